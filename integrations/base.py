@@ -1,0 +1,316 @@
+"""What a provider must offer: the Protocols, and the values that cross them.
+
+Members live in `trackers/`, `code_hosts/` and `agents/`; `integrations.registry` lists them and is where mypy checks
+that each one fits. Every method raises `Unavailable` (worth a retry) or `Rejected` (not) and nothing else. All methods
+may be called twice with the same arguments after a crash: the second call must change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from integrations.events import Event, Person, Ticket, Usage
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook delivery whose signature held.
+
+    `delivery_id` is the sender's name for it; `content_key` is made from what it says, so that a second copy under
+    another id is recognised. `stale` means signed, but too long ago to be trusted for more than a re-read.
+    """
+
+    source: str
+    delivery_id: str
+    content_key: str
+    body: bytes
+    event: str = ""
+    stale: bool = False
+
+
+class Source(Protocol):
+    """Whoever sends webhooks. Pure: bytes and a number in, values out, no I/O, no credentials but the secrets."""
+
+    name: str
+    retries_on_503: bool  # False: the sender never sends again by itself, so the door must spool
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
+        """Check signature and age. `headers` have lower-case names; a doubled header is joined with ','.
+
+        `now` is Unix seconds. Raises `BadSignature` (401) or `Malformed` (named in the log, 200)."""
+
+    def translate(self, delivery: Delivery) -> list[Event]:
+        """What the delivery says happened, in our words; empty when it is known and ignored.
+
+        Raises `Malformed` with the event's name when it is unknown or cannot be read."""
+
+
+Role = Literal["agent", "working", "review", "done", "needs_human"]
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment as the tracker shows it now."""
+
+    id: str
+    ticket_id: str
+    body: str
+    author: Person
+    created_at: str = ""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A link on a ticket. The tracker upserts it by (ticket, url); `metadata` values are strings and numbers."""
+
+    url: str
+    title: str
+    subtitle: str = ""
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+class Tracker(Protocol):
+    """The board. Every id is the tracker's own UUID; `column` is a workflow state's name."""
+
+    def viewer(self) -> Person:
+        """Who we are there."""
+
+    def check_columns(self, team: str, columns: Sequence[str]) -> None:
+        """Raise `Rejected` that lists the team's real columns when one of `columns` is not among them."""
+
+    def fetch(self, ticket_id: str) -> Ticket:
+        """The ticket now. Raises `NotFound`."""
+
+    def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
+        """Every ticket of `team` in one of `columns`, paginated, without descriptions."""
+
+    def move(self, ticket: Ticket, column: str) -> None:
+        """Put the ticket into `column` of its team."""
+
+    def comment(self, ticket_id: str, body: str, comment_id: str) -> None:
+        """Post `body` under the client-made UUIDv4 `comment_id`; a comment that exists already is success."""
+
+    def edit_comment(self, comment_id: str, body: str) -> None:
+        """Replace the comment's text. Raises `NotFound` when it was deleted."""
+
+    def fetch_comment(self, comment_id: str) -> Comment:
+        """The comment now, its author's permission looked up. Raises `NotFound`."""
+
+    def comments(self, ticket_id: str) -> Iterable[Comment]:
+        """All comments of the ticket, oldest first."""
+
+    def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
+        """Put an emoji (by its short name, as 'eyes') on a comment; one that is there already is success."""
+
+    def attach(self, ticket_id: str, attachment: Attachment) -> None:
+        """Create or update the attachment with this URL."""
+
+    def attachments(self, ticket_id: str) -> Iterable[Attachment]:
+        """All attachments of the ticket."""
+
+    def add_label(self, ticket: Ticket, label: str) -> None:
+        """Add the label by name, making it in the team when it does not exist."""
+
+    def remove_label(self, ticket: Ticket, label: str) -> None:
+        """Take the label away; a label that is not there is success."""
+
+
+@dataclass(frozen=True)
+class GitCredentials:
+    """What git sends to the code host over HTTP."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository as the code host names it: `name` is 'owner/name'."""
+
+    name: str
+    clone_url: str
+    default_branch: str
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request as the code host shows it now. `state` is 'open' or 'closed'."""
+
+    number: int
+    url: str
+    state: str
+    merged: bool
+    branch: str
+    base: str
+    head_sha: str
+    title: str = ""
+    body: str = ""
+    draft: bool = False
+    mergeable: bool | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """A submitted review with its inline comments as 'path:line: text'."""
+
+    id: str
+    state: str
+    body: str
+    author: str
+    head_sha: str = ""
+    comments: tuple[str, ...] = ()
+
+
+class CodeHost(Protocol):
+    """Where the code lives. `repository` is always 'owner/name'; shas are 40 hex digits."""
+
+    def repository(self, name: str) -> Repository:
+        """The repository. Raises `NotFound`."""
+
+    def git_credentials(self, repository: str) -> GitCredentials | None:
+        """Credentials for fetch and push, narrowed to this repository where the provider can; None where none."""
+
+    def branch_head(self, repository: str, branch: str) -> str | None:
+        """The branch's head, None when there is no such branch."""
+
+    def find_pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        """The newest pull request from `branch`, open ones first."""
+
+    def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
+        """The pull request now."""
+
+    def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
+        """Find the open pull request from `branch`, or open one."""
+
+    def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
+        """Set title and body."""
+
+    def set_status(
+        self,
+        repository: str,
+        sha: str,
+        context: str,
+        state: Literal["pending", "success", "failure"],
+        description: str,
+        url: str,
+    ) -> None:
+        """Commit status or check run `context` on `sha`; the newest one counts."""
+
+    def reviews(self, repository: str, number: int) -> Iterable[Review]:
+        """All submitted reviews, oldest first, with their inline comments."""
+
+    def comment(self, repository: str, number: int, body: str, marker: str) -> None:
+        """Write into the conversation once: `marker` is hidden in the body and looked for first."""
+
+    def merge(self, repository: str, number: int, sha: str, title: str) -> str:
+        """Merge if the head is still `sha`; returns the merge commit. Raises `Conflict` when it moved, `Rejected`
+        when it is not mergeable. Merged already counts as success."""
+
+    def delete_branch(self, repository: str, branch: str) -> None:
+        """Delete the branch; gone already is success."""
+
+    def may_steer(self, repository: str, login: str) -> bool:
+        """Whether this account may write to the repository, looked up."""
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "outcome"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a transcript, in the order it happened.
+
+    brief: {"text"} first user message · block: one finished content block of the assistant in Anthropic's wire shape ·
+    turn: {"stop_reason", "usage": Usage as dict}, which makes the blocks before it count; blocks with no turn after
+    them belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"} ·
+    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent · outcome: how it
+    ended."""
+
+    kind: EntryKind
+    data: Mapping[str, Any]
+
+
+class Conversation(Protocol):
+    """A run's durable transcript. Every write is fenced: it raises `LeaseLost` when another process took over."""
+
+    def entries(self) -> list[Entry]:
+        """All entries so far, oldest first."""
+
+    def append(self, entry: Entry) -> None:
+        """Make the entry durable before returning."""
+
+    def take_steering(self) -> list[Entry]:
+        """Move words of people that wait for this run into the transcript, exactly once, and return them."""
+
+    def charge(self, usage: Usage) -> Usage:
+        """Add to the run's ledger; returns the total of the run."""
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool or name/description/schema."""
+
+    name: str
+    wire: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool answered. `final` set means that the run is over and this is its result (a verdict)."""
+
+    content: str
+    is_error: bool = False
+    final: Mapping[str, Any] | None = None
+
+
+class Toolbox(Protocol):
+    """The tools of one run. Calls may come from several threads at once."""
+
+    def specs(self) -> Sequence[ToolSpec]:
+        """In a fixed order, so that the prompt cache holds."""
+
+    def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+        """Run one tool call inside the sandbox; returns errors as results, never raises for bad arguments."""
+
+
+@dataclass(frozen=True)
+class AgentTask:
+    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache."""
+
+    model: str
+    system: str
+    brief: str
+    max_turns: int
+    max_cost_usd: float
+    max_output_tokens: int = 16_000
+    effort: str = ""
+
+
+@dataclass(frozen=True)
+class AgentOutcome:
+    """How a run ended. done: the model ended its turn (or a tool gave a `final`)."""
+
+    kind: Literal["done", "stopped", "budget", "turns", "refused", "failed"]
+    summary: str = ""
+    final: Mapping[str, Any] | None = None
+
+
+class AgentRunner(Protocol):
+    """A model at work. It never learns of tickets, tokens or pull requests."""
+
+    def advance(
+        self,
+        task: AgentTask,
+        conversation: Conversation,
+        toolbox: Toolbox,
+        stopped: Callable[[], bool],
+        deadline: float,
+    ) -> AgentOutcome | None:
+        """Work until the run ends or `deadline` (time.monotonic seconds) has passed; None means there is more to do.
+
+        Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Raises
+        `Unavailable` when the model cannot be reached, with nothing lost."""
