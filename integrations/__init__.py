@@ -1,3 +1,3 @@
-"""The outside world: shared words at the bottom (`events`, `base`, `errors`), one file per provider, git and sandbox."""
+"""The outside world: shared words at the bottom (`events`, `base`, `errors`), a file per provider, git and sandbox."""
 
 from __future__ import annotations

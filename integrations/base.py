@@ -163,6 +163,10 @@ class Review:
     comments: tuple[str, ...] = ()
 
 
+OUR_MARK = "<!-- loopline:"
+"""How a comment of ours on a code host begins its hidden last line; by it we know our own words again."""
+
+
 class CodeHost(Protocol):
     """Where the code lives. `repository` is always 'owner/name'; shas are 40 hex digits."""
 
@@ -225,8 +229,9 @@ class Entry:
     """One line of a transcript, in the order it happened.
 
     brief: {"text"} first user message · block: one finished content block of the assistant in Anthropic's wire shape ·
-    turn: {"stop_reason", "usage": Usage as dict}, which makes the blocks before it count; blocks with no turn after
-    them belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"} ·
+    turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
+    others belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"},
+    and "final" where the tool gave one ·
     steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent · outcome: how it
     ended."""
 
@@ -252,7 +257,7 @@ class Conversation(Protocol):
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool or name/description/schema."""
+    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool, or name and schema."""
 
     name: str
     wire: Mapping[str, Any]

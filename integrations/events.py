@@ -172,7 +172,7 @@ class Usage(Value):
 
 
 class Evidence(Value):
-    """One command that Loopline ran itself. `output` is head and tail, bounded; `digest` is the SHA-256 of all of it."""
+    """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it."""
 
     name: str
     command: str

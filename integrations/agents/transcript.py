@@ -1,0 +1,100 @@
+"""Where a run stands, read from its transcript alone: pure functions.
+
+Called by `anthropic_api` when it takes a run up and after each turn. Nothing here does I/O, so that a run can be taken
+up by another process after any entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.agents.messages import INTERRUPTED, Block, counted, result_entry
+from integrations.base import AgentOutcome, AgentTask, Entry, ToolResult
+
+WRAP_UP_AT = 0.8
+
+_CUT = "Your last reply was cut off at its length limit. Continue in smaller steps: short replies, one edit at a time."
+_EMPTY = "Your last reply was empty. If the work is done, say in a few sentences what you did; if not, go on."
+_WRAP_UP = "Your limit is near. Bring the work into a state that can be checked now, then end with a short summary."
+
+
+def turns(entries: Sequence[Entry]) -> int:
+    """How many replies the model gave."""
+    return sum(entry.kind == "turn" for entry in entries)
+
+
+def unanswered(entries: Sequence[Entry]) -> list[Block]:
+    """The tool calls of the last turn that have no result yet, in their order."""
+    blocks, after = _last_turn(entries)
+    answered = {entry.data["tool_use_id"] for entry in after if entry.kind == "tool_result"}
+    return [block for block in blocks if block["type"] == "tool_use" and block["id"] not in answered]
+
+
+def interrupted(entries: Sequence[Entry]) -> list[Entry]:
+    """The results to write for calls that were under way when a process died."""
+    return [result_entry(call["id"], ToolResult(INTERRUPTED, is_error=True)) for call in unanswered(entries)]
+
+
+def after_turn(entries: Sequence[Entry]) -> AgentOutcome | Entry | None:
+    """What the last turn asks for once its tools have run: an end, a note to the agent, or (None) another call."""
+    blocks, after = _last_turn(entries)
+    words = "\n\n".join(block["text"] for block in blocks if block["type"] == "text").strip()
+    finals = [entry.data["final"] for entry in after if entry.data.get("final") is not None]
+    if finals:
+        return AgentOutcome("done", words, finals[0])
+    if not turns(entries) or any(entry.kind != "outcome" for entry in after):
+        return None
+    return _end_of(entries, words)
+
+
+def _end_of(entries: Sequence[Entry], words: str) -> AgentOutcome | Entry | None:
+    *_, turn = (entry.data for entry in entries if entry.kind == "turn")
+    match turn["stop_reason"]:
+        case "pause_turn":
+            return None
+        case "refusal":
+            return AgentOutcome("refused", words or turn.get("explanation", "The model refused."))
+        case "max_tokens":
+            return _once(entries, _CUT, "The model's reply was cut at its length limit twice in a row.")
+        case "model_context_window_exceeded":
+            return AgentOutcome("failed", "The conversation no longer fits into the model's context window.")
+        case _ if words:
+            return AgentOutcome("done", words)
+        case _:
+            return _once(entries, _EMPTY, "The model ended with an empty reply twice in a row.")
+
+
+def _once(entries: Sequence[Entry], advice: str, failure: str) -> AgentOutcome | Entry:
+    """The advice as a note, unless the last turn already was the answer to it."""
+    *_, before, last = (-1, *(place for place, entry in enumerate(entries) if entry.kind == "turn"))
+    told = any(entry.kind == "note" and entry.data["text"] == advice for entry in entries[before + 1 : last])
+    return AgentOutcome("failed", failure) if told else _note(advice)
+
+
+def limit_reached(entries: Sequence[Entry], task: AgentTask, spent: float) -> AgentOutcome | None:
+    """The outcome when the run may not make another call. `spent` is US dollars."""
+    if spent >= task.max_cost_usd:
+        return AgentOutcome("budget", f"The run's budget is used up: ${spent:.2f} of ${task.max_cost_usd:.2f}.")
+    if turns(entries) >= task.max_turns:
+        return AgentOutcome("turns", f"The run used all of its {task.max_turns} turns.")
+    return None
+
+
+def wrap_up(entries: Sequence[Entry], task: AgentTask, spent: float) -> Entry | None:
+    """The note that a limit is near, once in a run."""
+    near = spent >= WRAP_UP_AT * task.max_cost_usd or turns(entries) >= WRAP_UP_AT * task.max_turns
+    told = any(entry.kind == "note" and entry.data["text"] == _WRAP_UP for entry in entries)
+    return _note(_WRAP_UP) if near and not told else None
+
+
+def _last_turn(entries: Sequence[Entry]) -> tuple[list[Block], Sequence[Entry]]:
+    """The blocks of the last turn that count, and the entries after it."""
+    at = max((place for place, entry in enumerate(entries) if entry.kind == "turn"), default=None)
+    if at is None:
+        return [], []
+    spoken = [dict(entry.data) for entry in entries[:at] if entry.kind == "block"]
+    return counted(spoken, entries[at]), entries[at + 1 :]
+
+
+def _note(text: str) -> Entry:
+    return Entry("note", {"text": text})

@@ -1,0 +1,243 @@
+"""The fields of GitHub's JSON that Loopline reads; REST answers and webhook bodies share these shapes.
+
+Read by `github.py`, `github_app.py` and `github_webhooks.py`. Lenient on purpose: a third of GitHub's own example
+payloads break GitHub's own schemas, always over fields that nobody here needs. Values only: it must not act and must
+not know HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+class Payload(BaseModel):
+    """A part of GitHub's JSON; what is not declared is not read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def complaint(error: ValidationError) -> str:
+    """The first thing wrong, as 'pull_request.head.sha: Field required'; never a value."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+class User(Payload):
+    """An account; `type` is 'User', 'Bot' or 'Organization'."""
+
+    login: str
+    type: Text = ""
+
+
+class RepositoryId(Payload):
+    """A repository where GitHub gives no full name."""
+
+    id: int
+
+
+class Repository(RepositoryId):
+    """`full_name` is 'owner/name'."""
+
+    full_name: str
+    clone_url: Text = ""
+    default_branch: Text = ""
+    pushed_at: AwareDatetime | None = None
+
+
+class Side(Payload):
+    """One end of a pull request. `repo` is null when a fork was deleted."""
+
+    ref: str
+    sha: str
+    repo: RepositoryId | None = None
+
+
+class PullRequest(Payload):
+    """Lists of pull requests have no `merged`, only `merged_at`. API version 2026-03-10 drops `merge_commit_sha`."""
+
+    number: int
+    state: str
+    head: Side
+    base: Side
+    html_url: Text = ""
+    title: Text = ""
+    body: Text = ""
+    draft: bool | None = None
+    merged: bool | None = None
+    merged_at: AwareDatetime | None = None
+    merged_by: User | None = None
+    merge_commit_sha: Text = ""
+    mergeable: bool | None = None
+    updated_at: AwareDatetime | None = None
+
+    @property
+    def branch(self) -> str:
+        """The head branch; empty when it lies in a fork, where anybody may reuse our branch names."""
+        ours = self.head.repo is not None and self.head.repo == self.base.repo
+        return self.head.ref if ours else ""
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it was merged, by whichever field this answer has."""
+        return bool(self.merged) or self.merged_at is not None
+
+
+class PullRequestOfCheck(Payload):
+    """A pull request as checks and workflow runs list it."""
+
+    number: int
+    base: Side
+
+
+PullRequestsOfCheck = Annotated[
+    tuple[PullRequestOfCheck, ...], BeforeValidator(lambda value: () if value is None else value)
+]
+
+
+class Review(Payload):
+    """A review; `state` is upper case by REST and lower case by webhook. `user` is null for deleted accounts."""
+
+    id: int
+    state: str
+    user: User | None = None
+    body: Text = ""
+    commit_id: Text = ""
+    submitted_at: AwareDatetime | None = None
+
+
+class Comment(Payload):
+    """A comment in the conversation."""
+
+    id: int
+    body: Text = ""
+    user: User | None = None
+    created_at: AwareDatetime | None = None
+
+
+class ReviewComment(Comment):
+    """A comment under a line of the diff; `line` is null when the diff moved on, both are for a whole file."""
+
+    path: Text = ""
+    line: int | None = None
+    original_line: int | None = None
+    pull_request_review_id: int | None = None
+
+    @property
+    def line_there(self) -> int:
+        """The line now, else when it was written; 0 for a comment on the whole file."""
+        return self.line or self.original_line or 0
+
+
+class Named(Payload):
+    """The name of a GitHub App or a workflow."""
+
+    name: Text = ""
+
+
+class CheckOutput(Payload):
+    """What a check run shows."""
+
+    title: Text = ""
+
+
+class SuiteOfRun(Payload):
+    """A check run's suite: nothing but an id by REST; `head_branch` is null for pushes to forks."""
+
+    head_branch: Text = ""
+
+
+class CheckSuite(SuiteOfRun):
+    """All check runs of one App on one commit."""
+
+    head_sha: str
+    conclusion: Text = ""
+    app: Named | None = None
+    pull_requests: PullRequestsOfCheck = ()
+    updated_at: AwareDatetime | None = None
+
+
+class CheckRun(Payload):
+    """One check; `status` is 'completed' when `conclusion` counts."""
+
+    id: int
+    name: str
+    head_sha: str
+    status: str
+    conclusion: Text = ""
+    external_id: Text = ""
+    details_url: Text = ""
+    output: CheckOutput = CheckOutput()
+    check_suite: SuiteOfRun | None = None
+    pull_requests: PullRequestsOfCheck = ()
+    completed_at: AwareDatetime | None = None
+
+
+class WorkflowRun(Payload):
+    """One run of a GitHub Actions workflow."""
+
+    name: Text = ""
+    head_sha: str
+    head_branch: Text = ""
+    conclusion: Text = ""
+    html_url: Text = ""
+    head_repository: RepositoryId | None = None
+    pull_requests: PullRequestsOfCheck = ()
+    updated_at: AwareDatetime | None = None
+
+
+class Status(Payload):
+    """A commit status; `state` is 'pending', 'success', 'failure' or 'error'."""
+
+    state: str
+    context: str
+    description: Text = ""
+    target_url: Text = ""
+
+
+class Permission(Payload):
+    """What an account may do: `permission` is 'admin', 'write', 'read' or 'none'."""
+
+    permission: str
+    user: User | None = None
+
+
+class GitObject(Payload):
+    """What a ref points at."""
+
+    sha: str
+
+
+class Ref(Payload):
+    """A branch or tag."""
+
+    object: GitObject
+
+
+class Merged(Payload):
+    """The answer of a merge."""
+
+    sha: str
+
+
+class IssueEvent(Payload):
+    """A line of a conversation's history; `event` is 'merged' where `commit_id` is the merge commit."""
+
+    event: str
+    commit_id: Text = ""
+
+
+class Installation(Payload):
+    """Where a GitHub App is installed."""
+
+    id: int
+
+
+class InstallationToken(Payload):
+    """A token for an hour. Its form is GitHub's business: about 40 or 520 characters, with dots since 2026."""
+
+    token: str
+    expires_at: AwareDatetime

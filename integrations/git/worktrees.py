@@ -1,0 +1,114 @@
+"""Makes and removes a run's workspace. Called by `mirror`, which holds what the host knows of the repository.
+
+git runs here only before an agent has seen the folder; afterwards the host reads nothing in it and removes it unread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from integrations.errors import Conflict, NotFound
+from integrations.git.locks import locked
+from integrations.git.repository import HostRepository
+from integrations.git.workspace import SHARED_OBJECTS, Workspace
+
+_MARK = "workspace.json"  # written last: a folder without it is half-made
+
+
+def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Workspace:
+    """The workspace in `folder` at `sha`: adopted when complete, made anew when half-made.
+
+    Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
+    """
+    if (folder / _MARK).exists():
+        return _adopt(repository, folder, sha)
+    if not repository.succeeds("cat-file", "-e", sha):
+        raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
+    remove(repository, lock, folder)
+    folder.mkdir(parents=True, mode=0o700)
+    tree = folder / "tree"
+    with locked(lock):
+        repository.git("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock", str(tree), sha)
+        references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
+    admin = _admin_of(repository.folder, tree)
+    repository.check_out(admin, tree)
+    _make_private(folder, admin, references.decode())
+    workspace = _workspace(repository.folder, folder, admin, sha)
+    _mark(folder, {"sha": sha, "admin": admin.name})
+    return workspace
+
+
+def _adopt(repository: HostRepository, folder: Path, sha: str) -> Workspace:
+    mark = json.loads((folder / _MARK).read_text())
+    if mark["sha"] != sha:
+        raise Conflict(f"{folder} holds a worktree of {mark['sha']}, not of {sha}: remove it first")
+    return _workspace(repository.folder, folder, repository.folder / "worktrees" / mark["admin"], sha)
+
+
+def _workspace(git_dir: Path, folder: Path, admin: Path, sha: str) -> Workspace:
+    return Workspace(folder, folder / "tree", git_dir, admin, folder / "admin", folder / "objects", sha)
+
+
+def _admin_of(git_dir: Path, tree: Path) -> Path:
+    """The mirror's own folder for the worktree at `tree`. Raises `NotFound`."""
+    for link in (git_dir / "worktrees").glob("*/gitdir"):
+        if link.read_text().strip() == str(tree / ".git"):
+            return link.parent
+    raise NotFound(f"{git_dir.name} knows no worktree at {tree}")
+
+
+def _make_private(folder: Path, admin: Path, references: str) -> None:
+    """What the agent may write of git's files: copies and empty folders, so that nothing of it reaches the mirror."""
+    shutil.copytree(admin, folder / "admin")
+    (folder / "admin" / "locked").unlink()
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "logs"):
+        (folder / name).mkdir(parents=True)
+    (folder / "objects" / "info" / "alternates").write_text(f"{SHARED_OBJECTS}\n")
+    lines = references.splitlines()
+    remote = [line.replace(" refs/heads/", " refs/remotes/origin/") for line in lines if " refs/heads/" in line]
+    packed = "".join(f"{line}\n" for line in lines + remote)
+    (folder / "packed-refs").write_text(f"# pack-refs with: \n{packed}")
+
+
+def _mark(folder: Path, values: dict[str, str]) -> None:
+    draft = folder / f"{_MARK}.new"
+    with draft.open("w") as file:
+        json.dump(values, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / _MARK)
+
+
+def remove(repository: HostRepository, lock: Path, folder: Path) -> None:
+    """Take the workspace away; what is gone already is success. Also clears what an earlier, killed removal left."""
+    if folder.exists():
+        folder.rename(folder.with_name(f".trash-{folder.name}-{uuid.uuid4().hex}"))
+    for trash in folder.parent.glob(f".trash-{folder.name}-*"):
+        delete(trash)
+    try:
+        admin = _admin_of(repository.folder, folder / "tree")
+    except NotFound:
+        return
+    with locked(lock):
+        (admin / "locked").unlink(missing_ok=True)
+        repository.git("worktree", "prune", "--expire=now")
+
+
+def delete(folder: Path) -> None:
+    """Delete a tree that an agent wrote: links are removed, never followed, and unreadable folders made readable.
+
+    Safe because no process of the agent is alive: the sandbox ends with each command."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        for parent, names, _ in os.walk(folder):
+            for path in (Path(parent, name) for name in names):
+                if not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,169 @@
+"""Runs one bubblewrap process to its end and nothing beyond it. Called by `bubblewrap` alone.
+
+Reads its pipes without ever blocking on one of them, looks at the clock, at `stopped` and at the limits, and returns
+when every process of the sandbox is dead, also those that ran away from their parent. Knows nothing of what is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from integrations.errors import Unavailable
+
+_TICK = 0.05  # how late a stop or the end of the time may be noticed, seconds
+_LAST_WORDS = 10.0  # the kernel may take this long to take a killed tree away, seconds
+_PIECE = 2**18
+
+Look = tuple[float, Callable[[int], str]]
+"""Seconds between two looks, and a question about the sandbox's first process whose answer, unless empty, kills it."""
+
+
+def _pipe(mine: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    read, write = os.pipe()
+    mine.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
+
+
+def _gate() -> int:
+    """Both ends of a pipe in one descriptor. bubblewrap, which holds it too, then never reads the end of the file: had
+    we died before it was told to die with us, it would take that for the word to go on."""
+    read, write = os.pipe()
+    try:
+        return os.open(f"/proc/self/fd/{read}", os.O_RDWR | os.O_CLOEXEC)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+class Child:
+    """One bubblewrap process in its own session. Use as a context manager: leaving it kills what is left.
+
+    `options` are bubblewrap's, the command included; `fds` are kept open for it. On `--json-status-fd` bubblewrap tells
+    the first process's id, and the command's exit code, the latter only if the sandbox was complete when it started.
+    The first process waits at `--block-fd` until it can be killed by us and is in `group`, a file of `cgroup.bounded`.
+    """
+
+    def __init__(
+        self,
+        bwrap: Path,
+        options: Sequence[str],
+        fds: Sequence[int],
+        stdin: int,
+        separate: bool,
+        group: Path | None = None,
+    ) -> None:
+        self._bwrap, self._group = str(bwrap), group
+        self._options, self._fds, self._stdin, self._separate = options, fds, stdin, separate
+        self._status = b""
+        self._init_pidfd = self.stderr = -1
+
+    def __enter__(self) -> Child:
+        with ExitStack() as mine, ExitStack() as theirs:
+            self._status_fd, status = _pipe(mine, theirs)
+            self.stdout, stdout = _pipe(mine, theirs)
+            self._gate = _gate()
+            mine.callback(os.close, self._gate)
+            stderr = stdout
+            if self._separate:
+                self.stderr, stderr = _pipe(mine, theirs)
+            self._process = subprocess.Popen(
+                [self._bwrap, "--json-status-fd", str(status), "--block-fd", str(self._gate), *self._options],
+                env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
+                close_fds=True, pass_fds=(*self._fds, status, self._gate), start_new_session=True,
+            )  # fmt: skip
+            self._pidfd = os.pidfd_open(self._process.pid)
+            mine.callback(os.close, self._pidfd)
+            self._stack = mine.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stack:
+            self.kill()
+            self._process.wait()
+            self._wait_for_all()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The command's exit code; None when it never started or was killed by us."""
+        told = re.search(rb'"exit-code": (\d+)', self._status)
+        return int(told[1]) if told else None
+
+    @property
+    def first_pid(self) -> int:
+        """The host's number of the sandbox's process 1, 0 while it is not known."""
+        told = re.search(rb'"child-pid": (\d+)', self._status)
+        return int(told[1]) if told else 0
+
+    def kill(self) -> None:
+        """Kill every process of the sandbox: the kernel ends a pid namespace with its process 1."""
+        with suppress(ProcessLookupError):
+            if self._init_pidfd >= 0:
+                signal.pidfd_send_signal(self._init_pidfd, signal.SIGKILL)
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _read_status(self) -> bytes:
+        piece = os.read(self._status_fd, 4096)
+        self._status += piece
+        if self._init_pidfd < 0 and self.first_pid:
+            with suppress(ProcessLookupError, BrokenPipeError):
+                self._init_pidfd = os.pidfd_open(self.first_pid)
+                self._stack.callback(os.close, self._init_pidfd)
+                if self._group:
+                    self._group.write_text(str(self.first_pid))
+                os.write(self._gate, b"go")
+        return piece
+
+    def _wait_for_all(self) -> None:
+        """A process 1 is reported dead only after the kernel has killed and reaped the rest of its namespace."""
+        if self._init_pidfd >= 0:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._init_pidfd, selectors.EVENT_READ)
+                if not selector.select(_LAST_WORDS):
+                    raise Unavailable("a killed sandbox does not end: a process in it hangs in the kernel")
+
+    def follow(self, sinks: Mapping[int, Callable[[bytes], str]], deadline: float, looks: Sequence[Look]) -> str:
+        """Read until the end. Returns why it was killed: a sink's or a look's answer, 'timeout', or empty.
+
+        `sinks` takes each pipe's pieces; `deadline` is time.monotonic seconds.
+        """
+        with selectors.DefaultSelector() as selector:
+            for fd in (*sinks, self._status_fd, self._pidfd):
+                selector.register(fd, selectors.EVENT_READ)
+            next_looks = [0.0] * len(looks)
+            reason = ""
+            while selector.get_map():
+                for key, _ in selector.select(_TICK):
+                    reason = reason or self._take(selector, key.fd, sinks)
+                now = time.monotonic()
+                reason = reason or self._look(looks, next_looks, now) or ("timeout" if now > deadline else "")
+                if reason:
+                    return reason
+        return ""
+
+    def _take(self, selector: selectors.BaseSelector, fd: int, sinks: Mapping[int, Callable[[bytes], str]]) -> str:
+        if fd == self._pidfd:
+            selector.unregister(fd)
+            return ""
+        piece = self._read_status() if fd == self._status_fd else os.read(fd, _PIECE)
+        if not piece:
+            selector.unregister(fd)
+            return ""
+        return sinks[fd](piece) if fd in sinks else ""
+
+    def _look(self, looks: Sequence[Look], next_looks: list[float], now: float) -> str:
+        for index, (interval, question) in enumerate(looks):
+            if now >= next_looks[index]:
+                next_looks[index] = now + interval
+                if answer := question(self.first_pid):
+                    return answer
+        return ""

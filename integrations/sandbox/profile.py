@@ -1,0 +1,149 @@
+"""The sandbox's rules as bubblewrap options. Called by `bubblewrap`; pure but for looking which host paths exist.
+
+Every path that is not named here does not exist inside: other runs, other mirrors, the data folder, sockets, homes.
+The order matters: later mounts cover earlier ones. For each rule there is a test that attacks it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from integrations.git.workspace import SHARED_OBJECTS, Workspace
+from integrations.sandbox.limits import Limits
+
+UID = "1000"
+HOME = "/home/agent"
+NAME, EMAIL = "Loopline agent", "agent@loopline.invalid"
+ISOLATION = (
+    "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+    "--disable-userns", "--cap-drop", "ALL", "--clearenv", "--new-session", "--die-with-parent",
+    "--uid", UID, "--gid", UID, "--hostname", "sandbox",
+)  # fmt: skip
+ETC = {
+    "/etc/passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:{UID}:{UID}:agent:{HOME}:/bin/bash\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "/etc/group": f"root:x:0:\nagent:x:{UID}:\nnogroup:x:65534:\n",
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+# /etc/ssl as a whole would show /etc/ssl/private to a sandbox started by root.
+_ETC_OF_HOST = (
+    "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
+    "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
+)  # fmt: skip
+# A sandbox started by root has the owner's rights on root's files in /proc, core_pattern among them, and bubblewrap
+# 0.11 makes only irq and bus read-only. So does this with sys, and for root it covers what else has files to write.
+_PROC_FOLDERS = ("acpi", "asound", "driver", "dynamic_debug", "fs", "scsi")
+_PROC_FILES = ("mtrr", "sysrq-trigger")
+_TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+def _system() -> list[str]:
+    """/usr read-only, and the top-level names that point into it (or are folders of their own on older systems)."""
+    options = ["--ro-bind", "/usr", "/usr"]
+    for name in _TOP_LEVEL:
+        path = Path("/", name)
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            options += ["--ro-bind", str(path), str(path)]
+    return options
+
+
+def _etc(data: Mapping[str, int]) -> list[str]:
+    options = ["--dir", "/etc"]
+    for path, fd in data.items():
+        options += ["--perms", "0444", "--file", str(fd), path]
+    for path in _ETC_OF_HOST:
+        options += ["--ro-bind-try", path, path]
+    return options
+
+
+def _proc() -> list[str]:
+    options = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    if os.geteuid() != 0:
+        return options
+    for path in (Path("/proc", name) for name in _PROC_FOLDERS):
+        if path.is_dir():
+            options += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    for path in (Path("/proc", name) for name in _PROC_FILES):
+        if path.exists():
+            options += ["--ro-bind", "/dev/null", str(path)]
+    return options
+
+
+def _private(limits: Limits) -> list[str]:
+    """Memory-backed folders. bubblewrap's own /dev and /dev/shm have no bound, so they get one."""
+    return [
+        "--dev", "/dev",
+        "--size", str(limits.shm), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
+        "--size", str(limits.tmp), "--perms", "1777", "--tmpfs", "/tmp",
+        "--size", str(limits.home), "--perms", "0700", "--tmpfs", HOME,
+        "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--dir", "/run",
+    ]  # fmt: skip
+
+
+def _bind(source: Path, target: Path, writable: bool) -> list[str]:
+    return ["--bind" if writable else "--ro-bind", str(source), str(target)]
+
+
+def _workspace(workspace: Workspace, writable: bool) -> list[str]:
+    """The run's own files. The mirror is read-only, and what it knows of other runs is covered."""
+    worktrees = str(workspace.admin.parent)
+    options = _bind(workspace.tree, workspace.tree, writable)
+    options += _bind(workspace.git_dir, workspace.git_dir, False)
+    options += ["--tmpfs", worktrees, *_bind(workspace.private_admin, workspace.admin, writable)]
+    options += ["--remount-ro", worktrees]
+    covers = (("objects", workspace.objects, writable), ("refs", workspace.refs, writable),
+              ("logs", workspace.logs, writable), ("packed-refs", workspace.packed_refs, False))  # fmt: skip
+    if (workspace.git_dir / "objects").is_dir():
+        options += _bind(workspace.git_dir / "objects", SHARED_OBJECTS, False)
+    for name, source, may_write in covers:
+        if source.exists() and (workspace.git_dir / name).exists():
+            options += _bind(source, workspace.git_dir / name, may_write)
+    link = str(workspace.tree / ".git")
+    return [*options, "--ro-bind-try", link, link]
+
+
+def environment(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
+    """Every variable that exists inside."""
+    own = [str(path / "bin") for path in read_only if (path / "bin").is_dir()]
+    return {
+        "PATH": ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
+        "HOME": HOME, "USER": "agent", "LOGNAME": "agent", "SHELL": "/bin/bash", "TERM": "dumb", "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp", "PAGER": "cat", "GIT_PAGER": "cat", "PYTHONDONTWRITEBYTECODE": "1",
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":",
+        "GIT_OPTIONAL_LOCKS": "1" if writable else "0",
+        "GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL,
+    }  # fmt: skip
+
+
+def options(
+    workspace: Workspace,
+    read_only: Sequence[Path],
+    limits: Limits,
+    writable: bool,
+    variables: Mapping[str, str],
+    data: Mapping[str, int],
+    seccomp: int,
+) -> list[str]:
+    """bubblewrap's options up to the command. `data` maps paths in /etc to the fds that hold their text."""
+    options = [*ISOLATION, *_system(), *_etc(data), *_proc(), *_private(limits)]
+    for path in read_only:
+        options += _bind(path, path, False)
+    options += _workspace(workspace, writable)
+    for name, value in variables.items():
+        options += ["--setenv", name, value]
+    return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]
+
+
+def limited(argv: Iterable[str], prlimit: str, limits: Limits, hard_files: int) -> list[str]:
+    """`argv` under resource limits. prlimit runs inside, so that the process limit counts the sandbox's own processes
+    (per user namespace since Linux 5.14) and not the operator's. `hard_files` is the host's own bound on open files."""
+    bounds = {
+        "nproc": limits.processes, "data": limits.memory, "fsize": limits.file, "core": 0,
+        "nofile": min(limits.open_files, hard_files),
+    }  # fmt: skip
+    return [prlimit, *(f"--{name}={value}" for name, value in bounds.items()), "--", *argv]

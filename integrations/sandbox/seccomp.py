@@ -1,0 +1,111 @@
+"""The system call filter of the sandbox, as a BPF program. Called by `bubblewrap`; pure, it loads nothing itself.
+
+Everything is allowed but what a build or a test never needs and an attacker does: new namespaces and mounts, the
+kernel's big attack surfaces (bpf, io_uring, keyrings, userfaultfd), exotic sockets, terminal injection. Refused calls
+answer EPERM; clone3 answers ENOSYS so that libc falls back to clone, whose flags can be read here; a foreign ABI (i386
+and x32 on x86_64) is killed, because its numbers mean something else. Format: linux/filter.h, linux/seccomp.h.
+"""
+
+from __future__ import annotations
+
+import platform
+import struct
+from dataclasses import dataclass
+
+KILL, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
+EPERM, ENOSYS = 1, 38
+_LOAD = 0x20  # LD|W|ABS
+_EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06  # JMP|JEQ|K, JMP|JGE|K, JMP|JSET|K, RET|K
+_NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data; argument n begins at 16 + 8n, low half first
+NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* but CLONE_NEWTIME, which clone cannot take
+SOCKET_FAMILIES = (1, 2, 10)  # UNIX, INET, INET6
+NETLINK = 16  # only with protocol 0, NETLINK_ROUTE: `ip`, getifaddrs
+TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+PERSONALITIES = (0, 0xFFFFFFFF)  # PER_LINUX, and the question which one it is
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One architecture: its audit number, its system call numbers, and where a second ABI's numbers begin."""
+
+    arch: int
+    refused: tuple[int, ...]
+    clone: int
+    clone3: int
+    ioctl: int
+    socket: int
+    personality: int
+    foreign_from: int = 0
+
+
+# bpf perf_event_open userfaultfd keyctl add_key request_key mount umount2 pivot_root setns unshare chroot kexec_load
+# kexec_file_load init_module finit_module delete_module swapon swapoff reboot acct quotactl open_by_handle_at
+# name_to_handle_at process_vm_readv process_vm_writev syslog settimeofday clock_settime clock_adjtime lookup_dcookie
+# nfsservctl vhangup, then on x86_64 alone iopl ioperm uselib
+_X86_64 = (321, 298, 323, 250, 248, 249, 165, 166, 155, 308, 272, 161, 246, 320, 175, 313, 176, 167, 168, 169, 163, 179,
+           304, 303, 310, 311, 103, 164, 227, 305, 212, 180, 153, 172, 173, 134)  # fmt: skip
+_AARCH64 = (280, 241, 282, 219, 217, 218, 40, 39, 41, 268, 97, 51, 104, 294, 105, 273, 106, 224, 225, 142, 89, 60,
+            265, 264, 270, 271, 116, 170, 112, 266, 18, 42, 58)  # fmt: skip
+# io_uring_setup/enter/register open_tree move_mount fsopen fsconfig fsmount fspick pidfd_getfd mount_setattr
+# quotactl_fd open_tree_attr: numbers from 424 on are the same everywhere
+_SAME = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442, 443, 467)
+
+MACHINES = {
+    "x86_64": Machine(0xC000003E, _X86_64 + _SAME, 56, 435, 16, 41, 135, foreign_from=0x40000000),
+    "aarch64": Machine(0xC00000B7, _AARCH64 + _SAME, 220, 435, 29, 198, 92),
+}
+
+
+def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, yes, no, value)
+
+
+def _argument(index: int) -> bytes:
+    return _op(_LOAD, 16 + 8 * index)
+
+
+def _answer(errno: int) -> bytes:
+    return _op(_RETURN, ERRNO | errno)
+
+
+def _for_call(number: int, rule: bytes) -> bytes:
+    """`rule` runs when the accumulator holds `number`; it must end in a return."""
+    return _op(_EQUAL, number, 0, len(rule) // 8) + rule
+
+
+def _refuse_values(argument: int, values: tuple[int, ...]) -> bytes:
+    refusals = b"".join(_op(_EQUAL, value, 0, 1) + _answer(EPERM) for value in values)
+    return _argument(argument) + refusals + _op(_RETURN, ALLOW)
+
+
+def _allow_values(argument: int, values: tuple[int, ...]) -> bytes:
+    allowances = b"".join(_op(_EQUAL, value, 0, 1) + _op(_RETURN, ALLOW) for value in values)
+    return _argument(argument) + allowances
+
+
+def _socket_rule() -> bytes:
+    route = _argument(2) + _op(_EQUAL, 0, 0, 1) + _op(_RETURN, ALLOW)
+    return _allow_values(0, SOCKET_FAMILIES) + _op(_EQUAL, NETLINK, 0, len(route) // 8) + route + _answer(EPERM)
+
+
+def program(machine: Machine) -> bytes:
+    """The filter for `machine`: an array of struct sock_filter, as `bwrap --seccomp` takes it."""
+    lines = _op(_LOAD, _ARCH) + _op(_EQUAL, machine.arch, 1, 0) + _op(_RETURN, KILL) + _op(_LOAD, _NUMBER)
+    if machine.foreign_from:
+        lines += _op(_AT_LEAST, machine.foreign_from, 0, 1) + _op(_RETURN, KILL)
+    for number in machine.refused:
+        lines += _for_call(number, _answer(EPERM))
+    lines += _for_call(machine.clone3, _answer(ENOSYS))
+    lines += _for_call(
+        machine.clone, _argument(0) + _op(_ANY_BIT, NEW_NAMESPACE, 0, 1) + _answer(EPERM) + _op(_RETURN, ALLOW)
+    )
+    lines += _for_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
+    lines += _for_call(machine.socket, _socket_rule())
+    lines += _for_call(machine.personality, _allow_values(0, PERSONALITIES) + _answer(EPERM))
+    return lines + _op(_RETURN, ALLOW)
+
+
+def program_here() -> bytes | None:
+    """The filter for this machine, None where we have no numbers for it."""
+    machine = MACHINES.get(platform.machine())
+    return program(machine) if machine else None

@@ -1,0 +1,139 @@
+"""Proves at start-up that the sandbox keeps its promises on this machine. Called by `jobs` before agents may run.
+
+A probe runs inside the real profile and tries what an attacker would; each line of its answer is one promise kept. A
+promise that is broken, or that the probe did not get to, refuses the machine. Takes well under a second.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from integrations.git.workspace import Workspace
+from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable
+
+# $1: a port where the host listens, $2: a file of the host that the host has open, $3: the repository's folder,
+# $4: the host's namespaces. Open files may be pipes, and those in /dev, /proc and memory (/memfd:).
+_PROBE = r"""
+ok() { echo "ok $1"; }
+fails() { ! "$@" >/dev/null 2>&1; }
+writes() { (: >> "$1") 2>/dev/null; }
+status=$(< /proc/self/status)
+fails bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" && [ "$(grep -c : /proc/net/dev)" = 1 ] && ok "no network"
+own=1; for name in net pid user ipc uts mnt; do [[ $4 == *"$(readlink /proc/self/ns/$name)"* ]] && own=0; done
+[ $own = 1 ] && ok "namespaces of its own"
+[ "$(tr -d '\0' < /proc/1/environ | wc -c)" = 0 ] && ok "nothing of the host's environment"
+[ -z "$(find /proc/1/fd /proc/$$/fd -lname 'socket:*' -o -lname '/[^dpm]*')" ] && ok "no open files of the host"
+fails cat "$2" && ok "no files of the host"
+! writes /usr/x && ! writes /etc/x && ! writes /x && ! writes /dev/x && ok "a read-only root"
+! writes /proc/sys/kernel/core_pattern && ! writes /proc/sysrq-trigger && ok "a read-only /proc/sys"
+[ "$(stat -fc %T /tmp /dev/shm "$HOME" | uniq)" = tmpfs ] && writes /tmp/x && ok "private temporary folders"
+writes x && ok "a writable worktree"
+! writes .git && fails mv .git y && fails rm -f .git && ok "a read-only .git file"
+! writes "$3/x" && fails mkdir "$3/worktrees/x" && ok "a read-only repository"
+fails unshare -U true && fails unshare -r true && ok "no nested user namespace"
+[[ $status == *CapEff:?0000000000000000* && $status == *NoNewPrivs:?1* ]] && ok "no privileges"
+[[ $status == *Seccomp:?2* ]] && ok "a system call filter"
+"""
+PROMISES = (
+    "no network", "namespaces of its own", "nothing of the host's environment", "no open files of the host",
+    "no files of the host", "a read-only root", "a read-only /proc/sys", "private temporary folders",
+    "a writable worktree", "a read-only .git file", "a read-only repository", "no nested user namespace",
+    "no privileges", "a system call filter",
+)  # fmt: skip
+_DAEMON = "setsid sh -c 'while :; do echo >> beat; sleep 0.02; done' & sleep 60"
+_SWITCHES = {
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+    "user.max_user_namespaces": ("0", "10000"),
+}  # the kernel settings that forbid user namespaces: the value that does, and one that does not
+
+
+def self_test(sandbox: Sandbox, scratch: Path) -> None:
+    """Raise `SandboxUnavailable` that names the promises this machine does not keep, and what to change.
+
+    `scratch` is a folder of the host on the file system where the runs will be; nothing stays in it."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="selftest-", dir=scratch))
+    try:
+        workspace = _workspace(folder)
+        kept = _probe(sandbox, workspace)
+        if missing := [promise for promise in PROMISES if promise not in kept]:
+            raise SandboxUnavailable(f"the sandbox does not give {', '.join(missing)} on this machine")
+        _check_kill(sandbox, workspace)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _workspace(folder: Path) -> Workspace:
+    """A workspace without a repository; the sandbox does not know the difference."""
+    git_dir = folder / "repository"
+    workspace = Workspace(
+        folder=folder / "run", tree=folder / "run" / "tree", git_dir=git_dir, admin=git_dir / "worktrees" / "tree",
+        private_admin=folder / "run" / "admin", objects=folder / "run" / "objects", base_sha="",
+    )  # fmt: skip
+    for path in (workspace.tree, workspace.admin, workspace.private_admin, workspace.objects):
+        path.mkdir(parents=True)
+    (workspace.tree / ".git").write_text(f"gitdir: {workspace.admin}\n")
+    return workspace
+
+
+@contextmanager
+def _bait(folder: Path) -> Iterator[tuple[str, str]]:
+    """A port where the host listens, and a file that it has open for every child to inherit."""
+    secret = folder / "secret"
+    secret.write_text("a secret of the host")
+    with socket.create_server(("127.0.0.1", 0)) as listener, secret.open() as file:
+        os.set_inheritable(file.fileno(), True)
+        yield str(listener.getsockname()[1]), str(secret)
+
+
+def _probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
+    namespaces = " ".join(str(path.readlink()) for path in Path("/proc/self/ns").iterdir())
+    with _bait(workspace.git_dir.parent) as (port, secret):
+        argv = ["bash", "-c", _PROBE, "probe", port, secret, str(workspace.git_dir), namespaces]
+        try:
+            result = sandbox.run(argv, workspace, timeout=20)
+        except SandboxUnavailable as error:
+            raise SandboxUnavailable(explain(str(error), _settings(), _confined())) from error
+    return {line.removeprefix("ok ") for line in result.output.decode(errors="replace").splitlines()}
+
+
+def _check_kill(sandbox: Sandbox, workspace: Workspace) -> None:
+    result = sandbox.run(["bash", "-c", _DAEMON], workspace, timeout=0.2)
+    beat = workspace.tree / "beat"
+    size = beat.stat().st_size if beat.exists() else 0
+    time.sleep(0.1)
+    if not result.timed_out or result.seconds > 1.5 or not size or beat.stat().st_size != size:
+        raise SandboxUnavailable("the sandbox does not end all of a command's processes on this machine")
+
+
+def _settings() -> dict[str, str]:
+    """The kernel's answers for the switches that exist here."""
+    paths = {name: Path("/proc/sys", *name.split(".")) for name in _SWITCHES}
+    return {name: path.read_text().strip() for name, path in paths.items() if path.exists()}
+
+
+def _confined() -> bool:
+    """Whether we run in a container or under somebody's system call filter ourselves."""
+    return Path("/.dockerenv").exists() or "Seccomp:\t2" in Path("/proc/self/status").read_text()
+
+
+def explain(message: str, settings: Mapping[str, str], confined: bool) -> str:
+    """`message` with what to change: the kernel settings that forbid user namespaces, or the container's profile."""
+    message = message.rstrip(".")
+    switches = [f"{name}={good}" for name, (bad, good) in _SWITCHES.items() if settings.get(name) == bad]
+    if switches:
+        return f"{message}; this machine forbids user namespaces: set {' and '.join(switches)} with sysctl"
+    if confined:
+        return (
+            f"{message}; the container around us forbids it: allow user namespaces and mounts there, with Docker by "
+            "--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+        )
+    return message

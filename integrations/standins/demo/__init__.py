@@ -1,0 +1,3 @@
+"""The demo: stand-ins, the real service, and a person who plays the story. Started by `infra/demo`."""
+
+from __future__ import annotations

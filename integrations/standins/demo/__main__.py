@@ -1,0 +1,105 @@
+"""`python -m integrations.standins.demo`: what `infra/demo` runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from integrations.standins.demo.narrator import Narrator
+from integrations.standins.demo.person import Ana
+from integrations.standins.demo.stack import ROOT, Stack
+from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Story, StoryError
+
+MARK = "made-by-the-demo"
+WELCOME = """
+  Loopline is up. Everything it writes is below {home}.
+
+    board          {board}           drag a card to “Agent”, open it, comment
+    pull requests  {pull_requests}
+    dashboard      {dashboard}           what the agents are doing now
+
+  {bug} is handed over for you. Then try: drag {feature} to Agent and, while it works, comment
+  “please call it --format json”; drag {vague} and see it ask; answer /approve and /merge on a ticket in review.
+  Ctrl-C stops everything. What happens:
+"""
+
+
+def main() -> int:
+    """Exit code 0: the story ended as it should, or Ctrl-C."""
+    args = _arguments()
+    home = args.home.absolute()
+    if args.clean or args.once:
+        if not _removed(home):
+            print(f"{home} was not made by the demo, so it is left alone: name another --home.", file=sys.stderr)  # noqa: T201
+            return 2
+        if args.clean:
+            return 0
+    _mark(home)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with Stack(home, args.port_base, latency=0.1 if args.once else 0.6) as stack:
+            ana = Ana(stack)
+            return _once(ana, args.patience) if args.once else _stay(stack, ana)
+    except (RuntimeError, OSError) as error:
+        print(f"The demo could not start: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _mark(home: Path) -> None:
+    """Only a folder with this mark is ever removed: `.loopline` is also the service's own default home."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not any(home.iterdir()):
+        (home / MARK).write_text("infra/demo --clean removes this folder.\n")
+
+
+def _removed(home: Path) -> bool:
+    if home.exists() and not (home / MARK).exists() and any(home.iterdir()):
+        return False
+    shutil.rmtree(home, ignore_errors=True)
+    return True
+
+
+def _once(ana: Ana, patience: float) -> int:
+    narrator = Narrator(ana)
+    story = Story(ana, narrator, patience)
+    try:
+        narrator.look()
+        story.play()
+    except StoryError as error:
+        narrator.say(str(error))
+    summary = story.summary()
+    print(json.dumps(summary))  # noqa: T201 - the last line is for programs
+    return 0 if summary["ok"] else 1
+
+
+def _stay(stack: Stack, ana: Ana) -> int:
+    print(WELCOME.format(home=stack.home, bug=BUG, feature=FEATURE, vague=VAGUE, **stack.urls))  # noqa: T201
+    narrator = Narrator(ana)
+    if narrator.look()[BUG]["column"] == "Backlog":
+        ana.drag(BUG, "Agent")
+    while True:
+        narrator.look()
+        time.sleep(0.5)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="infra/demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="play the story to its end and print a summary")
+    parser.add_argument("--clean", action="store_true", help="remove everything that the demo wrote")
+    parser.add_argument("--port-base", type=int, default=8800, metavar="N", help="first of five ports (8800)")
+    parser.add_argument(
+        "--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write (.loopline)"
+    )
+    parser.add_argument("--patience", type=float, default=120.0, metavar="S", help="seconds to wait for one step")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Starts the stand-ins and the real service as processes of their own, and stops them. Used by the demo and journeys.
+
+The service is started as an operator would (`python -m service up`) and knows of the stand-ins only their addresses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+REPOSITORY = "acme/tally"
+TEAM = "ENG"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+DEMO_REPOSITORY = HERE.parent / "demo_repository"
+DEMO_TICKETS = HERE.parent / "demo_tickets.json"
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+COLUMNS = (
+    ("Backlog", "backlog"),
+    ("Agent", "unstarted"),
+    ("In Progress", "started"),
+    ("Needs Human", "started"),
+    ("In Review", "started"),
+    ("Done", "completed"),
+    ("Canceled", "canceled"),
+)
+
+
+@dataclass
+class Stack:
+    """All processes of one demo. Ports count up from `port_base`; everything is written below `home`."""
+
+    home: Path
+    port_base: int
+    latency: float = 0.25
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of the service."""
+
+    def __post_init__(self) -> None:
+        names = ("board", "pull_requests", "dashboard", "model", "web")
+        self.urls = {name: f"http://127.0.0.1:{self.port_base + n}" for n, name in enumerate(names)}
+        self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.tokens = remembered(self.home / "tokens.json")
+
+    def __enter__(self) -> Stack:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start everything and return when webhooks can be received."""
+        self._standin("linear", "board", self.linear_seed(), "--webhook-secret-file", self._secret("linear"))
+        self._standin("github", "pull_requests", self.github_seed(), "--webhook-secret-file", self._secret("github"))
+        if not os.environ.get("ANTHROPIC_API_KEY"):
+            self._standin("model", "model", None, "--latency", str(self.latency))
+        self._spawn("service", [sys.executable, "-m", "service", "up", "--env-file", os.devnull], self.settings())
+        self._await("service", f"{self.urls['web']}/readyz")
+
+    def close(self) -> None:
+        """Stop the service first, then the stand-ins."""
+        for _, process in reversed(self._processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+
+    def settings(self) -> dict[str, str]:
+        """The service's environment: what a real operator would set, with the stand-ins' addresses."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        key = os.environ.get("ANTHROPIC_API_KEY", "")
+        return {
+            **inherited,
+            "LOOPLINE_HOME": str(self.home / "service"),
+            "LOOPLINE_WEB_BIND": self.urls["web"].removeprefix("http://"),
+            "LOOPLINE_DASHBOARD_BIND": self.urls["dashboard"].removeprefix("http://"),
+            "LOOPLINE_TEAMS": json.dumps({TEAM: {"repository": REPOSITORY}}),
+            "LINEAR_API_URL": f"{self.urls['board']}/graphql",
+            "LINEAR_API_KEY": self.tokens["linear_app"],
+            "LINEAR_WEBHOOK_SECRETS": self.tokens["linear_webhook"],
+            "GITHUB_API_URL": self.urls["pull_requests"],
+            "GITHUB_TOKEN": self.tokens["github_bot"],
+            "GITHUB_WEBHOOK_SECRETS": self.tokens["github_webhook"],
+            "ANTHROPIC_API_KEY": key or "stand-in",
+            "ANTHROPIC_BASE_URL": os.environ.get("ANTHROPIC_BASE_URL", "") if key else self.urls["model"],
+            **self.extra,
+        }
+
+    def linear_seed(self) -> dict[str, object]:
+        """The board at the start: two people, seven columns, three tickets in the backlog."""
+        tickets = json.loads(DEMO_TICKETS.read_text(encoding="utf-8"))
+        states = [{"name": n, "type": t, "position": i, "color": "#5e6ad2"} for i, (n, t) in enumerate(COLUMNS)]
+        return {
+            "organization": {"name": "Acme", "urlKey": "acme"},
+            "users": [
+                {"name": "Ana Flores", "email": "ana@acme.test", "admin": True, "token": self.tokens["linear_ana"]},
+                {"name": "Loopline", "email": "loopline@acme.test", "app": True, "token": self.tokens["linear_app"]},
+            ],
+            "teams": [{"key": TEAM, "name": "Engineering", "states": states}],
+            "issues": [{"team": TEAM, "state": "Backlog", **ticket} for ticket in tickets],
+        }
+
+    def github_seed(self) -> dict[str, object]:
+        """The code host at the start: two people and one repository with files."""
+
+        def user(login: str, name: str, token: str, permission: str) -> dict[str, object]:
+            email, permissions = f"{login}@acme.test", {REPOSITORY: permission}
+            return {
+                "login": login,
+                "name": name,
+                "email": email,
+                "token": self.tokens[token],
+                "permissions": permissions,
+            }
+
+        repository = {
+            "name": REPOSITORY,
+            "default_branch": "main",
+            "from_folder": str(DEMO_REPOSITORY),
+            "private": True,
+        }
+        return {
+            "users": [
+                user("ana", "Ana Flores", "github_ana", "admin"),
+                user("loopline-bot", "Loopline", "github_bot", "write"),
+            ],
+            "apps": [],
+            "repositories": [repository],
+        }
+
+    def _standin(self, module: str, name: str, seed: dict[str, object] | None, *more: str) -> None:
+        home = self.home / module
+        home.mkdir(parents=True, exist_ok=True)
+        args = [sys.executable, "-m", f"integrations.standins.{module}", "--home", str(home), *more]
+        args += ["--port", self.urls[name].rsplit(":", 1)[1]]
+        if seed is not None:
+            file = self.home / f"{module}.seed.json"
+            file.write_text(json.dumps(seed, indent=1), encoding="utf-8")
+            args += ["--seed", str(file), "--webhook", f"{self.urls['web']}/webhooks/{module}"]
+        self._spawn(module, args, dict(os.environ))
+        self._await(module, f"{self.urls[name]}/_log")
+
+    def _secret(self, source: str) -> str:
+        file = self.home / f"{source}.webhook-secret"
+        file.touch(mode=0o600)
+        file.write_text(self.tokens[f"{source}_webhook"], encoding="utf-8")
+        return str(file)
+
+    def _spawn(self, name: str, args: list[str], environment: dict[str, str]) -> None:
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                args, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._processes.append((name, process))
+
+    def _await(self, name: str, url: str) -> None:
+        process = next(p for n, p in self._processes if n == name)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended with code {process.returncode}; see {self.home / name}.log")
+            try:
+                if requests.get(url, timeout=2).ok:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS:.0f} s; see {self.home / name}.log")
+
+
+def remembered(file: Path) -> dict[str, str]:
+    """Tokens drawn at the first start, so that a second start of the same home knows them."""
+    if not file.exists():
+        names = ("linear_ana", "linear_app", "linear_webhook", "github_ana", "github_bot", "github_webhook")
+        prefixes = {"linear_ana": "lin_api_", "linear_app": "lin_api_", "linear_webhook": "lin_wh_"}
+        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_"}
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({name: prefixes.get(name, "") + secrets.token_hex(20) for name in names}))
+    tokens: dict[str, str] = json.loads(file.read_text())
+    return tokens

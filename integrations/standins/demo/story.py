@@ -1,0 +1,113 @@
+"""The story: three tickets, played by Ana, and the proof from the stand-ins that they really got there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from integrations.standins.demo.narrator import Narrator
+from integrations.standins.demo.person import Ana
+
+BUG, FEATURE, VAGUE = "ENG-1", "ENG-2", "ENG-3"
+ENDS = {BUG: "Done", FEATURE: "Done", VAGUE: "Needs Human"}
+STEERING = "Please call the flag --format json instead of --json, so that we can add csv later."
+LOOK_SECONDS = 0.4
+
+Board = dict[str, dict[str, Any]]
+
+
+class StoryError(Exception):
+    """The story did not get where it should have."""
+
+
+class Story:
+    """Plays Ana's part and waits for Loopline's. `patience` is seconds per step."""
+
+    def __init__(self, ana: Ana, narrator: Narrator, patience: float) -> None:
+        self._ana = ana
+        self._narrator = narrator
+        self._patience = patience
+        self._began: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+
+    def play(self) -> None:
+        """All three tickets, side by side."""
+        for identifier in (BUG, FEATURE, VAGUE):
+            self._narrator.say(f"Ana drags {identifier} to the agent column")
+            self._began[identifier] = time.monotonic()
+            self._ana.drag(identifier, "Agent")
+        self._await(FEATURE, "is worked on", lambda t: "**Working**" in _said(t))
+        self._narrator.say(f"Ana steers {FEATURE} by a comment")
+        self._ana.say(FEATURE, STEERING)
+        self._await(BUG, "is ready for review", lambda t: t["column"] == "In Review")
+        self._narrator.say(f"Ana approves and merges {BUG} from the ticket")
+        self._ana.say(BUG, "/approve")
+        self._await(BUG, "is approved", lambda t: "Approved by Ana" in _said(t))
+        self._ana.say(BUG, "/merge")
+        self._await(FEATURE, "is ready for review", lambda t: t["column"] == "In Review")
+        self._narrator.say(f"Ana merges {FEATURE} on its pull request")
+        self._ana.merge(int(memory(self._ana.board()[FEATURE])["pull_request"]))
+        for identifier, column in ENDS.items():
+            self._await(identifier, f"is in {column}", partial(_is_in, column))
+            self._ended[identifier] = time.monotonic()
+        self._await(VAGUE, "has a question", lambda t: "finish line" in _said(t))
+
+    def summary(self) -> dict[str, Any]:
+        """What the board, the board memory and the pull requests say at the end, and whether that is the story."""
+        board, pulls = self._ana.board(), self._ana.pull_requests()
+        tickets = [self._ticket(board[identifier], pulls) for identifier in ENDS]
+        arrived = all(t["column"] == ENDS[t["identifier"]] for t in tickets)
+        merged = [t["identifier"] for t in tickets if t["merged"]] == [BUG, FEATURE]
+        judged = all(t["verdict"] == "done" and t["model_calls"] for t in tickets if t["merged"])
+        steered = "taken up by the agent: 1" in _said(board[FEATURE])
+        return {"tickets": tickets, "ok": arrived and merged and judged and steered}
+
+    def _ticket(self, ticket: dict[str, Any], pulls: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        identifier, remembered = ticket["identifier"], memory(ticket)
+        url = next((a["url"] for a in ticket["attachments"] if a["url"] in pulls), None)
+        criteria = json.loads(remembered.get("criteria") or '{"criteria": []}')["criteria"]
+        return {
+            "identifier": identifier,
+            "column": ticket["column"],
+            "pull_request": url,
+            "merged": bool(url and pulls[url]["merged_at"]),
+            "verdict": "done"
+            if "**Verdict: done" in _said(ticket)
+            else "asked"
+            if "finish line" in _said(ticket)
+            else None,
+            "head_sha": pulls[url]["head"]["sha"] if url else None,
+            "criteria": [c["text"] for c in criteria],
+            "model_calls": remembered.get("model_calls", 0),
+            "cost_usd": remembered.get("cost_usd", 0),
+            "seconds": round(self._ended.get(identifier, time.monotonic()) - self._began.get(identifier, 0), 1),
+        }
+
+    def _await(self, identifier: str, what: str, there: Callable[[dict[str, Any]], bool]) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            ticket = self._narrator.look()[identifier]
+            if there(ticket):
+                return
+            if time.monotonic() > deadline:
+                raise StoryError(
+                    f"{identifier} never got there: after {self._patience:.0f} s nothing shows that it {what}"
+                )
+            time.sleep(LOOK_SECONDS)
+
+
+def _is_in(column: str, ticket: dict[str, Any]) -> bool:
+    return bool(ticket["column"] == column)
+
+
+def memory(ticket: dict[str, Any]) -> dict[str, Any]:
+    """The board memory as it stands on the ticket; empty before there is one."""
+    found: list[dict[str, Any]] = [a["metadata"] for a in ticket["attachments"] if a["title"] == "Loopline"]
+    return found[0] if found else {}
+
+
+def _said(ticket: dict[str, Any]) -> str:
+    return "\n".join(c["body"] for c in ticket["comments"] if (c["user"] or {}).get("app"))

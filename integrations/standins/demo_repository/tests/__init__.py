@@ -1,0 +1,3 @@
+"""Tests of tally."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""A local GitHub for demo and tests: REST, smart HTTP, webhooks, pages. Reached over the wire only, never imported."""
+
+from __future__ import annotations

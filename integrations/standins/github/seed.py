@@ -1,0 +1,91 @@
+"""What the stand-in starts with: people, Apps and repositories, read from one JSON document. Called by `hub`.
+
+Reading is strict: an unknown key or a missing one is a `pydantic.ValidationError` that names it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from integrations.standins.github.bare import BareRepository, Signature
+
+Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
+ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
+FIRST_COMMIT = "2026-01-01T00:00:00Z"
+ALL_PERMISSIONS = {
+    "metadata": "read",
+    "contents": "write",
+    "pull_requests": "write",
+    "issues": "write",
+    "checks": "write",
+    "statuses": "write",
+}
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class User(Strict):
+    """A person with one personal access token and a role per repository."""
+
+    login: str
+    name: str = ""
+    email: str = ""
+    token: str = Field(default="", repr=False)
+    permissions: dict[str, Role] = {}
+
+
+class Installation(Strict):
+    """Where an App is installed; `permissions` is the most that its tokens may have."""
+
+    id: int
+    account: str
+    repositories: list[str]
+    permissions: dict[str, str] = ALL_PERMISSIONS
+
+
+class App(Strict):
+    """A GitHub App; `public_key_file` is the PEM of the key pair that its JSON web tokens are signed with."""
+
+    id: int
+    slug: str
+    name: str = ""
+    public_key_file: Path
+    installations: list[Installation] = []
+
+    @property
+    def bot(self) -> str:
+        return f"{self.slug}[bot]"
+
+
+class SeededRepository(Strict):
+    """A repository; `from_folder` holds the files of its first commit, without it there is none."""
+
+    name: str = Field(pattern=r"^\w[\w-]*/\w[\w.-]*$")
+    default_branch: str = "main"
+    from_folder: Path | None = None
+    private: bool = True
+    description: str = ""
+
+
+class Seed(Strict):
+    """The whole document."""
+
+    users: list[User] = []
+    apps: list[App] = []
+    repositories: list[SeededRepository] = []
+
+
+def first_commit(repository: BareRepository, seeded: SeededRepository, beside: Path) -> None:
+    """Commit the folder's files unless the default branch exists; the same files give the same sha everywhere."""
+    if seeded.from_folder is None or repository.head(seeded.default_branch):
+        return
+    owner = seeded.name.split("/")[0]
+    signature = Signature(owner, f"{owner}@users.noreply.github.com", FIRST_COMMIT)
+    tree = repository.tree_of_folder((beside / seeded.from_folder).resolve())
+    commit = repository.write_commit(tree, [], "First commit\n", signature, signature)
+    repository.set_ref(f"refs/heads/{seeded.default_branch}", commit)

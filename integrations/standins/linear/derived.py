@@ -1,0 +1,51 @@
+"""Names and links that Linear makes from an issue's columns. Pure; read by resolvers and webhook payloads."""
+
+from __future__ import annotations
+
+import re
+
+from integrations.standins.linear.context import Context
+from integrations.standins.linear.store import Row
+
+PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
+
+
+def slug(title: str) -> str:
+    """Words of a title in an address or a branch: 'Retry the export!' is 'retry-the-export'. At most 50 characters."""
+    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return words[:50].rstrip("-")
+
+
+def identifier(context: Context, issue: Row) -> str:
+    """As `ENG-123`."""
+    return f"{context.find('Team', issue['teamId'])['key']}-{issue['number']}"
+
+
+def workspace_url(context: Context) -> str:
+    """Where the workspace's pages are."""
+    return f"{context.base_url}/{context.store.rows('Organization')[0]['urlKey']}"
+
+
+def issue_url(context: Context, issue: Row) -> str:
+    """The issue's page; the words at its end may be left out."""
+    return f"{workspace_url(context)}/issue/{identifier(context, issue)}/{slug(issue['title'])}"
+
+
+def comment_url(context: Context, comment: Row) -> str:
+    """The issue's page at this comment."""
+    return f"{issue_url(context, context.find('Issue', comment['issueId']))}#comment-{comment['id'][:8]}"
+
+
+def profile_url(context: Context, user: Row) -> str:
+    """The person's page; as plain text in a comment it is a mention."""
+    return f"{workspace_url(context)}/profiles/{user['displayName']}"
+
+
+def branch_name(context: Context, issue: Row) -> str:
+    """The branch that Linear proposes to whoever asks: 'ana/eng-1-retry-the-export'."""
+    return f"{slug(context.viewer['displayName'])}/{identifier(context, issue).lower()}-{slug(issue['title'])}"
+
+
+def priority_label(issue: Row) -> str:
+    """The priority in words."""
+    return PRIORITIES[int(issue["priority"])]

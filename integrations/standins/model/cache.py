@@ -1,0 +1,88 @@
+"""Token counts and the prompt cache, by Anthropic's documented rules. Called by `server` for every request.
+
+A token is four characters of JSON. An entry is written at each breakpoint and read from any of the 20 blocks before
+one; it belongs to a key and a model. No expiry and no minimum length: a demo is short.
+Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CHARACTERS_PER_TOKEN = 4
+LOOK_BACK = 20
+
+
+@dataclass(frozen=True)
+class _Position:
+    """The prompt up to and with one block: how long it is and what it says."""
+
+    tokens: int
+    digest: str
+    breakpoint: bool
+
+
+class PrefixCache:
+    """What was cached for whom, for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._written: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def usage(self, owner: str, body: Mapping[str, Any]) -> dict[str, int]:
+        """Input side of `usage`; `owner` stands for the API key. Writes the request's breakpoints into the cache."""
+        positions = _positions(body)
+        with self._lock:
+            read, written = self._look_up(f"{owner}/{body['model']}", positions)
+        return {
+            "input_tokens": positions[-1].tokens - max(read, written),
+            "cache_read_input_tokens": read,
+            "cache_creation_input_tokens": max(0, written - read),
+        }
+
+    def _look_up(self, owner: str, positions: list[_Position]) -> tuple[int, int]:
+        breakpoints = [place for place, position in enumerate(positions) if position.breakpoint]
+        reach = {place for end in breakpoints for place in range(max(0, end - LOOK_BACK), end + 1)}
+        read = max((positions[p].tokens for p in reach if (owner, positions[p].digest) in self._written), default=0)
+        self._written |= {(owner, positions[place].digest) for place in breakpoints}
+        return read, max((positions[place].tokens for place in breakpoints), default=0)
+
+
+def count_tokens(body: Mapping[str, Any]) -> int:
+    """Tokens of the whole prompt."""
+    return _positions(body)[-1].tokens
+
+
+def tokens_in(value: Any) -> int:
+    """Tokens of one JSON value, at least 1."""
+    return max(1, len(json.dumps(value, ensure_ascii=False)) // CHARACTERS_PER_TOKEN)
+
+
+def _positions(body: Mapping[str, Any]) -> list[_Position]:
+    running = hashlib.sha256()
+    tokens = 0
+    positions = []
+    for block in _prompt(body):
+        plain = {key: value for key, value in block.items() if key != "cache_control"}
+        running.update(json.dumps(plain, sort_keys=True).encode())
+        tokens += tokens_in(plain)
+        positions.append(_Position(tokens, running.hexdigest(), bool(block.get("cache_control"))))
+    return positions
+
+
+def _prompt(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """All blocks in the order of the prompt: tools, system, messages (with their role)."""
+    yield from body.get("tools", ())
+    yield from _as_blocks(body.get("system") or ())
+    for message in body["messages"]:
+        for block in _as_blocks(message["content"]):
+            yield {"role": message["role"]} | block
+
+
+def _as_blocks(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -1,0 +1,59 @@
+"""What a playbook is: a name, whom it answers, and a pure function from request to answer.
+
+The playbooks are in `playbooks/`, one file each. A playbook is written as a script; the next answer is the first one
+whose calls have no results yet, so that a repeated, interrupted or steered request always gets a fitting one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from integrations.standins.model.request import Call, Request
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One reply: some words, then tool calls. Without calls the turn ends."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """`answer` is only asked when `matches`."""
+
+    name: str
+    matches: Callable[[Request], bool]
+    answer: Callable[[Request], Answer]
+
+
+def play(script: Sequence[Answer], request: Request) -> Answer:
+    """The first answer of the script that is not done yet; the last one has no calls."""
+    for answer in script:
+        open_calls = tuple(call for call in answer.calls if not request.answered(call))
+        if open_calls or not answer.calls:
+            return replace(answer, calls=open_calls)
+    return Answer("Done.")
+
+
+def bash(command: str) -> Call:
+    """A call of the `bash` tool."""
+    return Call("bash", {"command": command})
+
+
+def view(path: str) -> Call:
+    """The text editor's `view`, of a file or a folder."""
+    return Call("str_replace_based_edit_tool", {"command": "view", "path": path})
+
+
+def create(path: str, text: str) -> Call:
+    """The text editor's `create`, which overwrites."""
+    return Call("str_replace_based_edit_tool", {"command": "create", "path": path, "file_text": text})
+
+
+def replace_in(path: str, old: str, new: str) -> Call:
+    """The text editor's `str_replace`."""
+    edit = {"command": "str_replace", "path": path, "old_str": old, "new_str": new}
+    return Call("str_replace_based_edit_tool", edit)

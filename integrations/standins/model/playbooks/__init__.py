@@ -1,0 +1,23 @@
+"""The playbooks, in the order in which they are asked. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+from integrations.standins.model.playbook import Answer, Playbook
+from integrations.standins.model.playbooks import bug, checker, feature
+from integrations.standins.model.request import Request
+
+PLAYBOOKS = {playbook.name: playbook for playbook in (bug.PLAYBOOK, feature.PLAYBOOK, checker.PLAYBOOK)}
+
+NO_PLAYBOOK = Playbook(
+    "none",
+    matches=lambda _: True,
+    answer=lambda request: Answer(
+        f"I am a stand-in for a model and have no playbook for this ({request.title or 'no ticket is named'}). "
+        "I changed nothing. A real model behind the same interface would start here."
+    ),
+)
+
+
+def playbook_for(request: Request) -> Playbook:
+    """The first playbook that matches; `NO_PLAYBOOK` where none does."""
+    return next((playbook for playbook in PLAYBOOKS.values() if playbook.matches(request)), NO_PLAYBOOK)

@@ -1,0 +1,132 @@
+"""What a playbook may know: one request, read. Pure.
+
+Built by `server` from a validated body. Relies only on how the product writes its prompts: the first words of the
+system text, the brief's headings, and the first words of steering.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_ITEM = re.compile(r"^- \[(?P<id>\w+)\] (?P<text>.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"\(command: `(?P<command>[^`]+)`\)")
+_EXIT = re.compile(r"^exit (?P<code>-?\d+)")
+_STEERING = re.compile(r"^Words from .+? on the ticket:", re.MULTILINE)
+_INTERRUPTED = re.compile(r"^interrupted", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call, as a playbook wants it and as the history shows it."""
+
+    name: str
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A call that was answered."""
+
+    call: Call
+    result: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """`exchanges` and `steering` are oldest first; `exchanges` are those since the last words of a person, without
+    interrupted ones: what was done before has to be looked at again. `step` counts the replies so far."""
+
+    system: str
+    brief: str
+    step: int
+    exchanges: tuple[Exchange, ...] = ()
+    steering: tuple[str, ...] = ()
+
+    @property
+    def is_maker(self) -> bool:
+        return self.system.startswith("You are the maker.")
+
+    @property
+    def is_checker(self) -> bool:
+        return self.system.startswith("You are the checker.")
+
+    @property
+    def title(self) -> str:
+        """The ticket's title, empty where the brief names no ticket."""
+        found = re.search(r"^Ticket \S+: (.+)$", self.brief, re.MULTILINE)
+        return found[1].strip() if found else ""
+
+    @property
+    def iteration(self) -> int:
+        """From 1."""
+        found = re.search(r"^Iteration (\d+) of \d+", self.brief, re.MULTILINE)
+        return int(found[1]) if found else 1
+
+    @property
+    def is_revision(self) -> bool:
+        """Whether a person asked for changes after the work was done: their words are criteria r1, r2, ..."""
+        return any(re.fullmatch(r"r\d+", name) for name in self.criteria())
+
+    def section(self, heading: str) -> str:
+        """The text below `## heading`, up to the next heading of that level."""
+        found = re.search(rf"^## {re.escape(heading)}\s*$(.*?)(?=^## |\Z)", self.brief, re.MULTILINE | re.DOTALL)
+        return found[1].strip() if found else ""
+
+    def criteria(self) -> dict[str, str]:
+        """Text by id, with the command in it."""
+        return {item["id"]: item["text"] for item in _ITEM.finditer(self.section("Contract"))}
+
+    def commands(self) -> dict[str, str]:
+        """Command by the id of the criterion that names one."""
+        found = {name: _COMMAND.search(text) for name, text in self.criteria().items()}
+        return {name: match["command"] for name, match in found.items() if match}
+
+    def exits(self) -> dict[str, tuple[int, str]]:
+        """Exit code and line of evidence by criterion."""
+        lines = {item["id"]: item["text"] for item in _ITEM.finditer(self.section("Evidence"))}
+        codes = {name: _EXIT.match(text) for name, text in lines.items()}
+        return {name: (int(match["code"]), lines[name]) for name, match in codes.items() if match}
+
+    def answered(self, call: Call) -> bool:
+        return any(exchange.call == call for exchange in self.exchanges)
+
+
+def read_request(body: Mapping[str, Any]) -> Request:
+    """The request in a validated body of POST /v1/messages."""
+    blocks = [(message["role"], block) for message in body["messages"] for block in _blocks(message["content"])]
+    said = [block["text"] for role, block in blocks if role == "user" and block["type"] == "text"]
+    exchanges, steering = _story(blocks, brief=said[0] if said else "")
+    return Request(
+        system="\n".join(block["text"] for block in _blocks(body.get("system", ""))),
+        brief=said[0] if said else "",
+        step=sum(message["role"] == "assistant" for message in body["messages"]),
+        exchanges=tuple(exchanges),
+        steering=tuple(steering),
+    )
+
+
+def _story(blocks: Sequence[tuple[str, Mapping[str, Any]]], brief: str) -> tuple[list[Exchange], list[str]]:
+    calls: dict[str, Call] = {}
+    exchanges: list[Exchange] = []
+    steering: list[str] = []
+    for role, block in blocks:
+        if block["type"] == "tool_use":
+            calls[block["id"]] = Call(block["name"], block["input"])
+        elif block["type"] == "tool_result" and not _INTERRUPTED.match(text_of(block)):
+            exchanges.append(Exchange(calls[block["tool_use_id"]], text_of(block)))
+        elif role == "user" and block["type"] == "text" and block["text"] != brief and _STEERING.search(block["text"]):
+            steering.append(block["text"])
+            exchanges.clear()
+    return exchanges, steering
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+
+
+def text_of(block: Mapping[str, Any]) -> str:
+    """The text of a tool_result block, whose content may be a string or blocks."""
+    return "\n".join(part.get("text", "") for part in _blocks(block.get("content", "")))

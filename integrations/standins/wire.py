@@ -1,0 +1,277 @@
+"""What every stand-in needs from the wire: serve an app, log writes, misbehave on request, send webhooks.
+
+Used by the stand-ins in this folder and their tests only. It knows no provider: paths, headers, signatures and payloads
+are theirs. It must not import Flask, so that a stand-in may bring any WSGI application.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import hmac
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import requests
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+POLL_S = 0.05  # how long closing a server may take
+
+
+# --- serving --------------------------------------------------------------------------------------------------------
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Answers at once (no Nagle delay) and leaves the terminal to the demo's story."""
+
+    disable_nagle_algorithm = True
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Every request is in the write log or of no interest."""
+
+
+class Served:
+    """A WSGI application on a real socket. `url` has no slash at the end."""
+
+    def __init__(self, server: BaseWSGIServer, on_close: Callable[[], None]) -> None:
+        host = server.host if ":" not in server.host else f"[{server.host}]"
+        self.url = f"http://{host}:{server.port}"
+        self._server = server
+        self._on_close = on_close
+        self._thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), name=self.url, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and let the application's background work end. May be called twice."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._on_close()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def serve(app: WSGIApplication, port: int = 0, host: str = "127.0.0.1") -> Served:
+    """Serve `app` from threads of this process; port 0 takes a free one.
+
+    An attribute `close` of the application is called at the end. Raises `OSError` when the port is taken."""
+    server = make_server(host, port, app, threaded=True, request_handler=QuietHandler)
+    return Served(server, getattr(app, "close", lambda: None))
+
+
+def drop_connection(environ: Mapping[str, Any]) -> None:
+    """Cut the client off: whatever the application answers after this is lost."""
+    environ["werkzeug.socket"].shutdown(2)
+
+
+# --- the oracle -----------------------------------------------------------------------------------------------------
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """ISO 8601 in UTC with milliseconds, of now or of Unix `seconds`."""
+    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class WriteLog:
+    """Every write that the stand-in accepted, one JSON object a line: at, actor, operation, input, result."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        cut_torn_line(path)
+
+    def append(self, actor: str, operation: str, input: Any, result: Any) -> None:
+        """Add one line; it is with the operating system when this returns."""
+        entry = {"at": timestamp(), "actor": actor, "operation": operation, "input": input, "result": result}
+        with self._lock, self._path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All writes, oldest first."""
+        return list(read_json_lines(self._path))
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; a last line that a killed process left half written is skipped."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def cut_torn_line(path: Path) -> None:
+    """Take away a last line that a killed process left half written, so that the next one starts a line of its own."""
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
+
+
+# --- misbehaviour ---------------------------------------------------------------------------------------------------
+
+FaultKind = Literal[
+    "lost_reply",  # done, but the connection is cut instead of an answer
+    "timeout",  # done, but the answer is held back for `seconds`
+    "502",  # not done
+    "rate_limit",  # not done; the provider's own words, to be retried after `seconds`
+    "secondary_limit",
+    "webhook_drop",  # recorded as failed, not sent
+    "webhook_duplicate",  # sent twice, byte for byte
+    "webhook_delay",  # sent after `seconds`
+]
+FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` uses of `operation`; '*' is every one. `seconds` as the kind says."""
+
+    operation: str
+    kind: FaultKind
+    times: int = 1
+    seconds: float = 0.0
+
+    @classmethod
+    def read(cls, wanted: Mapping[str, Any]) -> Fault:
+        """A fault from JSON. Raises `ValueError` with a sentence for the person who asked."""
+        if wanted.get("kind") not in FAULT_KINDS:
+            raise ValueError(f"kind is {wanted.get('kind')!r}; it has to be one of {', '.join(FAULT_KINDS)}")
+        times, seconds = int(wanted.get("times", 1)), float(wanted.get("seconds", 0))
+        return cls(str(wanted.get("operation", "*")), wanted["kind"], times, seconds)
+
+
+class Faults:
+    """The misbehaviour that was asked for and not yet used up."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._waiting.append(fault)
+
+    def take(self, operations: Collection[str], kinds: Collection[str]) -> Fault | None:
+        """Use up the oldest fault of one of `kinds` that fits one of the names in `operations`."""
+        with self._lock:
+            for fault in self._waiting:
+                if (
+                    fault.times > 0
+                    and fault.kind in kinds
+                    and (fault.operation == "*" or fault.operation in operations)
+                ):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """What is still to come, as JSON."""
+        with self._lock:
+            return [asdict(fault) for fault in self._waiting if fault.times > 0]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+
+
+# --- webhooks -------------------------------------------------------------------------------------------------------
+
+
+def hmac_sha256(secret: str, body: bytes) -> str:
+    """The hex digest that both Linear and GitHub sign with."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a receiver answered a delivery: `code` is 0 and `reason` says why when there was no answer."""
+
+    code: int
+    reason: str
+    seconds: float
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.code < 300
+
+
+def deliver(url: str, headers: Mapping[str, str], body: bytes, timeout: float = 10.0) -> Answer:
+    """POST `body` as it is; never raises for what the receiver does."""
+    started = time.monotonic()
+    try:
+        answer = requests.post(url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False)
+    except requests.Timeout:
+        return Answer(0, "timed out", time.monotonic() - started, {}, "")
+    except requests.RequestException:
+        return Answer(0, "failed to connect to host", time.monotonic() - started, {}, "")
+    seconds = time.monotonic() - started
+    return Answer(answer.status_code, answer.reason or "", seconds, dict(answer.headers), answer.text[:10_000])
+
+
+class Sender:
+    """One background thread that does jobs in the order in which they are due; equal ones as they came."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._busy = False
+        self._thread: threading.Thread | None = None
+
+    def schedule(self, job: Callable[[], None], delay: float = 0.0) -> None:
+        """Do `job` after `delay` seconds. It must not raise."""
+        with self._changed:
+            heapq.heappush(self._due, (time.monotonic() + delay, next(self._count), job))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Wait until nothing is due or under way, at most `timeout` seconds; whether that came."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._due and not self._busy, timeout)
+
+    def close(self) -> None:
+        """Finish the job at hand and forget the rest, as a killed sender would."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            job()
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            while not self._closed:
+                wait = self._due[0][0] - time.monotonic() if self._due else None
+                if wait is not None and wait <= 0:
+                    self._busy = True
+                    return heapq.heappop(self._due)[2]
+                self._changed.wait(wait)
+        return None

@@ -1,0 +1,65 @@
+"""The clock process: dispatches the inbox, wakes whoever was forgotten, orders sweeps. Started by `python -m jobs`.
+
+Any number may run; one leads, under a lease. It holds no tokens: what needs them is a job.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs import dispatch, keys, queues
+from jobs.lease import OWNER, Lease, hold
+from jobs.runs import Runs
+from jobs.scripts import LeaseLost
+from jobs.settings import Settings
+from jobs.store import text_of
+
+LEADER = "clock"
+RECONCILE_SECONDS = 1.0
+DISPATCH_WAIT_MS = 250
+_log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
+    """Lead when nobody else does, until `stop`; survives a Redis that comes and goes."""
+    while not stop.is_set():
+        try:
+            with hold(redis, LEADER) as lease:
+                if lease:
+                    _log.info("leading")
+                    _lead(settings, redis, lease, stop)
+        except (RedisError, LeaseLost) as error:
+            _log.warning("the clock starts again", reason=str(error))
+        stop.wait(RECONCILE_SECONDS)
+
+
+def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event) -> None:
+    dispatch.prepare(redis)
+    next_reconcile = next_sweep = 0.0
+    while not stop.is_set():
+        lease.check()
+        dispatch.dispatch(redis, OWNER, DISPATCH_WAIT_MS)
+        now = time.monotonic()
+        if now >= next_reconcile:
+            next_reconcile = now + RECONCILE_SECONDS
+            reconcile(redis)
+        if now >= next_sweep:
+            next_sweep = now + settings.sweep_seconds
+            queues.wake_sweep(redis)
+
+
+def reconcile(redis: Redis) -> None:
+    """Wake every ticket and every run that has work and nobody at it: the recovery path, independent of traffic."""
+    queues.due(redis, time.time())
+    for ticket in redis.smembers(keys.READY):
+        name = text_of(ticket)
+        if not redis.exists(keys.lease(name)) and not redis.exists(keys.retry_at(name)):
+            queues.wake_ticket(redis, name)
+    for run_id in Runs(redis).unfinished():
+        if not redis.exists(keys.lease(f"run:{run_id}")) and not redis.exists(keys.retry_at(run_id)):
+            queues.wake_run(redis, run_id)

@@ -1,0 +1,219 @@
+"""What `decide` may ask for: every effect of Loopline, as a value.
+
+`jobs.perform` has one function for each, named like the command in snake case. Commands wait in the ticket's outbox as
+JSON, so a field that a newer release adds needs a default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from integrations.base import Role as Column
+from integrations.events import Evidence, Ticket, Value, Verdict
+from jobs.loop import Contract, Words
+from jobs.policy import RepositoryPolicy
+
+
+class RunSpec(Value):
+    """What a run needs to know, fixed when it is started. `start_sha` is the commit that its worktree begins at."""
+
+    run_id: str
+    ticket_id: str
+    identifier: str
+    generation: int
+    role: Literal["maker", "gate", "checker"]
+    repository: str
+    base_sha: str
+    start_sha: str
+    contract: Contract
+    ticket: Ticket
+    policy: RepositoryPolicy = RepositoryPolicy()
+    iteration: int = 1
+    iterations: int = 1
+    tried: tuple[str, ...] = ()
+    words: tuple[Words, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    verdict: Verdict | None = None
+    model: str = ""
+    effort: str = ""
+    max_turns: int = 0
+    max_cost_usd: float = 0.0
+    started_at: float = 0.0
+
+
+class MoveTicket(Value):
+    """Put the ticket into the column that has this role in its team."""
+
+    kind: Literal["MoveTicket"] = "MoveTicket"
+    column: Column
+
+
+class PostComment(Value):
+    """Write a comment that deserves a notification."""
+
+    kind: Literal["PostComment"] = "PostComment"
+    body: str
+
+
+class ShowProgress(Value):
+    """Edit the one progress comment of this generation in place; the newest text wins."""
+
+    kind: Literal["ShowProgress"] = "ShowProgress"
+    generation: int
+    body: str
+
+
+class React(Value):
+    """Acknowledge a comment with an emoji."""
+
+    kind: Literal["React"] = "React"
+    comment_id: str
+    emoji: str
+
+
+class SetNeedsHuman(Value):
+    """Add or remove the label that says a person is needed."""
+
+    kind: Literal["SetNeedsHuman"] = "SetNeedsHuman"
+    needed: bool
+
+
+class SaveMemory(Value):
+    """Write the board memory attachment. `metadata` values are strings and numbers."""
+
+    kind: Literal["SaveMemory"] = "SaveMemory"
+    subtitle: str
+    metadata: dict[str, str | int | float]
+
+
+class LinkPullRequest(Value):
+    """Attach the pull request to the ticket."""
+
+    kind: Literal["LinkPullRequest"] = "LinkPullRequest"
+    url: str
+    title: str
+    subtitle: str
+
+
+class PrepareWorkspace(Value):
+    """Mirror the repository and read its policy; answers `WorkspaceReady`."""
+
+    kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
+    generation: int
+    repository: str
+
+
+class StartRun(Value):
+    """Hand a run to the agent processes."""
+
+    kind: Literal["StartRun"] = "StartRun"
+    spec: RunSpec
+
+
+class StopRun(Value):
+    """Interrupt a run; it reports `RunFinished` as stopped."""
+
+    kind: Literal["StopRun"] = "StopRun"
+    run_id: str
+
+
+class Steer(Value):
+    """Hand a person's words to a run before its next model call."""
+
+    kind: Literal["Steer"] = "Steer"
+    run_id: str
+    words: Words
+
+
+class PublishBranch(Value):
+    """Push `sha`; the branch must be at `expected` ('' for new); answers `BranchPublished`."""
+
+    kind: Literal["PublishBranch"] = "PublishBranch"
+    generation: int
+    repository: str
+    branch: str
+    base_branch: str
+    sha: str
+    expected: str
+
+
+class OpenPullRequest(Value):
+    """Find or open the pull request and set its words; answers `PullRequestOpened`."""
+
+    kind: Literal["OpenPullRequest"] = "OpenPullRequest"
+    generation: int
+    repository: str
+    branch: str
+    base: str
+    title: str
+    body: str
+
+
+class CommentOnPullRequest(Value):
+    """Write into the pull request's conversation, once."""
+
+    kind: Literal["CommentOnPullRequest"] = "CommentOnPullRequest"
+    repository: str
+    number: int
+    body: str
+
+
+class SetStatus(Value):
+    """Publish Loopline's verdict on a commit."""
+
+    kind: Literal["SetStatus"] = "SetStatus"
+    repository: str
+    sha: str
+    state: Literal["pending", "success", "failure"]
+    description: str
+
+
+class MergePullRequest(Value):
+    """Merge while the head is still `sha`; answers `PullRequestMerged`."""
+
+    kind: Literal["MergePullRequest"] = "MergePullRequest"
+    generation: int
+    repository: str
+    number: int
+    sha: str
+    title: str
+
+
+class CleanUp(Value):
+    """Remove the ticket's worktrees and, when `branch` is named, the branch of ours."""
+
+    kind: Literal["CleanUp"] = "CleanUp"
+    repository: str
+    branch: str = ""
+
+
+Command = Annotated[
+    MoveTicket
+    | PostComment
+    | ShowProgress
+    | React
+    | SetNeedsHuman
+    | SaveMemory
+    | LinkPullRequest
+    | PrepareWorkspace
+    | StartRun
+    | StopRun
+    | Steer
+    | PublishBranch
+    | OpenPullRequest
+    | CommentOnPullRequest
+    | SetStatus
+    | MergePullRequest
+    | CleanUp,
+    Field(discriminator="kind"),
+]
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+Lane = Literal["inner", "outer"]
+
+
+def lane_of(command: Command) -> Lane:
+    """inner: only Redis is touched, so a stop never waits behind a provider that is away."""
+    return "inner" if isinstance(command, StartRun | StopRun | Steer) else "outer"

@@ -1,0 +1,108 @@
+"""From the inbox to the mailboxes: translate each delivery, find its ticket, deliver, wake. Called by `jobs.clock`.
+
+A crash anywhere repeats an entry, which is harmless: a mailbox takes an event once, ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from integrations.base import Delivery
+from integrations.errors import Malformed
+from integrations.events import (
+    BranchPushed,
+    ChecksReported,
+    Event,
+    PullRequestClosed,
+    PullRequestCommented,
+    PullRequestMerged,
+    PullRequestReopened,
+    ReviewSubmitted,
+)
+from integrations.sources import SOURCES
+from jobs import keys, queues
+from jobs.store import Store, text_of
+
+_FROM_CODE_HOST = (
+    PullRequestMerged,
+    PullRequestClosed,
+    PullRequestReopened,
+    ReviewSubmitted,
+    PullRequestCommented,
+    BranchPushed,
+    ChecksReported,
+)
+BATCH = 100
+_log = structlog.get_logger(__name__)
+
+
+def prepare(redis: Redis) -> None:
+    """Make the inbox's consumer group if it is not there."""
+    try:
+        redis.xgroup_create(keys.INBOX, keys.INBOX_GROUP, id="0", mkstream=True)
+    except ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+
+
+def dispatch(redis: Redis, consumer: str, wait_ms: int) -> int:
+    """Deliver what lies in the inbox, waiting up to `wait_ms` for something; returns how many entries were handled.
+
+    What an earlier dispatcher took and did not finish comes first."""
+    unfinished: Any = redis.xautoclaim(keys.INBOX, keys.INBOX_GROUP, consumer, min_idle_time=0, count=BATCH)
+    entries: list[Any] = list(unfinished[1])
+    if not entries:
+        fresh: Any = redis.xreadgroup(keys.INBOX_GROUP, consumer, {keys.INBOX: ">"}, count=BATCH, block=wait_ms)
+        entries = [entry for _, rows in fresh or [] for entry in rows]
+    for entry_id, fields in entries:
+        if fields:
+            _deliver(redis, {text_of(name): value for name, value in fields.items()})
+        redis.xack(keys.INBOX, keys.INBOX_GROUP, entry_id)
+    return len(entries)
+
+
+def _deliver(redis: Redis, fields: dict[str, bytes]) -> None:
+    delivery = Delivery(
+        source=fields["source"].decode(),
+        delivery_id=fields["delivery_id"].decode(),
+        content_key=fields["content_key"].decode(),
+        body=fields["body"],
+        event=fields["event"].decode(),
+        stale=fields["stale"] == b"1",
+    )
+    try:
+        events = SOURCES[delivery.source].translate(delivery)
+    except Malformed as error:
+        _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
+        return
+    for event in events:
+        _route(redis, event)
+
+
+def _route(redis: Redis, event: Event) -> None:
+    ticket_id = ticket_of(redis, event)
+    if not ticket_id:
+        _log.info("no ticket of ours", event_kind=event.kind, event=event.event_id)
+        return
+    if Store(redis).deliver(event.model_copy(update={"ticket_id": ticket_id})):
+        queues.wake_ticket(redis, ticket_id)
+
+
+def ticket_of(redis: Redis, event: Event) -> str:
+    """The ticket that an event belongs to: its own word, or what we noted of pull requests, branches and commits."""
+    if not isinstance(event, _FROM_CODE_HOST):
+        return event.ticket_id
+    candidates = [
+        keys.pull_request(event.repository, event.number) if event.number else "",
+        keys.branch(event.repository, event.branch) if event.branch else "",
+        keys.head(event.repository, event.head_sha) if event.head_sha else "",
+    ]
+    for key in filter(None, candidates):
+        found = redis.get(key)
+        if found:
+            return text_of(found)
+    return ""

@@ -1,0 +1,157 @@
+"""The job that drives one ticket: gather, decide, commit, perform, in order, under the ticket's lease.
+
+Woken by the dispatcher, by performers, by finished runs and by the sweep; a wake-up too many finds nothing to do. All
+failures of events and commands end here: `Unavailable` waits, `Rejected` becomes an event, anything else is a fault of
+ours that is tried five times and then buried with its cause.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from integrations.errors import IntegrationError, Unavailable
+from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketMoved
+from jobs import keys, queues
+from jobs.gather import gather
+from jobs.lease import Lease, hold
+from jobs.loop import Loop, Stage
+from jobs.perform import Context, perform
+from jobs.policy import PolicyError
+from jobs.scripts import LeaseLost
+from jobs.store import Posted
+from jobs.workflow import decide
+from jobs.world import World, current
+
+GIVE_UP_AFTER = 5
+_log = structlog.get_logger(__name__)
+
+
+def drive(ticket_id: str) -> None:
+    """RQ's entry: take the ticket's mailbox and outbox as far as they go now."""
+    world = current()
+    queues.woken(world.redis, queues.ticket_wake(ticket_id))
+    with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
+        if lease is None:
+            return
+        try:
+            _drive(ticket_id, lease, world)
+        except LeaseLost as error:
+            _log.info("another process took over", reason=str(error))
+
+
+def _drive(ticket_id: str, lease: Lease, world: World) -> None:
+    while not world.stopping.is_set():
+        wait = _step(ticket_id, lease, world)
+        if wait:
+            queues.wake_ticket(world.redis, ticket_id, delay=wait)
+            break
+        if wait is None and world.store.release(lease, ticket_id):
+            return
+    world.store.release(lease, ticket_id, leave_work=True)
+
+
+def _step(ticket_id: str, lease: Lease, world: World) -> float | None:
+    """Perform or decide one thing. 0: done, go on. None: nothing was there. Seconds: wait that long first.
+
+    While a provider is away its commands wait, but events are still decided, so that a stop never waits for it."""
+    inner = world.store.next_command(ticket_id, "inner")
+    if inner:
+        return _perform(inner, ticket_id, lease, world)
+    outer = world.store.next_command(ticket_id, "outer")
+    wait = max(world.redis.pttl(keys.retry_at(ticket_id)), 0) / 1000
+    if outer and not wait:
+        return _perform(outer, ticket_id, lease, world)
+    decided = _decide(ticket_id, lease, world)
+    return wait if outer and decided is None else decided
+
+
+def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
+    raw = world.store.next_event(ticket_id)
+    if raw is None:
+        return None
+    event = EVENT.validate_json(raw)
+    before = world.store.load(ticket_id)
+    if before is None and not isinstance(event, TicketMoved):
+        world.store.commit(lease, ticket_id, raw, None, ())
+        return 0.0
+    try:
+        _settle(event, raw, before, lease, world)
+    except Unavailable as error:
+        return _wait(ticket_id, "event", error, world)
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place that catches everything; under test it raises
+        drop = partial(world.store.commit, lease, ticket_id, raw, None, ())
+        return _bury(ticket_id, "event", raw.decode(), error, world, drop)
+    return 0.0
+
+
+def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: World) -> None:
+    now = gather(event, world)
+    if now is None:
+        world.store.commit(lease, event.ticket_id, raw, None, ())
+        return
+    loop = before or Loop(ticket=getattr(now, "ticket", None) or Ticket(id=event.ticket_id, identifier="", title=""))
+    decision = decide(loop, now, world.policy)
+    changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
+    world.store.commit(lease, event.ticket_id, raw, changed, decision.commands)
+    if changed and (before is None or before.stage is not changed.stage):
+        _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
+
+
+def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> float:
+    loop = world.store.load(ticket_id)
+    assert loop, "an outbox without a loop"
+    try:
+        events = perform(posted.command, Context(posted.id, loop.ticket, world, lease))
+    except Unavailable as error:
+        wait = _wait(ticket_id, posted.command.kind, error, world)
+        world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
+        return 0.0
+    except (IntegrationError, PolicyError) as error:
+        events = _refused(posted, loop, str(error))
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        fault = _refused(posted, loop, f"internal error: {error}")
+        drop = partial(world.store.performed, lease, ticket_id, posted, fault)
+        return _bury(ticket_id, posted.command.kind, posted.raw.decode(), error, world, drop)
+    world.store.performed(lease, ticket_id, posted, events)
+    return 0.0
+
+
+def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
+    _log.warning("command refused", ticket=loop.identifier, command=posted.command.kind, reason=reason)
+    failed = CommandFailed(
+        event_id=f"{posted.id}/refused",
+        ticket_id=loop.ticket.id,
+        at=time.time(),
+        generation=getattr(posted.command, "generation", loop.generation),
+        command=posted.command.kind,
+        reason=reason,
+    )
+    return (failed,)
+
+
+def _wait(ticket_id: str, item: str, error: Unavailable, world: World) -> float:
+    failures = world.store.failed(ticket_id, item)
+    wait = error.retry_after or min(0.5 * 2**failures, 60.0)
+    _log.warning("a provider is away", item=item, reason=str(error), failures=failures, wait_seconds=wait)
+    return float(wait)
+
+
+def _bury(ticket_id: str, item: str, raw: str, error: Exception, world: World, drop: Callable[[], None]) -> float:
+    """A fault of ours: try again a few times, then keep it for a person and go on with the ticket."""
+    failures = world.store.failed(ticket_id, item)
+    _log.exception("a fault of ours", item=item, failures=failures)
+    if world.raise_faults:
+        raise error
+    if failures < GIVE_UP_AFTER:
+        return 0.5 * 2.0**failures
+    world.store.bury(raw, f"{type(error).__name__}: {error}")
+    drop()
+    return 0.0

@@ -1,0 +1,96 @@
+"""Before a decision: read again what a webhook hinted at. Called by `jobs.drive`, once per event.
+
+Payloads are hints: they come late, twice, out of order, or from somebody who may not steer. What the tracker or the
+code host shows now is what the rules get. Own writes end here, so that Loopline never triggers itself.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from integrations.base import OUR_MARK
+from integrations.errors import NotFound
+from integrations.events import (
+    Event,
+    Person,
+    PullRequestClosed,
+    PullRequestCommented,
+    PullRequestMerged,
+    PullRequestReopened,
+    ReviewSubmitted,
+    TicketCommented,
+    TicketEdited,
+    TicketMoved,
+    TicketRemoved,
+)
+from jobs.world import World
+
+_log = structlog.get_logger(__name__)
+
+
+def gather(event: Event, world: World) -> Event | None:
+    """The event as it is true now; None when there is nothing to decide. Raises `Unavailable`."""
+    match event:
+        case TicketMoved() | TicketEdited():
+            return _ticket(event, world)
+        case TicketCommented():
+            return _comment(event, world)
+        case ReviewSubmitted():
+            return _review(event, world)
+        case PullRequestCommented() if OUR_MARK in event.body:
+            return None
+        case PullRequestCommented():
+            return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})
+        case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
+            return _pull_request(event, world)
+        case _:
+            return event
+
+
+def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
+    try:
+        ticket = world.tracker.fetch(event.ticket_id)
+    except NotFound:
+        return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
+    if ticket.trashed:
+        return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
+    if ticket.team not in world.policy.teams:
+        _log.warning("ticket of a team that LOOPLINE_TEAMS does not name", ticket=ticket.identifier, team=ticket.team)
+        return None
+    return event.model_copy(update={"ticket": ticket})
+
+
+def _comment(event: TicketCommented, world: World) -> Event | None:
+    try:
+        comment = world.tracker.fetch_comment(event.comment_id)
+    except NotFound:
+        return None
+    if comment.author.is_us:
+        return None
+    return event.model_copy(update={"body": comment.body, "author": comment.author})
+
+
+def _review(event: ReviewSubmitted, world: World) -> Event | None:
+    reviews = world.code_host.reviews(event.repository, event.number)
+    review = next((r for r in reviews if r.id == event.review_id), None)
+    if review is None:
+        return None
+    shown = {"body": review.body, "comments": review.comments, "head_sha": review.head_sha or event.head_sha}
+    return event.model_copy(update={**shown, "author": _steerer(event.author, event.repository, world)})
+
+
+def _steerer(author: Person | None, repository: str, world: World) -> Person | None:
+    if author is None:
+        return None
+    return author.model_copy(update={"may_steer": world.code_host.may_steer(repository, author.id)})
+
+
+def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReopened, world: World) -> Event | None:
+    """What the pull request is now decides which of the three it is."""
+    now = world.code_host.fetch_pull_request(event.repository, event.number)
+    same = {name: getattr(event, name) for name in ("event_id", "ticket_id", "at", "repository", "number", "branch")}
+    if now.merged:
+        return event if isinstance(event, PullRequestMerged) else PullRequestMerged(**same, head_sha=now.head_sha)
+    if now.state == "closed":
+        return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
+    return event if isinstance(event, PullRequestReopened) else None

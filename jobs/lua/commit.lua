@@ -1,0 +1,14 @@
+-- KEYS lease, mailbox, loop, inner outbox, outer outbox, loops, failures
+-- ARGV token, event, loop ('' keeps it), ticket, number of inner commands, commands...
+-- Either all of it is true or none: the event is gone, the state is new, its commands wait.
+if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[2] then return redis.error_reply('LEASELOST the mailbox has moved on') end
+if ARGV[3] ~= '' then
+  redis.call('SET', KEYS[3], ARGV[3])
+  redis.call('SADD', KEYS[6], ARGV[4])
+end
+for i = 6, #ARGV do
+  redis.call('RPUSH', i < 6 + tonumber(ARGV[5]) and KEYS[4] or KEYS[5], ARGV[i])
+end
+redis.call('LPOP', KEYS[2])
+redis.call('DEL', KEYS[7])
+return 1

@@ -1,0 +1,11 @@
+-- Accepts a delivery once: unknown by its id and by its content, it is noted and goes into the inbox.
+-- KEYS[1] seen by id · KEYS[2] seen by content · KEYS[3] inbox
+-- ARGV[1] milliseconds to remember it · ARGV[2..] fields and values of the inbox entry
+-- Returns the entry's id, or nil for a duplicate.
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then
+  return nil
+end
+local entry = redis.call('XADD', KEYS[3], '*', unpack(ARGV, 2))
+redis.call('SET', KEYS[1], entry, 'PX', ARGV[1])
+redis.call('SET', KEYS[2], entry, 'PX', ARGV[1])
+return entry

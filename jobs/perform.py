@@ -1,0 +1,216 @@
+"""One function per command: the only place where Loopline acts on the outside world. Called by `jobs.drive`.
+
+Every performer is safe twice: creates carry an id made from the command's, updates set absolute values, pull requests
+are looked up by head first, a push names the commit it expects. It returns the events that it brought about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.base import Attachment
+from integrations.errors import NotFound
+from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, Ticket, WorkspaceReady
+from jobs import commands as c
+from jobs import keys, queues
+from jobs.lease import Lease
+from jobs.messages import STATUS_CONTEXT
+from jobs.policy import FILE, read_policy
+from jobs.world import World
+
+NEEDS_HUMAN_LABEL = "needs-human"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a performer may use. `id` is the command's, the same at every try."""
+
+    id: str
+    ticket: Ticket
+    world: World
+    lease: Lease
+
+    def uuid(self, *parts: str) -> str:
+        """A UUID of version 4's form made from the command's id: Linear wants that form, we want the same one twice."""
+        digest = hashlib.sha256("/".join((self.ticket.id, *(parts or (self.id,)))).encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    def event(self, name: str = "") -> dict[str, Any]:
+        """The fields that every event of this command has."""
+        return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": time.time()}
+
+    def dashboard(self) -> str:
+        """The loop's page, which is also the board memory's address."""
+        return f"{self.world.settings.dashboard_url}/tickets/{self.ticket.identifier}"
+
+
+def perform(command: c.Command, at: Context) -> Sequence[Event]:
+    """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
+    at.lease.check()
+    performer = _PERFORMERS[type(command)]
+    return tuple(performer(command, at) or ())
+
+
+def move_ticket(command: c.MoveTicket, at: Context) -> None:
+    """Put the card into the column with this role."""
+    at.world.tracker.move(at.ticket, at.world.policy.teams[at.ticket.team].columns[command.column])
+
+
+def post_comment(command: c.PostComment, at: Context) -> None:
+    """Write a comment under the id made from the command."""
+    at.world.tracker.comment(at.ticket.id, command.body, at.uuid())
+
+
+def show_progress(command: c.ShowProgress, at: Context) -> None:
+    """Edit the progress comment, or make it; a newer text in the outbox makes this one superfluous."""
+    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    if any(isinstance(later, c.ShowProgress) for later in waiting):
+        return
+    comment_id = at.uuid("progress", str(command.generation))
+    try:
+        at.world.tracker.edit_comment(comment_id, command.body)
+    except NotFound:
+        at.world.tracker.comment(at.ticket.id, command.body, comment_id)
+
+
+def react(command: c.React, at: Context) -> None:
+    """Acknowledge a comment."""
+    at.world.tracker.react(command.comment_id, command.emoji, at.uuid())
+
+
+def set_needs_human(command: c.SetNeedsHuman, at: Context) -> None:
+    """Label the ticket, or take the label away."""
+    change = at.world.tracker.add_label if command.needed else at.world.tracker.remove_label
+    change(at.ticket, NEEDS_HUMAN_LABEL)
+
+
+def save_memory(command: c.SaveMemory, at: Context) -> None:
+    """Upsert the board memory; a newer one in the outbox makes this one superfluous."""
+    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    if any(isinstance(later, c.SaveMemory) for later in waiting):
+        return
+    memory = Attachment(at.dashboard(), "Loopline", command.subtitle, command.metadata)
+    at.world.tracker.attach(at.ticket.id, memory)
+
+
+def link_pull_request(command: c.LinkPullRequest, at: Context) -> None:
+    """Upsert the link to the pull request."""
+    at.world.tracker.attach(at.ticket.id, Attachment(command.url, command.title, command.subtitle))
+
+
+def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Event]:
+    """Fetch into the mirror and read the base branch's policy."""
+    host = at.world.code_host
+    repository = host.repository(command.repository)
+    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror.fetch()
+    base_sha = mirror.head(repository.default_branch)
+    where = f"{command.repository} at {repository.default_branch}"
+    policy = read_policy(mirror.read(base_sha, FILE), where)
+    ready = WorkspaceReady(
+        **at.event(),
+        generation=command.generation,
+        repository=command.repository,
+        base_branch=repository.default_branch,
+        base_sha=base_sha,
+        policy=policy.model_dump_json(),
+    )
+    return (ready,)
+
+
+def start_run(command: c.StartRun, at: Context) -> None:
+    """Remember the run, then wake an agent process."""
+    at.world.runs.start(command.spec)
+    queues.wake_run(at.world.redis, command.spec.run_id)
+
+
+def stop_run(command: c.StopRun, at: Context) -> None:
+    """Ask the run to stop; a run that nobody works on is woken to notice it."""
+    at.world.runs.ask_to_stop(command.run_id)
+    queues.wake_run(at.world.redis, command.run_id)
+
+
+def steer(command: c.Steer, at: Context) -> None:
+    """Put a person's words where the run looks before its next model call."""
+    at.world.runs.steer(command.run_id, command.words, at.id)
+
+
+def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
+    """Push from the host-owned mirror; the remote must be where we left it."""
+    host = at.world.code_host
+    repository = host.repository(command.repository)
+    for key in (keys.branch(command.repository, command.branch), keys.head(command.repository, command.sha)):
+        at.world.redis.set(key, at.ticket.id)
+    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror.push(command.branch, command.sha, command.expected or None)
+    return (BranchPublished(**at.event(), generation=command.generation, head_sha=command.sha),)
+
+
+def open_pull_request(command: c.OpenPullRequest, at: Context) -> Sequence[Event]:
+    """Find or open it, and make its words the current ones."""
+    host = at.world.code_host
+    found = host.open_pull_request(command.repository, command.branch, command.base, command.title, command.body)
+    if (found.title, found.body) != (command.title, command.body):
+        host.update_pull_request(command.repository, found.number, command.title, command.body)
+    at.world.redis.set(keys.pull_request(command.repository, found.number), at.ticket.id)
+    return (PullRequestOpened(**at.event(), generation=command.generation, number=found.number, url=found.url),)
+
+
+def comment_on_pull_request(command: c.CommentOnPullRequest, at: Context) -> None:
+    """Write into the conversation; the marker keeps it from being written twice."""
+    at.world.code_host.comment(command.repository, command.number, command.body, at.uuid())
+
+
+def set_status(command: c.SetStatus, at: Context) -> None:
+    """Publish the verdict on the commit, linked to the evidence."""
+    at.world.code_host.set_status(
+        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, at.dashboard()
+    )
+
+
+def merge_pull_request(command: c.MergePullRequest, at: Context) -> Sequence[Event]:
+    """Merge exactly the approved commit."""
+    sha = at.world.code_host.merge(command.repository, command.number, command.sha, command.title)
+    merged = PullRequestMerged(
+        **at.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
+    )
+    return (merged,)
+
+
+def clean_up(command: c.CleanUp, at: Context) -> None:
+    """Leave nothing of ours behind: worktrees first, then the branch."""
+    folder = at.world.run_folder(at.ticket.identifier)
+    mirror = at.world.mirror(command.repository)
+    for run in sorted(folder.iterdir()) if folder.is_dir() else ():
+        mirror.remove_workspace(run)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    if command.branch:
+        at.world.code_host.delete_branch(command.repository, command.branch)
+
+
+_PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
+    c.MoveTicket: move_ticket,
+    c.PostComment: post_comment,
+    c.ShowProgress: show_progress,
+    c.React: react,
+    c.SetNeedsHuman: set_needs_human,
+    c.SaveMemory: save_memory,
+    c.LinkPullRequest: link_pull_request,
+    c.PrepareWorkspace: prepare_workspace,
+    c.StartRun: start_run,
+    c.StopRun: stop_run,
+    c.Steer: steer,
+    c.PublishBranch: publish_branch,
+    c.OpenPullRequest: open_pull_request,
+    c.CommentOnPullRequest: comment_on_pull_request,
+    c.SetStatus: set_status,
+    c.MergePullRequest: merge_pull_request,
+    c.CleanUp: clean_up,
+}

@@ -1,0 +1,134 @@
+"""What we remember of tickets, in Redis: loops, mailboxes, outboxes. Called by the jobs; it decides nothing.
+
+Every change of a loop is one script under the ticket's fencing token (`jobs/lua/`), so a crash leaves either all of it
+or none. Bytes in, values out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+
+from integrations.events import EVENT, Event
+from jobs import keys
+from jobs.commands import COMMAND, Command, Lane, lane_of
+from jobs.lease import Lease
+from jobs.loop import Loop
+from jobs.scripts import run_script
+
+LANES: tuple[Lane, ...] = ("inner", "outer")
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A command in the outbox. `id` is the same however often it is tried; `raw` is its exact bytes in the list."""
+
+    id: str
+    command: Command
+    lane: Lane
+    raw: bytes
+
+
+class Store:
+    """The tickets' memory in one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def load(self, ticket_id: str) -> Loop | None:
+        """The loop, None when there never was one."""
+        raw = self.redis.get(keys.loop(ticket_id))
+        return Loop.model_validate_json(raw) if raw else None
+
+    def loops(self) -> list[Loop]:
+        """Every loop there is, in no order."""
+        ids = [text_of(t) for t in self.redis.smembers(keys.LOOPS)]
+        raw = self.redis.mget([keys.loop(t) for t in ids]) if ids else []
+        return [Loop.model_validate_json(one) for one in raw if one]
+
+    def deliver(self, event: Event) -> bool:
+        """Put an event into its ticket's mailbox; False when it was there before."""
+        t = event.ticket_id
+        args = [event.event_id, event.model_dump_json(), t]
+        return bool(run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args))
+
+    def next_event(self, ticket_id: str) -> bytes | None:
+        """The head of the mailbox as it lies there."""
+        head = self.redis.lindex(keys.mailbox(ticket_id), 0)
+        return None if head is None else text_of(head).encode()
+
+    def commit(self, lease: Lease, ticket_id: str, raw: bytes, loop: Loop | None, commands: Sequence[Command]) -> None:
+        """The event is decided: new state, its commands posted, event gone. `loop` None keeps the state."""
+        event_id = EVENT.validate_json(raw).event_id
+        posted = [(lane_of(c), _envelope(f"{event_id}/{n}", c)) for n, c in enumerate(commands)]
+        inner = [text for lane, text in posted if lane == "inner"]
+        outer = [text for lane, text in posted if lane == "outer"]
+        t = ticket_id
+        run_script(
+            self.redis,
+            "commit",
+            [
+                keys.lease(t),
+                keys.mailbox(t),
+                keys.loop(t),
+                keys.outbox(t, "inner"),
+                keys.outbox(t, "outer"),
+                keys.LOOPS,
+                keys.failures(t),
+            ],
+            [lease.token, raw, loop.model_dump_json() if loop else "", t, len(inner), *inner, *outer],
+        )
+
+    def next_command(self, ticket_id: str, lane: Lane) -> Posted | None:
+        """The head of an outbox."""
+        raw = self.redis.lindex(keys.outbox(ticket_id, lane), 0)
+        if raw is None:
+            return None
+        envelope = json.loads(raw)
+        return Posted(envelope["id"], COMMAND.validate_python(envelope["command"]), lane, text_of(raw).encode())
+
+    def waiting(self, ticket_id: str, lane: Lane) -> list[Command]:
+        """All commands of an outbox, the head first."""
+        raw = self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1)
+        return [COMMAND.validate_python(json.loads(one)["command"]) for one in raw]
+
+    def performed(self, lease: Lease, ticket_id: str, posted: Posted, events: Iterable[Event]) -> None:
+        """The command is done: it leaves the outbox, what it brought about enters the mailbox."""
+        t = ticket_id
+        pairs = [part for event in events for part in (event.event_id, event.model_dump_json())]
+        run_script(
+            self.redis,
+            "performed",
+            [keys.lease(t), keys.outbox(t, posted.lane), keys.known_events(t), keys.mailbox(t), keys.failures(t)],
+            [lease.token, posted.raw, *pairs],
+        )
+
+    def release(self, lease: Lease, ticket_id: str, *, leave_work: bool = False) -> bool:
+        """Give the ticket back; False when there is work again and the holder has to go on."""
+        t = ticket_id
+        lists = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
+        args = [lease.token, t, "rest" if leave_work else ""]
+        return bool(run_script(self.redis, "release", [keys.lease(t), *lists, keys.READY], args))
+
+    def failed(self, ticket_id: str, item: str) -> int:
+        """Count a failure of the item at the head; returns how often it has failed in a row."""
+        count = self.redis.hincrby(keys.failures(ticket_id), item, 1)
+        self.redis.expire(keys.failures(ticket_id), 86_400)
+        return int(count)
+
+    def bury(self, item: str, cause: str) -> None:
+        """Keep what failed too often, with its cause, for a person to look at."""
+        self.redis.lpush(keys.DEAD, json.dumps({"item": item, "cause": cause}))
+        self.redis.ltrim(keys.DEAD, 0, 9_999)
+
+
+def text_of(raw: bytes | str) -> str:
+    """Redis answers bytes; its annotations allow text as well."""
+    return raw.decode() if isinstance(raw, bytes) else raw
+
+
+def _envelope(command_id: str, command: Command) -> str:
+    return json.dumps({"id": command_id, "command": command.model_dump(mode="json")}, ensure_ascii=False)

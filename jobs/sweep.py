@@ -1,0 +1,76 @@
+"""The job that repairs: it compares the board and the code host with what we remember, and emits events, never effects.
+
+Woken by the clock. So repair and normal life share one set of rules, and a missed webhook costs at most one sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import structlog
+
+from integrations.errors import IntegrationError
+from integrations.events import Event, PullRequestClosed, PullRequestMerged, Ticket, TicketMoved
+from jobs import queues
+from jobs.loop import AT_WORK, OPEN, Loop, Stage
+from jobs.workflow.decision import TeamPolicy
+from jobs.world import World, current
+
+_log = structlog.get_logger(__name__)
+
+
+def sweep() -> None:
+    """RQ's entry: one comparison of everything."""
+    world = current()
+    queues.woken(world.redis, queues.SWEEP_WAKE)
+    loops = {loop.ticket.id: loop for loop in world.store.loops()}
+    for name, team in world.policy.teams.items():
+        try:
+            for event in (*_board(name, team, loops, world), *_code_host(name, loops, world)):
+                if world.store.deliver(event):
+                    _log.info("found by the sweep", event_kind=event.kind, ticket=event.ticket_id)
+                    queues.wake_ticket(world.redis, event.ticket_id)
+        except IntegrationError as error:
+            _log.warning("sweep of a team failed", team=name, reason=str(error))
+
+
+def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) -> Iterator[Event]:
+    """Tickets that wait in the agent column without a loop, and loops whose ticket left our columns."""
+    shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
+    for ticket in shown.values():
+        loop = loops.get(ticket.id)
+        waiting = ticket.column == team.columns["agent"] and (
+            loop is None or loop.stage not in AT_WORK | {Stage.MERGING}
+        )
+        if waiting:
+            yield _moved(ticket, loop)
+    for loop in loops.values():
+        if loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING} and loop.ticket.id not in shown:
+            yield _moved(loop.ticket, loop)
+
+
+def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
+    """The id holds the generation and stage, so that the same finding is delivered once and a later one again."""
+    known = f"{loop.generation}:{loop.stage.value}:{loop.revision}" if loop else "new"
+    event_id = f"sweep:moved:{ticket.id}:{ticket.column}:{known}"
+    return TicketMoved(event_id=event_id, ticket_id=ticket.id, at=time.time(), column=ticket.column)
+
+
+def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
+    """Pull requests under review that were merged or closed without us hearing of it."""
+    for loop in loops.values():
+        if loop.ticket.team != name or loop.stage not in OPEN or not loop.number:
+            continue
+        now = world.code_host.fetch_pull_request(loop.repository, loop.number)
+        if now.state == "open":
+            continue
+        kind = PullRequestMerged if now.merged else PullRequestClosed
+        yield kind(
+            event_id=f"sweep:{kind.__name__}:{loop.repository}#{loop.number}:{loop.generation}:{loop.revision}",
+            ticket_id=loop.ticket.id,
+            at=time.time(),
+            repository=loop.repository,
+            number=loop.number,
+            head_sha=now.head_sha,
+        )

@@ -1,0 +1,61 @@
+"""The two values that every rule shares: what the operator allows, and what a rule answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from integrations.base import Role as Column
+from integrations.events import Person, Value
+from jobs.commands import Command, SaveMemory, ShowProgress
+from jobs.loop import Loop
+from jobs.memory import metadata_of
+from jobs.messages import progress_message, state_message
+
+
+class TeamPolicy(Value):
+    """One team's repository, and the name of the column for each role."""
+
+    repository: str
+    columns: dict[Column, str]
+
+
+class ServicePolicy(Value):
+    """The operator's part of the rules, from the settings. Money in US dollars, per run and per ticket."""
+
+    teams: dict[str, TeamPolicy]
+    max_iterations: int = 3
+    max_turns: int = 60
+    max_cost_usd: float = 5.0
+    max_ticket_cost_usd: float = 20.0
+    maker_model: str = ""
+    checker_model: str = ""
+    approvers: tuple[str, ...] = ()
+
+    def column_role(self, team: str, column: str) -> Column | None:
+        """Which role the column has in its team; None for all others."""
+        columns = self.teams[team].columns if team in self.teams else {}
+        return next((role for role, name in columns.items() if name == column), None)
+
+    def iterations(self, loop: Loop) -> int:
+        """How many iterations this loop may have."""
+        return loop.policy.loop.iterations or self.max_iterations
+
+    def may_approve(self, person: Person) -> bool:
+        """Whether this person may approve and merge from the ticket."""
+        return person.may_steer and (not self.approvers or person.email.lower() in self.approvers)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to remember now, and what to do, in order."""
+
+    loop: Loop
+    commands: Sequence[Command] = field(default_factory=tuple)
+
+
+def told(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
+    """A decision after which the progress comment and the board memory say what is true now."""
+    progress = ShowProgress(generation=loop.generation, body=progress_message(loop, policy.iterations(loop)))
+    memory = SaveMemory(subtitle=state_message(loop.stage), metadata=metadata_of(loop))
+    return Decision(loop, (*commands, progress, memory))

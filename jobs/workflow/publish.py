@@ -1,0 +1,63 @@
+"""Rules from a passing verdict to a pull request under review, and for effects that cannot be performed."""
+
+from __future__ import annotations
+
+from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
+from jobs.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop import AT_WORK, Loop, Stage
+from jobs.messages import (
+    pull_request_body,
+    pull_request_subtitle,
+    pull_request_title,
+    verdict_message,
+)
+from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.run import escalate
+
+
+def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
+    """The candidate is on the code host: open the pull request, or renew its words."""
+    if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
+        return Decision(loop)
+    loop = loop.model_copy(update={"pushed_sha": event.head_sha})
+    command = OpenPullRequest(
+        generation=loop.generation,
+        repository=loop.repository,
+        branch=loop.branch,
+        base=loop.base_branch,
+        title=pull_request_title(loop),
+        body=pull_request_body(loop),
+    )
+    return told(loop, policy, command)
+
+
+def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: ServicePolicy) -> Decision:
+    """Hand the work to people: verdict, status, link, review column."""
+    if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
+        return Decision(loop)
+    loop = loop.model_copy(
+        update={"stage": Stage.REVIEW, "number": event.number, "pull_request_url": event.url, "failing_checks": ()}
+    )
+    total = len(loop.contract.criteria) if loop.contract else 0
+    status = SetStatus(
+        repository=loop.repository,
+        sha=loop.head_sha,
+        state="success",
+        description=f"done: {total} of {total} criteria met",
+    )
+    link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
+    verdict = PostComment(body=verdict_message(loop))
+    return told(loop, policy, status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"))
+
+
+def on_command_failed(loop: Loop, event: CommandFailed, policy: ServicePolicy) -> Decision:
+    """An effect was refused. What the loop cannot do without goes to a person; a refused ornament is in the log."""
+    if event.generation != loop.generation:
+        return Decision(loop)
+    if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
+        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": f"Not merged: {event.reason}"})
+        return told(loop, policy, PostComment(body=loop.reason))
+    needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
+    if event.command in needed and loop.stage in AT_WORK:
+        return escalate(loop, event.reason, policy)
+    return Decision(loop)

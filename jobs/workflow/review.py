@@ -1,0 +1,109 @@
+"""Rules while people hold the work: reviews, merges, closed pull requests, foreign commits, checks of the code host."""
+
+from __future__ import annotations
+
+from integrations.events import (
+    BranchPushed,
+    ChecksReported,
+    PullRequestClosed,
+    PullRequestMerged,
+    PullRequestReopened,
+    ReviewSubmitted,
+)
+from jobs.commands import CleanUp, Command, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
+from jobs.messages import (
+    STATUS_CONTEXT,
+    approved_message,
+    changes_message,
+    closed_reason,
+    foreign_commit_message,
+    merged_message,
+    pull_request_subtitle,
+    pull_request_title,
+)
+from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.hand_over import revise, stop
+
+
+def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
+    """Changes requested starts another iteration; an approval counts for the commit it was given on."""
+    author = event.author
+    if event.number != loop.number or author is None or not author.may_steer or loop.stage is not Stage.REVIEW:
+        return Decision(loop)
+    if event.state == "changes_requested":
+        text = "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
+        words = Words(author=author.name, text=text)
+        return revise(loop, words, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
+    if event.state == "approved" and event.head_sha == loop.pushed_sha:
+        approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})
+        return told(approved, policy, PostComment(body=approved_message(author.name, event.head_sha)))
+    return Decision(loop)
+
+
+def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: ServicePolicy) -> Decision:
+    """The work is in: the board says so and everything of ours is removed."""
+    if not _ours(loop, event.number) or loop.stage is Stage.DONE:
+        return Decision(loop)
+    commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
+    loop = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": event.at})
+    return told(
+        loop,
+        policy,
+        *commands,
+        LinkPullRequest(
+            url=loop.pull_request_url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
+        ),
+        SetNeedsHuman(needed=False),
+        MoveTicket(column="done"),
+        PostComment(body=merged_message(loop)),
+        CleanUp(repository=loop.repository, branch=loop.branch),
+    )
+
+
+def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: ServicePolicy) -> Decision:
+    """Somebody said no to the pull request."""
+    if not _ours(loop, event.number) or loop.stage not in OPEN | AT_WORK:
+        return Decision(loop)
+    return stop(loop, closed_reason(event.by), policy)
+
+
+def on_pull_request_reopened(loop: Loop, event: PullRequestReopened, policy: ServicePolicy) -> Decision:
+    """Somebody changed their mind."""
+    if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
+        return Decision(loop)
+    return told(loop.model_copy(update={"stage": Stage.REVIEW, "reason": ""}), policy, MoveTicket(column="review"))
+
+
+def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
+    """A foreign commit on our branch means that a person took the wheel: the verdict is void and we pause."""
+    known = {"", loop.head_sha, loop.pushed_sha}
+    if event.branch != loop.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
+        return Decision(loop)
+    void = {
+        "pushed_sha": event.head_sha,
+        "head_sha": event.head_sha,
+        "verdict": None,
+        "evidence": (),
+        "approved_sha": "",
+    }
+    at_work = loop.stage in AT_WORK
+    loop = loop.model_copy(update={**void, "approved_by": ""})
+    if at_work:
+        return stop(loop, f"{event.by or 'somebody'} pushed to the branch.", policy)
+    return told(loop, policy, PostComment(body=foreign_commit_message(event.by, event.head_sha)))
+
+
+def on_checks_reported(loop: Loop, event: ChecksReported, policy: ServicePolicy) -> Decision:
+    """What the code host's own checks say about the commit under review is shown, not acted on."""
+    if event.head_sha != loop.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
+        return Decision(loop)
+    others = tuple(name for name in loop.failing_checks if name != event.name)
+    failing = (*others, event.name) if event.conclusion == "failure" else others
+    if set(failing) == set(loop.failing_checks):
+        return Decision(loop)
+    return told(loop.model_copy(update={"failing_checks": failing}), policy)
+
+
+def _ours(loop: Loop, number: int) -> bool:
+    return bool(loop.number) and number == loop.number

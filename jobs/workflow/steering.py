@@ -1,0 +1,127 @@
+"""Rules for what people say: commands, answers and guidance, on the ticket and on the pull request."""
+
+from __future__ import annotations
+
+import re
+
+from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented
+from jobs.commands import Command, CommentOnPullRequest, MergePullRequest, MoveTicket, PostComment, React, Steer
+from jobs.loop import AT_WORK, OPEN, Loop, Stage, Words
+from jobs.messages import (
+    approved_message,
+    approved_on_ticket_message,
+    changes_message,
+    not_allowed_message,
+    not_approved_message,
+    not_now_message,
+    publishing_message,
+    pull_request_title,
+    started_again_message,
+    unknown_command_message,
+)
+from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.hand_over import agree_or_ask, hand_over, revise, stop
+
+_COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
+_KNOWN = {"stop", "changes", "approve", "merge", "retry"}
+
+
+def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
+    """A person wrote on the ticket; our own comments never reach this rule."""
+    if loop.stage is Stage.IDLE or event.author is None:
+        return Decision(loop)
+    loop = loop.model_copy(update={"last_comment": event.comment_id})
+    words = Words(author=event.author.name, text=event.body, comment_id=event.comment_id)
+    command = _COMMAND.match(event.body)
+    if command:
+        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
+    if not event.author.may_steer:
+        return Decision(loop)
+    if loop.stage is Stage.ASKING:
+        return _answer(loop, words, event.at, policy)
+    return _guide(loop, words)
+
+
+def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: ServicePolicy) -> Decision:
+    """A person wrote on the pull request: commands count here too, anything else is guidance while the agent works."""
+    if event.number != loop.number or not loop.number or event.author is None or event.author.is_us:
+        return Decision(loop)
+    place = f"{event.path}:{event.line}: " if event.path else ""
+    words = Words(author=event.author.name, text=place + event.body)
+    command = _COMMAND.match(event.body)
+    if command and command["name"].lower() in _KNOWN:
+        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
+    return _guide(loop, words) if event.author.may_steer else Decision(loop)
+
+
+def on_steering_taken(loop: Loop, event: SteeringTaken, policy: ServicePolicy) -> Decision:
+    """The agent has the words now; the ticket says so."""
+    return told(loop.model_copy(update={"heard": loop.heard + len(event.comment_ids)}), policy)
+
+
+def _guide(loop: Loop, words: Words) -> Decision:
+    """Words reach a maker at once, and every later brief: the next iteration has forgotten this one's talk."""
+    if loop.stage not in AT_WORK:
+        return Decision(loop)
+    if loop.stage is Stage.PUBLISHING:
+        return Decision(loop, (PostComment(body=publishing_message()),))
+    seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if words.comment_id else ()
+    loop = loop.model_copy(update={"words": (*loop.words, words)})
+    if loop.stage is Stage.MAKING:
+        return Decision(loop, (Steer(run_id=loop.run_id, words=words), *seen))
+    return Decision(loop.model_copy(update={"unheard": (*loop.unheard, words)}), seen)
+
+
+def _answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
+    """The finish line that we asked for. 'ok' means: let the checker judge the title."""
+    if words.text.strip().lower().rstrip(".!") in {"ok", "okay", "yes"}:
+        words = words.model_copy(update={"text": f"- {loop.ticket.title}"})
+    loop = loop.model_copy(update={"answers": (*loop.answers, words)})
+    thanks = PostComment(body=started_again_message(words.author))
+    return agree_or_ask(loop, at, policy, thanks, MoveTicket(column="working"))
+
+
+def _command(
+    loop: Loop, name: str, rest: str, words: Words, author: Person, at: float, policy: ServicePolicy
+) -> Decision:
+    if name not in _KNOWN:
+        return Decision(loop, (PostComment(body=unknown_command_message(name)),))
+    allowed = policy.may_approve(author) if name in {"approve", "merge"} else author.may_steer
+    if not allowed:
+        return Decision(loop, (PostComment(body=not_allowed_message(name, author.name)),))
+    said = words.model_copy(update={"text": rest})
+    if name == "stop" and loop.stage in AT_WORK | {Stage.ASKING}:
+        return stop(loop, f"{author.name} said so.", policy)
+    if name == "retry" and loop.stage in {Stage.STOPPED, Stage.NEEDS_HUMAN, Stage.ASKING}:
+        return hand_over(loop, at, policy, (said,) if rest else ())
+    if name == "changes" and rest and loop.stage is Stage.REVIEW:
+        return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
+    if name == "changes" and rest and loop.stage in AT_WORK:
+        return _guide(loop, said)
+    if name == "approve" and loop.stage is Stage.REVIEW:
+        return _approve(loop, author, policy)
+    if name == "merge" and loop.stage in OPEN:
+        return _merge(loop, policy)
+    return Decision(loop, (PostComment(body=not_now_message(name, loop)),))
+
+
+def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:
+    loop = loop.model_copy(update={"approved_sha": loop.pushed_sha, "approved_by": author.name})
+    note = CommentOnPullRequest(
+        repository=loop.repository, number=loop.number, body=approved_on_ticket_message(loop, author.name)
+    )
+    return told(loop, policy, note, PostComment(body=approved_message(author.name, loop.pushed_sha)))
+
+
+def _merge(loop: Loop, policy: ServicePolicy) -> Decision:
+    if not loop.approved_sha or loop.approved_sha != loop.pushed_sha:
+        return Decision(loop, (PostComment(body=not_approved_message(loop)),))
+    loop = loop.model_copy(update={"stage": Stage.MERGING, "reason": ""})
+    merge = MergePullRequest(
+        generation=loop.generation,
+        repository=loop.repository,
+        number=loop.number,
+        sha=loop.approved_sha,
+        title=f"{pull_request_title(loop)} (#{loop.number})",
+    )
+    return told(loop, policy, merge)

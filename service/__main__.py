@@ -1,0 +1,85 @@
+"""The command line: `python -m service up|web|dashboard|check|version`, also installed as `loopline`.
+
+Called by people, by the supervisor and by the Procfile. Whatever is wrong is said in one sentence each on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs import logging
+from jobs.settings import Settings, environment, load
+from service.version import VERSION
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    given = _parser().parse_args(arguments)
+    match given.command:
+        case "up":
+            return _up(given.env_file, given.verbose)
+        case "web" | "dashboard":
+            return _serve(given.command)
+        case "check":
+            return _check(given.env_file)
+        case _:
+            sys.stdout.write(f"loopline {VERSION}\n")
+            return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="loopline", description="Turns a Linear board into a coding loop.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start everything and keep it running")
+    up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
+    check = commands.add_parser("check", help="say what keeps Loopline from working")
+    for command in (up, check):
+        command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings (default: %(default)s)")
+    commands.add_parser("web", help="receive webhooks")
+    commands.add_parser("dashboard", help="serve the dashboard")
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _up(env_file: Path, verbose: bool) -> int:
+    from service.embedded_redis import CannotStart
+    from service.processes import addresses, check_free, processes
+    from service.supervisor import Supervisor
+
+    environ = environment(env_file)
+    settings = load("up", environ)
+    logging.configure("up", settings.secret_values())
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        check_free(settings.web_bind, "LOOPLINE_WEB_BIND")
+        check_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
+        echo = sys.stdout if verbose else None
+        return Supervisor(processes(settings, environ), settings.home, addresses(settings), echo).run()
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _serve(role: str) -> int:
+    """Become gunicorn; the address comes from the settings, everything else from `service.gunicorn_<role>`."""
+    settings = load("web" if role == "web" else "dashboard")
+    bind = settings.web_bind if role == "web" else settings.dashboard_bind
+    command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.gunicorn_{role}", "--bind", bind]
+    os.execv(sys.executable, command)
+
+
+def _check(env_file: Path) -> int:
+    from service.check import problems
+
+    settings: Settings = load("up", environment(env_file))
+    found = problems(settings)
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "Everything Loopline needs is there.\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,50 @@
+"""The log file of one child process, bounded in size. Written by the supervisor, which reads the child's output."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import IO
+
+LARGEST = 5 * 1024 * 1024
+
+
+class ChildLog:
+    """Appends to `<folder>/<name>.log`; at 5 MiB the file becomes `<name>.log.1` and a new one begins.
+
+    With `echo` every line goes there too, with the name in front."""
+
+    def __init__(self, folder: Path, name: str, echo: IO[str] | None = None, largest: int = LARGEST) -> None:
+        self.path = folder / f"{name}.log"
+        self._name = name
+        self._echo = echo
+        self._largest = largest
+        self._unfinished = b""
+        self._last: deque[str] = deque(maxlen=20)
+        self._file = self.path.open("ab")
+
+    def write(self, data: bytes) -> None:
+        """Take what the child has written; lines may come in pieces."""
+        self._file.write(data)
+        self._file.flush()
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for line in lines:
+            self._last.append(line.decode("utf-8", "replace"))
+            if self._echo:
+                self._echo.write(f"{self._name} | {self._last[-1]}\n")
+                self._echo.flush()
+        if self._file.tell() > self._largest:
+            self._rotate()
+
+    def last_words(self) -> str:
+        """The newest lines, for the operator who asks why it ended."""
+        return "\n".join(filter(None, [*self._last, self._unfinished.decode("utf-8", "replace")]))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        self.path.replace(self.path.with_suffix(".log.1"))
+        self._file = self.path.open("ab")

@@ -1,0 +1,53 @@
+"""GET /healthz and /readyz: whether this process is up, and whether Loopline can work.
+
+Called by load balancers, the supervisor and people. Reads only.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, jsonify
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs import keys
+from jobs.clock import LEADER
+from jobs.connection import check_persistence
+from jobs.queues import AGENTS, EVENTS
+from jobs.settings import Settings
+from jobs.vital import alive
+from service.version import VERSION
+
+
+def blueprint(settings: Settings, redis: Redis) -> Blueprint:
+    """Both routes."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(ok=True, version=VERSION)
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        failing = failing_parts(settings, redis)
+        return jsonify(ok=not failing, failing=failing, version=VERSION), 503 if failing else 200
+
+    return routes
+
+
+def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
+    """What keeps Loopline from working: part to sentence; empty when all is well."""
+    try:
+        living = alive(redis, time.time())
+        led = bool(redis.exists(keys.lease(LEADER)))
+        weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
+    except RedisError as error:
+        return {"redis": f"Redis does not answer: {error}"}
+    found = {
+        "persistence": " ".join(weak),
+        EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
+        AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        "clock": "" if led else "No clock process leads.",
+    }
+    return {part: sentence for part, sentence in found.items() if sentence}

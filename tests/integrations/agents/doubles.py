@@ -1,0 +1,90 @@
+"""The Protocols' in-memory implementations for tests: a transcript in a list, tools that are plain functions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from integrations.agents.tools import BASH, EDIT, SEARCH
+from integrations.agents.verdict import verdict_spec
+from integrations.base import AgentTask, Entry, ToolResult, ToolSpec
+from integrations.events import Usage
+
+SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
+BRIEF = """Ticket ENG-1: Shares lose a cent when an amount does not divide evenly
+
+Iteration 1 of 3
+
+## Contract
+
+- [c1] it works (command: `python3 -m unittest tests.test_rounding -q`)
+"""
+BUG_TITLE = "Shares lose a cent when an amount does not divide evenly"
+FEATURE_BRIEF = BRIEF.replace(BUG_TITLE, "Balances as JSON for scripts")
+
+
+def task(**changes: Any) -> AgentTask:
+    """A maker on the bug ticket, without tight limits."""
+    facts: dict[str, Any] = {"model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
+    return AgentTask(**{**facts, "max_turns": 30, "max_cost_usd": 5.0, **changes})
+
+
+class ListConversation:
+    """A transcript in memory; `waiting` are words of people that were not taken yet."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.kept = list(entries)
+        self.waiting: list[Entry] = []
+        self.total = Usage()
+
+    def entries(self) -> list[Entry]:
+        return list(self.kept)
+
+    def append(self, entry: Entry) -> None:
+        self.kept.append(entry)
+
+    def take_steering(self) -> list[Entry]:
+        taken, self.waiting = self.waiting, []
+        self.kept += taken
+        return taken
+
+    def charge(self, usage: Usage) -> Usage:
+        self.total = self.total.plus(usage)
+        return self.total
+
+    def steer(self, words: str) -> None:
+        """Somebody says something on the ticket."""
+        text = f"Words from Ada on the ticket:\n{words}"
+        self.waiting.append(Entry("steering", {"text": text, "comment_ids": ["comment-1"]}))
+
+    def of(self, kind: str) -> list[Mapping[str, Any]]:
+        return [entry.data for entry in self.kept if entry.kind == kind]
+
+
+Act = Callable[[str, Mapping[str, Any], Callable[[], bool]], ToolResult]
+
+
+class FunctionToolbox:
+    """Tools whose answers come from one function."""
+
+    def __init__(self, act: Act | None = None) -> None:
+        self._act = act or (lambda name, arguments, stopped: ToolResult(f"{name} did what it was asked to do"))
+        self._lock = threading.Lock()
+        self.calls: list[str] = []
+
+    def specs(self) -> Sequence[ToolSpec]:
+        return (BASH, EDIT, SEARCH, verdict_spec())
+
+    def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+        with self._lock:
+            self.calls.append(name)
+        return self._act(name, arguments, stopped)
+
+
+def block_text(text: str) -> Entry:
+    return Entry("block", {"type": "text", "text": text})
+
+
+def block_call(name: str) -> Entry:
+    return Entry("block", {"type": "tool_use", "id": name, "name": "bash", "input": {"command": name}})

@@ -1,0 +1,58 @@
+"""What calls cost."""
+
+from __future__ import annotations
+
+import pytest
+import structlog
+
+from integrations.agents.prices import DEAREST, PRICES, Price, cost, price_of
+from integrations.events import Usage
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("claude-opus-5-5", Price(4, 0.20, 5, 20)),
+        ("claude-opus-5-5-20261001", Price(4, 0.20, 5, 20)),
+        ("claude-opus-5", Price(5, 0.50, 6.25, 25)),
+        ("claude-sonnet-5-5", Price(2, 0.10, 2.5, 10)),
+    ],
+)
+def test_the_longest_prefix_gives_the_price(model: str, price: Price) -> None:
+    assert price_of(model) == price
+
+
+@pytest.mark.parametrize(
+    ("part", "dollars"),
+    [
+        ("input_tokens", 2.0),
+        ("cache_read_input_tokens", 0.1),
+        ("cache_creation_input_tokens", 2.5),
+        ("output_tokens", 10.0),
+    ],
+)
+def test_each_kind_of_token_has_its_price(part: str, dollars: float) -> None:
+    assert cost("claude-sonnet-5-5", {part: MILLION}).cost_usd == pytest.approx(dollars)
+
+
+def test_usage_counts_the_whole_prompt_and_what_the_cache_gave() -> None:
+    wire = {"input_tokens": 1, "cache_read_input_tokens": 20, "cache_creation_input_tokens": None, "output_tokens": 3}
+    usage = cost("claude-sonnet-5-5", wire)
+    assert usage == Usage(model_calls=1, input_tokens=21, cached_tokens=20, output_tokens=3, cost_usd=0.000034)
+
+
+def test_a_long_prompt_of_haiku_pays_more_for_all_of_it() -> None:
+    assert price_of("claude-haiku-5-5", 100_000).output == 0.5
+    assert price_of("claude-haiku-5-5", 100_001).output == 2.5
+
+
+def test_an_unknown_model_is_the_dearest_and_warned_about_once() -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert price_of("gpt-of-tomorrow") == price_of("gpt-of-tomorrow") == DEAREST
+    assert [line["model"] for line in logs] == ["gpt-of-tomorrow"]
+
+
+def test_nothing_is_dearer_than_the_dearest() -> None:
+    assert all(part <= most for price in PRICES.values() for part, most in zip(price, DEAREST, strict=True))

@@ -1,0 +1,107 @@
+"""Where a run stands: pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integrations.agents.messages import result_entry, turn_entry
+from integrations.agents.transcript import after_turn, limit_reached, turns, unanswered, wrap_up
+from integrations.base import AgentOutcome, Entry, ToolResult
+from tests.integrations.agents.doubles import block_call, block_text, task
+
+BRIEF = Entry("brief", {"text": "do it"})
+
+
+def reply(stop_reason: str, *blocks: Entry, explanation: str = "") -> list[Entry]:
+    return [*blocks, turn_entry(stop_reason, {}, len(blocks), explanation)]
+
+
+def kind_after(entries: list[Entry]) -> str | None:
+    wanted = after_turn(entries)
+    return wanted.kind if wanted else None
+
+
+def test_nothing_is_wanted_before_the_first_turn() -> None:
+    assert after_turn([BRIEF]) is None
+
+
+def test_the_last_words_are_the_summary() -> None:
+    entries = [BRIEF, *reply("end_turn", block_text("all"), block_text("done"))]
+    assert after_turn(entries) == AgentOutcome("done", "all\n\ndone")
+
+
+def test_answered_calls_want_another_turn() -> None:
+    entries = [BRIEF, *reply("tool_use", block_call("a")), result_entry("a", ToolResult("ok"))]
+    assert after_turn(entries) is None and unanswered(entries) == []
+
+
+def test_a_final_result_ends_the_run() -> None:
+    final = result_entry("a", ToolResult("taken", final={"results": []}))
+    wanted = after_turn([BRIEF, *reply("tool_use", block_text("my verdict"), block_call("a")), final])
+    assert wanted == AgentOutcome("done", "my verdict", {"results": []})
+
+
+def test_words_after_the_end_want_another_turn() -> None:
+    said = Entry("steering", {"text": "one more thing", "comment_ids": []})
+    assert after_turn([BRIEF, *reply("end_turn", block_text("done")), said]) is None
+
+
+def test_an_outcome_does_not_hide_the_last_turn() -> None:
+    entries = [BRIEF, *reply("end_turn", block_text("done")), Entry("outcome", {"kind": "stopped"})]
+    assert after_turn(entries) == AgentOutcome("done", "done")
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "blocks", "first", "second"),
+    [
+        ("max_tokens", [block_text("I was about to")], "note", "failed"),
+        ("end_turn", [], "note", "failed"),
+        ("tool_use", [], "note", "failed"),
+        ("refusal", [], "refused", "refused"),
+        ("model_context_window_exceeded", [block_text("x")], "failed", "failed"),
+        ("pause_turn", [block_text("x")], None, None),
+        ("stop_sequence", [block_text("x")], "done", "done"),
+    ],
+)
+def test_stop_reasons(stop_reason: str, blocks: list[Entry], first: str | None, second: str | None) -> None:
+    entries = [BRIEF, *reply(stop_reason, *blocks)]
+    assert kind_after(entries) == first
+    wanted = after_turn(entries)
+    advice = [wanted] if isinstance(wanted, Entry) else []
+    assert kind_after([*entries, *advice, *reply(stop_reason, *blocks)]) == second
+
+
+def test_a_note_of_long_ago_does_not_count_as_the_second_time() -> None:
+    note = after_turn([BRIEF, *reply("end_turn")])
+    assert isinstance(note, Entry)
+    between = [*reply("tool_use", block_call("a")), result_entry("a", ToolResult("ok"))]
+    assert kind_after([BRIEF, *reply("end_turn"), note, *between, *reply("end_turn")]) == "note"
+
+
+def test_a_refusal_gives_the_models_reason() -> None:
+    wanted = after_turn([BRIEF, *reply("refusal", explanation="not this")])
+    assert wanted == AgentOutcome("refused", "not this")
+
+
+@pytest.mark.parametrize(
+    ("spent", "made", "kind"),
+    [(0.0, 1, None), (0.99, 1, None), (1.0, 1, "budget"), (0.0, 4, None), (0.0, 5, "turns"), (2.0, 9, "budget")],
+)
+def test_limits(spent: float, made: int, kind: str | None) -> None:
+    limits: dict[str, Any] = {"max_cost_usd": 1.0, "max_turns": 5}
+    outcome = limit_reached(reply("end_turn") * made, task(**limits), spent)
+    assert (outcome.kind if outcome else None) == kind
+
+
+def test_no_budget_means_no_call() -> None:
+    assert limit_reached([BRIEF], task(max_cost_usd=0.0), 0.0) is not None
+
+
+@pytest.mark.parametrize(("spent", "made", "near"), [(0.0, 0, False), (0.8, 0, True), (0.0, 7, False), (0.0, 8, True)])
+def test_the_agent_is_told_once_that_a_limit_is_near(spent: float, made: int, near: bool) -> None:
+    entries, limits = reply("end_turn") * made, task(max_cost_usd=1.0, max_turns=10)
+    note = wrap_up(entries, limits, spent)
+    assert (note is not None) == near and turns(entries) == made
+    assert note is None or wrap_up([*entries, note], limits, spent) is None

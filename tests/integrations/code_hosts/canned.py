@@ -1,0 +1,55 @@
+"""GitHub's answers about one repository 'o/r', cut down to what the adapter reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integrations.code_hosts.answering import Answer
+
+SHA = "a" * 40
+BRANCH = "eng-1/fix"
+REF = f"git/ref/heads/{BRANCH}"
+HOME = {"id": 1, "full_name": "o/r"}
+REPOSITORY = {**HOME, "clone_url": "https://github.com/o/r.git", "default_branch": "main"}
+MERGED_HISTORY = [{"event": "labeled", "commit_id": None}, {"event": "merged", "commit_id": "c" * 40}]
+OCTOCAT = {"login": "octocat", "type": "User"}
+
+
+def pull(number: int = 7, **changes: Any) -> dict[str, Any]:
+    """An open pull request from `BRANCH`."""
+    known = {"number": number, "state": "open", "html_url": f"https://github.com/o/r/pull/{number}"}
+    ends = {"head": {"ref": BRANCH, "sha": SHA, "repo": HOME}, "base": {"ref": "main", "sha": SHA, "repo": HOME}}
+    return {**known, **ends, "title": "Fix", "body": "Why", "draft": False, "merged_at": None, **changes}
+
+
+def check(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A check run 'loopline' that is under way."""
+    known = {"id": number, "name": "loopline", "head_sha": SHA, "external_id": f"loopline:{SHA}"}
+    shown = {"status": "in_progress", "conclusion": None, "output": {"title": "checking"}, "details_url": "http://d/"}
+    return {**known, **shown, "check_suite": {"id": 5}, **changes}
+
+
+# One good answer for each route that the adapter uses; no pull request, comment, status or check is there yet.
+ANSWERS = {
+    "GET /repos/o/r": Answer(body=REPOSITORY),
+    f"GET /repos/o/r/{REF}": Answer(body={"object": {"sha": SHA}}),
+    f"DELETE /repos/o/r/git/refs/heads/{BRANCH}": Answer(204, b""),
+    "GET /repos/o/r/pulls": Answer(body=[]),
+    "POST /repos/o/r/pulls": Answer(201, pull()),
+    "GET /repos/o/r/pulls/7": Answer(body=pull()),
+    "PATCH /repos/o/r/pulls/7": Answer(body=pull()),
+    "PUT /repos/o/r/pulls/7/merge": Answer(body={"sha": "c" * 40, "merged": True}),
+    "GET /repos/o/r/pulls/7/reviews": Answer(body=[]),
+    "GET /repos/o/r/pulls/7/comments": Answer(body=[]),
+    "GET /repos/o/r/issues/7/comments": Answer(body=[]),
+    "POST /repos/o/r/issues/7/comments": Answer(201, {"id": 1}),
+    "GET /repos/o/r/issues/7/events": Answer(body=MERGED_HISTORY),
+    "GET /repos/o/r/collaborators/octocat/permission": Answer(body={"permission": "write", "user": OCTOCAT}),
+    f"GET /repos/o/r/commits/{SHA}/statuses": Answer(body=[]),
+    f"POST /repos/o/r/statuses/{SHA}": Answer(201, {"state": "success", "context": "loopline"}),
+    f"GET /repos/o/r/commits/{SHA}/check-runs": Answer(body={"check_runs": []}),
+    "POST /repos/o/r/check-runs": Answer(201, check()),
+    "PATCH /repos/o/r/check-runs/1": Answer(body=check()),
+    "GET /repos/o/r/installation": Answer(body={"id": 5}),
+    "POST /app/installations/5/access_tokens": Answer(201, {"token": "ghs_x", "expires_at": "2999-01-01T00:00:00Z"}),
+}

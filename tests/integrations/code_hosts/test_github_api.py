@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from integrations.code_hosts.github_api import GitHubApi, Grant, LostReply, failure, path
+from integrations.code_hosts.github_app import PersonalToken
+from integrations.code_hosts.github_payloads import Ref, Repository
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from tests.integrations.code_hosts.answering import Answer, Answering
+
+GRANT = Grant("o/r")
+SHA = "a" * 40
+REF = {"ref": "refs/heads/main", "object": {"sha": SHA, "type": "commit"}}
+TOKEN = "github_pat_secret"
+
+
+@pytest.fixture
+def api(server: Answering) -> Iterator[GitHubApi]:
+    api = GitHubApi(server.url, PersonalToken(TOKEN), backoff=0.0)
+    yield api
+    api.close()
+
+
+def test_every_request_says_who_it_is_and_which_version_it_speaks(server: Answering, api: GitHubApi) -> None:
+    server.on("GET /x", Answer(body=REF))
+    api.get(Ref, GRANT, "/x")
+    headers = server.asked[0].headers
+    assert headers["x-github-api-version"] == "2022-11-28"
+    assert headers["accept"] == "application/vnd.github+json"
+    assert headers["user-agent"] == "loopline"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_netrc_file_cannot_replace_our_token(
+    server: Answering, api: GitHubApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.on("GET /x", Answer(body=REF))
+    api.get(Ref, GRANT, "/x")
+    assert server.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+# --- what is asked again, and what is not ---------------------------------------------------------------------------
+
+LOST = [Answer(502, b"<html>"), Answer(500), Answer(dropped=True), Answer(body=b"{"), Answer(408), Answer(599)]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=str)
+def test_a_lost_reply_is_read_again_until_the_fourth_time(server: Answering, api: GitHubApi, lost: Answer) -> None:
+    server.on("GET /x", lost, lost, lost, Answer(body=REF))
+    assert api.get(Ref, GRANT, "/x").object.sha == SHA
+    server.on("GET /y", lost)
+    with pytest.raises(Unavailable):
+        api.get(Ref, GRANT, "/y")
+    assert (server.count("GET /x"), server.count("GET /y")) == (4, 4)
+
+
+@pytest.mark.parametrize("lost", LOST, ids=str)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_a_write_is_sent_once_whatever_comes_back(server: Answering, api: GitHubApi, method: str, lost: Answer) -> None:
+    server.on(f"{method} /x", lost, lost, Answer(body=REF))
+    with pytest.raises(LostReply, match=f"{method} /x"):
+        api.send(Ref, GRANT, method, "/x", {})
+    assert server.count(f"{method} /x") == 1
+
+
+def test_an_answer_to_a_write_that_cannot_be_read_leaves_open_what_happened(server: Answering, api: GitHubApi) -> None:
+    server.on("POST /x", Answer(201, {"number": 7}))
+    with pytest.raises(LostReply, match="cannot be read"):
+        api.send(Ref, GRANT, "POST", "/x", {})
+
+
+def test_a_deletion_is_sent_once(server: Answering, api: GitHubApi) -> None:
+    server.on("DELETE /x", Answer(502))
+    with pytest.raises(LostReply):
+        api.do(GRANT, "DELETE", "/x")
+    assert server.count("DELETE /x") == 1
+
+
+def test_reading_again_waits_longer_each_time(server: Answering) -> None:
+    server.on("GET /x", Answer(502), Answer(502), Answer(502), Answer(body=REF))
+    api = GitHubApi(server.url, PersonalToken(TOKEN), backoff=0.01)
+    start = time.monotonic()
+    api.get(Ref, GRANT, "/x")
+    api.close()
+    assert time.monotonic() - start >= 0.01 * (1 + 4 + 9)
+
+
+def test_a_server_that_is_away_is_unavailable(api: GitHubApi, server: Answering) -> None:
+    nobody = GitHubApi("http://127.0.0.1:1", PersonalToken(TOKEN), backoff=0.0)
+    with pytest.raises(Unavailable, match="ConnectionError") as caught:
+        nobody.get(Ref, GRANT, "/x")
+    nobody.close()
+    assert caught.value.retry_after is None
+
+
+def test_threads_do_not_share_connections(server: Answering, api: GitHubApi) -> None:
+    server.on("GET /x", Answer(body=REF))
+
+    def read() -> None:
+        api.get(Ref, GRANT, "/x")
+        api.close()
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.count("GET /x") == 4
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+BLOCKED = (
+    "You have triggered an abuse detection mechanism and have been temporarily blocked from content creation. "
+    "Please retry your request again later."
+)
+FUTURE = str(int(time.time()) + 1_000)
+
+
+@pytest.mark.parametrize(
+    ("answer", "least", "most"),
+    [
+        (Answer(403, {"message": SECONDARY}), 60, 60),
+        (Answer(429, {"message": SECONDARY}), 60, 60),
+        (Answer(403, {"message": BLOCKED}), 60, 60),
+        (Answer(429), 60, 60),
+        (Answer(403, {"message": SECONDARY}, {"Retry-After": "90"}), 90, 90),
+        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 900, 1_001),
+        (Answer(429, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}), 1, 1),
+        (Answer(403, {"message": SECONDARY}, {"Retry-After": "soon"}), 60, 60),
+    ],
+)
+def test_a_rate_limit_says_how_long_to_wait(
+    server: Answering, api: GitHubApi, answer: Answer, least: float, most: float
+) -> None:
+    server.on("GET /x", answer)
+    with pytest.raises(Unavailable) as caught:
+        api.get(Ref, GRANT, "/x")
+    assert caught.value.retry_after is not None
+    assert least <= caught.value.retry_after <= most
+    assert server.count("GET /x") == 1
+
+
+def test_a_rate_limit_on_a_write_is_no_lost_reply(server: Answering, api: GitHubApi) -> None:
+    server.on("POST /x", Answer(403, {"message": SECONDARY}))
+    with pytest.raises(Unavailable) as caught:
+        api.send(Ref, GRANT, "POST", "/x", {})
+    assert not isinstance(caught.value, LostReply)
+
+
+EXISTS = {
+    "message": "Validation Failed",
+    "errors": [
+        {
+            "resource": "PullRequest",
+            "code": "custom",
+            "message": "A pull request already exists for hub4j-test-org:test/stable.",
+        }
+    ],
+}
+INTEGRATION = {"message": "Resource not accessible by integration"}
+NEEDED = {"X-Accepted-GitHub-Permissions": "checks=write"}
+INVALID = {"resource": "Label", "field": "name", "code": "invalid"}
+HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge again."}
+
+
+# The bodies are GitHub's: recorded by hub4j/github-api and octokit.rb, or from the documentation.
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (Answer(401, {"message": "Bad credentials"}), Unauthorized, "GITHUB_TOKEN"),
+        (Answer(403, INTEGRATION, NEEDED), Rejected, "permission needed: checks=write"),
+        (Answer(403, INTEGRATION), Rejected, "did not say which"),
+        (Answer(404, {"message": "Not Found"}), NotFound, "hides it from us"),
+        (Answer(410, {"message": "Gone"}), NotFound, "Gone"),
+        (Answer(405, {"message": "Pull Request is not mergeable"}), Rejected, "is not mergeable"),
+        (Answer(405, {"message": "Base branch was modified. Review and try the merge again."}), Unavailable, "Base"),
+        (Answer(405, {"message": "Merge already in progress"}), Unavailable, "in progress"),
+        (Answer(409, HEAD_MOVED), Conflict, "Head branch was modified"),
+        (Answer(422, EXISTS), Rejected, "Validation Failed; A pull request already exists for hub4j-test-org"),
+        (Answer(422, {"message": "x", "errors": ["one", INVALID]}), Rejected, "x; one; Label.name invalid"),
+        (Answer(422, {"message": "a\n\nb" + "c" * 900}), Rejected, "a bc{290}"),
+        (Answer(451, b"not json"), Rejected, "status 451"),
+        (Answer(307, None, {"Location": "/repositories/1"}), Rejected, "new name"),
+    ],
+)  # fmt: skip
+def test_a_refusal_keeps_githubs_words(
+    server: Answering, api: GitHubApi, answer: Answer, error: type[IntegrationError], words: str
+) -> None:
+    server.on("POST /x", answer)
+    with pytest.raises(error, match=words) as caught:
+        api.send(Ref, GRANT, "POST", "/x", {})
+    assert type(caught.value) is error
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_success_is_no_failure(status: int) -> None:
+    response = requests.Response()
+    response.status_code = status
+    assert failure(response, "GET /x", "GITHUB_TOKEN", 0.0) is None
+
+
+@pytest.mark.parametrize("body", [None, [], {"object": {}}, {"object": {"sha": 7}}, "x"])
+def test_an_answer_that_cannot_be_read_is_rejected_by_name(server: Answering, api: GitHubApi, body: object) -> None:
+    server.on("GET /x", Answer(body=body))
+    with pytest.raises(Rejected, match="answer to /x cannot be read"):
+        api.get(Ref, GRANT, "/x")
+
+
+# --- redirects and pages --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_renamed_repository_is_followed_with_the_token(server: Answering, api: GitHubApi, status: int) -> None:
+    server.on("GET /repos/o/old", Answer(status, None, {"Location": f"{server.url}/repositories/7"}))
+    server.on("GET /repositories/7", Answer(body={"id": 7, "full_name": "o/new"}))
+    assert api.get(Repository, GRANT, "/repos/o/old").full_name == "o/new"
+    assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_another_host_never_sees_the_token(server: Answering, api: GitHubApi) -> None:
+    elsewhere = Answering()
+    elsewhere.on("GET /log", Answer(body=REF))
+    server.on("GET /x", Answer(302, None, {"Location": f"{elsewhere.url}/log"}))
+    assert api.get(Ref, GRANT, "/x").object.sha == SHA
+    elsewhere.close()
+    assert "authorization" not in elsewhere.asked[0].headers
+
+
+@pytest.mark.parametrize(
+    ("location", "words"), [("/x", "circles"), ("http://[", "ValueError"), ("http://a:b/", "no URL")]
+)
+def test_a_redirect_to_nowhere_ends(server: Answering, api: GitHubApi, location: str, words: str) -> None:
+    server.on("GET /x", Answer(301, None, {"Location": location}))
+    with pytest.raises((Rejected, Unavailable), match=words):
+        api.get(Ref, GRANT, "/x")
+    assert server.count("GET /x") <= 5
+
+
+def test_pages_are_followed_and_asked_for_as_large_as_they_come(server: Answering, api: GitHubApi) -> None:
+    more = {"Link": f'<{server.url}/y?page=2>; rel="next", <{server.url}/y?page=9>; rel="last"'}
+    server.on("GET /x", Answer(body={"refs": [REF, REF]}, headers=more))
+    server.on("GET /y", Answer(body={"refs": [REF]}))
+    assert len(list(api.items(Ref, GRANT, "/x", key="refs", state="all"))) == 3
+    assert [one.query for one in server.asked] == [{"per_page": "100", "state": "all"}, {"page": "2"}]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"refs": 7}, 7])
+def test_a_list_that_is_none_is_rejected(server: Answering, api: GitHubApi, body: object) -> None:
+    server.on("GET /x", Answer(body=body))
+    with pytest.raises(Rejected, match="not a list"):
+        list(api.items(Ref, GRANT, "/x", key="refs"))
+
+
+# --- paths ----------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_quoted_into_paths() -> None:
+    assert path("repos", "o/r", "git/ref/heads", "eng-1/a#b c?") == "/repos/o/r/git/ref/heads/eng-1/a%23b%20c%3F"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/../b", "a//b", "/a", "a/"])
+def test_a_name_cannot_climb_into_another_path(name: str) -> None:
+    with pytest.raises(Rejected, match="not a path"):
+        path("repos", name, "pulls")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from integrations.base import CodeHost
+from integrations.code_hosts import github_payloads as payloads
+from integrations.code_hosts.github import GitHub
+from integrations.code_hosts.github_app import AppCredentials
+from tests.integrations.code_hosts.answering import Answer, Answering, Asked
+from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
+from tests.integrations.code_hosts.published import published
+from tests.integrations.code_hosts.rest_description import RestDescription
+
+URL = "http://d/"
+CALLS: dict[str, Callable[[GitHub], object]] = {
+    "repository": lambda github: github.repository("o/r"),
+    "git_credentials": lambda github: github.git_credentials("o/r"),
+    "branch_head": lambda github: github.branch_head("o/r", BRANCH),
+    "find_pull_request": lambda github: github.find_pull_request("o/r", BRANCH),
+    "fetch_pull_request": lambda github: github.fetch_pull_request("o/r", 7),
+    "open_pull_request": lambda github: github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why"),
+    "update_pull_request": lambda github: github.update_pull_request("o/r", 7, "Fix", "Why"),
+    "set_status": lambda github: github.set_status("o/r", SHA, "loopline", "success", "done", URL),
+    "reviews": lambda github: github.reviews("o/r", 7),
+    "comment": lambda github: github.comment("o/r", 7, "Hello", "m1"),
+    "merge": lambda github: github.merge("o/r", 7, SHA, "Fix"),
+    "delete_branch": lambda github: github.delete_branch("o/r", BRANCH),
+    "may_steer": lambda github: github.may_steer("o/r", "octocat"),
+}
+
+
+@pytest.fixture(scope="module")
+def description() -> RestDescription:
+    file = published("@octokit/openapi", "23.0.2", "generated/api.github.com.json")
+    return RestDescription(json.loads(file.read_bytes()))
+
+
+def test_every_method_of_a_code_host_is_tried_here() -> None:
+    assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("as_app", [False, True], ids=["person", "app"])
+def test_every_request_is_one_that_github_describes(
+    server: Answering, description: RestDescription, private_key: str, as_app: bool
+) -> None:
+    for route, answer in ANSWERS.items():
+        server.on(route, answer)
+    app = AppCredentials("42", private_key)
+    github = GitHub(server.url, app=app) if as_app else GitHub(server.url, token="t")
+    for call in CALLS.values():
+        call(github)
+    server.on(f"GET /repos/o/r/commits/{SHA}/check-runs", Answer(body={"check_runs": [check()]}))
+    CALLS["set_status"](github)
+    server.on("PUT /repos/o/r/pulls/7/merge", Answer(405))
+    server.on("GET /repos/o/r/pulls/7", Answer(body=pull(merged=True)))
+    CALLS["merge"](github)
+    github.close()
+    wrong = {f"{one.method} {one.path}": list(description.complaints(one)) for one in server.asked}
+    assert {what: complaints for what, complaints in wrong.items() if complaints} == {}
+    others = ("/statuses",) if as_app else ("/check-runs", "/installation")
+    assert wrong.keys() == {route for route in ANSWERS if not any(part in route for part in others)}
+
+
+REPO = "/repos/{owner}/{repo}"
+READ_AS: dict[str, tuple[type[payloads.Payload], str]] = {
+    f"get {REPO}": (payloads.Repository, ""),
+    f"get {REPO}/git/ref/{{ref}}": (payloads.Ref, ""),
+    f"get {REPO}/pulls": (payloads.PullRequest, "[]"),
+    f"get {REPO}/pulls/{{pull_number}}": (payloads.PullRequest, ""),
+    f"post {REPO}/pulls": (payloads.PullRequest, ""),
+    f"patch {REPO}/pulls/{{pull_number}}": (payloads.PullRequest, ""),
+    f"put {REPO}/pulls/{{pull_number}}/merge": (payloads.Merged, ""),
+    f"get {REPO}/pulls/{{pull_number}}/reviews": (payloads.Review, "[]"),
+    f"get {REPO}/pulls/{{pull_number}}/comments": (payloads.ReviewComment, "[]"),
+    f"get {REPO}/issues/{{issue_number}}/comments": (payloads.Comment, "[]"),
+    f"post {REPO}/issues/{{issue_number}}/comments": (payloads.Comment, ""),
+    f"get {REPO}/issues/{{issue_number}}/events": (payloads.IssueEvent, "[]"),
+    f"get {REPO}/collaborators/{{username}}/permission": (payloads.Permission, ""),
+    f"get {REPO}/commits/{{ref}}/statuses": (payloads.Status, "[]"),
+    f"post {REPO}/statuses/{{sha}}": (payloads.Status, ""),
+    f"get {REPO}/commits/{{ref}}/check-runs": (payloads.CheckRun, "check_runs"),
+    f"post {REPO}/check-runs": (payloads.CheckRun, ""),
+    f"patch {REPO}/check-runs/{{check_run_id}}": (payloads.CheckRun, ""),
+    f"get {REPO}/installation": (payloads.Installation, ""),
+    "post /app/installations/{installation_id}/access_tokens": (payloads.InstallationToken, ""),
+}
+
+
+@pytest.mark.parametrize("operation", READ_AS)
+def test_githubs_own_example_answers_can_be_read(description: RestDescription, operation: str) -> None:
+    shape, inside = READ_AS[operation]
+    examples = description.examples(*operation.split())
+    assert examples
+    for example in examples:
+        for item in example if inside == "[]" else example[inside] if inside else [example]:
+            shape.model_validate(item)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body"),
+    [
+        ("GET", "/repos/o/r/pullz", {}, None),
+        ("PUT", "/repos/o/r/pulls", {}, None),
+        ("GET", "/repos/o/r/pulls", {"state": "opened"}, None),
+        ("GET", "/repos/o/r/pulls", {"branch": "x"}, None),
+        ("GET", "/repos/o/r/pulls", {}, {"state": "open"}),
+        ("POST", "/repos/o/r/pulls", {}, {"head": "x"}),
+        ("POST", "/repos/o/r/pulls", {}, {"head": "x", "base": "y", "titel": "z"}),
+        ("PUT", "/repos/o/r/pulls/7/merge", {}, {"merge_method": "fast"}),
+        ("POST", "/app/installations/5/access_tokens", {}, {"permissions": {"contents": "admin"}}),
+    ],
+)
+def test_the_check_itself_finds_mistakes(
+    description: RestDescription, method: str, path: str, query: dict[str, str], body: object
+) -> None:
+    assert list(description.complaints(Asked(method, path, query, {}, body)))

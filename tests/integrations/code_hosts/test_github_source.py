@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from integrations.base import Delivery, Source
+from integrations.code_hosts.github_webhooks import GitHubWebhooks
+from integrations.errors import BadSignature, Malformed
+
+GITHUB: Source = GitHubWebhooks()
+SECRET = "gh-test-secret"
+PING = b'{"zen":"Keep it logically awesome.","hook_id":1}'
+
+
+def signed(body: bytes, secret: str = SECRET, **headers: str) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}", **given}
+
+
+def verify(body: bytes, headers: dict[str, str], *secrets: str) -> Delivery:
+    return GITHUB.verify(headers, body, secrets or (SECRET,), now=1_767_225_600.0)
+
+
+# The first is in GitHub's documentation, the second in the tests of @octokit/webhooks-methods, the others are computed.
+@pytest.mark.parametrize(
+    ("secret", "body", "digest"),
+    [
+        (
+            "It's a Secret to Everybody",
+            b"Hello, World!",
+            "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+        ),
+        ("mysecret", b'{"foo":"bar"}', "4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3"),
+        (
+            "mysecret",
+            '{"body":"héllo ✅"}'.encode(),
+            "1ec1f75fea4dec26d855253e1681605d103c72e19712deecc27b7315694aefbe",
+        ),
+        (SECRET, b"", "e0fa18340344cf21f3bb0ee4f70091cfdb515f6d645259237a23941d1cd3383b"),
+        (SECRET, PING, "3e20f493d5667e4ac71dcac33cf793105fbb07387091995517deafdc04efe473"),
+        (SECRET, '{"t":"日本語🎉"}'.encode(), "f640ecd10d9ae7fe4227e93485103f05a82371017d8d074128ef438f016f32aa"),
+        (SECRET, b'{"a":1}\n', "3bb8f09dc937974632ec81da55f875d65e5908805fe499fc1ed4864addab6638"),
+        (SECRET, b'{"a":1}', "a9d4930bbb4339455ba4c0ad69a2852f7fdc9beaa09d8bb775a045d170390537"),
+    ],
+)
+def test_known_signatures_hold_and_one_more_byte_breaks_them(secret: str, body: bytes, digest: str) -> None:
+    headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}"}
+    assert verify(body, headers, secret).body == body
+    with pytest.raises(BadSignature):
+        verify(body + b" ", headers, secret)
+
+
+GOOD = signed(PING)["x-hub-signature-256"]
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        GOOD.removeprefix("sha256="),
+        f"sha1={'0' * 40}",
+        f"{GOOD},{GOOD}",
+        f"{GOOD} ",
+        GOOD.upper(),
+        GOOD[:-1],
+        f"sha256={'é' * 64}",
+        f"sha256={'٣' * 64}",
+        f"sha256={'0' * 64}",
+    ],
+)
+def test_anything_but_one_good_signature_is_refused(signature: str) -> None:
+    with pytest.raises(BadSignature):
+        verify(PING, {**signed(PING), "x-hub-signature-256": signature})
+
+
+def test_a_delivery_without_a_signature_is_refused() -> None:
+    with pytest.raises(BadSignature):
+        verify(PING, {"content-type": "application/json"})
+
+
+def test_the_old_and_the_new_secret_are_good_during_a_rotation() -> None:
+    for secret in ("old", "new"):
+        assert verify(PING, signed(PING, secret), "new", "old").source == "github"
+
+
+@pytest.mark.parametrize("secrets", [(), ("",), ("", "other")])
+def test_an_empty_secret_opens_nothing(secrets: tuple[str, ...]) -> None:
+    with pytest.raises(BadSignature):
+        GITHUB.verify(signed(PING, ""), PING, secrets, now=0.0)
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain", ""])
+def test_only_json_is_read(media_type: str) -> None:
+    with pytest.raises(Malformed, match="application/json"):
+        verify(PING, signed(PING, content_type=media_type))
+
+
+def test_a_charset_beside_json_is_no_matter() -> None:
+    assert verify(PING, signed(PING, content_type="Application/JSON; charset=utf-8")).body == PING
+
+
+def test_a_delivery_is_named_by_its_guid_and_known_by_its_body() -> None:
+    first = verify(PING, signed(PING, x_github_delivery="72d3162e-cc78-11e3-81ab-4c9367dc0958", x_github_event="ping"))
+    again = verify(PING, signed(PING, x_github_delivery="another", x_github_event="ping"))
+    assert (first.delivery_id, first.event) == ("72d3162e-cc78-11e3-81ab-4c9367dc0958", "ping")
+    assert first.content_key == again.content_key == f"sha256:{hashlib.sha256(PING).hexdigest()}"
+    assert not first.stale
+
+
+@pytest.mark.parametrize("guid", ["", "a,b", "x" * 65, "new\nline", "é"])
+def test_a_guid_that_is_none_is_replaced_by_the_digest(guid: str) -> None:
+    delivery = verify(PING, signed(PING, x_github_delivery=guid))
+    assert delivery.delivery_id == delivery.content_key
+
+
+def test_the_door_must_spool_because_github_does_not_send_again() -> None:
+    assert GITHUB.retries_on_503 is False
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"x"', b"[" * 100_000, b'{"a":NaN}', b"\xef\xbb\xbf{}", b'{"a":"\xff"}']
+)
+def test_a_body_that_is_no_json_object_is_named(body: bytes) -> None:
+    with pytest.raises(Malformed, match="JSON"):
+        GITHUB.translate(Delivery("github", "guid-1", "key", body, "push"))
+
+
+@pytest.mark.parametrize("event", ["", "pull_request_target", "Push", "x" * 5_000])
+def test_an_unknown_event_is_named_in_short(event: str) -> None:
+    with pytest.raises(Malformed, match=r"guid-1.*not an event") as caught:
+        GITHUB.translate(Delivery("github", "guid-1", "key", PING, event))
+    assert len(str(caught.value)) < 200
+
+
+def test_the_header_cannot_turn_a_body_into_another_event() -> None:
+    comment = Delivery("github", "guid-1", "key", b'{"issue":{},"comment":{},"action":"created"}', "push")
+    for event in ("push", "pull_request", "ping", "star"):
+        with pytest.raises(Malformed, match="the signed body is issue_comment"):
+            GITHUB.translate(replace(comment, event=event))
+
+
+def test_the_door_imports_no_http_client_and_no_token_code() -> None:
+    code = "import sys, integrations.code_hosts.github_webhooks; print({'requests', 'jwt', 'flask'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,225 @@
+"""The mirror against a real git server: what it fetches, reads, makes and refuses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from integrations.base import GitCredentials
+from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.git.mirror import Mirror
+from integrations.git.workspace import Workspace
+from tests.integrations.git.hosting import GitHost, commit, git, sha_of
+
+UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_fetch_makes_the_mirror_and_knows_the_branch(mirror: Mirror, upstream: Path) -> None:
+    assert mirror.head("main") == sha_of(upstream, "rev-parse", "main")
+
+
+def test_a_second_fetch_sees_new_commits_and_forgets_deleted_branches(mirror: Mirror, upstream: Path) -> None:
+    commit(upstream, {"x": b"1"}, branch="topic")
+    mirror.fetch()
+    git(upstream, "branch", "-D", "topic")
+    new = commit(upstream, {"y": b"2"})
+    mirror.fetch()
+    assert mirror.head("main") == new
+    with pytest.raises(NotFound, match=r"no branch topic in acme/shop"):
+        mirror.head("topic")
+
+
+def test_fetch_keeps_our_own_references(mirror: Mirror, tmp_path: Path) -> None:
+    base = mirror.head("main")
+    git_dir = tmp_path / "repos" / "acme__shop.git"
+    git(git_dir, "update-ref", f"refs/loopline/received/{base}", base)
+    mirror.fetch()
+    assert sha_of(git_dir, "rev-parse", f"refs/loopline/received/{base}") == base
+
+
+def test_a_force_pushed_branch_is_followed(mirror: Mirror, upstream: Path) -> None:
+    git(upstream, "update-ref", "-d", "refs/heads/main")
+    new = commit(upstream, {"other": b"history"})
+    mirror.fetch()
+    assert mirror.head("main") == new
+
+
+def test_waiting_callers_share_one_fetch(mirror: Mirror, host: GitHost) -> None:
+    host.requests.clear()
+    host.delay = 0.3
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: mirror.fetch(), range(8)))
+    advertisements = [request for request in host.requests if "info/refs" in request]
+    assert 1 <= len(advertisements) <= 2
+
+
+def test_sixteen_parallel_fetches_and_worktrees_do_not_disturb_each_other(
+    empty_mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    def work(number: int) -> Workspace:
+        commit(upstream, {f"file{number}": b"x"}, branch=f"branch{number}")
+        empty_mirror.fetch()
+        return empty_mirror.create_workspace(tmp_path / "runs" / str(number), empty_mirror.head("main"))
+
+    with ThreadPoolExecutor(16) as pool:
+        workspaces = list(pool.map(work, range(16)))
+    assert len({workspace.admin for workspace in workspaces}) == 16
+    assert all((workspace.tree / "README.md").read_text() == "hello\n" for workspace in workspaces)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc", "ssh://git@host/x", "ext::sh -c id", "http://example.com/x.git", "/tmp"]
+)
+def test_an_address_that_is_neither_https_nor_loopback_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Rejected, match="speaks only https"):
+        Mirror(tmp_path / "m.git", url)
+
+
+def test_credentials_in_the_address_are_refused_without_repeating_them(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="acme/shop holds credentials") as caught:
+        Mirror(tmp_path / "m.git", "https://x-access-token:hunter2@host/acme/shop.git")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_repository_is_not_found(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+    with pytest.raises(NotFound, match="acme/gone"):
+        Mirror(tmp_path / "m.git", f"{host.url}/acme/gone.git").fetch()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Unauthorized), (404, NotFound)])
+def test_a_refusal_of_the_code_host_is_not_retried(
+    empty_mirror: Mirror, host: GitHost, status: int, kind: type[Rejected]
+) -> None:
+    host.status = status
+    with pytest.raises(kind):
+        empty_mirror.fetch()
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_an_overloaded_code_host_is_worth_a_retry(empty_mirror: Mirror, host: GitHost, status: int) -> None:
+    host.status = status
+    with pytest.raises(Unavailable):
+        empty_mirror.fetch()
+
+
+def test_nobody_at_the_address_is_worth_a_retry(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        Mirror(tmp_path / "m.git", "http://127.0.0.1:1/acme/shop.git").fetch()
+
+
+def test_fetch_after_a_failure_succeeds(empty_mirror: Mirror, host: GitHost) -> None:
+    host.status = 503
+    with pytest.raises(Unavailable):
+        empty_mirror.fetch()
+    host.status = 0
+    empty_mirror.fetch()
+    assert empty_mirror.head("main")
+
+
+def test_credentials_open_a_private_repository(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+    host.password = "s3cret"
+    private = Mirror(tmp_path / "m.git", f"{host.url}/acme/shop.git", GitCredentials("x-access-token", "s3cret"))
+    private.fetch()
+    assert private.head("main")
+    with pytest.raises(Unauthorized) as caught:
+        Mirror(tmp_path / "n.git", f"{host.url}/acme/shop.git", GitCredentials("x", "wr0ng")).fetch()
+    assert "wr0ng" not in str(caught.value)
+
+
+def test_read_gives_a_file_of_a_commit(mirror: Mirror) -> None:
+    assert mirror.read("main", "README.md") == "hello\n"
+    assert mirror.read(mirror.head("main"), "src/app.py") == "print('hi')\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["none", "src", "../README.md", "src/", "./README.md", "/etc/passwd", "*", ":(glob)**", ""]
+)
+def test_read_gives_none_for_what_is_no_file(mirror: Mirror, path: str) -> None:
+    assert mirror.read("main", path) is None
+
+
+def test_read_does_not_follow_links(mirror: Mirror, upstream: Path) -> None:
+    link = sha_of(upstream, "hash-object", "-w", "--stdin", stdin=b"/etc/passwd")
+    tree = sha_of(upstream, "mktree", stdin=f"120000 blob {link}\tAGENTS.md\n".encode())
+    head = sha_of(upstream, "commit-tree", tree, "-m", "x")
+    git(upstream, "update-ref", "refs/heads/links", head)
+    mirror.fetch()
+    assert mirror.read("links", "AGENTS.md") is None
+
+
+def test_read_refuses_what_is_too_long_or_no_text(mirror: Mirror, upstream: Path) -> None:
+    commit(upstream, {"big": b"x" * (2**20 + 1), "binary": b"\xff\xfe"})
+    mirror.fetch()
+    with pytest.raises(Rejected, match="1048577 bytes"):
+        mirror.read("main", "big")
+    with pytest.raises(Rejected, match="not UTF-8"):
+        mirror.read("main", "binary")
+
+
+@pytest.mark.parametrize("revision", ["--help", "main^", "main:README.md", "@{-1}", "a b", "x\ny"])
+def test_a_revision_is_a_plain_name(mirror: Mirror, revision: str) -> None:
+    with pytest.raises(Rejected, match="no revision"):
+        mirror.read(revision, "README.md")
+
+
+def test_an_unknown_revision_is_not_found(mirror: Mirror) -> None:
+    with pytest.raises(NotFound, match="acme/shop"):
+        mirror.read("nowhere", "README.md")
+
+
+def test_changed_paths_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -> None:
+    base = mirror.head("main")
+    new = commit(upstream, {"src/app.py": None, "größe.txt": b"1\n"})
+    mirror.fetch()
+    assert mirror.changed_paths(base, new) == ["größe.txt", "src/app.py"]
+    assert "+1\n" in mirror.diff(base, new, 10_000)
+    assert mirror.is_ancestor(base, new)
+    assert not mirror.is_ancestor(new, base)
+
+
+def test_a_long_diff_says_how_much_was_cut(mirror: Mirror, upstream: Path) -> None:
+    base = mirror.head("main")
+    new = commit(upstream, {"long": b"line\n" * 1000})
+    mirror.fetch()
+    patch = mirror.diff(base, new, 100)
+    assert len(patch) < 200
+    assert "bytes cut" in patch
+
+
+def test_a_filter_or_textconv_named_by_the_repository_runs_nothing(
+    mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    base = mirror.head("main")
+    new = commit(upstream, {".gitattributes": b"* filter=evil diff=evil\n", "x": b"1"})
+    mirror.fetch()
+    workspace = mirror.create_workspace(tmp_path / "runs" / "1", new)
+    assert (workspace.tree / "x").read_text() == "1"
+    assert "+1" in mirror.diff(base, new, 10_000)
+
+
+@pytest.mark.parametrize("shas", [(UNKNOWN, UNKNOWN), ("main", "main"), ("--all", UNKNOWN)])
+def test_what_is_no_known_commit_is_rejected(mirror: Mirror, shas: tuple[str, str]) -> None:
+    with pytest.raises(Rejected):
+        mirror.is_ancestor(*shas)
+
+
+def test_a_candidate_has_the_tree_and_nothing_else_of_the_agents_commit(
+    mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    base = mirror.head("main")
+    commit(upstream, {"a": b"1"}, message="forged\n\nSigned-off-by: Boss <boss@example.com>")
+    tip = commit(upstream, {"b": b"2"})
+    mirror.fetch()
+    made = mirror.candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123)
+    git_dir = tmp_path / "repos" / "acme__shop.git"
+    shown = git(git_dir, "show", "-s", "--format=%an|%ae|%cn|%at|%P|%T|%B", made).decode()
+    tree = sha_of(git_dir, "rev-parse", f"{tip}^{{tree}}")
+    assert shown.strip() == f"Loopline|bot@example.com|Loopline|1700000123|{base}|{tree}|ENG-1: title\n\nwhy"
+    assert mirror.candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123) == made
+
+
+def test_a_candidate_without_a_change_is_its_parent(mirror: Mirror) -> None:
+    base = mirror.head("main")
+    assert mirror.candidate(base, base, "m", "a", "e@example.com", 1) == base

@@ -1,0 +1,233 @@
+"""The only way out: one branch, forward, with the expected head; the token is seen by the code host alone."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.base import GitCredentials
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.git.failures import failure
+from integrations.git.mirror import Mirror
+from integrations.git.push import RemoteState, check_branch, parse_ls_remote
+from tests.integrations.git.hosting import GitHost, commit, git, sha_of
+
+BRANCH = "loopline/ENG-1"
+
+
+@pytest.fixture
+def made(mirror: Mirror, upstream: Path) -> str:
+    """A commit on top of main that only the mirror has on a branch-less candidate."""
+    commit(upstream, {"new": b"1"}, branch="source")
+    mirror.fetch()
+    return candidate(mirror, mirror.head("main"), "one")
+
+
+def candidate(mirror: Mirror, parent: str, message: str) -> str:
+    return mirror.candidate(mirror.head("source"), parent, message, "Loopline", "bot@example.com", 1)
+
+
+def head(upstream: Path, branch: str = BRANCH) -> str:
+    return sha_of(upstream, "rev-parse", f"refs/heads/{branch}")
+
+
+def test_a_new_branch_is_made_and_the_second_push_changes_nothing(mirror: Mirror, upstream: Path, made: str) -> None:
+    for expected in (None, None, made, "0" * 40):
+        mirror.push(BRANCH, made, expected)
+        assert head(upstream) == made
+
+
+def test_the_branch_moves_forward_from_the_expected_head(mirror: Mirror, upstream: Path, made: str) -> None:
+    mirror.push(BRANCH, made, None)
+    mirror.fetch()
+    newer = sha_of(upstream, "commit-tree", f"{made}^{{tree}}", "-p", made, "-m", "two")
+    git(upstream, "update-ref", "refs/heads/other", newer)
+    mirror.fetch()
+    mirror.push(BRANCH, newer, made)
+    assert head(upstream) == newer
+
+
+def test_a_foreign_commit_on_the_branch_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
+    mirror.push(BRANCH, made, None)
+    foreign = commit(upstream, {"by": b"a person"}, branch=BRANCH)
+    for expected in (made, None):
+        with pytest.raises(Conflict, match="somebody moved it"):
+            mirror.push(BRANCH, candidate(mirror, made, "two") if expected else "1" * 40, expected)
+    assert head(upstream) == foreign
+
+
+def test_a_branch_that_a_person_deleted_is_not_made_again(mirror: Mirror, upstream: Path, made: str) -> None:
+    mirror.push(BRANCH, made, None)
+    git(upstream, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    with pytest.raises(Conflict, match="is gone"):
+        mirror.push(BRANCH, "1" * 40, made)
+
+
+def test_a_commit_that_would_have_to_be_forced_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
+    mirror.push(BRANCH, made, None)
+    sideways = candidate(mirror, mirror.head("main"), "sideways")
+    with pytest.raises(Conflict, match="forced"):
+        mirror.push(BRANCH, sideways, made)
+    assert head(upstream) == made
+
+
+def test_a_commit_that_arrives_between_look_and_push_wins(
+    mirror: Mirror, host: GitHost, upstream: Path, made: str
+) -> None:
+    host.delay = 0.3
+    host.requests.clear()
+    outcome: list[IntegrationError] = []
+
+    def push() -> None:
+        try:
+            mirror.push(BRANCH, made, None)
+        except IntegrationError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=push)
+    thread.start()
+    wait_for(lambda: any("git-receive-pack" in request for request in host.requests))
+    foreign = commit(upstream, {"by": b"a person"}, branch=BRANCH)
+    thread.join()
+    assert isinstance(outcome[0], Conflict)
+    assert head(upstream) == foreign
+
+
+def wait_for(condition: object, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("branch", ["main", "Main", "release", "RELEASE"])
+def test_the_default_and_protected_branches_are_never_pushed(
+    mirror: Mirror, upstream: Path, made: str, branch: str
+) -> None:
+    before = git(upstream, "for-each-ref")
+    for expected in (None, mirror.head("main")):
+        with pytest.raises(Rejected, match="is protected"):
+            mirror.push(branch, made, expected, ("release",))
+    assert git(upstream, "for-each-ref") == before
+
+
+HOSTILE = [
+    "", "HEAD", "refs/heads/x", "-x", "--force", "+x", "x:main", ":main", "a b", "a..b", "a//b", "/a", "a/", "a.lock",
+    "a.lock/b", ".a", "a/.b", "a.", "a@{1}", "a~1", "a^", "a\\b", "a*", "a?", "a[", "é", "a\nb", "a\0", "x" * 201,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("branch", HOSTILE)
+def test_hostile_branch_names_are_rejected(mirror: Mirror, host: GitHost, branch: str) -> None:
+    host.requests.clear()
+    with pytest.raises(Rejected, match="no branch name"):
+        mirror.push(branch, "1" * 40, None)
+    assert host.requests == []
+
+
+@settings(database=None)
+@given(st.text(alphabet="aB1_./-@{}~^:lock", min_size=1, max_size=12))
+def test_git_accepts_every_name_that_we_accept(name: str) -> None:
+    try:
+        check_branch(name)
+    except Rejected:
+        return
+    assert (
+        subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.parametrize("sha", ["main", "", "HEAD", "x" * 40, "1" * 39])
+def test_only_a_whole_sha_is_pushed(mirror: Mirror, sha: str) -> None:
+    with pytest.raises(Rejected, match="40 hex digits"):
+        mirror.push(BRANCH, sha, None)
+
+
+def test_a_hook_of_the_code_host_that_says_no_is_final(mirror: Mirror, upstream: Path, made: str) -> None:
+    hook = upstream / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho GH013 rule violated >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Rejected, match="pre-receive hook declined"):
+        mirror.push(BRANCH, made, None)
+
+
+def test_the_token_is_in_no_argv_environment_or_file_while_pushing(
+    mirror: Mirror, host: GitHost, upstream: Path, made: str, tmp_path: Path
+) -> None:
+    host.password, host.delay = "t0ken-canary", 0.2
+    private = Mirror(
+        tmp_path / "repos" / "acme__shop.git", f"{host.url}/acme/shop.git", GitCredentials("x", "t0ken-canary")
+    )
+    thread = threading.Thread(target=private.push, args=(BRANCH, made, None))
+    thread.start()
+    looks = 0
+    while thread.is_alive():
+        looks += leaks_of(b"t0ken-canary")
+        time.sleep(0.01)
+    thread.join()
+    assert looks >= 5
+    assert head(upstream) == made
+    assert subprocess.run(["grep", "-r", "t0ken-canary", tmp_path / "repos"], check=False).returncode == 1
+
+
+def leaks_of(secret: bytes) -> int:
+    """Fails when a process shows `secret`; returns how many git processes were looked at."""
+    seen = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            argv, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+        except OSError:
+            continue
+        assert secret not in argv + environment
+        seen += b"git" in argv and b"credential" in argv
+    return seen
+
+
+def test_credentials_are_scoped_to_the_code_host(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+    with GitHost(tmp_path / "evil") as evil:
+        evil.password = "anything"
+        host.password = "s3cret"
+        mirror = Mirror(tmp_path / "m.git", f"{evil.url}/acme/shop.git", None)
+        with pytest.raises(Unauthorized):
+            mirror.fetch()
+
+
+def test_a_lost_connection_is_worth_a_retry_and_the_retry_succeeds(
+    mirror: Mirror, host: GitHost, upstream: Path, made: str
+) -> None:
+    host.status = 502
+    with pytest.raises(Unavailable):
+        mirror.push(BRANCH, made, None)
+    host.status = 0
+    mirror.push(BRANCH, made, None)
+    assert head(upstream) == made
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind"),
+    [("fatal: Authentication failed for 'https://x:tok@h/'", Unauthorized),
+     ("remote: x\nfatal: repository 'y' not found", NotFound),
+     ("error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403", Unauthorized),
+     ("error: RPC failed; HTTP 500 curl 22 The requested URL returned error: 500", Unavailable), ("", Rejected),
+     ("! [rejected] a -> a (stale info)", Conflict),
+     ("fatal: unable to access: Could not resolve host: h", Unavailable),
+     ("! [remote rejected] a -> a (push declined due to repository rule violations)", Rejected)],
+)  # fmt: skip
+def test_the_words_of_git_are_understood_and_lose_their_credentials(stderr: str, kind: type[IntegrationError]) -> None:
+    error = failure("git x", stderr)
+    assert type(error) is kind
+    assert "tok" not in str(error)
+
+
+def test_ls_remote_is_parsed_by_exact_name() -> None:
+    answer = f"ref: refs/heads/trunk\tHEAD\n{'1' * 40}\tHEAD\n"
+    answer += f"{'2' * 40}\trefs/remotes/x/refs/heads/a\n{'3' * 40}\trefs/heads/a\n"
+    assert parse_ls_remote(answer, "a") == RemoteState("trunk", "3" * 40)
+    assert parse_ls_remote("", "a") == RemoteState("", None)

@@ -1,0 +1,270 @@
+"""What comes out of the sandbox, honest or hostile, against the quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from integrations.errors import Rejected
+from integrations.git.export import commit_leftovers, export_pack
+from integrations.git.mirror import Mirror
+from integrations.git.tree_policy import TreeLimits
+from integrations.git.workspace import Workspace
+from integrations.sandbox.bubblewrap import Sandbox
+from tests.integrations.git.hosting import git, sha_of
+
+LIMITS = TreeLimits()
+CAP = LIMITS.max_pack_bytes
+
+
+class Forge:
+    """A repository of the attacker in which any object can be made, also those that git would refuse to make."""
+
+    def __init__(self, folder: Path, mirror: Path, base: str) -> None:
+        self.folder, self.base = folder, base
+        folder.mkdir()
+        git(folder, "init", "-q", "--bare")
+        (folder / "objects" / "info" / "alternates").write_text(f"{mirror}/objects\n")
+
+    def blob(self, content: bytes = b"x") -> str:
+        return sha_of(self.folder, "hash-object", "-w", "--stdin", stdin=content)
+
+    def tree(self, *entries: tuple[str, bytes, str]) -> str:
+        body = b"".join(mode.encode() + b" " + name + b"\0" + bytes.fromhex(sha) for mode, name, sha in entries)
+        return self._write(b"tree", body)
+
+    def _write(self, kind: bytes, body: bytes) -> str:
+        whole = kind + b" %d\0" % len(body) + body
+        sha = hashlib.sha1(whole).hexdigest()
+        path = self.folder / "objects" / sha[:2] / sha[2:]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(zlib.compress(whole))
+        return sha
+
+    def commit(self, tree: str, *parents: str) -> str:
+        arguments = [word for parent in parents for word in ("-p", parent)]
+        return sha_of(self.folder, "commit-tree", tree, *arguments, "-m", "evil")
+
+    def over_base(self, *entries: tuple[str, bytes, str]) -> str:
+        return self.commit(self.tree(*entries), self.base)
+
+    def pack(self, tip: str) -> bytes:
+        """Every object made so far. Not by --revs: git would refuse to walk the worst trees."""
+        loose = (self.folder / "objects").glob("[0-9a-f][0-9a-f]/*")
+        names = {path.parent.name + path.name for path in loose} | {tip}
+        return git(self.folder, "pack-objects", "--stdout", "-q", stdin="".join(f"{n}\n" for n in names).encode())
+
+
+@pytest.fixture
+def git_dir(mirror: Mirror, tmp_path: Path) -> Path:
+    return tmp_path / "repos" / "acme__shop.git"
+
+
+@pytest.fixture
+def forge(mirror: Mirror, git_dir: Path, tmp_path: Path) -> Forge:
+    return Forge(tmp_path / "forge", git_dir, mirror.head("main"))
+
+
+def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, bytes]:
+    result = sandbox.run(["bash", "-ec", script], workspace, timeout=30)
+    assert result.exit_code == 0, result.output
+    commit_leftovers(sandbox, workspace, "left over")
+    return export_pack(sandbox, workspace, workspace.base_sha, CAP)
+
+
+def test_leftovers_are_committed_and_arrive_in_the_mirror(
+    mirror: Mirror, sandbox: Sandbox, workspace: Workspace
+) -> None:
+    tip, pack = work(sandbox, workspace, "echo 1 > new; rm README.md; echo 2 >> src/app.py; ln -s app.py src/link")
+    for _ in range(2):
+        mirror.receive(pack, tip, workspace.base_sha, LIMITS)
+    assert mirror.changed_paths(workspace.base_sha, tip) == ["README.md", "new", "src/app.py", "src/link"]
+    assert mirror.read(tip, "new") == "1\n"
+    mirror.receive(b"", tip, workspace.base_sha, LIMITS)
+
+
+def test_commits_on_a_branch_of_the_agent_leave_too(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+    tip, pack = work(sandbox, workspace, "git checkout -qb b; echo 1 > a; git add a; git commit -qm a; echo 2 > b")
+    mirror.receive(pack, tip, workspace.base_sha, LIMITS)
+    assert mirror.changed_paths(workspace.base_sha, tip) == ["a", "b"]
+
+
+def test_no_change_is_an_empty_pack(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+    assert work(sandbox, workspace, "true") == (workspace.base_sha, b"")
+    mirror.receive(b"", workspace.base_sha, workspace.base_sha, LIMITS)
+
+
+def test_ignored_files_stay_and_a_stale_lock_does_not_matter(sandbox: Sandbox, workspace: Workspace) -> None:
+    tip, _ = work(sandbox, workspace, "echo out > .gitignore; touch out kept $(git rev-parse --git-dir)/index.lock")
+    assert tip != workspace.base_sha
+    listed = sandbox.run(["git", "show", "--name-only", "--format=%B", tip], workspace, timeout=10).output
+    assert listed.decode().split() == ["left", "over", ".gitignore", "kept"]
+
+
+def test_a_pack_file_is_as_good_as_bytes(
+    mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path
+) -> None:
+    tip, pack = work(sandbox, workspace, "touch a")
+    (tmp_path / "p.pack").write_bytes(pack)
+    mirror.receive(tmp_path / "p.pack", tip, workspace.base_sha, LIMITS)
+    assert mirror.read(tip, "a") == ""
+
+
+def test_a_pack_above_the_cap_is_not_read(sandbox: Sandbox, workspace: Workspace) -> None:
+    commit = "head -c 300000 /dev/urandom > big; git add big; git commit -qm big"
+    assert sandbox.run(["sh", "-c", commit], workspace, timeout=30).exit_code == 0
+    with pytest.raises(Rejected, match="more than the 100000 bytes"):
+        export_pack(sandbox, workspace, workspace.base_sha, 100_000)
+
+
+@pytest.mark.parametrize("plant", ["rm -f $A/HEAD", "echo evil > $A/HEAD", "echo 'ref: refs/heads/none' > $A/HEAD"])
+def test_a_broken_head_is_rejected(sandbox: Sandbox, workspace: Workspace, plant: str) -> None:
+    sandbox.run(["sh", "-c", plant.replace("$A", str(workspace.admin))], workspace, timeout=10)
+    with pytest.raises(Rejected):
+        export_pack(sandbox, workspace, workspace.base_sha, CAP)
+
+
+def test_a_nested_repository_cannot_leave(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+    nested = "git init -q sub; cd sub; touch f; git add f; git commit -qm f"
+    tip, pack = work(sandbox, workspace, nested)
+    with pytest.raises(Rejected, match="sub is a submodule or a nested repository"):
+        mirror.receive(pack, tip, workspace.base_sha, LIMITS)
+
+
+PLANTS = """
+printf '#!/bin/sh\\ntouch $MARKER\\n' > evil; chmod +x evil
+printf '* filter=f diff=f merge=f\\n' | tee .gitattributes > sub.attributes
+git init -q --bare bare; git init -q sub; cp .gitattributes sub; touch sub/file
+for config in bare/config sub/.git/config $ADMIN/config $ADMIN/config.worktree; do
+    for line in core.fsmonitor core.sshCommand filter.f.clean filter.f.smudge diff.f.command diff.f.textconv \
+        merge.f.driver gpg.program; do git config -f $config $line $PWD/evil; done
+    git config -f $config core.hooksPath $PWD; git config -f $config extensions.worktreeConfig true
+done
+for hook in pre-commit post-checkout post-index-change reference-transaction; do
+    cp evil $hook; cp evil $ADMIN/$hook; cp evil sub/.git/hooks/$hook
+done
+echo $PWD/sub/.git > $ADMIN/commondir; echo planted
+"""
+
+
+def test_plants_in_the_worktree_run_nothing_on_the_host(
+    mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    script = PLANTS.replace("$MARKER", str(marker)).replace("$ADMIN", str(workspace.admin))
+    assert sandbox.run(["bash", "-ec", script], workspace, timeout=30).output.endswith(b"planted\n")
+    mirror.fetch()
+    mirror.create_workspace(workspace.folder, workspace.base_sha)
+    mirror.create_workspace(tmp_path / "runs" / "2", workspace.base_sha)
+    mirror.diff(workspace.base_sha, workspace.base_sha, 100)
+    mirror.remove_workspace(workspace.folder)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [(b".git", "40000"), (b".GIT", "40000"), (b"..", "40000"), (b".", "40000"), (b"git~1", "40000"),
+     (b".gitmodules", "100644"),
+     (b".g\xe2\x80\x8cit", "40000"), (b"a\nb", "100644"), (b"-rf", "100644"), (b"\xff", "100644"), (b"sub", "160000"),
+     (b".github", "40000"), (b"AGENTS.md", "100644"), (b"a/b", "100644"), (b"", "100644"), (b"x", "0")],
+)  # fmt: skip
+def test_hostile_trees_are_refused_and_leave_nothing(
+    mirror: Mirror, forge: Forge, git_dir: Path, name: bytes, mode: str
+) -> None:
+    inner = forge.tree(("40000", b"workflows", forge.tree(("100644", b"ci.yml", forge.blob()))))
+    sha = {"40000": inner, "160000": forge.base}.get(mode, forge.blob())
+    tip = forge.over_base((mode, name, sha))
+    before = sorted(git_dir.rglob("*"))
+    with pytest.raises(Rejected):
+        mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
+    assert sorted(git_dir.rglob("*")) == before
+    assert [path.name for path in git_dir.parent.glob(".quarantine-*")] == []
+
+
+@pytest.mark.parametrize("target", [b"/etc/passwd", b"../x", b".git/config", b"a/../../x"])
+def test_escaping_links_are_refused(mirror: Mirror, forge: Forge, target: bytes) -> None:
+    tip = forge.over_base(("120000", b"AGENT", forge.blob(target)))
+    with pytest.raises(Rejected, match="AGENT is a link"):
+        mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(TreeLimits(max_blob_bytes=10), "more than the 10"), (TreeLimits(max_files=1), "more than the 1 "),
+     (TreeLimits(max_total_bytes=50), "more than the 50"), (TreeLimits(max_pack_bytes=60), "more than the 60"),
+     (TreeLimits(protected=("b",)), r"b is protected \(b\)")],
+)  # fmt: skip
+def test_limits_are_held(mirror: Mirror, forge: Forge, limits: TreeLimits, reason: str) -> None:
+    blob = forge.blob(os.urandom(200))
+    tip = forge.over_base(("100644", b"a", blob), ("100644", b"b", blob))
+    with pytest.raises(Rejected, match=reason):
+        mirror.receive(forge.pack(tip), tip, forge.base, limits)
+
+
+def test_a_bomb_of_zeros_is_refused_before_it_is_kept(mirror: Mirror, forge: Forge) -> None:
+    tip = forge.over_base(("100644", b"zeros", forge.blob(bytes(20 * 2**20))))
+    pack = forge.pack(tip)
+    assert len(pack) < 100_000
+    with pytest.raises(Rejected, match="20971520 bytes"):
+        mirror.receive(pack, tip, forge.base, LIMITS)
+
+
+Claim = Callable[[Forge], tuple[bytes, str]]
+
+
+def _unrelated(forge: Forge) -> tuple[bytes, str]:
+    tip = forge.commit(forge.tree(("100644", b"a", forge.blob())))
+    return forge.pack(tip), tip
+
+
+def _missing_blob(forge: Forge) -> tuple[bytes, str]:
+    tip = forge.over_base(("100644", b"a", "1" * 40))
+    objects = [tip, sha_of(forge.folder, "rev-parse", f"{tip}^{{tree}}")]
+    return git(forge.folder, "pack-objects", "--stdout", "-q", stdin="\n".join(objects).encode()), tip
+
+
+def _missing_parent(forge: Forge) -> tuple[bytes, str]:
+    tip = forge.commit(forge.tree(("100644", b"a", forge.blob())), forge.over_base(("100644", b"b", forge.blob())))
+    listed = git(forge.folder, "rev-list", "--objects", tip, f"^{tip}^").split(b"\n")
+    return git(forge.folder, "pack-objects", "--stdout", "-q", stdin=b"\n".join(line[:40] for line in listed)), tip
+
+
+def _another_tip(forge: Forge) -> tuple[bytes, str]:
+    return forge.pack(forge.over_base(("100644", b"a", forge.blob()))), "2" * 40
+
+
+def _a_tree(forge: Forge) -> tuple[bytes, str]:
+    tip = forge.over_base(("100644", b"a", forge.blob()))
+    return forge.pack(tip), sha_of(forge.folder, "rev-parse", f"{tip}^{{tree}}")
+
+
+def _garbage(_: Forge) -> tuple[bytes, str]:
+    return b"PACK\0\0\0\2\0\0\0\1 not a pack", "2" * 40
+
+
+def _option(forge: Forge) -> tuple[bytes, str]:
+    return b"", "--all"
+
+
+@pytest.mark.parametrize(
+    "claim", [_unrelated, _missing_blob, _missing_parent, _another_tip, _a_tree, _garbage, _option]
+)
+def test_false_claims_are_refused(mirror: Mirror, forge: Forge, git_dir: Path, claim: Claim) -> None:
+    pack, tip = claim(forge)
+    before = sorted(git_dir.rglob("*"))
+    with pytest.raises(Rejected):
+        mirror.receive(pack, tip, forge.base, LIMITS)
+    assert sorted(git_dir.rglob("*")) == before
+
+
+def test_a_received_commit_survives_a_fetch_and_a_check(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
+    tip = forge.over_base(("100644", b"a", forge.blob()))
+    mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
+    mirror.fetch()
+    git(git_dir, "fsck", "--strict", "--connectivity-only")
+    assert sha_of(git_dir, "rev-parse", f"refs/loopline/received/{tip}") == tip

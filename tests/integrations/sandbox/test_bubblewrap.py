@@ -1,0 +1,237 @@
+"""What a caller of the sandbox gets back, and when."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from integrations.errors import Rejected, Unavailable
+from integrations.git.workspace import Workspace
+from integrations.sandbox.bubblewrap import (
+    Limits,
+    Sandbox,
+    SandboxUnavailable,
+    default_read_only,
+    find_bwrap,
+)  # fmt: skip
+from integrations.sandbox.output import Output
+from tests.integrations.sandbox.conftest import Run
+
+
+def limited(**bounds: int) -> Sandbox:
+    return Sandbox(find_bwrap(), default_read_only(), Limits(**bounds))
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143), ("nosuchcommand", 127)],
+)
+def test_the_exit_code_is_the_commands_own(run: Run, script: str, code: int) -> None:
+    assert run(script).exit_code == code
+
+
+def test_a_program_that_does_not_exist_is_a_result(sandbox: Sandbox, plain: Workspace) -> None:
+    result = sandbox.run(["no-such-program"], plain, timeout=5)
+    assert result.exit_code == 127
+    assert b"no-such-program" in result.output
+
+
+def test_stdout_and_stderr_come_in_order_with_their_digest(run: Run) -> None:
+    result = run("echo a; echo b >&2; echo c")
+    assert result.output == b"a\nb\nc\n"
+    assert result.digest == hashlib.sha256(b"a\nb\nc\n").hexdigest()
+    assert not (result.truncated or result.timed_out or result.stopped or result.note)
+
+
+def test_stdout_can_be_kept_apart(run: Run) -> None:
+    result = run("echo a; echo b >&2", separate_stdout=True)
+    assert (result.output, result.stderr) == (b"a\n", b"b\n")
+
+
+def test_stdin_and_environment_arrive(run: Run) -> None:
+    assert run('cat; echo "$WORD"', stdin=b"in\n" * 100_000, environment={"WORD": "out"}).output.endswith(b"in\nout\n")
+    assert run("cat").output == b""
+
+
+def test_the_worktree_is_the_working_directory_and_keeps_what_is_written(run: Run, plain: Workspace) -> None:
+    assert run("pwd; echo kept > file").output.decode().strip() == str(plain.tree)
+    assert (plain.tree / "file").read_text() == "kept\n"
+
+
+def test_a_checker_cannot_write_anything_that_stays(run: Run, plain: Workspace) -> None:
+    targets = [plain.tree / "x", plain.admin / "x", plain.git_dir / "objects" / "x"]
+    for target in targets:
+        assert run(f"echo x > {target}", writable=False).exit_code != 0
+    assert run("echo x > /tmp/x", writable=False).exit_code == 0
+
+
+def test_python_and_git_are_there_and_nothing_asks_or_pages(run: Run) -> None:
+    output = (
+        run("python3 -V; git --version; echo $PAGER $LANG $HOME; whoami; hostname; umask").output.decode().split("\n")
+    )
+    assert output[2:5] == ["cat C.UTF-8 /home/agent", "agent", "sandbox"]
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM INT HUP; while :; do :; done", "exec >&- 2>&-; sleep 60"])
+def test_a_command_out_of_time_ends_within_half_a_second(run: Run, script: str) -> None:
+    result = run(script, timeout=0.3)
+    assert result.timed_out
+    assert result.exit_code == 124
+    assert result.seconds < 0.3 + 0.5
+
+
+def test_a_stop_ends_the_command_within_half_a_second(run: Run) -> None:
+    begin = time.monotonic()
+    result = run("echo begun; sleep 60", stopped=lambda: time.monotonic() > begin + 0.3)
+    assert result.stopped
+    assert (result.exit_code, result.output) == (130, b"begun\n")
+    assert result.seconds < 0.3 + 0.5
+
+
+def test_an_error_in_the_stop_question_ends_the_command(run: Run, plain: Workspace) -> None:
+    def broken() -> bool:
+        raise Unavailable("Redis is away")
+
+    with pytest.raises(Unavailable):
+        run("sleep 0.5; touch late", stopped=broken)
+    time.sleep(0.7)
+    assert not (plain.tree / "late").exists()
+
+
+@pytest.mark.parametrize(
+    "script", ["setsid {} & exit", "({} &) & exit", "nohup {} >/dev/null 2>&1 & disown; exit", "{}"]
+)
+def test_no_process_outlives_the_command(run: Run, plain: Workspace, script: str) -> None:
+    daemon = "sh -c 'trap \"\" TERM HUP; while :; do echo >> beat; sleep 0.01; done'"
+    run(script.format(daemon) if script != "{}" else daemon, timeout=0.4)
+    beat = plain.tree / "beat"
+    size = beat.stat().st_size if beat.exists() else 0
+    time.sleep(0.15)
+    assert (beat.stat().st_size if beat.exists() else 0) == size
+
+
+def test_a_flood_of_output_is_cut_off_and_takes_no_memory(plain: Workspace) -> None:
+    result = limited(output=2**20, head=1000, tail=1000).run(["yes"], plain, timeout=20)
+    assert result.exit_code == 137
+    assert result.truncated
+    assert "more than 1048576 bytes" in result.note
+    assert result.note.encode() in result.output
+    assert len(result.output) < 2500
+
+
+def test_long_output_keeps_head_and_tail_and_the_digest_of_all(plain: Workspace) -> None:
+    result = limited(head=10, tail=10).run(["seq", "100000"], plain, timeout=20)
+    whole = "".join(f"{n}\n" for n in range(1, 100_001)).encode()
+    assert result.exit_code == 0
+    assert result.output == whole[:10] + b"\n[... %d bytes cut ...]\n" % (len(whole) - 20) + whole[-10:]
+    assert result.digest == hashlib.sha256(whole).hexdigest()
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"a"] * 30, [b"x" * 7, b"", b"y" * 50], [b"z" * 1000]])
+def test_output_never_holds_more_than_it_keeps(pieces: list[bytes]) -> None:
+    output, whole = Output(5, 5), b"".join(pieces)
+    for piece in pieces:
+        output.feed(piece)
+    assert output.text().startswith(whole[:5])
+    assert output.text().endswith(whole[-5:])
+    assert output.truncated == (len(whole) > 10)
+    assert output.digest == hashlib.sha256(whole).hexdigest()
+
+
+def test_capture_gives_all_bytes_of_stdout(sandbox: Sandbox, plain: Workspace) -> None:
+    result = sandbox.capture(["head", "-c", "300000", "/dev/zero"], plain, max_bytes=300_000, timeout=10)
+    assert result.output == bytes(300_000)
+    assert not result.truncated
+    assert result.exit_code == 0
+
+
+def test_capture_kills_what_writes_more_than_allowed(sandbox: Sandbox, plain: Workspace) -> None:
+    result = sandbox.capture(["yes"], plain, max_bytes=1000, timeout=10)
+    assert result.truncated
+    assert result.exit_code == 137
+    assert result.seconds < 5
+
+
+def test_many_threads_share_one_sandbox(sandbox: Sandbox, plain: Workspace) -> None:
+    def work(number: int) -> bytes:
+        return sandbox.run(["cat"], plain, stdin=b"%d" % number, timeout=20).output
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(40))) == [b"%d" % number for number in range(40)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+CALLER = """
+from pathlib import Path, PosixPath
+from integrations.git.workspace import Workspace
+from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
+Sandbox(find_bwrap()).run(["sleep", "77.125"], {workspace!r}, timeout=60)
+"""
+
+
+def test_a_dead_caller_takes_the_command_along(plain: Workspace) -> None:
+    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain)]) as caller:
+        wait_for(lambda: processes(b"sleep\x0077.125") != [])
+        caller.kill()
+    wait_for(lambda: processes(b"sleep\x0077.125") == [])
+
+
+def test_a_caller_that_dies_while_the_sandbox_is_set_up_leaves_no_command(plain: Workspace) -> None:
+    bwrap = str(find_bwrap()).encode()
+
+    def sandboxes() -> list[int]:
+        return [pid for pid, line in processes(bwrap) if str(plain.tree).encode() in line]
+
+    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain)]) as caller:
+        wait_for(lambda: sandboxes() != [])
+        caller.kill()
+    time.sleep(0.3)
+    assert processes(b"sleep\x0077.125") == []
+    for pid in sandboxes():  # blocked before it was told to die with its caller, and harmless
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def processes(begin: bytes = b"") -> list[tuple[int, bytes]]:
+    """Number and command line of each process whose command line begins so."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found.append((int(process.name), (process / "cmdline").read_bytes()))
+    return [(pid, line) for pid, line in found if line.startswith(begin)]
+
+
+def test_a_sandbox_that_cannot_be_set_up_is_no_result(plain: Workspace, sandbox: Sandbox) -> None:
+    plain.tree.rename(plain.tree.with_name("gone"))
+    with pytest.raises(SandboxUnavailable, match=r"did not start: bwrap: .*/tree"):
+        sandbox.run(["true"], plain, timeout=5)
+
+
+@pytest.mark.parametrize("binary", ["/bin/false", "/no/bwrap", "/etc/passwd"])
+def test_a_binary_that_is_no_bubblewrap_is_no_result(plain: Workspace, binary: str) -> None:
+    with pytest.raises(SandboxUnavailable):
+        Sandbox(Path(binary)).run(["true"], plain, timeout=5)
+
+
+def test_a_workspace_that_is_gone_is_rejected(sandbox: Sandbox, plain: Workspace) -> None:
+    shutil.rmtree(plain.folder)
+    with pytest.raises(Rejected, match="no workspace at"):
+        sandbox.run(["true"], plain, timeout=5)

@@ -1,0 +1,121 @@
+"""The start-up test passes on this machine, and notices each promise that is taken away from the real profile."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import integrations
+from integrations.git.workspace import Workspace
+from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
+from integrations.sandbox.selftest import PROMISES, explain, self_test
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user may not write there anyway")
+# Stands in bubblewrap's place, changes its arguments and becomes it.
+STAND_IN = """#!{python}
+import os, sys
+from pathlib import Path
+args, environment = sys.argv[1:], {{}}
+def at(*words):
+    return next(i for i in range(len(args)) if tuple(args[i : i + len(words)]) == words)
+def drop(*words, more=0):
+    del args[at(*words) : at(*words) + len(words) + more]
+def ending(suffix):
+    return next(i for i, word in enumerate(args) if word.endswith(suffix))
+{change}
+os.execve({bwrap!r}, [{bwrap!r}, *args], environment)
+"""
+SHOW_SECRET = """
+i, up = at('--bind'), Path(args[at('--chdir') + 1]).parent.parent
+args[i:i] = ['--ro-bind', f'{up}/secret', f'{up}/secret']
+"""
+
+
+def weakened(tmp_path: Path, change: str) -> Sandbox:
+    script = tmp_path / "bwrap"
+    script.write_text(STAND_IN.format(python=sys.executable, change=change, bwrap=str(find_bwrap())))
+    script.chmod(0o755)
+    return Sandbox(script, default_read_only())
+
+
+def test_this_machine_passes_quickly_and_nothing_stays(sandbox: Sandbox, tmp_path: Path) -> None:
+    begin = time.monotonic()
+    self_test(sandbox, tmp_path / "runs")
+    assert time.monotonic() - begin < 2
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
+    self_test(weakened(tmp_path, "pass"), tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("promise", "change"),
+    [
+        ("no network", "drop('--unshare-net')"),
+        ("namespaces of its own", "drop('--unshare-ipc')"),
+        ("nothing of the host's environment", "environment['TOKEN'] = 'x'"),
+        ("no open files of the host", "os.set_inheritable(os.open('/usr/bin/env', os.O_RDONLY), True)"),
+        ("no files of the host", SHOW_SECRET),
+        ("a read-only root", "drop('--remount-ro', '/')"),
+        ("a read-only root", "drop('--remount-ro', '/dev')"),
+        pytest.param("a read-only /proc/sys", "drop('--ro-bind', '/proc/sys', '/proc/sys')", marks=AS_ROOT),
+        ("private temporary folders", "i = at('--tmpfs', '/tmp'); args[i - 4 : i + 2] = ['--dir', '/tmp']"),
+        ("a writable worktree", "args[at('--bind')] = '--ro-bind'"),
+        ("a read-only .git file", "i = ending('/tree/.git'); del args[i - 1 : i + 2]"),
+        ("a read-only repository", "args[ending('/repository') - 1] = '--bind'"),
+        ("no nested user namespace", "drop('--disable-userns'); drop('--seccomp', more=1)"),
+        ("no privileges", "args[at('--cap-drop')] = '--cap-add'"),
+        ("a system call filter", "drop('--seccomp', more=1)"),
+    ],
+)  # fmt: skip
+def test_a_missing_promise_is_named(tmp_path: Path, promise: str, change: str) -> None:
+    assert promise in PROMISES
+    with pytest.raises(SandboxUnavailable, match=promise):
+        self_test(weakened(tmp_path, change), tmp_path / "runs")
+
+
+def test_a_sandbox_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(SandboxUnavailable, match="did not start: bwrap: Unknown option --nonsense"):
+        self_test(weakened(tmp_path, "args[0:0] = ['--nonsense']"), tmp_path / "runs")
+
+
+INSIDE = """
+from pathlib import Path
+from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
+from integrations.sandbox.selftest import self_test
+self_test(Sandbox(find_bwrap()), Path("/tmp"))
+"""
+
+
+def test_a_place_that_forbids_user_namespaces_is_refused(plain: Workspace) -> None:
+    """Such a place is at hand: the sandbox itself."""
+    checkout = Path(integrations.__file__).parent.parent
+    packages = Path(pytest.__file__).parent.parent
+    sandbox = Sandbox(find_bwrap(), [*default_read_only(), checkout / "integrations", packages])
+    path = {"PYTHONPATH": f"{checkout}:{packages}"}
+    result = sandbox.run(["python3", "-c", INSIDE], plain, timeout=30, environment=path)
+    assert b"SandboxUnavailable: the sandbox did not start: bwrap: No permissions" in result.output
+    assert b"allow user namespaces" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("kernel.unprivileged_userns_clone", "0", "set kernel.unprivileged_userns_clone=1"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "set kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("user.max_user_namespaces", "0", "set user.max_user_namespaces=10000"),
+    ],
+)
+def test_the_switch_to_change_is_named(name: str, value: str, advice: str) -> None:
+    assert explain("no", {name: value}, confined=True).endswith(f"{advice} with sysctl")
+
+
+def test_a_container_is_named_when_the_kernel_is_not_to_blame() -> None:
+    settings = {"user.max_user_namespaces": "96365"}
+    assert "seccomp=unconfined" in explain("no", settings, confined=True)
+    assert explain("no", settings, confined=False) == "no"

@@ -1,0 +1,64 @@
+"""The stand-in's prompt cache, by the documented rules: pure but for what it remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.standins.model.cache import PrefixCache, count_tokens
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words * 50, **more}
+
+
+def body(*blocks: dict[str, Any], model: str = "m") -> dict[str, Any]:
+    return {"model": model, "system": [text("system ", **MARK)], "messages": [{"role": "user", "content": [*blocks]}]}
+
+
+def test_the_first_request_writes_up_to_its_last_breakpoint() -> None:
+    asked = body(text("a", **MARK), text("b"))
+    usage = PrefixCache().usage("key", asked)
+    assert usage["cache_read_input_tokens"] == 0 and usage["cache_creation_input_tokens"] > 0
+    assert sum(usage.values()) == count_tokens(asked) and usage["input_tokens"] > 0
+
+
+def test_the_same_request_again_is_read() -> None:
+    cache, asked = PrefixCache(), body(text("a", **MARK))
+    written = cache.usage("key", asked)["cache_creation_input_tokens"]
+    assert cache.usage("key", asked) == {
+        "input_tokens": 0,
+        "cache_read_input_tokens": written,
+        "cache_creation_input_tokens": 0,
+    }
+
+
+def test_a_longer_request_reads_the_old_part_though_the_breakpoint_moved() -> None:
+    cache = PrefixCache()
+    old = cache.usage("key", body(text("a", **MARK)))["cache_creation_input_tokens"]
+    usage = cache.usage("key", body(text("a"), text("b", **MARK)))
+    assert usage["cache_read_input_tokens"] == old and usage["cache_creation_input_tokens"] > 0
+
+
+def test_a_changed_prefix_reads_nothing_after_the_change() -> None:
+    cache = PrefixCache()
+    cache.usage("key", body(text("a", **MARK)))
+    system_only = cache.usage("key", body(text("b", **MARK)))["cache_read_input_tokens"]
+    assert 0 < system_only < count_tokens(body(text("b")))
+
+
+def test_a_breakpoint_looks_back_only_twenty_blocks() -> None:
+    cache, many = PrefixCache(), [text(str(number)) for number in range(25)]
+    cache.usage("key", body(text("a", **MARK)))
+    usage = cache.usage("key", body(text("a"), *many[:19], text("end", **MARK)))
+    assert usage["cache_read_input_tokens"] > count_tokens(body(text("a"))) - 2
+    far = cache.usage("key", body(text("a"), *reversed(many), text("end", **MARK)))
+    assert far["cache_read_input_tokens"] < count_tokens(body(text("a")))
+
+
+def test_keys_and_models_do_not_share() -> None:
+    cache, asked = PrefixCache(), body(text("a", **MARK))
+    cache.usage("key", asked)
+    assert cache.usage("other", asked)["cache_read_input_tokens"] == 0
+    assert cache.usage("key", asked | {"model": "n"})["cache_read_input_tokens"] == 0

@@ -1,0 +1,125 @@
+"""The playbooks really do what the demo's tickets ask, in a copy of the demo repository."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.standins.model.demo import BUG, FEATURE, VAGUE, Talk, copy_of_demo, maker_brief, run
+
+ROUNDING = "python3 -m unittest tests.test_rounding -q"
+EXPORT = "python3 -m unittest tests.test_export -q"
+SUITE = "python3 -m unittest discover -q"
+CHECKER = "You are the checker. Judge."
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return copy_of_demo(tmp_path)
+
+
+def second_brief(output: str) -> str:
+    return maker_brief(BUG, 2, f"## What the last iteration showed\n\n<evidence-1>\n{output}\n</evidence-1>\n")
+
+
+@pytest.mark.parametrize("command", [SUITE, "python3 -m compileall -q tally", "python3 -m tally examples/trip.csv"])
+def test_the_demo_repository_is_green_at_the_start(tree: Path, command: str) -> None:
+    assert run(tree, command)[0] == 0
+
+
+@pytest.mark.parametrize("command", [ROUNDING, EXPORT])
+def test_the_contracts_commands_fail_at_the_start(tree: Path, command: str) -> None:
+    assert run(tree, command)[0] != 0
+
+
+def test_the_readme_shows_what_the_program_prints(tree: Path) -> None:
+    assert run(tree, "python3 -m tally examples/trip.csv --settle")[1] in (tree / "README.md").read_text()
+    assert run(tree, "python3 -m tally examples/trip.csv")[1] in (tree / "README.md").read_text()
+
+
+def test_the_first_try_at_the_bug_mends_only_half(tree: Path) -> None:
+    Talk(tree, maker_brief(BUG)).to_the_end()
+    code, output = run(tree, ROUNDING)
+    assert code != 0 and "test_weighted" in output and "FAIL: test_equal" not in output
+
+
+def test_the_second_try_reads_the_evidence_and_passes(tree: Path) -> None:
+    Talk(tree, maker_brief(BUG)).to_the_end()
+    Talk(tree, second_brief(run(tree, ROUNDING)[1])).to_the_end()
+    assert [run(tree, command)[0] for command in (ROUNDING, SUITE, "python3 -m compileall -q tally")] == [0, 0, 0]
+
+
+def test_changes_asked_for_in_review_lead_to_a_change(tree: Path) -> None:
+    Talk(tree, maker_brief(BUG)).to_the_end()
+    Talk(tree, second_brief("")).to_the_end()
+    asked = "## Words of people\n\n<words-1>\nAda:\nmention negative amounts\n</words-1>\n"
+    contract = "- [r1] as Ada asked: mention negative amounts\n"
+    talk = Talk(tree, maker_brief(BUG).replace("- [c1]", f"{contract}- [c1]") + asked)
+    talk.to_the_end()
+    assert "> mention negative amounts" in (tree / "CHANGES.md").read_text() and run(tree, SUITE)[0] == 0
+
+
+def test_the_feature_is_json_when_nobody_says_otherwise(tree: Path) -> None:
+    Talk(tree, maker_brief(FEATURE)).to_the_end()
+    printed = run(tree, "python3 -m tally examples/trip.csv --json")[1]
+    assert json.loads(printed) == {"Ada": 1900, "Bo": -500, "Cy": -1400}
+    assert run(tree, EXPORT)[0] == run(tree, SUITE)[0] == 0 and printed in (tree / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("please call it --format json", "--format json"),
+        ("Could the flag be `--as-json`, please?", "--as-json"),
+        ("call it --format=json instead of --json? no wait: --machine", "--machine"),
+    ],
+)
+@pytest.mark.parametrize("turns_before", [0, 1, 2, 3, 4])
+def test_a_persons_words_change_the_feature_at_any_time(tree: Path, words: str, usage: str, turns_before: int) -> None:
+    talk = Talk(tree, maker_brief(FEATURE))
+    for _ in range(turns_before):
+        talk.turn()
+    talk.say(words)
+    assert usage in talk.to_the_end()
+    assert json.loads(run(tree, f"python3 -m tally examples/trip.csv {usage}")[1])["Ada"] == 1900
+    assert run(tree, "python3 -m tally examples/trip.csv --json")[0] == 2
+    assert run(tree, EXPORT)[0] == 0 and f"trip.csv {usage}\n" in (tree / "README.md").read_text()
+
+
+def test_a_request_without_a_playbook_is_answered_politely_and_changes_nothing(tree: Path) -> None:
+    talk = Talk(tree, maker_brief(VAGUE))
+    assert "no playbook" in talk.to_the_end() and len(talk.messages) == 2
+
+
+def test_an_interrupted_step_is_done_again(tree: Path) -> None:
+    talk = Talk(tree, maker_brief(BUG))
+    first = talk.turn()
+    for result in talk.messages[-1]["content"]:
+        result["content"] = "Interrupted, outcome unknown; look before you repeat."
+    assert [call["input"] for call in talk.turn()] == [call["input"] for call in first]
+
+
+@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail"), (124, "fail")])
+def test_the_checker_goes_by_the_evidence(tree: Path, exit_code: int, result: str) -> None:
+    evidence = f"## Evidence\n\n<evidence-1>\n- [c1] exit {exit_code}: `x` (0.1 s): ok\n</evidence-1>\n\n## Diff\n"
+    talk = Talk(tree, maker_brief(BUG, more=evidence), system=CHECKER)
+    talk.to_the_end()
+    [verdict] = talk.calls("submit_verdict")
+    assert [(r["criterion"], r["result"]) for r in verdict["results"]] == [("c1", result)]
+    assert talk.calls("bash"), "it looked for itself"
+
+
+@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail")])
+def test_a_criterion_without_a_command_rests_on_the_others(tree: Path, exit_code: int, result: str) -> None:
+    brief = maker_brief(BUG, more=f"## Evidence\n\n- [c1] exit {exit_code}: ok\n")
+    talk = Talk(tree, brief.replace("- [c1] it", "- [c2] shares add up\n- [c1] it"), system=CHECKER)
+    talk.to_the_end()
+    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == result
+
+
+def test_without_any_evidence_the_checker_is_unsure(tree: Path) -> None:
+    talk = Talk(tree, maker_brief(BUG), system=CHECKER)
+    talk.to_the_end()
+    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == "unsure"

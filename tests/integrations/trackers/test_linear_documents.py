@@ -1,0 +1,121 @@
+"""The documents that Loopline sends, held against Linear's published schemas and its published cost rule."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from pathlib import Path
+
+import pytest
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLSchema,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    build_schema,
+    parse,
+    print_ast,
+    specified_rules,
+    validate,
+    visit,
+)
+from graphql.language import Visitor
+from graphql.validation import NoDeprecatedCustomRule
+
+from integrations.trackers import linear, linear_answers
+from integrations.trackers.linear_answers import Node
+from integrations.trackers.linear_client import documents
+
+SOURCE = Path(linear.__file__).with_name("linear.graphql").read_text()
+RULES = (*specified_rules, NoDeprecatedCustomRule)
+WE_ALLOW = 2_000  # Linear refuses a single query above 10,000
+
+
+@pytest.fixture(scope="module", params=["schema.graphql", "schema.sdk98.derived.graphql"])
+def schema(request: pytest.FixtureRequest, shared_folder: Path) -> GraphQLSchema:
+    # assume_valid: Linear's own files are not ours to check, and doing so takes seconds
+    return build_schema((shared_folder / "linear" / request.param).read_text(), assume_valid=True)
+
+
+def test_every_document_is_valid_and_asks_for_nothing_deprecated(schema: GraphQLSchema) -> None:
+    assert validate(schema, parse(SOURCE), RULES) == []
+
+
+def test_a_deprecated_field_would_be_found(schema: GraphQLSchema) -> None:
+    errors = validate(schema, parse('{ team(id: "x") { draftWorkflowState { id } } }'), RULES)
+    assert [error.message for error in errors if "deprecated" in error.message]
+
+
+@pytest.mark.parametrize("operation", documents())
+def test_a_document_is_cheap_by_the_published_rule(operation: str) -> None:
+    assert cost(documents()[operation]) <= WE_ALLOW
+
+
+@pytest.mark.parametrize(
+    ("source", "points"),
+    [
+        ("{ issue { id identifier updatedAt state { id name type } delegate { id } } }", 4),
+        ("{ teams(first: 5) { nodes { a b c d e f g } } }", 9),
+        ("{ issues(first: 50) { nodes { a b c d e f state { id } delegate { id } } pageInfo { a b } } }", 250),
+        ("{ a { nodes { ...F } } } fragment F on X { b }", 55),
+    ],
+)
+def test_the_rule_here_gives_the_known_costs(source: str, points: int) -> None:
+    assert cost(parse(source)) == points
+
+
+@pytest.mark.parametrize("operation", documents())
+def test_a_document_is_sent_by_the_adapter(operation: str) -> None:
+    assert f'"{operation}"' in inspect.getsource(linear)
+
+
+def test_every_field_asked_for_is_read() -> None:
+    models = [model for _, model in inspect.getmembers(linear_answers, inspect.isclass) if issubclass(model, Node)]
+    read = {field.alias for model in models for field in model.model_fields.values()}
+    assert leaves(parse(SOURCE)) - read == {"success"}
+
+
+def test_a_document_brings_the_fragments_it_uses_and_no_others() -> None:
+    assert "fragment PersonFields" in print_ast(documents()["Comment"])
+    assert "TicketFields" not in print_ast(documents()["Comment"])
+
+
+def cost(document: DocumentNode) -> int:
+    """A property 0.1, an object 1, a connection its children times `first` (50 when not given), rounded up."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+
+    def inside(selections: SelectionSetNode | None) -> float:
+        return sum(of(node) for node in selections.selections) if selections else 0.0
+
+    def of(node: object) -> float:
+        if isinstance(node, FragmentSpreadNode):
+            return inside(fragments[node.name.value].selection_set)
+        assert isinstance(node, FieldNode), f"the rule here does not know {node}"
+        if node.selection_set is None:
+            return 0.1
+        names = {child.name.value for child in node.selection_set.selections if isinstance(child, FieldNode)}
+        return _first(node) * inside(node.selection_set) if "nodes" in names else 1 + inside(node.selection_set)
+
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    return math.ceil(round(sum(inside(operation.selection_set) for operation in operations), 6))
+
+
+def _first(node: FieldNode) -> int:
+    given = [argument.value for argument in node.arguments or () if argument.name.value == "first"]
+    return int(given[0].value) if given and isinstance(given[0], IntValueNode) else 50
+
+
+def leaves(document: DocumentNode) -> set[str]:
+    found: set[str] = set()
+
+    class Leaves(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            if node.selection_set is None:
+                found.add(node.name.value)
+
+    visit(document, Leaves())
+    return found

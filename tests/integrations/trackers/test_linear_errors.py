@@ -1,0 +1,332 @@
+"""What the adapter makes of Linear's refusals, of broken proxies and of a broken network."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from integrations.base import Attachment
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.trackers.linear import Linear
+from integrations.trackers.linear_client import LONGEST_WAIT, RateLimit, retry_after
+
+KEY = "lin_api_do_not_show"
+DONE = {"data": {"commentUpdate": {"success": True}}}
+VIEWER = {"data": {"viewer": {"id": "u1", "name": "Ada", "active": True, "app": False, "guest": False}}}
+CASES = {
+    "unauthenticated": Unauthorized,
+    "create with an id that exists already": Conflict,
+    "referenced entity missing": NotFound,
+    "usage limit (free plan, 250 active issues)": Rejected,
+    "rate limited": Unavailable,
+    "scope missing on the token": Rejected,
+    "argument validation": Rejected,
+}
+
+
+@pytest.fixture
+def linear(wire: Any) -> Iterator[Linear]:
+    tracker = Linear(wire.url, KEY, timeout=1)
+    yield tracker
+    tracker.close()
+
+
+@pytest.fixture
+def published(shared_folder: Path) -> dict[str, dict[str, Any]]:
+    path = shared_folder / "linear" / "payloads" / "graphql_error_responses.json"
+    return {entry["case"]: entry for entry in json.loads(path.read_text())}
+
+
+def error(kind: str = "", message: str = "no", **extensions: Any) -> dict[str, Any]:
+    return {"errors": [{"message": message, "extensions": {"type": kind, **extensions}}], "data": None}
+
+
+def raised(call: Callable[[], object]) -> IntegrationError:
+    with pytest.raises(IntegrationError) as caught:
+        call()
+    return caught.value
+
+
+# --- what Linear says -----------------------------------------------------------------------------------------------
+
+
+def test_every_published_refusal_has_an_expectation(published: dict[str, Any]) -> None:
+    assert published.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_published_refusal_becomes_our_word(linear: Linear, answer: Any, published: Any, case: str) -> None:
+    answer(published[case]["body"], published[case]["http_status"], published[case].get("headers", {}))
+    assert type(raised(lambda: linear.edit_comment("c1", "x"))) is CASES[case]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, error("internal error"), Unavailable),
+        (500, error("internal error", userError=False), Unavailable),
+        (400, error("lock timeout"), Unavailable),
+        (200, error("unknown"), Unavailable),
+        (200, error("forbidden"), Rejected),
+        (200, error("other", userError=True), Rejected),
+        (500, error("invalid input"), Rejected),
+        (400, error("graphql error", code="GRAPHQL_VALIDATION_FAILED"), Rejected),
+        (400, error(code="RATELIMITED"), Unavailable),
+        (429, error("user error", userError=True), Unavailable),
+        (401, error(), Unauthorized),
+        (200, {"errors": ["what?"]}, Unavailable),
+        (200, {"errors": [{"message": None, "extensions": []}], "data": {}}, Unavailable),
+        (200, {"data": {"commentUpdate": {"success": False}}}, Rejected),
+        (200, {"data": {"commentUpdate": None}}, Rejected),
+        (502, "<html>Bad Gateway</html>", Unavailable),
+        (503, "", Unavailable),
+        (429, "slow down", Unavailable),
+        (408, "", Unavailable),
+        (401, "who are you?", Unauthorized),
+        (404, "<html>", Rejected),
+        (200, "<html>Log in to the hotel network</html>", Unavailable),
+        (200, {"data": None}, Unavailable),
+        (200, {"errors": "no", "data": {}}, Unavailable),
+        (200, [], Unavailable),
+        (200, 5, Unavailable),
+        (200, "[" * 100_000, Unavailable),
+    ],
+)
+def test_an_answer_becomes_our_word(linear: Linear, answer: Any, status: int, body: Any, expected: type) -> None:
+    answer(body, status)
+    assert type(raised(lambda: linear.edit_comment("c1", "x"))) is expected
+
+
+def test_people_are_shown_the_words_meant_for_them(linear: Linear, answer: Any, published: Any) -> None:
+    answer(published["argument validation"]["body"])
+    assert str(raised(lambda: linear.edit_comment("c1", "x"))) == (
+        "Linear refused EditComment: stateId must be a UUID."
+    )
+
+
+def test_long_words_are_cut(linear: Linear, answer: Any) -> None:
+    answer(error("forbidden", "x" * 10_000))
+    assert len(str(raised(lambda: linear.edit_comment("c1", "x")))) < 400
+
+
+@pytest.mark.parametrize("create", [lambda it: it.comment("t1", "x", "c1"), lambda it: it.react("c1", "eyes", "r1")])
+def test_our_own_id_that_exists_is_success(
+    linear: Linear, answer: Any, published: Any, create: Callable[[Linear], None]
+) -> None:
+    answer(published["create with an id that exists already"]["body"])
+    create(linear)
+
+
+@pytest.mark.parametrize(("data", "expected"), [({"issue": None}, NotFound), ({"issue": {"id": "t1"}}, Rejected)])
+def test_a_ticket_that_is_no_ticket_is_never_invented(
+    linear: Linear, answer: Any, data: dict[str, Any], expected: type
+) -> None:
+    answer({"data": data})
+    assert type(raised(lambda: linear.fetch("ENG-1"))) is expected
+
+
+def test_an_answer_without_a_field_is_named(linear: Linear, answer: Any) -> None:
+    answer({"data": {"viewer": {"name": "Ada"}}})
+    assert str(raised(linear.viewer)) == "Linear's answer to Viewer cannot be read at viewer.id"
+
+
+def test_pages_that_go_round_in_circles_end(linear: Linear, answer: Any) -> None:
+    page = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "again"}}
+    answer({"data": {"issue": {"attachments": page}}})
+    assert "begins where this one does" in str(raised(lambda: list(linear.attachments("t1"))))
+
+
+# --- the network ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["drop", "cut", "silence"])
+def test_a_write_is_never_sent_twice(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
+    answer(DONE, fault=fault)
+    assert type(raised(lambda: linear.edit_comment("c1", "x"))) is Unavailable
+    assert len(wire.seen) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop", "cut"])
+def test_a_read_is_sent_three_times(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
+    answer(VIEWER, fault=fault)
+    assert type(raised(linear.viewer)) is Unavailable
+    assert len(wire.seen) == 3
+
+
+def test_a_read_survives_two_dropped_connections(linear: Linear, answer: Any) -> None:
+    answer(fault="drop")
+    answer(fault="drop")
+    answer(VIEWER)
+    assert linear.viewer().name == "Ada"
+
+
+def test_silence_ends_after_the_timeout_and_is_not_repeated(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(fault="silence")
+    began = time.monotonic()
+    assert type(raised(linear.viewer)) is Unavailable
+    assert (len(wire.seen), time.monotonic() - began < 5) == (1, True)
+
+
+def test_a_connection_that_does_not_come_about_is_not_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = [socket.socket() for _ in range(3)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        began = time.monotonic()
+        failed = raised(Linear(f"http://127.0.0.1:{full.getsockname()[1]}/graphql", KEY, timeout=1).viewer)
+        for client in waiting:
+            client.close()
+    assert (str(failed), time.monotonic() - began < 2) == ("Linear cannot be reached for Viewer (ConnectTimeout)", True)
+
+
+def test_the_credential_does_not_follow_a_redirect(linear: Linear, wire: Any, answer: Any) -> None:
+    answer("", 307, {"Location": wire.url})
+    assert type(raised(linear.viewer)) is Unavailable
+    assert len(wire.seen) == 1
+
+
+def test_a_failed_server_is_not_asked_again_at_once(linear: Linear, wire: Any, answer: Any) -> None:
+    answer("", 503)
+    assert type(raised(linear.viewer)) is Unavailable
+    assert len(wire.seen) == 1
+
+
+def test_nobody_there_is_unavailable(wire: Any) -> None:
+    wire.server_close()
+    assert type(raised(Linear(wire.url, KEY).viewer)) is Unavailable
+
+
+@pytest.mark.parametrize("url", ["api.linear.app/graphql", "http://", "ftp://127.0.0.1/graphql"])
+def test_an_address_that_is_none_is_rejected_and_names_the_setting(url: str) -> None:
+    failed = raised(Linear(url, KEY).viewer)
+    assert type(failed) is Rejected
+    assert "LINEAR_API_URL" in str(failed)
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_values_that_are_no_json_are_rejected_unsent(linear: Linear, wire: Any, value: Any) -> None:
+    failed = raised(lambda: linear.attach("t1", Attachment("https://x", "T", metadata={"head": value})))
+    assert (type(failed), wire.seen) == (Rejected, [])
+
+
+def test_each_thread_has_its_own_connection(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(DONE)
+    for _ in range(2):
+        linear.edit_comment("c1", "x")
+    thread = threading.Thread(target=linear.edit_comment, args=("c1", "x"))
+    thread.start()
+    thread.join()
+    ports = [seen.port for seen in wire.seen]
+    assert ports[0] == ports[1] != ports[2]
+
+
+def test_a_forked_child_does_not_write_into_its_parents_socket(wire: Any, answer: Any) -> None:
+    answer(DONE)
+    script = (
+        "import os, sys; from integrations.trackers.linear import Linear; linear = Linear(sys.argv[1], 'k')\n"
+        "linear.edit_comment('c', 'x'); child = os.fork(); linear.edit_comment('c', 'x'); child and os.wait()"
+    )
+    subprocess.run([sys.executable, "-c", script, wire.url], check=True, timeout=60)
+    assert len({seen.port for seen in wire.seen}) == 2
+
+
+# --- the credential -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("credential", "header"),
+    [
+        ({"api_key": KEY}, KEY),
+        ({"access_token": "tok"}, "Bearer tok"),
+        ({"api_key": KEY, "access_token": "tok"}, "Bearer tok"),
+    ],
+)
+def test_a_key_is_sent_bare_and_a_token_as_bearer(
+    wire: Any, answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credential: dict[str, Any], header: str
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    answer(VIEWER)
+    Linear(wire.url, **credential).viewer()
+    assert wire.seen[0].headers["authorization"] == header
+
+
+@pytest.mark.parametrize(
+    ("credential", "name"), [({"api_key": KEY}, "LINEAR_API_KEY"), ({"access_token": KEY}, "LINEAR_ACCESS_TOKEN")]
+)
+def test_a_refused_credential_is_named_and_not_shown(
+    wire: Any, answer: Any, published: Any, credential: dict[str, Any], name: str
+) -> None:
+    answer(published["unauthenticated"]["body"], 401)
+    with structlog.testing.capture_logs() as logged:
+        failed = raised(Linear(wire.url, **credential).viewer)
+    assert name in str(failed)
+    assert KEY not in f"{failed} {failed.__cause__!r} {logged}"
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "ключ"])
+def test_a_credential_that_cannot_be_sent_is_refused_at_once(key: str) -> None:
+    failed = raised(lambda: Linear("http://127.0.0.1:9/graphql", key))
+    assert type(failed) is Unauthorized
+    assert "LINEAR_API_KEY" in str(failed)
+    assert not key or key not in str(failed)
+
+
+# --- the allowance --------------------------------------------------------------------------------------------------
+
+
+def test_the_allowance_is_read_after_each_answer(linear: Linear, answer: Any) -> None:
+    answer(DONE, headers={"X-RateLimit-Requests-Remaining": "4999", "X-RateLimit-Requests-Reset": "1795169100000"})
+    answer("", 502, headers={"X-RateLimit-Complexity-Remaining": "7"})
+    linear.edit_comment("c1", "x")
+    assert linear.rate_limit == RateLimit(requests_remaining=4999, reset=1_795_169_100.0)
+    raised(linear.viewer)
+    assert linear.rate_limit == RateLimit(complexity_remaining=7)
+
+
+def test_a_used_up_allowance_says_when_to_come_back(linear: Linear, answer: Any, published: Any) -> None:
+    limited = published["rate limited"]
+    reset = {"X-RateLimit-Requests-Reset": str(int((time.time() + 90) * 1000))}
+    answer(limited["body"], limited["http_status"], limited["headers"] | reset)
+    failed = raised(linear.viewer)
+    assert isinstance(failed, Unavailable)
+    assert failed.retry_after == pytest.approx(90, abs=5)
+
+
+def limits(**of: tuple[object, object]) -> dict[str, str]:
+    """Headers from name=(remaining, reset in epoch milliseconds)."""
+    named = {f"x-ratelimit-{name.replace('_', '-')}": values for name, values in of.items()}
+    remaining = {f"{name}-remaining": str(value) for name, (value, _) in named.items()}
+    return remaining | {f"{name}-reset": str(value) for name, (_, value) in named.items()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "7"} | limits(requests=(0, 1_030_000)), 7),
+        ({"retry-after": "Fri, 20 Nov 2026 09:05:00 GMT"}, None),
+        (limits(requests=(0, 1_030_000)), 30),
+        (limits(requests=(0, 1_030_000), complexity=(5, 1_900_000)), 30),
+        (limits(requests=(3, 1_030_000), complexity=(0, 1_900_000)), 900),
+        (limits(requests=(3, 1_900_000), endpoint_requests=(2, 1_010_000)), 10),
+        (limits(requests=(0, 900_000)), 0),
+        (limits(requests=(0, 99_000_000)), LONGEST_WAIT),
+        (limits(requests=(0, "soon")), None),
+        (limits(requests=(0, "9" * 30)), None),
+    ],
+)
+def test_the_wait_is_that_of_the_allowance_that_is_used_up(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, now=1_000.0) == seconds

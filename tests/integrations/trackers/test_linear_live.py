@@ -1,0 +1,142 @@
+"""The adapter against the live stand-in, in what no contract for all trackers can say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+import requests
+from werkzeug.wrappers import Request, Response
+
+from integrations.errors import Rejected, Unauthorized, Unavailable
+from integrations.events import Ticket
+from integrations.standins.linear.server import LinearApp, Subscription, serve
+from integrations.trackers.linear import Linear
+from integrations.trackers.linear_webhooks import LinearWebhooks
+from tests.integrations.trackers.linear_boards import ADAS_KEY, OUR_KEY, LinearBoard, standin
+
+SECRET = "lin_wh_test"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[str, LinearApp]]:
+    with standin() as place:
+        yield place
+
+
+@pytest.fixture
+def url(place: tuple[str, LinearApp]) -> str:
+    return place[0]
+
+
+@pytest.fixture
+def writes(place: tuple[str, LinearApp]) -> Callable[[], list[str]]:
+    """The operations that the stand-in accepted since the test began."""
+    before = len(place[1].store.entries())
+    return lambda: [entry["operation"] for entry in place[1].store.entries()[before:]]
+
+
+@pytest.fixture
+def board(url: str) -> Iterator[LinearBoard]:
+    with closing(LinearBoard(url, OUR_KEY)) as board:
+        yield board
+
+
+@pytest.fixture
+def ticket(board: LinearBoard) -> Ticket:
+    return board.tracker.fetch(board.new_ticket("Retry the export"))
+
+
+@pytest.mark.parametrize(
+    ("credential", "may_steer"),
+    [({"api_key": ADAS_KEY}, True), ({"api_key": "lin_api_guest"}, False), ({"access_token": "oauth-of-bot"}, False)],
+)
+def test_what_an_author_may_do_is_looked_up(
+    url: str, board: LinearBoard, ticket: Ticket, credential: dict[str, Any], may_steer: bool
+) -> None:
+    comment_id = board.new_id()
+    with closing(Linear(url, **credential)) as somebody:
+        somebody.comment(ticket.id, "/stop", comment_id)
+    author = board.tracker.fetch_comment(comment_id).author
+    assert (author.may_steer, author.is_us) == (may_steer, False)
+
+
+def test_more_than_a_page_of_tickets_and_comments_is_read(board: LinearBoard, ticket: Ticket) -> None:
+    made = {ticket.id} | {board.new_ticket(f"ticket {number}") for number in range(55)}
+    assert made <= {it.id for it in board.tracker.in_columns(board.team, [ticket.column])}
+    for number in range(55):
+        board.tracker.comment(ticket.id, str(number), board.new_id())
+    assert [comment.body for comment in board.tracker.comments(ticket.id)] == [str(number) for number in range(55)]
+
+
+def test_moving_a_ticket_to_where_it_is_writes_nothing(
+    board: LinearBoard, ticket: Ticket, writes: Callable[[], list[str]]
+) -> None:
+    for _ in range(2):
+        board.tracker.move(ticket, board.columns[1])
+    assert writes().count("issueUpdate") == 1
+
+
+def test_a_lost_reply_is_made_good_by_sending_the_same_again(
+    url: str, board: LinearBoard, ticket: Ticket, writes: Callable[[], list[str]]
+) -> None:
+    fault = {"operation": "commentCreate", "kind": "lost_reply"}
+    requests.post(url.replace("/graphql", "/_faults"), json=fault, timeout=10).raise_for_status()
+    comment_id = board.new_id()
+    with pytest.raises(Unavailable):
+        board.tracker.comment(ticket.id, "once", comment_id)
+    board.tracker.comment(ticket.id, "once", comment_id)
+    assert [comment.body for comment in board.tracker.comments(ticket.id)] == ["once"]
+    assert writes().count("commentCreate") == 1
+
+
+def test_the_teams_label_is_used_whatever_its_case(board: LinearBoard, ticket: Ticket) -> None:
+    board.tracker.add_label(ticket, "Bug")
+    assert board.tracker.fetch(ticket.id).labels == ("bug",)
+
+
+def test_an_unknown_key_is_unauthorized(url: str) -> None:
+    with closing(Linear(url, "lin_api_wrong")) as linear, pytest.raises(Unauthorized, match="LINEAR_API_KEY"):
+        linear.viewer()
+
+
+def test_an_empty_comment_is_rejected_in_linears_words(board: LinearBoard, ticket: Ticket) -> None:
+    with pytest.raises(Rejected, match="body should not be empty"):
+        board.tracker.comment(ticket.id, " ", board.new_id())
+
+
+def test_several_threads_share_one_adapter(board: LinearBoard, ticket: Ticket) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: board.tracker.fetch(ticket.id), range(16)))
+    assert found == [ticket] * 16
+
+
+def test_a_used_up_hour_is_unavailable_until_it_is_there_again() -> None:
+    with standin(requests_per_hour=2) as (url, _), closing(Linear(url, OUR_KEY)) as linear:
+        linear.check_columns("ENG", ["Agent"])
+        assert linear.rate_limit.requests_remaining == 1
+        linear.viewer()
+        with pytest.raises(Unavailable) as caught:
+            linear.fetch("ENG-1")
+    assert 0 < (caught.value.retry_after or 0) <= 3600
+
+
+def test_a_webhook_of_the_stand_in_is_verified_and_translated() -> None:
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    @Request.application
+    def receiver(request: Request) -> Response:
+        got.append(({name.lower(): value for name, value in request.headers.items()}, request.get_data()))
+        return Response()
+
+    with closing(serve(receiver)) as door, standin(webhooks=[Subscription(door.url, SECRET)]) as (url, app):
+        with closing(LinearBoard(url, OUR_KEY)) as board:
+            ticket_id = board.new_ticket("Retry the export")
+        assert app.webhooks.settle()
+    [delivery] = [LinearWebhooks().verify(*it, [SECRET], time.time()) for it in got]
+    [event] = LinearWebhooks().translate(delivery)
+    assert (delivery.event, event.kind, event.ticket_id) == ("Issue.create", "TicketMoved", ticket_id)

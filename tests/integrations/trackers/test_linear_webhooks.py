@@ -1,0 +1,249 @@
+"""Linear's webhooks: what is let in, what is said about it, and how a second copy is recognised."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from integrations.errors import BadSignature, Malformed
+from integrations.events import TicketCommented, TicketMoved
+from tests.integrations.trackers.linear_deliveries import (
+    DELIVERY_ID,
+    NOW,
+    SECRET,
+    TICKET,
+    comment,
+    events,
+    issue,
+    kinds,
+    linear,
+    sign,
+    verify,
+)
+
+# --- who gets in ----------------------------------------------------------------------------------------------------
+
+
+def test_the_known_test_vector_is_accepted_and_stale() -> None:
+    body = (
+        b'{"action":"create","type":"Issue","data":{"id":"2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9","identifier":"ENG-1",'
+        b'"title":"Hello"},"organizationId":"org-1","webhookTimestamp":1767225600000,'
+        b'"webhookId":"00000000-0000-4000-8000-000000000001"}'
+    )
+    signature = "a8bb9aacc01b8c01e4e7419cbb8090f31ce82f954761e49965ddf29ec62aea11"
+    assert linear.verify({"linear-signature": signature}, body, [SECRET], NOW).stale
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        sign(issue()).upper(),
+        "sha256=" + sign(issue()),
+        sign(issue()) + " ",
+        sign(issue())[:-1],
+        sign(issue(), "another secret"),
+        sign(issue(), ""),
+        sign(issue() + b"\n"),
+        sign(issue()) + "," + sign(issue()),
+        "é" * 64,
+        "\ud800",
+    ],
+)
+def test_a_wrong_or_doubled_signature_is_refused(signature: str) -> None:
+    with pytest.raises(BadSignature):
+        linear.verify({"linear-signature": signature}, issue(), [SECRET, ""], NOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({}, "no Linear-Signature"),
+        ({"linear-signature": sign(issue()) + "," + sign(issue())}, "more than one Linear-Signature"),
+        ({"linear-signature": sign(b"")}, "none of the secrets in LINEAR_WEBHOOK_SECRETS"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(headers: dict[str, str], reason: str) -> None:
+    with pytest.raises(BadSignature, match=reason):
+        linear.verify(headers, issue(), [SECRET], NOW)
+
+
+@pytest.mark.parametrize("secrets", [[], [""]])
+def test_without_a_secret_nothing_gets_in(secrets: list[str]) -> None:
+    with pytest.raises(BadSignature):
+        linear.verify({"linear-signature": sign(issue(), "")}, issue(), secrets, NOW)
+
+
+@pytest.mark.parametrize("secrets", [[SECRET, "old"], ["new", SECRET], ["日本語", SECRET]])
+def test_any_of_several_secrets_lets_a_delivery_in(secrets: list[str]) -> None:
+    assert linear.verify({"linear-signature": sign(issue())}, issue(), secrets, NOW).source == "linear"
+
+
+@pytest.mark.parametrize("timestamp", [None, "1795165500000", True, [NOW], {}])
+def test_a_body_without_a_numeric_timestamp_is_refused(timestamp: object) -> None:
+    body = json.dumps({"type": "Issue", "action": "create", "webhookTimestamp": timestamp}).encode()
+    with pytest.raises(BadSignature, match="webhookTimestamp"):
+        verify(body, headers={"linear-timestamp": str(int(NOW * 1000))})
+
+
+@pytest.mark.parametrize(("age", "stale"), [(0, False), (60, False), (-60, False), (60.1, True), (-60.1, True)])
+def test_a_delivery_is_stale_after_a_minute_either_way(age: float, stale: bool) -> None:
+    assert verify(issue(), NOW + age).stale is stale
+
+
+# --- what cannot be read --------------------------------------------------------------------------------------------
+
+SIGNED = b'{"type":"Issue","action":"create","webhookTimestamp":1795165500000,"data":%s}'
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b"\xff\xfe{\x00}\x00", "not UTF-8"),
+        ("{}".encode("utf-16-be"), "not JSON"),
+        (b"[]", "JSON list, not an object"),
+        (b"null", "JSON NoneType, not an object"),
+        (SIGNED % b"NaN", "number that is out of range"),
+        (SIGNED % b"-1e999", "number that is out of range"),
+        (SIGNED % (b"9" * 5000), "number that is out of range"),
+        (SIGNED % (b"[" * 100_000), "nested too deeply"),
+        (SIGNED % rb'"\ud800"', "lone surrogate"),
+        (SIGNED % b"[]", "'data' in Linear's body is a list"),
+        (b'{"action":"create","webhookTimestamp":1}', "'type' in Linear's body is missing"),
+        (b'{"type":5,"action":"create","webhookTimestamp":1}', "'type' in Linear's body is missing or not text"),
+        (b'{"type":"Issue","webhookTimestamp":1}', "'action' in Linear's body is missing"),
+        (b'{"type":"Issue","action":"create","webhookTimestamp":-1}', "webhookTimestamp is out of range"),
+        (b'{"type":"Issue","action":"create","webhookTimestamp":1%s}' % (b"0" * 400), "webhookTimestamp is out of"),
+    ],
+)
+def test_a_signed_body_that_cannot_be_read_is_malformed_and_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(Malformed, match=reason):
+        verify(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (issue().replace(b'"Issue"', b'"Galaxy"'), "unknown Linear event 'Galaxy'"),
+        (issue("explode"), "unknown Linear event 'Issue.explode'"),
+        (comment("explode"), "unknown Linear event 'Comment.explode'"),
+        (issue("create", id=None), "'id' in Linear's body is missing"),
+        (issue("create", state="Agent"), "'state' in Linear's body is a str"),
+        (comment(body=5), "'body' in Linear's body is missing or not text"),
+        (comment(id=""), "'id' in Linear's body is missing"),
+        (comment(issueId=7), "'issueId' in Linear's body is missing or not text"),
+    ],
+)
+def test_a_delivery_that_cannot_be_translated_is_malformed_and_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(Malformed, match=reason):
+        events(body)
+
+
+# --- recognising a second copy --------------------------------------------------------------------------------------
+
+
+def test_linears_delivery_id_names_the_delivery() -> None:
+    assert verify(issue(), headers={"linear-delivery": DELIVERY_ID}).delivery_id == DELIVERY_ID.lower()
+
+
+@pytest.mark.parametrize("header", ["", "x", f"{DELIVERY_ID},{DELIVERY_ID}", f"{{{DELIVERY_ID}}}", DELIVERY_ID + "\n"])
+def test_without_a_uuid_the_body_names_the_delivery(header: str) -> None:
+    assert verify(issue(), headers={"linear-delivery": header}).delivery_id == hashlib.sha256(issue()).hexdigest()
+
+
+@pytest.mark.parametrize("data", [{}, {"id": ""}, {"id": None}, {"id": "x" * 201}])
+def test_a_retry_with_a_fresh_timestamp_has_the_same_content_key(data: dict[str, Any]) -> None:
+    later = json.loads(issue(changed=("stateId",), **data)) | {"webhookTimestamp": NOW * 1000 + 5}
+    first, second = verify(issue(changed=("stateId",), **data)), verify(json.dumps(later).encode())
+    assert first.content_key == second.content_key
+    assert first.body != second.body
+
+
+def test_a_content_key_stays_short() -> None:
+    assert len(verify(issue(id="x" * 10_000, changed=("y" * 10_000,))).content_key) < 100
+
+
+def test_archiving_is_no_copy_of_the_update_before_it() -> None:
+    moved = verify(issue(changed=("stateId", "updatedAt")))
+    archived = verify(issue(changed=("archivedAt",), archivedAt="2026-11-20T09:06:00Z"))
+    assert moved.content_key != archived.content_key
+
+
+# --- in our words ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (issue("create"), ["TicketMoved"]),
+        (issue(changed=("updatedAt", "stateId")), ["TicketMoved"]),
+        (issue(changed=("updatedAt", "title")), ["TicketEdited"]),
+        (issue(changed=("updatedAt", "descriptionData")), ["TicketEdited"]),
+        (issue(changed=("stateId", "description")), ["TicketMoved", "TicketEdited"]),
+        (issue(changed=("updatedAt", "sortOrder")), []),
+        (issue(changed=("updatedAt", "labelIds", "assigneeId", "priority")), []),
+        (issue(), []),
+        (issue("remove"), ["TicketRemoved"]),
+        (issue(changed=("trashed",), trashed=True), ["TicketRemoved"]),
+        (issue(changed=("stateId", "archivedAt"), archivedAt="2026-11-20T09:06:00Z"), ["TicketRemoved"]),
+        (issue(changed=("trashed",), trashed=None), ["TicketMoved"]),
+        (comment(), ["TicketCommented"]),
+        (comment("update"), []),
+        (comment("remove"), []),
+        (comment(issueId=None, projectUpdateId="p"), []),
+    ],
+)
+def test_a_delivery_becomes_these_events(body: bytes, expected: list[str]) -> None:
+    assert kinds(body) == expected
+
+
+def test_a_move_names_ticket_column_and_time() -> None:
+    [moved] = events(issue(changed=("stateId",)))
+    assert isinstance(moved, TicketMoved)
+    assert (moved.ticket_id, moved.column, moved.at) == (TICKET, "Agent", 1_795_165_500.0)
+
+
+def test_two_events_of_one_delivery_have_two_ids_that_stay_the_same() -> None:
+    body = issue(changed=("stateId", "title"))
+    ids = [event.event_id for event in events(body)]
+    assert len(set(ids)) == 2
+    assert ids == [event.event_id for event in events(body)]
+
+
+def test_a_comment_names_its_author_who_may_not_steer_yet() -> None:
+    [said] = events(comment())
+    assert isinstance(said, TicketCommented)
+    assert said.author is not None
+    assert (said.comment_id, said.body, said.author.id, said.author.may_steer) == ("c1", "/stop", "u1", False)
+
+
+@pytest.mark.parametrize(("data", "author"), [({"externalUserId": "x1"}, "x1"), ({}, None), ({"botActor": {}}, None)])
+def test_a_comment_without_a_user_names_whom_it_can(data: dict[str, Any], author: str | None) -> None:
+    [said] = events(comment(userId=None, **data))
+    assert isinstance(said, TicketCommented)
+    assert (said.author and said.author.id) == author
+
+
+def test_a_stale_comment_keeps_its_id_and_loses_its_words() -> None:
+    [said] = events(comment(), NOW + 3600)
+    assert isinstance(said, TicketCommented)
+    assert (said.comment_id, said.body) == ("c1", "")
+
+
+@pytest.mark.parametrize("updated_at", [None, "yesterday", 5, "2026-13-40"])
+def test_an_unreadable_time_is_no_time(updated_at: object) -> None:
+    assert [event.at for event in events(issue("create", updatedAt=updated_at))] == [0.0]
+
+
+def test_the_web_process_gets_no_client_with_the_webhooks() -> None:
+    script = "import sys, integrations.trackers.linear_webhooks as _; print({'gql', 'requests'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

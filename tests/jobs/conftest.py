@@ -1,0 +1,57 @@
+"""A worker's world on stand-ins in threads of the test: a real board, a real code host, a real Redis, no agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from integrations.standins.demo.person import Ana
+from integrations.standins.demo.stack import Stack
+from integrations.standins.github import server as github
+from integrations.standins.linear import server as linear
+from integrations.standins.wire import serve
+from jobs import world as worlds
+from jobs.build import build
+from jobs.drive import drive
+from jobs.loop import Loop
+from jobs.settings import Settings, read
+from jobs.world import World
+
+
+@dataclass
+class Board:
+    """What a test needs of the stand-ins: a person, the service's world, and the stand-ins' addresses."""
+
+    ana: Ana
+    world: World
+    urls: dict[str, str]
+
+    def ticket_id(self, identifier: str) -> str:
+        return str(self.ana.board()[identifier]["id"])
+
+    def drive(self, identifier: str) -> Loop | None:
+        """Take the ticket as far as it goes now."""
+        ticket_id = self.ticket_id(identifier)
+        drive(ticket_id)
+        return self.world.store.load(ticket_id)
+
+
+@pytest.fixture
+def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
+    stack = Stack(tmp_path / "stack", 1)
+    board_app = serve(linear.create_app(tmp_path / "linear", stack.linear_seed()))
+    host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
+    stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
+    hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
+    given = {name: value for name, value in stack.settings().items() if name not in hidden}
+    redis_url = settings.redis_url.get_secret_value()
+    world = build(read(given | {"REDIS_URL": redis_url, "LOOPLINE_HOME": str(settings.home)}), redis)
+    world.raise_faults = True
+    worlds.install(world)
+    yield Board(Ana(stack), world, stack.urls)
+    for part in (world.tracker, world.code_host, board_app, host_app):
+        part.close()  # type: ignore[union-attr]

@@ -1,0 +1,231 @@
+"""One ticket driven through the worker's part of the loop, against stand-ins that the product cannot tell from the real
+providers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+import requests
+
+from integrations.events import (
+    CriterionResult,
+    Evidence,
+    PullRequestCommented,
+    RunFinished,
+    TicketCommented,
+    TicketMoved,
+    Verdict,
+)
+from jobs import keys
+from jobs.commands import RunSpec
+from jobs.gather import gather
+from jobs.loop import Loop, Stage
+from jobs.roles import AUTHOR, EMAIL
+
+from .conftest import Board
+
+BUG, FEATURE, VAGUE = "ENG-1", "ENG-2", "ENG-3"
+
+
+def hand_over(board: Board, identifier: str, *faults: dict[str, object]) -> Loop:
+    board.ana.drag(identifier, "Agent")
+    for fault in faults:
+        assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
+    ticket_id = board.ticket_id(identifier)
+    board.world.store.deliver(TicketMoved(event_id=f"moved-{identifier}", ticket_id=ticket_id, at=1.0))
+    loop = board.drive(identifier)
+    assert loop
+    return loop
+
+
+def said(board: Board, identifier: str) -> list[str]:
+    return [c["body"] for c in board.ana.board()[identifier]["comments"]]
+
+
+def finish(board: Board, loop: Loop, **fields: object) -> Loop:
+    """What an agent process reports for the current run."""
+    role = loop.run_id.rsplit("-", 1)[1]
+    given = {"event_id": f"{loop.run_id}:finished", "ticket_id": loop.ticket.id, "run_id": loop.run_id, "role": role}
+    event = RunFinished.model_validate({**given, "generation": loop.generation, "outcome": "done", "at": 2.0, **fields})
+    board.world.store.deliver(event)
+    after = board.drive(loop.identifier)
+    assert after
+    return after
+
+
+def candidate(board: Board, loop: Loop) -> str:
+    """A commit of ours in the mirror, with another tree than the base's: its README alone."""
+    folder = board.world.settings.home / "repos" / "acme__tally.git"
+    who = {
+        f"GIT_{role}_{part}": text
+        for role in ("AUTHOR", "COMMITTER")
+        for part, text in (("NAME", AUTHOR), ("EMAIL", EMAIL))
+    }
+
+    def git(*arguments: str, given: str = "") -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, input=given, env=os.environ | who, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    blob = git("rev-parse", f"{loop.base_sha}:README.md")
+    tree = git("mktree", given=f"100644 blob {blob}\tREADME.md\n")
+    return git("commit-tree", tree, "-p", loop.base_sha, "-m", "work")
+
+
+def in_review(board: Board) -> Loop:
+    loop = hand_over(board, BUG)
+    sha = candidate(board, loop)
+    assert loop.contract
+    loop = finish(board, loop, head_sha=sha)
+    passed = tuple(Evidence(name=c.id, command=c.command, exit_code=0) for c in loop.contract.criteria if c.command)
+    loop = finish(board, loop, evidence=passed)
+    results = tuple(CriterionResult(criterion=c.id, result="pass", evidence="seen") for c in loop.contract.criteria)
+    return finish(board, loop, verdict=Verdict(head_sha=sha, results=results, summary="Removes files."))
+
+
+def test_a_hand_over_moves_the_card_says_so_and_starts_a_maker(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    assert loop.stage is Stage.MAKING
+    assert board.ana.board()[BUG]["column"] == "In Progress"
+    assert said(board, BUG)[0].startswith("**Working** · iteration 1 of 3")
+    assert board.world.runs.unfinished() == [loop.run_id]
+
+
+def test_the_progress_is_one_comment_edited_in_place(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    failed = (Evidence(name="c1", command="x", exit_code=1, output="no"),)
+    loop = finish(board, finish(board, loop, head_sha=loop.base_sha), evidence=failed)
+
+    assert loop.iteration == 2
+    (only,) = said(board, BUG)
+    assert "iteration 2 of 3" in only
+    assert "exit 1" in only
+
+
+def test_a_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
+    loop = hand_over(board, VAGUE)
+
+    assert loop.stage is Stage.ASKING
+    assert board.ana.board()[VAGUE]["column"] == "Needs Human"
+    assert any("finish line" in body for body in said(board, VAGUE))
+    assert board.world.runs.unfinished() == []
+
+
+def test_the_answer_to_the_question_starts_the_work(board: Board) -> None:
+    hand_over(board, VAGUE)
+    board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
+    comment = board.ana.board()[VAGUE]["comments"][-1]["id"]
+    event = TicketCommented(event_id="c", ticket_id=board.ticket_id(VAGUE), comment_id=comment)
+    board.world.store.deliver(event)
+
+    loop = board.drive(VAGUE)
+
+    assert loop and loop.contract
+    assert (loop.stage, loop.contract.criteria[0].command) == (Stage.MAKING, "python3 -m unittest -q")
+    assert board.ana.board()[VAGUE]["column"] == "In Progress"
+
+
+def test_our_own_comments_never_come_back_to_us(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    ours = board.ana.board()[BUG]["comments"][0]["id"]
+    board.world.store.deliver(TicketCommented(event_id="own", ticket_id=loop.ticket.id, comment_id=ours, body="/stop"))
+
+    assert board.drive(BUG) == loop
+
+
+def test_the_board_memory_holds_what_a_rebuild_needs(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    (memory,) = [a["metadata"] for a in board.ana.board()[BUG]["attachments"] if a["title"] == "Loopline"]
+
+    assert (memory["stage"], memory["branch"], memory["base_sha"]) == ("making", loop.branch, loop.base_sha)
+    assert json.loads(memory["criteria"])["criteria"][0]["id"] == "c1"
+
+
+def test_a_verdict_becomes_a_pull_request_under_review(board: Board) -> None:
+    loop = in_review(board)
+
+    (pull,) = board.ana.pull_requests().values()
+    assert loop.stage is Stage.REVIEW
+    assert (pull["head"]["ref"], pull["head"]["sha"], pull["title"][:6]) == (loop.branch, loop.head_sha, "ENG-1:")
+    assert board.ana.board()[BUG]["column"] == "In Review"
+    assert any("Verdict: done" in body for body in said(board, BUG))
+    assert pull["html_url"] in {a["url"] for a in board.ana.board()[BUG]["attachments"]}
+
+
+def test_approve_and_merge_from_the_ticket_end_it(board: Board) -> None:
+    loop = in_review(board)
+    for n, words in enumerate(("/approve", "/merge")):
+        board.ana.say(BUG, words)
+        comment = board.ana.board()[BUG]["comments"][-1]["id"]
+        board.world.store.deliver(TicketCommented(event_id=f"k{n}", ticket_id=loop.ticket.id, comment_id=comment))
+        board.drive(BUG)
+
+    (pull,) = board.ana.pull_requests().values()
+    after = board.world.store.load(loop.ticket.id)
+    assert after
+    assert (bool(pull["merged_at"]), after.stage, board.ana.board()[BUG]["column"]) == (True, Stage.DONE, "Done")
+    assert not board.world.run_folder(BUG).exists()
+    assert board.world.code_host.branch_head("acme/tally", loop.branch) is None
+
+
+def test_a_second_delivery_of_everything_changes_nothing(board: Board) -> None:
+    loop = in_review(board)
+    before = (said(board, BUG), board.ana.pull_requests())
+    board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
+
+    assert board.drive(BUG) == loop.model_copy(update={"ticket": board.world.tracker.fetch(loop.ticket.id)})
+    assert (said(board, BUG), board.ana.pull_requests()) == before
+
+
+@pytest.mark.parametrize("operation", ["commentCreate", "issueUpdate", "attachmentCreate"])
+def test_a_lost_reply_of_the_board_doubles_nothing(board: Board, operation: str) -> None:
+    loop = hand_over(board, BUG, {"operation": operation, "kind": "lost_reply", "times": 1})
+    board.world.redis.delete(keys.retry_at(loop.ticket.id))
+
+    after = board.drive(BUG)
+
+    assert after
+    assert after.stage is Stage.MAKING
+    assert len(said(board, BUG)) == 1
+    assert board.ana.board()[BUG]["column"] == "In Progress"
+
+
+def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> None:
+    team = board.world.policy.teams["ENG"].model_copy(update={"repository": "acme/nowhere"})
+    board.world.policy = board.world.policy.model_copy(update={"teams": {"ENG": team}})
+
+    loop = hand_over(board, BUG)
+
+    assert loop.stage is Stage.NEEDS_HUMAN
+    assert any("acme/nowhere" in body for body in said(board, BUG))
+
+
+def test_a_run_is_told_everything_it_needs(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    spec = board.world.runs.spec(loop.run_id)
+
+    assert isinstance(spec, RunSpec)
+    assert (spec.start_sha, spec.role, spec.repository) == (loop.base_sha, "maker", "acme/tally")
+    assert spec.policy.loop.checks
+
+
+def test_our_own_words_on_the_pull_request_never_come_back_to_us(board: Board) -> None:
+    loop = in_review(board)
+    board.ana.say(BUG, "/approve")
+    comment = board.ana.board()[BUG]["comments"][-1]["id"]
+    board.world.store.deliver(TicketCommented(event_id="k", ticket_id=loop.ticket.id, comment_id=comment))
+    board.drive(BUG)
+    url = f"{board.urls['pull_requests']}/repos/acme/tally/issues/{loop.number}/comments"
+    (ours,) = requests.get(url, headers=board.ana.github_headers, timeout=5).json()
+    given = {"event_id": "own", "ticket_id": loop.ticket.id, "repository": "acme/tally", "number": loop.number}
+    author = {"id": "loopline-bot"}
+    event = {**given, "comment_id": "1", "body": ours["body"] + "\n/stop", "author": author}
+
+    assert gather(PullRequestCommented.model_validate(event), board.world) is None

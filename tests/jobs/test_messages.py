@@ -1,0 +1,104 @@
+"""Every sentence that people read, compared with `messages.snapshot.md`.
+
+After an intended change: delete the file, run this test (it writes the file and fails), read the difference, commit.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from integrations.events import CriterionResult, Evidence, Ticket, Usage, Verdict
+from jobs import messages as m
+from jobs.loop import Contract, Criterion, Loop, Stage
+
+SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
+TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")
+CONTRACT = Contract(
+    criteria=(
+        Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),
+        Criterion(id="c2", text="the sixth login is refused"),
+        Criterion(id="k1", text="lint (repository check)", command="ruff check ."),
+    )
+)
+FAILED = Evidence(name="c1", command="pytest -q", exit_code=1, output="E   assert 5 == 6\n1 failed", digest="d" * 64)
+PASSED = FAILED.model_copy(update={"exit_code": 0, "output": "1 passed", "seconds": 1.25})
+VERDICT = Verdict(
+    head_sha="a" * 40,
+    results=tuple(CriterionResult(criterion=c, result="pass", evidence=f"seen {c}") for c in ("c1", "c2", "k1")),
+    summary="Refuses the sixth login within a minute.",
+    findings=("login.py:9 could use a constant",),
+    not_checked=("load",),
+)
+MAKING = Loop(
+    ticket=TICKET, generation=1, stage=Stage.MAKING, iteration=2, contract=CONTRACT, evidence=(FAILED,),
+    head_sha="a" * 40,
+    tried=("iteration 1 at `aaaaaaa`: the gate failed",), heard=1, usage=Usage(model_calls=7, cost_usd=0.1234),
+)  # fmt: skip
+DONE = MAKING.model_copy(
+    update={
+        "stage": Stage.REVIEW, "evidence": (PASSED,), "verdict": VERDICT, "pushed_sha": "a" * 40, "number": 7,
+        "summary": "Counts logins per minute and refuses the sixth.",
+        "pull_request_url": "https://github.test/acme/shop/pull/7", "failing_checks": ("ci",),
+    }
+)  # fmt: skip
+STUCK = MAKING.model_copy(update={"stage": Stage.NEEDS_HUMAN, "reason": "3 iterations did not meet the contract."})
+
+SHOWN = {
+    "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
+    "state_message": [m.state_message(stage) for stage in Stage],
+    "money_message": [m.money_message(MAKING)],
+    "question_message": [m.question_message(TICKET)],
+    "started_again_message": [m.started_again_message("Ana")],
+    "verdict_message": [m.verdict_message(DONE)],
+    "pull_request_title": [m.pull_request_title(DONE)],
+    "pull_request_body": [m.pull_request_body(DONE)],
+    "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
+    "escalation_message": [m.escalation_message(STUCK)],
+    "stopped_message": [m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so."}))],
+    "changes_message": [m.changes_message("Ana", 2)],
+    "approved_message": [m.approved_message("Ana", "a" * 40)],
+    "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
+    "not_approved_message": [m.not_approved_message(DONE)],
+    "not_now_message": [m.not_now_message("approve", MAKING)],
+    "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
+    "unknown_command_message": [m.unknown_command_message("dance")],
+    "merged_message": [m.merged_message(DONE)],
+    "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
+    "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
+    "no_change_reason": [m.no_change_reason()],
+    "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
+    "said_more_line": [m.said_more_line()],
+    "publishing_message": [m.publishing_message()],
+    "gate_failed_line": [m.gate_failed_line([FAILED])],
+    "verdict_failed_line": [
+        m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
+    ],
+}
+
+
+def test_the_words_are_the_ones_that_were_agreed() -> None:
+    text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in SHOWN.items())
+    if not SNAPSHOT.exists():
+        SNAPSHOT.write_text(text, encoding="utf-8")
+        raise AssertionError(f"{SNAPSHOT.name} was not there and is now: read it, then run again")
+
+    assert text == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_every_message_is_in_the_snapshot() -> None:
+    public = {
+        name
+        for name, function in inspect.getmembers(m, inspect.isfunction)
+        if function.__module__ == m.__name__ and not name.startswith("_")
+    }
+
+    assert public == set(SHOWN)
+
+
+def test_a_ticket_cannot_mention_people_or_hide_words_through_us() -> None:
+    hostile = TICKET.model_copy(update={"title": "x @everyone ![i](http://e/) <!-- y --> ```"})
+
+    said = m.question_message(hostile) + m.pull_request_title(DONE.model_copy(update={"ticket": hostile}))
+
+    assert all(bad not in said for bad in ("@everyone", "![", "<!--", "```"))

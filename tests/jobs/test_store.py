@@ -1,0 +1,163 @@
+"""The scripts that keep state, mailbox and outbox together, on a real Redis."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from integrations.events import EVENT, Ticket, TicketMoved, TicketRemoved
+from jobs import keys
+from jobs.commands import MoveTicket, RunSpec, StopRun
+from jobs.lease import Lease, hold
+from jobs.loop import Contract, Loop, Stage, Words
+from jobs.runs import Runs
+from jobs.scripts import LeaseLost
+from jobs.store import Store
+
+TICKET = Ticket(id="t1", identifier="ENG-1", title="T")
+LOOP = Loop(ticket=TICKET, generation=1, stage=Stage.MAKING)
+
+
+def event(name: str) -> TicketMoved:
+    return TicketMoved(event_id=name, ticket_id="t1", column="Agent")
+
+
+@pytest.fixture
+def store(redis: Redis) -> Store:
+    return Store(redis)
+
+
+def taken_over(redis: Redis, lease: Lease) -> None:
+    """Somebody else holds the lease, as after a pause longer than its life."""
+    redis.set(keys.lease(lease.name), "another:9")
+
+
+def test_an_event_enters_the_mailbox_once_ever(store: Store) -> None:
+    assert [store.deliver(event("a")), store.deliver(event("a")), store.deliver(event("b"))] == [True, False, True]
+    assert store.redis.llen(keys.mailbox("t1")) == 2
+
+
+def test_a_commit_changes_state_outbox_and_mailbox_together(store: Store) -> None:
+    store.deliver(event("a"))
+    with hold(store.redis, "t1") as lease:
+        assert lease
+        raw = store.next_event("t1")
+        assert raw
+        store.commit(lease, "t1", raw, LOOP, (MoveTicket(column="working"), StopRun(run_id="r")))
+
+    inner, outer = store.next_command("t1", "inner"), store.next_command("t1", "outer")
+    assert store.load("t1") == LOOP
+    assert store.next_event("t1") is None
+    assert inner and outer
+    assert (inner.command, inner.id) == (StopRun(run_id="r"), "a/1")
+    assert (outer.command, outer.id) == (MoveTicket(column="working"), "a/0")
+
+
+def test_who_lost_the_lease_commits_nothing(store: Store) -> None:
+    store.deliver(event("a"))
+    raw = store.next_event("t1")
+    assert raw
+    with hold(store.redis, "t1") as lease:
+        assert lease
+        taken_over(store.redis, lease)
+        with pytest.raises(LeaseLost):
+            store.commit(lease, "t1", raw, LOOP, ())
+
+    assert store.load("t1") is None
+    assert store.next_event("t1") == raw
+
+
+def test_an_event_that_is_gone_cannot_be_committed_again(store: Store) -> None:
+    store.deliver(event("a"))
+    raw = store.next_event("t1")
+    assert raw
+    with hold(store.redis, "t1") as lease:
+        assert lease
+        store.commit(lease, "t1", raw, LOOP, ())
+        with pytest.raises(LeaseLost):
+            store.commit(lease, "t1", raw, LOOP, (MoveTicket(column="done"),))
+
+    assert store.next_command("t1", "outer") is None
+
+
+def test_what_a_command_brought_about_enters_the_mailbox_once(store: Store) -> None:
+    store.deliver(event("a"))
+    with hold(store.redis, "t1") as lease:
+        assert lease
+        store.commit(lease, "t1", store.next_event("t1") or b"", LOOP, (MoveTicket(column="working"),) * 2)
+        for _ in range(2):
+            posted = store.next_command("t1", "outer")
+            assert posted
+            store.performed(lease, "t1", posted, (TicketRemoved(event_id="x", ticket_id="t1"),))
+
+    assert store.redis.llen(keys.mailbox("t1")) == 1
+    assert EVENT.validate_json(store.next_event("t1") or b"").event_id == "x"
+
+
+def test_a_ticket_with_work_is_not_released(store: Store) -> None:
+    store.deliver(event("a"))
+    with hold(store.redis, "t1") as lease:
+        assert lease
+        assert not store.release(lease, "t1")
+        store.commit(lease, "t1", store.next_event("t1") or b"", None, ())
+        assert store.release(lease, "t1")
+
+    assert not store.redis.smembers(keys.READY)
+    assert not store.redis.exists(keys.lease("t1"))
+
+
+def test_one_holder_at_a_time_and_a_higher_epoch_each_time(redis: Redis) -> None:
+    with hold(redis, "t1") as first, hold(redis, "t1") as second:
+        assert first
+        assert second is None
+        epoch = int(first.token.rsplit(":", 1)[1])
+    with hold(redis, "t1") as third:
+        assert third
+        assert int(third.token.rsplit(":", 1)[1]) == epoch + 1
+
+
+def test_a_holder_that_was_frozen_notices_before_it_acts(redis: Redis) -> None:
+    with hold(redis, "t1") as lease:
+        assert lease
+        taken_over(redis, lease)
+        lease.renewed_at -= 60
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+    assert redis.get(keys.lease("t1")) == b"another:9"
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    return RunSpec(
+        run_id="r1", ticket_id="t1", identifier="ENG-1", generation=1, role="maker", repository="a/b",
+        base_sha="b", start_sha="b", contract=Contract(criteria=()), ticket=TICKET,
+    )  # fmt: skip
+
+
+def test_words_reach_the_transcript_once_and_the_ticket_hears_of_it(redis: Redis, spec: RunSpec) -> None:
+    runs = Runs(redis)
+    runs.start(spec)
+    for _ in range(2):
+        runs.steer("r1", Words(author="Ana", text="use decimals", comment_id="k"), "command-1")
+    with hold(redis, "run:r1") as lease:
+        assert lease
+        conversation = runs.conversation(spec, lease)
+        taken = [conversation.take_steering(), conversation.take_steering()]
+
+        assert [len(entries) for entries in taken] == [1, 0]
+        assert [e.kind for e in conversation.entries()] == ["steering"]
+    assert b"SteeringTaken" in (Store(redis).next_event("t1") or b"")
+
+
+def test_a_run_that_lost_its_lease_writes_nothing(redis: Redis, spec: RunSpec) -> None:
+    from integrations.base import Entry
+
+    runs = Runs(redis)
+    with hold(redis, "run:r1") as lease:
+        assert lease
+        taken_over(redis, lease)
+        with pytest.raises(LeaseLost):
+            runs.conversation(spec, lease).append(Entry("note", {"text": "x"}))
+
+    assert runs.transcript("r1") == []

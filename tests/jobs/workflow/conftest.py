@@ -1,0 +1,90 @@
+"""Values for the rules' tests: no Redis, no clock, no fixture that acts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from integrations.events import CriterionResult, Evidence, RunFinished, Ticket, Verdict
+from jobs.commands import Command
+from jobs.loop import Contract, Criterion, Loop, Stage
+from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.workflow import ServicePolicy
+from jobs.workflow.decision import TeamPolicy
+
+COLUMNS = {
+    "agent": "Agent",
+    "working": "In Progress",
+    "review": "In Review",
+    "done": "Done",
+    "needs_human": "Needs Human",
+}
+HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
+
+
+@pytest.fixture
+def policy() -> ServicePolicy:
+    team = TeamPolicy.model_validate({"repository": "acme/shop", "columns": COLUMNS})
+    return ServicePolicy(teams={"ENG": team}, maker_model="m", checker_model="c", max_iterations=3)
+
+
+@pytest.fixture
+def ticket() -> Ticket:
+    done_when = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
+    return Ticket(id="t1", identifier="ENG-1", title="Limit logins", description=done_when, team="ENG", column="Agent")
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return Contract(
+        criteria=(
+            Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),
+            Criterion(id="c2", text="the sixth login is refused"),
+        )
+    )
+
+
+@pytest.fixture
+def making(ticket: Ticket, contract: Contract) -> Loop:
+    return Loop(
+        ticket=ticket.model_copy(update={"column": "In Progress"}),
+        generation=1,
+        stage=Stage.MAKING,
+        repository="acme/shop",
+        base_branch="main",
+        base_sha=BASE,
+        branch="loopline/eng-1-limit-logins",
+        policy=RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),))),
+        contract=contract,
+        iteration=1,
+        run_id="ENG-1-g1-r0-i1-maker",
+    )
+
+
+@pytest.fixture
+def review(making: Loop) -> Loop:
+    shown = {"stage": Stage.REVIEW, "head_sha": HEAD, "pushed_sha": HEAD, "number": 7, "pull_request_url": "http://h/7"}
+    return making.model_copy(
+        update={**shown, "verdict": passing(), "evidence": (evidence(0),), "summary": "Counts logins."}
+    )
+
+
+def passing() -> Verdict:
+    results = tuple(CriterionResult(criterion=c, result="pass", evidence="seen") for c in ("c1", "c2"))
+    return Verdict(head_sha=HEAD, results=results, summary="Limits logins.")
+
+
+def evidence(exit_code: int) -> Evidence:
+    return Evidence(name="c1", command="pytest -q", exit_code=exit_code, output="1 failed" if exit_code else "1 passed")
+
+
+def finished(loop: Loop, **fields: object) -> RunFinished:
+    role = loop.run_id.rsplit("-", 1)[1]
+    given = {"event_id": "e", "ticket_id": "t1", "run_id": loop.run_id, "generation": loop.generation, "role": role}
+    return RunFinished.model_validate({**given, "outcome": "done", **fields})
+
+
+def kinds(commands: Sequence[Command]) -> list[str]:
+    """The commands without the two that every told decision ends with."""
+    return [c.kind for c in commands if c.kind not in {"ShowProgress", "SaveMemory"}]

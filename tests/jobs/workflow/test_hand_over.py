@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import Ticket, TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from jobs.loop import Loop, Stage
+from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.hand_over import branch_name
+
+from .conftest import BASE, OTHER, kinds
+
+
+def moved(ticket: Ticket, column: str) -> TicketMoved:
+    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=ticket.model_copy(update={"column": column}))
+
+
+def ready(policy: RepositoryPolicy, generation: int = 1) -> WorkspaceReady:
+    return WorkspaceReady(
+        event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
+        base_sha=BASE, policy=policy.model_dump_json(),
+    )  # fmt: skip
+
+
+CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),)))
+
+
+def test_the_agent_column_hands_the_ticket_over(ticket: Ticket, policy: ServicePolicy) -> None:
+    decision = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy)
+
+    assert (decision.loop.stage, decision.loop.generation) == (Stage.PREPARING, 1)
+    assert kinds(decision.commands) == ["MoveTicket", "SetNeedsHuman", "PrepareWorkspace"]
+
+
+@pytest.mark.parametrize("column", ["Backlog", "In Progress", "Done"])
+def test_other_columns_start_nothing(ticket: Ticket, policy: ServicePolicy, column: str) -> None:
+    decision = decide(Loop(ticket=ticket), moved(ticket, column), policy)
+
+    assert decision.loop.stage is Stage.IDLE
+    assert not decision.commands
+
+
+def test_a_second_hand_over_while_at_work_changes_nothing(making: Loop, policy: ServicePolicy) -> None:
+    assert not decide(making, moved(making.ticket, "Agent"), policy).commands
+
+
+def test_a_ticket_of_an_unknown_team_starts_nothing(ticket: Ticket, policy: ServicePolicy) -> None:
+    foreign = ticket.model_copy(update={"team": "OPS"})
+
+    assert not decide(Loop(ticket=foreign), moved(foreign, "Agent"), policy).commands
+
+
+@pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human", "Canceled"])
+def test_dragging_the_card_away_stops_the_run(making: Loop, policy: ServicePolicy, column: str) -> None:
+    decision = decide(making, moved(making.ticket, column), policy)
+
+    assert decision.loop.stage is Stage.STOPPED
+    assert kinds(decision.commands) == ["StopRun", "PostComment"]
+    assert column in decision.loop.reason
+
+
+def test_our_own_move_to_the_working_column_stops_nothing(making: Loop, policy: ServicePolicy) -> None:
+    assert decide(making, moved(making.ticket, "In Progress"), policy).loop.stage is Stage.MAKING
+
+
+def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making: Loop, policy: ServicePolicy) -> None:
+    stopped = making.model_copy(update={"stage": Stage.STOPPED, "head_sha": OTHER, "tried": ("one",)})
+
+    again = decide(stopped, moved(making.ticket, "Agent"), policy).loop
+
+    assert (again.generation, again.branch, again.head_sha, again.tried) == (2, making.branch, OTHER, ("one",))
+
+
+def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:
+    done = making.model_copy(update={"stage": Stage.DONE, "head_sha": OTHER, "number": 7})
+
+    again = decide(done, moved(making.ticket, "Agent"), policy).loop
+
+    assert (again.branch, again.head_sha, again.number) == ("loopline/eng-1-limit-logins-2", "", 0)
+
+
+def test_a_finish_line_starts_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
+    preparing = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy).loop
+
+    decision = decide(preparing, ready(CHECKED), policy)
+
+    assert decision.loop.stage is Stage.MAKING
+    assert decision.loop.contract is not None
+    assert [c.command for c in decision.loop.contract.criteria] == ["pytest -q", "", "pytest -q"]
+    assert kinds(decision.commands) == ["StartRun"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "stage"),
+    [
+        pytest.param(RepositoryPolicy(), Stage.ASKING, id="no checks either"),
+        pytest.param(CHECKED, Stage.MAKING, id="checks alone serve when the policy is auto"),
+        pytest.param(
+            CHECKED.model_copy(update={"loop": CHECKED.loop.model_copy(update={"contract": "ask"})}),
+            Stage.ASKING,
+            id="checks alone do not serve when the policy is ask",
+        ),
+    ],
+)
+def test_no_finish_line(ticket: Ticket, policy: ServicePolicy, repository: RepositoryPolicy, stage: Stage) -> None:
+    vague = ticket.model_copy(update={"description": "make the app better"})
+    preparing = decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop
+
+    decision = decide(preparing, ready(repository), policy)
+
+    assert decision.loop.stage is stage
+    assert ("PostComment" in kinds(decision.commands)) == (stage is Stage.ASKING)
+
+
+def test_a_description_with_a_finish_line_answers_the_question(making: Loop, policy: ServicePolicy) -> None:
+    asking = making.model_copy(update={"stage": Stage.ASKING, "contract": None, "iteration": 0})
+
+    decision = decide(asking, TicketEdited(event_id="e", ticket_id="t1", ticket=making.ticket), policy)
+
+    assert decision.loop.stage is Stage.MAKING
+
+
+def test_a_late_workspace_of_an_older_generation_is_discarded(making: Loop, policy: ServicePolicy) -> None:
+    preparing = making.model_copy(update={"stage": Stage.PREPARING, "generation": 2})
+
+    assert decide(preparing, ready(CHECKED), policy).loop == preparing
+
+
+def test_a_removed_ticket_is_written_to_no_more(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, TicketRemoved(event_id="e", ticket_id="t1"), policy)
+
+    assert decision.loop.stage is Stage.DONE
+    assert [c.kind for c in decision.commands] == ["StopRun", "CleanUp"]
+
+
+@pytest.mark.parametrize(
+    ("suggested", "title", "branch"),
+    [
+        ("ana/eng-1-limit-logins", "Limit logins", "loopline/eng-1-limit-logins"),
+        ("", "Limit $(logins); rm -rf /", "loopline/eng-1-limit-logins-rm-rf"),
+        ("feature/other", "Ünï", "loopline/eng-1-n"),
+        ("x/eng-1-" + "y" * 200, "t", "loopline/eng-1-" + "y" * 54),
+    ],
+)
+def test_branch_names_are_ours_and_harmless(ticket: Ticket, suggested: str, title: str, branch: str) -> None:
+    named = ticket.model_copy(update={"branch_name": suggested, "title": title})
+
+    assert branch_name(named, 1) == branch

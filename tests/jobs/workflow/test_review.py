@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import (
+    BranchPublished,
+    BranchPushed,
+    ChecksReported,
+    CommandFailed,
+    Person,
+    PullRequestClosed,
+    PullRequestMerged,
+    PullRequestOpened,
+    PullRequestReopened,
+    ReviewSubmitted,
+)
+from jobs.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
+from jobs.loop import Loop, Stage
+from jobs.workflow import ServicePolicy, decide
+
+from .conftest import HEAD, OTHER, kinds
+
+HERE = {"event_id": "e", "ticket_id": "t1", "repository": "acme/shop", "number": 7}
+ANA = Person(id="ana", name="Ana", may_steer=True)
+GUEST = Person(id="eve", name="Eve")
+
+
+@pytest.fixture
+def publishing(review: Loop) -> Loop:
+    return review.model_copy(update={"stage": Stage.PUBLISHING, "number": 0, "pull_request_url": "", "pushed_sha": ""})
+
+
+def test_a_published_branch_opens_the_pull_request_that_linear_recognises(
+    publishing: Loop, policy: ServicePolicy
+) -> None:
+    event = BranchPublished(event_id="e", ticket_id="t1", generation=1, head_sha=HEAD)
+
+    (command,) = [c for c in decide(publishing, event, policy).commands if isinstance(c, OpenPullRequest)]
+
+    assert command.title == "ENG-1: Limit logins"
+    assert command.body.startswith("Fixes ENG-1\n")
+    assert all(part in command.body for part in ("Counts logins.", "the sixth login is refused", "Not checked"))
+
+
+def test_an_open_pull_request_hands_the_work_to_people(publishing: Loop, policy: ServicePolicy) -> None:
+    event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7")
+
+    decision = decide(publishing, event, policy)
+
+    assert decision.loop.stage is Stage.REVIEW
+    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "PostComment", "SetNeedsHuman", "MoveTicket"]
+
+
+def test_a_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:
+    decision = decide(review, PullRequestMerged.model_validate(HERE), policy)
+
+    assert decision.loop.stage is Stage.DONE
+    assert MoveTicket(column="done") in decision.commands
+    assert CleanUp(repository="acme/shop", branch=review.branch) in decision.commands
+
+
+def test_a_second_report_of_the_merge_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
+    done = decide(review, PullRequestMerged.model_validate(HERE), policy).loop
+
+    assert not decide(done, PullRequestMerged.model_validate(HERE), policy).commands
+
+
+def test_another_pull_request_is_not_ours(review: Loop, policy: ServicePolicy) -> None:
+    assert not decide(review, PullRequestMerged.model_validate({**HERE, "number": 8}), policy).commands
+
+
+def test_a_closed_pull_request_stops_and_reopening_goes_on(review: Loop, policy: ServicePolicy) -> None:
+    stopped = decide(review, PullRequestClosed.model_validate({**HERE, "by": "ana"}), policy).loop
+    assert (stopped.stage, "ana" in stopped.reason) == (Stage.STOPPED, True)
+
+    assert decide(stopped, PullRequestReopened.model_validate(HERE), policy).loop.stage is Stage.REVIEW
+
+
+def _review(state: str, author: Person, sha: str = HEAD) -> ReviewSubmitted:
+    given = {**HERE, "review_id": "1", "state": state, "body": "use a constant", "head_sha": sha}
+    return ReviewSubmitted.model_validate({**given, "comments": ("a.py:3: name it",), "author": author.model_dump()})
+
+
+def test_changes_requested_start_another_round_on_the_same_branch(review: Loop, policy: ServicePolicy) -> None:
+    decision = decide(review, _review("changes_requested", ANA), policy)
+
+    assert (decision.loop.stage, decision.loop.revision, decision.loop.branch) == (Stage.PREPARING, 1, review.branch)
+    assert decision.loop.words[-1].text == "use a constant\na.py:3: name it"
+    assert decision.loop.contract is not None
+    assert "use a constant" in decision.loop.contract.criteria[-1].text
+
+
+@pytest.mark.parametrize("state", ["changes_requested", "approved"])
+def test_a_review_by_somebody_without_permission_counts_for_nothing(
+    review: Loop, policy: ServicePolicy, state: str
+) -> None:
+    assert decide(review, _review(state, GUEST), policy).loop == review
+
+
+@pytest.mark.parametrize(("sha", "approved"), [(HEAD, HEAD), (OTHER, "")])
+def test_an_approval_holds_for_the_commit_it_was_given_on(
+    review: Loop, policy: ServicePolicy, sha: str, approved: str
+) -> None:
+    assert decide(review, _review("approved", ANA, sha), policy).loop.approved_sha == approved
+
+
+def _pushed(sha: str) -> BranchPushed:
+    given = {**HERE, "branch": "loopline/eng-1-limit-logins", "head_sha": sha, "by": "ana"}
+    return BranchPushed.model_validate(given)
+
+
+def test_our_own_push_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
+    assert not decide(review, _pushed(HEAD), policy).commands
+
+
+def test_a_foreign_commit_voids_verdict_and_approval(review: Loop, policy: ServicePolicy) -> None:
+    approved = review.model_copy(update={"approved_sha": HEAD})
+
+    loop = decide(approved, _pushed(OTHER), policy).loop
+
+    assert (loop.verdict, loop.approved_sha, loop.pushed_sha) == (None, "", OTHER)
+
+
+def test_a_foreign_commit_while_we_work_stops_us(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, _pushed(OTHER), policy)
+
+    assert decision.loop.stage is Stage.STOPPED
+    assert "StopRun" in kinds(decision.commands)
+
+
+def test_failing_checks_of_the_code_host_are_shown_until_they_pass(review: Loop, policy: ServicePolicy) -> None:
+    given = {**HERE, "head_sha": HEAD, "name": "ci"}
+    failed = decide(review, ChecksReported.model_validate({**given, "conclusion": "failure"}), policy).loop
+    assert failed.failing_checks == ("ci",)
+
+    passed = decide(failed, ChecksReported.model_validate({**given, "conclusion": "success"}), policy).loop
+    assert passed.failing_checks == ()
+
+
+def test_our_own_status_is_not_a_check_of_the_code_host(review: Loop, policy: ServicePolicy) -> None:
+    given = {**HERE, "head_sha": HEAD, "name": "loopline/verdict", "conclusion": "failure"}
+
+    assert decide(review, ChecksReported.model_validate(given), policy).loop.failing_checks == ()
+
+
+def _refused(command: str) -> CommandFailed:
+    return CommandFailed(event_id="e", ticket_id="t1", generation=1, command=command, reason="no such repository")
+
+
+@pytest.mark.parametrize(
+    ("command", "stage"),
+    [("PublishBranch", Stage.NEEDS_HUMAN), ("OpenPullRequest", Stage.NEEDS_HUMAN), ("React", Stage.PUBLISHING)],
+)
+def test_only_what_the_loop_needs_asks_a_person(
+    publishing: Loop, policy: ServicePolicy, command: str, stage: Stage
+) -> None:
+    assert decide(publishing, _refused(command), policy).loop.stage is stage
+
+
+def test_a_refused_merge_goes_back_to_review_and_says_why(review: Loop, policy: ServicePolicy) -> None:
+    merging = review.model_copy(update={"stage": Stage.MERGING})
+
+    decision = decide(merging, _refused("MergePullRequest"), policy)
+
+    assert decision.loop.stage is Stage.REVIEW
+    assert PostComment(body="Not merged: no such repository") in decision.commands

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented
+from jobs.commands import MergePullRequest, PostComment, React, Steer
+from jobs.loop import Loop, Stage
+from jobs.workflow import ServicePolicy, decide
+
+from .conftest import HEAD, OTHER, finished, kinds, passing
+
+ANA = Person(id="u1", name="Ana", email="ana@acme.test", may_steer=True)
+GUEST = Person(id="u2", name="Eve", email="eve@acme.test")
+
+
+def said(body: str, author: Person = ANA) -> TicketCommented:
+    return TicketCommented(event_id="e", ticket_id="t1", comment_id="k1", body=body, author=author)
+
+
+def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) -> str:
+    return "\n".join(c.body for c in decide(loop, said(body, author), policy).commands if isinstance(c, PostComment))
+
+
+def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, said("use decimals"), policy)
+
+    steer, react = decision.commands
+    assert isinstance(steer, Steer)
+    assert (steer.run_id, steer.words.text, steer.words.comment_id) == (making.run_id, "use decimals", "k1")
+    assert react == React(comment_id="k1", emoji="eyes")
+    assert decision.loop.words[-1].text == "use decimals"
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.GATING, Stage.CHECKING])
+def test_a_comment_between_makers_waits_for_the_next_brief(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
+    decision = decide(making.model_copy(update={"stage": stage}), said("use decimals"), policy)
+
+    assert kinds(decision.commands) == ["React"]
+    assert decision.loop.words[-1].text == "use decimals"
+
+
+def test_words_that_no_maker_heard_start_another_round_before_done(making: Loop, policy: ServicePolicy) -> None:
+    checking = making.model_copy(
+        update={"stage": Stage.CHECKING, "run_id": "ENG-1-g1-r0-i1-checker", "head_sha": HEAD, "iteration": 3}
+    )
+    told = decide(checking, said("use decimals"), policy).loop
+
+    loop = decide(told, finished(told, verdict=passing()), policy).loop
+
+    assert loop.contract
+    assert (loop.stage, loop.revision, loop.iteration, loop.unheard) == (Stage.MAKING, 1, 1, ())
+    assert loop.contract.criteria[-1].text == "as Ana asked: use decimals"
+
+
+def test_words_while_the_pull_request_is_opened_are_not_swallowed(making: Loop, policy: ServicePolicy) -> None:
+    assert "/changes" in reply(making.model_copy(update={"stage": Stage.PUBLISHING}), "use decimals", policy)
+
+
+def test_a_guest_steers_nothing(making: Loop, policy: ServicePolicy) -> None:
+    assert not decide(making, said("delete everything", GUEST), policy).commands
+
+
+@pytest.mark.parametrize("command", ["stop", "changes x", "approve", "merge", "retry"])
+def test_a_guest_commands_nothing_and_hears_why(review: Loop, policy: ServicePolicy, command: str) -> None:
+    decision = decide(review, said(f"/{command}", GUEST), policy)
+
+    assert decision.loop.stage is Stage.REVIEW
+    assert "may not steer" in reply(review, f"/{command}", policy, GUEST)
+
+
+def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, said(" /STOP please"), policy)
+
+    assert decision.loop.stage is Stage.STOPPED
+    assert kinds(decision.commands) == ["StopRun", "PostComment"]
+
+
+def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
+    stopped = making.model_copy(update={"stage": Stage.NEEDS_HUMAN})
+
+    loop = decide(stopped, said("/retry: look at the fixture"), policy).loop
+
+    assert (loop.stage, loop.generation, loop.words[-1].text) == (Stage.PREPARING, 2, "look at the fixture")
+
+
+@pytest.mark.parametrize(
+    ("answer", "criteria"),
+    [
+        ("- `make test` passes\n- it is fast", ["`make test` passes", "it is fast"]),
+        ("logins are limited", ["logins are limited"]),
+        ("ok", ["Limit logins"]),
+    ],
+)
+def test_an_answer_to_the_question_starts_the_work(
+    making: Loop, policy: ServicePolicy, answer: str, criteria: list[str]
+) -> None:
+    vague = making.ticket.model_copy(update={"description": ""})
+    asking = making.model_copy(update={"stage": Stage.ASKING, "contract": None, "ticket": vague, "iteration": 0})
+
+    loop = decide(asking, said(answer), policy).loop
+
+    assert loop.stage is Stage.MAKING
+    assert loop.contract is not None
+    assert [c.text for c in loop.contract.criteria if c.id.startswith("c")] == criteria
+
+
+def test_changes_start_another_round(review: Loop, policy: ServicePolicy) -> None:
+    loop = decide(review, said("/changes rename it"), policy).loop
+
+    assert (loop.stage, loop.revision, loop.words[-1].text) == (Stage.PREPARING, 1, "rename it")
+
+
+def test_merge_needs_an_approval_of_this_commit(review: Loop, policy: ServicePolicy) -> None:
+    other = review.model_copy(update={"approved_sha": OTHER})
+
+    assert "nobody has approved" in reply(review, "/merge", policy)
+    assert "nobody has approved" in reply(other, "/merge", policy)
+
+
+def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, policy: ServicePolicy) -> None:
+    approved = decide(review, said("/approve"), policy)
+    assert kinds(approved.commands) == ["CommentOnPullRequest", "PostComment"]
+
+    decision = decide(approved.loop, said("/merge"), policy)
+
+    (merge,) = [c for c in decision.commands if isinstance(c, MergePullRequest)]
+    assert (decision.loop.stage, merge.sha, merge.number) == (Stage.MERGING, HEAD, 7)
+
+
+def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:
+    strict = policy.model_copy(update={"approvers": ("boss@acme.test",)})
+
+    assert decide(review, said("/approve"), strict).loop.approved_sha == ""
+
+
+@pytest.mark.parametrize(("command", "words"), [("/dance", "I do not know"), ("/approve", "does nothing now")])
+def test_no_command_ends_in_silence(making: Loop, policy: ServicePolicy, command: str, words: str) -> None:
+    assert words in reply(making, command, policy)
+
+
+def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy: ServicePolicy) -> None:
+    working = review.model_copy(update={"stage": Stage.MAKING})
+    event = PullRequestCommented(
+        event_id="e", ticket_id="t1", repository="acme/shop", number=7, comment_id="9", body="name it",
+        path="a.py", line=3, author=ANA,
+    )  # fmt: skip
+
+    (steer,) = decide(working, event, policy).commands
+
+    assert isinstance(steer, Steer)
+    assert steer.words.text == "a.py:3: name it"
+
+
+def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolicy) -> None:
+    event = SteeringTaken(event_id="e", ticket_id="t1", run_id=making.run_id, comment_ids=("k1", "k2"))
+
+    decision = decide(making, event, policy)
+
+    assert decision.loop.heard == 2
+    assert "taken up by the agent: 2" in decision.commands[0].body  # type: ignore[union-attr]

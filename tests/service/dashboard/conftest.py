@@ -1,0 +1,70 @@
+"""The dashboard's application on the real Redis, its server under gunicorn, and a browser."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from jobs.settings import Settings
+from service.dashboard import create_app
+from service.live import Limits
+from tests.conftest import REPOSITORY
+from tests.service.conftest import free_port, until
+from tests.service.dashboard.story import Story
+
+
+@pytest.fixture
+def story(redis: Redis) -> Story:
+    return Story(redis)
+
+
+@pytest.fixture
+def client(settings: Settings, redis: Redis) -> FlaskClient:
+    """Asks the application in this process; streams beat fast, and only two may be open."""
+    return create_app(settings, Limits(streams=2, beat_seconds=0.1)).test_client()
+
+
+@contextmanager
+def serving(folder: Path, redis_url: str, **more: str) -> Iterator[str]:
+    """The dashboard's process as the supervisor starts it; yields its address."""
+    port = free_port()
+    environ = {"LOOPLINE_HOME": str(folder), "REDIS_URL": redis_url, "PATH": os.environ["PATH"]} | more
+    environ["LOOPLINE_DASHBOARD_BIND"] = f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", "service", "dashboard"]
+    with (
+        (folder / "dashboard.log").open("wb") as log,
+        subprocess.Popen(command, env=environ, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            until(lambda: _answers(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[str]:
+    """One dashboard process for all tests that need a real one."""
+    with serving(tmp_path_factory.mktemp("dashboard"), redis_server) as running:
+        yield running
+
+
+def _answers(port: int) -> bool:
+    connection: Any = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return bool(connection.getresponse().status == 200)
+    except OSError:
+        return False
+    finally:
+        connection.close()

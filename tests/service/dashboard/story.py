@@ -1,0 +1,207 @@
+"""Loops and runs as the jobs write them, through the jobs' own doors, for the dashboard to show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+
+from integrations.base import Entry
+from integrations.events import CriterionResult, Evidence, RunFinished, Ticket, TicketMoved, Usage, Verdict
+from jobs.commands import RunSpec
+from jobs.lease import hold
+from jobs.loop import Contract, Criterion, Loop, Stage, Words
+from jobs.runs import Runs
+from jobs.store import Store
+
+CONTRACT = Contract(
+    criteria=(
+        Criterion(id="c1", text="`python -m pytest tests/cart` passes", command="python -m pytest tests/cart"),
+        Criterion(id="c2", text="a voucher of 100 % makes the total 0.00 and never negative"),
+        Criterion(id="k1", text="lint (repository check)", command="ruff check ."),
+    )
+)
+
+
+def a_loop(ticket_number: int = 12, title: str = "Cart total is wrong when two vouchers apply", **changes: Any) -> Loop:
+    identifier = f"ENG-{ticket_number}"
+    url = f"https://linear.app/acme/issue/{identifier}"
+    ticket = Ticket(id=f"ticket-{ticket_number}", identifier=identifier, title=title, url=url, team="ENG")
+    branch = f"loopline/eng-{ticket_number}"
+    known: dict[str, Any] = {"repository": "acme/shop", "branch": branch, "stage": Stage.MAKING, "iteration": 1}
+    return Loop(ticket=ticket, **known | {"generation": 1, "started_at": time.time() - 600} | changes)
+
+
+def a_run(loop: Loop, role: Any = "maker", iteration: int = 1, **changes: Any) -> RunSpec:
+    known: dict[str, Any] = {
+        "run_id": f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{iteration}-{role}",
+        "ticket_id": loop.ticket.id,
+        "identifier": loop.identifier,
+        "generation": loop.generation,
+        "role": role,
+        "repository": loop.repository,
+        "base_sha": "b" * 40,
+        "start_sha": "b" * 40,
+        "contract": CONTRACT,
+        "ticket": loop.ticket,
+        "iteration": iteration,
+        "started_at": loop.started_at + 10.0 * iteration,
+    }
+    return RunSpec(**known | changes)
+
+
+class Story:
+    """Writes as the worker and the agents do."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.runs = Runs(redis)
+        self.store = Store(redis)
+
+    def remember(self, loop: Loop) -> Loop:
+        t = loop.ticket.id
+        self.store.deliver(TicketMoved(event_id=f"{t}:{time.monotonic_ns()}", ticket_id=t))
+        with hold(self.redis, t) as lease:
+            raw = self.store.next_event(t)
+            assert lease and raw
+            self.store.commit(lease, t, raw, loop, [])
+        return loop
+
+    def begin(self, loop: Loop, role: str = "maker", iteration: int = 1, **changes: Any) -> RunSpec:
+        spec = a_run(loop, role, iteration, **changes)
+        self.runs.start(spec)
+        return spec
+
+    def tell(self, spec: RunSpec, *entries: Entry, usage: Usage | None = None) -> None:
+        with hold(self.redis, f"run:{spec.run_id}") as lease:
+            assert lease
+            conversation = self.runs.conversation(spec, lease)
+            for entry in entries:
+                conversation.append(entry)
+            conversation.charge(usage or Usage())
+
+    def end(self, spec: RunSpec, outcome: Any = "done", summary: str = "") -> None:
+        event = RunFinished(
+            event_id=f"{spec.run_id}:finished",
+            ticket_id=spec.ticket_id,
+            run_id=spec.run_id,
+            generation=spec.generation,
+            role=spec.role,
+            outcome=outcome,
+            summary=summary,
+        )
+        with hold(self.redis, f"run:{spec.run_id}") as lease:
+            assert lease and self.runs.finish(lease, event, heed_words=False)
+
+
+def note(text: str) -> Entry:
+    return Entry("note", {"text": text})
+
+
+def says(text: str) -> Entry:
+    return Entry("block", {"type": "text", "text": text})
+
+
+def thinks(text: str) -> Entry:
+    return Entry("block", {"type": "thinking", "thinking": text, "signature": "s"})
+
+
+def calls(name: str, given: Mapping[str, Any], call: str = "call-1") -> Entry:
+    return Entry("block", {"type": "tool_use", "id": call, "name": name, "input": dict(given)})
+
+
+def result(content: str, call: str = "call-1", is_error: bool = False) -> Entry:
+    return Entry("tool_result", {"tool_use_id": call, "content": content, "is_error": is_error})
+
+
+def turn(stop_reason: str = "tool_use") -> Entry:
+    usage = Usage(model_calls=1, input_tokens=14_210, cached_tokens=12_900, output_tokens=512, cost_usd=0.0123)
+    return Entry("turn", {"stop_reason": stop_reason, "blocks": 1, "usage": usage.model_dump()})
+
+
+def fill(redis: Redis) -> Loop:
+    """A morning at a shop's team: six loops at different stages. Returns the one that is being worked on."""
+    story, now = Story(redis), time.time()
+    for loop in (
+        a_loop(7, "Rate-limit the login form", stage=Stage.REVIEW, iteration=2, number=41, started_at=now - 5400,
+               pull_request_url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
+               head_sha="4f2a9c1" + "0" * 33, usage=Usage(model_calls=31, cost_usd=0.84)),
+        a_loop(15, "Make the app better", stage=Stage.ASKING, iteration=0,
+               reason="I need a finish line: neither the ticket nor the repository says what done means here."),
+        a_loop(9, "Move the price rules out of the checkout view and into a module of their own, with tests that "
+               "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,
+               reason="three iterations did not meet the contract; the last gate failed `ruff check .` with exit 1.",
+               usage=Usage(model_calls=88, cost_usd=3.41)),
+        a_loop(3, "Typo in the footer", stage=Stage.DONE, started_at=now - 90_000, finished_at=now - 89_500,
+               usage=Usage(model_calls=6, cost_usd=0.09)),
+        a_loop(5, "Dark mode for the invoice PDF", stage=Stage.STOPPED, started_at=now - 80_000),
+    ):  # fmt: skip
+        story.remember(loop)
+    return _working(story)
+
+
+def _working(story: Story) -> Loop:
+    loop = a_loop(
+        12,
+        iteration=2,
+        revision=0,
+        contract=CONTRACT,
+        head_sha="9c1d4e7" + "0" * 33,
+        usage=Usage(model_calls=14, cost_usd=0.42),
+        tried=("iteration 1 at `9c1d4e7`: the gate failed: `ruff check .` exit 1",),
+        words=(Words(author="Mira Okafor", text="Please keep the public signature of total(), the app calls it."),),
+        run_id="ENG-12-g1-r0-i2-maker",
+    )
+    loop = loop.model_copy(update={"evidence": EVIDENCE, "verdict": VERDICT})
+    story.remember(loop)
+    first = story.begin(loop, "maker", 1, model="claude-sonnet-5-5")
+    story.tell(first, says("I apply the vouchers one after another."), usage=Usage(model_calls=9, cost_usd=0.28))
+    story.end(first, summary="Applied vouchers one after another.")
+    gate = story.begin(loop, "gate", 1, started_at=first.started_at + 5)
+    story.tell(gate, note("$ ruff check .\nexit 1\ncart/total.py:14:5: F841 unused"))
+    story.end(gate)
+    run = story.begin(loop, "maker", 2, model="claude-sonnet-5-5")
+    story.tell(run, *ENTRIES, usage=Usage(model_calls=5, cost_usd=0.14))
+    return loop
+
+
+EVIDENCE = (
+    Evidence(name="c1", command="python -m pytest tests/cart", exit_code=0, seconds=3.2, digest="ab12" * 16,
+             output="..................                                       [100%]\n18 passed in 2.71s"),
+    Evidence(name="k1", command="ruff check .", exit_code=1, seconds=0.4, digest="cd34" * 16,
+             output="cart/total.py:14:5: F841 Local variable `rest` is assigned to but never used\nFound 1 error."),
+)  # fmt: skip
+VERDICT = Verdict(
+    head_sha="9c1d4e7" + "0" * 33,
+    summary="The totals are right; lint fails and `total()` has a leftover variable.",
+    results=(
+        CriterionResult(criterion="c1", result="pass", evidence="pytest tests/cart, exit 0, 18 tests"),
+        CriterionResult(criterion="c2", result="unsure", evidence="no test covers a voucher above 100 %"),
+    ),
+    findings=("cart/total.py:14 keeps an unused variable",),
+    not_checked=("the mobile client's own rounding",),
+)
+_LISTING = "\n".join(f"{n:4}  {line}" for n, line in enumerate(["def total(items, vouchers):"] + ["    ..."] * 21, 1))
+ENTRIES = (
+    Entry("brief", {"text": "# ENG-12\n\nCart total is wrong when two vouchers apply.\n\nDone when: …"}),
+    thinks("The gate failed on lint only. The unused name is left over from my first try."),
+    says("The gate failed on one lint error. I'll look at the file, remove the leftover and run both checks again."),
+    calls("bash", {"command": "sed -n 1,40p cart/total.py && git log --oneline -3"}),
+    turn(),
+    result(_LISTING),
+    calls("str_replace_based_edit_tool",
+          {"command": "str_replace", "path": "cart/total.py",
+           "old_str": "    rest = total - off\n    return total - off",
+           "new_str": "    return max(total - off, Decimal(0))"}, "call-2"),
+    turn(),
+    result("The file cart/total.py has been edited.", "call-2"),
+    Entry("steering", {"text": "Words from Mira Okafor on the ticket:\nPlease keep the public signature of total().",
+                       "comment_ids": ["x"]}),
+    calls("bash", {"command": "python -m pytest -q tests/cart; ruff check ."}, "call-3"),
+    calls("search", {"pattern": r"total\(", "path": "app"}, "call-4"),
+    turn(),
+    result("app/views.py:31: return total(items, vouchers)", "call-4"),
+    result("error: command timed out after 120 s", "call-3", is_error=True),
+)  # fmt: skip

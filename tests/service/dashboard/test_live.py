@@ -1,0 +1,154 @@
+"""Server-sent events: order, going on, heartbeat, end, and the limit on their number."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
+
+from jobs.commands import RunSpec
+from jobs.connection import connect
+from jobs.runs import Runs
+from jobs.settings import Settings
+from service import embedded_redis
+from service.live import follow
+from tests.service.dashboard.conftest import serving
+from tests.service.dashboard.story import Story, a_loop, a_run, says
+
+
+@pytest.fixture
+def run(story: Story) -> RunSpec:
+    return story.begin(story.remember(a_loop()))
+
+
+def opened(client: FlaskClient, run: RunSpec, **headers: str) -> TestResponse:
+    return client.get(f"/api/runs/{run.run_id}/events", headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def frames(response: Response) -> Iterator[str]:
+    for chunk in response.iter_encoded():
+        yield from filter(None, chunk.decode().split("\n\n"))
+
+
+def entries(given: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(frame.split("data: ", 1)[1]) for frame in given if "event: entry" in frame]
+
+
+def test_a_finished_run_is_told_in_order_and_ends(client: FlaskClient, story: Story, run: RunSpec) -> None:
+    story.tell(run, says("one"), says("two"))
+    story.end(run, summary="all good")
+    told = list(frames(opened(client, run)))
+    assert [one["text"] for one in entries(told)] == ["one", "two", "all good"]
+    assert told[0] == "retry: 2000" and told[-1].startswith("event: end")
+
+
+def test_entries_come_while_the_run_writes(client: FlaskClient, story: Story, run: RunSpec) -> None:
+    with opened(client, run) as response:
+        stream = frames(response)
+        next(stream)
+        story.tell(run, says("now"))
+        first = next(frame for frame in stream if "event: entry" in frame)
+    assert entries([first])[0]["text"] == "now" and first.startswith(f"id: {entries([first])[0]['id']}\n")
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+def test_a_client_goes_on_after_what_it_has_seen(
+    client: FlaskClient, story: Story, run: RunSpec, by_header: bool
+) -> None:
+    story.tell(run, says("one"), says("two"))
+    story.end(run)
+    seen = story.runs.transcript(run.run_id)[0][0]
+    path = f"/api/runs/{run.run_id}/events?after={'0-0' if by_header else seen}"
+    response = client.get(path, headers={"Last-Event-ID": seen} if by_header else {})
+    assert entries(list(frames(response)))[0]["text"] == "two"
+
+
+def test_a_silent_run_gets_a_heartbeat(client: FlaskClient, run: RunSpec) -> None:
+    with opened(client, run) as response:
+        stream = frames(response)
+        next(stream)
+        assert next(stream) == ": still here"
+
+
+def test_streams_are_never_kept_by_anyone_on_the_way(client: FlaskClient, story: Story, run: RunSpec) -> None:
+    story.end(run)
+    headers = opened(client, run).headers
+    assert headers["Content-Type"].startswith("text/event-stream")
+    assert headers["Cache-Control"] == "no-store" and headers["X-Accel-Buffering"] == "no"
+
+
+def test_one_stream_too_many_is_503_until_another_is_closed(client: FlaskClient, run: RunSpec) -> None:
+    first, second = opened(client, run), opened(client, run)
+    refused = opened(client, run)
+    assert refused.status_code == 503 and refused.headers["Retry-After"] == "5"
+    first.close()
+    third = opened(client, run)
+    assert third.status_code == 200
+    second.close()
+    third.close()
+
+
+def test_a_head_request_gives_its_place_back(client: FlaskClient, run: RunSpec) -> None:
+    for _ in range(5):
+        with client.head(f"/api/runs/{run.run_id}/events") as response:
+            assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("run_id", "after", "status"), [("nobody", "0-0", 404), (None, "yesterday", 400), (None, "1-1;DROP", 400)]
+)
+def test_an_unknown_run_or_place_is_refused(
+    client: FlaskClient, run: RunSpec, run_id: str | None, after: str, status: int
+) -> None:
+    for kind in ("events", "entries"):
+        answer = client.get(f"/api/runs/{run_id or run.run_id}/{kind}?after={after}")
+        assert answer.status_code == status and answer.get_json()["error"]
+
+
+def test_asking_again_and_again_gives_the_same_entries(client: FlaskClient, story: Story, run: RunSpec) -> None:
+    story.tell(run, says("one"), says("two"))
+    first = client.get(f"/api/runs/{run.run_id}/entries").get_json()
+    story.end(run)
+    rest = client.get(f"/api/runs/{run.run_id}/entries?after={first['entries'][0]['id']}").get_json()
+    assert [one["text"] for one in first["entries"]] == ["one", "two"] and not first["over"]
+    assert [one["text"] for one in rest["entries"]] == ["two", ""] and rest["over"]
+
+
+def test_a_stream_ends_without_an_end_when_redis_goes_away(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with (tmp_path / "redis.log").open("wb") as log:
+        process = embedded_redis.start(settings.redis_socket, log)
+    with process, connect(settings, timeout=5.0, retries=0) as own:
+        embedded_redis.wait_for(own, process)
+        stream = _stream_of_one_entry(own)
+        assert "retry" in next(stream) and "event: entry" in next(stream)
+        process.terminate()
+        process.wait(timeout=10)
+        assert not any("event: end" in frame for frame in stream)
+
+
+def test_open_pages_do_not_hold_up_a_stop(run: RunSpec, redis_server: str, tmp_path: Path) -> None:
+    with serving(tmp_path, redis_server) as address, ExitStack() as pages:
+        page = pages.enter_context(urlopen(f"{address}/api/runs/{run.run_id}/events", timeout=10))
+        assert page.readline() == b"retry: 2000\n"
+        kept = pages.pop_all()
+        asked = time.monotonic()
+    with kept:
+        assert time.monotonic() - asked < 5.0  # the supervisor's patience with this process
+
+
+def _stream_of_one_entry(redis: Redis) -> Iterator[str]:
+    story, spec = Story(redis), a_run(a_loop())
+    story.runs.start(spec)
+    story.tell(spec, says("one"))
+    return follow(Runs(redis), spec.run_id, "0-0", beat_seconds=0.1)

@@ -1,0 +1,113 @@
+"""The pages and their JSON, from loops in the real Redis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from integrations.events import Usage
+from jobs.loop import Stage
+from jobs.settings import Settings
+from service.dashboard import create_app
+from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, says, turn
+
+
+def test_an_empty_list_says_what_to_do(settings: Settings, story: Story) -> None:
+    teams = Settings(home=settings.home, redis_url=settings.redis_url, teams={"ENG": {"repository": "acme/shop"}})
+    page = create_app(teams).test_client().get("/").text
+    assert "team <strong>ENG</strong> to the column <strong>Agent</strong>" in page
+
+
+def test_the_list_shows_each_loop_with_its_links(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    page = client.get("/").text
+    assert page.count('data-testid="loop-row"') == 6
+    for link in ("https://linear.app/acme/issue/ENG-7", "https://github.com/acme/shop/pull/41", "/tickets/ENG-7"):
+        assert f'href="{link}"' in page
+
+
+def test_the_list_as_json_is_in_the_order_of_the_page(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    rows = client.get("/api/loops").get_json()["loops"]
+    assert [row["identifier"] for row in rows] == ["ENG-15", "ENG-7", "ENG-9", "ENG-12", "ENG-5", "ENG-3"]
+    assert rows[1]["money"] == "31 model calls, $0.84" and rows[1]["stage_text"] == "Ready for review"
+
+
+def test_a_working_loop_says_what_its_agent_does(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker"))
+    story.tell(story.begin(loop), calls("bash", {"command": "make test"}), turn())
+    (row,) = client.get("/api/loops").get_json()["loops"]
+    assert row["now"] == "bash: make test" and row["active_at"] > loop.started_at + 60
+
+
+def test_a_ticket_in_full_has_contract_evidence_verdict_and_words(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    page = client.get("/tickets/ENG-12").text
+    assert page.count('data-testid="criterion"') == 3
+    assert 'data-mark="unsure"' in page and "18 passed in 2.71s" in page
+    assert "no test covers a voucher above 100 %" in page and "Mira Okafor" in page
+
+
+def test_a_ticket_as_json_has_its_runs_in_order_with_their_bill(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    ticket = client.get("/api/tickets/ENG-12").get_json()
+    assert [(run["role"], run["iteration"], run["unfinished"]) for run in ticket["runs"]] == [
+        ("maker", 1, False), ("gate", 1, False), ("maker", 2, True),
+    ]  # fmt: skip
+    assert ticket["runs"][0]["usage"]["cost_usd"] == 0.28
+    assert ticket["run_id"] == "ENG-12-g1-r0-i2-maker"
+    assert ticket["evidence"] == [one.model_dump(mode="json") for one in EVIDENCE]
+
+
+def test_the_page_shows_the_chosen_run(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    page = client.get("/tickets/ENG-12?run=ENG-12-g1-r0-i1-gate").text
+    assert 'data-run="ENG-12-g1-r0-i1-gate"' in page and "Follow the current run" in page
+
+
+@pytest.mark.parametrize("path", ["/tickets/ENG-99", "/api/tickets/ENG-99", "/tickets/ENG-12?run=ENG-1-g1-r0-i1-gate"])
+def test_what_is_not_there_is_404(client: FlaskClient, story: Story, path: str) -> None:
+    fill(story.redis)
+    assert client.get(path).status_code == 404
+
+
+def test_a_loop_that_was_changed_since_is_read_again(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "making"
+    story.remember(loop.model_copy(update={"stage": Stage.REVIEW}))
+    assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "review"
+
+
+def test_a_ticket_that_moved_to_another_team_is_found_by_its_new_name_only(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    assert client.get("/tickets/ENG-12").status_code == 200
+    moved = loop.ticket.model_copy(update={"identifier": "OPS-3"})
+    story.remember(loop.model_copy(update={"ticket": moved}))
+    assert client.get("/tickets/OPS-3").status_code == 200
+    assert client.get("/tickets/ENG-12").status_code == 404
+
+
+def test_an_unchanged_page_is_304_and_a_changed_one_is_not(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    known = {"If-None-Match": client.get("/").headers["ETag"]}
+    assert client.get("/", headers=known).status_code == 304
+    story.remember(loop.model_copy(update={"usage": Usage(model_calls=1)}))
+    assert client.get("/", headers=known).status_code == 200
+
+
+def test_a_run_whose_spec_is_forgotten_leaves_the_page_whole(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    spec = story.begin(loop)
+    story.tell(spec, says("x"))
+    story.redis.delete(f"run:{spec.run_id}")
+    assert client.get("/api/tickets/ENG-12").get_json()["runs"] == []
+
+
+def test_without_redis_pages_and_json_are_503_with_one_sentence(tmp_path: Path) -> None:
+    away = create_app(Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/none")).test_client()
+    for path in ("/", "/tickets/ENG-1", "/api/loops", "/api/runs/x/events", "/api/runs/x/entries"):
+        answer = away.get(path)
+        assert answer.status_code == 503 and "Redis does not answer" in answer.text
+    assert away.get("/healthz").get_json()["ok"] is True

@@ -1,0 +1,117 @@
+"""The dashboard against strangers: host names, other sites, framing, markup in data, and no way to change anything."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from integrations.events import CriterionResult, Evidence, Verdict
+from jobs.loop import Contract, Criterion, Words
+from jobs.settings import Settings
+from service.dashboard import create_app, names_of
+from tests.service.dashboard.story import Story, a_loop
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"><svg onload=alert(1)>",
+    "' autofocus onfocus='alert(1)",
+    "</pre></details><script>alert(1)</script>",
+    "`<img src=x onerror=alert(1)>`",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "{{ 7*7 }}{% raw %}<b onmouseover=alert(1)>",
+    "</textarea></title></style><script>alert(1)</script>",
+    "<!--><a href=\"javascript:alert(1)\">x</a>",
+)  # fmt: skip
+FOREIGN = re.compile(r"(?:src|href)=\"https?:|<style|<script(?! type=\"module\" src=\"/static/)| on\w+=")
+DANGER = re.compile(r"<(?:script|img|svg|iframe|b|a)\b[^>]*(?:alert|onerror|onload|srcdoc)|<script>", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, payload: str) -> None:
+    full = a_loop(
+        title=payload,
+        reason=payload,
+        tried=(payload,),
+        words=(Words(author=payload, text=payload),),
+        contract=Contract(criteria=(Criterion(id="c1", text=payload, command=payload),)),
+        evidence=(Evidence(name="c1", command=payload, exit_code=1, output=payload),),
+        verdict=Verdict(
+            head_sha="a" * 40,
+            summary=payload,
+            results=(CriterionResult(criterion="c1", result="fail", evidence=payload),),
+            findings=(payload,),
+        ),
+        pull_request_url=f"javascript:alert(1)//{payload}",
+        number=1,
+    )
+    story.remember(full)
+    for path in ("/", "/tickets/ENG-12"):
+        page = client.get(path).text
+        assert not DANGER.search(page) and "javascript:alert(1)//" not in page
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8701", 200),
+        ("LOCALHOST:8701", 200),
+        ("[::1]:8701", 200),
+        ("loops.acme.example", 200),
+        ("10.1.2.3:8701", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost@evil.example", 403),
+        ("[::1", 403),
+    ],
+)
+def test_only_known_names_are_answered(settings: Settings, host: str, status: int) -> None:
+    mine = Settings(
+        home=settings.home,
+        redis_url=settings.redis_url,
+        dashboard_bind="10.1.2.3:8701",
+        dashboard_url="https://loops.acme.example/",
+    )
+    answer = create_app(mine).test_client().get("/healthz", headers={"Host": host})
+    assert answer.status_code in ({403, 400} if status == 403 else {status})
+
+
+def test_the_names_are_loopback_bind_and_public_address(settings: Settings) -> None:
+    assert names_of(settings) == {"localhost", "127.0.0.1", "::1"}
+
+
+def test_static_files_are_refused_to_other_names_too(client: FlaskClient) -> None:
+    assert client.get("/static/dashboard.css", headers={"Host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize(("mode", "status"), [("navigate", 200), ("cors", 403), ("no-cors", 403)])
+def test_another_site_may_link_here_and_not_read(client: FlaskClient, story: Story, mode: str, status: int) -> None:
+    asked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+    assert client.get("/", headers=asked).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/nowhere", "/static/refresh.js", "/api/nowhere"])
+def test_every_answer_is_sealed(client: FlaskClient, story: Story, path: str) -> None:
+    with client.get(path) as answer:
+        headers = answer.headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff" and "Set-Cookie" not in headers
+
+
+def test_no_route_changes_anything(settings: Settings) -> None:
+    app: Flask = create_app(settings)
+    methods = {method for rule in app.url_map.iter_rules() for method in rule.methods or ()}
+    assert methods == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_templates_mark_nothing_as_safe_and_load_nothing_from_elsewhere() -> None:
+    app = create_app(Settings())
+    for name in app.jinja_env.list_templates():
+        source = app.jinja_env.loader.get_source(app.jinja_env, name)[0] if app.jinja_env.loader else ""
+        assert source and "safe" not in re.findall(r"\|\s*(\w+)", source)
+        assert not FOREIGN.search(source)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from jobs.connection import connect
+from jobs.keys import INBOX
+from jobs.settings import Settings
+from service import embedded_redis
+from tests.service.conftest import Web, moved, pushed, serving, until
+
+
+class OwnRedis:
+    """A Redis that a test may kill."""
+
+    def __init__(self, home: Settings) -> None:
+        self.home = home
+        self.client: Redis = connect(home)
+        self.start()
+
+    def start(self) -> None:
+        self._process = embedded_redis.start(self.home.redis_socket, subprocess.DEVNULL)
+        embedded_redis.wait_for(self.client, self._process)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def inbox(self) -> list[bytes]:
+        return [fields[b"body"] for _, fields in self.client.xrange(INBOX)]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[OwnRedis]:
+    redis = OwnRedis(Settings(home=tmp_path / "home"))
+    yield redis
+    redis.kill()
+    redis.client.close()
+
+
+@pytest.fixture
+def web(own: OwnRedis, tmp_path: Path) -> Iterator[Web]:
+    with serving(own.home.home, "", tmp_path / "web.log") as running:
+        yield running
+
+
+def test_linear_is_asked_to_send_again(web: Web, own: OwnRedis) -> None:
+    own.kill()
+    answer = web.linear(moved())
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    own.start()
+    assert web.linear(moved()).body == {"accepted": True}
+
+
+def test_github_deliveries_are_spooled_and_arrive_once_in_order(web: Web, own: OwnRedis) -> None:
+    own.kill()
+    for sha in "abcab":
+        assert web.github(pushed(sha)).status == 200
+    own.start()
+    until(lambda: len(own.inbox()) == 3)
+    until(lambda: not list((own.home.home / "spool").glob("*.jsonl")))
+    assert own.inbox() == [pushed(sha) for sha in "abc"]
+    assert web.github(pushed("b")).body == {"accepted": "duplicate"}
+
+
+def test_what_a_killed_web_process_has_spooled_is_drained_by_the_next(own: OwnRedis, tmp_path: Path) -> None:
+    own.kill()
+    with serving(own.home.home, "", tmp_path / "first.log") as web:
+        assert web.github(pushed()).status == 200
+    own.start()
+    with serving(own.home.home, "", tmp_path / "second.log"):
+        until(lambda: own.inbox() == [pushed()])
+
+
+def test_a_redis_that_takes_no_writes_is_as_good_as_away(web: Web, own: OwnRedis) -> None:
+    own.client.config_set("maxmemory", 1)
+    assert web.linear(moved()).status == 503
+    assert web.github(pushed()).status == 200
+    own.client.config_set("maxmemory", 0)
+    until(lambda: own.inbox() == [pushed()])
+
+
+def test_a_frozen_redis_is_given_up_before_linear_does(web: Web, own: OwnRedis) -> None:
+    own.client.execute_command("CLIENT", "PAUSE", "15000", "WRITE")
+    began = time.monotonic()
+    assert web.linear(moved()).status == 503
+    assert time.monotonic() - began < 5
+    own.client.execute_command("CLIENT", "UNPAUSE")
+
+
+def test_a_spool_that_cannot_be_written_makes_the_answer_503(web: Web, own: OwnRedis) -> None:
+    own.kill()
+    (own.home.home / "spool").write_text("in the way")
+    assert web.github(pushed()).status == 503
+    assert "delivery lost" in web.log.read_text()
+
+
+def test_the_process_is_up_and_says_that_it_is_not_ready(web: Web, own: OwnRedis) -> None:
+    own.kill()
+    assert web.send("GET", "/healthz").status == 200
+    answer = web.send("GET", "/readyz")
+    assert answer.status == 503
+    assert set(answer.body["failing"]) == {"redis"}
+
+
+IMPATIENT = """
+from service.gunicorn_web import *
+from service.gunicorn_web import PunctualWorker
+class Impatient(PunctualWorker):
+    seconds_per_request = 1.0
+worker_class = Impatient
+workers, threads = 1, 2
+"""
+
+
+@pytest.mark.parametrize(
+    "begun", [b"POST /webhooks/git", b"POST /webhooks/github HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_slow_senders_do_not_close_the_door(own: OwnRedis, tmp_path: Path, begun: bytes) -> None:
+    config = tmp_path / "impatient.py"
+    config.write_text(IMPATIENT)
+    with serving(own.home.home, "", tmp_path / "web.log", str(config)) as web:
+        slow = [socket.create_connection(("127.0.0.1", web.port), timeout=20) for _ in range(4)]
+        for connection in slow:
+            connection.sendall(begun)
+        assert web.github(pushed()).status == 200
+        for connection in slow:
+            connection.recv(4096)
+            connection.close()
+    assert "Traceback" not in web.log.read_text(), json.dumps(web.log.read_text())

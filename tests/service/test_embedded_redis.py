@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from jobs.connection import check_persistence, connect
+from jobs.settings import Settings
+from service import embedded_redis
+from service.embedded_redis import CannotStart
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def server(home: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    process = started(home)
+    with process:
+        yield process
+        process.kill()
+
+
+def started(home: Settings) -> subprocess.Popen[bytes]:
+    process = embedded_redis.start(home.redis_socket, subprocess.DEVNULL)
+    with connect(home) as redis:
+        embedded_redis.wait_for(redis, process)
+    return process
+
+
+@pytest.fixture
+def client(home: Settings, server: subprocess.Popen[bytes]) -> Iterator[Redis]:
+    with connect(home) as redis:
+        yield redis
+
+
+def test_it_writes_every_command_to_disk_before_it_answers(client: Redis) -> None:
+    assert check_persistence(client) == []
+
+
+def test_only_this_user_can_reach_it(home: Settings, client: Redis) -> None:
+    assert home.redis_socket.stat().st_mode & 0o777 == 0o700
+    assert home.redis_socket.parent.stat().st_mode & 0o777 == 0o700
+    assert client.config_get("port") == {"port": "0"}
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(
+    home: Settings, server: subprocess.Popen[bytes], client: Redis
+) -> None:
+    for number in range(200):
+        client.rpush("accepted", number)
+    server.kill()
+    server.wait()
+    with started(home) as again:
+        assert client.lrange("accepted", 0, -1) == [b"%d" % number for number in range(200)]
+        again.kill()
+
+
+def test_a_second_start_on_the_same_home_names_the_first(home: Settings, server: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(CannotStart, match=rf"already runs in .*\(pid {server.pid}\)"):
+        embedded_redis.start(home.redis_socket)
+
+
+def test_it_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from service import embedded_redis\n"
+        "print(embedded_redis.start(pathlib.Path(sys.argv[1]), 2).pid, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "redis.sock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY) as starter:
+        assert starter.stdout
+        pid = int(starter.stdout.readline())
+        watched = os.pidfd_open(pid)
+        starter.kill()
+    assert select.select([watched], [], [], 10)[0], "the server outlived its starter"
+    os.close(watched)
+
+
+def test_a_home_with_a_long_path_works_by_a_link(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path / ("long" * 30))
+    with started(home) as process, connect(home) as redis:
+        assert redis.ping()
+        assert len(bytes(home.redis_socket)) > 107
+        place = home.redis_socket.readlink()
+        process.kill()
+    with started(home) as process, connect(home) as redis:
+        assert home.redis_socket.readlink() == place
+        process.kill()
+    place.unlink(missing_ok=True)
+    place.parent.rmdir()
+
+
+def test_a_link_to_a_folder_that_others_can_write_is_not_followed(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path / ("long" * 30))
+    (open_to_all := tmp_path / "open").mkdir()
+    open_to_all.chmod(0o777)
+    home.redis_socket.parent.mkdir(parents=True)
+    home.redis_socket.symlink_to(open_to_all / "redis.sock")
+    with started(home) as process:
+        place = home.redis_socket.readlink()
+        process.kill()
+    assert place.parent != open_to_all
+    place.unlink(missing_ok=True)
+    place.parent.rmdir()
+
+
+def test_a_server_that_ends_at_once_is_not_waited_for(home: Settings) -> None:
+    (home.redis_socket.parent / "appendonlydir").mkdir(parents=True)
+    (home.redis_socket.parent / "appendonlydir/appendonly.aof.manifest").write_text("garbage")
+    process = embedded_redis.start(home.redis_socket, subprocess.DEVNULL)
+    with process, connect(home) as redis, pytest.raises(CannotStart, match="ended with code"):
+        embedded_redis.wait_for(redis, process)
+
+
+def test_without_any_server_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CannotStart, match="set REDIS_URL"):
+        embedded_redis.binary_on_path()

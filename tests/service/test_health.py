@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+
+from redis import Redis
+
+from jobs import keys
+from jobs.clock import LEADER
+from jobs.queues import AGENTS, EVENTS
+from jobs.settings import Settings
+from jobs.vital import beat
+from service.app import create_app
+from service.health import failing_parts
+from service.version import VERSION
+from tests.conftest import REPOSITORY
+from tests.service.conftest import Web
+
+
+def everybody_lives(redis: Redis) -> None:
+    beat(redis, EVENTS)
+    beat(redis, AGENTS)
+    redis.set(keys.lease(LEADER), "somebody")
+
+
+def test_a_process_that_is_up_says_its_version(web: Web) -> None:
+    answer = web.send("GET", "/healthz")
+    assert (answer.status, answer.body) == (200, {"ok": True, "version": VERSION})
+
+
+def test_the_version_is_the_projects() -> None:
+    assert tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+def test_with_everybody_alive_it_is_ready(web: Web, redis: Redis) -> None:
+    everybody_lives(redis)
+    answer = web.send("GET", "/readyz")
+    assert (answer.status, answer.body["failing"]) == (200, {})
+
+
+def test_without_workers_and_clock_it_is_not_ready_and_says_what_is_missing(web: Web, redis: Redis) -> None:
+    answer = web.send("GET", "/readyz")
+    assert answer.status == 503
+    assert answer.body["failing"].keys() == {EVENTS, AGENTS, "clock"}
+
+
+def test_one_missing_queue_is_enough(settings: Settings, redis: Redis) -> None:
+    everybody_lives(redis)
+    redis.zrem("alive", *[one for one in redis.zrange("alive", 0, -1) if one.startswith(b"agents")])
+    assert failing_parts(settings, redis).keys() == {AGENTS}
+
+
+def test_a_weak_redis_is_not_ready_unless_it_was_accepted(settings: Settings, redis: Redis) -> None:
+    everybody_lives(redis)
+    redis.config_set("appendfsync", "everysec")
+    accepted = settings.model_copy(update={"i_accept_weak_redis": True})
+    found = failing_parts(settings, redis), failing_parts(accepted, redis)
+    redis.config_set("appendfsync", "always")
+    assert found[0].keys() == {"persistence"}
+    assert found[1] == {}
+
+
+def test_the_app_is_made_while_redis_is_away(settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": Settings(redis_url="redis://127.0.0.1:1").redis_url})
+    assert create_app(away).test_client().get("/healthz").status_code == 200
+
+
+def test_the_web_process_imports_no_client_of_any_provider() -> None:
+    code = "import sys, service.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "flask" in loaded.stdout
+    for client in ("gql", "requests", "anthropic", "git", "httpx", "httpx2", "jwt"):
+        assert f"'{client}'" not in loaded.stdout

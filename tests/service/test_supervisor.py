@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.service.conftest import until
+
+NAMES = ("first", "second", "third")
+
+
+class Up:
+    """A running small `loopline up`."""
+
+    def __init__(self, home: Path, behaviour: str) -> None:
+        self.home = home
+        self.errors = home / "errors"
+        command = [sys.executable, "-m", "tests.service.small_up", str(home), behaviour]
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=errors, stderr=subprocess.STDOUT)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        file = self.home / "up.json"
+        return dict(json.loads(file.read_text())) if file.exists() else {"processes": {}}
+
+    def pids(self) -> dict[str, int]:
+        return {name: pid for name, pid in self.state["processes"].items() if pid}
+
+    def all_up(self) -> bool:
+        return len(self.pids()) == 3 and all((self.home / f"{name}.ready").exists() for name in NAMES)
+
+    def ended(self) -> list[str]:
+        return (self.home / "ended").read_text().split()
+
+    def starts(self, name: str) -> int:
+        return len(re.findall("here is|I fall", (self.home / f"logs/{name}.log").read_text()))
+
+
+def lives(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[[str], Up]]:
+    running: list[Up] = []
+
+    def start(behaviour: str = "polite") -> Up:
+        running.append(Up(tmp_path, behaviour))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.process.kill()
+        one.process.wait()
+
+
+def test_everything_starts_and_the_state_file_says_where(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    assert all(map(lives, one.pids().values()))
+    assert one.state["pid"] == one.process.pid
+    assert one.state["web"] == "http://x"
+
+
+def test_the_second_process_waits_until_the_first_is_ready(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    first, *others = [(one.home / f"{name}.ready").stat().st_mtime_ns for name in NAMES]
+    assert first < min(others)
+
+
+def test_a_killed_child_is_started_again(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    before = one.pids()
+    os.kill(before["second"], signal.SIGKILL)
+    until(lambda: one.pids().get("second", before["second"]) != before["second"])
+    assert one.pids() | {"second": 0} == before | {"second": 0}
+    until(lambda: one.starts("second") == 2)
+
+
+def test_a_child_that_keeps_falling_is_tried_ever_more_rarely_and_stops_nobody(up: Callable[..., Up]) -> None:
+    one = up("crashing")
+    until(lambda: (one.home / "third.ready").exists())
+    until(lambda: one.starts("second") >= 3)
+    log = one.errors.read_text()
+    assert [int(n) for n in re.findall(r"failures\W+(\d)", log)][:2] == [1, 2]
+
+
+def test_a_child_that_refuses_to_start_ends_everything_with_its_reason(up: Callable[..., Up]) -> None:
+    one = up("refusing")
+    assert one.process.wait(20) == 1
+    assert "second refused to start: MISSING_SETTING is empty." in one.errors.read_text()
+    assert one.ended()[-1] == "first"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_in_order_and_leaves_nothing(up: Callable[..., Up], number: signal.Signals) -> None:
+    one = up()
+    until(one.all_up)
+    pids = one.pids()
+    one.process.send_signal(number)
+    assert one.process.wait(20) == 0
+    assert one.ended() == ["second", "third", "first"]
+    assert not any(map(lives, pids.values()))
+    assert not (one.home / "up.json").exists()
+
+
+def test_a_child_that_will_not_end_is_killed_after_its_grace(up: Callable[..., Up]) -> None:
+    one = up("stubborn")
+    until(one.all_up)
+    pids = one.pids()
+    one.process.terminate()
+    assert one.process.wait(20) == 0
+    assert one.ended()[0] == "second"
+    assert not any(map(lives, pids.values()))
+
+
+def test_when_the_supervisor_is_killed_nothing_survives(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    pids = one.pids().values()
+    one.process.kill()
+    until(lambda: not any(map(lives, pids)), 5)
+
+
+def test_what_a_killed_child_had_started_in_its_group_is_cleared_away(up: Callable[..., Up]) -> None:
+    one = up("parent")
+    until(one.all_up)
+    group = one.pids()["second"]
+    os.kill(group, signal.SIGKILL)
+    until(lambda: one.pids().get("second", group) != group)
+    with pytest.raises(ProcessLookupError):
+        until(lambda: os.killpg(group, 0))
+
+
+def test_a_second_supervisor_on_the_same_home_says_so(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    second = Up(one.home, "polite")
+    assert second.process.wait(20) == 1
+    assert "is up already" in second.errors.read_text()
+    assert all(map(lives, one.pids().values()))

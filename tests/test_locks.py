@@ -1,0 +1,65 @@
+"""The lock files say the same as pyproject.toml, pin every file by its hash, and name no index."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+LOCKS = ["requirements.txt", "requirements-test.txt", "requirements-uv.txt"]
+
+
+def text(lock: str) -> str:
+    return (REPOSITORY / "infra" / lock).read_text()
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==([^ ]+)", text(lock), re.MULTILINE))
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w.-]", one)[0].lower() for one in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_pinned_with_hashes_and_no_address_is_named(lock: str) -> None:
+    for block in re.split(r"\n(?=\S)", text(lock).strip()):
+        assert re.fullmatch(r"[\w.-]+==\S+( ; [^\\\n]+)? \\\n(\s+--hash=sha256:[0-9a-f]{64}( \\\n)?)+", block), block
+    assert not re.search(r"https?:|file:|index|find-links", text(lock))
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    assert names(PROJECT["project"]["dependencies"]) <= pins("requirements.txt").keys()
+    assert names(PROJECT["dependency-groups"]["test"]) <= pins("requirements-test.txt").keys()
+
+
+def test_tests_run_on_what_the_service_runs_on() -> None:
+    assert pins("requirements.txt").items() <= pins("requirements-test.txt").items()
+
+
+def test_without_a_python_one_sentence_says_what_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "infra").mkdir()
+    for name in ("bootstrap", *LOCKS):
+        (tmp_path / "infra" / name).write_text(text(name))
+    for tool in ("dirname", "cmp"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    command = ["/bin/sh", str(tmp_path / "infra/bootstrap")]
+    ended = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Loopline needs Python 3.11 or newer")
+
+
+def test_an_installation_that_fits_the_lock_is_let_alone(tmp_path: Path) -> None:
+    for folder in ("infra", ".venv"):
+        (tmp_path / folder).mkdir()
+    for name in ("bootstrap", "requirements.txt"):
+        (tmp_path / "infra" / name).write_text(text(name))
+    (tmp_path / ".venv/installed-requirements.txt").write_text(text("requirements.txt"))
+    ended = subprocess.run(["/bin/sh", str(tmp_path / "infra/bootstrap")], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
