@@ -37,7 +37,13 @@ def processes(settings: Settings, environ: Mapping[str, str]) -> list[Process]:
     return [
         *redis,
         Process("web", _python("web", environ, "service", "web"), 1, lambda: _healthy(settings.web_bind)),
-        Process("dashboard", _python("dashboard", environ, "service", "dashboard"), 4, grace=5.0),
+        Process(
+            "dashboard",
+            _python("dashboard", environ, "service", "dashboard"),
+            4,
+            lambda: _healthy(settings.dashboard_bind),
+            grace=5.0,
+        ),
         Process("worker", _python("worker", environ, "jobs", "worker"), 3, lambda: _lives(EVENTS, settings), 25.0),
         *(
             Process(name, _python("agent", environ, "jobs", "agent"), 3, lambda: _lives(AGENTS, settings), 25.0)
