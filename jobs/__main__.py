@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
-from jobs import logging
+from jobs import failpoints, logging
 from jobs.connection import check_persistence, connect
 from jobs.queues import AGENTS, EVENTS
 from jobs.settings import Role, Settings, load
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     role = _ROLES[parser.parse_args(arguments).role]
     settings = load(role)
     logging.configure(role, settings.secret_values())
+    failpoints.arm(settings.failpoint, settings.home)
     stop = threading.Event()
     _stop_on_signals(stop)
     with connect(settings) as redis:

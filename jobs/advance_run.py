@@ -14,6 +14,7 @@ from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
 from jobs import keys, queues
 from jobs.commands import RunSpec
+from jobs.failpoints import fail
 from jobs.lease import Lease, hold
 from jobs.roles import Ended, Slice, check, gate, make
 from jobs.runs import stop_asker
@@ -84,7 +85,9 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
+    fail("finish_run", "before")
     finished = world.runs.finish(lease, event, heed_words=heed)
+    fail("finish_run", "journaled")
     if finished:
         queues.wake_ticket(world.redis, spec.ticket_id)
     return finished

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs import dispatch, keys, queues
+from jobs.failpoints import fail
 from jobs.lease import OWNER, Lease, hold
 from jobs.runs import Runs
 from jobs.scripts import LeaseLost
@@ -42,6 +43,7 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
     dispatch.prepare(redis)
     next_reconcile = next_sweep = 0.0
     while not stop.is_set():
+        fail("lead", "before")
         lease.check()
         dispatch.dispatch(redis, OWNER, DISPATCH_WAIT_MS)
         now = time.monotonic()
@@ -55,6 +57,7 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
 
 def reconcile(redis: Redis) -> None:
     """Wake every ticket and every run that has work and nobody at it: the recovery path, independent of traffic."""
+    fail("reconcile", "before")
     queues.due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
         name = text_of(ticket)

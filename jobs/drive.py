@@ -16,10 +16,11 @@ import structlog
 from integrations.errors import IntegrationError, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketMoved
 from jobs import keys, queues
+from jobs.failpoints import fail
 from jobs.gather import gather
 from jobs.lease import Lease, hold
 from jobs.loop import Loop, Stage
-from jobs.perform import Context, perform
+from jobs.perform import Context, name_of, perform
 from jobs.policy import PolicyError
 from jobs.scripts import LeaseLost
 from jobs.store import Posted
@@ -91,14 +92,18 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
 
 
 def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: World) -> None:
+    fail("gather", "before")
     now = gather(event, world)
+    fail("gather", "done")
     if now is None:
         world.store.commit(lease, event.ticket_id, raw, None, ())
         return
     loop = before or Loop(ticket=getattr(now, "ticket", None) or Ticket(id=event.ticket_id, identifier="", title=""))
     decision = decide(loop, now, world.policy)
     changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
+    fail("commit", "before")
     world.store.commit(lease, event.ticket_id, raw, changed, decision.commands)
+    fail("commit", "journaled")
     if changed and (before is None or before.stage is not changed.stage):
         _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
@@ -121,6 +126,7 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
         drop = partial(world.store.performed, lease, ticket_id, posted, fault)
         return _bury(ticket_id, posted.command.kind, posted.raw.decode(), error, world, drop)
     world.store.performed(lease, ticket_id, posted, events)
+    fail(name_of(posted.command), "journaled")
     return 0.0
 
 

@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs import keys
+from jobs.failpoints import fail
 from jobs.scripts import LeaseLost, run_script
 
 LIFE_MS = 10_000
@@ -43,6 +44,7 @@ class Lease:
 
     def renew(self) -> None:
         """Ask for another life; notes the loss when somebody else has it."""
+        fail("renew", "before")
         before = time.monotonic()
         if self._redis.register_script(_RENEW)(keys=[keys.lease(self.name)], args=[self.token, LIFE_MS]):
             self.renewed_at = before
@@ -98,10 +100,12 @@ _heart = _Heart()
 @contextmanager
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
     """Take the lease on `name` and keep it alive; None when somebody else has it. Dropped at the end."""
+    fail("lease", "before")
     token = run_script(redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS])
     if token is None:
         yield None
         return
+    fail("lease", "journaled")
     lease = Lease(redis, name, token.decode())
     _heart.add(lease)
     try:

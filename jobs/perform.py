@@ -19,6 +19,7 @@ from integrations.errors import NotFound
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, Ticket, WorkspaceReady
 from jobs import commands as c
 from jobs import keys, queues
+from jobs.failpoints import fail
 from jobs.lease import Lease
 from jobs.messages import STATUS_CONTEXT
 from jobs.policy import FILE, read_policy
@@ -52,9 +53,16 @@ class Context:
 
 def perform(command: c.Command, at: Context) -> Sequence[Event]:
     """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
+    fail(name_of(command), "before")
     at.lease.check()
-    performer = _PERFORMERS[type(command)]
-    return tuple(performer(command, at) or ())
+    events = tuple(_PERFORMERS[type(command)](command, at) or ())
+    fail(name_of(command), "done")
+    return events
+
+
+def name_of(command: c.Command) -> str:
+    """The performer's name, which is the command's in snake case."""
+    return _PERFORMERS[type(command)].__name__
 
 
 def move_ticket(command: c.MoveTicket, at: Context) -> None:
@@ -127,6 +135,7 @@ def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Even
 def start_run(command: c.StartRun, at: Context) -> None:
     """Remember the run, then wake an agent process."""
     at.world.runs.start(command.spec)
+    fail("start_run", "sent")
     queues.wake_run(at.world.redis, command.spec.run_id)
 
 
@@ -149,6 +158,7 @@ def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
         at.world.redis.set(key, at.ticket.id)
     mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
     mirror.push(command.branch, command.sha, command.expected or None)
+    fail("publish_branch", "sent")
     return (BranchPublished(**at.event(), generation=command.generation, head_sha=command.sha),)
 
 
@@ -191,6 +201,7 @@ def clean_up(command: c.CleanUp, at: Context) -> None:
         mirror.remove_workspace(run)
     if folder.is_dir():
         shutil.rmtree(folder)
+    fail("clean_up", "sent")
     if command.branch:
         at.world.code_host.delete_branch(command.repository, command.branch)
 

@@ -22,6 +22,7 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.briefs import checker_brief, maker_brief, system_text
 from jobs.commands import RunSpec
+from jobs.failpoints import fail
 from jobs.loop import Criterion
 from jobs.runs import RunConversation
 from jobs.world import World
@@ -68,7 +69,9 @@ class Slice:
 
 def make(piece: Slice) -> Ended | None:
     """Some turns of the maker; when it is done, its work becomes one commit of ours in the mirror."""
+    fail("workspace", "before")
     workspace = piece.mirror.create_workspace(piece.folder, piece.spec.start_sha)
+    fail("workspace", "done")
     broken = _set_up(piece, workspace)
     if broken:
         return broken
@@ -84,14 +87,19 @@ def make(piece: Slice) -> Ended | None:
 
 def _candidate(piece: Slice, workspace: Workspace, summary: str) -> Ended:
     spec, mirror = piece.spec, piece.mirror
+    fail("commit_leftovers", "before")
     commit_leftovers(piece.world.sandbox, workspace, f"{spec.identifier}: work of {spec.run_id}")
+    fail("commit_leftovers", "done")
     tip, pack = export_pack(piece.world.sandbox, workspace, spec.start_sha, MAX_PACK_BYTES)
     if tip == spec.start_sha:
         return Ended("no_change", summary, tip)
     limits = TreeLimits(protected=(*DEFAULT_PROTECTED, *spec.policy.loop.protected))
+    fail("receive", "before")
     mirror.receive(pack, tip, spec.start_sha, limits)
+    fail("receive", "done")
     message = f"{spec.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
     sha = mirror.candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
+    fail("candidate", "done")
     return Ended("done" if sha != spec.start_sha else "no_change", summary, sha)
 
 
@@ -114,7 +122,9 @@ def gate(piece: Slice) -> Ended | None:
 
 
 def _evidence(piece: Slice, workspace: Workspace, criterion: Criterion) -> Evidence:
+    fail("gate", "before")
     result = _run(piece, workspace, criterion.command)
+    fail("gate", "done")
     output = result.output.decode(errors="replace")
     if result.timed_out:
         output += f"\n(stopped after {piece.world.settings.command_seconds} s)"
@@ -192,7 +202,9 @@ def _set_up(piece: Slice, workspace: Workspace) -> Ended | None:
             return Ended(
                 "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
             )
+    fail("setup", "done")
     done.touch()
+    fail("setup", "journaled")
     return None
 
 

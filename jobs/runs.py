@@ -16,6 +16,7 @@ from integrations.base import Entry
 from integrations.events import RunFinished, SteeringTaken, Usage
 from jobs import keys
 from jobs.commands import RunSpec
+from jobs.failpoints import fail
 from jobs.lease import Lease
 from jobs.loop import Words
 from jobs.scripts import run_script
@@ -130,10 +131,13 @@ class RunConversation:
 
     def append(self, entry: Entry) -> None:
         """Make the entry durable before returning."""
+        fail(entry.kind, "done")
         self._script("append", [keys.transcript(self._spec.run_id)], [entry.kind, json.dumps(dict(entry.data))])
+        fail(entry.kind, "journaled")
 
     def take_steering(self) -> list[Entry]:
         """Move waiting words into the transcript, and tell the ticket that the agent has them."""
+        fail("model_call", "before")
         r = self._spec.run_id
         taken = self._script("take_steering", [keys.transcript(r), keys.steering(r)], [])
         entries = [Entry("steering", json.loads(raw)) for raw in taken]
@@ -152,8 +156,10 @@ class RunConversation:
         """Add to the run's ledger. Only the lease's holder writes it, so read and write need no script of their own."""
         total = self._runs.usage(self._spec.run_id).plus(usage)
         if usage.model_calls:
+            fail("charge", "before")
             self._lease.check()
             self._runs.redis.set(keys.usage(self._spec.run_id), total.model_dump_json())
+            fail("charge", "journaled")
         return total
 
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:

@@ -20,6 +20,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from jobs.failpoints import FORM
 from jobs.setting_types import (
     Address,
     Columns,
@@ -199,6 +200,10 @@ class Settings(BaseSettings):
     sandbox_read_only: Paths = _setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Absolute paths that commands in the sandbox may read on top of the system's, comma separated.
     For tool chains outside of /usr."""
+
+    failpoint: str = _setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FORM})$")
+    """A step at which a process is to fail, for tests of crashes; empty in production.
+    step:phase:hit:action, as publish_branch:done:1:kill; jobs/failpoints.py names phases and actions."""
 
     @model_validator(mode="after")
     def _name_the_dashboard(self) -> Settings:

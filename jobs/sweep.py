@@ -13,6 +13,7 @@ import structlog
 from integrations.errors import IntegrationError
 from integrations.events import Event, PullRequestClosed, PullRequestMerged, Ticket, TicketMoved
 from jobs import queues
+from jobs.failpoints import fail
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
 from jobs.workflow.decision import TeamPolicy
 from jobs.world import World, current
@@ -24,11 +25,13 @@ def sweep() -> None:
     """RQ's entry: one comparison of everything."""
     world = current()
     queues.woken(world.redis, queues.SWEEP_WAKE)
+    fail("sweep", "before")
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
             for event in (*_board(name, team, loops, world), *_code_host(name, loops, world)):
                 if world.store.deliver(event):
+                    fail("sweep", "journaled")
                     _log.info("found by the sweep", event_kind=event.kind, ticket=event.ticket_id)
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:

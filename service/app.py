@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from integrations.base import Source
 from integrations.sources import SOURCES
-from jobs import logging
+from jobs import failpoints, logging
 from jobs.connection import connect
 from jobs.settings import Settings, load
 from service import health, webhooks
@@ -30,6 +30,7 @@ def web() -> Flask:
     """What gunicorn calls in each of its worker processes."""
     settings = load("web")
     logging.configure("web", settings.secret_values())
+    failpoints.arm(settings.failpoint, settings.home)
     return create_app(settings)
 
 

@@ -11,6 +11,7 @@ from redis import Redis
 
 from integrations.base import Delivery
 from jobs import keys
+from jobs.failpoints import fail
 from jobs.scripts import run_script
 
 REMEMBER_MS = 7 * 24 * 3600 * 1000  # Linear sends again for 7 h, GitHub can be asked to for 3 days
@@ -40,7 +41,10 @@ def accept(redis: Redis, received: Received) -> bool:
         "body": delivery.body,
     }
     arguments: list[str | bytes | int | float] = [part for field in fields.items() for part in field]
-    return run_script(redis, "intake", [*seen, keys.INBOX], [REMEMBER_MS, *arguments]) is not None
+    fail("intake", "before")
+    new = run_script(redis, "intake", [*seen, keys.INBOX], [REMEMBER_MS, *arguments]) is not None
+    fail("intake", "journaled")
+    return new
 
 
 def _names(delivery: Delivery) -> tuple[tuple[str, str], tuple[str, str]]:
