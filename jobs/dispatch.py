@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from integrations.base import Delivery
 from integrations.errors import Malformed
@@ -25,6 +25,7 @@ from integrations.events import (
 )
 from integrations.sources import SOURCES
 from jobs import keys, queues
+from jobs.failpoints import fail
 from jobs.store import Store, text_of
 
 _FROM_CODE_HOST = (
@@ -59,10 +60,24 @@ def dispatch(redis: Redis, consumer: str, wait_ms: int) -> int:
         fresh: Any = redis.xreadgroup(keys.INBOX_GROUP, consumer, {keys.INBOX: ">"}, count=BATCH, block=wait_ms)
         entries = [entry for _, rows in fresh or [] for entry in rows]
     for entry_id, fields in entries:
+        fail("dispatch", "before")
         if fields:
-            _deliver(redis, {text_of(name): value for name, value in fields.items()})
+            _deliver_or_bury(redis, {text_of(name): value for name, value in fields.items()})
+        fail("dispatch", "done")
         redis.xack(keys.INBOX, keys.INBOX_GROUP, entry_id)
+        fail("dispatch", "journaled")
     return len(entries)
+
+
+def _deliver_or_bury(redis: Redis, fields: dict[str, bytes]) -> None:
+    """One delivery that we cannot take must not hold up all others: it is kept with its cause for a person."""
+    try:
+        _deliver(redis, fields)
+    except RedisError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the dispatcher's one place that catches everything
+        _log.exception("a fault of ours", delivery=text_of(fields["delivery_id"]))
+        Store(redis).bury(text_of(fields["body"]), f"{type(error).__name__}: {error}")
 
 
 def _deliver(redis: Redis, fields: dict[str, bytes]) -> None:
@@ -86,9 +101,10 @@ def _deliver(redis: Redis, fields: dict[str, bytes]) -> None:
 def _route(redis: Redis, event: Event) -> None:
     ticket_id = ticket_of(redis, event)
     if not ticket_id:
-        _log.info("no ticket of ours", event_kind=event.kind, event=event.event_id)
+        _log.info("no ticket of ours", event_kind=event.kind, event_id=event.event_id)
         return
     if Store(redis).deliver(event.model_copy(update={"ticket_id": ticket_id})):
+        fail("wake", "before")
         queues.wake_ticket(redis, ticket_id)
 
 
