@@ -11,7 +11,7 @@ from jobs.dispatch import dispatch, prepare
 from service.intake import Received, accept
 
 REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
-PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "after": "1" * 40, "repository": REPOSITORY}
+PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, "pusher": {"name": "ana"}}
 
 
 def take_in(redis: Redis, source: str, delivery_id: str) -> None:
