@@ -89,11 +89,18 @@ def _stay(stack: Stack, ana: Ana) -> int:
         time.sleep(0.5)
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1024 <= number <= 65_530:
+        raise argparse.ArgumentTypeError("five ports from here on have to lie between 1024 and 65535")
+    return number
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra/demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="play the story to its end and print a summary")
     parser.add_argument("--clean", action="store_true", help="remove everything that the demo wrote")
-    parser.add_argument("--port-base", type=int, default=8800, metavar="N", help="first of five ports (8800)")
+    parser.add_argument("--port-base", type=_port, default=8800, metavar="N", help="first of five ports (8800)")
     parser.add_argument(
         "--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write (.loopline)"
     )
