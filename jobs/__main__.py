@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from integrations.errors import Rejected, Unavailable
 from jobs import failpoints, logging
 from jobs.connection import check_persistence, connect
-from jobs.queues import AGENTS, EVENTS
+from jobs.queues import AGENTS, EVENTS, wake_sweep
 from jobs.settings import Role, Settings, load
 from jobs.slots import run_slots
 
@@ -104,6 +104,8 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     here = import_module("jobs.build").build(settings, redis)
     here.stopping = stop
     world.install(here)
+    if role == "worker":
+        wake_sweep(redis)  # what was missed or, with an empty Redis, forgotten is looked for at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)
     _log.info("working", queue=queue, slots=slots)
     return run_slots(queue, slots, redis, stop)

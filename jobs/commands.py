@@ -51,10 +51,12 @@ class MoveTicket(Value):
 
 
 class PostComment(Value):
-    """Write a comment that deserves a notification."""
+    """Write a comment that deserves a notification. `once` names it where a rebuild could make another command of it:
+    the ticket gets one comment of a name."""
 
     kind: Literal["PostComment"] = "PostComment"
     body: str
+    once: str = ""
 
 
 class ShowProgress(Value):

@@ -13,8 +13,8 @@ from functools import partial
 
 import structlog
 
-from integrations.errors import IntegrationError, Unavailable
-from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketMoved
+from integrations.errors import IntegrationError, Rejected, Unavailable
+from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketCommented, TicketMoved
 from jobs import keys, queues
 from jobs.failpoints import fail
 from jobs.gather import gather
@@ -22,6 +22,7 @@ from jobs.lease import Lease, hold
 from jobs.loop import Loop, Stage
 from jobs.perform import Context, name_of, perform
 from jobs.policy import PolicyError
+from jobs.rebuild import restore
 from jobs.scripts import LeaseLost
 from jobs.store import Posted
 from jobs.workflow import decide
@@ -75,11 +76,11 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
     if raw is None:
         return None
     event = EVENT.validate_json(raw)
-    before = world.store.load(ticket_id)
-    if before is None and not isinstance(event, TicketMoved):
-        world.store.commit(lease, ticket_id, raw, None, ())
-        return 0.0
     try:
+        before = world.store.load(ticket_id) or _from_board(event, lease, world)
+        if before is None and not isinstance(event, TicketMoved):
+            world.store.commit(lease, ticket_id, raw, None, ())
+            return 0.0
         _settle(event, raw, before, lease, world)
     except Unavailable as error:
         return _wait(ticket_id, "event", error, world)
@@ -89,6 +90,16 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
         drop = partial(world.store.commit, lease, ticket_id, raw, None, ())
         return _bury(ticket_id, "event", raw.decode(), error, world, drop)
     return 0.0
+
+
+def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
+    """Before a ticket counts as new: the board may remember what this Redis does not."""
+    if isinstance(event, TicketMoved | TicketCommented):
+        try:
+            restore(event.ticket_id, lease, world)
+        except Rejected as error:
+            _log.warning("a loop could not be rebuilt", reason=str(error))
+    return world.store.load(event.ticket_id)
 
 
 def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: World) -> None:

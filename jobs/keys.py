@@ -10,6 +10,7 @@ INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: runs that have not finished
 LOOPS = "loops"  # set: tickets with a loop
+REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
 DEAD = "dead"  # list: items that failed too often, as JSON with their cause
 
 

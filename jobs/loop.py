@@ -103,6 +103,8 @@ class Loop(Value):
     failing_checks: tuple[str, ...] = ()
     last_comment: str = ""
     """The newest comment that was read, so that a rebuild reads none twice."""
+    last_comment_at: float = 0.0
+    """When it was written, Unix seconds."""
     usage: Usage = Usage()
     reason: str = ""
     """Why the loop stopped or what it waits for, one sentence."""

@@ -256,6 +256,16 @@ def closed_reason(by: str) -> str:
     return f"the pull request was closed{f' by {by}' if by else ''} without a merge."
 
 
+def approve_again_reason() -> str:
+    """What a rebuilt loop that was merging waits for when nobody's approval can be found."""
+    return "Loopline's memory was rebuilt from this ticket while it merged: answer `/approve` and `/merge` once more."
+
+
+def rebuilt_reason() -> str:
+    """Why a rebuilt loop waits when its last word is on the ticket and nowhere else."""
+    return "Loopline's memory was rebuilt from this ticket; the last comment above says what it waits for."
+
+
 def no_change_reason() -> str:
     """Everything in the contract holds already."""
     return "nothing had to change: everything in the contract holds on the base branch already."

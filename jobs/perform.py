@@ -21,6 +21,7 @@ from jobs import commands as c
 from jobs import keys, queues
 from jobs.failpoints import fail
 from jobs.lease import Lease
+from jobs.memory import TITLE
 from jobs.messages import STATUS_CONTEXT
 from jobs.policy import FILE, read_policy
 from jobs.world import World
@@ -71,8 +72,9 @@ def move_ticket(command: c.MoveTicket, at: Context) -> None:
 
 
 def post_comment(command: c.PostComment, at: Context) -> None:
-    """Write a comment under the id made from the command."""
-    at.world.tracker.comment(at.ticket.id, command.body, at.uuid())
+    """Write a comment under the id made from its name, or from the command."""
+    comment_id = at.uuid("comment", command.once) if command.once else at.uuid()
+    at.world.tracker.comment(at.ticket.id, command.body, comment_id)
 
 
 def show_progress(command: c.ShowProgress, at: Context) -> None:
@@ -103,7 +105,7 @@ def save_memory(command: c.SaveMemory, at: Context) -> None:
     waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
     if any(isinstance(later, c.SaveMemory) for later in waiting):
         return
-    memory = Attachment(at.dashboard(), "Loopline", command.subtitle, command.metadata)
+    memory = Attachment(at.dashboard(), TITLE, command.subtitle, command.metadata)
     at.world.tracker.attach(at.ticket.id, memory)
 
 

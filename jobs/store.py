@@ -63,9 +63,7 @@ class Store:
     def commit(self, lease: Lease, ticket_id: str, raw: bytes, loop: Loop | None, commands: Sequence[Command]) -> None:
         """The event is decided: new state, its commands posted, event gone. `loop` None keeps the state."""
         event_id = EVENT.validate_json(raw).event_id
-        posted = [(lane_of(c), _envelope(f"{event_id}/{n}", c)) for n, c in enumerate(commands)]
-        inner = [text for lane, text in posted if lane == "inner"]
-        outer = [text for lane, text in posted if lane == "outer"]
+        inner, outer = _posted(event_id, commands)
         t = ticket_id
         run_script(
             self.redis,
@@ -81,6 +79,18 @@ class Store:
             ],
             [lease.token, raw, loop.model_dump_json() if loop else "", t, len(inner), *inner, *outer],
         )
+
+    def restore(self, loop: Loop, origin: str, commands: Sequence[Command], events: Iterable[Event]) -> bool:
+        """A loop that was rebuilt enters with what it has to do and to read; False when it is remembered already.
+
+        The commands' ids are made from `origin`, as if it were an event."""
+        t = loop.ticket.id
+        inner, outer = _posted(origin, commands)
+        pairs = [part for event in events for part in (event.event_id, event.model_dump_json())]
+        boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
+        args: list[str | bytes | int | float] = [loop.model_dump_json(), t, len(inner), len(outer)]
+        names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY]
+        return bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *pairs]))
 
     def next_command(self, ticket_id: str, lane: Lane) -> Posted | None:
         """The head of an outbox."""
@@ -128,6 +138,12 @@ class Store:
 def text_of(raw: bytes | str) -> str:
     """Redis answers bytes; its annotations allow text as well."""
     return raw.decode() if isinstance(raw, bytes) else raw
+
+
+def _posted(origin: str, commands: Sequence[Command]) -> tuple[list[str], list[str]]:
+    """What enters the inner and the outer outbox."""
+    posted = [(lane_of(c), _envelope(f"{origin}/{n}", c)) for n, c in enumerate(commands)]
+    return [text for lane, text in posted if lane == "inner"], [text for lane, text in posted if lane == "outer"]
 
 
 def _envelope(command_id: str, command: Command) -> str:

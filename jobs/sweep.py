@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import structlog
 
-from integrations.errors import IntegrationError
+from integrations.errors import IntegrationError, Unavailable
 from integrations.events import Event, PullRequestClosed, PullRequestMerged, Ticket, TicketMoved
-from jobs import queues
+from jobs import keys, queues
 from jobs.failpoints import fail
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
+from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
 from jobs.world import World, current
 
@@ -26,6 +27,8 @@ def sweep() -> None:
     world = current()
     queues.woken(world.redis, queues.SWEEP_WAKE)
     fail("sweep", "before")
+    if not _remembers(world):
+        return
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
@@ -36,6 +39,18 @@ def sweep() -> None:
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:
             _log.warning("sweep of a team failed", team=name, reason=str(error))
+
+
+def _remembers(world: World) -> bool:
+    """A Redis that has never seen the board first learns from it what was under way; False when that has to wait."""
+    if world.redis.exists(keys.REBUILT):
+        return True
+    try:
+        for ticket, line in rebuild(world):
+            _log.info("rebuild", ticket=ticket.identifier, line=line)
+    except Unavailable as error:
+        _log.warning("the rebuild has to wait", reason=str(error))
+    return bool(world.redis.exists(keys.REBUILT))
 
 
 def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) -> Iterator[Event]:

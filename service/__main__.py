@@ -1,4 +1,4 @@
-"""The command line: `python -m service up|web|dashboard|check|version`, also installed as `loopline`.
+"""The command line: `python -m service up|web|dashboard|check|rebuild|version`, also installed as `loopline`.
 
 Called by people, by the supervisor and by the Procfile. Whatever is wrong is said in one sentence each on stderr.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import logging
-from jobs.settings import Settings, environment, load
+from jobs.settings import Settings, environment, environment_for, load
 from service.version import VERSION
 
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(given.command)
         case "check":
             return _check(given.env_file)
+        case "rebuild":
+            return _repair(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -37,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start everything and keep it running")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
     check = commands.add_parser("check", help="say what keeps Loopline from working")
-    for command in (up, check):
+    rebuild = commands.add_parser("rebuild", help="restore from the board what Redis has forgotten")
+    rebuild.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    for command in (up, check, rebuild):
         command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings (default: %(default)s)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -79,6 +83,23 @@ def _check(env_file: Path) -> int:
     found = problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "Everything Loopline needs is there.\n")
     return 1 if found else 0
+
+
+def _repair(given: argparse.Namespace) -> int:
+    """What a person repairs beside a running Loopline, with the worker's share of the settings."""
+    from redis.exceptions import RedisError
+
+    from jobs.connection import connect
+    from service import repair
+
+    settings = load("worker", environment_for("worker", environment(given.env_file)))
+    logging.configure("repair", settings.secret_values(), sys.stderr)
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
+        except RedisError as error:
+            sys.stderr.write(f"Redis does not answer ({error}); is Loopline up?\n")
+            return 1
 
 
 if __name__ == "__main__":

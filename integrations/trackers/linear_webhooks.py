@@ -211,10 +211,11 @@ def _comment_events(delivery: Delivery, payload: Mapping[str, Any], action: str)
     data = _object(payload, "data")
     if data.get("issueId") is None:
         return []  # on a project update or a document
+    comment_id = _text(data, "id")
     return [
         TicketCommented(
-            **_about(delivery, "TicketCommented", data, "issueId"),
-            comment_id=_text(data, "id"),
+            **_about(delivery, "TicketCommented", data, "issueId") | {"event_id": f"comment:{comment_id}"},
+            comment_id=comment_id,
             body="" if delivery.stale else _text(data, "body"),
             author=_author(data),
         )

@@ -56,6 +56,20 @@ class Decision:
 
 def told(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
     """A decision after which the progress comment and the board memory say what is true now."""
-    progress = ShowProgress(generation=loop.generation, body=progress_message(loop, policy.iterations(loop)))
-    memory = SaveMemory(subtitle=state_message(loop.stage), metadata=metadata_of(loop))
-    return Decision(loop, (*commands, progress, memory))
+    return Decision(loop, (*commands, progress(loop, policy), memory(loop)))
+
+
+def told_first(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
+    """As `told`, for commands that may have to wait for a provider: the board must know before them what is under way,
+    or nobody does if Redis is lost meanwhile."""
+    return Decision(loop, (memory(loop), progress(loop, policy), *commands))
+
+
+def progress(loop: Loop, policy: ServicePolicy) -> ShowProgress:
+    """The progress comment as it should be now."""
+    return ShowProgress(generation=loop.generation, body=progress_message(loop, policy.iterations(loop)))
+
+
+def memory(loop: Loop) -> SaveMemory:
+    """The board memory as it should be now."""
+    return SaveMemory(subtitle=state_message(loop.stage), metadata=metadata_of(loop))

@@ -10,7 +10,7 @@ from jobs.contract import agree
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
 from jobs.messages import question_message, stopped_message
 from jobs.policy import RepositoryPolicy
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
 from jobs.workflow.run import asked_for, start_iteration
 
 BRANCH_PREFIX = "loopline/"
@@ -24,12 +24,12 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     role = policy.column_role(event.ticket.team, event.ticket.column)
     if role == "agent":
         return Decision(loop) if loop.stage in AT_WORK | {Stage.MERGING} else hand_over(loop, event.at, policy)
-    if _left(loop, role):
+    if left(loop, role):
         return stop(loop, f"the ticket was moved to {event.ticket.column}.", policy)
     return Decision(loop)
 
 
-def _left(loop: Loop, role: str | None) -> bool:
+def left(loop: Loop, role: str | None) -> bool:
     """Whether this column takes the ticket out of our hands."""
     if loop.stage in AT_WORK:
         return role not in {"working", "review"}
@@ -49,6 +49,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Words, 
         words=loop.words + words,
         usage=loop.usage,
         last_comment=loop.last_comment,
+        last_comment_at=loop.last_comment_at,
         started_at=at,
     )
     if loop.stage is Stage.DONE or not loop.branch or loop.repository != fresh.repository:
@@ -56,7 +57,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Words, 
     else:
         kept = ("branch", "base_branch", "base_sha", "head_sha", "pushed_sha", "number", "pull_request_url", "revision")
         fresh = fresh.model_copy(update={name: getattr(loop, name) for name in kept})
-    return told(fresh, policy, MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh))
+    return told_first(fresh, policy, MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh))
 
 
 def branch_name(ticket: Ticket, generation: int) -> str:
@@ -76,7 +77,7 @@ def revise(loop: Loop, words: Words, policy: ServicePolicy, *commands: Command) 
     """Another round on the same branch, with somebody's words as a further criterion."""
     fresh = {"stage": Stage.PREPARING, "approved_sha": "", "approved_by": "", "reason": ""}
     loop = asked_for(loop, words).model_copy(update=fresh)
-    return told(loop, policy, *commands, MoveTicket(column="working"), _prepare(loop))
+    return told_first(loop, policy, *commands, MoveTicket(column="working"), _prepare(loop))
 
 
 def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy) -> Decision:
@@ -104,7 +105,8 @@ def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Comman
     loop = loop.model_copy(
         update={"stage": Stage.ASKING, "reason": "Neither ticket nor repository says what done means."}
     )
-    question = () if asked else (PostComment(body=question_message(loop.ticket)), MoveTicket(column="needs_human"))
+    ask = PostComment(body=question_message(loop.ticket), once=f"{loop.started_at}/question")
+    question = () if asked else (ask, MoveTicket(column="needs_human"))
     return told(loop, policy, *commands, *question)
 
 

@@ -46,7 +46,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
         description=f"done: {total} of {total} criteria met",
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
-    verdict = PostComment(body=verdict_message(loop))
+    verdict = PostComment(body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.head_sha}")
     return told(loop, policy, status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"))
 
 

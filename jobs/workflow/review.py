@@ -56,7 +56,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: Service
         ),
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
-        PostComment(body=merged_message(loop)),
+        PostComment(body=merged_message(loop), once=f"merged/{loop.number}"),
         CleanUp(repository=loop.repository, branch=loop.branch),
     )
 

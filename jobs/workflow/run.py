@@ -16,7 +16,7 @@ from jobs.messages import (
     said_more_line,
     verdict_failed_line,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
 
 _STAGES = {"maker": Stage.MAKING, "gate": Stage.GATING, "checker": Stage.CHECKING}
 
@@ -26,7 +26,7 @@ def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Com
     if loop.usage.cost_usd >= policy.max_ticket_cost_usd:
         return escalate(loop, f"the ticket's budget of ${policy.max_ticket_cost_usd:.2f} is used up.", policy)
     loop = loop.model_copy(update={"iteration": loop.iteration + 1, "reason": "", "unheard": ()})
-    return _start_run(loop, "maker", at, policy, *commands)
+    return start_run(loop, "maker", at, policy, *commands)
 
 
 def asked_for(loop: Loop, words: Words) -> Loop:
@@ -44,9 +44,10 @@ def asked_for(loop: Loop, words: Words) -> Loop:
     )
 
 
-def _start_run(
+def start_run(
     loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy, *commands: Command
 ) -> Decision:
+    """Hand a run of this role to the agents."""
     run_id = f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{loop.iteration}-{role}"
     loop = loop.model_copy(update={"stage": _STAGES[role], "run_id": run_id})
     return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))
@@ -101,7 +102,7 @@ def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> De
     if event.outcome in {"done", "no_change"}:
         made = {"head_sha": event.head_sha, "summary": event.summary}
         void = {"evidence": (), "verdict": None, "approved_sha": ""}
-        return _start_run(loop.model_copy(update=made | void), "gate", event.at, policy)
+        return start_run(loop.model_copy(update=made | void), "gate", event.at, policy)
     return _again(loop, f"the maker ended without a result: {event.outcome}. {event.summary}".strip(), event.at, policy)
 
 
@@ -110,7 +111,7 @@ def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Dec
     failing = [e for e in event.evidence if not e.passed]
     if failing:
         return _again(loop, gate_failed_line(failing), event.at, policy)
-    return _start_run(loop, "checker", event.at, policy)
+    return start_run(loop, "checker", event.at, policy)
 
 
 def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
@@ -124,10 +125,11 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
     if loop.head_sha == loop.base_sha:
         return escalate(loop, no_change_reason(), policy)
     loop = loop.model_copy(update={"stage": Stage.PUBLISHING, "tried": (*loop.tried, iteration_line(loop, "done"))})
-    return told(loop, policy, _publish(loop))
+    return told_first(loop, policy, publish(loop))
 
 
-def _publish(loop: Loop) -> PublishBranch:
+def publish(loop: Loop) -> PublishBranch:
+    """Push the candidate to our branch."""
     return PublishBranch(
         generation=loop.generation,
         repository=loop.repository,

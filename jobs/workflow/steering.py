@@ -19,7 +19,7 @@ from jobs.messages import (
     started_again_message,
     unknown_command_message,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy, memory, told
 from jobs.workflow.hand_over import agree_or_ask, hand_over, revise, stop
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
@@ -30,7 +30,8 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
     """A person wrote on the ticket; our own comments never reach this rule."""
     if loop.stage is Stage.IDLE or event.author is None:
         return Decision(loop)
-    loop = loop.model_copy(update={"last_comment": event.comment_id})
+    if event.at >= loop.last_comment_at:
+        loop = loop.model_copy(update={"last_comment": event.comment_id, "last_comment_at": event.at})
     words = Words(author=event.author.name, text=event.body, comment_id=event.comment_id)
     command = _COMMAND.match(event.body)
     if command:
@@ -68,8 +69,9 @@ def _guide(loop: Loop, words: Words) -> Decision:
     seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if words.comment_id else ()
     loop = loop.model_copy(update={"words": (*loop.words, words)})
     if loop.stage is Stage.MAKING:
-        return Decision(loop, (Steer(run_id=loop.run_id, words=words), *seen))
-    return Decision(loop.model_copy(update={"unheard": (*loop.unheard, words)}), seen)
+        return Decision(loop, (Steer(run_id=loop.run_id, words=words), *seen, memory(loop)))
+    loop = loop.model_copy(update={"unheard": (*loop.unheard, words)})
+    return Decision(loop, (*seen, memory(loop)))
 
 
 def _answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
@@ -101,7 +103,7 @@ def _command(
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author, policy)
     if name == "merge" and loop.stage in OPEN:
-        return _merge(loop, policy)
+        return merge(loop, policy)
     return Decision(loop, (PostComment(body=not_now_message(name, loop)),))
 
 
@@ -113,7 +115,8 @@ def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:
     return told(loop, policy, note, PostComment(body=approved_message(author.name, loop.pushed_sha)))
 
 
-def _merge(loop: Loop, policy: ServicePolicy) -> Decision:
+def merge(loop: Loop, policy: ServicePolicy) -> Decision:
+    """Merge the approved commit, or say that there is none."""
     if not loop.approved_sha or loop.approved_sha != loop.pushed_sha:
         return Decision(loop, (PostComment(body=not_approved_message(loop)),))
     loop = loop.model_copy(update={"stage": Stage.MERGING, "reason": ""})

@@ -24,11 +24,12 @@ from jobs.world import World
 
 @dataclass
 class Board:
-    """What a test needs of the stand-ins: a person, the service's world, and the stand-ins' addresses."""
+    """What a test needs of the stand-ins: a person, the service's world and settings, and the stand-ins' addresses."""
 
     ana: Ana
     world: World
     urls: dict[str, str]
+    environ: dict[str, str]
 
     def ticket_id(self, identifier: str) -> str:
         return str(self.ana.board()[identifier]["id"])
@@ -49,9 +50,10 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
     given = {name: value for name, value in stack.settings().items() if name not in hidden}
     redis_url = settings.redis_url.get_secret_value()
-    world = build(read(given | {"REDIS_URL": redis_url, "LOOPLINE_HOME": str(settings.home)}), redis)
+    given |= {"REDIS_URL": redis_url, "LOOPLINE_HOME": str(settings.home)}
+    world = build(read(given), redis)
     world.raise_faults = True
     worlds.install(world)
-    yield Board(Ana(stack), world, stack.urls)
+    yield Board(Ana(stack), world, stack.urls, given)
     for part in (world.tracker, world.code_host, board_app, host_app):
         part.close()  # type: ignore[union-attr]

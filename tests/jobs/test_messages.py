@@ -66,6 +66,8 @@ SHOWN = {
     "merged_message": [m.merged_message(DONE)],
     "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
     "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
+    "approve_again_reason": [m.approve_again_reason()],
+    "rebuilt_reason": [m.rebuilt_reason()],
     "no_change_reason": [m.no_change_reason()],
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "said_more_line": [m.said_more_line()],

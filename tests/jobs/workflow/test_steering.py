@@ -24,7 +24,7 @@ def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) ->
 def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said("use decimals"), policy)
 
-    steer, react = decision.commands
+    steer, react, _ = decision.commands
     assert isinstance(steer, Steer)
     assert (steer.run_id, steer.words.text, steer.words.comment_id) == (making.run_id, "use decimals", "k1")
     assert react == React(comment_id="k1", emoji="eyes")
@@ -145,7 +145,7 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
         path="a.py", line=3, author=ANA,
     )  # fmt: skip
 
-    (steer,) = decide(working, event, policy).commands
+    steer, _ = decide(working, event, policy).commands
 
     assert isinstance(steer, Steer)
     assert steer.words.text == "a.py:3: name it"

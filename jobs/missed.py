@@ -1,0 +1,44 @@
+"""Comments that nobody told us of: found by reading the ticket, made into the events that webhooks would have been.
+
+Called by `jobs.sweep` and `jobs.rebuild`. Pure. The event ids are made from the comment's own, as
+`integrations.trackers` makes them, so a webhook that comes late after all adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from integrations.base import Comment
+from integrations.events import TicketCommented
+from jobs.loop import Loop
+
+
+def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+    """What people wrote after the last comment that was read, or after the hand-over when none was. `comments` come
+    oldest first; where the last one was deleted, the time it was written counts."""
+    ids = [comment.id for comment in comments]
+    if loop.last_comment in ids:
+        later = comments[ids.index(loop.last_comment) + 1 :]
+    else:
+        since = max(loop.last_comment_at, loop.started_at)
+        later = [comment for comment in comments if written_at(comment) > since]
+    return [_event(comment) for comment in later if not comment.author.is_us]
+
+
+def written_at(comment: Comment) -> float:
+    """Unix seconds, 0 when the tracker does not say."""
+    try:
+        moment = datetime.fromisoformat(comment.created_at)
+    except ValueError:
+        return 0.0
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+def _event(comment: Comment) -> TicketCommented:
+    return TicketCommented(
+        event_id=f"comment:{comment.id}",
+        ticket_id=comment.ticket_id,
+        at=written_at(comment),
+        comment_id=comment.id,
+    )

@@ -1,0 +1,59 @@
+"""The rule for a loop that was rebuilt from the board: go on where it stood, ask nothing twice, do nothing twice.
+
+Called by `jobs.rebuild`. What waited for a person waits on without a word; what an agent had under way starts again in
+a new generation on the same branch and commit, since late output of the old one may still come.
+"""
+
+from __future__ import annotations
+
+from jobs.commands import MoveTicket, SetNeedsHuman
+from jobs.loop import AT_WORK, Loop, Stage
+from jobs.messages import approve_again_reason, rebuilt_reason
+from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
+from jobs.workflow.hand_over import agree_or_ask, left, stop
+from jobs.workflow.run import publish, start_iteration, start_run
+from jobs.workflow.steering import merge
+
+
+def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+    """The loop as it goes on, and what that takes; `at` is Unix seconds."""
+    if loop.stage is Stage.MERGING:
+        return _merge_again(loop, policy)
+    if loop.stage not in AT_WORK:
+        return Decision(loop)
+    role = policy.column_role(loop.ticket.team, loop.ticket.column)
+    if role == "needs_human":
+        return Decision(_waiting(loop))
+    if left(loop, role):
+        return stop(_again(loop), f"the ticket was moved to {loop.ticket.column}.", policy)
+    return _take_up(loop, at, policy)
+
+
+def _merge_again(loop: Loop, policy: ServicePolicy) -> Decision:
+    if loop.approved_sha:
+        return merge(loop, policy)
+    return told(loop.model_copy(update={"stage": Stage.REVIEW, "reason": approve_again_reason()}), policy)
+
+
+def _waiting(loop: Loop) -> Loop:
+    """Only we or a person move a working ticket to this column: the question or the cry for help is on the ticket."""
+    stage = Stage.NEEDS_HUMAN if loop.contract else Stage.ASKING
+    return loop.model_copy(update={"stage": stage, "reason": loop.reason or rebuilt_reason()})
+
+
+def _again(loop: Loop) -> Loop:
+    return loop.model_copy(update={"stage": Stage.PREPARING, "generation": loop.generation + 1, "reason": ""})
+
+
+def _take_up(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+    """The same iteration, from the last step whose result is known: verdict, candidate, or the maker once more."""
+    stage, loop = loop.stage, _again(loop)
+    here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
+    if loop.contract is None:
+        return agree_or_ask(loop, at, policy, *here)
+    if stage is Stage.PUBLISHING and loop.verdict and loop.verdict.head_sha == loop.head_sha:
+        return told_first(loop.model_copy(update={"stage": stage}), policy, *here, publish(loop))
+    if stage in {Stage.GATING, Stage.CHECKING, Stage.PUBLISHING} and loop.head_sha:
+        return start_run(loop.model_copy(update={"evidence": (), "verdict": None}), "gate", at, policy, *here)
+    begun = 1 if stage is not Stage.PREPARING else 0
+    return start_iteration(loop.model_copy(update={"iteration": max(loop.iteration - begun, 0)}), at, policy, *here)

@@ -1,0 +1,86 @@
+"""How a rebuilt loop goes on, phase by phase."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.commands import MergePullRequest, PublishBranch, StartRun
+from jobs.loop import Loop, Stage
+from jobs.workflow import ServicePolicy
+from jobs.workflow.resume import resume
+
+from .conftest import HEAD, kinds
+
+HERE = ["MoveTicket", "SetNeedsHuman"]
+
+
+def at(loop: Loop, stage: Stage, **fields: object) -> Loop:
+    return loop.model_copy(update={"stage": stage, "run_id": "", **fields})
+
+
+@pytest.mark.parametrize(("stage", "role"), [(Stage.MAKING, "maker"), (Stage.GATING, "gate"), (Stage.CHECKING, "gate")])
+def test_a_run_that_was_lost_starts_in_a_new_generation(
+    making: Loop, policy: ServicePolicy, stage: Stage, role: str
+) -> None:
+    decision = resume(at(making, stage, head_sha=HEAD, iteration=2), 5.0, policy)
+
+    (run,) = [c.spec for c in decision.commands if isinstance(c, StartRun)]
+    assert kinds(decision.commands) == [*HERE, "StartRun"]
+    assert (run.role, run.run_id, run.start_sha) == (role, f"ENG-1-g2-r0-i2-{role}", HEAD)
+
+
+def test_a_known_verdict_is_published_without_another_run(review: Loop, policy: ServicePolicy) -> None:
+    decision = resume(at(review, Stage.PUBLISHING), 5.0, policy)
+
+    (push,) = [c for c in decision.commands if isinstance(c, PublishBranch)]
+    assert (push.generation, push.sha, decision.loop.stage) == (2, HEAD, Stage.PUBLISHING)
+
+
+def test_a_verdict_that_was_too_long_to_remember_is_made_again(review: Loop, policy: ServicePolicy) -> None:
+    decision = resume(at(review, Stage.PUBLISHING, verdict=None), 5.0, policy)
+
+    assert decision.loop.stage is Stage.GATING
+
+
+@pytest.mark.parametrize("stage", [Stage.ASKING, Stage.REVIEW, Stage.NEEDS_HUMAN, Stage.STOPPED, Stage.DONE])
+def test_what_waits_or_has_ended_is_left_as_it_is(review: Loop, policy: ServicePolicy, stage: Stage) -> None:
+    loop = at(review, stage)
+
+    assert resume(loop, 5.0, policy).loop == loop
+    assert not resume(loop, 5.0, policy).commands
+
+
+def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy: ServicePolicy) -> None:
+    approved = resume(at(review, Stage.MERGING, approved_sha=HEAD), 5.0, policy)
+    bare = resume(at(review, Stage.MERGING), 5.0, policy)
+
+    assert [c.sha for c in approved.commands if isinstance(c, MergePullRequest)] == [HEAD]
+    assert (bare.loop.stage, kinds(bare.commands)) == (Stage.REVIEW, [])
+    assert "once more" in bare.loop.reason
+
+
+@pytest.mark.parametrize(("asked", "stage"), [(True, Stage.ASKING), (False, Stage.NEEDS_HUMAN)])
+def test_a_card_that_we_moved_to_people_last_waits_for_them_without_another_comment(
+    making: Loop, policy: ServicePolicy, asked: bool, stage: Stage
+) -> None:
+    ticket = making.ticket.model_copy(update={"column": "Needs Human"})
+    contract = None if asked else making.contract
+
+    decision = resume(at(making, Stage.PREPARING, ticket=ticket, contract=contract), 5.0, policy)
+
+    assert (decision.loop.stage, kinds(decision.commands)) == (stage, [])
+    assert "last comment above" in decision.loop.reason
+
+
+def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy) -> None:
+    ticket = making.ticket.model_copy(update={"column": "Backlog"})
+
+    decision = resume(at(making, Stage.MAKING, ticket=ticket), 5.0, policy)
+
+    assert (decision.loop.stage, kinds(decision.commands)) == (Stage.STOPPED, ["PostComment"])
+
+
+def test_used_up_money_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
+    spent = making.usage.model_copy(update={"cost_usd": policy.max_ticket_cost_usd})
+
+    assert resume(at(making, Stage.MAKING, usage=spent), 5.0, policy).loop.stage is Stage.NEEDS_HUMAN
