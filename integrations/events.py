@@ -258,12 +258,15 @@ class PullRequestOpened(_Event):
 
 
 class CommandFailed(_Event):
-    """An effect cannot be performed and a retry would not help."""
+    """An effect cannot be performed and a retry would not help.
+
+    `put_aside`: the fault is ours; the command, or an event if `command` names one, waits as a dead letter."""
 
     kind: Literal["CommandFailed"] = "CommandFailed"
     generation: int
     command: str
     reason: str
+    put_aside: bool = False
 
 
 Event = Annotated[

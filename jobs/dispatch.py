@@ -5,6 +5,7 @@ A crash anywhere repeats an entry, which is harmless: a mailbox takes an event o
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from integrations.events import (
 )
 from integrations.sources import SOURCES
 from jobs import keys, queues
+from jobs.dead import DeadLetters, delivery_letter
 from jobs.failpoints import fail
 from jobs.store import Store, text_of
 
@@ -77,7 +79,7 @@ def _deliver_or_bury(redis: Redis, fields: dict[str, bytes]) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - the dispatcher's one place that catches everything
         _log.exception("a fault of ours", delivery=text_of(fields["delivery_id"]))
-        Store(redis).bury(text_of(fields["body"]), f"{type(error).__name__}: {error}")
+        DeadLetters(redis).keep(delivery_letter(fields, f"{type(error).__name__}: {error}", time.time()))
 
 
 def _deliver(redis: Redis, fields: dict[str, bytes]) -> None:

@@ -8,18 +8,21 @@ ours that is tried five times and then buried with its cause.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import structlog
+from pydantic import ValidationError
 
 from integrations.errors import IntegrationError, Rejected, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketCommented, TicketMoved
 from jobs import keys, queues
+from jobs.commands import Lane
+from jobs.dead import Box, DeadLetter, DeadLetters, id_of
 from jobs.failpoints import fail
 from jobs.gather import gather
 from jobs.lease import Lease, hold
 from jobs.loop import Loop, Stage
+from jobs.messages import put_aside_reason
 from jobs.perform import Context, name_of, perform
 from jobs.policy import PolicyError
 from jobs.rebuild import restore
@@ -60,10 +63,10 @@ def _step(ticket_id: str, lease: Lease, world: World) -> float | None:
     """Perform or decide one thing. 0: done, go on. None: nothing was there. Seconds: wait that long first.
 
     While a provider is away its commands wait, but events are still decided, so that a stop never waits for it."""
-    inner = world.store.next_command(ticket_id, "inner")
+    inner = _next_command(ticket_id, "inner", lease, world)
     if inner:
         return _perform(inner, ticket_id, lease, world)
-    outer = world.store.next_command(ticket_id, "outer")
+    outer = _next_command(ticket_id, "outer", lease, world)
     wait = max(world.redis.pttl(keys.retry_at(ticket_id)), 0) / 1000
     if outer and not wait:
         return _perform(outer, ticket_id, lease, world)
@@ -75,7 +78,11 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
     raw = world.store.next_event(ticket_id)
     if raw is None:
         return None
-    event = EVENT.validate_json(raw)
+    try:
+        event = EVENT.validate_json(raw)
+    except ValidationError as error:
+        _put_aside(_letter("mailbox", "event", raw, error, ticket_id, world), ticket_id, lease, world)
+        return 0.0
     try:
         before = world.store.load(ticket_id) or _from_board(event, lease, world)
         if before is None and not isinstance(event, TicketMoved):
@@ -87,9 +94,18 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - the one place that catches everything; under test it raises
-        drop = partial(world.store.commit, lease, ticket_id, raw, None, ())
-        return _bury(ticket_id, "event", raw.decode(), error, world, drop)
+        return _fault("mailbox", event.kind, raw, error, ticket_id, lease, world)
     return 0.0
+
+
+def _next_command(ticket_id: str, lane: Lane, lease: Lease, world: World) -> Posted | None:
+    """The head of an outbox; what a newer release has put there and this one cannot read is put aside."""
+    while True:
+        try:
+            return world.store.next_command(ticket_id, lane)
+        except ValidationError as error:
+            raw = world.store.head(ticket_id, lane)
+            _put_aside(_letter(lane, "command", raw, error, ticket_id, world), ticket_id, lease, world)
 
 
 def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
@@ -133,9 +149,7 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - as above
-        fault = _refused(posted, loop, f"internal error: {error}")
-        drop = partial(world.store.performed, lease, ticket_id, posted, fault)
-        return _bury(ticket_id, posted.command.kind, posted.raw.decode(), error, world, drop)
+        return _fault(posted.lane, posted.command.kind, posted.raw, error, ticket_id, lease, world)
     world.store.performed(lease, ticket_id, posted, events)
     fail(name_of(posted.command), "journaled")
     return 0.0
@@ -161,14 +175,43 @@ def _wait(ticket_id: str, item: str, error: Unavailable, world: World) -> float:
     return float(wait)
 
 
-def _bury(ticket_id: str, item: str, raw: str, error: Exception, world: World, drop: Callable[[], None]) -> float:
-    """A fault of ours: try again a few times, then keep it for a person and go on with the ticket."""
-    failures = world.store.failed(ticket_id, item)
-    _log.exception("a fault of ours", item=item, failures=failures)
+def _fault(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, lease: Lease, world: World) -> float:
+    """A fault of ours: try again a few times, then keep the item for a person and go on with the ticket."""
+    failures = world.store.failed(ticket_id, kind)
+    _log.exception("a fault of ours", item=kind, failures=failures)
     if world.raise_faults:
         raise error
     if failures < GIVE_UP_AFTER:
         return 0.5 * 2.0**failures
-    world.store.bury(raw, f"{type(error).__name__}: {error}")
-    drop()
+    _put_aside(_letter(box, kind, raw, error, ticket_id, world), ticket_id, lease, world)
     return 0.0
+
+
+def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, world: World) -> DeadLetter:
+    loop = world.store.load(ticket_id)
+    return DeadLetter(
+        id=id_of(ticket_id, box, raw),
+        box=box,
+        kind=kind,
+        cause=f"{type(error).__name__}: {error}",
+        at=time.time(),
+        ticket_id=ticket_id,
+        identifier=loop.identifier if loop else "",
+        item=raw.decode(),
+    )
+
+
+def _put_aside(letter: DeadLetter, ticket_id: str, lease: Lease, world: World) -> None:
+    """The ticket hears of it as of a command that failed; what fails while it hears is told to nobody but the log."""
+    loop = world.store.load(ticket_id)
+    _log.error("put aside", item=letter.kind, id=letter.id, cause=letter.cause)
+    told = CommandFailed(
+        event_id=f"dead:{letter.id}",
+        ticket_id=ticket_id,
+        at=letter.at,
+        generation=letter.generation if letter.generation is not None else loop.generation if loop else 0,
+        command=letter.kind,
+        reason=put_aside_reason(letter.kind, letter.cause.partition(":")[0], letter.id),
+        put_aside=True,
+    )
+    DeadLetters(world.redis).bury(lease, letter, told if loop and letter.kind != CommandFailed.__name__ else None)

@@ -11,7 +11,7 @@ READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: runs that have not finished
 LOOPS = "loops"  # set: tickets with a loop
 REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
-DEAD = "dead"  # list: items that failed too often, as JSON with their cause
+DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
 
 
 def seen(source: str, delivery_id: str) -> str:

@@ -256,6 +256,14 @@ def closed_reason(by: str) -> str:
     return f"the pull request was closed{f' by {by}' if by else ''} without a merge."
 
 
+def put_aside_reason(item: str, fault: str, letter_id: str) -> str:
+    """An item that Loopline itself cannot deal with."""
+    return (
+        f"Loopline failed at `{item}` again and again ({fault}) and has put it aside; "
+        f"`python -m service redrive {letter_id}` tries it once more."
+    )
+
+
 def approve_again_reason() -> str:
     """What a rebuilt loop that was merging waits for when nobody's approval can be found."""
     return "Loopline's memory was rebuilt from this ticket while it merged: answer `/approve` and `/merge` once more."

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from redis import Redis
 
 from integrations.events import EVENT, Event
@@ -44,10 +46,13 @@ class Store:
         return Loop.model_validate_json(raw) if raw else None
 
     def loops(self) -> list[Loop]:
-        """Every loop there is, in no order."""
+        """Every loop there is that this release can read, in no order."""
         ids = [text_of(t) for t in self.redis.smembers(keys.LOOPS)]
-        raw = self.redis.mget([keys.loop(t) for t in ids]) if ids else []
-        return [Loop.model_validate_json(one) for one in raw if one]
+        found = []
+        for raw in self.redis.mget([keys.loop(t) for t in ids]) if ids else []:
+            with suppress(ValidationError):
+                found += [Loop.model_validate_json(raw)] if raw else []
+        return found
 
     def deliver(self, event: Event) -> bool:
         """Put an event into its ticket's mailbox; False when it was there before."""
@@ -93,17 +98,24 @@ class Store:
         return bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *pairs]))
 
     def next_command(self, ticket_id: str, lane: Lane) -> Posted | None:
-        """The head of an outbox."""
-        raw = self.redis.lindex(keys.outbox(ticket_id, lane), 0)
-        if raw is None:
+        """The head of an outbox. Raises `pydantic.ValidationError` when this release does not know it."""
+        raw = self.head(ticket_id, lane)
+        if not raw:
             return None
         envelope = json.loads(raw)
-        return Posted(envelope["id"], COMMAND.validate_python(envelope["command"]), lane, text_of(raw).encode())
+        return Posted(envelope["id"], COMMAND.validate_python(envelope["command"]), lane, raw)
+
+    def head(self, ticket_id: str, lane: Lane) -> bytes:
+        """The head of an outbox as it lies there, empty when there is none."""
+        return text_of(self.redis.lindex(keys.outbox(ticket_id, lane), 0) or b"").encode()
 
     def waiting(self, ticket_id: str, lane: Lane) -> list[Command]:
-        """All commands of an outbox, the head first."""
-        raw = self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1)
-        return [COMMAND.validate_python(json.loads(one)["command"]) for one in raw]
+        """All commands of an outbox that this release knows, the head first."""
+        found = []
+        for raw in self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1):
+            with suppress(ValidationError):
+                found.append(COMMAND.validate_python(json.loads(raw)["command"]))
+        return found
 
     def performed(self, lease: Lease, ticket_id: str, posted: Posted, events: Iterable[Event]) -> None:
         """The command is done: it leaves the outbox, what it brought about enters the mailbox."""
@@ -128,11 +140,6 @@ class Store:
         count = self.redis.hincrby(keys.failures(ticket_id), item, 1)
         self.redis.expire(keys.failures(ticket_id), 86_400)
         return int(count)
-
-    def bury(self, item: str, cause: str) -> None:
-        """Keep what failed too often, with its cause, for a person to look at."""
-        self.redis.lpush(keys.DEAD, json.dumps({"item": item, "cause": cause}))
-        self.redis.ltrim(keys.DEAD, 0, 9_999)
 
 
 def text_of(raw: bytes | str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `python -m service up|web|dashboard|check|rebuild|version`, also installed as `loopline`.
+"""The command line, `python -m service COMMAND`, also installed as `loopline`; `--help` lists the commands.
 
 Called by people, by the supervisor and by the Procfile. Whatever is wrong is said in one sentence each on stderr.
 """
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(given.command)
         case "check":
             return _check(given.env_file)
-        case "rebuild":
+        case "rebuild" | "dead" | "redrive":
             return _repair(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
@@ -41,7 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="say what keeps Loopline from working")
     rebuild = commands.add_parser("rebuild", help="restore from the board what Redis has forgotten")
     rebuild.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    for command in (up, check, rebuild):
+    dead = commands.add_parser("dead", help="list what failed again and again and was put aside")
+    redrive = commands.add_parser("redrive", help="send what was put aside on its way again")
+    which = redrive.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="?", default="", help="a dead letter's id, as `dead` lists it")
+    which.add_argument("--all", action="store_true", help="all of them")
+    for command in (up, check, rebuild, dead, redrive):
         command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings (default: %(default)s)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -96,7 +101,13 @@ def _repair(given: argparse.Namespace) -> int:
     logging.configure("repair", settings.secret_values(), sys.stderr)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
+            match given.command:
+                case "dead":
+                    return repair.show_dead(redis, sys.stdout)
+                case "redrive":
+                    return repair.redrive(redis, sys.stdout, None if given.all else given.id)
+                case _:
+                    return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:
             sys.stderr.write(f"Redis does not answer ({error}); is Loopline up?\n")
             return 1

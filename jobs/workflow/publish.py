@@ -60,4 +60,6 @@ def on_command_failed(loop: Loop, event: CommandFailed, policy: ServicePolicy) -
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:
         return escalate(loop, event.reason, policy)
+    if event.put_aside and event.command != "PostComment":
+        return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

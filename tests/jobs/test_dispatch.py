@@ -7,6 +7,7 @@ from redis import Redis
 
 from integrations.base import Delivery
 from jobs import keys
+from jobs.dead import DeadLetter, DeadLetters, fields_of
 from jobs.dispatch import dispatch, prepare
 from service.intake import Received, accept
 
@@ -21,9 +22,9 @@ def take_in(redis: Redis, source: str, delivery_id: str) -> None:
     accept(redis, Received(Delivery(source, delivery_id, content_key, body, "push"), 0.0))
 
 
-def left_over(redis: Redis) -> tuple[int, list[bytes]]:
+def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
     """Deliveries that are not through, and the dead letters."""
-    return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], redis.lrange(keys.DEAD, 0, -1)
+    return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], DeadLetters(redis).all()
 
 
 def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
@@ -42,4 +43,5 @@ def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Re
     assert dispatch(redis, "clock", 10) == 2
     pending, (dead,) = left_over(redis)
     assert pending == 0
-    assert json.loads(dead)["cause"].startswith("KeyError")
+    assert dead.cause.startswith("KeyError")
+    assert json.loads(fields_of(dead)["body"])["ref"] == "refs/heads/main"

@@ -66,6 +66,7 @@ SHOWN = {
     "merged_message": [m.merged_message(DONE)],
     "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
     "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
+    "put_aside_reason": [m.put_aside_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
     "approve_again_reason": [m.approve_again_reason()],
     "rebuilt_reason": [m.rebuilt_reason()],
     "no_change_reason": [m.no_change_reason()],
