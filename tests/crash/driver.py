@@ -1,0 +1,79 @@
+"""Runs one cell of the crash matrix on a fresh stack and says what the crash changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.crash.cells import Cell
+from tests.crash.facts import Facts, complaints, facts_of
+from tests.crash.stack import FragileStack, processes_below
+from tests.crash.story import Stuck, play
+
+ORACLE = Cell("oracle")
+SWEEP_SECONDS = "3"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a cell: the sentences are empty when everything held. `seconds` is the story's duration."""
+
+    cell: str
+    sentences: list[str]
+    seconds: float
+    facts: Facts | None = None
+
+
+def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) -> Outcome:
+    """Play the story with this cell's crash in it and compare. The home is removed when everything held."""
+    settings = {"LOOPLINE_SWEEP_SECONDS": SWEEP_SECONDS, "LOOPLINE_FAILPOINT": cell.point}
+    stack = FragileStack(home, first_port, latency=0.0, extra=settings)
+    facts, seconds, sentences = None, 0.0, []
+    try:
+        with stack:
+            for fault in cell.faults:
+                stack.misbehave(fault.standin, **{k: v for k, v in asdict(fault).items() if k != "standin"})
+            seconds = play(stack)
+            facts = facts_of(stack)
+            sentences += _unreached(cell, stack)
+    except (Stuck, RuntimeError, OSError) as error:
+        sentences.append(f"{type(error).__name__}: {error}")
+    sentences += _stragglers(home)
+    if oracle and oracle.facts and facts:
+        sentences += complaints(oracle.facts, facts)
+        if seconds > oracle.seconds + cell.recovery:
+            sentences.append(f"I12 it took {seconds:.1f} s instead of {oracle.seconds:.1f} s")
+    if not sentences:
+        shutil.rmtree(home, ignore_errors=True)
+    return Outcome(cell.name, sentences, seconds, facts)
+
+
+def _unreached(cell: Cell, stack: FragileStack) -> list[str]:
+    """A cell whose crash never came proves nothing."""
+    if cell.point:
+        step, phase, hit, _ = cell.point.split(":")
+        if not (stack.service_home / "failpoints" / f"{step}.{phase}.{hit}").exists():
+            return [f"the point {cell.point} was never reached"]
+    for fault in cell.faults:
+        if any(left["times"] == fault.times for left in stack.faults_left(fault.standin)):
+            return [f"the fault {fault.kind} on {fault.operation} never came"]
+    return []
+
+
+def _stragglers(home: Path) -> list[str]:
+    """Processes that outlive their stack by two seconds; they are ended, so that the next cell is undisturbed."""
+    deadline = time.monotonic() + 2
+    while (found := processes_below(home)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if found:
+        listed = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout.split()
+        for pid in listed:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    return [f"I6 still running: {line}" for line in found]
