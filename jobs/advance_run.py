@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 import structlog
+from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
@@ -45,6 +46,7 @@ def advance_run(run_id: str) -> None:
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_asker(world.runs, spec.run_id, lease, world.stopping.is_set)
     piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
+    piece.conversation.tell()  # what a slice that died had taken and not told
     try:
         ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _ROLES[spec.role](piece)
     except Unavailable as error:
@@ -52,8 +54,8 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         return
     except Rejected as error:
         ended = Ended("failed", str(error))
-    except LeaseLost:
-        raise
+    except (LeaseLost, RedisError):
+        raise  # neither is the run's fault: whoever is woken next goes on
     except Exception as error:
         _log.exception("a fault of ours")
         if world.raise_faults:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError, Rejected, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketCommented, TicketMoved
@@ -91,8 +92,8 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
         _settle(event, raw, before, lease, world)
     except Unavailable as error:
         return _wait(ticket_id, "event", error, world)
-    except LeaseLost:
-        raise
+    except (LeaseLost, RedisError):
+        raise  # neither is the event's fault: whoever is woken next tries it again
     except Exception as error:  # noqa: BLE001 - the one place that catches everything; under test it raises
         return _fault("mailbox", event.kind, raw, error, ticket_id, lease, world)
     return 0.0
@@ -146,7 +147,7 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
         return 0.0
     except (IntegrationError, PolicyError) as error:
         events = _refused(posted, loop, str(error))
-    except LeaseLost:
+    except (LeaseLost, RedisError):
         raise
     except Exception as error:  # noqa: BLE001 - as above
         return _fault(posted.lane, posted.command.kind, posted.raw, error, ticket_id, lease, world)

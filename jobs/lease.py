@@ -101,7 +101,9 @@ _heart = _Heart()
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
     """Take the lease on `name` and keep it alive; None when somebody else has it. Dropped at the end."""
     fail("lease", "before")
-    token = run_script(redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS])
+    token = run_script(
+        redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS, uuid.uuid4().hex[:8]]
+    )
     if token is None:
         yield None
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 from redis import Redis
 
@@ -66,8 +67,8 @@ class Runs:
         """Put words where the run finds them before its next model call; once per command."""
         text = f"Words from {words.author} on the ticket:\n{words.text}"
         entry = json.dumps({"text": text, "comment_ids": [words.comment_id]})
-        steering = keys.steering(run_id)
-        run_script(self.redis, "steer", [f"{steering}:{command_id}", steering], [entry, KEPT_SECONDS])
+        names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
+        run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])
 
     def transcript(self, run_id: str, after: str = "-") -> list[tuple[str, Entry]]:
         """Entries with their stream ids; `after` is an id that was seen already."""
@@ -132,25 +133,30 @@ class RunConversation:
     def append(self, entry: Entry) -> None:
         """Make the entry durable before returning."""
         fail(entry.kind, "done")
-        self._script("append", [keys.transcript(self._spec.run_id)], [entry.kind, json.dumps(dict(entry.data))])
+        self._script(
+            "append", [keys.transcript(self._spec.run_id)], [entry.kind, json.dumps(dict(entry.data)), uuid4().hex]
+        )
         fail(entry.kind, "journaled")
 
     def take_steering(self) -> list[Entry]:
         """Move waiting words into the transcript, and tell the ticket that the agent has them."""
         fail("model_call", "before")
         r = self._spec.run_id
-        taken = self._script("take_steering", [keys.transcript(r), keys.steering(r)], [])
-        entries = [Entry("steering", json.loads(raw)) for raw in taken]
-        if entries:
-            self._tell(entries)
-        return entries
+        taken = self._script("take_steering", [keys.transcript(r), keys.steering(r)], [uuid4().hex])
+        if taken:
+            fail("steering", "journaled")
+            self.tell()
+        return [Entry("steering", json.loads(raw)) for raw in taken]
 
-    def _tell(self, entries: list[Entry]) -> None:
-        ids = tuple(c for entry in entries for c in entry.data["comment_ids"])
-        count = self._runs.redis.xlen(keys.transcript(self._spec.run_id))
-        event_id = f"{self._spec.run_id}:heard:{count}"
+    def tell(self) -> None:
+        """Tell the ticket which words the agent has; each once, however often this is called."""
         t, r = self._spec.ticket_id, self._spec.run_id
-        Store(self._runs.redis).deliver(SteeringTaken(event_id=event_id, ticket_id=t, run_id=r, comment_ids=ids))
+        for stream_id, entry in self._runs.transcript(r):
+            if entry.kind == "steering":
+                event_id, ids = f"{r}:heard:{stream_id}", tuple(entry.data["comment_ids"])
+                Store(self._runs.redis).deliver(
+                    SteeringTaken(event_id=event_id, ticket_id=t, run_id=r, comment_ids=ids)
+                )
 
     def charge(self, usage: Usage) -> Usage:
         """Add to the run's ledger. Only the lease's holder writes it, so read and write need no script of their own."""
