@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
-from jobs import failpoints, logging
+from jobs import failpoints, logging, owners
 from jobs.connection import check_persistence, connect
 from jobs.queues import AGENTS, EVENTS, wake_sweep
 from jobs.settings import Role, Settings, load
@@ -94,6 +94,7 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Until `stop`; False when something under way did not end in time."""
+    owners.announce(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True
