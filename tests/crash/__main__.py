@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ def main() -> int:
     """Exit code 0 when every cell held."""
     args = _arguments()
     cells = list(CELLS.values()) if args.all else [CELLS[name] for name in args.names]
+    random.Random(args.seed).shuffle(cells)
     home = args.home or Path(tempfile.mkdtemp(prefix="loopline-crash-"))
     lanes: SimpleQueue[int] = SimpleQueue()
     for lane in range(args.jobs):
@@ -38,7 +40,10 @@ def main() -> int:
         return outcome
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        outcomes = list(pool.map(one, cells))
+        try:
+            outcomes = list(pool.map(one, cells))
+        finally:
+            pool.shutdown(cancel_futures=True)  # an interrupt waits for the cells under way, not for all
     failed = [outcome for outcome in outcomes if outcome.sentences]
     for outcome in failed:
         _print(f"FAILED {outcome.cell}", *(f"    {sentence}" for sentence in outcome.sentences))
@@ -62,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every cell")
     parser.add_argument("--list", action="store_true", help="print the names of all cells")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="stacks at the same time (2)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the order in which they run (0)")
     parser.add_argument("--home", type=Path, metavar="DIR", help="where the stacks write (a new temporary folder)")
     args = parser.parse_args()
     if args.list:

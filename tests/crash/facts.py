@@ -14,9 +14,11 @@ from typing import Any
 
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.story import memory
+from integrations.standins.linear.seed import stable_id
 from tests.crash.stack import FragileStack, git, unfinished
 from tests.crash.story import BESIDE, BUG
 
+OURS = stable_id("User", "loopline@acme.test")
 LOST_CALLS = 2  # a killed agent process loses at most the call under way of each of the two runs
 
 
@@ -69,20 +71,15 @@ def plain(text: str) -> str:
 
 
 def _moves(stack: FragileStack, ticket: dict[str, Any]) -> list[str]:
-    """The columns that Loopline moved the ticket into; setting the same one twice is no move."""
+    """The columns that Loopline moved the ticket into, each write of it."""
     names = {state["id"]: state["name"] for state in ticket["team"]["states"]["nodes"]}
     moves: list[str] = []
     for entry in stack.log("linear"):
-        wanted = entry["input"].get("input", {}) if isinstance(entry["input"], dict) else {}
-        ours = entry["operation"] == "issueUpdate" and entry["actor"] != _person(stack)
-        if ours and entry["input"].get("id") == ticket["id"] and "stateId" in wanted:
-            moves += [names[wanted["stateId"]]]
+        wanted = entry["input"]
+        ours = entry["operation"] == "issueUpdate" and entry["actor"] == OURS
+        if ours and wanted["id"] == ticket["id"] and "stateId" in wanted:
+            moves.append(names[wanted["stateId"]])
     return moves
-
-
-def _person(stack: FragileStack) -> str:
-    """Ana's id, as the write log names her: the first drag is hers."""
-    return str(next(e["actor"] for e in stack.log("linear") if e["operation"] == "issueUpdate"))
 
 
 def _repository(stack: FragileStack) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,7 +71,7 @@ class FragileStack(Stack):
             name, process = self._processes[-1]
             if name == "service" and process.poll() is not None:
                 self._processes.pop()
-                self._spawn("service", [sys.executable, "-m", "service", "up"], self.settings())
+                self._spawn(name, list(process.args), self.settings())  # type: ignore[arg-type]
 
 
 def free_ports(first: int) -> int:
