@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
+from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
@@ -46,6 +47,7 @@ def advance_run(run_id: str) -> None:
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_asker(world.runs, spec.run_id, lease, world.stopping.is_set)
     piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
+    end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
     try:
         ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _ROLES[spec.role](piece)

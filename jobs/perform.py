@@ -17,6 +17,7 @@ from typing import Any
 from integrations.base import Attachment
 from integrations.errors import NotFound
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, Ticket, WorkspaceReady
+from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import commands as c
 from jobs import keys, queues
 from jobs.failpoints import fail
@@ -200,6 +201,7 @@ def clean_up(command: c.CleanUp, at: Context) -> None:
     folder = at.world.run_folder(at.ticket.identifier)
     mirror = at.world.mirror(command.repository)
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
+        end_sandboxes_of(run)
         mirror.remove_workspace(run)
     if folder.is_dir():
         shutil.rmtree(folder)
