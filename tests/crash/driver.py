@@ -44,7 +44,7 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
             sentences += _unreached(cell, stack)
     except (Stuck, RuntimeError, OSError) as error:
         sentences.append(f"{type(error).__name__}: {error}")
-    sentences += _stragglers(home)
+    sentences += stragglers(home)
     if oracle and oracle.facts and facts:
         sentences += complaints(oracle.facts, facts)
         if seconds > oracle.seconds + cell.recovery:
@@ -66,7 +66,7 @@ def _unreached(cell: Cell, stack: FragileStack) -> list[str]:
     return []
 
 
-def _stragglers(home: Path) -> list[str]:
+def stragglers(home: Path) -> list[str]:
     """Processes that outlive their stack by two seconds; they are ended, so that the next cell is undisturbed."""
     deadline = time.monotonic() + 2
     while (found := processes_below(home)) and time.monotonic() < deadline:
