@@ -48,6 +48,9 @@ _NEW = """mutation New($input: IssueCreateInput!) { issueCreate(input: $input) {
 _MOVE = """mutation Move($id: String!, $state: String!) {
   issueUpdate(id: $id, input: { stateId: $state }) { success }
 }"""
+_SAY = """mutation Say($id: String!, $body: String!) {
+  commentCreate(input: { issueId: $id, body: $body }) { success }
+}"""
 _TEAM = """query Team($key: String!) {
   teams(filter: { key: { eq: $key } }) { nodes { id states(first: 20) { nodes { id name } } } }
 }"""
@@ -77,6 +80,10 @@ class Board:
         ticket = self._ask(_NEW, input=given)["issueCreate"]["issue"]["id"]
         self._ask(_MOVE, id=ticket, state=self._agent)
         return str(ticket)
+
+    def say(self, ticket_id: str, body: str) -> None:
+        """Comment on a ticket."""
+        self._ask(_SAY, id=ticket_id, body=body)
 
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         """Column, comments, labels and attachments of one ticket."""

@@ -33,15 +33,25 @@ class FragileStack(Stack):
         """Start everything, then keep the supervisor alive."""
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._coming: list[tuple[str, str]] = []
         super().start()
         self._keeper.start()
 
     def close(self) -> None:
-        """Stop keeping, then stop everything."""
+        """Stop keeping, then kill everything: what the supervisor started has to die with it."""
         self._closing.set()
         if self._keeper.is_alive():
             self._keeper.join()
+        for _, process in self._processes:
+            process.kill()
         super().close()
+
+    def _await(self, name: str, url: str) -> None:
+        """All at once: nothing needs the stand-ins before the service is up."""
+        self._coming.append((name, url))
+        if name == "service":
+            for one in self._coming:
+                super()._await(*one)
 
     @property
     def service_home(self) -> Path:
