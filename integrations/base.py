@@ -215,6 +215,10 @@ class CodeHost(Protocol):
     def delete_branch(self, repository: str, branch: str) -> None:
         """Delete the branch; gone already is success."""
 
+    def redeliver(self, repository: str, since: float) -> int:
+        """Ask for every webhook delivery about this repository that never arrived since `since` (Unix seconds); returns
+        how many. Those that did arrive are left alone, so asking twice is harmless."""
+
     def may_steer(self, repository: str, login: str) -> bool:
         """Whether this account may write to the repository, looked up."""
 

@@ -98,7 +98,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True
-    for name in ("jobs.drive", "jobs.sweep") if role == "worker" else ("jobs.advance_run",):
+    for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
         import_module(name)  # now, so that a broken module shows at the start and no job pays for it
     from jobs import world
 

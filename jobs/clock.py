@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from jobs import dispatch, keys, queues
 from jobs.failpoints import fail
+from jobs.journal import Journal
 from jobs.lease import OWNER, Lease, hold
 from jobs.owners import drop_leases_of_the_dead
 from jobs.runs import Runs
@@ -24,6 +25,7 @@ from jobs.store import text_of
 LEADER = "clock"
 RECONCILE_SECONDS = 1.0
 DISPATCH_WAIT_MS = 250
+REDELIVER_SECONDS = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -43,11 +45,12 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
 
 def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event) -> None:
     dispatch.prepare(redis)
-    next_reconcile = next_sweep = 0.0
+    journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000)
+    next_reconcile = next_sweep = next_redeliver = 0.0
     while not stop.is_set():
         fail("lead", "before")
         lease.check()
-        dispatch.dispatch(redis, OWNER, DISPATCH_WAIT_MS)
+        dispatch.dispatch(redis, OWNER, DISPATCH_WAIT_MS, journal)
         now = time.monotonic()
         if now >= next_reconcile:
             next_reconcile = now + RECONCILE_SECONDS
@@ -56,6 +59,9 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds
             queues.wake_sweep(redis)
+        if now >= next_redeliver:
+            next_redeliver = now + REDELIVER_SECONDS
+            queues.wake_redeliver(redis)
 
 
 def reconcile(redis: Redis) -> None:

@@ -28,6 +28,7 @@ from integrations.sources import SOURCES
 from jobs import keys, queues
 from jobs.dead import DeadLetters, delivery_letter
 from jobs.failpoints import fail
+from jobs.journal import Journal
 from jobs.store import Store, text_of
 
 _FROM_CODE_HOST = (
@@ -52,21 +53,28 @@ def prepare(redis: Redis) -> None:
             raise
 
 
-def dispatch(redis: Redis, consumer: str, wait_ms: int) -> int:
+def dispatch(redis: Redis, consumer: str, wait_ms: int, journal: Journal | None = None) -> int:
     """Deliver what lies in the inbox, waiting up to `wait_ms` for something; returns how many entries were handled.
 
-    What an earlier dispatcher took and did not finish comes first."""
+    What an earlier dispatcher took and did not finish comes first. An entry leaves the inbox when it is in the journal
+    and in its mailbox."""
     unfinished: Any = redis.xautoclaim(keys.INBOX, keys.INBOX_GROUP, consumer, min_idle_time=0, count=BATCH)
     entries: list[Any] = list(unfinished[1])
     if not entries:
         fresh: Any = redis.xreadgroup(keys.INBOX_GROUP, consumer, {keys.INBOX: ">"}, count=BATCH, block=wait_ms)
         entries = [entry for _, rows in fresh or [] for entry in rows]
-    for entry_id, fields in entries:
+    named = {entry: {text_of(name): value for name, value in fields.items()} for entry, fields in entries if fields}
+    if journal and named:
+        journal.write([(text_of(entry), fields) for entry, fields in named.items()], time.time())
+    for entry_id, _ in entries:
         fail("dispatch", "before")
-        if fields:
-            _deliver_or_bury(redis, {text_of(name): value for name, value in fields.items()})
+        if entry_id in named:
+            _deliver_or_bury(redis, named[entry_id])
         fail("dispatch", "done")
-        redis.xack(keys.INBOX, keys.INBOX_GROUP, entry_id)
+        with redis.pipeline() as both:
+            both.xack(keys.INBOX, keys.INBOX_GROUP, entry_id)
+            both.xdel(keys.INBOX, entry_id)
+            both.execute()
         fail("dispatch", "journaled")
     return len(entries)
 

@@ -33,6 +33,8 @@ def gather(event: Event, world: World) -> Event | None:
     match event:
         case TicketMoved() | TicketEdited():
             return _ticket(event, world)
+        case TicketRemoved():
+            return _removed(event, world)
         case TicketCommented():
             return _comment(event, world)
         case ReviewSubmitted():
@@ -58,6 +60,14 @@ def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
         _log.warning("ticket of a team that LOOPLINE_TEAMS does not name", ticket=ticket.identifier, team=ticket.team)
         return None
     return event.model_copy(update={"ticket": ticket})
+
+
+def _removed(event: TicketRemoved, world: World) -> Event | None:
+    """A removal may be old news: tickets come back from the trash."""
+    try:
+        return event if world.tracker.fetch(event.ticket_id).trashed else None
+    except NotFound:
+        return event
 
 
 def _comment(event: TicketCommented, world: World) -> Event | None:

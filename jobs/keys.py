@@ -10,6 +10,7 @@ INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: runs that have not finished
 LOOPS = "loops"  # set: tickets with a loop
+SWEEP_TURN = "sweep-turn"  # counter: whose comments the sweep reads next
 REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
 DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
 

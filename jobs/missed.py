@@ -1,16 +1,16 @@
-"""Comments that nobody told us of: found by reading the ticket, made into the events that webhooks would have been.
+"""Comments and reviews that nobody told us of: found by reading, made into the events that webhooks would have been.
 
-Called by `jobs.sweep` and `jobs.rebuild`. Pure. The event ids are made from the comment's own, as
-`integrations.trackers` makes them, so a webhook that comes late after all adds nothing.
+Called by `jobs.sweep` and `jobs.rebuild`. Pure. The event ids are made from the comment's or review's own, as the
+providers' webhooks make them (`integrations.trackers`, `integrations.code_hosts`), so a late webhook adds nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from integrations.base import Comment
-from integrations.events import TicketCommented
+from integrations.base import Comment, Review
+from integrations.events import Person, ReviewSubmitted, TicketCommented
 from jobs.loop import Loop
 
 
@@ -24,6 +24,25 @@ def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
         since = max(loop.last_comment_at, loop.started_at)
         later = [comment for comment in comments if written_at(comment) > since]
     return [_event(comment) for comment in later if not comment.author.is_us]
+
+
+def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmitted]:
+    """The reviews of the commit that is under review now; `at` is Unix seconds. Older ones have had their answer."""
+    return [
+        ReviewSubmitted(
+            event_id=f"review:{review.id}:{review.state}",
+            ticket_id=loop.ticket.id,
+            at=at,
+            repository=loop.repository,
+            number=loop.number,
+            head_sha=review.head_sha,
+            review_id=review.id,
+            state=review.state,
+            author=Person(id=review.author, name=review.author),
+        )
+        for review in reviews
+        if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested")
+    ]
 
 
 def written_at(comment: Comment) -> float:

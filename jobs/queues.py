@@ -21,7 +21,8 @@ LATER = "later"
 _DRIVE = "jobs.drive.drive"
 _ADVANCE = "jobs.advance_run.advance_run"
 _SWEEP = "jobs.sweep.sweep"
-_QUEUE_OF = {_DRIVE: EVENTS, _ADVANCE: AGENTS, _SWEEP: EVENTS}
+_REDELIVER = "jobs.redeliver.redeliver"
+_QUEUE_OF = {_DRIVE: EVENTS, _ADVANCE: AGENTS, _SWEEP: EVENTS, _REDELIVER: EVENTS}
 _FORGET = (Path(__file__).parent / "lua" / "forget.lua").read_text()
 _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
@@ -38,6 +39,7 @@ def run_wake(run_id: str) -> str:
 
 
 SWEEP_WAKE = f"wake:{_SWEEP}"
+REDELIVER_WAKE = f"wake:{_REDELIVER}"
 
 
 def wake_ticket(redis: Redis, ticket_id: str, delay: float = 0) -> None:
@@ -53,6 +55,11 @@ def wake_run(redis: Redis, run_id: str, delay: float = 0) -> None:
 def wake_sweep(redis: Redis) -> None:
     """Let a worker sweep; the clock calls this."""
     _wake(redis, _SWEEP, (), 0)
+
+
+def wake_redeliver(redis: Redis) -> None:
+    """Let a worker ask for missed webhooks; the clock calls this."""
+    _wake(redis, _REDELIVER, (), 0)
 
 
 def woken(redis: Redis, key: str) -> None:

@@ -197,6 +197,10 @@ class Settings(BaseSettings):
     """Seconds between two comparisons of board and code host with what Loopline remembers.
     A missed webhook costs at most this long."""
 
+    journal_megabytes: int = _setting("LOOPLINE_JOURNAL_MEGABYTES", 1000, ge=1)
+    """Megabytes of accepted deliveries that are kept below the home folder, compressed, for at most 90 days.
+    Beyond that the oldest are deleted."""
+
     sandbox_read_only: Paths = _setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Absolute paths that commands in the sandbox may read on top of the system's, comma separated.
     For tool chains outside of /usr."""

@@ -10,15 +10,19 @@ from collections.abc import Iterator
 
 import structlog
 
-from integrations.errors import IntegrationError, Unavailable
+from integrations.errors import IntegrationError, NotFound, Unavailable
 from integrations.events import Event, PullRequestClosed, PullRequestMerged, Ticket, TicketMoved
 from jobs import keys, queues
+from jobs.commands import MoveTicket
 from jobs.failpoints import fail
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
+from jobs.missed import unread, unseen
 from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
+from jobs.workflow.hand_over import left
 from jobs.world import World, current
 
+IN_TURN = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -32,7 +36,11 @@ def sweep() -> None:
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
-            for event in (*_board(name, team, loops, world), *_code_host(name, loops, world)):
+            for event in (
+                *_board(name, team, loops, world),
+                *_code_host(name, loops, world),
+                *_said(name, loops, world),
+            ):
                 if world.store.deliver(event):
                     fail("sweep", "journaled")
                     _log.info("found by the sweep", event_kind=event.kind, ticket=event.ticket_id)
@@ -54,18 +62,28 @@ def _remembers(world: World) -> bool:
 
 
 def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Tickets that wait in the agent column without a loop, and loops whose ticket left our columns."""
+    """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours."""
     shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
     for ticket in shown.values():
         loop = loops.get(ticket.id)
-        waiting = ticket.column == team.columns["agent"] and (
-            loop is None or loop.stage not in AT_WORK | {Stage.MERGING}
-        )
-        if waiting:
+        if _waits(ticket, loop, team) or (loop and _left(ticket, loop, world)):
             yield _moved(ticket, loop)
     for loop in loops.values():
         if loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING} and loop.ticket.id not in shown:
             yield _moved(loop.ticket, loop)
+
+
+def _waits(ticket: Ticket, loop: Loop | None, team: TeamPolicy) -> bool:
+    """Whether somebody put the ticket into the agent column and nobody took it up."""
+    return ticket.column == team.columns["agent"] and (loop is None or loop.stage not in AT_WORK | {Stage.MERGING})
+
+
+def _left(ticket: Ticket, loop: Loop, world: World) -> bool:
+    """Whether a person moved it to where it is not ours; where we are about to move it ourselves, it has not left."""
+    role = world.policy.column_role(ticket.team, ticket.column)
+    if role == "agent" or not left(loop, role):
+        return False
+    return not any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket.id, "outer"))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
@@ -92,3 +110,22 @@ def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Even
             number=loop.number,
             head_sha=now.head_sha,
         )
+
+
+def _said(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
+    """Comments and reviews that we did not hear of, for a few loops in turn: each costs a request, and the hour's
+    allowance is for the work."""
+    heeded = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+    active = sorted((t for t, loop in loops.items() if loop.ticket.team == name and loop.stage in heeded))
+    if not active:
+        return
+    first = world.redis.incrby(keys.SWEEP_TURN, IN_TURN)
+    for n in range(min(IN_TURN, len(active))):
+        loop = loops[active[(first + n) % len(active)]]
+        try:
+            yield from unread(loop, list(world.tracker.comments(loop.ticket.id)))
+        except NotFound:
+            yield _moved(loop.ticket, loop)
+            continue
+        if loop.stage is Stage.REVIEW and loop.number:
+            yield from unseen(loop, world.code_host.reviews(loop.repository, loop.number), time.time())

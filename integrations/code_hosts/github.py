@@ -9,14 +9,16 @@ versions lack it.
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from integrations.base import OUR_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.code_hosts import github_deliveries as deliveries
 from integrations.code_hosts import github_payloads as payloads
 from integrations.code_hosts.github_api import GitHubApi, Grant, LostReply, path
-from integrations.code_hosts.github_app import AppCredentials, InstallationTokens, PersonalToken
+from integrations.code_hosts.github_app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
@@ -24,6 +26,7 @@ _PULLS = (("contents", "read"), ("pull_requests", "write"))
 _STATUSES = (("statuses", "write"),)
 _CHECKS = (("checks", "write"),)
 _CONTENTS = (("contents", "write"),)
+_HOOKS = (("repository_hooks", "write"),)
 _MERGE = (("contents", "write"), ("pull_requests", "write"))
 
 _DESCRIPTION_LIMIT = 140
@@ -53,6 +56,7 @@ class GitHub:
         self._as_app = app is not None
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
         self._api = GitHubApi(url, self._credentials, backoff)
+        self._own_api = GitHubApi(url, AppJwt(app, time.time), backoff) if app else None
         self._merge_method = merge_method
 
     def __repr__(self) -> str:
@@ -61,6 +65,8 @@ class GitHub:
     def close(self) -> None:
         """Close this thread's connections."""
         self._api.close()
+        if self._own_api:
+            self._own_api.close()
         if isinstance(self._credentials, InstallationTokens):
             self._credentials.close()
 
@@ -210,6 +216,15 @@ class GitHub:
         except NotFound:
             return False
         return found.permission in _MAY_WRITE and (found.user is None or found.user.type != "Bot")
+
+    def redeliver(self, repository: str, since: float) -> int:
+        """Ask again for deliveries that never arrived: of the App's hook (all its repositories), or of the repository's
+        hooks that lead to us, for which a token needs webhooks: write."""
+        if self._own_api:
+            return deliveries.redeliver(self._own_api, Grant(repository), "/app/hook/deliveries", since)
+        grant = Grant(repository, _HOOKS)
+        found = deliveries.hooks_of(self._api, grant)
+        return sum(deliveries.redeliver(self._api, grant, hook, since) for hook in found)
 
     # --- statuses ---------------------------------------------------------------------------------------------------
 

@@ -122,7 +122,9 @@ def _review(body: Any, event_id: str) -> list[Event]:
         return []
     review = event.review
     place = _pull_place(event, event_id, review.commit_id, review.submitted_at)
-    said = {"review_id": str(review.id), "state": review.state.lower(), "body": review.body}
+    state = review.state.lower()
+    place["event_id"] = f"review:{review.id}:{state}"  # the sweep's name for it too, so that it counts once
+    said = {"review_id": str(review.id), "state": state, "body": review.body}
     return [ReviewSubmitted.model_validate({**place, **said, "author": _person(review.user)})]
 
 

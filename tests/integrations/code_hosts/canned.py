@@ -29,6 +29,15 @@ def check(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {**known, **shown, "check_suite": {"id": 5}, **changes}
 
 
+def delivery(number: int, guid: str = "g", **changes: Any) -> dict[str, Any]:
+    """A try to hand over an event that ended in silence."""
+    known = {"id": number, "guid": guid, "delivered_at": "2026-01-02T00:00:00Z", "redelivery": False, "duration": 0.1}
+    return {**known, "status": "failed to connect to host", "status_code": 502, "event": "push", **changes}
+
+
+HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhooks/github"}}
+
+
 # One good answer for each route that the adapter uses; no pull request, comment, status or check is there yet.
 ANSWERS = {
     "GET /repos/o/r": Answer(body=REPOSITORY),
@@ -50,6 +59,11 @@ ANSWERS = {
     f"GET /repos/o/r/commits/{SHA}/check-runs": Answer(body={"check_runs": []}),
     "POST /repos/o/r/check-runs": Answer(201, check()),
     "PATCH /repos/o/r/check-runs/1": Answer(body=check()),
+    "GET /repos/o/r/hooks": Answer(body=[HOOK]),
+    "GET /repos/o/r/hooks/3/deliveries": Answer(body=[delivery(9)]),
+    "POST /repos/o/r/hooks/3/deliveries/9/attempts": Answer(202, {}),
+    "GET /app/hook/deliveries": Answer(body=[delivery(9)]),
+    "POST /app/hook/deliveries/9/attempts": Answer(202, {}),
     "GET /repos/o/r/installation": Answer(body={"id": 5}),
     "POST /app/installations/5/access_tokens": Answer(201, {"token": "ghs_x", "expires_at": "2999-01-01T00:00:00Z"}),
 }

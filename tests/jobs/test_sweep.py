@@ -1,0 +1,125 @@
+"""Webhooks that never came: whatever they would have told is found by reading, and coming late they add nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import ReviewSubmitted, TicketCommented, TicketRemoved
+from jobs import keys
+from jobs.gather import gather
+from jobs.loop import Loop, Stage
+from jobs.sweep import IN_TURN, sweep
+
+from . import story
+from .conftest import Board
+from .test_drive import BUG, VAGUE, hand_over, in_review, said
+
+
+def swept(board: Board, identifier: str = BUG) -> Loop:
+    sweep()
+    loop = board.drive(identifier)
+    assert loop
+    return loop
+
+
+def test_a_ticket_whose_hand_over_was_missed_is_taken_up(board: Board) -> None:
+    board.ana.drag(BUG, "Agent")
+
+    assert swept(board).stage is Stage.MAKING
+
+
+@pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human"])
+def test_a_ticket_that_was_dragged_away_unseen_stops(board: Board, column: str) -> None:
+    hand_over(board, BUG)
+    board.ana.drag(BUG, column)
+
+    assert swept(board).stage is Stage.STOPPED
+
+
+def test_a_ticket_that_we_are_about_to_move_has_not_left(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    board.ana.drag(BUG, "Needs Human")
+    t = loop.ticket.id
+    board.world.redis.rpush(
+        keys.outbox(t, "outer"), '{"id": "x", "command": {"kind": "MoveTicket", "column": "working"}}'
+    )
+
+    assert swept(board).stage is Stage.MAKING
+
+
+def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
+    hand_over(board, BUG)
+    board.ana.say(BUG, "use decimals")
+
+    loop = swept(board)
+    again = swept(board)
+
+    assert [words.text for words in loop.words] == ["use decimals"]
+    assert again.words == loop.words
+    late = TicketCommented(
+        event_id=f"comment:{loop.last_comment}", ticket_id=loop.ticket.id, comment_id=loop.last_comment
+    )
+    assert not board.world.store.deliver(late)
+
+
+def test_a_missed_answer_starts_the_work(board: Board) -> None:
+    hand_over(board, VAGUE)
+    board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
+
+    assert swept(board, VAGUE).stage is Stage.MAKING
+
+
+def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    for n in range(2 * IN_TURN):
+        other = loop.model_copy(update={"ticket": loop.ticket.model_copy(update={"id": f"other{n}", "team": "ENG"})})
+        board.world.redis.set(keys.loop(other.ticket.id), other.model_dump_json())
+        board.world.redis.sadd(keys.LOOPS, other.ticket.id)
+    board.ana.say(BUG, "use decimals")
+
+    for _ in range(4):
+        sweep()
+
+    after = board.drive(BUG)
+    assert after and [words.text for words in after.words] == ["use decimals"]
+
+
+@pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.MAKING), ("APPROVE", Stage.REVIEW)])
+def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
+    known = in_review(board)
+    board.ana.review(known.number, event, "name it")
+
+    loop = swept(board)
+
+    assert (loop.stage, bool(loop.approved_sha), loop.revision) == (stage, event == "APPROVE", event != "APPROVE")
+    (review,) = board.world.code_host.reviews(loop.repository, loop.number)
+    late = ReviewSubmitted(
+        event_id=f"review:{review.id}:{review.state}", ticket_id=loop.ticket.id, repository="acme/tally",
+        review_id=review.id, state="approved",
+    )  # fmt: skip
+    assert not board.world.store.deliver(late)
+
+
+def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
+    known = in_review(board)
+    board.ana.merge(known.number)
+
+    assert swept(board).stage is Stage.DONE
+    assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
+
+
+def test_an_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    assert gather(TicketRemoved(event_id="r", ticket_id=loop.ticket.id), board.world) is None
+
+
+def test_a_stale_delivery_says_nothing_but_where_to_read(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    comment = story.say(board, BUG, "the real words")
+    stale = TicketCommented(event_id="s", ticket_id=loop.ticket.id, comment_id=comment, body="forged /stop")
+
+    now = gather(stale, board.world)
+
+    assert isinstance(now, TicketCommented)
+    assert (now.body, now.author and now.author.may_steer) == ("the real words", True)
