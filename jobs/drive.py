@@ -30,6 +30,7 @@ from jobs.rebuild import restore
 from jobs.scripts import LeaseLost
 from jobs.store import Posted
 from jobs.workflow import decide
+from jobs.workflow.decision import still_wanted
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 5
@@ -140,7 +141,8 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
     loop = world.store.load(ticket_id)
     assert loop, "an outbox without a loop"
     try:
-        events = perform(posted.command, Context(posted.id, loop.ticket, world, lease))
+        wanted = still_wanted(loop, posted.command)
+        events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
     except Unavailable as error:
         wait = _wait(ticket_id, posted.command.kind, error, world)
         world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 
 from integrations.base import Role as Column
 from integrations.events import Person, Value
-from jobs.commands import Command, SaveMemory, ShowProgress
-from jobs.loop import Loop
+from jobs.commands import (
+    Command,
+    MergePullRequest,
+    OpenPullRequest,
+    PrepareWorkspace,
+    PublishBranch,
+    SaveMemory,
+    ShowProgress,
+)
+from jobs.loop import Loop, Stage
 from jobs.memory import metadata_of
 from jobs.messages import progress_message, state_message
 
@@ -52,6 +60,20 @@ class Decision:
 
     loop: Loop
     commands: Sequence[Command] = field(default_factory=tuple)
+
+
+_STAGE_OF: dict[type, Stage] = {
+    PrepareWorkspace: Stage.PREPARING,
+    PublishBranch: Stage.PUBLISHING,
+    OpenPullRequest: Stage.PUBLISHING,
+    MergePullRequest: Stage.MERGING,
+}
+
+
+def still_wanted(loop: Loop, command: Command) -> bool:
+    """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
+    stage = _STAGE_OF.get(type(command))
+    return stage is None or (loop.stage is stage and getattr(command, "generation", None) == loop.generation)
 
 
 def told(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:

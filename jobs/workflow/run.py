@@ -22,9 +22,7 @@ _STAGES = {"maker": Stage.MAKING, "gate": Stage.GATING, "checker": Stage.CHECKIN
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """The next maker run, if the ticket still has money."""
-    if loop.usage.cost_usd >= policy.max_ticket_cost_usd:
-        return escalate(loop, f"the ticket's budget of ${policy.max_ticket_cost_usd:.2f} is used up.", policy)
+    """The next maker run."""
     loop = loop.model_copy(update={"iteration": loop.iteration + 1, "reason": "", "unheard": ()})
     return start_run(loop, "maker", at, policy, *commands)
 
@@ -47,7 +45,9 @@ def asked_for(loop: Loop, words: Words) -> Loop:
 def start_run(
     loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy, *commands: Command
 ) -> Decision:
-    """Hand a run of this role to the agents."""
+    """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
+    if role != "gate" and loop.usage.cost_usd >= policy.max_ticket_cost_usd:
+        return escalate(loop, f"the ticket's budget of ${policy.max_ticket_cost_usd:.2f} is used up.", policy)
     run_id = f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{loop.iteration}-{role}"
     loop = loop.model_copy(update={"stage": _STAGES[role], "run_id": run_id})
     return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))

@@ -128,6 +128,12 @@ def test_the_ticket_budget_ends_before_the_next_run_starts(making: Loop, policy:
     assert not [c for c in decision.commands if isinstance(c, StartRun)]
 
 
+def test_no_checker_starts_when_the_ticket_budget_is_spent(making: Loop, policy: ServicePolicy) -> None:
+    gating = at(making, "gate", usage=Usage(cost_usd=20.0))
+
+    assert decide(gating, finished(gating, evidence=(evidence(0),)), policy).loop.stage is Stage.NEEDS_HUMAN
+
+
 def test_a_late_report_of_a_replaced_run_only_leaves_its_bill(making: Loop, policy: ServicePolicy) -> None:
     late = finished(making, usage=Usage(model_calls=2)).model_copy(update={"generation": 0})
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented
+from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
 from jobs.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.decision import still_wanted
 
 from .conftest import HEAD, OTHER, finished, kinds, passing
 
@@ -125,6 +126,15 @@ def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, pol
 
     (merge,) = [c for c in decision.commands if isinstance(c, MergePullRequest)]
     assert (decision.loop.stage, merge.sha, merge.number) == (Stage.MERGING, HEAD, 7)
+
+
+def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: ServicePolicy) -> None:
+    merging = decide(review.model_copy(update={"approved_sha": HEAD}), said("/merge"), policy)
+    (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
+    moved = TicketMoved(event_id="m", ticket_id="t1", ticket=review.ticket.model_copy(update={"column": "Backlog"}))
+
+    assert still_wanted(merging.loop, merge)
+    assert not still_wanted(decide(merging.loop, moved, policy).loop, merge)
 
 
 def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:
