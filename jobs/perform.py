@@ -25,6 +25,7 @@ from jobs.lease import Lease
 from jobs.memory import TITLE
 from jobs.messages import STATUS_CONTEXT
 from jobs.policy import FILE, read_policy
+from jobs.store import text_of
 from jobs.world import World
 
 NEEDS_HUMAN_LABEL = "needs-human"
@@ -160,9 +161,16 @@ def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
     for key in (keys.branch(command.repository, command.branch), keys.head(command.repository, command.sha)):
         at.world.redis.set(key, at.ticket.id)
     mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
-    mirror.push(command.branch, command.sha, command.expected or None)
+    mirror.push(command.branch, command.sha, _expected(command, at) or None)
     fail("publish_branch", "sent")
     return (BranchPublished(**at.event(), generation=command.generation, head_sha=command.sha),)
+
+
+def _expected(command: c.PublishBranch, at: Context) -> str:
+    """Where the branch may be: where we left it, or at a commit of ours whose push was never confirmed."""
+    head = at.world.code_host.branch_head(command.repository, command.branch) or ""
+    owner = at.world.redis.get(keys.head(command.repository, head)) if head else None
+    return head if owner is not None and text_of(owner) == at.ticket.id else command.expected
 
 
 def open_pull_request(command: c.OpenPullRequest, at: Context) -> Sequence[Event]:

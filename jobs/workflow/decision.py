@@ -10,13 +10,14 @@ from integrations.events import Person, Value
 from jobs.commands import (
     Command,
     MergePullRequest,
+    MoveTicket,
     OpenPullRequest,
     PrepareWorkspace,
     PublishBranch,
     SaveMemory,
     ShowProgress,
 )
-from jobs.loop import Loop, Stage
+from jobs.loop import AT_WORK, OPEN, Loop, Stage
 from jobs.memory import metadata_of
 from jobs.messages import progress_message, state_message
 
@@ -70,8 +71,19 @@ _STAGE_OF: dict[type, Stage] = {
 }
 
 
+_STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
+    "agent": frozenset(),
+    "working": AT_WORK,
+    "review": OPEN,
+    "needs_human": frozenset({Stage.ASKING, Stage.NEEDS_HUMAN}),
+    "done": frozenset({Stage.DONE}),
+}
+
+
 def still_wanted(loop: Loop, command: Command) -> bool:
     """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
+    if isinstance(command, MoveTicket):
+        return loop.stage in _STAGES_OF_COLUMN[command.column]
     stage = _STAGE_OF.get(type(command))
     return stage is None or (loop.stage is stage and getattr(command, "generation", None) == loop.generation)
 

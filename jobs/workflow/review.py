@@ -24,21 +24,31 @@ from jobs.messages import (
 )
 from jobs.workflow.decision import Decision, ServicePolicy, told
 from jobs.workflow.hand_over import revise, stop
+from jobs.workflow.steering import PULL, guide
 
 
 def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
     """Changes requested starts another iteration; an approval counts for the commit it was given on."""
     author = event.author
-    if event.number != loop.number or author is None or not author.may_steer or loop.stage is not Stage.REVIEW:
+    if event.number != loop.number or author is None or not author.may_steer:
+        return Decision(loop)
+    if event.state == "dismissed" and loop.approved_by == author.name:
+        return told(loop.model_copy(update={"approved_sha": "", "approved_by": ""}), policy)
+    if event.state == "changes_requested" and loop.stage in AT_WORK:
+        return guide(loop, Words(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}"))
+    if loop.stage is not Stage.REVIEW:
         return Decision(loop)
     if event.state == "changes_requested":
-        text = "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
-        words = Words(author=author.name, text=text)
+        words = Words(author=author.name, text=_text(event))
         return revise(loop, words, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if event.state == "approved" and event.head_sha == loop.pushed_sha:
         approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})
         return told(approved, policy, PostComment(body=approved_message(author.name, event.head_sha)))
     return Decision(loop)
+
+
+def _text(event: ReviewSubmitted) -> str:
+    return "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
 
 
 def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: ServicePolicy) -> Decision:

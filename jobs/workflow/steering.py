@@ -23,6 +23,8 @@ from jobs.workflow.decision import Decision, ServicePolicy, memory, told
 from jobs.workflow.hand_over import agree_or_ask, hand_over, revise, stop
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
+PULL = "pull-request:"
+"""How the id of words begins that were not said on the ticket, where alone we put an emoji."""
 _KNOWN = {"stop", "changes", "approve", "merge", "retry"}
 
 
@@ -40,7 +42,7 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
         return Decision(loop)
     if loop.stage is Stage.ASKING:
         return _answer(loop, words, event.at, policy)
-    return _guide(loop, words)
+    return guide(loop, words)
 
 
 def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: ServicePolicy) -> Decision:
@@ -48,30 +50,31 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     if event.number != loop.number or not loop.number or event.author is None or event.author.is_us:
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
-    words = Words(author=event.author.name, text=place + event.body)
+    words = Words(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
     command = _COMMAND.match(event.body)
     if command and command["name"].lower() in _KNOWN:
         return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
-    return _guide(loop, words) if event.author.may_steer else Decision(loop)
+    return guide(loop, words) if event.author.may_steer else Decision(loop)
 
 
 def on_steering_taken(loop: Loop, event: SteeringTaken, policy: ServicePolicy) -> Decision:
     """The agent has the words now; the ticket says so."""
-    return told(loop.model_copy(update={"heard": loop.heard + len(event.comment_ids)}), policy)
+    unheard = tuple(words for words in loop.unheard if words.comment_id not in event.comment_ids)
+    heard = loop.heard + len(event.comment_ids)
+    return told(loop.model_copy(update={"heard": heard, "unheard": unheard}), policy)
 
 
-def _guide(loop: Loop, words: Words) -> Decision:
+def guide(loop: Loop, words: Words) -> Decision:
     """Words reach a maker at once, and every later brief: the next iteration has forgotten this one's talk."""
     if loop.stage not in AT_WORK:
         return Decision(loop)
     if loop.stage is Stage.PUBLISHING:
         return Decision(loop, (PostComment(body=publishing_message()),))
-    seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if words.comment_id else ()
-    loop = loop.model_copy(update={"words": (*loop.words, words)})
-    if loop.stage is Stage.MAKING:
-        return Decision(loop, (Steer(run_id=loop.run_id, words=words), *seen, memory(loop)))
-    loop = loop.model_copy(update={"unheard": (*loop.unheard, words)})
-    return Decision(loop, (*seen, memory(loop)))
+    on_ticket = words.comment_id and not words.comment_id.startswith(PULL)
+    seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if on_ticket else ()
+    loop = loop.model_copy(update={"words": (*loop.words, words), "unheard": (*loop.unheard, words)})
+    steer = (Steer(run_id=loop.run_id, words=words),) if loop.stage is Stage.MAKING else ()
+    return Decision(loop, (*steer, *seen, memory(loop)))
 
 
 def _answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
@@ -99,7 +102,7 @@ def _command(
     if name == "changes" and rest and loop.stage is Stage.REVIEW:
         return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if name == "changes" and rest and loop.stage in AT_WORK:
-        return _guide(loop, said)
+        return guide(loop, said)
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author, policy)
     if name == "merge" and loop.stage in OPEN:

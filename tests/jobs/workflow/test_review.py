@@ -104,6 +104,21 @@ def test_an_approval_holds_for_the_commit_it_was_given_on(
     assert decide(review, _review("approved", ANA, sha), policy).loop.approved_sha == approved
 
 
+def test_a_dismissed_approval_no_longer_counts(review: Loop, policy: ServicePolicy) -> None:
+    approved = decide(review, _review("approved", ANA), policy).loop
+
+    assert decide(approved, _review("dismissed", ANA), policy).loop.approved_sha == ""
+
+
+def test_a_review_while_the_agent_works_is_guidance(making: Loop, policy: ServicePolicy) -> None:
+    working = making.model_copy(update={"number": 7})
+
+    decision = decide(working, _review("changes_requested", ANA), policy)
+
+    assert "Steer" in kinds(decision.commands)
+    assert decision.loop.unheard[-1].text.startswith("use a constant")
+
+
 def _pushed(sha: str) -> BranchPushed:
     given = {**HERE, "branch": "loopline/eng-1-limit-logins", "head_sha": sha, "by": "ana"}
     return BranchPushed.model_validate(given)

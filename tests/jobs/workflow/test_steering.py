@@ -4,7 +4,7 @@ import pytest
 
 from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
 from jobs.commands import MergePullRequest, PostComment, React, Steer
-from jobs.loop import Loop, Stage
+from jobs.loop import Loop, Stage, Words
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 
@@ -28,6 +28,7 @@ def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, p
     steer, react, _ = decision.commands
     assert isinstance(steer, Steer)
     assert (steer.run_id, steer.words.text, steer.words.comment_id) == (making.run_id, "use decimals", "k1")
+    assert decision.loop.unheard == (steer.words,)
     assert react == React(comment_id="k1", emoji="eyes")
     assert decision.loop.words[-1].text == "use decimals"
 
@@ -164,7 +165,8 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
 def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolicy) -> None:
     event = SteeringTaken(event_id="e", ticket_id="t1", run_id=making.run_id, comment_ids=("k1", "k2"))
 
-    decision = decide(making, event, policy)
+    waiting = (Words(author="Ana", text="x", comment_id="k1"), Words(author="Ana", text="y", comment_id="k3"))
+    decision = decide(making.model_copy(update={"unheard": waiting}), event, policy)
 
-    assert decision.loop.heard == 2
+    assert (decision.loop.heard, decision.loop.unheard) == (2, waiting[1:])
     assert "taken up by the agent: 2" in decision.commands[0].body  # type: ignore[union-attr]
