@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -71,9 +70,7 @@ def stragglers(home: Path) -> list[str]:
     deadline = time.monotonic() + 2
     while (found := processes_below(home)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    if found:
-        listed = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout.split()
-        for pid in listed:
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-    return [f"I6 still running: {line}" for line in found]
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return [f"I6 still running: {line}" for line in found.values()]

@@ -237,7 +237,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, metavar="DIR", help="where the stack writes (a new temporary folder)")
     args = parser.parse_args()
     home = args.home or Path(tempfile.mkdtemp(prefix="loopline-soak-"))
-    result = run(args.minutes, args.seed, home)
+    result = run(args.minutes, args.seed, home / "stack")
     bad = [
         f"{kind}: {one}"
         for kind in ("lost", "duplicated", "backwards", "budget", "still_running")

@@ -117,9 +117,9 @@ def _unfinished(redis: Redis) -> Iterator[str]:
     yield from (f"dead letter: {text_of(item)[:300]}" for item in redis.lrange(keys.DEAD, 0, -1))
 
 
-def processes_below(home: Path) -> list[str]:
-    """Command lines of living processes that name this folder or work in it."""
-    found = []
+def processes_below(home: Path) -> dict[int, str]:
+    """Command lines by process id of the living processes that name this folder or work in it."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -127,7 +127,7 @@ def processes_below(home: Path) -> list[str]:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             environ = (entry / "environ").read_bytes().decode(errors="replace")
             if any(str(home) in text for text in (line, environ, str((entry / "cwd").readlink()))):
-                found.append(line.strip()[:200])
+                found[int(entry.name)] = line.strip()[:200]
     return found
 
 
