@@ -31,8 +31,8 @@ class Person(Value):
 
 
 class Ticket(Value):
-    """A ticket as the tracker shows it now. `column` is the workflow state's name; `branch_name` the tracker's
-    suggestion."""
+    """A ticket as the tracker shows it now. `column` is the workflow state's name, `cancelled` whether that state means
+    it; `branch_name` is the tracker's suggestion."""
 
     id: str
     identifier: str
@@ -44,6 +44,7 @@ class Ticket(Value):
     labels: tuple[str, ...] = ()
     branch_name: str = ""
     trashed: bool = False
+    cancelled: bool = False
 
 
 class _Event(Value):

@@ -198,7 +198,16 @@ def escalation_message(loop: Loop) -> str:
 
 def stopped_message(loop: Loop) -> str:
     """The loop stopped because somebody wanted it."""
+    if not loop.branch:
+        return (
+            f"**Stopped:** {loop.reason} The branch and the worktree are gone. `/retry <hint>` begins on a new branch."
+        )
     return f"**Stopped:** {loop.reason} The branch and the worktree are kept. `/retry <hint>` goes on from here."
+
+
+def cancelled_message() -> str:
+    """The ticket is not wanted any more."""
+    return "**Cancelled.** The work has ended; branch and worktree are removed."
 
 
 def changes_message(by: str, revision: int) -> str:

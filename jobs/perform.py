@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.base import Attachment
-from integrations.errors import NotFound
+from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, Ticket, WorkspaceReady
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import commands as c
@@ -25,7 +25,7 @@ from jobs.lease import Lease
 from jobs.memory import TITLE
 from jobs.messages import STATUS_CONTEXT
 from jobs.policy import FILE, read_policy
-from jobs.store import text_of
+from jobs.store import KEPT_SECONDS, text_of
 from jobs.world import World
 
 NEEDS_HUMAN_LABEL = "needs-human"
@@ -158,8 +158,8 @@ def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
     """Push from the host-owned mirror; the remote must be where we left it."""
     host = at.world.code_host
     repository = host.repository(command.repository)
-    for key in (keys.branch(command.repository, command.branch), keys.head(command.repository, command.sha)):
-        at.world.redis.set(key, at.ticket.id)
+    at.world.redis.set(keys.branch(command.repository, command.branch), at.ticket.id)
+    at.world.redis.set(keys.head(command.repository, command.sha), at.ticket.id, ex=KEPT_SECONDS)
     mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
     mirror.push(command.branch, command.sha, _expected(command, at) or None)
     fail("publish_branch", "sent")
@@ -205,7 +205,9 @@ def merge_pull_request(command: c.MergePullRequest, at: Context) -> Sequence[Eve
 
 
 def clean_up(command: c.CleanUp, at: Context) -> None:
-    """Leave nothing of ours behind: worktrees first, then the branch."""
+    """Leave nothing of ours behind: worktrees first, then the branch. A run that was told to stop ends before that."""
+    if any(at.world.runs.is_unfinished(run_id) for run_id in at.world.runs.of(at.ticket.id)):
+        raise Unavailable(f"a run of {at.ticket.identifier} has not ended yet", 1.0)
     folder = at.world.run_folder(at.ticket.identifier)
     mirror = at.world.mirror(command.repository)
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -176,7 +176,7 @@ def _checked(memory: Loop, policy: ServicePolicy) -> Loop:
         raise Rejected(
             f"{memory.identifier} was worked on in {memory.repository}, which LOOPLINE_TEAMS does not name for its team"
         )
-    if not memory.branch.startswith(BRANCH_PREFIX):
+    if memory.branch and not memory.branch.startswith(BRANCH_PREFIX):
         raise Rejected(f"the board memory of {memory.identifier} names {memory.branch!r}, which is no branch of ours")
     return memory
 
@@ -186,17 +186,16 @@ def _look(memory: Loop, lease: Lease, world: World) -> Seen:
     if memory.stage is Stage.DONE:
         return Seen(comments=comments, approved=True)
     base, problem = _base(memory, lease, world)
-    host, repository = world.code_host, memory.repository
-    pull = (
-        host.fetch_pull_request(repository, memory.number)
-        if memory.number
-        else host.find_pull_request(repository, memory.branch)
-    )
+    host, repository, branch = world.code_host, memory.repository, memory.branch
+    if memory.number:
+        pull: PullRequest | None = host.fetch_pull_request(repository, memory.number)
+    else:
+        pull = host.find_pull_request(repository, branch) if branch else None
     return Seen(
         base=base,
         problem=problem,
         pull_request=pull,
-        branch_head=host.branch_head(repository, memory.branch) or "",
+        branch_head=(host.branch_head(repository, branch) or "") if branch else "",
         has_candidate=not memory.head_sha or _has(memory, world),
         approved=_is_approved(memory, comments, world),
         comments=comments,
@@ -236,7 +235,7 @@ def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> b
 def _note_places(loop: Loop, world: World) -> None:
     """So that the dispatcher finds the ticket of what the code host tells."""
     repository = loop.repository
-    known = [keys.branch(repository, loop.branch)]
+    known = [keys.branch(repository, loop.branch)] if loop.branch else []
     known += [keys.head(repository, sha) for sha in {loop.head_sha, loop.pushed_sha} if sha]
     known += [keys.pull_request(repository, loop.number)] if loop.number else []
     for key in known:

@@ -21,9 +21,7 @@ from jobs.failpoints import fail
 from jobs.lease import Lease
 from jobs.loop import Words
 from jobs.scripts import run_script
-from jobs.store import Store, text_of
-
-KEPT_SECONDS = 30 * 86_400
+from jobs.store import KEPT_SECONDS, Store, text_of
 
 
 class Runs:
@@ -113,7 +111,7 @@ class Runs:
             [*args, outcome],
         )
         if ended:
-            for key in (keys.run(r), keys.transcript(r), keys.usage(r), keys.runs_of(t)):
+            for key in (keys.run(r), keys.transcript(r), keys.usage(r), keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)
         return bool(ended)
 

@@ -18,9 +18,10 @@ from integrations.events import EVENT, Event
 from jobs import keys
 from jobs.commands import COMMAND, Command, Lane, lane_of
 from jobs.lease import Lease
-from jobs.loop import Loop
+from jobs.loop import Loop, Stage
 from jobs.scripts import run_script
 
+KEPT_SECONDS = 30 * 86_400  # how long what has ended is remembered
 LANES: tuple[Lane, ...] = ("inner", "outer")
 
 
@@ -49,9 +50,12 @@ class Store:
         """Every loop there is that this release can read, in no order."""
         ids = [text_of(t) for t in self.redis.smembers(keys.LOOPS)]
         found = []
-        for raw in self.redis.mget([keys.loop(t) for t in ids]) if ids else []:
+        for t, raw in zip(ids, self.redis.mget([keys.loop(t) for t in ids]) if ids else [], strict=True):
+            if raw is None:
+                self.redis.srem(keys.LOOPS, t)
+                continue
             with suppress(ValidationError):
-                found += [Loop.model_validate_json(raw)] if raw else []
+                found.append(Loop.model_validate_json(raw))
         return found
 
     def deliver(self, event: Event) -> bool:
@@ -84,6 +88,15 @@ class Store:
             ],
             [lease.token, raw, loop.model_dump_json() if loop else "", t, len(inner), *inner, *outer],
         )
+        if loop and loop.stage is Stage.DONE:
+            self._let_go(loop)
+
+    def _let_go(self, loop: Loop) -> None:
+        """A loop that is done is forgotten after a while; the board remembers it for good."""
+        t, repository = loop.ticket.id, loop.repository
+        places = [keys.branch(repository, loop.branch), keys.pull_request(repository, loop.number)]
+        for key in (keys.loop(t), keys.known_events(t), keys.runs_of(t), keys.fence(t), *places):
+            self.redis.expire(key, KEPT_SECONDS)
 
     def restore(self, loop: Loop, origin: str, commands: Sequence[Command], events: Iterable[Event]) -> bool:
         """A loop that was rebuilt enters with what it has to do and to read; False when it is remembered already.
@@ -95,7 +108,10 @@ class Store:
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         args: list[str | bytes | int | float] = [loop.model_dump_json(), t, len(inner), len(outer)]
         names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY]
-        return bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *pairs]))
+        restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *pairs]))
+        if restored and loop.stage is Stage.DONE:
+            self._let_go(loop)
+        return restored
 
     def next_command(self, ticket_id: str, lane: Lane) -> Posted | None:
         """The head of an outbox. Raises `pydantic.ValidationError` when this release does not know it."""

@@ -53,6 +53,13 @@ class Named(Node):
     position: float = 0.0
 
 
+class StateNode(Node):
+    """A column. `type` is one of a few words that Linear fixes."""
+
+    name: str
+    type: str = ""
+
+
 class TeamNode(Node):
     """A team with its columns."""
 
@@ -91,7 +98,7 @@ class IssueNode(Node):
     branch_name: str = ""
     trashed: bool = False
     archived_at: str = ""
-    state: Named
+    state: StateNode
     team: Named
     labels: Connection[Named] = Connection()
 
@@ -108,6 +115,7 @@ class IssueNode(Node):
             labels=tuple(label.name for label in self.labels.nodes),
             branch_name=self.branch_name,
             trashed=self.trashed or bool(self.archived_at),
+            cancelled=self.state.type == "canceled",
         )
 
 

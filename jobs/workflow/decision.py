@@ -93,6 +93,11 @@ def told(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
     return Decision(loop, (*commands, progress(loop, policy), memory(loop)))
 
 
+def then(decision: Decision, *commands: Command) -> Decision:
+    """The same, with commands behind all others, which may have to wait without holding anything up."""
+    return Decision(decision.loop, (*decision.commands, *commands))
+
+
 def told_first(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
     """As `told`, for commands that may have to wait for a provider: the board must know before them what is under way,
     or nobody does if Redis is lost meanwhile."""

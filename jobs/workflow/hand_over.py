@@ -8,9 +8,9 @@ from integrations.events import Ticket, TicketEdited, TicketMoved, TicketRemoved
 from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
 from jobs.contract import agree
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
-from jobs.messages import question_message, stopped_message
+from jobs.messages import cancelled_message, question_message, stopped_message
 from jobs.policy import RepositoryPolicy
-from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
+from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
 from jobs.workflow.run import asked_for, start_iteration
 
 BRANCH_PREFIX = "loopline/"
@@ -22,6 +22,8 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return Decision(loop)
     loop = loop.model_copy(update={"ticket": event.ticket})
     role = policy.column_role(event.ticket.team, event.ticket.column)
+    if role is None and event.ticket.cancelled:
+        return _cancel(loop, event.at, policy)
     if role == "agent":
         return Decision(loop) if loop.stage in AT_WORK | {Stage.MERGING} else hand_over(loop, event.at, policy)
     if left(loop, role):
@@ -121,21 +123,41 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
-    """Nothing can be written to a ticket that is gone; what is ours on disk goes too, the branch stays."""
+    """Nothing can be written to a ticket that is gone; what is ours goes too."""
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
-    commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
-    gone = {
-        "stage": Stage.DONE,
-        "generation": loop.generation + 1,
-        "reason": "The ticket was removed.",
-        "finished_at": event.at,
-    }
-    return Decision(loop.model_copy(update=gone), (*commands, CleanUp(repository=loop.repository)))
+    gone = _ended(loop, "The ticket was removed.", event.at)
+    return Decision(gone, (*_interrupt(loop), _clean_up(loop)))
 
 
-def stop(loop: Loop, reason: str, policy: ServicePolicy) -> Decision:
-    """A person took the ticket out of the agent's hands; late output is discarded by the raised generation."""
-    commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
-    loop = loop.model_copy(update={"stage": Stage.STOPPED, "reason": reason})
-    return told(loop, policy, *commands, PostComment(body=stopped_message(loop)))
+def _cancel(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+    """Somebody decided that this is not wanted at all."""
+    if loop.stage in {Stage.IDLE, Stage.DONE}:
+        return Decision(loop)
+    gone = _ended(loop, "The ticket was cancelled.", at)
+    say = PostComment(body=cancelled_message())
+    return then(told(gone, policy, *_interrupt(loop), SetNeedsHuman(needed=False), say), _clean_up(loop))
+
+
+def stop(loop: Loop, reason: str, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
+    """A person took the ticket out of the agent's hands; late output is discarded by the raised generation.
+
+    With `clean_up` nobody wants the branch any more either, and a retry begins on another one."""
+    stopped = {"stage": Stage.STOPPED, "reason": reason}
+    dropped = {"branch": "", "head_sha": "", "pushed_sha": "", "base_sha": ""} if clean_up else {}
+    after = loop.model_copy(update=stopped | dropped)
+    decision = told(after, policy, *_interrupt(loop), PostComment(body=stopped_message(after)))
+    return then(decision, _clean_up(loop)) if clean_up else decision
+
+
+def _ended(loop: Loop, reason: str, at: float) -> Loop:
+    end = {"stage": Stage.DONE, "generation": loop.generation + 1, "reason": reason, "finished_at": at}
+    return loop.model_copy(update=end)
+
+
+def _interrupt(loop: Loop) -> tuple[Command, ...]:
+    return (StopRun(run_id=loop.run_id),) if loop.stage in RUNNING else ()
+
+
+def _clean_up(loop: Loop) -> CleanUp:
+    return CleanUp(repository=loop.repository, branch=loop.branch)

@@ -6,7 +6,7 @@ a new generation on the same branch and commit, since late output of the old one
 
 from __future__ import annotations
 
-from jobs.commands import MoveTicket, SetNeedsHuman
+from jobs.commands import CleanUp, MoveTicket, SetNeedsHuman
 from jobs.loop import AT_WORK, Loop, Stage
 from jobs.messages import approve_again_reason, rebuilt_reason
 from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
@@ -19,6 +19,8 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     """The loop as it goes on, and what that takes; `at` is Unix seconds."""
     if loop.stage is Stage.MERGING:
         return _merge_again(loop, policy)
+    if loop.stage is Stage.DONE:
+        return Decision(loop, (CleanUp(repository=loop.repository, branch=loop.branch),))
     if loop.stage not in AT_WORK:
         return Decision(loop)
     role = policy.column_role(loop.ticket.team, loop.ticket.column)

@@ -22,7 +22,7 @@ from jobs.messages import (
     pull_request_subtitle,
     pull_request_title,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy, then, told
 from jobs.workflow.hand_over import revise, stop
 from jobs.workflow.steering import PULL, guide
 
@@ -57,7 +57,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: Service
         return Decision(loop)
     commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
     loop = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": event.at})
-    return told(
+    decision = told(
         loop,
         policy,
         *commands,
@@ -67,22 +67,24 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: Service
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(loop), once=f"merged/{loop.number}"),
-        CleanUp(repository=loop.repository, branch=loop.branch),
     )
+    return then(decision, CleanUp(repository=loop.repository, branch=loop.branch))
 
 
 def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: ServicePolicy) -> Decision:
     """Somebody said no to the pull request."""
     if not _ours(loop, event.number) or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
-    return stop(loop, closed_reason(event.by), policy)
+    return stop(loop, closed_reason(event.by), policy, clean_up=True)
 
 
 def on_pull_request_reopened(loop: Loop, event: PullRequestReopened, policy: ServicePolicy) -> Decision:
-    """Somebody changed their mind."""
+    """Somebody changed their mind; the code host does that only once the branch is back."""
     if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
         return Decision(loop)
-    return told(loop.model_copy(update={"stage": Stage.REVIEW, "reason": ""}), policy, MoveTicket(column="review"))
+    back = {"branch": event.branch or loop.branch, "head_sha": event.head_sha, "pushed_sha": event.head_sha}
+    again = loop.model_copy(update={"stage": Stage.REVIEW, "reason": "", **back})
+    return told(again, policy, MoveTicket(column="review"))
 
 
 def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:

@@ -7,6 +7,7 @@ import time
 import requests
 
 from integrations.events import CriterionResult, Evidence, TicketCommented, TicketMoved, Verdict
+from jobs.drive import drive
 from jobs.loop import Loop
 
 from .conftest import Board
@@ -125,4 +126,4 @@ def merged(board: Board) -> Loop:
     return loop
 
 
-__all__ = ["BUG", "VAGUE", "candidate", "finish", "hand_over", "in_review"]
+__all__ = ["BUG", "VAGUE", "candidate", "drive", "finish", "hand_over", "in_review"]

@@ -22,6 +22,7 @@ from integrations.events import (
 from jobs import keys
 from jobs.commands import RunSpec
 from jobs.gather import gather
+from jobs.lease import hold
 from jobs.loop import Loop, Stage
 from jobs.roles import AUTHOR, EMAIL
 
@@ -50,7 +51,9 @@ def finish(board: Board, loop: Loop, **fields: object) -> Loop:
     role = loop.run_id.rsplit("-", 1)[1]
     given = {"event_id": f"{loop.run_id}:finished", "ticket_id": loop.ticket.id, "run_id": loop.run_id, "role": role}
     event = RunFinished.model_validate({**given, "generation": loop.generation, "outcome": "done", "at": 2.0, **fields})
-    board.world.store.deliver(event)
+    with hold(board.world.redis, f"run:{loop.run_id}") as lease:
+        assert lease
+        board.world.runs.finish(lease, event, heed_words=False)
     after = board.drive(loop.identifier)
     assert after
     return after

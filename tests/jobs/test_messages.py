@@ -55,7 +55,11 @@ SHOWN = {
     "pull_request_body": [m.pull_request_body(DONE)],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [m.escalation_message(STUCK)],
-    "stopped_message": [m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so."}))],
+    "stopped_message": [
+        m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
+        for branch in ("loopline/eng-1", "")
+    ],
+    "cancelled_message": [m.cancelled_message()],
     "changes_message": [m.changes_message("Ana", 2)],
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],

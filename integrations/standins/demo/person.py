@@ -22,6 +22,7 @@ query Board($team: String!) {
 }
 """
 _MOVE = "mutation Move($id: String!, $state: String!) { issueUpdate(id: $id, input: { stateId: $state }) { success } }"
+_DELETE = "mutation Delete($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = (
     "mutation Say($id: String!, $body: String!) { commentCreate(input: { issueId: $id, body: $body }) { success } }"
 )
@@ -54,6 +55,10 @@ class Ana:
         """Comment on a ticket."""
         self._graphql(_COMMENT, id=identifier, body=body)
 
+    def delete(self, identifier: str) -> None:
+        """Put a ticket into the trash."""
+        self._graphql(_DELETE, id=identifier)
+
     def pull_requests(self) -> dict[str, dict[str, Any]]:
         """Every pull request by its page's address."""
         answer = requests.get(self._pulls(), params={"state": "all"}, headers=self.github_headers, timeout=10)
@@ -72,6 +77,11 @@ class Ana:
         requests.post(
             f"{self._pulls()}/{number}/reviews", json=payload, headers=self.github_headers, timeout=10
         ).raise_for_status()
+
+    def close(self, number: int, state: str = "closed") -> None:
+        """Close the pull request without a merge, or open it again."""
+        address = f"{self._pulls()}/{number}"
+        requests.patch(address, json={"state": state}, headers=self.github_headers, timeout=10).raise_for_status()
 
     def _pulls(self) -> str:
         return f"{self._urls['pull_requests']}/repos/{REPOSITORY}/pulls"

@@ -42,12 +42,19 @@ def test_a_verdict_that_was_too_long_to_remember_is_made_again(review: Loop, pol
     assert decision.loop.stage is Stage.GATING
 
 
-@pytest.mark.parametrize("stage", [Stage.ASKING, Stage.REVIEW, Stage.NEEDS_HUMAN, Stage.STOPPED, Stage.DONE])
-def test_what_waits_or_has_ended_is_left_as_it_is(review: Loop, policy: ServicePolicy, stage: Stage) -> None:
+@pytest.mark.parametrize("stage", [Stage.ASKING, Stage.REVIEW, Stage.NEEDS_HUMAN, Stage.STOPPED])
+def test_what_waits_is_left_as_it_is(review: Loop, policy: ServicePolicy, stage: Stage) -> None:
     loop = at(review, stage)
 
     assert resume(loop, 5.0, policy).loop == loop
     assert not resume(loop, 5.0, policy).commands
+
+
+def test_what_has_ended_is_cleaned_up_once_more(review: Loop, policy: ServicePolicy) -> None:
+    loop = at(review, Stage.DONE)
+
+    assert resume(loop, 5.0, policy).loop == loop
+    assert kinds(resume(loop, 5.0, policy).commands) == ["CleanUp"]
 
 
 def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy: ServicePolicy) -> None:
