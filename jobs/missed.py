@@ -41,7 +41,7 @@ def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmi
             author=Person(id=review.author, name=review.author),
         )
         for review in reviews
-        if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested")
+        if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested", "dismissed")
     ]
 
 
