@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,9 @@ def test_a_child_gets_its_share_of_the_environment_and_whole_paths(tmp_path: Pat
     (agent,) = [one for one in processes(Settings(home=tmp_path), environ) if one.name == "agent-1"]
     with (tmp_path / "log").open("wb") as log:
         child = agent.start(log.fileno())
-    seen = Path(f"/proc/{child.pid}/environ").read_bytes().decode()
+    deadline = time.monotonic() + 10
+    while not (seen := Path(f"/proc/{child.pid}/environ").read_bytes().decode()) and time.monotonic() < deadline:
+        time.sleep(0.01)  # empty for the moment in which the process becomes its program
     child.kill()
     child.wait()
     assert f"LOOPLINE_HOME={tmp_path}\0" in seen

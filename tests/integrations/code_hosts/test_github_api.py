@@ -123,7 +123,7 @@ BLOCKED = (
     "You have triggered an abuse detection mechanism and have been temporarily blocked from content creation. "
     "Please retry your request again later."
 )
-FUTURE = str(int(time.time()) + 1_000)
+FUTURE = str(int(time.time()) + 10_000)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ FUTURE = str(int(time.time()) + 1_000)
         (Answer(403, {"message": BLOCKED}), 60, 60),
         (Answer(429), 60, 60),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "90"}), 90, 90),
-        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 900, 1_001),
+        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 5_000, 10_001),
         (Answer(429, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}), 1, 1),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "soon"}), 60, 60),
     ],

@@ -59,6 +59,7 @@ def test_a_whole_message_passes_strict_validation(client: Anthropic) -> None:
 
 
 def test_a_stream_adds_up_to_the_whole_message(client: Anthropic) -> None:
+    client.messages.create(**ASKED)  # from here on the prompt is in the cache
     whole = client.messages.create(**ASKED)
     with client.messages.stream(**ASKED) as stream:
         streamed = stream.get_final_message()
