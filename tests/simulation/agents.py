@@ -1,0 +1,91 @@
+"""The agents of the simulation: runs that think, hear people, are told to stop, and end in every way there is.
+
+Called by `world`. What a run costs and how it ends is drawn when it happens; a candidate commit's name comes from its
+run, as the real one's does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from integrations.events import CriterionResult, Evidence, RunFinished, Usage, Verdict
+from jobs.commands import RunSpec
+from tests.simulation.checks import Ledger
+from tests.simulation.memory import Memory, Run
+from tests.simulation.outside import Host
+
+_ENDS = {
+    "maker": ("done",) * 12 + ("no_change", "failed", "turns", "refused", "budget"),
+    "gate": ("done",) * 14 + ("failed",),
+    "checker": ("done",) * 14 + ("failed", "budget", "turns"),
+}
+
+
+@dataclass
+class Agents:
+    """All agent processes."""
+
+    memory: Memory
+    host: Host
+    ledgers: dict[str, Ledger]
+    random: Random
+    now: Callable[[], float]
+    calm: bool = False
+    """Every run does its best from now on, at no cost."""
+
+    def advance(self, run: Run) -> str:
+        """One slice."""
+        deaf = not self.calm and self.random.random() < 0.3  # it ends before it looks at the wish to stop
+        if run.must_stop and not deaf:
+            return self._end(run, outcome="stopped")
+        if self.calm:
+            return self._end(run, **self._result(run.spec, "done"))
+        match self.random.randrange(5):
+            case 0 if run.spec.role != "gate":
+                run.usage = run.usage.plus(Usage(model_calls=1, cost_usd=self.random.choice((0.25, 1.0, 2.5))))
+                return f"{run.spec.run_id} spends"
+            case 1 if run.steering:
+                self.memory.take_steering(run)
+                return f"{run.spec.run_id} hears"
+            case 2:
+                return f"{run.spec.run_id} is killed and begins its slice again"
+        return self._end(run, **self._result(run.spec, self.random.choice(_ENDS[run.spec.role])))
+
+    def _result(self, spec: RunSpec, outcome: str) -> dict[str, Any]:
+        if outcome == "no_change":
+            return {"outcome": outcome, "head_sha": spec.start_sha}
+        if outcome != "done":
+            return {"outcome": outcome, "summary": "it broke"}
+        results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
+            "maker": self._make, "gate": self._gate, "checker": self._check,
+        }  # fmt: skip
+        return {"outcome": outcome, **results[spec.role](spec)}
+
+    def _make(self, spec: RunSpec) -> dict[str, Any]:
+        return {"head_sha": self.host.commit(f"by {spec.run_id}", spec.start_sha), "summary": "I did it."}
+
+    def _gate(self, spec: RunSpec) -> dict[str, Any]:
+        broken = not self.calm and self.random.random() < 0.2
+        named = [criterion for criterion in spec.contract.criteria if criterion.command]
+        return {"evidence": [Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named]}
+
+    def _check(self, spec: RunSpec) -> dict[str, Any]:
+        results = [CriterionResult(criterion=x.id, result="pass", evidence="seen") for x in spec.contract.criteria]
+        good = Verdict(head_sha=spec.start_sha, results=tuple(results))
+        bad = (None, good.model_copy(update={"head_sha": "root"}), good.model_copy(update={"results": ()}))
+        happy = self.calm or self.random.random() < 0.8
+        return {"verdict": good if happy else self.random.choice(bad)}
+
+    def _end(self, run: Run, **result: Any) -> str:
+        spec = run.spec
+        if spec.role == "maker" and result["outcome"] in {"done", "no_change"} and run.steering:
+            self.memory.take_steering(run)
+            return f"{spec.run_id} goes on, since people said something"
+        about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket_id, "at": self.now()}
+        who = {"run_id": spec.run_id, "generation": spec.generation, "role": spec.role, "usage": run.usage}
+        self.memory.finish(run, RunFinished.model_validate({**about, **who, **result}))
+        self.ledgers[spec.ticket_id].usage = self.ledgers[spec.ticket_id].usage.plus(run.usage)
+        return f"{spec.run_id} ends: {result['outcome']}"

@@ -1,0 +1,233 @@
+"""What must hold, whatever happens: after each decision, before each effect, and when everything is at rest.
+
+Called by `worker` and `world`. A broken promise raises `Violation`, whose `promise` names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from integrations.base import Role as Column
+from integrations.events import Event, ReviewSubmitted, RunFinished, Usage
+from jobs import commands as c
+from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage
+from jobs.missed import written_at
+from jobs.store import Posted
+from jobs.workflow import Decision, ServicePolicy
+from tests.simulation.memory import Box, Memory
+from tests.simulation.outside import Board, Host
+
+AT_REST = frozenset({Stage.IDLE, Stage.ASKING, Stage.NEEDS_HUMAN, Stage.REVIEW, Stage.STOPPED, Stage.DONE})
+COLUMN_OF: dict[Stage, Column] = {
+    Stage.ASKING: "needs_human",
+    Stage.NEEDS_HUMAN: "needs_human",
+    Stage.REVIEW: "review",
+    Stage.DONE: "done",
+}
+HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+OURS_TO_SHOW = (c.ShowProgress, c.SaveMemory)
+
+
+class Violation(AssertionError):
+    """A promise that did not hold."""
+
+    def __init__(self, promise: str, story: str) -> None:
+        super().__init__(f"{promise}: {story}")
+        self.promise = promise
+
+
+def hold(promise: str, fact: object, story: object) -> None:
+    """Raise unless the fact is true."""
+    if not fact:
+        raise Violation(promise, str(story))
+
+
+@dataclass
+class Ledger:
+    """What people did and what Loopline owes one ticket; kept apart from anything that the rules can change."""
+
+    hand_overs: int = 0
+    handed_over: int = 0
+    stops: int = 0
+    stopped: int = 0
+    cancelled: bool = False
+    approvals: dict[str, set[str]] = field(default_factory=dict)
+    """By commit: who approved exactly that."""
+    usage: Usage = field(default_factory=Usage)
+    intents: dict[str, str] = field(default_factory=dict)
+    """Each comment that a rule wanted, by the name that keeps it single."""
+    shown: dict[str, c.Command] = field(default_factory=dict)
+    """The newest progress comment of each generation and the newest board memory."""
+    refused: set[str] = field(default_factory=set)
+    """Kinds of commands that a provider refused."""
+
+    def approve(self, who: str, *shas: str) -> None:
+        """A person approved what they saw."""
+        for sha in shas:
+            self.approvals.setdefault(sha, set()).add(who)
+
+    def note(self, posted: list[Posted]) -> None:
+        """What a commit has promised to write."""
+        for one in posted:
+            match one.command:
+                case c.PostComment(body=body, once=once):
+                    self.intents.setdefault(once or one.id, body)
+                case c.ShowProgress(generation=generation):
+                    self.shown[f"progress {generation}"] = one.command
+                case c.SaveMemory():
+                    self.shown["memory"] = one.command
+
+
+def check_decision(before: Loop, event: Event, decision: Decision, policy: ServicePolicy, ledger: Ledger) -> None:
+    """One decision against the promises that need no look outside."""
+    after = decision.loop
+    story = f"{before.stage.value} --{event.kind}--> {after.stage.value}"
+    handed_over = after.generation > before.generation and after.stage is Stage.PREPARING
+    ledger.handed_over += handed_over
+    ledger.stopped += after.stage is Stage.STOPPED and before.stage is not Stage.STOPPED
+    hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: nobody handed it over")
+    hold("a stop is asked for", ledger.stopped <= ledger.stops, f"{story}: {after.reason}")
+    hold("iterations end", after.iteration <= policy.iterations(after), f"{story}: {after.iteration}")
+    _check_bill(before, event, decision, story)
+    _check_starts(decision, policy, story)
+    _check_proofs(event, decision, ledger, story)
+    _check_words(before, event, decision, story)
+
+
+def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> None:
+    bill = event.usage if isinstance(event, RunFinished) else Usage()
+    hold("every bill counts once", decision.loop.usage == before.usage.plus(bill), story)
+    if not isinstance(event, RunFinished):
+        return
+    current = (event.run_id, event.generation) == (before.run_id, before.generation) and before.stage in RUNNING
+    only_billed = decision.loop == before.model_copy(update={"usage": decision.loop.usage})
+    quiet = only_billed and all(isinstance(command, OURS_TO_SHOW) for command in decision.commands)
+    hold("late work is discarded", current or quiet, f"{story}: {event.run_id}")
+
+
+def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
+    spent = decision.loop.usage.cost_usd >= policy.max_ticket_cost_usd
+    paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
+    hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
+
+
+def _check_proofs(event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
+    """A commit leaves with a verdict on itself, and is merged with an approval of itself."""
+    for command in decision.commands:
+        match command:
+            case c.PublishBranch(sha=sha):
+                verdict = event.verdict if isinstance(event, RunFinished) else None
+                results = verdict.results if verdict and verdict.head_sha == sha else ()
+                hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
+            case c.MergePullRequest(sha=sha):
+                hold("only what was approved is merged", ledger.approvals.get(sha), f"{story}: {sha}")
+
+
+def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> None:
+    """A request for changes is heard, answered or both, and our own words never come back to us."""
+    hold("we do not steer ourselves", all(w.author != "loopline" for w in decision.loop.words), story)
+    if not isinstance(event, ReviewSubmitted) or event.state != "changes_requested" or event.number != before.number:
+        return
+    if event.author and event.author.may_steer and before.stage in AT_WORK | OPEN:
+        heard = len(decision.loop.words) > len(before.words)
+        hold("people are heard", heard or any(x.kind == "PostComment" for x in decision.commands), story)
+
+
+def check_heard(decision: Decision, memory: Memory) -> None:
+    """Nothing is published before a maker has heard everything that people said to it."""
+    if not any(isinstance(command, c.PublishBranch) for command in decision.commands):
+        return
+    runs = [run for run in memory.runs.values() if run.spec.ticket_id == decision.loop.ticket.id]
+    heard = [words for run in runs if run.spec.role == "maker" for words in (*run.spec.words, *run.heard)]
+    unheard = [words.text for words in decision.loop.words if words not in heard]
+    hold("words are heard before done", not unheard, unheard)
+
+
+def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
+    """An outward effect that is about to happen."""
+    story = f"{command.kind} at {loop.stage.value}, generation {loop.generation}"
+    match command:
+        case c.PublishBranch() | c.OpenPullRequest():
+            due = loop.stage is Stage.PUBLISHING and command.generation == loop.generation
+            hold("nothing is published after a stop", due, story)
+        case c.MoveTicket(column=column):
+            back = loop.stage is Stage.STOPPED and column != "needs_human"
+            hold("a card dragged away stays there", not back, story)
+        case c.StartRun(spec=spec):
+            hold("nothing starts after a stop", loop.stage in RUNNING and spec.run_id == loop.run_id, story)
+        case c.MergePullRequest(number=number):
+            hold("nothing is merged after a stop", loop.stage is Stage.MERGING or host.pulls[number].merged, story)
+
+
+def check_always(ticket_id: str, memory: Memory, host: Host, board: Board) -> None:
+    """Between any two steps: no run that nobody waits for, no second pull request, no comment twice."""
+    box = memory.boxes[ticket_id]
+    if box.loop is None:
+        return
+    stopping = {x.run_id for x in memory.waiting(ticket_id, "inner") if isinstance(x, c.StopRun)}
+    wanted = box.loop.run_id if box.loop.stage in RUNNING else ""
+    for run in memory.unfinished():
+        name = run.spec.run_id
+        if run.spec.ticket_id == ticket_id and name != wanted:
+            hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
+    prefix = f"loopline/{box.loop.identifier.lower()}-"
+    pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
+    hold("one pull request", len(pulls) <= 1 or ticket_id in board.removed, pulls)
+
+
+def check_rest(
+    ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger, columns: dict[str, str]
+) -> None:
+    """Everything is delivered, performed and answered: nothing is stuck, and the board tells the truth."""
+    box = memory.boxes[ticket_id]
+    hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
+    running = [run.spec.run_id for run in memory.unfinished() if run.spec.ticket_id == ticket_id]
+    hold("every run ends", not running, running)
+    loop = box.loop
+    if loop is None:
+        return
+    hold("no ticket is stuck", loop.stage in AT_REST, loop.stage.value)
+    hold("every bill counts once", loop.usage == ledger.usage, f"{loop.usage} is not {ledger.usage}")
+    hold("it survives a restart", Loop.model_validate_json(loop.model_dump_json()) == loop, loop)
+    if ticket_id not in board.removed:
+        _check_comments(ticket_id, board, ledger)
+        _check_read(loop, box, board)
+        _check_column(loop, board, columns, ledger)
+        _check_pull_request(loop, host, ledger)
+
+
+def _check_comments(ticket_id: str, board: Board, ledger: Ledger) -> None:
+    mine = [comment for comment in board.comments(ticket_id) if comment.author.is_us]
+    ours = {comment.id.removeprefix(f"{ticket_id} "): comment.body for comment in mine}
+    progress = {name: x.body for name, x in ledger.shown.items() if isinstance(x, c.ShowProgress)}
+    hold("every comment once", ours == ledger.intents | progress, ours.items() ^ (ledger.intents | progress).items())
+    memory = ledger.shown.get("memory")
+    hold("the memory is new", not memory or board.memory[ticket_id] == memory.metadata, memory)  # type: ignore[union-attr]
+
+
+def _check_read(loop: Loop, box: Box, board: Board) -> None:
+    """Nobody wrote in vain since the ticket was handed over."""
+    for comment in board.comments(loop.ticket.id):
+        if loop.stage in HEEDED and not comment.author.is_us and written_at(comment) > loop.started_at:
+            hold("every comment is read", f"comment:{comment.id}" in box.known, comment)
+
+
+def _check_column(loop: Loop, board: Board, columns: dict[str, str], ledger: Ledger) -> None:
+    ticket = board.tickets[loop.ticket.id]
+    story = f"{loop.stage.value} in {ticket.column}, moved by {board.mover.get(ticket.id)}"
+    hold("a hand-over is seen", ticket.column != columns["agent"] or loop.stage is Stage.IDLE, story)
+    if board.mover.get(ticket.id) == "us" and loop.stage in COLUMN_OF and not ledger.cancelled:
+        hold("the column agrees", ticket.column == columns[COLUMN_OF[loop.stage]], story)
+    left = ticket.column not in columns.values()
+    hold("a card dragged away stops", not (left and loop.stage in {Stage.ASKING, Stage.REVIEW}), story)
+    if "SetNeedsHuman" not in ledger.refused:
+        hold("the label agrees", ("needs-human" in ticket.labels) == (loop.stage is Stage.NEEDS_HUMAN), story)
+
+
+def _check_pull_request(loop: Loop, host: Host, ledger: Ledger) -> None:
+    if loop.stage is Stage.REVIEW:
+        pull = host.pulls[loop.number]
+        shown = pull.state == "open" and pull.head_sha == loop.pushed_sha
+        hold("the review is true", shown, f"{pull.state} at {pull.head_sha}, not at {loop.pushed_sha}")
+    if loop.stage is Stage.DONE and not ledger.cancelled:
+        hold("done means merged", host.pulls[loop.number].merged, loop.number)

@@ -1,0 +1,111 @@
+"""What Loopline remembers in the simulation: loops, mailboxes, outboxes, runs, the index of pull requests.
+
+The same promises as `jobs.store`, `jobs.runs` and the scripts of `jobs/lua/`, without Redis: an event enters a mailbox
+once ever, a commit is all or nothing, command ids come from the event's, a run starts once and reports once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from integrations.events import Event, RunFinished, SteeringTaken, Usage
+from jobs.commands import Command, Lane, RunSpec, lane_of
+from jobs.loop import Loop, Words
+from jobs.store import Posted
+
+
+@dataclass
+class Box:
+    """One ticket's memory."""
+
+    loop: Loop | None = None
+    mailbox: list[Event] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    outbox: dict[Lane, list[Posted]] = field(default_factory=lambda: {"inner": [], "outer": []})
+    retry_at: float = 0.0
+
+
+@dataclass
+class Run:
+    """One agent run."""
+
+    spec: RunSpec
+    must_stop: bool = False
+    steering: list[Words] = field(default_factory=list)
+    heard: list[Words] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    report: RunFinished | None = None
+
+
+class Memory:
+    """All tickets' memory."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[str, Box] = {}
+        self.runs: dict[str, Run] = {}
+        self.steered: set[str] = set()
+        self.index: dict[str, str] = {}
+
+    def deliver(self, event: Event) -> bool:
+        """Into the mailbox, once ever."""
+        box = self.boxes[event.ticket_id]
+        if event.event_id in box.known:
+            return False
+        box.known.add(event.event_id)
+        box.mailbox.append(event)
+        return True
+
+    def commit(self, ticket_id: str, event: Event, loop: Loop | None, commands: Sequence[Command]) -> list[Posted]:
+        """The event is decided: new state, commands posted, event gone; `loop` None keeps the state."""
+        box = self.boxes[ticket_id]
+        assert box.mailbox[0] is event
+        posted = [Posted(f"{event.event_id}/{n}", c, lane_of(c), b"") for n, c in enumerate(commands)]
+        for one in posted:
+            box.outbox[one.lane].append(one)
+        box.mailbox.pop(0)
+        box.loop = loop or box.loop
+        return posted
+
+    def performed(self, ticket_id: str, posted: Posted, events: Iterable[Event]) -> None:
+        """The command leaves the outbox, what it brought about enters the mailbox."""
+        assert self.boxes[ticket_id].outbox[posted.lane].pop(0) is posted
+        for event in events:
+            self.deliver(event)
+
+    def waiting(self, ticket_id: str, lane: Lane) -> list[Command]:
+        """All commands of an outbox, the head first."""
+        return [posted.command for posted in self.boxes[ticket_id].outbox[lane]]
+
+    def start(self, spec: RunSpec) -> None:
+        """A second call changes nothing."""
+        self.runs.setdefault(spec.run_id, Run(spec))
+
+    def steer(self, run_id: str, words: Words, command_id: str) -> None:
+        """Once per command."""
+        if run_id in self.runs and command_id not in self.steered:
+            self.steered.add(command_id)
+            self.runs[run_id].steering.append(words)
+
+    def ask_to_stop(self, run_id: str) -> None:
+        """The run sees it before its next step."""
+        if run_id in self.runs:
+            self.runs[run_id].must_stop = True
+
+    def take_steering(self, run: Run) -> None:
+        """The agent has the words; the ticket hears of it."""
+        ids = tuple(words.comment_id for words in run.steering)
+        run.heard += run.steering
+        run.steering = []
+        event_id = f"{run.spec.run_id}:heard:{len(run.heard)}"
+        taken = SteeringTaken(event_id=event_id, ticket_id=run.spec.ticket_id, run_id=run.spec.run_id, comment_ids=ids)
+        self.deliver(taken)
+
+    def finish(self, run: Run, report: RunFinished) -> None:
+        """The run ends and its ticket knows, together."""
+        run.report = report
+        self.deliver(report)
+
+    def unfinished(self) -> list[Run]:
+        """Runs that somebody has to advance."""
+        return [run for run in self.runs.values() if run.report is None]

@@ -1,0 +1,161 @@
+"""The people of the simulation: they use the board and the code host as people do, at any moment and in any order.
+
+Called by `world`. Each act that may rightly start, stop or approve work is written into the ticket's ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from integrations.base import PullRequest
+from integrations.events import Person
+from jobs.loop import Loop, Stage
+from jobs.workflow import ServicePolicy
+from tests.simulation.checks import Ledger
+from tests.simulation.memory import Memory
+from tests.simulation.outside import ANA, BOB, EVE, Board, Host
+
+FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
+COLUMNS = ("Agent", "Agent", "Backlog", "In Progress", "In Review", "Needs Human", "Done", "Canceled")
+WORDS = ("use decimals", "/dance", "/changes it", "/changes", "/approve", "/merge", "/stop", "/retry", "/retry look")
+
+
+@dataclass
+class People:
+    """Ana and Bob may steer, Eve may not."""
+
+    memory: Memory
+    board: Board
+    host: Host
+    policy: ServicePolicy
+    ledgers: Mapping[str, Ledger]
+    random: Random
+    pace: int
+    """How often they do something, against 97 other things that happen."""
+    helpful: float
+    """How often it is what helps, 0 to 1."""
+    may_push: bool
+
+    def act(self, t: str) -> str:
+        """Something that somebody does with this ticket."""
+        if t in self.board.removed:
+            return "nobody does anything"
+        loop = self.memory.boxes[t].loop
+        pull = self._pull_request(loop)
+        if pull and loop and loop.stage in {Stage.REVIEW, Stage.MERGING, Stage.STOPPED} and self._coin():
+            return self.on_pull_request(t, pull)
+        if self.random.random() < self.helpful:
+            return self.help(t, loop)
+        acts: list[Callable[[], str]] = [lambda: self.drag(t), lambda: self.speak(t, self.random.choice(WORDS))]
+        acts += [lambda: self.describe(t), acts[0], acts[1]]
+        if self.random.random() < 0.04:
+            acts = [lambda: self.remove(t)]
+        if pull:
+            acts += [lambda: self.on_pull_request(t, pull)] * 4
+        if loop and loop.branch in self.host.branches and self.may_push:
+            acts += [lambda: self.push(t, loop.branch)]
+        return self.random.choice(acts)()
+
+    def help(self, t: str, loop: Loop | None) -> str:
+        """What gets the ticket on: hand it over, answer, try again, approve and merge."""
+        stage = loop.stage if loop else Stage.IDLE
+        if stage in {Stage.IDLE, Stage.DONE} or (stage in {Stage.STOPPED, Stage.NEEDS_HUMAN} and self._coin()):
+            return self.drag(t, "Agent")
+        if stage in {Stage.STOPPED, Stage.NEEDS_HUMAN}:
+            return self.speak(t, "/retry", ANA)
+        if stage is Stage.ASKING:
+            return self.speak(t, "ok", ANA) if self._coin() else self.describe(t, FINISH_LINE)
+        pull = self._pull_request(loop)
+        if stage is Stage.REVIEW and loop:
+            if loop.approved_sha == loop.pushed_sha:
+                return self.speak(t, "/merge", ANA)
+            return self.review(t, pull, "approved", BOB) if pull and self._coin() else self.speak(t, "/approve", ANA)
+        return "nobody does anything"
+
+    def drag(self, t: str, column: str = "") -> str:
+        """Put the card somewhere."""
+        column = column or self.random.choice(COLUMNS)
+        if self.board.tickets[t].column != column:
+            ledger = self.ledgers[t]
+            ledger.hand_overs += column == "Agent"
+            ledger.stops += column != "Agent"
+            ledger.cancelled |= column == "Canceled"
+            self.board.move(t, column, "a person")
+        return f"a person drags {t} to {column}"
+
+    def describe(self, t: str, description: str = "") -> str:
+        """Rewrite the ticket."""
+        self.board.describe(t, description or self.random.choice(("make it better", FINISH_LINE)))
+        return f"a person rewrites {t}"
+
+    def remove(self, t: str) -> str:
+        """Delete the ticket."""
+        self.board.remove(t)
+        return f"a person deletes {t}"
+
+    def speak(self, t: str, words: str, author: Person | None = None) -> str:
+        """Write on the ticket."""
+        author = author or self.random.choice((ANA, BOB, EVE))
+        self._count(t, words, author, self.board.say(t, words, author))
+        return f"{author.name} says {words!r} on {t}"
+
+    def _count(self, t: str, words: str, author: Person, name: str) -> None:
+        ledger, loop = self.ledgers[t], self.memory.boxes[t].loop
+        ledger.hand_overs += words.startswith("/retry") and author.may_steer
+        ledger.stops += words.startswith("/stop") and author.may_steer
+        if words.startswith("/approve") and self.policy.may_approve(author) and loop:
+            pull = self._pull_request(loop)
+            seen = {loop.pushed_sha, pull.head_sha if pull else "", self.host.branches.get(loop.branch, "")}
+            ledger.approve(f"{author.id} {name}", *seen - {""})
+
+    def on_pull_request(self, t: str, pull: PullRequest) -> str:
+        """Something on the pull request's page."""
+        author = self.random.choice((ANA, BOB, EVE))
+        match self.random.randrange(8):
+            case 0 | 1:
+                state = self.random.choice(("approved", "changes_requested", "changes_requested", "commented"))
+                return self.review(t, pull, state, author)
+            case 2 | 3:
+                words = self.random.choice(WORDS)
+                self._count(t, words, author, f"on #{pull.number}")
+                self.host.say(pull.number, words, author)
+                return f"{author.name} says {words!r} on #{pull.number}"
+            case 4 if pull.state == "open":
+                self.host.merge(pull.number, pull.head_sha, "ana")
+                return f"Ana merges #{pull.number}"
+            case 5 if pull.state == "open":
+                self.ledgers[t].stops += 1
+                self.host.close(pull.number, "ana")
+                return f"Ana closes #{pull.number}"
+            case 6 | 5:
+                self.host.reopen(pull.number)
+                return f"somebody reopens #{pull.number}"
+            case 7 if approvals := [r for r in self.host.given.get(pull.number, []) if r.state == "approved"]:
+                review = self.random.choice(approvals)
+                self.host.dismiss(pull.number, review, ANA if review.author == "ana" else BOB)
+                return f"{review.author}'s review {review.id} is dismissed"
+        return "nobody does anything"
+
+    def review(self, t: str, pull: PullRequest, state: str, author: Person) -> str:
+        """Finish a review."""
+        review = self.host.review(pull.number, state, author)
+        if state == "approved" and author.may_steer:
+            self.ledgers[t].approve(f"{author.id} {review.id}", review.head_sha)
+        return f"{author.name} reviews #{pull.number}: {state} at {review.head_sha}"
+
+    def push(self, t: str, branch: str) -> str:
+        """A commit of a person on our branch, or the branch goes."""
+        self.ledgers[t].stops += 1
+        head = self.host.branches[branch]
+        sha = self.host.commit(self.host.new("by a person "), head)
+        self.host.push(branch, sha, head, "ana")
+        return f"Ana pushes {sha} to {branch}"
+
+    def _pull_request(self, loop: Loop | None) -> PullRequest | None:
+        mine = [pull for pull in self.host.pulls.values() if loop and pull.branch == loop.branch]
+        return self.random.choice(mine) if mine else None
+
+    def _coin(self) -> bool:
+        return self.random.random() < 0.5

@@ -1,0 +1,243 @@
+"""The worker of the simulation: one ticket driven step by step, and interrupted anywhere.
+
+The order is that of `jobs.drive`: inner commands, outer commands unless their provider was away, then one event. The
+effects are those of `jobs.perform`; `gather` is the real one. Each `yield` is a place where the process may die or
+where the world may go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
+from integrations.events import (
+    BranchPublished,
+    CommandFailed,
+    Event,
+    PullRequestMerged,
+    PullRequestOpened,
+    ReviewSubmitted,
+    Ticket,
+    TicketMoved,
+    WorkspaceReady,
+)
+from jobs import commands as c
+from jobs.gather import gather
+from jobs.loop import Loop, Stage
+from jobs.policy import RepositoryPolicy
+from jobs.store import Posted
+from jobs.workflow import Decision, ServicePolicy
+from tests.simulation.checks import Ledger, Violation, check_decision, check_effect, check_heard, hold
+from tests.simulation.memory import Memory
+from tests.simulation.outside import MAIN, REPOSITORY, US, Board, Host
+
+if TYPE_CHECKING:
+    from jobs.world import World
+
+Decide = Callable[[Loop, Event, ServicePolicy], Decision]
+StillWanted = Callable[[Loop, c.Command], bool]
+REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "React", "SetStatus"} | {
+    "LinkPullRequest", "CommentOnPullRequest", "CleanUp",
+}  # fmt: skip
+
+
+@dataclass
+class Chances:
+    """How likely each misfortune is, 0 to 1."""
+
+    refusal: float = 0.0
+    lost_reply: float = 0.0
+
+
+@dataclass
+class Worker:
+    """All workers: a lease lets one at a time drive a ticket, so one per ticket is enough."""
+
+    memory: Memory
+    tracker: Board
+    code_host: Host
+    policy: ServicePolicy
+    repository_policy: RepositoryPolicy
+    ledgers: dict[str, Ledger]
+    decide: Decide
+    still_wanted: StillWanted
+    random: Random
+    chances: Chances
+    now: Callable[[], float]
+
+    @property
+    def store(self) -> Memory:
+        """For `gather`, which is given this object as its world."""
+        return self.memory
+
+    def idle(self, ticket_id: str) -> bool:
+        """Whether there is nothing to do now."""
+        box = self.memory.boxes[ticket_id]
+        rests = self.now() < box.retry_at
+        return not (box.mailbox or box.outbox["inner"] or (box.outbox["outer"] and not rests))
+
+    def step(self, ticket_id: str) -> Iterator[str]:
+        """Perform or decide one thing."""
+        box = self.memory.boxes[ticket_id]
+        if box.outbox["inner"]:
+            yield from self._perform(ticket_id, box.outbox["inner"][0])
+        elif box.outbox["outer"] and self.now() >= box.retry_at:
+            yield from self._perform(ticket_id, box.outbox["outer"][0])
+        elif box.mailbox:
+            yield from self._settle(ticket_id, box.mailbox[0])
+
+    # --- deciding ---------------------------------------------------------------------------------------------------
+
+    def _settle(self, t: str, event: Event) -> Iterator[str]:
+        before = self.memory.boxes[t].loop
+        if before is None and not isinstance(event, TicketMoved):
+            self.memory.commit(t, event, None, ())
+            return
+        try:
+            now = gather(event, cast("World", self))
+        except Unavailable:
+            return
+        yield f"gathered {event.event_id}"
+        if now is None:
+            self.memory.commit(t, event, None, ())
+            return
+        loop = before or Loop(ticket=getattr(now, "ticket", None) or Ticket(id=t, identifier="", title=""))
+        decision = self._decide(loop, now)
+        yield f"decided {loop.stage.value} --{event.event_id}--> {decision.loop.stage.value}"
+        changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
+        check_decision(loop, now, decision, self.policy, self.ledgers[t])
+        check_heard(decision, self.memory)
+        self.ledgers[t].note(self.memory.commit(t, event, changed, decision.commands))
+
+    def _decide(self, loop: Loop, event: Event) -> Decision:
+        """The rules, asked twice: they compute, so they answer twice the same and leave what they were given."""
+        if isinstance(event, ReviewSubmitted):
+            self._take_back(event)
+        given = loop.model_dump_json(), event.model_dump_json()
+        try:
+            decision, again = (self.decide(loop, event, self.policy) for _ in range(2))
+        except Exception as error:
+            raise Violation("rules do not break", f"{loop.stage.value} {event!r}: {error!r}") from error
+        same = decision.loop == again.loop and list(decision.commands) == list(again.commands)
+        hold("rules only compute", same and given == (loop.model_dump_json(), event.model_dump_json()), event)
+        return decision
+
+    def _take_back(self, event: ReviewSubmitted) -> None:
+        """From here on Loopline has been told that this approval no longer stands."""
+        now = next((r for r in self.code_host.given[event.number] if r.id == event.review_id), None)
+        if now and now.state == "dismissed":
+            self.ledgers[event.ticket_id].approvals.get(now.head_sha, set()).discard(f"{now.author} {now.id}")
+
+    # --- performing -------------------------------------------------------------------------------------------------
+
+    def _perform(self, t: str, posted: Posted) -> Iterator[str]:
+        box = self.memory.boxes[t]
+        loop = box.loop
+        assert loop, "an outbox without a loop"
+        events: Sequence[Event] = ()
+        try:
+            if self.still_wanted(loop, posted.command):
+                events = self._effect(t, posted, loop)
+                yield f"performed {posted.id} {posted.command.kind}"
+                self._lose(posted)
+        except Unavailable:
+            box.retry_at = self.now() + 20
+            return
+        except IntegrationError as error:
+            self.ledgers[t].refused.add(posted.command.kind)
+            generation = getattr(posted.command, "generation", loop.generation)
+            failed = {"generation": generation, "command": posted.command.kind, "reason": str(error)}
+            events = (CommandFailed(**self._event(t, posted, "refused"), **failed),)
+        self.memory.performed(t, posted, events)
+
+    def _lose(self, posted: Posted) -> None:
+        if posted.lane == "outer" and self.random.random() < self.chances.lost_reply:
+            raise Unavailable("the reply was lost")
+
+    def _event(self, t: str, posted: Posted, name: str = "") -> dict[str, Any]:
+        return {"event_id": f"{posted.id}/{name}", "ticket_id": t, "at": self.now()}
+
+    def _effect(self, t: str, posted: Posted, loop: Loop) -> Sequence[Event]:
+        command = posted.command
+        if command.kind in REFUSABLE and self.random.random() < self.chances.refusal:
+            raise Rejected("not allowed")
+        check_effect(command, loop, self.code_host)
+        match command:
+            case c.StartRun(spec=spec):
+                self.memory.start(spec)
+            case c.StopRun(run_id=run_id):
+                self.memory.ask_to_stop(run_id)
+            case c.Steer(run_id=run_id, words=words):
+                self.memory.steer(run_id, words, posted.id)
+            case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
+                return (self._on_code_host(t, posted, command),)
+            case c.CommentOnPullRequest(number=number, body=body):
+                self.code_host.say(number, body, US, posted.id)
+            case c.SetStatus():
+                self.code_host.reach()
+            case c.CleanUp(repository=repository, branch=branch):
+                if any(run.spec.ticket_id == t for run in self.memory.unfinished()):
+                    raise Unavailable("a run has not ended yet")
+                self.code_host.delete_branch(repository, branch)
+            case _:
+                self._on_board(t, posted, command)
+        return ()
+
+    def _on_board(self, t: str, posted: Posted, command: c.Command) -> None:
+        board = self.tracker
+        match command:
+            case c.MoveTicket(column=column):
+                board.move(t, self.policy.teams["ENG"].columns[column])
+            case c.PostComment(body=body, once=once):
+                board.say(t, body, US, f"{t} {once}" if once else posted.id)
+            case c.ShowProgress(generation=generation, body=body):
+                if not self._newer(t, command):
+                    self._show(t, f"progress {generation}", body)
+            case c.SetNeedsHuman(needed=needed):
+                board.label(t, "needs-human", there=needed)
+            case c.SaveMemory(metadata=metadata):
+                if not self._newer(t, command):
+                    board.remember(t, dict(metadata))
+            case _:
+                board.reach()
+
+    def _newer(self, t: str, command: c.ShowProgress | c.SaveMemory) -> bool:
+        """A newer text for the same place waits, so this one is superfluous."""
+        generation = getattr(command, "generation", None)
+        waiting = (x for x in self.memory.waiting(t, "outer")[1:] if isinstance(x, type(command)))
+        return any(getattr(later, "generation", None) == generation for later in waiting)
+
+    def _show(self, t: str, name: str, body: str) -> None:
+        comment_id = f"{t} {name}"
+        try:
+            self.tracker.edit_comment(comment_id, body)
+        except NotFound:
+            self.tracker.say(t, body, US, comment_id)
+
+    def _on_code_host(self, t: str, posted: Posted, command: c.Command) -> Event:
+        host, about = self.code_host, self._event(t, posted)
+        match command:
+            case c.PrepareWorkspace(generation=generation):
+                host.reach()
+                ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
+                ready["branch_sha"] = host.branches.get(getattr(command, "branch", ""), "")
+                policy = self.repository_policy.model_dump_json()
+                return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
+            case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):
+                self.memory.index[branch] = self.memory.index[sha] = t
+                head = host.branch_head(REPOSITORY, branch) or ""
+                ours = self.memory.index.get(head) == t  # a push of ours that was never confirmed
+                host.push(branch, sha, (head if ours else expected) or None)
+                return BranchPublished(**about, generation=generation, head_sha=sha)
+            case c.OpenPullRequest(generation=generation):
+                pull = host.open_pull_request(command.branch, command.base, command.title, command.body)
+                self.memory.index[f"#{pull.number}"] = t
+                return PullRequestOpened(**about, generation=generation, number=pull.number, url=pull.url)
+            case c.MergePullRequest(number=number, sha=sha):
+                merge_sha = host.merge(number, sha)
+                merged = {"repository": REPOSITORY, "number": number, "head_sha": sha, "merge_sha": merge_sha}
+                return PullRequestMerged(**about, **merged)
+        raise AssertionError(command)

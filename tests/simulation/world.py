@@ -1,0 +1,297 @@
+"""One seed, one story: two tickets, people, agents, providers and crashes, in an order that the seed draws.
+
+Called by the tests and by `python -m tests.simulation`. Virtual time, no Redis, no network, no sleep; the rules
+come as arguments. After the storm everything comes to rest and is looked at; then people finish what is left, which
+must work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from integrations.events import (
+    BranchPushed,
+    Event,
+    PullRequestClosed,
+    PullRequestCommented,
+    PullRequestMerged,
+    PullRequestReopened,
+    ReviewSubmitted,
+    Ticket,
+    TicketCommented,
+    TicketEdited,
+    TicketMoved,
+)
+from jobs.commands import MoveTicket
+from jobs.loop import AT_WORK, OPEN, Loop, Stage
+from jobs.missed import unread, unseen
+from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.decision import TeamPolicy, still_wanted
+from jobs.workflow.hand_over import left
+from tests.simulation.agents import Agents
+from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
+from tests.simulation.memory import Box, Memory
+from tests.simulation.outside import REPOSITORY, Board, Host
+from tests.simulation.people import FINISH_LINE, People
+from tests.simulation.worker import Chances, Decide, StillWanted, Worker
+
+COLUMNS = {
+    "agent": "Agent",
+    "working": "In Progress",
+    "review": "In Review",
+    "done": "Done",
+    "needs_human": "Needs Human",
+}
+FROM_CODE_HOST = (
+    BranchPushed, PullRequestClosed, PullRequestCommented, PullRequestMerged, PullRequestReopened, ReviewSubmitted,
+)  # fmt: skip
+AGAIN = (TicketMoved, TicketEdited, BranchPushed, PullRequestMerged, PullRequestClosed, PullRequestReopened)
+"""Hints whose facts are read again, so that a copy under another id must change nothing."""
+MISFORTUNES = ("crash", "drop", "copy", "late", "outage", "refusal", "lost reply", "sweep", "push")
+
+
+class World:
+    """Everything, for one seed."""
+
+    def __init__(
+        self, seed: int, decide: Decide = decide, still_wanted: StillWanted = still_wanted, tickets: int = 2
+    ) -> None:
+        self.random = Random(seed)
+        self.time = 1_000.0
+        self.schedule: list[str] = []
+        self.hints: list[Event] = []
+        self.late: list[Event] = []
+        self.memory = Memory()
+        self.ledgers: dict[str, Ledger] = {}
+        self.board = Board(self.now, self.hints)
+        self.host = Host(self.now, self.hints)
+        self.under_way: dict[str, Iterator[str]] = {}
+        self.misfortunes = {name for name in MISFORTUNES if self.random.random() < 0.5}
+        self.policy = ServicePolicy(
+            teams={"ENG": TeamPolicy.model_validate({"repository": REPOSITORY, "columns": COLUMNS})},
+            max_iterations=self.random.choice((1, 2, 3)),
+            max_ticket_cost_usd=self.random.choice((4.0, 20.0)),
+        )
+        self._people(decide, still_wanted)
+        for n in range(1, tickets + 1):
+            self._ticket(n)
+
+    def _people(self, decide: Decide, still_wanted: StillWanted) -> None:
+        checks = (Check(name="tests", run="pytest -q"),) if self.random.random() < 0.5 else ()
+        repository = RepositoryPolicy(loop=LoopPolicy(checks=checks))
+        chances = Chances(*(0.03 if name in self.misfortunes else 0.0 for name in ("refusal", "lost reply")))
+        given = (self.memory, self.board, self.host, self.policy)
+        self.worker = Worker(*given, repository, self.ledgers, decide, still_wanted, self.random, chances, self.now)
+        pace, helpful = self.random.choice((4, 8, 16)), self.random.choice((0.3, 0.5, 0.7))
+        self.people = People(*given, self.ledgers, self.random, pace, helpful, "push" in self.misfortunes)
+        self.agents = Agents(self.memory, self.host, self.ledgers, self.random, self.now)
+
+    def _ticket(self, n: int) -> None:
+        words = self.random.choice(("make it better", FINISH_LINE))
+        ticket = Ticket(
+            id=f"t{n}", identifier=f"ENG-{n}", title=f"Limit {n}", description=words, team="ENG", column="Backlog"
+        )
+        self.board.tickets[ticket.id] = ticket
+        self.memory.boxes[ticket.id] = Box()
+        self.ledgers[ticket.id] = Ledger()
+
+    def now(self) -> float:
+        """Virtual Unix seconds."""
+        return self.time
+
+    def loop(self, t: str) -> Loop | None:
+        """What is remembered of a ticket."""
+        return self.memory.boxes[t].loop
+
+    # --- the storm --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """The whole story. Raises `Violation`."""
+        for _ in range(self.random.randint(100, 1400)):
+            self._note(self._something())
+        self.rest()
+        self.finish()
+
+    def _note(self, what: str) -> None:
+        self.time += self.random.choice((0.1, 1.0, 5.0))
+        if what:
+            self.schedule.append(f"{self.time:8.1f} {what}")
+            for t in self.memory.boxes:
+                check_always(t, self.memory, self.host, self.board)
+
+    def _something(self) -> str:
+        t = self.random.choice(list(self.memory.boxes))
+        acts: dict[Callable[[], str], int] = {
+            lambda: self._work(t): 40,
+            lambda: self._work_on(t): 10,
+            self._deliver: 20,
+            self._advance: 15,
+            lambda: self._act(t): self.people.pace,
+            lambda: self._crash(t): 3 * ("crash" in self.misfortunes),
+            self._outage: 3 * ("outage" in self.misfortunes),
+            self.sweep: 2 * ("sweep" in self.misfortunes),
+            self._release: "late" in self.misfortunes,
+        }
+        (act,) = self.random.choices(list(acts), list(acts.values()))
+        return act()
+
+    def _work(self, t: str) -> str:
+        if t not in self.under_way:
+            self.under_way[t] = self.worker.step(t)
+        did = next(self.under_way[t], "")
+        if not did:
+            del self.under_way[t]
+            check_always(t, self.memory, self.host, self.board)
+        return did
+
+    def _work_on(self, t: str) -> str:
+        """Most of the time a worker is not interrupted at all."""
+        for _ in range(self.random.randint(2, 30)):
+            self._note(self._work(t))
+        return ""
+
+    def _act(self, t: str) -> str:
+        """An outage is one of the providers' interfaces for programs; people go on."""
+        away, self.board.away, self.host.away = (self.board.away, self.host.away), False, False
+        did = self.people.act(t)
+        self.board.away, self.host.away = away
+        return did
+
+    def _crash(self, t: str) -> str:
+        return f"the worker of {t} dies" if self.under_way.pop(t, None) else ""
+
+    def _outage(self) -> str:
+        provider = self.random.choice((self.board, self.host))
+        provider.away = not provider.away
+        return f"{type(provider).__name__} is {'away' if provider.away else 'back'}"
+
+    def _advance(self) -> str:
+        runs = self.memory.unfinished()
+        return self.agents.advance(self.random.choice(runs)) if runs else ""
+
+    # --- hints and the sweep ----------------------------------------------------------------------------------------
+
+    def _deliver(self) -> str:
+        """Any hint that is on its way: late, early, lost, or twice."""
+        if not self.hints:
+            return ""
+        event = self.hints.pop(self.random.randrange(len(self.hints)))
+        if "late" in self.misfortunes and self.random.random() < 0.2:
+            self.late.append(event)
+            return f"{event.event_id} takes its time"
+        t = self._ticket_of(event)
+        if not t:
+            return f"{event.event_id} is of no ticket of ours"
+        event = event.model_copy(update={"ticket_id": t})
+        if "drop" in self.misfortunes and self._repaired(event) and self.random.random() < 0.3:
+            return f"{event.event_id} is lost"
+        if "copy" in self.misfortunes and self.random.random() < 0.2:
+            renamed = isinstance(event, AGAIN) and self.random.random() < 0.5
+            self.hints.append(event.model_copy(update={"event_id": f"{event.event_id}'"}) if renamed else event)
+        return f"{event.event_id} arrives at {t}" if self.memory.deliver(event) else f"{event.event_id} is known"
+
+    def _release(self) -> str:
+        """A sender tries again whatever it could not deliver for an hour."""
+        self.hints += self.late
+        self.late.clear()
+        return ""
+
+    def _repaired(self, event: Event) -> bool:
+        """Whether the sweep finds what this hint says."""
+        loop = self.loop(event.ticket_id)
+        merged_or_closed = isinstance(event, PullRequestMerged | PullRequestClosed)
+        return isinstance(event, TicketMoved | TicketCommented) or (
+            merged_or_closed and loop is not None and loop.stage in OPEN
+        )
+
+    def _ticket_of(self, event: Event) -> str:
+        if not isinstance(event, FROM_CODE_HOST):
+            return event.ticket_id
+        names = (f"#{event.number}", event.branch, event.head_sha)
+        return next((self.memory.index[name] for name in names if name in self.memory.index), "")
+
+    def sweep(self) -> str:
+        """As `jobs.sweep`: compare, and deliver what was missed."""
+        if self.board.away or self.host.away:
+            return "the sweep cannot look"
+        found = [event for t in self.memory.boxes for event in self._missed(t) if self.memory.deliver(event)]
+        return f"the sweep finds {[event.event_id for event in found]}" if found else ""
+
+    def _missed(self, t: str) -> Iterator[Event]:
+        loop, gone = self.loop(t), t in self.board.removed
+        if self._misplaced(self.board.tickets[t], loop, gone):
+            yield TicketMoved(event_id=f"sweep:moved:{t}:{self.time // 60}", ticket_id=t, at=self.time)
+        if loop is None:
+            return
+        if loop.stage in HEEDED and not gone:
+            yield from unread(loop, self.board.comments(t))
+        if loop.stage in OPEN and loop.number:
+            yield from self._missed_on_code_host(loop)
+
+    def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
+        """Whether the card waits in the agent column, or has left for where it is not ours."""
+        role = None if gone else self.policy.column_role("ENG", ticket.column)
+        if role == "agent":
+            return loop is None or loop.stage not in AT_WORK | {Stage.MERGING}
+        moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
+        return loop is not None and (left(loop, role) and not (role and moving))
+
+    def _missed_on_code_host(self, loop: Loop) -> Iterator[Event]:
+        pull = self.host.pulls[loop.number]
+        if pull.state != "open":
+            kind = PullRequestMerged if pull.merged else PullRequestClosed
+            name = f"sweep:{kind.__name__}:{loop.number}:{self.time // 60}"
+            yield kind(event_id=name, ticket_id=loop.ticket.id, at=self.time, repository=REPOSITORY, number=loop.number)
+        if loop.stage is Stage.REVIEW:
+            yield from unseen(loop, self.host.given.get(loop.number, []), self.time)
+
+    # --- rest -------------------------------------------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """Providers are back, hints arrive, runs end, until nothing is left to do; then look."""
+        self.board.away = self.host.away = False
+        self._release()
+        self.misfortunes -= {"late"}
+        self.worker.chances = Chances()
+        for _ in range(400):
+            if not self._calm_round():
+                break
+        else:
+            raise Violation("it comes to rest", self.schedule[-1])
+        for t in self.memory.boxes:
+            check_rest(t, self.memory, self.host, self.board, self.ledgers[t], COLUMNS)
+
+    def _calm_round(self) -> bool:
+        busy = False
+        while self.hints:
+            self._note(self._deliver())
+            busy = True
+        for t in self.memory.boxes:
+            while t in self.under_way or not self.worker.idle(t):
+                self._note(self._work(t))
+                busy = True
+        for run in self.memory.unfinished():
+            self._note(self.agents.advance(run))
+            busy = True
+        self.time += 30
+        swept = "" if busy else self.sweep()
+        self._note(swept)
+        waiting = any(any(box.outbox.values()) for box in self.memory.boxes.values())
+        return busy or bool(swept) or waiting
+
+    def finish(self) -> None:
+        """Nothing goes wrong any more: a person's next word must get every ticket to its end."""
+        self.agents.calm = True
+        for t in self.memory.boxes:
+            words = 8
+            while (loop := self.loop(t)) and self._can_go_on(loop):
+                words -= 1
+                hold("a person can go on", words, f"{t} is {loop.stage.value}: {loop.reason}")
+                self._note(self.people.help(t, loop))
+                self.rest()
+
+    def _can_go_on(self, loop: Loop) -> bool:
+        spent = loop.usage.cost_usd >= self.policy.max_ticket_cost_usd
+        return loop.ticket.id not in self.board.removed and loop.stage is not Stage.DONE and not spent
