@@ -120,9 +120,10 @@ class Mirror:
         """Take an agent's commits in, if they pass: strict indexing, completeness, ancestry, tree policy.
 
         `pack` may be empty when `tip` is known already. Raises `Rejected` with the reasons, and nothing has changed."""
+        _check_sha(tip)
         if tip == base:
             return
-        with quarantine(self._folder / "objects", self._folder.parent) as repository:
+        with quarantine(self._folder / "objects", self._folder.parent, tip) as repository:
             index(repository, pack, limits.max_pack_bytes)
             judge(repository, tip, base, limits)
             release(repository, self._folder / "objects")

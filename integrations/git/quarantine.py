@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,9 +23,13 @@ _MAX_LINK = 4096
 
 
 @contextmanager
-def quarantine(objects: Path, beside: Path) -> Iterator[HostRepository]:
-    """A bare repository that reads `objects` too, in a folder `beside`; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=".quarantine-", dir=beside))
+def quarantine(objects: Path, beside: Path, name: str) -> Iterator[HostRepository]:
+    """A bare repository that reads `objects` too, in a folder `beside`; gone afterwards.
+
+    What a killed process left under this `name` is cleared first; one that was only frozen fails when it goes on."""
+    folder = beside / f".quarantine-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
     try:
         repository = HostRepository(folder)
         repository.initialise()

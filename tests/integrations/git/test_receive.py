@@ -186,6 +186,16 @@ def test_hostile_trees_are_refused_and_leave_nothing(
     assert [path.name for path in git_dir.parent.glob(".quarantine-*")] == []
 
 
+def test_what_a_killed_process_left_in_quarantine_is_cleared(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
+    tip = forge.over_base(("100644", b"file", forge.blob()))
+    left = git_dir.parent / f".quarantine-{tip}" / "objects" / "pack"
+    left.mkdir(parents=True)
+    (left / "tmp_pack_half").write_bytes(b"PACK")
+    mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
+    assert list(git_dir.parent.glob(".quarantine-*")) == []
+    assert list(git_dir.rglob("tmp_pack_half")) == []
+
+
 @pytest.mark.parametrize("target", [b"/etc/passwd", b"../x", b".git/config", b"a/../../x"])
 def test_escaping_links_are_refused(mirror: Mirror, forge: Forge, target: bytes) -> None:
     tip = forge.over_base(("120000", b"AGENT", forge.blob(target)))
