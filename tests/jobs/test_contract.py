@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.contract import agree, command_in, criteria_in, items_in
+from integrations.values import Ticket
+from jobs.contract import agree, answered, command_in, criteria_in, items_in
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 
 CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
@@ -46,7 +47,7 @@ def test_only_an_item_that_says_so_names_a_command(item: str, command: str) -> N
 
 
 def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
-    contract = agree("Done when\n- `pytest` passes\n- it is fast", (), CHECKED)
+    contract = agree("Done when\n- `pytest` passes\n- it is fast", CHECKED)
 
     assert contract is not None
     shown = [(c.id, c.command) for c in contract.criteria]
@@ -54,19 +55,19 @@ def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
 
 
 def test_an_answer_counts_where_the_ticket_is_silent() -> None:
-    contract = agree("vague", ("- one\n- two",), RepositoryPolicy())
+    contract = answered("- one\n- two", Ticket(id="t", identifier="E-1", title="x"), None, RepositoryPolicy())
 
     assert contract is not None
     assert [c.text for c in contract.criteria] == ["one", "two"]
 
 
 def test_the_digest_changes_with_any_word() -> None:
-    one, two = agree("Done when\n- a", (), CHECKED), agree("Done when\n- b", (), CHECKED)
+    one, two = agree("Done when\n- a", CHECKED), agree("Done when\n- b", CHECKED)
 
     assert one is not None
     assert two is not None
     assert one.digest != two.digest
 
 
-def test_an_answer_without_a_list_is_one_criterion() -> None:
-    assert items_in("it should\nbe fast") == ["it should be fast"]
+def test_an_answer_without_a_list_has_no_items() -> None:
+    assert items_in("it should\nbe fast") == []
