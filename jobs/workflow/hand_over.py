@@ -137,7 +137,8 @@ def stop(loop: Loop, reason: str, policy: ServicePolicy, *, clean_up: bool = Fal
     stopped = {"stage": Stage.STOPPED, "reason": reason, "escalation": None}
     dropped = {"branch": "", "head_sha": "", "pushed_sha": "", "base_sha": ""} if clean_up else {}
     after = loop.model_copy(update=stopped | dropped)
-    decision = told(after, policy, *_interrupt(loop), PostComment(body=stopped_message(after)))
+    seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
+    decision = told(after, policy, *_interrupt(loop), *seen, PostComment(body=stopped_message(after)))
     return then(decision, _clean_up(loop)) if clean_up else decision
 
 

@@ -107,7 +107,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
 
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
-    spent = decision.loop.usage.cost_usd >= policy.caps.ticket_usd
+    spent = decision.loop.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
     paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
 
