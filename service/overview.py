@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import quote
 
-from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, TamperKind, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
 from integrations.values import Usage, Value
 from jobs.commands import RunSpec
 from jobs.loop import Attempt, Contract, Escalation, EscalationClass, Loop, Stage, Words
-from jobs.messages import money_message, state_message
+from jobs.messages import TAMPERINGS, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
 Group = Literal["needs_you", "working", "finished"]
@@ -32,19 +32,6 @@ CALLS: dict[EscalationClass, str] = {
     "conflict": "Somebody else's change is in the way",
     "spinning": "The agent goes in circles",
     "tamper": "A check may have been weakened",
-}
-TAMPERINGS: dict[TamperKind, str] = {
-    "test_changed": "test changed",
-    "test_removed": "test removed",
-    "test_skipped": "test skipped",
-    "assertion_weakened": "assertion weakened",
-    "test_configuration": "test configuration",
-    "ci": "CI configuration",
-    "lint_or_types": "lint or type rules",
-    "check_command": "check command",
-    "snapshot": "snapshot changed",
-    "exit_trick": "ends before the checks",
-    "monkeypatch": "replaces what is tested",
 }
 
 

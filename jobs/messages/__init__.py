@@ -7,6 +7,7 @@ board.
 from __future__ import annotations
 
 from jobs.messages.calls import (
+    TAMPERINGS,
     approve_again_reason,
     budget_reason,
     could_not_work_reason,
@@ -75,6 +76,7 @@ from jobs.messages.verdict import (
 
 __all__ = [
     "STATUS_CONTEXT",
+    "TAMPERINGS",
     "accepted_message",
     "agreed_message",
     "approach_line",

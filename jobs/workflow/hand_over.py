@@ -12,7 +12,7 @@ from jobs.messages import cancelled_message, stopped_message
 from jobs.policy import RepositoryPolicy
 from jobs.workflow.agreeing import agree_or_ask, renewed
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
-from jobs.workflow.escalating import recorded
+from jobs.workflow.escalating import acknowledged, recorded
 from jobs.workflow.goal import start_work
 from jobs.workflow.run import asked_for
 
@@ -29,6 +29,8 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return _cancel(loop, event.at, policy)
     if role == "agent":
         return Decision(loop) if loop.stage in AT_WORK | {Stage.MERGING} else hand_over(loop, event.at, policy)
+    if role not in {"needs_human", "triage"}:
+        loop = acknowledged(loop)
     if left(loop, role):
         return stop(loop, f"the ticket was moved to {event.ticket.column}.", policy)
     return Decision(loop)

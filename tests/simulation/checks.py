@@ -91,7 +91,7 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     hold("iterations end", after.iteration <= policy.iterations(after), f"{story}: {after.iteration}")
     _check_bill(before, event, decision, story)
     _check_starts(decision, policy, story)
-    _check_proofs(event, decision, ledger, story)
+    _check_proofs(before, event, decision, ledger, story)
     _check_words(before, event, decision, story)
 
 
@@ -112,12 +112,12 @@ def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
 
 
-def _check_proofs(event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
+def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
     """A commit leaves with a verdict on itself, and is merged with an approval of itself."""
     for command in decision.commands:
         match command:
             case c.PublishBranch(sha=sha):
-                verdict = event.verdict if isinstance(event, RunFinished) else None
+                verdict = event.verdict if isinstance(event, RunFinished) else before.verdict
                 results = verdict.results if verdict and verdict.head_sha == sha else ()
                 hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
             case c.MergePullRequest(sha=sha):
