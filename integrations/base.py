@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from integrations.events import Event, Person, Ticket, Usage
+from integrations.events import Event
+from integrations.values import Person, Ticket, Usage
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Source(Protocol):
         Raises `Malformed` with the event's name when it is unknown or cannot be read."""
 
 
-Role = Literal["agent", "working", "review", "done", "needs_human"]
+Role = Literal["agent", "working", "review", "done", "needs_human", "triage"]
 
 
 @dataclass(frozen=True)

@@ -11,40 +11,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-
-class Value(BaseModel):
-    """A frozen value that survives a deployment: unknown keys of a newer release are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Person(Value):
-    """Somebody who acts on a ticket or a pull request. `may_steer` is looked up, never taken from a payload."""
-
-    id: str
-    name: str = ""
-    email: str = ""
-    may_steer: bool = False
-    is_us: bool = False
-
-
-class Ticket(Value):
-    """A ticket as the tracker shows it now. `column` is the workflow state's name, `cancelled` whether that state means
-    it; `branch_name` is the tracker's suggestion."""
-
-    id: str
-    identifier: str
-    title: str
-    description: str = ""
-    url: str = ""
-    team: str = ""
-    column: str = ""
-    labels: tuple[str, ...] = ()
-    branch_name: str = ""
-    trashed: bool = False
-    cancelled: bool = False
+from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, RunRole, Tampering, Verdict
+from integrations.values import Person, Ticket, Usage, Value
 
 
 class _Event(Value):
@@ -81,6 +51,22 @@ class TicketCommented(_Event):
     comment_id: str
     body: str = ""
     author: Person | None = None
+
+
+class TicketReacted(_Event):
+    """Somebody put an emoji on a comment of the ticket. `author` is looked up by `jobs.gather`."""
+
+    kind: Literal["TicketReacted"] = "TicketReacted"
+    comment_id: str
+    emoji: str = ""
+    author: Person | None = None
+
+
+class EscalationUnanswered(_Event):
+    """Nobody has answered or acknowledged our call for a person; the sweep says so when the wait is over."""
+
+    kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
+    generation: int
 
 
 class _CodeHostEvent(_Event):
@@ -152,60 +138,6 @@ class ChecksReported(_CodeHostEvent):
     url: str = ""
 
 
-class Usage(Value):
-    """What model calls cost so far. Money in US dollars by `integrations.agents.prices`."""
-
-    model_calls: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
-
-    def plus(self, other: Usage) -> Usage:
-        """The sum of both."""
-        return Usage(
-            model_calls=self.model_calls + other.model_calls,
-            input_tokens=self.input_tokens + other.input_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cost_usd=round(self.cost_usd + other.cost_usd, 6),
-        )
-
-
-class Evidence(Value):
-    """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it."""
-
-    name: str
-    command: str
-    exit_code: int
-    output: str = ""
-    digest: str = ""
-    seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        """Exit code 0."""
-        return self.exit_code == 0
-
-
-class CriterionResult(Value):
-    """The checker's word on one criterion. `evidence` names what it rests on; without any it counts as not met."""
-
-    criterion: str
-    result: Literal["pass", "fail", "unsure"]
-    evidence: str = ""
-
-
-class Verdict(Value):
-    """The checker's whole answer, tied to one commit."""
-
-    head_sha: str
-    results: tuple[CriterionResult, ...]
-    summary: str = ""
-    findings: tuple[str, ...] = ()
-    not_checked: tuple[str, ...] = ()
-
-
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.policy` read it,
     as JSON."""
@@ -219,18 +151,37 @@ class WorkspaceReady(_Event):
 
 
 class RunFinished(_Event):
-    """A run ended. `outcome` says how; the other fields depend on the role."""
+    """A run ended. `outcome` says how; the other fields depend on the role.
+
+    `tree` is the candidate's git tree, by which an edit and its reversal are recognised; `stray` are files that the
+    change adds and that look left behind."""
 
     kind: Literal["RunFinished"] = "RunFinished"
     run_id: str
     generation: int
-    role: Literal["maker", "gate", "checker"]
-    outcome: Literal["done", "no_change", "stopped", "budget", "turns", "refused", "failed"]
+    role: RunRole
+    outcome: RunOutcome
     summary: str = ""
     head_sha: str = ""
+    tree: str = ""
     evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    stray: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    proposal: Proposal | None = None
+    plan: Plan | None = None
+    judgement: Judgement | None = None
     usage: Usage = Usage()
+
+
+class RunParked(_Event):
+    """A run waits for something that is not its ticket's fault. `until` is Unix seconds; 0 means that it goes on."""
+
+    kind: Literal["RunParked"] = "RunParked"
+    run_id: str
+    generation: int
+    until: float
+    reason: str = ""
 
 
 class SteeringTaken(_Event):
@@ -275,6 +226,8 @@ Event = Annotated[
     | TicketEdited
     | TicketRemoved
     | TicketCommented
+    | TicketReacted
+    | EscalationUnanswered
     | PullRequestMerged
     | PullRequestClosed
     | PullRequestReopened
@@ -284,6 +237,7 @@ Event = Annotated[
     | ChecksReported
     | WorkspaceReady
     | RunFinished
+    | RunParked
     | SteeringTaken
     | BranchPublished
     | PullRequestOpened

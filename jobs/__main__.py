@@ -22,8 +22,9 @@ from redis.exceptions import RedisError
 from integrations.errors import Rejected, Unavailable
 from jobs import failpoints, logging, owners
 from jobs.connection import check_persistence, connect
+from jobs.environment import Role, load
 from jobs.queues import AGENTS, EVENTS, wake_sweep
-from jobs.settings import Role, Settings, load
+from jobs.settings import Settings
 from jobs.slots import run_slots
 
 REFUSED = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from integrations.events import Evidence
+from integrations.results import Evidence
 from jobs.commands import RunSpec
 
 _PROMPTS = Path(__file__).parent / "prompts"

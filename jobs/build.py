@@ -14,6 +14,7 @@ from integrations.code_hosts.github_app import AppCredentials
 from integrations.errors import Unauthorized
 from integrations.registry import agent_runner, code_host, tracker
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from jobs.caps import Caps
 from jobs.settings import Settings
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
@@ -75,14 +76,35 @@ def policy_of(settings: Settings) -> ServicePolicy:
     """The operator's part of the rules."""
     return ServicePolicy(
         teams={
-            key: TeamPolicy.model_validate({"repository": team.repository, "columns": team.columns.model_dump()})
+            key: TeamPolicy(repository=team.repository, columns=team.columns.roles())
             for key, team in settings.teams.items()
         },
         max_iterations=settings.max_iterations,
-        max_turns=settings.max_turns,
-        max_cost_usd=settings.max_cost_usd,
-        max_ticket_cost_usd=settings.max_ticket_cost_usd,
-        maker_model=settings.maker_model,
-        checker_model=settings.checker_model,
+        max_attempts=settings.max_attempts,
+        caps=caps_of(settings),
+        models={
+            "planner": settings.planner_model,
+            "scout": settings.scout_model,
+            "maker": settings.maker_model,
+            "judge": settings.judge_model,
+            "checker": settings.checker_model,
+        },
+        strong_model=settings.strong_model,
         approvers=tuple(address.lower() for address in settings.approvers),
+    )
+
+
+def caps_of(settings: Settings) -> Caps:
+    """The operator's upper bounds."""
+    return Caps(
+        run_usd=settings.max_cost_usd,
+        ticket_usd=settings.max_ticket_cost_usd,
+        day_usd=settings.max_day_cost_usd,
+        run_tokens=settings.max_tokens,
+        ticket_tokens=settings.max_ticket_tokens,
+        day_tokens=settings.max_day_tokens,
+        turns=settings.max_turns,
+        wall_seconds=int(settings.max_run_minutes * 60),
+        idle_seconds=settings.max_idle_seconds,
+        no_progress_usd=settings.max_no_progress_usd,
     )

@@ -6,13 +6,15 @@ JSON, so a field that a newer release adds needs a default.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from integrations.base import Role as Column
-from integrations.events import Evidence, Ticket, Value, Verdict
-from jobs.loop import Contract, Words
+from integrations.results import Evidence, Plan, RunRole, Tampering, Verdict
+from integrations.values import Ticket, Usage, Value
+from jobs.caps import Caps
+from jobs.loop import Attempt, Contract, Words
 from jobs.policy import RepositoryPolicy
 
 
@@ -23,24 +25,40 @@ class RunSpec(Value):
     ticket_id: str
     identifier: str
     generation: int
-    role: Literal["maker", "gate", "checker"]
+    role: RunRole
     repository: str
     base_sha: str
     start_sha: str
     contract: Contract
+    """Without criteria for a planner, which proposes them."""
     ticket: Ticket
     policy: RepositoryPolicy = RepositoryPolicy()
     iteration: int = 1
     iterations: int = 1
+    attempt: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    plan: Plan | None = None
+    summary: str = ""
+    """What the last maker says it did: a claim."""
+    tampering: tuple[Tampering, ...] = ()
     tried: tuple[str, ...] = ()
     words: tuple[Words, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     verdict: Verdict | None = None
     model: str = ""
     effort: str = ""
-    max_turns: int = 0
-    max_cost_usd: float = 0.0
+    caps: Caps = Caps()
+    ticket_usage: Usage = Usage()
+    """What the ticket had spent when the run was started, so that a ledger that was lost begins there."""
     started_at: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_last_release(cls, given: Any) -> Any:
+        """The release before this one wrote two of the caps by themselves."""
+        if not isinstance(given, dict) or "caps" in given or not given.get("max_turns"):
+            return given
+        return {**given, "caps": {"turns": given["max_turns"], "run_usd": given["max_cost_usd"]}}
 
 
 class MoveTicket(Value):

@@ -15,7 +15,8 @@ from typing import Literal
 from pydantic import Field
 from redis import Redis
 
-from integrations.events import CommandFailed, Value
+from integrations.events import CommandFailed
+from integrations.values import Value
 from jobs import keys, queues
 from jobs.lease import Lease
 from jobs.scripts import run_script

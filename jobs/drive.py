@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError, Rejected, Unavailable
-from integrations.events import EVENT, CommandFailed, Event, Ticket, TicketCommented, TicketMoved
+from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
+from integrations.values import Ticket
 from jobs import keys, queues
 from jobs.commands import Lane
 from jobs.dead import Box, DeadLetter, DeadLetters, id_of

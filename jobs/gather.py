@@ -12,7 +12,6 @@ from integrations.base import OUR_MARK
 from integrations.errors import NotFound
 from integrations.events import (
     Event,
-    Person,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestMerged,
@@ -23,6 +22,7 @@ from integrations.events import (
     TicketMoved,
     TicketRemoved,
 )
+from integrations.values import Person
 from jobs.world import World
 
 _log = structlog.get_logger(__name__)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from typing import Literal
 
-from integrations.events import Evidence, Ticket, Usage, Value, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
+from integrations.values import Ticket, Usage, Value
 from jobs.policy import RepositoryPolicy
 
 
@@ -14,9 +16,12 @@ class Stage(StrEnum):
 
     IDLE = "idle"
     PREPARING = "preparing"
+    PLANNING = "planning"
     ASKING = "asking"
+    SCOUTING = "scouting"
     MAKING = "making"
     GATING = "gating"
+    JUDGING = "judging"
     CHECKING = "checking"
     PUBLISHING = "publishing"
     REVIEW = "review"
@@ -26,28 +31,32 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-RUNNING = frozenset({Stage.MAKING, Stage.GATING, Stage.CHECKING})
+RUNNING = frozenset({Stage.PLANNING, Stage.SCOUTING, Stage.MAKING, Stage.GATING, Stage.JUDGING, Stage.CHECKING})
 AT_WORK = RUNNING | {Stage.PREPARING, Stage.PUBLISHING}
 OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 
 
 class Criterion(Value):
-    """One line of the contract. With a `command` Loopline runs it itself; without, the checker needs evidence."""
+    """One line of the contract. With a `command` Loopline runs it itself; without, the checker needs evidence, of the
+    kind that `evidence` names where somebody said so (as 'a file and line', 'the output of a command')."""
 
     id: str
     text: str
     command: str = ""
+    evidence: str = ""
 
 
 class Contract(Value):
-    """What done means for this ticket, frozen when work starts."""
+    """What done means for this ticket, frozen when work starts; a changed ticket makes another `version` of it."""
 
     criteria: tuple[Criterion, ...]
+    version: int = 1
 
     @property
     def digest(self) -> str:
         """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        frozen = self.model_dump_json(exclude={"version"})
+        return hashlib.sha256(frozen.encode()).hexdigest()[:12]
 
 
 class Words(Value):
@@ -56,6 +65,33 @@ class Words(Value):
     author: str
     text: str
     comment_id: str = ""
+
+
+class Attempt(Value):
+    """One fresh try at the contract that has ended: what was tried, what came of it, why that was not enough.
+
+    `approach` says how it differed from the one before; `cost_usd` is what it spent."""
+
+    number: int
+    approach: str = ""
+    tried: tuple[str, ...] = ()
+    summary: str = ""
+    rejected: str = ""
+    head_sha: str = ""
+    cost_usd: float = 0.0
+
+
+EscalationClass = Literal["judgement", "credentials", "infrastructure", "budget", "conflict", "spinning", "tamper"]
+
+
+class Escalation(Value):
+    """A call for a person that has not been settled. `at` is when it was last raised, Unix seconds; `raised` how
+    often; `acknowledged`: somebody has seen it, so it is not raised again."""
+
+    kind: EscalationClass
+    at: float
+    raised: int = 1
+    acknowledged: bool = False
 
 
 def joined(words: tuple[Words, ...]) -> Words:
@@ -78,8 +114,16 @@ class Loop(Value):
     contract: Contract | None = None
     answers: tuple[Words, ...] = ()
     """What people answered to our question; their lists count as criteria."""
+    proposal: Proposal | None = None
+    """The planner's contract, until it or something better is agreed."""
+    plan: Plan | None = None
+    """What the scout found; makers start from it."""
     revision: int = 0
     """Raised by each request for changes; iterations start again with it."""
+    attempt: int = 1
+    """Which fresh try this is; each has iterations of its own."""
+    attempts: tuple[Attempt, ...] = ()
+    """The tries before this one."""
     iteration: int = 0
     run_id: str = ""
     head_sha: str = ""
@@ -88,7 +132,16 @@ class Loop(Value):
     summary: str = ""
     """What the maker says it did; shown in the pull request, never taken as evidence."""
     evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    """What in the candidate could make a check pass without the work."""
+    tampering_accepted: str = ""
+    """The candidate whose tampering a person has accepted."""
+    judgement: Judgement | None = None
     verdict: Verdict | None = None
+    failing: tuple[str, ...] = ()
+    """Fingerprints of what failed, one for each iteration of this attempt."""
+    trees: tuple[str, ...] = ()
+    """The candidates' git trees in this attempt."""
     tried: tuple[str, ...] = ()
     words: tuple[Words, ...] = ()
     """Guidance and requests of people that the next run's brief must hold."""
@@ -106,6 +159,9 @@ class Loop(Value):
     last_comment_at: float = 0.0
     """When it was written, Unix seconds."""
     usage: Usage = Usage()
+    extra_usd: float = 0.0
+    """What people have added to the ticket's budget."""
+    escalation: Escalation | None = None
     reason: str = ""
     """Why the loop stopped or what it waits for, one sentence."""
     started_at: float = 0.0

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
-from integrations.events import Ticket, Value
+from integrations.values import Ticket, Value
 from jobs.loop import Loop
 
 TITLE = "Loopline"

@@ -5,7 +5,8 @@ Values in, Markdown out. Nothing else in the product composes text that people r
 
 from __future__ import annotations
 
-from integrations.events import CriterionResult, Evidence, Ticket
+from integrations.results import CriterionResult, Evidence, Finding
+from integrations.values import Ticket
 from jobs.loop import OPEN, Contract, Loop, Stage
 
 STATUS_CONTEXT = "loopline/verdict"
@@ -17,9 +18,12 @@ _RETRY = "Answer `/retry <hint>`, or change the ticket and move it back to the a
 _STATES = {
     Stage.IDLE: "Idle",
     Stage.PREPARING: "Preparing the workspace",
+    Stage.PLANNING: "Working out what done means",
     Stage.ASKING: "Waiting for a finish line",
+    Stage.SCOUTING: "Looking around",
     Stage.MAKING: "Working",
     Stage.GATING: "Running the checks",
+    Stage.JUDGING: "Judging the result",
     Stage.CHECKING: "A second agent is checking",
     Stage.PUBLISHING: "Opening the pull request",
     Stage.REVIEW: "Ready for review",
@@ -168,8 +172,13 @@ def pull_request_body(loop: Loop) -> str:
 
 def _findings(loop: Loop) -> list[str]:
     assert loop.verdict
-    lines = [f"- {_inline(line)}" for line in loop.verdict.findings]
+    lines = [f"- {_finding(finding)}" for finding in loop.verdict.findings]
     return ["## Findings\n\n" + "\n".join(lines)] if lines else []
+
+
+def _finding(finding: Finding) -> str:
+    place = f"`{finding.path}:{finding.line}`: " if finding.path else ""
+    return f"{finding.severity}: {place}{_inline(finding.text)}"
 
 
 def _evidence(e: Evidence) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from integrations.base import Comment, Review
-from integrations.events import Person, ReviewSubmitted, TicketCommented
+from integrations.events import ReviewSubmitted, TicketCommented
+from integrations.values import Person
 from jobs.loop import Loop
 
 

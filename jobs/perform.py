@@ -16,8 +16,9 @@ from typing import Any
 
 from integrations.base import Attachment
 from integrations.errors import NotFound, Unavailable
-from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, Ticket, WorkspaceReady
+from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
 from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.values import Ticket
 from jobs import commands as c
 from jobs import keys, queues
 from jobs.failpoints import fail

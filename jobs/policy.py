@@ -14,6 +14,7 @@ from frontmatter.default_handlers import YAMLHandler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FILE = "WORKFLOW.md"
+TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
 
 
 class PolicyError(ValueError):
@@ -47,8 +48,38 @@ class Role(_Section):
 class Roles(_Section):
     """The roles that a repository may tune."""
 
+    planner: Role = Role()
+    scout: Role = Role()
     maker: Role = Role()
+    judge: Role = Role()
     checker: Role = Role()
+
+
+class SpinningPolicy(_Section):
+    """When an agent counts as going in circles. Each number is how often in a row."""
+
+    same_result: int = Field(default=4, ge=2, le=100)
+    """The same action with the same result."""
+    same_error: int = Field(default=3, ge=2, le=100)
+    """The same action that ends in the same error."""
+    alternating: int = Field(default=3, ge=2, le=100)
+    """The same pair of actions, in turn."""
+    monologue: int = Field(default=3, ge=2, le=100)
+    """Replies that neither use a tool nor end the work."""
+    unchanged_turns: int = Field(default=12, ge=2, le=1000)
+    """A maker's turns, after its first change, without another change of the diff."""
+    same_failures: int = Field(default=3, ge=2, le=20)
+    """Iterations in which the very same checks fail."""
+    polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")
+    """Commands that may be repeated: one that contains such a word waits for something."""
+
+
+class ContextPolicy(_Section):
+    """When old tool results leave the conversation. Tokens are those of the prompt."""
+
+    clear_at_tokens: int = Field(default=100_000, ge=1_000)
+    keep_tool_uses: int = Field(default=6, ge=1, le=100)
+    clear_at_least_tokens: int = Field(default=20_000, ge=0)
 
 
 class LoopPolicy(_Section):
@@ -62,10 +93,24 @@ class LoopPolicy(_Section):
     """Commands run in the sandbox, without network, before the first turn and before the gate."""
     iterations: int | None = Field(default=None, ge=1, le=20)
     """Tries at the contract before a person is asked; None is the service's default."""
+    attempts: int | None = Field(default=None, ge=1, le=10)
+    """Fresh tries, each with its iterations; None is the service's default."""
     budget_usd: float | None = Field(default=None, ge=0)
     """Money per run; 0 means none is spent; None is the service's default."""
+    ticket_budget_usd: float | None = Field(default=None, ge=0)
+    """Money per ticket; 0 means none is spent; None is the service's default."""
+    wall_minutes: float | None = Field(default=None, gt=0, le=1440)
+    """Minutes that a run may be at work; None is the service's default."""
+    scout: bool = True
+    """Whether a cheaper agent looks around before the maker starts."""
     protected: tuple[str, ...] = ()
     """Further path patterns that an agent may not change."""
+    tests: tuple[str, ...] = TESTS
+    """Path patterns of the repository's tests: what is there already may only be changed with a person's yes."""
+    flaky_reruns: int = Field(default=2, ge=0, le=3)
+    """How often a failing command is run again at the same commit, to tell broken from flaky."""
+    spinning: SpinningPolicy = SpinningPolicy()
+    context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()
 
 

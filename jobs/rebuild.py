@@ -16,7 +16,8 @@ import structlog
 
 from integrations.base import Comment, PullRequest
 from integrations.errors import NotFound, Rejected
-from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, Ticket, WorkspaceReady
+from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, WorkspaceReady
+from integrations.values import Ticket
 from jobs import keys, queues
 from jobs.commands import PrepareWorkspace
 from jobs.lease import Lease, hold

@@ -14,11 +14,11 @@ from typing import Literal
 
 from integrations.agents.tools import SandboxTools
 from integrations.base import AgentOutcome, AgentTask, Entry, Toolbox
-from integrations.events import CriterionResult, Evidence, Verdict
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
+from integrations.results import CriterionResult, Evidence, Verdict
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.briefs import checker_brief, maker_brief, system_text
 from jobs.commands import RunSpec
@@ -180,8 +180,8 @@ def _talk(piece: Slice, tools: Toolbox, brief: str) -> AgentOutcome | None:
         model=spec.model,
         system=system_text(spec, next(instructions, "")),
         brief=said,
-        max_turns=spec.max_turns,
-        max_cost_usd=spec.max_cost_usd,
+        max_turns=spec.caps.turns,
+        max_cost_usd=spec.caps.run_usd,
         effort=spec.effort,
     )
     deadline = time.monotonic() + piece.world.settings.slice_seconds

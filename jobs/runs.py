@@ -14,7 +14,8 @@ from uuid import uuid4
 from redis import Redis
 
 from integrations.base import Entry
-from integrations.events import RunFinished, SteeringTaken, Usage
+from integrations.events import RunFinished, SteeringTaken
+from integrations.values import Usage
 from jobs import keys
 from jobs.commands import RunSpec
 from jobs.failpoints import fail

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 from pydantic_settings import NoDecode
+
+from integrations.base import Role as ColumnRole
+
+COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
 
 def _split(value: object) -> object:
@@ -66,16 +70,23 @@ class Columns(BaseModel):
     review: str = "In Review"
     done: str = "Done"
     needs_human: str = "Needs Human"
+    triage: str = ""
+    """Where a call for a person goes that nobody answers; empty where the team has no such state."""
 
     @model_validator(mode="after")
     def _differ(self) -> Columns:
-        if len(set(self.names())) < len(type(self).model_fields):
+        names = list(self.roles().values())
+        if len(set(names)) < len(names):
             raise ValueError("each role needs a column of its own")
         return self
 
+    def roles(self) -> dict[ColumnRole, str]:
+        """The column of each role that has one."""
+        return {role: name for role in COLUMN_ROLES if (name := getattr(self, role))}
+
     def names(self) -> tuple[str, ...]:
-        """The five names in the order above."""
-        return (self.agent, self.working, self.review, self.done, self.needs_human)
+        """The columns' names."""
+        return tuple(self.roles().values())
 
 
 class Team(BaseModel):

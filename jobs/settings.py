@@ -1,55 +1,33 @@
-"""The only reader of the environment: every setting of the service, declared once, with its unit, default and reason.
+"""Every setting of the service, declared once, with its unit, default and reason.
 
-Called by the entry points (`python -m service …`, `python -m jobs …`), which pass the value on. It must not talk to
-anything: whether Redis, Linear or GitHub answer is `python -m service check`. Names, defaults and docstrings feed
-`.env.example` and the README's table (`rows`), and a test keeps them together.
+Made by `jobs.environment`, which alone reads the environment; the entry points pass the value on. Names, defaults and
+docstrings feed `.env.example` and the README's table (`rows`), and a test keeps them together.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.failpoints import FORM
 from jobs.setting_types import (
     Address,
-    Columns,
     Folder,
     OptionalFile,
     OptionalUrl,
     Paths,
     Secrets,
-    Team,
     Teams,
     Texts,
     Url,
 )
-
-__all__ = [
-    "Columns",
-    "Role",
-    "Settings",
-    "Team",
-    "environment",
-    "environment_for",
-    "fields",
-    "load",
-    "problems",
-    "read",
-    "rows",
-]
-
-Role = Literal["web", "dashboard", "worker", "agent", "clock", "up"]
 
 
 def _setting(name: str, default: Any, **limits: Any) -> Any:
@@ -157,20 +135,68 @@ class Settings(BaseSettings):
     """Model that judges the change.
     Another one than the maker's, because a model forgives its own mistakes."""
 
+    planner_model: str = _setting("LOOPLINE_PLANNER_MODEL", "claude-sonnet-5-5", min_length=1)
+    """Model that proposes what done means where a ticket does not say it.
+    """
+
+    scout_model: str = _setting("LOOPLINE_SCOUT_MODEL", "claude-haiku-5-5", min_length=1)
+    """Model that looks around before the maker starts.
+    A cheap one: it reads and writes a page."""
+
+    judge_model: str = _setting("LOOPLINE_JUDGE_MODEL", "claude-haiku-5-5", min_length=1)
+    """Model that says done or not after each stop of the maker, before the checker is asked.
+    """
+
+    strong_model: str = _setting("LOOPLINE_STRONG_MODEL", "claude-fable-5-1", min_length=1)
+    """Model of a maker whose attempts before went in circles.
+    """
+
     max_iterations: int = _setting("LOOPLINE_MAX_ITERATIONS", 3, ge=1, le=100)
-    """Rounds of make, gate and check before a person is asked.
+    """Rounds of make, gate and check in one attempt.
+    """
+
+    max_attempts: int = _setting("LOOPLINE_MAX_ATTEMPTS", 3, ge=1, le=10)
+    """Fresh attempts at a ticket before a person is asked.
     """
 
     max_turns: int = _setting("LOOPLINE_MAX_TURNS", 60, ge=1)
     """Model calls in one run at most.
     """
 
-    max_cost_usd: float = _setting("LOOPLINE_MAX_COST_USD", 5.0, gt=0)
+    max_cost_usd: float = _setting("LOOPLINE_MAX_COST_USD", 5.0, ge=0)
     """US dollars that one run may cost.
     Reserved before each model call, so that it is a limit and not a report."""
 
-    max_ticket_cost_usd: float = _setting("LOOPLINE_MAX_TICKET_COST_USD", 20.0, gt=0)
-    """US dollars that one ticket may cost over all its runs.
+    max_ticket_cost_usd: float = _setting("LOOPLINE_MAX_TICKET_COST_USD", 20.0, ge=0)
+    """US dollars that one ticket may cost over all its runs; people add to it with /budget.
+    """
+
+    max_day_cost_usd: float = _setting("LOOPLINE_MAX_DAY_COST_USD", 100.0, ge=0)
+    """US dollars that all tickets together may cost in a calendar day (UTC).
+    Beyond it runs wait for the next day."""
+
+    max_tokens: int = _setting("LOOPLINE_MAX_TOKENS", 30_000_000, ge=0)
+    """Tokens, prompt and reply together, that one run may use.
+    """
+
+    max_ticket_tokens: int = _setting("LOOPLINE_MAX_TICKET_TOKENS", 100_000_000, ge=0)
+    """Tokens that one ticket may use over all its runs.
+    """
+
+    max_day_tokens: int = _setting("LOOPLINE_MAX_DAY_TOKENS", 500_000_000, ge=0)
+    """Tokens that all tickets together may use in a calendar day (UTC).
+    """
+
+    max_no_progress_usd: float = _setting("LOOPLINE_MAX_NO_PROGRESS_USD", 3.0, ge=0)
+    """US dollars that a maker may spend without changing anything.
+    """
+
+    max_run_minutes: float = _setting("LOOPLINE_MAX_RUN_MINUTES", 45.0, gt=0)
+    """Minutes that one run may be at work; waiting for a slot or a provider does not count.
+    """
+
+    max_idle_seconds: int = _setting("LOOPLINE_MAX_IDLE_SECONDS", 300, ge=1)
+    """Seconds that the model may say nothing before the call is given up and tried again.
     """
 
     slice_seconds: int = _setting("LOOPLINE_SLICE_SECONDS", 60, ge=1)
@@ -243,29 +269,6 @@ class Settings(BaseSettings):
         return frozenset(found - {""})
 
 
-class _GivenVariables(EnvSettingsSource):
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._given = variables
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name: value for name, value in self._given.items() if value}
-
-
-def read(variables: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; empty ones count as not given.
-
-    Raises `pydantic.ValidationError`, which shows no values."""
-    return Settings(**_GivenVariables(variables)())
-
-
-def environment(env_file: Path) -> dict[str, str]:
-    """The process's environment on top of what `env_file` says, if there is one. For `up` and `check` only: the other
-    processes get their share from whoever starts them."""
-    written = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
-    return {name: value for name, value in written.items() if value} | dict(os.environ)
-
-
 def fields() -> dict[str, FieldInfo]:
     """Every setting by the name of its environment variable, in the order of declaration."""
     return {str(field.validation_alias): field for field in Settings.model_fields.values()}
@@ -276,104 +279,3 @@ def rows() -> Iterator[tuple[str, str, str]]:
     for name, field in fields().items():
         default = json.dumps(field.default) if isinstance(field.default, dict | bool) else str(field.default)
         yield name, "" if default == "{}" else default, (field.description or "").strip().splitlines()[0]
-
-
-# What a role may see beyond the settings that are no secret. `up` sees everything, because it hands it out.
-_SECRETS_OF: dict[Role, frozenset[str]] = {
-    "web": frozenset({"LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}),
-    "worker": frozenset(
-        {
-            "LINEAR_API_KEY",
-            "LINEAR_ACCESS_TOKEN",
-            "GITHUB_TOKEN",
-            "GITHUB_APP_ID",
-            "GITHUB_APP_PRIVATE_KEY_FILE",
-            "GITHUB_APP_INSTALLATION_ID",
-        }
-    ),
-    "agent": frozenset({"ANTHROPIC_API_KEY"}),
-    "dashboard": frozenset(),
-    "clock": frozenset(),
-}
-_SECRETS: frozenset[str] = frozenset().union(*_SECRETS_OF.values())
-_SURROUNDINGS = frozenset(
-    {
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "XDG_RUNTIME_DIR"),
-        *("VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-    }
-)
-
-
-def environment_for(role: Role, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a process of this role may see: its secrets, all other settings, and where it runs.
-
-    web: webhook secrets; worker: tracker and code-host credentials; agent: the model key; dashboard, clock: none."""
-    hidden = frozenset() if role == "up" else _SECRETS - _SECRETS_OF[role]
-    seen = (fields().keys() | _SURROUNDINGS) - hidden
-    return {name: value for name, value in environ.items() if name in seen or name.startswith(("LC_", "PYTHON"))}
-
-
-def _distance(left: str, right: str) -> int:
-    """Edits (insert, delete, replace) between two names."""
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(right, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
-
-
-def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(environ.keys() - fields().keys()):
-        near = min(fields(), key=lambda known, name=name: _distance(name, known))  # type: ignore[misc]
-        ours = name.startswith(("LOOPLINE_", "LINEAR_"))
-        if ours or (name.startswith(("GITHUB_", "ANTHROPIC_")) and _distance(name, near) <= 2):
-            yield f"{name} is no setting of Loopline; the nearest one is {near}."
-
-
-def _missing(role: Role, settings: Settings) -> Iterator[str]:
-    if role in ("web", "up"):
-        for name, secrets in (("LINEAR", settings.linear_webhook_secrets), ("GITHUB", settings.github_webhook_secrets)):
-            if not secrets:
-                yield f"{name}_WEBHOOK_SECRETS is empty, and without it no delivery can be checked."
-    if role in ("worker", "up") and not settings.teams:
-        yield 'LOOPLINE_TEAMS is empty; name a team and its repository, as in {"ENG": {"repository": "acme/shop"}}.'
-    if role in ("worker", "up"):
-        yield from _missing_credentials(settings)
-    if role in ("agent", "up") and not settings.anthropic_api_key.get_secret_value():
-        yield "ANTHROPIC_API_KEY is empty, and the agents have no model without it."
-
-
-def _missing_credentials(settings: Settings) -> Iterator[str]:
-    if not (settings.linear_api_key.get_secret_value() or settings.linear_access_token.get_secret_value()):
-        yield "LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty; one of them is needed to read and write tickets."
-    app = (settings.github_app_id, settings.github_app_private_key_file)
-    if any((*app, settings.github_app_installation_id)) and not all(app):
-        yield "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE belong together; one of them is empty."
-    elif any(app) and settings.github_token.get_secret_value():
-        yield "GITHUB_TOKEN and a GitHub App are both given; keep one of them."
-    elif not any(app) and not settings.github_token.get_secret_value():
-        yield "GITHUB_TOKEN is empty and no GitHub App is named; one of them is needed to push and open pull requests."
-
-
-def problems(role: Role, environ: Mapping[str, str]) -> list[str]:
-    """Everything that keeps a process of this role from starting, one sentence each, without any setting's value."""
-    sentences = list(_unknown(environ))
-    try:
-        settings = read(environment_for(role, environ))
-    except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False, include_context=False):
-            name, *inside = (str(part) for part in one["loc"])
-            sentences.append(f"{'.'.join([name, *inside])} cannot be used: {one['msg'].removeprefix('Value error, ')}.")
-        return sentences
-    return sentences + list(_missing(role, settings))
-
-
-def load(role: Role, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that a process of this role may see; ends the process with exit code 2 and reasons on stderr."""
-    sentences = problems(role, environ)
-    if sentences:
-        sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
-        raise SystemExit(2)
-    return read(environment_for(role, environ))

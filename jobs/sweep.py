@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Unavailable
-from integrations.events import Event, PullRequestClosed, PullRequestMerged, Ticket, TicketMoved
+from integrations.events import Event, PullRequestClosed, PullRequestMerged, TicketMoved
+from integrations.values import Ticket
 from jobs import keys, queues
 from jobs.commands import MoveTicket
 from jobs.failpoints import fail

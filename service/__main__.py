@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import logging
-from jobs.settings import Settings, environment, environment_for, load
+from jobs.environment import environment, environment_for, load
+from jobs.settings import Settings
 from service.version import VERSION
 
 

@@ -15,7 +15,8 @@ from integrations.base import Source
 from integrations.sources import SOURCES
 from jobs import failpoints, logging
 from jobs.connection import connect
-from jobs.settings import Settings, load
+from jobs.environment import load
+from jobs.settings import Settings
 from service import health, webhooks
 
 HEADERS = {

@@ -16,7 +16,8 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from jobs import logging
 from jobs.connection import connect
-from jobs.settings import Settings, load
+from jobs.environment import load
+from jobs.settings import Settings
 from service import live, page_text
 from service.live import Limits
 from service.overview import GROUPS, ShownTicket

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import quote
 
-from integrations.events import Evidence, Usage, Value, Verdict
+from integrations.results import Evidence, Verdict
+from integrations.values import Usage, Value
 from jobs.commands import RunSpec
 from jobs.loop import Contract, Loop, Stage, Words
 from jobs.messages import money_message, state_message

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from integrations.events import Usage
+from integrations.values import Usage
 
 _CODE = re.compile(r"`([^`\n]+)`")
 

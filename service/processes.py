@@ -16,8 +16,9 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from jobs.connection import connect
+from jobs.environment import Role, environment_for
 from jobs.queues import AGENTS, EVENTS
-from jobs.settings import Role, Settings, environment_for
+from jobs.settings import Settings
 from jobs.vital import alive
 from service import embedded_redis
 from service.child import Process

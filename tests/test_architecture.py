@@ -87,7 +87,7 @@ def test_the_readme_lists_every_setting_as_it_is_declared() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     reads = re.compile(r"\bos\.(environ|getenv)\b")
-    allowed = {"jobs/settings.py", "service/__main__.py", "service/processes.py"}
+    allowed = {"jobs/environment.py", "service/__main__.py", "service/processes.py"}
     found = {str(p.relative_to(ROOT)) for p in PRODUCT if reads.search(p.read_text())}
 
     assert found <= allowed

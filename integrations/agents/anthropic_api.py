@@ -17,7 +17,7 @@ from integrations.agents.messages import request_from, result_entry, turn_entry
 from integrations.agents.model_client import ModelClient, Reply
 from integrations.agents.prices import cost
 from integrations.base import AgentOutcome, AgentTask, Conversation, Entry, Toolbox
-from integrations.events import Usage
+from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
 

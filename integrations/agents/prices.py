@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from integrations.events import Usage
+from integrations.values import Usage
 
 log = structlog.get_logger(__name__)
 

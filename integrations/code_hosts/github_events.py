@@ -19,13 +19,13 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     Event,
-    Person,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
 )
+from integrations.values import Person
 
 _BRANCH = "refs/heads/"
 _PASSING = {"success", "neutral", "skipped"}

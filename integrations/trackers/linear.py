@@ -14,7 +14,6 @@ from typing import Any
 
 from integrations.base import Attachment, Comment
 from integrations.errors import Conflict, NotFound, Rejected
-from integrations.events import Person, Ticket
 from integrations.trackers.linear_answers import (
     AttachmentNode,
     CommentNode,
@@ -29,6 +28,7 @@ from integrations.trackers.linear_answers import (
     read,
 )
 from integrations.trackers.linear_client import LinearClient, RateLimit
+from integrations.values import Person, Ticket
 
 
 class Linear:

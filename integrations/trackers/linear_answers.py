@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from integrations.base import Attachment, Comment
 from integrations.errors import Rejected
-from integrations.events import Person, Ticket
+from integrations.values import Person, Ticket
 
 Read = TypeVar("Read", bound="Node")
 

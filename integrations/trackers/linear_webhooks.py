@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from integrations.base import Delivery
 from integrations.errors import BadSignature, Malformed
-from integrations.events import Event, Person, TicketCommented, TicketEdited, TicketMoved, TicketRemoved
+from integrations.events import Event, TicketCommented, TicketEdited, TicketMoved, TicketRemoved
+from integrations.values import Person
 
 MAX_AGE_MS: Final = 60_000  # the SDK's window, both ways
 

@@ -15,6 +15,7 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     CommandFailed,
+    EscalationUnanswered,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -23,10 +24,12 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
     RunFinished,
+    RunParked,
     SteeringTaken,
     TicketCommented,
     TicketEdited,
     TicketMoved,
+    TicketReacted,
     TicketRemoved,
     WorkspaceReady,
 )
@@ -59,6 +62,8 @@ def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
             return on_ticket_removed(loop, event)
         case TicketCommented():
             return on_ticket_commented(loop, event, policy)
+        case TicketReacted() | EscalationUnanswered() | RunParked():
+            return Decision(loop)
         case WorkspaceReady():
             return on_workspace_ready(loop, event, policy)
         case RunFinished():

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pydantic import Field
+
 from integrations.base import Role as Column
-from integrations.events import Person, Value
+from integrations.results import RunRole
+from integrations.values import Person, Value
+from jobs.caps import Caps
 from jobs.commands import (
     Command,
     MergePullRequest,
@@ -30,15 +34,15 @@ class TeamPolicy(Value):
 
 
 class ServicePolicy(Value):
-    """The operator's part of the rules, from the settings. Money in US dollars, per run and per ticket."""
+    """The operator's part of the rules, from the settings. `models` by role; `strong_model` is for a maker whose
+    attempts before went in circles."""
 
     teams: dict[str, TeamPolicy]
     max_iterations: int = 3
-    max_turns: int = 60
-    max_cost_usd: float = 5.0
-    max_ticket_cost_usd: float = 20.0
-    maker_model: str = ""
-    checker_model: str = ""
+    max_attempts: int = 3
+    caps: Caps = Caps()
+    models: dict[RunRole, str] = Field(default_factory=dict)
+    strong_model: str = ""
     approvers: tuple[str, ...] = ()
 
     def column_role(self, team: str, column: str) -> Column | None:
@@ -49,6 +53,24 @@ class ServicePolicy(Value):
     def iterations(self, loop: Loop) -> int:
         """How many iterations this loop may have."""
         return loop.policy.loop.iterations or self.max_iterations
+
+    def attempts(self, loop: Loop) -> int:
+        """How many attempts this loop may have."""
+        return loop.policy.loop.attempts or self.max_attempts
+
+    def caps_of(self, loop: Loop) -> Caps:
+        """What a run of this loop may use: the repository may tighten the operator's caps, people may add money."""
+        own, caps = loop.policy.loop, self.caps
+        ticket = caps.ticket_usd if own.ticket_budget_usd is None else min(own.ticket_budget_usd, caps.ticket_usd)
+        wall = caps.wall_seconds if own.wall_minutes is None else min(int(own.wall_minutes * 60), caps.wall_seconds)
+        return caps.model_copy(
+            update={
+                "run_usd": caps.run_usd if own.budget_usd is None else min(own.budget_usd, caps.run_usd),
+                "ticket_usd": ticket + loop.extra_usd,
+                "turns": loop.policy.agent.max_turns or caps.turns,
+                "wall_seconds": wall,
+            }
+        )
 
     def may_approve(self, person: Person) -> bool:
         """Whether this person may approve and merge from the ticket."""
@@ -73,6 +95,7 @@ _STAGE_OF: dict[type, Stage] = {
 
 _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
     "agent": frozenset(),
+    "triage": frozenset({Stage.NEEDS_HUMAN}),
     "working": AT_WORK,
     "review": OPEN,
     "needs_human": frozenset({Stage.ASKING, Stage.NEEDS_HUMAN}),

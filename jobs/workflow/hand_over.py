@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from integrations.events import Ticket, TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.values import Ticket
 from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
 from jobs.contract import agree
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words

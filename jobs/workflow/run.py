@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from integrations.events import CriterionResult, RunFinished
+from integrations.events import RunFinished
+from integrations.results import CriterionResult
 from jobs.commands import Command, MoveTicket, PostComment, PublishBranch, RunSpec, SetNeedsHuman, StartRun
 from jobs.loop import RUNNING, Contract, Criterion, Loop, Stage, Words, joined
 from jobs.messages import (
@@ -46,8 +47,9 @@ def start_run(
     loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy, *commands: Command
 ) -> Decision:
     """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
-    if role != "gate" and loop.usage.cost_usd >= policy.max_ticket_cost_usd:
-        return escalate(loop, f"the ticket's budget of ${policy.max_ticket_cost_usd:.2f} is used up.", policy)
+    budget = policy.caps_of(loop).ticket_usd
+    if role != "gate" and loop.usage.cost_usd >= budget:
+        return escalate(loop, f"the ticket's budget of ${budget:.2f} is used up.", policy)
     run_id = f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{loop.iteration}-{role}"
     loop = loop.model_copy(update={"stage": _STAGES[role], "run_id": run_id})
     return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))
@@ -56,7 +58,6 @@ def start_run(
 def _spec(loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy) -> RunSpec:
     assert loop.contract
     own = loop.policy.loop.roles.checker if role == "checker" else loop.policy.loop.roles.maker
-    budget = loop.policy.loop.budget_usd
     return RunSpec(
         run_id=loop.run_id,
         ticket_id=loop.ticket.id,
@@ -75,10 +76,10 @@ def _spec(loop: Loop, role: Literal["maker", "gate", "checker"], at: float, poli
         words=loop.words,
         evidence=loop.evidence,
         verdict=loop.verdict,
-        model=own.model or (policy.checker_model if role == "checker" else policy.maker_model),
+        model=own.model or policy.models.get(role, ""),
         effort=own.effort,
-        max_turns=loop.policy.agent.max_turns or policy.max_turns,
-        max_cost_usd=policy.max_cost_usd if budget is None else min(budget, policy.max_cost_usd),
+        caps=policy.caps_of(loop),
+        ticket_usage=loop.usage,
         started_at=at,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented
+from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
+from integrations.values import Person
 from jobs.commands import Command, CommentOnPullRequest, MergePullRequest, MoveTicket, PostComment, React, Steer
 from jobs.loop import AT_WORK, OPEN, Loop, Stage, Words
 from jobs.messages import (

@@ -13,7 +13,7 @@ import pytest
 
 from integrations.base import Attachment, Tracker
 from integrations.errors import NotFound, Rejected
-from integrations.events import Ticket
+from integrations.values import Ticket
 from tests.integrations.trackers.board import Board
 from tests.integrations.trackers.linear_boards import BOARDS, OpenBoard
 

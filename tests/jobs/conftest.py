@@ -17,8 +17,9 @@ from integrations.standins.wire import serve
 from jobs import world as worlds
 from jobs.build import build
 from jobs.drive import drive
+from jobs.environment import read
 from jobs.loop import Loop
-from jobs.settings import Settings, read
+from jobs.settings import Settings
 from jobs.world import World
 
 

@@ -6,7 +6,8 @@ import time
 
 import requests
 
-from integrations.events import CriterionResult, Evidence, TicketCommented, TicketMoved, Verdict
+from integrations.events import TicketCommented, TicketMoved
+from integrations.results import CriterionResult, Evidence, Verdict
 from jobs.drive import drive
 from jobs.loop import Loop
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import Evidence, Ticket
+from integrations.results import Evidence
+from integrations.values import Ticket
 from jobs.briefs import checker_brief, maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.loop import Contract, Criterion, Words

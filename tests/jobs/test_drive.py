@@ -10,15 +10,8 @@ import subprocess
 import pytest
 import requests
 
-from integrations.events import (
-    CriterionResult,
-    Evidence,
-    PullRequestCommented,
-    RunFinished,
-    TicketCommented,
-    TicketMoved,
-    Verdict,
-)
+from integrations.events import PullRequestCommented, RunFinished, TicketCommented, TicketMoved
+from integrations.results import CriterionResult, Evidence, Verdict
 from jobs import keys
 from jobs.commands import RunSpec
 from jobs.gather import gather

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from jobs import failpoints
+from jobs.environment import problems
 from jobs.failpoints import Tripped, arm, fail
-from jobs.settings import problems
 
 POINT = (
     "import sys; from pathlib import Path; from jobs.failpoints import arm, fail; arm(sys.argv[1], Path(sys.argv[2])); "

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from integrations.events import EVENT, SteeringTaken, Ticket
+from integrations.events import EVENT, SteeringTaken
+from integrations.values import Ticket
 from jobs import keys
 from jobs.commands import RunSpec
 from jobs.lease import Lease, hold

@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from integrations.events import CriterionResult, Evidence, Ticket, Usage, Verdict
+from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.values import Ticket, Usage
 from jobs import messages as m
 from jobs.loop import Contract, Criterion, Loop, Stage
 
@@ -27,7 +28,7 @@ VERDICT = Verdict(
     head_sha="a" * 40,
     results=tuple(CriterionResult(criterion=c, result="pass", evidence=f"seen {c}") for c in ("c1", "c2", "k1")),
     summary="Refuses the sixth login within a minute.",
-    findings=("login.py:9 could use a constant",),
+    findings=(Finding(text="could use a constant", path="login.py", line=9),),
     not_checked=("load",),
 )
 MAKING = Loop(

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from integrations.base import Attachment
-from integrations.events import Evidence, TicketCommented
+from integrations.events import TicketCommented
+from integrations.results import Evidence
 from jobs import keys
 from jobs.lease import hold
 from jobs.loop import Loop, Stage, Words

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from integrations.events import EVENT, Ticket, TicketMoved, TicketRemoved
+from integrations.events import EVENT, TicketMoved, TicketRemoved
+from integrations.values import Ticket
 from jobs import keys
 from jobs.commands import MoveTicket, RunSpec, StopRun
 from jobs.lease import Lease, hold

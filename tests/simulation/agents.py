@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from integrations.events import CriterionResult, Evidence, RunFinished, Usage, Verdict
+from integrations.events import RunFinished
+from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.values import Usage
 from jobs.commands import RunSpec
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory, Run

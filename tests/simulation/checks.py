@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from integrations.base import Role as Column
-from integrations.events import Event, ReviewSubmitted, RunFinished, Usage
+from integrations.events import Event, ReviewSubmitted, RunFinished
+from integrations.values import Usage
 from jobs import commands as c
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.missed import written_at
@@ -106,7 +107,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
 
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
-    spent = decision.loop.usage.cost_usd >= policy.max_ticket_cost_usd
+    spent = decision.loop.usage.cost_usd >= policy.caps.ticket_usd
     paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
 

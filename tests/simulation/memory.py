@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from integrations.events import Event, RunFinished, SteeringTaken, Usage
+from integrations.events import Event, RunFinished, SteeringTaken
+from integrations.values import Usage
 from jobs.commands import Command, Lane, RunSpec, lane_of
 from jobs.loop import Loop, Words
 from jobs.store import Posted

@@ -16,18 +16,17 @@ from integrations.errors import Conflict, NotFound, Rejected, Unavailable
 from integrations.events import (
     BranchPushed,
     Event,
-    Person,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
-    Ticket,
     TicketCommented,
     TicketEdited,
     TicketMoved,
     TicketRemoved,
 )
+from integrations.values import Person, Ticket
 
 REPOSITORY, MAIN = "acme/shop", "main"
 ANA = Person(id="ana", name="Ana", email="ana@acme.test", may_steer=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from integrations.base import PullRequest
-from integrations.events import Person
+from integrations.values import Person
 from jobs.loop import Loop, Stage
 from jobs.workflow import ServicePolicy
 from tests.simulation.checks import Ledger

@@ -20,10 +20,10 @@ from integrations.events import (
     PullRequestMerged,
     PullRequestOpened,
     ReviewSubmitted,
-    Ticket,
     TicketMoved,
     WorkspaceReady,
 )
+from integrations.values import Ticket
 from jobs import commands as c
 from jobs.gather import gather
 from jobs.loop import Loop, Stage

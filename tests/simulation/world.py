@@ -18,11 +18,12 @@ from integrations.events import (
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
-    Ticket,
     TicketCommented,
     TicketEdited,
     TicketMoved,
 )
+from integrations.values import Ticket
+from jobs.caps import Caps
 from jobs.commands import MoveTicket
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
 from jobs.missed import unread, unseen
@@ -72,7 +73,7 @@ class World:
         self.policy = ServicePolicy(
             teams={"ENG": TeamPolicy.model_validate({"repository": REPOSITORY, "columns": COLUMNS})},
             max_iterations=self.random.choice((1, 2, 3)),
-            max_ticket_cost_usd=self.random.choice((4.0, 20.0)),
+            caps=Caps(ticket_usd=self.random.choice((4.0, 20.0))),
         )
         self._people(decide, still_wanted)
         for n in range(1, tickets + 1):
@@ -293,5 +294,5 @@ class World:
                 self.rest()
 
     def _can_go_on(self, loop: Loop) -> bool:
-        spent = loop.usage.cost_usd >= self.policy.max_ticket_cost_usd
+        spent = loop.usage.cost_usd >= self.policy.caps.ticket_usd
         return loop.ticket.id not in self.board.removed and loop.stage is not Stage.DONE and not spent

@@ -9,7 +9,7 @@ from typing import Any
 from integrations.agents.tools import BASH, EDIT, SEARCH
 from integrations.agents.verdict import verdict_spec
 from integrations.base import AgentTask, Entry, ToolResult, ToolSpec
-from integrations.events import Usage
+from integrations.values import Usage
 
 SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
 BRIEF = """Ticket ENG-1: Shares lose a cent when an amount does not divide evenly

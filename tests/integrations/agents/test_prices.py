@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from integrations.agents.prices import DEAREST, PRICES, Price, cost, price_of
-from integrations.events import Usage
+from integrations.values import Usage
 
 MILLION = 1_000_000
 

@@ -16,12 +16,12 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     Event,
-    Person,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestMerged,
     ReviewSubmitted,
 )
+from integrations.values import Person
 from tests.integrations.code_hosts.published import published
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "github"

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from integrations.errors import Rejected
-from integrations.events import Person
 from integrations.trackers.linear_answers import (
     AttachmentNode,
     CommentNode,
@@ -17,6 +16,7 @@ from integrations.trackers.linear_answers import (
     UserNode,
     read,
 )
+from integrations.values import Person
 
 MEMBER = {"id": "u1", "name": "Ada", "email": "ada@example.com", "active": True, "app": False, "guest": False}
 ISSUE = {"id": "t1", "identifier": "ENG-1", "title": "T", "state": {"name": "Agent"}, "team": {"key": "ENG"}}

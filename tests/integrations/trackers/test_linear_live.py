@@ -13,10 +13,10 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from integrations.errors import Rejected, Unauthorized, Unavailable
-from integrations.events import Ticket
 from integrations.standins.linear.server import LinearApp, Subscription, serve
 from integrations.trackers.linear import Linear
 from integrations.trackers.linear_webhooks import LinearWebhooks
+from integrations.values import Ticket
 from tests.integrations.trackers.linear_boards import ADAS_KEY, OUR_KEY, LinearBoard, standin
 
 SECRET = "lin_wh_test"

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from integrations.events import CriterionResult, Evidence, RunFinished, Ticket, Verdict
+from integrations.events import RunFinished
+from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.values import Ticket
 from jobs.commands import Command
 from jobs.loop import Contract, Criterion, Loop, Stage
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
@@ -26,7 +28,7 @@ HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
 @pytest.fixture
 def policy() -> ServicePolicy:
     team = TeamPolicy.model_validate({"repository": "acme/shop", "columns": COLUMNS})
-    return ServicePolicy(teams={"ENG": team}, maker_model="m", checker_model="c", max_iterations=3)
+    return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c"}, max_iterations=3)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import Ticket, TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.values import Ticket
 from jobs.loop import Loop, Stage
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide

@@ -88,6 +88,6 @@ def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy)
 
 
 def test_used_up_money_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
-    spent = making.usage.model_copy(update={"cost_usd": policy.max_ticket_cost_usd})
+    spent = making.usage.model_copy(update={"cost_usd": policy.caps.ticket_usd})
 
     assert resume(at(making, Stage.MAKING, usage=spent), 5.0, policy).loop.stage is Stage.NEEDS_HUMAN

@@ -7,13 +7,13 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     CommandFailed,
-    Person,
     PullRequestClosed,
     PullRequestMerged,
     PullRequestOpened,
     PullRequestReopened,
     ReviewSubmitted,
 )
+from integrations.values import Person
 from jobs.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
 from jobs.loop import Loop, Stage
 from jobs.workflow import ServicePolicy, decide

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import CriterionResult, Usage, Verdict
+from integrations.results import CriterionResult, Verdict
+from integrations.values import Usage
 from jobs.commands import PostComment, StartRun
 from jobs.loop import Loop, Stage
 from jobs.workflow import ServicePolicy, decide

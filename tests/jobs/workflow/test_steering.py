@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import Person, PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
+from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
+from integrations.values import Person
 from jobs.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop import Loop, Stage, Words
 from jobs.workflow import ServicePolicy, decide

@@ -9,7 +9,9 @@ from typing import Any
 from redis import Redis
 
 from integrations.base import Entry
-from integrations.events import CriterionResult, Evidence, RunFinished, Ticket, TicketMoved, Usage, Verdict
+from integrations.events import RunFinished, TicketMoved
+from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.values import Ticket, Usage
 from jobs.commands import RunSpec
 from jobs.lease import hold
 from jobs.loop import Contract, Criterion, Loop, Stage, Words
@@ -180,7 +182,7 @@ VERDICT = Verdict(
         CriterionResult(criterion="c1", result="pass", evidence="pytest tests/cart, exit 0, 18 tests"),
         CriterionResult(criterion="c2", result="unsure", evidence="no test covers a voucher above 100 %"),
     ),
-    findings=("cart/total.py:14 keeps an unused variable",),
+    findings=(Finding(text="keeps an unused variable", path="cart/total.py", line=14),),
     not_checked=("the mobile client's own rounding",),
 )
 _LISTING = "\n".join(f"{n:4}  {line}" for n, line in enumerate(["def total(items, vouchers):"] + ["    ..."] * 21, 1))

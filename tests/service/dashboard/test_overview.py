@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import CriterionResult, Evidence, Usage, Verdict
+from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.values import Usage
 from jobs.loop import Stage
 from jobs.policy import LoopPolicy, RepositoryPolicy
 from service import overview

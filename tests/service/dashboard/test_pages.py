@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from integrations.events import Usage
+from integrations.values import Usage
 from jobs.loop import Stage
 from jobs.settings import Settings
 from service.dashboard import create_app

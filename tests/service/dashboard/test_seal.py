@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from integrations.events import CriterionResult, Evidence, Verdict
+from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from jobs.loop import Contract, Criterion, Words
 from jobs.settings import Settings
 from service.dashboard import create_app, names_of
@@ -43,7 +43,7 @@ def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, paylo
             head_sha="a" * 40,
             summary=payload,
             results=(CriterionResult(criterion="c1", result="fail", evidence=payload),),
-            findings=(payload,),
+            findings=(Finding(text=payload),),
         ),
         pull_request_url=f"javascript:alert(1)//{payload}",
         number=1,

@@ -1,0 +1,135 @@
+"""What runs bring back: evidence, verdicts, plans. Values only; agents' words among them are claims, not facts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from integrations.values import Value
+
+RunRole = Literal["planner", "scout", "maker", "gate", "judge", "checker"]
+RunOutcome = Literal["done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed"]
+
+
+class Evidence(Value):
+    """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
+
+    `exit_codes` are those of every run at this commit: more than one where a failure was tried again. `before` is the
+    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change."""
+
+    name: str
+    command: str
+    exit_code: int
+    output: str = ""
+    digest: str = ""
+    seconds: float = 0.0
+    exit_codes: tuple[int, ...] = ()
+    before: int | None = None
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it ended both ways at the same commit, which proves nothing."""
+        return len({code == 0 for code in self.exit_codes}) > 1
+
+    @property
+    def passed(self) -> bool:
+        """Exit code 0, every time it was run at this commit."""
+        return self.exit_code == 0 and not self.flaky
+
+
+TamperKind = Literal[
+    "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
+    "check_command", "snapshot", "exit_trick", "monkeypatch",
+]  # fmt: skip
+
+
+class Tampering(Value):
+    """A place of the change that could make a check pass without the work: it needs a person's yes. `line` is in the
+    new file, 0 where the file as a whole is meant; `text` is the line or what was taken away."""
+
+    kind: TamperKind
+    path: str
+    line: int = 0
+    text: str = ""
+
+
+class CriterionResult(Value):
+    """The checker's word on one criterion. `evidence` names what it rests on; without any it counts as not met."""
+
+    criterion: str
+    result: Literal["pass", "fail", "unsure"]
+    evidence: str = ""
+
+
+Severity = Literal["blocker", "major", "minor"]
+Confidence = Literal["high", "medium", "low"]
+
+
+class Finding(Value):
+    """Something that the checker saw. A blocker contradicts 'done'; `path` and `line` are empty where there is no
+    one place."""
+
+    text: str
+    severity: Severity = "minor"
+    path: str = ""
+    line: int = 0
+
+
+def _finding(given: Any) -> Any:
+    """The release before this one wrote findings as plain sentences."""
+    return {"text": given} if isinstance(given, str) else given
+
+
+class Verdict(Value):
+    """The checker's whole answer, tied to one commit. `no_change_needed` is its word that the empty change is right."""
+
+    head_sha: str
+    results: tuple[CriterionResult, ...]
+    summary: str = ""
+    findings: tuple[Annotated[Finding, BeforeValidator(_finding)], ...] = ()
+    not_checked: tuple[str, ...] = ()
+    confidence: Confidence = "medium"
+    no_change_needed: bool = False
+
+
+class ProposedCriterion(Value):
+    """A criterion as the planner proposes it: with a command that Loopline can run, or the kind of evidence that the
+    checker has to find."""
+
+    text: str
+    command: str = ""
+    evidence: str = ""
+
+
+class Question(Value):
+    """What the planner could not know, with the answers that it thinks likely."""
+
+    text: str
+    options: tuple[str, ...] = ()
+
+
+class Proposal(Value):
+    """The planner's contract, before a person or the policy has agreed: 1 to 5 criteria, at most three questions."""
+
+    criteria: tuple[ProposedCriterion, ...]
+    confidence: Confidence = "medium"
+    questions: tuple[Question, ...] = ()
+    summary: str = ""
+
+
+class Plan(Value):
+    """What the scout found: the paths that it expects to be touched and the commands that matter."""
+
+    summary: str
+    steps: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Judgement(Value):
+    """The judge's quick word on a candidate: done, or what is missing, criterion by criterion."""
+
+    done: bool
+    missing: tuple[str, ...] = ()
+    reason: str = ""
