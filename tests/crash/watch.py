@@ -10,7 +10,7 @@ import requests
 
 from tests.crash.stack import FragileStack
 
-EVERY_SECONDS = 0.1
+EVERY_SECONDS = 0.25
 SAID_WITHIN = 5.0
 AWAY, FINE = "away", "fine"
 
