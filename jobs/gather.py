@@ -11,6 +11,7 @@ import structlog
 from integrations.base import OUR_MARK
 from integrations.errors import NotFound
 from integrations.events import (
+    BranchPushed,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -23,6 +24,8 @@ from integrations.events import (
     TicketRemoved,
 )
 from integrations.values import Person
+from jobs.commands import MoveTicket
+from jobs.missed import written_at
 from jobs.world import World
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +34,9 @@ _log = structlog.get_logger(__name__)
 def gather(event: Event, world: World) -> Event | None:
     """The event as it is true now; None when there is nothing to decide. Raises `Unavailable`."""
     match event:
-        case TicketMoved() | TicketEdited():
+        case TicketMoved():
+            return _ticket(event.model_copy(update={"moving": is_moving(event.ticket_id, world)}), world)
+        case TicketEdited():
             return _ticket(event, world)
         case TicketRemoved():
             return _removed(event, world)
@@ -43,6 +48,10 @@ def gather(event: Event, world: World) -> Event | None:
             return None
         case PullRequestCommented():
             return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})
+        case BranchPushed():
+            return event.model_copy(
+                update={"head_sha": world.code_host.branch_head(event.repository, event.branch) or ""}
+            )
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _pull_request(event, world)
         case _:
@@ -62,6 +71,11 @@ def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
     return event.model_copy(update={"ticket": ticket})
 
 
+def is_moving(ticket_id: str, world: World) -> bool:
+    """Whether a move of ours still waits for the tracker: the card may not be where it belongs yet."""
+    return any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket_id, "outer"))
+
+
 def _removed(event: TicketRemoved, world: World) -> Event | None:
     """A removal may be old news: tickets come back from the trash."""
     try:
@@ -77,7 +91,8 @@ def _comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    return event.model_copy(update={"body": comment.body, "author": comment.author})
+    shown = {"body": comment.body, "author": comment.author, "at": written_at(comment) or event.at}
+    return event.model_copy(update=shown)
 
 
 def _review(event: ReviewSubmitted, world: World) -> Event | None:
@@ -85,7 +100,8 @@ def _review(event: ReviewSubmitted, world: World) -> Event | None:
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
         return None
-    shown = {"body": review.body, "comments": review.comments, "head_sha": review.head_sha or event.head_sha}
+    shown = {"state": review.state, "body": review.body, "comments": review.comments}
+    shown |= {"head_sha": review.head_sha or event.head_sha}
     return event.model_copy(update={**shown, "author": _steerer(event.author, event.repository, world)})
 
 
@@ -103,4 +119,4 @@ def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReop
         return event if isinstance(event, PullRequestMerged) else PullRequestMerged(**same, head_sha=now.head_sha)
     if now.state == "closed":
         return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
-    return event if isinstance(event, PullRequestReopened) else None
+    return event.model_copy(update={"head_sha": now.head_sha}) if isinstance(event, PullRequestReopened) else None

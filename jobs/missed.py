@@ -14,10 +14,19 @@ from integrations.events import ReviewSubmitted, TicketCommented
 from integrations.values import Person
 from jobs.loop import Loop
 
+LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing is read twice
+
+
+def said(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+    """What people wrote since the hand-over, up to a day before the last comment that was read: a webhook in between
+    may be missing. Most of it has been read, so deliver it where events are known."""
+    since = max(loop.started_at, loop.last_comment_at - LOOK_BACK)
+    return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
+
 
 def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
-    """What people wrote after the last comment that was read, or after the hand-over when none was. `comments` come
-    oldest first; where the last one was deleted, the time it was written counts."""
+    """For a memory that does not know its events: what people wrote after the last comment that was read, or after the
+    hand-over when none was. `comments` come oldest first; where the last one was deleted, its time counts."""
     ids = [comment.id for comment in comments]
     if loop.last_comment in ids:
         later = comments[ids.index(loop.last_comment) + 1 :]

@@ -12,9 +12,11 @@ from jobs.messages import (
     approved_message,
     approved_on_ticket_message,
     changes_message,
+    merge_called_off_reason,
     not_allowed_message,
     not_approved_message,
     not_now_message,
+    older_word_message,
     publishing_message,
     pull_request_title,
     started_again_message,
@@ -54,7 +56,8 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     words = Words(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
     command = _COMMAND.match(event.body)
     if command and command["name"].lower() in _KNOWN:
-        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
+        at = event.at + 1.0  # the code host tells whole seconds
+        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, at, policy)
     return guide(loop, words) if event.author.may_steer else Decision(loop)
 
 
@@ -97,18 +100,29 @@ def _command(
         return Decision(loop, (PostComment(body=not_allowed_message(name, author.name)),))
     said = words.model_copy(update={"text": rest})
     if name == "stop" and loop.stage in AT_WORK | {Stage.ASKING}:
-        return stop(loop, f"{author.name} said so.", policy)
-    if name == "retry" and loop.stage in {Stage.STOPPED, Stage.NEEDS_HUMAN, Stage.ASKING}:
+        return stop(loop, f"{author.name} said so.", at, policy)
+    if name == "stop" and loop.stage is Stage.MERGING:
+        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": merge_called_off_reason(author.name)})
+        return told(loop, policy, PostComment(body=loop.reason))
+    if name == "retry" and _may_start_again(loop, at):
         return hand_over(loop, at, policy, (said,) if rest else ())
-    if name == "changes" and rest and loop.stage is Stage.REVIEW:
+    if name == "changes" and rest and loop.stage in OPEN:
         return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if name == "changes" and rest and loop.stage in AT_WORK:
         return guide(loop, said)
+    if name in {"approve", "merge"} and loop.stage in OPEN and at < loop.shown_at:
+        return Decision(loop, (PostComment(body=older_word_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author, policy)
     if name == "merge" and loop.stage in OPEN:
         return merge(loop, policy)
     return Decision(loop, (PostComment(body=not_now_message(name, loop)),))
+
+
+def _may_start_again(loop: Loop, at: float) -> bool:
+    """A word that is older than the stop comes late and was overruled by it."""
+    waits = loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING}
+    return waits or (loop.stage is Stage.STOPPED and at >= loop.finished_at)
 
 
 def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:

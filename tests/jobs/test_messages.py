@@ -65,6 +65,8 @@ SHOWN = {
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
+    "merge_called_off_reason": [m.merge_called_off_reason("Ana")],
+    "older_word_message": [m.older_word_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", MAKING)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
     "unknown_command_message": [m.unknown_command_message("dance")],

@@ -25,7 +25,7 @@ COLUMN_OF: dict[Stage, Column] = {
     Stage.REVIEW: "review",
     Stage.DONE: "done",
 }
-HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN, Stage.STOPPED}
 OURS_TO_SHOW = (c.ShowProgress, c.SaveMemory)
 
 
@@ -160,8 +160,8 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
             hold("nothing is merged after a stop", loop.stage is Stage.MERGING or host.pulls[number].merged, story)
 
 
-def check_always(ticket_id: str, memory: Memory, host: Host, board: Board) -> None:
-    """Between any two steps: no run that nobody waits for, no second pull request, no comment twice."""
+def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger) -> None:
+    """Between any two steps: no run that nobody waits for, no second pull request unless a clean-up was refused."""
     box = memory.boxes[ticket_id]
     if box.loop is None:
         return
@@ -173,7 +173,8 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board) -> No
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
     prefix = f"loopline/{box.loop.identifier.lower()}-"
     pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
-    hold("one pull request", len(pulls) <= 1 or ticket_id in board.removed, pulls)
+    excused = ticket_id in board.removed or "CleanUp" in ledger.refused
+    hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
 
 def check_rest(
