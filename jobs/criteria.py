@@ -193,6 +193,8 @@ def _take_item(sections: list[_Section], indent: str, text: str) -> None:
 def _take_words(sections: list[_Section], line: str, blank: bool) -> None:
     """A line that is neither heading nor item: the rest of an item, a paragraph before the list, or its end."""
     section, text = sections[-1], _read(line)
+    if not re.search(r"[\w>]", text):
+        return  # an empty item, a line of marks
     if text.startswith(">") or (section.closed and not section.items):
         sections.append(_Section())
     elif section.items and (not blank or line.startswith((" ", "\t"))):

@@ -44,6 +44,7 @@ _GENERAL_WORDS = """
 app apps application code codebase software system product project site website page pages thing things stuff
 solution feature features change changes ui ux design interface experience look-and-feel user users customer
 customers people everyone everybody team stakeholders ticket task issue story requirement requirements criteria
+issues problems problem
 """
 _EMPTY = frozenset(f"{_FILLING_WORDS} {_VAGUE_WORDS} {_GENERAL_WORDS}".split())
 
