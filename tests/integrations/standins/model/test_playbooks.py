@@ -178,3 +178,13 @@ def test_the_planner_names_evidence_where_it_finds_no_program(tmp_path: Path) ->
     talk.to_the_end()
     proposal = read_proposal(talk.calls("submit_proposal")[0])
     assert isinstance(proposal, SubmittedProposal) and {c.command for c in proposal.criteria} == {""}
+
+
+def test_what_the_planner_proposes_is_made_once_a_person_agrees(tree: Path) -> None:
+    planner = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
+    planner.to_the_end()
+    criteria = planner.calls("submit_proposal")[0]["criteria"]
+    lines = "\n".join(f"- [c{n}] {c['text']} (command: `{c.get('command')}`)" for n, c in enumerate(criteria))
+    Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n\n## Contract\n\n{lines}\n").to_the_end()
+    assert [run(tree, c["command"])[0] for c in criteria if "command" in c] == [0, 0]
+    assert run(tree, SUITE)[0] == 0 and "examples/trip.csv`" in (tree / "README.md").read_text()
