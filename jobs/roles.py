@@ -126,7 +126,7 @@ def gate(piece: Slice) -> Ended | None:
 
 def _evidence(piece: Slice, workspace: Workspace, criterion: Criterion) -> Evidence:
     fail("gate", "before")
-    result = _run(piece, workspace, criterion.command)
+    result = run(piece, workspace, criterion.command)
     fail("gate", "done")
     output = result.output.decode(errors="replace")
     if result.timed_out:
@@ -169,11 +169,11 @@ def talk(
 
 def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
     """The repository's setup commands, once per worktree, in the sandbox."""
-    done = piece.folder / "setup.done"
+    done = workspace.folder / "setup.done"
     if done.exists():
         return None
     for command in piece.spec.policy.setup_commands():
-        result = _run(piece, workspace, command)
+        result = run(piece, workspace, command)
         if result.stopped:
             return Ended("stopped")
         if result.exit_code:
@@ -187,6 +187,7 @@ def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
     return None
 
 
-def _run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+def run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+    """A shell command in the sandbox, for at most as long as the settings allow; ends when the run is stopped."""
     timeout = float(piece.world.settings.command_seconds)
     return piece.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=piece.stopped)
