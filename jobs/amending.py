@@ -87,7 +87,8 @@ def _is_whole_list(lines: list[str]) -> bool:
 
 
 def _listed(answer: str, proposal: Proposal) -> Criteria | None:
-    known = {_key(c.text): c for c in proposal.criteria}
+    shown = {_key(f"{c.text} {c.command or f'evidence {c.evidence}'}"): c for c in proposal.criteria}
+    known = shown | {_key(c.text): c for c in proposal.criteria}
     items = (criteria_in(answer) or items_in(_unrolled(readable(answer))))[:MAX_CRITERIA]
     criteria = [criterion_of(item) for item in items]
     return tuple(known[_key(c.text)] if _repeats(c, known) else c for c in criteria) or None

@@ -51,16 +51,14 @@ def wanted_by(description: str) -> list[str]:
 
 
 def contract_of(criteria: Iterable[ProposedCriterion], policy: RepositoryPolicy, version: int = 1) -> Contract:
-    """These criteria as c1, c2, … and the repository's checks as k1, k2, …; a check whose command is among the criteria
-    is not run twice. `version` is raised by the caller when the ticket's words changed."""
+    """These criteria as c1, c2, … and the repository's checks as k1, k2, …. `version` is raised by the caller when the
+    ticket's words changed."""
     own = [
         Criterion(id=f"c{n}", text=c.text, command=c.command, evidence=c.evidence) for n, c in enumerate(criteria, 1)
     ]
-    commands = {c.command for c in own}
     checks = [
         Criterion(id=f"k{n}", text=f"{check.name} (repository check)", command=check.run)
         for n, check in enumerate(policy.loop.checks, 1)
-        if check.run not in commands
     ]
     return Contract(criteria=(*own, *checks), version=version)
 
@@ -76,12 +74,11 @@ def may_start_alone(proposal: Proposal, policy: RepositoryPolicy) -> bool:
     return policy.loop.contract == "auto" and bool(policy.loop.checks) and certain
 
 
-def agree(description: str, answers: tuple[str, ...], policy: RepositoryPolicy) -> Contract | None:
-    """The contract without a planner, or None when there is no finish line and a person must be asked for one."""
-    wanted = stated(description).criteria or [criterion_of(item) for answer in answers for item in _wanted_in(answer)]
-    if not wanted and (policy.loop.contract == "ask" or not policy.loop.checks):
-        return None
-    return contract_of(wanted[:MAX_CRITERIA], policy)
+def agree(description: str, policy: RepositoryPolicy) -> Contract | None:
+    """The contract that the ticket's own words give, or None when one must be proposed: there is no finish line, or
+    not all of it can be checked."""
+    found = stated(description)
+    return contract_of(found.criteria, policy) if found.complete else None
 
 
 def answered(text: str, ticket: Ticket, proposal: Proposal | None, policy: RepositoryPolicy) -> Contract | None:

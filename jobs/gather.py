@@ -20,6 +20,7 @@ from integrations.events import (
     TicketCommented,
     TicketEdited,
     TicketMoved,
+    TicketReacted,
     TicketRemoved,
 )
 from integrations.values import Person
@@ -37,6 +38,8 @@ def gather(event: Event, world: World) -> Event | None:
             return _removed(event, world)
         case TicketCommented():
             return _comment(event, world)
+        case TicketReacted():
+            return _reaction(event, world)
         case ReviewSubmitted():
             return _review(event, world)
         case PullRequestCommented() if OUR_MARK in event.body:
@@ -78,6 +81,21 @@ def _comment(event: TicketCommented, world: World) -> Event | None:
     if comment.author.is_us:
         return None
     return event.model_copy(update={"body": comment.body, "author": comment.author})
+
+
+def _reaction(event: TicketReacted, world: World) -> Event | None:
+    """Only what somebody who may steer put on a comment of ours, and has left there."""
+    reacted = event.author.id if event.author else ""
+    if reacted == world.tracker.viewer().id:
+        return None  # our own 👀 are many: no request for them
+    try:
+        comment = world.tracker.fetch_comment(event.comment_id)
+    except NotFound:
+        return None
+    there = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
+    if not comment.author.is_us or not there or not there[0].author.may_steer:
+        return None
+    return event.model_copy(update={"author": there[0].author})
 
 
 def _review(event: ReviewSubmitted, world: World) -> Event | None:

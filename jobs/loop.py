@@ -116,6 +116,8 @@ class Loop(Value):
     """What people answered to our question; their lists count as criteria."""
     proposal: Proposal | None = None
     """The planner's contract, until it or something better is agreed."""
+    proposals: int = 0
+    """How often the planner was asked."""
     plan: Plan | None = None
     """What the scout found; makers start from it."""
     revision: int = 0
@@ -143,6 +145,7 @@ class Loop(Value):
     trees: tuple[str, ...] = ()
     """The candidates' git trees in this attempt."""
     tried: tuple[str, ...] = ()
+    """One line for each iteration of this attempt that has ended; those of earlier attempts are in `attempts`."""
     words: tuple[Words, ...] = ()
     """Guidance and requests of people that the next run's brief must hold."""
     unheard: tuple[Words, ...] = ()
@@ -159,13 +162,22 @@ class Loop(Value):
     last_comment_at: float = 0.0
     """When it was written, Unix seconds."""
     usage: Usage = Usage()
+    attempt_began_usd: float = 0.0
+    """What had been spent when this attempt began."""
     extra_usd: float = 0.0
     """What people have added to the ticket's budget."""
     escalation: Escalation | None = None
     reason: str = ""
     """Why the loop stopped or what it waits for, one sentence."""
+    parked_until: float = 0.0
+    """Until when a run waits for its provider, Unix seconds; 0 when it does not."""
     started_at: float = 0.0
     finished_at: float = 0.0
+
+    @property
+    def all_tried(self) -> tuple[str, ...]:
+        """The lines of every attempt, the oldest first."""
+        return (*(line for attempt in self.attempts for line in attempt.tried), *self.tried)
 
     @property
     def identifier(self) -> str:

@@ -22,12 +22,20 @@ SCHEMA = 1
 LONGEST = 8_000  # characters of one value; Linear names no limit, and a whole memory stays below a comment's size
 _SAME_NAME = (
     "generation", "stage", "repository", "base_branch", "base_sha", "branch", "head_sha", "pushed_sha", "revision",
-    "iteration", "summary", "heard", "approved_by", "last_comment", "last_comment_at", "reason", "started_at",
-    "finished_at",
+    "iteration", "attempt", "attempt_began_usd", "proposals", "extra_usd", "tampering_accepted", "summary", "heard",
+    "approved_by", "last_comment", "last_comment_at", "reason", "started_at", "finished_at",
 )  # fmt: skip
 _OTHER_NAME = {"pull_request": "number", "approved": "approved_sha"}
 _AS_JSON = {
     "criteria": "contract",
+    "proposal": "proposal",
+    "plan": "plan",
+    "attempts": "attempts",
+    "failing": "failing",
+    "trees": "trees",
+    "tampering": "tampering",
+    "judgement": "judgement",
+    "escalation": "escalation",
     "tried": "tried",
     "answers": "answers",
     "words": "words",
@@ -51,6 +59,8 @@ def metadata_of(loop: Loop) -> dict[str, str | int | float]:
         **{name: getattr(loop, field) for name, field in _OTHER_NAME.items()},
         "contract": loop.contract.digest if loop.contract else "",
         "criteria": loop.contract.model_dump_json() if loop.contract else "",
+        **{name: _whole(getattr(loop, name)) for name in ("proposal", "plan", "judgement", "escalation")},
+        **{name: _newest(getattr(loop, name)) for name in ("attempts", "failing", "trees", "tampering")},
         "tried": _newest(loop.tried[-20:]),
         "answers": _newest(loop.answers),
         "words": _newest(loop.words),

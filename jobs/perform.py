@@ -70,8 +70,10 @@ def name_of(command: c.Command) -> str:
 
 
 def move_ticket(command: c.MoveTicket, at: Context) -> None:
-    """Put the card into the column with this role."""
-    at.world.tracker.move(at.ticket, at.world.policy.teams[at.ticket.team].columns[command.column])
+    """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
+    column = at.world.policy.teams[at.ticket.team].columns.get(command.column)
+    if column:
+        at.world.tracker.move(at.ticket, column)
 
 
 def post_comment(command: c.PostComment, at: Context) -> None:

@@ -27,9 +27,9 @@ from jobs.missed import unread
 from jobs.perform import Context, prepare_workspace
 from jobs.policy import PolicyError, RepositoryPolicy
 from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.escalating import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
 from jobs.workflow.resume import resume
-from jobs.workflow.run import escalate
 from jobs.world import World
 
 Metadata = Mapping[str, str | int | float]
@@ -101,7 +101,7 @@ def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decisi
     if seen.pull_request and seen.pull_request.state != "open" and loop.stage in OPEN | AT_WORK:
         return Decision(loop.model_copy(update={"stage": Stage.REVIEW}))
     if seen.problem and loop.stage in AT_WORK:
-        return escalate(loop, seen.problem, policy)
+        return escalate(loop, "infrastructure", seen.problem, at, policy)
     return resume(loop, at, policy)
 
 

@@ -17,7 +17,7 @@ from jobs import keys, queues
 from jobs.commands import MoveTicket
 from jobs.failpoints import fail
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import unread, unseen
+from jobs.missed import reactions_since, unanswered, unread, unseen
 from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
 from jobs.workflow.hand_over import left
@@ -37,10 +37,12 @@ def sweep() -> None:
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
+            shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
             for event in (
-                *_board(name, team, loops, world),
+                *_board(name, team, shown, loops, world),
                 *_code_host(name, loops, world),
                 *_said(name, loops, world),
+                *_called(shown, loops, world),
             ):
                 if world.store.deliver(event):
                     fail("sweep", "journaled")
@@ -62,9 +64,11 @@ def _remembers(world: World) -> bool:
     return bool(world.redis.exists(keys.REBUILT))
 
 
-def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours."""
-    shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
+def _board(
+    name: str, team: TeamPolicy, shown: dict[str, Ticket], loops: dict[str, Loop], world: World
+) -> Iterator[Event]:
+    """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours.
+    `shown` are all tickets in the team's columns."""
     for ticket in shown.values():
         loop = loops.get(ticket.id)
         if _waits(ticket, loop, team) or (loop and _left(ticket, loop, world)):
@@ -130,3 +134,22 @@ def _said(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
             continue
         if loop.stage is Stage.REVIEW and loop.number:
             yield from unseen(loop, world.code_host.reviews(loop.repository, loop.number), time.time())
+
+
+def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> Iterator[Event]:
+    """Calls for a person that nobody has answered in time. Whoever moved the card away knows of it, and an answer that
+    we did not hear of counts: the ticket's comments are read first."""
+    now = time.time()
+    for ticket in shown.values():
+        loop = loops.get(ticket.id)
+        silence = unanswered(loop, now, world.settings.remind_hours) if loop else None
+        if loop is None or silence is None:
+            continue
+        if world.policy.column_role(ticket.team, ticket.column) != "needs_human":
+            continue
+        try:
+            comments = list(world.tracker.comments(ticket.id))
+        except NotFound:
+            continue  # deleted since; `_said` says so
+        heard: list[Event] = [*unread(loop, comments), *reactions_since(loop, comments)]
+        yield from heard or [silence]

@@ -34,8 +34,11 @@ from integrations.events import (
     WorkspaceReady,
 )
 from jobs.loop import Loop
+from jobs.workflow.agreeing import on_ticket_edited
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.hand_over import on_ticket_edited, on_ticket_moved, on_ticket_removed, on_workspace_ready
+from jobs.workflow.escalating import on_escalation_unanswered, on_ticket_reacted
+from jobs.workflow.finished import on_run_finished
+from jobs.workflow.hand_over import on_ticket_moved, on_ticket_removed, on_workspace_ready
 from jobs.workflow.publish import on_branch_published, on_command_failed, on_pull_request_opened
 from jobs.workflow.review import (
     on_branch_pushed,
@@ -45,7 +48,7 @@ from jobs.workflow.review import (
     on_pull_request_reopened,
     on_review_submitted,
 )
-from jobs.workflow.run import on_run_finished
+from jobs.workflow.run import on_run_parked
 from jobs.workflow.steering import on_pull_request_commented, on_steering_taken, on_ticket_commented
 
 __all__ = ["Decision", "ServicePolicy", "decide"]
@@ -62,12 +65,16 @@ def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
             return on_ticket_removed(loop, event)
         case TicketCommented():
             return on_ticket_commented(loop, event, policy)
-        case TicketReacted() | EscalationUnanswered() | RunParked():
-            return Decision(loop)
+        case TicketReacted():
+            return on_ticket_reacted(loop, event, policy)
+        case EscalationUnanswered():
+            return on_escalation_unanswered(loop, event, policy)
         case WorkspaceReady():
             return on_workspace_ready(loop, event, policy)
         case RunFinished():
             return on_run_finished(loop, event, policy)
+        case RunParked():
+            return on_run_parked(loop, event, policy)
         case SteeringTaken():
             return on_steering_taken(loop, event, policy)
         case BranchPublished():

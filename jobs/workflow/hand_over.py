@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
-from integrations.events import TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
 from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
-from jobs.contract import agree
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
-from jobs.messages import cancelled_message, question_message, stopped_message
+from jobs.messages import cancelled_message, stopped_message
 from jobs.policy import RepositoryPolicy
+from jobs.workflow.agreeing import agree_or_ask, renewed
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
-from jobs.workflow.run import asked_for, start_iteration
+from jobs.workflow.escalating import acknowledged, recorded
+from jobs.workflow.goal import start_work
+from jobs.workflow.run import asked_for
 
 BRANCH_PREFIX = "loopline/"
 
@@ -27,6 +29,8 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return _cancel(loop, event.at, policy)
     if role == "agent":
         return Decision(loop) if loop.stage in AT_WORK | {Stage.MERGING} else hand_over(loop, event.at, policy)
+    if role not in {"needs_human", "triage"}:
+        loop = acknowledged(loop)
     if left(loop, role):
         return stop(loop, f"the ticket was moved to {event.ticket.column}.", policy)
     return Decision(loop)
@@ -41,25 +45,36 @@ def left(loop: Loop, role: str | None) -> bool:
     return loop.stage in OPEN and role is None
 
 
+_AGREED = ("answers", "proposal", "proposals", "plan", "attempts", "revision")
+"""What a later generation of the same work knows."""
+_BRANCH = ("branch", "base_branch", "base_sha", "head_sha", "pushed_sha", "number", "pull_request_url")
+"""What it goes on from, where the branch is still there."""
+
+
 def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Words, ...] = ()) -> Decision:
     """A new generation begins: late work of the one before no longer counts, its branch and commits do."""
+    loop = recorded(loop, loop.reason)
     fresh = Loop(
         ticket=loop.ticket,
         generation=loop.generation + 1,
         stage=Stage.PREPARING,
         repository=policy.teams[loop.ticket.team].repository,
-        tried=loop.tried,
         words=loop.words + words,
         usage=loop.usage,
+        attempt_began_usd=loop.usage.cost_usd,
+        extra_usd=loop.extra_usd,
         last_comment=loop.last_comment,
         last_comment_at=loop.last_comment_at,
         started_at=at,
     )
-    if loop.stage is Stage.DONE or not loop.branch or loop.repository != fresh.repository:
-        fresh = fresh.model_copy(update={"branch": branch_name(fresh.ticket, fresh.generation)})
+    same_work = loop.stage is not Stage.DONE and loop.repository == fresh.repository
+    if same_work:
+        agreed = {name: getattr(loop, name) for name in _AGREED} | {"contract": renewed(loop)}
+        fresh = fresh.model_copy(update=agreed)
+    if same_work and loop.branch:
+        fresh = fresh.model_copy(update={name: getattr(loop, name) for name in _BRANCH})
     else:
-        kept = ("branch", "base_branch", "base_sha", "head_sha", "pushed_sha", "number", "pull_request_url", "revision")
-        fresh = fresh.model_copy(update={name: getattr(loop, name) for name in kept})
+        fresh = fresh.model_copy(update={"branch": branch_name(fresh.ticket, fresh.generation)})
     return told_first(fresh, policy, MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh))
 
 
@@ -79,7 +94,8 @@ def _prepare(loop: Loop) -> PrepareWorkspace:
 def revise(loop: Loop, words: Words, policy: ServicePolicy, *commands: Command) -> Decision:
     """Another round on the same branch, with somebody's words as a further criterion."""
     fresh = {"stage": Stage.PREPARING, "approved_sha": "", "approved_by": "", "reason": ""}
-    loop = asked_for(loop, words).model_copy(update=fresh)
+    loop = recorded(loop, f"{words.author} asked for changes")
+    loop = asked_for(loop.model_copy(update={"contract": renewed(loop)}), words).model_copy(update=fresh)
     return told_first(loop, policy, *commands, MoveTicket(column="working"), _prepare(loop))
 
 
@@ -95,32 +111,8 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
         }
     )
     if loop.contract:
-        return start_iteration(loop, event.at, policy)
+        return start_work(loop, event.at, policy)
     return agree_or_ask(loop, event.at, policy)
-
-
-def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """Freeze the contract and start, or ask for a finish line and spend nothing."""
-    contract = agree(loop.ticket.description, tuple(words.text for words in loop.answers), loop.policy)
-    if contract:
-        return start_iteration(loop.model_copy(update={"contract": contract}), at, policy, *commands)
-    asked = loop.stage is Stage.ASKING
-    loop = loop.model_copy(
-        update={"stage": Stage.ASKING, "reason": "Neither ticket nor repository says what done means."}
-    )
-    ask = PostComment(body=question_message(loop.ticket), once=f"{loop.started_at}/question")
-    question = () if asked else (ask, MoveTicket(column="needs_human"))
-    return told(loop, policy, *commands, *question)
-
-
-def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision:
-    """The words of the ticket changed; a loop that waits for a finish line may have one now."""
-    if event.ticket is None:
-        return Decision(loop)
-    loop = loop.model_copy(update={"ticket": event.ticket})
-    if loop.stage is Stage.ASKING and agree(loop.ticket.description, (), loop.policy):
-        return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
-    return Decision(loop)
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
@@ -144,10 +136,11 @@ def stop(loop: Loop, reason: str, policy: ServicePolicy, *, clean_up: bool = Fal
     """A person took the ticket out of the agent's hands; late output is discarded by the raised generation.
 
     With `clean_up` nobody wants the branch any more either, and a retry begins on another one."""
-    stopped = {"stage": Stage.STOPPED, "reason": reason}
+    stopped = {"stage": Stage.STOPPED, "reason": reason, "escalation": None}
     dropped = {"branch": "", "head_sha": "", "pushed_sha": "", "base_sha": ""} if clean_up else {}
     after = loop.model_copy(update=stopped | dropped)
-    decision = told(after, policy, *_interrupt(loop), PostComment(body=stopped_message(after)))
+    seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
+    decision = told(after, policy, *_interrupt(loop), *seen, PostComment(body=stopped_message(after)))
     return then(decision, _clean_up(loop)) if clean_up else decision
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
-from jobs.loop import AT_WORK, Loop, Stage
+from jobs.loop import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages import (
     pull_request_body,
     pull_request_subtitle,
@@ -12,7 +12,7 @@ from jobs.messages import (
     verdict_message,
 )
 from jobs.workflow.decision import Decision, ServicePolicy, told
-from jobs.workflow.run import escalate
+from jobs.workflow.escalating import escalate
 
 
 def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
@@ -59,7 +59,8 @@ def on_command_failed(loop: Loop, event: CommandFailed, policy: ServicePolicy) -
         return told(loop, policy, PostComment(body=loop.reason))
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:
-        return escalate(loop, event.reason, policy)
+        kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
+        return escalate(loop, kind, event.reason, event.at, policy)
     if event.put_aside and event.command != "PostComment":
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from jobs.commands import CleanUp, MoveTicket, SetNeedsHuman
 from jobs.loop import AT_WORK, Loop, Stage
 from jobs.messages import approve_again_reason, rebuilt_reason
+from jobs.workflow.agreeing import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
-from jobs.workflow.hand_over import agree_or_ask, left, stop
-from jobs.workflow.run import publish, start_iteration, start_run
+from jobs.workflow.goal import publish, start_work
+from jobs.workflow.hand_over import left, stop
+from jobs.workflow.run import start_run
 from jobs.workflow.steering import merge
 
 
@@ -55,7 +57,7 @@ def _take_up(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         return agree_or_ask(loop, at, policy, *here)
     if stage is Stage.PUBLISHING and loop.verdict and loop.verdict.head_sha == loop.head_sha:
         return told_first(loop.model_copy(update={"stage": stage}), policy, *here, publish(loop))
-    if stage in {Stage.GATING, Stage.CHECKING, Stage.PUBLISHING} and loop.head_sha:
+    if stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING, Stage.PUBLISHING} and loop.head_sha:
         return start_run(loop.model_copy(update={"evidence": (), "verdict": None}), "gate", at, policy, *here)
     begun = 1 if stage is not Stage.PREPARING else 0
-    return start_iteration(loop.model_copy(update={"iteration": max(loop.iteration - begun, 0)}), at, policy, *here)
+    return start_work(loop.model_copy(update={"iteration": max(loop.iteration - begun, 0)}), at, policy, *here)

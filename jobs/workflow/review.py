@@ -10,7 +10,7 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
-from jobs.commands import CleanUp, Command, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.commands import CleanUp, Command, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus, StopRun
 from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
 from jobs.messages import (
     STATUS_CONTEXT,
@@ -21,6 +21,7 @@ from jobs.messages import (
     merged_message,
     pull_request_subtitle,
     pull_request_title,
+    unchecked_description,
 )
 from jobs.workflow.decision import Decision, ServicePolicy, then, told
 from jobs.workflow.hand_over import revise, stop
@@ -103,7 +104,10 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
     loop = loop.model_copy(update={**void, "approved_by": ""})
     if at_work:
         return stop(loop, f"{event.by or 'somebody'} pushed to the branch.", policy)
-    return told(loop, policy, PostComment(body=foreign_commit_message(event.by, event.head_sha)))
+    unchecked = SetStatus(
+        repository=loop.repository, sha=event.head_sha, state="pending", description=unchecked_description()
+    )
+    return told(loop, policy, unchecked, PostComment(body=foreign_commit_message(event.by, event.head_sha)))
 
 
 def on_checks_reported(loop: Loop, event: ChecksReported, policy: ServicePolicy) -> Decision:

@@ -1,25 +1,39 @@
-"""Rules of the goal loop: make, gate, check, and again with the evidence, until a verdict or a named exit."""
+"""Rules that every run shares: how one is started, and who looks at its result.
+
+The roles' own rules are in `agreeing` (planner), `goal` (scout, maker, gate, judge, checker).
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from integrations.events import RunParked
+from integrations.results import RunRole
+from jobs.commands import Command, RunSpec, StartRun
+from jobs.loop import RUNNING, Contract, Criterion, Loop, Stage, Words
+from jobs.messages import budget_reason, parked_reason
+from jobs.policy import Role
+from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.escalating import escalate
 
-from integrations.events import RunFinished
-from integrations.results import CriterionResult
-from jobs.commands import Command, MoveTicket, PostComment, PublishBranch, RunSpec, SetNeedsHuman, StartRun
-from jobs.loop import RUNNING, Contract, Criterion, Loop, Stage, Words, joined
-from jobs.messages import (
-    escalation_message,
-    gate_failed_line,
-    iteration_line,
-    money_message,
-    no_change_reason,
-    said_more_line,
-    verdict_failed_line,
-)
-from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
+STAGES: dict[RunRole, Stage] = {
+    "planner": Stage.PLANNING,
+    "scout": Stage.SCOUTING,
+    "maker": Stage.MAKING,
+    "gate": Stage.GATING,
+    "judge": Stage.JUDGING,
+    "checker": Stage.CHECKING,
+}
+STRONG_FROM = 3
+"""The attempt from which the maker is a stronger model: one new strategy with the usual one comes first."""
 
-_STAGES = {"maker": Stage.MAKING, "gate": Stage.GATING, "checker": Stage.CHECKING}
+
+def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+    """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
+    cap = policy.caps_of(loop).ticket_usd
+    if role != "gate" and loop.usage.cost_usd >= cap:
+        return escalate(loop, "budget", budget_reason(cap), at, policy, *commands)
+    loop = loop.model_copy(update={"stage": STAGES[role], "parked_until": 0.0})
+    loop = loop.model_copy(update={"run_id": run_id_of(loop, role)})
+    return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -28,36 +42,19 @@ def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Com
     return start_run(loop, "maker", at, policy, *commands)
 
 
-def asked_for(loop: Loop, words: Words) -> Loop:
-    """Somebody's words become a further criterion, and the iterations start again."""
-    revision = loop.revision + 1
-    contract = loop.contract or Contract(criteria=())
-    criterion = Criterion(id=f"r{revision}", text=f"as {words.author} asked: {' '.join(words.text.split())[:500]}")
-    return loop.model_copy(
-        update={
-            "revision": revision,
-            "iteration": 0,
-            "contract": Contract(criteria=(*contract.criteria, criterion)),
-            "words": loop.words if words in loop.words else (*loop.words, words),
-        }
-    )
+def run_id_of(loop: Loop, role: RunRole) -> str:
+    """The same for the same step of a loop, so that a rule that is asked twice starts one run; never used again."""
+    turn = loop.proposals if role == "planner" else loop.iteration
+    version = loop.contract.version if loop.contract else 1
+    parts = [f"g{loop.generation}", f"r{loop.revision}"]
+    parts += [f"v{version}"] if version > 1 else []
+    parts += [f"a{loop.attempt}"] if loop.attempt > 1 else []
+    return "-".join([loop.identifier, *parts, f"i{turn}", role])
 
 
-def start_run(
-    loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy, *commands: Command
-) -> Decision:
-    """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
-    budget = policy.caps_of(loop).ticket_usd
-    if role != "gate" and loop.usage.cost_usd >= budget:
-        return escalate(loop, f"the ticket's budget of ${budget:.2f} is used up.", policy)
-    run_id = f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{loop.iteration}-{role}"
-    loop = loop.model_copy(update={"stage": _STAGES[role], "run_id": run_id})
-    return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))
-
-
-def _spec(loop: Loop, role: Literal["maker", "gate", "checker"], at: float, policy: ServicePolicy) -> RunSpec:
-    assert loop.contract
-    own = loop.policy.loop.roles.checker if role == "checker" else loop.policy.loop.roles.maker
+def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpec:
+    own: Role = getattr(loop.policy.loop.roles, role, Role())
+    strong = policy.strong_model if role == "maker" and loop.attempt >= STRONG_FROM else ""
     return RunSpec(
         run_id=loop.run_id,
         ticket_id=loop.ticket.id,
@@ -67,102 +64,54 @@ def _spec(loop: Loop, role: Literal["maker", "gate", "checker"], at: float, poli
         repository=loop.repository,
         base_sha=loop.base_sha,
         start_sha=loop.head_sha or loop.pushed_sha or loop.base_sha,
-        contract=loop.contract,
+        contract=loop.contract or Contract(criteria=()),
         ticket=loop.ticket,
         policy=loop.policy,
         iteration=loop.iteration,
         iterations=policy.iterations(loop),
+        attempt=loop.attempt,
+        attempts=loop.attempts,
+        plan=loop.plan,
+        summary=loop.summary,
+        tampering=loop.tampering,
         tried=loop.tried,
         words=loop.words,
         evidence=loop.evidence,
         verdict=loop.verdict,
-        model=own.model or policy.models.get(role, ""),
-        effort=own.effort,
+        model=strong or own.model or policy.models.get(role, ""),
+        effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),
         ticket_usage=loop.usage,
         started_at=at,
     )
 
 
-def on_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    """A maker, gate or checker is through. A run that is no longer the current one only leaves its bill."""
-    loop = loop.model_copy(update={"usage": loop.usage.plus(event.usage)})
-    current = event.run_id == loop.run_id and event.generation == loop.generation and loop.stage in RUNNING
-    if not current:
+def asked_for(loop: Loop, words: Words) -> Loop:
+    """Somebody's words become a further criterion, and attempts and iterations start again."""
+    revision = loop.revision + 1
+    contract = loop.contract or Contract(criteria=())
+    criterion = Criterion(id=f"r{revision}", text=f"as {words.author} asked: {' '.join(words.text.split())[:500]}")
+    return loop.model_copy(
+        update={
+            "revision": revision,
+            "attempt": 1,
+            "iteration": 0,
+            "failing": (),
+            "trees": (),
+            "contract": contract.model_copy(update={"criteria": (*contract.criteria, criterion)}),
+            "words": loop.words if words in loop.words else (*loop.words, words),
+        }
+    )
+
+
+def is_current(loop: Loop, run_id: str, generation: int) -> bool:
+    """Whether this is the run that the loop waits for."""
+    return run_id == loop.run_id and generation == loop.generation and loop.stage in RUNNING
+
+
+def on_run_parked(loop: Loop, event: RunParked, policy: ServicePolicy) -> Decision:
+    """The run waits for what is not its fault: the ticket says for what, and for how long."""
+    if not is_current(loop, event.run_id, event.generation):
         return Decision(loop)
-    if event.outcome == "budget":
-        return escalate(loop, f"a run's budget is used up ({money_message(loop)}).", policy)
-    if event.role == "maker":
-        return _maker_finished(loop, event, policy)
-    if event.outcome != "done":
-        return escalate(loop, f"the {event.role} could not work: {event.summary}", policy)
-    return _gate_finished(loop, event, policy) if event.role == "gate" else _checker_finished(loop, event, policy)
-
-
-def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    if event.outcome in {"done", "no_change"}:
-        made = {"head_sha": event.head_sha, "summary": event.summary}
-        void = {"evidence": (), "verdict": None, "approved_sha": ""}
-        return start_run(loop.model_copy(update=made | void), "gate", event.at, policy)
-    return _again(loop, f"the maker ended without a result: {event.outcome}. {event.summary}".strip(), event.at, policy)
-
-
-def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    loop = loop.model_copy(update={"evidence": event.evidence})
-    failing = [e for e in event.evidence if not e.passed]
-    if failing:
-        return _again(loop, gate_failed_line(failing), event.at, policy)
-    return start_run(loop, "checker", event.at, policy)
-
-
-def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    loop = loop.model_copy(update={"verdict": event.verdict})
-    missing = open_results(loop)
-    if missing:
-        return _again(loop, verdict_failed_line(missing), event.at, policy)
-    if loop.unheard:
-        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, said_more_line()))})
-        return start_iteration(asked_for(loop, joined(loop.unheard)), event.at, policy)
-    if loop.head_sha == loop.base_sha:
-        return escalate(loop, no_change_reason(), policy)
-    loop = loop.model_copy(update={"stage": Stage.PUBLISHING, "tried": (*loop.tried, iteration_line(loop, "done"))})
-    return told_first(loop, policy, publish(loop))
-
-
-def publish(loop: Loop) -> PublishBranch:
-    """Push the candidate to our branch."""
-    return PublishBranch(
-        generation=loop.generation,
-        repository=loop.repository,
-        branch=loop.branch,
-        base_branch=loop.base_branch,
-        sha=loop.head_sha,
-        expected=loop.pushed_sha,
-    )
-
-
-def open_results(loop: Loop) -> list[CriterionResult]:
-    """The criteria that the verdict leaves open. No verdict, another commit's, none for a criterion, or a pass without
-    evidence: not met."""
-    assert loop.contract
-    judged = (
-        {r.criterion: r for r in loop.verdict.results}
-        if loop.verdict and loop.verdict.head_sha == loop.head_sha
-        else {}
-    )
-    nothing = {c.id: CriterionResult(criterion=c.id, result="unsure") for c in loop.contract.criteria}
-    return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
-
-
-def _again(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
-    loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
-    if loop.iteration >= policy.iterations(loop):
-        return escalate(loop, f"{loop.iteration} iterations did not meet the contract.", policy)
-    return start_iteration(loop, at, policy)
-
-
-def escalate(loop: Loop, reason: str, policy: ServicePolicy) -> Decision:
-    """The loop stops and asks a person, with what was tried."""
-    loop = loop.model_copy(update={"stage": Stage.NEEDS_HUMAN, "reason": reason})
-    ask = PostComment(body=escalation_message(loop))
-    return told(loop, policy, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human"))
+    reason = parked_reason(event.reason, event.until) if event.until else ""
+    return told(loop.model_copy(update={"parked_until": event.until, "reason": reason}), policy)

@@ -9,24 +9,29 @@ from integrations.values import Person
 from jobs.commands import Command, CommentOnPullRequest, MergePullRequest, MoveTicket, PostComment, React, Steer
 from jobs.loop import AT_WORK, OPEN, Loop, Stage, Words
 from jobs.messages import (
+    accepted_message,
     approved_message,
     approved_on_ticket_message,
+    budget_message,
     changes_message,
     not_allowed_message,
     not_approved_message,
     not_now_message,
     publishing_message,
     pull_request_title,
-    started_again_message,
     unknown_command_message,
 )
+from jobs.workflow.agreeing import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy, memory, told
-from jobs.workflow.hand_over import agree_or_ask, hand_over, revise, stop
+from jobs.workflow.escalating import acknowledged
+from jobs.workflow.goal import finish, objection_to
+from jobs.workflow.hand_over import hand_over, revise, stop
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
 PULL = "pull-request:"
 """How the id of words begins that were not said on the ticket, where alone we put an emoji."""
-_KNOWN = {"stop", "changes", "approve", "merge", "retry"}
+_KNOWN = {"stop", "cancel", "changes", "approve", "merge", "retry", "budget", "accept", "takeover", "close"}
+_NEED_APPROVER = {"approve", "merge", "accept", "budget"}
 
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
@@ -41,8 +46,9 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
         return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
     if not event.author.may_steer:
         return Decision(loop)
+    loop = acknowledged(loop)
     if loop.stage is Stage.ASKING:
-        return _answer(loop, words, event.at, policy)
+        return on_answer(loop, words, event.at, policy)
     return guide(loop, words)
 
 
@@ -61,7 +67,7 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
 def on_steering_taken(loop: Loop, event: SteeringTaken, policy: ServicePolicy) -> Decision:
     """The agent has the words now; the ticket says so."""
     unheard = tuple(words for words in loop.unheard if words.comment_id not in event.comment_ids)
-    heard = loop.heard + len(event.comment_ids)
+    heard = loop.heard + len([comment_id for comment_id in event.comment_ids if comment_id])
     return told(loop.model_copy(update={"heard": heard, "unheard": unheard}), policy)
 
 
@@ -78,25 +84,29 @@ def guide(loop: Loop, words: Words) -> Decision:
     return Decision(loop, (*steer, *seen, memory(loop)))
 
 
-def _answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
-    """The finish line that we asked for. 'ok' means: let the checker judge the title."""
-    if words.text.strip().lower().rstrip(".!") in {"ok", "okay", "yes"}:
-        words = words.model_copy(update={"text": f"- {loop.ticket.title}"})
-    loop = loop.model_copy(update={"answers": (*loop.answers, words)})
-    thanks = PostComment(body=started_again_message(words.author))
-    return agree_or_ask(loop, at, policy, thanks, MoveTicket(column="working"))
-
-
 def _command(
     loop: Loop, name: str, rest: str, words: Words, author: Person, at: float, policy: ServicePolicy
 ) -> Decision:
     if name not in _KNOWN:
         return Decision(loop, (PostComment(body=unknown_command_message(name)),))
-    allowed = policy.may_approve(author) if name in {"approve", "merge"} else author.may_steer
+    allowed = policy.may_approve(author) if name in _NEED_APPROVER else author.may_steer
     if not allowed:
         return Decision(loop, (PostComment(body=not_allowed_message(name, author.name)),))
     said = words.model_copy(update={"text": rest})
-    if name == "stop" and loop.stage in AT_WORK | {Stage.ASKING}:
+    loop = acknowledged(loop)
+    return (
+        _about_the_work(loop, name, said, author, at, policy)
+        or _about_a_call(loop, name, said, author, at, policy)
+        or Decision(loop, (PostComment(body=not_now_message(name, loop)),))
+    )
+
+
+def _about_the_work(
+    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+) -> Decision | None:
+    """Commands that start, stop, steer or end the work; None where this is not the time for it."""
+    rest = said.text
+    if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
         return stop(loop, f"{author.name} said so.", policy)
     if name == "retry" and loop.stage in {Stage.STOPPED, Stage.NEEDS_HUMAN, Stage.ASKING}:
         return hand_over(loop, at, policy, (said,) if rest else ())
@@ -108,7 +118,43 @@ def _command(
         return _approve(loop, author, policy)
     if name == "merge" and loop.stage in OPEN:
         return merge(loop, policy)
-    return Decision(loop, (PostComment(body=not_now_message(name, loop)),))
+    return None
+
+
+def _about_a_call(
+    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+) -> Decision | None:
+    """The choices that a call for a person offers."""
+    if name == "budget" and (more := _amount(said.text)):
+        return _extend(loop, more, author, at, policy)
+    if name == "takeover" and loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}:
+        return stop(loop, f"{author.name} took over.", policy)
+    if loop.stage is not Stage.NEEDS_HUMAN:
+        return None
+    if name == "close":
+        return stop(loop, f"{author.name} closed it.", policy, clean_up=True)
+    if name == "accept" and loop.tampering and loop.escalation and loop.escalation.kind == "tamper":
+        accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
+        if not objection_to(accepted):
+            say = PostComment(body=accepted_message(author.name, loop.head_sha))
+            return finish(accepted, at, policy, say, MoveTicket(column="working"))
+    return None
+
+
+def _amount(text: str) -> float:
+    """US dollars in '+3', '3' or '$2.50'; 0 where there is none that makes sense."""
+    found = re.fullmatch(r"\+?\s*\$?\s*(\d{1,4}(?:\.\d{1,2})?)", text.strip())
+    return float(found[1]) if found else 0.0
+
+
+def _extend(loop: Loop, more: float, author: Person, at: float, policy: ServicePolicy) -> Decision:
+    """More money for the ticket; a loop that had stopped for want of it goes on."""
+    loop = loop.model_copy(update={"extra_usd": round(loop.extra_usd + more, 2)})
+    say = PostComment(body=budget_message(author.name, more, policy.caps_of(loop).ticket_usd))
+    if loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "budget":
+        again = hand_over(loop, at, policy)
+        return Decision(again.loop, (say, *again.commands))
+    return told(loop, policy, say)
 
 
 def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:

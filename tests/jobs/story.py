@@ -7,7 +7,7 @@ import time
 import requests
 
 from integrations.events import TicketCommented, TicketMoved
-from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.results import CriterionResult, Evidence, Judgement, Verdict
 from jobs.drive import drive
 from jobs.loop import Loop
 
@@ -75,7 +75,7 @@ def verdict(loop: Loop) -> Verdict:
 
 def checking(board: Board) -> Loop:
     loop = gating(board)
-    return finish(board, loop, evidence=passed(loop))
+    return finish(board, finish(board, loop, evidence=passed(loop)), judgement=Judgement(done=True))
 
 
 def publishing(board: Board) -> Loop:

@@ -60,6 +60,7 @@ def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCri
         ("1. The suite passes 2. it prints 3", (SUITE, NEW)),
         ("I'd rather have:\n\n* the suite passes\n* it prints 3", (SUITE, NEW)),
         ("ok:\n- it prints 3", (NEW,)),
+        ("1. the suite passes (`make test`)\n2. it prints 3", (SUITE, NEW)),
         ("Done when\n- it prints 3", (NEW,)),
         ("- README.md names the flag (evidence: file and line)", (README,)),
         ("- the suite passes (command: `make all`)", (SUITE.model_copy(update={"command": "make all"}),)),

@@ -44,25 +44,27 @@ def test_only_an_item_that_says_so_names_a_command(item: str, command: str) -> N
 
 
 def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
-    contract = agree("Done when\n- `pytest` passes\n- it is fast", (), CHECKED)
+    contract = agree("Done when\n- `pytest` passes\n- README.md says so", CHECKED)
 
     assert [(i, command) for i, _, command, _ in shown(contract)] == [("c1", "pytest"), ("c2", ""), ("k1", "make test")]
 
 
-def test_an_answer_counts_where_the_ticket_is_silent() -> None:
-    contract = agree("vague", ("- one\n- two",), RepositoryPolicy())
-
-    assert [text for _, text, _, _ in shown(contract)] == ["one", "two"]
+def test_an_answer_counts_where_nothing_was_proposed() -> None:
+    assert [text for _, text, _, _ in shown(answered("- one\n- two", TICKET, None, CHECKED))][:2] == ["one", "two"]
 
 
-@pytest.mark.parametrize("policy", [RepositoryPolicy(), ASKING])
-def test_without_a_finish_line_there_is_no_contract(policy: RepositoryPolicy) -> None:
-    assert agree("vague", (), policy) is None
-    assert agree("vague", (" ",), policy) is None
+@pytest.mark.parametrize(
+    "description", ["vague", "", "Done when\n- it works well", "Done when\n- `make` passes\n- TBD"]
+)
+@pytest.mark.parametrize("policy", [RepositoryPolicy(), CHECKED])
+def test_without_a_finish_line_that_can_be_checked_one_must_be_proposed(
+    description: str, policy: RepositoryPolicy
+) -> None:
+    assert agree(description, policy) is None
 
 
 def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
-    one, two = agree("Done when\n- a", (), CHECKED), agree("Done when\n- b", (), CHECKED)
+    one, two = agree("Done when\n- x is printed", CHECKED), agree("Done when\n- y is printed", CHECKED)
 
     assert one and two and one.digest != two.digest
     assert one.digest == one.model_copy(update={"version": 2}).digest
@@ -93,12 +95,13 @@ def test_no_finish_line_is_not_complete() -> None:
     assert wanted_by("make it better") == []
 
 
-def test_a_proposal_becomes_a_contract_and_no_command_is_run_twice() -> None:
+def test_a_proposal_becomes_a_contract_with_the_repositorys_checks() -> None:
     contract = proposed(PROPOSAL, CHECKED, version=2)
 
     assert shown(contract) == [
         ("c1", "it is there", "", "file and line"),
         ("c2", "the suite passes", "make test", ""),
+        ("k1", "tests (repository check)", "make test", ""),
     ]
     assert contract.version == 2
 

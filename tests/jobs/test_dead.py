@@ -74,7 +74,7 @@ def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(b
     letter = worn_out(board)
 
     assert (letter.box, letter.kind, letter.cause) == ("outer", "MoveTicket", "KeyError: 'ENG'")
-    assert any("**Needs you:**" in body for body in said(board, BUG))
+    assert any("**Needs you: " in body for body in said(board, BUG))
     assert any(f"redrive {letter.id}`" in body for body in said(board, BUG))
 
 

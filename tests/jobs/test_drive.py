@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from integrations.events import PullRequestCommented, RunFinished, TicketCommented, TicketMoved
-from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
 from jobs import keys
 from jobs.commands import RunSpec
 from jobs.gather import gather
@@ -32,7 +32,15 @@ def hand_over(board: Board, identifier: str, *faults: dict[str, object]) -> Loop
     board.world.store.deliver(TicketMoved(event_id=f"moved-{identifier}", ticket_id=ticket_id, at=1.0))
     loop = board.drive(identifier)
     assert loop
-    return loop
+    return looked_around(board, loop)
+
+
+def looked_around(board: Board, loop: Loop) -> Loop:
+    """The scout, if one was sent, is back with a plan; the planner with a proposal."""
+    if loop.stage is Stage.PLANNING:
+        criteria = (ProposedCriterion(text="it works", command="python3 -m unittest -q"),)
+        return finish(board, loop, proposal=Proposal(criteria=criteria))
+    return finish(board, loop, plan=Plan(summary="look")) if loop.stage is Stage.SCOUTING else loop
 
 
 def said(board: Board, identifier: str) -> list[str]:
@@ -78,7 +86,7 @@ def in_review(board: Board) -> Loop:
     assert loop.contract
     loop = finish(board, loop, head_sha=sha)
     passed = tuple(Evidence(name=c.id, command=c.command, exit_code=0) for c in loop.contract.criteria if c.command)
-    loop = finish(board, loop, evidence=passed)
+    loop = finish(board, finish(board, loop, evidence=passed), judgement=Judgement(done=True))
     results = tuple(CriterionResult(criterion=c.id, result="pass", evidence="seen") for c in loop.contract.criteria)
     return finish(board, loop, verdict=Verdict(head_sha=sha, results=results, summary="Removes files."))
 
@@ -122,7 +130,7 @@ def test_the_answer_to_the_question_starts_the_work(board: Board) -> None:
     loop = board.drive(VAGUE)
 
     assert loop and loop.contract
-    assert (loop.stage, loop.contract.criteria[0].command) == (Stage.MAKING, "python3 -m unittest -q")
+    assert (loop.stage, loop.contract.criteria[0].command) == (Stage.SCOUTING, "python3 -m unittest -q")
     assert board.ana.board()[VAGUE]["column"] == "In Progress"
 
 
@@ -187,7 +195,7 @@ def test_a_lost_reply_of_the_board_doubles_nothing(board: Board, operation: str)
     after = board.drive(BUG)
 
     assert after
-    assert after.stage is Stage.MAKING
+    assert after.stage is Stage.SCOUTING
     assert len(said(board, BUG)) == 1
     assert board.ana.board()[BUG]["column"] == "In Progress"
 

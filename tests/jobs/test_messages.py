@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import get_args
 
-from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.results import (
+    CriterionResult,
+    Evidence,
+    Finding,
+    Judgement,
+    Proposal,
+    ProposedCriterion,
+    Question,
+    Tampering,
+    Verdict,
+)
 from integrations.values import Ticket, Usage
 from jobs import messages as m
-from jobs.loop import Contract, Criterion, Loop, Stage
+from jobs.loop import Attempt, Contract, Criterion, Escalation, EscalationClass, Loop, Stage
 
 SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
 TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")
@@ -43,7 +54,36 @@ DONE = MAKING.model_copy(
         "pull_request_url": "https://github.test/acme/shop/pull/7", "failing_checks": ("ci",),
     }
 )  # fmt: skip
-STUCK = MAKING.model_copy(update={"stage": Stage.NEEDS_HUMAN, "reason": "3 iterations did not meet the contract."})
+FLAKY = PASSED.model_copy(update={"exit_codes": (1, 0), "before": 1})
+TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
+BEFORE = Attempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
+CALLED = [
+    MAKING.model_copy(
+        update={
+            "stage": Stage.NEEDS_HUMAN,
+            "reason": "it does not work.",
+            "escalation": Escalation(kind=kind, at=1.0),
+            "attempts": (BEFORE,),
+            "attempt": 2,
+            "tampering": TAMPERING,
+        }
+    )
+    for kind in get_args(EscalationClass)
+]
+STUCK = CALLED[0]
+PROPOSAL = Proposal(
+    criteria=(
+        ProposedCriterion(text="the tests pass", command="pytest -q"),
+        ProposedCriterion(text="the sixth login is refused", evidence="test"),
+        ProposedCriterion(text="nothing else changes"),
+    ),
+    confidence="medium",
+    questions=(Question(text="Per user or per address?", options=("user", "address")), Question(text="How long?")),
+    summary="Limits logins.",
+)
+ASKED = MAKING.model_copy(update={"proposal": PROPOSAL})
+SECOND = CONTRACT.model_copy(update={"version": 2})
+FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 
 SHOWN = {
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
@@ -51,11 +91,37 @@ SHOWN = {
     "money_message": [m.money_message(MAKING)],
     "question_message": [m.question_message(TICKET)],
     "started_again_message": [m.started_again_message("Ana")],
+    "proposal_message": [m.proposal_message(ASKED, PROPOSAL)],
+    "agreed_message": [m.agreed_message(ASKED)],
+    "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
+    "goal_changed_message": [m.goal_changed_message(SECOND)],
+    "goal_changed_words": [m.goal_changed_words(SECOND)],
+    "goal_changed_late_message": [m.goal_changed_late_message(CONTRACT)],
     "verdict_message": [m.verdict_message(DONE)],
+    "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [m.pull_request_body(DONE)],
+    "pull_request_body": [m.pull_request_body(DONE.model_copy(update={"evidence": (PASSED, FLAKY)}))],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
-    "escalation_message": [m.escalation_message(STUCK)],
+    "escalation_message": [m.escalation_message(loop) for loop in CALLED],
+    "reminder_message": [m.reminder_message(STUCK)],
+    "triage_message": [m.triage_message(STUCK)],
+    "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
+    "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
+    "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
+    "could_not_work_reason": [m.could_not_work_reason("gate", "no disk")],
+    "iterations_reason": [m.iterations_reason(3, 3)],
+    "spinning_reason": [m.spinning_reason("`ls` four times")],
+    "tamper_reason": [m.tamper_reason(TAMPERING)],
+    "accepted_message": [m.accepted_message("Ana", "a" * 40)],
+    "unchecked_description": [m.unchecked_description()],
+    "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
+    "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
+    "stray_line": [m.stray_line(("debug.log",))],
+    "reverted_line": [m.reverted_line()],
+    "same_failures_line": [m.same_failures_line([FAILED], 3)],
+    "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
+    "blockers_line": [m.blockers_line([FINDING])],
+    "not_confirmed_line": [m.not_confirmed_line()],
     "stopped_message": [
         m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
         for branch in ("loopline/eng-1", "")
@@ -74,7 +140,6 @@ SHOWN = {
     "put_aside_reason": [m.put_aside_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
     "approve_again_reason": [m.approve_again_reason()],
     "rebuilt_reason": [m.rebuilt_reason()],
-    "no_change_reason": [m.no_change_reason()],
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "said_more_line": [m.said_more_line()],
     "publishing_message": [m.publishing_message()],
@@ -98,7 +163,7 @@ def test_every_message_is_in_the_snapshot() -> None:
     public = {
         name
         for name, function in inspect.getmembers(m, inspect.isfunction)
-        if function.__module__ == m.__name__ and not name.startswith("_")
+        if function.__module__.startswith(m.__name__)
     }
 
     assert public == set(SHOWN)

@@ -37,7 +37,7 @@ def restarted(board: Board, identifier: str = BUG) -> Loop:
 
 
 AT_WORK = {
-    "preparing": (story.preparing, Stage.MAKING, "maker"),
+    "preparing": (story.preparing, Stage.SCOUTING, "scout"),
     "making": (lambda board: hand_over(board, BUG), Stage.MAKING, "maker"),
     "gating": (story.gating, Stage.GATING, "gate"),
     "checking": (story.checking, Stage.GATING, "gate"),
@@ -53,7 +53,7 @@ def test_an_agent_at_work_starts_again_where_it_stood(board: Board, before: Stor
 
     (run_id,) = board.world.runs.unfinished()
     assert (loop.stage, loop.run_id, run_id.rsplit("-", 1)[1]) == (stage, run_id, role)
-    assert (loop.generation, loop.iteration) == (known.generation + 1, known.iteration or 1)
+    assert (loop.generation, loop.iteration) == (known.generation + 1, known.iteration)
     assert (loop.branch, loop.head_sha, loop.tried) == (known.branch, known.head_sha, known.tried)
     assert loop.policy.loop.checks
     assert not known.contract or loop.contract == known.contract
@@ -218,7 +218,7 @@ def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> N
 
     loop = restarted(board, VAGUE)
 
-    assert (loop.stage, len(loop.answers)) == (Stage.MAKING, 1)
+    assert (loop.stage, len(loop.answers)) == (Stage.SCOUTING, 1)
     assert len([body for body in said(board, VAGUE) if "finish line before" in body]) == 1
 
 

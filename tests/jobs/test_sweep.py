@@ -25,7 +25,7 @@ def swept(board: Board, identifier: str = BUG) -> Loop:
 def test_a_ticket_whose_hand_over_was_missed_is_taken_up(board: Board) -> None:
     board.ana.drag(BUG, "Agent")
 
-    assert swept(board).stage is Stage.MAKING
+    assert swept(board).stage is Stage.SCOUTING
 
 
 @pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human"])
@@ -66,7 +66,7 @@ def test_a_missed_answer_starts_the_work(board: Board) -> None:
     hand_over(board, VAGUE)
     board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
 
-    assert swept(board, VAGUE).stage is Stage.MAKING
+    assert swept(board, VAGUE).stage is Stage.SCOUTING
 
 
 def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:

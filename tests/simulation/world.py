@@ -294,5 +294,5 @@ class World:
                 self.rest()
 
     def _can_go_on(self, loop: Loop) -> bool:
-        spent = loop.usage.cost_usd >= self.policy.caps.ticket_usd
+        spent = loop.usage.cost_usd >= self.policy.caps_of(loop).ticket_usd
         return loop.ticket.id not in self.board.removed and loop.stage is not Stage.DONE and not spent

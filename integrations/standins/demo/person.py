@@ -15,7 +15,7 @@ query Board($team: String!) {
       id identifier title url
       state { id name }
       team { states(first: 20) { nodes { id name } } }
-      comments(first: 100) { nodes { id body createdAt user { name app } } }
+      comments(first: 100) { nodes { id body createdAt user { name app } reactions { emoji user { name } } } }
       attachments(first: 20) { nodes { url title subtitle metadata } }
     }
   }
@@ -25,6 +25,10 @@ _MOVE = "mutation Move($id: String!, $state: String!) { issueUpdate(id: $id, inp
 _DELETE = "mutation Delete($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = (
     "mutation Say($id: String!, $body: String!) { commentCreate(input: { issueId: $id, body: $body }) { success } }"
+)
+_REACT = (
+    "mutation React($id: String!, $emoji: String!) "
+    "{ reactionCreate(input: { commentId: $id, emoji: $emoji }) { success } }"
 )
 
 
@@ -54,6 +58,10 @@ class Ana:
     def say(self, identifier: str, body: str) -> None:
         """Comment on a ticket."""
         self._graphql(_COMMENT, id=identifier, body=body)
+
+    def react(self, comment_id: str, emoji: str = "+1") -> None:
+        """Put an emoji on a comment."""
+        self._graphql(_REACT, id=comment_id, emoji=emoji)
 
     def delete(self, identifier: str) -> None:
         """Put a ticket into the trash."""

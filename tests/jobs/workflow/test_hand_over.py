@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import TicketEdited, TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
 from jobs.loop import Loop, Stage
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
@@ -69,7 +69,8 @@ def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making:
 
     again = decide(stopped, moved(making.ticket, "Agent"), policy).loop
 
-    assert (again.generation, again.branch, again.head_sha, again.tried) == (2, making.branch, OTHER, ("one",))
+    assert (again.generation, again.branch, again.head_sha, again.all_tried) == (2, making.branch, OTHER, ("one",))
+    assert again.contract == making.contract
 
 
 def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:
@@ -80,45 +81,15 @@ def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy:
     assert (again.branch, again.head_sha, again.number) == ("loopline/eng-1-limit-logins-2", "", 0)
 
 
-def test_a_finish_line_starts_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
+def test_a_finish_line_sends_a_scout_ahead_of_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
     preparing = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy).loop
 
     decision = decide(preparing, ready(CHECKED), policy)
 
-    assert decision.loop.stage is Stage.MAKING
+    assert decision.loop.stage is Stage.SCOUTING
     assert decision.loop.contract is not None
     assert [c.command for c in decision.loop.contract.criteria] == ["pytest -q", "", "pytest -q"]
     assert kinds(decision.commands) == ["StartRun"]
-
-
-@pytest.mark.parametrize(
-    ("repository", "stage"),
-    [
-        pytest.param(RepositoryPolicy(), Stage.ASKING, id="no checks either"),
-        pytest.param(CHECKED, Stage.MAKING, id="checks alone serve when the policy is auto"),
-        pytest.param(
-            CHECKED.model_copy(update={"loop": CHECKED.loop.model_copy(update={"contract": "ask"})}),
-            Stage.ASKING,
-            id="checks alone do not serve when the policy is ask",
-        ),
-    ],
-)
-def test_no_finish_line(ticket: Ticket, policy: ServicePolicy, repository: RepositoryPolicy, stage: Stage) -> None:
-    vague = ticket.model_copy(update={"description": "make the app better"})
-    preparing = decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop
-
-    decision = decide(preparing, ready(repository), policy)
-
-    assert decision.loop.stage is stage
-    assert ("PostComment" in kinds(decision.commands)) == (stage is Stage.ASKING)
-
-
-def test_a_description_with_a_finish_line_answers_the_question(making: Loop, policy: ServicePolicy) -> None:
-    asking = making.model_copy(update={"stage": Stage.ASKING, "contract": None, "iteration": 0})
-
-    decision = decide(asking, TicketEdited(event_id="e", ticket_id="t1", ticket=making.ticket), policy)
-
-    assert decision.loop.stage is Stage.MAKING
 
 
 def test_a_late_workspace_of_an_older_generation_is_discarded(making: Loop, policy: ServicePolicy) -> None:

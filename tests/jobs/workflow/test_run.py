@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.results import CriterionResult, Verdict
+from integrations.results import CriterionResult, Finding, Judgement, Plan, Verdict
 from integrations.values import Usage
-from jobs.commands import PostComment, StartRun
+from jobs.commands import PostComment, RunSpec, StartRun
 from jobs.loop import Loop, Stage
-from jobs.workflow import ServicePolicy, decide
+from jobs.workflow import Decision, ServicePolicy, decide
 
 from .conftest import BASE, HEAD, evidence, finished, kinds, passing
 
 
 def at(loop: Loop, role: str, **fields: object) -> Loop:
-    stage = {"gate": Stage.GATING, "checker": Stage.CHECKING}[role]
+    stage = {"gate": Stage.GATING, "judge": Stage.JUDGING, "checker": Stage.CHECKING}[role]
     run_id = loop.run_id.replace("maker", role)
     return loop.model_copy(update={"stage": stage, "run_id": run_id, "head_sha": HEAD, **fields})
 
@@ -34,14 +34,65 @@ def test_a_failing_gate_starts_the_next_iteration_with_the_evidence(making: Loop
     assert "exit 1" in start.spec.tried[-1]
 
 
-def test_a_passing_gate_goes_to_a_checker_of_another_model(making: Loop, policy: ServicePolicy) -> None:
+def started(decision: Decision) -> RunSpec:
+    (start,) = [c for c in decision.commands if isinstance(c, StartRun)]
+    return start.spec
+
+
+def test_a_passing_gate_goes_to_the_judge(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate")
 
-    (start,) = [
-        c for c in decide(gating, finished(gating, evidence=(evidence(0),)), policy).commands if isinstance(c, StartRun)
-    ]
+    assert started(decide(gating, finished(gating, evidence=(evidence(0),)), policy)).role == "judge"
 
-    assert (start.spec.role, start.spec.model) == ("checker", "c")
+
+def test_a_judge_who_says_done_hands_on_to_a_checker_of_another_model(making: Loop, policy: ServicePolicy) -> None:
+    judging = at(making, "judge")
+
+    spec = started(decide(judging, finished(judging, judgement=Judgement(done=True)), policy))
+
+    assert (spec.role, spec.model) == ("checker", "c")
+
+
+@pytest.mark.parametrize(
+    "judgement", [Judgement(done=False, missing=("the 429",)), Judgement(done=True, missing=("x",))]
+)
+def test_a_judge_who_misses_something_sends_the_maker_back(
+    making: Loop, policy: ServicePolicy, judgement: Judgement
+) -> None:
+    judging = at(making, "judge")
+
+    decision = decide(judging, finished(judging, judgement=judgement), policy)
+
+    assert started(decision).role == "maker"
+    assert judgement.missing[0] in decision.loop.tried[-1]
+
+
+@pytest.mark.parametrize("fields", [{"outcome": "failed"}, {"judgement": None}])
+def test_a_judge_who_cannot_work_decides_nothing(
+    making: Loop, policy: ServicePolicy, fields: dict[str, object]
+) -> None:
+    judging = at(making, "judge")
+
+    assert started(decide(judging, finished(judging, **fields), policy)).role == "checker"
+
+
+def test_files_left_behind_send_the_maker_back(making: Loop, policy: ServicePolicy) -> None:
+    gating = at(making, "gate")
+
+    decision = decide(gating, finished(gating, evidence=(evidence(0),), stray=("debug.log",)), policy)
+
+    assert started(decision).role == "maker"
+    assert "`debug.log`" in decision.loop.tried[-1]
+
+
+def test_a_scout_hands_its_plan_to_the_first_maker_and_holds_nothing_up(making: Loop, policy: ServicePolicy) -> None:
+    scouting = making.model_copy(update={"stage": Stage.SCOUTING, "run_id": "x-scout", "iteration": 0})
+
+    with_plan = started(decide(scouting, finished(scouting, plan=Plan(summary="look at login.py")), policy))
+    without = started(decide(scouting, finished(scouting, outcome="failed"), policy))
+
+    assert (with_plan.role, with_plan.iteration, without.role) == ("maker", 1, "maker")
+    assert with_plan.plan == Plan(summary="look at login.py")
 
 
 def test_a_passing_verdict_publishes(making: Loop, policy: ServicePolicy) -> None:
@@ -75,6 +126,9 @@ def _verdict(**change: object) -> Verdict:
             _verdict(results=(*passing().results, CriterionResult(criterion="c9", result="fail", evidence="x"))),
             id="a failure outside of the contract",
         ),
+        pytest.param(
+            _verdict(findings=(Finding(text="drops data", severity="blocker"),)), id="all pass, and a blocker"
+        ),
     ],
 )
 def test_any_other_verdict_is_not_done(making: Loop, policy: ServicePolicy, verdict: Verdict | None) -> None:
@@ -85,8 +139,8 @@ def test_any_other_verdict_is_not_done(making: Loop, policy: ServicePolicy, verd
     assert (decision.loop.stage, decision.loop.iteration) == (Stage.MAKING, 2)
 
 
-def test_iterations_used_up_ask_a_person_with_what_was_tried(making: Loop, policy: ServicePolicy) -> None:
-    gating = at(making, "gate", iteration=3, tried=("iteration 1: x", "iteration 2: y"))
+def test_the_last_attempt_ends_with_a_person_and_what_was_tried(making: Loop, policy: ServicePolicy) -> None:
+    gating = at(making, "gate", attempt=3, iteration=3, tried=("iteration 1: x", "iteration 2: y"))
 
     decision = decide(gating, finished(gating, evidence=(evidence(1),)), policy)
 
@@ -96,13 +150,14 @@ def test_iterations_used_up_ask_a_person_with_what_was_tried(making: Loop, polic
     assert all(line in ask.body for line in ("iteration 1: x", "iteration 2: y", "1 failed"))
 
 
-def test_nothing_changed_and_everything_holds_asks_a_person(making: Loop, policy: ServicePolicy) -> None:
+def test_an_empty_change_is_done_only_if_the_checker_vouches_for_it(making: Loop, policy: ServicePolicy) -> None:
     checking = at(making, "checker", head_sha=BASE)
 
-    decision = decide(checking, finished(checking, verdict=_verdict(head_sha=BASE)), policy)
+    vouched = decide(checking, finished(checking, verdict=_verdict(head_sha=BASE, no_change_needed=True)), policy)
+    claimed = decide(checking, finished(checking, verdict=_verdict(head_sha=BASE)), policy)
 
-    assert decision.loop.stage is Stage.NEEDS_HUMAN
-    assert "nothing had to change" in decision.loop.reason
+    assert (vouched.loop.stage, claimed.loop.stage) == (Stage.DONE, Stage.MAKING)
+    assert kinds(vouched.commands) == ["PostComment", "SetNeedsHuman", "MoveTicket", "CleanUp"]
 
 
 @pytest.mark.parametrize("outcome", ["failed", "refused", "turns"])

@@ -102,7 +102,7 @@ def test_an_answer_to_the_question_starts_the_work(
 
     loop = decide(asking, said(answer), policy).loop
 
-    assert loop.stage is Stage.MAKING
+    assert loop.stage is Stage.SCOUTING
     assert loop.contract is not None
     assert [c.text for c in loop.contract.criteria if c.id.startswith("c")] == criteria
 

@@ -1,0 +1,62 @@
+"""The one progress comment. Called by `jobs.workflow`."""
+
+from __future__ import annotations
+
+from jobs.loop import OPEN, Loop, Stage
+from jobs.messages.text import MARKS, money_message, state_message, version_of
+
+
+def progress_message(loop: Loop, iterations: int) -> str:
+    """The one progress comment, edited in place."""
+    head = f"**{state_message(loop.stage)}**"
+    if loop.iteration:
+        head += f" · attempt {loop.attempt}" if loop.attempt > 1 else ""
+        head += f" · iteration {loop.iteration} of {iterations}"
+    if loop.revision:
+        head += f" · revision {loop.revision}"
+    if loop.head_sha:
+        head += f" · `{loop.head_sha[:7]}`"
+    head += f" · {money_message(loop)}"
+    parts = [head]
+    if loop.reason:
+        parts.append(loop.reason)
+    if loop.contract:
+        parts.append(f"Done means (contract {version_of(loop.contract)}):\n" + _criteria(loop))
+    if loop.all_tried:
+        parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
+    if loop.heard:
+        parts.append(f"Comments taken up by the agent: {loop.heard}.")
+    if loop.failing_checks:
+        parts.append("Failing on the code host: " + ", ".join(f"`{name}`" for name in loop.failing_checks) + ".")
+    if loop.pull_request_url:
+        parts.append(f"Pull request: {loop.pull_request_url}")
+    return "\n\n".join([*parts, _next(loop)])
+
+
+def _criteria(loop: Loop) -> str:
+    assert loop.contract
+    marks = _marks(loop)
+    lines = []
+    for c in loop.contract.criteria:
+        command = f" (`{c.command}`)" if c.command and f"`{c.command}`" not in c.text else ""
+        lines.append(f"- {marks.get(c.id, '○')} {c.text}{command}")
+    return "\n".join(lines)
+
+
+def _marks(loop: Loop) -> dict[str, str]:
+    marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.evidence}
+    if loop.verdict:
+        marks |= {r.criterion: MARKS[r.result] for r in loop.verdict.results}
+    return marks
+
+
+def _next(loop: Loop) -> str:
+    if loop.stage in OPEN:
+        return "Next: review the pull request, or answer here with `/approve` and `/merge`, or `/changes <what>`."
+    if loop.stage in {Stage.NEEDS_HUMAN, Stage.STOPPED}:
+        return "Next: move the ticket back to the agent column, or answer `/retry <hint>`."
+    if loop.stage is Stage.DONE:
+        return "Nothing is left to do."
+    if loop.stage is Stage.ASKING:
+        return "Next: answer the question above."
+    return "A comment here reaches the agent before its next step; `/stop` stops it."

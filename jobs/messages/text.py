@@ -1,0 +1,65 @@
+"""How somebody else's text stands in ours, and the short words that all sentences share. Pure."""
+
+from __future__ import annotations
+
+from integrations.results import Evidence
+from jobs.loop import Contract, Loop, Stage
+
+MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
+
+_STATES = {
+    Stage.IDLE: "Idle",
+    Stage.PREPARING: "Preparing the workspace",
+    Stage.PLANNING: "Working out what done means",
+    Stage.ASKING: "Waiting for a finish line",
+    Stage.SCOUTING: "Looking around",
+    Stage.MAKING: "Working",
+    Stage.GATING: "Running the checks",
+    Stage.JUDGING: "Judging the result",
+    Stage.CHECKING: "A second agent is checking",
+    Stage.PUBLISHING: "Opening the pull request",
+    Stage.REVIEW: "Ready for review",
+    Stage.MERGING: "Merging",
+    Stage.NEEDS_HUMAN: "Needs you",
+    Stage.STOPPED: "Stopped",
+    Stage.DONE: "Done",
+}
+
+
+def state_message(stage: Stage) -> str:
+    """The stage in two or three words."""
+    return _STATES[stage]
+
+
+def money_message(loop: Loop) -> str:
+    """What the loop has spent so far."""
+    return f"{loop.usage.model_calls} model calls, ${loop.usage.cost_usd:.2f}"
+
+
+def version_of(contract: Contract) -> str:
+    """The contract's name for people: its digest, and its version once it has changed."""
+    return f"v{contract.version} `{contract.digest}`" if contract.version > 1 else f"`{contract.digest}`"
+
+
+def shown_evidence(e: Evidence) -> str:
+    """One command that Loopline ran, in one line."""
+    ending = f"exit {e.exit_code} in {e.seconds:.1f} s"
+    if e.flaky:
+        ending = "flaky, ended with " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
+    before = f", exit {e.before} without the change" if e.before is not None else ""
+    return f"`{e.command}` → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
+
+
+def inline(text: str) -> str:
+    """One line of somebody's text that cannot mention people, close issues or open a code fence."""
+    return quiet(" ".join(text.split()))
+
+
+def quiet(text: str) -> str:
+    """Somebody's text that cannot mention people, close issues or show pictures."""
+    return text.replace("@", "@\u200b").replace("```", "'''").replace("<!--", "&lt;!--").replace("![", "[")
+
+
+def fenced(text: str) -> str:
+    """The end of an output, for a code fence."""
+    return text.strip()[-1500:].replace("```", "'''")

@@ -1,0 +1,103 @@
+"""What is proven: verdict, pull request, status. Called by `jobs.workflow`."""
+
+from __future__ import annotations
+
+from integrations.results import CriterionResult, Finding
+from jobs.loop import Contract, Loop
+from jobs.messages.text import MARKS, inline, money_message, quiet, shown_evidence, state_message
+
+STATUS_CONTEXT = "loopline/verdict"
+
+
+def verdict_message(loop: Loop) -> str:
+    """The checker's verdict, for the ticket."""
+    assert loop.verdict and loop.contract
+    total = len(loop.contract.criteria)
+    return "\n\n".join(
+        [
+            (
+                f"**Verdict: done ({total}/{total}).** Checked at `{loop.head_sha[:7]}` by a second agent that could "
+                f"only read, against commands that Loopline ran itself. Pull request: {loop.pull_request_url}"
+            ),
+            _results(loop.contract, loop.verdict.results),
+            "Not checked:\n" + _not_checked(loop),
+            f"Spent: {money_message(loop)}. Answer `/approve` and `/merge`, or `/changes <what>`.",
+        ]
+    )
+
+
+def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
+    by_id = {r.criterion: r for r in results}
+    lines = []
+    for c in contract.criteria:
+        r = by_id.get(c.id)
+        lines.append(f"- {MARKS[r.result]} {c.text} — {inline(r.evidence)}" if r else f"- ? {c.text} — not judged")
+    return "\n".join(lines)
+
+
+def _not_checked(loop: Loop) -> str:
+    assert loop.verdict
+    return "\n".join(f"- {inline(line)}" for line in loop.verdict.not_checked) or "- nothing was named"
+
+
+def pull_request_title(loop: Loop) -> str:
+    """Linear recognises the identifier in a title."""
+    return f"{loop.identifier}: {inline(loop.ticket.title)}"[:250]
+
+
+def pull_request_body(loop: Loop) -> str:
+    """What and why, the contract with its results, what was not checked, and a line that Linear recognises."""
+    assert loop.verdict and loop.contract
+    return "\n\n".join(
+        [
+            f"Fixes {loop.identifier}",
+            "## What and why\n\n" + "\n\n".join(filter(None, (inline(loop.ticket.title), quiet(loop.summary)))),
+            f"## Contract `{loop.contract.digest}`, checked at `{loop.head_sha[:7]}`\n\n"
+            + _results(loop.contract, loop.verdict.results),
+            "## Evidence\n\n" + "\n".join(f"- {shown_evidence(e)}" for e in loop.evidence),
+            "## Not checked\n\n" + _not_checked(loop),
+            *_findings(loop),
+            f"[{loop.identifier}]({loop.ticket.url}) · {loop.iteration} iterations · {money_message(loop)}",
+        ]
+    )
+
+
+def _findings(loop: Loop) -> list[str]:
+    assert loop.verdict
+    lines = [f"- {_finding(finding)}" for finding in loop.verdict.findings]
+    return ["## Findings\n\n" + "\n".join(lines)] if lines else []
+
+
+def _finding(finding: Finding) -> str:
+    place = f"`{finding.path}:{finding.line}`: " if finding.path else ""
+    return f"{finding.severity}: {place}{inline(finding.text)}"
+
+
+def pull_request_subtitle(loop: Loop) -> str:
+    """Below the pull request's link on the ticket."""
+    return f"{state_message(loop.stage)} · {loop.head_sha[:7]}"
+
+
+def merged_message(loop: Loop) -> str:
+    """The end of the story."""
+    return f"**Merged.** {loop.pull_request_url} · {money_message(loop)}. The worktree and the branch are gone."
+
+
+def no_change_message(loop: Loop) -> str:
+    """Everything in the contract holds already, and the checker says so."""
+    assert loop.verdict and loop.contract
+    total = len(loop.contract.criteria)
+    return "\n\n".join(
+        [
+            (
+                f"**Verdict: done, no change needed ({total}/{total}).** Everything in the contract holds at "
+                f"`{loop.head_sha[:7]}` of the base branch already, checked by a second agent against commands that "
+                "Loopline ran itself. There is no pull request."
+            ),
+            _results(loop.contract, loop.verdict.results),
+            (
+                f"Spent: {money_message(loop)}. If something is missing, say so in a **Done when** list and move the "
+                "ticket back to the agent column."
+            ),
+        ]
+    )

@@ -1,0 +1,123 @@
+"""Rules by which a ticket gets its contract: its own list, the planner's proposal, or a person's answer. Without a
+contract nothing is spent beyond the proposal."""
+
+from __future__ import annotations
+
+from integrations.events import RunFinished, TicketEdited
+from integrations.results import Proposal
+from jobs.commands import Command, MoveTicket, PostComment, Steer, StopRun
+from jobs.contract import agree, answered, proposed, wanted_by
+from jobs.loop import AT_WORK, OPEN, Contract, Criterion, Loop, Stage, Words
+from jobs.messages import (
+    agreed_message,
+    goal_changed_late_message,
+    goal_changed_message,
+    goal_changed_words,
+    proposal_message,
+    question_message,
+    started_again_message,
+    waiting_for_contract_reason,
+)
+from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.goal import start_work
+from jobs.workflow.run import start_iteration, start_run
+
+
+def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+    """Freeze the contract and start, or have one proposed."""
+    contract = agree(loop.ticket.description, loop.policy)
+    if contract:
+        return start_work(loop.model_copy(update={"contract": contract}), at, policy, *commands)
+    if loop.proposal and not loop.words:
+        return ask(loop, policy, *commands)  # nothing new that could make a better one
+    return propose(loop, at, policy, *commands)
+
+
+def propose(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+    """Let the planner work out a contract; what was said meanwhile goes along."""
+    loop = loop.model_copy(update={"proposals": loop.proposals + 1, "reason": ""})
+    return start_run(loop, "planner", at, policy, *commands)
+
+
+def on_planner_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
+    """The proposal is agreed at once where the policy says so and nothing is doubtful; else a person is asked."""
+    proposal = event.proposal
+    loop = loop.model_copy(update={"proposal": proposal})
+    if proposal and _may_start(loop, proposal):
+        contract = proposed(proposal, loop.policy)
+        agreed = loop.model_copy(update={"contract": contract})
+        return start_work(agreed, event.at, policy, PostComment(body=agreed_message(agreed)))
+    return ask(loop, policy)
+
+
+def _may_start(loop: Loop, proposal: Proposal) -> bool:
+    own = loop.policy.loop
+    sure = proposal.confidence != "low" and not proposal.questions
+    return own.contract == "auto" and bool(own.checks) and sure
+
+
+def ask(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
+    """Put the question on the ticket, with the proposal where there is one."""
+    body = proposal_message(loop, loop.proposal) if loop.proposal else question_message(loop.ticket)
+    loop = loop.model_copy(update={"stage": Stage.ASKING, "reason": waiting_for_contract_reason(loop)})
+    question = PostComment(body=body, once=f"{loop.started_at}/question/{loop.proposals}")
+    return told(loop, policy, *commands, question, MoveTicket(column="needs_human"))
+
+
+def on_answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
+    """'ok' takes the proposal, or without one the title; a list is the contract; other words are for the planner."""
+    here = MoveTicket(column="working")
+    loop = loop.model_copy(update={"answers": (*loop.answers, words)})
+    thanks = PostComment(body=started_again_message(words.author))
+    if contract := answered(words.text, loop.ticket, loop.proposal, loop.policy):
+        return start_work(loop.model_copy(update={"contract": contract}), at, policy, thanks, here)
+    loop = loop.model_copy(update={"words": (*loop.words, words)})
+    return propose(loop, at, policy, here)
+
+
+def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision:
+    """The words of the ticket changed: a loop that waits for a finish line may have one now, one that works towards
+    an old list gets the new one."""
+    if event.ticket is None:
+        return Decision(loop)
+    before = wanted_by(loop.ticket.description)
+    loop = loop.model_copy(update={"ticket": event.ticket})
+    now = wanted_by(loop.ticket.description)
+    if loop.stage is Stage.ASKING and now:
+        return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
+    if now == before or loop.contract is None or renewed(loop) == loop.contract:
+        return Decision(loop)
+    if loop.stage in OPEN | {Stage.PUBLISHING}:
+        return Decision(loop, (PostComment(body=goal_changed_late_message(loop.contract)),))
+    return _goal_changed(loop, event.at, policy) if loop.stage in AT_WORK else Decision(loop)
+
+
+def renewed(loop: Loop) -> Contract | None:
+    """The loop's contract with the list that the ticket has now; what people asked for on top stays."""
+    if loop.contract is None:
+        return None
+    fresh = agree(loop.ticket.description, loop.policy)
+    if fresh is None or _of(fresh, "c") == _of(loop.contract, "c"):
+        return loop.contract
+    criteria = (*fresh.criteria, *_of(loop.contract, "r"))
+    return Contract(criteria=criteria, version=loop.contract.version + 1)
+
+
+def _of(contract: Contract, origin: str) -> tuple[Criterion, ...]:
+    """The criteria of one origin: c the ticket's, k the repository's checks, r what people asked for."""
+    return tuple(criterion for criterion in contract.criteria if criterion.id.startswith(origin))
+
+
+def _goal_changed(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+    """A maker finishes its turn and hears of it; a result for the old list is of no use and is made again."""
+    contract = renewed(loop)
+    assert contract
+    loop = loop.model_copy(update={"contract": contract, "verdict": None, "judgement": None})
+    say = PostComment(body=goal_changed_message(contract))
+    if loop.stage is Stage.MAKING:
+        steer = Steer(run_id=loop.run_id, words=Words(author="Loopline", text=goal_changed_words(contract)))
+        return told(loop, policy, steer, say)
+    if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
+        stop = StopRun(run_id=loop.run_id)
+        return start_iteration(loop.model_copy(update={"iteration": loop.iteration - 1}), at, policy, stop, say)
+    return told(loop, policy, say)

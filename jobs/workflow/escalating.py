@@ -1,0 +1,70 @@
+"""Rules of the calls for a person: raised once with what was tried and choices, again when nobody answers, then left
+to triage. The human assignee stays who it is; Loopline never assigns."""
+
+from __future__ import annotations
+
+from integrations.events import EscalationUnanswered, TicketReacted
+from jobs.commands import Command, MoveTicket, PostComment, SetNeedsHuman
+from jobs.loop import Attempt, Escalation, EscalationClass, Loop, Stage
+from jobs.messages import approach_line, escalation_message, reminder_message, triage_message
+from jobs.workflow.decision import Decision, ServicePolicy, told
+
+MOST_RAISED = 3
+"""Once, and again at most twice."""
+
+
+def escalate(
+    loop: Loop, kind: EscalationClass, reason: str, at: float, policy: ServicePolicy, *commands: Command
+) -> Decision:
+    """The loop stops and asks a person, with what was tried."""
+    called = {"stage": Stage.NEEDS_HUMAN, "reason": reason, "escalation": Escalation(kind=kind, at=at)}
+    loop = loop.model_copy(update=called)
+    ask = PostComment(body=escalation_message(loop))
+    return told(loop, policy, *commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human"))
+
+
+def recorded(loop: Loop, rejected: str) -> Loop:
+    """The attempt that ends here joins the record, from which the next one starts."""
+    if not loop.iteration:
+        return loop
+    attempt = Attempt(
+        number=len(loop.attempts) + 1,
+        approach=approach_line(loop.attempt),
+        tried=loop.tried,
+        summary=loop.summary[:1000],
+        rejected=rejected[:1000],
+        head_sha=loop.head_sha,
+        cost_usd=round(loop.usage.cost_usd - loop.attempt_began_usd, 6),
+    )
+    fresh = {"tried": (), "failing": (), "trees": (), "iteration": 0, "attempt_began_usd": loop.usage.cost_usd}
+    return loop.model_copy(update={"attempts": (*loop.attempts, attempt), **fresh})
+
+
+def acknowledged(loop: Loop) -> Loop:
+    """Somebody has seen the call, so it is not raised again."""
+    if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation or loop.escalation.acknowledged:
+        return loop
+    return loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"acknowledged": True})})
+
+
+def on_ticket_reacted(loop: Loop, event: TicketReacted, policy: ServicePolicy) -> Decision:
+    """An emoji on one of our comments says: seen."""
+    if event.author is None or not event.author.may_steer or acknowledged(loop) is loop:
+        return Decision(loop)
+    return told(acknowledged(loop), policy)
+
+
+def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:
+    """Raise it again; when that has been done often enough, hand the ticket to whoever sorts the team's tickets."""
+    if loop.stage is not Stage.NEEDS_HUMAN or event.generation != loop.generation:
+        return Decision(loop)
+    if not loop.escalation or loop.escalation.acknowledged:
+        return Decision(loop)
+    raised = loop.escalation.raised + 1
+    loop = loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"raised": raised, "at": event.at})})
+    if raised <= MOST_RAISED:
+        return told(loop, policy, PostComment(body=reminder_message(loop)))
+    triage: tuple[Command, ...] = ()
+    if "triage" in policy.teams[loop.ticket.team].columns:
+        triage = (MoveTicket(column="triage"),)
+    return told(loop, policy, PostComment(body=triage_message(loop)), *triage)

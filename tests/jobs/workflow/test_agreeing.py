@@ -1,0 +1,175 @@
+"""How a ticket gets its contract, and what a changed ticket does to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import TicketEdited
+from integrations.results import Proposal, ProposedCriterion, Question
+from integrations.values import Ticket
+from jobs.commands import PostComment, StartRun, Steer
+from jobs.loop import Loop, Stage
+from jobs.policy import RepositoryPolicy
+from jobs.workflow import Decision, ServicePolicy, decide
+
+from .conftest import HEAD, finished, kinds
+from .test_hand_over import CHECKED, moved, ready
+from .test_steering import said
+
+PROPOSAL = Proposal(
+    criteria=(
+        ProposedCriterion(text="`make test` passes", command="make test"),
+        ProposedCriterion(text="the sixth login is refused", evidence="test"),
+    ),
+    confidence="high",
+)
+DOUBTFUL = PROPOSAL.model_copy(update={"questions": (Question(text="Per user?", options=("yes", "no")),)})
+
+
+@pytest.fixture
+def planning(ticket: Ticket, policy: ServicePolicy) -> Loop:
+    vague = ticket.model_copy(update={"description": "make the app better"})
+    return decide(decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop, ready(CHECKED), policy).loop
+
+
+@pytest.fixture
+def asking(planning: Loop, policy: ServicePolicy) -> Loop:
+    return decide(planning, finished(planning, proposal=DOUBTFUL), policy).loop
+
+
+def roles(decision: Decision) -> list[str]:
+    return [c.spec.role for c in decision.commands if isinstance(c, StartRun)]
+
+
+def comments(decision: Decision) -> str:
+    return "\n".join(c.body for c in decision.commands if isinstance(c, PostComment))
+
+
+def test_a_ticket_without_a_finish_line_gets_a_planner_and_nothing_else(planning: Loop) -> None:
+    assert (planning.stage, planning.contract, planning.proposals) == (Stage.PLANNING, None, 1)
+
+
+def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Loop, policy: ServicePolicy) -> None:
+    decision = decide(planning, finished(planning, proposal=PROPOSAL), policy)
+
+    assert roles(decision) == ["scout"]
+    assert decision.loop.contract
+    assert [c.command for c in decision.loop.contract.criteria] == ["make test", "", "pytest -q"]
+    assert "make test" in comments(decision)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "contract"),
+    [
+        pytest.param(DOUBTFUL, "auto", id="open questions"),
+        pytest.param(PROPOSAL.model_copy(update={"confidence": "low"}), "auto", id="low confidence"),
+        pytest.param(PROPOSAL, "ask", id="the policy says ask"),
+        pytest.param(None, "auto", id="no proposal"),
+    ],
+)
+def test_any_other_proposal_is_put_to_a_person(
+    planning: Loop, policy: ServicePolicy, proposal: Proposal | None, contract: str
+) -> None:
+    rules = planning.policy.model_copy(update={"loop": planning.policy.loop.model_copy(update={"contract": contract})})
+    asked = planning.model_copy(update={"policy": rules})
+
+    decision = decide(asked, finished(asked, proposal=proposal), policy)
+
+    assert (decision.loop.stage, roles(decision)) == (Stage.ASKING, [])
+    assert kinds(decision.commands) == ["PostComment", "MoveTicket"]
+
+
+def test_no_checks_mean_that_nothing_starts_by_itself(planning: Loop, policy: ServicePolicy) -> None:
+    bare = planning.model_copy(update={"policy": RepositoryPolicy()})
+
+    assert decide(bare, finished(bare, proposal=PROPOSAL), policy).loop.stage is Stage.ASKING
+
+
+def test_the_question_shows_the_proposal_and_what_is_open(planning: Loop, policy: ServicePolicy) -> None:
+    asked = comments(decide(planning, finished(planning, proposal=DOUBTFUL), policy))
+
+    assert all(words in asked for words in ("1. `make test` passes", "Per user? (yes / no)", "Answer `ok`"))
+
+
+def test_ok_takes_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
+    decision = decide(asking, said("OK!"), policy)
+
+    assert roles(decision) == ["scout"]
+    assert decision.loop.contract
+    assert [c.text for c in decision.loop.contract.criteria][:2] == ["`make test` passes", "the sixth login is refused"]
+
+
+def test_a_list_replaces_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
+    loop = decide(asking, said("- `make check` passes"), policy).loop
+
+    assert loop.contract
+    assert [c.command for c in loop.contract.criteria] == ["make check", "pytest -q"]
+
+
+def test_other_words_go_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
+    decision = decide(asking, said("per user, please"), policy)
+
+    assert (decision.loop.stage, roles(decision), decision.loop.proposals) == (Stage.PLANNING, ["planner"], 2)
+    assert decision.loop.words[-1].text == "per user, please"
+
+
+def test_cancel_ends_it_without_work(asking: Loop, policy: ServicePolicy) -> None:
+    assert decide(asking, said("/cancel"), policy).loop.stage is Stage.STOPPED
+
+
+def test_an_answered_question_is_not_asked_again(asking: Loop, policy: ServicePolicy) -> None:
+    at_work = decide(asking, said("ok"), policy).loop
+    again = decide(decide(at_work, said("/stop"), policy).loop, said("/retry"), policy).loop
+
+    decision = decide(again, ready(CHECKED, again.generation), policy)
+
+    assert (decision.loop.contract, roles(decision)) == (at_work.contract, ["scout"])
+
+
+def edited(loop: Loop, description: str) -> TicketEdited:
+    ticket = loop.ticket.model_copy(update={"description": description})
+    return TicketEdited(event_id="d", ticket_id="t1", ticket=ticket)
+
+
+def test_a_list_in_the_ticket_answers_the_question(asking: Loop, policy: ServicePolicy) -> None:
+    decision = decide(asking, edited(asking, "Done when:\n- `make check` passes"), policy)
+
+    assert decision.loop.stage is Stage.SCOUTING
+    assert "PostComment" not in kinds(decision.commands)
+
+
+NEW = "Done when:\n- `make check` passes"
+
+
+def test_a_changed_list_is_a_new_version_that_the_maker_hears_of(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, edited(making, NEW), policy)
+
+    assert decision.loop.contract
+    assert (decision.loop.stage, decision.loop.contract.version) == (Stage.MAKING, 2)
+    (steer,) = [c for c in decision.commands if isinstance(c, Steer)]
+    assert "make check" in steer.words.text
+    assert "Goal changed (v2" in comments(decision)
+
+
+@pytest.mark.parametrize("stage", [Stage.GATING, Stage.JUDGING, Stage.CHECKING])
+def test_a_result_for_the_old_list_is_made_again(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
+    checking = making.model_copy(update={"stage": stage, "head_sha": HEAD})
+
+    decision = decide(checking, edited(checking, NEW), policy)
+
+    assert (decision.loop.stage, decision.loop.iteration, roles(decision)) == (Stage.MAKING, 1, ["maker"])
+    assert decision.loop.run_id != making.run_id
+
+
+def test_a_list_that_changes_under_review_changes_nothing_that_was_proven(review: Loop, policy: ServicePolicy) -> None:
+    decision = decide(review, edited(review, NEW), policy)
+
+    assert (decision.loop.contract, decision.loop.verdict) == (review.contract, review.verdict)
+    assert "/changes" in comments(decision)
+
+
+def test_an_edit_that_leaves_the_list_alone_is_no_new_version(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, edited(making, f"Please hurry.\n\n{making.ticket.description}"), policy)
+
+    assert decision.loop.contract == making.contract
+    assert not decision.commands

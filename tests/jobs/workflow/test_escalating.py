@@ -1,0 +1,165 @@
+"""Calls for a person: choices, reminders, and what each answer does."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.events import EscalationUnanswered, TicketReacted
+from integrations.results import Tampering
+from integrations.values import Usage
+from jobs.commands import MoveTicket, PostComment, PublishBranch
+from jobs.loop import Escalation, EscalationClass, Loop, Stage
+from jobs.messages import escalation_message
+from jobs.workflow import Decision, ServicePolicy, decide
+
+from .conftest import HEAD, finished, kinds, passing
+from .test_steering import ANA, GUEST, said
+
+BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
+
+
+def comments(decision: Decision) -> str:
+    return "\n".join(c.body for c in decision.commands if isinstance(c, PostComment))
+
+
+def called(loop: Loop, kind: EscalationClass = "judgement", **fields: object) -> Loop:
+    call = Escalation(kind=kind, at=1.0)
+    return loop.model_copy(update={"stage": Stage.NEEDS_HUMAN, "escalation": call, "reason": "why.", **fields})
+
+
+@pytest.fixture
+def bent(making: Loop, policy: ServicePolicy) -> Decision:
+    checking = making.model_copy(
+        update={"stage": Stage.CHECKING, "run_id": "x-checker", "head_sha": HEAD, "tampering": BENT}
+    )
+    return decide(checking, finished(checking, verdict=passing()), policy)
+
+
+def test_changed_tests_need_a_yes_even_with_a_passing_verdict(bent: Decision) -> None:
+    assert bent.loop.escalation
+    assert (bent.loop.stage, bent.loop.escalation.kind) == (Stage.NEEDS_HUMAN, "tamper")
+    assert all(words in comments(bent) for words in ("tests/test_login.py:3", "test skipped", "`/accept`"))
+
+
+def test_yes_publishes_exactly_what_was_judged(bent: Decision, policy: ServicePolicy) -> None:
+    decision = decide(bent.loop, said("/accept"), policy)
+
+    assert [c.sha for c in decision.commands if isinstance(c, PublishBranch)] == [HEAD]
+    assert MoveTicket(column="working") in decision.commands
+
+
+def test_yes_is_for_those_who_may_approve(bent: Decision, policy: ServicePolicy) -> None:
+    strict = policy.model_copy(update={"approvers": ("boss@acme.test",)})
+
+    assert decide(bent.loop, said("/accept"), strict).loop.stage is Stage.NEEDS_HUMAN
+
+
+def test_there_is_nothing_to_accept_where_nothing_was_bent(making: Loop, policy: ServicePolicy) -> None:
+    assert "does nothing now" in comments(decide(called(making), said("/accept"), policy))
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice"),
+    [
+        ("budget", "/budget"),
+        ("tamper", "/accept"),
+        ("spinning", "/retry"),
+        ("conflict", "/takeover"),
+        ("judgement", "/close"),
+    ],
+)
+def test_each_kind_of_call_offers_its_choices(
+    making: Loop, policy: ServicePolicy, kind: EscalationClass, choice: str
+) -> None:
+    assert f"`{choice}" in escalation_message(called(making, kind))
+
+
+def test_more_money_goes_on_where_it_stopped(making: Loop, policy: ServicePolicy) -> None:
+    loop = called(making, "budget", usage=Usage(cost_usd=20.0))
+
+    decision = decide(loop, said("/budget +3"), policy)
+
+    assert (decision.loop.stage, decision.loop.generation, decision.loop.extra_usd) == (Stage.PREPARING, 2, 3.0)
+    assert policy.caps_of(decision.loop).ticket_usd == 23.0
+    assert "$23.00" in comments(decision)
+
+
+def test_more_money_while_at_work_counts_for_the_next_run(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, said("/budget 2.50"), policy)
+
+    assert (decision.loop.stage, decision.loop.extra_usd) == (Stage.MAKING, 2.5)
+
+
+@pytest.mark.parametrize("words", ["/budget", "/budget lots", "/budget -3", "/budget 99999"])
+def test_an_amount_that_makes_no_sense_changes_nothing(making: Loop, policy: ServicePolicy, words: str) -> None:
+    decision = decide(called(making, "budget"), said(words), policy)
+
+    assert decision.loop.extra_usd == 0.0
+    assert comments(decision)
+
+
+def test_a_person_who_takes_over_keeps_the_branch(making: Loop, policy: ServicePolicy) -> None:
+    loop = decide(called(making), said("/takeover"), policy).loop
+
+    assert (loop.stage, loop.branch, loop.escalation) == (Stage.STOPPED, making.branch, None)
+    assert "Ana took over" in loop.reason
+
+
+def test_a_closed_ticket_leaves_no_branch(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(called(making), said("/close"), policy)
+
+    assert (decision.loop.stage, decision.loop.branch) == (Stage.STOPPED, "")
+    assert "CleanUp" in kinds(decision.commands)
+
+
+def unanswered(loop: Loop) -> EscalationUnanswered:
+    return EscalationUnanswered(event_id="u", ticket_id="t1", generation=loop.generation, at=9.0)
+
+
+def reacted(author: object) -> TicketReacted:
+    return TicketReacted.model_validate({"event_id": "r", "ticket_id": "t1", "comment_id": "k", "author": author})
+
+
+def test_nobody_answers_twice_then_it_goes_to_triage(making: Loop, policy: ServicePolicy) -> None:
+    columns = {**policy.teams["ENG"].columns, "triage": "Triage"}
+    team = policy.teams["ENG"].model_copy(update={"columns": columns})
+    with_triage = policy.model_copy(update={"teams": {"ENG": team}})
+    loop, seen = called(making), []
+    for _ in range(3):
+        decision = decide(loop, unanswered(loop), with_triage)
+        loop = decision.loop
+        seen.append(kinds(decision.commands))
+
+    assert seen == [["PostComment"], ["PostComment"], ["PostComment", "MoveTicket"]]
+    assert loop.escalation == Escalation(kind="judgement", at=9.0, raised=4)
+
+
+def test_a_team_without_triage_keeps_the_ticket_where_it_is(making: Loop, policy: ServicePolicy) -> None:
+    loop = called(making, escalation=Escalation(kind="judgement", at=1.0, raised=3))
+
+    assert kinds(decide(loop, unanswered(loop), policy).commands) == ["PostComment"]
+
+
+@pytest.mark.parametrize("event", [reacted(ANA), said("hm")])
+def test_an_emoji_or_a_word_shows_that_it_was_seen(making: Loop, policy: ServicePolicy, event: TicketReacted) -> None:
+    loop = decide(called(making), event, policy).loop
+
+    assert loop.escalation
+    assert loop.escalation.acknowledged
+    assert not decide(loop, unanswered(loop), policy).commands
+
+
+def test_a_guest_acknowledges_nothing(making: Loop, policy: ServicePolicy) -> None:
+    loop = decide(called(making), reacted(GUEST), policy).loop
+
+    assert loop.escalation
+    assert not loop.escalation.acknowledged
+
+
+def test_money_that_runs_out_keeps_the_work_and_says_which_cap(making: Loop, policy: ServicePolicy) -> None:
+    ended = finished(making, outcome="budget", head_sha=HEAD, summary="the run's budget of $5.00 is used up.")
+
+    decision = decide(making, ended, policy)
+
+    assert (decision.loop.head_sha, decision.loop.attempts[0].head_sha) == (HEAD, HEAD)
+    assert "the run's budget of $5.00" in comments(decision)
