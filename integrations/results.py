@@ -93,9 +93,13 @@ class Verdict(Value):
     no_change_needed: bool = False
 
 
+EvidenceKind = Literal["test", "command output", "file and line"]
+"""What the checker can bring as evidence: a test that it saw pass, what a command printed, a place in the files."""
+
+
 class ProposedCriterion(Value):
     """A criterion as the planner proposes it: with a command that Loopline can run, or the kind of evidence that the
-    checker has to find."""
+    checker has to find, one of `EvidenceKind`."""
 
     text: str
     command: str = ""

@@ -1,4 +1,4 @@
-"""The job that advances one run by one slice: a maker's turns, the gate's commands, or a checker's turns.
+"""The job that advances one run by one slice: some turns of an agent in its role, or the gate's commands.
 
 Woken by `StartRun`, by itself and by the reconciler; the run's lease decides who works. It holds the model key and the
 sandbox and no other token: what it brings about is an event in the ticket's mailbox, and commits in the local mirror.
@@ -7,26 +7,39 @@ sandbox and no other token: what it brings about is an event in the ticket's mai
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
+from integrations.results import RunRole
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
+from jobs.checking import check
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
+from jobs.judging import judge
 from jobs.lease import Lease, hold
 from jobs.owners import deaths
-from jobs.roles import Ended, Slice, check, gate, make
+from jobs.planning import plan
+from jobs.roles import Ended, Slice, gate, make
 from jobs.runs import stop_asker
+from jobs.scouting import scout
 from jobs.scripts import LeaseLost
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5
-_ROLES = {"maker": make, "gate": gate, "checker": check}
+_ROLES: dict[RunRole, Callable[[Slice], Ended | None]] = {
+    "planner": plan,
+    "scout": scout,
+    "maker": make,
+    "gate": gate,
+    "judge": judge,
+    "checker": check,
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -97,6 +110,9 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         head_sha=ended.head_sha,
         evidence=ended.evidence,
         verdict=ended.verdict,
+        proposal=ended.proposal,
+        plan=ended.plan,
+        judgement=ended.judgement,
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}

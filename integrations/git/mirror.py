@@ -104,6 +104,17 @@ class Mirror:
         except UnicodeDecodeError as error:
             raise Rejected(f"{path} in {self._remote.name} is not UTF-8 text") from error
 
+    def files(self, revision: str, *under: str) -> list[str]:
+        """Paths of the files in a commit, or of those at or below `under`, sorted by git. Links are no files.
+
+        Raises `NotFound` for an unknown revision."""
+        sha = self._resolve(revision)
+        if any({"", ".", ".."} & set(path.split("/")) for path in under):
+            return []
+        listed = self._repository.git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *under)
+        rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
+        return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
+
     def create_workspace(self, folder: Path, sha: str) -> Workspace:
         """A locked, detached worktree of `sha` with everything an agent may write, all below `folder`.
 

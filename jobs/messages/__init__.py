@@ -34,6 +34,7 @@ from jobs.messages.contract import (
 from jobs.messages.lines import (
     approach_line,
     blockers_line,
+    contradiction_line,
     gate_failed_line,
     iteration_line,
     judge_line,
@@ -91,6 +92,7 @@ __all__ = [
     "cancelled_message",
     "changes_message",
     "closed_reason",
+    "contradiction_line",
     "could_not_work_reason",
     "escalation_message",
     "foreign_commit_message",

@@ -121,6 +121,7 @@ SHOWN = {
     "same_failures_line": [m.same_failures_line([FAILED], 3)],
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
+    "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
     "not_confirmed_line": [m.not_confirmed_line()],
     "stopped_message": [
         m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
