@@ -17,8 +17,9 @@ from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
+from jobs.gate import gate
 from jobs.lease import Lease, hold
-from jobs.roles import Ended, Slice, check, gate, make
+from jobs.roles import Ended, Slice, check, make
 from jobs.runs import stop_asker
 from jobs.scripts import LeaseLost
 from jobs.world import World, current
@@ -84,7 +85,10 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         outcome=ended.outcome,
         summary=ended.summary[:4000],
         head_sha=ended.head_sha,
+        tree=ended.tree,
         evidence=ended.evidence,
+        tampering=ended.tampering,
+        stray=ended.stray,
         verdict=ended.verdict,
         usage=world.runs.usage(spec.run_id),
     )

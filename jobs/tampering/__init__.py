@@ -6,7 +6,6 @@ assertions) give an empty list; `tests/jobs/tampering` holds the measure of both
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from jobs.tampering.configuration import changed_sections, rules_changed
 from jobs.tampering.other_tests import compare_others, holds_tests
 from jobs.tampering.product import family, suppressions, tricks
 from jobs.tampering.python_compare import compare_rest, compare_support, compare_tests, only_adds, parse_both
+from jobs.tampering.words import is_subsequence
 
-MOST = 100
+MOST, MOST_TEXT = 100, 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,12 @@ class Guarded:
 
 def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> Guarded:
     """Everything that needs a person's yes, in order of path, at most 100; `tests` are the policy's path patterns."""
-    found = list(_all(changes, tests, contract))
+    try:
+        found = list(_all(changes, tests, contract))
+    except RecursionError:
+        deep = "code that is nested too deeply to be read"
+        found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes if family(c.path) == "py"]
+    found = [t.model_copy(update={"text": t.text[:MOST_TEXT]}) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))
     suspicious = {t.path for t in found}
     conserved = _conserved(changes)
@@ -135,8 +140,7 @@ def _only_adds_lines(before: str | None, after: str | None) -> bool:
     if before is None or after is None:
         return False
     old, new = ([line.rstrip() for line in one.splitlines() if line.strip()] for one in (before, after))
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    return all(tag in ("equal", "insert") for tag, *_ in matcher.get_opcodes())
+    return is_subsequence(old, new)
 
 
 def _conserved(changes: Sequence[Change]) -> set[str]:

@@ -6,6 +6,7 @@ and trailing commas do not count. Each statement that was there has to be there 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ _STARTS = {
     "js": re.compile(rf"\b(?:it|test|specify|fit|xit|xtest)(?P<flag>(?:\.\w+)*)(?:\(\s*\[|`|\s*\(\s*{_NAME})"),
     "go": re.compile(r"^func (?P<name>(?:Test|Fuzz|Example)\w*)\(", re.MULTILINE),
     "rs": re.compile(
-        r"#\[(?:\w+::)*(?:test|rstest|test_case)\b[^\]]*\](?:\s*#\[[^\]]*\])*"
+        r"#\[(?:\w+::)*(?:test|rstest|test_case)\b[^\]]{0,200}\](?:\s*#\[[^\]]{0,200}\]){0,10}"
         r"\s*(?:pub\s+)?(?:async\s+)?fn (?P<name>\w+)"
     ),
     "java": re.compile(
-        r"@(?:Test|ParameterizedTest|Fact|Theory)\b(?:\([^)]*\))?[^{;]*?(?P<name>`[^`]+`|\"[^\"]+\"|\w+)\s*\("
+        r"@(?:Test|ParameterizedTest|Fact|Theory)\b(?:\([^)]*\))?[^{;]{0,400}?(?P<name>`[^`]+`|\"[^\"]+\"|\w+)\s*\("
     ),
     "rb": re.compile(
         rf"^(?P<indent>[ \t]*)(?:(?:it|specify|test|scenario)\s*\(?{_NAME}|def (?P<method>test_\w+)).*$", re.MULTILINE
@@ -47,6 +48,7 @@ _CLAIM = re.compile(
     r"\bexpect\b|\bassert|\bshould|\bt\.(?:Error|Fatal|Fail)|\brequire\.|\brefute|\bverify\(|must_|panic!|\bAssert\."
 )
 _CONTROL = re.compile(r"^(?:if|try|while|for|switch|match|return|begin|rescue|unless|catch|else|break|continue)\b")
+_MOST_TESTS, _LONGEST = 1_000, 50_000  # tests of a file, characters of a test: what is beyond counts as gone
 _GOES_ON = re.compile(r"[{(.:#]|->|(throws|fn|pub|async|void|public|private|fun|error|Result)\b")
 _STRING = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`""")
 
@@ -126,7 +128,7 @@ def _tests(path: str, text: str) -> list[_Test]:
     if pattern is None:
         return []
     code, found = plain(path, text), []
-    for match in pattern.finditer(code):
+    for match in itertools.islice(pattern.finditer(code), _MOST_TESTS):
         groups = match.groupdict()
         name = groups.get("name") or groups.get("method") or "table"
         if groups.get("flag") and re.search(r"skip|todo", groups["flag"]):
@@ -156,7 +158,7 @@ def plain(path: str, text: str) -> str:
 def _braced(code: str, start: int) -> str:
     """From `start` to the bracket that closes the first one opened there; strings are skipped."""
     depth, position = 0, start
-    while position < len(code):
+    while position < min(len(code), start + _LONGEST):
         string = _STRING.match(code, position)
         if string:
             position = string.end()
@@ -169,12 +171,12 @@ def _braced(code: str, start: int) -> str:
             if depth <= 0 and not _GOES_ON.match(rest):
                 return code[start : position + 1]
         position += 1
-    return code[start:]
+    return code[start:position]
 
 
 def _indented(code: str, match: re.Match[str]) -> str:
-    end = re.compile(rf"^{match['indent']}end\b", re.MULTILINE).search(code, match.end())
-    return code[match.start() : end.start() if end else len(code)]
+    end = re.compile(rf"^{match['indent']}end\b", re.MULTILINE).search(code, match.end(), match.end() + _LONGEST)
+    return code[match.start() : end.start() if end else match.end()]
 
 
 def _statements(body: str, language: str) -> tuple[str, ...]:

@@ -252,7 +252,7 @@ class _Walk:
 
     def _loop(self, target: ast.expr, over: ast.expr, body: Sequence[ast.stmt]) -> None:
         items = literal_items(over)
-        if items is None or len(items) > _MOST_CASES:
+        if items is None or len(items) + len(self.case.claims) + len(self.case.steps) > _MOST_CASES:
             self._assign(target, ast.Call(ast.Name("each"), [over], []))
             self._inside((f"for {ast.unparse(over)}",), body)
             return
