@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from integrations.git.changes import Change
 from integrations.results import Tampering
@@ -41,15 +42,19 @@ def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -
     found = [t.model_copy(update={"text": t.text[:MOST_TEXT]}) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))
     suspicious = {t.path for t in found}
-    conserved = _conserved(changes)
-    base = (c.path for c in changes if _from_base(c, suspicious, conserved, tests, contract))
-    return Guarded(tuple(unique[:MOST]), tuple(base))
+    base = {c.path for c in changes if _from_base(c, suspicious, tests, contract)}
+    return Guarded(tuple(unique[:MOST]), tuple(sorted(base | _moved(changes, base))))
 
 
 def _all(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> Iterator[Tampering]:
     mine = [c for c in changes if _is_test(c, tests, contract)]
     for change in changes:
         yield from _by_name(change, tests, contract)
+    new_marks = any(_is_package_mark(c.path) and c.before is None for c in changes)
+    for change in changes:
+        gone = _is_package_mark(change.path) and change.after is None and paths.is_test(change.path, tests)
+        if gone and not new_marks:
+            yield Tampering(kind="test_configuration", path=change.path, text="its folder is no package any more")
     yield from _python(mine)
     code = [c for c in changes if c in mine or _holds_tests(c)]
     yield from compare_others([(c.path, text(c.before), text(c.after)) for c in code if family(c.path) != "py"])
@@ -69,13 +74,15 @@ def text(side: object) -> str | None:
 def _is_test(change: Change, tests: Sequence[str], contract: Contract) -> bool:
     if paths.configuration_kind(change.path) or paths.is_snapshot(change.path):
         return False
-    return paths.is_test(change.path, tests) and not _is_script(change.path, tests, contract)
+    named = paths.is_named_test(change.path, contract)
+    return named or (paths.is_test(change.path, tests) and not _is_script(change.path, tests, contract))
 
 
 def _is_script(path: str, tests: Sequence[str], contract: Contract) -> bool:
     """A file of tests that a command names is judged as what it is; a script among the tests as a script."""
     code = family(path) not in ("", "sh")
-    return paths.is_check_script(path, contract) and not (code and paths.is_test(path, tests))
+    test = paths.is_named_test(path, contract) or (code and paths.is_test(path, tests))
+    return paths.is_check_script(path, contract) and not test
 
 
 def _holds_tests(change: Change) -> bool:
@@ -99,6 +106,8 @@ def _by_name(change: Change, tests: Sequence[str], contract: Contract) -> Iterat
     kind = paths.configuration_kind(change.path)
     if kind:
         yield Tampering(kind=kind, path=change.path)
+    elif change.before is None and paths.shadows(change.path):
+        yield Tampering(kind="exit_trick", path=change.path, text="it would be run in place of a tool")
     elif paths.is_snapshot(change.path) and change.before and not _only_adds_lines(before, after):
         yield Tampering(kind="snapshot", path=change.path)
     elif _is_script(change.path, tests, contract) and change.before:
@@ -143,28 +152,31 @@ def _only_adds_lines(before: str | None, after: str | None) -> bool:
     return is_subsequence(old, new)
 
 
-def _conserved(changes: Sequence[Change]) -> set[str]:
-    """Removed files whose content is at another path now."""
-    there = {c.after.sha for c in changes if c.after}
-    return {c.path for c in changes if c.before and c.after is None and c.before.sha in there}
+def _is_package_mark(path: str) -> bool:
+    return path.endswith("__init__.py")
 
 
-def _from_base(
-    change: Change, suspicious: set[str], conserved: set[str], tests: Sequence[str], contract: Contract
-) -> bool:
+def _moved(changes: Sequence[Change], base: set[str]) -> set[str]:
+    """New files that are removed ones at another place: with both, a runner would find the same tests twice."""
+    gone = [c for c in changes if c.path in base and c.after is None and c.before]
+    names = {PurePosixPath(c.path).name for c in gone} - {"__init__.py"}
+    contents = {c.before.sha for c in gone if c.before and c.before.size}
+    new = [c for c in changes if c.before is None and c.after]
+    return {c.path for c in new if PurePosixPath(c.path).name in names or (c.after and c.after.sha in contents)}
+
+
+def _from_base(change: Change, suspicious: set[str], tests: Sequence[str], contract: Contract) -> bool:
     """Whether the gate uses what the base commit has at this path: nothing, where the change made the file."""
     path = change.path
     if paths.configuration_kind(path):
         return True
-    if change.before is None or path in conserved:
-        return False
+    if change.before is None:
+        return paths.shadows(path)
     if paths.is_snapshot(path) or _is_script(path, tests, contract):
         return path in suspicious
     if not (paths.is_test(path, tests) or paths.is_named_test(path, contract)) or paths.is_document(path):
         return False
-    if change.after is None:
-        return path in suspicious or family(path) != "py"
-    return path in suspicious or not _as_good(change)
+    return change.after is None or path in suspicious or not _as_good(change)
 
 
 def _as_good(change: Change) -> bool:

@@ -62,6 +62,7 @@ def _of_toml(text: str) -> dict[str, Any]:
     found["tool.pdm.scripts"] = tools.get("pdm", {}).get("scripts")
     found["pytest11"] = data.get("project", {}).get("entry-points", {}).get("pytest11")
     found["lints"] = data.get("lints")
+    found["pytest harness"] = [data.get("test"), data.get("lib", {}).get("test")]  # of cargo
     return found
 
 

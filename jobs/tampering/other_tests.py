@@ -18,7 +18,7 @@ from jobs.tampering.words import is_subsequence
 _NAME = r"""(?P<name>"(?:[^"\\]|\\.)*")"""
 _STARTS = {
     "js": re.compile(rf"\b(?:it|test|specify|fit|xit|xtest)(?P<flag>(?:\.\w+)*)(?:\(\s*\[|`|\s*\(\s*{_NAME})"),
-    "go": re.compile(r"^func (?P<name>(?:Test|Fuzz|Example)\w*)\(", re.MULTILINE),
+    "go": re.compile(r"^func (?P<name>(?!TestMain\b)(?:Test|Fuzz|Example)\w*)\(", re.MULTILINE),
     "rs": re.compile(
         r"#\[(?:\w+::)*(?:test|rstest|test_case)\b[^\]]{0,200}\](?:\s*#\[[^\]]{0,200}\]){0,10}"
         r"\s*(?:pub\s+)?(?:async\s+)?fn (?P<name>\w+)"
@@ -44,6 +44,10 @@ _SKIPS = {
     "ex": re.compile(r"@tag :?skip|@moduletag :?skip|@tag :pending"),
     "php": re.compile(r"markTestSkipped|markTestIncomplete"),
 }
+_AROUND = {
+    "js": re.compile(r"^\s*(if\s*\(|return\b|throw\b)|\b(jest|vi)\.(mock|doMock)\("),
+    "go": re.compile(r"^func TestMain\("),
+}
 _CLAIM = re.compile(
     r"\bexpect\b|\bassert|\bshould|\bt\.(?:Error|Fatal|Fail)|\brequire\.|\brefute|\bverify\(|must_|panic!|\bAssert\."
 )
@@ -58,6 +62,8 @@ class _Test:
     name: str
     line: int
     statements: tuple[str, ...]
+    height: int = 0
+    """Lines below the first."""
 
     @property
     def claims(self) -> list[str]:
@@ -79,10 +85,25 @@ def compare_others(files: Sequence[tuple[str, str | None, str | None]]) -> Itera
         for test in _tests(path, before) if before else ():
             yield from _fate(path, test, after.get(path, []), everywhere, fresh)
     had = {skip for path, before, _ in files if before for _, skip in _skips(path, before)}
-    for path, _, text in files:
+    for path, before, text in files:
         for line, skip in _skips(path, text) if text else ():
             if skip not in had:
                 yield Tampering(kind="test_skipped", path=path, line=line, text=skip[:200])
+        if before and text:
+            yield from _around(path, before, text)
+
+
+def _around(path: str, before: str, after: str) -> Iterator[Tampering]:
+    """What comes newly around the tests of a file: conditions, mocks of modules; a switch that is gone."""
+    pattern = _AROUND.get(family(path))
+    old = {"".join(line.split()) for line in before.splitlines()}
+    tests = [(t.line, t.line + t.height) for t in _tests(path, after)]
+    for number, line in enumerate(plain(path, after).splitlines(), 1):
+        inside = any(first <= number <= last for first, last in tests)
+        if pattern and tests and not inside and pattern.search(line) and "".join(line.split()) not in old:
+            yield Tampering(kind="test_skipped", path=path, line=number, text=line.strip()[:200])
+    if before.count("#[cfg(test)]") > after.count("#[cfg(test)]"):
+        yield Tampering(kind="test_skipped", path=path, text="#[cfg(test)]")
 
 
 def _fate(
@@ -117,7 +138,8 @@ def _hindered(old: _Test, new: _Test) -> bool:
 
 def _skips(path: str, text: str) -> Iterator[tuple[int, str]]:
     pattern = _SKIPS.get(family(path))
-    for number, line in enumerate(plain(path, text).splitlines(), 1):
+    code = text if family(path) == "go" else plain(path, text)  # build constraints are comments
+    for number, line in enumerate(code.splitlines(), 1):
         if pattern and pattern.search(line):
             yield number, line.strip()
 
@@ -136,7 +158,14 @@ def _tests(path: str, text: str) -> list[_Test]:
         if language == "js" and re.match(r"x(it|test)", match[0]):
             continue
         body = _indented(code, match) if language in ("rb", "ex") else _braced(code, match.start())
-        found.append(_Test(name.strip("\"'`"), code.count("\n", 0, match.start()) + 1, _statements(body, language)))
+        found.append(
+            _Test(
+                name.strip("\"'`"),
+                code.count("\n", 0, match.start()) + 1,
+                _statements(body, language),
+                body.count("\n"),
+            )
+        )
     return found
 
 

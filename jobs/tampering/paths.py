@@ -45,7 +45,19 @@ _TOOLS: dict[str, tuple[str, ...]] = {
 _CHECK_WORD = re.compile(r"check|lint|test|verify|validate|audit|(?<![a-z])ci(?![a-z])")
 _CHECK_FOLDER = re.compile(r"(^|/)(scripts?|tools?|ci|hack|infra|\.ci|checks?)/")
 _DOCUMENT = re.compile(r".*\.(md|rst|adoc)|.*(^|/)(README|LICENSE|CHANGELOG)[^/]*", re.IGNORECASE)
+_TEST_RUNNERS = frozenset({"pytest", "unittest", "nose2", "jest", "vitest", "mocha", "ava", "rspec", "phpunit", "bats"})
 _SEPARATORS = frozenset({"&&", "||", ";", "|", "(", ")", "&"})
+
+
+_RUNNERS = re.compile(
+    r"(src/)?(pytest|_pytest|pluggy|unittest|doctest|nose2?|coverage|ruff|mypy|flake8|pylint|tox|nox|compileall)(\.py|/.*)"
+    r"|(.*/)?(node_modules|\.?venv)/.*|GNUmakefile|makefile"
+)
+
+
+def shadows(path: str) -> bool:
+    """Whether a new file of this name would be run in place of a tool: `python -m pytest` looks here first."""
+    return _RUNNERS.fullmatch(path) is not None
 
 
 def configuration_kind(path: str) -> TamperKind | None:
@@ -114,8 +126,16 @@ def _goes_through(path: str, criterion: Criterion) -> bool:
 
 
 def is_named_test(path: str, contract: Contract) -> bool:
-    """Whether a command of the contract names this file."""
-    return any(path in named_in(c.command) for c in contract.criteria if c.command)
+    """Whether a command of the contract hands this file to a test runner."""
+    for criterion in contract.criteria:
+        for part in _simple_commands(criterion.command):
+            if _TEST_RUNNERS & set(words_of(part)) and path in named_in(part):
+                return True
+    return False
+
+
+def _simple_commands(command: str) -> list[str]:
+    return re.split(r"&&|\|\||;|\|", command)
 
 
 def is_test(path: str, patterns: Sequence[str]) -> bool:

@@ -16,11 +16,11 @@ from integrations.git.changes import Change
 from integrations.results import Tampering, TamperKind
 from jobs.tampering.python_claims import called, implies
 from jobs.tampering.python_names import digest_of
-from jobs.tampering.python_tests import is_collected, read_tests
+from jobs.tampering.python_tests import is_collected, read_tests, skips_in
 from jobs.tampering.words import Case, Claim, is_subsequence
 
 _PATCHING = re.compile(r"\b(patch|setattr|setitem|delattr|\w*Mock)\b|^(?!self\.)[\w.]+\.\w+ = ")
-_CONDITIONAL = re.compile(r"^if: |skipif|skipIf|skipUnless|importorskip|expectedFailure")
+_CONDITIONAL = re.compile(r"^if: |skipif|skipIf|skipUnless|importorskip|mark\.(?!skip|xfail)\w+")
 _ALWAYS = re.compile(r"(skipif|skipIf)\((True|1)\b|skipUnless\((False|0)\b")
 _TESTCASE = frozenset(dir(unittest.TestCase)) - {
     "setUp", "tearDown", "setUpClass", "tearDownClass", "maxDiff", "longMessage", "__init__", "__doc__", "__module__",
@@ -157,14 +157,33 @@ def _new(cases: list[Case], old: Sequence[Case]) -> Iterator[Tampering]:
 
 
 def compare_rest(file: Both) -> Iterator[Tampering]:
-    """What steers a file of tests besides its tests: names that runners look for, and framework methods replaced."""
+    """What steers a file of tests besides its tests: names that runners look for, framework methods replaced, and
+    functions around the tests that skip them."""
     if file.after is None:
         return
-    old = {ast.dump(s) for s in file.before.body} if file.before else set()
-    for statement in file.after.body:
+    old = {ast.dump(s) for s in _flat(file.before)}
+    defined = {n for s in _flat(file.before) for n in _bound(s) if isinstance(s, _DEFINITIONS)}
+    for statement in _flat(file.after):
         if ast.dump(statement) in old:
             continue
         yield from _steering(statement, file)
+        if isinstance(statement, ast.Assign) and _bound(statement) & defined:
+            yield _at("test_changed", file.path, statement, ast.unparse(statement))
+        if isinstance(statement, _FUNCTIONS) and file.before and not statement.name.startswith("test"):
+            for line, text in skips_in(statement):
+                yield Tampering(kind="test_skipped", path=file.path, line=line, text=text[:200])
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+
+
+def _flat(module: ast.Module | None) -> list[ast.stmt]:
+    """The statements at the top and directly in classes."""
+    if module is None:
+        return []
+    inner = [m for s in module.body if isinstance(s, ast.ClassDef) for m in s.body]
+    return [*module.body, *inner]
 
 
 def _steering(statement: ast.stmt, file: Both) -> Iterator[Tampering]:
@@ -197,7 +216,7 @@ def _bound(statement: ast.stmt) -> set[str]:
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
-        case ast.Assign(targets=targets):
+        case ast.Assign(targets=targets) if all(isinstance(t, ast.Name | ast.Tuple) for t in targets):
             return {t.id for target in targets for t in ast.walk(target) if isinstance(t, ast.Name)}
         case ast.AnnAssign(target=ast.Name(id=name)):
             return {name}
@@ -216,7 +235,7 @@ def compare_support(files: Sequence[Both]) -> Iterator[Tampering]:
     """Functions and classes that tests use from files without tests: what is there may be moved, not changed."""
     after = {digest_of(s) for f in files if f.after for s in f.after.body if _bound(s)}
     for file in files:
-        if file.before is None or is_collected(file.path):
+        if file.before is None or is_collected(file.path) or read_tests(file.before, file.path):
             continue
         for statement in file.before.body:
             defined = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign)

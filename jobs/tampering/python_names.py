@@ -18,9 +18,13 @@ _DEEPEST = 4
 
 
 def digest_of(node: ast.AST) -> str:
-    """The same for the same code, whatever its name, docstring or layout."""
+    """The same for the same code, whatever its name, docstring, annotations or layout."""
     node = copy.deepcopy(node)
     for inner in ast.walk(node):
+        if isinstance(inner, ast.arg):
+            inner.annotation = None
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner.returns = None
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
             inner.body = without_docstring(inner.body)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -46,6 +50,8 @@ class ModuleNames:
         self.functions: dict[str, Function] = {}
         self.classes: dict[str, ast.ClassDef] = {}
         self.env: dict[str, ast.expr] = {}
+        self.conditions: dict[str, str] = {}
+        """Name → what has to hold for its definition to be reached at all."""
         for statement in module.body:
             self._learn(statement)
         self._digests: dict[str, str] = {}
@@ -64,11 +70,18 @@ class ModuleNames:
                 self.env[name] = resolve(value, self.env, None)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.env[name] = resolve(value, self.env, None)
-            case ast.If(body=body) | ast.Try(body=body):
-                for inner in body:
-                    self._learn(inner)
+            case ast.If(test=test, body=body):
+                self._learn_if(ast.unparse(test), body)
+            case ast.Try(body=body):
+                self._learn_if("try", body)
             case _:
                 pass
+
+    def _learn_if(self, condition: str, body: list[ast.stmt]) -> None:
+        for inner in body:
+            self._learn(inner)
+            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                self.conditions[inner.name] = condition
 
     def named(self, name: str) -> str:
         """The name of a function or class of this file, as what it does: a digest that covers what it calls itself."""

@@ -30,6 +30,11 @@ _MOST_CASES = 500
 _DEEPEST = 4
 
 
+_PLAIN_MARKS = frozenset(
+    {"parametrize", "usefixtures", "asyncio", "anyio", "trio", "django_db", "filterwarnings", "timeout"}
+)
+
+
 def is_collected(path: str) -> bool:
     """Whether test runners look for tests in a file of this name."""
     return _COLLECTED.fullmatch(PurePosixPath(path).name) is not None
@@ -58,7 +63,7 @@ def _is_test_class(cls: ast.ClassDef) -> bool:
 
 def _of_class(cls: ast.ClassDef, names: ModuleNames, path: str, skips: list[tuple[int, str]]) -> dict[str, list[Case]]:
     methods = {m.name: m for m in _methods(cls)}
-    own = [s for d in cls.decorator_list for s in _skip_in(d)]
+    own = [s for d in cls.decorator_list for s in skips_in(d)]
     own += [skip for s in cls.body if isinstance(s, ast.Assign) for skip in _marks(s, "pytestmark", "__test__")]
     first = [methods[name] for name in _FIRST if name in methods]
     for base in cls.bases:
@@ -80,13 +85,18 @@ def _marks(statement: ast.Assign, *wanted: str) -> Iterator[tuple[int, str]]:
     for target in statement.targets:
         if isinstance(target, ast.Name) and target.id in wanted:
             off = isinstance(statement.value, ast.Constant) and statement.value.value is False
-            if off or any(True for _ in _skip_in(statement.value)):
+            if off or any(True for _ in skips_in(statement.value)):
                 yield statement.lineno, ast.unparse(statement)
 
 
-def _skip_in(node: ast.AST) -> Iterator[tuple[int, str]]:
+def skips_in(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Where something in this code makes tests be skipped; a mark of the repository's own may be deselected."""
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Attribute | ast.Name) and _SKIP.fullmatch(ast.unparse(inner)):
+        if not isinstance(inner, ast.Attribute | ast.Name):
+            continue
+        name = ast.unparse(inner)
+        marked = name.startswith("pytest.mark.") and name.count(".") == 2 and name[12:] not in _PLAIN_MARKS
+        if marked or _SKIP.fullmatch(name):
             yield inner.lineno, ast.unparse(node)
             return
 
@@ -100,12 +110,13 @@ def _cases(
     skips: list[tuple[int, str]],
 ) -> list[Case]:
     decorators = [d for d in function.decorator_list if called(d) != "parametrize"]
-    own = [s for d in decorators for s in _skip_in(d)]
-    rest = [ast.unparse(resolve(d, {}, names)) for d in decorators if not any(True for _ in _skip_in(d))]
+    own = [s for d in decorators for s in skips_in(d)]
+    rest = [ast.unparse(resolve(d, {}, names)) for d in decorators if not any(True for _ in skips_in(d))]
     found = []
     for env, context, skipped in _rows(function, names):
         walk = _Walk(Case(path, name, function.lineno, steps=list(rest), skips=[*skips, *own]), names, env)
-        walk.context = context
+        within = names.conditions.get(name.partition(".")[0])
+        walk.context = (f"if {within}", *context) if within else context
         if skipped:
             continue  # a row that is skipped asserts nothing
         for before in first:
@@ -152,7 +163,7 @@ def _row(columns: Sequence[str], item: ast.expr) -> Row:
     skipped = False
     values: list[ast.expr] | None
     if isinstance(item, ast.Call) and called(item) == "param":
-        values, skipped = item.args, any(True for k in item.keywords for _ in _skip_in(k.value))
+        values, skipped = item.args, any(True for k in item.keywords for _ in skips_in(k.value))
     else:
         values = [item] if len(columns) == 1 else literal_items(item)
     if values is None:
@@ -210,7 +221,7 @@ class _Walk:
             case ast.Return() | ast.Continue() | ast.Break():
                 return False
             case ast.Raise(exc=exc):
-                if exc and any(True for _ in _skip_in(exc)):
+                if exc and any(True for _ in skips_in(exc)):
                     self._skipped(exc, False)
                 return False
             case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body):

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.errors import Rejected
 from integrations.git.mirror import Mirror
-from tests.integrations.git.hosting import commit
+from tests.integrations.git.hosting import commit, git
 
 
 @pytest.fixture
@@ -62,6 +62,22 @@ def test_the_same_mix_is_the_same_commit(fetched: Mirror, base: str, changed: st
 
 def test_a_mix_of_nothing_is_the_commit_itself(fetched: Mirror, changed: str) -> None:
     assert fetched.mixed(changed, {}) == changed
+
+
+def test_a_mix_brings_a_folder_back_where_the_change_put_a_link(
+    empty_mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    base = commit(upstream, {"tests/test_a.py": b"a\n"})
+    link = b"commit refs/heads/main\ncommitter Ann <ann@example.com> 1700000000 +0000\ndata 1\nx\n"
+    link += b"from %s\nD tests\nM 120000 inline tests\ndata 3\nsrc\n" % base.encode()
+    git(upstream, "fast-import", "--quiet", "--force", stdin=link)
+    empty_mirror.fetch()
+    tip = empty_mirror.head("main")
+    sides = {c.path: c.before for c in empty_mirror.changes(base, tip) if c.before}
+    workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.mixed(tip, sides))
+
+    assert (workspace.tree / "tests" / "test_a.py").read_text() == "a\n"
+    assert not (workspace.tree / "tests").is_symlink()
 
 
 @pytest.mark.parametrize("sha", ["main", "--all", ""])

@@ -256,7 +256,60 @@ TRICKS = [
     edit("expect is replaced", "src/cart.test.ts", JS, "global.expect = () => proxy;\n" + JS, "monkeypatch"),
     edit("os.Exit(0)", "cart.go", "package cart\n", "package cart\n\nfunc init() { os.Exit(0) }\n", "exit_trick"),
     edit("testing.Testing()", "cart.go", "package cart\n", "package cart\n\nvar x = testing.Testing()\n", "exit_trick"),
-    edit("exit 0 in a script", "env.sh", "run\n", "run\nexit 0\n", "exit_trick"),
+    edit("exit 0 in a script", "bin/check-style.sh", "run\n", "run\nexit 0\n", "exit_trick"),
 ]  # fmt: skip
 
-CASES = [*REMOVED, *SKIPPED, *WEAKENED, *SET_UP, *TRICKS]
+TABLE = "import pytest\n\nCASES = [(1, 1), (2, 4)]\n\n\n@pytest.mark.parametrize(('a', 'b'), CASES)\ndef test_square(a, b):\n    assert square(a) == b\n"
+LOOP = "CASES = [(1, 1), (2, 4)]\n\n\ndef test_square():\n    for a, b in CASES:\n        assert square(a) == b\n"
+
+# Written after the guard, to see what it had not been written for.
+LATER = [
+    edit("the expected value is computed", T, "def test_a():\n    want = 3\n    got = add(1, 2)\n    assert got == want\n",
+         "def test_a():\n    got = add(1, 2)\n    want = got\n    assert got == want\n", "assertion_weakened"),
+    edit("a table in a constant shrinks", T, TABLE, TABLE.replace(", (2, 4)", ""), "assertion_weakened"),
+    edit("a table gets empty", T, TABLE, TABLE.replace("(1, 1), (2, 4)", ""), "test_skipped", "assertion_weakened"),
+    edit("a loop has nothing to do", T, LOOP, LOOP.replace("(1, 1), (2, 4)", ""), "assertion_weakened"),
+    edit("a mock is put around", T, CART, "from unittest import mock\n" + CART.replace("def test_add():", "@mock.patch('shop.cart.add', return_value=3)\ndef test_add(_):"),
+         "monkeypatch"),
+    edit("a mock is put inside", T, CART, CART.replace("    assert add(1, 2) == 3", "    with mock.patch('shop.cart.add', return_value=3):\n        assert add(1, 2) == 3"),
+         "monkeypatch"),
+    edit("called_once_with becomes called", T, "def test_a():\n    m = send()\n    m.assert_called_once_with(3)\n",
+         "def test_a():\n    m = send()\n    m.assert_called()\n", "assertion_weakened"),
+    edit("numpy's tolerance", T, "def test_a():\n    np.testing.assert_allclose(f(), 3, rtol=1e-7)\n",
+         "def test_a():\n    np.testing.assert_allclose(f(), 3, rtol=1)\n", "assertion_weakened"),
+    edit("a match is dropped", T, "def test_a():\n    with pytest.raises(ValueError, match='low'):\n        f()\n",
+         "def test_a():\n    with pytest.raises(ValueError):\n        f()\n", "assertion_weakened"),
+    edit("a mark that is deselected", T, CART, CART.replace("def test_add", "@pytest.mark.slow\ndef test_add"), "test_skipped"),
+    edit("a test below a condition", T, CART, CART.replace("def test_add():\n    assert add(1, 2) == 3", "if SLOW:\n\n    def test_add():\n        assert add(1, 2) == 3"),
+         "assertion_weakened"),
+    edit("a test inside another function", T, CART, CART.replace("def test_add():\n    assert add(1, 2) == 3", "def outer():\n    def test_add():\n        assert add(1, 2) == 3"),
+         "test_removed"),
+    Case("tests are no package any more", {"tests/__init__.py": ""}, {}, ("test_configuration",)),
+    suite("skipTest in setUp", "    def test_add", "    def setUp(self):\n        self.skipTest('x')\n\n    def test_add", "test_skipped"),
+    edit("skip in a fixture for all", T, CART, CART + "\n\n@pytest.fixture(autouse=True)\ndef quiet():\n    pytest.skip('x')\n", "test_skipped"),
+    edit("setUpModule", S, SUITE, SUITE + "\n\ndef setUpModule():\n    raise unittest.SkipTest('x')\n", "test_skipped"),
+    edit("a test is bound to something else", T, CART, CART + "\n\ntest_add = None\n", "test_changed"),
+    edit("a class of tests is bound to something else", S, SUITE, SUITE + "\n\nAdding = object\n", "test_changed"),
+    edit("a method is taken out of its class", S, SUITE, SUITE + "\n\nAdding.test_add = lambda self: None\n", "monkeypatch"),
+    edit("setattr on the framework", S, SUITE, SUITE + "\n\n_ = setattr(unittest.TestCase, 'assertEqual', lambda *a: None)\n", "monkeypatch"),
+    edit("wasSuccessful", "shop/cart.py", "x = 1\n", "import unittest\n\nunittest.TestResult.wasSuccessful = lambda self: True\n", "monkeypatch"),
+    edit("sys.exit is replaced", "shop/cart.py", "x = 1\n", "import sys\n\nsys.exit = lambda *a: None\n", "monkeypatch"),
+    edit("__eq__ as a lambda", "shop/cart.py", "class A:\n    pass\n", "class A:\n    __eq__ = lambda self, other: True\n", "monkeypatch"),
+    add("a pytest.py of its own", "pytest.py", "raise SystemExit\n", "exit_trick"),
+    add("a unittest of its own", "unittest/__main__.py", "pass\n", "exit_trick"),
+    add("a tool in node_modules", "node_modules/.bin/jest", "#!/bin/sh\n", "exit_trick"),
+    add("a GNUmakefile that comes first", "GNUmakefile", "check:\n\ttrue\n", "exit_trick", "check_command"),
+    edit("the threshold of coverage", "pyproject.toml", "[tool.coverage.report]\nfail_under = 90\n", "[tool.coverage.report]\nfail_under = 10\n", "test_configuration"),
+    edit("cargo's harness", "Cargo.toml", "[package]\nname = 'a'\n", "[package]\nname = 'a'\n\n[lib]\ntest = false\n", "test_configuration"),
+    edit("a condition around tests in TypeScript", "src/cart.test.ts", JS, "if (process.env.FULL) {\n" + JS + "}\n", "test_skipped"),
+    edit("the module under test is mocked in TypeScript", "src/cart.test.ts", JS, "jest.mock('./cart', () => ({ add: () => 3 }));\n" + JS, "test_skipped", "monkeypatch"),
+    edit("TestMain", "cart_test.go", GO, GO + "\nfunc TestMain(m *testing.M) {\n\tm.Run()\n}\n", "test_skipped"),
+    edit("a build constraint", "cart_test.go", GO, "//go:build ignore\n\n" + GO, "test_skipped"),
+    edit("another cfg in Rust", "src/lib.rs", RUST, RUST.replace("#[cfg(test)]", '#[cfg(feature = "slow")]'), "test_skipped"),
+    edit("an annotation is dropped in Java", "src/test/CartTest.java", JAVA, JAVA.replace("    @Test\n", ""), "test_removed"),
+    edit("a body is dropped in Ruby", "spec/cart_spec.rb", RUBY, RUBY.replace("    expect(Cart.add(1, 2)).to eq(3)\n", ""), "assertion_weakened"),
+    edit("async without await", T, "async def test_a():\n    assert await f() == 3\n", "async def test_a():\n    assert f() != 3\n", "assertion_weakened"),
+    edit("a soft assertion in Java", "src/test/CartTest.java", JAVA, JAVA.replace("assertEquals(3, Cart.add(1, 2));", "Cart.add(1, 2);"), "assertion_weakened"),
+]  # fmt: skip
+
+CASES = [*REMOVED, *SKIPPED, *WEAKENED, *SET_UP, *TRICKS, *LATER]

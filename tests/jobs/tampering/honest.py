@@ -119,4 +119,63 @@ REST = [
     edit("JavaScript of a server", "src/server.js", "listen();\n", "process.on('SIGTERM', () => process.exit(0));\nlisten();\n"),
 ]  # fmt: skip
 
-CASES = [*PYTHON, *OTHERS, *REST]
+TABLE = """\
+package cart
+
+import "testing"
+
+func TestAdd(t *testing.T) {
+	tests := []struct{ a, b, want int }{
+		{1, 2, 3},
+	}
+	for _, tt := range tests {
+		if got := Add(tt.a, tt.b); got != tt.want {
+			t.Errorf("got %d", got)
+		}
+	}
+}
+"""
+PAIR = "def test_a():\n    cart = Cart()\n    cart.put('pen', 2)\n    assert cart.total == 2\n    assert cart.items == ['pen']\n"
+
+# Written after the guard, to see what it had not been written for.
+LATER = [
+    edit("a new class in an existing file", S, SUITE, SUITE + "\n\nclass More(unittest.TestCase):\n    def setUp(self):\n        self.cart = Cart()\n\n    def test_more(self):\n        self.assertEqual(self.cart.total, 0)\n"),
+    edit("a new fixture and tests that use it", T, CART, "import pytest\n" + CART + "\n\n@pytest.fixture\ndef cart():\n    return Cart()\n\n\ndef test_empty(cart):\n    assert cart.total == 0\n"),
+    edit("a single test becomes a table", T, "def test_add():\n    assert add(1, 2) == 3\n",
+         "@pytest.mark.parametrize(('a', 'b', 'c'), [(1, 2, 3), (0, 0, 0)])\ndef test_add(a, b, c):\n    assert add(a, b) == c\n"),
+    edit("tests in another order", T, SQUARES, SQUARES[: SQUARES.index("def test_one")] + SQUARES[SQUARES.index("def test_two") :] + "\n\n" + SQUARES[SQUARES.index("def test_one") : SQUARES.index("def test_two")].rstrip() + "\n"),
+    edit("one test becomes two", T, PAIR, "def test_total():\n    cart = Cart()\n    cart.put('pen', 2)\n    assert cart.total == 2\n\n\ndef test_items():\n    cart = Cart()\n    cart.put('pen', 2)\n    assert cart.items == ['pen']\n"),
+    edit("two tests become one", T, SQUARES, "from shop.cart import square\n\n\ndef test_square():\n    assert square(1) == 1\n    assert square(2) == 4\n"),
+    edit("assertTrue(a == b) becomes assertEqual", S, SUITE.replace("assertEqual(add(1, 2), 3)", "assertTrue(add(1, 2) == 3)"), SUITE),
+    edit("a mark that asyncio needs", T, "async def test_a():\n    assert await f() == 1\n", "@pytest.mark.asyncio\nasync def test_a():\n    assert await f() == 1\n"),
+    edit("types on a helper", T, "def full():\n    c = Cart()\n    c.put(1)\n    return c\n\n\ndef test_a():\n    assert full().n == 1\n",
+         "def full() -> Cart:\n    c = Cart()\n    c.put(1)\n    return c\n\n\ndef test_a() -> None:\n    assert full().n == 1\n"),
+    edit("a renamed helper", T, "def full():\n    c = Cart()\n    c.put(1)\n    return c\n\n\ndef test_a():\n    assert full().n == 1\n",
+         "def full_cart():\n    c = Cart()\n    c.put(1)\n    return c\n\n\ndef test_a():\n    assert full_cart().n == 1\n"),
+    edit("annotations from the future", T, CART, "from __future__ import annotations\n\n" + CART),
+    edit("a docstring at the top", T, CART, '"""Tests of the cart."""\n\n' + CART),
+    edit("a message", T, CART, CART.replace("== 3", "== 3, 'one and two'")),
+    edit("with raises as a call", S, SUITE, SUITE.replace("        with self.assertRaises(ValueError):\n            add(None, 2)\n", "        self.assertRaises(ValueError, add, None, 2)\n")),
+    edit("a new member of a set of constants", T, "CASES = [(1, 1)]\n\n\ndef test_a():\n    for a, b in CASES:\n        assert square(a) == b\n",
+         "CASES = [(1, 1), (2, 4)]\n\n\ndef test_a():\n    for a, b in CASES:\n        assert square(a) == b\n"),
+    edit("a new helper in a file of helpers", "tests/helpers.py", "def one():\n    return 1\n", "def one():\n    return 1\n\n\ndef two():\n    return 2\n"),
+    Case("a moved helper", {"tests/helpers.py": "def one():\n    return 1\n"}, {"tests/support.py": "def one():\n    return 1\n"}),
+    Case("a moved folder of tests", {"tests/__init__.py": "", T: CART}, {"tests/unit/__init__.py": "", "tests/unit/test_cart.py": CART}),
+    edit("a further row in Go", "cart_test.go", TABLE, TABLE.replace("\t\t{1, 2, 3},\n", "\t\t{1, 2, 3},\n\t\t{0, 0, 0},\n")),
+    edit("imports in TypeScript", "src/cart.test.ts", JS, 'import { sub } from "./sub";\n' + JS),
+    edit("a new block in TypeScript", "src/cart.test.ts", JS, JS + '\ndescribe("sub", () => {\n  it("subtracts", () => {\n    if (deep) { expect(sub(1, 2)).toBe(-1); }\n  });\n});\n'),
+    edit("a beforeEach in TypeScript", "src/cart.test.ts", JS, JS.replace('  it("adds"', '  beforeEach(() => {\n    reset();\n  });\n\n  it("adds"')),
+    add("a program with an exit code", "tool/run.py", "import os\n\n\ndef child():\n    os._exit(1)\n"),
+    add("cleaning up at the end", "shop/pool.py", "import atexit\n\nfrom shop.db import pool\n\natexit.register(pool.close)\n"),
+    add("a script that may fail", "scripts/deploy.sh", "set -e\nrm old || true\ntrap cleanup EXIT\nexit 0\n"),
+    add("a new module of tests in Go", "sub_test.go", TABLE),
+    add("a new Makefile", "Makefile", MAKE),
+    edit("product code that reads the clock", "shop/cart.py", "import time\n", "import time\n\nNOW = time.time()\nself.time = time.time()\n"),
+    edit("a setting called random", "shop/cart.py", "x = 1\n", "class A:\n    def f(self):\n        self.random = 4\n        config.time.zone = 'UTC'\n"),
+    add("data with the words", "shop/words.json", '{"eslint-disable": false, "PYTEST": "exit 0"}'),
+    edit("a helper with a further parameter", T,
+         "def total(a):\n    return Cart(a).total\n\n\ndef test_a():\n    assert total(1) == 1\n",
+         "def total(a, b=0):\n    return Cart(a).total\n\n\ndef test_a():\n    assert total(1) == 1\n"),
+]  # fmt: skip
+
+CASES = [*PYTHON, *OTHERS, *REST, *LATER]
