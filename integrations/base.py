@@ -248,8 +248,8 @@ class Entry:
     turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
     others belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"},
     and "final" where the tool gave one ·
-    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent · outcome: how it
-    ended."""
+    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, and
+    "evidence" where the gate noted what it ran · outcome: how it ended."""
 
     kind: EntryKind
     data: Mapping[str, Any]

@@ -16,7 +16,8 @@ class Evidence(Value):
     """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
 
     `exit_codes` are those of every run at this commit: more than one where a failure was tried again. `before` is the
-    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change."""
+    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change. `own`
+    is the exit code with the change's own tests and configuration where `exit_code` is that with the base commit's."""
 
     name: str
     command: str
@@ -26,6 +27,7 @@ class Evidence(Value):
     seconds: float = 0.0
     exit_codes: tuple[int, ...] = ()
     before: int | None = None
+    own: int | None = None
 
     @property
     def flaky(self) -> bool:

@@ -20,11 +20,12 @@ from jobs import keys, queues
 from jobs.checking import check
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
+from jobs.gate import gate
 from jobs.judging import judge
 from jobs.lease import Lease, hold
 from jobs.owners import deaths
 from jobs.planning import plan
-from jobs.roles import Ended, Slice, gate, make
+from jobs.roles import Ended, Slice, make
 from jobs.runs import stop_asker
 from jobs.scouting import scout
 from jobs.scripts import LeaseLost
@@ -108,7 +109,10 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         outcome=ended.outcome,
         summary=ended.summary[:4000],
         head_sha=ended.head_sha,
+        tree=ended.tree,
         evidence=ended.evidence,
+        tampering=ended.tampering,
+        stray=ended.stray,
         verdict=ended.verdict,
         proposal=ended.proposal,
         plan=ended.plan,

@@ -1,5 +1,5 @@
-"""What a slice works with, what it returns, and the slices of maker and gate. Called by `jobs.advance_run` and by the
-other roles: `jobs.planning`, `jobs.scouting`, `jobs.judging`, `jobs.checking`.
+"""What a slice works with, what it returns, and the maker's slice. Called by `jobs.advance_run` and by the other roles:
+`jobs.planning`, `jobs.scouting`, `jobs.gate`, `jobs.judging`, `jobs.checking`.
 
 Each function returns how the run ended, or None when there is more to do. All of it can be done again from the start of
 the slice after a crash: worktrees are adopted, transcripts resumed, commits made from the same inputs have the same id.
@@ -14,24 +14,22 @@ from pathlib import Path
 
 from integrations.agents.skills import catalogue, skill_tools
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, Entry, Toolbox
+from integrations.base import AgentOutcome, AgentTask, Toolbox
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
-from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Tampering, Verdict
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.briefs import maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.instructions import Instructions, read_instructions
-from jobs.loop import Criterion
 from jobs.runs import RunConversation
 from jobs.world import World
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
-EVIDENCE_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,10 @@ class Ended:
     outcome: RunOutcome
     summary: str = ""
     head_sha: str = ""
+    tree: str = ""
     evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    stray: tuple[str, ...] = ()
     verdict: Verdict | None = None
     proposal: Proposal | None = None
     plan: Plan | None = None
@@ -104,49 +105,6 @@ def _candidate(piece: Slice, workspace: Workspace, summary: str) -> Ended:
     sha = mirror.candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
     fail("candidate", "done")
     return Ended("done" if sha != spec.start_sha else "no_change", summary, sha)
-
-
-def gate(piece: Slice) -> Ended | None:
-    """Run the contract's commands ourselves, in a clean checkout of the candidate."""
-    workspace = piece.mirror.create_workspace(piece.folder, piece.spec.start_sha)
-    try:
-        broken = set_up(piece, workspace)
-        if broken:
-            return broken
-        evidence = []
-        for criterion in piece.spec.contract.criteria:
-            if criterion.command:
-                evidence.append(_evidence(piece, workspace, criterion))
-            if piece.stopped():
-                return Ended("stopped")
-        return Ended("done", evidence=tuple(evidence))
-    finally:
-        piece.mirror.remove_workspace(piece.folder)
-
-
-def _evidence(piece: Slice, workspace: Workspace, criterion: Criterion) -> Evidence:
-    fail("gate", "before")
-    result = run(piece, workspace, criterion.command)
-    fail("gate", "done")
-    output = result.output.decode(errors="replace")
-    if result.timed_out:
-        output += f"\n(stopped after {piece.world.settings.command_seconds} s)"
-    piece.conversation.append(
-        Entry("note", {"text": f"$ {criterion.command}\nexit {result.exit_code}\n{output[-1000:]}"})
-    )
-    return Evidence(
-        name=criterion.id,
-        command=criterion.command,
-        exit_code=result.exit_code,
-        output=_ends_of(output),
-        digest=result.digest,
-        seconds=round(result.seconds, 3),
-    )
-
-
-def _ends_of(output: str) -> str:
-    half = EVIDENCE_CHARACTERS // 2
-    return output if len(output) <= 2 * half else f"{output[:half]}\n…\n{output[-half:]}"
 
 
 def talk(
