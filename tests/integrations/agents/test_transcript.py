@@ -60,7 +60,7 @@ def test_an_outcome_does_not_hide_the_last_turn() -> None:
         ("end_turn", [], "note", "failed"),
         ("tool_use", [], "note", "failed"),
         ("refusal", [], "refused", "refused"),
-        ("model_context_window_exceeded", [block_text("x")], "failed", "failed"),
+        ("model_context_window_exceeded", [block_text("x")], "turns", "turns"),
         ("pause_turn", [block_text("x")], None, None),
         ("stop_sequence", [block_text("x")], "done", "done"),
     ],
