@@ -238,8 +238,8 @@ class Entry:
     others belong to a call that died and are left out on resume; with "message_id", and "cleared", how many old tool
     uses the provider had emptied · tool_result: {"tool_use_id", "content", "is_error"}, and "final" where the tool gave
     one · steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, with
-    "circle" where they are about going in circles · mark: {"work", "spent_usd"} the digest of the work so far and what
-    the run had cost by then, never sent to the model · outcome: how it ended."""
+    "circle" where they are about going in circles · mark: {"work"} the digest of the work so far, never sent to
+    the model · outcome: how it ended."""
 
     kind: EntryKind
     data: Mapping[str, Any]

@@ -11,10 +11,12 @@ import time
 import structlog
 from redis.exceptions import RedisError
 
+from integrations.agents.transcript import stated
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
+from jobs.briefs import APPROACH
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease, hold
@@ -83,6 +85,7 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         role=spec.role,
         outcome=ended.outcome,
         summary=ended.summary[:4000],
+        approach=_approach(spec, world),
         head_sha=ended.head_sha,
         evidence=ended.evidence,
         verdict=ended.verdict,
@@ -95,6 +98,13 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
     if finished:
         queues.wake_ticket(world.redis, spec.ticket_id)
     return finished
+
+
+def _approach(spec: RunSpec, world: World) -> str:
+    """The strategy that a maker named, also where it came to no end of its own."""
+    if spec.role != "maker":
+        return ""
+    return stated([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]
 
 
 def _wait(run_id: str, error: Unavailable, world: World) -> None:

@@ -121,10 +121,10 @@ class _Run:
         """How the work looks now, where a tool may have changed it."""
         writers = {spec.name for spec in self.toolbox.specs() if spec.writes}
         if writers and transcript.unmarked(self.entries, writers) and (work := self.toolbox.work_digest(self.stopped)):
-            self._append(Entry("mark", {"work": work, "spent_usd": self.spent}))
+            self._append(Entry("mark", {"work": work}))
 
     def _circles(self) -> AgentOutcome | None:
-        if outcome := spinning.no_progress(self.entries, self.task.spinning, self.spent):
+        if outcome := spinning.no_progress(self.entries, self.task.spinning):
             return outcome
         wanted = spinning.after_tools(self.entries, self.task.spinning)
         if isinstance(wanted, Entry):

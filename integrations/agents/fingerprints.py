@@ -43,8 +43,8 @@ _PLACES = _rules(
     (r"\b(localhost|127\.0\.0\.1):\d+", r"\1:<n>"),
     (r"(?i)\bline \d+", "line <n>"),
     (r"(\.[A-Za-z]\w{0,9}):\d+(?::\d+)?", r"\1:<n>"),
-    (r"(?i)\b\d+(?:[.,]\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?|min|mins|minutes?|hours?)\b", "<duration>"),
     (r"\b\d+m ?\d+(?:\.\d+)?s\b", "<duration>"),
+    (r"(?i)\b\d+(?:[.,]\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?|min|mins|minutes?|hours?)\b", "<duration>"),
     (r"\d+(?:[.,]\d+)? ?%", "<percentage>"),
 )
 

@@ -77,18 +77,19 @@ def after_tools(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcom
     return next((Entry("note", {"text": new.advice, "circle": new.name}) for new in found), None)
 
 
-def no_progress(entries: Sequence[Entry], limits: SpinningLimits, spent: float) -> AgentOutcome | None:
-    """The outcome when too much was spent without a change of the work. `spent` is the run's US dollars so far.
+def no_progress(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcome | None:
+    """The outcome when the turns since the last change of the work have cost too much.
 
     Only for runs whose transcript has marks: those that can change something. A state that was there before is no
     change, so undoing and redoing does not count."""
-    marks = [entry.data for entry in entries if entry.kind == "mark"]
-    if limits.no_progress_usd is None or not marks:
+    seen: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        if entry.kind == "mark":
+            seen.setdefault(entry.data["work"], place)
+    if limits.no_progress_usd is None or not seen:
         return None
-    seen: dict[str, float] = {}
-    for mark in marks:
-        seen.setdefault(mark["work"], mark["spent_usd"])
-    wasted = spent - max(seen.values())
+    since = entries[max(seen.values()) :]
+    wasted = sum(entry.data["usage"].get("cost_usd", 0.0) for entry in since if entry.kind == "turn")
     if wasted < limits.no_progress_usd:
         return None
     bound = f"${wasted:.2f} of at most ${limits.no_progress_usd:.2f}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from integrations.standins.model.cache import PrefixCache, count_tokens
 from integrations.standins.model.clearing import cleared
 from integrations.standins.model.diagnosis import Diagnoses
 from integrations.standins.model.faults import CUTS, ENDINGS, REFUSALS, ModelFault, ModelFaults
+from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.reply import message
 from integrations.standins.model.request import read_request
@@ -33,8 +34,9 @@ ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "
 class ModelServer:
     """What the routes share."""
 
-    def __init__(self, home: Path, latency: float) -> None:
+    def __init__(self, home: Path, latency: float, playbooks: Sequence[Playbook] = ()) -> None:
         self.latency = latency
+        self.playbooks = playbooks
         self.cache = PrefixCache()
         self.diagnoses = Diagnoses()
         self.faults = ModelFaults()
@@ -45,7 +47,7 @@ class ModelServer:
         fault = self.faults.take()
         seen, applied = cleared(body)
         asked = read_request(seen)
-        playbook = playbook_for(asked)
+        playbook = playbook_for(asked, self.playbooks)
         facts = {"model": body["model"], "step": asked.step, "playbook": playbook.name, "fault": fault.kind}
         if fault.kind in REFUSALS:
             self.log.append(owner, "messages", facts, {"status": REFUSALS[fault.kind][0]})
@@ -102,9 +104,10 @@ def _refused(fault: ModelFault) -> Response:
     return response
 
 
-def create_app(home: Path, latency: float = 0.0) -> Flask:
-    """The stand-in as a WSGI application. `home` gets requests.jsonl; `latency` is seconds per reply."""
-    server = ModelServer(home, latency)
+def create_app(home: Path, latency: float = 0.0, playbooks: Sequence[Playbook] = ()) -> Flask:
+    """The stand-in as a WSGI application. `home` gets requests.jsonl; `latency` is seconds per reply; `playbooks` are
+    asked before the stand-in's own."""
+    server = ModelServer(home, latency, playbooks)
     app = Flask(__name__)
     app.before_request(_check_headers)
     app.after_request(_name_request)
