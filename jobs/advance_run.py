@@ -11,13 +11,15 @@ import time
 import structlog
 from redis.exceptions import RedisError
 
-from integrations.errors import Rejected, Unavailable
+from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.sandbox.leftovers import end_sandboxes_of
-from jobs import keys, queues
+from jobs import queues
+from jobs.breaker import Breaker
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease, hold
+from jobs.parking import park
 from jobs.roles import Ended, Slice, check, gate, make
 from jobs.runs import stop_asker
 from jobs.scripts import LeaseLost
@@ -49,10 +51,13 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
     end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
+    ledger = piece.conversation.ledger
+    ledger.balance()
     try:
-        ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _ROLES[spec.role](piece)
-    except Unavailable as error:
-        _wait(spec.run_id, error, world)
+        ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _work(piece)
+    except (Unavailable, Unauthorized) as error:
+        ledger.balance()
+        park(spec, ledger, error, world.redis)
         return
     except Rejected as error:
         ended = Ended("failed", str(error))
@@ -65,9 +70,18 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
             return
         ended = Ended("failed", f"internal error: {type(error).__name__}: {error}")
+    ledger.balance()
     if ended is None or not _finish(spec, ended, lease, world):
         lease.drop()
         queues.wake_run(world.redis, spec.run_id)
+
+
+def _work(piece: Slice) -> Ended | None:
+    """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
+    run_id, redis = piece.spec.run_id, piece.world.redis
+    if piece.spec.role != "gate" and (away := Breaker(redis).look(run_id)):
+        raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
+    return _ROLES[piece.spec.role](piece)
 
 
 def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
@@ -89,17 +103,10 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
+    Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # of a slice that died and shall not be repeated
     fail("finish_run", "before")
     finished = world.runs.finish(lease, event, heed_words=heed)
     fail("finish_run", "journaled")
     if finished:
         queues.wake_ticket(world.redis, spec.ticket_id)
     return finished
-
-
-def _wait(run_id: str, error: Unavailable, world: World) -> None:
-    failures = world.store.failed(run_id, "unavailable")
-    wait = error.retry_after or min(0.5 * 2**failures, 60.0)
-    _log.warning("the model is away", reason=str(error), failures=failures, wait_seconds=wait)
-    world.redis.set(keys.retry_at(run_id), 1, px=max(int(wait * 1000), 1))
-    queues.wake_run(world.redis, run_id, delay=wait)

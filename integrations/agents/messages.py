@@ -123,7 +123,11 @@ def result_entry(call_id: str, result: ToolResult) -> Entry:
     return Entry("tool_result", data if result.final is None else data | {"final": dict(result.final)})
 
 
-def turn_entry(stop_reason: str, usage: Mapping[str, Any], blocks: int, explanation: str = "") -> Entry:
-    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict."""
+def turn_entry(
+    stop_reason: str, usage: Mapping[str, Any], blocks: int, explanation: str = "", lowered: str = ""
+) -> Entry:
+    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict; `lowered` names the limit that did
+    not leave room for a reply of full length."""
     data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
-    return Entry("turn", data | {"explanation": explanation} if explanation else data)
+    said = {"explanation": explanation, "lowered": lowered}
+    return Entry("turn", data | {name: text for name, text in said.items() if text})

@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,20 @@ def _error(status: int, words: str, kind: str = "") -> Response:
 
 def _refused(fault: ModelFault) -> Response:
     status, kind = REFUSALS[fault.kind]
-    response = _error(status, f"The stand-in was asked to answer {status}.", kind)
+    reset = datetime.now(UTC) + timedelta(seconds=fault.seconds)
+    words = {
+        "credit": "Your credit balance is too low to access the Anthropic API.",
+        "usage_limit": "You have reached your specified API usage limits. You will regain access on "
+        f"{reset:%Y-%m-%d} at {reset:%H:%M} UTC.",
+    }
+    response = _error(status, words.get(fault.kind, f"The stand-in was asked to answer {status}."), kind)
     if fault.kind == "429":
         response.headers["retry-after"] = f"{fault.seconds:g}"
+    if fault.kind == "quota":
+        response.headers["anthropic-ratelimit-tokens-remaining"] = "0"
+        response.headers["anthropic-ratelimit-tokens-reset"] = reset.isoformat(timespec="seconds")
+        response.headers["anthropic-ratelimit-requests-remaining"] = "7"
+        response.headers["anthropic-ratelimit-requests-reset"] = (reset + timedelta(hours=1)).isoformat()
     return response
 
 
