@@ -19,7 +19,6 @@ from jobs.breaker import Breaker
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease, hold
-from jobs.parking import park
 from jobs.roles import Ended, Slice, check, gate, make
 from jobs.runs import stop_asker
 from jobs.scripts import LeaseLost
@@ -51,13 +50,11 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
     end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
-    ledger = piece.conversation.ledger
-    ledger.balance()
+    piece.conversation.ledger.balance()
     try:
         ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _work(piece)
     except (Unavailable, Unauthorized) as error:
-        ledger.balance()
-        park(spec, ledger, error, world.redis)
+        piece.conversation.park(error)
         return
     except Rejected as error:
         ended = Ended("failed", str(error))
@@ -70,7 +67,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
             return
         ended = Ended("failed", f"internal error: {type(error).__name__}: {error}")
-    ledger.balance()
+    piece.conversation.ledger.balance()
     if ended is None or not _finish(spec, ended, lease, world):
         lease.drop()
         queues.wake_run(world.redis, spec.run_id)
@@ -78,8 +75,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
 
 def _work(piece: Slice) -> Ended | None:
     """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
-    run_id, redis = piece.spec.run_id, piece.world.redis
-    if piece.spec.role != "gate" and (away := Breaker(redis).look(run_id)):
+    if piece.spec.role != "gate" and (away := piece.conversation.away()):
         raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
     return _ROLES[piece.spec.role](piece)
 

@@ -1,6 +1,6 @@
 """How a run waits: for a provider that is away, for the next day's budget, for credentials.
 
-Called by `jobs.advance_run` (to wait) and `jobs.runs` (to go on).
+Called by `jobs.runs.RunConversation`.
 
 Waiting costs the run nothing: no attempt, no iteration, no turn. The ticket hears of a long wait once, and once when it
 is over; short ones are silent. Comments are read meanwhile by `jobs.drive`.
@@ -27,11 +27,11 @@ LONGEST_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
-def park(spec: RunSpec, ledger: Ledger, error: IntegrationError, redis: Redis) -> float:
+def park(spec: RunSpec, ledger: Ledger, breaker: Breaker, error: IntegrationError, redis: Redis, now: float) -> float:
     """Let the run rest; returns for how many seconds. Everybody's time is the breaker's where it is open."""
-    wait = _wait(spec.run_id, error, redis, time.time())
+    wait = _wait(spec.run_id, error, breaker, redis, now)
     _log.warning("the run waits", reason=str(error), wait_seconds=round(wait, 1))
-    until = time.time() + wait
+    until = now + wait
     if wait > SILENT_SECONDS and abs(ledger.parked_until - until) > SILENT_SECONDS:
         _tell(spec, until, str(error), redis)
         ledger.park(until)
@@ -40,10 +40,10 @@ def park(spec: RunSpec, ledger: Ledger, error: IntegrationError, redis: Redis) -
     return wait
 
 
-def _wait(run_id: str, error: IntegrationError, redis: Redis, now: float) -> float:
+def _wait(run_id: str, error: IntegrationError, breaker: Breaker, redis: Redis, now: float) -> float:
     if isinstance(error, HeldBack) and error.retry_after:
         return error.retry_after
-    if known := Breaker(redis).look(run_id):
+    if known := breaker.look(run_id):
         return max(known.until - now, 0.1)
     failures = Store(redis).failed(run_id, "unavailable")
     named = error.retry_after if isinstance(error, Unavailable) else None

@@ -25,7 +25,7 @@ from jobs.failpoints import fail
 from jobs.lease import Lease
 from jobs.ledger import Ledger, used_by
 from jobs.loop import Words
-from jobs.parking import goes_on
+from jobs.parking import goes_on, park
 from jobs.scripts import run_script
 from jobs.store import KEPT_SECONDS, Store, text_of
 
@@ -201,6 +201,15 @@ class RunConversation:
             self._heard = True
             goes_on(self._spec, self.ledger, self._runs.redis)
         return total
+
+    def away(self) -> Open | None:
+        """Whether the run would have to wait for the provider now."""
+        return self._breaker.look(self._spec.run_id)
+
+    def park(self, error: IntegrationError) -> float:
+        """Rest because of this error, which is not the ticket's fault; returns for how many seconds."""
+        self.ledger.balance()
+        return park(self._spec, self.ledger, self._breaker, error, self._runs.redis, self._clock())
 
     def share_used(self) -> float:
         """How much of its tightest limit has been used, but for turns."""

@@ -24,7 +24,7 @@ from integrations.errors import Unavailable
 BASE_URL = "https://api.anthropic.com"
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 10.0
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN = 2
 
 
 @dataclass

@@ -54,7 +54,7 @@ def _translated_status(error: APIStatusError) -> IntegrationError:
         until = datetime.fromisoformat(f"{regained[1]}T{regained[2]}+00:00").timestamp()
         return Unavailable(f"Anthropic's usage limit is reached: {said}", max(1.0, until - time.time()))
     if error.status_code in _ACCOUNT_STATUS or error.type in _ACCOUNT_TYPES or _ACCOUNT_WORDS.search(said):
-        return Unauthorized(f"Anthropic refuses the key in ANTHROPIC_API_KEY: {said}")
+        return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {said}")
     # An error inside a stream comes with status 200; there only its type tells.
     if error.status_code in _RETRY_STATUS or error.status_code >= 500 or error.type in _RETRY_TYPES:
         return Unavailable(f"The model is not available now: {said}", _wait_named(error))

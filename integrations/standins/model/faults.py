@@ -1,4 +1,4 @@
-"""The ways in which the model misbehaves on request: POST /_faults {"kind", "times", "seconds"}."""
+"""The ways in which the model misbehaves on request: POST /_faults {"kind", "times", "seconds"}, DELETE to mend."""
 
 from __future__ import annotations
 
@@ -66,6 +66,10 @@ class ModelFaults:
                     fault.times -= 1
                     return fault
         return ModelFault("")
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
 
     def waiting(self) -> list[dict[str, Any]]:
         """What is still to come, as JSON."""

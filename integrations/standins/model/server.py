@@ -189,11 +189,13 @@ def _add_own(app: Flask, server: ModelServer) -> None:
     def log() -> Response:
         return jsonify(server.log.entries())
 
-    @app.route("/_faults", methods=["GET", "POST"])
+    @app.route("/_faults", methods=["GET", "POST", "DELETE"])
     def faults() -> tuple[Response, int] | Response:
         if request.method == "POST":
             try:
                 server.faults.add(ModelFault.read(request.get_json()))
             except ValueError as error:
                 return jsonify({"error": str(error)}), 400
+        if request.method == "DELETE":
+            server.faults.clear()
         return jsonify(server.faults.waiting())
