@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, ContextLimits, Entry, SpinningLimits, Toolbox
+from integrations.base import AgentOutcome, AgentTask, Entry, Toolbox
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
@@ -22,6 +22,7 @@ from integrations.sandbox.bubblewrap import CommandResult
 from jobs.briefs import checker_brief, maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
+from jobs.limits import context_limits, spinning_limits
 from jobs.loop import Criterion
 from jobs.runs import RunConversation
 from jobs.world import World
@@ -180,29 +181,11 @@ def _talk(piece: Slice, tools: Toolbox, brief: str) -> AgentOutcome | None:
         max_turns=spec.caps.turns,
         max_cost_usd=spec.caps.run_usd,
         effort=spec.effort,
-        spinning=_spinning_limits(spec),
-        context=_context_limits(spec),
+        spinning=spinning_limits(spec),
+        context=context_limits(spec),
     )
     deadline = time.monotonic() + piece.world.settings.slice_seconds
     return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
-
-
-def _spinning_limits(spec: RunSpec) -> SpinningLimits:
-    own = spec.policy.loop.spinning
-    return SpinningLimits(
-        same_result=own.same_result,
-        same_error=own.same_error,
-        alternating=own.alternating,
-        monologue=own.monologue,
-        unchanged_turns=own.unchanged_turns,
-        polling=own.polling,
-        no_progress_usd=spec.caps.no_progress_usd,
-    )
-
-
-def _context_limits(spec: RunSpec) -> ContextLimits:
-    own = spec.policy.loop.context
-    return ContextLimits(own.clear_at_tokens, own.keep_tool_uses, own.clear_at_least_tokens)
 
 
 def _set_up(piece: Slice, workspace: Workspace) -> Ended | None:
