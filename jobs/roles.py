@@ -14,7 +14,7 @@ from pathlib import Path
 
 from integrations.agents.skills import catalogue, skill_tools
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, ContextLimits, SpinningLimits, Toolbox
+from integrations.base import AgentOutcome, AgentTask, Toolbox
 from integrations.errors import Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
@@ -26,6 +26,7 @@ from jobs.briefs import maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.instructions import Instructions, read_instructions
+from jobs.limits import context_limits, spinning_limits
 from jobs.runs import RunConversation
 from jobs.world import World
 
@@ -132,30 +133,12 @@ def talk(
         brief=said,
         max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
         effort=spec.effort,
-        spinning=_spinning_limits(spec),
-        context=_context_limits(spec),
+        spinning=spinning_limits(spec),
+        context=context_limits(spec),
         idle_seconds=spec.caps.idle_seconds,
     )
     deadline = time.monotonic() + piece.world.settings.slice_seconds
     return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
-
-
-def _spinning_limits(spec: RunSpec) -> SpinningLimits:
-    own = spec.policy.loop.spinning
-    return SpinningLimits(
-        same_result=own.same_result,
-        same_error=own.same_error,
-        alternating=own.alternating,
-        monologue=own.monologue,
-        unchanged_turns=own.unchanged_turns,
-        polling=own.polling,
-        no_progress_usd=spec.caps.no_progress_usd,
-    )
-
-
-def _context_limits(spec: RunSpec) -> ContextLimits:
-    own = spec.policy.loop.context
-    return ContextLimits(own.clear_at_tokens, own.keep_tool_uses, own.clear_at_least_tokens)
 
 
 def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
