@@ -27,17 +27,27 @@ def written(node: ast.AST) -> str:
 
 def digest_of(node: ast.AST) -> str:
     """The same for the same code, whatever its name, docstring, annotations or layout."""
-    node = copy.deepcopy(node)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.arg):
-            inner.annotation = None
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner.returns = None
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            inner.body = without_docstring(inner.body)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        node.name = ""
-    return hashlib.sha256(ast.dump(node).encode()).hexdigest()[:12]
+    parts: list[str] = []
+    _say(node, parts, named=False)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _say(node: object, parts: list[str], *, named: bool = True) -> None:
+    if isinstance(node, list):
+        parts.append("[")
+        for item in node:
+            _say(item, parts)
+        return
+    if not isinstance(node, ast.AST):
+        parts.append(repr(node))
+        return
+    parts.append(type(node).__name__)
+    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+    for field in node._fields:
+        if field in ("annotation", "returns", "ctx") or (field == "name" and not named):
+            continue
+        value = getattr(node, field, None)
+        _say(without_docstring(value) if documented and field == "body" and value else value, parts)
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
