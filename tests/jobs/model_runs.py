@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,8 +79,8 @@ def advance(
 
 
 def use_up(redis: Redis, model: Model, name: str, ticket_id: str, caps: Caps) -> AgentOutcome | float:
-    """Run after run on the ticket until one is refused; what others hold is waited for."""
-    for number in itertools.count():
+    """Run after run on the ticket until one is refused, or a hundred; what others hold is waited for."""
+    for number in range(100):
         spec = spec_of(f"{name}-{number}", ticket_id, caps)
         outcome = advance(redis, model, spec)
         while isinstance(outcome, float) and outcome <= 3.0:
@@ -91,4 +90,4 @@ def use_up(redis: Redis, model: Model, name: str, ticket_id: str, caps: Caps) ->
             assert outcome is not None
             return outcome
         redis.srem(keys.RUNS, spec.run_id)
-    raise AssertionError("unreachable")
+    raise AssertionError("a hundred runs were not refused")
