@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from integrations.results import Proposal, ProposedCriterion, Question
+from integrations.results import Proposal, Question
 from integrations.values import Ticket
+from jobs.contract import stated
 from jobs.loop import Contract, Loop
 from jobs.messages.text import inline, version_of
+from jobs.wording import item_of
 
 
 def question_message(ticket: Ticket) -> str:
@@ -28,28 +30,27 @@ def started_again_message(by: str) -> str:
 
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's contract, with the three ways to answer it."""
+    wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
     parts = [
-        (
-            f"I need a finish line before I start on **{inline(loop.ticket.title)}**. I propose "
-            f"({proposal.confidence} confidence):"
-        ),
-        "\n".join(f"{n}. {_proposed(c)}" for n, c in enumerate(proposal.criteria, 1)),
+        f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**. {inline(proposal.summary)}".strip(),
+        f"I propose ({proposal.confidence} confidence):\n\n{wanted}",
     ]
-    if proposal.summary:
-        parts.insert(1, inline(proposal.summary))
     if proposal.questions:
         parts.append("Open questions:\n" + "\n".join(f"- {_asked(q)}" for q in proposal.questions[:3]))
     parts.append(
-        "Answer `ok` to start with this list, send a list of your own to replace it, answer in other words for a new "
-        "proposal, or `/cancel`. Nothing more is spent until then."
+        "Answer `ok` to start with this list, change it (`drop 2`, `2: new text`, `add: …`), send a list of your own, "
+        "answer in other words for a new proposal, or `/cancel`. Nothing more is spent until then."
     )
     return "\n\n".join(parts)
 
 
-def _proposed(c: ProposedCriterion) -> str:
-    if c.command:
-        return f"{inline(c.text)} (`{inline(c.command)}`)"
-    return f"{inline(c.text)} (evidence: {inline(c.evidence)})" if c.evidence else inline(c.text)
+def _why_asked(ticket: Ticket) -> str:
+    own = stated(ticket.description)
+    if own.vague:
+        return "Nobody could check " + "; ".join(f"“{inline(text)}”" for text in own.vague[:3]) + ", so I ask"
+    if own.left_out:
+        return "The ticket's list is longer than one contract holds, so I ask"
+    return "I need a finish line"
 
 
 def _asked(question: Question) -> str:
@@ -60,7 +61,8 @@ def _asked(question: Question) -> str:
 def agreed_message(loop: Loop) -> str:
     """The policy agrees to the proposal by itself."""
     assert loop.contract
-    lines = "\n".join(f"- {c.text}" + (f" (`{c.command}`)" if c.command else "") for c in loop.contract.criteria)
+    named = ((c, c.command and f"`{c.command}`" not in c.text) for c in loop.contract.criteria)
+    lines = "\n".join(f"- {c.text}" + (f" (`{c.command}`)" if more else "") for c, more in named)
     return (
         f"The ticket has no finish line of its own, so this is the contract {version_of(loop.contract)}:\n\n{lines}\n\n"
         "A **Done when** list in the description replaces it at any time."
