@@ -31,8 +31,9 @@ def started_again_message(by: str) -> str:
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's contract, with the three ways to answer it."""
     wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
+    why = f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
-        f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**. {inline(proposal.summary)}".strip(),
+        f"{why} {inline(proposal.summary)}".strip(),
         f"I propose ({proposal.confidence} confidence):\n\n{wanted}",
     ]
     if proposal.questions:
