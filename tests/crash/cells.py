@@ -54,6 +54,7 @@ ADVANCING = {
     "setup": ("done", "journaled"),
     "brief": ("done", "journaled"),
     "model_call": ("before",),
+    "reserve": ("before", "journaled"),
     "block": ("done", "journaled"),
     "charge": ("before", "journaled"),
     "turn": ("done", "journaled"),

@@ -29,17 +29,26 @@ def model(tmp_path: Path) -> Iterator[Model]:
 
 @pytest.mark.parametrize("scope", ["run", "ticket", "day"])
 def test_eight_runs_at_once_bill_no_more_than_the_cap(redis: Redis, model: Model, scope: str) -> None:
-    caps = AMPLE.model_copy(update={f"{scope}_usd": 0.02 if scope == "run" else 0.1})
+    caps = AMPLE.model_copy(update={f"{scope}_usd": 0.022 if scope == "run" else 0.1})
 
     def work(number: int) -> AgentOutcome | float:
-        return use_up(redis, model, f"r{number}", f"t{number}" if scope == "day" else "t", caps)
+        return use_up(
+            redis,
+            model,
+            f"r{number}",
+            f"t{number}" if scope == "day" else "t",
+            caps,
+            most_runs=3 if scope == "run" else 100,
+        )
 
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(work, range(8)))
     bills = model.bills()
     cap = caps.run_usd * len(Runs(redis).of("t")) if scope == "run" else 0.1
-    assert sum(bills) <= cap
-    if scope == "day":
+    assert 0 < sum(bills) <= cap
+    if scope == "run":
+        assert all(Runs(redis).usage(run_id).cost_usd <= caps.run_usd for run_id in Runs(redis).of("t"))
+    elif scope == "day":
         assert all(isinstance(outcome, float) and outcome > 60 for outcome in outcomes)
     else:
         reasons = {outcome.summary for outcome in outcomes if isinstance(outcome, AgentOutcome)}
