@@ -1,7 +1,8 @@
 """What the gate costs beside the command itself. Run: python -m tests.benchmarks.bench_gate [files] [rounds]
 
-Not a test: times depend on the machine, the ratio less so. Plain is `git worktree add` and the command in the sandbox;
-the gate has fresh checkouts of its own, base copies, the tamper guard and evidence on top. Both take turns.
+Not a test: times depend on the machine, the ratio less so. Plain is `git worktree add` and the command without a
+sandbox. The gate is its parts put together here: comparison, guard, base copies, checkout, sandbox; without Redis,
+setup commands and the run at the base commit. All take turns.
 """
 
 from __future__ import annotations

@@ -262,7 +262,7 @@ TRICKS = [
 TABLE = "import pytest\n\nCASES = [(1, 1), (2, 4)]\n\n\n@pytest.mark.parametrize(('a', 'b'), CASES)\ndef test_square(a, b):\n    assert square(a) == b\n"
 LOOP = "CASES = [(1, 1), (2, 4)]\n\n\ndef test_square():\n    for a, b in CASES:\n        assert square(a) == b\n"
 
-# Written after the guard, to see what it had not been written for.
+# Thought of later, when looking for holes; the guard was mended for several of these before they first ran here.
 LATER = [
     edit("the expected value is computed", T, "def test_a():\n    want = 3\n    got = add(1, 2)\n    assert got == want\n",
          "def test_a():\n    got = add(1, 2)\n    want = got\n    assert got == want\n", "assertion_weakened"),

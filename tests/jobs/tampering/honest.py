@@ -137,7 +137,7 @@ func TestAdd(t *testing.T) {
 """
 PAIR = "def test_a():\n    cart = Cart()\n    cart.put('pen', 2)\n    assert cart.total == 2\n    assert cart.items == ['pen']\n"
 
-# Written after the guard, to see what it had not been written for.
+# Thought of later, when looking for holes; the guard was mended for several of these before they first ran here.
 LATER = [
     edit("a new class in an existing file", S, SUITE, SUITE + "\n\nclass More(unittest.TestCase):\n    def setUp(self):\n        self.cart = Cart()\n\n    def test_more(self):\n        self.assertEqual(self.cart.total, 0)\n"),
     edit("a new fixture and tests that use it", T, CART, "import pytest\n" + CART + "\n\n@pytest.fixture\ndef cart():\n    return Cart()\n\n\ndef test_empty(cart):\n    assert cart.total == 0\n"),
