@@ -10,10 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from integrations.base import Comment, Reaction, Review
-from integrations.events import EscalationUnanswered, ReviewSubmitted, TicketCommented, TicketReacted
+from integrations.base import Comment, PullRequest, Reaction, Review
+from integrations.events import (
+    BranchPushed,
+    EscalationUnanswered,
+    PullRequestClosed,
+    PullRequestMerged,
+    ReviewSubmitted,
+    TicketCommented,
+    TicketReacted,
+)
 from integrations.values import Person
-from jobs.loop import Loop, Stage
+from jobs.loop import OPEN, Loop, Stage
 
 CALLS = 3
 """A call for a person and two reminders; whoever has not answered then will not."""
@@ -92,6 +100,18 @@ def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmi
         for review in reviews
         if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested", "dismissed")
     ]
+
+
+def changed(
+    loop: Loop, now: PullRequest
+) -> type[PullRequestMerged] | type[PullRequestClosed] | type[BranchPushed] | None:
+    """What happened to the loop's pull request, None for nothing. One that was closed before its ticket was taken up
+    again does not end the new work."""
+    if now.merged:
+        return PullRequestMerged
+    if now.state != "open":
+        return PullRequestClosed if loop.stage in OPEN else None
+    return None if now.head_sha in {loop.head_sha, loop.pushed_sha} else BranchPushed
 
 
 def written_at(said: Comment | Reaction) -> float:
