@@ -52,14 +52,25 @@ Role = Literal["agent", "working", "review", "done", "needs_human", "triage"]
 
 
 @dataclass(frozen=True)
+class Reaction:
+    """An emoji that somebody put on a comment, by its short name, as 'eyes'."""
+
+    id: str
+    emoji: str
+    author: Person
+    created_at: str = ""
+
+
+@dataclass(frozen=True)
 class Comment:
-    """A comment as the tracker shows it now."""
+    """A comment as the tracker shows it now, with the emoji that are on it."""
 
     id: str
     ticket_id: str
     body: str
     author: Person
     created_at: str = ""
+    reactions: tuple[Reaction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ class Tracker(Protocol):
         """Replace the comment's text. Raises `NotFound` when it was deleted."""
 
     def fetch_comment(self, comment_id: str) -> Comment:
-        """The comment now, its author's permission looked up. Raises `NotFound`."""
+        """The comment now, the permission of its author and of those who reacted looked up. Raises `NotFound`."""
 
     def comments(self, ticket_id: str) -> Iterable[Comment]:
         """All comments of the ticket, oldest first."""
@@ -237,8 +248,8 @@ class Entry:
     turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
     others belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"},
     and "final" where the tool gave one ·
-    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent · outcome: how it
-    ended."""
+    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, and
+    "evidence" where the gate noted what it ran · outcome: how it ended."""
 
     kind: EntryKind
     data: Mapping[str, Any]

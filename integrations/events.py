@@ -24,11 +24,12 @@ class _Event(Value):
 
 
 class TicketMoved(_Event):
-    """The ticket's column changed, or may have. `ticket` is filled by `jobs.gather`."""
+    """The ticket's column changed, or may have. `jobs.gather` fills in `ticket`, and `moving`: a move of ours waits."""
 
     kind: Literal["TicketMoved"] = "TicketMoved"
     column: str = ""
     ticket: Ticket | None = None
+    moving: bool = False
 
 
 class TicketEdited(_Event):
@@ -140,7 +141,7 @@ class ChecksReported(_CodeHostEvent):
 
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.policy` read it,
-    as JSON."""
+    as JSON; `branch_sha` is our branch's head, empty where there is none, None where nobody looked."""
 
     kind: Literal["WorkspaceReady"] = "WorkspaceReady"
     generation: int
@@ -148,6 +149,7 @@ class WorkspaceReady(_Event):
     base_branch: str
     base_sha: str
     policy: str
+    branch_sha: str | None = None
 
 
 class RunFinished(_Event):

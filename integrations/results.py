@@ -16,7 +16,8 @@ class Evidence(Value):
     """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
 
     `exit_codes` are those of every run at this commit: more than one where a failure was tried again. `before` is the
-    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change."""
+    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change. `own`
+    is the exit code with the change's own tests and configuration where `exit_code` is that with the base commit's."""
 
     name: str
     command: str
@@ -26,6 +27,7 @@ class Evidence(Value):
     seconds: float = 0.0
     exit_codes: tuple[int, ...] = ()
     before: int | None = None
+    own: int | None = None
 
     @property
     def flaky(self) -> bool:
@@ -93,9 +95,13 @@ class Verdict(Value):
     no_change_needed: bool = False
 
 
+EvidenceKind = Literal["test", "command output", "file and line"]
+"""What the checker can bring as evidence: a test that it saw pass, what a command printed, a place in the files."""
+
+
 class ProposedCriterion(Value):
     """A criterion as the planner proposes it: with a command that Loopline can run, or the kind of evidence that the
-    checker has to find."""
+    checker has to find, one of `EvidenceKind`."""
 
     text: str
     command: str = ""

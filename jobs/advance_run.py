@@ -1,4 +1,4 @@
-"""The job that advances one run by one slice: a maker's turns, the gate's commands, or a checker's turns.
+"""The job that advances one run by one slice: some turns of an agent in its role, or the gate's commands.
 
 Woken by `StartRun`, by itself and by the reconciler; the run's lease decides who works. It holds the model key and the
 sandbox and no other token: what it brings about is an event in the ticket's mailbox, and commits in the local mirror.
@@ -7,24 +7,40 @@ sandbox and no other token: what it brings about is an event in the ticket's mai
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
+from integrations.results import RunRole
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
+from jobs.checking import check
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
+from jobs.gate import gate
+from jobs.judging import judge
 from jobs.lease import Lease, hold
-from jobs.roles import Ended, Slice, check, gate, make
+from jobs.owners import deaths
+from jobs.planning import plan
+from jobs.roles import Ended, Slice, make
 from jobs.runs import stop_asker
+from jobs.scouting import scout
 from jobs.scripts import LeaseLost
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 3
-_ROLES = {"maker": make, "gate": gate, "checker": check}
+GIVE_UP_AFTER_DEATHS = 5
+_ROLES: dict[RunRole, Callable[[Slice], Ended | None]] = {
+    "planner": plan,
+    "scout": scout,
+    "maker": make,
+    "gate": gate,
+    "judge": judge,
+    "checker": check,
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -50,7 +66,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
     try:
-        ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _ROLES[spec.role](piece)
+        ended = _given_up(spec, lease, world) or _ROLES[spec.role](piece)
     except Unavailable as error:
         _wait(spec.run_id, error, world)
         return
@@ -70,6 +86,15 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         queues.wake_run(world.redis, spec.run_id)
 
 
+def _given_up(spec: RunSpec, lease: Lease, world: World) -> Ended | None:
+    """What ends a run before its next slice."""
+    if world.runs.must_stop(spec.run_id):
+        return Ended("stopped")
+    if deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
+        return Ended("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
+    return None
+
+
 def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
     """Tell the ticket. A maker that is done goes on when a person's words came in meanwhile."""
     if ended.outcome == "stopped" and not world.runs.must_stop(spec.run_id):
@@ -84,8 +109,14 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         outcome=ended.outcome,
         summary=ended.summary[:4000],
         head_sha=ended.head_sha,
+        tree=ended.tree,
         evidence=ended.evidence,
+        tampering=ended.tampering,
+        stray=ended.stray,
         verdict=ended.verdict,
+        proposal=ended.proposal,
+        plan=ended.plan,
+        judgement=ended.judgement,
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}

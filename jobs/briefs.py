@@ -12,13 +12,17 @@ from pathlib import Path
 from integrations.results import Evidence
 from jobs.commands import RunSpec
 
+OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
-def system_text(spec: RunSpec, agents_md: str) -> str:
-    """The role's rules, then the repository's own instructions from its base branch."""
+def system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
+    """The role's rules, then the repository's own instructions and list of skills from its base branch.
+
+    A judge gets none: it weighs the contract against the evidence and nothing else."""
     rules = (_PROMPTS / f"{spec.role}.md").read_text(encoding="utf-8").strip()
-    own = "\n\n".join(part for part in (spec.policy.instructions, agents_md.strip()) if part)
+    given = () if spec.role == "judge" else (spec.policy.instructions, agents_md.strip(), skills)
+    own = "\n\n".join(part for part in given if part)
     return rules + (f"\n\n{_fence(spec, 'repository', own)}" if own else "")
 
 
@@ -34,19 +38,80 @@ def maker_brief(spec: RunSpec) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def planner_brief(spec: RunSpec) -> str:
+    """Ticket, words of people, and the checks that hold in any case."""
+    checks = "\n".join(f"- {check.name}: `{check.run}`" for check in spec.policy.loop.checks)
+    parts = [
+        _ticket(spec),
+        "## Checks\n\nThese commands of the repository are in every contract already; do not propose them again:\n\n"
+        + _fence(spec, "repository", checks or "(none)"),
+        _words(spec),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def scout_brief(spec: RunSpec) -> str:
+    """Ticket, contract and words of people."""
+    return "\n\n".join(part for part in (_ticket(spec), _contract(spec), _words(spec)) if part)
+
+
+def judge_brief(spec: RunSpec, diff: str) -> str:
+    """Ticket, contract, what Loopline saw, the diff, and what the maker claims."""
+    parts = [
+        _ticket(spec),
+        _contract(spec),
+        _words(spec),
+        _proof(spec, OUTPUT_FOR_JUDGE),
+        _suspicions(spec),
+        "## Diff\n\n" + _fence(spec, "diff", diff or "(empty)"),
+        "## Claim\n\nWhat the maker says about its own work, unchecked:\n\n"
+        + _fence(spec, "claim", spec.summary[:CLAIM_CHARACTERS] or "(nothing)"),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def checker_brief(spec: RunSpec, diff: str) -> str:
-    """Ticket, contract, Loopline's evidence and the diff; not the maker's talk."""
-    evidence = "\n".join(_evidence_line(e) for e in spec.evidence) or "- no criterion names a command"
+    """Ticket, contract, Loopline's evidence, what looks like tampering, and the diff; not the maker's talk."""
     parts = [
         _ticket(spec),
         f"The commit under review is {spec.start_sha}; it was made from {spec.base_sha}.",
         _contract(spec),
         _words(spec),
-        "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:\n\n"
-        + _fence(spec, "evidence", evidence),
+        _proof(spec, OUTPUT_FOR_CHECKER),
+        _suspicions(spec),
         "## Diff\n\n" + _fence(spec, "diff", diff or "(empty)"),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _proof(spec: RunSpec, characters: int) -> str:
+    """Each command that Loopline ran with how it ended, then the tails of what they printed."""
+    lines = "\n".join(_proof_line(e) for e in spec.evidence) or "- no criterion names a command"
+    outputs = "\n\n".join(f"output of {e.name}:\n{e.output[-characters:].strip()}" for e in spec.evidence if e.output)
+    shown = f"{lines}\n\n{outputs}" if outputs else lines
+    return "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:\n\n" + _fence(
+        spec, "evidence", shown
+    )
+
+
+def _proof_line(e: Evidence) -> str:
+    notes = [_evidence_line(e)]
+    if e.flaky:
+        notes.append(f"FLAKY, which proves nothing: at this commit it ended with {', '.join(map(str, e.exit_codes))}")
+    if e.before is not None:
+        notes.append(f"without the change it ended with {e.before}")
+    return "; ".join(notes)
+
+
+def _suspicions(spec: RunSpec) -> str:
+    if not spec.tampering:
+        return ""
+    lines = "\n".join(
+        f"- {t.kind}: {t.path}{f':{t.line}' if t.line else ''}: {' '.join(t.text.split())[:200]}"
+        for t in spec.tampering
+    )
+    told = "Places where the change touches what it is checked by. Say for each whether it hides that something fails:"
+    return f"## Possible tampering\n\n{told}\n\n{_fence(spec, 'tampering', lines)}"
 
 
 def _ticket(spec: RunSpec) -> str:
@@ -56,7 +121,8 @@ def _ticket(spec: RunSpec) -> str:
 
 def _contract(spec: RunSpec) -> str:
     lines = [
-        f"- [{c.id}] {' '.join(c.text.split())}" + (f" (command: `{c.command}`)" if c.command else "")
+        f"- [{c.id}] {' '.join(c.text.split())}"
+        + (f" (command: `{c.command}`)" if c.command else f" (evidence: {c.evidence})" if c.evidence else "")
         for c in spec.contract.criteria
     ]
     return f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n" + "\n".join(lines)
@@ -86,4 +152,5 @@ def _evidence_line(e: Evidence) -> str:
 
 def _fence(spec: RunSpec, name: str, text: str) -> str:
     mark = hashlib.sha256(spec.run_id.encode()).hexdigest()[:8]
-    return f"<{name}-{mark}>\n{text.strip()}\n</{name}-{mark}>"
+    inside = text.replace(f"-{mark}>", "-…>").strip()  # whoever knows the run's id knows the mark
+    return f"<{name}-{mark}>\n{inside}\n</{name}-{mark}>"

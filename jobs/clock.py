@@ -16,7 +16,7 @@ from jobs import dispatch, keys, queues
 from jobs.failpoints import fail
 from jobs.journal import Journal
 from jobs.lease import OWNER, Lease, hold
-from jobs.owners import drop_leases_of_the_dead
+from jobs.owners import clear_away_the_dead
 from jobs.runs import Runs
 from jobs.scripts import LeaseLost
 from jobs.settings import Settings
@@ -33,7 +33,7 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
     """Lead when nobody else does, until `stop`; survives a Redis that comes and goes."""
     while not stop.is_set():
         try:
-            drop_leases_of_the_dead(redis, settings.home)
+            clear_away_the_dead(redis, settings.home)
             with hold(redis, LEADER) as lease:
                 if lease:
                     _log.info("leading")
@@ -54,7 +54,7 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
         now = time.monotonic()
         if now >= next_reconcile:
             next_reconcile = now + RECONCILE_SECONDS
-            drop_leases_of_the_dead(redis, settings.home)
+            clear_away_the_dead(redis, settings.home)
             reconcile(redis)
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds

@@ -62,10 +62,11 @@ class RunSpec(Value):
 
 
 class MoveTicket(Value):
-    """Put the ticket into the column that has this role in its team."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, if it is in that one now."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
+    only_from: Column | None = None
 
 
 class PostComment(Value):
@@ -118,11 +119,12 @@ class LinkPullRequest(Value):
 
 
 class PrepareWorkspace(Value):
-    """Mirror the repository and read its policy; answers `WorkspaceReady`."""
+    """Mirror the repository, read its policy and look where `branch` is; answers `WorkspaceReady`."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
     generation: int
     repository: str
+    branch: str = ""
 
 
 class StartRun(Value):

@@ -1,92 +1,99 @@
-"""From a ticket's words and a repository's checks to the list of criteria. Pure; called by `jobs.workflow`."""
+"""From words to the frozen list of criteria: the ticket's own, the planner's, a person's. Pure; called by
+`jobs.workflow`. The repository's checks are in every contract.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from integrations.results import Proposal
+from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Ticket
+from jobs.amending import amended, consents
+from jobs.criteria import MAX_CRITERIA, criteria_in, items_in
 from jobs.loop import Contract, Criterion
 from jobs.policy import RepositoryPolicy
+from jobs.vague import uncheckable
+from jobs.wording import command_in, criterion_of
 
-_HEADING = re.compile(r"^\s*(?:#{1,6}\s*|\*\*|__)?(?P<title>[^\n*_#:]+?)\s*:?\s*(?:\*\*|__)?\s*:?\s*$")
-_FINISH_LINES = frozenset({"done when", "acceptance criteria", "definition of done", "finish line"})
-_ITEM = re.compile(r"^\s*(?:[-*+]|\d{1,2}[.)])\s+(?:\[[ xX]\]\s+)?(?P<text>\S.*)$")
-_YES = re.compile(r"\s*(ok|okay|yes|agreed)\s*[.!]*\s*", re.IGNORECASE)
-_CODE = re.compile(r"`([^`\n]+)`")
-_COMMAND_WORDS = re.compile(r"\b(pass(?:es)?|succeeds?|exits?|runs?|is clean|is green|works?)\b", re.IGNORECASE)
-MAX_CRITERIA = 20
-
-
-def criteria_in(text: str) -> list[str]:
-    """The items below a 'Done when' or 'Acceptance criteria' heading; empty when there is none.
-
-    The list ends at the next heading or at a paragraph after it."""
-    found: list[str] = []
-    inside = False
-    for line in text.splitlines():
-        item = _ITEM.match(line)
-        if inside and item:
-            found.append(item["text"].strip())
-        elif inside and found and line.strip() and not line.startswith((" ", "\t")):
-            break
-        elif not item and (heading := _HEADING.match(line)):
-            inside = heading["title"].strip().lower() in _FINISH_LINES or (inside and not line.strip())
-    return found[:MAX_CRITERIA]
+__all__ = [
+    "Stated", "agree", "answered", "command_in", "contract_of", "criteria_in", "items_in", "may_start_alone",
+    "proposed", "stated", "wanted_by",
+]  # fmt: skip
 
 
-def items_in(text: str) -> list[str]:
-    """The list items of an answer; none where it has no list."""
-    return [m["text"].strip() for m in map(_ITEM.match, text.splitlines()) if m][:MAX_CRITERIA]
+@dataclass(frozen=True)
+class Stated:
+    """What a ticket itself says done means. `vague` are those of its criteria that nobody can check; `left_out` is how
+    many there are beyond `MAX_CRITERIA`."""
+
+    criteria: tuple[ProposedCriterion, ...] = ()
+    vague: tuple[str, ...] = ()
+    left_out: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be worked on as it is: there are criteria, all of them are taken, all can be checked."""
+        return bool(self.criteria) and not self.vague and not self.left_out
 
 
-def command_in(text: str) -> str:
-    """The command that a criterion names: the first `code` of an item that says it passes, runs, exits.
-
-    'a `--json` flag exists' names no command, '`pytest tests/auth` passes' does."""
-    code = _CODE.search(text)
-    if not code or not _COMMAND_WORDS.search(_CODE.sub("", text)):
-        return ""
-    command = code[1].strip()
-    return command if re.match(r"[A-Za-z0-9_./]", command) else ""
+def stated(description: str) -> Stated:
+    """The ticket's own criteria."""
+    found = criteria_in(description)
+    criteria = tuple(criterion_of(text) for text in found[:MAX_CRITERIA])
+    vague = tuple(c.text for c in criteria if not c.command and uncheckable(c.text))
+    return Stated(criteria, vague, max(0, len(found) - MAX_CRITERIA))
 
 
 def wanted_by(description: str) -> list[str]:
-    """The ticket's own finish line."""
-    return criteria_in(description)
+    """The ticket's own finish line, to see whether an edit has changed it."""
+    return criteria_in(description)[:MAX_CRITERIA]
+
+
+def contract_of(criteria: Iterable[ProposedCriterion], policy: RepositoryPolicy, version: int = 1) -> Contract:
+    """These criteria as c1, c2, … and the repository's checks as k1, k2, …. `version` is raised by the caller when the
+    ticket's words changed."""
+    own = [
+        Criterion(id=f"c{n}", text=c.text, command=c.command, evidence=c.evidence) for n, c in enumerate(criteria, 1)
+    ]
+    checks = [
+        Criterion(id=f"k{n}", text=f"{check.name} (repository check)", command=check.run)
+        for n, check in enumerate(policy.loop.checks, 1)
+    ]
+    return Contract(criteria=(*own, *checks), version=version)
+
+
+def proposed(proposal: Proposal, policy: RepositoryPolicy, version: int = 1) -> Contract:
+    """The planner's contract as it stands, once a person or the policy has agreed."""
+    return contract_of(proposal.criteria, policy, version)
+
+
+def may_start_alone(proposal: Proposal, policy: RepositoryPolicy) -> bool:
+    """Whether nobody needs to be asked: the policy says `auto`, there are checks, and nothing is doubtful."""
+    certain = proposal.confidence != "low" and not proposal.questions and bool(proposal.criteria)
+    return policy.loop.contract == "auto" and bool(policy.loop.checks) and certain
 
 
 def agree(description: str, policy: RepositoryPolicy) -> Contract | None:
-    """The contract that the ticket's own words give, or None when there is no finish line and one must be proposed."""
-    items = [Criterion(id="", text=text, command=command_in(text)) for text in wanted_by(description)]
-    return _contract(items, policy)
-
-
-def proposed(proposal: Proposal, policy: RepositoryPolicy) -> Contract:
-    """The contract that the planner proposes, with the repository's checks."""
-    items = [Criterion(id="", text=c.text, command=c.command, evidence=c.evidence) for c in proposal.criteria]
-    return _contract(items, policy) or Contract(criteria=())
+    """The contract that the ticket's own words give, or None when one must be proposed: there is no finish line, or
+    not all of it can be checked."""
+    found = stated(description)
+    return contract_of(found.criteria, policy) if found.complete else None
 
 
 def answered(text: str, ticket: Ticket, proposal: Proposal | None, policy: RepositoryPolicy) -> Contract | None:
-    """The contract in a person's answer: 'ok' takes the proposal (without one the title), a list is the contract.
+    """The contract in a person's answer to our question, or None when its words are for the planner.
 
-    Other words are a criterion where nothing was proposed; else None, since they are meant for the planner."""
-    if _YES.fullmatch(text):
-        title = [Criterion(id="", text=ticket.title)]
-        return proposed(proposal, policy) if proposal else _contract(title, policy)
-    items = criteria_in(text) or items_in(text)
-    if not items and proposal is None:
-        items = [" ".join(text.split())]
-    return _contract([Criterion(id="", text=item, command=command_in(item)) for item in items], policy)
+    'ok' takes the proposal, or without one the ticket's title; a list is the contract; changes are made to the
+    proposal (see `jobs.amending`). Without a proposal other words are one criterion."""
+    if proposal is not None:
+        wanted = amended(text, proposal)
+    elif consents(text):
+        wanted = (criterion_of(ticket.title),)
+    else:
+        wanted = tuple(criterion_of(item) for item in _wanted_in(text))
+    return contract_of(wanted[:MAX_CRITERIA], policy) if wanted else None
 
 
-def _contract(wanted: list[Criterion], policy: RepositoryPolicy) -> Contract | None:
-    if not wanted:
-        return None
-    numbered = tuple(c.model_copy(update={"id": f"c{n}"}) for n, c in enumerate(wanted, 1))
-    checks = tuple(
-        Criterion(id=f"k{n}", text=f"{check.name} (repository check)", command=check.run)
-        for n, check in enumerate(policy.loop.checks, 1)
-    )
-    return Contract(criteria=numbered + checks)
+def _wanted_in(answer: str) -> Sequence[str]:
+    return criteria_in(answer) or items_in(answer)

@@ -65,7 +65,8 @@ def dispatch(redis: Redis, consumer: str, wait_ms: int, journal: Journal | None 
         entries = [entry for _, rows in fresh or [] for entry in rows]
     named = {entry: {text_of(name): value for name, value in fields.items()} for entry, fields in entries if fields}
     if journal and named:
-        journal.write([(text_of(entry), fields) for entry, fields in named.items()], time.time())
+        rows = [(text_of(entry), fields) for entry, fields in named.items()]
+        journal.write(rows, time.time(), again=bool(unfinished[1]))
     for entry_id, _ in entries:
         fail("dispatch", "before")
         if entry_id in named:

@@ -11,6 +11,7 @@ import structlog
 from integrations.base import OUR_MARK
 from integrations.errors import NotFound
 from integrations.events import (
+    BranchPushed,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -20,9 +21,12 @@ from integrations.events import (
     TicketCommented,
     TicketEdited,
     TicketMoved,
+    TicketReacted,
     TicketRemoved,
 )
 from integrations.values import Person
+from jobs.commands import MoveTicket
+from jobs.missed import written_at
 from jobs.world import World
 
 _log = structlog.get_logger(__name__)
@@ -31,18 +35,26 @@ _log = structlog.get_logger(__name__)
 def gather(event: Event, world: World) -> Event | None:
     """The event as it is true now; None when there is nothing to decide. Raises `Unavailable`."""
     match event:
-        case TicketMoved() | TicketEdited():
+        case TicketMoved():
+            return _ticket(event.model_copy(update={"moving": is_moving(event.ticket_id, world)}), world)
+        case TicketEdited():
             return _ticket(event, world)
         case TicketRemoved():
             return _removed(event, world)
         case TicketCommented():
             return _comment(event, world)
+        case TicketReacted():
+            return _reaction(event, world)
         case ReviewSubmitted():
             return _review(event, world)
         case PullRequestCommented() if OUR_MARK in event.body:
             return None
         case PullRequestCommented():
             return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})
+        case BranchPushed():
+            return event.model_copy(
+                update={"head_sha": world.code_host.branch_head(event.repository, event.branch) or ""}
+            )
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _pull_request(event, world)
         case _:
@@ -62,6 +74,11 @@ def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
     return event.model_copy(update={"ticket": ticket})
 
 
+def is_moving(ticket_id: str, world: World) -> bool:
+    """Whether a move of ours still waits for the tracker: the card may not be where it belongs yet."""
+    return any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket_id, "outer"))
+
+
 def _removed(event: TicketRemoved, world: World) -> Event | None:
     """A removal may be old news: tickets come back from the trash."""
     try:
@@ -77,7 +94,23 @@ def _comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    return event.model_copy(update={"body": comment.body, "author": comment.author})
+    shown = {"body": comment.body, "author": comment.author, "at": written_at(comment) or event.at}
+    return event.model_copy(update=shown)
+
+
+def _reaction(event: TicketReacted, world: World) -> Event | None:
+    """Only what somebody who may steer put on a comment of ours, and has left there."""
+    reacted = event.author.id if event.author else ""
+    if reacted == world.tracker.viewer().id:
+        return None  # our own 👀 are many: no request for them
+    try:
+        comment = world.tracker.fetch_comment(event.comment_id)
+    except NotFound:
+        return None
+    there = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
+    if not comment.author.is_us or not there or not there[0].author.may_steer:
+        return None
+    return event.model_copy(update={"author": there[0].author})
 
 
 def _review(event: ReviewSubmitted, world: World) -> Event | None:
@@ -85,7 +118,8 @@ def _review(event: ReviewSubmitted, world: World) -> Event | None:
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
         return None
-    shown = {"body": review.body, "comments": review.comments, "head_sha": review.head_sha or event.head_sha}
+    shown = {"state": review.state, "body": review.body, "comments": review.comments}
+    shown |= {"head_sha": review.head_sha or event.head_sha}
     return event.model_copy(update={**shown, "author": _steerer(event.author, event.repository, world)})
 
 
@@ -103,4 +137,4 @@ def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReop
         return event if isinstance(event, PullRequestMerged) else PullRequestMerged(**same, head_sha=now.head_sha)
     if now.state == "closed":
         return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
-    return event if isinstance(event, PullRequestReopened) else None
+    return event.model_copy(update={"head_sha": now.head_sha}) if isinstance(event, PullRequestReopened) else None

@@ -2,7 +2,8 @@
 
 Used by `jobs.drive` and `jobs.advance_run`. One thread per process beats for all leases that it holds, every 3 s; a
 lease that is not renewed ends after 10 s, and whoever takes it next gets a higher epoch. A holder that was frozen finds
-its writes refused by the fence in every script.
+its writes refused by the fence in every script. What could not be given back, since Redis was away, is given back as
+soon as it is there again, so that nobody waits for its end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from jobs.scripts import LeaseLost, run_script
 
 LIFE_MS = 10_000
 BEAT_SECONDS = 3.0
+GIVE_BACK_SECONDS = 0.5
 OWNER = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 _log = structlog.get_logger(__name__)
@@ -58,9 +60,9 @@ class Lease:
         if self.lost:
             raise LeaseLost(f"the lease on {self.name} was taken over")
 
-    def drop(self) -> None:
-        """Give it back early; harmless when it is not ours any more."""
-        self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token])
+    def drop(self) -> bool:
+        """Give it back early; harmless when it is not ours any more, which is False."""
+        return bool(self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token]))
 
 
 class _Heart:
@@ -68,7 +70,9 @@ class _Heart:
 
     def __init__(self) -> None:
         self._held: set[Lease] = set()
+        self._kept: set[Lease] = set()
         self._lock = threading.Lock()
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, lease: Lease) -> None:
@@ -79,19 +83,40 @@ class _Heart:
                 self._thread.start()
 
     def remove(self, lease: Lease) -> None:
+        """Renew it no more and give it back, now or when Redis is there again."""
         with self._lock:
             self._held.discard(lease)
+        try:
+            lease.drop()
+        except RedisError:
+            with self._lock:
+                self._kept.add(lease)
+            self._hurry.set()
 
     def _beat(self) -> None:
         while True:
-            time.sleep(BEAT_SECONDS)
+            self._hurry.wait(BEAT_SECONDS)
             with self._lock:
-                held = list(self._held)
+                held, kept = list(self._held), list(self._kept)
             for lease in held:
                 try:
                     lease.renew()
                 except RedisError as error:
                     _log.warning("lease not renewed", lease=lease.name, error=str(error))
+            self._give_back(kept)
+
+    def _give_back(self, kept: list[Lease]) -> None:
+        for lease in kept:
+            try:
+                lease.drop()
+            except RedisError:
+                time.sleep(GIVE_BACK_SECONDS)
+                return
+            with self._lock:
+                self._kept.discard(lease)
+        with self._lock:
+            if not self._kept:
+                self._hurry.clear()
 
 
 _heart = _Heart()
@@ -114,4 +139,3 @@ def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
         yield lease
     finally:
         _heart.remove(lease)
-        lease.drop()

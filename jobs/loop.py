@@ -156,6 +156,8 @@ class Loop(Value):
     pull_request_url: str = ""
     approved_sha: str = ""
     approved_by: str = ""
+    shown_at: float = 0.0
+    """Since when people can see the commit under review, Unix seconds."""
     failing_checks: tuple[str, ...] = ()
     last_comment: str = ""
     """The newest comment that was read, so that a rebuild reads none twice."""

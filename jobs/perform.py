@@ -17,6 +17,7 @@ from typing import Any
 from integrations.base import Attachment
 from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.git.mirror import Mirror
 from integrations.sandbox.leftovers import end_sandboxes_of
 from integrations.values import Ticket
 from jobs import commands as c
@@ -70,8 +71,12 @@ def name_of(command: c.Command) -> str:
 
 
 def move_ticket(command: c.MoveTicket, at: Context) -> None:
-    """Put the card into the column with this role."""
-    at.world.tracker.move(at.ticket, at.world.policy.teams[at.ticket.team].columns[command.column])
+    """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
+    columns = at.world.policy.teams[at.ticket.team].columns
+    if command.only_from and at.world.tracker.fetch(at.ticket.id).column != columns[command.only_from]:
+        return
+    if command.column in columns:
+        at.world.tracker.move(at.ticket, columns[command.column])
 
 
 def post_comment(command: c.PostComment, at: Context) -> None:
@@ -118,7 +123,7 @@ def link_pull_request(command: c.LinkPullRequest, at: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Event]:
-    """Fetch into the mirror and read the base branch's policy."""
+    """Fetch into the mirror, read the base branch's policy and look where our branch is."""
     host = at.world.code_host
     repository = host.repository(command.repository)
     mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
@@ -133,8 +138,17 @@ def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Even
         base_branch=repository.default_branch,
         base_sha=base_sha,
         policy=policy.model_dump_json(),
+        branch_sha=_head(mirror, command.branch) if command.branch else None,
     )
     return (ready,)
+
+
+def _head(mirror: Mirror, branch: str) -> str:
+    """As of the fetch, so that the commit is in the mirror."""
+    try:
+        return mirror.head(branch)
+    except NotFound:
+        return ""
 
 
 def start_run(command: c.StartRun, at: Context) -> None:

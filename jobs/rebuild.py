@@ -23,7 +23,7 @@ from jobs.commands import PrepareWorkspace
 from jobs.lease import Lease, hold
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
 from jobs.memory import TITLE, loop_of
-from jobs.missed import unread
+from jobs.missed import said, unread
 from jobs.perform import Context, prepare_workspace
 from jobs.policy import PolicyError, RepositoryPolicy
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -153,6 +153,8 @@ def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False
     events, decision = events_from(loop, seen, now), going_on(loop, seen, now, world.policy)
     if not dry_run:
         _note_places(decision.loop, world)
+        heard = {event.event_id for event in said(memory, seen.comments)} - {event.event_id for event in events}
+        world.store.mark_known(ticket_id, heard)
         origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
         if not world.store.restore(decision.loop, origin, decision.commands, events):
             return "is remembered"

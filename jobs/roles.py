@@ -1,4 +1,5 @@
-"""What each role does in one slice: maker, gate, checker. Called by `jobs.advance_run` and by nobody else.
+"""What a slice works with, what it returns, and the maker's slice. Called by `jobs.advance_run` and by the other roles:
+`jobs.planning`, `jobs.scouting`, `jobs.gate`, `jobs.judging`, `jobs.checking`.
 
 Each function returns how the run ended, or None when there is more to do. All of it can be done again from the start of
 the slice after a crash: worktrees are adopted, transcripts resumed, commits made from the same inputs have the same id.
@@ -10,41 +11,42 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from integrations.agents.skills import catalogue, skill_tools
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, Entry, Toolbox
+from integrations.base import AgentOutcome, AgentTask, Toolbox
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
-from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Tampering, Verdict
 from integrations.sandbox.bubblewrap import CommandResult
-from jobs.briefs import checker_brief, maker_brief, system_text
+from jobs.briefs import maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
-from jobs.loop import Criterion
+from jobs.instructions import Instructions, read_instructions
 from jobs.runs import RunConversation
 from jobs.world import World
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
-MAX_DIFF_BYTES = 200_000
 MAX_PACK_BYTES = 200_000_000
-EVIDENCE_CHARACTERS = 4_000
-INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
-
-Outcome = Literal["done", "no_change", "stopped", "budget", "turns", "refused", "failed"]
 
 
 @dataclass(frozen=True)
 class Ended:
     """How a run ended; the fields that `RunFinished` carries."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     summary: str = ""
     head_sha: str = ""
+    tree: str = ""
     evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    stray: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    proposal: Proposal | None = None
+    plan: Plan | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,14 @@ def make(piece: Slice) -> Ended | None:
     fail("workspace", "before")
     workspace = piece.mirror.create_workspace(piece.folder, piece.spec.start_sha)
     fail("workspace", "done")
-    broken = _set_up(piece, workspace)
+    broken = set_up(piece, workspace)
     if broken:
         return broken
     seconds = piece.world.settings.command_seconds
-    tools = SandboxTools.for_maker(piece.world.sandbox, workspace, command_seconds=seconds)
-    outcome = _talk(piece, tools, maker_brief(piece.spec))
+    instructions = read_instructions(piece.mirror, piece.spec.base_sha)
+    more = skill_tools(instructions.skills)
+    tools = SandboxTools.for_maker(piece.world.sandbox, workspace, command_seconds=seconds, more=more)
+    outcome = talk(piece, tools, maker_brief(piece.spec), instructions)
     if outcome is None:
         return None
     if outcome.kind != "done":
@@ -103,84 +107,17 @@ def _candidate(piece: Slice, workspace: Workspace, summary: str) -> Ended:
     return Ended("done" if sha != spec.start_sha else "no_change", summary, sha)
 
 
-def gate(piece: Slice) -> Ended | None:
-    """Run the contract's commands ourselves, in a clean checkout of the candidate."""
-    workspace = piece.mirror.create_workspace(piece.folder, piece.spec.start_sha)
-    try:
-        broken = _set_up(piece, workspace)
-        if broken:
-            return broken
-        evidence = []
-        for criterion in piece.spec.contract.criteria:
-            if criterion.command:
-                evidence.append(_evidence(piece, workspace, criterion))
-            if piece.stopped():
-                return Ended("stopped")
-        return Ended("done", evidence=tuple(evidence))
-    finally:
-        piece.mirror.remove_workspace(piece.folder)
-
-
-def _evidence(piece: Slice, workspace: Workspace, criterion: Criterion) -> Evidence:
-    fail("gate", "before")
-    result = _run(piece, workspace, criterion.command)
-    fail("gate", "done")
-    output = result.output.decode(errors="replace")
-    if result.timed_out:
-        output += f"\n(stopped after {piece.world.settings.command_seconds} s)"
-    piece.conversation.append(
-        Entry("note", {"text": f"$ {criterion.command}\nexit {result.exit_code}\n{output[-1000:]}"})
-    )
-    return Evidence(
-        name=criterion.id,
-        command=criterion.command,
-        exit_code=result.exit_code,
-        output=_ends_of(output),
-        digest=result.digest,
-        seconds=round(result.seconds, 3),
-    )
-
-
-def _ends_of(output: str) -> str:
-    half = EVIDENCE_CHARACTERS // 2
-    return output if len(output) <= 2 * half else f"{output[:half]}\n…\n{output[-half:]}"
-
-
-def check(piece: Slice) -> Ended | None:
-    """Some turns of the checker, read-only, with fresh context; its verdict is tied to the commit."""
-    spec = piece.spec
-    workspace = piece.mirror.create_workspace(piece.folder, spec.start_sha)
-    broken = _set_up(piece, workspace)
-    if broken:
-        return broken
-    tools = SandboxTools.for_checker(piece.world.sandbox, workspace, [c.id for c in spec.contract.criteria])
-    outcome = _talk(piece, tools, checker_brief(spec, piece.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES)))
-    if outcome is None:
-        return None
-    piece.mirror.remove_workspace(piece.folder)
-    if outcome.kind != "done":
-        return Ended(outcome.kind, outcome.summary)
-    return Ended("done", outcome.summary, spec.start_sha, verdict=_verdict(spec, outcome))
-
-
-def _verdict(spec: RunSpec, outcome: AgentOutcome) -> Verdict | None:
-    """None when the checker ended without one, which counts as not done."""
-    if outcome.final is None:
-        return None
-    results = tuple(CriterionResult.model_validate(r) for r in outcome.final["results"])
-    rest = {name: outcome.final.get(name, ()) for name in ("findings", "not_checked")}
-    return Verdict(head_sha=spec.start_sha, results=results, summary=outcome.final.get("summary", ""), **rest)
-
-
-def _talk(piece: Slice, tools: Toolbox, brief: str) -> AgentOutcome | None:
+def talk(
+    piece: Slice, tools: Toolbox, brief: str, instructions: Instructions, max_turns: int | None = None
+) -> AgentOutcome | None:
+    """Some turns with the run's model; None when there is more to do. `max_turns` tightens the run's own cap."""
     spec = piece.spec
     said = next((e.data["text"] for e in piece.conversation.entries() if e.kind == "brief"), brief)
-    instructions = filter(None, (piece.mirror.read(spec.base_sha, name) for name in INSTRUCTION_FILES))
     task = AgentTask(
         model=spec.model,
-        system=system_text(spec, next(instructions, "")),
+        system=system_text(spec, instructions.text, catalogue(instructions.skills)),
         brief=said,
-        max_turns=spec.caps.turns,
+        max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
         max_cost_usd=spec.caps.run_usd,
         effort=spec.effort,
     )
@@ -188,13 +125,13 @@ def _talk(piece: Slice, tools: Toolbox, brief: str) -> AgentOutcome | None:
     return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
 
 
-def _set_up(piece: Slice, workspace: Workspace) -> Ended | None:
+def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
     """The repository's setup commands, once per worktree, in the sandbox."""
-    done = piece.folder / "setup.done"
+    done = workspace.folder / "setup.done"
     if done.exists():
         return None
     for command in piece.spec.policy.setup_commands():
-        result = _run(piece, workspace, command)
+        result = run(piece, workspace, command)
         if result.stopped:
             return Ended("stopped")
         if result.exit_code:
@@ -208,6 +145,7 @@ def _set_up(piece: Slice, workspace: Workspace) -> Ended | None:
     return None
 
 
-def _run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+def run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+    """A shell command in the sandbox, for at most as long as the settings allow; ends when the run is stopped."""
     timeout = float(piece.world.settings.command_seconds)
     return piece.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=piece.stopped)

@@ -223,6 +223,10 @@ class Settings(BaseSettings):
     """Seconds between two comparisons of board and code host with what Loopline remembers.
     A missed webhook costs at most this long."""
 
+    remind_hours: float = _setting("LOOPLINE_REMIND_HOURS", 4.0, gt=0)
+    """Hours after which a call for a person that nobody answers is repeated, twice; then the ticket goes to triage.
+    Half a working day: long enough for a meeting, short enough that the day is not lost."""
+
     journal_megabytes: int = _setting("LOOPLINE_JOURNAL_MEGABYTES", 1000, ge=1)
     """Megabytes of accepted deliveries that are kept below the home folder, compressed, for at most 90 days.
     Beyond that the oldest are deleted."""

@@ -64,6 +64,11 @@ class Store:
         args = [event.event_id, event.model_dump_json(), t]
         return bool(run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args))
 
+    def mark_known(self, ticket_id: str, event_ids: Iterable[str]) -> None:
+        """These events were decided before, by a memory that is lost."""
+        if ids := list(event_ids):
+            self.redis.sadd(keys.known_events(ticket_id), *ids)
+
     def next_event(self, ticket_id: str) -> bytes | None:
         """The head of the mailbox as it lies there."""
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)

@@ -14,16 +14,17 @@ from integrations.errors import IntegrationError, NotFound, Unavailable
 from integrations.events import Event, PullRequestClosed, PullRequestMerged, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
-from jobs.commands import MoveTicket
 from jobs.failpoints import fail
+from jobs.gather import is_moving
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import unread, unseen
+from jobs.missed import reactions_since, said, unanswered, unread, unseen
 from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
-from jobs.workflow.hand_over import left
+from jobs.workflow.hand_over import left, waits_for_us
 from jobs.world import World, current
 
 IN_TURN = 5
+HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
 _log = structlog.get_logger(__name__)
 
 
@@ -37,10 +38,12 @@ def sweep() -> None:
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
+            shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
             for event in (
-                *_board(name, team, loops, world),
+                *_board(name, team, shown, loops, world),
                 *_code_host(name, loops, world),
                 *_said(name, loops, world),
+                *_called(shown, loops, world),
             ):
                 if world.store.deliver(event):
                     fail("sweep", "journaled")
@@ -62,29 +65,32 @@ def _remembers(world: World) -> bool:
     return bool(world.redis.exists(keys.REBUILT))
 
 
-def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours."""
-    shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
+def _board(
+    name: str, team: TeamPolicy, shown: dict[str, Ticket], loops: dict[str, Loop], world: World
+) -> Iterator[Event]:
+    """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours.
+    `shown` are all tickets in the team's columns."""
     for ticket in shown.values():
         loop = loops.get(ticket.id)
-        if _waits(ticket, loop, team) or (loop and _left(ticket, loop, world)):
+        if _waits(ticket, loop, team, world) or (loop and _left(ticket, loop, world)):
             yield _moved(ticket, loop)
     for loop in loops.values():
         if loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING} and loop.ticket.id not in shown:
             yield _moved(loop.ticket, loop)
 
 
-def _waits(ticket: Ticket, loop: Loop | None, team: TeamPolicy) -> bool:
+def _waits(ticket: Ticket, loop: Loop | None, team: TeamPolicy, world: World) -> bool:
     """Whether somebody put the ticket into the agent column and nobody took it up."""
-    return ticket.column == team.columns["agent"] and (loop is None or loop.stage not in AT_WORK | {Stage.MERGING})
+    if ticket.column != team.columns["agent"] or loop is None:
+        return ticket.column == team.columns["agent"]
+    still_there = loop.ticket.column == ticket.column and is_moving(ticket.id, world)
+    return waits_for_us(loop, still_there=still_there)
 
 
 def _left(ticket: Ticket, loop: Loop, world: World) -> bool:
-    """Whether a person moved it to where it is not ours; where we are about to move it ourselves, it has not left."""
+    """Whether a person moved it to where it is not ours."""
     role = world.policy.column_role(ticket.team, ticket.column)
-    if role == "agent" or not left(loop, role):
-        return False
-    return not any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket.id, "outer"))
+    return role != "agent" and left(loop, role) and left(loop, role, moving=is_moving(ticket.id, world))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
@@ -95,12 +101,13 @@ def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
 
 
 def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Pull requests under review that were merged or closed without us hearing of it."""
+    """Pull requests that were merged, or closed under review, without us hearing of it. One that was closed before its
+    ticket was taken up again does not end the new work."""
     for loop in loops.values():
-        if loop.ticket.team != name or loop.stage not in OPEN or not loop.number:
+        if loop.ticket.team != name or loop.stage not in OPEN | AT_WORK or not loop.number:
             continue
         now = world.code_host.fetch_pull_request(loop.repository, loop.number)
-        if now.state == "open":
+        if now.state == "open" or not (now.merged or loop.stage in OPEN):
             continue
         kind = PullRequestMerged if now.merged else PullRequestClosed
         yield kind(
@@ -114,19 +121,43 @@ def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Even
 
 
 def _said(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Comments and reviews that we did not hear of, for a few loops in turn: each costs a request, and the hour's
-    allowance is for the work."""
-    heeded = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
-    active = sorted((t for t, loop in loops.items() if loop.ticket.team == name and loop.stage in heeded))
-    if not active:
-        return
-    first = world.redis.incrby(keys.SWEEP_TURN, IN_TURN)
-    for n in range(min(IN_TURN, len(active))):
-        loop = loops[active[(first + n) % len(active)]]
+    """Comments and reviews that we did not hear of."""
+    for loop in _in_turn([loop for loop in loops.values() if loop.ticket.team == name], world):
         try:
-            yield from unread(loop, list(world.tracker.comments(loop.ticket.id)))
+            yield from said(loop, list(world.tracker.comments(loop.ticket.id)))
         except NotFound:
             yield _moved(loop.ticket, loop)
             continue
-        if loop.stage is Stage.REVIEW and loop.number:
+        if loop.stage in OPEN and loop.number:
             yield from unseen(loop, world.code_host.reviews(loop.repository, loop.number), time.time())
+
+
+def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> Iterator[Event]:
+    """Calls for a person that nobody has answered in time. Whoever moved the card away knows of it, and an answer that
+    we did not hear of counts: the ticket's comments are read first."""
+    now = time.time()
+    for ticket in shown.values():
+        loop = loops.get(ticket.id)
+        silence = unanswered(loop, now, world.settings.remind_hours) if loop else None
+        if loop is None or silence is None:
+            continue
+        if world.policy.column_role(ticket.team, ticket.column) != "needs_human":
+            continue
+        try:
+            comments = list(world.tracker.comments(ticket.id))
+        except NotFound:
+            continue  # deleted since; `_said` says so
+        heard: list[Event] = [*unread(loop, comments), *reactions_since(loop, comments)]
+        yield from heard or [silence]
+
+
+def _in_turn(loops: list[Loop], world: World) -> Iterator[Loop]:
+    """A few loops at a time, and one of those that were stopped: each costs a request, and the hour's allowance is for
+    the work."""
+    active = sorted((loop for loop in loops if loop.stage in HEEDED), key=lambda loop: loop.ticket.id)
+    stopped = sorted((loop for loop in loops if loop.stage is Stage.STOPPED), key=lambda loop: loop.ticket.id)
+    turn = world.redis.incr(keys.SWEEP_TURN)
+    for n in range(min(IN_TURN, len(active))):
+        yield active[(turn * IN_TURN + n) % len(active)]
+    if stopped:
+        yield stopped[turn % len(stopped)]

@@ -1,19 +1,21 @@
-"""Signs of life: which processes are there, for `/readyz` and the dashboard. Written by slots and clock.
+"""Signs of life: which processes are there, for `/readyz` and the supervisor. Written by slots.
 
-Kept apart from RQ's registry, which believes in a killed worker for 80 s more.
+Kept apart from RQ's registry, which believes in a killed worker for 80 s more. The clock ends the signs of a process
+that is known to be dead.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import time
+from collections.abc import Collection
 from typing import cast
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-ALIVE = "alive"  # sorted set: "role:host-pid" by the Unix time until which it is believed
+from jobs.lease import OWNER
+
+ALIVE = "alive"  # sorted set: "role:owner" by the Unix time until which it is believed
 LIFE_SECONDS = 15.0
 
 
@@ -34,6 +36,14 @@ def forget(redis: Redis, role: str) -> None:
         return
 
 
+def forget_owners(redis: Redis, owners: Collection[str]) -> None:
+    """These processes are dead."""
+    members = cast("list[bytes]", redis.zrange(ALIVE, 0, -1))
+    gone = [member for member in members if member.decode().partition(":")[2] in owners]
+    if gone:
+        redis.zrem(ALIVE, *gone)
+
+
 def alive(redis: Redis, now: float) -> set[str]:
     """The roles that at least one process lives in."""
     members = cast("list[bytes]", redis.zrangebyscore(ALIVE, now, "+inf"))
@@ -41,4 +51,4 @@ def alive(redis: Redis, now: float) -> set[str]:
 
 
 def _me(role: str) -> str:
-    return f"{role}:{socket.gethostname()}-{os.getpid()}"
+    return f"{role}:{OWNER}"

@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(given.env_file)
         case "rebuild" | "dead" | "redrive":
             return _repair(given)
+        case "status":
+            return _status(given.env_file, given.json)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -40,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start everything and keep it running")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
     check = commands.add_parser("check", help="say what keeps Loopline from working")
+    status = commands.add_parser("status", help="list the loops: stage, attempt, money, what they wait for")
+    status.add_argument("--json", action="store_true", help="everything, as JSON")
     rebuild = commands.add_parser("rebuild", help="restore from the board what Redis has forgotten")
     rebuild.add_argument("--dry-run", action="store_true", help="only say what would be done")
     dead = commands.add_parser("dead", help="list what failed again and again and was put aside")
@@ -47,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", default="", help="a dead letter's id, as `dead` lists it")
     which.add_argument("--all", action="store_true", help="all of them")
-    for command in (up, check, rebuild, dead, redrive):
+    for command in (up, check, status, rebuild, dead, redrive):
         command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings (default: %(default)s)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -91,6 +95,25 @@ def _check(env_file: Path) -> int:
     return 1 if found else 0
 
 
+def _status(env_file: Path, as_json: bool) -> int:
+    from redis.exceptions import RedisError
+
+    from jobs.connection import connect
+    from service.status import show_status
+
+    settings = load("dashboard", environment_for("dashboard", environment(env_file)))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            return show_status(settings, redis, sys.stdout, as_json=as_json)
+        except RedisError as error:
+            return _away(error)
+
+
+def _away(error: Exception) -> int:
+    sys.stderr.write(f"Redis does not answer ({error}); is Loopline up?\n")
+    return 1
+
+
 def _repair(given: argparse.Namespace) -> int:
     """What a person repairs beside a running Loopline, with the worker's share of the settings."""
     from redis.exceptions import RedisError
@@ -110,8 +133,7 @@ def _repair(given: argparse.Namespace) -> int:
                 case _:
                     return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:
-            sys.stderr.write(f"Redis does not answer ({error}); is Loopline up?\n")
-            return 1
+            return _away(error)
 
 
 if __name__ == "__main__":

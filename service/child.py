@@ -18,6 +18,8 @@ REFUSED = 2
 """The exit code of a process that says on stderr why it will not start; trying again would not help."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_OF_A_READY_ONE_SECONDS = 4.0
+"""A process that did its work until it died is missed: within 15 s of its death somebody has to go on."""
 HEALTHY_SECONDS = 60.0
 
 
@@ -64,7 +66,7 @@ class Child:
             self.popen = self.process.start(theirs)
         except (CannotStart, OSError) as error:
             self.close_output()
-            self._schedule(now)
+            self._schedule(now, LONGEST_WAIT_SECONDS)
             self.log.write(f"{error}\n".encode())
             if isinstance(error, CannotStart) and not self._was_ready:
                 raise
@@ -92,6 +94,7 @@ class Child:
         """As `reap`, and the next start is scheduled.
 
         Raises `CannotStart` when it refused to start before it has ever lived for a minute."""
+        longest = LONGEST_WAIT_OF_A_READY_ONE_SECONDS if self.ready else LONGEST_WAIT_SECONDS
         code = self.reap()
         if code is None:
             return None
@@ -99,7 +102,7 @@ class Child:
         if code == REFUSED and not healthy:
             raise CannotStart(f"{self.process.name} refused to start: {self.log.last_words()}")
         self.failures = 0 if healthy else self.failures
-        self._schedule(now)
+        self._schedule(now, longest)
         return code
 
     def pump(self) -> bool:
@@ -132,8 +135,8 @@ class Child:
             os.close(self.output)
         self.output = -1
 
-    def _schedule(self, now: float) -> None:
-        self.next_start = now + min(FIRST_WAIT_SECONDS * 2**self.failures, LONGEST_WAIT_SECONDS)
+    def _schedule(self, now: float, longest: float) -> None:
+        self.next_start = now + min(FIRST_WAIT_SECONDS * 2**self.failures, longest)
         self.failures += 1
 
 

@@ -56,7 +56,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(RedisError, _away)
     app.register_blueprint(live.blueprint(connect(settings, limits.beat_seconds + 5.0, retries=0), limits))
-    reader = Reader(connect(settings, timeout=2.0, retries=1), settings.max_iterations)
+    reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
     _add_pages(app, reader, settings)
     _add_api(app, reader)
     return app

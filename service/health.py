@@ -1,6 +1,8 @@
 """GET /healthz and /readyz: whether this process is up, and whether Loopline can work.
 
-Called by load balancers, the supervisor and people. Reads only.
+Called by load balancers, the supervisor and people. Reads only. `/readyz` says in one word how things are: `fine`;
+`recovering`, while the work of a process that died is being taken over; `failing`, with 503, while something that
+Loopline needs is not there.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from redis.exceptions import RedisError
 from jobs import keys
 from jobs.clock import LEADER
 from jobs.connection import check_persistence
+from jobs.owners import dead
 from jobs.queues import AGENTS, EVENTS
 from jobs.settings import Settings
 from jobs.vital import alive
@@ -31,7 +34,8 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
         failing = failing_parts(settings, redis)
-        return jsonify(ok=not failing, failing=failing, version=VERSION), 503 if failing else 200
+        state = "failing" if failing else "recovering" if dead(settings.home) else "fine"
+        return jsonify(ok=not failing, state=state, failing=failing, version=VERSION), 503 if failing else 200
 
     return routes
 

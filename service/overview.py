@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import quote
 
-from integrations.results import Evidence, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
 from integrations.values import Usage, Value
 from jobs.commands import RunSpec
-from jobs.loop import Contract, Loop, Stage, Words
-from jobs.messages import money_message, state_message
+from jobs.loop import Attempt, Contract, Escalation, EscalationClass, Loop, Stage, Words
+from jobs.messages import TAMPERINGS, money_message, state_message
+from jobs.workflow.decision import ServicePolicy
 
 Group = Literal["needs_you", "working", "finished"]
 Mark = Literal["pass", "fail", "unsure", "open"]
@@ -22,12 +23,28 @@ GROUPS: dict[Group, str] = {"needs_you": "Needs you", "working": "Working", "fin
 _NEEDS_YOU = frozenset({Stage.NEEDS_HUMAN, Stage.ASKING, Stage.REVIEW})
 _FINISHED = frozenset({Stage.DONE, Stage.STOPPED, Stage.IDLE})
 _WEB = re.compile(r"https?://[^\s/]")
-_REVISION = re.compile(r"-r(\d+)-i\d+-[a-z]+$")
+_REVISION = re.compile(r"-g\d+-r(\d+)(?:-[a-z]\d+)*-[a-z]+$")
+CALLS: dict[EscalationClass, str] = {
+    "judgement": "A decision is needed",
+    "credentials": "Credentials do not work",
+    "infrastructure": "Something around the work is broken",
+    "budget": "A budget is used up",
+    "conflict": "Somebody else's change is in the way",
+    "spinning": "The agent goes in circles",
+    "tamper": "A check may have been weakened",
+}
+
+
+class ShownEscalation(Escalation):
+    """A call for a person, with its class in words."""
+
+    text: str
 
 
 class Row(Value):
     """One loop in the list. Times are Unix seconds, 0 where there is none; `now` is what its agent does, one line;
-    `reason` why it stopped or what it waits for."""
+    `reason` why it stopped or what it waits for; `cap_usd` what the ticket may cost, `extra_usd` of it added by
+    people."""
 
     identifier: str
     title: str
@@ -36,17 +53,22 @@ class Row(Value):
     group: Group
     stage: Stage
     stage_text: str
+    attempt: int
+    attempts: int
     iteration: int
     iterations: int
     revision: int
     money: str
     usage: Usage
+    cap_usd: float
+    extra_usd: float
     pull_request_url: str
     number: int
     started_at: float
     finished_at: float
     active_at: float
     reason: str
+    escalation: ShownEscalation | None = None
     now: str = ""
 
 
@@ -60,6 +82,18 @@ class ShownCriterion(Value):
     evidence: str = ""
 
 
+class ShownEvidence(Evidence):
+    """A command that Loopline ran. `mark` says how it counts, `exit_codes` are never empty here."""
+
+    mark: Literal["passed", "failed", "flaky"]
+
+
+class ShownTampering(Tampering):
+    """A place that could make a check pass without the work, with its kind in words."""
+
+    what: str
+
+
 class ShownRun(Value):
     """One run of the ticket."""
 
@@ -68,6 +102,7 @@ class ShownRun(Value):
     model: str
     generation: int
     revision: int
+    attempt: int
     iteration: int
     unfinished: bool
     usage: Usage
@@ -75,7 +110,8 @@ class ShownRun(Value):
 
 
 class ShownTicket(Value):
-    """Everything there is to say about one ticket. `run_id` is the run that is shown when none is chosen."""
+    """Everything there is to say about one ticket. `run_id` is the run that is shown when none is chosen; `proposal` is
+    there while it is asked; `attempts` are those that have ended, `tried` belongs to the one under way."""
 
     row: Row
     repository: str
@@ -85,17 +121,25 @@ class ShownTicket(Value):
     failing_checks: tuple[str, ...]
     contract: str
     """The contract's digest, empty before it is agreed."""
+    contract_version: int
+    """0 before it is agreed."""
     criteria: tuple[ShownCriterion, ...]
-    evidence: tuple[Evidence, ...]
+    proposal: Proposal | None
+    plan: Plan | None
+    evidence: tuple[ShownEvidence, ...]
+    tampering: tuple[ShownTampering, ...]
+    tampering_accepted: bool
+    judgement: Judgement | None
     verdict: Verdict | None
+    attempts: tuple[Attempt, ...]
     tried: tuple[str, ...]
     words: tuple[Words, ...]
     runs: tuple[ShownRun, ...]
     run_id: str
 
 
-def row(loop: Loop, iterations: int, active_at: float = 0.0, now: str = "") -> Row:
-    """The loop's row. `iterations` is the service's limit, `active_at` when its agent last did something."""
+def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
+    """The loop's row. `policy` holds the service's limits, `active_at` is when its agent last did something."""
     return Row(
         identifier=loop.identifier,
         title=loop.ticket.title,
@@ -104,17 +148,22 @@ def row(loop: Loop, iterations: int, active_at: float = 0.0, now: str = "") -> R
         group=group_of(loop.stage),
         stage=loop.stage,
         stage_text=state_message(loop.stage),
+        attempt=loop.attempt,
+        attempts=policy.attempts(loop),
         iteration=loop.iteration,
-        iterations=loop.policy.loop.iterations or iterations,
+        iterations=policy.iterations(loop),
         revision=loop.revision,
         money=money_message(loop),
         usage=loop.usage,
+        cap_usd=policy.caps_of(loop).ticket_usd,
+        extra_usd=loop.extra_usd,
         pull_request_url=web_link(loop.pull_request_url),
         number=loop.number,
         started_at=loop.started_at,
         finished_at=loop.finished_at,
         active_at=max(loop.started_at, loop.finished_at, active_at),
         reason=loop.reason,
+        escalation=_escalation(loop.escalation),
         now=now,
     )
 
@@ -144,9 +193,16 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         approved_by=loop.approved_by,
         failing_checks=loop.failing_checks,
         contract=loop.contract.digest if loop.contract else "",
+        contract_version=loop.contract.version if loop.contract else 0,
         criteria=criteria(loop.contract, loop.evidence, loop.verdict),
-        evidence=loop.evidence,
+        proposal=loop.proposal if loop.stage is Stage.ASKING else None,
+        plan=loop.plan,
+        evidence=tuple(map(_evidence, loop.evidence)),
+        tampering=tuple(ShownTampering(**dict(one), what=TAMPERINGS[one.kind]) for one in loop.tampering),
+        tampering_accepted=loop.tampering_accepted != "" and loop.tampering_accepted == loop.head_sha,
+        judgement=loop.judgement,
         verdict=loop.verdict,
+        attempts=loop.attempts,
         tried=loop.tried,
         words=loop.answers + loop.words,
         runs=known,
@@ -162,6 +218,7 @@ def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
         model=spec.model,
         generation=spec.generation,
         revision=_revision(spec.run_id),
+        attempt=spec.attempt,
         iteration=spec.iteration,
         unfinished=unfinished,
         usage=usage,
@@ -186,6 +243,15 @@ def criteria(
         )
         for one in (contract.criteria if contract else ())
     )
+
+
+def _evidence(one: Evidence) -> ShownEvidence:
+    mark: Literal["passed", "failed", "flaky"] = "flaky" if one.flaky else "passed" if one.passed else "failed"
+    return ShownEvidence(**{**dict(one), "exit_codes": one.exit_codes or (one.exit_code,)}, mark=mark)
+
+
+def _escalation(call: Escalation | None) -> ShownEscalation | None:
+    return ShownEscalation(**dict(call), text=CALLS[call.kind]) if call else None
 
 
 def web_link(address: str) -> str:

@@ -8,21 +8,29 @@ from __future__ import annotations
 from redis import Redis
 
 from integrations.base import Entry
+from jobs.caps import Caps
 from jobs.loop import AT_WORK, Loop
 from jobs.runs import Runs
+from jobs.settings import Settings
 from jobs.store import Store
+from jobs.workflow.decision import ServicePolicy
 from service import overview
 from service.entries import headline
 from service.overview import Row, ShownRun, ShownTicket
 
 
 class Reader:
-    """Everything there is to see in one Redis. `iterations` is the service's limit where a repository sets none."""
+    """Everything there is to see in one Redis. `settings` hold the limits where a repository sets none."""
 
-    def __init__(self, redis: Redis, iterations: int) -> None:
+    def __init__(self, redis: Redis, settings: Settings) -> None:
         self.runs = Runs(redis)
         self._store = Store(redis)
-        self._iterations = iterations
+        self._policy = ServicePolicy(
+            teams={},
+            max_iterations=settings.max_iterations,
+            max_attempts=settings.max_attempts,
+            caps=Caps(ticket_usd=settings.max_ticket_cost_usd),
+        )
         self._ids: dict[str, str] = {}
 
     def rows(self) -> list[Row]:
@@ -39,7 +47,7 @@ class Reader:
 
     def _rows(self, loops: list[Loop]) -> list[Row]:
         latest = self.runs.latest([loop.run_id for loop in loops if loop.run_id and loop.stage in AT_WORK])
-        return [overview.row(loop, self._iterations, *_activity(latest.get(loop.run_id, []))) for loop in loops]
+        return [overview.row(loop, self._policy, *_activity(latest.get(loop.run_id, []))) for loop in loops]
 
     def _loops(self) -> list[Loop]:
         loops = self._store.loops()

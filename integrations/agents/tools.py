@@ -1,7 +1,7 @@
-"""The tools of maker and checker. Every one of them acts inside the sandbox; this file never touches the tree itself.
+"""The tools of the roles that work in a tree. They act inside the sandbox; this file never touches the tree itself.
 
-Made by `jobs.roles` for each slice, called by the runners. A command's end, a wrong argument and a time-out are results
-for the model; only a sandbox that cannot start raises.
+Made by `jobs.roles` and `jobs.reading` for each slice, called by the runners. A command's end, a wrong argument and a
+time-out are results for the model; only a sandbox that cannot start raises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from integrations.agents.verdict import NAME as SUBMIT_VERDICT
-from integrations.agents.verdict import judge, verdict_spec
+from integrations.agents.submission import HostTool
 from integrations.base import ToolResult, ToolSpec
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
@@ -70,7 +69,7 @@ VIEW = ToolSpec(
 class SandboxTools:
     """The `Toolbox` of one run. Thread-safe: it holds nothing that changes.
 
-    `command_seconds` bounds each bash call. `criteria` are the ids of the contract; with them there is a verdict."""
+    `command_seconds` bounds each bash call. `more` are tools that are answered outside of the sandbox."""
 
     def __init__(
         self,
@@ -80,35 +79,40 @@ class SandboxTools:
         writable: bool,
         specs: Sequence[ToolSpec],
         command_seconds: float = COMMAND_SECONDS,
-        criteria: Sequence[str] = (),
+        more: Sequence[HostTool] = (),
     ) -> None:
         self._sandbox = sandbox
         self._workspace = workspace
         self._writable = writable
-        self._specs = tuple(specs)
+        self._specs = (*specs, *(tool.spec for tool in more))
         self._command_seconds = command_seconds
-        self._criteria = tuple(criteria)
+        self._more = {tool.spec.name: tool for tool in more}
 
     @classmethod
     def for_maker(
-        cls, sandbox: Sandbox, workspace: Workspace, *, command_seconds: float = COMMAND_SECONDS
-    ) -> SandboxTools:
-        """bash, the text editor and search, on a tree that may be changed."""
-        specs = (BASH, EDIT, SEARCH)
-        return cls(sandbox, workspace, writable=True, specs=specs, command_seconds=command_seconds)
-
-    @classmethod
-    def for_checker(
         cls,
         sandbox: Sandbox,
         workspace: Workspace,
-        criteria: Sequence[str],
         *,
         command_seconds: float = COMMAND_SECONDS,
+        more: Sequence[HostTool] = (),
     ) -> SandboxTools:
-        """bash, view, search and submit_verdict, on a tree that is read-only."""
-        specs = (BASH, VIEW, SEARCH, verdict_spec())
-        return cls(sandbox, workspace, writable=False, specs=specs, command_seconds=command_seconds, criteria=criteria)
+        """bash, the text editor and search, on a tree that may be changed."""
+        specs = (BASH, EDIT, SEARCH)
+        return cls(sandbox, workspace, writable=True, specs=specs, command_seconds=command_seconds, more=more)
+
+    @classmethod
+    def for_reader(
+        cls,
+        sandbox: Sandbox,
+        workspace: Workspace,
+        *,
+        command_seconds: float = COMMAND_SECONDS,
+        more: Sequence[HostTool] = (),
+    ) -> SandboxTools:
+        """bash, view and search, on a tree that is read-only: for planner, scout and checker."""
+        specs = (BASH, VIEW, SEARCH)
+        return cls(sandbox, workspace, writable=False, specs=specs, command_seconds=command_seconds, more=more)
 
     def specs(self) -> Sequence[ToolSpec]:
         """In a fixed order, so that the prompt cache holds."""
@@ -119,13 +123,13 @@ class SandboxTools:
         if name not in {spec.name for spec in self._specs}:
             names = ", ".join(spec.name for spec in self._specs)
             return ToolResult(f"There is no tool {name}; there are {names}.", is_error=True)
+        if name in self._more:
+            return self._more[name].take(arguments, stopped)
         match name:
             case "bash":
                 return self._bash(arguments, stopped)
             case "view" | "search":
                 return self._edit({**arguments, "command": name}, stopped)
-            case _ if name == SUBMIT_VERDICT:
-                return judge(arguments, self._criteria)
             case _:
                 return self._edit(arguments, stopped)
 

@@ -6,13 +6,14 @@ Files are read from commits, never from a worktree, so that a planted link leads
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integrations.base import GitCredentials
 from integrations.errors import NotFound, Rejected
 from integrations.git import push as pushing
 from integrations.git import worktrees
+from integrations.git.changes import MAX_READ, Change, Side, read_changes, write_mix
 from integrations.git.locks import locked, single_flight
 from integrations.git.quarantine import SHA, index, judge, quarantine, release
 from integrations.git.repository import HostRepository, Remote
@@ -32,7 +33,6 @@ _CONFIG = """\
 	auto = false
 """
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-_MAX_READ = 2**20
 
 
 class Mirror:
@@ -97,12 +97,23 @@ class Mirror:
         fields = found.split(b"\t", 1)[0].decode().split()
         if len(fields) != 4 or fields[1] != "blob" or fields[0] == LINK:
             return None
-        if int(fields[3]) > _MAX_READ:
-            raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the {_MAX_READ} we read")
+        if int(fields[3]) > MAX_READ:
+            raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the {MAX_READ} we read")
         try:
             return self._repository.git("cat-file", "blob", fields[2]).decode()
         except UnicodeDecodeError as error:
             raise Rejected(f"{path} in {self._remote.name} is not UTF-8 text") from error
+
+    def files(self, revision: str, *under: str) -> list[str]:
+        """Paths of the files in a commit, or of those at or below `under`, sorted by git. Links are no files.
+
+        Raises `NotFound` for an unknown revision."""
+        sha = self._resolve(revision)
+        if any({"", ".", ".."} & set(path.split("/")) for path in under):
+            return []
+        listed = self._repository.git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *under)
+        rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
+        return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
     def create_workspace(self, folder: Path, sha: str) -> Workspace:
         """A locked, detached worktree of `sha` with everything an agent may write, all below `folder`.
@@ -136,11 +147,7 @@ class Mirror:
         """One commit on `parent` with the tree of `tree_of` and nothing else of the agent's history.
 
         `when` is in Unix seconds. The same arguments give the same sha; `parent` itself when the trees are equal."""
-        for sha in (tree_of, parent):
-            _check_sha(sha)
-        tree, old_tree = (
-            self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip() for sha in (tree_of, parent)
-        )
+        tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
         if tree == old_tree:
             return parent
         person = {"NAME": author, "EMAIL": email, "DATE": f"@{when} +0000"}
@@ -155,6 +162,22 @@ class Mirror:
         """Paths that differ between two commits, sorted by git; a rename is two paths."""
         names = self._repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *_checked(base, sha))
         return [name.decode(errors="replace") for name in names.split(b"\0") if name]
+
+    def changes(self, base: str, sha: str) -> list[Change]:
+        """What two commits differ in, with the text of both sides; a rename is two changes."""
+        return read_changes(self._repository, *_checked(base, sha))
+
+    def mixed(self, onto: str, sides: Mapping[str, Side | None]) -> str:
+        """A commit like `onto` in which these paths are as given (None: gone); `onto` itself when there are none.
+
+        Nothing refers to it: it is for a checkout, never for a push. The same arguments give the same sha."""
+        _check_sha(onto)
+        return write_mix(self._repository, onto, sides) if sides else onto
+
+    def tree_of(self, sha: str) -> str:
+        """The id of the commit's tree: equal for commits with equal files."""
+        _check_sha(sha)
+        return self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip()
 
     def diff(self, base: str, sha: str, max_bytes: int) -> str:
         """The patch between two commits, cut after `max_bytes` with a line that says so."""

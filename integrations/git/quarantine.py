@@ -1,4 +1,4 @@
-"""Where a pack from a sandbox is judged before one object of it reaches the mirror. Called by `mirror.receive` alone.
+"""Where a pack from a sandbox is judged before one object of it reaches the mirror. Called by `mirror.receive`.
 
 The pack is data from an attacker: it is indexed strictly in a bare repository of its own that only borrows the mirror's
 objects, then the commit it claims is checked for existence, completeness, ancestry and content.
@@ -78,20 +78,22 @@ def _kind(repository: HostRepository, sha: str) -> str:
 def _entries(repository: HostRepository, base: str, tip: str) -> list[TreeEntry]:
     raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, tip)
     entries = parse(raw)
-    sizes = _sizes(repository, [entry.sha for entry in entries if entry.mode and entry.mode != GITLINK])
+    sizes = sizes_of(repository, [entry.sha for entry in entries if entry.mode and entry.mode != GITLINK])
     entries = [replace(entry, size=sizes.get(entry.sha, 0)) for entry in entries]
     links = [entry.sha for entry in entries if entry.mode == LINK and entry.size <= _MAX_LINK]
-    targets = _contents(repository, links)
+    targets = contents_of(repository, links)
     return [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
 
 
-def _sizes(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
+def sizes_of(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
+    """The objects' sizes in bytes."""
     question = "".join(f"{sha}\n" for sha in shas).encode()
     answer = repository.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=question) if shas else b""
     return {sha: int(size) for sha, size in (line.split() for line in answer.decode().splitlines())}
 
 
-def _contents(repository: HostRepository, shas: Sequence[str]) -> dict[str, bytes]:
+def contents_of(repository: HostRepository, shas: Sequence[str]) -> dict[str, bytes]:
+    """The objects' contents, all in memory: ask for what is bounded."""
     question = "".join(f"{sha}\n" for sha in shas).encode()
     stream = BytesIO(repository.git("cat-file", "--batch=%(objectname) %(objectsize)", stdin=question) if shas else b"")
     found = {}

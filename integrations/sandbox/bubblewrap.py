@@ -184,9 +184,9 @@ class Sandbox:
             data = {path: stack.enter_context(_memory_file(text.encode())) for path, text in profile.ETC.items()}
             filter_ = stack.enter_context(_memory_file(self._filter))
             stdin = stack.enter_context(_memory_file(job.stdin)) if job.stdin else subprocess.DEVNULL
-            command = [*self._options(job, data, filter_), "--", *self._limited(job.argv)]
+            options, command = self._options(job, data, filter_), self._limited(job.argv)
             group = stack.enter_context(bounded(self._limits.processes + OWN))
-            child = Child(self._bwrap, command, [*data.values(), filter_], stdin, separate, group)
+            child = Child(self._bwrap, options, command, [*data.values(), filter_], stdin, separate, group)
             try:
                 stack.enter_context(child)
             except OSError as error:

@@ -17,52 +17,60 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from integrations.errors import Unavailable
+from integrations.sandbox.limits import SandboxUnavailable
 
 _TICK = 0.05  # how late a stop or the end of the time may be noticed, seconds
 _LAST_WORDS = 10.0  # the kernel may take this long to take a killed tree away, seconds
+_SET_UP = 10.0  # a busy machine may take this long between the mounts and the command, seconds
 _PIECE = 2**18
 
 Look = tuple[float, Callable[[int], str]]
 """Seconds between two looks, and a question about the sandbox's first process whose answer, unless empty, kills it."""
 
 
-def _pipe(mine: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
     read, write = os.pipe()
-    mine.callback(os.close, read)
-    theirs.callback(os.close, write)
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
     return read, write
 
 
-def _gate() -> int:
-    """Both ends of a pipe in one descriptor. bubblewrap, which holds it too, then never reads the end of the file: had
-    we died before it was told to die with us, it would take that for the word to go on."""
-    read, write = os.pipe()
+def _waiting(word: int, command: Sequence[str]) -> list[str]:
+    """`command`, begun when a line comes on descriptor `word`, and never when its writer is gone."""
+    return ["bash", "-c", f'read -r -u {word} && export -n SHLVL OLDPWD && exec "$@" {word}<&-', "bash", *command]
+
+
+def _is_dead_or_filtered(pid: int) -> bool:
     try:
-        return os.open(f"/proc/self/fd/{read}", os.O_RDWR | os.O_CLOEXEC)
-    finally:
-        os.close(read)
-        os.close(write)
+        status = Path("/proc", str(pid), "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return re.search(r"^(State:\tZ|Seccomp:\t2)", status, re.MULTILINE) is not None
 
 
 class Child:
     """One bubblewrap process in its own session. Use as a context manager: leaving it kills what is left.
 
-    `options` are bubblewrap's, the command included; `fds` are kept open for it. On `--json-status-fd` bubblewrap tells
-    the first process's id, and the command's exit code, the latter only if the sandbox was complete when it started.
+    `options` are bubblewrap's; `fds` are kept open for it. On `--json-status-fd` bubblewrap tells the first process's
+    id, and the command's exit code, the latter only if the sandbox was complete when it started.
     The first process waits at `--block-fd` until it can be killed by us and is in `group`, a file of `cgroup.bounded`.
+    Only after that bubblewrap binds its life to ours, so the command waits once more, for the word that this is done:
+    were we killed in between, it would otherwise run on with nobody to end it.
     """
 
     def __init__(
         self,
         bwrap: Path,
         options: Sequence[str],
+        command: Sequence[str],
         fds: Sequence[int],
         stdin: int,
         separate: bool,
         group: Path | None = None,
     ) -> None:
         self._bwrap, self._group = str(bwrap), group
-        self._options, self._fds, self._stdin, self._separate = options, fds, stdin, separate
+        self._options, self._command, self._fds = options, command, fds
+        self._stdin, self._separate = stdin, separate
         self._status = b""
         self._init_pidfd = self.stderr = -1
 
@@ -70,15 +78,16 @@ class Child:
         with ExitStack() as mine, ExitStack() as theirs:
             self._status_fd, status = _pipe(mine, theirs)
             self.stdout, stdout = _pipe(mine, theirs)
-            self._gate = _gate()
-            mine.callback(os.close, self._gate)
+            gate, self._gate = _pipe(theirs, mine)
+            word, self._word = _pipe(theirs, mine)
             stderr = stdout
             if self._separate:
                 self.stderr, stderr = _pipe(mine, theirs)
+            told = ["--json-status-fd", str(status), "--block-fd", str(gate)]
             self._process = subprocess.Popen(
-                [self._bwrap, "--json-status-fd", str(status), "--block-fd", str(self._gate), *self._options],
+                [self._bwrap, *told, *self._options, "--", *_waiting(word, self._command)],
                 env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
-                close_fds=True, pass_fds=(*self._fds, status, self._gate), start_new_session=True,
+                close_fds=True, pass_fds=(*self._fds, status, gate, word), start_new_session=True,
             )  # fmt: skip
             self._pidfd = os.pidfd_open(self._process.pid)
             mine.callback(os.close, self._pidfd)
@@ -121,7 +130,17 @@ class Child:
                 if self._group:
                     self._group.write_text(str(self.first_pid))
                 os.write(self._gate, b"go")
+                self._wait_until_bound()
+                os.write(self._word, b"go\n")
         return piece
+
+    def _wait_until_bound(self) -> None:
+        """Return when process 1 is dead, or will die with us: it asks for that, then takes its system call filter."""
+        deadline = time.monotonic() + _SET_UP
+        while not _is_dead_or_filtered(self.first_pid):
+            if time.monotonic() > deadline:
+                raise SandboxUnavailable(f"the sandbox did not take a system call filter within {_SET_UP:.0f} s")
+            time.sleep(0.0005)
 
     def _wait_for_all(self) -> None:
         """A process 1 is reported dead only after the kernel has killed and reaped the rest of its namespace."""

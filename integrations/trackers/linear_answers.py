@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from integrations.base import Attachment, Comment
+from integrations.base import Attachment, Comment, Reaction
 from integrations.errors import Rejected
 from integrations.values import Person, Ticket
 
@@ -126,26 +126,45 @@ class PlaceNode(Node):
     state: Named
 
 
-class CommentNode(Node):
-    """A comment. Without a user it was written by a bot or in another product, and nobody may steer by it."""
+class Said(Node):
+    """What somebody wrote or put there. Without a user it came from a bot or another product, and nobody may steer by
+    it."""
 
     id: str
-    issue_id: str = ""
-    body: str = ""
     created_at: str = ""
     user: UserNode | None = None
     bot_actor: Named | None = None
     external_user: Named | None = None
 
-    def comment(self, our_id: str) -> Comment:
-        """In our words."""
-        return Comment(self.id, self.issue_id, self.body, self._author(our_id), self.created_at)
-
-    def _author(self, our_id: str) -> Person:
+    def author(self, our_id: str) -> Person:
+        """Whose it is."""
         if self.user:
             return self.user.person(our_id)
         other = self.external_user or self.bot_actor or Named()
         return Person(id=other.id, name=other.name)
+
+
+class ReactionNode(Said):
+    """An emoji on a comment."""
+
+    emoji: str = ""
+
+    def reaction(self, our_id: str) -> Reaction:
+        """In our words."""
+        return Reaction(self.id, self.emoji, self.author(our_id), self.created_at)
+
+
+class CommentNode(Said):
+    """A comment."""
+
+    issue_id: str = ""
+    body: str = ""
+    reactions: tuple[ReactionNode, ...] = ()
+
+    def comment(self, our_id: str) -> Comment:
+        """In our words."""
+        reactions = tuple(one.reaction(our_id) for one in self.reactions)
+        return Comment(self.id, self.issue_id, self.body, self.author(our_id), self.created_at, reactions)
 
 
 class AttachmentNode(Node):

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from integrations.base import Delivery
 from integrations.errors import BadSignature, Malformed
-from integrations.events import Event, TicketCommented, TicketEdited, TicketMoved, TicketRemoved
+from integrations.events import Event, TicketCommented, TicketEdited, TicketMoved, TicketReacted, TicketRemoved
 from integrations.values import Person
 
 MAX_AGE_MS: Final = 60_000  # the SDK's window, both ways
@@ -44,7 +44,6 @@ IGNORED: Final = frozenset(
         "Project",
         "ProjectLabel",
         "ProjectUpdate",
-        "Reaction",
         "Release",
         "ReleaseNote",
         "User",
@@ -92,6 +91,8 @@ class LinearWebhooks:
             return _issue_events(delivery, payload, action)
         if kind == "Comment":
             return _comment_events(delivery, payload, action)
+        if kind == "Reaction":
+            return _reaction_events(delivery, payload, action)
         if kind in IGNORED:
             return []
         raise _unknown(kind)
@@ -218,6 +219,27 @@ def _comment_events(delivery: Delivery, payload: Mapping[str, Any], action: str)
             **_about(delivery, "TicketCommented", data, "issueId") | {"event_id": f"comment:{comment_id}"},
             comment_id=comment_id,
             body="" if delivery.stale else _text(data, "body"),
+            author=_author(data),
+        )
+    ]
+
+
+def _reaction_events(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+    """An emoji on a comment of a ticket; those on tickets, project updates and documents answer nothing of ours."""
+    if action in ("update", "remove"):
+        return []
+    if action != "create":
+        raise _unknown(f"Reaction.{action}")
+    data = _object(payload, "data")
+    comment = _object(data, "comment")
+    if data.get("commentId") is None or comment.get("issueId") is None:
+        return []
+    return [
+        TicketReacted(
+            **_about(delivery, "TicketReacted", data | {"issueId": comment["issueId"]}, "issueId")
+            | {"event_id": f"reaction:{_text(data, 'id')}"},
+            comment_id=_text(data, "commentId"),
+            emoji=_text(data, "emoji"),
             author=_author(data),
         )
     ]

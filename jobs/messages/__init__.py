@@ -7,6 +7,7 @@ board.
 from __future__ import annotations
 
 from jobs.messages.calls import (
+    TAMPERINGS,
     approve_again_reason,
     budget_reason,
     could_not_work_reason,
@@ -33,6 +34,7 @@ from jobs.messages.contract import (
 from jobs.messages.lines import (
     approach_line,
     blockers_line,
+    contradiction_line,
     gate_failed_line,
     iteration_line,
     judge_line,
@@ -54,9 +56,11 @@ from jobs.messages.talk import (
     changes_message,
     closed_reason,
     foreign_commit_message,
+    merge_called_off_reason,
     not_allowed_message,
     not_approved_message,
     not_now_message,
+    older_word_message,
     publishing_message,
     stopped_message,
     unchecked_description,
@@ -75,6 +79,7 @@ from jobs.messages.verdict import (
 
 __all__ = [
     "STATUS_CONTEXT",
+    "TAMPERINGS",
     "accepted_message",
     "agreed_message",
     "approach_line",
@@ -87,6 +92,7 @@ __all__ = [
     "cancelled_message",
     "changes_message",
     "closed_reason",
+    "contradiction_line",
     "could_not_work_reason",
     "escalation_message",
     "foreign_commit_message",
@@ -97,6 +103,7 @@ __all__ = [
     "iteration_line",
     "iterations_reason",
     "judge_line",
+    "merge_called_off_reason",
     "merged_message",
     "money_message",
     "no_change_message",
@@ -105,6 +112,7 @@ __all__ = [
     "not_approved_message",
     "not_confirmed_line",
     "not_now_message",
+    "older_word_message",
     "parked_reason",
     "progress_message",
     "proposal_message",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from integrations.results import RunRole, Tampering
+from integrations.results import RunRole, Tampering, TamperKind
 from jobs.loop import EscalationClass, Loop
 from jobs.messages.text import fenced, inline, money_message
 
@@ -46,6 +46,19 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "spinning": "The same ideas come back: what is missing is knowledge that is not in the repository.",
     "tamper": "Either the ticket needs these tests or checks changed, or they were bent to make it pass.",
 }
+TAMPERINGS: dict[TamperKind, str] = {
+    "test_changed": "test changed",
+    "test_removed": "test removed",
+    "test_skipped": "test skipped",
+    "assertion_weakened": "assertion weakened",
+    "test_configuration": "test configuration",
+    "ci": "CI configuration",
+    "lint_or_types": "lint or type rules",
+    "check_command": "check command",
+    "snapshot": "snapshot changed",
+    "exit_trick": "ends before the checks",
+    "monkeypatch": "replaces what is tested",
+}
 _HINT = "`/retry <hint>` starts another attempt with your hint; the work so far is kept"
 _MONEY = "`/budget +3` adds three dollars and goes on"
 _OVER = "`/takeover` leaves the branch to you"
@@ -82,7 +95,7 @@ def _tried(loop: Loop) -> str:
 
 def _tampering(found: Tampering) -> str:
     place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
-    return f"{place}: {found.kind.replace('_', ' ')}" + (f" — {inline(found.text)[:160]}" if found.text else "")
+    return f"{place}: {TAMPERINGS[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
 
 
 def reminder_message(loop: Loop) -> str:

@@ -78,3 +78,8 @@ def blockers_line(findings: Sequence[Finding]) -> str:
 def not_confirmed_line() -> str:
     """An empty change that nobody vouches for."""
     return "nothing was changed, and the checker does not confirm that nothing had to be"
+
+
+def contradiction_line(clauses: Sequence[str]) -> str:
+    """A verdict that cannot be true."""
+    return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])

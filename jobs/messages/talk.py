@@ -47,6 +47,19 @@ def not_approved_message(loop: Loop) -> str:
     )
 
 
+def merge_called_off_reason(by: str) -> str:
+    """`/stop` before the merge was carried out."""
+    return f"{by} called the merge off. `/merge` merges after all, `/changes <what>` starts another round."
+
+
+def older_word_message(command: str, loop: Loop) -> str:
+    """A word about the commit under review that was written before the commit was there."""
+    return (
+        f"`/{command}` was written before `{loop.pushed_sha[:7]}` could be seen, so it does not count for it. "
+        "Look at it, and say so again."
+    )
+
+
 def not_now_message(command: str, loop: Loop) -> str:
     """A command that makes no sense at this stage."""
     return f"`/{command}` does nothing now: this ticket is at “{state_message(loop.stage)}”."

@@ -4,9 +4,8 @@ contract nothing is spent beyond the proposal."""
 from __future__ import annotations
 
 from integrations.events import RunFinished, TicketEdited
-from integrations.results import Proposal
 from jobs.commands import Command, MoveTicket, PostComment, Steer, StopRun
-from jobs.contract import agree, answered, proposed, wanted_by
+from jobs.contract import agree, answered, may_start_alone, proposed, wanted_by
 from jobs.loop import AT_WORK, OPEN, Contract, Criterion, Loop, Stage, Words
 from jobs.messages import (
     agreed_message,
@@ -43,17 +42,11 @@ def on_planner_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -
     """The proposal is agreed at once where the policy says so and nothing is doubtful; else a person is asked."""
     proposal = event.proposal
     loop = loop.model_copy(update={"proposal": proposal})
-    if proposal and _may_start(loop, proposal):
+    if proposal and may_start_alone(proposal, loop.policy):
         contract = proposed(proposal, loop.policy)
         agreed = loop.model_copy(update={"contract": contract})
         return start_work(agreed, event.at, policy, PostComment(body=agreed_message(agreed)))
     return ask(loop, policy)
-
-
-def _may_start(loop: Loop, proposal: Proposal) -> bool:
-    own = loop.policy.loop
-    sure = proposal.confidence != "low" and not proposal.questions
-    return own.contract == "auto" and bool(own.checks) and sure
 
 
 def ask(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:

@@ -105,6 +105,8 @@ _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
 
 def still_wanted(loop: Loop, command: Command) -> bool:
     """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
+    if isinstance(command, MoveTicket) and command.only_from:
+        return loop.stage is Stage.STOPPED
     if isinstance(command, MoveTicket):
         return loop.stage in _STAGES_OF_COLUMN[command.column]
     stage = _STAGE_OF.get(type(command))

@@ -12,6 +12,7 @@ from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PublishBran
 from jobs.loop import Loop, Stage, joined
 from jobs.messages import (
     blockers_line,
+    contradiction_line,
     could_not_work_reason,
     gate_failed_line,
     iteration_line,
@@ -28,6 +29,7 @@ from jobs.messages import (
     tamper_reason,
     verdict_failed_line,
 )
+from jobs.verdicts import contradictions
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
 from jobs.workflow.escalating import escalate, recorded
 from jobs.workflow.run import asked_for, start_iteration, start_run
@@ -133,7 +135,10 @@ def objection_to(loop: Loop) -> str:
     blockers = [finding for finding in loop.verdict.findings if finding.severity == "blocker"]
     if blockers:
         return blockers_line(blockers)
-    if loop.head_sha == loop.base_sha and not loop.verdict.no_change_needed:
+    changed = loop.head_sha != loop.base_sha
+    if clauses := contradictions(loop.verdict, loop.evidence, changed=changed):
+        return contradiction_line(clauses)
+    if not changed and not loop.verdict.no_change_needed:
         return not_confirmed_line()
     return ""
 

@@ -12,7 +12,7 @@ from jobs.messages import cancelled_message, stopped_message
 from jobs.policy import RepositoryPolicy
 from jobs.workflow.agreeing import agree_or_ask, renewed
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
-from jobs.workflow.escalating import recorded
+from jobs.workflow.escalating import acknowledged, recorded
 from jobs.workflow.goal import start_work
 from jobs.workflow.run import asked_for
 
@@ -23,21 +23,31 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     """A card was dragged, by a person or by us."""
     if event.ticket is None:
         return Decision(loop)
-    loop = loop.model_copy(update={"ticket": event.ticket})
+    seen, loop = loop.ticket.column, loop.model_copy(update={"ticket": event.ticket})
     role = policy.column_role(event.ticket.team, event.ticket.column)
     if role is None and event.ticket.cancelled:
         return _cancel(loop, event.at, policy)
     if role == "agent":
-        return Decision(loop) if loop.stage in AT_WORK | {Stage.MERGING} else hand_over(loop, event.at, policy)
-    if left(loop, role):
-        return stop(loop, f"the ticket was moved to {event.ticket.column}.", policy)
+        waits = waits_for_us(loop, still_there=event.moving and seen == event.ticket.column)
+        return hand_over(loop, event.at, policy) if waits else Decision(loop)
+    if role not in {"needs_human", "triage"}:
+        loop = acknowledged(loop)
+    if left(loop, role, moving=event.moving):
+        return stop(loop, f"the ticket was moved to {event.ticket.column}.", event.at, policy)
     return Decision(loop)
 
 
-def left(loop: Loop, role: str | None) -> bool:
-    """Whether this column takes the ticket out of our hands."""
+def waits_for_us(loop: Loop, *, still_there: bool = False) -> bool:
+    """Whether a ticket in the agent column was put there to be taken up. `still_there`: it was, and the move by which
+    we were to take it from there has not been performed."""
+    return loop.stage not in AT_WORK | {Stage.MERGING} and not still_there
+
+
+def left(loop: Loop, role: str | None, *, moving: bool = False) -> bool:
+    """Whether this column takes the ticket out of our hands. `moving`: a move of ours still waits, so a card where we
+    had asked a person has just not been fetched back from there."""
     if loop.stage in AT_WORK:
-        return role not in {"working", "review"}
+        return role not in {"working", "review"} and not (moving and role in {"needs_human", "triage"})
     if loop.stage is Stage.ASKING:
         return role not in {"working", "needs_human"}
     return loop.stage in OPEN and role is None
@@ -86,7 +96,7 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 
 
 def _prepare(loop: Loop) -> PrepareWorkspace:
-    return PrepareWorkspace(generation=loop.generation, repository=loop.repository)
+    return PrepareWorkspace(generation=loop.generation, repository=loop.repository, branch=loop.branch)
 
 
 def revise(loop: Loop, words: Words, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -101,7 +111,7 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     """The repository is here: agree what done means, then start or ask."""
     if event.generation != loop.generation or loop.stage is not Stage.PREPARING:
         return Decision(loop)
-    loop = loop.model_copy(
+    loop = _where_the_branch_is(loop, event.branch_sha).model_copy(
         update={
             "policy": RepositoryPolicy.model_validate_json(event.policy),
             "base_branch": event.base_branch,
@@ -111,6 +121,15 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     if loop.contract:
         return start_work(loop, event.at, policy)
     return agree_or_ask(loop, event.at, policy)
+
+
+def _where_the_branch_is(loop: Loop, head: str | None) -> Loop:
+    """Work goes on from the branch as it stands: somebody asked for it who could see the commits of others on it."""
+    if head is None or head == loop.pushed_sha:
+        return loop
+    if head in {"", loop.head_sha}:
+        return loop.model_copy(update={"pushed_sha": head})
+    return loop.model_copy(update={"head_sha": head, "pushed_sha": head, "evidence": (), "verdict": None})
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
@@ -130,14 +149,17 @@ def _cancel(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     return then(told(gone, policy, *_interrupt(loop), SetNeedsHuman(needed=False), say), _clean_up(loop))
 
 
-def stop(loop: Loop, reason: str, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
+def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
     """A person took the ticket out of the agent's hands; late output is discarded by the raised generation.
 
     With `clean_up` nobody wants the branch any more either, and a retry begins on another one."""
-    stopped = {"stage": Stage.STOPPED, "reason": reason, "escalation": None}
+    stopped = {"stage": Stage.STOPPED, "reason": reason, "finished_at": at, "escalation": None}
     dropped = {"branch": "", "head_sha": "", "pushed_sha": "", "base_sha": ""} if clean_up else {}
     after = loop.model_copy(update=stopped | dropped)
-    decision = told(after, policy, *_interrupt(loop), PostComment(body=stopped_message(after)))
+    seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
+    in_agent_column = policy.column_role(loop.ticket.team, loop.ticket.column) == "agent"
+    away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
+    decision = told(after, policy, *_interrupt(loop), *seen, PostComment(body=stopped_message(after)), *away)
     return then(decision, _clean_up(loop)) if clean_up else decision
 
 

@@ -35,9 +35,8 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     """Hand the work to people: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    loop = loop.model_copy(
-        update={"stage": Stage.REVIEW, "number": event.number, "pull_request_url": event.url, "failing_checks": ()}
-    )
+    shown = {"stage": Stage.REVIEW, "shown_at": event.at, "failing_checks": ()}
+    loop = loop.model_copy(update={**shown, "number": event.number, "pull_request_url": event.url})
     total = len(loop.contract.criteria) if loop.contract else 0
     status = SetStatus(
         repository=loop.repository,

@@ -29,7 +29,7 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if role == "needs_human":
         return Decision(_waiting(loop))
     if left(loop, role):
-        return stop(_again(loop), f"the ticket was moved to {loop.ticket.column}.", policy)
+        return stop(_again(loop), f"the ticket was moved to {loop.ticket.column}.", at, policy)
     return _take_up(loop, at, policy)
 
 

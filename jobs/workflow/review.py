@@ -34,15 +34,14 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
     if event.number != loop.number or author is None or not author.may_steer:
         return Decision(loop)
     if event.state == "dismissed" and loop.approved_by == author.name:
-        return told(loop.model_copy(update={"approved_sha": "", "approved_by": ""}), policy)
+        stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
+        return told(loop.model_copy(update={"stage": stage, "approved_sha": "", "approved_by": ""}), policy)
     if event.state == "changes_requested" and loop.stage in AT_WORK:
         return guide(loop, Words(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}"))
-    if loop.stage is not Stage.REVIEW:
-        return Decision(loop)
-    if event.state == "changes_requested":
+    if event.state == "changes_requested" and loop.stage in OPEN:
         words = Words(author=author.name, text=_text(event))
         return revise(loop, words, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
-    if event.state == "approved" and event.head_sha == loop.pushed_sha:
+    if event.state == "approved" and event.head_sha == loop.pushed_sha and loop.stage is Stage.REVIEW:
         approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})
         return told(approved, policy, PostComment(body=approved_message(author.name, event.head_sha)))
     return Decision(loop)
@@ -76,7 +75,7 @@ def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: Service
     """Somebody said no to the pull request."""
     if not _ours(loop, event.number) or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
-    return stop(loop, closed_reason(event.by), policy, clean_up=True)
+    return stop(loop, closed_reason(event.by), event.at, policy, clean_up=True)
 
 
 def on_pull_request_reopened(loop: Loop, event: PullRequestReopened, policy: ServicePolicy) -> Decision:
@@ -84,7 +83,8 @@ def on_pull_request_reopened(loop: Loop, event: PullRequestReopened, policy: Ser
     if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
         return Decision(loop)
     back = {"branch": event.branch or loop.branch, "head_sha": event.head_sha, "pushed_sha": event.head_sha}
-    again = loop.model_copy(update={"stage": Stage.REVIEW, "reason": "", **back})
+    shown = {"stage": Stage.REVIEW, "reason": "", "shown_at": event.at, "finished_at": 0.0}
+    again = loop.model_copy(update={**shown, **back})
     return told(again, policy, MoveTicket(column="review"))
 
 
@@ -99,11 +99,12 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
         "verdict": None,
         "evidence": (),
         "approved_sha": "",
+        "approved_by": "",
+        "shown_at": event.at,
     }
-    at_work = loop.stage in AT_WORK
-    loop = loop.model_copy(update={**void, "approved_by": ""})
-    if at_work:
-        return stop(loop, f"{event.by or 'somebody'} pushed to the branch.", policy)
+    if loop.stage in AT_WORK:
+        return stop(loop.model_copy(update=void), f"{event.by or 'somebody'} pushed to the branch.", event.at, policy)
+    loop = loop.model_copy(update={**void, "stage": Stage.REVIEW})
     unchecked = SetStatus(
         repository=loop.repository, sha=event.head_sha, state="pending", description=unchecked_description()
     )

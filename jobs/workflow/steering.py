@@ -14,9 +14,11 @@ from jobs.messages import (
     approved_on_ticket_message,
     budget_message,
     changes_message,
+    merge_called_off_reason,
     not_allowed_message,
     not_approved_message,
     not_now_message,
+    older_word_message,
     publishing_message,
     pull_request_title,
     unknown_command_message,
@@ -60,7 +62,8 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     words = Words(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
     command = _COMMAND.match(event.body)
     if command and command["name"].lower() in _KNOWN:
-        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
+        at = event.at + 1.0  # the code host tells whole seconds
+        return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, at, policy)
     return guide(loop, words) if event.author.may_steer else Decision(loop)
 
 
@@ -96,6 +99,7 @@ def _command(
     loop = acknowledged(loop)
     return (
         _about_the_work(loop, name, said, author, at, policy)
+        or _about_the_pull_request(loop, name, said, author, at, policy)
         or _about_a_call(loop, name, said, author, at, policy)
         or Decision(loop, (PostComment(body=not_now_message(name, loop)),))
     )
@@ -104,21 +108,32 @@ def _command(
 def _about_the_work(
     loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
 ) -> Decision | None:
-    """Commands that start, stop, steer or end the work; None where this is not the time for it."""
-    rest = said.text
+    """Commands that start, stop or steer the work; None where this is not the time for it."""
     if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
-        return stop(loop, f"{author.name} said so.", policy)
-    if name == "retry" and loop.stage in {Stage.STOPPED, Stage.NEEDS_HUMAN, Stage.ASKING}:
-        return hand_over(loop, at, policy, (said,) if rest else ())
-    if name == "changes" and rest and loop.stage is Stage.REVIEW:
-        return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
-    if name == "changes" and rest and loop.stage in AT_WORK:
+        return stop(loop, f"{author.name} said so.", at, policy)
+    if name == "retry" and _may_start_again(loop, at):
+        return hand_over(loop, at, policy, (said,) if said.text else ())
+    if name == "changes" and said.text and loop.stage in AT_WORK:
         return guide(loop, said)
+    return None
+
+
+def _about_the_pull_request(
+    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+) -> Decision | None:
+    """Commands on work that people can see."""
+    if loop.stage not in OPEN:
+        return None
+    if name == "stop" and loop.stage is Stage.MERGING:
+        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": merge_called_off_reason(author.name)})
+        return told(loop, policy, PostComment(body=loop.reason))
+    if name == "changes" and said.text:
+        return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
+    if name in {"approve", "merge"} and at < loop.shown_at:
+        return Decision(loop, (PostComment(body=older_word_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author, policy)
-    if name == "merge" and loop.stage in OPEN:
-        return merge(loop, policy)
-    return None
+    return merge(loop, policy) if name == "merge" else None
 
 
 def _about_a_call(
@@ -128,11 +143,11 @@ def _about_a_call(
     if name == "budget" and (more := _amount(said.text)):
         return _extend(loop, more, author, at, policy)
     if name == "takeover" and loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}:
-        return stop(loop, f"{author.name} took over.", policy)
+        return stop(loop, f"{author.name} took over.", at, policy)
     if loop.stage is not Stage.NEEDS_HUMAN:
         return None
     if name == "close":
-        return stop(loop, f"{author.name} closed it.", policy, clean_up=True)
+        return stop(loop, f"{author.name} closed it.", at, policy, clean_up=True)
     if name == "accept" and loop.tampering and loop.escalation and loop.escalation.kind == "tamper":
         accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
         if not objection_to(accepted):
@@ -155,6 +170,12 @@ def _extend(loop: Loop, more: float, author: Person, at: float, policy: ServiceP
         again = hand_over(loop, at, policy)
         return Decision(again.loop, (say, *again.commands))
     return told(loop, policy, say)
+
+
+def _may_start_again(loop: Loop, at: float) -> bool:
+    """A word that is older than the stop comes late and was overruled by it."""
+    waits = loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING}
+    return waits or (loop.stage is Stage.STOPPED and at >= loop.finished_at)
 
 
 def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:

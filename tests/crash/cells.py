@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 SELF, REDIS, ALL = "kill", "kill=redis", "kill=up"
 FROZEN = "stop=13"  # longer than a lease lives
+RECOVERY, FROM_COLD = 15.0, 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,15 @@ class Cell:
     name: str
     point: str = ""
     faults: Sequence[Fault] = field(default_factory=tuple)
-    recovery: float = 20.0
-    """Seconds that it may take longer than the story without a crash: 15 to take over, and some for a busy machine."""
+    recovery: float = RECOVERY
+    """Seconds that the story may take longer than without a crash, and until the health page says that all is well."""
 
 
 def _cell(step: str, phase: str, action: str, hit: int = 1, faults: Sequence[Fault] = ()) -> Cell:
     victim = {SELF: "self"}.get(action, action.removeprefix("kill=").replace("=", "-"))
-    longer = 60.0 if action == ALL else 35.0 if action.startswith("stop") else 20.0
+    longer = FROM_COLD if action == ALL else RECOVERY
+    if action.startswith("stop"):
+        longer += float(action.partition("=")[2])
     number = f".{hit}" if hit > 1 else ""
     return Cell(f"{step}.{phase}{number}.{victim}", f"{step}:{phase}:{hit}:{action}", faults, longer)
 
@@ -66,7 +69,12 @@ INTAKE = {
     "dispatch": ("before", "done", "journaled"),
     "wake": ("before",),
 }
-LINEAR_WRITES = ("issueUpdate", "commentCreate", "commentUpdate", "attachmentCreate")
+LINEAR_WRITES = {  # field -> our operation, so that nobody else's write is hit
+    "issueUpdate": "MoveTicket",
+    "commentCreate": "CreateComment",
+    "commentUpdate": "EditComment",
+    "attachmentCreate": "UpsertAttachment",
+}
 GITHUB_WRITES = {
     "push": "POST /{owner}/{repo}.git/git-receive-pack",
     "open": "POST /repos/{owner}/{repo}/pulls",
@@ -77,7 +85,9 @@ GITHUB_WRITES = {
 }
 LOST = {
     **{
-        f"linear.{name}.{kind}": Fault("linear", name, kind) for name in LINEAR_WRITES for kind in ("lost_reply", "500")
+        f"linear.{name}.{kind}": Fault("linear", operation, kind)
+        for name, operation in LINEAR_WRITES.items()
+        for kind in ("lost_reply", "500")
     },
     **{
         f"github.{name}.{kind}": Fault("github", operation, kind)

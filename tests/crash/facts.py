@@ -6,15 +6,20 @@ The oracle is the same story without a crash. The numbers I1 to I12 are those of
 from __future__ import annotations
 
 import difflib
+import gzip
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from redis import Redis
+
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.story import memory
 from integrations.standins.linear.seed import stable_id
+from jobs.store import text_of
 from tests.crash.stack import FragileStack, git, unfinished
 from tests.crash.story import BESIDE, BUG
 
@@ -35,6 +40,7 @@ class Facts:
     pulls: list[str]
     patches: dict[str, str]
     left: list[str]
+    journal: list[str]
     on_disk: list[str]
     billed_calls: int
     ledger_calls: int
@@ -46,6 +52,7 @@ def facts_of(stack: FragileStack) -> Facts:
     board = ana.board()
     with stack.redis() as redis:
         left = unfinished(redis)
+        journal = _journal(stack, redis)
     return Facts(
         columns={name: ticket["column"] for name, ticket in board.items()},
         comments={name: [plain(c["body"]) for c in t["comments"] if c["user"]["app"]] for name, t in board.items()},
@@ -56,6 +63,7 @@ def facts_of(stack: FragileStack) -> Facts:
         pulls=sorted(f"{p['title']} {p['state']} {p['base']['ref']}" for p in ana.pull_requests().values()),
         patches=dict(_patches(stack)),
         left=left,
+        journal=journal,
         on_disk=sorted(_on_disk(stack)),
         billed_calls=sum("usage" in entry["result"] for entry in stack.log("model")),
         ledger_calls=sum(int(memory(ticket).get("model_calls", 0)) for ticket in board.values()),
@@ -100,11 +108,25 @@ def _patches(stack: FragileStack) -> Iterator[tuple[str, str]]:
 def _on_disk(stack: FragileStack) -> Iterator[str]:
     """Worktrees, quarantines, locks of git and torn drafts; our own lock files are empty and stay."""
     home = stack.service_home
-    for pattern in ("runs/*/*", "repos/*.git/worktrees/*", "repos/.quarantine*", "repos/*.git/**/*.lock", "**/*.new"):
+    patterns = ("runs/*/*", "repos/*.git/worktrees/*", "repos/.quarantine*", "repos/*.git/**/*.lock", "**/*.new")
+    for pattern in (*patterns, "spool/*.jsonl"):
         # git numbers the worktrees' own folders in the order of their making
         yield from (
             re.sub(r"worktrees/tree\d*$", "worktrees/tree", str(p.relative_to(home))) for p in home.glob(pattern)
         )
+
+
+def _journal(stack: FragileStack, redis: Redis) -> list[str]:
+    """What is wrong with the journal: every accepted delivery is in it, once, and every file is whole."""
+    accepted = {text_of(redis.get(key) or b"") for key in redis.scan_iter("seen:*:id:*")}
+    written: Counter[str] = Counter()
+    for file in (stack.service_home / "journal").iterdir():
+        try:
+            written.update(json.loads(line)["entry"] for line in gzip.decompress(file.read_bytes()).splitlines())
+        except (EOFError, ValueError, OSError) as error:
+            return [f"{file.name} cannot be read to its end: {error}"]
+    missing = [f"{entry} is missing" for entry in sorted(accepted - written.keys())]
+    return missing + [f"{entry} is there {n} times" for entry, n in written.items() if n > 1]
 
 
 def complaints(oracle: Facts, found: Facts) -> list[str]:
@@ -125,6 +147,7 @@ def _complaints(oracle: Facts, found: Facts) -> Iterator[str]:
         yield _differ(f"I4 {name}", oracle.patches[name], found.patches.get(name))
     yield _differ("I5 left in Redis", [], found.left)
     yield _differ("I6 left on disk", oracle.on_disk, found.on_disk)
+    yield _differ("I8 journal", [], found.journal)
     yield from _money(oracle, found)
 
 

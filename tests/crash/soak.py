@@ -51,6 +51,7 @@ _MOVE = """mutation Move($id: String!, $state: String!) {
 _SAY = """mutation Say($id: String!, $body: String!) {
   commentCreate(input: { issueId: $id, body: $body }) { success }
 }"""
+_DELETE = "mutation Delete($id: String!) { issueDelete(id: $id) { success } }"
 _TEAM = """query Team($key: String!) {
   teams(filter: { key: { eq: $key } }) { nodes { id states(first: 20) { nodes { id name } } } }
 }"""
@@ -72,14 +73,22 @@ class Board:
         self._headers = {"Authorization": stack.tokens["linear_ana"]}
         (team,) = self._ask(_TEAM, key=TEAM)["teams"]["nodes"]
         self._team = team["id"]
-        self._agent = next(state["id"] for state in team["states"]["nodes"] if state["name"] == "Agent")
+        self._states = {state["name"]: state["id"] for state in team["states"]["nodes"]}
 
     def hand_over(self, title: str, description: str) -> str:
         """A new ticket in the agent column; returns its id."""
         given = {"teamId": self._team, "title": title, "description": description}
         ticket = self._ask(_NEW, input=given)["issueCreate"]["issue"]["id"]
-        self._ask(_MOVE, id=ticket, state=self._agent)
+        self.move(ticket, "Agent")
         return str(ticket)
+
+    def move(self, ticket_id: str, column: str) -> None:
+        """Drag a card."""
+        self._ask(_MOVE, id=ticket_id, state=self._states[column])
+
+    def delete(self, ticket_id: str) -> None:
+        """Put a ticket into the trash."""
+        self._ask(_DELETE, id=ticket_id)
 
     def say(self, ticket_id: str, body: str) -> None:
         """Comment on a ticket."""

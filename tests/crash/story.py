@@ -12,7 +12,7 @@ from tests.crash.stack import FragileStack, unfinished
 BUG, BESIDE = "ENG-1", "ENG-2"
 ENDS = {BUG: "Done", BESIDE: "In Review", "ENG-3": "Backlog"}
 PATIENCE = 90.0  # seconds for one step, so also for a recovery within it
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 
 
 class Stuck(Exception):
@@ -42,7 +42,7 @@ def says(ticket: dict[str, Any], words: str) -> bool:
 def settle(stack: FragileStack, patience: float = PATIENCE) -> None:
     """Return when nothing was left to do for a second."""
     with stack.redis() as redis:
-        for _ in range(10):
+        for _ in range(4):
             _await(stack, lambda: not unfinished(redis), "everything is quiet", patience)
             time.sleep(LOOK_SECONDS)
 

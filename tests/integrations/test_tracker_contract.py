@@ -158,6 +158,10 @@ def test_a_second_reaction_of_a_kind_is_success(board: Board, ticket: Ticket) ->
     board.tracker.comment(ticket.id, "look", comment_id)
     for identifier in (reaction_id, reaction_id, board.new_id()):
         board.tracker.react(comment_id, "eyes", identifier)
+    [reaction] = board.tracker.fetch_comment(comment_id).reactions
+    assert (reaction.id, reaction.emoji, reaction.author) == (reaction_id, "eyes", board.tracker.viewer())
+    [comment] = board.tracker.comments(ticket.id)
+    assert comment.reactions == (reaction,)
 
 
 # --- attachments and labels -----------------------------------------------------------------------------------------

@@ -2,31 +2,28 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Ticket
-from jobs.contract import agree, answered, command_in, criteria_in, items_in
+from jobs.contract import agree, answered, command_in, contract_of, may_start_alone, proposed, stated, wanted_by
+from jobs.criteria import MAX_CRITERIA
+from jobs.loop import Contract
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 
 CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("Done when:\n- one\n- two", id="plain"),
-        pytest.param("intro\n\n## Done when\n\n* one\n* two\n\n## Notes\n- three", id="heading, next heading ends it"),
-        pytest.param("**Acceptance criteria**\n1. one\n2) two\n\nThat is all.\n- three", id="bold, numbered"),
-        pytest.param("### Definition of Done:\n- [ ] one\n- [x] two", id="task list"),
-        pytest.param("- zero\n\nDone when\n\n- one\n- two\n", id="an earlier list does not count"),
-        pytest.param("**Done when:**\r\n\r\n- one\r\n- two\r\n", id="windows line ends"),
-    ],
+ASKING = CHECKED.model_copy(update={"loop": CHECKED.loop.model_copy(update={"contract": "ask"})})
+TICKET = Ticket(id="t", identifier="ENG-1", title="Name the flag")
+PROPOSAL = Proposal(
+    criteria=(
+        ProposedCriterion(text="it is there", evidence="file and line"),
+        ProposedCriterion(text="the suite passes", command="make test"),
+    ),
+    confidence="high",
 )
-def test_a_finish_line_is_read_in_every_usual_form(text: str) -> None:
-    assert criteria_in(text) == ["one", "two"]
 
 
-@pytest.mark.parametrize("text", ["", "make it better", "- one\n- two", "We are done when it works.", "Done when"])
-def test_a_text_without_a_list_below_a_heading_has_no_finish_line(text: str) -> None:
-    assert criteria_in(text) == []
+def shown(contract: Contract | None) -> list[tuple[str, str, str, str]]:
+    assert contract
+    return [(c.id, c.text, c.command, c.evidence) for c in contract.criteria]
 
 
 @pytest.mark.parametrize(
@@ -47,27 +44,95 @@ def test_only_an_item_that_says_so_names_a_command(item: str, command: str) -> N
 
 
 def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
-    contract = agree("Done when\n- `pytest` passes\n- it is fast", CHECKED)
+    contract = agree("Done when\n- `pytest` passes\n- README.md says so", CHECKED)
 
-    assert contract is not None
-    shown = [(c.id, c.command) for c in contract.criteria]
-    assert shown == [("c1", "pytest"), ("c2", ""), ("k1", "make test")]
+    assert [(i, command) for i, _, command, _ in shown(contract)] == [("c1", "pytest"), ("c2", ""), ("k1", "make test")]
 
 
-def test_an_answer_counts_where_the_ticket_is_silent() -> None:
-    contract = answered("- one\n- two", Ticket(id="t", identifier="E-1", title="x"), None, RepositoryPolicy())
-
-    assert contract is not None
-    assert [c.text for c in contract.criteria] == ["one", "two"]
+def test_an_answer_counts_where_nothing_was_proposed() -> None:
+    assert [text for _, text, _, _ in shown(answered("- one\n- two", TICKET, None, CHECKED))][:2] == ["one", "two"]
 
 
-def test_the_digest_changes_with_any_word() -> None:
-    one, two = agree("Done when\n- a", CHECKED), agree("Done when\n- b", CHECKED)
+@pytest.mark.parametrize(
+    "description", ["vague", "", "Done when\n- it works well", "Done when\n- `make` passes\n- TBD"]
+)
+@pytest.mark.parametrize("policy", [RepositoryPolicy(), CHECKED])
+def test_without_a_finish_line_that_can_be_checked_one_must_be_proposed(
+    description: str, policy: RepositoryPolicy
+) -> None:
+    assert agree(description, policy) is None
 
-    assert one is not None
-    assert two is not None
-    assert one.digest != two.digest
+
+def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
+    one, two = agree("Done when\n- x is printed", CHECKED), agree("Done when\n- y is printed", CHECKED)
+
+    assert one and two and one.digest != two.digest
+    assert one.digest == one.model_copy(update={"version": 2}).digest
 
 
-def test_an_answer_without_a_list_has_no_items() -> None:
-    assert items_in("it should\nbe fast") == []
+def test_a_tickets_own_criteria_are_complete_when_somebody_can_check_them() -> None:
+    found = stated("Done when\n- `pytest` passes\n- README.md shows it (evidence: file and line)")
+
+    assert found.complete
+    assert [(c.command, c.evidence) for c in found.criteria] == [("pytest", ""), ("", "file and line")]
+
+
+@pytest.mark.parametrize("vague", ["it works well", "TBD", "as discussed"])
+def test_one_vague_criterion_makes_them_incomplete(vague: str) -> None:
+    found = stated(f"Done when\n- `pytest` passes\n- {vague}")
+
+    assert (found.complete, found.vague) == (False, (vague,))
+
+
+def test_what_is_beyond_the_limit_is_counted_and_never_dropped_silently() -> None:
+    found = stated("Done when\n" + "\n".join(f"- number {n} is printed" for n in range(MAX_CRITERIA + 5)))
+
+    assert (len(found.criteria), found.left_out, found.complete) == (MAX_CRITERIA, 5, False)
+
+
+def test_no_finish_line_is_not_complete() -> None:
+    assert not stated("make it better").complete
+    assert wanted_by("make it better") == []
+
+
+def test_a_proposal_becomes_a_contract_with_the_repositorys_checks() -> None:
+    contract = proposed(PROPOSAL, CHECKED, version=2)
+
+    assert shown(contract) == [
+        ("c1", "it is there", "", "file and line"),
+        ("c2", "the suite passes", "make test", ""),
+        ("k1", "tests (repository check)", "make test", ""),
+    ]
+    assert contract.version == 2
+
+
+def test_the_repositorys_checks_are_in_every_contract() -> None:
+    assert shown(contract_of([], CHECKED)) == [("k1", "tests (repository check)", "make test", "")]
+
+
+def test_ok_takes_the_proposal_or_without_one_the_title() -> None:
+    assert answered("ok", TICKET, PROPOSAL, CHECKED) == proposed(PROPOSAL, CHECKED)
+    assert shown(answered("ok", TICKET, None, RepositoryPolicy())) == [("c1", "Name the flag", "", "")]
+
+
+def test_an_edited_list_is_the_contract() -> None:
+    contract = answered("- it is there\n- it says so", TICKET, PROPOSAL, RepositoryPolicy())
+
+    assert [(text, kind) for _, text, _, kind in shown(contract)] == [
+        ("it is there", "file and line"),
+        ("it says so", ""),
+    ]
+
+
+def test_other_words_are_for_the_planner_or_without_one_a_criterion() -> None:
+    assert answered("rather blue", TICKET, PROPOSAL, CHECKED) is None
+    assert shown(answered("rather blue", TICKET, None, RepositoryPolicy())) == [("c1", "rather blue", "", "")]
+
+
+def test_nobody_is_asked_only_where_the_policy_the_checks_and_the_planner_agree() -> None:
+    doubtful = PROPOSAL.model_copy(update={"confidence": "low"})
+    asking = PROPOSAL.model_copy(update={"questions": (Question(text="which?"),)})
+
+    assert may_start_alone(PROPOSAL, CHECKED)
+    assert not any(may_start_alone(p, CHECKED) for p in (doubtful, asking, Proposal(criteria=())))
+    assert not any(may_start_alone(PROPOSAL, policy) for policy in (ASKING, RepositoryPolicy()))

@@ -4,6 +4,8 @@ import base64
 import gzip
 import json
 import os
+import resource
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -89,3 +91,38 @@ def test_a_disk_that_takes_nothing_holds_nothing_up(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", 10_000).write([entry("1")], NOW)
 
     assert (tmp_path / "journal").read_text() == "in the way"
+
+
+def test_what_a_dead_dispatcher_wrote_is_not_written_again(tmp_path: Path) -> None:
+    Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0")], NOW)
+    Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0"), entry("3-0")], NOW + DAY, again=True)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["1-0", "2-0", "3-0"]
+
+
+def test_a_torn_end_hides_nothing_that_came_before_or_after(tmp_path: Path) -> None:
+    torn = Journal(tmp_path, 10_000)
+    torn.write([entry("1-0")], NOW)
+    torn.write([entry("2-0")], NOW)
+    (file,) = tmp_path.iterdir()
+    os.truncate(file, file.stat().st_size - 5)
+    Journal(tmp_path, 10_000).write([entry("2-0")], NOW + DAY, again=True)
+
+    assert [line["entry"] for line in torn.read()] == ["1-0", "2-0"]
+
+
+def test_a_disk_that_gets_full_within_a_batch_does_not_hide_the_next(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000_000)
+    journal.write([entry("1", os.urandom(1_000_000))], NOW)  # longer than any file that pytest writes meanwhile
+    (file,) = tmp_path.iterdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, before[1]))
+    try:
+        journal.write([entry("2")], NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    journal.write([entry("3")], NOW)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["1", "3"]

@@ -121,6 +121,7 @@ SHOWN = {
     "same_failures_line": [m.same_failures_line([FAILED], 3)],
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
+    "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
     "not_confirmed_line": [m.not_confirmed_line()],
     "stopped_message": [
         m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
@@ -131,6 +132,8 @@ SHOWN = {
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
+    "merge_called_off_reason": [m.merge_called_off_reason("Ana")],
+    "older_word_message": [m.older_word_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", MAKING)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
     "unknown_command_message": [m.unknown_command_message("dance")],

@@ -63,14 +63,14 @@ KNOWN: dict[str, Any] = {
     "column": "working", "conclusion": "success", "role": "maker", "outcome": "done", "comments": ("a.py:1: x",),
     "proposal": Proposal(criteria=(ProposedCriterion(text="it works"),)), "plan": Plan(summary="look"),
     "judgement": Judgement(done=True), "tampering": (Tampering(kind="ci", path="ci.yml"),), "stray": ("x.log",),
-    "comment_ids": ("k1",), "policy": POLICY.model_dump_json(),
+    "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.model_dump_json(),
 }  # fmt: skip
 
 
 def example(model: type[BaseModel]) -> BaseModel:
     """An item with no field left at its default."""
     special = {"ReviewSubmitted": {"state": "approved"}}.get(model.__name__, {})
-    plain = {int: 2, float: 2.5, str: "text", bool: True}
+    plain: dict[Any, Any] = {int: 2, float: 2.5, str: "text", bool: True, str | None: "text"}
     values = {
         name: special.get(name, KNOWN.get(name, plain.get(field.annotation or str, field.default)))
         for name, field in model.model_fields.items()

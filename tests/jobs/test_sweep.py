@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
-from integrations.events import ReviewSubmitted, TicketCommented, TicketRemoved
+import pytest
+import requests
+
+from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
 from jobs import keys
 from jobs.gather import gather
 from jobs.loop import Loop, Stage
@@ -62,6 +65,22 @@ def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
     assert not board.world.store.deliver(late)
 
 
+def test_a_comment_that_was_missed_before_another_is_read(board: Board) -> None:
+    hand_over(board, BUG)
+    board.ana.say(BUG, "use decimals")
+    story.say(board, BUG, "and round up")
+
+    assert {words.text for words in swept(board).words} == {"use decimals", "and round up"}
+
+
+def test_a_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
+    story.stopped(board)
+    time.sleep(0.01)
+    board.ana.say(BUG, "/retry")
+
+    assert swept(board).generation == 2
+
+
 def test_a_missed_answer_starts_the_work(board: Board) -> None:
     hand_over(board, VAGUE)
     board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
@@ -106,6 +125,43 @@ def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
 
     assert swept(board).stage is Stage.DONE
     assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
+
+
+def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board) -> None:
+    known = in_review(board)
+    story.say(board, BUG, "/changes name it")
+    board.ana.merge(known.number)
+
+    assert swept(board).stage is Stage.DONE
+
+
+def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
+    known = in_review(board)
+    board.ana.review(known.number, "APPROVE", "fine")
+    (review,) = board.world.code_host.reviews(known.repository, known.number)
+    place = f"{board.urls['pull_requests']}/repos/acme/tally/pulls/{known.number}/reviews/{review.id}/dismissals"
+    requests.put(place, json={"message": "no"}, headers=board.ana.github_headers, timeout=5).raise_for_status()
+    late = ReviewSubmitted(
+        event_id="r", ticket_id=known.ticket.id, repository="acme/tally", number=known.number, review_id=review.id,
+        state="approved",
+    )  # fmt: skip
+
+    now = gather(late, board.world)
+
+    assert isinstance(now, ReviewSubmitted)
+    assert now.state == "dismissed"
+
+
+def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
+    known = in_review(board)
+    late = BranchPushed(
+        event_id="p", ticket_id=known.ticket.id, repository="acme/tally", branch=known.branch, head_sha="d" * 40
+    )
+
+    now = gather(late, board.world)
+
+    assert isinstance(now, BranchPushed)
+    assert now.head_sha == known.pushed_sha
 
 
 def test_an_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:

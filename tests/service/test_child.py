@@ -36,6 +36,20 @@ def test_waits_double_up_to_thirty_seconds(tmp_path: Path) -> None:
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
+def test_who_was_ready_is_soon_there_again_however_often_it_died(tmp_path: Path) -> None:
+    it, now, waits = child(tmp_path, "raise SystemExit(7)"), 0.0, []
+    for _ in range(6):
+        it.start(now)
+        assert it.popen
+        assert it.check_ready()
+        it.popen.wait()
+        it.notice_exit(now)
+        waits.append(it.next_start - now)
+        now = it.next_start
+    it.log.close()
+    assert waits == [0.5, 1, 2, 4, 4, 4]
+
+
 def test_a_minute_of_health_makes_up_for_old_failures(tmp_path: Path) -> None:
     it = child(tmp_path, "raise SystemExit(7)")
     for now in (0.0, 10.0, 20.0):

@@ -8,6 +8,7 @@ from redis import Redis
 
 from jobs import keys
 from jobs.clock import LEADER
+from jobs.owners import clear_away_the_dead
 from jobs.queues import AGENTS, EVENTS
 from jobs.settings import Settings
 from jobs.vital import beat
@@ -36,12 +37,24 @@ def test_the_version_is_the_projects() -> None:
 def test_with_everybody_alive_it_is_ready(web: Web, redis: Redis) -> None:
     everybody_lives(redis)
     answer = web.send("GET", "/readyz")
-    assert (answer.status, answer.body["failing"]) == (200, {})
+    assert (answer.status, answer.body["state"], answer.body["failing"]) == (200, "fine", {})
+
+
+def test_until_a_dead_process_is_cleared_away_it_is_recovering(redis: Redis, settings: Settings) -> None:
+    everybody_lives(redis)
+    door = create_app(settings).test_client()
+    code = "import sys; from pathlib import Path; from jobs.owners import announce; announce(Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(settings.home)], cwd=REPOSITORY, check=True)
+
+    assert door.get("/readyz").json["state"] == "recovering"
+
+    clear_away_the_dead(redis, settings.home)
+    assert door.get("/readyz").json["state"] == "fine"
 
 
 def test_without_workers_and_clock_it_is_not_ready_and_says_what_is_missing(web: Web, redis: Redis) -> None:
     answer = web.send("GET", "/readyz")
-    assert answer.status == 503
+    assert (answer.status, answer.body["state"]) == (503, "failing")
     assert answer.body["failing"].keys() == {EVENTS, AGENTS, "clock"}
 
 

@@ -12,7 +12,16 @@ from random import Random
 from typing import Any
 
 from integrations.events import RunFinished
-from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.results import (
+    CriterionResult,
+    Evidence,
+    Judgement,
+    Plan,
+    Proposal,
+    ProposedCriterion,
+    Tampering,
+    Verdict,
+)  # fmt: skip
 from integrations.values import Usage
 from jobs.commands import RunSpec
 from tests.simulation.checks import Ledger
@@ -20,8 +29,11 @@ from tests.simulation.memory import Memory, Run
 from tests.simulation.outside import Host
 
 _ENDS = {
-    "maker": ("done",) * 12 + ("no_change", "failed", "turns", "refused", "budget"),
+    "planner": ("done",) * 6 + ("failed", "budget"),
+    "scout": ("done",) * 10 + ("failed", "turns", "budget"),
+    "maker": ("done",) * 12 + ("no_change", "failed", "turns", "refused", "budget", "spinning"),
     "gate": ("done",) * 14 + ("failed",),
+    "judge": ("done",) * 14 + ("failed",),
     "checker": ("done",) * 14 + ("failed", "budget", "turns"),
 }
 
@@ -62,9 +74,21 @@ class Agents:
         if outcome != "done":
             return {"outcome": outcome, "summary": "it broke"}
         results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
-            "maker": self._make, "gate": self._gate, "checker": self._check,
+            "planner": self._plan, "scout": self._scout,
+            "maker": self._make, "gate": self._gate, "judge": self._judge, "checker": self._check,
         }  # fmt: skip
         return {"outcome": outcome, **results[spec.role](spec)}
+
+    def _plan(self, spec: RunSpec) -> dict[str, Any]:
+        sure = self.random.choice(("high", "medium", "low"))
+        return {"proposal": Proposal(criteria=(ProposedCriterion(text="it works", command="make"),), confidence=sure)}
+
+    def _scout(self, spec: RunSpec) -> dict[str, Any]:
+        return {"plan": Plan(summary="look here")}
+
+    def _judge(self, spec: RunSpec) -> dict[str, Any]:
+        happy = self.calm or self.random.random() < 0.8
+        return {"judgement": Judgement(done=happy, missing=() if happy else ("the rest",))}
 
     def _make(self, spec: RunSpec) -> dict[str, Any]:
         return {"head_sha": self.host.commit(f"by {spec.run_id}", spec.start_sha), "summary": "I did it."}
@@ -72,11 +96,17 @@ class Agents:
     def _gate(self, spec: RunSpec) -> dict[str, Any]:
         broken = not self.calm and self.random.random() < 0.2
         named = [criterion for criterion in spec.contract.criteria if criterion.command]
-        return {"evidence": [Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named]}
+        bent = not self.calm and self.random.random() < 0.1
+        return {
+            "evidence": [Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named],
+            "tampering": [Tampering(kind="test_skipped", path="tests/test_login.py")] if bent else [],
+            "tree": self.random.choice(("", "t1", "t2", spec.start_sha)),
+        }
 
     def _check(self, spec: RunSpec) -> dict[str, Any]:
         results = [CriterionResult(criterion=x.id, result="pass", evidence="seen") for x in spec.contract.criteria]
-        good = Verdict(head_sha=spec.start_sha, results=tuple(results))
+        unchanged = spec.start_sha == spec.base_sha and self.calm
+        good = Verdict(head_sha=spec.start_sha, results=tuple(results), no_change_needed=unchanged)
         bad = (None, good.model_copy(update={"head_sha": "root"}), good.model_copy(update={"results": ()}))
         happy = self.calm or self.random.random() < 0.8
         return {"verdict": good if happy else self.random.choice(bad)}

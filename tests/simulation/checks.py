@@ -25,7 +25,7 @@ COLUMN_OF: dict[Stage, Column] = {
     Stage.REVIEW: "review",
     Stage.DONE: "done",
 }
-HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN, Stage.STOPPED}
 OURS_TO_SHOW = (c.ShowProgress, c.SaveMemory)
 
 
@@ -91,7 +91,7 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     hold("iterations end", after.iteration <= policy.iterations(after), f"{story}: {after.iteration}")
     _check_bill(before, event, decision, story)
     _check_starts(decision, policy, story)
-    _check_proofs(event, decision, ledger, story)
+    _check_proofs(before, event, decision, ledger, story)
     _check_words(before, event, decision, story)
 
 
@@ -107,17 +107,17 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
 
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
-    spent = decision.loop.usage.cost_usd >= policy.caps.ticket_usd
+    spent = decision.loop.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
     paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
 
 
-def _check_proofs(event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
+def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
     """A commit leaves with a verdict on itself, and is merged with an approval of itself."""
     for command in decision.commands:
         match command:
             case c.PublishBranch(sha=sha):
-                verdict = event.verdict if isinstance(event, RunFinished) else None
+                verdict = event.verdict if isinstance(event, RunFinished) else before.verdict
                 results = verdict.results if verdict and verdict.head_sha == sha else ()
                 hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
             case c.MergePullRequest(sha=sha):
@@ -160,8 +160,8 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
             hold("nothing is merged after a stop", loop.stage is Stage.MERGING or host.pulls[number].merged, story)
 
 
-def check_always(ticket_id: str, memory: Memory, host: Host, board: Board) -> None:
-    """Between any two steps: no run that nobody waits for, no second pull request, no comment twice."""
+def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger) -> None:
+    """Between any two steps: no run that nobody waits for, no second pull request unless a clean-up was refused."""
     box = memory.boxes[ticket_id]
     if box.loop is None:
         return
@@ -173,7 +173,8 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board) -> No
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
     prefix = f"loopline/{box.loop.identifier.lower()}-"
     pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
-    hold("one pull request", len(pulls) <= 1 or ticket_id in board.removed, pulls)
+    excused = ticket_id in board.removed or "CleanUp" in ledger.refused
+    hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
 
 def check_rest(

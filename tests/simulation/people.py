@@ -20,6 +20,7 @@ from tests.simulation.outside import ANA, BOB, EVE, Board, Host
 FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
 COLUMNS = ("Agent", "Agent", "Backlog", "In Progress", "In Review", "Needs Human", "Done", "Canceled")
 WORDS = ("use decimals", "/dance", "/changes it", "/changes", "/approve", "/merge", "/stop", "/retry", "/retry look")
+CALLS = ("/budget +3", "/accept", "/takeover", "/close", "/cancel")
 
 
 @dataclass
@@ -48,7 +49,7 @@ class People:
             return self.on_pull_request(t, pull)
         if self.random.random() < self.helpful:
             return self.help(t, loop)
-        acts: list[Callable[[], str]] = [lambda: self.drag(t), lambda: self.speak(t, self.random.choice(WORDS))]
+        acts: list[Callable[[], str]] = [lambda: self.drag(t), lambda: self.speak(t, self.random.choice(WORDS + CALLS))]
         acts += [lambda: self.describe(t), acts[0], acts[1]]
         if self.random.random() < 0.04:
             acts = [lambda: self.remove(t)]
@@ -63,6 +64,8 @@ class People:
         stage = loop.stage if loop else Stage.IDLE
         if stage in {Stage.IDLE, Stage.DONE} or (stage in {Stage.STOPPED, Stage.NEEDS_HUMAN} and self._coin()):
             return self.drag(t, "Agent")
+        if loop and loop.escalation and loop.escalation.kind == "tamper":
+            return self.speak(t, "/accept", ANA)
         if stage in {Stage.STOPPED, Stage.NEEDS_HUMAN}:
             return self.speak(t, "/retry", ANA)
         if stage is Stage.ASKING:
@@ -103,8 +106,8 @@ class People:
 
     def _count(self, t: str, words: str, author: Person, name: str) -> None:
         ledger, loop = self.ledgers[t], self.memory.boxes[t].loop
-        ledger.hand_overs += words.startswith("/retry") and author.may_steer
-        ledger.stops += words.startswith("/stop") and author.may_steer
+        ledger.hand_overs += words.startswith(("/retry", "/budget")) and author.may_steer
+        ledger.stops += words.startswith(("/stop", "/takeover", "/close", "/cancel")) and author.may_steer
         if words.startswith("/approve") and self.policy.may_approve(author) and loop:
             pull = self._pull_request(loop)
             seen = {loop.pushed_sha, pull.head_sha if pull else "", self.host.branches.get(loop.branch, "")}

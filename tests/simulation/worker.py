@@ -189,8 +189,10 @@ class Worker:
     def _on_board(self, t: str, posted: Posted, command: c.Command) -> None:
         board = self.tracker
         match command:
-            case c.MoveTicket(column=column):
-                board.move(t, self.policy.teams["ENG"].columns[column])
+            case c.MoveTicket(column=column, only_from=only_from):
+                columns = self.policy.teams["ENG"].columns
+                if not only_from or board.fetch(t).column == columns[only_from]:
+                    board.move(t, columns[column])
             case c.PostComment(body=body, once=once):
                 board.say(t, body, US, f"{t} {once}" if once else posted.id)
             case c.ShowProgress(generation=generation, body=body):
@@ -223,7 +225,7 @@ class Worker:
             case c.PrepareWorkspace(generation=generation):
                 host.reach()
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
-                ready["branch_sha"] = host.branches.get(getattr(command, "branch", ""), "")
+                ready["branch_sha"] = host.branches.get(command.branch, "")
                 policy = self.repository_policy.model_dump_json()
                 return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):

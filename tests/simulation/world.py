@@ -26,11 +26,11 @@ from integrations.values import Ticket
 from jobs.caps import Caps
 from jobs.commands import MoveTicket
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import unread, unseen
+from jobs.missed import said, unseen
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
-from jobs.workflow.hand_over import left
+from jobs.workflow.hand_over import left, waits_for_us
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
@@ -120,7 +120,7 @@ class World:
         if what:
             self.schedule.append(f"{self.time:8.1f} {what}")
             for t in self.memory.boxes:
-                check_always(t, self.memory, self.host, self.board)
+                check_always(t, self.memory, self.host, self.board, self.ledgers[t])
 
     def _something(self) -> str:
         t = self.random.choice(list(self.memory.boxes))
@@ -144,7 +144,7 @@ class World:
         did = next(self.under_way[t], "")
         if not did:
             del self.under_way[t]
-            check_always(t, self.memory, self.host, self.board)
+            check_always(t, self.memory, self.host, self.board, self.ledgers[t])
         return did
 
     def _work_on(self, t: str) -> str:
@@ -204,7 +204,7 @@ class World:
         loop = self.loop(event.ticket_id)
         merged_or_closed = isinstance(event, PullRequestMerged | PullRequestClosed)
         return isinstance(event, TicketMoved | TicketCommented) or (
-            merged_or_closed and loop is not None and loop.stage in OPEN
+            merged_or_closed and loop is not None and self._is_looked_up(loop)
         )
 
     def _ticket_of(self, event: Event) -> str:
@@ -227,17 +227,23 @@ class World:
         if loop is None:
             return
         if loop.stage in HEEDED and not gone:
-            yield from unread(loop, self.board.comments(t))
-        if loop.stage in OPEN and loop.number:
+            yield from said(loop, self.board.comments(t))
+        if self._is_looked_up(loop):
             yield from self._missed_on_code_host(loop)
 
     def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
         """Whether the card waits in the agent column, or has left for where it is not ours."""
         role = None if gone else self.policy.column_role("ENG", ticket.column)
-        if role == "agent":
-            return loop is None or loop.stage not in AT_WORK | {Stage.MERGING}
         moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
-        return loop is not None and (left(loop, role) and not (role and moving))
+        if role == "agent":
+            return loop is None or waits_for_us(loop, still_there=moving and loop.ticket.column == ticket.column)
+        return loop is not None and left(loop, role, moving=moving)
+
+    def _is_looked_up(self, loop: Loop) -> bool:
+        """Whether the sweep asks for this loop's pull request, and believes what it sees."""
+        if not loop.number or loop.stage not in OPEN | AT_WORK:
+            return False
+        return loop.stage in OPEN or self.host.pulls[loop.number].merged
 
     def _missed_on_code_host(self, loop: Loop) -> Iterator[Event]:
         pull = self.host.pulls[loop.number]
@@ -245,7 +251,7 @@ class World:
             kind = PullRequestMerged if pull.merged else PullRequestClosed
             name = f"sweep:{kind.__name__}:{loop.number}:{self.time // 60}"
             yield kind(event_id=name, ticket_id=loop.ticket.id, at=self.time, repository=REPOSITORY, number=loop.number)
-        if loop.stage is Stage.REVIEW:
+        if loop.stage in OPEN:
             yield from unseen(loop, self.host.given.get(loop.number, []), self.time)
 
     # --- rest -------------------------------------------------------------------------------------------------------
@@ -294,5 +300,5 @@ class World:
                 self.rest()
 
     def _can_go_on(self, loop: Loop) -> bool:
-        spent = loop.usage.cost_usd >= self.policy.caps.ticket_usd
+        spent = loop.usage.cost_usd >= self.policy.caps_of(loop).ticket_usd
         return loop.ticket.id not in self.board.removed and loop.stage is not Stage.DONE and not spent

@@ -15,7 +15,7 @@ query Board($team: String!) {
       id identifier title url
       state { id name }
       team { states(first: 20) { nodes { id name } } }
-      comments(first: 100) { nodes { id body createdAt user { name app } } }
+      comments(first: 100) { nodes { id body createdAt user { name app } reactions { emoji user { name } } } }
       attachments(first: 20) { nodes { url title subtitle metadata } }
     }
   }
@@ -29,6 +29,10 @@ _WRITE = (
 _DELETE = "mutation Delete($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = (
     "mutation Say($id: String!, $body: String!) { commentCreate(input: { issueId: $id, body: $body }) { success } }"
+)
+_REACT = (
+    "mutation React($id: String!, $emoji: String!) "
+    "{ reactionCreate(input: { commentId: $id, emoji: $emoji }) { success } }"
 )
 
 
@@ -62,6 +66,10 @@ class Ana:
     def write(self, identifier: str, title: str, description: str) -> None:
         """Give a ticket other words."""
         self._graphql(_WRITE, id=identifier, title=title, text=description)
+
+    def react(self, comment_id: str, emoji: str = "+1") -> None:
+        """Put an emoji on a comment."""
+        self._graphql(_REACT, id=comment_id, emoji=emoji)
 
     def delete(self, identifier: str) -> None:
         """Put a ticket into the trash."""

@@ -49,11 +49,11 @@ def prepare(text: str) -> DocumentNode | list[GraphQLError]:
     return validate(schema(), document) or document
 
 
-def root_fields(document: DocumentNode) -> set[str]:
-    """The names under which faults find a request."""
+def names_of(document: DocumentNode) -> set[str]:
+    """The names under which faults find a request: its operations' own and those of their root fields."""
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     fields = [field for node in operations for field in node.selection_set.selections]
-    return {field.name.value for field in fields if hasattr(field, "name")}
+    return {name.value for node in [*operations, *fields] if (name := getattr(node, "name", None))}
 
 
 def refusal(errors: list[GraphQLError]) -> Answer:

@@ -2,9 +2,10 @@
 
     {"operation": "commentCreate" | "Comment" | "*", "kind": …, "times": 1, "seconds": 0}
 
-`operation` is a root field, or for webhooks also the type of the entity. Kinds: lost_reply (done, then the connection
-is cut), timeout (done, but the answer comes after `seconds`), ratelimited and 500 (not done), webhook_drop (never
-sent), webhook_duplicate (sent twice), webhook_delay (sent after `seconds`, later ones overtake it).
+`operation` is a root field or the client's own name for its operation, or for webhooks also the type of the entity.
+Kinds: lost_reply (done, then the connection is cut), timeout (done, but the answer comes after `seconds`), ratelimited
+and 500 (not done), webhook_drop (never sent), webhook_duplicate (sent twice), webhook_delay (sent after `seconds`,
+later ones overtake it).
 """
 
 from __future__ import annotations

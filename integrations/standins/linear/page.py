@@ -37,6 +37,7 @@ EMOJI = {
     "white_check_mark": "✅",
     "x": "❌",
 }
+CHOICE = ("+1", "eyes", "white_check_mark", "heart", "tada")
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; img-src data:"
 )
@@ -172,19 +173,33 @@ def _opened(context: Context, row: Row) -> dict[str, Any]:
         "states": sorted(states, key=lambda state: float(state["position"])),
         "creator": store.get("User", row["creatorId"]),
         "links": [attachment for attachment in store.rows("Attachment") if attachment["issueId"] == row["id"]],
-        "talk": [_comment(store, comment) for comment in store.rows("Comment") if comment["issueId"] == row["id"]],
+        "talk": [_comment(context, comment) for comment in store.rows("Comment") if comment["issueId"] == row["id"]],
+        "choice": [(EMOJI[name], name) for name in CHOICE],
     }
 
 
-def _comment(store: Store, row: Row) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for reaction in store.rows("Reaction"):
-        if reaction["commentId"] == row["id"]:
-            counts[reaction["emoji"]] = counts.get(reaction["emoji"], 0) + 1
-    reactions = [(EMOJI.get(name, f":{name}:"), name, count) for name, count in counts.items()]
+def _comment(context: Context, row: Row) -> dict[str, Any]:
     return {
         "row": row,
-        "author": store.get("User", row["userId"]),
+        "author": context.store.get("User", row["userId"]),
         "html": to_html(row["body"]),
-        "reactions": reactions,
+        "reactions": _reactions(context, row),
     }
+
+
+def _reactions(context: Context, comment: Row) -> list[dict[str, Any]]:
+    """Each emoji on the comment once: its sign, how many put it there, who, and the viewer's own one's id."""
+    store, by_name = context.store, dict[str, list[Row]]()
+    for reaction in store.rows("Reaction"):
+        if reaction["commentId"] == comment["id"]:
+            by_name.setdefault(reaction["emoji"], []).append(reaction)
+    return [
+        {
+            "name": name,
+            "sign": EMOJI.get(name, f":{name}:"),
+            "count": len(rows),
+            "who": ", ".join(user["name"] for row in rows if (user := store.get("User", row["userId"]))),
+            "mine": next((row["id"] for row in rows if row["userId"] == context.viewer["id"]), ""),
+        }
+        for name, rows in by_name.items()
+    ]

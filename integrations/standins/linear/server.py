@@ -19,7 +19,7 @@ from graphql import DocumentNode
 from integrations.standins import wire
 from integrations.standins.linear import errors
 from integrations.standins.linear.context import Context
-from integrations.standins.linear.execute import Answer, execute, prepare, refusal, root_fields, schema
+from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal, schema
 from integrations.standins.linear.faults import read_fault
 from integrations.standins.linear.limits import (
     COMPLEXITY_PER_HOUR,
@@ -109,7 +109,7 @@ class LinearApp(Flask):
     def _run(
         self, viewer: Row, document: DocumentNode, variables: Mapping[str, Any], operation: str | None, cost: int
     ) -> Answer:
-        names, allowance = root_fields(document), self.allowance(viewer)
+        names, allowance = names_of(document), self.allowance(viewer)
         fault = self.faults.take(names, BEFORE)
         if fault and fault.kind == "502":
             return errors.internal(), 500

@@ -50,6 +50,18 @@ class Request:
         return self.system.startswith("You are the maker.")
 
     @property
+    def is_planner(self) -> bool:
+        return self.system.startswith("You are the planner.")
+
+    @property
+    def is_scout(self) -> bool:
+        return self.system.startswith("You are the scout.")
+
+    @property
+    def is_judge(self) -> bool:
+        return self.system.startswith("You are the judge.")
+
+    @property
     def is_checker(self) -> bool:
         return self.system.startswith("You are the checker.")
 
@@ -85,10 +97,15 @@ class Request:
         return {name: match["command"] for name, match in found.items() if match}
 
     def exits(self) -> dict[str, tuple[int, str]]:
-        """Exit code and line of evidence by criterion."""
-        lines = {item["id"]: item["text"] for item in _ITEM.finditer(self.section("Evidence"))}
+        """Exit code and line of evidence by criterion. The lines come before what the commands printed."""
+        listed = self.section("Evidence").split("\noutput of ")[0]
+        lines = {item["id"]: item["text"] for item in _ITEM.finditer(listed)}
         codes = {name: _EXIT.match(text) for name, text in lines.items()}
         return {name: (int(match["code"]), lines[name]) for name, match in codes.items() if match}
+
+    def shown(self, call: Call) -> str:
+        """What the call answered last, empty where it was not made."""
+        return next((exchange.result for exchange in reversed(self.exchanges) if exchange.call == call), "")
 
     def answered(self, call: Call) -> bool:
         return any(exchange.call == call for exchange in self.exchanges)

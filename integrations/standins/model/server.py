@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from flask import Flask, Response, jsonify, request
 from integrations.standins.model import validation
 from integrations.standins.model.cache import PrefixCache, count_tokens
 from integrations.standins.model.faults import CUTS, ENDINGS, REFUSALS, ModelFault, ModelFaults
+from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.reply import message
-from integrations.standins.model.request import read_request
+from integrations.standins.model.request import Request, read_request
 from integrations.standins.model.stream import encoded, events
 from integrations.standins.wire import WriteLog, drop_connection
 
@@ -31,8 +32,9 @@ ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "
 class ModelServer:
     """What the routes share."""
 
-    def __init__(self, home: Path, latency: float) -> None:
+    def __init__(self, home: Path, latency: float, choose: Callable[[Request], Playbook]) -> None:
         self.latency = latency
+        self.choose = choose
         self.cache = PrefixCache()
         self.faults = ModelFaults()
         self.log = WriteLog(home / "requests.jsonl")
@@ -41,7 +43,7 @@ class ModelServer:
         """The reply to a valid request, as a whole or as a stream."""
         fault = self.faults.take()
         asked = read_request(body)
-        playbook = playbook_for(asked)
+        playbook = self.choose(asked)
         facts = {"model": body["model"], "step": asked.step, "playbook": playbook.name, "fault": fault.kind}
         if fault.kind in REFUSALS:
             self.log.append(owner, "messages", facts, {"status": REFUSALS[fault.kind][0]})
@@ -93,9 +95,10 @@ def _refused(fault: ModelFault) -> Response:
     return response
 
 
-def create_app(home: Path, latency: float = 0.0) -> Flask:
-    """The stand-in as a WSGI application. `home` gets requests.jsonl; `latency` is seconds per reply."""
-    server = ModelServer(home, latency)
+def create_app(home: Path, latency: float = 0.0, choose: Callable[[Request], Playbook] = playbook_for) -> Flask:
+    """The stand-in as a WSGI application. `home` gets requests.jsonl; `latency` is seconds per reply; `choose` finds
+    the playbook for a request."""
+    server = ModelServer(home, latency, choose)
     app = Flask(__name__)
     app.before_request(_check_headers)
     app.after_request(_name_request)

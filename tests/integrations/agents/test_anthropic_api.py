@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic_api import AnthropicApi
-from integrations.agents.verdict import judge
 from integrations.base import AgentOutcome, Entry, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (
@@ -152,7 +151,7 @@ def test_a_result_is_kept_while_the_other_call_still_runs(runner: AnthropicApi) 
 
 def test_a_final_result_is_the_outcome(runner: AnthropicApi) -> None:
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        return judge(arguments, ["c1"]) if name == "submit_verdict" else ToolResult("ok")
+        return ToolResult("taken", final=arguments) if name == "submit_verdict" else ToolResult("ok")
 
     checker: dict[str, Any] = {
         "system": "You are the checker. Judge.",

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic_api import AnthropicApi
+from integrations.agents.submission import HostTool
 from integrations.agents.tools import MAX_OUTPUT, SandboxTools, cut
+from integrations.agents.verdict import verdict_spec
 from integrations.base import Toolbox, ToolResult
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
@@ -57,7 +59,8 @@ def maker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
 
 @pytest.fixture
 def checker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    return SandboxTools.for_checker(sandbox, workspace, ["c1"])
+    submission = HostTool(verdict_spec(), lambda given, stopped: ToolResult("taken", final=dict(given)))
+    return SandboxTools.for_reader(sandbox, workspace, more=(submission,))
 
 
 def edit(tools: Toolbox, **arguments: Any) -> ToolResult:

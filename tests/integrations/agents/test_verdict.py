@@ -1,4 +1,4 @@
-"""What the checker submits."""
+"""What the checker submits: its form."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.verdict import judge, verdict_spec
+from integrations.agents.verdict import SubmittedVerdict, read_verdict, verdict_spec
+from integrations.base import ToolResult
 
-GOOD = {"criterion": "c1", "result": "pass", "evidence": "exit 0"}
+GATE = {"source": "gate", "name": "c1"}
+GOOD = {"criterion": "c1", "result": "pass", "evidence": [GATE]}
 
 
 def verdict(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"results": list(results), "summary": "fine", **more}
+    return {"results": list(results), "summary": "fine", "confidence": "high", **more}
 
 
-def test_a_good_verdict_is_final() -> None:
-    result = judge(verdict(GOOD), ["c1"])
-    assert not result.is_error and result.final == {
-        "results": [GOOD],
-        "summary": "fine",
-        "findings": [],
-        "not_checked": [],
-    }
+def test_a_good_verdict_is_read() -> None:
+    read = read_verdict(verdict(GOOD), ["c1"])
+
+    assert isinstance(read, SubmittedVerdict)
+    assert (read.results[0].evidence[0].name, read.no_change_needed) == ("c1", False)
 
 
 @pytest.mark.parametrize(
@@ -30,8 +29,15 @@ def test_a_good_verdict_is_final() -> None:
     [
         ({}, "results"),
         (verdict(GOOD | {"result": "maybe"}), "results.0.result"),
-        (verdict(GOOD | {"evidence": ""}), "results.0.evidence"),
+        (verdict(GOOD | {"evidence": []}), "need evidence: c1"),
+        (verdict(GOOD | {"evidence": "exit 0"}), "results.0.evidence"),
+        (verdict(GOOD | {"evidence": [GATE | {"source": "hearsay"}]}), "results.0.evidence.0.source"),
+        (verdict(GOOD | {"evidence": [GATE | {"name": ""}]}), "results.0.evidence.0.name"),
+        (verdict(GOOD | {"evidence": [GATE] * 11}), "results.0.evidence"),
         (verdict(GOOD, score=9), "score"),
+        (verdict(GOOD, confidence="very"), "confidence"),
+        (verdict(GOOD, findings=["bad"]), "findings.0"),
+        (verdict(GOOD, findings=[{"text": "bad", "severity": "fatal"}]), "findings.0.severity"),
         (verdict(GOOD) | {"summary": 3}, "summary"),
         (verdict(), "no result: c1"),
         (verdict(GOOD, GOOD | {"criterion": "c9"}), "not in the contract: c9"),
@@ -39,8 +45,14 @@ def test_a_good_verdict_is_final() -> None:
     ],
 )
 def test_what_is_wrong_is_named(arguments: dict[str, Any], named: str) -> None:
-    result = judge(arguments, ["c1"])
+    result = read_verdict(arguments, ["c1"])
+
+    assert isinstance(result, ToolResult)
     assert result.is_error and result.final is None and named in result.content
+
+
+def test_unsure_needs_no_evidence() -> None:
+    assert isinstance(read_verdict(verdict(GOOD | {"result": "unsure", "evidence": []}), ["c1"]), SubmittedVerdict)
 
 
 def test_the_schema_names_the_three_results() -> None:

@@ -140,6 +140,17 @@ def test_read_gives_none_for_what_is_no_file(mirror: Mirror, path: str) -> None:
     assert mirror.read("main", path) is None
 
 
+def test_files_are_listed_as_a_whole_or_below_folders(mirror: Mirror, upstream: Path) -> None:
+    sha = commit(upstream, {"src/b/ü x.py": b"1", "srcs/y": b"2"})
+    mirror.fetch()
+    assert mirror.files(sha) == ["README.md", "src/app.py", "src/b/ü x.py", "srcs/y"]
+    assert mirror.files(sha, "src", "none") == ["src/app.py", "src/b/ü x.py"]
+    assert mirror.files(sha, "README.md") == ["README.md"]
+    assert mirror.files(sha, "../x") == mirror.files(sha, "/etc") == mirror.files(sha, "*.md") == []
+    with pytest.raises(NotFound):
+        mirror.files(UNKNOWN)
+
+
 def test_read_does_not_follow_links(mirror: Mirror, upstream: Path) -> None:
     link = sha_of(upstream, "hash-object", "-w", "--stdin", stdin=b"/etc/passwd")
     tree = sha_of(upstream, "mktree", stdin=f"120000 blob {link}\tAGENTS.md\n".encode())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -177,34 +177,59 @@ CALLER = """
 from pathlib import Path, PosixPath
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
-Sandbox(find_bwrap()).run(["sleep", "77.125"], {workspace!r}, timeout=60)
+Sandbox(find_bwrap()).run(["sleep", {seconds!r}], {workspace!r}, timeout=60)
 """
 
 
-def test_a_dead_caller_takes_the_command_along(plain: Workspace) -> None:
-    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain)]) as caller:
-        wait_for(lambda: processes(b"sleep\x0077.125") != [])
+@pytest.fixture
+def seconds() -> str:
+    """How long a caller's command sleeps: a number that no test at the same time has, so that it can be found."""
+    return f"77.{uuid.uuid4().int}"
+
+
+def test_a_dead_caller_takes_the_command_along(plain: Workspace, seconds: str) -> None:
+    command = f"sleep\0{seconds}".encode()
+    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain, seconds=seconds)]) as caller:
+        wait_for(lambda: processes(command) != [])
         caller.kill()
-    wait_for(lambda: processes(b"sleep\x0077.125") == [])
+    wait_for(lambda: processes(command) == [])
 
 
-def test_a_caller_that_dies_while_the_sandbox_is_set_up_leaves_no_command(plain: Workspace) -> None:
-    bwrap = str(find_bwrap()).encode()
+DIES = """
+import os, time
+wait, write = {wait!r}, os.write
+def dying_write(fd, data):
+    written = write(fd, data)
+    time.sleep(wait)
+    os.kill(os.getpid(), 9)
+    return written
+os.write = dying_write
+"""
 
-    def sandboxes() -> list[int]:
-        return [pid for pid, line in processes(bwrap) if str(plain.tree).encode() in line]
 
-    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain)]) as caller:
-        wait_for(lambda: sandboxes() != [])
+@pytest.mark.parametrize("wait", [0, 0.001, 0.002, 0.004, 0.01])
+def test_a_caller_that_dies_while_the_sandbox_is_set_up_leaves_nothing(
+    plain: Workspace, seconds: str, wait: float
+) -> None:
+    """It dies this long after it let the sandbox's first process go on, which is not bound to its life yet."""
+    caller = DIES.format(wait=wait) + CALLER.format(workspace=plain, seconds=seconds)
+    assert subprocess.run([sys.executable, "-c", caller], check=False).returncode == -signal.SIGKILL
+    wait_for(lambda: not [line for _, line in processes() if seconds.encode() in line])
+
+
+def test_a_caller_that_dies_before_the_sandbox_is_there_leaves_nothing(plain: Workspace, seconds: str) -> None:
+    def named() -> list[int]:
+        return [pid for pid, line in processes(str(find_bwrap()).encode()) if seconds.encode() in line]
+
+    with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain, seconds=seconds)]) as caller:
+        wait_for(lambda: named() != [])
         caller.kill()
-    time.sleep(0.3)
-    assert processes(b"sleep\x0077.125") == []
-    for pid in sandboxes():  # blocked before it was told to die with its caller, and harmless
-        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: named() == [])
+    assert processes(f"sleep\0{seconds}".encode()) == []
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)

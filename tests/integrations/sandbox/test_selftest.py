@@ -24,6 +24,9 @@ def at(*words):
     return next(i for i in range(len(args)) if tuple(args[i : i + len(words)]) == words)
 def drop(*words, more=0):
     del args[at(*words) : at(*words) + len(words) + more]
+def allow_all():  # one instruction: return SECCOMP_RET_ALLOW
+    args[at('--seccomp') + 1] = str(fd := os.memfd_create('filter', 0))
+    os.pwrite(fd, bytes([6, 0, 0, 0, 0, 0, 255, 127]), 0)
 def ending(suffix):
     return next(i for i, word in enumerate(args) if word.endswith(suffix))
 {change}
@@ -68,7 +71,7 @@ def test_the_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
         ("a writable worktree", "args[at('--bind')] = '--ro-bind'"),
         ("a read-only .git file", "i = ending('/tree/.git'); del args[i - 1 : i + 2]"),
         ("a read-only repository", "args[ending('/repository') - 1] = '--bind'"),
-        ("no nested user namespace", "drop('--disable-userns'); drop('--seccomp', more=1)"),
+        ("no nested user namespace", "drop('--disable-userns'); allow_all()"),
         ("no privileges", "args[at('--cap-drop')] = '--cap-add'"),
         ("a system call filter", "drop('--seccomp', more=1)"),
     ],

@@ -44,6 +44,14 @@ def comment(action: str = "create", **data: Any) -> bytes:
     return json.dumps(body).encode()
 
 
+def reaction(action: str = "create", **data: Any) -> bytes:
+    """A 👍 on a comment of the ticket."""
+    about = {"commentId": "c1", "comment": {"id": "c1", "issueId": TICKET}, "issueId": None, "userId": "u1"}
+    data = {"id": "e1", "emoji": "+1", "updatedAt": "2026-11-20T09:05:00Z"} | about | data
+    body = {"type": "Reaction", "action": action, "data": data, "webhookTimestamp": NOW * 1000}
+    return json.dumps(body).encode()
+
+
 def events(body: bytes, now: float = NOW) -> list[Event]:
     return linear.translate(verify(body, now))
 

@@ -60,6 +60,17 @@ def test_words_from_another_product_come_from_nobody_who_may_steer(fields: dict[
     assert comment(**fields) == author
 
 
+def test_a_reaction_is_its_persons_and_one_from_another_product_nobodys() -> None:
+    reactions = [
+        {"id": "e1", "emoji": "+1", "user": MEMBER},
+        {"id": "e2", "emoji": "eyes", "externalUser": {"id": "x1", "name": "Bo"}},
+    ]
+    node = CommentNode.model_validate({"id": "c1", "reactions": reactions})
+    ours, foreign = node.comment("us").reactions
+    assert (ours.emoji, ours.author.id, ours.author.may_steer) == ("+1", "u1", True)
+    assert (foreign.emoji, foreign.author) == ("eyes", Person(id="x1", name="Bo"))
+
+
 @pytest.mark.parametrize(("our_id", "is_us"), [("u1", True), ("u2", False), ("", False)])
 def test_we_are_recognised_by_our_id(our_id: str, is_us: bool) -> None:
     assert UserNode.model_validate(MEMBER).person(our_id).is_us is is_us

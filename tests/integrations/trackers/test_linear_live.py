@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import requests
 from werkzeug.wrappers import Request, Response
 
 from integrations.errors import Rejected, Unauthorized, Unavailable
+from integrations.events import Event, TicketReacted
 from integrations.standins.linear.server import LinearApp, Subscription, serve
 from integrations.trackers.linear import Linear
 from integrations.trackers.linear_webhooks import LinearWebhooks
@@ -61,8 +62,10 @@ def test_what_an_author_may_do_is_looked_up(
     comment_id = board.new_id()
     with closing(Linear(url, **credential)) as somebody:
         somebody.comment(ticket.id, "/stop", comment_id)
-    author = board.tracker.fetch_comment(comment_id).author
-    assert (author.may_steer, author.is_us) == (may_steer, False)
+        somebody.react(comment_id, "+1", board.new_id())
+    comment = board.tracker.fetch_comment(comment_id)
+    for author in (comment.author, comment.reactions[0].author):
+        assert (author.may_steer, author.is_us) == (may_steer, False)
 
 
 def test_more_than_a_page_of_tickets_and_comments_is_read(board: LinearBoard, ticket: Ticket) -> None:
@@ -125,7 +128,9 @@ def test_a_used_up_hour_is_unavailable_until_it_is_there_again() -> None:
     assert 0 < (caught.value.retry_after or 0) <= 3600
 
 
-def test_a_webhook_of_the_stand_in_is_verified_and_translated() -> None:
+@contextmanager
+def told() -> Iterator[tuple[str, Callable[[], list[tuple[str, Event]]]]]:
+    """A stand-in that sends webhooks: its address, and what they come to once all have arrived."""
     got: list[tuple[dict[str, str], bytes]] = []
 
     @Request.application
@@ -134,9 +139,29 @@ def test_a_webhook_of_the_stand_in_is_verified_and_translated() -> None:
         return Response()
 
     with closing(serve(receiver)) as door, standin(webhooks=[Subscription(door.url, SECRET)]) as (url, app):
-        with closing(LinearBoard(url, OUR_KEY)) as board:
-            ticket_id = board.new_ticket("Retry the export")
-        assert app.webhooks.settle()
-    [delivery] = [LinearWebhooks().verify(*it, [SECRET], time.time()) for it in got]
-    [event] = LinearWebhooks().translate(delivery)
-    assert (delivery.event, event.kind, event.ticket_id) == ("Issue.create", "TicketMoved", ticket_id)
+
+        def arrived() -> list[tuple[str, Event]]:
+            assert app.webhooks.settle()
+            deliveries = [LinearWebhooks().verify(*it, [SECRET], time.time()) for it in got]
+            return [(it.event, event) for it in deliveries for event in LinearWebhooks().translate(it)]
+
+        yield url, arrived
+
+
+def test_a_webhook_of_the_stand_in_is_verified_and_translated() -> None:
+    with told() as (url, arrived), closing(LinearBoard(url, OUR_KEY)) as board:
+        ticket_id = board.new_ticket("Retry the export")
+        [(name, event)] = arrived()
+    assert (name, event.kind, event.ticket_id) == ("Issue.create", "TicketMoved", ticket_id)
+
+
+def test_a_reaction_on_the_stand_in_arrives_as_what_the_board_shows() -> None:
+    with told() as (url, arrived), closing(LinearBoard(url, OUR_KEY)) as board, closing(Linear(url, ADAS_KEY)) as ada:
+        ticket_id, comment_id = board.new_ticket("Retry the export"), board.new_id()
+        board.tracker.comment(ticket_id, "Needs you", comment_id)
+        ada.react(comment_id, "+1", board.new_id())
+        event = arrived()[-1][1]
+        [shown] = board.tracker.fetch_comment(comment_id).reactions
+    assert isinstance(event, TicketReacted) and event.author
+    assert (event.ticket_id, event.comment_id) == (ticket_id, comment_id)
+    assert (event.event_id, event.emoji, event.author.id) == (f"reaction:{shown.id}", shown.emoji, shown.author.id)

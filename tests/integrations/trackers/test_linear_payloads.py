@@ -31,7 +31,7 @@ EXPECTED: dict[str, list[str]] = {
     "constructed_oauthapp_revoked.json": [],
     "constructed_oauthauthorization_revoked.json": [],
     "constructed_permissionchange.json": [],
-    "constructed_reaction_create.json": [],
+    "constructed_reaction_create.json": ["TicketReacted"],
     "docs_comment_create.json": ["TicketCommented"],
     "real_issue_update_sla_2025.json": [],
     "real_issuelabel_update_2024.json": [],

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from integrations.errors import BadSignature, Malformed
-from integrations.events import TicketCommented, TicketMoved
+from integrations.events import TicketCommented, TicketMoved, TicketReacted
 from tests.integrations.trackers.linear_deliveries import (
     DELIVERY_ID,
     NOW,
@@ -22,6 +22,7 @@ from tests.integrations.trackers.linear_deliveries import (
     issue,
     kinds,
     linear,
+    reaction,
     sign,
     verify,
 )
@@ -140,6 +141,9 @@ def test_a_signed_body_that_cannot_be_read_is_malformed_and_says_why(body: bytes
         (comment(body=5), "'body' in Linear's body is missing or not text"),
         (comment(id=""), "'id' in Linear's body is missing"),
         (comment(issueId=7), "'issueId' in Linear's body is missing or not text"),
+        (reaction("explode"), "unknown Linear event 'Reaction.explode'"),
+        (reaction(emoji=None), "'emoji' in Linear's body is missing or not text"),
+        (reaction(comment=[]), "'comment' in Linear's body is a list"),
     ],
 )
 def test_a_delivery_that_cannot_be_translated_is_malformed_and_says_why(body: bytes, reason: str) -> None:
@@ -199,6 +203,10 @@ def test_archiving_is_no_copy_of_the_update_before_it() -> None:
         (comment("update"), []),
         (comment("remove"), []),
         (comment(issueId=None, projectUpdateId="p"), []),
+        (reaction(), ["TicketReacted"]),
+        (reaction("remove"), []),
+        (reaction(commentId=None, comment=None, issueId=TICKET), []),
+        (reaction(comment={"id": "c1", "issueId": None}), []),
     ],
 )
 def test_a_delivery_becomes_these_events(body: bytes, expected: list[str]) -> None:
@@ -236,6 +244,14 @@ def test_a_stale_comment_keeps_its_id_and_loses_its_words() -> None:
     [said] = events(comment(), NOW + 3600)
     assert isinstance(said, TicketCommented)
     assert (said.comment_id, said.body) == ("c1", "")
+
+
+def test_a_reaction_names_comment_ticket_and_who_put_it_there() -> None:
+    [said] = events(reaction())
+    assert isinstance(said, TicketReacted)
+    assert (said.ticket_id, said.comment_id, said.emoji, said.event_id) == (TICKET, "c1", "+1", "reaction:e1")
+    assert said.author is not None
+    assert (said.author.id, said.author.may_steer) == ("u1", False)
 
 
 @pytest.mark.parametrize("updated_at", [None, "yesterday", 5, "2026-13-40"])

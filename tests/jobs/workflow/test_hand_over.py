@@ -4,22 +4,23 @@ import pytest
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
+from jobs.commands import StartRun
 from jobs.loop import Loop, Stage
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.hand_over import branch_name
 
-from .conftest import BASE, OTHER, kinds
+from .conftest import BASE, HEAD, OTHER, kinds
 
 
 def moved(ticket: Ticket, column: str) -> TicketMoved:
     return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=ticket.model_copy(update={"column": column}))
 
 
-def ready(policy: RepositoryPolicy, generation: int = 1) -> WorkspaceReady:
+def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None = None) -> WorkspaceReady:
     return WorkspaceReady(
         event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
-        base_sha=BASE, policy=policy.model_dump_json(),
+        base_sha=BASE, policy=policy.model_dump_json(), branch_sha=branch_sha,
     )  # fmt: skip
 
 
@@ -71,6 +72,61 @@ def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making:
 
     assert (again.generation, again.branch, again.head_sha, again.all_tried) == (2, making.branch, OTHER, ("one",))
     assert again.contract == making.contract
+
+
+@pytest.mark.parametrize(
+    ("found", "head", "pushed"),
+    [
+        pytest.param(OTHER, OTHER, OTHER, id="commits of a person are where work goes on"),
+        pytest.param(HEAD, HEAD, HEAD, id="a push of ours that was never confirmed"),
+        pytest.param(BASE, HEAD, BASE, id="where we left it"),
+        pytest.param("", HEAD, "", id="somebody deleted it"),
+        pytest.param(None, HEAD, BASE, id="an older release did not look"),
+    ],
+)
+def test_work_goes_on_from_the_branch_as_it_stands(
+    making: Loop, policy: ServicePolicy, found: str | None, head: str, pushed: str
+) -> None:
+    preparing = making.model_copy(update={"stage": Stage.PREPARING, "head_sha": HEAD, "pushed_sha": BASE})
+
+    decision = decide(preparing, ready(CHECKED, branch_sha=found), policy)
+
+    (start,) = [c for c in decision.commands if isinstance(c, StartRun)]
+    assert (start.spec.start_sha, decision.loop.pushed_sha) == (head, pushed)
+
+
+def test_a_card_that_we_have_not_fetched_back_yet_was_not_dragged_away(making: Loop, policy: ServicePolicy) -> None:
+    waits = moved(making.ticket, "Needs Human").model_copy(update={"moving": True})
+    dragged = moved(making.ticket, "Backlog").model_copy(update={"moving": True})
+
+    assert decide(making, waits, policy).loop.stage is Stage.MAKING
+    assert decide(making, dragged, policy).loop.stage is Stage.STOPPED
+
+
+@pytest.mark.parametrize(("seen", "stage"), [("Agent", Stage.STOPPED), ("Needs Human", Stage.PREPARING)])
+def test_a_late_word_of_a_hand_over_that_was_stopped_starts_nothing(
+    making: Loop, policy: ServicePolicy, seen: str, stage: Stage
+) -> None:
+    ticket = making.ticket.model_copy(update={"column": seen})
+    stopped = making.model_copy(update={"stage": Stage.STOPPED, "ticket": ticket})
+
+    late = moved(ticket, "Agent").model_copy(update={"moving": True})
+
+    assert decide(stopped, late, policy).loop.stage is stage
+
+
+@pytest.mark.parametrize(("stage", "kept"), [(Stage.NEEDS_HUMAN, True), (Stage.STOPPED, True), (Stage.DONE, False)])
+def test_an_answer_holds_until_the_work_that_it_was_for_is_done(
+    making: Loop, policy: ServicePolicy, stage: Stage, kept: bool
+) -> None:
+    vague = making.ticket.model_copy(update={"description": "", "column": "Agent"})
+    answered = making.model_copy(update={"stage": stage, "ticket": vague})
+    preparing = decide(answered, moved(vague, "Agent"), policy).loop
+
+    again = decide(preparing, ready(RepositoryPolicy(), generation=2), policy)
+
+    assert again.loop.contract == (making.contract if kept else None)
+    assert again.loop.stage is (Stage.SCOUTING if kept else Stage.PLANNING)
 
 
 def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:

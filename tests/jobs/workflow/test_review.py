@@ -110,6 +110,29 @@ def test_a_dismissed_approval_no_longer_counts(review: Loop, policy: ServicePoli
     assert decide(approved, _review("dismissed", ANA), policy).loop.approved_sha == ""
 
 
+@pytest.mark.parametrize(
+    ("state", "stage", "approved"), [("changes_requested", Stage.PREPARING, ""), ("dismissed", Stage.REVIEW, "")]
+)
+def test_a_review_calls_off_a_merge_that_still_waits(
+    review: Loop, policy: ServicePolicy, state: str, stage: Stage, approved: str
+) -> None:
+    approval = {"approved_sha": HEAD, "approved_by": "Ana"}
+    merging = review.model_copy(update={"stage": Stage.MERGING, **approval})
+
+    loop = decide(merging, _review(state, ANA), policy).loop
+
+    assert (loop.stage, loop.approved_sha) == (stage, approved)
+
+
+def test_a_merge_that_was_called_off_too_late_ends_the_loop_all_the_same(review: Loop, policy: ServicePolicy) -> None:
+    revising = decide(review, _review("changes_requested", ANA), policy).loop
+
+    decision = decide(revising, PullRequestMerged.model_validate(HERE), policy)
+
+    assert decision.loop.stage is Stage.DONE
+    assert any(isinstance(c, PostComment) and c.body.startswith("**Merged.**") for c in decision.commands)
+
+
 def test_a_review_while_the_agent_works_is_guidance(making: Loop, policy: ServicePolicy) -> None:
     working = making.model_copy(update={"number": 7})
 
@@ -134,6 +157,12 @@ def test_a_foreign_commit_voids_verdict_and_approval(review: Loop, policy: Servi
     loop = decide(approved, _pushed(OTHER), policy).loop
 
     assert (loop.verdict, loop.approved_sha, loop.pushed_sha) == (None, "", OTHER)
+
+
+def test_a_foreign_commit_calls_off_a_merge_that_still_waits(review: Loop, policy: ServicePolicy) -> None:
+    merging = review.model_copy(update={"stage": Stage.MERGING, "approved_sha": HEAD})
+
+    assert decide(merging, _pushed(OTHER), policy).loop.stage is Stage.REVIEW
 
 
 def test_a_foreign_commit_while_we_work_stops_us(making: Loop, policy: ServicePolicy) -> None:

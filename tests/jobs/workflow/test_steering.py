@@ -78,6 +78,18 @@ def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolic
     assert kinds(decision.commands) == ["StopRun", "PostComment"]
 
 
+@pytest.mark.parametrize(("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", [])])
+def test_a_stop_leaves_no_card_in_the_agent_column(
+    making: Loop, policy: ServicePolicy, column: str, moves: list[str]
+) -> None:
+    seen = making.model_copy(update={"ticket": making.ticket.model_copy(update={"column": column})})
+
+    decision = decide(seen, said("/stop"), policy)
+
+    assert kinds(decision.commands) == ["StopRun", "PostComment", *moves]
+    assert all(still_wanted(decision.loop, command) for command in decision.commands)
+
+
 def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
     stopped = making.model_copy(update={"stage": Stage.NEEDS_HUMAN})
 
@@ -137,6 +149,36 @@ def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: 
 
     assert still_wanted(merging.loop, merge)
     assert not still_wanted(decide(merging.loop, moved, policy).loop, merge)
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [("/changes use a constant", Stage.PREPARING), ("/stop", Stage.REVIEW), ("thanks", Stage.MERGING)],
+)
+def test_words_at_a_merge_that_still_waits(review: Loop, policy: ServicePolicy, words: str, stage: Stage) -> None:
+    merging = decide(review.model_copy(update={"approved_sha": HEAD}), said("/merge"), policy)
+    (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
+
+    decision = decide(merging.loop, said(words), policy)
+
+    assert decision.loop.stage is stage
+    assert still_wanted(decision.loop, merge) == (stage is Stage.MERGING)
+    assert ("PostComment" in kinds(decision.commands)) == (stage is not Stage.MERGING)
+
+
+@pytest.mark.parametrize("command", ["/approve", "/merge"])
+def test_a_word_older_than_the_commit_under_review_does_not_count_for_it(
+    review: Loop, policy: ServicePolicy, command: str
+) -> None:
+    shown = review.model_copy(update={"shown_at": 100.0, "approved_sha": HEAD if command == "/merge" else ""})
+
+    assert "could be seen" in reply(shown, command, policy)
+
+
+def test_a_retry_that_a_stop_has_overruled_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
+    stopped = making.model_copy(update={"stage": Stage.STOPPED, "finished_at": 100.0})
+
+    assert "does nothing now" in reply(stopped, "/retry", policy)
 
 
 def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:

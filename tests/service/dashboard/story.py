@@ -10,11 +10,22 @@ from redis import Redis
 
 from integrations.base import Entry
 from integrations.events import RunFinished, TicketMoved
-from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.results import (
+    CriterionResult,
+    Evidence,
+    Finding,
+    Judgement,
+    Plan,
+    Proposal,
+    ProposedCriterion,
+    Question,
+    Tampering,
+    Verdict,
+)
 from integrations.values import Ticket, Usage
 from jobs.commands import RunSpec
 from jobs.lease import hold
-from jobs.loop import Contract, Criterion, Loop, Stage, Words
+from jobs.loop import Attempt, Contract, Criterion, Escalation, Loop, Stage, Words
 from jobs.runs import Runs
 from jobs.store import Store
 
@@ -131,11 +142,15 @@ def fill(redis: Redis) -> Loop:
                pull_request_url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
                head_sha="4f2a9c1" + "0" * 33, usage=Usage(model_calls=31, cost_usd=0.84)),
         a_loop(15, "Make the app better", stage=Stage.ASKING, iteration=0,
-               reason="I need a finish line: neither the ticket nor the repository says what done means here."),
+               reason="I need a finish line: neither the ticket nor the repository says what done means here.",
+               proposal=PROPOSAL),
         a_loop(9, "Move the price rules out of the checkout view and into a module of their own, with tests that "
                "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,
                reason="three iterations did not meet the contract; the last gate failed `ruff check .` with exit 1.",
-               usage=Usage(model_calls=88, cost_usd=3.41)),
+               usage=Usage(model_calls=88, cost_usd=3.41), extra_usd=3.0, attempt=3, attempts=ATTEMPTS,
+               contract=CONTRACT.model_copy(update={"version": 2}), plan=PLAN, tampering=TAMPERING,
+               evidence=FLAKY, judgement=JUDGEMENT, head_sha="51c0ffe" + "0" * 33,
+               escalation=Escalation(kind="spinning", at=now - 7300, raised=2)),
         a_loop(3, "Typo in the footer", stage=Stage.DONE, started_at=now - 90_000, finished_at=now - 89_500,
                usage=Usage(model_calls=6, cost_usd=0.09)),
         a_loop(5, "Dark mode for the invoice PDF", stage=Stage.STOPPED, started_at=now - 80_000),
@@ -175,6 +190,38 @@ EVIDENCE = (
     Evidence(name="k1", command="ruff check .", exit_code=1, seconds=0.4, digest="cd34" * 16,
              output="cart/total.py:14:5: F841 Local variable `rest` is assigned to but never used\nFound 1 error."),
 )  # fmt: skip
+FLAKY = (
+    Evidence(name="c1", command="python -m pytest tests/cart", exit_code=0, exit_codes=(1, 0, 1), seconds=9.1,
+             digest="ef56" * 16, output="1 failed, 17 passed in 2.90s"),
+    Evidence(name="c2", command="python -m pytest tests/cart/test_vouchers.py", exit_code=0, exit_codes=(0,), before=1,
+             seconds=1.2, digest="0a1b" * 16, output="4 passed in 0.61s"),
+)  # fmt: skip
+PROPOSAL = Proposal(
+    summary="The ticket names no place, so I took the slowest page.",
+    criteria=(
+        ProposedCriterion(text="the start page answers in 300 ms", command="python -m pytest tests/speed"),
+        ProposedCriterion(text="nothing on it moves while it loads", evidence="a screenshot"),
+    ),
+    confidence="low",
+    questions=(Question(text="Which page is meant?", options=("the start page", "the checkout")),),
+)
+PLAN = Plan(
+    summary="Prices are rounded in `checkout/view.py`; the rules move out unchanged.",
+    steps=("write tests for the six currencies", "move the rules", "call them from the view"),
+    paths=("checkout/view.py", "prices/rules.py"),
+    commands=("python -m pytest tests/cart",),
+)
+ATTEMPTS = (
+    Attempt(number=1, approach="moved the rules as they are", summary="Moved them.", cost_usd=1.2, head_sha="a" * 40,
+            tried=("iteration 1: the gate failed", "iteration 2: the gate failed"),
+            rejected="rounding differs in yen"),
+    Attempt(number=2, approach="wrote the tests first", cost_usd=1.1, rejected="two tests are flaky"),
+)  # fmt: skip
+TAMPERING = (
+    Tampering(kind="test_skipped", path="tests/cart/test_yen.py", line=14, text='@pytest.mark.skip(reason="later")'),
+    Tampering(kind="ci", path=".github/workflows/ci.yml"),
+)
+JUDGEMENT = Judgement(done=False, reason="Yen is still rounded twice.", missing=("c2: no test for yen",))
 VERDICT = Verdict(
     head_sha="9c1d4e7" + "0" * 33,
     summary="The totals are right; lint fails and `total()` has a leftover variable.",

@@ -106,6 +106,14 @@ def test_evidence_stays_open_when_the_state_changes(page: Page, story: Story) ->
     expect(page.get_by_text("18 passed in 2.71s")).to_be_visible()
 
 
+def test_an_attempt_before_says_on_a_click_why_it_was_rejected(page: Page, story: Story) -> None:
+    fill(story.redis)
+    page.goto("/tickets/ENG-9")
+    expect(page.get_by_text("rounding differs in yen")).to_be_hidden()
+    page.get_by_test_id("attempt").last.get_by_text("moved the rules").click()
+    expect(page.get_by_text("rounding differs in yen")).to_be_visible()
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_markup_of_strangers_is_shown_and_never_run(page: Page, story: Story, payload: str) -> None:
     loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", words=(Words(author="M", text=payload),))
@@ -135,7 +143,7 @@ def test_pages_fit_their_screen(browser: Browser, address: str, story: Story, sc
     size = {"width": width, "height": 844}
     context = browser.new_context(base_url=address, viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    for path in ("/", "/tickets/ENG-12", "/tickets/ENG-404"):
+    for path in ("/", "/tickets/ENG-12", "/tickets/ENG-9", "/tickets/ENG-15", "/tickets/ENG-404"):
         page.goto(path)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

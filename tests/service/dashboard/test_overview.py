@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 import pytest
 
-from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.results import CriterionResult, Evidence, Tampering, TamperKind, Verdict
 from integrations.values import Usage
-from jobs.loop import Stage
+from jobs.caps import Caps
+from jobs.loop import Escalation, EscalationClass, Stage
 from jobs.policy import LoopPolicy, RepositoryPolicy
+from jobs.workflow.decision import ServicePolicy
 from service import overview
 from service.page_text import code, duration, iso, money
-from tests.service.dashboard.story import CONTRACT, a_loop, a_run
+from tests.service.dashboard.story import CONTRACT, PROPOSAL, a_loop, a_run
+
+LIMITS = ServicePolicy(teams={}, max_iterations=3, max_attempts=2, caps=Caps(ticket_usd=20.0))
 
 
 @pytest.mark.parametrize("stage", Stage)
 def test_every_stage_has_a_group_and_words(stage: Stage) -> None:
-    row = overview.row(a_loop(stage=stage), 3)
+    row = overview.row(a_loop(stage=stage), LIMITS)
     assert row.group in overview.GROUPS and row.stage_text
 
 
@@ -31,18 +37,71 @@ def test_those_that_need_you_come_first_then_the_newest() -> None:
         a_loop(3, stage=Stage.MAKING, started_at=20.0),
         a_loop(4, stage=Stage.ASKING, started_at=1.0),
     ]
-    rows = overview.in_order(overview.row(loop, 3) for loop in loops)
+    rows = overview.in_order(overview.row(loop, LIMITS) for loop in loops)
     assert [row.identifier for row in rows] == ["ENG-4", "ENG-3", "ENG-2", "ENG-1"]
 
 
 def test_activity_of_the_agent_counts_for_the_order() -> None:
-    assert overview.row(a_loop(started_at=10.0), 3, active_at=50.0).active_at == 50.0
+    assert overview.row(a_loop(started_at=10.0), LIMITS, active_at=50.0).active_at == 50.0
 
 
 def test_the_repository_sets_the_number_of_iterations_before_the_service() -> None:
     policy = RepositoryPolicy(loop=LoopPolicy(iterations=7))
-    assert overview.row(a_loop(policy=policy), 3).iterations == 7
-    assert overview.row(a_loop(), 3).iterations == 3
+    assert overview.row(a_loop(policy=policy), LIMITS).iterations == 7
+    assert overview.row(a_loop(), LIMITS).iterations == 3
+
+
+def test_what_people_add_to_a_budget_is_part_of_what_the_ticket_may_cost() -> None:
+    row = overview.row(a_loop(extra_usd=3.0), LIMITS)
+    assert (row.cap_usd, row.extra_usd, row.attempts) == (23.0, 3.0, 2)
+
+
+def test_a_repository_may_tighten_the_ticket_s_budget() -> None:
+    policy = RepositoryPolicy(loop=LoopPolicy(ticket_budget_usd=4.0, attempts=1))
+    row = overview.row(a_loop(policy=policy), LIMITS)
+    assert (row.cap_usd, row.attempts) == (4.0, 1)
+
+
+@pytest.mark.parametrize("kind", get_args(EscalationClass))
+def test_every_call_for_a_person_has_words(kind: EscalationClass) -> None:
+    call = overview.row(a_loop(escalation=Escalation(kind=kind, at=5.0, raised=2)), LIMITS).escalation
+    assert call and call.text and (call.kind, call.at, call.raised, call.acknowledged) == (kind, 5.0, 2, False)
+
+
+@pytest.mark.parametrize("kind", get_args(TamperKind))
+def test_every_kind_of_tampering_has_words(kind: TamperKind) -> None:
+    loop = a_loop(tampering=(Tampering(kind=kind, path="a.py", line=3),))
+    (one,) = overview.ticket(loop, overview.row(loop, LIMITS), []).tampering
+    assert one.what and (one.kind, one.path, one.line) == (kind, "a.py", 3)
+
+
+@pytest.mark.parametrize(("accepted", "head", "shown"), [("a", "a", True), ("a", "b", False), ("", "", False)])
+def test_an_acceptance_holds_for_the_commit_that_was_accepted(accepted: str, head: str, shown: bool) -> None:
+    loop = a_loop(tampering_accepted=accepted, head_sha=head)
+    assert overview.ticket(loop, overview.row(loop, LIMITS), []).tampering_accepted is shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "mark", "codes"),
+    [
+        ({"exit_code": 0}, "passed", (0,)),
+        ({"exit_code": 2}, "failed", (2,)),
+        ({"exit_code": 1, "exit_codes": (1, 1)}, "failed", (1, 1)),
+        ({"exit_code": 0, "exit_codes": (1, 0)}, "flaky", (1, 0)),
+    ],
+)
+def test_evidence_that_ended_both_ways_is_flaky_and_never_passed(
+    fields: dict[str, Any], mark: str, codes: tuple[int, ...]
+) -> None:
+    loop = a_loop(evidence=(Evidence(name="c1", command="x", **fields),))
+    (one,) = overview.ticket(loop, overview.row(loop, LIMITS), []).evidence
+    assert (one.mark, one.exit_codes) == (mark, codes)
+
+
+@pytest.mark.parametrize(("stage", "shown"), [(Stage.ASKING, True), (Stage.MAKING, False)])
+def test_a_proposal_is_shown_while_it_is_asked(stage: Stage, shown: bool) -> None:
+    loop = a_loop(stage=stage, proposal=PROPOSAL)
+    assert (overview.ticket(loop, overview.row(loop, LIMITS), []).proposal is not None) is shown
 
 
 @pytest.mark.parametrize(
@@ -82,7 +141,10 @@ def test_a_command_that_the_text_names_already_is_not_shown_twice() -> None:
     assert [one.command for one in overview.criteria(CONTRACT, (), None)] == ["", "", "ruff check ."]
 
 
-@pytest.mark.parametrize(("run_id", "revision"), [("ENG-1-g2-r3-i4-maker", 3), ("odd", 0), ("A-r9-g1-r0-i1-gate", 0)])
+@pytest.mark.parametrize(
+    ("run_id", "revision"),
+    [("ENG-1-g2-r3-i4-maker", 3), ("ENG-1-g2-r3-a2-i4-scout", 3), ("odd", 0), ("A-r9-g1-r0-i1-gate", 0)],
+)
 def test_the_revision_is_read_from_the_run_s_name(run_id: str, revision: int) -> None:
     shown = overview.run(a_run(a_loop(), run_id=run_id), Usage(), unfinished=False)
     assert shown.revision == revision
@@ -91,7 +153,7 @@ def test_the_revision_is_read_from_the_run_s_name(run_id: str, revision: int) ->
 def test_the_current_run_is_shown_and_else_the_last() -> None:
     loop = a_loop()
     runs = [overview.run(a_run(loop, role), Usage(), unfinished=False) for role in ("maker", "gate")]
-    row = overview.row(loop, 3)
+    row = overview.row(loop, LIMITS)
     current = loop.model_copy(update={"run_id": runs[0].run_id})
     assert overview.ticket(current, row, runs).run_id == runs[0].run_id
     assert overview.ticket(loop, row, runs).run_id == runs[1].run_id

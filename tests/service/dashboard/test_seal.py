@@ -8,8 +8,19 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from integrations.results import CriterionResult, Evidence, Finding, Verdict
-from jobs.loop import Contract, Criterion, Words
+from integrations.results import (
+    CriterionResult,
+    Evidence,
+    Finding,
+    Judgement,
+    Plan,
+    Proposal,
+    ProposedCriterion,
+    Question,
+    Tampering,
+    Verdict,
+)
+from jobs.loop import Attempt, Contract, Criterion, Stage, Words
 from jobs.settings import Settings
 from service.dashboard import create_app, names_of
 from tests.service.dashboard.story import Story, a_loop
@@ -35,6 +46,16 @@ def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, paylo
     full = a_loop(
         title=payload,
         reason=payload,
+        stage=Stage.ASKING,
+        proposal=Proposal(
+            criteria=(ProposedCriterion(text=payload, command=payload), ProposedCriterion(text="x", evidence=payload)),
+            questions=(Question(text=payload, options=(payload,)),),
+            summary=payload,
+        ),
+        plan=Plan(summary=payload, steps=(payload,), paths=(payload,), commands=(payload,)),
+        attempts=(Attempt(number=1, approach=payload, summary=payload, tried=(payload,), rejected=payload),),
+        tampering=(Tampering(kind="ci", path=payload, line=1, text=payload),),
+        judgement=Judgement(done=False, missing=(payload,), reason=payload),
         tried=(payload,),
         words=(Words(author=payload, text=payload),),
         contract=Contract(criteria=(Criterion(id="c1", text=payload, command=payload),)),

@@ -184,6 +184,16 @@ $("comment-text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("comment").requestSubmit();
 });
 
+content.addEventListener("click", async (event) => {
+  const { react, comment, mine } = event.target.closest("[data-react]")?.dataset ?? {};
+  if (!react) return;
+  event.target.closest("details")?.removeAttribute("open");
+  const add = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }";
+  const take = "mutation($id: String!) { reactionDelete(id: $id) { success } }";
+  await attempt(() => (mine ? graphql(take, { id: mine }) : graphql(add, { input: { commentId: comment, emoji: react } })));
+  await refresh();
+});
+
 $("new").addEventListener("click", () => $("create").showModal());
 $("create").addEventListener("close", async () => {
   const form = $("create").querySelector("form");

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from integrations.standins.model.playbook import Answer, Playbook
-from integrations.standins.model.playbooks import bug, checker, feature
+from integrations.standins.model.playbooks import bug, checker, feature, help, judge, planner, scout
 from integrations.standins.model.request import Request
 
-PLAYBOOKS = {playbook.name: playbook for playbook in (bug.PLAYBOOK, feature.PLAYBOOK, checker.PLAYBOOK)}
+_ALL = (planner, scout, bug, feature, help, judge, checker)
+PLAYBOOKS: dict[str, Playbook] = {module.PLAYBOOK.name: module.PLAYBOOK for module in _ALL}
 
 NO_PLAYBOOK = Playbook(
     "none",

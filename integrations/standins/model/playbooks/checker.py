@@ -1,16 +1,19 @@
 """The checker: looks at the tree with read-only commands, then judges each criterion by Loopline's evidence.
 
-Registered in `playbooks/__init__.py`; serves every ticket. What it runs itself can only make a result worse.
+Registered in `playbooks/__init__.py`; serves every ticket. It refers only to what there is: Loopline's evidence by
+name, its own commands word for word, files that the diff shows.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from integrations.standins.model.playbook import Answer, Playbook, bash, play
 from integrations.standins.model.request import Call, Request
 
 LOOK = bash("ls -la && git log --oneline -3 2>/dev/null; git status --short 2>/dev/null | head -20")
+_CHANGED = re.compile(r"^\+\+\+ b/(?P<path>\S+)$", re.MULTILINE)
 
 
 def _answer(request: Request) -> Answer:
@@ -20,7 +23,7 @@ def _answer(request: Request) -> Answer:
 
 
 def _verdict(request: Request, own: list[Call]) -> Call:
-    results = [_result(name, request, own) for name in request.criteria()]
+    results = [_result(name, text, request, own) for name, text in request.criteria().items()]
     failed = [result["criterion"] for result in results if result["result"] != "pass"]
     summary = f"Not done: {', '.join(failed)}." if failed else "Every criterion is met by the evidence."
     return Call(
@@ -29,29 +32,40 @@ def _verdict(request: Request, own: list[Call]) -> Call:
             "results": results,
             "summary": summary,
             "findings": [
-                f"{result['criterion']}: {result['evidence']}" for result in results if result["result"] == "fail"
+                {"text": f"{result['criterion']}: {result['reason']}"[:500], "severity": "major"}
+                for result in results
+                if result["result"] == "fail"
             ],
             "not_checked": ["behaviour that no command of the contract covers"],
+            "confidence": "medium" if failed else "high",
+            "no_change_needed": not failed and "(empty)" in request.section("Diff"),
         },
     )
 
 
-def _result(name: str, request: Request, own: list[Call]) -> dict[str, Any]:
+def _result(name: str, text: str, request: Request, own: list[Call]) -> dict[str, Any]:
     exits = request.exits()
     if name in exits:
         code, line = exits[name]
-        return {"criterion": name, "result": "fail" if code else "pass", "evidence": line[:300]}
+        result = "unsure" if "FLAKY" in line else "fail" if code else "pass"
+        return _said(name, result, line[:300], [_gate(name)])
     if not exits:
-        return {"criterion": name, "result": "unsure", "evidence": "no command of the contract was run"}
+        return _said(name, "unsure", "no command of the contract was run", [])
     red = [other for other, (code, _) in exits.items() if code]
     if red:
-        return {"criterion": name, "result": "fail", "evidence": f"rests on {', '.join(red)}, which failed"}
-    ran = ", ".join(f"`{call.input['command']}`" for call in own) or "nothing"
-    return {
-        "criterion": name,
-        "result": "pass",
-        "evidence": f"{', '.join(exits)} exit 0; I read the tree and ran {ran}",
-    }
+        return _said(name, "fail", f"rests on {', '.join(red)}, which failed", [_gate(other) for other in red])
+    named = [path for path in _CHANGED.findall(request.section("Diff")) if path in text]
+    files = [{"source": "file", "name": path, "shows": "is part of the change"} for path in named[:3]]
+    ran = [{"source": "command", "name": call.input["command"], "shows": "I ran it too"} for call in own]
+    return _said(name, "pass", "I read the tree", [*files, *(_gate(other) for other in list(exits)[:3]), *ran])
+
+
+def _said(name: str, result: str, reason: str, evidence: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"criterion": name, "result": result, "evidence": evidence, "reason": reason}
+
+
+def _gate(name: str) -> dict[str, Any]:
+    return {"source": "gate", "name": name, "shows": "Loopline's own run"}
 
 
 PLAYBOOK = Playbook("checker", matches=lambda request: request.is_checker, answer=_answer)

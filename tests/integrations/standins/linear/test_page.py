@@ -123,6 +123,23 @@ def test_a_comment_is_sent_and_answers_appear_by_themselves(page: Page, linear: 
     expect(page.get_by_test_id("comment-box")).to_have_value("half a thou")
 
 
+def test_a_person_reacts_to_a_comment_and_takes_it_back(page: Page, linear: Linear) -> None:
+    comment = linear.comment(token="lin_oauth_loop", body="Needs you")
+    linear.ask(REACT, {"input": {"commentId": comment, "emoji": "+1"}}, token="lin_oauth_loop")
+    page.goto(f"{linear.url}/acme/issue/ENG-1")
+    page.get_by_test_id("react").click()
+    page.get_by_role("button", name="React with eyes").click()
+    expect(page.get_by_test_id("reaction")).to_have_text(["👍 1", "👀 1"])
+    expect(page.get_by_role("button", name="React with eyes")).to_be_hidden()
+    seen = page.get_by_test_id("reaction").last
+    expect(seen).to_have_attribute("aria-pressed", "true")
+    expect(seen).to_have_attribute("title", "eyes by Ana Silva")
+    seen.click()
+    expect(page.get_by_test_id("reaction")).to_have_text(["👍 1"])
+    page.get_by_test_id("reaction").click()
+    expect(page.get_by_test_id("reaction")).to_have_text(["👍 2"])
+
+
 def test_a_new_issue_appears_in_the_backlog(page: Page) -> None:
     page.get_by_role("button", name="New issue").click()
     page.get_by_label("Title").fill("From the page")

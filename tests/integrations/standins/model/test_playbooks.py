@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from integrations.agents.judgement import SubmittedJudgement, read_judgement
+from integrations.agents.plan import SubmittedPlan, read_plan
+from integrations.agents.proposal import SubmittedProposal, read_proposal
+from integrations.agents.verdict import SubmittedVerdict, read_verdict
 from tests.integrations.standins.model.demo import BUG, FEATURE, VAGUE, Talk, copy_of_demo, maker_brief, run
 
 ROUNDING = "python3 -m unittest tests.test_rounding -q"
@@ -123,3 +127,64 @@ def test_without_any_evidence_the_checker_is_unsure(tree: Path) -> None:
     talk = Talk(tree, maker_brief(BUG), system=CHECKER)
     talk.to_the_end()
     assert talk.calls("submit_verdict")[0]["results"][0]["result"] == "unsure"
+
+
+def test_the_checker_refers_only_to_what_there_is(tree: Path) -> None:
+    evidence = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n+++ b/README.md\n</diff-1>\n"
+    brief = maker_brief(FEATURE, more=evidence).replace("- [c1] it", "- [c2] README.md shows it\n- [c1] it")
+    talk = Talk(tree, brief, system=CHECKER)
+    talk.to_the_end()
+    [verdict] = talk.calls("submit_verdict")
+    sources = [(e["source"], e["name"]) for e in verdict["results"][0]["evidence"]]
+    assert sources == [("file", "README.md"), ("gate", "c1"), ("command", "python3 -m unittest discover -q")]
+    assert isinstance(read_verdict(verdict, ["c1", "c2"]), SubmittedVerdict)
+
+
+def test_the_checker_says_that_an_empty_change_is_right(tree: Path) -> None:
+    more = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n(empty)\n</diff-1>\n"
+    talk = Talk(tree, maker_brief(BUG, more=more), system=CHECKER)
+    talk.to_the_end()
+    assert talk.calls("submit_verdict")[0]["no_change_needed"]
+
+
+@pytest.mark.parametrize(("line", "done"), [("exit 0: ok", True), ("exit 1: no", False), ("exit 0: ok; FLAKY", False)])
+def test_the_judge_answers_in_one_call_by_the_evidence(tree: Path, line: str, done: bool) -> None:
+    more = f"## Evidence\n\n<evidence-1>\n- [c1] {line}\n\noutput of c1:\n- [c1] exit 9: x\n</evidence-1>\n"
+    talk = Talk(tree, maker_brief(BUG, more=more), system="You are the judge. Judge.")
+    talk.turn()
+    judgement = read_judgement(talk.calls("submit_judgement")[0])
+    assert isinstance(judgement, SubmittedJudgement) and (judgement.done, not judgement.missing) == (done, done)
+
+
+@pytest.mark.parametrize("ticket", [BUG, FEATURE])
+def test_the_scout_finds_files_that_exist(tree: Path, ticket: dict[str, str]) -> None:
+    talk = Talk(tree, maker_brief(ticket), system="You are the scout. Look.")
+    talk.to_the_end()
+    plan = read_plan(talk.calls("submit_plan")[0])
+    assert isinstance(plan, SubmittedPlan) and plan.paths and plan.commands
+    assert all((tree / path).is_file() for path in plan.paths)
+
+
+def test_the_planner_proposes_what_fails_now_and_can_be_run(tree: Path) -> None:
+    talk = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
+    talk.to_the_end()
+    proposal = read_proposal(talk.calls("submit_proposal")[0])
+    assert isinstance(proposal, SubmittedProposal) and proposal.questions
+    assert [run(tree, c.command)[0] for c in proposal.criteria if c.command] == [1, 1]
+
+
+def test_the_planner_names_evidence_where_it_finds_no_program(tmp_path: Path) -> None:
+    talk = Talk(tmp_path, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
+    talk.to_the_end()
+    proposal = read_proposal(talk.calls("submit_proposal")[0])
+    assert isinstance(proposal, SubmittedProposal) and {c.command for c in proposal.criteria} == {""}
+
+
+def test_what_the_planner_proposes_is_made_once_a_person_agrees(tree: Path) -> None:
+    planner = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
+    planner.to_the_end()
+    criteria = planner.calls("submit_proposal")[0]["criteria"]
+    lines = "\n".join(f"- [c{n}] {c['text']} (command: `{c.get('command')}`)" for n, c in enumerate(criteria))
+    Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n\n## Contract\n\n{lines}\n").to_the_end()
+    assert [run(tree, c["command"])[0] for c in criteria if "command" in c] == [0, 0]
+    assert run(tree, SUITE)[0] == 0 and "examples/trip.csv`" in (tree / "README.md").read_text()

@@ -1,0 +1,88 @@
+"""What two commits differ in, and commits that mix them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from integrations.errors import Rejected
+from integrations.git.mirror import Mirror
+from tests.integrations.git.hosting import commit, git
+
+
+@pytest.fixture
+def base(upstream: Path) -> str:
+    return commit(upstream, {"a.txt": b"one\n", "old.txt": b"old\n"})
+
+
+@pytest.fixture
+def changed(base: str, upstream: Path) -> str:
+    return commit(upstream, {"a.txt": b"two\n", "old.txt": None, "new.bin": b"\0\1", "new.txt": b"new\n"})
+
+
+@pytest.fixture
+def fetched(empty_mirror: Mirror, changed: str) -> Mirror:
+    empty_mirror.fetch()
+    return empty_mirror
+
+
+def test_changes_hold_the_text_of_both_sides(fetched: Mirror, base: str, changed: str) -> None:
+    found = {c.path: (c.before and c.before.text, c.after and c.after.text) for c in fetched.changes(base, changed)}
+
+    assert found == {
+        "a.txt": ("one\n", "two\n"), "old.txt": ("old\n", None), "new.bin": (None, None), "new.txt": (None, "new\n"),
+    }  # fmt: skip
+
+
+def test_a_file_that_is_no_text_has_a_size_and_no_text(fetched: Mirror, base: str, changed: str) -> None:
+    binary = next(c.after for c in fetched.changes(base, changed) if c.path == "new.bin")
+
+    assert binary is not None
+    assert (binary.size, binary.text) == (2, None)
+
+
+def test_no_change_has_no_changes(fetched: Mirror, base: str) -> None:
+    assert fetched.changes(base, base) == []
+
+
+def test_a_mix_has_some_paths_of_the_other_commit(fetched: Mirror, base: str, changed: str) -> None:
+    sides = {c.path: c.before for c in fetched.changes(base, changed) if c.path != "new.txt"}
+    mixed = fetched.mixed(changed, sides)
+
+    assert fetched.changed_paths(base, mixed) == ["new.txt"]
+
+
+def test_the_same_mix_is_the_same_commit(fetched: Mirror, base: str, changed: str) -> None:
+    sides = {c.path: c.before for c in fetched.changes(base, changed)}
+
+    assert fetched.mixed(changed, sides) == fetched.mixed(changed, sides)
+    assert fetched.tree_of(fetched.mixed(changed, sides)) == fetched.tree_of(base)
+
+
+def test_a_mix_of_nothing_is_the_commit_itself(fetched: Mirror, changed: str) -> None:
+    assert fetched.mixed(changed, {}) == changed
+
+
+def test_a_mix_brings_a_folder_back_where_the_change_put_a_link(
+    empty_mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    base = commit(upstream, {"tests/test_a.py": b"a\n"})
+    link = b"commit refs/heads/main\ncommitter Ann <ann@example.com> 1700000000 +0000\ndata 1\nx\n"
+    link += b"from %s\nD tests\nM 120000 inline tests\ndata 3\nsrc\n" % base.encode()
+    git(upstream, "fast-import", "--quiet", "--force", stdin=link)
+    empty_mirror.fetch()
+    tip = empty_mirror.head("main")
+    sides = {c.path: c.before for c in empty_mirror.changes(base, tip) if c.before}
+    workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.mixed(tip, sides))
+
+    assert (workspace.tree / "tests" / "test_a.py").read_text() == "a\n"
+    assert not (workspace.tree / "tests").is_symlink()
+
+
+@pytest.mark.parametrize("sha", ["main", "--all", ""])
+def test_only_commits_are_taken(fetched: Mirror, base: str, sha: str) -> None:
+    with pytest.raises(Rejected, match="is no commit"):
+        fetched.changes(base, sha)
+    with pytest.raises(Rejected, match="is no commit"):
+        fetched.mixed(sha, {})

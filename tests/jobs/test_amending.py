@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from integrations.results import Proposal, ProposedCriterion
+from jobs.amending import amended, consents
+from jobs.wording import KINDS, criterion_of, item_of
+
+SUITE = ProposedCriterion(text="the suite passes", command="make test")
+README = ProposedCriterion(text="README.md names the flag", evidence="file and line")
+SCRIPT = ProposedCriterion(text="`./x` exits 0", command="./x")
+PROPOSAL = Proposal(criteria=(SUITE, README, SCRIPT))
+NEW = ProposedCriterion(text="it prints 3")
+
+YES = [
+    "ok",
+    "OK!",
+    "/ok",
+    "yes, thanks",
+    "lgtm 👍",
+    "👍",
+    "Looks good to me.",
+    "ok as it is",
+    "go ahead",
+    "Yes please",
+    "+1",
+]
+
+
+@pytest.mark.parametrize("answer", YES)
+def test_yes_is_the_proposal_as_it_is(answer: str) -> None:
+    assert consents(answer)
+    assert amended(answer, PROPOSAL) == PROPOSAL.criteria
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        ("ok but drop 2", (SUITE, SCRIPT)),
+        ("OK, drop #2 and 3.", (SUITE,)),
+        ("please remove criteria 1, 2", (SCRIPT,)),
+        ("without 1; add: it prints 3", (README, SCRIPT, NEW)),
+        ("2: it prints 3", (SUITE, NEW, SCRIPT)),
+        ("2. it prints 3", (SUITE, NEW, SCRIPT)),
+        ("ok\n2. it prints 3", (SUITE, NEW, SCRIPT)),
+        ("change 2 to it prints 3", (SUITE, NEW, SCRIPT)),
+        ("- drop 1\n- 3 -> it prints 3", (README, NEW)),
+        ("add it prints 3", (SUITE, README, SCRIPT, NEW)),
+    ],
+)
+def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCriterion, ...]) -> None:
+    assert amended(answer, PROPOSAL) == wanted
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        ("- it prints 3", (NEW,)),
+        ("1. it prints 3", (NEW,)),
+        ("1. The suite passes 2. it prints 3", (SUITE, NEW)),
+        ("I'd rather have:\n\n* the suite passes\n* it prints 3", (SUITE, NEW)),
+        ("ok:\n- it prints 3", (NEW,)),
+        ("1. the suite passes (`make test`)\n2. it prints 3", (SUITE, NEW)),
+        ("Done when\n- it prints 3", (NEW,)),
+        ("- README.md names the flag (evidence: file and line)", (README,)),
+        ("- the suite passes (command: `make all`)", (SUITE.model_copy(update={"command": "make all"}),)),
+    ],
+)
+def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
+    answer: str, wanted: tuple[ProposedCriterion, ...]
+) -> None:
+    assert amended(answer, PROPOSAL) == wanted
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "what about the docs?",
+        "ok but what about the docs?",
+        "drop 7",
+        "drop 1, 2 and 3",
+        "no",
+        "0: x",
+        "good question",
+    ],
+)
+def test_what_cannot_be_told_is_left_to_the_planner(answer: str) -> None:
+    assert amended(answer, PROPOSAL) is None
+
+
+@pytest.mark.parametrize(
+    "criterion", [SUITE, README, SCRIPT, NEW, *(NEW.model_copy(update={"evidence": k}) for k in KINDS)]
+)
+def test_a_criterion_survives_being_shown_and_sent_back(criterion: ProposedCriterion) -> None:
+    assert criterion_of(item_of(criterion)) == criterion
+
+
+@pytest.mark.parametrize("kind", ["hearsay", "screenshot", ""])
+def test_an_unknown_kind_of_evidence_is_only_words(kind: str) -> None:
+    assert criterion_of(f"it is there (evidence: {kind})").evidence == ""

@@ -1,0 +1,334 @@
+"""The gate on real git, in the real sandbox: what an agent did to the checks does not make them green."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from integrations.events import EVENT, RunFinished
+from integrations.git.mirror import Mirror
+from integrations.results import Evidence
+from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from integrations.values import Ticket
+from jobs import world as worlds
+from jobs.advance_run import advance_run
+from jobs.commands import RunSpec
+from jobs.loop import Contract, Criterion
+from jobs.policy import LoopPolicy, RepositoryPolicy
+from jobs.settings import Settings
+from jobs.workflow import ServicePolicy
+from jobs.world import World
+from tests.integrations.git.hosting import GitHost, commit, git
+
+CODE = "def add(a, b):\n    return a - b\n"
+RIGHT = "def add(a, b):\n    return a + b\n"
+TESTS = """\
+import unittest
+
+from shop.cart import add
+
+
+class Adding(unittest.TestCase):
+    def test_nothing(self):
+        self.assertEqual(add(1, 0), 1)
+
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+"""
+TEST = "tests/test_cart.py"
+BASE = {
+    "shop/__init__.py": "", "shop/cart.py": CODE, "tests/__init__.py": "", TEST: TESTS,
+    "Makefile": "check:\n\tpython3 -m unittest -q\n",
+}  # fmt: skip
+UNITTEST = "python3 -m unittest -q"
+Files = Mapping[str, str | None]
+
+
+@dataclass
+class Gate:
+    """A repository with a base commit, and the gate's answer to a change of it."""
+
+    upstream: Path
+    mirror: Mirror
+    world: World
+    base: str
+    runs: int = 0
+
+    def spec(self, files: Files, commands: tuple[str, ...] = (UNITTEST,), policy: LoopPolicy | None = None) -> RunSpec:
+        """A gate run on these files, started."""
+        self.runs += 1
+        criteria = tuple(Criterion(id=f"k{n}", text=c, command=c) for n, c in enumerate(commands, 1))
+        spec = RunSpec(
+            run_id=f"ENG-1-{self.runs}-gate", ticket_id="t1", identifier="ENG-1", generation=1, role="gate",
+            repository="acme/shop", base_sha=self.base, start_sha=self.candidate(files),
+            contract=Contract(criteria=criteria), ticket=Ticket(id="t1", identifier="ENG-1", title="Add"),
+            policy=RepositoryPolicy(loop=policy or LoopPolicy()), started_at=1.0,
+        )  # fmt: skip
+        self.world.runs.start(spec)
+        return spec
+
+    def candidate(self, files: Files) -> str:
+        """A commit of these files on the base."""
+        git(self.upstream, "update-ref", "refs/heads/candidate", self.base)
+        sha = commit(self.upstream, {p: None if t is None else t.encode() for p, t in files.items()}, "candidate")
+        self.mirror.fetch()
+        return sha
+
+    def finished(self, run_id: str) -> RunFinished | None:
+        """What the ticket was told of the run, if it has ended."""
+        raw = self.world.store.next_event("t1")
+        event = EVENT.validate_json(raw) if raw else None
+        return event if isinstance(event, RunFinished) and event.run_id == run_id else None
+
+    def __call__(self, files: Files, *commands: str, policy: LoopPolicy | None = None) -> RunFinished:
+        spec = self.spec(files, commands or (UNITTEST,), policy)
+        advance_run(spec.run_id)
+        event = self.finished(spec.run_id)
+        assert event is not None
+        return event
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
+    with GitHost(tmp_path_factory.mktemp("host")) as host:
+        host.create("acme/shop")
+        yield host
+
+
+@pytest.fixture
+def gate(host: GitHost, tmp_path: Path, redis: Redis, settings: Settings) -> Gate:
+    upstream = host.root / "acme/shop.git"
+    base = commit(upstream, {path: text.encode() for path, text in BASE.items()}, message=str(tmp_path))
+    world = World(settings, redis, ServicePolicy(teams={}), _sandbox=Sandbox(find_bwrap(), default_read_only()))
+    world.raise_faults = True
+    worlds.install(world)
+    url = f"{host.url}/acme/shop.git"
+    mirror = Mirror(settings.home / "repos" / "acme__shop.git", url)
+    mirror.fetch()
+    return Gate(upstream, mirror, world, base)
+
+
+def only(event: RunFinished) -> Evidence:
+    (evidence,) = event.evidence
+    return evidence
+
+
+def kinds(event: RunFinished) -> set[str]:
+    return {t.kind for t in event.tampering}
+
+
+def test_honest_work_is_green_and_nobody_is_asked(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT}, UNITTEST, "make check")
+
+    assert [e.exit_code for e in event.evidence] == [0, 0]
+    assert all(e.passed for e in event.evidence)
+    assert (event.outcome, event.tampering, event.stray) == ("done", (), ())
+
+
+def test_the_tree_of_the_candidate_is_told(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT})
+
+    assert event.tree == gate.mirror.tree_of(event.head_sha)
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({TEST: TESTS[: TESTS.index("    def test_add")]}, "test_removed"),
+        ({TEST: None}, "test_removed"),
+        ({TEST: TESTS.replace("    def test_add", "    @unittest.skip('x')\n    def test_add")}, "test_skipped"),
+        ({TEST: TESTS.replace("Equal(add(1, 2), 3)", "True(add(1, 2))")}, "assertion_weakened"),
+        ({TEST: TESTS.replace("(add(1, 2), 3)", "(add(1, 2), -1)")}, "assertion_weakened"),
+        ({TEST: TESTS + "\n\ndef load_tests(*_):\n    return unittest.TestSuite()\n"}, "test_configuration"),
+        ({TEST: TESTS.replace("):\n    def test_n", "):\n    def run(self, r=None):\n        pass\n\n    def test_n")},
+         "monkeypatch"),
+    ],
+    ids=["removed", "file removed", "skipped", "loosened", "expectation", "load_tests", "run"],
+)  # fmt: skip
+def test_a_test_that_was_weakened_fails_with_the_base_s_copy(gate: Gate, files: Files, kind: str) -> None:
+    event = gate(files)
+
+    assert not only(event).passed
+    assert kind in kinds(event)
+    assert only(event).own in (0, 5)  # Python 3.12 ends with 5 when there are no tests at all
+
+
+def test_exit_0_in_the_makefile_does_not_help(gate: Gate) -> None:
+    event = gate({"Makefile": "check:\n\texit 0\n"}, "make check")
+
+    assert (only(event).passed, only(event).own) == (False, 0)
+    assert kinds(event) == {"check_command"}
+
+
+def test_a_conftest_of_the_change_is_not_there(gate: Gate) -> None:
+    event = gate({"conftest.py": "raise SystemExit(0)\n"}, "test ! -e conftest.py")
+
+    assert only(event).exit_code == 1  # the command passes with the base's files and fails with the change's own
+    assert only(event).own == 1
+    assert kinds(event) == {"test_configuration", "exit_trick"}
+
+
+def test_a_changed_expectation_that_was_asked_for_is_a_person_s_call(gate: Gate) -> None:
+    files = {
+        "shop/cart.py": CODE.replace("a - b", "a * b"),
+        TEST: TESTS.replace("0), 1", "0), 0").replace("), 3", "), 2"),
+    }
+    event = gate(files)
+
+    assert (only(event).passed, only(event).own) == (False, 0)
+    assert "passes with the change's own" in only(event).output
+    assert {t.path for t in event.tampering} == {TEST}
+
+
+NEW = """\
+import unittest
+
+from shop.cart import add
+
+
+class More(unittest.TestCase):
+    def test_two(self):
+        self.assertEqual(add({}), {})
+"""
+MORE = "python3 -m unittest -q tests.test_more"
+
+
+def test_a_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> None:
+    event = gate(
+        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m unittest -q tests.test_more"
+    )
+
+    assert (only(event).passed, only(event).before) == (True, 1)
+    assert event.tampering == ()
+
+
+def test_a_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -> None:
+    event = gate(
+        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 0", "2")}, "python3 -m unittest -q tests.test_more"
+    )
+
+    assert (only(event).passed, only(event).before) == (True, 0)
+
+
+def test_a_command_that_runs_no_tests_is_not_run_before(gate: Gate) -> None:
+    event = gate(
+        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m compileall -q shop"
+    )
+
+    assert only(event).before is None
+
+
+def test_a_new_test_in_an_existing_file_is_run_and_nobody_is_asked(gate: Gate) -> None:
+    more = TESTS + "\n    def test_more(self):\n        self.assertEqual(add(2, 2), 4)\n"
+    event = gate({"shop/cart.py": RIGHT, TEST: more})
+
+    assert only(event).passed
+    assert "Ran 3 tests" in only(event).output
+    assert (event.tampering, only(event).own) == ((), None)
+
+
+def test_a_new_test_that_fails_makes_the_gate_red(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT, TEST: TESTS + "\n    def test_more(self):\n        self.fail()\n"})
+
+    assert not only(event).passed
+
+
+def test_a_moved_and_renamed_test_is_honest(gate: Gate) -> None:
+    moved = TESTS.replace("test_add", "test_adds_two_numbers")
+    event = gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_sums.py": moved})
+
+    assert (only(event).passed, event.tampering) == (True, ())
+
+
+def test_a_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT}, "test -e seen || { touch seen; exit 3; }")
+
+    assert only(event).exit_codes == (3, 0)
+    assert (only(event).flaky, only(event).passed) == (True, False)
+
+
+@pytest.mark.parametrize(("reruns", "codes"), [(0, (1,)), (2, (1, 1, 1)), (3, (1, 1, 1, 1))])
+def test_a_failing_command_is_run_again_as_often_as_the_policy_says(
+    gate: Gate, reruns: int, codes: tuple[int, ...]
+) -> None:
+    event = gate({"shop/cart.py": RIGHT}, "exit 1", policy=LoopPolicy(flaky_reruns=reruns))
+
+    assert only(event).exit_codes == codes
+    assert not only(event).flaky
+
+
+def test_a_timeout_fails_and_is_tried_once_more(gate: Gate) -> None:
+    gate.world.settings = gate.world.settings.model_copy(update={"command_seconds": 1})
+    event = gate({"shop/cart.py": RIGHT}, "sleep 60", policy=LoopPolicy(flaky_reruns=3))
+
+    assert only(event).exit_codes == (124, 124)
+    assert "stopped after 1 s" in only(event).output
+
+
+def test_stray_files_are_named(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT, "scratch.py": "x\n", "shop/cart.py.orig": "x\n"}, "true")
+
+    assert event.stray == ("scratch.py", "shop/cart.py.orig")
+
+
+def test_a_setup_that_fails_is_told(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
+
+    assert (event.outcome, "ended with 7" in event.summary) == ("failed", True)
+
+
+def test_a_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
+    spec = gate.spec({"shop/cart.py": RIGHT}, ("sleep 60",))
+    thread = threading.Thread(target=advance_run, args=(spec.run_id,))
+    thread.start()
+    wait_for(lambda: sleeps(spec.run_id))
+    gate.world.runs.ask_to_stop(spec.run_id)
+    begin = time.monotonic()
+    thread.join(10)
+
+    assert time.monotonic() - begin < 2
+    event = gate.finished(spec.run_id)
+    assert event is not None
+    assert event.outcome == "stopped"
+
+
+def sleeps(run_id: str) -> bool:
+    """Whether the command of this run is under way."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes()
+            if b"sleep 60" in line and run_id.encode() in line:
+                return True
+    return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_slice_that_is_over_goes_on_where_it_ended(gate: Gate) -> None:
+    gate.world.settings = gate.world.settings.model_copy(update={"slice_seconds": 0})
+    spec = gate.spec({"shop/cart.py": RIGHT}, ("echo one", "echo two"))
+    advance_run(spec.run_id)
+    assert gate.finished(spec.run_id) is None
+    advance_run(spec.run_id)
+
+    event = gate.finished(spec.run_id)
+    assert event is not None
+    assert [e.output for e in event.evidence] == ["one\n", "two\n"]
+
+
+def test_nothing_is_left_of_the_checkouts(gate: Gate) -> None:
+    gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_more.py": NEW.format("2, 2", "4")})
+
+    assert list((gate.world.settings.home / "runs" / "ENG-1").iterdir()) == []

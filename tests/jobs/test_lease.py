@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from jobs import keys
+from jobs.connection import connect
+from jobs.lease import LIFE_MS, hold
+from jobs.settings import Settings
+from service import embedded_redis
+
+
+def test_what_could_not_be_given_back_is_free_soon_after_redis_is_there_again(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with connect(settings, retries=0) as client:
+        with embedded_redis.start(settings.redis_socket) as server:
+            embedded_redis.wait_for(client, server)
+            with hold(client, "t1") as lease:
+                assert lease
+                server.kill()
+                server.wait()
+        time.sleep(1)
+        with embedded_redis.start(settings.redis_socket) as server:
+            embedded_redis.wait_for(client, server)
+            back, worst = time.monotonic(), LIFE_MS / 1000 / 3
+            while client.exists(keys.lease("t1")):
+                assert time.monotonic() - back < worst
+                time.sleep(0.05)
+            server.kill()

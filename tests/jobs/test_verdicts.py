@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integrations.agents.messages import INTERRUPTED
+from integrations.agents.verdict import SubmittedVerdict
+from integrations.base import Entry
+from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from jobs.verdicts import Known, commands_run, contradictions, invented, verdict_of
+
+KNOWN = Known(
+    gate={"c1": Evidence(name="c1", command="make", exit_code=0)},
+    commands={"cd x && pytest -q": "exit 1", "ls -la": "exit 0"},
+    lines={"a.py": 3}.get,
+)
+PASS = CriterionResult(criterion="c1", result="pass", evidence="seen")
+FAIL = CriterionResult(criterion="c2", result="fail", evidence="seen")
+
+
+def submitted(**reference: Any) -> SubmittedVerdict:
+    result = {"criterion": "c1", "result": "pass", "evidence": [reference], "reason": "because"}
+    return SubmittedVerdict.model_validate({"results": [result], "summary": "s", "confidence": "high"})
+
+
+@pytest.mark.parametrize(
+    ("reference", "evidence"),
+    [
+        ({"source": "gate", "name": "c1", "shows": "green"}, "c1: `make` exit 0 (green): because"),
+        ({"source": "command", "name": " ls   -la "}, "` ls   -la ` exit 0: because"),
+        ({"source": "command", "name": "pytest -q"}, "`pytest -q` part of a line with exit 1: because"),
+        ({"source": "file", "name": "a.py", "line": 3}, "a.py:3: because"),
+        ({"source": "file", "name": "./a.py:2-3"}, "a.py:2: because"),
+        ({"source": "file", "name": "a.py"}, "a.py: because"),
+    ],
+)
+def test_evidence_that_exists_is_shown_with_what_loopline_knows_of_it(reference: dict[str, Any], evidence: str) -> None:
+    assert verdict_of(submitted(**reference), "a" * 40, KNOWN).results[0].evidence == evidence
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"source": "gate", "name": "make"},
+        {"source": "command", "name": "ls"},
+        {"source": "command", "name": "make"},
+        {"source": "command", "name": "pytest"},
+        {"source": "file", "name": "b.py"},
+        {"source": "file", "name": "a.py", "line": 4},
+    ],
+)
+def test_evidence_that_does_not_exist_makes_the_result_unsure(reference: dict[str, Any]) -> None:
+    verdict = submitted(**reference)
+
+    assert set(invented(verdict, KNOWN)) == {"c1"}
+    assert verdict_of(verdict, "a" * 40, KNOWN).results[0].result == "unsure"
+
+
+def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
+    def call(name: str, command: str, tool: str = "bash") -> Entry:
+        return Entry("block", {"type": "tool_use", "id": name, "name": tool, "input": {"command": command}})
+
+    def answer(name: str, text: str) -> Entry:
+        return Entry("tool_result", {"tool_use_id": name, "content": text, "is_error": False})
+
+    calls = [call("1", "make"), call("2", "sleep 9"), call("3", "rm x"), call("4", "view", "view"), call("5", "top")]
+    answers = [answer("1", "ok\n[exit 2]"), answer("3", INTERRUPTED), answer("4", "x\n[exit 0]"), answer("5", "killed")]
+
+    assert commands_run([*calls, *answers]) == {"make": "exit 2", "top": "did not end"}
+
+
+def verdict(*results: CriterionResult, **more: Any) -> Verdict:
+    return Verdict(head_sha="a" * 40, results=results, **more)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (verdict(PASS, findings=(Finding(text="x", severity="blocker"),)), "blocker"),
+        (verdict(PASS, confidence="low"), "confidence is low"),
+        (verdict(PASS.model_copy(update={"evidence": " "})), "without evidence"),
+        (verdict(PASS, PASS.model_copy(update={"result": "fail"})), "more than one result"),
+        (verdict(PASS, FAIL, no_change_needed=True), "not every criterion passes"),
+    ],
+)
+def test_what_cannot_be_true_together_is_named(given: Verdict, named: str) -> None:
+    assert any(named in clause for clause in contradictions(given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        verdict(PASS),
+        verdict(PASS, findings=(Finding(text="x", severity="major"),)),
+        verdict(PASS, FAIL, confidence="low", findings=(Finding(text="x", severity="blocker"),)),
+        verdict(PASS, no_change_needed=True),
+        verdict(),
+    ],
+)
+def test_a_verdict_that_hangs_together_has_no_contradiction(given: Verdict) -> None:
+    assert contradictions(given) == ()
+
+
+def test_looplines_own_evidence_and_the_diff_outweigh_the_checkers_word() -> None:
+    flaky = Evidence(name="c1", command="make", exit_code=0, exit_codes=(1, 0))
+
+    assert contradictions(verdict(PASS), (flaky,)) == ("c1 passes, and Loopline's own run of its command did not",)
+    assert contradictions(verdict(FAIL), (flaky,)) == ()
+    assert contradictions(verdict(PASS, no_change_needed=True), changed=True)

@@ -1,0 +1,45 @@
+"""What `python -m service check` finds on a board that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from integrations.standins.demo.stack import REPOSITORY, Stack
+from integrations.standins.github import server as github
+from integrations.standins.linear import server as linear
+from integrations.standins.wire import serve
+from jobs.environment import read
+from service.check import problems
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings that fit two running stand-ins."""
+    stack = Stack(tmp_path / "stack", 1)
+    with (
+        closing(serve(linear.create_app(tmp_path / "linear", stack.linear_seed()))) as board,
+        closing(serve(github.create_app(tmp_path / "github", stack.github_seed()))) as host,
+    ):
+        stack.urls |= {"board": board.url, "pull_requests": host.url}
+        yield stack.settings()
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ("{}", []),
+        ('{"triage": "Backlog"}', []),
+        ('{"triage": "Triage"}', ["Linear team ENG has no column 'Triage'"]),
+    ],
+)
+def test_a_triage_column_is_looked_for_where_one_is_named(
+    environ: dict[str, str], columns: str, found: list[str]
+) -> None:
+    environ["LOOPLINE_TEAMS"] = f'{{"ENG": {{"repository": "{REPOSITORY}", "columns": {columns}}}}}'
+    sentences = problems(read(environ))
+    assert len(sentences) == len(found)
+    assert all(words in sentence for words, sentence in zip(found, sentences, strict=True))
