@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from integrations.results import RunRole
 from integrations.standins.model.playbook import Answer, play
 from integrations.standins.model.request import Call, Request
 from jobs.loop import EscalationClass, Stage
@@ -63,9 +62,9 @@ class Scenario:
     people: tuple[Act, ...] = ()
     escapes: tuple[str, ...] = ()
 
-    def reply_of(self, role: RunRole) -> Reply | None:
+    def reply_of(self, role: Role) -> Reply | None:
         """The scenario's own player of a role; None leaves it to the stand-in's."""
-        return self.maker if role == "maker" else self.others.get(role) if role != "gate" else None
+        return self.maker if role == "maker" else self.others.get(role)
 
 
 def dishonest(name: str, maker: Reply, end: End, **more: Any) -> Scenario:

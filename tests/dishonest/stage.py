@@ -10,20 +10,19 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
 from integrations.events import TicketCommented, TicketEdited, TicketMoved
-from integrations.results import RunRole
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.model import server as model
 from integrations.standins.model.playbook import Answer, Playbook
+from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.request import Request
 from integrations.standins.wire import serve
 from jobs import world as worlds
@@ -86,7 +85,7 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
     with ExitStack() as closing:
         board = closing.enter_context(serve(linear.create_app(home / "linear", stack.linear_seed())))
         host = closing.enter_context(serve(github.create_app(home / "github", seed)))
-        minds = closing.enter_context(serve(model.create_app(home / "model", 0.0, theatre.playbooks())))
+        minds = closing.enter_context(serve(model.create_app(home / "model", 0.0, theatre.choose)))
         stack.urls |= {"board": board.url, "pull_requests": host.url, "model": minds.url}
         given = {name: value for name, value in stack.settings().items() if name not in HIDDEN}
         given |= {"REDIS_URL": _url_of(redis), "LOOPLINE_HOME": str(home / "service"), "ANTHROPIC_API_KEY": "stand-in"}
@@ -129,13 +128,13 @@ class Theatre:
         self.world, self.ana = world, ana
         self.ticket_id = str(ana.board()[TICKET]["id"])
 
-    def playbooks(self) -> list[Playbook]:
-        """The scenario's own players."""
-        return [
-            Playbook(role, partial(_is, role), self._maker(reply) if role == "maker" else reply)
-            for role in ROLES
-            if (reply := self.scenario.reply_of(role))
-        ]
+    def choose(self, request: Request) -> Playbook:
+        """Who answers: the scenario's own player of the role, or the stand-in's."""
+        role = next((role for role in ROLES if request.system.startswith(f"You are the {role}.")), None)
+        reply = self.scenario.reply_of(role) if role else None
+        if role is None or reply is None:
+            return playbook_for(request)
+        return Playbook(role, lambda _: True, self._maker(reply) if role == "maker" else reply)
 
     def _maker(self, reply: Reply) -> Callable[[Request], Answer]:
         """The script, with what Ana does while it runs."""
@@ -205,10 +204,6 @@ class Theatre:
             makers=sum(run_id.endswith("-maker") for run_id in self.runs),
             escaped=tuple(path for path in self.scenario.escapes if Path(path).expanduser().exists()),
         )
-
-
-def _is(role: RunRole, request: Request) -> bool:
-    return request.system.startswith(f"You are the {role}.")
 
 
 def _new() -> str:
