@@ -237,7 +237,7 @@ class CodeHost(Protocol):
 
 # --- agents ---------------------------------------------------------------------------------------------------------
 
-EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "outcome"]
+EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -246,10 +246,11 @@ class Entry:
 
     brief: {"text"} first user message · block: one finished content block of the assistant in Anthropic's wire shape ·
     turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
-    others belong to a call that died and are left out on resume · tool_result: {"tool_use_id", "content", "is_error"},
-    and "final" where the tool gave one ·
-    steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, and
-    "evidence" where the gate noted what it ran · outcome: how it ended."""
+    others belong to a call that died and are left out on resume; with "message_id", and "cleared", how many old tool
+    uses the provider had emptied · tool_result: {"tool_use_id", "content", "is_error"}, and "final" where the tool gave
+    one · steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, with
+    "circle" where they are about going in circles, and "evidence" where the gate noted what it ran · mark: {"work"} the
+    digest of the work so far, never sent to the model · outcome: how it ended."""
 
     kind: EntryKind
     data: Mapping[str, Any]
@@ -273,10 +274,12 @@ class Conversation(Protocol):
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool, or name and schema."""
+    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool, or name and schema.
+    `writes`: where the toolbox may write at all, this tool can change the work."""
 
     name: str
     wire: Mapping[str, Any]
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,6 +300,35 @@ class Toolbox(Protocol):
     def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         """Run one tool call inside the sandbox; returns errors as results, never raises for bad arguments."""
 
+    def work_digest(self, stopped: Callable[[], bool]) -> str | None:
+        """A digest of the work so far: the same files give the same text. None where these tools cannot change
+        anything, and when it could not be made."""
+
+
+@dataclass(frozen=True)
+class SpinningLimits:
+    """When an agent counts as going in circles: how often in a row, see `jobs.policy.SpinningPolicy`.
+
+    `no_progress_usd` is what may be spent without a change of the work; None is no bound."""
+
+    same_result: int = 4
+    same_error: int = 3
+    alternating: int = 3
+    monologue: int = 3
+    unchanged_turns: int = 12
+    polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")
+    no_progress_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class ContextLimits:
+    """When old tool results leave the conversation: once the prompt has more than `clear_at_tokens`, all but the last
+    `keep_tool_uses`, if that frees at least `clear_at_least_tokens`."""
+
+    clear_at_tokens: int
+    keep_tool_uses: int
+    clear_at_least_tokens: int = 0
+
 
 @dataclass(frozen=True)
 class AgentTask:
@@ -309,13 +341,17 @@ class AgentTask:
     max_cost_usd: float
     max_output_tokens: int = 16_000
     effort: str = ""
+    spinning: SpinningLimits = SpinningLimits()
+    context: ContextLimits | None = None
+    """None: nothing leaves the conversation."""
 
 
 @dataclass(frozen=True)
 class AgentOutcome:
-    """How a run ended. done: the model ended its turn (or a tool gave a `final`)."""
+    """How a run ended. done: the model ended its turn (or a tool gave a `final`). turns: also when the conversation is
+    too long for the model."""
 
-    kind: Literal["done", "stopped", "budget", "turns", "refused", "failed"]
+    kind: Literal["done", "stopped", "budget", "turns", "spinning", "refused", "failed"]
     summary: str = ""
     final: Mapping[str, Any] | None = None
 

@@ -155,8 +155,8 @@ class WorkspaceReady(_Event):
 class RunFinished(_Event):
     """A run ended. `outcome` says how; the other fields depend on the role.
 
-    `tree` is the candidate's git tree, by which an edit and its reversal are recognised; `stray` are files that the
-    change adds and that look left behind."""
+    `approach` is the strategy that a maker named. `tree` is the candidate's git tree, by which an edit and its reversal
+    are recognised; `stray` are files that the change adds and that look left behind."""
 
     kind: Literal["RunFinished"] = "RunFinished"
     run_id: str
@@ -164,6 +164,7 @@ class RunFinished(_Event):
     role: RunRole
     outcome: RunOutcome
     summary: str = ""
+    approach: str = ""
     head_sha: str = ""
     tree: str = ""
     evidence: tuple[Evidence, ...] = ()

@@ -46,6 +46,10 @@ class Usage(Value):
     cached_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    cache_misses: int = 0
+    """Calls that paid again for a prompt which the call before had put into the cache."""
+    cache_miss_reason: str = ""
+    """Why, for the last of them, in the provider's word; empty where nobody knows."""
 
     def plus(self, other: Usage) -> Usage:
         """The sum of both."""
@@ -55,4 +59,6 @@ class Usage(Value):
             cached_tokens=self.cached_tokens + other.cached_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cost_usd=round(self.cost_usd + other.cost_usd, 6),
+            cache_misses=self.cache_misses + other.cache_misses,
+            cache_miss_reason=(other if other.cache_misses else self).cache_miss_reason,
         )

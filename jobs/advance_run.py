@@ -12,11 +12,13 @@ from collections.abc import Callable
 import structlog
 from redis.exceptions import RedisError
 
+from integrations.agents.transcript import stated
 from integrations.errors import Rejected, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs import keys, queues
+from jobs.briefs import APPROACH
 from jobs.checking import check
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
@@ -108,6 +110,7 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         role=spec.role,
         outcome=ended.outcome,
         summary=ended.summary[:4000],
+        approach=_approach(spec, world),
         head_sha=ended.head_sha,
         tree=ended.tree,
         evidence=ended.evidence,
@@ -126,6 +129,13 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
     if finished:
         queues.wake_ticket(world.redis, spec.ticket_id)
     return finished
+
+
+def _approach(spec: RunSpec, world: World) -> str:
+    """The strategy that a maker named, also where it came to no end of its own."""
+    if spec.role != "maker":
+        return ""
+    return stated([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]
 
 
 def _wait(run_id: str, error: Unavailable, world: World) -> None:

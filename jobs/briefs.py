@@ -11,8 +11,12 @@ from pathlib import Path
 
 from integrations.results import Evidence
 from jobs.commands import RunSpec
+from jobs.loop import Attempt
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
+APPROACH = "Approach:"
+"""How the line begins in which a maker names its strategy; `jobs.advance_run` takes it into the record."""
+RECORD_CHARACTERS = 600
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -27,12 +31,16 @@ def system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
 
 
 def maker_brief(spec: RunSpec) -> str:
-    """Ticket, contract, words of people, and what the iterations before showed."""
+    """Ticket, contract, words of people, the scout's plan, and what is known of the work before.
+
+    A fresh attempt knows the record of the attempts before it and the last gate's evidence, not their conversations."""
     parts = [
         _ticket(spec),
-        f"Iteration {spec.iteration} of {spec.iterations}",
+        f"Iteration {spec.iteration} of {spec.iterations}" + (f", attempt {spec.attempt}" if spec.attempt > 1 else ""),
         _contract(spec),
         _words(spec),
+        _plan(spec),
+        _attempts(spec),
         _shown(spec),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -135,9 +143,49 @@ def _words(spec: RunSpec) -> str:
     return "## Words of people\n\n" + _fence(spec, "words", said)
 
 
+def _plan(spec: RunSpec) -> str:
+    if not spec.plan:
+        return ""
+    steps = [f"{number}. {step}" for number, step in enumerate(spec.plan.steps, 1)]
+    lists = [("Paths", spec.plan.paths), ("Commands", spec.plan.commands)]
+    lines = [spec.plan.summary, *steps, *(f"{name}: {', '.join(those)}" for name, those in lists if those)]
+    said = "A scout, who could only read, proposes this. It is where to start, not what to believe:"
+    return f"## Plan\n\n{said}\n\n" + _fence(spec, "plan", "\n".join(lines))
+
+
+def _attempts(spec: RunSpec) -> str:
+    """The structured record, and what it asks of this attempt."""
+    if not spec.attempts:
+        return ""
+    record = "\n\n".join(_attempt(one) for one in spec.attempts)
+    asked = (
+        "None of these was accepted. Choose a different strategy, not a variation of one of them, and say in the line "
+        f"that begins with `{APPROACH}` how it differs."
+    )
+    return f"## Attempts before this one\n\n{_fence(spec, 'attempts', record)}\n\n{asked}"
+
+
+def _attempt(one: Attempt) -> str:
+    lines = [
+        f"Attempt {one.number} (${one.cost_usd:.2f})",
+        *([f"approach: {_short(one.approach)}"] if one.approach else []),
+        *(f"- {_short(line)}" for line in one.tried),
+        *([f"what came of it: {_short(one.summary)}"] if one.summary else []),
+        *([f"rejected because: {_short(one.rejected)}"] if one.rejected else []),
+    ]
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= RECORD_CHARACTERS else f"{line[: RECORD_CHARACTERS - 1]}…"
+
+
 def _shown(spec: RunSpec) -> str:
     if not spec.tried:
-        return ""
+        failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.evidence if not e.passed)
+        heading = "## What the last attempt's gate showed\n\n"
+        return heading + _fence(spec, "evidence", failing) if spec.attempts and failing else ""
     tried = "\n".join(f"- {line}" for line in spec.tried)
     failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.evidence if not e.passed)
     verdict = spec.verdict.model_dump_json(indent=1, exclude={"head_sha"}) if spec.verdict else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from integrations.agents.skills import catalogue, skill_tools
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, Toolbox
+from integrations.base import AgentOutcome, AgentTask, ContextLimits, SpinningLimits, Toolbox
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
@@ -120,9 +120,29 @@ def talk(
         max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
         max_cost_usd=spec.caps.run_usd,
         effort=spec.effort,
+        spinning=_spinning_limits(spec),
+        context=_context_limits(spec),
     )
     deadline = time.monotonic() + piece.world.settings.slice_seconds
     return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
+
+
+def _spinning_limits(spec: RunSpec) -> SpinningLimits:
+    own = spec.policy.loop.spinning
+    return SpinningLimits(
+        same_result=own.same_result,
+        same_error=own.same_error,
+        alternating=own.alternating,
+        monologue=own.monologue,
+        unchanged_turns=own.unchanged_turns,
+        polling=own.polling,
+        no_progress_usd=spec.caps.no_progress_usd,
+    )
+
+
+def _context_limits(spec: RunSpec) -> ContextLimits:
+    own = spec.policy.loop.context
+    return ContextLimits(own.clear_at_tokens, own.keep_tool_uses, own.clear_at_least_tokens)
 
 
 def set_up(piece: Slice, workspace: Workspace) -> Ended | None:

@@ -52,6 +52,8 @@ def shown(entry: Entry) -> Shown:
             return Shown("steering", "A person", _text(data.get("text")))
         case "note":
             return Shown("note", "Loopline", _text(data.get("text")))
+        case "mark":
+            return Shown("turn", f"the files are at {_text(data.get('work'))[:7]}")
         case "outcome":
             return _outcome(data)
     return Shown("other", str(entry.kind), body=_json(data), folded=True)  # written by a newer release
@@ -145,6 +147,9 @@ def _usage_line(data: Data) -> str:
         f"${_number(usage.get('cost_usd')):.4f}",
     ]
     stop = _text(data.get("stop_reason"))
+    cleared, miss = _number(data.get("cleared")), bool(usage.get("cache_misses"))
+    parts += [f"{cleared:.0f} old results cleared"] if cleared else []
+    parts += [f"cache missed: {_text(usage.get('cache_miss_reason')) or 'no reason given'}"] if miss else []
     return " · ".join(parts if stop in _USUAL_STOPS else [*parts, stop])
 
 

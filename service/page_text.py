@@ -43,4 +43,20 @@ def money(usage: Usage) -> str:
     return f"${usage.cost_usd:.2f} · {calls}"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"iso": iso, "duration": duration, "code": code, "money": money}
+def cache(usage: Usage) -> str:
+    """How much of the prompts the provider's cache served, and which calls it did not serve at all."""
+    if not usage.input_tokens:
+        return ""
+    misses = f"{usage.cache_misses} {'miss' if usage.cache_misses == 1 else 'misses'}" if usage.cache_misses else ""
+    reason = f" ({usage.cache_miss_reason})" if misses and usage.cache_miss_reason else ""
+    # Rounded down: 100 % would say that nothing was paid for anew.
+    return f"cache {100 * usage.cached_tokens // usage.input_tokens} %" + (f", {misses}{reason}" if misses else "")
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "iso": iso,
+    "duration": duration,
+    "code": code,
+    "money": money,
+    "cache": cache,
+}

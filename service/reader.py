@@ -77,4 +77,4 @@ class Reader:
 def _activity(newest: list[tuple[str, Entry]]) -> tuple[float, str]:
     """When a run wrote last (Unix seconds), and what it does; a turn's bill says less than the words before it."""
     written_at = max((int(stream_id.partition("-")[0]) / 1000 for stream_id, _ in newest), default=0.0)
-    return written_at, next((headline(entry) for _, entry in newest if entry.kind != "turn"), "")
+    return written_at, next((headline(entry) for _, entry in newest if entry.kind not in {"turn", "mark"}), "")

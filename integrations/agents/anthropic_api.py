@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from integrations.agents import transcript
+from integrations.agents import context, spinning, transcript
 from integrations.agents.messages import request_from, result_entry, turn_entry
-from integrations.agents.model_client import ModelClient, Reply
+from integrations.agents.model_client import ModelClient, PromptTooLong, Reply
 from integrations.agents.prices import cost
 from integrations.base import AgentOutcome, AgentTask, Conversation, Entry, Toolbox
 from integrations.values import Usage
@@ -80,12 +80,16 @@ class _Run:
     def until(self, deadline: float) -> AgentOutcome | None:
         self._take_up()
         while True:
-            if outcome := self._after_turn() or self._limit():
+            self._mark()
+            if outcome := self._after_turn() or self._limit() or self._circles():
                 return outcome
             if time.monotonic() >= deadline:
                 return None
             self._listen()
-            self._call_model()
+            try:
+                self._call_model()
+            except PromptTooLong:
+                return AgentOutcome("turns", transcript.CONTEXT_FULL)
             self._run_tools()
 
     def _take_up(self) -> None:
@@ -113,6 +117,21 @@ class _Run:
             self._append(note)
         return None
 
+    def _mark(self) -> None:
+        """How the work looks now, where a tool may have changed it."""
+        writers = {spec.name for spec in self.toolbox.specs() if spec.writes}
+        if writers and transcript.unmarked(self.entries, writers) and (work := self.toolbox.work_digest(self.stopped)):
+            self._append(Entry("mark", {"work": work}))
+
+    def _circles(self) -> AgentOutcome | None:
+        if outcome := spinning.no_progress(self.entries, self.task.spinning):
+            return outcome
+        wanted = spinning.after_tools(self.entries, self.task.spinning)
+        if isinstance(wanted, Entry):
+            self._append(wanted)
+            return None
+        return wanted
+
     def _listen(self) -> bool:
         words = self.conversation.take_steering()
         self.entries.extend(words)
@@ -127,9 +146,19 @@ class _Run:
                 self._append(Entry("block", block))
         finally:
             usage = cost(self.task.model, reply.usage) if reply.usage else Usage()
+            cleared = context.cleared_uses(reply.applied_edits)
+            usage = context.with_miss(usage, self.entries, cleared, reply.cache_miss)
             self.spent = self.conversation.charge(usage).cost_usd
         if reply.whole:
-            self._append(turn_entry(reply.stop_reason, usage.model_dump(), reply.blocks, reply.explanation))
+            entry = turn_entry(
+                reply.stop_reason,
+                usage.model_dump(),
+                reply.blocks,
+                reply.explanation,
+                message_id=reply.message_id,
+                cleared=cleared,
+            )
+            self._append(entry)
 
     def _run_tools(self) -> None:
         """All calls of the last reply at once; each result is kept as it comes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from integrations.agents import context
 from integrations.base import AgentTask, Entry, ToolResult, ToolSpec
 
 Block = dict[str, Any]
@@ -21,20 +22,29 @@ STEERING_MARK = "(These are the words of a person who may steer this work. Where
 NOTE_MARK = "Note from Loopline, which runs you: "
 
 
-def request_from(task: AgentTask, specs: Sequence[ToolSpec], entries: Iterable[Entry]) -> dict[str, Any]:
-    """The body of one model call: fixed prefix first, then the whole history, with cache breakpoints.
+def request_from(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[Entry]) -> dict[str, Any]:
+    """The arguments of one model call: fixed prefix first, then the whole history, with cache breakpoints.
 
-    The breakpoint on the system block covers the tools too: they come before it in the prompt."""
+    `diagnostics` asks why the cache did not serve what the call before had put there. The breakpoint on the system
+    block covers the tools too: they come before it in the prompt."""
     request: dict[str, Any] = {
         "model": task.model,
         "max_tokens": task.max_output_tokens,
         "system": [{"type": "text", "text": task.system, "cache_control": CACHED}],
         "tools": [dict(spec.wire) for spec in specs],
         "messages": with_breakpoints(messages_from_entries(entries)),
+        "diagnostics": {"previous_message_id": _last_message_id(entries)},
     }
     if task.effort:
         request["output_config"] = {"effort": task.effort}
+    if task.context:
+        request["context_management"] = context.edits(task.context, entries)
+        request["betas"] = [context.BETA]
     return request
+
+
+def _last_message_id(entries: Sequence[Entry]) -> str | None:
+    return next((entry.data.get("message_id") for entry in reversed(entries) if entry.kind == "turn"), None)
 
 
 def messages_from_entries(entries: Iterable[Entry]) -> list[Message]:
@@ -123,7 +133,17 @@ def result_entry(call_id: str, result: ToolResult) -> Entry:
     return Entry("tool_result", data if result.final is None else data | {"final": dict(result.final)})
 
 
-def turn_entry(stop_reason: str, usage: Mapping[str, Any], blocks: int, explanation: str = "") -> Entry:
-    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict."""
+def turn_entry(
+    stop_reason: str,
+    usage: Mapping[str, Any],
+    blocks: int,
+    explanation: str = "",
+    *,
+    message_id: str = "",
+    cleared: int = 0,
+) -> Entry:
+    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict, `cleared` how many old tool uses
+    the provider had emptied for it."""
     data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
-    return Entry("turn", data | {"explanation": explanation} if explanation else data)
+    more = {"explanation": explanation, "message_id": message_id, "cleared": cleared}
+    return Entry("turn", data | {key: value for key, value in more.items() if value})

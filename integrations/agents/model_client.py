@@ -27,14 +27,22 @@ _RETRY_STATUS = frozenset({408, 409, 425, 429})
 _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 
 
+class PromptTooLong(Rejected):
+    """The conversation has outgrown the model's context window."""
+
+
 @dataclass
 class Reply:
-    """A reply as far as it got. `whole` once all of it was handed over; `usage` is in Anthropic's wire format."""
+    """A reply as far as it got. `whole` once all of it was handed over; `usage` and `applied_edits` are in Anthropic's
+    wire format, `cache_miss` is its word for why the cache was of no use."""
 
     whole: bool = False
     blocks: int = 0
     stop_reason: str = ""
     explanation: str = ""
+    message_id: str = ""
+    cache_miss: str = ""
+    applied_edits: list[dict[str, Any]] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
 
 
@@ -71,16 +79,16 @@ class ModelClient:
     async def _read(
         self, request: Mapping[str, Any], reply: Reply, finished: SimpleQueue[dict[str, Any] | None]
     ) -> None:
-        async with self._client.messages.stream(**request) as stream:
+        async with self._client.beta.messages.stream(**request) as stream:
             async for event in stream:
                 if event.type in ("message_start", "message_delta"):
-                    reply.usage = stream.current_message_snapshot.usage.to_dict()
+                    _note(reply, stream.current_message_snapshot)
                 elif event.type == "content_block_stop":
                     reply.blocks += 1
                     finished.put(event.content_block.to_dict(exclude_none=True))
                 elif event.type == "message_stop":
                     details = event.message.stop_details
-                    reply.explanation = (details and details.explanation) or ""
+                    reply.explanation = getattr(details, "explanation", None) or ""
                     reply.stop_reason = event.message.stop_reason or ""
         if not reply.stop_reason:
             raise Unavailable("The model's reply broke off before its end.")
@@ -91,6 +99,14 @@ class ModelClient:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _note(reply: Reply, message: Any) -> None:
+    reply.usage = message.usage.to_dict()
+    reply.message_id = message.id
+    told = message.to_dict()
+    reply.cache_miss = ((told.get("diagnostics") or {}).get("cache_miss_reason") or {}).get("type") or ""
+    reply.applied_edits = (told.get("context_management") or {}).get("applied_edits") or []
 
 
 def _until_stopped(
@@ -133,6 +149,8 @@ def _translated_status(error: APIStatusError) -> IntegrationError:
     # An error inside a stream comes with status 200; there only its type tells.
     if error.status_code in _RETRY_STATUS or error.status_code >= 500 or error.type in _RETRY_TYPES:
         return Unavailable(f"The model is not available now: {said}", _retry_after(error))
+    if error.status_code == 400 and "prompt is too long" in said.lower():
+        return PromptTooLong(f"Anthropic rejected the request: {said}")
     return Rejected(f"Anthropic rejected the request: {said}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from integrations.agents.submission import HostTool
 from integrations.base import ToolResult, ToolSpec
+from integrations.git.work import tree_of_work
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 
@@ -26,8 +27,8 @@ _PROGRAM = (Path(__file__).parent / "edit_program.py").read_text(encoding="utf-8
 _QUIET = {"PAGER": "cat", "GIT_PAGER": "cat", "PIP_PROGRESS_BAR": "off", "TQDM_DISABLE": "1", "NO_COLOR": "1"}
 
 _PATH = {"type": "string", "description": "relative to the repository's root"}
-BASH = ToolSpec("bash", {"type": "bash_20250124", "name": "bash"})
-EDIT = ToolSpec(EDITOR, {"type": "text_editor_20250728", "name": EDITOR, "max_characters": MAX_OUTPUT})
+BASH = ToolSpec("bash", {"type": "bash_20250124", "name": "bash"}, writes=True)
+EDIT = ToolSpec(EDITOR, {"type": "text_editor_20250728", "name": EDITOR, "max_characters": MAX_OUTPUT}, writes=True)
 SEARCH = ToolSpec(
     "search",
     {
@@ -132,6 +133,10 @@ class SandboxTools:
                 return self._edit({**arguments, "command": name}, stopped)
             case _:
                 return self._edit(arguments, stopped)
+
+    def work_digest(self, stopped: Callable[[], bool]) -> str | None:
+        """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
+        return tree_of_work(self._sandbox, self._workspace, stopped) if self._writable else None
 
     def _bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):

@@ -6,12 +6,16 @@ up by another process after any entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from integrations.agents.messages import INTERRUPTED, Block, counted, result_entry
 from integrations.base import AgentOutcome, AgentTask, Entry, ToolResult
 
 WRAP_UP_AT = 0.8
+CONTEXT_FULL = (
+    "The conversation no longer fits into the model's context window; a fresh attempt starts from the record."
+)
+_SILENT = frozenset({"outcome", "mark"})  # entries that say nothing to the model
 
 _CUT = "Your last reply was cut off at its length limit. Continue in smaller steps: short replies, one edit at a time."
 _EMPTY = "Your last reply was empty. If the work is done, say in a few sentences what you did; if not, go on."
@@ -35,6 +39,24 @@ def interrupted(entries: Sequence[Entry]) -> list[Entry]:
     return [result_entry(call["id"], ToolResult(INTERRUPTED, is_error=True)) for call in unanswered(entries)]
 
 
+def unmarked(entries: Sequence[Entry], writers: Collection[str]) -> bool:
+    """Whether the work has to be looked at: never done in this run, or a tool of `writers` has answered since."""
+    at = max((place for place, entry in enumerate(entries) if entry.kind == "mark"), default=None)
+    if at is None:
+        return True
+    answered = {entry.data["tool_use_id"] for entry in entries[at + 1 :] if entry.kind == "tool_result"}
+    calls = (entry.data for entry in entries if entry.kind == "block" and entry.data["type"] == "tool_use")
+    return bool(answered) and any(call["id"] in answered and call["name"] in writers for call in calls)
+
+
+def stated(entries: Sequence[Entry], word: str) -> str:
+    """The rest of the first line of the agent's own that begins with `word`, as 'Approach:'; empty where none does."""
+    texts = (entry.data["text"] for entry in entries if entry.kind == "block" and entry.data["type"] == "text")
+    lines = (line.strip().lstrip("*_# ") for text in texts for line in text.splitlines())
+    said = next((line for line in lines if line.lower().startswith(word.lower())), "")
+    return said[len(word) :].strip(" *_")
+
+
 def after_turn(entries: Sequence[Entry]) -> AgentOutcome | Entry | None:
     """What the last turn asks for once its tools have run: an end, a note to the agent, or (None) another call."""
     blocks, after = _last_turn(entries)
@@ -42,7 +64,7 @@ def after_turn(entries: Sequence[Entry]) -> AgentOutcome | Entry | None:
     finals = [entry.data["final"] for entry in after if entry.data.get("final") is not None]
     if finals:
         return AgentOutcome("done", words, finals[0])
-    if not turns(entries) or any(entry.kind != "outcome" for entry in after):
+    if not turns(entries) or any(entry.kind not in _SILENT for entry in after):
         return None
     return _end_of(entries, words)
 
@@ -57,7 +79,7 @@ def _end_of(entries: Sequence[Entry], words: str) -> AgentOutcome | Entry | None
         case "max_tokens":
             return _once(entries, _CUT, "The model's reply was cut at its length limit twice in a row.")
         case "model_context_window_exceeded":
-            return AgentOutcome("failed", "The conversation no longer fits into the model's context window.")
+            return AgentOutcome("turns", CONTEXT_FULL)
         case _ if words:
             return AgentOutcome("done", words)
         case _:

@@ -12,6 +12,7 @@ REFUSALS = {
     "429": (429, "rate_limit_error"),
     "500": (500, "api_error"),
     "529": (529, "overloaded_error"),
+    "too_long": (400, "invalid_request_error"),
 }
 # A whole reply that ends for another reason; `empty` is an end_turn without a word.
 ENDINGS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded", "empty")

@@ -15,6 +15,7 @@ _ITEM = re.compile(r"^- \[(?P<id>\w+)\] (?P<text>.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"\(command: `(?P<command>[^`]+)`\)")
 _EXIT = re.compile(r"^exit (?P<code>-?\d+)")
 _STEERING = re.compile(r"^Words from .+? on the ticket:", re.MULTILINE)
+_NOTE = "Note from Loopline"
 _INTERRUPTED = re.compile(r"^interrupted", re.IGNORECASE)
 
 
@@ -44,6 +45,8 @@ class Request:
     step: int
     exchanges: tuple[Exchange, ...] = ()
     steering: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the product itself told the agent, oldest first."""
 
     @property
     def is_maker(self) -> bool:
@@ -122,6 +125,7 @@ def read_request(body: Mapping[str, Any]) -> Request:
         step=sum(message["role"] == "assistant" for message in body["messages"]),
         exchanges=tuple(exchanges),
         steering=tuple(steering),
+        notes=tuple(text for text in said if text.startswith(_NOTE)),
     )
 
 

@@ -17,6 +17,8 @@ from flask import Flask, Response, jsonify, request
 
 from integrations.standins.model import validation
 from integrations.standins.model.cache import PrefixCache, count_tokens
+from integrations.standins.model.clearing import cleared
+from integrations.standins.model.diagnosis import Diagnoses
 from integrations.standins.model.faults import CUTS, ENDINGS, REFUSALS, ModelFault, ModelFaults
 from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
@@ -36,21 +38,27 @@ class ModelServer:
         self.latency = latency
         self.choose = choose
         self.cache = PrefixCache()
+        self.diagnoses = Diagnoses()
         self.faults = ModelFaults()
         self.log = WriteLog(home / "requests.jsonl")
 
     def answer(self, body: Mapping[str, Any], owner: str, environ: Mapping[str, Any]) -> Response:
         """The reply to a valid request, as a whole or as a stream."""
         fault = self.faults.take()
-        asked = read_request(body)
+        seen, applied = cleared(body)
+        asked = read_request(seen)
         playbook = self.choose(asked)
         facts = {"model": body["model"], "step": asked.step, "playbook": playbook.name, "fault": fault.kind}
         if fault.kind in REFUSALS:
             self.log.append(owner, "messages", facts, {"status": REFUSALS[fault.kind][0]})
             return _refused(fault)
         ending = fault.kind if fault.kind in ENDINGS else ""
-        reply = message(body, playbook.answer(asked), self.cache.usage(owner, body), ending)
-        self.log.append(owner, "messages", facts, {key: reply[key] for key in ("stop_reason", "usage")})
+        reply = message(body, playbook.answer(asked), self.cache.usage(owner, seen), ending)
+        reply["diagnostics"] = self.diagnoses.of(owner, body, reply["id"])
+        told = {key: reply[key] for key in ("stop_reason", "usage", "diagnostics")}
+        if "context_management" in body:
+            reply["context_management"] = told["context_management"] = {"applied_edits": applied}
+        self.log.append(owner, "messages", facts, told)
         if not body.get("stream"):
             return self._whole(reply, fault, environ)
         return Response(self._stream(reply, fault, environ), mimetype="text/event-stream")
@@ -89,7 +97,8 @@ def _error(status: int, words: str, kind: str = "") -> Response:
 
 def _refused(fault: ModelFault) -> Response:
     status, kind = REFUSALS[fault.kind]
-    response = _error(status, f"The stand-in was asked to answer {status}.", kind)
+    words = "prompt is too long: 1000001 tokens > 1000000 maximum" if fault.kind == "too_long" else ""
+    response = _error(status, words or f"The stand-in was asked to answer {status}.", kind)
     if fault.kind == "429":
         response.headers["retry-after"] = f"{fault.seconds:g}"
     return response
@@ -133,7 +142,12 @@ def _add_api(app: Flask, server: ModelServer) -> None:
     @app.post("/v1/messages/count_tokens")
     def tokens() -> Response:
         body = _valid_body(counting=True)
-        return body if isinstance(body, Response) else jsonify({"input_tokens": count_tokens(body)})
+        if isinstance(body, Response):
+            return body
+        counted: dict[str, Any] = {"input_tokens": count_tokens(cleared(body)[0])}
+        if "context_management" in body:
+            counted["context_management"] = {"original_input_tokens": count_tokens(body)}
+        return jsonify(counted)
 
     @app.get("/v1/models")
     def models() -> Response:
@@ -144,7 +158,8 @@ def _add_api(app: Flask, server: ModelServer) -> None:
 def _valid_body(counting: bool = False) -> dict[str, Any] | Response:
     try:
         body = json.loads(request.get_data())
-        validation.check(body, counting)
+        betas = request.headers.get("anthropic-beta", "").replace(" ", "").split(",")
+        validation.check(body, counting, betas)
     except json.JSONDecodeError:
         return _error(400, "The request body is not valid JSON")
     except validation.Refused as refused:

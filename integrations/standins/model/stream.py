@@ -11,15 +11,20 @@ JSON_CHUNK = 160
 
 
 def events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """message_start, ping, each block as start, deltas and stop, message_delta, message_stop."""
+    """message_start, ping, each block as start, deltas and stop, message_delta, message_stop.
+
+    Which edits were applied to the context is told at the end, the diagnosis of the cache at the start."""
     started = message["usage"] | {"output_tokens": 1}
     empty: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
+    context = {"context_management": message["context_management"]} if "context_management" in message else {}
+    empty |= dict.fromkeys(context)
     yield {"type": "message_start", "message": {**message, **empty, "usage": started}}
     yield {"type": "ping"}
     for index, block in enumerate(message["content"]):
         yield from _block_events(index, block)
     delta = {key: message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
-    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": message["usage"]["output_tokens"]}}
+    usage = {"output_tokens": message["usage"]["output_tokens"]}
+    yield {"type": "message_delta", "delta": delta, "usage": usage, **context}
     yield {"type": "message_stop"}
 
 

@@ -7,9 +7,11 @@ forgets to merge is caught here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
+
+from integrations.standins.model import clearing
 
 MAX_BREAKPOINTS = 4
 _ROLES = ("user", "assistant", "system")
@@ -30,12 +32,24 @@ _KEYS = frozenset(
 )
 
 
+_EDITS: dict[str, dict[str, tuple[str, ...]]] = {
+    clearing.KIND: {
+        "trigger": ("input_tokens", "tool_uses"),
+        "keep": ("tool_uses",),
+        "clear_at_least": ("input_tokens",),
+        "exclude_tools": (),
+        "clear_tool_inputs": (),
+    },
+}
+
+
 class Refused(Exception):
     """The request is not valid; the text is the message for the caller."""
 
 
-def check(body: Any, counting: bool = False) -> None:
-    """Raise `Refused` for what the API answers with 400. `counting`: the body of count_tokens, without max_tokens."""
+def check(body: Any, counting: bool = False, betas: Collection[str] = ()) -> None:
+    """Raise `Refused` for what the API answers with 400. `counting`: the body of count_tokens, without max_tokens.
+    `betas` are those that the request's header names."""
     if not isinstance(body, dict):
         raise Refused("request body: Input should be an object")
     for key in sorted(body.keys() - _KEYS):
@@ -47,6 +61,37 @@ def check(body: Any, counting: bool = False) -> None:
     _check_tools(body.get("tools", []))
     _check_messages(body["messages"])
     _check_breakpoints(body)
+    if body.get("context_management") is not None:
+        _check_edits(body["context_management"], betas)
+    if not isinstance(body.get("diagnostics") or {}, dict):
+        raise Refused("diagnostics: Input should be an object")
+
+
+def _check_edits(wanted: Any, betas: Collection[str]) -> None:
+    if clearing.BETA not in betas:
+        raise Refused("context_management: Extra inputs are not permitted")
+    edits = wanted.get("edits", []) if isinstance(wanted, dict) else None
+    if not isinstance(edits, list):
+        raise Refused("context_management.edits: Input should be a valid list")
+    for place, edit in enumerate(edits):
+        where = f"context_management.edits.{place}"
+        known = _EDITS.get(edit.get("type", "")) if isinstance(edit, dict) else None
+        if known is None:
+            raise Refused(f"{where}: Input tag does not match any of the expected tags: {', '.join(_EDITS)}")
+        for key in sorted(edit.keys() - known.keys() - {"type"}):
+            raise Refused(f"{where}.{key}: Extra inputs are not permitted")
+        for key, kinds in known.items():
+            _check_bound(f"{where}.{key}", edit.get(key), kinds)
+
+
+def _check_bound(where: str, bound: Any, kinds: tuple[str, ...]) -> None:
+    """A number of tokens or tool uses, as {"type", "value"}."""
+    if bound is None or not kinds:
+        return
+    if not isinstance(bound, dict) or bound.get("type") not in kinds:
+        raise Refused(f"{where}.type: Input should be {' or '.join(map(repr, kinds))}")
+    if type(bound.get("value")) is not int or bound["value"] < 0:
+        raise Refused(f"{where}.value: Input should be a valid integer, greater than or equal to 0")
 
 
 def _check_values(body: Mapping[str, Any], counting: bool) -> None:

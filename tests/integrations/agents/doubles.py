@@ -68,7 +68,8 @@ Act = Callable[[str, Mapping[str, Any], Callable[[], bool]], ToolResult]
 class FunctionToolbox:
     """Tools whose answers come from one function."""
 
-    def __init__(self, act: Act | None = None) -> None:
+    def __init__(self, act: Act | None = None, digest: Callable[[], str | None] = lambda: None) -> None:
+        self.digest = digest
         self._act = act or (lambda name, arguments, stopped: ToolResult(f"{name} did what it was asked to do"))
         self._lock = threading.Lock()
         self.calls: list[str] = []
@@ -80,6 +81,9 @@ class FunctionToolbox:
         with self._lock:
             self.calls.append(name)
         return self._act(name, arguments, stopped)
+
+    def work_digest(self, stopped: Callable[[], bool]) -> str | None:
+        return self.digest()
 
 
 def block_text(text: str) -> Entry:

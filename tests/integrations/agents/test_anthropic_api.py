@@ -190,7 +190,7 @@ def test_a_run_in_many_slices_is_the_same_run(runner: AnthropicApi) -> None:
 
     def one_turn() -> AgentOutcome | None:
         toolbox = FunctionToolbox()
-        return runner.advance(task(), sliced, toolbox, never, time.monotonic() + 0.001)
+        return runner.advance(task(), sliced, toolbox, never, time.monotonic() + 0.01)
 
-    outcomes = [outcome for _ in range(10) if (outcome := one_turn())]
+    outcomes = [outcome for _ in range(20) if (outcome := one_turn())]
     assert outcomes[0] == expected and len(sliced.kept) == len(whole.kept)

@@ -90,7 +90,7 @@ def test_a_bad_request_is_rejected_with_the_providers_words(runner: AnthropicApi
         ("empty", 1, "done"),
         ("empty", 2, "failed"),
         ("refusal", 1, "refused"),
-        ("model_context_window_exceeded", 1, "failed"),
+        ("model_context_window_exceeded", 1, "turns"),
     ],
 )
 def test_replies_that_end_for_another_reason(

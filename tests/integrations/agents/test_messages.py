@@ -11,7 +11,7 @@ from integrations.agents.messages import (
     with_breakpoints,
 )
 from integrations.agents.transcript import interrupted
-from integrations.base import Entry, ToolResult, ToolSpec
+from integrations.base import ContextLimits, Entry, ToolResult, ToolSpec
 from tests.integrations.agents.doubles import block_call, block_text, task
 
 BRIEF = Entry("brief", {"text": "do it"})
@@ -107,6 +107,24 @@ def test_the_request_has_a_fixed_prefix_and_leaves_its_inputs_alone() -> None:
     request = request_from(task(system="rules"), [spec], [BRIEF])
     assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
     assert request["tools"] == [spec.wire] and BRIEF.data == {"text": "do it"}
+
+
+def test_the_last_reply_is_named_for_the_diagnosis_of_the_cache() -> None:
+    assert request_from(task(), [], [BRIEF])["diagnostics"] == {"previous_message_id": None}
+    said = [BRIEF, block_text("a"), turn_entry("pause_turn", {}, 1, message_id="msg_1")]
+    assert request_from(task(), [], said)["diagnostics"] == {"previous_message_id": "msg_1"}
+
+
+def test_marks_and_what_a_note_is_about_are_not_sent() -> None:
+    note = Entry("note", {"text": "stop it", "circle": {"kind": "same_error", "fingerprint": "f"}})
+    (message,) = messages_from_entries([BRIEF, Entry("mark", {"work": "a"}), note])
+    assert "same_error" not in str(message) and kinds(message) == ["text", "text"]
+
+
+def test_clearing_is_asked_for_with_its_beta_only_when_set() -> None:
+    assert not {"betas", "context_management"} & request_from(task(), [], [BRIEF]).keys()
+    request = request_from(task(context=ContextLimits(9_000, 3, 500)), [], [BRIEF])
+    assert request["betas"] == ["context-management-2025-06-27"] and request["context_management"]["edits"]
 
 
 def test_effort_is_sent_only_when_set() -> None:

@@ -182,3 +182,49 @@ def test_runner_tools_and_playbook_mend_the_demo_together(
     assert outcome and outcome.kind == "done"
     assert "divmod" in (workspace.tree / "tally" / "shares.py").read_text()
     assert "OK" in bash(maker, "python3 -m unittest tests.test_rounding.EqualShares -q").content
+
+
+def work(tools: SandboxTools) -> str:
+    digest = tools.work_digest(never)
+    assert digest and len(digest) == 40
+    return digest
+
+
+def test_the_digest_of_the_work_follows_its_content(maker: SandboxTools) -> None:
+    start = work(maker)
+    bash(maker, "echo x >> README.md; echo y > new.txt")
+    changed = work(maker)
+    assert changed != start and work(maker) == changed
+    bash(maker, "touch README.md; git add --all; git commit -qm work")
+    assert work(maker) == changed, "where it stands in git does not count"
+    bash(maker, "git reset -q --hard HEAD~1")
+    assert work(maker) == start
+
+
+def test_what_is_ignored_is_no_work_and_what_is_deleted_is(maker: SandboxTools) -> None:
+    start = work(maker)
+    bash(maker, "mkdir -p tally/__pycache__; echo x > tally/__pycache__/x.pyc")
+    assert work(maker) == start
+    bash(maker, "rm README.md")
+    assert work(maker) != start
+
+
+def test_looking_at_the_work_leaves_nothing_behind(maker: SandboxTools) -> None:
+    bash(maker, "echo x > new.txt; git add --intent-to-add new.txt")
+    before = bash(maker, "git status --short; git count-objects; cat .git; sha1sum $(git rev-parse --git-dir)/index")
+    work(maker)
+    after = bash(maker, "git status --short; git count-objects; cat .git; sha1sum $(git rev-parse --git-dir)/index")
+    assert before == after
+
+
+def test_a_broken_repository_has_no_digest(maker: SandboxTools) -> None:
+    bash(maker, "rm $(git rev-parse --git-dir)/index")
+    assert maker.work_digest(never) is None
+
+
+def test_a_stop_ends_the_look_at_the_work(maker: SandboxTools) -> None:
+    assert maker.work_digest(lambda: True) is None
+
+
+def test_who_cannot_write_has_no_work(checker: SandboxTools) -> None:
+    assert checker.work_digest(never) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations.agents.messages import result_entry, turn_entry
-from integrations.agents.transcript import after_turn, limit_reached, turns, unanswered, wrap_up
+from integrations.agents.transcript import after_turn, limit_reached, stated, turns, unanswered, unmarked, wrap_up
 from integrations.base import AgentOutcome, Entry, ToolResult
 from tests.integrations.agents.doubles import block_call, block_text, task
 
@@ -60,7 +60,7 @@ def test_an_outcome_does_not_hide_the_last_turn() -> None:
         ("end_turn", [], "note", "failed"),
         ("tool_use", [], "note", "failed"),
         ("refusal", [], "refused", "refused"),
-        ("model_context_window_exceeded", [block_text("x")], "failed", "failed"),
+        ("model_context_window_exceeded", [block_text("x")], "turns", "turns"),
         ("pause_turn", [block_text("x")], None, None),
         ("stop_sequence", [block_text("x")], "done", "done"),
     ],
@@ -105,3 +105,30 @@ def test_the_agent_is_told_once_that_a_limit_is_near(spent: float, made: int, ne
     note = wrap_up(entries, limits, spent)
     assert (note is not None) == near and turns(entries) == made
     assert note is None or wrap_up([*entries, note], limits, spent) is None
+
+
+def test_a_mark_does_not_hide_the_last_turn() -> None:
+    entries = [BRIEF, *reply("end_turn", block_text("done")), Entry("mark", {"work": "a"})]
+    assert after_turn(entries) == AgentOutcome("done", "done")
+
+
+def test_the_work_is_unmarked_at_first_and_after_a_tool_that_can_write() -> None:
+    marked = [BRIEF, Entry("mark", {"work": "a"})]
+    called = [*marked, *reply("tool_use", block_call("c")), result_entry("c", ToolResult("ok"))]
+    assert unmarked([BRIEF], {"bash"}) and not unmarked(marked, {"bash"})
+    assert unmarked(called, {"bash"}) and not unmarked(called, {"edit"})
+    assert not unmarked([*called, Entry("mark", {"work": "a"})], {"bash"})
+
+
+@pytest.mark.parametrize(
+    ("said", "approach"),
+    [
+        ("Approach: round at the end.\nI begin.", "round at the end."),
+        ("I look.\n**approach: round at the end**", "round at the end"),
+        ("My approach: x", ""),
+        ("", ""),
+    ],
+)
+def test_the_approach_is_the_first_line_that_names_one(said: str, approach: str) -> None:
+    entries = [BRIEF, block_text(said), block_call("a"), block_text("no line"), block_text("x\nApproach:")]
+    assert stated(entries, "Approach:") == approach

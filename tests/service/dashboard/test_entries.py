@@ -87,6 +87,8 @@ def test_the_end_of_the_conversation_is_not_the_end_of_the_run() -> None:
         Entry("block", {"type": "redacted_thinking", "data": "…"}),
         Entry("tool_result", {"content": [{"type": "text", "text": "a"}]}),
         Entry("turn", {"usage": "much"}),
+        Entry("turn", {"usage": {"cache_misses": 1}, "cleared": "some"}),
+        Entry("mark", {}),
         Entry("turn", {"usage": {"input_tokens": "many"}}),
         Entry("outcome", {}),
         Entry(cast(Any, "of a newer release"), {"x": 1}),
@@ -113,3 +115,13 @@ def test_an_endless_text_is_cut_and_says_so() -> None:
 )
 def test_the_headline_is_one_short_line(entry: Entry, line: str) -> None:
     assert headline(entry) == line
+
+
+def test_a_turn_tells_what_left_the_conversation_and_why_the_cache_missed() -> None:
+    usage = {"cache_misses": 1, "cache_miss_reason": "context_cleared"}
+    label = shown(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_use"})).label
+    assert label.endswith("12 old results cleared · cache missed: context_cleared")
+
+
+def test_a_mark_is_a_line_of_small_print() -> None:
+    assert shown(Entry("mark", {"work": "a" * 40})) == Shown("turn", "the files are at aaaaaaa")

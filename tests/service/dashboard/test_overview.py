@@ -13,7 +13,7 @@ from jobs.loop import Escalation, EscalationClass, Stage
 from jobs.policy import LoopPolicy, RepositoryPolicy
 from jobs.workflow.decision import ServicePolicy
 from service import overview
-from service.page_text import code, duration, iso, money
+from service.page_text import cache, code, duration, iso, money
 from tests.service.dashboard.story import CONTRACT, PROPOSAL, a_loop, a_run
 
 LIMITS = ServicePolicy(teams={}, max_iterations=3, max_attempts=2, caps=Caps(ticket_usd=20.0))
@@ -177,3 +177,20 @@ def test_money_counts_calls() -> None:
 
 def test_back_ticks_become_code_and_everything_is_escaped() -> None:
     assert code("run `<b>` & <i>") == "run <code>&lt;b&gt;</code> &amp; &lt;i&gt;"
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        (Usage(), ""),
+        (Usage(input_tokens=1000, cached_tokens=0), "cache 0 %"),
+        (Usage(input_tokens=1000, cached_tokens=999), "cache 99 %"),
+        (
+            Usage(input_tokens=1000, cached_tokens=931, cache_misses=1, cache_miss_reason="messages_changed"),
+            "cache 93 %, 1 miss (messages_changed)",
+        ),
+        (Usage(input_tokens=1000, cached_tokens=500, cache_misses=2), "cache 50 %, 2 misses"),
+    ],
+)
+def test_how_well_the_cache_served(usage: Usage, words: str) -> None:
+    assert cache(usage) == words

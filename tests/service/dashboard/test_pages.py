@@ -94,6 +94,13 @@ def test_the_json_of_a_ticket_says_what_the_page_says(client: FlaskClient, story
     assert (ticket["row"]["cap_usd"], ticket["row"]["escalation"]["raised"]) == (23.0, 2)
 
 
+def test_each_run_shows_how_well_the_cache_served_it(client: FlaskClient, story: Story) -> None:
+    spec = story.begin(story.remember(a_loop(12)))
+    missed = {"cache_misses": 1, "cache_miss_reason": "messages_changed"}
+    story.tell(spec, usage=Usage(model_calls=9, input_tokens=1000, cached_tokens=930, **missed))
+    assert "cache 93 %, 1 miss (messages_changed)" in client.get("/tickets/ENG-12").text
+
+
 def test_the_page_shows_the_chosen_run(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/tickets/ENG-12?run=ENG-12-g1-r0-i1-gate").text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from integrations.standins.model.playbook import Answer, Playbook
 from integrations.standins.model.playbooks import bug, checker, feature, help, judge, planner, scout
 from integrations.standins.model.request import Request
@@ -19,6 +21,7 @@ NO_PLAYBOOK = Playbook(
 )
 
 
-def playbook_for(request: Request) -> Playbook:
-    """The first playbook that matches; `NO_PLAYBOOK` where none does."""
-    return next((playbook for playbook in PLAYBOOKS.values() if playbook.matches(request)), NO_PLAYBOOK)
+def playbook_for(request: Request, first: Sequence[Playbook] = ()) -> Playbook:
+    """The first playbook that matches, those of `first` before ours; `NO_PLAYBOOK` where none does."""
+    known = (*first, *PLAYBOOKS.values())
+    return next((playbook for playbook in known if playbook.matches(request)), NO_PLAYBOOK)

@@ -1,0 +1,93 @@
+"""Which results are to go, and which calls missed the cache: pure."""
+
+from __future__ import annotations
+
+from typing import get_type_hints
+
+import pytest
+from anthropic.types.beta import BetaClearToolUses20250919EditParam
+
+from integrations.agents.context import cleared_uses, edits, with_miss
+from integrations.agents.messages import result_entry, turn_entry
+from integrations.base import ContextLimits, Entry, ToolResult
+from integrations.values import Usage
+
+LIMITS = ContextLimits(clear_at_tokens=10_000, keep_tool_uses=3, clear_at_least_tokens=1_000)
+
+
+def said(prompt: int, cleared: int = 0) -> Entry:
+    return turn_entry("tool_use", {"input_tokens": prompt}, 0, cleared=cleared)
+
+
+def results(count: int, characters: int = 400) -> list[Entry]:
+    return [result_entry(str(n), ToolResult("x" * characters)) for n in range(count)]
+
+
+def kept(entries: list[Entry]) -> int:
+    return int(edits(LIMITS, entries)["edits"][0]["keep"]["value"])
+
+
+def test_the_edit_is_what_the_sdk_knows() -> None:
+    (edit,) = edits(LIMITS, [])["edits"]
+    assert edit.keys() <= get_type_hints(BetaClearToolUses20250919EditParam).keys()
+    assert edit == {
+        "type": "clear_tool_uses_20250919",
+        "trigger": {"type": "input_tokens", "value": 10_000},
+        "keep": {"type": "tool_uses", "value": 3},
+        "clear_at_least": {"type": "input_tokens", "value": 1_000},
+    }
+
+
+def test_no_least_is_not_sent_as_zero() -> None:
+    assert "clear_at_least" not in edits(ContextLimits(1_000, 1), [])["edits"][0]
+
+
+@pytest.mark.parametrize(
+    ("last", "count", "keep"),
+    [
+        (said(9_000), 20, 3),
+        (said(20_000), 20, 3),
+        (said(5_000, cleared=17), 21, 4),
+        (said(9_999, cleared=17), 30, 13),
+        (said(10_001, cleared=17), 29, 12),
+        (said(10_001, cleared=17), 31, 3),
+        (said(10_001, cleared=30), 31, 3),
+    ],
+    ids=["below", "first time", "stays", "stays for long", "too little to gain", "moves on", "nothing more to clear"],
+)
+def test_the_place_moves_only_when_that_is_worth_it(last: Entry, count: int, keep: int) -> None:
+    assert kept([*results(count), last]) == keep
+
+
+def test_cleared_uses_are_those_of_tools_only() -> None:
+    thinking = {"type": "clear_thinking_20251015", "cleared_thinking_turns": 2}
+    assert cleared_uses([{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 4}, thinking]) == 4
+    assert cleared_uses([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "cached", "cleared", "expected"),
+    [
+        ([], 0, 0, (0, "")),
+        ([said(10_000)], 9_900, 0, (0, "")),
+        ([said(10_000)], 5_000, 0, (0, "")),
+        ([said(10_000)], 4_999, 0, (1, "messages_changed")),
+        ([said(10_000)], 0, 8, (1, "context_cleared")),
+        ([said(10_000, cleared=8)], 0, 8, (1, "messages_changed")),
+        ([said(4_000)], 0, 0, (0, "")),
+    ],
+)
+def test_misses(before: list[Entry], cached: int, cleared: int, expected: tuple[int, str]) -> None:
+    call = Usage(model_calls=1, input_tokens=11_000, cached_tokens=cached)
+    usage = with_miss(call, before, cleared, "messages_changed")
+    assert (usage.cache_misses, usage.cache_miss_reason) == expected
+
+
+def test_a_call_that_came_to_nothing_is_no_miss() -> None:
+    assert with_miss(Usage(), [said(10_000)], 0, "") == Usage()
+
+
+def test_a_sum_keeps_the_last_reason() -> None:
+    first, then = (Usage(cache_misses=1, cache_miss_reason=why) for why in ("system_changed", "tools_changed"))
+    total = first.plus(then).plus(Usage())
+    assert (total.cache_misses, total.cache_miss_reason) == (2, "tools_changed")

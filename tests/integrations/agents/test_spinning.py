@@ -1,0 +1,222 @@
+"""Circles in transcripts, and what looks like one and is none: pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integrations.agents.messages import INTERRUPTED
+from integrations.agents.spinning import after_tools, circles, no_progress
+from integrations.base import AgentOutcome, Entry, SpinningLimits
+from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words
+
+LIMITS = SpinningLimits(unchanged_turns=5, no_progress_usd=1.0)
+Turns = list[list[Entry]]
+
+
+def kinds(turns: Turns) -> list[str]:
+    return [circle.kind for circle in circles(joined(turns), LIMITS)]
+
+
+def played(turns: Turns) -> list[str]:
+    """What a runner would get after each turn: 'note', the kind of an end, or ''."""
+    entries, answers = joined([]), []
+    for one in turns:
+        entries += one
+        wanted = after_tools(entries, LIMITS)
+        entries += [wanted] if isinstance(wanted, Entry) else []
+        answers.append(wanted.kind if wanted else "")
+        if isinstance(wanted, AgentOutcome):
+            break
+    return answers
+
+
+def failing_tests(seconds: str = "0.12") -> list[Entry]:
+    return turn(bash("pytest -q", f"1 failed, 3 passed in {seconds}s\n[exit 1]", failed=True))
+
+
+SPINNING: dict[str, tuple[Turns, list[str]]] = {
+    "the same step with the same result": ([turn(bash("ls")) for _ in range(4)], ["same_result"]),
+    "the same step with the same error": ([failing_tests() for _ in range(3)], ["same_error"]),
+    "an error that differs in how long it took": ([failing_tests(f"0.{n}") for n in range(3)], ["same_error"]),
+    "a command that differs in a timestamp": (
+        [turn(bash(f"curl 'localhost:80/?t=17640{n}7777' # 2026-11-25T10:0{n}:00Z")) for n in range(4)],
+        ["same_result"],
+    ),
+    "parallel calls, in any order": (
+        [turn(bash("ls"), bash("pwd")), turn(bash("pwd"), bash("ls"))] * 2,
+        ["same_result"],
+    ),
+    "a pair in turn": ([turn(bash("ls")), failing_tests()] * 3, ["alternating"]),
+    "replies without a tool": ([silent() for _ in range(3)], ["monologue"]),
+    "no change after the first one": (
+        [mark("a"), turn(edit("m.py", "1"), work="b"), *(turn(view("m.py", n)) for n in range(5))],
+        ["unchanged"],
+    ),
+    "files that are touched and stay as they are": (
+        [mark("a"), turn(edit("m.py", "1"), work="b"), *(turn(bash(f"touch m{n}.py"), work="b") for n in range(5))],
+        ["unchanged"],
+    ),
+    "undone and redone": (
+        [mark("a"), *(turn(bash(f"git stash {n}"), work="ba"[n % 2]) for n in range(3))],
+        ["reverted"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPINNING)
+def test_circles_are_found(what: str) -> None:
+    turns, expected = SPINNING[what]
+    assert kinds(turns) == expected
+    assert kinds(turns[:-1]) == [], "not one turn too early"
+
+
+INNOCENT: dict[str, Turns] = {
+    "polling": [turn(bash("sleep 30; ./build-status")) for _ in range(30)],
+    "polling after a change": [mark("a"), turn(edit("m.py", "1"), work="b"), *[turn(bash("sleep 9"))] * 20],
+    "waiting and looking in turn": [turn(bash("sleep 60")), turn(bash("tail build.log"))] * 8,
+    "output that grows": [turn(bash("tail build.log", f"{n} of 50 files\n[exit 0]")) for n in range(30)],
+    "a failing count that falls": [turn(bash("pytest", f"{9 - n} failed in 1s", failed=True)) for n in range(9)],
+    "the next lines of a file": [turn(bash(f"sed -n {n}0,{n}9p m.py", "# same comment")) for n in range(1, 30)],
+    "the tests again after each edit": [
+        one
+        for n in range(9)
+        for one in (turn(edit("m.py", str(n)), work=f"w{n}"), failing_tests())
+    ],
+    "a script that changes something each time": [mark("w"), *(turn(bash("./fix"), work=f"w{n}") for n in range(9))],
+    "a long reading phase before the first edit": [mark("a"), *(turn(view(f"{n}.py"), work="a") for n in range(40))],
+    "one undo": [mark("a"), turn(edit("m.py", "1"), work="b"), turn(bash("git stash"), work="a"), turn(bash("x"))],
+    "a killed process": [turn(bash("make", INTERRUPTED, failed=True)) for _ in range(5)],
+    "the same error in another place": [turn(bash(f"cat {n}", "No such file", failed=True)) for n in range(9)],
+    "two errors in a row, then a look": [failing_tests(), failing_tests(), turn(view("m.py"))] * 4,
+    "one parallel call that repeats among new ones": [turn(bash("git diff"), view("m.py", n)) for n in range(20)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", INNOCENT)
+def test_what_is_no_circle_is_left_alone(what: str) -> None:
+    assert set(played(INNOCENT[what])) == {""}
+
+
+def test_words_of_a_person_start_the_count_anew() -> None:
+    assert played([failing_tests(), [*failing_tests(), words()], failing_tests(), failing_tests()]) == [""] * 4
+
+
+def test_a_note_comes_first_and_the_end_one_turn_later() -> None:
+    assert played([failing_tests() for _ in range(9)]) == ["", "", "note", "spinning"]
+    assert played([turn(bash("ls")), failing_tests()] * 9) == [""] * 5 + ["note", "spinning"]
+    assert played([silent() for _ in range(9)]) == ["", "", "note", "spinning"]
+
+
+def test_the_agent_may_take_the_hint() -> None:
+    turns = [*(failing_tests() for _ in range(3)), turn(view("m.py")), *(failing_tests() for _ in range(2))]
+    assert played(turns)[2:] == ["note", "", "", ""]
+
+
+def test_the_note_comes_once_for_each_circle() -> None:
+    again = [*(failing_tests() for _ in range(3)), turn(view("m.py")), *(failing_tests() for _ in range(3))]
+    assert played(again)[-1] == "spinning"
+    other = [*(failing_tests() for _ in range(3)), *(turn(bash("ls")) for _ in range(4))]
+    assert played(other)[-1] == "note"
+
+
+def test_another_approach_gets_a_whole_window_to_change_something() -> None:
+    turns = [mark("a"), turn(edit("m.py", "1"), work="b"), *(turn(view("m.py", n)) for n in range(12))]
+    assert played(turns) == [""] * 6 + ["note"] + [""] * 4 + ["spinning"]
+
+
+def test_a_circle_of_files_ends_when_it_goes_on_after_the_note() -> None:
+    turns = [mark("a"), *(turn(bash(f"git stash {n}"), work="ba"[n % 2]) for n in range(5))]
+    assert played(turns) == ["", "", "", "note", "spinning"]
+
+
+def test_the_end_says_what_was_repeated_in_one_short_sentence() -> None:
+    long = turn(bash("pytest -q " + "tests/some/folder " * 20 + "`x`", "boom", failed=True))
+    entries = joined([long, long, long])
+    note = after_tools(entries, LIMITS)
+    assert isinstance(note, Entry) and "failed 3 times with the same error" in note.data["text"]
+    end = after_tools([*entries, note, *long], LIMITS)
+    assert isinstance(end, AgentOutcome) and end.summary.startswith("The agent ran `pytest -q tests/some")
+    assert end.summary.endswith("4 times in a row and got the same error each time.") and len(end.summary) < 200
+
+
+def test_a_resumed_slice_does_not_repeat_the_note() -> None:
+    entries = joined([failing_tests() for _ in range(3)])
+    note = after_tools(entries, LIMITS)
+    assert isinstance(note, Entry) and after_tools([*entries, note], LIMITS) is None
+
+
+def test_thresholds_come_from_the_policy() -> None:
+    patient = dataclasses.replace(LIMITS, same_error=5)
+    entries = joined([failing_tests() for _ in range(4)])
+    assert circles(entries, LIMITS) and not circles(entries, patient)
+
+
+def test_nothing_is_found_before_the_first_turn() -> None:
+    assert after_tools(joined([]), LIMITS) is None and circles(joined([mark("a")]), LIMITS) == []
+
+
+@pytest.mark.parametrize(
+    ("works", "ends"),
+    [
+        (["a", "a"], False),
+        (["a", "a", "a"], True),
+        (["a", "b", "b"], False),
+        (["a", "b", "b", "b"], True),
+        (["a", "b", "a", "b"], True),
+        (["a", "b", "c", "d", "e", "f"], False),
+    ],
+)
+def test_money_without_a_new_change_is_bounded(works: list[str], ends: bool) -> None:
+    first, *others = works
+    outcome = no_progress(joined([mark(first), *(turn(bash("x"), work=work, cost=0.5) for work in others)]), LIMITS)
+    assert (outcome is not None) == ends
+    assert outcome is None or (outcome.kind == "budget" and "without progress" in outcome.summary)
+
+
+def test_neither_polling_nor_words_are_exempt_from_the_money_cap() -> None:
+    entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [words()], turn(bash("sleep 9"), cost=0.4)])
+    assert no_progress(entries, LIMITS) is not None
+
+
+def test_agents_that_cannot_write_and_runs_without_a_bound_are_left_alone() -> None:
+    dear = turn(bash("x"), cost=9.0)
+    assert no_progress(joined([dear]), LIMITS) is None
+    assert no_progress(joined([mark("a"), dear]), SpinningLimits()) is None
+
+
+def test_zero_means_that_nothing_may_be_spent() -> None:
+    assert no_progress(joined([mark("a")]), SpinningLimits(no_progress_usd=0.0)) is not None
+
+
+_CALLS = st.tuples(
+    st.sampled_from(["ls", "pytest -q", "sleep 3", "cat a"]),
+    st.sampled_from(["ok", "1 failed, 2 passed", "2 failed, 1 passed", "No such file"]),
+    st.booleans(),
+)
+_TURNS = st.lists(
+    st.tuples(st.lists(_CALLS, min_size=1, max_size=2), st.sampled_from(["", "a", "b", "c"])), max_size=12
+)
+
+
+def written(turns: Any, stamp: str, address: str) -> list[Entry]:
+    """The same story with other ids, times and addresses."""
+    return joined(
+        [
+            turn(*(bash(f"{c} # {stamp}", f"{stamp} {r} at {address}", failed=f) for c, r, f in calls), work=work)
+            for calls, work in turns
+        ]
+    )
+
+
+@settings(deadline=None)
+@given(_TURNS, st.datetimes(), st.datetimes(), st.integers(0x1000, 2**40), st.integers(0x1000, 2**40))
+def test_a_finding_never_depends_on_ids_times_or_addresses(turns: Any, t1: Any, t2: Any, a1: int, a2: int) -> None:
+    one = written(turns, t1.isoformat(timespec="seconds"), hex(a1))
+    other = written(turns, t2.isoformat(timespec="seconds"), hex(a2))
+    found = [[(c.kind, c.fingerprint) for c in circles(entries, LIMITS)] for entries in (one, other)]
+    assert found[0] == found[1]
