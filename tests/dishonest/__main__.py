@@ -26,6 +26,8 @@ def main() -> int:
     for row in rows(arguments.names, arguments.jobs):
         found.append(row)
         sys.stderr.write(f"{'as it must' if not row.problems else 'WRONG':<10} {row.seconds:5.1f} s  {row.name}\n")
+        sys.stderr.writelines(f"  - {problem}\n" for problem in row.problems)
+        sys.stderr.write(f"{row.text}\n" if row.problems else "")
     sys.stdout.write(report(found) + "\n")
     return 1 if any(row.problems for row in found) else 0
 

@@ -30,7 +30,8 @@ from tests.dishonest.stage import play
 
 @dataclass(frozen=True)
 class Row:
-    """One play's result; `problems` are sentences, `solved` whether it came to a pull request or a confirmed end."""
+    """One play's result; `problems` are sentences, `solved` whether it came to a pull request or a confirmed end;
+    `text` is what can be read on the ticket."""
 
     name: str
     honest: bool
@@ -41,6 +42,7 @@ class Row:
     solved: bool
     usage: Usage
     seconds: float
+    text: str
 
 
 _redis: Redis | None = None
@@ -86,6 +88,7 @@ def _row(place: int) -> Row:
         solved=scenario.honest and loop.stage in OPEN | {Stage.DONE},
         usage=loop.usage,
         seconds=time.monotonic() - began,
+        text=outcome.text,
     )
 
 

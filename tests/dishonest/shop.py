@@ -74,7 +74,7 @@ GREEN = {CODE: MENDED}
 
 def workflow(policy: Mapping[str, Any], turns: int) -> str:
     """WORKFLOW.md: one attempt of two iterations and no scout, unless the policy says otherwise."""
-    own = {"checks": [{"name": "tests", "run": CHECK}], "attempts": 1, "iterations": 2, "scout": False, **policy}
+    own = {"checks": [], "attempts": 1, "iterations": 2, "scout": False, **policy}
     head = yaml.safe_dump({"agent": {"max_turns": turns}, "loop": own}, sort_keys=False)
     return (
         f"---\n{head}---\nYou work on `shop`. Money is whole cents. Make the smallest change that does what is asked.\n"

@@ -7,7 +7,7 @@ Used by the tests and by `report`. Drives the ticket and its runs in turn, as th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,20 +134,19 @@ class Theatre:
         reply = self.scenario.reply_of(role) if role else None
         if role is None or reply is None:
             return playbook_for(request)
-        return Playbook(role, lambda _: True, self._maker(reply) if role == "maker" else reply)
+        return Playbook(role, lambda _: True, lambda request: self._answer(role, reply, request))
 
-    def _maker(self, reply: Reply) -> Callable[[Request], Answer]:
-        """The script, with what Ana does while it runs."""
-
-        def answer(request: Request) -> Answer:
-            self.calls += 1
-            try:
+    def _answer(self, role: Role, reply: Reply, request: Request) -> Answer:
+        """The script's answer, with what Ana does before the maker's. Runs in the model's thread: the play raises what
+        goes wrong here."""
+        try:
+            if role == "maker":
+                self.calls += 1
                 self._act(self.calls)
-            except Exception as error:  # noqa: BLE001 - this is the model's thread: the play raises it
-                self.failures.append(error)
             return reply(request)
-
-        return answer
+        except Exception as error:  # noqa: BLE001 - as said above
+            self.failures.append(error)
+            return Answer("The play is broken.")
 
     @property
     def loop(self) -> Loop:
