@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from integrations.errors import IntegrationError
 from integrations.events import Event
 from integrations.values import Person, Ticket, Usage
 
@@ -175,8 +176,7 @@ class Review:
     comments: tuple[str, ...] = ()
 
 
-OUR_MARK = "<!-- loopline:"
-"""How a comment of ours on a code host begins its hidden last line; by it we know our own words again."""
+OUR_MARK = "<!-- loopline:"  # how the hidden last line of our comments on a code host begins
 
 
 class CodeHost(Protocol):
@@ -235,8 +235,6 @@ class CodeHost(Protocol):
         """Whether this account may write to the repository, looked up."""
 
 
-# --- agents ---------------------------------------------------------------------------------------------------------
-
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
 
 
@@ -256,6 +254,25 @@ class Entry:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Grant:
+    """Leave to make one model call, which may cost this much. `lowered` names the limit that leaves less than was asked
+    for, as a clause; empty where all of it was granted."""
+
+    usd: float
+    tokens: int
+    lowered: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """No leave to make a model call. `reason` is a clause for people; after `wait_seconds` it is worth asking again, 0
+    means never in this run."""
+
+    reason: str
+    wait_seconds: float = 0.0
+
+
 class Conversation(Protocol):
     """A run's durable transcript. Every write is fenced: it raises `LeaseLost` when another process took over."""
 
@@ -268,8 +285,16 @@ class Conversation(Protocol):
     def take_steering(self) -> list[Entry]:
         """Move words of people that wait for this run into the transcript, exactly once, and return them."""
 
-    def charge(self, usage: Usage) -> Usage:
-        """Add to the run's ledger; returns the total of the run."""
+    def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
+        """Ask before a model call, whose prompt counts in full: `most` is its worst case, `least` the smallest that
+        would still be of use. What is granted is held until `settle`."""
+
+    def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
+        """The call is over, however it ended: what it held is given back and `usage` counts instead; returns the total
+        of the run. `answered`: the provider took the call; `failure`: why it came to nothing."""
+
+    def share_used(self) -> float:
+        """How much of its tightest limit has been used, but for turns; 1.0 is all of it."""
 
 
 @dataclass(frozen=True)
@@ -338,12 +363,13 @@ class AgentTask:
     system: str
     brief: str
     max_turns: int
-    max_cost_usd: float
     max_output_tokens: int = 16_000
     effort: str = ""
     spinning: SpinningLimits = SpinningLimits()
     context: ContextLimits | None = None
     """None: nothing leaves the conversation."""
+    idle_seconds: float = 300.0
+    """How long the model may say nothing before the call is given up and counts as `Unavailable`."""
 
 
 @dataclass(frozen=True)
@@ -369,5 +395,6 @@ class AgentRunner(Protocol):
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; None means there is more to do.
 
-        Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Raises
-        `Unavailable` when the model cannot be reached, with nothing lost."""
+        Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Every model call
+        is reserved before and settled after. Raises `Unavailable` when the model cannot be reached, `HeldBack` when
+        `conversation` says to wait and `Unauthorized` when the key is refused: in all three nothing is lost."""

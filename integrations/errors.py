@@ -21,12 +21,16 @@ class Unavailable(IntegrationError):
         self.retry_after = retry_after
 
 
+class HeldBack(Unavailable):
+    """We did not even ask: a budget is used up for now, or the provider is known to be away. Nothing has failed."""
+
+
 class Rejected(IntegrationError):
     """Not worth a retry: the provider understood and said no, or the input is wrong."""
 
 
 class Unauthorized(Rejected):
-    """The provider refuses our credentials; a person has to renew them."""
+    """The provider refuses our credentials or our account (unpaid, out of credit); a person has to mend that."""
 
 
 class NotFound(Rejected):

@@ -13,11 +13,12 @@ import structlog
 from redis.exceptions import RedisError
 
 from integrations.agents.transcript import stated
-from integrations.errors import Rejected, Unavailable
+from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
 from integrations.sandbox.leftovers import end_sandboxes_of
-from jobs import keys, queues
+from jobs import queues
+from jobs.breaker import Breaker
 from jobs.briefs import APPROACH
 from jobs.checking import check
 from jobs.commands import RunSpec
@@ -67,10 +68,11 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
     end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
+    piece.conversation.ledger.balance()
     try:
-        ended = _given_up(spec, lease, world) or _ROLES[spec.role](piece)
-    except Unavailable as error:
-        _wait(spec.run_id, error, world)
+        ended = _given_up(spec, lease, world) or _work(piece)
+    except (Unavailable, Unauthorized) as error:
+        piece.conversation.park(error)
         return
     except Rejected as error:
         ended = Ended("failed", str(error))
@@ -83,6 +85,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
             return
         ended = Ended("failed", f"internal error: {type(error).__name__}: {error}")
+    piece.conversation.ledger.balance()
     if ended is None or not _finish(spec, ended, lease, world):
         lease.drop()
         queues.wake_run(world.redis, spec.run_id)
@@ -95,6 +98,13 @@ def _given_up(spec: RunSpec, lease: Lease, world: World) -> Ended | None:
     if deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return Ended("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     return None
+
+
+def _work(piece: Slice) -> Ended | None:
+    """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
+    if piece.spec.role != "gate" and (away := piece.conversation.away()):
+        raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
+    return _ROLES[piece.spec.role](piece)
 
 
 def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
@@ -123,6 +133,7 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
+    Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # of a slice that died and shall not be repeated
     fail("finish_run", "before")
     finished = world.runs.finish(lease, event, heed_words=heed)
     fail("finish_run", "journaled")
@@ -136,11 +147,3 @@ def _approach(spec: RunSpec, world: World) -> str:
     if spec.role != "maker":
         return ""
     return stated([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]
-
-
-def _wait(run_id: str, error: Unavailable, world: World) -> None:
-    failures = world.store.failed(run_id, "unavailable")
-    wait = error.retry_after or min(0.5 * 2**failures, 60.0)
-    _log.warning("the model is away", reason=str(error), failures=failures, wait_seconds=wait)
-    world.redis.set(keys.retry_at(run_id), 1, px=max(int(wait * 1000), 1))
-    queues.wake_run(world.redis, run_id, delay=wait)

@@ -12,6 +12,9 @@ RUNS = "runs"  # set: runs that have not finished
 LOOPS = "loops"  # set: tickets with a loop
 SWEEP_TURN = "sweep-turn"  # counter: whose comments the sweep reads next
 REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
+BREAKER = "breaker:model"  # hash: since when, until when and why no run calls the model; absent while all is well
+BREAKER_FAILURES = "breaker-failures:model"  # sorted set: calls that failed of late by their time, milliseconds
+CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider refuses our key or account; why, one sentence
 DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
 
 
@@ -86,8 +89,28 @@ def stop(r: str) -> str:
 
 
 def usage(r: str) -> str:
-    """The run's ledger, JSON."""
+    """The run's ledger as the release before this one kept it, JSON; `jobs.ledger` carries it over."""
     return f"usage:{r}"
+
+
+def run_ledger(r: str) -> str:
+    """Hash: what the run used, what its call under way holds, how long it was at work."""
+    return f"ledger:run:{r}"
+
+
+def ticket_ledger(t: str) -> str:
+    """Hash: what the ticket's runs used."""
+    return f"ledger:ticket:{t}"
+
+
+def day_ledger(day: str) -> str:
+    """Hash: what all runs used on that day, which is '2026-11-25'."""
+    return f"ledger:day:{day}"
+
+
+def holds(ledger: str) -> str:
+    """Hash: what calls under way hold of a ticket's or a day's ledger, by their run."""
+    return f"holds:{ledger}"
 
 
 def pull_request(repository: str, number: int) -> str:

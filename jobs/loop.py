@@ -124,6 +124,8 @@ class Loop(Value):
     """Raised by each request for changes; iterations start again with it."""
     attempt: int = 1
     """Which fresh try this is; each has iterations of its own."""
+    approach: str = ""
+    """The strategy that the maker named in this attempt."""
     attempts: tuple[Attempt, ...] = ()
     """The tries before this one."""
     iteration: int = 0

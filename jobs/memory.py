@@ -22,8 +22,8 @@ SCHEMA = 1
 LONGEST = 8_000  # characters of one value; Linear names no limit, and a whole memory stays below a comment's size
 _SAME_NAME = (
     "generation", "stage", "repository", "base_branch", "base_sha", "branch", "head_sha", "pushed_sha", "revision",
-    "iteration", "attempt", "attempt_began_usd", "proposals", "extra_usd", "tampering_accepted", "summary", "heard",
-    "approved_by", "last_comment", "last_comment_at", "reason", "started_at", "finished_at", "shown_at",
+    "iteration", "attempt", "approach", "attempt_began_usd", "proposals", "extra_usd", "tampering_accepted", "summary",
+    "heard", "approved_by", "last_comment", "last_comment_at", "reason", "started_at", "finished_at", "shown_at",
 )  # fmt: skip
 _OTHER_NAME = {"pull_request": "number", "approved": "approved_sha"}
 _AS_JSON = {

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from integrations.agents.skills import catalogue, skill_tools
 from integrations.agents.tools import SandboxTools
-from integrations.base import AgentOutcome, AgentTask, ContextLimits, SpinningLimits, Toolbox
+from integrations.base import AgentOutcome, AgentTask, Toolbox
+from integrations.errors import Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
@@ -25,11 +26,13 @@ from jobs.briefs import maker_brief, system_text
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.instructions import Instructions, read_instructions
+from jobs.limits import context_limits, spinning_limits
 from jobs.runs import RunConversation
 from jobs.world import World
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
+AT_A_LIMIT = frozenset({"budget", "turns"})
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,20 @@ def make(piece: Slice) -> Ended | None:
     outcome = talk(piece, tools, maker_brief(piece.spec), instructions)
     if outcome is None:
         return None
+    if outcome.kind in AT_A_LIMIT:
+        return _unfinished(piece, workspace, outcome)
     if outcome.kind != "done":
         return Ended(outcome.kind, outcome.summary)
     return _candidate(piece, workspace, outcome.summary)
+
+
+def _unfinished(piece: Slice, workspace: Workspace, outcome: AgentOutcome) -> Ended:
+    """A maker at a limit stops with what it has: a commit of it, if it may be one, and the limit as the reason."""
+    try:
+        kept = _candidate(piece, workspace, outcome.summary)
+    except Rejected as error:
+        return Ended(outcome.kind, f"{outcome.summary}; its changes so far cannot be kept: {error}")
+    return replace(kept, outcome=outcome.kind, head_sha="" if kept.outcome == "no_change" else kept.head_sha)
 
 
 def _candidate(piece: Slice, workspace: Workspace, summary: str) -> Ended:
@@ -118,31 +132,13 @@ def talk(
         system=system_text(spec, instructions.text, catalogue(instructions.skills)),
         brief=said,
         max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
-        max_cost_usd=spec.caps.run_usd,
         effort=spec.effort,
-        spinning=_spinning_limits(spec),
-        context=_context_limits(spec),
+        spinning=spinning_limits(spec),
+        context=context_limits(spec),
+        idle_seconds=spec.caps.idle_seconds,
     )
     deadline = time.monotonic() + piece.world.settings.slice_seconds
     return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
-
-
-def _spinning_limits(spec: RunSpec) -> SpinningLimits:
-    own = spec.policy.loop.spinning
-    return SpinningLimits(
-        same_result=own.same_result,
-        same_error=own.same_error,
-        alternating=own.alternating,
-        monologue=own.monologue,
-        unchanged_turns=own.unchanged_turns,
-        polling=own.polling,
-        no_progress_usd=spec.caps.no_progress_usd,
-    )
-
-
-def _context_limits(spec: RunSpec) -> ContextLimits:
-    own = spec.policy.loop.context
-    return ContextLimits(own.clear_at_tokens, own.keep_tool_uses, own.clear_at_least_tokens)
 
 
 def set_up(piece: Slice, workspace: Workspace) -> Ended | None:

@@ -7,20 +7,25 @@ that any machine can take the next slice and the dashboard can follow.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 from redis import Redis
 
-from integrations.base import Entry
+from integrations.base import Entry, Grant, Refusal
+from integrations.errors import IntegrationError
 from integrations.events import RunFinished, SteeringTaken
 from integrations.values import Usage
 from jobs import keys
+from jobs.breaker import Breaker, Open, blames_provider
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease
+from jobs.ledger import Ledger, used_by
 from jobs.loop import Words
+from jobs.parking import goes_on, park
 from jobs.scripts import run_script
 from jobs.store import KEPT_SECONDS, Store, text_of
 
@@ -85,8 +90,7 @@ class Runs:
 
     def usage(self, run_id: str) -> Usage:
         """What the run has cost so far."""
-        raw = self.redis.get(keys.usage(run_id))
-        return Usage.model_validate_json(raw) if raw else Usage()
+        return used_by(self.redis, run_id)
 
     def conversation(self, spec: RunSpec, lease: Lease) -> RunConversation:
         """The run's transcript for writing, under its lease."""
@@ -112,7 +116,7 @@ class Runs:
             [*args, outcome],
         )
         if ended:
-            for key in (keys.run(r), keys.transcript(r), keys.usage(r), keys.runs_of(t), keys.fence(lease.name)):
+            for key in (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)
         return bool(ended)
 
@@ -120,10 +124,22 @@ class Runs:
 class RunConversation:
     """`integrations.base.Conversation` on a Redis stream; every write is refused once the lease is lost."""
 
-    def __init__(self, runs: Runs, spec: RunSpec, lease: Lease) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        spec: RunSpec,
+        lease: Lease,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._runs = runs
         self._spec = spec
         self._lease = lease
+        self.ledger = Ledger(runs.redis, spec, lease, clock)
+        self._breaker = breaker or Breaker(runs.redis, clock=clock)
+        self._clock = clock
+        self._probing = False
+        self._heard = False
 
     def entries(self) -> list[Entry]:
         """All entries so far, oldest first."""
@@ -157,15 +173,47 @@ class RunConversation:
                     SteeringTaken(event_id=event_id, ticket_id=t, run_id=r, comment_ids=ids)
                 )
 
-    def charge(self, usage: Usage) -> Usage:
-        """Add to the run's ledger. Only the lease's holder writes it, so read and write need no script of their own."""
-        total = self._runs.usage(self._spec.run_id).plus(usage)
-        if usage.model_calls:
-            fail("charge", "before")
-            self._lease.check()
-            self._runs.redis.set(keys.usage(self._spec.run_id), total.model_dump_json())
-            fail("charge", "journaled")
+    def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
+        """Leave for one model call: the budgets of run, ticket and day allow it, and the provider is not away."""
+        fail("reserve", "before")
+        leave = self.ledger.reserve(least, most)
+        fail("reserve", "journaled")
+        if isinstance(leave, Refusal):
+            return leave
+        admitted = self._breaker.admit(self._spec.run_id)
+        if isinstance(admitted, Open):
+            self.ledger.settle(Usage())
+            return Refusal(admitted.reason, max(admitted.until - self._clock(), 0.1))
+        self._probing = admitted == "probe"
+        return leave
+
+    def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
+        """The call is over: its hold becomes what it used, and all runs learn how the provider is."""
+        fail("charge", "before")
+        total = self.ledger.settle(usage)
+        fail("charge", "journaled")
+        run_id = self._spec.run_id
+        if blamed := blames_provider(failure):
+            self._breaker.failed(run_id, blamed)
+        elif self._probing:
+            self._breaker.probe_ended(run_id, answered=answered or failure is not None)
+        if answered and not failure and not self._heard:
+            self._heard = True
+            goes_on(self._spec, self.ledger, self._runs.redis)
         return total
+
+    def away(self) -> Open | None:
+        """Whether the run would have to wait for the provider now."""
+        return self._breaker.look(self._spec.run_id)
+
+    def park(self, error: IntegrationError) -> float:
+        """Rest because of this error, which is not the ticket's fault; returns for how many seconds."""
+        self.ledger.balance()
+        return park(self._spec, self.ledger, self._breaker, error, self._runs.redis, self._clock())
+
+    def share_used(self) -> float:
+        """How much of its tightest limit has been used, but for turns."""
+        return self.ledger.share_used
 
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:
         lease = self._lease

@@ -1,4 +1,5 @@
-"""The Lua scripts of `jobs/lua/`, loaded once per Redis client. Called by `jobs.store`, `jobs.runs` and `jobs.lease`.
+"""The Lua scripts of `jobs/lua/`, loaded once per Redis client. Called by `jobs.store`, `jobs.runs`, `jobs.ledger`,
+`jobs.breaker` and `jobs.lease`.
 
 Every script that writes under a lease begins with `fence.lua`, so a process that lost its lease can change nothing.
 """
@@ -14,7 +15,21 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 _FOLDER = Path(__file__).parent / "lua"
-_UNFENCED = frozenset({"take_lease", "deliver", "start_run", "steer", "intake", "restore", "redrive"})
+_UNFENCED = frozenset(
+    {
+        "take_lease",
+        "deliver",
+        "start_run",
+        "steer",
+        "intake",
+        "restore",
+        "redrive",
+        "admit",
+        "call_failed",
+        "probe_ended",
+    }
+)
+_ON_THE_BOOKS = frozenset({"reserve", "settle"})
 
 
 class LeaseLost(Exception):
@@ -23,9 +38,10 @@ class LeaseLost(Exception):
 
 @cache
 def source(name: str) -> str:
-    """The text of a script, the fence in front of it where it writes under a lease."""
+    """The text of a script, the fence in front of it where it writes under a lease, then what it shares."""
     fence = "" if name in _UNFENCED else (_FOLDER / "fence.lua").read_text()
-    return fence + (_FOLDER / f"{name}.lua").read_text()
+    shared = (_FOLDER / "ledger.lua").read_text() if name in _ON_THE_BOOKS else ""
+    return fence + shared + (_FOLDER / f"{name}.lua").read_text()
 
 
 def run_script(redis: Redis, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:

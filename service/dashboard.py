@@ -69,7 +69,7 @@ def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
     def loops() -> str:
         rows = reader.rows()
         groups = [(name, title, [row for row in rows if row.group == name]) for name, title in GROUPS.items()]
-        return render_template("loops.html", groups=groups, columns=columns)
+        return render_template("loops.html", groups=groups, columns=columns, notices=reader.notices())
 
     @app.get("/tickets/<identifier>")
     def ticket(identifier: str) -> str:
@@ -86,7 +86,7 @@ def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
 def _add_api(app: Flask, reader: Reader) -> None:
     @app.get("/api/loops")
     def api_loops() -> Response:
-        return jsonify(loops=[row.model_dump(mode="json") for row in reader.rows()])
+        return jsonify(loops=[row.model_dump(mode="json") for row in reader.rows()], notices=reader.notices())
 
     @app.get("/api/tickets/<identifier>")
     def api_ticket(identifier: str) -> Response:

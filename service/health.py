@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs import keys
+from jobs.breaker import credentials_alarm
 from jobs.clock import LEADER
 from jobs.connection import check_persistence
 from jobs.owners import dead
@@ -45,6 +46,7 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
         living = alive(redis, time.time())
         led = bool(redis.exists(keys.lease(LEADER)))
+        refused = credentials_alarm(redis)
         weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
     except RedisError as error:
         return {"redis": f"Redis does not answer: {error}"}
@@ -52,6 +54,7 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        "credentials": refused and f"No run can call the model, all of them wait: {refused}",
         "clock": "" if led else "No clock process leads.",
     }
     return {part: sentence for part, sentence in found.items() if sentence}

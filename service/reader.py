@@ -8,6 +8,7 @@ from __future__ import annotations
 from redis import Redis
 
 from integrations.base import Entry
+from jobs.breaker import notice
 from jobs.caps import Caps
 from jobs.loop import AT_WORK, Loop
 from jobs.runs import Runs
@@ -36,6 +37,11 @@ class Reader:
     def rows(self) -> list[Row]:
         """All loops, those that need a person first, then the newest activity."""
         return overview.in_order(self._rows(self._loops()))
+
+    def notices(self) -> list[str]:
+        """What concerns all loops at once, one sentence each: the model is away, or refuses our credentials."""
+        away = notice(self.runs.redis)
+        return [away.sentence] if away else []
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """One loop in full, by the ticket's name for people; None when there is no such loop."""

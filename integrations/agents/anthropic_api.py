@@ -11,12 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
 
 from integrations.agents import context, spinning, transcript
+from integrations.agents.estimate import SMALLEST_REPLY, output_within, prompt_tokens, worst_case
 from integrations.agents.messages import request_from, result_entry, turn_entry
-from integrations.agents.model_client import ModelClient, PromptTooLong, Reply
+from integrations.agents.model_client import ModelClient, Reply
 from integrations.agents.prices import cost
-from integrations.base import AgentOutcome, AgentTask, Conversation, Entry, Toolbox
+from integrations.agents.refusals import PromptTooLong
+from integrations.base import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox
+from integrations.errors import HeldBack, IntegrationError
 from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
@@ -41,7 +45,7 @@ class AnthropicApi:
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; see `AgentRunner.advance`.
 
-        Raises `Unavailable` after the SDK's own retries, with nothing lost, and `Rejected`."""
+        Raises `Unavailable`, `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
         return _Run(self._connected(), task, conversation, toolbox, stopped).until(deadline)
 
     def close(self) -> None:
@@ -75,7 +79,6 @@ class _Run:
         self.toolbox = toolbox
         self.stopped = stopped
         self.entries = conversation.entries()
-        self.spent = conversation.charge(Usage()).cost_usd
 
     def until(self, deadline: float) -> AgentOutcome | None:
         self._take_up()
@@ -87,9 +90,11 @@ class _Run:
                 return None
             self._listen()
             try:
-                self._call_model()
+                outcome = self._call_model()
             except PromptTooLong:
-                return AgentOutcome("turns", transcript.CONTEXT_FULL)
+                outcome = AgentOutcome("turns", transcript.CONTEXT_FULL)
+            if outcome:
+                return outcome
             self._run_tools()
 
     def _take_up(self) -> None:
@@ -111,9 +116,9 @@ class _Run:
     def _limit(self) -> AgentOutcome | None:
         if self.stopped():
             return AgentOutcome("stopped")
-        if outcome := transcript.limit_reached(self.entries, self.task, self.spent):
+        if outcome := transcript.limit_reached(self.entries, self.task):
             return outcome
-        if note := transcript.wrap_up(self.entries, self.task, self.spent):
+        if note := transcript.wrap_up(self.entries, self.task, self.conversation.share_used()):
             self._append(note)
         return None
 
@@ -137,24 +142,46 @@ class _Run:
         self.entries.extend(words)
         return bool(words)
 
-    def _call_model(self) -> None:
-        """One call; what it cost is charged however it ended. A stopped reply gets no turn, so it does not count."""
-        reply = Reply()
-        request = request_from(self.task, self.toolbox.specs(), self.entries)
+    def _call_model(self) -> AgentOutcome | None:
+        """One call within the limits; an outcome when they leave no room for it. Raises `HeldBack` when they will."""
+        task = self.task
+        request = request_from(task, self.toolbox.specs(), self.entries)
+        prompt = prompt_tokens(request, self.entries)
+        smallest = min(SMALLEST_REPLY, task.max_output_tokens)
+        most, least = (worst_case(task.model, prompt, output) for output in (task.max_output_tokens, smallest))
+        leave = self.conversation.reserve(least, most)
+        if isinstance(leave, Refusal):
+            if leave.wait_seconds:
+                raise HeldBack(leave.reason, leave.wait_seconds)
+            return AgentOutcome("budget", leave.reason)
+        if leave.lowered:
+            request["max_tokens"] = output_within(leave, task.model, prompt, task.max_output_tokens)
+        self._make_call(request, worst_case(task.model, prompt, 0), leave.lowered)
+        return None
+
+    def _make_call(self, request: dict[str, Any], unanswered: Usage, lowered: str) -> None:
+        """What the call costs is settled however it ends; `unanswered` is what one costs that was not heard of again. A
+        stopped reply gets no turn, so it does not count."""
+        reply, failure = Reply(), None
         try:
-            for block in self.client.stream(request, reply, self.stopped):
+            for block in self.client.stream(request, reply, self.stopped, self.task.idle_seconds):
                 self._append(Entry("block", block))
+        except IntegrationError as error:
+            failure = error
+            raise
         finally:
-            usage = cost(self.task.model, reply.usage) if reply.usage else Usage()
+            heard = cost(self.task.model, reply.usage) if reply.usage else Usage()
             cleared = context.cleared_uses(reply.applied_edits)
-            usage = context.with_miss(usage, self.entries, cleared, reply.cache_miss)
-            self.spent = self.conversation.charge(usage).cost_usd
+            heard = context.with_miss(heard, self.entries, cleared, reply.cache_miss)
+            usage = unanswered if reply.unheard else heard
+            self.conversation.settle(usage, answered=bool(reply.usage), failure=failure)
         if reply.whole:
             entry = turn_entry(
                 reply.stop_reason,
                 usage.model_dump(),
                 reply.blocks,
                 reply.explanation,
+                lowered,
                 message_id=reply.message_id,
                 cleared=cleared,
             )

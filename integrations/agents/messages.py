@@ -138,12 +138,13 @@ def turn_entry(
     usage: Mapping[str, Any],
     blocks: int,
     explanation: str = "",
+    lowered: str = "",
     *,
     message_id: str = "",
     cleared: int = 0,
 ) -> Entry:
-    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict, `cleared` how many old tool uses
-    the provider had emptied for it."""
+    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict; `lowered` names the limit that did
+    not leave room for a reply of full length; `cleared` is how many old tool uses the provider had emptied for it."""
     data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
-    more = {"explanation": explanation, "message_id": message_id, "cleared": cleared}
+    more = {"explanation": explanation, "lowered": lowered, "message_id": message_id, "cleared": cleared}
     return Entry("turn", data | {key: value for key, value in more.items() if value})

@@ -1,8 +1,8 @@
 """One streaming call to Anthropic's Messages API that can be stopped at any moment.
 
-Called by `anthropic_api`. The SDK does retries, timeouts and the parsing of the stream; here a stop becomes the
-cancellation of a task, which ends a connect, a wait for the first byte, a pause between retries and a stream alike.
-Never logs what is said.
+Called by `anthropic_api`. The SDK does timeouts and the parsing of the stream; here a stop becomes the cancellation
+of a task, which ends a connect, a wait for the first byte and a stream alike. It never tries again by itself: every
+call is reserved and counted, so a retry is the business of whoever counts. Never logs what is said.
 """
 
 from __future__ import annotations
@@ -16,25 +16,22 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import httpx2
-from anthropic import AnthropicError, APIConnectionError, APIStatusError, AsyncAnthropic, Timeout
+from anthropic import AnthropicError, AsyncAnthropic, Timeout
 
-from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
+from integrations.agents.refusals import may_be_billed, translated
+from integrations.errors import Unavailable
 
 BASE_URL = "https://api.anthropic.com"
 POLL_SECONDS = 0.2
-SILENCE_SECONDS = 300.0
-_RETRY_STATUS = frozenset({408, 409, 425, 429})
-_RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
-
-
-class PromptTooLong(Rejected):
-    """The conversation has outgrown the model's context window."""
+CONNECT_SECONDS = 10.0
+BYTES_PER_TOKEN = 2
 
 
 @dataclass
 class Reply:
     """A reply as far as it got. `whole` once all of it was handed over; `usage` and `applied_edits` are in Anthropic's
-    wire format, `cache_miss` is its word for why the cache was of no use."""
+    wire format and empty before the provider's first word; `cache_miss` is its word for why the cache was of no use.
+    `unheard`: it may have worked on the prompt all the same, and bill it."""
 
     whole: bool = False
     blocks: int = 0
@@ -44,6 +41,7 @@ class Reply:
     cache_miss: str = ""
     applied_edits: list[dict[str, Any]] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
+    unheard: bool = False
 
 
 class ModelClient:
@@ -57,22 +55,27 @@ class ModelClient:
         self._client = AsyncAnthropic(
             api_key=api_key,
             base_url=base_url or BASE_URL,
-            timeout=Timeout(SILENCE_SECONDS, connect=10.0),
-            max_retries=2,
+            max_retries=0,
             open_telemetry=False,
         )
 
-    def stream(self, request: Mapping[str, Any], reply: Reply, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    def stream(
+        self, request: Mapping[str, Any], reply: Reply, stopped: Callable[[], bool], idle_seconds: float
+    ) -> Iterator[dict[str, Any]]:
         """Finished content blocks in wire shape, as they finish, while `reply` is filled in.
 
-        Ends early when `stopped()`. Raises `Unavailable`, or `Rejected` where a retry would not help."""
+        Ends early when `stopped()`. Raises `Unavailable`, also after `idle_seconds` without a byte, or `Rejected`
+        where a retry would not help."""
         finished: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        call = asyncio.run_coroutine_threadsafe(self._read(request, reply, finished), self._loop)
+        limit = Timeout(idle_seconds, connect=min(CONNECT_SECONDS, idle_seconds))
+        call = asyncio.run_coroutine_threadsafe(self._read({**request, "timeout": limit}, reply, finished), self._loop)
         call.add_done_callback(lambda _: finished.put(None))
         try:
             if (yield from _until_stopped(finished, stopped)):
-                _raise_failure(call)
+                _raise_failure(call, reply)
                 reply.whole = True
+            else:
+                reply.unheard = not reply.usage
         finally:
             call.cancel()
 
@@ -80,9 +83,15 @@ class ModelClient:
         self, request: Mapping[str, Any], reply: Reply, finished: SimpleQueue[dict[str, Any] | None]
     ) -> None:
         async with self._client.beta.messages.stream(**request) as stream:
+            said = 0
             async for event in stream:
                 if event.type in ("message_start", "message_delta"):
                     _note(reply, stream.current_message_snapshot)
+                elif event.type == "content_block_delta":
+                    # Only the last event says what the reply costs: one that is cut before has to be estimated.
+                    said += len(_words_of(event.delta).encode())
+                    known = reply.usage.get("output_tokens") or 0
+                    reply.usage["output_tokens"] = max(known, said // BYTES_PER_TOKEN)
                 elif event.type == "content_block_stop":
                     reply.blocks += 1
                     finished.put(event.content_block.to_dict(exclude_none=True))
@@ -109,6 +118,11 @@ def _note(reply: Reply, message: Any) -> None:
     reply.applied_edits = (told.get("context_management") or {}).get("applied_edits") or []
 
 
+def _words_of(delta: object) -> str:
+    """What a piece of a block says, whatever kind of block it is."""
+    return next((str(text) for name in ("text", "partial_json", "thinking") if (text := getattr(delta, name, ""))), "")
+
+
 def _until_stopped(
     finished: SimpleQueue[dict[str, Any] | None], stopped: Callable[[], bool]
 ) -> Generator[dict[str, Any], None, bool]:
@@ -124,38 +138,9 @@ def _until_stopped(
     return False
 
 
-def _raise_failure(call: Future[None]) -> None:
+def _raise_failure(call: Future[None], reply: Reply) -> None:
     try:
         call.result()
     except (AnthropicError, httpx2.HTTPError, ValueError) as error:
+        reply.unheard = not reply.usage and may_be_billed(error)
         raise translated(error) from error
-
-
-def translated(error: Exception) -> IntegrationError:
-    """A failure of the SDK in our two words. The provider's own words are kept, the request's content never."""
-    if isinstance(error, APIStatusError):
-        return _translated_status(error)
-    if isinstance(error, APIConnectionError | httpx2.HTTPError):
-        return Unavailable(f"The model cannot be reached ({type(error).__name__}): check the network and the base URL.")
-    if isinstance(error, ValueError):
-        return Unavailable("The model's reply could not be read as its wire format.")
-    return Rejected(f"The model client refused the call ({type(error).__name__}).")
-
-
-def _translated_status(error: APIStatusError) -> IntegrationError:
-    said = error.api_message or f"HTTP {error.status_code}"
-    if error.status_code in (401, 403):
-        return Unauthorized(f"Anthropic refuses the key in ANTHROPIC_API_KEY: {said}")
-    # An error inside a stream comes with status 200; there only its type tells.
-    if error.status_code in _RETRY_STATUS or error.status_code >= 500 or error.type in _RETRY_TYPES:
-        return Unavailable(f"The model is not available now: {said}", _retry_after(error))
-    if error.status_code == 400 and "prompt is too long" in said.lower():
-        return PromptTooLong(f"Anthropic rejected the request: {said}")
-    return Rejected(f"Anthropic rejected the request: {said}")
-
-
-def _retry_after(error: APIStatusError) -> float | None:
-    try:
-        return float(error.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None

@@ -77,6 +77,8 @@ def _end_of(entries: Sequence[Entry], words: str) -> AgentOutcome | Entry | None
         case "refusal":
             return AgentOutcome("refused", words or turn.get("explanation", "The model refused."))
         case "max_tokens":
+            if limit := turn.get("lowered"):
+                return AgentOutcome("budget", limit)
             return _once(entries, _CUT, "The model's reply was cut at its length limit twice in a row.")
         case "model_context_window_exceeded":
             return AgentOutcome("turns", CONTEXT_FULL)
@@ -93,18 +95,16 @@ def _once(entries: Sequence[Entry], advice: str, failure: str) -> AgentOutcome |
     return AgentOutcome("failed", failure) if told else _note(advice)
 
 
-def limit_reached(entries: Sequence[Entry], task: AgentTask, spent: float) -> AgentOutcome | None:
-    """The outcome when the run may not make another call. `spent` is US dollars."""
-    if spent >= task.max_cost_usd:
-        return AgentOutcome("budget", f"The run's budget is used up: ${spent:.2f} of ${task.max_cost_usd:.2f}.")
+def limit_reached(entries: Sequence[Entry], task: AgentTask) -> AgentOutcome | None:
+    """The outcome when the run has no turn left; all other limits are the ledger's."""
     if turns(entries) >= task.max_turns:
-        return AgentOutcome("turns", f"The run used all of its {task.max_turns} turns.")
+        return AgentOutcome("turns", f"the run's {task.max_turns} turns are used up")
     return None
 
 
-def wrap_up(entries: Sequence[Entry], task: AgentTask, spent: float) -> Entry | None:
-    """The note that a limit is near, once in a run."""
-    near = spent >= WRAP_UP_AT * task.max_cost_usd or turns(entries) >= WRAP_UP_AT * task.max_turns
+def wrap_up(entries: Sequence[Entry], task: AgentTask, share_used: float) -> Entry | None:
+    """The note that a limit is near, once in a run. `share_used` is that of the tightest of the other limits."""
+    near = share_used >= WRAP_UP_AT or turns(entries) >= WRAP_UP_AT * task.max_turns
     told = any(entry.kind == "note" and entry.data["text"] == _WRAP_UP for entry in entries)
     return _note(_WRAP_UP) if near and not told else None
 

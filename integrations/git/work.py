@@ -13,7 +13,8 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
 
 TIMEOUT = 30.0  # seconds
-# -p: git takes an index that is newer than a file for proof that the file did not change since.
+# -p: git takes an index that is newer than a file for proof that the file did not change since. checkStat, trustctime:
+# the checkout was made outside, where owner and inode look different, and without them git would read every file.
 _TREE = """\
 set -e
 git_dir=$(git rev-parse --absolute-git-dir)
@@ -21,7 +22,8 @@ objects=$(git rev-parse --path-format=absolute --git-path objects)
 mkdir /tmp/work-objects
 cp -p "$git_dir/index" /tmp/work-index
 export GIT_INDEX_FILE=/tmp/work-index GIT_OBJECT_DIRECTORY=/tmp/work-objects GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
-git -c core.compression=0 -c advice.addEmbeddedRepo=false add --all --ignore-errors 2>/dev/null || true
+git -c core.checkStat=minimal -c core.trustctime=false -c core.compression=0 -c advice.addEmbeddedRepo=false \\
+    add --all --ignore-errors 2>/dev/null || true
 git write-tree
 """
 

@@ -36,8 +36,8 @@ def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -
     """Everything that needs a person's yes, in order of path, at most 100; `tests` are the policy's path patterns."""
     try:
         found = list(_all(changes, tests, contract))
-    except RecursionError:
-        deep = "code that is nested too deeply to be read"
+    except (RecursionError, ValueError):
+        deep = "code that cannot be read, as it is nested too deeply"
         found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes if family(c.path) == "py"]
     found = [t.model_copy(update={"text": t.text[:MOST_TEXT]}) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))

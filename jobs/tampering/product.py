@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 
 from integrations.results import Tampering, TamperKind
 from jobs.tampering.python_compare import parse
+from jobs.tampering.python_names import written
+from jobs.tampering.python_tests import is_collected
 
 _PROGRAM = re.compile(r"main|cli|run|entry\w*|\w*command\w*|cmd_\w+|do_\w+|_?exit\w*|quit")
 _PROGRAM_FILE = re.compile(r"__main__|cli|main|manage|\w*_cli|cli_\w+|commands?")
@@ -143,6 +145,7 @@ class _Tricks(ast.NodeVisitor):
         self.found: list[tuple[TamperKind, int, str]] = []
         self._test, self._inside = test, list[str]()
         stem = PurePosixPath(path).stem
+        self._collected = is_collected(path)
         imports = {a.name for n in ast.walk(module) if isinstance(n, ast.Import) for a in n.names}
         froms = {n.module for n in ast.walk(module) if isinstance(n, ast.ImportFrom)}
         self._program = bool(_PROGRAM_FILE.fullmatch(stem)) or bool(
@@ -151,7 +154,7 @@ class _Tricks(ast.NodeVisitor):
         self.visit(module)
 
     def _note(self, kind: TamperKind, node: ast.expr | ast.stmt) -> None:
-        self.found.append((kind, node.lineno, ast.unparse(node).splitlines()[0]))
+        self.found.append((kind, node.lineno, written(node).splitlines()[0]))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
@@ -164,7 +167,7 @@ class _Tricks(ast.NodeVisitor):
         self._inside.pop()
 
     def visit_If(self, node: ast.If) -> None:
-        if "__name__" in ast.unparse(node.test):
+        if "__name__" in written(node.test):
             self._inside.append("main")
             self.generic_visit(node)
             self._inside.pop()
@@ -172,16 +175,16 @@ class _Tricks(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_With(self, node: ast.With) -> None:
-        if any("SystemExit" in ast.unparse(item.context_expr) for item in node.items):
+        if any("SystemExit" in written(item.context_expr) for item in node.items):
             return
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = ast.unparse(node.func)
+        name = written(node.func)
         zero = not node.args or not isinstance(node.args[0], ast.Constant) or not node.args[0].value
         constant = not node.args or isinstance(node.args[0], ast.Constant)
         ends = name in ("sys.exit", "exit", "quit", "SystemExit") and zero and constant
-        first = ast.unparse(node.args[0]) if node.args else ""
+        first = written(node.args[0]) if node.args else ""
         late = name == "atexit.register" and (self._test or "exit" in first)
         patches = name == "setattr" or (name == "mock.patch.object" and not self._test)
         if (name == "os._exit" and zero) or (ends and not self._may_exit()) or late:
@@ -192,11 +195,12 @@ class _Tricks(ast.NodeVisitor):
 
     def _may_exit(self) -> bool:
         """A program may end with 0; a library, or a test, has no reason to."""
-        return any(map(_PROGRAM.fullmatch, self._inside)) or (not self._test and self._program and bool(self._inside))
+        program = self._program and not (self._test and self._collected)
+        return any(map(_PROGRAM.fullmatch, self._inside)) or (program and bool(self._inside))
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            if isinstance(target, ast.Attribute | ast.Subscript) and self._is_foundation(ast.unparse(target)):
+            if isinstance(target, ast.Attribute | ast.Subscript) and self._is_foundation(written(target)):
                 self._note("monkeypatch", node)
             equal = isinstance(target, ast.Name) and target.id == "__eq__" and isinstance(node.value, ast.Lambda)
             if equal and not self._test:
@@ -209,7 +213,7 @@ class _Tricks(ast.NodeVisitor):
         return bool(_FOUNDATIONS.fullmatch(target) or (not self._test and _PRODUCT_ONLY.fullmatch(target)))
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        text = ast.unparse(node)
+        text = written(node)
         modules = "sys.modules" in text and re.search(r"'(pytest|_pytest|unittest|nose)'", text)
         arguments = "sys.argv" in text and re.search(r"pytest|unittest", text)
         if (modules or arguments) and not self._test:

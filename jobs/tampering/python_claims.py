@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jobs.tampering.python_names import written
+
 _COMPARING: dict[str, type[ast.cmpop]] = {
     "assertEqual": ast.Eq, "assertEquals": ast.Eq, "assertListEqual": ast.Eq, "assertDictEqual": ast.Eq,
     "assertTupleEqual": ast.Eq, "assertSetEqual": ast.Eq, "assertMultiLineEqual": ast.Eq,
@@ -67,10 +69,10 @@ def text_of(expression: ast.expr) -> str:
         if isinstance(inner, ast.Compare) and len(inner.ops) == 1 and type(inner.ops[0]) in _OPPOSITE:
             expression = ast.Compare(inner.left, [_OPPOSITE[type(inner.ops[0])]()], inner.comparators)
     if isinstance(expression, ast.Compare) and len(expression.ops) == 1:
-        sides = [ast.unparse(expression.left), ast.unparse(expression.comparators[0])]
+        sides = [written(expression.left), written(expression.comparators[0])]
         if isinstance(expression.ops[0], ast.Eq | ast.NotEq):
             return f" {'==' if isinstance(expression.ops[0], ast.Eq) else '!='} ".join(sorted(sides))
-    return ast.unparse(expression)
+    return written(expression)
 
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -147,7 +149,7 @@ def _narrower(new: ast.expr, old: ast.expr) -> bool:
     assert isinstance(old, ast.Call)
     if not new.args or not old.args or ast.dump(new.args[-1]) != ast.dump(old.args[-1]):
         return False  # the last argument is the body
-    narrow, wide = (getattr(builtins, ast.unparse(one.args[0]), None) for one in (new, old))
+    narrow, wide = (getattr(builtins, written(one.args[0]), None) for one in (new, old))
     same = ast.dump(new.args[0]) == ast.dump(old.args[0])
     both = isinstance(narrow, type) and isinstance(wide, type) and issubclass(narrow, wide)
     rest = [ast.dump(a) for a in (*old.args[1:-1], *(k.value for k in old.keywords))]

@@ -9,14 +9,15 @@ from __future__ import annotations
 import ast
 import re
 import unittest
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from integrations.git.changes import Change
 from integrations.results import Tampering, TamperKind
-from jobs.tampering.python_claims import called, implies
-from jobs.tampering.python_names import digest_of
-from jobs.tampering.python_tests import is_collected, read_tests, skips_in
+from jobs.tampering.python_claims import called, implies, is_claim
+from jobs.tampering.python_names import digest_of, is_table, literal_items, written
+from jobs.tampering.python_tests import is_collected, is_test_class, read_tests, skips_in
 from jobs.tampering.words import Case, Claim, is_subsequence
 
 _PATCHING = re.compile(r"\b(patch|setattr|setitem|delattr|\w*Mock)\b|^(?!self\.)[\w.]+\.\w+ = ")
@@ -58,83 +59,94 @@ def parse(text: str | None) -> ast.Module | None:
         return None
 
 
+class _Pool:
+    """Cases to find claims in again, by what they say."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.cases = cases
+        self._by_text: dict[tuple[str, tuple[str, ...]], list[tuple[Claim, Case]]] = defaultdict(list)
+        for case in cases:
+            for claim in case.claims:
+                self._by_text[claim.text, claim.context].append((claim, case))
+
+    def keeps(self, claim: Claim, skips: set[str]) -> bool:
+        """Whether a case that is not skipped for reasons of its own says this after the same steps."""
+        found = self._by_text.get((claim.text, claim.context), ())
+        return any(claim.kept_by(other) and not _dead(case, skips) for other, case in found)
+
+    def holds(self, case: Case, skips: set[str]) -> bool:
+        """Whether the whole case is there again, in one place or in several."""
+        if case.claims:
+            return all(self.keeps(claim, skips) for claim in case.claims)
+        live = (c for c in self.cases if not _dead(c, skips))
+        return any(case.same_as(c) or (case.steps and is_subsequence(case.steps, c.steps)) for c in live)
+
+
+def _dead(case: Case, skips: set[str]) -> bool:
+    return bool({text for _, text in case.skips} - skips)
+
+
 def compare_tests(files: Sequence[Both]) -> Iterator[Tampering]:
     """What the change does to existing tests, and new tests that prove nothing."""
     before = {f.path: read_tests(f.before, f.path) for f in files if f.before}
     after = {f.path: read_tests(f.after, f.path) for f in files if f.after and (f.before or is_collected(f.path))}
-    pool = [case for tests in after.values() for cases in tests.values() for case in cases]
-    known = {id(c) for p, tests in after.items() for n, cs in tests.items() for c in cs if n in before.get(p, {})}
+    everywhere = _Pool([case for tests in after.values() for cases in tests.values() for case in cases])
+    new = {p: {n: cs for n, cs in tests.items() if n not in before.get(p, {})} for p, tests in after.items()}
+    others = _Pool([case for tests in new.values() for cases in tests.values() for case in cases])
     for path, tests in before.items():
         for name, cases in tests.items():
-            yield from _fate(cases, after.get(path, {}).get(name), pool, known)
-    for path, tests in after.items():
-        for name, cases in tests.items():
-            if name not in before.get(path, {}):
-                yield from _new(cases, [c for tests in before.values() for cs in tests.values() for c in cs])
+            yield from _fate(cases, after.get(path, {}).get(name), everywhere, others)
+    old = [case for tests in before.values() for cases in tests.values() for case in cases]
+    for tests in new.values():
+        for cases in tests.values():
+            yield from _new(cases, old)
 
 
-def _fate(cases: list[Case], there: list[Case] | None, pool: list[Case], known: set[int]) -> Iterator[Tampering]:
+def _fate(cases: list[Case], there: list[Case] | None, everywhere: _Pool, others: _Pool) -> Iterator[Tampering]:
     """What became of one test, given the cases under its old name and all others."""
     if not cases:
         return
-    live = [c for c in pool if not _dead(c, cases)]
+    skips = {text for case in cases for _, text in case.skips}
     if there is None:
-        gone = next((case for case in cases if not _found(case, live)), None)
+        gone = next((case for case in cases if not everywhere.holds(case, skips)), None)
         if gone is not None:
             yield Tampering(kind="test_removed", path=gone.path, text=gone.name)
         return
-    skip = next((s for case in there for s in case.skips if s[1] not in {t for c in cases for _, t in c.skips}), None)
+    skip = next((s for case in there for s in case.skips if s[1] not in skips), None)
     if skip or not there:
         at, text = skip or (0, f"every case of {cases[0].name}")
         yield Tampering(kind="test_skipped", path=cases[0].path, line=at, text=text)
         return
-    others = [c for c in live if id(c) not in known]
+    mine = _Pool(there)
     seen: set[str] = set()
     for case in cases:
-        for finding in _weaker(case, there, others):
+        for finding in _weaker(case, mine, others, skips):
             if finding.text not in seen:
                 seen.add(finding.text)
                 yield finding
 
 
-def _dead(case: Case, cases: list[Case]) -> bool:
-    """Skipped, and not because the tests in question always were."""
-    return bool({text for _, text in case.skips} - {text for one in cases for _, text in one.skips})
-
-
-def _found(case: Case, pool: Sequence[Case]) -> bool:
-    if any(case.same_as(other) for other in pool):
-        return True
-    if not case.claims:
-        return bool(case.steps) and any(is_subsequence(case.steps, other.steps) for other in pool)
-    return all(_kept(claim, pool) for claim in case.claims)
-
-
-def _kept(claim: Claim, pool: Sequence[Case]) -> bool:
-    return any(_holds(claim, other) for case in pool for other in case.claims)
-
-
-def _holds(claim: Claim, other: Claim) -> bool:
-    if claim.kept_by(other):
-        return True
-    placed = claim.context == other.context and is_subsequence(claim.steps, other.steps)
-    return placed and implies(other.text, claim.text)
-
-
-def _weaker(case: Case, there: Sequence[Case], others: Sequence[Case]) -> Iterator[Tampering]:
+def _weaker(case: Case, mine: _Pool, others: _Pool, skips: set[str]) -> Iterator[Tampering]:
+    there = mine.cases
     for claim in case.claims:
-        if _kept(claim, there) or _kept(claim, others):
+        if mine.keeps(claim, skips) or others.keeps(claim, skips) or _stronger(claim, there):
             continue
         moved = any(claim.text == c.text and claim.context == c.context for one in there for c in one.claims)
         line = next((c.line for one in there for c in one.claims if _alike(claim, c)), there[0].line)
         kind: TamperKind = "test_changed" if moved else "assertion_weakened"
         yield Tampering(kind=kind, path=case.path, line=line, text=claim.shown)
-    if not case.claims and not any(is_subsequence(case.steps, one.steps) for one in (*there, *others)):
+    if not case.claims and not any(is_subsequence(case.steps, one.steps) for one in (*there, *others.cases)):
         yield Tampering(kind="test_changed", path=case.path, line=there[0].line, text=case.name)
     for one in there:
         for step in one.steps:
             if _PATCHING.search(step) and step not in case.steps and case.claims:
                 yield Tampering(kind="monkeypatch", path=case.path, line=one.line, text=step)
+
+
+def _stronger(claim: Claim, there: Sequence[Case]) -> bool:
+    """Whether the test says more now in this place."""
+    placed = (c for one in there for c in one.claims if claim.context == c.context)
+    return any(is_subsequence(claim.steps, c.steps) and implies(c.text, claim.text) for c in placed)
 
 
 def _alike(one: Claim, other: Claim) -> bool:
@@ -168,7 +180,7 @@ def compare_rest(file: Both) -> Iterator[Tampering]:
             continue
         yield from _steering(statement, file)
         if isinstance(statement, ast.Assign) and _bound(statement) & defined:
-            yield _at("test_changed", file.path, statement, ast.unparse(statement))
+            yield _at("test_changed", file.path, statement, written(statement))
         if isinstance(statement, _FUNCTIONS) and file.before and not statement.name.startswith("test"):
             for line, text in skips_in(statement):
                 yield Tampering(kind="test_skipped", path=file.path, line=line, text=text[:200])
@@ -191,19 +203,19 @@ def _steering(statement: ast.stmt, file: Both) -> Iterator[Tampering]:
         case ast.FunctionDef(name=name) if name in _STEERING or name.startswith("pytest_"):
             yield _at("test_configuration", file.path, statement, f"def {name}")
         case ast.Assign(targets=[ast.Name(id=name)]) if name in _STEERING - {"pytestmark"}:
-            yield _at("test_configuration", file.path, statement, ast.unparse(statement))
-        case ast.ClassDef():
+            yield _at("test_configuration", file.path, statement, written(statement))
+        case ast.ClassDef(bases=[_, *_]) if is_test_class(statement):
             known = _members(file.before, statement.name)
             for member in statement.body:
                 names = _bound(member) & _TESTCASE
                 if names and ast.dump(member) not in known:
                     yield _at("monkeypatch", file.path, member, f"{statement.name}.{min(names)}")
         case ast.Assign(targets=[ast.Attribute() as target]):
-            yield _at("monkeypatch", file.path, statement, ast.unparse(target))
+            yield _at("monkeypatch", file.path, statement, written(target))
         case ast.Expr(value=ast.Call() as call) if called(call) in ("setattr", "patch", "start"):
-            yield _at("monkeypatch", file.path, statement, ast.unparse(call))
+            yield _at("monkeypatch", file.path, statement, written(call))
         case ast.Delete():
-            yield _at("test_removed", file.path, statement, ast.unparse(statement))
+            yield _at("test_removed", file.path, statement, written(statement))
         case _:
             pass
 
@@ -232,15 +244,41 @@ def _members(module: ast.Module | None, name: str) -> set[str]:
 
 
 def compare_support(files: Sequence[Both]) -> Iterator[Tampering]:
-    """Functions and classes that tests use from files without tests: what is there may be moved, not changed."""
-    after = {digest_of(s) for f in files if f.after for s in f.after.body if _bound(s)}
+    """What tests use besides: constants, which may grow, and in files without tests functions that check something,
+    which may move. Other functions are not listed: the gate takes such files from the base."""
+    after: set[str] = set()
     for file in files:
-        if file.before is None or is_collected(file.path) or read_tests(file.before, file.path):
+        if file.before is None:
             continue
+        kept = {ast.dump(s) for s in file.after.body} if file.after else set()
+        tests = is_collected(file.path) or bool(read_tests(file.before, file.path))
+        new = {n: s for s in (file.after.body if file.after else ()) for n in _bound(s)}
         for statement in file.before.body:
-            defined = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign)
-            if defined and digest_of(statement) not in after:
-                yield Tampering(kind="test_changed", path=file.path, text=", ".join(sorted(_bound(statement))))
+            name = min(_bound(statement), default="")
+            checks = isinstance(statement, _DEFINITIONS) and not tests and _checks_something(statement)
+            constant = isinstance(statement, ast.Assign) and is_table(statement.value)
+            if not (checks or constant) or ast.dump(statement) in kept or _grown(statement, new.get(name)):
+                continue
+            after = after or {digest_of(s) for f in files if f.after for s in f.after.body if _bound(s)}
+            if digest_of(statement) not in after:
+                yield Tampering(kind="test_changed", path=file.path, text=name)
+
+
+def _checks_something(node: ast.AST) -> bool:
+    kinds = (ast.Assert, ast.Raise)
+    return any(isinstance(n, kinds) or (isinstance(n, ast.Call) and is_claim(n)) for n in ast.walk(node))
+
+
+def _grown(before: ast.stmt, after: ast.stmt | None) -> bool:
+    """Whether a table holds all that it held."""
+    if not isinstance(before, ast.Assign) or not isinstance(after, ast.Assign):
+        return False
+    old, new = before.value, after.value
+    if isinstance(old, ast.Dict) and isinstance(new, ast.Dict):
+        there = {(key and ast.dump(key), ast.dump(value)) for key, value in zip(new.keys, new.values, strict=True)}
+        return all((k and ast.dump(k), ast.dump(v)) in there for k, v in zip(old.keys, old.values, strict=True))
+    had, has = literal_items(old), literal_items(new)
+    return had is not None and has is not None and {ast.dump(e) for e in had} <= {ast.dump(e) for e in has}
 
 
 def only_adds(file: Both) -> bool:

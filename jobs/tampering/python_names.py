@@ -17,19 +17,37 @@ _MOST_NODES = 400
 _DEEPEST = 4
 
 
+def written(node: ast.AST) -> str:
+    """The code as text; what Python cannot write back (some f-strings) as a tree."""
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return ast.dump(node)
+
+
 def digest_of(node: ast.AST) -> str:
     """The same for the same code, whatever its name, docstring, annotations or layout."""
-    node = copy.deepcopy(node)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.arg):
-            inner.annotation = None
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner.returns = None
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            inner.body = without_docstring(inner.body)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        node.name = ""
-    return hashlib.sha256(ast.dump(node).encode()).hexdigest()[:12]
+    parts: list[str] = []
+    _say(node, parts, named=False)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _say(node: object, parts: list[str], *, named: bool = True) -> None:
+    if isinstance(node, list):
+        parts.append("[")
+        for item in node:
+            _say(item, parts)
+        return
+    if not isinstance(node, ast.AST):
+        parts.append(repr(node))
+        return
+    parts.append(type(node).__name__)
+    documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+    for field in node._fields:
+        if field in ("annotation", "returns", "ctx") or (field == "name" and not named):
+            continue
+        value = getattr(node, field, None)
+        _say(without_docstring(value) if documented and field == "body" and value else value, parts)
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -43,6 +61,12 @@ def literal_items(node: ast.expr) -> list[ast.expr] | None:
     return list(node.elts) if plain else None  # type: ignore[attr-defined]
 
 
+def is_table(value: ast.expr) -> bool:
+    """A literal with several entries. It may grow, so assertions name it, and it is compared by itself."""
+    entries = value.values if isinstance(value, ast.Dict) else literal_items(value)
+    return entries is not None and len(entries) > 1
+
+
 class ModuleNames:
     """What the names at the top of a file, and in one class of it, stand for."""
 
@@ -52,6 +76,7 @@ class ModuleNames:
         self.env: dict[str, ast.expr] = {}
         self.conditions: dict[str, str] = {}
         """Name → what has to hold for its definition to be reached at all."""
+        self._tables: dict[str, ast.expr] = {}
         for statement in module.body:
             self._learn(statement)
         self._digests: dict[str, str] = {}
@@ -67,11 +92,12 @@ class ModuleNames:
             case ast.Import() | ast.ImportFrom():
                 self.env.update(imported(statement))
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self.env[name] = resolve(value, self.env, None)
+                self._tables[name] = resolve(value, self.env, None)
+                self.env[name] = ast.Name(f"table_{name}") if is_table(value) else self._tables[name]
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.env[name] = resolve(value, self.env, None)
             case ast.If(test=test, body=body):
-                self._learn_if(ast.unparse(test), body)
+                self._learn_if(written(test), body)
             case ast.Try(body=body):
                 self._learn_if("try", body)
             case _:
@@ -82,6 +108,10 @@ class ModuleNames:
             self._learn(inner)
             if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 self.conditions[inner.name] = condition
+
+    def table(self, expression: ast.expr) -> ast.expr:
+        """What a name of a table stands for, to go through it row by row."""
+        return self._tables.get(expression.id, expression) if isinstance(expression, ast.Name) else expression
 
     def named(self, name: str) -> str:
         """The name of a function or class of this file, as what it does: a digest that covers what it calls itself."""
@@ -132,7 +162,7 @@ class _Resolver(ast.NodeTransformer):
         self._env, self._module, self._depth = env, module, depth
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        if not isinstance(node.ctx, ast.Load):
+        if not isinstance(getattr(node, "ctx", None), ast.Load):  # ours are resolved already
             return node
         if node.id in self._env:
             return self._env[node.id]
@@ -149,6 +179,12 @@ class _Resolver(ast.NodeTransformer):
             return known if known is not None else node
         self.generic_visit(node)
         return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """An f-string as a call: with names written out it might hold quotes that cannot be nested."""
+        parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
+        specs = [p.format_spec for p in node.values if isinstance(p, ast.FormattedValue) and p.format_spec]
+        return ast.Call(ast.Name("f_string"), [self.visit(p) for p in (*parts, *specs)], [])
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         function = self._called(node)

@@ -20,6 +20,7 @@ from jobs.tampering.python_names import (
     literal_items,
     resolve,
     without_docstring,
+    written,
 )
 from jobs.tampering.words import Case, Claim
 
@@ -51,13 +52,14 @@ def read_tests(module: ast.Module, path: str) -> dict[str, list[Case]]:
         if name.startswith("test")
     }
     for cls in names.classes.values():
-        if _is_test_class(cls):
+        if is_test_class(cls):
             found |= _of_class(cls, names, path, skips)
     return found
 
 
-def _is_test_class(cls: ast.ClassDef) -> bool:
-    bases = [ast.unparse(b) for b in cls.bases]
+def is_test_class(cls: ast.ClassDef) -> bool:
+    """Whether test runners take the class's methods for tests."""
+    bases = [written(b) for b in cls.bases]
     return cls.name.startswith("Test") or any(b.endswith(("Case", "Test", "Tests", "TestBase")) for b in bases)
 
 
@@ -67,7 +69,7 @@ def _of_class(cls: ast.ClassDef, names: ModuleNames, path: str, skips: list[tupl
     own += [skip for s in cls.body if isinstance(s, ast.Assign) for skip in _marks(s, "pytestmark", "__test__")]
     first = [methods[name] for name in _FIRST if name in methods]
     for base in cls.bases:
-        parent = names.classes.get(ast.unparse(base))
+        parent = names.classes.get(written(base))
         first = [m for m in _methods(parent) if m.name in _FIRST] + first if parent else first
     return {
         f"{cls.name}.{name}": _cases(method, names, path, f"{cls.name}.{name}", first, skips + own)
@@ -86,7 +88,7 @@ def _marks(statement: ast.Assign, *wanted: str) -> Iterator[tuple[int, str]]:
         if isinstance(target, ast.Name) and target.id in wanted:
             off = isinstance(statement.value, ast.Constant) and statement.value.value is False
             if off or any(True for _ in skips_in(statement.value)):
-                yield statement.lineno, ast.unparse(statement)
+                yield statement.lineno, written(statement)
 
 
 def skips_in(node: ast.AST) -> Iterator[tuple[int, str]]:
@@ -94,10 +96,10 @@ def skips_in(node: ast.AST) -> Iterator[tuple[int, str]]:
     for inner in ast.walk(node):
         if not isinstance(inner, ast.Attribute | ast.Name):
             continue
-        name = ast.unparse(inner)
+        name = written(inner)
         marked = name.startswith("pytest.mark.") and name.count(".") == 2 and name[12:] not in _PLAIN_MARKS
         if marked or _SKIP.fullmatch(name):
-            yield inner.lineno, ast.unparse(node)
+            yield inner.lineno, written(node)
             return
 
 
@@ -111,7 +113,7 @@ def _cases(
 ) -> list[Case]:
     decorators = [d for d in function.decorator_list if called(d) != "parametrize"]
     own = [s for d in decorators for s in skips_in(d)]
-    rest = [ast.unparse(resolve(d, {}, names)) for d in decorators if not any(True for _ in skips_in(d))]
+    rest = [written(resolve(d, {}, names)) for d in decorators if not any(True for _ in skips_in(d))]
     found = []
     for env, context, skipped in _rows(function, names):
         walk = _Walk(Case(path, name, function.lineno, steps=list(rest), skips=[*skips, *own]), names, env)
@@ -148,14 +150,14 @@ def _rows(function: Function, names: ModuleNames) -> list[Row]:
 
 
 def _table(decorator: ast.Call, names: ModuleNames) -> list[Row]:
-    wanted, given = decorator.args[0], resolve(decorator.args[1], {}, names)
+    wanted, given = decorator.args[0], resolve(names.table(decorator.args[1]), {}, names)
     items = literal_items(given)
     if isinstance(wanted, ast.Constant):
         columns = [c.strip() for c in str(wanted.value).split(",") if c.strip()]
     else:
         columns = [ast.literal_eval(e) for e in literal_items(wanted) or [] if isinstance(e, ast.Constant)]
     if items is None or not columns:
-        return [({}, (f"for {ast.unparse(wanted)} in {ast.unparse(given)}",), False)]
+        return [({}, (f"for {written(wanted)} in {written(given)}",), False)]
     return [_row(columns, item) for item in items]
 
 
@@ -167,7 +169,7 @@ def _row(columns: Sequence[str], item: ast.expr) -> Row:
     else:
         values = [item] if len(columns) == 1 else literal_items(item)
     if values is None:
-        return {}, (f"with {ast.unparse(item)}",), skipped
+        return {}, (f"with {written(item)}",), skipped
     return dict(zip(columns, values, strict=False)), (), skipped
 
 
@@ -183,7 +185,7 @@ class _Walk:
         """Fixtures of the same file count as if the test had written them out."""
         for argument in function.args.args:
             fixture = self._names.functions.get(argument.arg)
-            if fixture is None or not any("fixture" in ast.unparse(d) for d in fixture.decorator_list):
+            if fixture is None or not any("fixture" in written(d) for d in fixture.decorator_list):
                 continue
             self.fixtures(fixture) if self._depth < _DEEPEST else None
             for statement in without_docstring(fixture.body):
@@ -200,7 +202,7 @@ class _Walk:
         return resolve(expression, self._env, self._names)
 
     def _text(self, expression: ast.expr) -> str:
-        return ast.unparse(self._resolved(expression))
+        return written(self._resolved(expression))
 
     def _statement(self, statement: ast.stmt) -> bool:
         match statement:
@@ -214,7 +216,7 @@ class _Walk:
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 self._assign(target, self._resolved(value))
             case ast.AugAssign(target=target, op=op, value=value):
-                loaded = ast.parse(ast.unparse(target), mode="eval").body
+                loaded = ast.parse(written(target), mode="eval").body
                 self._assign(target, ast.BinOp(self._resolved(loaded), op, self._resolved(value)))
             case ast.Import() | ast.ImportFrom():
                 self._env.update(imported(statement))
@@ -241,7 +243,7 @@ class _Walk:
             case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
                 return self._with(items, body)
             case ast.For(target=target, iter=over, body=body) | ast.AsyncFor(target=target, iter=over, body=body):
-                self._loop(target, self._resolved(over), body)
+                self._loop(target, self._resolved(self._names.table(over)), body)
             case ast.While(test=test, body=body):
                 self._inside((f"while {self._text(test)}",), body)
             case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
@@ -250,7 +252,7 @@ class _Walk:
                 return self.block(final)
             case ast.Match(subject=subject, cases=cases):
                 for one in cases:
-                    self._inside((f"match {self._text(subject)} {ast.unparse(one.pattern)}",), one.body)
+                    self._inside((f"match {self._text(subject)} {written(one.pattern)}",), one.body)
             case _:
                 pass
         return True
@@ -265,7 +267,7 @@ class _Walk:
         items = literal_items(over)
         if items is None or len(items) + len(self.case.claims) + len(self.case.steps) > _MOST_CASES:
             self._assign(target, ast.Call(ast.Name("each"), [over], []))
-            self._inside((f"for {ast.unparse(over)}",), body)
+            self._inside((f"for {written(over)}",), body)
             return
         for item in items:
             self._assign(target, item)
@@ -281,18 +283,18 @@ class _Walk:
             elif isinstance(opened, ast.Call) and called(opened) == "suppress":
                 return self._inside(("try",), body)
             elif called(opened) != "subTest":
-                self.case.steps.append(f"with {ast.unparse(opened)}")
+                self.case.steps.append(f"with {written(opened)}")
         return self.block(body)
 
-    def _raises(self, written: ast.expr, opened: ast.Call, body: Sequence[ast.stmt]) -> None:
+    def _raises(self, at: ast.expr, opened: ast.Call, body: Sequence[ast.stmt]) -> None:
         inner = _Walk(Case("", ""), self._names, self._env)
         inner.block(body)
-        done = [*inner.case.steps, *(f"{k} = {ast.unparse(v)}" for k, v in inner._env.items() if k not in self._env)]
+        done = [*inner.case.steps, *(f"{k} = {written(v)}" for k, v in inner._env.items() if k not in self._env)]
         name = "raises" if called(opened) in ("assertRaises", "assertRaisesRegex") else called(opened)
         call = ast.Call(ast.Name(name), [*opened.args, ast.Constant("; ".join(done))], opened.keywords)
         if called(opened) == "assertRaisesRegex":
             call.keywords = [ast.keyword("match", call.args.pop(1))]
-        self._add(call, written.lineno, ast.unparse(written))
+        self._add(call, at.lineno, written(at))
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         match target:
@@ -306,12 +308,12 @@ class _Walk:
                     known = parts is not None and len(parts) == len(elts)
                     self._assign(inner, parts[n] if known and parts else ast.Subscript(value, ast.Constant(n)))
             case _:
-                self.case.steps.append(f"{self._text(target)} = {ast.unparse(value)}")
+                self.case.steps.append(f"{self._text(target)} = {written(value)}")
 
     def _expression(self, value: ast.expr) -> bool:
         if not isinstance(value, ast.Call):
             return True
-        if _SKIP.fullmatch(ast.unparse(value.func)):
+        if _SKIP.fullmatch(written(value.func)):
             self._skipped(value, called(value) == "importorskip")
             return False
         function = self._local(value)
@@ -325,7 +327,7 @@ class _Walk:
 
     def _skipped(self, value: ast.expr, asks: bool) -> None:
         asks = asks or any(c.startswith(("if ", "else ", "try")) for c in self.context)
-        self.case.skips.append((value.lineno, f"{'if: ' if asks else ''}{ast.unparse(value)}"))
+        self.case.skips.append((value.lineno, f"{'if: ' if asks else ''}{written(value)}"))
 
     def _call_claim(self, value: ast.Call) -> None:
         if called(value) in RAISING and len(value.args) >= 2:
@@ -349,7 +351,7 @@ class _Walk:
 
     def _claim(self, expression: ast.expr, at: ast.Assert | ast.Call) -> None:
         for one in split(self._resolved(expression)):
-            self._add(one, at.lineno, ast.unparse(at))
+            self._add(one, at.lineno, written(at))
 
     def _add(self, expression: ast.expr, line: int, shown: str) -> None:
         if always_holds(expression):

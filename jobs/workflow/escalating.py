@@ -29,14 +29,21 @@ def recorded(loop: Loop, rejected: str) -> Loop:
         return loop
     attempt = Attempt(
         number=len(loop.attempts) + 1,
-        approach=approach_line(loop.attempt),
+        approach=loop.approach or approach_line(loop.attempt),
         tried=loop.tried,
         summary=loop.summary[:1000],
         rejected=rejected[:1000],
         head_sha=loop.head_sha,
         cost_usd=round(loop.usage.cost_usd - loop.attempt_began_usd, 6),
     )
-    fresh = {"tried": (), "failing": (), "trees": (), "iteration": 0, "attempt_began_usd": loop.usage.cost_usd}
+    fresh = {
+        "tried": (),
+        "failing": (),
+        "trees": (),
+        "iteration": 0,
+        "approach": "",
+        "attempt_began_usd": loop.usage.cost_usd,
+    }
     return loop.model_copy(update={"attempts": (*loop.attempts, attempt), **fresh})
 
 

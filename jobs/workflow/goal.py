@@ -63,12 +63,14 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
 
 
 def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
+    loop = loop.model_copy(update={"approach": event.approach or loop.approach})
     if event.outcome == "spinning":
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
     if event.outcome in {"done", "no_change"}:
         made = {"head_sha": event.head_sha, "summary": event.summary}
         void = {"evidence": (), "tampering": (), "judgement": None, "verdict": None, "approved_sha": ""}
         return start_run(loop.model_copy(update=made | void), "gate", event.at, policy)
+    loop = loop.model_copy(update={"head_sha": event.head_sha or loop.head_sha})
     return _again(loop, no_result_line(event.outcome, event.summary), event.at, policy)
 
 

@@ -58,6 +58,7 @@ ADVANCING = {
     "charge": ("before", "journaled"),
     "turn": ("done", "journaled"),
     "tool_result": ("done", "journaled"),
+    "mark": ("done", "journaled"),
     "commit_leftovers": ("before", "done"),
     "receive": ("before", "done"),
     "candidate": ("done",),

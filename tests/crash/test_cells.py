@@ -26,7 +26,7 @@ def points() -> set[tuple[str, str]]:
     found = {pair for text in sources for pair in re.findall(r'fail\("(\w+)", "(\w+)"\)', text)}
     found |= {(name.__name__, phase) for name in _PERFORMERS.values() for phase in ("before", "done", "journaled")}
     return found | {
-        (kind, phase) for kind in ("brief", "block", "turn", "tool_result") for phase in ("done", "journaled")
+        (kind, phase) for kind in ("brief", "block", "turn", "tool_result", "mark") for phase in ("done", "journaled")
     }
 
 

@@ -6,7 +6,9 @@ import tomllib
 
 from redis import Redis
 
+from integrations.errors import Unauthorized, Unavailable
 from jobs import keys
+from jobs.breaker import Breaker
 from jobs.clock import LEADER
 from jobs.owners import clear_away_the_dead
 from jobs.queues import AGENTS, EVENTS
@@ -72,6 +74,20 @@ def test_a_weak_redis_is_not_ready_unless_it_was_accepted(settings: Settings, re
     redis.config_set("appendfsync", "always")
     assert found[0].keys() == {"persistence"}
     assert found[1] == {}
+
+
+def test_refused_credentials_are_one_sentence_on_the_health_page(web: Web, redis: Redis) -> None:
+    everybody_lives(redis)
+    Breaker(redis).failed("r1", Unauthorized("invalid x-api-key"))
+    answer = web.send("GET", "/readyz")
+    assert (answer.status, answer.body["failing"].keys()) == (503, {"credentials"})
+    assert answer.body["failing"]["credentials"].endswith("all of them wait: invalid x-api-key")
+
+
+def test_an_overloaded_provider_is_no_fault_of_ours(settings: Settings, redis: Redis) -> None:
+    everybody_lives(redis)
+    Breaker(redis).failed("r1", Unavailable("Overloaded", 30))
+    assert failing_parts(settings, redis) == {}
 
 
 def test_the_app_is_made_while_redis_is_away(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The ways in which the model misbehaves on request: POST /_faults {"kind", "times", "seconds"}."""
+"""The ways in which the model misbehaves on request: POST /_faults {"kind", "times", "seconds"}, DELETE to mend."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 
 # Refused before anything is done: status and Anthropic's error type.
 REFUSALS = {
+    "401": (401, "authentication_error"),
+    "402": (402, "billing_error"),
+    "403": (403, "permission_error"),
     "429": (429, "rate_limit_error"),
     "500": (500, "api_error"),
     "529": (529, "overloaded_error"),
     "too_long": (400, "invalid_request_error"),
+    # The same, in other ways: a quota that names its reset in headers, an account out of credit, a monthly limit.
+    "quota": (429, "rate_limit_error"),
+    "credit": (400, "invalid_request_error"),
+    "usage_limit": (400, "invalid_request_error"),
 }
 # A whole reply that ends for another reason; `empty` is an end_turn without a word.
 ENDINGS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded", "empty")
@@ -26,7 +33,8 @@ KINDS = (*REFUSALS, *ENDINGS, *WIRE)
 
 @dataclass
 class ModelFault:
-    """`kind` happens to the next `times` requests; `seconds` is a duration, or retry-after for a 429."""
+    """`kind` happens to the next `times` requests; `seconds` is a duration, or when a 429 or a quota wants to be
+    asked again."""
 
     kind: str
     times: int = 1
@@ -59,6 +67,10 @@ class ModelFaults:
                     fault.times -= 1
                     return fault
         return ModelFault("")
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
 
     def waiting(self) -> list[dict[str, Any]]:
         """What is still to come, as JSON."""

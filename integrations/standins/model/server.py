@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,21 @@ def _error(status: int, words: str, kind: str = "") -> Response:
 
 def _refused(fault: ModelFault) -> Response:
     status, kind = REFUSALS[fault.kind]
-    words = "prompt is too long: 1000001 tokens > 1000000 maximum" if fault.kind == "too_long" else ""
-    response = _error(status, words or f"The stand-in was asked to answer {status}.", kind)
+    reset = datetime.now(UTC) + timedelta(seconds=fault.seconds)
+    words = {
+        "too_long": "prompt is too long: 1000001 tokens > 1000000 maximum",
+        "credit": "Your credit balance is too low to access the Anthropic API.",
+        "usage_limit": "You have reached your specified API usage limits. You will regain access on "
+        f"{reset:%Y-%m-%d} at {reset:%H:%M} UTC.",
+    }
+    response = _error(status, words.get(fault.kind, f"The stand-in was asked to answer {status}."), kind)
     if fault.kind == "429":
         response.headers["retry-after"] = f"{fault.seconds:g}"
+    if fault.kind == "quota":
+        response.headers["anthropic-ratelimit-tokens-remaining"] = "0"
+        response.headers["anthropic-ratelimit-tokens-reset"] = reset.isoformat(timespec="seconds")
+        response.headers["anthropic-ratelimit-requests-remaining"] = "7"
+        response.headers["anthropic-ratelimit-requests-reset"] = (reset + timedelta(hours=1)).isoformat()
     return response
 
 
@@ -195,11 +207,13 @@ def _add_own(app: Flask, server: ModelServer) -> None:
     def log() -> Response:
         return jsonify(server.log.entries())
 
-    @app.route("/_faults", methods=["GET", "POST"])
+    @app.route("/_faults", methods=["GET", "POST", "DELETE"])
     def faults() -> tuple[Response, int] | Response:
         if request.method == "POST":
             try:
                 server.faults.add(ModelFault.read(request.get_json()))
             except ValueError as error:
                 return jsonify({"error": str(error)}), 400
+        if request.method == "DELETE":
+            server.faults.clear()
         return jsonify(server.faults.waiting())

@@ -8,7 +8,8 @@ from typing import Any
 
 from integrations.agents.tools import BASH, EDIT, SEARCH
 from integrations.agents.verdict import verdict_spec
-from integrations.base import AgentTask, Entry, ToolResult, ToolSpec
+from integrations.base import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
+from integrations.errors import IntegrationError
 from integrations.values import Usage
 
 SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
@@ -27,7 +28,7 @@ FEATURE_BRIEF = BRIEF.replace(BUG_TITLE, "Balances as JSON for scripts")
 def task(**changes: Any) -> AgentTask:
     """A maker on the bug ticket, without tight limits."""
     facts: dict[str, Any] = {"model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
-    return AgentTask(**{**facts, "max_turns": 30, "max_cost_usd": 5.0, **changes})
+    return AgentTask(**{**facts, "max_turns": 30, **changes})
 
 
 class ListConversation:
@@ -37,6 +38,10 @@ class ListConversation:
         self.kept = list(entries)
         self.waiting: list[Entry] = []
         self.total = Usage()
+        self.share = 0.0
+        self.leaves: list[Grant | Refusal] = []
+        self.asked: list[tuple[Usage, Usage]] = []
+        self.failures: list[IntegrationError | None] = []
 
     def entries(self) -> list[Entry]:
         return list(self.kept)
@@ -49,9 +54,18 @@ class ListConversation:
         self.kept += taken
         return taken
 
-    def charge(self, usage: Usage) -> Usage:
+    def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
+        """What the test has laid out in `leaves`, then everything."""
+        self.asked.append((least, most))
+        return self.leaves.pop(0) if self.leaves else Grant(most.cost_usd, most.input_tokens + most.output_tokens)
+
+    def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
+        self.failures.append(failure)
         self.total = self.total.plus(usage)
         return self.total
+
+    def share_used(self) -> float:
+        return self.share
 
     def steer(self, words: str) -> None:
         """Somebody says something on the ticket."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic_api import AnthropicApi
-from integrations.base import AgentOutcome, Entry, ToolResult
+from integrations.base import AgentOutcome, Entry, Grant, Refusal, ToolResult
+from integrations.errors import HeldBack
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (
     BRIEF,
@@ -161,15 +162,50 @@ def test_a_final_result_is_the_outcome(runner: AnthropicApi) -> None:
     assert outcome and outcome.final and outcome.final["results"][0]["result"] == "pass"
 
 
-def test_the_budget_ends_a_run_before_the_next_call(runner: AnthropicApi, model: Model) -> None:
-    outcome = advance(runner, ListConversation(), max_cost_usd=0.000_001)
-    assert outcome and outcome.kind == "budget" and len(model.log()) == 1
+def test_a_refusal_ends_a_run_before_the_call(runner: AnthropicApi, model: Model) -> None:
+    conversation = ListConversation()
+    conversation.leaves = [Refusal("the run's budget of $0.00 is used up ($0.00 spent)")]
+    outcome = advance(runner, conversation)
+    assert outcome == AgentOutcome("budget", "the run's budget of $0.00 is used up ($0.00 spent)")
+    assert not model.log()
+
+
+def test_a_refusal_for_now_is_handed_on(runner: AnthropicApi, model: Model) -> None:
+    conversation = ListConversation()
+    conversation.leaves = [Refusal("later", 12.0)]
+    with pytest.raises(HeldBack, match="later") as caught:
+        advance(runner, conversation)
+    assert caught.value.retry_after == 12.0 and not model.log()
+
+
+def test_what_a_call_costs_is_less_than_what_was_asked_for(runner: AnthropicApi) -> None:
+    conversation = ListConversation()
+    advance(runner, conversation)
+    turns = [turn["usage"] for turn in conversation.of("turn")]
+    for turn, (least, most) in zip(turns, conversation.asked, strict=True):
+        assert turn["input_tokens"] <= most.input_tokens == least.input_tokens < 4 * turn["input_tokens"]
+        assert turn["cost_usd"] <= most.cost_usd and least.cost_usd < most.cost_usd
+
+
+def test_a_lowered_grant_shortens_the_reply_and_a_cut_one_ends_the_run(runner: AnthropicApi, model: Model) -> None:
+    conversation = ListConversation()
+    conversation.leaves = [Grant(0.0, 0, "the day's budget of $1.00 is used up ($0.99 spent)")]
+    outcome = advance(runner, conversation)
+    assert outcome == AgentOutcome("budget", "the day's budget of $1.00 is used up ($0.99 spent)")
+    assert [entry["result"]["stop_reason"] for entry in model.log()] == ["max_tokens"]
 
 
 def test_the_turn_cap_ends_a_run(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     outcome = advance(runner, conversation, max_turns=3)
     assert outcome and outcome.kind == "turns" and len(conversation.of("turn")) == 3
+
+
+def test_the_agent_is_told_once_that_a_limit_of_the_ledger_is_near(runner: AnthropicApi) -> None:
+    conversation = ListConversation()
+    conversation.share = 0.8
+    advance(runner, conversation)
+    assert ["limit is near" in note["text"] for note in conversation.of("note")] == [True]
 
 
 def test_the_agent_is_told_once_that_its_turns_run_out(runner: AnthropicApi) -> None:

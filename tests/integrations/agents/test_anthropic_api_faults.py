@@ -33,7 +33,7 @@ def advance(
 @pytest.mark.parametrize("kind", ["529", "429", "500"])
 def test_an_overloaded_model_is_unavailable_and_nothing_is_lost(runner: AnthropicApi, model: Model, kind: str) -> None:
     conversation = ListConversation()
-    model.misbehave(kind, times=3, seconds=0.1)
+    model.misbehave(kind, seconds=0.1)
     with pytest.raises(Unavailable):
         advance(runner, conversation)
     assert [entry.kind for entry in conversation.kept] == ["brief"]
@@ -42,7 +42,7 @@ def test_an_overloaded_model_is_unavailable_and_nothing_is_lost(runner: Anthropi
 
 
 def test_the_providers_wait_is_handed_on(runner: AnthropicApi, model: Model) -> None:
-    model.misbehave("429", times=3, seconds=0.25)
+    model.misbehave("429", seconds=0.25)
     with pytest.raises(Unavailable) as caught:
         advance(runner, ListConversation())
     assert caught.value.retry_after == 0.25
@@ -51,7 +51,7 @@ def test_the_providers_wait_is_handed_on(runner: AnthropicApi, model: Model) -> 
 def test_words_taken_before_a_failed_call_are_still_there(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     conversation.steer("hurry")
-    model.misbehave("529", times=3)
+    model.misbehave("529")
     with pytest.raises(Unavailable):
         advance(runner, conversation)
     assert conversation.of("steering") and not conversation.waiting

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from integrations.agents.messages import result_entry, turn_entry
@@ -85,26 +83,27 @@ def test_a_refusal_gives_the_models_reason() -> None:
     assert wanted == AgentOutcome("refused", "not this")
 
 
-@pytest.mark.parametrize(
-    ("spent", "made", "kind"),
-    [(0.0, 1, None), (0.99, 1, None), (1.0, 1, "budget"), (0.0, 4, None), (0.0, 5, "turns"), (2.0, 9, "budget")],
-)
-def test_limits(spent: float, made: int, kind: str | None) -> None:
-    limits: dict[str, Any] = {"max_cost_usd": 1.0, "max_turns": 5}
-    outcome = limit_reached(reply("end_turn") * made, task(**limits), spent)
+@pytest.mark.parametrize(("made", "kind"), [(4, None), (5, "turns"), (6, "turns")])
+def test_turns_are_limited(made: int, kind: str | None) -> None:
+    outcome = limit_reached(reply("end_turn") * made, task(max_turns=5))
     assert (outcome.kind if outcome else None) == kind
 
 
-def test_no_budget_means_no_call() -> None:
-    assert limit_reached([BRIEF], task(max_cost_usd=0.0), 0.0) is not None
+def test_no_turns_means_no_call() -> None:
+    assert limit_reached([BRIEF], task(max_turns=0)) == AgentOutcome("turns", "the run's 0 turns are used up")
 
 
-@pytest.mark.parametrize(("spent", "made", "near"), [(0.0, 0, False), (0.8, 0, True), (0.0, 7, False), (0.0, 8, True)])
-def test_the_agent_is_told_once_that_a_limit_is_near(spent: float, made: int, near: bool) -> None:
-    entries, limits = reply("end_turn") * made, task(max_cost_usd=1.0, max_turns=10)
-    note = wrap_up(entries, limits, spent)
+def test_a_reply_that_a_limit_has_cut_ends_the_run_by_that_limit() -> None:
+    turn = turn_entry("max_tokens", {}, 1, lowered="the run's budget is used up")
+    assert after_turn([BRIEF, block_text("I was about to"), turn]) == AgentOutcome("budget", turn.data["lowered"])
+
+
+@pytest.mark.parametrize(("share", "made", "near"), [(0.79, 0, False), (0.8, 0, True), (0.0, 7, False), (0.0, 8, True)])
+def test_the_agent_is_told_once_that_a_limit_is_near(share: float, made: int, near: bool) -> None:
+    entries, limits = reply("end_turn") * made, task(max_turns=10)
+    note = wrap_up(entries, limits, share)
     assert (note is not None) == near and turns(entries) == made
-    assert note is None or wrap_up([*entries, note], limits, spent) is None
+    assert note is None or wrap_up([*entries, note], limits, share) is None
 
 
 def test_a_mark_does_not_hide_the_last_turn() -> None:

@@ -93,7 +93,8 @@ class Story:
             conversation = self.runs.conversation(spec, lease)
             for entry in entries:
                 conversation.append(entry)
-            conversation.charge(usage or Usage())
+            conversation.reserve(Usage(), Usage())
+            conversation.settle(usage or Usage(), answered=True)
 
     def end(self, spec: RunSpec, outcome: Any = "done", summary: str = "") -> None:
         event = RunFinished(

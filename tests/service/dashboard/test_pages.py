@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from integrations.errors import Unauthorized
 from integrations.values import Usage
+from jobs.breaker import Breaker
 from jobs.loop import Stage
 from jobs.settings import Settings
 from service.dashboard import create_app
@@ -18,6 +20,14 @@ def test_an_empty_list_says_what_to_do(settings: Settings, story: Story) -> None
     teams = Settings(home=settings.home, redis_url=settings.redis_url, teams={"ENG": {"repository": "acme/shop"}})
     page = create_app(teams).test_client().get("/").text
     assert "team <strong>ENG</strong> to the column <strong>Agent</strong>" in page
+
+
+def test_a_model_that_takes_no_calls_is_said_above_the_list(client: FlaskClient, story: Story) -> None:
+    assert client.get("/api/loops").get_json()["notices"] == []
+    Breaker(story.redis).failed("r1", Unauthorized("<b>invalid</b> x-api-key"))
+    (sentence,) = client.get("/api/loops").get_json()["notices"]
+    assert sentence.startswith("The model takes no calls since ") and "none has failed" in sentence
+    assert "&lt;b&gt;invalid&lt;/b&gt; x-api-key" in client.get("/").text
 
 
 def test_the_list_shows_each_loop_with_its_links(client: FlaskClient, story: Story) -> None:

@@ -1,0 +1,138 @@
+"""How far eight runs at once overrun each cap, what a long outage costs, and what reserve and settle cost.
+
+Run by hand: `python -m tests.benchmarks.bench_budget [rounds]`. Real Redis as the supervisor starts it (every write on
+disk before its answer), the model's stand-in over HTTP with 50 ms a reply, eight threads. Prints one line of JSON for
+each scope (US dollars; an overrun below zero is none), one for ten minutes of 529, and one with microseconds against a
+bare round trip of the same Redis; ends with 1 when a promise is broken.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from jobs import keys
+from jobs.connection import connect
+from jobs.runs import Runs
+from jobs.settings import Settings
+from service import embedded_redis
+from tests.jobs.books import AMPLE, NOON, at_work, call, spec_of
+from tests.jobs.model_runs import Model, model_at, use_up
+from tests.jobs.test_outages import RUNS, Fleet
+
+CAPS = {"run": 0.016, "ticket": 0.25, "day": 0.25}
+
+
+def overrun(redis: Redis, home: Path, scope: str, unit: str) -> dict[str, Any]:
+    """Eight threads of runs until each is refused; what the provider billed against the cap."""
+    redis.flushall()
+    with model_at(home, latency=0.05) as model:
+        price = 1_000_000 if unit == "tokens" else 1
+        cap = int(CAPS[scope] * price / 4) if unit == "tokens" else CAPS[scope]
+        caps = AMPLE.model_copy(update={f"{scope}_{unit}": cap})
+        with ThreadPoolExecutor(8) as pool:
+            tickets = [f"t{n}" if scope == "day" else "t" for n in range(8)]
+            list(pool.map(lambda n: use_up(redis, model, f"r{n}", tickets[n], caps), range(8)))
+        sums = _billed(redis, model, unit, scope)
+        most = max(sums)
+        calls = len(model.bills())
+        one = max(_each(model, unit))
+    return {
+        "scope": scope, "unit": unit, "cap": cap, "billed": round(most, 6), "overrun": round(most - cap, 6),
+        "one_call": round(one, 6), "calls": calls, "used": round(most / cap, 3),
+    }  # fmt: skip
+
+
+def _each(model: Model, unit: str) -> list[float]:
+    if unit == "usd":
+        return model.bills()
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+    return [float(sum(e["result"]["usage"][n] for n in names)) for e in model.log() if "usage" in e["result"]]
+
+
+def _billed(redis: Redis, model: Model, unit: str, scope: str) -> list[float]:
+    """By the provider's own log; for single runs by the ledger, whose sum the provider's log has to confirm."""
+    each = _each(model, unit)
+    if scope != "run":
+        return [sum(each)]
+    runs = Runs(redis)
+    usages = [runs.usage(run_id) for run_id in runs.of("t")]
+    booked = [u.cost_usd if unit == "usd" else float(u.input_tokens + u.output_tokens) for u in usages]
+    assert abs(sum(booked) - sum(each)) < 1e-4, (sum(booked), sum(each))
+    return booked
+
+
+def outage(redis: Redis, home: Path) -> dict[str, Any]:
+    """Ten minutes of 529 for eight runs, by a clock that is turned."""
+    redis.flushall()
+    with model_at(home) as model:
+        fleet = Fleet(redis, model)
+        model.misbehave("529")
+        ends = fleet.until_done(mended_at=NOON + 600)
+        return {
+            "outage_seconds": 600, "runs": RUNS, "calls_refused": fleet.refusals(),
+            "runs_done": sum(end.kind == "done" for end in ends),
+            "runs_failed": sum(end.kind != "done" for end in ends),
+            "last_done_after": round(fleet.clock.now - NOON, 1),
+        }  # fmt: skip
+
+
+def price(redis: Redis, rounds: int) -> dict[str, float]:
+    """Median microseconds, measured in turns on the same connection."""
+    redis.flushall()
+    with at_work(redis, spec_of()) as talk:
+
+        def booked() -> None:
+            talk.reserve(call(0.0001), call(0.0001))
+            talk.settle(call(0.0001), answered=True)
+
+        acts: dict[str, Callable[[], object]] = {
+            "bare_read": lambda: redis.get("x"),
+            "bare_write": lambda: redis.set("x", 1),
+            "reserve_and_settle": booked,
+        }
+        found: dict[str, list[float]] = {name: [] for name in acts}
+        for _ in range(rounds):
+            for name, act in acts.items():
+                began = time.perf_counter()
+                act()
+                found[name].append((time.perf_counter() - began) * 1e6)
+    medians = {f"{name}_us": round(statistics.median(times), 1) for name, times in found.items()}
+    ratio = medians["reserve_and_settle_us"] / (2 * medians["bare_write_us"])
+    return medians | {"against_two_bare_writes": round(ratio, 2)}
+
+
+def main(rounds: int) -> int:
+    """Everything, on a Redis of its own."""
+    with tempfile.TemporaryDirectory(prefix="bench-budget-") as folder:
+        settings = Settings(home=Path(folder) / "home")
+        settings.home.mkdir()
+        with (settings.home / "redis.log").open("wb") as log:
+            process = embedded_redis.start(settings.redis_socket, log)
+        with process, connect(settings) as redis:
+            embedded_redis.wait_for(redis, process)
+            lines: list[dict[str, Any]] = []
+            for scope in CAPS:
+                for unit in ("usd", "tokens"):
+                    lines.append(overrun(redis, Path(folder) / f"{scope}-{unit}", scope, unit))
+                    print(json.dumps(lines[-1]), flush=True)  # noqa: T201
+            away = outage(redis, Path(folder) / "outage")
+            print(json.dumps(away))  # noqa: T201
+            print(json.dumps(price(redis, rounds)))  # noqa: T201
+            redis.delete(keys.RUNS)
+            process.terminate()
+    kept = all(line["overrun"] <= line["one_call"] for line in lines)
+    return 0 if kept and away["calls_refused"] <= 20 and away["runs_failed"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

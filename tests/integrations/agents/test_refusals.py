@@ -1,0 +1,77 @@
+"""What a failed call means: pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from anthropic import APIConnectionError, APIStatusError, APITimeoutError
+
+from integrations.agents.refusals import may_be_billed, translated, wait_until_reset
+from integrations.errors import Rejected, Unauthorized, Unavailable
+
+NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
+REQUEST = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
+PREFIX = "anthropic-ratelimit-"
+
+
+def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIStatusError:
+    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": words}}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return APIStatusError(words, response=httpx2.Response(code, request=REQUEST, headers=given), body=body)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (status(401), Unauthorized),
+        (status(402), Unauthorized),
+        (status(403), Unauthorized),
+        (status(200, "authentication_error"), Unauthorized),
+        (status(400, "invalid_request_error", "Your credit balance is too low"), Unauthorized),
+        (status(400, "invalid_request_error", "max_tokens: too large"), Rejected),
+        (status(404, "not_found_error"), Rejected),
+        (status(408), Unavailable),
+        (status(500, "api_error"), Unavailable),
+        (status(529, "overloaded_error"), Unavailable),
+        (status(200, "overloaded_error"), Unavailable),
+        (APITimeoutError(request=REQUEST), Unavailable),
+        (APIConnectionError(request=REQUEST), Unavailable),
+        (ValueError("no JSON"), Unavailable),
+    ],
+)
+def test_each_failure_has_one_meaning(error: Exception, kind: type[Exception]) -> None:
+    assert type(translated(error)) is kind
+
+
+def test_the_wait_is_the_one_that_the_provider_names() -> None:
+    found = translated(status(429, retry_after="17"))
+    assert isinstance(found, Unavailable) and found.retry_after == 17
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"tokens-reset": "2026-11-25T12:01:00Z"}, 60),
+        ({"tokens-reset": "2026-11-25T12:01:00Z", "tokens-remaining": "0", "requests-reset": "2026-11-25T13:00:00Z",
+          "requests-remaining": "40"}, 60),
+        ({"tokens-reset": "2026-11-25T12:01:00Z", "requests-reset": "2026-11-25T12:02:00Z"}, 120),
+        ({"unified-reset": "1795608030"}, 30),
+        ({"tokens-reset": "2026-11-25T11:00:00Z"}, 1),
+        ({"tokens-reset": "soon"}, None),
+    ],
+)  # fmt: skip
+def test_quotas_name_when_they_are_there_again(headers: dict[str, str], wait: float | None) -> None:
+    assert wait_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
+
+
+@pytest.mark.parametrize(
+    ("cause", "billed"),
+    [(httpx2.ConnectError("x"), False), (httpx2.ConnectTimeout("x"), False), (httpx2.ReadTimeout("x"), True)],
+)
+def test_only_what_was_sent_may_be_billed(cause: Exception, billed: bool) -> None:
+    error = APIConnectionError(request=REQUEST)
+    error.__cause__ = cause
+    assert may_be_billed(error) is billed and not may_be_billed(status(529))
