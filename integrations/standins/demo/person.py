@@ -22,6 +22,10 @@ query Board($team: String!) {
 }
 """
 _MOVE = "mutation Move($id: String!, $state: String!) { issueUpdate(id: $id, input: { stateId: $state }) { success } }"
+_WRITE = (
+    "mutation Write($id: String!, $title: String!, $text: String!) "
+    "{ issueUpdate(id: $id, input: { title: $title, description: $text }) { success } }"
+)
 _DELETE = "mutation Delete($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = (
     "mutation Say($id: String!, $body: String!) { commentCreate(input: { issueId: $id, body: $body }) { success } }"
@@ -58,6 +62,10 @@ class Ana:
     def say(self, identifier: str, body: str) -> None:
         """Comment on a ticket."""
         self._graphql(_COMMENT, id=identifier, body=body)
+
+    def write(self, identifier: str, title: str, description: str) -> None:
+        """Give a ticket other words."""
+        self._graphql(_WRITE, id=identifier, title=title, text=description)
 
     def react(self, comment_id: str, emoji: str = "+1") -> None:
         """Put an emoji on a comment."""

@@ -1,0 +1,29 @@
+"""Every scenario, played once: the right end, the right words, nothing done that is not, nobody honest stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.dishonest.plays import ALL
+from tests.dishonest.rules import problems
+from tests.dishonest.scenario import Scenario
+from tests.dishonest.stage import play
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name.replace(" ", "_"))
+def test_it_ends_as_it_must(scenario: Scenario, redis: Redis, tmp_path: Path) -> None:
+    outcome = play(scenario, redis, tmp_path)
+
+    assert not list(problems(outcome)), outcome.text
+
+
+def test_there_are_as_many_as_promised() -> None:
+    assert sum(not scenario.honest for scenario in ALL) >= 30
+    assert sum(scenario.honest for scenario in ALL) >= 15
+
+
+def test_names_tell_them_apart() -> None:
+    assert len({scenario.name for scenario in ALL}) == len(ALL)
