@@ -35,6 +35,11 @@ class Evidence(Value):
         return len({code == 0 for code in self.exit_codes}) > 1
 
     @property
+    def needs_a_yes(self) -> bool:
+        """Red with the base branch's tests and configuration, green with the change's own: a person has to decide."""
+        return self.own == 0 and self.exit_code != 0 and not self.flaky
+
+    @property
     def passed(self) -> bool:
         """Exit code 0, every time it was run at this commit."""
         return self.exit_code == 0 and not self.flaky

@@ -7,7 +7,6 @@ board.
 from __future__ import annotations
 
 from jobs.messages.calls import (
-    TAMPERINGS,
     approve_again_reason,
     budget_reason,
     could_not_work_reason,
@@ -66,7 +65,7 @@ from jobs.messages.talk import (
     unchecked_description,
     unknown_command_message,
 )
-from jobs.messages.text import money_message, state_message
+from jobs.messages.text import TAMPERINGS, money_message, state_message
 from jobs.messages.verdict import (
     STATUS_CONTEXT,
     merged_message,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from integrations.results import RunRole, Tampering, TamperKind
+from integrations.results import RunRole, Tampering
 from jobs.loop import EscalationClass, Loop
-from jobs.messages.text import fenced, inline, money_message
+from jobs.messages.text import fenced, inline, money_message, shown_tampering
 
 
 def put_aside_reason(item: str, fault: str, letter_id: str) -> str:
@@ -46,19 +46,6 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "spinning": "The same ideas come back: what is missing is knowledge that is not in the repository.",
     "tamper": "Either the ticket needs these tests or checks changed, or they were bent to make it pass.",
 }
-TAMPERINGS: dict[TamperKind, str] = {
-    "test_changed": "test changed",
-    "test_removed": "test removed",
-    "test_skipped": "test skipped",
-    "assertion_weakened": "assertion weakened",
-    "test_configuration": "test configuration",
-    "ci": "CI configuration",
-    "lint_or_types": "lint or type rules",
-    "check_command": "check command",
-    "snapshot": "snapshot changed",
-    "exit_trick": "ends before the checks",
-    "monkeypatch": "replaces what is tested",
-}
 _HINT = "`/retry <hint>` starts another attempt with your hint; the work so far is kept"
 _MONEY = "`/budget +3` adds three dollars and goes on"
 _OVER = "`/takeover` leaves the branch to you"
@@ -81,7 +68,7 @@ def escalation_message(loop: Loop) -> str:
     failing = [e for e in loop.evidence if not e.passed][:3]
     parts = [f"**Needs you: {_CLASSES[kind]}.** {inline(loop.reason)}", "Tried:\n" + _tried(loop)]
     if kind == "tamper":
-        parts.append("Changed:\n" + "\n".join(f"- {_tampering(t)}" for t in loop.tampering[:12]))
+        parts.append("Changed:\n" + "\n".join(f"- {shown_tampering(t)}" for t in loop.tampering[:12]))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
     parts.append(f"My best guess: {_HYPOTHESES[kind]}")
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
@@ -91,11 +78,6 @@ def escalation_message(loop: Loop) -> str:
 
 def _tried(loop: Loop) -> str:
     return "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
-
-
-def _tampering(found: Tampering) -> str:
-    place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
-    return f"{place}: {TAMPERINGS[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
 
 
 def reminder_message(loop: Loop) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.results import Evidence
+from integrations.results import Evidence, Tampering, TamperKind
 from jobs.loop import Contract, Loop, Stage
 
 MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
@@ -46,8 +46,31 @@ def shown_evidence(e: Evidence) -> str:
     ending = f"exit {e.exit_code} in {e.seconds:.1f} s"
     if e.flaky:
         ending = "flaky, ended with " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
+    elif e.needs_a_yes:
+        ending += " with the tests of the base branch, exit 0 with the change's own"
     before = f", exit {e.before} without the change" if e.before is not None else ""
     return f"`{e.command}` → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
+
+
+TAMPERINGS: dict[TamperKind, str] = {
+    "test_changed": "test changed",
+    "test_removed": "test removed",
+    "test_skipped": "test skipped",
+    "assertion_weakened": "assertion weakened",
+    "test_configuration": "test configuration",
+    "ci": "CI configuration",
+    "lint_or_types": "lint or type rules",
+    "check_command": "check command",
+    "snapshot": "snapshot changed",
+    "exit_trick": "ends before the checks",
+    "monkeypatch": "replaces what is tested",
+}
+
+
+def shown_tampering(found: Tampering) -> str:
+    """One place of the change that needs a person's yes."""
+    place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
+    return f"{place}: {TAMPERINGS[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
 
 
 def inline(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.results import CriterionResult, Finding
 from jobs.loop import Contract, Loop
-from jobs.messages.text import MARKS, inline, money_message, quiet, shown_evidence, state_message
+from jobs.messages.text import MARKS, inline, money_message, quiet, shown_evidence, shown_tampering, state_message
 
 STATUS_CONTEXT = "loopline/verdict"
 
@@ -20,6 +20,7 @@ def verdict_message(loop: Loop) -> str:
                 f"only read, against commands that Loopline ran itself. Pull request: {loop.pull_request_url}"
             ),
             _results(loop.contract, loop.verdict.results),
+            *_accepted(loop, "Changes of tests or checks that a person has accepted:\n"),
             "Not checked:\n" + _not_checked(loop),
             f"Spent: {money_message(loop)}. Answer `/approve` and `/merge`, or `/changes <what>`.",
         ]
@@ -40,6 +41,10 @@ def _not_checked(loop: Loop) -> str:
     return "\n".join(f"- {inline(line)}" for line in loop.verdict.not_checked) or "- nothing was named"
 
 
+def _accepted(loop: Loop, heading: str) -> list[str]:
+    return [heading + "\n".join(f"- {shown_tampering(t)}" for t in loop.tampering[:12])] if loop.tampering else []
+
+
 def pull_request_title(loop: Loop) -> str:
     """Linear recognises the identifier in a title."""
     return f"{loop.identifier}: {inline(loop.ticket.title)}"[:250]
@@ -55,6 +60,7 @@ def pull_request_body(loop: Loop) -> str:
             f"## Contract `{loop.contract.digest}`, checked at `{loop.head_sha[:7]}`\n\n"
             + _results(loop.contract, loop.verdict.results),
             "## Evidence\n\n" + "\n".join(f"- {shown_evidence(e)}" for e in loop.evidence),
+            *_accepted(loop, "## Changed tests and checks, accepted by a person\n\n"),
             "## Not checked\n\n" + _not_checked(loop),
             *_findings(loop),
             f"[{loop.identifier}]({loop.ticket.url}) · {loop.iteration} iterations · {money_message(loop)}",

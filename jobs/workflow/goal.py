@@ -75,7 +75,7 @@ def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> De
 
 
 def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    failing = [e for e in event.evidence if not e.passed]
+    failing = [e for e in event.evidence if not (e.passed or e.needs_a_yes)]
     reverted = event.tree in loop.trees[:-1] and event.tree != loop.trees[-1]
     found = {
         "evidence": event.evidence,

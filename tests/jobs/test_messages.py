@@ -55,6 +55,7 @@ DONE = MAKING.model_copy(
     }
 )  # fmt: skip
 FLAKY = PASSED.model_copy(update={"exit_codes": (1, 0), "before": 1})
+BENT = FAILED.model_copy(update={"own": 0})
 TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 BEFORE = Attempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
 CALLED = [
@@ -100,7 +101,9 @@ SHOWN = {
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [m.pull_request_body(DONE.model_copy(update={"evidence": (PASSED, FLAKY)}))],
+    "pull_request_body": [
+        m.pull_request_body(DONE.model_copy(update={"evidence": (PASSED, FLAKY, BENT), "tampering": TAMPERING}))
+    ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [m.escalation_message(loop) for loop in CALLED],
     "reminder_message": [m.reminder_message(STUCK)],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.results import CriterionResult, Finding, Judgement, Plan, Verdict
+from integrations.results import CriterionResult, Finding, Judgement, Plan, Tampering, Verdict
 from integrations.values import Usage
 from jobs.commands import PostComment, RunSpec, StartRun
 from jobs.loop import Loop, Stage
@@ -74,6 +74,20 @@ def test_a_judge_who_cannot_work_decides_nothing(
     judging = at(making, "judge")
 
     assert started(decide(judging, finished(judging, **fields), policy)).role == "checker"
+
+
+def test_what_is_green_only_with_its_own_tests_goes_on_to_a_persons_yes(making: Loop, policy: ServicePolicy) -> None:
+    gating = at(making, "gate")
+    bent = evidence(1).model_copy(update={"own": 0})
+    found = (Tampering(kind="test_changed", path="tests/test_login.py"),)
+
+    judging = decide(gating, finished(gating, evidence=(bent,), tampering=found), policy).loop
+    checking = decide(judging, finished(judging, judgement=Judgement(done=True)), policy).loop
+    asked = decide(checking, finished(checking, verdict=passing()), policy).loop
+
+    assert (judging.stage, checking.stage, asked.stage) == (Stage.JUDGING, Stage.CHECKING, Stage.NEEDS_HUMAN)
+    assert asked.escalation
+    assert asked.escalation.kind == "tamper"
 
 
 def test_files_left_behind_send_the_maker_back(making: Loop, policy: ServicePolicy) -> None:
