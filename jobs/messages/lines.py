@@ -22,7 +22,13 @@ def said_more_line() -> str:
 
 def gate_failed_line(failing: list[Evidence]) -> str:
     """What the gate said."""
-    return "the gate failed: " + ", ".join(f"`{e.command}` exit {e.exit_code}" for e in failing[:4])
+    line = "the gate failed: " + ", ".join(f"`{e.command}` exit {e.exit_code}" for e in failing[:4])
+    if not any(e.needs_a_yes for e in failing):
+        return line
+    return (
+        f"{line}; with the change's own tests and configuration it passes, so mend the code, or end again as it is if the "
+        "ticket asks for other expectations: a person will be asked"
+    )
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:

@@ -75,7 +75,8 @@ def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> De
 
 
 def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    failing = [e for e in event.evidence if not (e.passed or e.needs_a_yes)]
+    failing = [e for e in event.evidence if not e.passed]
+    insists = _fingerprint(failing) in loop.failing and all(e.needs_a_yes for e in failing)
     reverted = event.tree in loop.trees[:-1] and event.tree != loop.trees[-1]
     found = {
         "evidence": event.evidence,
@@ -86,6 +87,8 @@ def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Dec
     loop = loop.model_copy(update=found)
     if reverted:
         return _next_attempt(loop, reverted_line(), event.at, policy, spun=True)
+    if failing and insists:
+        return start_run(loop, "judge", event.at, policy)  # it has been told, so a person has to decide
     if failing and _same_failures(loop):
         line = same_failures_line(failing, loop.policy.loop.spinning.same_failures)
         return _next_attempt(loop, line, event.at, policy, spun=True)

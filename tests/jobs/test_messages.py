@@ -149,7 +149,7 @@ SHOWN = {
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "said_more_line": [m.said_more_line()],
     "publishing_message": [m.publishing_message()],
-    "gate_failed_line": [m.gate_failed_line([FAILED])],
+    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([BENT])],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
     ],

@@ -76,16 +76,21 @@ def test_a_judge_who_cannot_work_decides_nothing(
     assert started(decide(judging, finished(judging, **fields), policy)).role == "checker"
 
 
-def test_what_is_green_only_with_its_own_tests_goes_on_to_a_persons_yes(making: Loop, policy: ServicePolicy) -> None:
-    gating = at(making, "gate")
+def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_person(
+    making: Loop, policy: ServicePolicy
+) -> None:
     bent = evidence(1).model_copy(update={"own": 0})
     found = (Tampering(kind="test_changed", path="tests/test_login.py"),)
+    gating = at(making, "gate")
 
-    judging = decide(gating, finished(gating, evidence=(bent,), tampering=found), policy).loop
+    told = decide(gating, finished(gating, evidence=(bent,), tampering=found), policy).loop
+    insisting = at(told, "gate")
+    judging = decide(insisting, finished(insisting, evidence=(bent,), tampering=found), policy).loop
     checking = decide(judging, finished(judging, judgement=Judgement(done=True)), policy).loop
     asked = decide(checking, finished(checking, verdict=passing()), policy).loop
 
-    assert (judging.stage, checking.stage, asked.stage) == (Stage.JUDGING, Stage.CHECKING, Stage.NEEDS_HUMAN)
+    assert (told.stage, judging.stage, checking.stage) == (Stage.MAKING, Stage.JUDGING, Stage.CHECKING)
+    assert "a person will be asked" in told.tried[-1]
     assert asked.escalation
     assert asked.escalation.kind == "tamper"
 
