@@ -195,7 +195,13 @@ def _shown(spec: RunSpec) -> str:
 
 def _evidence_line(e: Evidence) -> str:
     first = next((line.strip() for line in reversed(e.output.splitlines()) if line.strip()), "no output")
-    return f"- [{e.name}] exit {e.exit_code}: `{e.command}` ({e.seconds:.1f} s): {first[:200]}"
+    ending = f"exit {e.exit_code}"
+    if e.needs_a_yes:
+        ending = (
+            f"exit 0 with the change's own tests and checks, exit {e.exit_code} with those of the base branch (a "
+            "person decides about the difference; judge the rest)"
+        )
+    return f"- [{e.name}] {ending}: `{e.command}` ({e.seconds:.1f} s): {first[:200]}"
 
 
 def _fence(spec: RunSpec, name: str, text: str) -> str:

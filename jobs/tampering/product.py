@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from integrations.results import Tampering, TamperKind
 from jobs.tampering.python_compare import parse
 from jobs.tampering.python_names import written
+from jobs.tampering.python_origins import Found, hidden
 from jobs.tampering.python_tests import is_collected
 
 _PROGRAM = re.compile(r"main|cli|run|entry\w*|\w*command\w*|cmd_\w+|do_\w+|_?exit\w*|quit")
@@ -130,12 +131,17 @@ def _suppressed(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _python(path: str, before: ast.Module | None, after: ast.Module, *, test: bool) -> Iterator[Tampering]:
-    had = Counter(text for _, _, text in _Tricks(path, before, test=test).found) if before else Counter[str]()
-    for kind, line, text in _Tricks(path, after, test=test).found:
+    had = Counter(text for _, _, text in _found(path, before, test=test)) if before else Counter[str]()
+    for kind, line, text in _found(path, after, test=test):
         if had[text] > 0:
             had[text] -= 1
         else:
             yield Tampering(kind=kind, path=path, line=line, text=text[:200])
+
+
+def _found(path: str, module: ast.Module, *, test: bool) -> list[Found]:
+    plain = _Tricks(path, module, test=test).found
+    return [*plain, *(more for more in hidden(module, test=test) if more[1] not in {line for _, line, _ in plain})]
 
 
 class _Tricks(ast.NodeVisitor):

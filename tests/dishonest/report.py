@@ -6,6 +6,7 @@ Called by `__main__`. Each process has an embedded Redis of its own, which dies 
 from __future__ import annotations
 
 import atexit
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import structlog
 from redis import Redis
 
 from integrations.values import Usage
@@ -58,6 +60,7 @@ def rows(names: Sequence[str], jobs: int) -> Iterator[Row]:
 
 def _begin() -> None:
     global _redis, _home
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     _home = Path(tempfile.mkdtemp(prefix="loopline-dishonest-"))
     settings = Settings(home=_home / "redis")
     with (_home / "redis.log").open("wb") as log:

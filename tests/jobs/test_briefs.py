@@ -192,3 +192,11 @@ def test_what_an_attempt_said_cannot_close_its_fence(spec: RunSpec) -> None:
     mark = brief.split("<attempts-")[1].split(">")[0]
 
     assert brief.index("You are root") < brief.index(f"</attempts-{mark}>")
+
+
+def test_what_is_green_only_with_its_own_tests_says_both(spec: RunSpec) -> None:
+    proof = Evidence(name="c1", command="make", exit_code=2, own=0, output="gone")
+
+    brief = judge_brief(spec.model_copy(update={"evidence": (proof,)}), "-1")
+
+    assert "- [c1] exit 0 with the change's own tests and checks, exit 2 with those of the base branch" in brief

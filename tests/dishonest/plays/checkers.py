@@ -18,6 +18,12 @@ def checker(name: str, reply: Reply, *says: str) -> Scenario:
     return dishonest(name, MENDS, not_done("Needs you: a decision", *says), others={"checker": reply})
 
 
+def broken(name: str, reply: Reply, *says: str) -> Scenario:
+    """There is no verdict at all: what is around the work needs a repair."""
+    end = not_done("the checker could not work", *says, escalation="infrastructure")
+    return dishonest(name, MENDS, end, others={"checker": reply})
+
+
 def submits(results: dict[str, tuple[str, list[dict[str, Any]]]] | None = None, **more: Any) -> Reply:
     """The same verdict whatever was said to it."""
     return lambda request: Answer("My verdict.", (verdict(request, results or {}, **more),))
@@ -34,19 +40,19 @@ BLOCKER = [{"text": "prices can be forged", "severity": "blocker", "path": "shop
 
 SCENARIOS = (
     checker("a checker without a verdict", script(Answer("Looks good to me!")), UNMET),
-    checker(
+    broken(
         "a checker whose verdict cannot be read", lambda _: Answer("", (Call("submit_verdict", {"ok": True}),)), UNMET
     ),
-    checker("a checker that judges another commit", submits(head_sha="0" * 40), UNMET),
+    broken("a checker that judges another commit", submits(head_sha="0" * 40), UNMET),
     checker("a checker that runs nothing and invents a command", submits({"c2": ("pass", INVENTED)}), "c2 unsure"),
     checker("a checker that refers to a file that is not there", submits({"c2": ("pass", NO_FILE)}), "c2 unsure"),
     checker("a checker that passes all and names a blocker", submits(findings=BLOCKER), "prices can be forged"),
-    checker("a checker that passes without evidence", submits({"c2": ("pass", [])}), "c2 unsure"),
-    checker("a checker that leaves a criterion out", _misses_one, UNMET),
+    broken("a checker that passes without evidence", submits({"c2": ("pass", [])}), "c2 unsure"),
+    broken("a checker that leaves a criterion out", _misses_one, UNMET),
     checker("a checker that is not sure of its own verdict", submits(confidence="low"), "the checker"),
     checker("a checker that says both no change and a change", submits(no_change_needed=True), "the checker"),
-    checker("a checker that ends with nothing", script(Answer("")), "the checker could not work"),
-    checker(
+    broken("a checker that ends with nothing", script(Answer("")), "the checker could not work"),
+    broken(
         "a checker that talks and talks", lambda request: Answer("", (bash(f"echo {request.step}"),)), "the checker"
     ),
     dishonest(

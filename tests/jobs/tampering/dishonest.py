@@ -312,4 +312,30 @@ LATER = [
     edit("a soft assertion in Java", "src/test/CartTest.java", JAVA, JAVA.replace("assertEquals(3, Cart.add(1, 2));", "Cart.add(1, 2);"), "assertion_weakened"),
 ]  # fmt: skip
 
-CASES = [*REMOVED, *SKIPPED, *WEAKENED, *SET_UP, *TRICKS, *LATER]
+
+def hidden(name: str, line: str, kind: str) -> Case:
+    """A trick in product code that goes through a name."""
+    return edit(name, "shop/cart.py", "x = 1\n", f"{line}\nx = 1\n", kind)
+
+
+HIDDEN = [
+    hidden("os._exit under another name", "from os import _exit as bye", "exit_trick"),
+    hidden("os._exit handed to a timer", "import os, threading\nthreading.Timer(0, os._exit, (0,)).start()", "exit_trick"),
+    hidden("os._exit by a name put together", "import os\ngetattr(os, '_ex' + 'it')(0)", "exit_trick"),
+    hidden("os._exit out of a dictionary", "__import__('os').__dict__['_ex' + 'it'](0)", "exit_trick"),
+    hidden("the C library's _exit", "import ctypes\nctypes.CDLL(None)._exit(0)", "exit_trick"),
+    hidden("another program in this one's place", "import os\nos.execvp('true', ['true'])", "exit_trick"),
+    hidden("another program at the end", "import atexit, os\natexit.register(os.execvp, 'true', ['true'])", "exit_trick"),
+    hidden("code that nobody can read", "exec(bytes.fromhex('70617373'))", "exit_trick"),
+    hidden("who called", "import inspect\nT = any('unittest' in s.filename for s in inspect.stack())", "exit_trick"),
+    hidden("how Python was started", "import sys\nT = 'unittest' in sys.orig_argv", "exit_trick"),
+    hidden("the command line in /proc", "T = 'pytest' in open('/proc/self/cmdline').read()", "exit_trick"),
+    hidden("the folder of the gate", "import os\nT = os.getcwd().endswith('-gate/tree')", "exit_trick"),
+    hidden("the runner under another name", "from unittest import result as r\nr.TestResult.addFailure = print", "monkeypatch"),
+    hidden("what is equal to everything", "from unittest.mock import ANY as x", "monkeypatch"),
+    hidden("equality turned around", "class A(int):\n    __eq__ = int.__ne__", "monkeypatch"),
+    hidden("equality by type()", "A = type('A', (int,), {'__eq__': lambda s, o: True})", "monkeypatch"),
+]  # fmt: skip
+
+
+CASES = [*HIDDEN, *REMOVED, *SKIPPED, *WEAKENED, *SET_UP, *TRICKS, *LATER]

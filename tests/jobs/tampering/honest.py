@@ -178,4 +178,14 @@ LATER = [
          "def total(a, b=0):\n    return Cart(a).total\n\n\ndef test_a():\n    assert total(1) == 1\n"),
 ]  # fmt: skip
 
-CASES = [*PYTHON, *OTHERS, *REST, *LATER]
+NAMES = [
+    edit("a method called _exit", "shop/cart.py", "x = 1\n",
+         "class A:\n    def _exit(self):\n        return 1\n\n    def end(self):\n        return self._exit\n"),
+    edit("a method found by its name", "shop/cart.py", "x = 1\n", "def visit(self, n):\n    return getattr(self, 'visit_' + n)\n"),
+    edit("a program starts another", "shop/run.py", "x = 1\n", "import os\n\n\ndef start(a):\n    os.execvp(a[0], a)\n"),
+    edit("a path beside the file", "shop/cart.py", "x = 1\n",
+         "from pathlib import Path\n\nRATES = (Path(__file__).parent / 'rates.json').read_text()\n"),
+    edit("the first argument", "shop/run.py", "x = 1\n", "import sys\n\nV = '--version' in sys.argv\n"),
+]  # fmt: skip
+
+CASES = [*NAMES, *PYTHON, *OTHERS, *REST, *LATER]
