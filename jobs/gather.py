@@ -49,9 +49,7 @@ def gather(event: Event, world: World) -> Event | None:
         case PullRequestCommented():
             return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})
         case BranchPushed():
-            return event.model_copy(
-                update={"head_sha": world.code_host.branch_head(event.repository, event.branch) or ""}
-            )
+            return _push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _pull_request(event, world)
         case _:
@@ -103,6 +101,12 @@ def _review(event: ReviewSubmitted, world: World) -> Event | None:
     shown = {"state": review.state, "body": review.body, "comments": review.comments}
     shown |= {"head_sha": review.head_sha or event.head_sha}
     return event.model_copy(update={**shown, "author": _steerer(event.author, event.repository, world)})
+
+
+def _push(event: BranchPushed, world: World) -> Event | None:
+    """None where the branch has moved on: a later push has an event and a time of its own."""
+    head = world.code_host.branch_head(event.repository, event.branch) or ""
+    return event if event.head_sha == head else None
 
 
 def _steerer(author: Person | None, repository: str, world: World) -> Person | None:

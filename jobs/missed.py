@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from integrations.base import Comment, Review
-from integrations.events import ReviewSubmitted, TicketCommented
+from integrations.base import Comment, PullRequest, Review
+from integrations.events import BranchPushed, PullRequestClosed, PullRequestMerged, ReviewSubmitted, TicketCommented
 from integrations.values import Person
-from jobs.loop import Loop
+from jobs.loop import OPEN, Loop
 
 LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing is read twice
 
@@ -53,6 +53,18 @@ def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmi
         for review in reviews
         if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested", "dismissed")
     ]
+
+
+def changed(
+    loop: Loop, now: PullRequest
+) -> type[PullRequestMerged] | type[PullRequestClosed] | type[BranchPushed] | None:
+    """What happened to the loop's pull request, None for nothing. One that was closed before its ticket was taken up
+    again does not end the new work."""
+    if now.merged:
+        return PullRequestMerged
+    if now.state != "open":
+        return PullRequestClosed if loop.stage in OPEN else None
+    return None if now.head_sha in {loop.head_sha, loop.pushed_sha} else BranchPushed
 
 
 def written_at(comment: Comment) -> float:

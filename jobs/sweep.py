@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Unavailable
-from integrations.events import Event, PullRequestClosed, PullRequestMerged, TicketMoved
+from integrations.events import Event, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
 from jobs.failpoints import fail
 from jobs.gather import is_moving
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import said, unseen
+from jobs.missed import changed, said, unseen
 from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
 from jobs.workflow.hand_over import left, waits_for_us
@@ -97,23 +97,22 @@ def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
 
 
 def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
-    """Pull requests that were merged, or closed under review, without us hearing of it. One that was closed before its
-    ticket was taken up again does not end the new work."""
+    """What happened to pull requests without us hearing of it."""
     for loop in loops.values():
         if loop.ticket.team != name or loop.stage not in OPEN | AT_WORK or not loop.number:
             continue
         now = world.code_host.fetch_pull_request(loop.repository, loop.number)
-        if now.state == "open" or not (now.merged or loop.stage in OPEN):
-            continue
-        kind = PullRequestMerged if now.merged else PullRequestClosed
-        yield kind(
-            event_id=f"sweep:{kind.__name__}:{loop.repository}#{loop.number}:{loop.generation}:{loop.revision}",
-            ticket_id=loop.ticket.id,
-            at=time.time(),
-            repository=loop.repository,
-            number=loop.number,
-            head_sha=now.head_sha,
-        )
+        kind = changed(loop, now)
+        if kind:
+            yield kind(
+                event_id=f"sweep:{kind.__name__}:{loop.repository}#{loop.number}:{loop.generation}:{loop.revision}:{now.head_sha}",
+                ticket_id=loop.ticket.id,
+                at=time.time(),
+                repository=loop.repository,
+                number=loop.number,
+                branch=loop.branch,
+                head_sha=now.head_sha,
+            )
 
 
 def _said(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, 
 from jobs import keys
 from jobs.gather import gather
 from jobs.loop import Loop, Stage
+from jobs.missed import changed
 from jobs.sweep import IN_TURN, sweep
 
 from . import story
@@ -135,6 +137,14 @@ def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board
     assert swept(board).stage is Stage.DONE
 
 
+def test_a_push_that_was_missed_is_found(board: Board) -> None:
+    known = in_review(board)
+    pull = board.world.code_host.fetch_pull_request(known.repository, known.number)
+
+    assert changed(known, pull) is None
+    assert changed(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
+
+
 def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
     known = in_review(board)
     board.ana.review(known.number, "APPROVE", "fine")
@@ -160,8 +170,7 @@ def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
 
     now = gather(late, board.world)
 
-    assert isinstance(now, BranchPushed)
-    assert now.head_sha == known.pushed_sha
+    assert now is None
 
 
 def test_an_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:

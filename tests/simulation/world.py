@@ -26,7 +26,7 @@ from integrations.values import Ticket
 from jobs.caps import Caps
 from jobs.commands import MoveTicket
 from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import said, unseen
+from jobs.missed import changed, said, unseen
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
@@ -202,9 +202,9 @@ class World:
     def _repaired(self, event: Event) -> bool:
         """Whether the sweep finds what this hint says."""
         loop = self.loop(event.ticket_id)
-        merged_or_closed = isinstance(event, PullRequestMerged | PullRequestClosed)
+        on_code_host = isinstance(event, PullRequestMerged | PullRequestClosed | BranchPushed)
         return isinstance(event, TicketMoved | TicketCommented) or (
-            merged_or_closed and loop is not None and self._is_looked_up(loop)
+            on_code_host and loop is not None and self._is_looked_up(loop)
         )
 
     def _ticket_of(self, event: Event) -> str:
@@ -228,7 +228,7 @@ class World:
             return
         if loop.stage in HEEDED and not gone:
             yield from said(loop, self.board.comments(t))
-        if self._is_looked_up(loop):
+        if loop.number and loop.stage in OPEN | AT_WORK:
             yield from self._missed_on_code_host(loop)
 
     def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
@@ -240,17 +240,17 @@ class World:
         return loop is not None and left(loop, role, moving=moving)
 
     def _is_looked_up(self, loop: Loop) -> bool:
-        """Whether the sweep asks for this loop's pull request, and believes what it sees."""
-        if not loop.number or loop.stage not in OPEN | AT_WORK:
-            return False
-        return loop.stage in OPEN or self.host.pulls[loop.number].merged
+        """Whether the sweep asks for this loop's pull request, and tells what it sees."""
+        asked = bool(loop.number) and loop.stage in OPEN | AT_WORK
+        return asked and changed(loop, self.host.pulls[loop.number]) is not None
 
     def _missed_on_code_host(self, loop: Loop) -> Iterator[Event]:
         pull = self.host.pulls[loop.number]
-        if pull.state != "open":
-            kind = PullRequestMerged if pull.merged else PullRequestClosed
-            name = f"sweep:{kind.__name__}:{loop.number}:{self.time // 60}"
-            yield kind(event_id=name, ticket_id=loop.ticket.id, at=self.time, repository=REPOSITORY, number=loop.number)
+        kind = changed(loop, pull)
+        if kind:
+            name = f"sweep:{kind.__name__}:{loop.number}:{pull.head_sha}:{self.time // 60}"
+            place = {"repository": REPOSITORY, "number": loop.number, "branch": loop.branch, "head_sha": pull.head_sha}
+            yield kind.model_validate({"event_id": name, "ticket_id": loop.ticket.id, "at": self.time, **place})
         if loop.stage in OPEN:
             yield from unseen(loop, self.host.given.get(loop.number, []), self.time)
 

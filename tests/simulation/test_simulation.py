@@ -1,0 +1,92 @@
+"""A fixed sample of stories, and that the promises can break; `python -m tests.simulation --seeds N` plays more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from integrations.events import Event
+from jobs import commands as c
+from jobs.loop import Loop
+from jobs.workflow import Decision, ServicePolicy, decide
+from jobs.workflow.decision import still_wanted
+from tests.simulation.checks import Violation
+from tests.simulation.worker import Decide, StillWanted
+from tests.simulation.world import World
+
+SAMPLE, ENOUGH = 200, 120
+
+
+@pytest.mark.parametrize("first", range(0, SAMPLE, 40))
+def test_every_story_of_the_sample_keeps_every_promise(first: int) -> None:
+    for seed in range(first, first + 40):
+        World(seed).run()
+
+
+def anything_is_approved(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+    return decide(loop.model_copy(update={"approved_sha": loop.pushed_sha}), event, policy)
+
+
+def money_is_no_object(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+    caps = policy.caps.model_copy(update={"ticket_usd": 1e9})
+    return decide(loop, event, policy.model_copy(update={"caps": caps}))
+
+
+def words_are_forgotten(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+    decision = decide(loop, event, policy)
+    return replace(decision, loop=decision.loop.model_copy(update={"unheard": ()}))
+
+
+def without(kind: type) -> Decide:
+    def rule(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+        decision = decide(loop, event, policy)
+        return replace(decision, commands=[one for one in decision.commands if not isinstance(one, kind)])
+
+    return rule
+
+
+def broken_by(seed: int, rule: Decide, wanted: StillWanted = still_wanted) -> tuple[str, list[str]]:
+    """The promise that this seed's story breaks ('' for none), and how the story went."""
+    world = World(seed, rule, wanted)
+    try:
+        world.run()
+    except Violation as violation:
+        return violation.promise, world.schedule
+    return "", world.schedule
+
+
+def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command], bool] = still_wanted) -> int:
+    for seed in range(ENOUGH):
+        if broken_by(seed, rule, wanted)[0] == promise:
+            return seed
+    raise AssertionError(f"no story noticed: {promise}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "promise"),
+    [
+        (anything_is_approved, "only what was approved is merged"),
+        (money_is_no_object, "the budget holds"),
+        (words_are_forgotten, "words are heard before done"),
+        (without(c.StopRun), "no run is forgotten"),
+        (without(c.SetNeedsHuman), "the label agrees"),
+        (without(c.MergePullRequest), "no ticket is stuck"),
+    ],
+)
+def test_a_broken_rule_is_noticed(rule: Decide, promise: str) -> None:
+    first_to_break(promise, rule)
+
+
+def test_an_effect_that_is_no_longer_wanted_is_noticed() -> None:
+    first_to_break("nothing is published after a stop", decide, lambda loop, command: True)
+
+
+def test_a_seed_that_fails_fails_again_in_the_same_way() -> None:
+    seed = first_to_break("only what was approved is merged", anything_is_approved)
+
+    once, again = broken_by(seed, anything_is_approved), broken_by(seed, anything_is_approved)
+
+    assert once == again
+    assert once[0] == "only what was approved is merged"
