@@ -26,8 +26,8 @@ def gate_failed_line(failing: list[Evidence]) -> str:
     if not any(e.needs_a_yes for e in failing):
         return line
     return (
-        f"{line}; with the change's own tests and configuration it passes, so mend the code, or end again as it is if the "
-        "ticket asks for other expectations: a person will be asked"
+        f"{line}; with the change's own tests and configuration it passes, so mend the code, or end again as it is if "
+        "the ticket asks for other expectations: a person will be asked"
     )
 
 
