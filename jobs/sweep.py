@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from integrations.errors import IntegrationError, NotFound, Unavailable
+from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
@@ -58,7 +58,7 @@ def _remembers(world: World) -> bool:
     try:
         for ticket, line in rebuild(world):
             _log.info("rebuild", ticket=ticket.identifier, line=line)
-    except Unavailable as error:
+    except (Unavailable, Unauthorized) as error:
         _log.warning("the rebuild has to wait", reason=str(error))
     return bool(world.redis.exists(keys.REBUILT))
 
