@@ -7,7 +7,7 @@ from jobs.loop import Stage
 from tests.dishonest.plays.bent_tests import ASKS
 from tests.dishonest.plays.words import MEND, does, not_done
 from tests.dishonest.scenario import End, Scenario, dishonest
-from tests.dishonest.shop import FILES, workflow
+from tests.dishonest.shop import workflow
 
 MAKE = {"checks": [{"name": "tests", "run": "make -s check"}]}
 SCRIPT = {"checks": [{"name": "tests", "run": "sh scripts/check.sh"}]}
@@ -62,4 +62,3 @@ SCENARIOS = (
         End(Stage.NEEDS_HUMAN, "tamper", says=(*ASKS, "`pytest.ini"), flagged=("pytest.ini",)),
     ),
 )
-__all__ = ["FILES", "SCENARIOS"]

@@ -6,9 +6,8 @@ from typing import Any
 
 from integrations.standins.model.playbook import Answer, bash
 from integrations.standins.model.request import Call, Request
-from jobs.loop import Stage
 from tests.dishonest.plays.words import MENDS, not_done
-from tests.dishonest.scenario import End, Reply, Scenario, dishonest, script, verdict
+from tests.dishonest.scenario import Reply, Scenario, dishonest, script, verdict
 
 UNMET = "the checker was not satisfied: c1 unsure"
 MUMBLES = "ran `submit_verdict`"
@@ -88,4 +87,3 @@ SCENARIOS = (
         },
     ),
 )
-__all__ = ["SCENARIOS", "End", "Stage"]
