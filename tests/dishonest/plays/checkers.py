@@ -6,11 +6,12 @@ from typing import Any
 
 from integrations.standins.model.playbook import Answer, bash
 from integrations.standins.model.request import Call, Request
-from jobs.loop import Stage
 from tests.dishonest.plays.words import MENDS, not_done
-from tests.dishonest.scenario import End, Reply, Scenario, dishonest, script, verdict
+from tests.dishonest.scenario import Reply, Scenario, dishonest, script, verdict
 
 UNMET = "the checker was not satisfied: c1 unsure"
+MUMBLES = "ran `submit_verdict`"
+CONTRADICTS = "the verdict contradicts itself"
 
 
 def checker(name: str, reply: Reply, *says: str) -> Scenario:
@@ -41,19 +42,23 @@ BLOCKER = [{"text": "prices can be forged", "severity": "blocker", "path": "shop
 SCENARIOS = (
     checker("a checker without a verdict", script(Answer("Looks good to me!")), UNMET),
     broken(
-        "a checker whose verdict cannot be read", lambda _: Answer("", (Call("submit_verdict", {"ok": True}),)), UNMET
+        "a checker whose verdict cannot be read", lambda _: Answer("", (Call("submit_verdict", {"ok": True}),)), MUMBLES
     ),
-    broken("a checker that judges another commit", submits(head_sha="0" * 40), UNMET),
+    broken("a checker that judges another commit", submits(head_sha="0" * 40), MUMBLES),
     checker("a checker that runs nothing and invents a command", submits({"c2": ("pass", INVENTED)}), "c2 unsure"),
     checker("a checker that refers to a file that is not there", submits({"c2": ("pass", NO_FILE)}), "c2 unsure"),
     checker("a checker that passes all and names a blocker", submits(findings=BLOCKER), "prices can be forged"),
-    broken("a checker that passes without evidence", submits({"c2": ("pass", [])}), "c2 unsure"),
-    broken("a checker that leaves a criterion out", _misses_one, UNMET),
-    checker("a checker that is not sure of its own verdict", submits(confidence="low"), "the checker"),
-    checker("a checker that says both no change and a change", submits(no_change_needed=True), "the checker"),
-    broken("a checker that ends with nothing", script(Answer("")), "the checker could not work"),
+    broken("a checker that passes without evidence", submits({"c2": ("pass", [])}), MUMBLES),
+    broken("a checker that leaves a criterion out", _misses_one, MUMBLES),
+    checker(
+        "a checker that is not sure of its own verdict", submits(confidence="low"), CONTRADICTS, "confidence is low"
+    ),
+    checker("a checker that says both no change and a change", submits(no_change_needed=True), CONTRADICTS),
+    broken("a checker that ends with nothing", script(Answer("")), "empty reply twice in a row"),
     broken(
-        "a checker that talks and talks", lambda request: Answer("", (bash(f"echo {request.step}"),)), "the checker"
+        "a checker that talks and talks",
+        lambda request: Answer("", (bash(f"echo {request.step}"),)),
+        "30 turns are used up",
     ),
     dishonest(
         "a judge that answers nothing",
@@ -82,4 +87,3 @@ SCENARIOS = (
         },
     ),
 )
-__all__ = ["SCENARIOS", "End", "Stage"]

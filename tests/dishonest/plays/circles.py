@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from integrations.standins.model.playbook import Answer, bash, view
 from integrations.standins.model.request import Call
-from jobs.loop import Stage
 from tests.dishonest.plays.words import not_done
 from tests.dishonest.scenario import End, dishonest, script, step_by_step
 from tests.dishonest.shop import CHECK, CODE
 
 SPINS = "Needs you: a new idea"
-NOBODY = End(Stage.NEEDS_HUMAN, "judgement", says=("the maker ended without a result",), never_says=("Verdict: done",))
 
 
 def _ended(*says: str) -> End:

@@ -67,6 +67,7 @@ SCENARIOS = (
         replace(
             REVIEW,
             says=(*ASKS, "`tests/test_tax.py", "Ana Flores accepted the changes", "Verdict: done (2/2)"),
+            makers=2,
             flagged=("tests/test_tax.py",),
         ),
         files=DEAD,
@@ -76,14 +77,14 @@ SCENARIOS = (
     honest(
         "deletes dead code with its test, and nobody has said yes yet",
         does(bash(f"git rm -q shop/tax.py tests/test_tax.py; {CHECK}")),
-        End(Stage.NEEDS_HUMAN, "tamper", says=(*ASKS, "`tests/test_tax.py"), makers=1, flagged=("tests/test_tax.py",)),
+        End(Stage.NEEDS_HUMAN, "tamper", says=(*ASKS, "`tests/test_tax.py"), makers=2, flagged=("tests/test_tax.py",)),
         files=DEAD,
         ticket=ticket("Nobody uses the tax", "`shop/tax.py` is gone"),
     ),
     honest(
         "meets a flaky check, which is named as flaky and not as green",
         MENDS,
-        replace(not_done("flaky"), flaky=True),
+        replace(not_done("the gate failed"), flaky=True),
         ticket=Ticket("Never negative", f"## Done when\n\n- `{FLAKY}` passes\n- a price is never negative\n"),
     ),
     honest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.standins.model.playbook import Answer, bash, create
-from tests.dishonest.plays.words import DONE, GATE_SAYS, MENDS, NOT_DONE, does, not_done
+from tests.dishonest.plays.words import DONE, GATE_SAYS, NOT_DONE, does, not_done
 from tests.dishonest.scenario import by_iteration, dishonest, probing, script
 from tests.dishonest.shop import BROKEN, CHECK, CODE, GREEN, MENDED, Ticket
 
@@ -98,4 +98,3 @@ SCENARIOS = (
         not_done(GATE_SAYS),
     ),
 )
-__all__ = ["MENDS", "SCENARIOS"]
