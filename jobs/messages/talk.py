@@ -94,8 +94,8 @@ def publishing_message() -> str:
 
 
 def budget_message(by: str, more: float, cap: float) -> str:
-    """Somebody added money."""
-    return f"${more:.2f} more, as {by} said: this ticket may now cost ${cap:.2f}."
+    """Somebody added money; a run under way was promised its limit when it started."""
+    return f"${more:.2f} more, as {by} said: from the next run on this ticket may cost ${cap:.2f}."
 
 
 def accepted_message(by: str, sha: str) -> str:

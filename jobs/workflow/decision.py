@@ -68,7 +68,7 @@ class ServicePolicy(Value):
             update={
                 "run_usd": caps.run_usd if own.budget_usd is None else min(own.budget_usd, caps.run_usd),
                 "ticket_usd": ticket + loop.extra_usd,
-                "turns": loop.policy.agent.max_turns or caps.turns,
+                "turns": min(loop.policy.agent.max_turns or caps.turns, caps.turns),
                 "wall_seconds": wall,
             }
         )

@@ -1,0 +1,50 @@
+"""What a repository and people may change of the operator's limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.values import Usage
+from jobs.caps import Caps
+from jobs.loop import Loop, Stage
+from jobs.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
+from jobs.workflow import ServicePolicy, decide
+
+from .conftest import finished
+
+
+def with_policy(loop: Loop, agent: AgentPolicy | None = None, **own: object) -> Loop:
+    rules = LoopPolicy.model_validate(own)
+    return loop.model_copy(update={"policy": RepositoryPolicy(loop=rules, agent=agent or AgentPolicy())})
+
+
+@pytest.mark.parametrize(("own", "run_usd"), [({}, 5.0), ({"budget_usd": 2.0}, 2.0), ({"budget_usd": 99.0}, 5.0)])
+def test_a_repository_may_tighten_the_money_of_a_run_and_not_widen_it(
+    making: Loop, policy: ServicePolicy, own: dict[str, object], run_usd: float
+) -> None:
+    assert policy.caps_of(with_policy(making, **own)).run_usd == run_usd
+
+
+@pytest.mark.parametrize(("turns", "wanted"), [(None, 60), (30, 30), (900, 60)])
+def test_so_it_is_with_turns(making: Loop, policy: ServicePolicy, turns: int | None, wanted: int) -> None:
+    assert policy.caps_of(with_policy(making, AgentPolicy(max_turns=turns))).turns == wanted
+
+
+def test_and_with_the_ticket_and_the_time(making: Loop, policy: ServicePolicy) -> None:
+    caps = policy.caps_of(with_policy(making, ticket_budget_usd=7.0, wall_minutes=0.5))
+
+    assert (caps.ticket_usd, caps.wall_seconds) == (7.0, 30)
+
+
+def test_what_people_add_comes_on_top(making: Loop, policy: ServicePolicy) -> None:
+    extended = with_policy(making, ticket_budget_usd=7.0).model_copy(update={"extra_usd": 3.0})
+
+    assert policy.caps_of(extended).ticket_usd == 10.0
+
+
+def test_a_limit_of_zero_lets_nothing_start(making: Loop, policy: ServicePolicy) -> None:
+    broke = policy.model_copy(update={"caps": Caps(ticket_usd=0.0)})
+
+    loop = decide(making, finished(making, outcome="failed", usage=Usage()), broke).loop
+
+    assert (loop.stage, "nothing may be spent" in loop.reason) == (Stage.NEEDS_HUMAN, True)
