@@ -1,8 +1,9 @@
 """The job that drives one ticket: gather, decide, commit, perform, in order, under the ticket's lease.
 
 Woken by the dispatcher, by performers, by finished runs and by the sweep; a wake-up too many finds nothing to do. All
-failures of events and commands end here: `Unavailable` waits, `Rejected` becomes an event, anything else is a fault of
-ours that is tried five times and then buried with its cause, also when all that it leaves is a dead process.
+failures of events and commands end here: `Unavailable` waits, and so does `Unauthorized`, for which no ticket can be
+blamed; `Rejected` becomes an event, anything else is a fault of ours that is tried five times and then buried with its
+cause, also when all that it leaves is a dead process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from integrations.errors import IntegrationError, Rejected, Unavailable
+from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
@@ -37,6 +38,7 @@ from jobs.workflow.decision import still_wanted
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 5
+CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -96,7 +98,7 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
             world.store.commit(lease, ticket_id, raw, None, ())
             return 0.0
         _settle(event, raw, before, lease, world)
-    except Unavailable as error:
+    except (Unavailable, Unauthorized) as error:
         return _wait(ticket_id, "event", error, world)
     except (LeaseLost, RedisError):
         raise  # neither is the event's fault: whoever is woken next tries it again
@@ -120,6 +122,8 @@ def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
     if isinstance(event, TicketMoved | TicketCommented):
         try:
             restore(event.ticket_id, lease, world)
+        except Unauthorized:
+            raise  # what cannot be read now may be there all the same
         except Rejected as error:
             _log.warning("a loop could not be rebuilt", reason=str(error))
     return world.store.load(event.ticket_id)
@@ -148,7 +152,7 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
     try:
         wanted = still_wanted(loop, posted.command)
         events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
-    except Unavailable as error:
+    except (Unavailable, Unauthorized) as error:
         wait = _wait(ticket_id, posted.command.kind, error, world)
         world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
         return 0.0
@@ -176,7 +180,11 @@ def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
     return (failed,)
 
 
-def _wait(ticket_id: str, item: str, error: Unavailable, world: World) -> float:
+def _wait(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
+    if isinstance(error, Unauthorized):
+        if world.redis.set(keys.REFUSED, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
+            _log.error("credentials are refused; everything that needs them waits", reason=str(error))
+        return CREDENTIALS_WAIT_SECONDS
     failures = world.store.failed(ticket_id, item)
     wait = error.retry_after or min(0.5 * 2**failures, 60.0)
     _log.warning("a provider is away", item=item, reason=str(error), failures=failures, wait_seconds=wait)

@@ -15,6 +15,7 @@ REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis
 BREAKER = "breaker:model"  # hash: since when, until when and why no run calls the model; absent while all is well
 BREAKER_FAILURES = "breaker-failures:model"  # sorted set: calls that failed of late by their time, milliseconds
 CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider refuses our key or account; why, one sentence
+REFUSED = "refused-credentials"  # what the provider says; there for a few minutes after it was last said
 DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
 
 

@@ -20,6 +20,7 @@ from jobs.connection import check_persistence
 from jobs.owners import dead
 from jobs.queues import AGENTS, EVENTS
 from jobs.settings import Settings
+from jobs.store import text_of
 from jobs.vital import alive
 from service.version import VERSION
 
@@ -47,6 +48,7 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
         living = alive(redis, time.time())
         led = bool(redis.exists(keys.lease(LEADER)))
         refused = credentials_alarm(redis)
+        turned_away = redis.get(keys.REFUSED)
         weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
     except RedisError as error:
         return {"redis": f"Redis does not answer: {error}"}
@@ -54,7 +56,8 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
-        "credentials": refused and f"No run can call the model, all of them wait: {refused}",
+        "credentials": text_of(turned_away or b""),
+        "model": refused and f"No run can call the model, all of them wait: {refused}",
         "clock": "" if led else "No clock process leads.",
     }
     return {part: sentence for part, sentence in found.items() if sentence}

@@ -130,6 +130,7 @@ def main(runs: int = 50) -> int:
             bench = Bench(stack, redis)
             for name, worst in PROMISES.items():
                 figures[name] = figure([getattr(bench, name)() for _ in range(runs)], worst)
+                sys.stderr.write(f"{name}: {figures[name]}\n")  # the rest takes a while
     sys.stdout.write(json.dumps({"runs": runs, "load": os.getloadavg()[0], **figures}) + "\n")
     return 0 if all(one["p99"] <= one["promised"] for one in figures.values()) else 1
 

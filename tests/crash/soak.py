@@ -62,11 +62,16 @@ _TICKET = """query Ticket($id: String!) {
     attachments(first: 20) { nodes { url title metadata } }
   }
 }"""
+_COLUMNS = """query Columns($key: String!, $after: String) {
+  issues(first: 100, after: $after, filter: { team: { key: { eq: $key } } }) {
+    nodes { id state { name } } pageInfo { hasNextPage endCursor }
+  }
+}"""
 ENDS = {"In Review", "Needs Human"}
 
 
 class Board:
-    """Ana's view of the board, one ticket at a time, so that it does not grow with their number."""
+    """Ana's view of the board. She has the board's hourly allowance, so what is asked often asks for little."""
 
     def __init__(self, stack: FragileStack) -> None:
         self._url = f"{stack.urls['board']}/graphql"
@@ -93,6 +98,17 @@ class Board:
     def say(self, ticket_id: str, body: str) -> None:
         """Comment on a ticket."""
         self._ask(_SAY, id=ticket_id, body=body)
+
+    def columns(self) -> dict[str, str]:
+        """The column of every ticket, by its id."""
+        found: dict[str, str] = {}
+        after: str | None = None
+        while True:
+            page = self._ask(_COLUMNS, key=TEAM, after=after)["issues"]
+            found |= {node["id"]: node["state"]["name"] for node in page["nodes"]}
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
 
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         """Column, comments, labels and attachments of one ticket."""
@@ -155,7 +171,8 @@ class Soak:
         deadline = time.monotonic() + seconds
         at_work: set[str] = set()
         while time.monotonic() < deadline:
-            at_work = {ticket for ticket in at_work if board.ticket(ticket)["state"]["name"] not in ENDS}
+            columns = board.columns()
+            at_work = {ticket for ticket in at_work if columns[ticket] not in ENDS}
             if len(at_work) < AT_ONCE:
                 copy, end = self.random.choice(copies)
                 ticket = board.hand_over(f"{copy['title']} ({len(self.wanted) + 1})", copy["description"])
@@ -168,23 +185,22 @@ class Soak:
         deadline, quiet = time.monotonic() + PATIENCE, 0
         while quiet < 5 and time.monotonic() < deadline:
             time.sleep(1.0)
-            arrived = all(board.ticket(ticket)["state"]["name"] == end for ticket, end in self.wanted.items())
+            arrived = self.wanted.items() <= board.columns().items()
             with self.stack.redis() as redis:
                 quiet = quiet + 1 if arrived and not unfinished(redis) else 0
 
-    def lost(self, board: Board) -> Iterator[str]:
+    def lost(self, tickets: dict[str, dict[str, Any]]) -> Iterator[str]:
         """The set and queue checkers: every ticket at its end, nothing anywhere in between."""
         for ticket_id, end in self.wanted.items():
-            ticket = board.ticket(ticket_id)
+            ticket = tickets[ticket_id]
             if ticket["state"]["name"] != end:
                 yield f"{ticket['identifier']} is in {ticket['state']['name']} instead of {end}"
         with self.stack.redis() as redis:
             yield from unfinished(redis)
 
-    def duplicated(self, board: Board) -> Iterator[str]:
+    def duplicated(self, tickets: dict[str, dict[str, Any]]) -> Iterator[str]:
         """The unique checker: one progress comment, verdict or question a ticket, one pull request a branch."""
-        for ticket_id in self.wanted:
-            ticket = board.ticket(ticket_id)
+        for ticket in tickets.values():
             said = Counter(c["body"][:12] for c in ticket["comments"]["nodes"] if (c["user"] or {}).get("app"))
             yield from (f"{ticket['identifier']}: {n} comments {head!r}" for head, n in said.items() if n > 1)
             links = Counter(a["url"] for a in ticket["attachments"])
@@ -192,10 +208,10 @@ class Soak:
         effects = Counter(_effect(entry) for entry in self.stack.log("github") if entry["actor"] == "loopline-bot")
         yield from (f"{n} times {effect}" for effect, n in effects.items() if n > 1)
 
-    def overspent(self, board: Board) -> Iterator[str]:
+    def overspent(self, tickets: dict[str, dict[str, Any]]) -> Iterator[str]:
         """The budget checker: the ledger holds what the model billed, but for the calls that a kill cut off."""
         billed = sum("usage" in entry["result"] for entry in self.stack.log("model"))
-        ledger = sum(int(memory(board.ticket(ticket)).get("model_calls", 0)) for ticket in self.wanted)
+        ledger = sum(int(memory(ticket).get("model_calls", 0)) for ticket in tickets.values())
         cut_off = AT_ONCE * sum(self.kills[name] for name in ("agent-1", "redis", "up"))
         if not billed - cut_off <= ledger <= billed:
             yield f"the ledger says {ledger} model calls, the model billed {billed}, {cut_off} may have been cut off"
@@ -226,15 +242,17 @@ def run(minutes: float, seed: int, home: Path) -> dict[str, Any]:
                 thread.join()
         began = time.monotonic()
         soak.settle(board)
+        took = time.monotonic() - began
+        tickets = {ticket: board.ticket(ticket) for ticket in soak.wanted}
         found = {
-            "lost": list(soak.lost(board)),
-            "duplicated": list(soak.duplicated(board)),
+            "lost": list(soak.lost(tickets)),
+            "duplicated": list(soak.duplicated(tickets)),
             "backwards": soak.backwards,
-            "budget": list(soak.overspent(board)),
+            "budget": list(soak.overspent(tickets)),
         }
     found["still_running"] = stragglers(home)
     counts = {"tickets": len(soak.wanted), "deliveries": soak.deliveries, "kills": sum(soak.kills.values())}
-    more = {"killed": dict(soak.kills), "astray": dict(soak.astray), "settled_in_seconds": time.monotonic() - began}
+    more = {"killed": dict(soak.kills), "astray": dict(soak.astray), "settled_in_seconds": round(took, 1)}
     return {"seed": seed, "minutes": minutes, **counts, **found, **more}
 
 

@@ -34,7 +34,9 @@ class Watch:
         self._thread.join()
 
     def complaints(self, crashed_at: float, recovery: float) -> Iterator[str]:
-        """I11 and I12 of a crash in which a process died."""
+        """I11 and I12 of a crash in which a process died; one that came before all was up is part of the start."""
+        if not any(state == FINE for at, state in self.seen if at < crashed_at):
+            return
         after = [(at, state) for at, state in self.seen if at >= crashed_at]
         told = next((at for at, state in after if state != FINE), None)
         if told is None or told > crashed_at + SAID_WITHIN:

@@ -80,8 +80,8 @@ def test_refused_credentials_are_one_sentence_on_the_health_page(web: Web, redis
     everybody_lives(redis)
     Breaker(redis).failed("r1", Unauthorized("invalid x-api-key"))
     answer = web.send("GET", "/readyz")
-    assert (answer.status, answer.body["failing"].keys()) == (503, {"credentials"})
-    assert answer.body["failing"]["credentials"].endswith("all of them wait: invalid x-api-key")
+    assert (answer.status, answer.body["failing"].keys()) == (503, {"model"})
+    assert answer.body["failing"]["model"].endswith("all of them wait: invalid x-api-key")
 
 
 def test_an_overloaded_provider_is_no_fault_of_ours(settings: Settings, redis: Redis) -> None:
