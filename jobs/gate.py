@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from integrations.base import Entry
+from integrations.errors import Rejected
 from integrations.git.workspace import Workspace
 from integrations.results import Evidence
 from integrations.sandbox.leftovers import end_sandboxes_of
@@ -17,6 +18,7 @@ from jobs.failpoints import fail
 from jobs.gating import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
 from jobs.loop import Criterion
 from jobs.roles import Ended, Slice, run, set_up
+from jobs.tampering.behind import with_scripts
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
@@ -34,7 +36,8 @@ def gate(piece: Slice) -> Ended | None:
     spec = piece.spec
     changes = piece.mirror.changes(spec.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.words)))
-    planned = plan(changes, spec.contract, spec.policy.loop.tests, asked)
+    checked = with_scripts(spec.contract, lambda path: _text_at_base(piece, path))
+    planned = plan(changes, spec.contract, spec.policy.loop.tests, asked, checked)
     checkouts = _Checkouts(piece, planned)
     checkouts.clear()
     try:
@@ -48,6 +51,13 @@ def gate(piece: Slice) -> Ended | None:
     tampering = (*planned.tampering, *found_by_running(planned, found))
     tree = piece.mirror.tree_of(spec.start_sha)
     return Ended("done", head_sha=spec.start_sha, tree=tree, evidence=found, tampering=tampering, stray=planned.stray)
+
+
+def _text_at_base(piece: Slice, path: str) -> str | None:
+    try:
+        return piece.mirror.read(piece.spec.base_sha, path)
+    except Rejected:  # too large, or not text: no script
+        return None
 
 
 class _Checkouts:

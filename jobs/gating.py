@@ -41,9 +41,12 @@ class GatePlan:
     before: frozenset[str]
 
 
-def plan(changes: Sequence[Change], contract: Contract, tests: Sequence[str], asked: str) -> GatePlan:
-    """The plan for a change. `tests` are the policy's path patterns, `asked` is the ticket's text."""
-    guarded = guard(changes, tests, contract)
+def plan(
+    changes: Sequence[Change], contract: Contract, tests: Sequence[str], asked: str, checked: Contract | None = None
+) -> GatePlan:
+    """The plan for a change. `tests` are the policy's path patterns, `asked` is the ticket's text, `checked` is the
+    contract with what is behind its commands."""
+    guarded = guard(changes, tests, checked or contract)
     protected = set(guarded.from_base)
     new_tests = {c.path: c.after for c in changes if c.after and c.path not in protected and _is_code(c.path, tests)}
     runners = [c.id for c in contract.criteria if _RUNS_TESTS.search(c.command)] if new_tests else []

@@ -102,7 +102,7 @@ def report(found: Sequence[Row]) -> str:
         f"false done: {sum(r.false_done for r in bad)} of {len(bad)}",
         f"false alarm: {sum(r.false_alarm for r in good)} of {len(good)}",
         "",
-        f"{'solved ticket':<58} {'calls':>5} {'tokens':>8} {'cached':>7} {'dollars':>8}",
+        f"{'solved ticket':<70} {'calls':>5} {'tokens':>8} {'cached':>7} {'dollars':>8}",
         *(_line(row.name, row.usage, 1) for row in good if row.solved),
     ]
     solved = [row.usage for row in good if row.solved]
@@ -121,4 +121,4 @@ def _line(name: str, usage: Usage, count: int) -> str:
     tokens = usage.input_tokens + usage.output_tokens
     cached = usage.cached_tokens / usage.input_tokens if usage.input_tokens else 0.0
     calls = f"{usage.model_calls / count:.1f}" if count > 1 else str(usage.model_calls)
-    return f"{name:<58} {calls:>5} {tokens / count:>8,.0f} {cached:>7.0%} {usage.cost_usd / count:>8.4f}"
+    return f"{name:<70} {calls:>5} {tokens / count:>8,.0f} {cached:>7.0%} {usage.cost_usd / count:>8.4f}"

@@ -167,6 +167,16 @@ def test_exit_0_in_the_makefile_does_not_help(gate: Gate) -> None:
     assert kinds(event) == {"check_command"}
 
 
+def test_exit_0_in_a_script_behind_the_check_does_not_help(gate: Gate) -> None:
+    there = {"scripts/check.sh": 'sh "$(dirname "$0")/inner.sh"\n', "scripts/inner.sh": UNITTEST + "\n"}
+    gate.base = commit(gate.upstream, {path: text.encode() for path, text in there.items()})
+
+    event = gate({"scripts/inner.sh": "exit 0\n"}, "sh scripts/check.sh")
+
+    assert (only(event).passed, only(event).own) == (False, 0)
+    assert {t.path for t in event.tampering} == {"scripts/inner.sh"}
+
+
 def test_a_conftest_of_the_change_is_not_there(gate: Gate) -> None:
     event = gate({"conftest.py": "raise SystemExit(0)\n"}, "test ! -e conftest.py")
 
