@@ -18,14 +18,12 @@ from jobs import keys, queues
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease, hold
-from jobs.owners import deaths
 from jobs.roles import Ended, Slice, check, gate, make
 from jobs.runs import stop_asker
 from jobs.scripts import LeaseLost
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 3
-GIVE_UP_AFTER_DEATHS = 5
 _ROLES = {"maker": make, "gate": gate, "checker": check}
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +50,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     end_sandboxes_of(piece.folder)
     piece.conversation.tell()  # what a slice that died had taken and not told
     try:
-        ended = _given_up(spec, lease, world) or _ROLES[spec.role](piece)
+        ended = Ended("stopped") if world.runs.must_stop(spec.run_id) else _ROLES[spec.role](piece)
     except Unavailable as error:
         _wait(spec.run_id, error, world)
         return
@@ -70,15 +68,6 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     if ended is None or not _finish(spec, ended, lease, world):
         lease.drop()
         queues.wake_run(world.redis, spec.run_id)
-
-
-def _given_up(spec: RunSpec, lease: Lease, world: World) -> Ended | None:
-    """What ends a run before its next slice."""
-    if world.runs.must_stop(spec.run_id):
-        return Ended("stopped")
-    if deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
-        return Ended("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
-    return None
 
 
 def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:

@@ -2,12 +2,11 @@
 
 Woken by the dispatcher, by performers, by finished runs and by the sweep; a wake-up too many finds nothing to do. All
 failures of events and commands end here: `Unavailable` waits, `Rejected` becomes an event, anything else is a fault of
-ours that is tried five times and then buried with its cause, also when all that it leaves is a dead process.
+ours that is tried five times and then buried with its cause.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 
@@ -26,7 +25,6 @@ from jobs.gather import gather
 from jobs.lease import Lease, hold
 from jobs.loop import Loop, Stage
 from jobs.messages import put_aside_reason
-from jobs.owners import deaths
 from jobs.perform import Context, name_of, perform
 from jobs.policy import PolicyError
 from jobs.rebuild import restore
@@ -54,8 +52,6 @@ def drive(ticket_id: str) -> None:
 
 
 def _drive(ticket_id: str, lease: Lease, world: World) -> None:
-    if deaths(world.redis, ticket_id) >= GIVE_UP_AFTER:
-        _put_aside_what_kills(ticket_id, lease, world)
     while not world.stopping.is_set():
         wait = _step(ticket_id, lease, world)
         if wait:
@@ -207,26 +203,6 @@ def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, w
         identifier=loop.identifier if loop else "",
         item=raw.decode(),
     )
-
-
-class ProcessDied(Exception):
-    """The cause of what is put aside because nobody survived it."""
-
-
-def _put_aside_what_kills(ticket_id: str, lease: Lease, world: World) -> None:
-    """Whatever `_step` would take next: a death leaves no word about which it was."""
-    boxes: list[tuple[Box, bytes | None]] = [
-        ("inner", world.store.head(ticket_id, "inner")),
-        ("outer", world.store.head(ticket_id, "outer") if not world.redis.exists(keys.retry_at(ticket_id)) else None),
-        ("mailbox", world.store.next_event(ticket_id)),
-    ]
-    for box, raw in boxes:
-        if raw:
-            item = json.loads(raw)
-            error = ProcessDied(f"{GIVE_UP_AFTER} processes died at it, one after another")
-            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, error, ticket_id, world)
-            _put_aside(letter, ticket_id, lease, world)
-            return
 
 
 def _put_aside(letter: DeadLetter, ticket_id: str, lease: Lease, world: World) -> None:

@@ -60,9 +60,9 @@ class Lease:
         if self.lost:
             raise LeaseLost(f"the lease on {self.name} was taken over")
 
-    def drop(self) -> bool:
-        """Give it back early; harmless when it is not ours any more, which is False."""
-        return bool(self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token]))
+    def drop(self) -> None:
+        """Give it back early; harmless when it is not ours any more."""
+        self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token])
 
 
 class _Heart:

@@ -1,9 +1,8 @@
 """Which processes are dead, known at once and for sure: each holds a lock on a file of its own, which the kernel frees.
 
 Called by `python -m jobs` (to announce itself), by the clock and by `/readyz`. A lease of a dead process is dropped
-without waiting for its end, and the death is counted, so that what kills whoever takes it up is not tried for ever.
-Only processes under the same kernel are judged, since a lock may mean nothing to another one; elsewhere a lease ends by
-itself, as it does for a process that is frozen.
+without waiting for its end. Only processes under the same kernel are judged, since a lock may mean nothing to another
+one; elsewhere a lease ends by itself, as it does for a process that is frozen.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from jobs.lease import OWNER, Lease
 from jobs.store import text_of
 
 FORGOTTEN_AFTER_SECONDS = 86_400  # files of other kernels: of hosts that share the folder, or of ours before it booted
-DEATHS_KEPT_SECONDS = 86_400
-RUN = "run:"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of a host
 _log = structlog.get_logger(__name__)
 _held: list[IO[bytes]] = []
@@ -55,29 +52,12 @@ def clear_away_the_dead(redis: Redis, home: Path) -> None:
     for key in redis.scan_iter(keys.lease("*")):
         token = text_of(redis.get(key) or b"")
         if token.partition(":")[0] in files:
-            _bury(redis, text_of(key).removeprefix(keys.lease("")), token)
+            Lease(redis, text_of(key).removeprefix(keys.lease("")), token).drop()
+            _log.info("lease of a dead process dropped", lease=text_of(key), owner=token)
     vital.forget_owners(redis, set(files))
     for file in files.values():
         file.unlink(missing_ok=True)
     _forget_other_kernels(home)
-
-
-def _bury(redis: Redis, name: str, token: str) -> None:
-    if Lease(redis, name, token).drop():
-        died = redis.hincrby(*_deaths(redis, name))
-        redis.expire(_deaths(redis, name)[0], DEATHS_KEPT_SECONDS)
-        _log.info("lease of a dead process dropped", lease=name, owner=token, deaths=died)
-
-
-def deaths(redis: Redis, name: str) -> int:
-    """How many processes in a row died at work on this ticket or run (`run:…`) without a step forward in between."""
-    return int(redis.hget(*_deaths(redis, name)) or 0)
-
-
-def _deaths(redis: Redis, name: str) -> tuple[str, str]:
-    """Where they are counted: a ticket's failures are forgotten with each step, a run's steps are in its transcript."""
-    ticket, _, run_id = name.partition(RUN)
-    return keys.failures(run_id or ticket), f"deaths at {redis.xlen(keys.transcript(run_id))}" if run_id else "deaths"
 
 
 def _forget_other_kernels(home: Path) -> None:

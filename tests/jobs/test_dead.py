@@ -9,13 +9,12 @@ import sys
 
 import pytest
 
-from integrations.events import CommandFailed, RunFinished, TicketCommented
+from integrations.events import CommandFailed, RunFinished
 from jobs import keys
 from jobs.commands import ShowProgress
 from jobs.dead import DeadLetter, DeadLetters
 from jobs.drive import GIVE_UP_AFTER
 from jobs.loop import Loop, Stage
-from jobs.owners import clear_away_the_dead, deaths
 from service import repair
 from tests.conftest import REPOSITORY
 
@@ -77,53 +76,6 @@ def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(b
     assert (letter.box, letter.kind, letter.cause) == ("outer", "MoveTicket", "KeyError: 'ENG'")
     assert any("**Needs you:**" in body for body in said(board, BUG))
     assert any(f"redrive {letter.id}`" in body for body in said(board, BUG))
-
-
-DIES = """
-import os, sys
-from pathlib import Path
-from redis import Redis
-from jobs.lease import hold
-from jobs.owners import announce
-announce(Path(sys.argv[1]))
-with hold(Redis.from_url(sys.argv[2]), sys.argv[3]):
-    os.kill(os.getpid(), 9)
-"""
-
-
-def deadly(board: Board, lease: str, times: int) -> None:
-    """So many processes die while they hold the lease."""
-    home, redis = board.world.settings.home, board.world.redis
-    for _ in range(times):
-        address = board.world.settings.redis_url.get_secret_value()
-        subprocess.run([sys.executable, "-c", DIES, str(home), address, lease], cwd=REPOSITORY, check=False)
-        clear_away_the_dead(redis, home)
-
-
-def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(board: Board) -> None:
-    loop = hand_over(board, BUG)
-    t = loop.ticket.id
-    for name in ("poison", "harmless"):
-        board.world.store.deliver(TicketCommented(event_id=name, ticket_id=t, comment_id=name))
-    deadly(board, t, GIVE_UP_AFTER - 1)
-    assert deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
-    deadly(board, t, 1)
-
-    board.drive(BUG)
-
-    (letter,) = DeadLetters(board.world.redis).all()
-    assert (json.loads(letter.item)["event_id"], letter.cause[:11]) == ("poison", "ProcessDied")
-    assert board.world.store.next_event(t) is None
-    assert deaths(board.world.redis, t) == 0
-
-
-def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Board) -> None:
-    run_id = hand_over(board, BUG).run_id
-    deadly(board, f"run:{run_id}", 2)
-    assert deaths(board.world.redis, f"run:{run_id}") == 2
-
-    board.world.redis.xadd(keys.transcript(run_id), {"kind": "note"})
-    assert deaths(board.world.redis, f"run:{run_id}") == 0
 
 
 def test_other_tickets_do_not_notice(board: Board) -> None:
