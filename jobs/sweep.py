@@ -77,7 +77,7 @@ def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) ->
 
 
 def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
-    """Whether somebody put the ticket into the agent column and nobody took it up, or took it to where it is not ours."""
+    """Whether somebody put the ticket into the agent column unheeded, or took it to where it is not ours."""
     role = world.policy.column_role(ticket.team, ticket.column)
     if loop is None:
         return role == "agent"
