@@ -7,6 +7,7 @@ sandbox and no other token: what it brings about is an event in the ticket's mai
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import structlog
 from redis.exceptions import RedisError
@@ -18,12 +19,14 @@ from jobs import keys, queues
 from jobs.commands import RunSpec
 from jobs.failpoints import fail
 from jobs.lease import Lease, hold
+from jobs.messages import died_reason
 from jobs.roles import Ended, Slice, check, gate, make
 from jobs.runs import stop_asker
 from jobs.scripts import LeaseLost
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 3
+DEATHS = 5
 _ROLES = {"maker": make, "gate": gate, "checker": check}
 _log = structlog.get_logger(__name__)
 
@@ -39,9 +42,21 @@ def advance_run(run_id: str) -> None:
         if lease is None or spec is None:
             return
         try:
-            _advance(spec, lease, world)
+            _begin(spec, lease, world)
         except LeaseLost as error:
             _log.info("another process took over", reason=str(error))
+
+
+def _begin(spec: RunSpec, lease: Lease, world: World) -> None:
+    """Whatever ends a slice but the death of its process says nothing of the run."""
+    if world.runs.begin(spec.run_id) > DEATHS:
+        _finish(spec, Ended("failed", died_reason(DEATHS)), lease, world)
+        return
+    try:
+        _advance(spec, lease, world)
+    finally:
+        with suppress(RedisError):
+            world.runs.ended(spec.run_id)
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:

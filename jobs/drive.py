@@ -1,20 +1,22 @@
 """The job that drives one ticket: gather, decide, commit, perform, in order, under the ticket's lease.
 
 Woken by the dispatcher, by performers, by finished runs and by the sweep; a wake-up too many finds nothing to do. All
-failures of events and commands end here: `Unavailable` waits, `Rejected` becomes an event, anything else is a fault of
-ours that is tried five times and then buried with its cause.
+failures of events and commands end here: `Unavailable` waits, and so does `Unauthorized`, for which no ticket can be
+blamed; `Rejected` becomes an event, anything else is a fault of ours that is tried five times and then buried with its
+cause.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from integrations.errors import IntegrationError, Rejected, Unavailable
+from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
@@ -24,7 +26,7 @@ from jobs.failpoints import fail
 from jobs.gather import gather
 from jobs.lease import Lease, hold
 from jobs.loop import Loop, Stage
-from jobs.messages import put_aside_reason
+from jobs.messages import died_reason, put_aside_reason
 from jobs.perform import Context, name_of, perform
 from jobs.policy import PolicyError
 from jobs.rebuild import restore
@@ -35,6 +37,7 @@ from jobs.workflow.decision import still_wanted
 from jobs.world import World, current
 
 GIVE_UP_AFTER = 5
+CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -84,15 +87,19 @@ def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
     try:
         event = EVENT.validate_json(raw)
     except ValidationError as error:
-        _put_aside(_letter("mailbox", "event", raw, error, ticket_id, world), ticket_id, lease, world)
+        _put_aside(_letter("mailbox", "event", raw, _cause_of(error), ticket_id, world), ticket_id, lease, world)
         return 0.0
     try:
-        before = world.store.load(ticket_id) or _from_board(event, lease, world)
-        if before is None and not isinstance(event, TicketMoved):
-            world.store.commit(lease, ticket_id, raw, None, ())
-            return 0.0
-        _settle(event, raw, before, lease, world)
-    except Unavailable as error:
+        begun, loop = world.store.begin(ticket_id, event.event_id)
+        if begun > GIVE_UP_AFTER:
+            return _deadly("mailbox", event.kind, raw, ticket_id, lease, world)
+        with _orderly(ticket_id, event.event_id, world):
+            before = loop or _from_board(event, lease, world)
+            if before is None and not isinstance(event, TicketMoved):
+                world.store.commit(lease, ticket_id, raw, None, ())
+            else:
+                _settle(event, raw, before, lease, world)
+    except (Unavailable, Unauthorized) as error:
         return _wait(ticket_id, "event", error, world)
     except (LeaseLost, RedisError):
         raise  # neither is the event's fault: whoever is woken next tries it again
@@ -108,7 +115,18 @@ def _next_command(ticket_id: str, lane: Lane, lease: Lease, world: World) -> Pos
             return world.store.next_command(ticket_id, lane)
         except ValidationError as error:
             raw = world.store.head(ticket_id, lane)
-            _put_aside(_letter(lane, "command", raw, error, ticket_id, world), ticket_id, lease, world)
+            _put_aside(_letter(lane, "command", raw, _cause_of(error), ticket_id, world), ticket_id, lease, world)
+
+
+@contextmanager
+def _orderly(ticket_id: str, item_id: str, world: World) -> Iterator[None]:
+    """A try that fails here has not killed its process, so it does not count as one that did."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RedisError):
+            world.store.take_back(ticket_id, item_id)
+        raise
 
 
 def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
@@ -116,6 +134,8 @@ def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
     if isinstance(event, TicketMoved | TicketCommented):
         try:
             restore(event.ticket_id, lease, world)
+        except Unauthorized:
+            raise  # what cannot be read now may be there all the same
         except Rejected as error:
             _log.warning("a loop could not be rebuilt", reason=str(error))
     return world.store.load(event.ticket_id)
@@ -139,12 +159,15 @@ def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: 
 
 
 def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> float:
-    loop = world.store.load(ticket_id)
+    begun, loop = world.store.begin(ticket_id, posted.id)
     assert loop, "an outbox without a loop"
+    if begun > GIVE_UP_AFTER:
+        return _deadly(posted.lane, posted.command.kind, posted.raw, ticket_id, lease, world)
     try:
-        wanted = still_wanted(loop, posted.command)
-        events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
-    except Unavailable as error:
+        with _orderly(ticket_id, posted.id, world):
+            wanted = still_wanted(loop, posted.command)
+            events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
+    except (Unavailable, Unauthorized) as error:
         wait = _wait(ticket_id, posted.command.kind, error, world)
         world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
         return 0.0
@@ -172,7 +195,11 @@ def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
     return (failed,)
 
 
-def _wait(ticket_id: str, item: str, error: Unavailable, world: World) -> float:
+def _wait(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
+    if isinstance(error, Unauthorized):
+        if world.redis.set(keys.REFUSED, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
+            _log.error("credentials are refused; everything that needs them waits", reason=str(error))
+        return CREDENTIALS_WAIT_SECONDS
     failures = world.store.failed(ticket_id, item)
     wait = error.retry_after or min(0.5 * 2**failures, 60.0)
     _log.warning("a provider is away", item=item, reason=str(error), failures=failures, wait_seconds=wait)
@@ -187,17 +214,28 @@ def _fault(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, le
         raise error
     if failures < GIVE_UP_AFTER:
         return 0.5 * 2.0**failures
-    _put_aside(_letter(box, kind, raw, error, ticket_id, world), ticket_id, lease, world)
+    _put_aside(_letter(box, kind, raw, _cause_of(error), ticket_id, world), ticket_id, lease, world)
     return 0.0
 
 
-def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, world: World) -> DeadLetter:
+def _deadly(box: Box, kind: str, raw: bytes, ticket_id: str, lease: Lease, world: World) -> float:
+    """Begun again and again and never ended: whoever tries it dies of it."""
+    _put_aside(_letter(box, kind, raw, died_reason(GIVE_UP_AFTER), ticket_id, world), ticket_id, lease, world)
+    return 0.0
+
+
+def _cause_of(error: Exception) -> str:
+    """For whoever has to mend it."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _letter(box: Box, kind: str, raw: bytes, cause: str, ticket_id: str, world: World) -> DeadLetter:
     loop = world.store.load(ticket_id)
     return DeadLetter(
         id=id_of(ticket_id, box, raw),
         box=box,
         kind=kind,
-        cause=f"{type(error).__name__}: {error}",
+        cause=cause,
         at=time.time(),
         ticket_id=ticket_id,
         identifier=loop.identifier if loop else "",

@@ -12,6 +12,7 @@ RUNS = "runs"  # set: runs that have not finished
 LOOPS = "loops"  # set: tickets with a loop
 SWEEP_TURN = "sweep-turn"  # counter: whose comments the sweep reads next
 REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
+REFUSED = "refused-credentials"  # what the provider says; there for a few minutes after it was last said
 DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
 
 

@@ -295,6 +295,11 @@ def put_aside_reason(item: str, fault: str, letter_id: str) -> str:
     )
 
 
+def died_reason(times: int) -> str:
+    """What is the matter with work that ends its process."""
+    return f"its process died {times} times"
+
+
 def approve_again_reason() -> str:
     """What a rebuilt loop that was merging waits for when nobody's approval can be found."""
     return "Loopline's memory was rebuilt from this ticket while it merged: answer `/approve` and `/merge` once more."

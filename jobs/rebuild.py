@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from integrations.base import Comment, PullRequest
-from integrations.errors import NotFound, Rejected
+from integrations.errors import NotFound, Rejected, Unauthorized
 from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, WorkspaceReady
 from integrations.values import Ticket
 from jobs import keys, queues
@@ -111,13 +111,15 @@ def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decisi
 def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, str]]:
     """Restore every loop of the board that is not remembered; yields each ticket with a line on what became of it.
 
-    Raises `Unavailable`. Nothing when another process is at it."""
+    Raises `Unavailable` and `Unauthorized`. Nothing when another process is at it."""
     with hold(world.redis, LEASE) as lease:
         if lease is None:
             return
         for ticket in _tickets(world):
             try:
                 line = restore(ticket.id, lease, world, dry_run=dry_run)
+            except Unauthorized:
+                raise
             except Rejected as error:
                 line = f"not rebuilt: {error}"
                 _log.warning("a loop could not be rebuilt", ticket=ticket.identifier, reason=str(error))

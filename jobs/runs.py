@@ -54,6 +54,18 @@ class Runs:
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)
         return [text_of(r) for r in ids]
 
+    def begin(self, run_id: str) -> int:
+        """Note durably that a slice begins; returns how many have begun since the last one that ended in any way but
+        with its process, this one included."""
+        with self.redis.pipeline(transaction=False) as batch:
+            batch.hincrby(keys.failures(run_id), "begun", 1)
+            batch.expire(keys.failures(run_id), KEPT_SECONDS)
+            return int(batch.execute()[0])
+
+    def ended(self, run_id: str) -> None:
+        """The slice has ended and its process lives."""
+        self.redis.hdel(keys.failures(run_id), "begun")
+
     def ask_to_stop(self, run_id: str) -> None:
         """Interrupt the run: seen between steps, while the model streams and inside commands."""
         self.redis.set(keys.stop(run_id), 1, ex=KEPT_SECONDS)

@@ -156,6 +156,19 @@ class Store:
         args = [lease.token, t, "rest" if leave_work else ""]
         return bool(run_script(self.redis, "release", [keys.lease(t), *lists, keys.READY], args))
 
+    def begin(self, ticket_id: str, item_id: str) -> tuple[int, Loop | None]:
+        """Note durably that the item at the head is being tried; returns how often it was begun and not ended, this
+        time included, and the loop, in one round trip. Committing or performing it forgets the count."""
+        with self.redis.pipeline(transaction=False) as batch:
+            batch.hincrby(keys.failures(ticket_id), f"begun:{item_id}", 1)
+            batch.get(keys.loop(ticket_id))
+            begun, raw = batch.execute()
+        return int(begun), Loop.model_validate_json(raw) if raw else None
+
+    def take_back(self, ticket_id: str, item_id: str) -> None:
+        """The try has ended in an orderly way, though not in success: it says nothing of the item."""
+        self.redis.hincrby(keys.failures(ticket_id), f"begun:{item_id}", -1)
+
     def failed(self, ticket_id: str, item: str) -> int:
         """Count a failure of the item at the head; returns how often it has failed in a row."""
         count = self.redis.hincrby(keys.failures(ticket_id), item, 1)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from integrations.errors import IntegrationError, NotFound, Unavailable
+from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket
 from jobs import keys, queues
@@ -20,7 +20,7 @@ from jobs.loop import AT_WORK, OPEN, Loop, Stage
 from jobs.missed import changed, said, unseen
 from jobs.rebuild import rebuild
 from jobs.workflow.decision import TeamPolicy
-from jobs.workflow.hand_over import left, waits_for_us
+from jobs.workflow.hand_over import left, still_there, waits_for_us
 from jobs.world import World, current
 
 IN_TURN = 5
@@ -58,7 +58,7 @@ def _remembers(world: World) -> bool:
     try:
         for ticket, line in rebuild(world):
             _log.info("rebuild", ticket=ticket.identifier, line=line)
-    except Unavailable as error:
+    except (Unavailable, Unauthorized) as error:
         _log.warning("the rebuild has to wait", reason=str(error))
     return bool(world.redis.exists(keys.REBUILT))
 
@@ -68,25 +68,21 @@ def _board(name: str, team: TeamPolicy, loops: dict[str, Loop], world: World) ->
     shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
     for ticket in shown.values():
         loop = loops.get(ticket.id)
-        if _waits(ticket, loop, team, world) or (loop and _left(ticket, loop, world)):
+        if _is_misplaced(ticket, loop, world):
             yield _moved(ticket, loop)
     for loop in loops.values():
-        if loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING} and loop.ticket.id not in shown:
+        ours = loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING}
+        if ours and loop.ticket.id not in shown and not is_moving(loop.ticket.id, world):
             yield _moved(loop.ticket, loop)
 
 
-def _waits(ticket: Ticket, loop: Loop | None, team: TeamPolicy, world: World) -> bool:
-    """Whether somebody put the ticket into the agent column and nobody took it up."""
-    if ticket.column != team.columns["agent"] or loop is None:
-        return ticket.column == team.columns["agent"]
-    still_there = loop.ticket.column == ticket.column and is_moving(ticket.id, world)
-    return waits_for_us(loop, still_there=still_there)
-
-
-def _left(ticket: Ticket, loop: Loop, world: World) -> bool:
-    """Whether a person moved it to where it is not ours."""
+def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
+    """Whether somebody put the ticket into the agent column unheeded, or took it to where it is not ours."""
     role = world.policy.column_role(ticket.team, ticket.column)
-    return role != "agent" and left(loop, role) and left(loop, role, moving=is_moving(ticket.id, world))
+    if loop is None:
+        return role == "agent"
+    found = waits_for_us(loop) if role == "agent" else left(loop, role)
+    return found and not still_there(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:

@@ -19,6 +19,7 @@ from jobs.connection import check_persistence
 from jobs.owners import dead
 from jobs.queues import AGENTS, EVENTS
 from jobs.settings import Settings
+from jobs.store import text_of
 from jobs.vital import alive
 from service.version import VERSION
 
@@ -45,11 +46,13 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
         living = alive(redis, time.time())
         led = bool(redis.exists(keys.lease(LEADER)))
+        refused = redis.get(keys.REFUSED)
         weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
     except RedisError as error:
         return {"redis": f"Redis does not answer: {error}"}
     found = {
         "persistence": " ".join(weak),
+        "credentials": text_of(refused or b""),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
         "clock": "" if led else "No clock process leads.",

@@ -12,6 +12,7 @@ from integrations.results import RunRole
 from integrations.values import Person, Value
 from jobs.caps import Caps
 from jobs.commands import (
+    CleanUp,
     Command,
     MergePullRequest,
     MoveTicket,
@@ -105,6 +106,8 @@ _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
 
 def still_wanted(loop: Loop, command: Command) -> bool:
     """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
+    if isinstance(command, CleanUp):
+        return loop.branch != command.branch or loop.stage not in AT_WORK | OPEN
     if isinstance(command, MoveTicket) and command.only_from:
         return loop.stage is Stage.STOPPED
     if isinstance(command, MoveTicket):

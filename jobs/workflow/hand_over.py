@@ -21,29 +21,33 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     """A card was dragged, by a person or by us."""
     if event.ticket is None:
         return Decision(loop)
-    seen, loop = loop.ticket.column, loop.model_copy(update={"ticket": event.ticket})
     role = policy.column_role(event.ticket.team, event.ticket.column)
+    waits = still_there(loop, event.ticket, role, moving=event.moving)
+    loop = loop.model_copy(update={"ticket": event.ticket})
     if role is None and event.ticket.cancelled:
         return _cancel(loop, event.at, policy)
     if role == "agent":
-        waits = waits_for_us(loop, still_there=event.moving and seen == event.ticket.column)
-        return hand_over(loop, event.at, policy) if waits else Decision(loop)
-    if left(loop, role, moving=event.moving):
+        return hand_over(loop, event.at, policy) if waits_for_us(loop) and not waits else Decision(loop)
+    if left(loop, role) and not waits:
         return stop(loop, f"the ticket was moved to {event.ticket.column}.", event.at, policy)
     return Decision(loop)
 
 
-def waits_for_us(loop: Loop, *, still_there: bool = False) -> bool:
-    """Whether a ticket in the agent column was put there to be taken up. `still_there`: it was, and the move by which
-    we were to take it from there has not been performed."""
-    return loop.stage not in AT_WORK | {Stage.MERGING} and not still_there
+def still_there(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
+    """Whether nobody moved the card: a move of ours waits (`moving`), and the card is where that was to fetch it from,
+    as it was last seen or where we had asked a person."""
+    return moving and (loop.ticket.column == ticket.column or role in {"needs_human", "triage"})
 
 
-def left(loop: Loop, role: str | None, *, moving: bool = False) -> bool:
-    """Whether this column takes the ticket out of our hands. `moving`: a move of ours still waits, so a card where we
-    had asked a person has just not been fetched back from there."""
+def waits_for_us(loop: Loop) -> bool:
+    """Whether a ticket in the agent column is to be taken up."""
+    return loop.stage not in AT_WORK | {Stage.MERGING}
+
+
+def left(loop: Loop, role: str | None) -> bool:
+    """Whether this column takes the ticket out of our hands."""
     if loop.stage in AT_WORK:
-        return role not in {"working", "review"} and not (moving and role in {"needs_human", "triage"})
+        return role not in {"working", "review"}
     if loop.stage is Stage.ASKING:
         return role not in {"working", "needs_human"}
     return loop.stage in OPEN and role is None

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import requests
 
-from integrations.events import CommandFailed, RunFinished
-from jobs import keys
+from integrations.events import CommandFailed, RunFinished, TicketMoved
+from jobs import failpoints, keys
+from jobs.advance_run import DEATHS, advance_run
 from jobs.commands import ShowProgress
 from jobs.dead import DeadLetter, DeadLetters
-from jobs.drive import GIVE_UP_AFTER
+from jobs.drive import GIVE_UP_AFTER, drive
+from jobs.lease import hold
 from jobs.loop import Loop, Stage
 from service import repair
 from tests.conftest import REPOSITORY
@@ -76,6 +83,95 @@ def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(b
     assert (letter.box, letter.kind, letter.cause) == ("outer", "MoveTicket", "KeyError: 'ENG'")
     assert any("**Needs you:**" in body for body in said(board, BUG))
     assert any(f"redrive {letter.id}`" in body for body in said(board, BUG))
+
+
+def killed(work: Callable[[], object], home: Path, name: str, phase: failpoints.Phase, hit: int) -> int:
+    """Work in a process that dies at the hit-th pass of the point; returns the signal, 0 where it did not die."""
+    child = os.fork()
+    if child == 0:
+        try:
+            failpoints.arm(f"{name}:{phase}:{hit}:kill", home)
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def dies(board: Board, name: str, phase: failpoints.Phase, home: Path, times: int) -> None:
+    t = board.ticket_id(BUG)
+    for hit in range(1, times + 1):
+        assert killed(lambda: drive(t), home, name, phase, hit) == -signal.SIGKILL
+        board.world.redis.delete(keys.lease(t))
+
+
+def test_an_event_that_kills_its_process_is_put_aside(board: Board, tmp_path: Path) -> None:
+    loop = hand_over(board, BUG)
+    board.world.store.deliver(TicketMoved(event_id="deadly", ticket_id=loop.ticket.id, at=3.0))
+
+    dies(board, "gather", "before", tmp_path, GIVE_UP_AFTER)
+    assert DeadLetters(board.world.redis).all() == []
+    board.drive(BUG)
+
+    (letter,) = DeadLetters(board.world.redis).all()
+    assert (letter.kind, letter.cause) == ("TicketMoved", "its process died 5 times")
+    assert any("its process died 5 times" in body for body in said(board, BUG))
+
+
+def test_a_command_that_kills_its_process_is_put_aside(board: Board, tmp_path: Path) -> None:
+    loop = hand_over(board, BUG)
+    board.world.store.deliver(
+        RunFinished(
+            event_id="b", ticket_id=loop.ticket.id, run_id=loop.run_id, generation=1, role="maker", outcome="budget"
+        )
+    )
+
+    dies(board, "set_needs_human", "done", tmp_path, GIVE_UP_AFTER)
+    after = board.drive(BUG)
+
+    (letter,) = DeadLetters(board.world.redis).all()
+    assert (letter.kind, letter.cause) == ("SetNeedsHuman", "its process died 5 times")
+    assert after and after.stage is Stage.NEEDS_HUMAN
+    assert board.ana.board()[BUG]["column"] == "Needs Human"
+
+
+def test_an_orderly_end_is_no_death(board: Board, tmp_path: Path) -> None:
+    loop = hand_over(board, BUG)
+    t = loop.ticket.id
+    board.world.store.deliver(TicketMoved(event_id="e", ticket_id=t, at=3.0))
+    dies(board, "gather", "before", tmp_path, GIVE_UP_AFTER - 1)
+
+    fault = {"operation": "issue", "kind": "500", "times": 100}
+    assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
+    for _ in range(GIVE_UP_AFTER):
+        board.drive(BUG)
+    requests.delete(f"{board.urls['board']}/_faults", timeout=5).raise_for_status()
+
+    assert board.drive(BUG)
+    assert board.world.store.next_event(t) is None
+    assert DeadLetters(board.world.redis).all() == []
+    assert not board.world.redis.exists(keys.failures(t))
+
+
+def test_a_run_whose_processes_die_ends_and_says_why(board: Board, tmp_path: Path) -> None:
+    loop = hand_over(board, BUG)
+    run_id = loop.run_id
+
+    def slice_of_it() -> None:
+        spec = board.world.runs.spec(run_id)
+        assert spec
+        with hold(board.world.redis, f"run:{run_id}") as lease:
+            assert lease
+            board.world.runs.begin(run_id)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for _ in range(DEATHS):
+        assert killed(slice_of_it, tmp_path, "none", "before", 1) == -signal.SIGKILL
+        board.world.redis.delete(keys.lease(f"run:{run_id}"))
+    advance_run(run_id)
+    after = board.drive(BUG)
+
+    assert not board.world.runs.is_unfinished(run_id)
+    assert after and "its process died 5 times" in after.tried[-1]
 
 
 def test_other_tickets_do_not_notice(board: Board) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -13,7 +15,12 @@ import requests
 from integrations.events import PullRequestCommented, RunFinished, TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Verdict
 from jobs import keys
+from jobs import world as worlds
+from jobs.build import build
 from jobs.commands import RunSpec
+from jobs.dead import DeadLetters
+from jobs.drive import GIVE_UP_AFTER
+from jobs.environment import read
 from jobs.gather import gather
 from jobs.lease import hold
 from jobs.loop import Loop, Stage
@@ -200,6 +207,71 @@ def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> No
 
     assert loop.stage is Stage.NEEDS_HUMAN
     assert any("acme/nowhere" in body for body in said(board, BUG))
+
+
+@contextmanager
+def revoked(board: Board) -> Iterator[None]:
+    """The board answers 401 for a while: somebody has taken the key back."""
+    given = {**board.environ, "LINEAR_API_KEY": "lin_api_revoked", "LINEAR_ACCESS_TOKEN": ""}
+    refused = build(read(given), board.world.redis)
+    worlds.install(refused)
+    try:
+        yield
+    finally:
+        worlds.install(board.world)
+        for part in (refused.tracker, refused.code_host):
+            part.close()  # type: ignore[attr-defined]
+
+
+def driven_often(board: Board, identifier: str) -> None:
+    """More often than a fault of ours would be forgiven, without the waits between."""
+    for _ in range(GIVE_UP_AFTER + 1):
+        board.world.redis.delete(keys.retry_at(board.ticket_id(identifier)))
+        board.drive(identifier)
+    board.world.redis.delete(keys.retry_at(board.ticket_id(identifier)))
+
+
+def test_an_event_waits_for_a_renewed_credential(board: Board) -> None:
+    hand_over(board, BUG)
+    board.ana.say(BUG, "use decimals")
+    comment = board.ana.board()[BUG]["comments"][-1]["id"]
+    t = board.ticket_id(BUG)
+    board.world.store.deliver(TicketCommented(event_id="c", ticket_id=t, comment_id=comment))
+
+    with revoked(board):
+        driven_often(board, BUG)
+    waiting, said_by_provider = board.world.store.next_event(t), board.world.redis.get(keys.REFUSED)
+    loop = board.drive(BUG)
+
+    assert waiting
+    assert b"refused the credential" in (said_by_provider or b"")
+    assert DeadLetters(board.world.redis).all() == []
+    assert loop and [words.text for words in loop.words] == ["use decimals"]
+
+
+def test_a_command_waits_for_a_renewed_credential(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    with revoked(board):
+        finish(board, loop, outcome="budget")
+        driven_often(board, BUG)
+    board.drive(BUG)
+
+    assert len([body for body in said(board, BUG) if body.startswith("**Needs you:**")]) == 1
+    assert board.ana.board()[BUG]["column"] == "Needs Human"
+
+
+def test_a_refused_credential_forgets_no_loop(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    board.world.redis.flushdb()
+    board.world.store.deliver(TicketMoved(event_id="m", ticket_id=loop.ticket.id, at=3.0))
+
+    with revoked(board):
+        driven_often(board, BUG)
+    assert board.world.store.load(loop.ticket.id) is None
+    again = board.drive(BUG)
+
+    assert again and again.generation == loop.generation + 1
 
 
 def test_a_run_is_told_everything_it_needs(board: Board) -> None:

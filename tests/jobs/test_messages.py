@@ -74,6 +74,7 @@ SHOWN = {
     "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
     "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
     "put_aside_reason": [m.put_aside_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
+    "died_reason": [m.died_reason(5)],
     "approve_again_reason": [m.approve_again_reason()],
     "rebuilt_reason": [m.rebuilt_reason()],
     "no_change_reason": [m.no_change_reason()],

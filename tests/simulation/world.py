@@ -30,7 +30,7 @@ from jobs.missed import changed, said, unseen
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
-from jobs.workflow.hand_over import left, waits_for_us
+from jobs.workflow.hand_over import left, still_there, waits_for_us
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
@@ -235,9 +235,10 @@ class World:
         """Whether the card waits in the agent column, or has left for where it is not ours."""
         role = None if gone else self.policy.column_role("ENG", ticket.column)
         moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
-        if role == "agent":
-            return loop is None or waits_for_us(loop, still_there=moving and loop.ticket.column == ticket.column)
-        return loop is not None and left(loop, role, moving=moving)
+        if loop is None:
+            return role == "agent"
+        found = waits_for_us(loop) if role == "agent" else left(loop, role)
+        return found and not still_there(loop, ticket, role, moving=moving and not gone)
 
     def _is_looked_up(self, loop: Loop) -> bool:
         """Whether the sweep asks for this loop's pull request, and tells what it sees."""

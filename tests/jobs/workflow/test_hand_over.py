@@ -8,7 +8,7 @@ from jobs.commands import StartRun
 from jobs.loop import Loop, Stage, Words
 from jobs.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.hand_over import branch_name
+from jobs.workflow.hand_over import branch_name, hand_over
 
 from .conftest import BASE, HEAD, OTHER, kinds
 
@@ -100,6 +100,15 @@ def test_a_card_that_we_have_not_fetched_back_yet_was_not_dragged_away(making: L
 
     assert decide(making, waits, policy).loop.stage is Stage.MAKING
     assert decide(making, dragged, policy).loop.stage is Stage.STOPPED
+
+
+def test_a_retry_is_not_stopped_by_a_late_word_of_the_drag_before_it(making: Loop, policy: ServicePolicy) -> None:
+    stopped = decide(making, moved(making.ticket, "Done"), policy).loop
+    retried = hand_over(stopped, 9.0, policy).loop
+
+    late = moved(making.ticket, "Done").model_copy(update={"moving": True})
+
+    assert decide(retried, late, policy).loop.stage is Stage.PREPARING
 
 
 @pytest.mark.parametrize(("seen", "stage"), [("Agent", Stage.STOPPED), ("Needs Human", Stage.PREPARING)])

@@ -17,6 +17,7 @@ from integrations.values import Person
 from jobs.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
 from jobs.loop import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.decision import still_wanted
 
 from .conftest import HEAD, OTHER, kinds
 
@@ -74,6 +75,15 @@ def test_a_closed_pull_request_stops_and_reopening_goes_on(review: Loop, policy:
     assert (stopped.stage, "ana" in stopped.reason) == (Stage.STOPPED, True)
 
     assert decide(stopped, PullRequestReopened.model_validate(HERE), policy).loop.stage is Stage.REVIEW
+
+
+def test_a_reopened_pull_request_keeps_its_branch(review: Loop, policy: ServicePolicy) -> None:
+    closed = decide(review, PullRequestClosed.model_validate(HERE), policy)
+    (clean_up,) = [c for c in closed.commands if isinstance(c, CleanUp)]
+    reopened = PullRequestReopened.model_validate({**HERE, "branch": review.branch})
+
+    assert still_wanted(closed.loop, clean_up)
+    assert not still_wanted(decide(closed.loop, reopened, policy).loop, clean_up)
 
 
 def _review(state: str, author: Person, sha: str = HEAD) -> ReviewSubmitted:
