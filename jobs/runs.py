@@ -55,12 +55,10 @@ class Runs:
         return [text_of(r) for r in ids]
 
     def begin(self, run_id: str) -> int:
-        """Note durably that a slice begins; returns how many have begun since the last one that ended in any way but
-        with its process, this one included."""
-        with self.redis.pipeline(transaction=False) as batch:
-            batch.hincrby(keys.failures(run_id), "begun", 1)
-            batch.expire(keys.failures(run_id), KEPT_SECONDS)
-            return int(batch.execute()[0])
+        """Note durably that a slice begins; returns how many have begun, this one included, since the last one that
+        ended in any way but with its process, or that came a step forward: who is killed from outside does that."""
+        names = [keys.failures(run_id), keys.transcript(run_id)]
+        return int(run_script(self.redis, "begin_slice", names, [KEPT_SECONDS]))
 
     def ended(self, run_id: str) -> None:
         """The slice has ended and its process lives."""

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 _FOLDER = Path(__file__).parent / "lua"
-_UNFENCED = frozenset({"take_lease", "deliver", "start_run", "steer", "intake", "restore", "redrive"})
+_UNFENCED = frozenset({"take_lease", "deliver", "start_run", "steer", "intake", "restore", "redrive", "begin_slice"})
 
 
 class LeaseLost(Exception):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from redis import Redis
 
 from integrations.events import CommandFailed, RunFinished, TicketMoved
 from jobs import failpoints, keys
@@ -22,6 +23,7 @@ from jobs.dead import DeadLetter, DeadLetters
 from jobs.drive import GIVE_UP_AFTER, drive
 from jobs.lease import hold
 from jobs.loop import Loop, Stage
+from jobs.runs import Runs
 from service import repair
 from tests.conftest import REPOSITORY
 
@@ -272,3 +274,10 @@ def test_words_that_cannot_be_posted_are_not_told_in_words(board: Board) -> None
     board.drive(BUG)
 
     assert said(board, BUG) == before
+
+
+def test_a_step_forward_between_two_deaths_begins_the_count_again(redis: Redis) -> None:
+    runs = Runs(redis)
+    assert [runs.begin("r") for _ in range(3)] == [1, 2, 3]
+    redis.xadd(keys.transcript("r"), {"kind": "turn"})
+    assert [runs.begin("r") for _ in range(2)] == [1, 2]
