@@ -6,7 +6,16 @@ import re
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
 from integrations.values import Person
-from jobs.commands import Command, CommentOnPullRequest, MergePullRequest, MoveTicket, PostComment, React, Steer
+from jobs.commands import (
+    Command,
+    CommentOnPullRequest,
+    MergePullRequest,
+    MoveTicket,
+    PostComment,
+    React,
+    SetNeedsHuman,
+    Steer,
+)
 from jobs.loop import AT_WORK, OPEN, Loop, Stage, Words
 from jobs.messages import (
     accepted_message,
@@ -152,7 +161,7 @@ def _about_a_call(
         accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
         if not objection_to(accepted):
             say = PostComment(body=accepted_message(author.name, loop.head_sha))
-            return finish(accepted, at, policy, say, MoveTicket(column="working"))
+            return finish(accepted, at, policy, say, SetNeedsHuman(needed=False), MoveTicket(column="working"))
     return None
 
 
