@@ -33,6 +33,7 @@ from jobs.messages.contract import (
 from jobs.messages.lines import (
     approach_line,
     blockers_line,
+    changed_checks_line,
     contradiction_line,
     gate_failed_line,
     iteration_line,
@@ -89,6 +90,7 @@ __all__ = [
     "budget_message",
     "budget_reason",
     "cancelled_message",
+    "changed_checks_line",
     "changes_message",
     "closed_reason",
     "contradiction_line",

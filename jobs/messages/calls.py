@@ -67,7 +67,7 @@ def escalation_message(loop: Loop) -> str:
     kind = loop.escalation.kind
     failing = [e for e in loop.evidence if not e.passed][:3]
     parts = [f"**Needs you: {_CLASSES[kind]}.** {inline(loop.reason)}", "Tried:\n" + _tried(loop)]
-    if kind == "tamper":
+    if loop.tampering:
         parts.append("Changed:\n" + "\n".join(f"- {shown_tampering(t)}" for t in loop.tampering[:12]))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
     parts.append(f"My best guess: {_HYPOTHESES[kind]}")
@@ -109,7 +109,8 @@ def could_not_work_reason(role: RunRole, summary: str) -> str:
 
 def iterations_reason(attempts: int, iterations: int) -> str:
     """Everything was tried that may be tried."""
-    return f"{attempts} attempts of up to {iterations} iterations did not meet the contract."
+    tries = f"{attempts} attempts" if attempts > 1 else "one attempt"
+    return f"{tries} of up to {iterations} iterations did not meet the contract."
 
 
 def spinning_reason(summary: str) -> str:

@@ -22,13 +22,19 @@ def said_more_line() -> str:
 
 def gate_failed_line(failing: list[Evidence]) -> str:
     """What the gate said."""
-    line = "the gate failed: " + ", ".join(f"`{e.command}` exit {e.exit_code}" for e in failing[:4])
+    line = "the gate failed: " + ", ".join(f"`{e.command}` {_ending(e)}" for e in failing[:4])
     if not any(e.needs_a_yes for e in failing):
         return line
     return (
         f"{line}; with the change's own tests and configuration it passes, so mend the code, or end again as it is if "
         "the ticket asks for other expectations: a person will be asked"
     )
+
+
+def _ending(e: Evidence) -> str:
+    if e.flaky:
+        return "is flaky, it ended with " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
+    return f"exit {e.exit_code}"
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:
@@ -89,3 +95,8 @@ def not_confirmed_line() -> str:
 def contradiction_line(clauses: Sequence[str]) -> str:
     """A verdict that cannot be true."""
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
+
+
+def changed_checks_line() -> str:
+    """Done, were it not for what it is checked by."""
+    return "done, and tests or checks were changed"

@@ -53,7 +53,9 @@ def _marks(loop: Loop) -> dict[str, str]:
 def _next(loop: Loop) -> str:
     if loop.stage in OPEN:
         return "Next: review the pull request, or answer here with `/approve` and `/merge`, or `/changes <what>`."
-    if loop.stage in {Stage.NEEDS_HUMAN, Stage.STOPPED}:
+    if loop.stage is Stage.NEEDS_HUMAN:
+        return "Next: choose one of the answers in the call for you, or move the ticket back to the agent column."
+    if loop.stage is Stage.STOPPED:
         return "Next: move the ticket back to the agent column, or answer `/retry <hint>`."
     if loop.stage is Stage.DONE:
         return "Nothing is left to do."

@@ -12,6 +12,7 @@ from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PublishBran
 from jobs.loop import Loop, Stage, joined
 from jobs.messages import (
     blockers_line,
+    changed_checks_line,
     contradiction_line,
     could_not_work_reason,
     gate_failed_line,
@@ -127,6 +128,7 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, said_more_line()))})
         return start_iteration(asked_for(loop, joined(loop.unheard)), event.at, policy)
     if loop.tampering and loop.tampering_accepted != loop.head_sha:
+        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})
         return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at, policy)
     return finish(loop, event.at, policy)
 

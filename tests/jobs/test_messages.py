@@ -112,7 +112,7 @@ SHOWN = {
     "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
     "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
     "could_not_work_reason": [m.could_not_work_reason("gate", "no disk")],
-    "iterations_reason": [m.iterations_reason(3, 3)],
+    "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
     "tamper_reason": [m.tamper_reason(TAMPERING)],
     "accepted_message": [m.accepted_message("Ana", "a" * 40)],
@@ -125,6 +125,7 @@ SHOWN = {
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
     "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
+    "changed_checks_line": [m.changed_checks_line()],
     "not_confirmed_line": [m.not_confirmed_line()],
     "stopped_message": [
         m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
@@ -149,7 +150,7 @@ SHOWN = {
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "said_more_line": [m.said_more_line()],
     "publishing_message": [m.publishing_message()],
-    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([BENT])],
+    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([FLAKY]), m.gate_failed_line([BENT])],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
     ],
