@@ -141,4 +141,7 @@ def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReop
         return event if isinstance(event, PullRequestMerged) else PullRequestMerged(**same, head_sha=now.head_sha)
     if now.state == "closed":
         return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
-    return event.model_copy(update={"head_sha": now.head_sha}) if isinstance(event, PullRequestReopened) else None
+    if not isinstance(event, PullRequestReopened):
+        return None
+    # A head that is read now may have been pushed after the event, so no approval before now is meant for it.
+    return event.model_copy(update={"head_sha": now.head_sha, "at": world.now()})

@@ -7,6 +7,7 @@ does not have raises at once, so a mistake shows in the first run and not as a m
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -38,6 +39,10 @@ class World:
     stopping: threading.Event = field(default_factory=threading.Event)
     raise_faults: bool = False
     """Under test a fault of ours is not kept for later but raised."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
 
     @property
     def store(self) -> Store:

@@ -60,5 +60,5 @@ def _next(loop: Loop) -> str:
     if loop.stage is Stage.DONE:
         return "Nothing is left to do."
     if loop.stage is Stage.ASKING:
-        return "Next: answer the question above."
+        return "Next: answer the question on this ticket."
     return "A comment here reaches the agent before its next step; `/stop` stops it."
