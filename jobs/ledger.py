@@ -90,7 +90,9 @@ class Ledger:
     def _settle(self, mark: str, usage: Usage) -> Usage:
         used = [usage.model_calls, usage.input_tokens, usage.cached_tokens, usage.output_tokens, micro(usage.cost_usd)]
         self._day = self._day or today(self._clock())
-        self._take_in(self._script("settle", [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS], []))
+        missed: list[str | int] = [usage.cache_misses, usage.cache_miss_reason]
+        args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *missed]
+        self._take_in(self._script("settle", args, []))
         return self.total
 
     def _script(self, name: str, args: Sequence[str | int], more_keys: list[str]) -> Any:
@@ -136,9 +138,10 @@ class Ledger:
 
 def used_by(redis: Redis, run_id: str) -> Usage:
     """What the run has used so far; what its call under way holds is not in it."""
-    raw: Any = redis.hmget(keys.run_ledger(run_id), _FIELDS)
+    *raw, misses, reason = redis.hmget(keys.run_ledger(run_id), [*_FIELDS, "cache_misses", "cache_miss_reason"])
     if any(part is not None for part in raw):
-        return _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
+        used = _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
+        return used.model_copy(update={"cache_misses": int(misses or 0), "cache_miss_reason": text_of(reason or b"")})
     old = redis.get(keys.usage(run_id))
     return Usage.model_validate_json(old) if old else Usage()
 

@@ -265,7 +265,7 @@ def test_a_command_waits_for_a_renewed_credential(board: Board) -> None:
         driven_often(board, BUG)
     board.drive(BUG)
 
-    assert len([body for body in said(board, BUG) if body.startswith("**Needs you:**")]) == 1
+    assert len([body for body in said(board, BUG) if body.startswith("**Needs you: ")]) == 1
     assert board.ana.board()[BUG]["column"] == "Needs Human"
 
 
