@@ -16,7 +16,7 @@ from tests.simulation.checks import Violation
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
 
-SAMPLE, ENOUGH = 200, 120
+SAMPLE, ENOUGH = 200, 300
 
 
 @pytest.mark.parametrize("first", range(0, SAMPLE, 40))
