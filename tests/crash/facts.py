@@ -152,7 +152,7 @@ def _complaints(oracle: Facts, found: Facts) -> Iterator[str]:
 
 
 def _money(oracle: Facts, found: Facts) -> Iterator[str]:
-    if not found.billed_calls - LOST_CALLS <= found.ledger_calls <= found.billed_calls:
+    if not found.billed_calls <= found.ledger_calls <= found.billed_calls + LOST_CALLS:
         yield f"I7 the ledger says {found.ledger_calls} calls, the model billed {found.billed_calls}"
     if found.billed_calls > oracle.billed_calls + LOST_CALLS:
         yield f"I7 the model was asked {found.billed_calls} times instead of {oracle.billed_calls}"
