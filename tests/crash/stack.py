@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -85,8 +86,11 @@ class FragileStack(Stack):
 
 
 def free_ports(first: int) -> int:
-    """The first of five ports in a row, from `first` on, that nobody listens on."""
-    for base in range(first, first + 1000, PORTS):
+    """The first of five ports in a row, somewhere in the thousand from `first` on, that nobody listens on.
+
+    Anywhere, since another run on this machine may be about to listen on those that it has found free just now."""
+    bases = range(first, first + 1000, PORTS)
+    for base in random.sample(bases, len(bases)):
         if all(_is_free(port) for port in range(base, base + PORTS)):
             return base
     raise RuntimeError(f"no five free ports in a row after {first}")
