@@ -106,11 +106,11 @@ def _probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
 
 
 def _check_kill(sandbox: Sandbox, workspace: Workspace) -> None:
-    result = sandbox.run(["bash", "-c", _DAEMON], workspace, timeout=0.2)
+    result = sandbox.run(["bash", "-c", _DAEMON], workspace, timeout=0.5)
     beat = workspace.tree / "beat"
     size = beat.stat().st_size if beat.exists() else 0
     time.sleep(0.1)
-    if not result.timed_out or result.seconds > 1.5 or not size or beat.stat().st_size != size:
+    if not result.timed_out or result.seconds > 3.0 or not size or beat.stat().st_size != size:
         raise SandboxUnavailable("the sandbox does not end all of a command's processes on this machine")
 
 
