@@ -22,7 +22,15 @@ from jobs.lease import Lease
 from jobs.scripts import run_script
 from jobs.store import text_of
 
+GIVE_UP_AFTER = 5
 Box = Literal["mailbox", "inner", "outer", "inbox"]
+
+
+class ProcessDied(Exception):
+    """The cause of what is put aside because nobody survived it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{GIVE_UP_AFTER} processes died at it, one after another")
 
 
 class DeadLetter(Value):

@@ -6,7 +6,8 @@ A crash anywhere repeats an entry, which is harmless: a mailbox takes an event o
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import structlog
 from redis import Redis
@@ -26,7 +27,7 @@ from integrations.events import (
 )
 from integrations.sources import SOURCES
 from jobs import keys, queues
-from jobs.dead import DeadLetters, delivery_letter
+from jobs.dead import GIVE_UP_AFTER, DeadLetters, ProcessDied, delivery_letter
 from jobs.failpoints import fail
 from jobs.journal import Journal
 from jobs.store import Store, text_of
@@ -44,6 +45,14 @@ BATCH = 100
 _log = structlog.get_logger(__name__)
 
 
+class _Entry(NamedTuple):
+    """One entry of the inbox; `died`: how many other dispatchers took it and came to no end."""
+
+    id: bytes
+    fields: Mapping[str, bytes]
+    died: int
+
+
 def prepare(redis: Redis) -> None:
     """Make the inbox's consumer group if it is not there."""
     try:
@@ -57,41 +66,64 @@ def dispatch(redis: Redis, consumer: str, wait_ms: int, journal: Journal | None 
     """Deliver what lies in the inbox, waiting up to `wait_ms` for something; returns how many entries were handled.
 
     What an earlier dispatcher took and did not finish comes first. An entry leaves the inbox when it is in the journal
-    and in its mailbox."""
-    unfinished: Any = redis.xautoclaim(keys.INBOX, keys.INBOX_GROUP, consumer, min_idle_time=0, count=BATCH)
-    entries: list[Any] = list(unfinished[1])
-    if not entries:
-        fresh: Any = redis.xreadgroup(keys.INBOX_GROUP, consumer, {keys.INBOX: ">"}, count=BATCH, block=wait_ms)
-        entries = [entry for _, rows in fresh or [] for entry in rows]
-    named = {entry: {text_of(name): value for name, value in fields.items()} for entry, fields in entries if fields}
-    if journal and named:
-        rows = [(text_of(entry), fields) for entry, fields in named.items()]
-        journal.write(rows, time.time(), again=bool(unfinished[1]))
-    for entry_id, _ in entries:
+    and in its mailbox, or with the dead letters when five processes died at it."""
+    left_over = _left_over(redis, consumer)
+    entries = left_over or _fresh(redis, consumer, wait_ms)
+    if journal and entries:
+        journal.write([(text_of(entry.id), entry.fields) for entry in entries], time.time(), again=bool(left_over))
+    for entry in entries:
         fail("dispatch", "before")
-        if entry_id in named:
-            _deliver_or_bury(redis, named[entry_id])
+        if entry.died >= GIVE_UP_AFTER:
+            _bury(redis, entry.fields, ProcessDied())
+        else:
+            if entry.died:
+                redis.xclaim(keys.INBOX, keys.INBOX_GROUP, consumer, 0, [entry.id])
+            _deliver_or_bury(redis, entry.fields)
         fail("dispatch", "done")
         with redis.pipeline() as both:
-            both.xack(keys.INBOX, keys.INBOX_GROUP, entry_id)
-            both.xdel(keys.INBOX, entry_id)
+            both.xack(keys.INBOX, keys.INBOX_GROUP, entry.id)
+            both.xdel(keys.INBOX, entry.id)
             both.execute()
         fail("dispatch", "journaled")
     return len(entries)
 
 
-def _deliver_or_bury(redis: Redis, fields: dict[str, bytes]) -> None:
+def _fresh(redis: Redis, consumer: str, wait_ms: int) -> list[_Entry]:
+    found: Any = redis.xreadgroup(keys.INBOX_GROUP, consumer, {keys.INBOX: ">"}, count=BATCH, block=wait_ms)
+    return [_entry(*row) for _, rows in found or [] for row in rows]
+
+
+def _left_over(redis: Redis, consumer: str) -> list[_Entry]:
+    """The oldest entries that somebody took and did not finish. What this consumer took itself is held up by Redis and
+    has killed nobody."""
+    pending: Any = redis.xpending_range(keys.INBOX, keys.INBOX_GROUP, "-", "+", BATCH)
+    if not pending:
+        return []
+    others = {row["message_id"]: row["times_delivered"] for row in pending if text_of(row["consumer"]) != consumer}
+    rows: Any = redis.xrange(keys.INBOX, pending[0]["message_id"], pending[-1]["message_id"])
+    return [_entry(entry_id, fields, others.get(entry_id, 0)) for entry_id, fields in rows]
+
+
+def _entry(entry_id: bytes, fields: Mapping[bytes, bytes], died: int = 0) -> _Entry:
+    return _Entry(entry_id, {text_of(name): value for name, value in fields.items()}, died)
+
+
+def _deliver_or_bury(redis: Redis, fields: Mapping[str, bytes]) -> None:
     """One delivery that we cannot take must not hold up all others: it is kept with its cause for a person."""
     try:
         _deliver(redis, fields)
     except RedisError:
         raise
     except Exception as error:  # noqa: BLE001 - the dispatcher's one place that catches everything
-        _log.exception("a fault of ours", delivery=text_of(fields["delivery_id"]))
-        DeadLetters(redis).keep(delivery_letter(fields, f"{type(error).__name__}: {error}", time.time()))
+        _bury(redis, fields, error)
 
 
-def _deliver(redis: Redis, fields: dict[str, bytes]) -> None:
+def _bury(redis: Redis, fields: Mapping[str, bytes], error: Exception) -> None:
+    _log.error("a fault of ours", delivery=text_of(fields["delivery_id"]), exc_info=error)
+    DeadLetters(redis).keep(delivery_letter(fields, f"{type(error).__name__}: {error}", time.time()))
+
+
+def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
     delivery = Delivery(
         source=fields["source"].decode(),
         delivery_id=fields["delivery_id"].decode(),

@@ -21,7 +21,7 @@ from integrations.events import EVENT, CommandFailed, Event, TicketCommented, Ti
 from integrations.values import Ticket
 from jobs import keys, queues
 from jobs.commands import Lane
-from jobs.dead import Box, DeadLetter, DeadLetters, id_of
+from jobs.dead import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
 from jobs.failpoints import fail
 from jobs.gather import gather
 from jobs.lease import Lease, hold
@@ -37,7 +37,6 @@ from jobs.workflow import decide
 from jobs.workflow.decision import still_wanted
 from jobs.world import World, current
 
-GIVE_UP_AFTER = 5
 CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -217,10 +216,6 @@ def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, w
     )
 
 
-class ProcessDied(Exception):
-    """The cause of what is put aside because nobody survived it."""
-
-
 def _put_aside_what_kills(ticket_id: str, lease: Lease, world: World) -> None:
     """Whatever `_step` would take next: a death leaves no word about which it was."""
     boxes: list[tuple[Box, bytes | None]] = [
@@ -231,8 +226,7 @@ def _put_aside_what_kills(ticket_id: str, lease: Lease, world: World) -> None:
     for box, raw in boxes:
         if raw:
             item = json.loads(raw)
-            error = ProcessDied(f"{GIVE_UP_AFTER} processes died at it, one after another")
-            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, error, ticket_id, world)
+            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, ProcessDied(), ticket_id, world)
             _put_aside(letter, ticket_id, lease, world)
             return
 

@@ -12,8 +12,7 @@ import pytest
 from integrations.events import CommandFailed, RunFinished, TicketCommented
 from jobs import keys
 from jobs.commands import ShowProgress
-from jobs.dead import DeadLetter, DeadLetters
-from jobs.drive import GIVE_UP_AFTER
+from jobs.dead import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from jobs.loop import Loop, Stage
 from jobs.owners import clear_away_the_dead, deaths
 from service import repair

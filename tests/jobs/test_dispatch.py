@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 
+import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from integrations.base import Delivery
 from jobs import keys
-from jobs.dead import DeadLetter, DeadLetters, fields_of
+from jobs.dead import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
 from jobs.dispatch import dispatch, prepare
+from jobs.settings import Settings
 from service.intake import Received, accept
+from tests.conftest import REPOSITORY as CHECKOUT
 
 REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
 PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, "pusher": {"name": "ana"}}
@@ -45,3 +51,54 @@ def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Re
     assert pending == 0
     assert dead.cause.startswith("KeyError")
     assert json.loads(fields_of(dead)["body"])["ref"] == "refs/heads/main"
+
+
+DIES = """
+import os, sys
+from redis import Redis
+from integrations.sources import SOURCES
+from jobs.dispatch import dispatch
+class Deadly:
+    def translate(self, delivery):
+        os.kill(os.getpid(), 9)
+SOURCES["deadly"] = Deadly()
+dispatch(Redis.from_url(sys.argv[1]), sys.argv[2], 10)
+"""
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
+    redis: Redis, settings: Settings, place: int
+) -> None:
+    prepare(redis)
+    for n in range(3):
+        take_in(redis, "deadly" if n == place else "github", f"d{n}")
+    address = settings.redis_url.get_secret_value()
+
+    for n in range(GIVE_UP_AFTER):
+        assert left_over(redis)[1] == []
+        killed = subprocess.run([sys.executable, "-c", DIES, address, f"clock-{n}"], cwd=CHECKOUT, check=False)
+        assert killed.returncode == -9
+    dispatch(redis, "clock", 10)
+
+    pending, (dead,) = left_over(redis)
+    assert (pending, redis.xlen(keys.INBOX)) == (0, 0)
+    assert (dead.fields["delivery_id"], dead.cause[:13]) == (f"d{place}", "ProcessDied: ")
+
+
+def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
+    prepare(redis)
+    redis.set(keys.branch("acme/tally", "main"), "t1")
+    take_in(redis, "github", "d1")
+    redis.xreadgroup(keys.INBOX_GROUP, "clock", {keys.INBOX: ">"})
+    redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(GIVE_UP_AFTER + 1):
+            with pytest.raises(RedisError):
+                dispatch(redis, "clock", 10)
+    finally:
+        redis.config_set("maxmemory", 0)
+
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+    assert redis.llen(keys.mailbox("t1")) == 1

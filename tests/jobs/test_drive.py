@@ -18,8 +18,7 @@ from jobs import keys
 from jobs import world as worlds
 from jobs.build import build
 from jobs.commands import RunSpec
-from jobs.dead import DeadLetters
-from jobs.drive import GIVE_UP_AFTER
+from jobs.dead import GIVE_UP_AFTER, DeadLetters
 from jobs.environment import read
 from jobs.gather import gather
 from jobs.lease import hold
