@@ -150,7 +150,8 @@ class Steer(Value):
 
 
 class PublishBranch(Value):
-    """Push `sha`; the branch must be at `expected` ('' for new); answers `BranchPublished`."""
+    """Push `sha`; the branch must be at `expected` ('' for new); answers `BranchPublished`. `as_is`: it is not proven,
+    a person takes the work over."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"
     generation: int
@@ -159,6 +160,7 @@ class PublishBranch(Value):
     base_branch: str
     sha: str
     expected: str
+    as_is: bool = False
 
 
 class OpenPullRequest(Value):

@@ -63,6 +63,7 @@ from jobs.messages.talk import (
     older_word_message,
     publishing_message,
     stopped_message,
+    taken_over_reason,
     unchecked_description,
     unknown_command_message,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "state_message",
     "stopped_message",
     "stray_line",
+    "taken_over_reason",
     "tamper_reason",
     "triage_message",
     "unchecked_description",

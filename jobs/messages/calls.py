@@ -48,7 +48,7 @@ _HYPOTHESES: dict[EscalationClass, str] = {
 }
 _HINT = "`/retry <hint>` starts another attempt with your hint; the work so far is kept"
 _MONEY = "`/budget +3` adds three dollars and goes on"
-_OVER = "`/takeover` leaves the branch to you"
+_OVER = "`/takeover` leaves the branch to you, with the last candidate on it"
 _END = "`/close` gives the ticket up and removes the branch"
 _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "judgement": (_HINT, _OVER, _END),

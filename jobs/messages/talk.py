@@ -20,6 +20,12 @@ def stopped_message(loop: Loop) -> str:
     return f"**Stopped:** {loop.reason} The branch and the worktree are kept. `/retry <hint>` goes on from here."
 
 
+def taken_over_reason(by: str, sha: str) -> str:
+    """A person goes on with the work. `sha`: the candidate that only we have."""
+    candidate = f" The last candidate, `{sha[:7]}`, goes to the branch as it is, not proven." if sha else ""
+    return f"{by} took over.{candidate}"
+
+
 def cancelled_message() -> str:
     """The ticket is not wanted any more."""
     return "**Cancelled.** The work has ended; branch and worktree are removed."

@@ -113,6 +113,8 @@ def still_wanted(loop: Loop, command: Command) -> bool:
     if isinstance(command, MoveTicket):
         return loop.stage in _STAGES_OF_COLUMN[command.column]
     stage = _STAGE_OF.get(type(command))
+    if isinstance(command, PublishBranch) and command.as_is:
+        stage = Stage.STOPPED
     return stage is None or (loop.stage is stage and getattr(command, "generation", None) == loop.generation)
 
 

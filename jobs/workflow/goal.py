@@ -174,8 +174,8 @@ def finish(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> 
     return then(decision, CleanUp(repository=loop.repository, branch=loop.branch))
 
 
-def publish(loop: Loop) -> PublishBranch:
-    """Push the candidate to our branch."""
+def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
+    """Push the candidate to our branch; `as_is` for a person who takes it over."""
     return PublishBranch(
         generation=loop.generation,
         repository=loop.repository,
@@ -183,6 +183,7 @@ def publish(loop: Loop) -> PublishBranch:
         base_branch=loop.base_branch,
         sha=loop.head_sha,
         expected=loop.pushed_sha,
+        as_is=as_is,
     )
 
 

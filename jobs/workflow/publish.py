@@ -17,9 +17,11 @@ from jobs.workflow.escalating import escalate
 
 def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
     """The candidate is on the code host: open the pull request, or renew its words."""
-    if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
+    if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
     loop = loop.model_copy(update={"pushed_sha": event.head_sha})
+    if loop.stage is Stage.STOPPED:
+        return told(loop, policy)
     command = OpenPullRequest(
         generation=loop.generation,
         repository=loop.repository,
@@ -60,6 +62,8 @@ def on_command_failed(loop: Loop, event: CommandFailed, policy: ServicePolicy) -
     if event.command in needed and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, kind, event.reason, event.at, policy)
+    if event.command == "PublishBranch" and loop.stage is Stage.STOPPED:
+        return Decision(loop, (PostComment(body=event.reason),))
     if event.put_aside and event.command != "PostComment":
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

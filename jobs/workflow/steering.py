@@ -30,12 +30,13 @@ from jobs.messages import (
     older_word_message,
     publishing_message,
     pull_request_title,
+    taken_over_reason,
     unknown_command_message,
 )
 from jobs.workflow.agreeing import on_answer
-from jobs.workflow.decision import Decision, ServicePolicy, memory, told
+from jobs.workflow.decision import Decision, ServicePolicy, memory, then, told
 from jobs.workflow.escalating import acknowledged
-from jobs.workflow.goal import finish, objection_to
+from jobs.workflow.goal import finish, objection_to, publish
 from jobs.workflow.hand_over import hand_over, revise, stop
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
@@ -152,7 +153,7 @@ def _about_a_call(
     if name == "budget" and (more := _amount(said.text)):
         return _extend(loop, more, author, at, policy)
     if name == "takeover" and loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}:
-        return stop(loop, f"{author.name} took over.", at, policy)
+        return _leave(loop, author, at, policy)
     if loop.stage is not Stage.NEEDS_HUMAN:
         return None
     if name == "close":
@@ -163,6 +164,13 @@ def _about_a_call(
             say = PostComment(body=accepted_message(author.name, loop.head_sha))
             return finish(accepted, at, policy, say, SetNeedsHuman(needed=False), MoveTicket(column="working"))
     return None
+
+
+def _leave(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> Decision:
+    """To a person, with the last candidate where they can fetch it."""
+    unpushed = loop.head_sha not in {"", loop.base_sha, loop.pushed_sha}
+    decision = stop(loop, taken_over_reason(author.name, loop.head_sha if unpushed else ""), at, policy)
+    return then(decision, publish(loop, as_is=True)) if unpushed else decision
 
 
 def _amount(text: str) -> float:

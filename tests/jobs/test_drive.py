@@ -184,6 +184,23 @@ def test_approve_and_merge_from_the_ticket_end_it(board: Board) -> None:
     assert board.world.code_host.branch_head("acme/tally", loop.branch) is None
 
 
+def test_a_person_who_takes_over_finds_the_last_candidate_on_the_branch(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    sha = candidate(board, loop)
+    loop = finish(board, loop, head_sha=sha)
+    board.ana.say(BUG, "/takeover")
+    comment = board.ana.board()[BUG]["comments"][-1]["id"]
+    board.world.store.deliver(TicketCommented(event_id="k", ticket_id=loop.ticket.id, comment_id=comment))
+
+    after = board.drive(BUG)
+
+    assert after
+    assert (after.stage, after.pushed_sha) == (Stage.STOPPED, sha)
+    assert board.world.code_host.branch_head("acme/tally", loop.branch) == sha
+    assert board.ana.pull_requests() == {}
+    assert any(f"`{sha[:7]}`" in body for body in said(board, BUG))
+
+
 def test_a_second_delivery_of_everything_changes_nothing(board: Board) -> None:
     loop = in_review(board)
     before = (said(board, BUG), board.ana.pull_requests())

@@ -131,6 +131,7 @@ SHOWN = {
         m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
         for branch in ("loopline/eng-1", "")
     ],
+    "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
     "cancelled_message": [m.cancelled_message()],
     "changes_message": [m.changes_message("Ana", 2)],
     "approved_message": [m.approved_message("Ana", "a" * 40)],

@@ -116,7 +116,7 @@ def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger
     """A commit leaves with a verdict on itself, and is merged with an approval of itself."""
     for command in decision.commands:
         match command:
-            case c.PublishBranch(sha=sha):
+            case c.PublishBranch(sha=sha, as_is=False):
                 verdict = event.verdict if isinstance(event, RunFinished) else before.verdict
                 results = verdict.results if verdict and verdict.head_sha == sha else ()
                 hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
@@ -136,7 +136,7 @@ def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> 
 
 def check_heard(decision: Decision, memory: Memory) -> None:
     """Nothing is published before a maker has heard everything that people said to it."""
-    if not any(isinstance(command, c.PublishBranch) for command in decision.commands):
+    if not any(isinstance(command, c.PublishBranch) and not command.as_is for command in decision.commands):
         return
     runs = [run for run in memory.runs.values() if run.spec.ticket_id == decision.loop.ticket.id]
     heard = [words for run in runs if run.spec.role == "maker" for words in (*run.spec.words, *run.heard)]
@@ -148,6 +148,9 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
     """An outward effect that is about to happen."""
     story = f"{command.kind} at {loop.stage.value}, generation {loop.generation}"
     match command:
+        case c.PublishBranch(as_is=True):
+            due = loop.stage is Stage.STOPPED and command.generation == loop.generation
+            hold("what nobody proved leaves only with a person", due, story)
         case c.PublishBranch() | c.OpenPullRequest():
             due = loop.stage is Stage.PUBLISHING and command.generation == loop.generation
             hold("nothing is published after a stop", due, story)

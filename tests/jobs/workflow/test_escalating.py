@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import EscalationUnanswered, TicketReacted
+from integrations.events import BranchPublished, CommandFailed, EscalationUnanswered, TicketReacted
 from integrations.results import Tampering
 from integrations.values import Usage
 from jobs.commands import MoveTicket, PostComment, PublishBranch
 from jobs.loop import Escalation, EscalationClass, Loop, Stage
 from jobs.messages import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
+from jobs.workflow.decision import still_wanted
 
 from .conftest import HEAD, finished, kinds, passing
 from .test_steering import ANA, GUEST, said
@@ -103,6 +104,37 @@ def test_a_person_who_takes_over_keeps_the_branch(making: Loop, policy: ServiceP
 
     assert (loop.stage, loop.branch, loop.escalation) == (Stage.STOPPED, making.branch, None)
     assert "Ana took over" in loop.reason
+
+
+def test_a_person_who_takes_over_gets_the_last_candidate_as_it_is(making: Loop, policy: ServicePolicy) -> None:
+    loop = called(making.model_copy(update={"head_sha": HEAD}))
+    decision = decide(loop, said("/takeover"), policy)
+
+    (push,) = [c for c in decision.commands if isinstance(c, PublishBranch)]
+    assert (push.sha, push.branch, push.as_is) == (HEAD, making.branch, True)
+    assert HEAD[:7] in decision.loop.reason
+    assert still_wanted(decision.loop, push)
+    assert not still_wanted(decide(decision.loop, said("/retry"), policy).loop, push)
+
+    published = BranchPublished(event_id="p", ticket_id="t1", generation=loop.generation, head_sha=HEAD)
+    after = decide(decision.loop, published, policy)
+    assert (after.loop.stage, after.loop.pushed_sha) == (Stage.STOPPED, HEAD)
+    assert "OpenPullRequest" not in kinds(after.commands)
+
+
+def test_a_person_who_takes_over_what_is_published_gets_no_second_push(making: Loop, policy: ServicePolicy) -> None:
+    loop = called(making.model_copy(update={"head_sha": HEAD, "pushed_sha": HEAD}))
+
+    assert "PublishBranch" not in kinds(decide(loop, said("/takeover"), policy).commands)
+
+
+def test_a_push_for_a_person_that_is_refused_is_told(making: Loop, policy: ServicePolicy) -> None:
+    stopped = decide(called(making.model_copy(update={"head_sha": HEAD})), said("/takeover"), policy).loop
+    refused = CommandFailed(
+        event_id="f", ticket_id="t1", generation=stopped.generation, command="PublishBranch", reason="The branch moved."
+    )
+
+    assert comments(decide(stopped, refused, policy)) == "The branch moved."
 
 
 def test_a_closed_ticket_leaves_no_branch(making: Loop, policy: ServicePolicy) -> None:
