@@ -158,11 +158,6 @@ class Mirror:
         self._keep("candidate", sha)
         return sha
 
-    def changed_paths(self, base: str, sha: str) -> list[str]:
-        """Paths that differ between two commits, sorted by git; a rename is two paths."""
-        names = self._repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *_checked(base, sha))
-        return [name.decode(errors="replace") for name in names.split(b"\0") if name]
-
     def changes(self, base: str, sha: str) -> list[Change]:
         """What two commits differ in, with the text of both sides; a rename is two changes."""
         return read_changes(self._repository, *_checked(base, sha))

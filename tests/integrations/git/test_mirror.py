@@ -180,11 +180,11 @@ def test_an_unknown_revision_is_not_found(mirror: Mirror) -> None:
         mirror.read("nowhere", "README.md")
 
 
-def test_changed_paths_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -> None:
+def test_changes_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -> None:
     base = mirror.head("main")
     new = commit(upstream, {"src/app.py": None, "größe.txt": b"1\n"})
     mirror.fetch()
-    assert mirror.changed_paths(base, new) == ["größe.txt", "src/app.py"]
+    assert [c.path for c in mirror.changes(base, new)] == ["größe.txt", "src/app.py"]
     assert "+1\n" in mirror.diff(base, new, 10_000)
     assert mirror.is_ancestor(base, new)
     assert not mirror.is_ancestor(new, base)

@@ -83,7 +83,7 @@ def test_leftovers_are_committed_and_arrive_in_the_mirror(
     tip, pack = work(sandbox, workspace, "echo 1 > new; rm README.md; echo 2 >> src/app.py; ln -s app.py src/link")
     for _ in range(2):
         mirror.receive(pack, tip, workspace.base_sha, LIMITS)
-    assert mirror.changed_paths(workspace.base_sha, tip) == ["README.md", "new", "src/app.py", "src/link"]
+    assert [c.path for c in mirror.changes(workspace.base_sha, tip)] == ["README.md", "new", "src/app.py", "src/link"]
     assert mirror.read(tip, "new") == "1\n"
     mirror.receive(b"", tip, workspace.base_sha, LIMITS)
 
@@ -91,7 +91,7 @@ def test_leftovers_are_committed_and_arrive_in_the_mirror(
 def test_commits_on_a_branch_of_the_agent_leave_too(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
     tip, pack = work(sandbox, workspace, "git checkout -qb b; echo 1 > a; git add a; git commit -qm a; echo 2 > b")
     mirror.receive(pack, tip, workspace.base_sha, LIMITS)
-    assert mirror.changed_paths(workspace.base_sha, tip) == ["a", "b"]
+    assert [c.path for c in mirror.changes(workspace.base_sha, tip)] == ["a", "b"]
 
 
 def test_no_change_is_an_empty_pack(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
