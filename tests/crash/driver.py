@@ -42,6 +42,7 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
                 stack.misbehave(fault.standin, **{k: v for k, v in asdict(fault).items() if k != "standin"})
             with Watch(stack) as watch:
                 seconds = play(stack)
+                watch.settle(cell.recovery)
             facts = facts_of(stack)
             sentences += _unreached(cell, stack) or _unhealthy(cell, stack, watch)
     except (Stuck, RuntimeError, OSError) as error:

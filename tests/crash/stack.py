@@ -31,12 +31,11 @@ class FragileStack(Stack):
     """A stack whose service may die at any time: the keeper does what systemd would do."""
 
     def start(self) -> None:
-        """Start everything, then keep the supervisor alive."""
+        """Start everything, and keep the supervisor alive."""
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._coming: list[tuple[str, str]] = []
         super().start()
-        self._keeper.start()
 
     def close(self) -> None:
         """Stop keeping, then kill everything: what the supervisor started has to die with it."""
@@ -51,8 +50,13 @@ class FragileStack(Stack):
         """All at once: nothing needs the stand-ins before the service is up."""
         self._coming.append((name, url))
         if name == "service":
+            self._keeper.start()
             for one in self._coming:
                 super()._await(*one)
+
+    def _exit_code(self, name: str) -> int | None:
+        """The keeper starts the service again, whatever it ended with."""
+        return None if name == "service" else super()._exit_code(name)
 
     @property
     def service_home(self) -> Path:

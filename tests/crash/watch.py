@@ -33,6 +33,12 @@ class Watch:
         self._over.set()
         self._thread.join()
 
+    def settle(self, patience: float) -> None:
+        """Go on looking until all is well, at most so many seconds: work may end before the last process is back."""
+        deadline = time.monotonic() + patience
+        while (not self.seen or self.seen[-1][1] != FINE) and time.monotonic() < deadline:
+            time.sleep(EVERY_SECONDS)
+
     def complaints(self, crashed_at: float, recovery: float) -> Iterator[str]:
         """I11 and I12 of a crash in which a process died; one that came before all was up is part of the start."""
         if not any(state == FINE for at, state in self.seen if at < crashed_at):

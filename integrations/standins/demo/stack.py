@@ -176,11 +176,10 @@ class Stack:
         self._processes.append((name, process))
 
     def _await(self, name: str, url: str) -> None:
-        process = next(p for n, p in self._processes if n == name)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise RuntimeError(f"{name} ended with code {process.returncode}; see {self.home / name}.log")
+            if (code := self._exit_code(name)) is not None:
+                raise RuntimeError(f"{name} ended with code {code}; see {self.home / name}.log")
             try:
                 if requests.get(url, timeout=2).ok:
                     return
@@ -188,6 +187,9 @@ class Stack:
                 pass
             time.sleep(0.1)
         raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS:.0f} s; see {self.home / name}.log")
+
+    def _exit_code(self, name: str) -> int | None:
+        return next(p for n, p in self._processes if n == name).poll()
 
 
 def remembered(file: Path) -> dict[str, str]:
