@@ -48,6 +48,7 @@ def drive(ticket_id: str) -> None:
     with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
         if lease is None:
             return
+        queues.taken_up(world.redis, ticket_id)
         try:
             _drive(ticket_id, lease, world)
         except LeaseLost as error:

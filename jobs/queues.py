@@ -47,6 +47,16 @@ def wake_ticket(redis: Redis, ticket_id: str, delay: float = 0) -> None:
     _wake(redis, _DRIVE, (ticket_id,), delay)
 
 
+def is_later(redis: Redis, ticket_id: str) -> bool:
+    """Whether a wake-up of this ticket waits for its time."""
+    return redis.zscore(LATER, _later(_DRIVE, (ticket_id,))) is not None
+
+
+def taken_up(redis: Redis, ticket_id: str) -> None:
+    """Whoever holds the ticket calls this: a wake-up for later is not needed, or will be asked for again."""
+    redis.zrem(LATER, _later(_DRIVE, (ticket_id,)))
+
+
 def wake_run(redis: Redis, run_id: str, delay: float = 0) -> None:
     """Let an agent process advance the run, in `delay` seconds at the earliest."""
     _wake(redis, _ADVANCE, (run_id,), delay)
@@ -90,11 +100,15 @@ def _key(function: str, arguments: tuple[str, ...]) -> str:
     return ":".join(("wake", function, *arguments))
 
 
+def _later(function: str, arguments: tuple[str, ...]) -> str:
+    return json.dumps([function, *arguments])
+
+
 def _wake(redis: Redis, function: str, arguments: tuple[str, ...], delay: float) -> None:
     if delay <= 0:
         _enqueue(redis, function, arguments)
         return
-    redis.zadd(LATER, {json.dumps([function, *arguments]): time.time() + delay}, lt=True)
+    redis.zadd(LATER, {_later(function, arguments): time.time() + delay}, lt=True)
 
 
 def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:

@@ -31,7 +31,8 @@ from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, 
 log = structlog.get_logger(__name__)
 
 READ_RETRIES: Final = 2
-LONGEST_WAIT: Final = 3600.0  # seconds; Linear's buckets refill within the hour
+LONGEST_WAIT: Final = 3600.0  # seconds; Linear's buckets are full again within the hour
+REFILLED, SHORTEST_WAIT = 0.01, 15.0  # they fill evenly: after a hundredth of the time there is enough to go on
 _SAID_AT_MOST: Final = 300  # characters of Linear's own words in a message
 _ALLOWANCES: Final = ("requests", "complexity", "endpoint-requests")
 
@@ -213,16 +214,19 @@ def _is_final(kind: object, status: int, *, user_error: bool) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until the used-up allowance is there again; None when the headers do not say.
+    """Seconds until there is enough of the used-up allowance to go on; None when the headers do not say.
 
-    `X-RateLimit-*-Reset` is in epoch milliseconds; an allowance that is not named as used up counts only when none is.
-    """
+    `X-RateLimit-*-Reset`, in epoch milliseconds, is when all of it is there again. Waiting for all would hold a ticket
+    for an hour. An allowance that is not named as used up counts only when none is."""
     if (seconds := _number(headers.get("retry-after"))) is not None:
         return min(seconds, LONGEST_WAIT)
     resets = {name: reset for name in _ALLOWANCES if (reset := _number(headers.get(f"x-ratelimit-{name}-reset")))}
     spent = [reset for name, reset in resets.items() if headers.get(f"x-ratelimit-{name}-remaining") == "0"]
     until = max(spent) if spent else min(resets.values(), default=None)
-    return None if until is None else min(max(until / 1000 - now, 0.0), LONGEST_WAIT)
+    if until is None:
+        return None
+    full = min(max(until / 1000 - now, 0.0), LONGEST_WAIT)
+    return min(full, max(full * REFILLED, SHORTEST_WAIT))
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,8 @@ class Stack:
     latency: float = 0.25
     extra: Mapping[str, str] = field(default_factory=dict)
     """Further settings of the service."""
+    board_options: Sequence[str] = ()
+    """Further arguments of the board's stand-in."""
 
     def __post_init__(self) -> None:
         names = ("board", "pull_requests", "dashboard", "model", "web")
@@ -68,7 +70,8 @@ class Stack:
 
     def start(self) -> None:
         """Start everything and return when webhooks can be received."""
-        self._standin("linear", "board", self.linear_seed(), "--webhook-secret-file", self._secret("linear"))
+        secret = ("--webhook-secret-file", self._secret("linear"))
+        self._standin("linear", "board", self.linear_seed(), *secret, *self.board_options)
         self._standin("github", "pull_requests", self.github_seed(), "--webhook-secret-file", self._secret("github"))
         if not os.environ.get("ANTHROPIC_API_KEY"):
             self._standin("model", "model", None, "--latency", str(self.latency))

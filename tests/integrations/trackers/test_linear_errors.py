@@ -18,7 +18,7 @@ import structlog
 from integrations.base import Attachment
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.trackers.linear import Linear
-from integrations.trackers.linear_client import LONGEST_WAIT, RateLimit, retry_after
+from integrations.trackers.linear_client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
 
 KEY = "lin_api_do_not_show"
 DONE = {"data": {"commentUpdate": {"success": True}}}
@@ -301,7 +301,7 @@ def test_a_used_up_allowance_says_when_to_come_back(linear: Linear, answer: Any,
     answer(limited["body"], limited["http_status"], limited["headers"] | reset)
     failed = raised(linear.viewer)
     assert isinstance(failed, Unavailable)
-    assert failed.retry_after == pytest.approx(90, abs=5)
+    assert failed.retry_after == SHORTEST_WAIT
 
 
 def limits(**of: tuple[object, object]) -> dict[str, str]:
@@ -318,12 +318,13 @@ def limits(**of: tuple[object, object]) -> dict[str, str]:
         ({"retry-after": "7"}, 7),
         ({"retry-after": "7"} | limits(requests=(0, 1_030_000)), 7),
         ({"retry-after": "Fri, 20 Nov 2026 09:05:00 GMT"}, None),
-        (limits(requests=(0, 1_030_000)), 30),
-        (limits(requests=(0, 1_030_000), complexity=(5, 1_900_000)), 30),
-        (limits(requests=(3, 1_030_000), complexity=(0, 1_900_000)), 900),
+        (limits(requests=(0, 1_014_000)), 14),
+        (limits(requests=(0, 1_014_000), complexity=(5, 1_900_000)), 14),
+        (limits(requests=(3, 1_014_000), complexity=(0, 4_000_000)), 30),
+        (limits(requests=(0, 1_900_000)), SHORTEST_WAIT),
         (limits(requests=(3, 1_900_000), endpoint_requests=(2, 1_010_000)), 10),
         (limits(requests=(0, 900_000)), 0),
-        (limits(requests=(0, 99_000_000)), LONGEST_WAIT),
+        (limits(requests=(0, 99_000_000)), LONGEST_WAIT / 100),
         (limits(requests=(0, "soon")), None),
         (limits(requests=(0, "9" * 30)), None),
     ],
