@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +15,10 @@ import requests
 
 from integrations.events import PullRequestCommented, RunFinished, TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
-from jobs import keys
+from jobs import keys, queues
 from jobs import world as worlds
 from jobs.build import build
+from jobs.clock import reconcile
 from jobs.commands import RunSpec
 from jobs.dead import GIVE_UP_AFTER, DeadLetters
 from jobs.environment import read
@@ -231,6 +233,25 @@ def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> No
 
     assert loop.stage is Stage.NEEDS_HUMAN
     assert any("acme/nowhere" in body for body in said(board, BUG))
+
+
+def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    fault = {"operation": "Ticket", "kind": "ratelimited", "times": 1}
+    assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
+    board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
+    board.drive(BUG)
+    redis, waiting = board.world.redis, queues.queue(board.world.redis, queues.EVENTS)
+    waiting.empty()
+    redis.delete(queues.ticket_wake(loop.ticket.id))
+
+    reconcile(redis)
+    assert (waiting.count, queues.is_later(redis, loop.ticket.id)) == (0, True)
+    queues.due(redis, time.time() + 41)
+    assert waiting.count == 1
+    board.drive(BUG)
+    assert board.world.store.next_event(loop.ticket.id) is None
+    assert not queues.is_later(redis, loop.ticket.id)
 
 
 @contextmanager
