@@ -221,7 +221,8 @@ class Settings(BaseSettings):
 
     sweep_seconds: int = _setting("LOOPLINE_SWEEP_SECONDS", 30, ge=1)
     """Seconds between two comparisons of board and code host with what Loopline remembers.
-    A missed webhook costs at most this long."""
+    A missed webhook costs at most this long; comments and pull requests of more than five tickets have their turn, five
+    at a time."""
 
     remind_hours: float = _setting("LOOPLINE_REMIND_HOURS", 4.0, gt=0)
     """Hours after which a call for a person that nobody answers is repeated, twice; then the ticket goes to triage.

@@ -1,6 +1,7 @@
 """The job that repairs: it compares the board and the code host with what we remember, and emits events, never effects.
 
-Woken by the clock. So repair and normal life share one set of rules, and a missed webhook costs at most one sweep.
+Woken by the clock. So repair and normal life share one set of rules, and a missed move of a card costs at most one
+sweep. Comments and pull requests have their turn.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ def sweep() -> None:
     for name, team in world.policy.teams.items():
         try:
             shown = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
+            turn = list(_in_turn([loop for loop in loops.values() if loop.ticket.team == name], world))
             for event in (
                 *_board(name, team, shown, loops, world),
-                *_code_host(name, loops, world),
-                *_said(name, loops, world),
+                *_code_host(turn, world),
+                *_said(turn, world),
                 *_called(shown, loops, world),
             ):
                 if world.store.deliver(event):
@@ -96,10 +98,10 @@ def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
     return TicketMoved(event_id=event_id, ticket_id=ticket.id, at=time.time(), column=ticket.column)
 
 
-def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
+def _code_host(turn: list[Loop], world: World) -> Iterator[Event]:
     """What happened to pull requests without us hearing of it."""
-    for loop in loops.values():
-        if loop.ticket.team != name or loop.stage not in OPEN | AT_WORK or not loop.number:
+    for loop in turn:
+        if loop.stage not in OPEN | AT_WORK or not loop.number:
             continue
         now = world.code_host.fetch_pull_request(loop.repository, loop.number)
         kind = changed(loop, now)
@@ -115,9 +117,9 @@ def _code_host(name: str, loops: dict[str, Loop], world: World) -> Iterator[Even
             )
 
 
-def _said(name: str, loops: dict[str, Loop], world: World) -> Iterator[Event]:
+def _said(turn: list[Loop], world: World) -> Iterator[Event]:
     """Comments and reviews that we did not hear of."""
-    for loop in _in_turn([loop for loop in loops.values() if loop.ticket.team == name], world):
+    for loop in turn:
         try:
             yield from said(loop, list(world.tracker.comments(loop.ticket.id)))
         except NotFound:
@@ -147,8 +149,8 @@ def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> I
 
 
 def _in_turn(loops: list[Loop], world: World) -> Iterator[Loop]:
-    """A few loops at a time, and one of those that were stopped: each costs a request, and the hour's allowance is for
-    the work."""
+    """A few loops at a time, and one of those that were stopped: each costs a request or more, and the hour's allowance
+    of board and code host is for the work."""
     active = sorted((loop for loop in loops if loop.stage in HEEDED), key=lambda loop: loop.ticket.id)
     stopped = sorted((loop for loop in loops if loop.stage is Stage.STOPPED), key=lambda loop: loop.ticket.id)
     turn = world.redis.incr(keys.SWEEP_TURN)

@@ -90,12 +90,29 @@ def test_a_missed_answer_starts_the_work(board: Board) -> None:
     assert swept(board, VAGUE).stage is Stage.SCOUTING
 
 
-def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
-    loop = hand_over(board, BUG)
-    for n in range(2 * IN_TURN):
+def copied(board: Board, loop: Loop, times: int) -> None:
+    """So many other tickets that look the same to us."""
+    for n in range(times):
         other = loop.model_copy(update={"ticket": loop.ticket.model_copy(update={"id": f"other{n}", "team": "ENG"})})
         board.world.redis.set(keys.loop(other.ticket.id), other.model_dump_json())
         board.world.redis.sadd(keys.LOOPS, other.ticket.id)
+
+
+def test_a_sweep_asks_the_code_host_about_a_few_pull_requests(board: Board) -> None:
+    copied(board, in_review(board), 4 * IN_TURN)
+    host = f"{board.urls['pull_requests']}/rate_limit"
+    headers = {"Authorization": f"Bearer {board.environ['GITHUB_TOKEN']}"}
+
+    before = requests.get(host, headers=headers, timeout=5).json()["rate"]["used"]
+    sweep()
+    after = requests.get(host, headers=headers, timeout=5).json()["rate"]["used"]
+
+    assert IN_TURN <= after - before <= 4 * IN_TURN
+
+
+def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    copied(board, loop, 2 * IN_TURN)
     board.ana.say(BUG, "use decimals")
 
     for _ in range(4):
