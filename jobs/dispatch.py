@@ -100,7 +100,10 @@ def _left_over(redis: Redis, consumer: str) -> list[_Entry]:
     if not pending:
         return []
     others = {row["message_id"]: row["times_delivered"] for row in pending if text_of(row["consumer"]) != consumer}
-    rows: Any = redis.xrange(keys.INBOX, pending[0]["message_id"], pending[-1]["message_id"])
+    ids = [row["message_id"] for row in pending]
+    rows: Any = redis.xrange(keys.INBOX, ids[0], ids[-1])
+    if gone := set(ids) - {entry_id for entry_id, _ in rows}:  # deleted by hand, and in the way of those behind
+        redis.xack(keys.INBOX, keys.INBOX_GROUP, *gone)
     return [_entry(entry_id, fields, others.get(entry_id, 0)) for entry_id, fields in rows]
 
 

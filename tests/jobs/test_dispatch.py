@@ -86,6 +86,17 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
     assert (dead.fields["delivery_id"], dead.cause[:13]) == (f"d{place}", "ProcessDied: ")
 
 
+def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> None:
+    prepare(redis)
+    for n in range(2):
+        take_in(redis, "github", f"d{n}")
+    ((_, taken),) = redis.xreadgroup(keys.INBOX_GROUP, "dead", {keys.INBOX: ">"})
+    redis.xdel(keys.INBOX, taken[0][0])
+
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+
+
 def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
     prepare(redis)
     redis.set(keys.branch("acme/tally", "main"), "t1")
