@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from integrations.ports.tracker import Attachment, Tracker
 
-from integrations.base import Attachment, Tracker
 from integrations.errors import NotFound, Rejected
 from integrations.values import Ticket
 from tests.integrations.trackers.board import Board

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from integrations.ports.agent_runner import AgentOutcome
 from redis import Redis
 
-from integrations.base import AgentOutcome
 from integrations.events import RunParked
-from jobs import keys
-from jobs.breaker import credentials_alarm
-from jobs.runs import Runs
+from jobs.runtime import keys
+from jobs.store.breaker import credentials_alarm
+from jobs.store.runs import Runs
 
 from .books import NOON, Clock, spec_of
 from .model_runs import Model, advance, model_at

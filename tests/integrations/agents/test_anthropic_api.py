@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from integrations.ports.agent_runner import AgentOutcome, Entry, Grant, Refusal, ToolResult
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.base import AgentOutcome, Entry, Grant, Refusal, ToolResult
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import HeldBack
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (

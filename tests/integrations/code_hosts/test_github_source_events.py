@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integrations.ports.source import Delivery
 
-from integrations.base import Delivery
-from integrations.code_hosts.github_events import READERS
-from integrations.code_hosts.github_webhooks import IGNORED, GitHubWebhooks
+from integrations.code_hosts.github.events import READERS
+from integrations.code_hosts.github.webhooks import IGNORED, GitHubWebhooks
 from integrations.errors import Malformed
 from integrations.events import (
     EVENT,

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from integrations.ports.code_host import GitCredentials
 
-from integrations.base import GitCredentials
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from integrations.ports.code_host import GitCredentials
 
-from integrations.base import GitCredentials
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.failures import failure
 from integrations.git.mirror import Mirror

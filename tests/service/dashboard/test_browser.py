@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integrations.ports.agent_runner import Entry
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from integrations.base import Entry
-from jobs.loop import Stage, Words
+from jobs.loop.state import Stage, Words
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
 from tests.service.dashboard.test_seal import PAYLOADS

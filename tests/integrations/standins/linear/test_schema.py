@@ -27,7 +27,7 @@ from graphql import (
 from integrations.standins.linear.execute import schema
 from integrations.standins.linear.mutations import MUTATIONS
 from integrations.standins.linear.queries import QUERIES
-from integrations.trackers import linear as adapter
+from integrations.trackers.linear import tracker as adapter
 
 NOT_OFFERED = {
     *("AgentActivityCreate", "AgentSession", "AgentSessionCreateOnComment", "AgentSessionCreateOnIssue"),
@@ -110,5 +110,5 @@ def test_the_published_operations_that_are_offered_are_valid_here(shared_folder:
 
 
 def test_the_adapters_documents_are_valid_here() -> None:
-    document = parse(Path(adapter.__file__).with_name("linear.graphql").read_text())
+    document = parse(Path(adapter.__file__).with_name("operations.graphql").read_text())
     assert validate(schema(), document) == []
