@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.ports.source import Delivery
 from jobs.config.settings import Settings
 from jobs.inbox.dispatch import dispatch, prepare
 from jobs.runtime import keys
