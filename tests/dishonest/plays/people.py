@@ -119,7 +119,7 @@ SCENARIOS = (
                 request
             )
         ),
-        replace(REVIEW, says=("Needs you: budget used up", "$3.00 more, as Ana Flores said", "Verdict: done (2/2)"), makers=2),
+        replace(REVIEW, says=("Needs you: budget used up", "Ana Flores added $3.00", "Verdict: done (2/2)"), makers=2),
         policy={"budget_usd": 0.5, "ticket_budget_usd": 0.4},
         people=(Act(Stage.NEEDS_HUMAN, "/budget +3"),),
     ),
