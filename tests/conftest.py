@@ -1,8 +1,7 @@
-"""Fixtures for everybody: the real Redis, settings that point to it, the providers' published files."""
+"""Fixtures for everybody: the real Redis, settings that point to it, a browser."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +15,6 @@ from jobs.settings import Settings
 from service import embedded_redis
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The folder with Linear's schema and webhook payloads; they are Linear's, so they are not in this repository."""
-    folder = Path(os.environ.get("LOOPLINE_SHARED", REPOSITORY.parent / "shared"))
-    if not (folder / "linear" / "schema.graphql").is_file():
-        message = f"no provider files at {folder}: put Linear's published schema at linear/schema.graphql there"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +45,10 @@ def redis(settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless; `infra/browser` installs it."""
+    """Debian's Chromium, headless; `infra/test-tools` installs it."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on PATH: run infra/browser")
+        pytest.fail("Chromium is not on PATH: run infra/test-tools, or install Chromium.")
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=quiet)

@@ -16,7 +16,7 @@ from integrations.agents.verdict import verdict_spec
 from integrations.base import Toolbox, ToolResult
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
-from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
+from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from tests.integrations.agents.doubles import ListConversation, task
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO, maker_brief
@@ -28,10 +28,7 @@ def never() -> bool:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    try:
-        return Sandbox(find_bwrap(), default_read_only())
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    return Sandbox(find_bwrap(), default_read_only())
 
 
 @pytest.fixture(scope="module")
