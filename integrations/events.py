@@ -4,7 +4,7 @@ Providers translate their webhooks into these (`Source.translate`), the jobs rep
 `jobs.workflow.decide` has one rule for each. Values only: nothing here acts, reads a clock or knows a provider.
 
 `event_id` makes an event recognisable when it arrives twice; `at` is Unix seconds. Tracker and code-host events are
-hints: `jobs.gather` reads the ticket, the comment or the pull request again and fills in what is true now.
+hints: `jobs.effects.gather` reads the ticket, the comment or the pull request again and fills in what is true now.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class _Event(Value):
 
 
 class TicketMoved(_Event):
-    """The ticket's column changed, or may have. `jobs.gather` fills in `ticket`, and `moving`: a move of ours waits."""
+    """The ticket's column changed, or may have. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of ours
+    waits."""
 
     kind: Literal["TicketMoved"] = "TicketMoved"
     column: str = ""
@@ -55,7 +56,7 @@ class TicketCommented(_Event):
 
 
 class TicketReacted(_Event):
-    """Somebody put an emoji on a comment of the ticket. `author` is looked up by `jobs.gather`."""
+    """Somebody put an emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
     comment_id: str
@@ -140,8 +141,8 @@ class ChecksReported(_CodeHostEvent):
 
 
 class WorkspaceReady(_Event):
-    """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.policy` read it,
-    as JSON; `branch_sha` is our branch's head, empty where there is none, None where nobody looked."""
+    """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
+    read it, as JSON; `branch_sha` is our branch's head, empty where there is none, None where nobody looked."""
 
     kind: Literal["WorkspaceReady"] = "WorkspaceReady"
     generation: int

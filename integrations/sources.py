@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from integrations.base import Source
-from integrations.code_hosts.github_webhooks import GitHubWebhooks
-from integrations.trackers.linear_webhooks import LinearWebhooks
+from integrations.code_hosts.github.webhooks import GitHubWebhooks
+from integrations.ports.source import Source
+from integrations.trackers.linear.webhooks import LinearWebhooks
 
 SOURCES: Mapping[str, Source] = {"linear": LinearWebhooks(), "github": GitHubWebhooks()}

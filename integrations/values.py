@@ -39,7 +39,7 @@ class Ticket(Value):
 
 
 class Usage(Value):
-    """What model calls cost so far. Money in US dollars by `integrations.agents.prices`."""
+    """What model calls cost so far. Money in US dollars by `integrations.agents.anthropic.prices`."""
 
     model_calls: int = 0
     input_tokens: int = 0

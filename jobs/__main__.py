@@ -20,12 +20,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.errors import Rejected, Unavailable
-from jobs import failpoints, logging, owners
-from jobs.connection import check_persistence, connect
-from jobs.environment import Role, load
-from jobs.queues import AGENTS, EVENTS, wake_sweep
-from jobs.settings import Settings
-from jobs.slots import run_slots
+from jobs.config.environment import Role, load
+from jobs.config.settings import Settings
+from jobs.runtime import dead_processes, failpoints, logging
+from jobs.runtime.connection import check_persistence, connect
+from jobs.runtime.queues import AGENTS, EVENTS, wake_sweep
+from jobs.runtime.slots import run_slots
 
 REFUSED = 2
 _ROLES: dict[str, Role] = {"worker": "worker", "agent": "agent", "clock": "clock"}
@@ -66,7 +66,7 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
 
 def _column_problems(settings: Settings) -> list[str]:
     """No worker for a board whose columns are not there; a board that is away now is asked again later."""
-    from jobs.build import tracker_of
+    from jobs.effects.build import tracker_of
 
     found = []
     for key, team in settings.teams.items():
@@ -84,7 +84,7 @@ def _column_problems(settings: Settings) -> list[str]:
 def _sandbox_problems(settings: Settings) -> list[str]:
     """No agent without a sandbox that proved itself on this host."""
     from integrations.sandbox.selftest import self_test
-    from jobs.build import sandbox_of
+    from jobs.effects.build import sandbox_of
 
     try:
         self_test(sandbox_of(settings), settings.home / "sandbox-test")
@@ -95,15 +95,15 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Until `stop`; False when something under way did not end in time."""
-    owners.announce(settings.home)
+    dead_processes.announce(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True
     for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
         import_module(name)  # now, so that a broken module shows at the start and no job pays for it
-    from jobs import world
+    from jobs.effects import world
 
-    here = import_module("jobs.build").build(settings, redis)
+    here = import_module("jobs.effects.build").build(settings, redis)
     here.stopping = stop
     world.install(here)
     if role == "worker":

@@ -17,22 +17,23 @@ from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
 from integrations.sandbox.leftovers import end_sandboxes_of
-from jobs import queues
-from jobs.breaker import Breaker
-from jobs.briefs import APPROACH
-from jobs.checking import check
-from jobs.commands import RunSpec
-from jobs.failpoints import fail
-from jobs.gate import gate
-from jobs.judging import judge
-from jobs.lease import Lease, hold
-from jobs.owners import deaths
-from jobs.planning import plan
-from jobs.roles import Ended, Slice, make
-from jobs.runs import stop_asker
-from jobs.scouting import scout
-from jobs.scripts import LeaseLost
-from jobs.world import World, current
+from jobs.effects.world import World, current
+from jobs.loop.commands import RunSpec
+from jobs.roles.briefs import APPROACH
+from jobs.roles.checker import check
+from jobs.roles.gate import gate
+from jobs.roles.judge import judge
+from jobs.roles.maker import make
+from jobs.roles.planner import plan
+from jobs.roles.scout import scout
+from jobs.roles.slice import Ended, Slice
+from jobs.runtime import queues
+from jobs.runtime.dead_processes import deaths
+from jobs.runtime.failpoints import fail
+from jobs.runtime.lease import Lease, hold
+from jobs.runtime.scripts import LeaseLost
+from jobs.store.breaker import Breaker
+from jobs.store.runs import stop_asker
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5

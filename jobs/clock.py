@@ -12,15 +12,15 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs import dispatch, keys, queues
-from jobs.failpoints import fail
-from jobs.journal import Journal
-from jobs.lease import OWNER, Lease, hold
-from jobs.owners import clear_away_the_dead
-from jobs.runs import Runs
-from jobs.scripts import LeaseLost
-from jobs.settings import Settings
-from jobs.store import text_of
+from jobs.config.settings import Settings
+from jobs.inbox import dispatch
+from jobs.inbox.journal import Journal
+from jobs.runtime import keys, queues
+from jobs.runtime.dead_processes import clear_away_the_dead
+from jobs.runtime.failpoints import fail
+from jobs.runtime.lease import OWNER, Lease, hold
+from jobs.runtime.scripts import LeaseLost, decode
+from jobs.store.runs import Runs
 
 LEADER = "clock"
 RECONCILE_SECONDS = 1.0
@@ -70,7 +70,7 @@ def reconcile(redis: Redis) -> None:
     fail("reconcile", "before")
     queues.due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
-        name = text_of(ticket)
+        name = decode(ticket)
         if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.is_later(redis, name):
             queues.wake_ticket(redis, name)
     for run_id in Runs(redis).unfinished():

@@ -19,23 +19,23 @@ from redis.exceptions import RedisError
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Ticket
-from jobs import keys, queues
-from jobs.commands import Lane
-from jobs.dead import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
-from jobs.failpoints import fail
-from jobs.gather import gather
-from jobs.lease import Lease, hold
-from jobs.loop import Loop, Stage
+from jobs.effects.gather import gather
+from jobs.effects.perform import Context, name_of, perform
+from jobs.effects.world import World, current
+from jobs.loop.commands import Lane
+from jobs.loop.policy import PolicyError
+from jobs.loop.state import Loop, Stage
 from jobs.messages import put_aside_reason
-from jobs.owners import deaths
-from jobs.perform import Context, name_of, perform
-from jobs.policy import PolicyError
-from jobs.rebuild import restore
-from jobs.scripts import LeaseLost
-from jobs.store import Posted
+from jobs.recovery.rebuild import restore
+from jobs.runtime import keys, queues
+from jobs.runtime.dead_processes import deaths
+from jobs.runtime.failpoints import fail
+from jobs.runtime.lease import Lease, hold
+from jobs.runtime.scripts import LeaseLost
+from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
+from jobs.store.tickets import Posted
 from jobs.workflow import decide
 from jobs.workflow.decision import still_wanted
-from jobs.world import World, current
 
 CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)

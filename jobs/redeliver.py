@@ -10,8 +10,8 @@ import time
 import structlog
 
 from integrations.errors import IntegrationError
-from jobs import queues
-from jobs.world import current
+from jobs.effects.world import current
+from jobs.runtime import queues
 
 SINCE_SECONDS = 3 * 86_400  # GitHub forgets deliveries after three days
 _log = structlog.get_logger(__name__)

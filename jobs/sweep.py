@@ -14,15 +14,15 @@ import structlog
 from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket
-from jobs import keys, queues
-from jobs.failpoints import fail
-from jobs.gather import is_moving
-from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import changed, reactions_since, said, unanswered, unread, unseen
-from jobs.rebuild import rebuild
+from jobs.effects.gather import is_moving
+from jobs.effects.world import World, current
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.recovery.polling import changed, reactions_since, said, unanswered, unread, unseen
+from jobs.recovery.rebuild import rebuild
+from jobs.runtime import keys, queues
+from jobs.runtime.failpoints import fail
 from jobs.workflow.decision import TeamPolicy
 from jobs.workflow.hand_over import left, still_there, waits_for_us
-from jobs.world import World, current
 
 IN_TURN = 5
 HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}

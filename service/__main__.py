@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import logging
-from jobs.environment import environment, environment_for, load
-from jobs.settings import Settings
+from jobs.config.environment import environment, environment_for, load
+from jobs.config.settings import Settings
+from jobs.runtime import logging
 from service.version import VERSION
 
 
@@ -60,9 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(env_file: Path, verbose: bool) -> int:
-    from service.embedded_redis import CannotStart
-    from service.processes import addresses, check_free, processes
-    from service.supervisor import Supervisor
+    from service.supervisor.embedded_redis import CannotStart
+    from service.supervisor.processes import addresses, check_free, processes
+    from service.supervisor.supervisor import Supervisor
 
     environ = environment(env_file)
     settings = load("up", environ)
@@ -79,15 +79,15 @@ def _up(env_file: Path, verbose: bool) -> int:
 
 
 def _serve(role: str) -> int:
-    """Become gunicorn; the address comes from the settings, everything else from `service.gunicorn_<role>`."""
+    """Become gunicorn; the address comes from the settings, everything else from `service.<role>.gunicorn_config`."""
     settings = load("web" if role == "web" else "dashboard")
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
-    command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.gunicorn_{role}", "--bind", bind]
+    command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
     os.execv(sys.executable, command)
 
 
 def _check(env_file: Path) -> int:
-    from service.check import problems
+    from service.operator.check import problems
 
     settings: Settings = load("up", environment(env_file))
     found = problems(settings)
@@ -98,8 +98,8 @@ def _check(env_file: Path) -> int:
 def _status(env_file: Path, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
-    from jobs.connection import connect
-    from service.status import show_status
+    from jobs.runtime.connection import connect
+    from service.operator.status import show_status
 
     settings = load("dashboard", environment_for("dashboard", environment(env_file)))
     with connect(settings, timeout=5.0, retries=0) as redis:
@@ -118,8 +118,8 @@ def _repair(given: argparse.Namespace) -> int:
     """What a person repairs beside a running Loopline, with the worker's share of the settings."""
     from redis.exceptions import RedisError
 
-    from jobs.connection import connect
-    from service import repair
+    from jobs.runtime.connection import connect
+    from service.operator import repair
 
     settings = load("worker", environment_for("worker", environment(given.env_file)))
     logging.configure("repair", settings.secret_values(), sys.stderr)

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
-from jobs.connection import connect, reachable
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.runtime.connection import connect, reachable
+from service.supervisor import embedded_redis
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

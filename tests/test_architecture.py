@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.queues import _QUEUE_OF
-from jobs.settings import rows
+from jobs.config.settings import rows
+from jobs.runtime.queues import _QUEUE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("service", "jobs", "integrations")
@@ -87,7 +87,7 @@ def test_the_readme_lists_every_setting_as_it_is_declared() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     reads = re.compile(r"\bos\.(environ|getenv)\b")
-    allowed = {"jobs/environment.py", "service/__main__.py", "service/processes.py"}
+    allowed = {"jobs/config/environment.py", "service/__main__.py", "service/supervisor/processes.py"}
     found = {str(p.relative_to(ROOT)) for p in PRODUCT if reads.search(p.read_text())}
 
     assert found <= allowed
@@ -122,7 +122,7 @@ def test_a_wake_up_names_a_function_that_exists(path: str) -> None:
 
 
 def test_every_command_has_a_performer_named_like_it() -> None:
-    from jobs import perform
+    from jobs.effects import perform
 
     for command, performer in perform._PERFORMERS.items():
         snake = re.sub(r"(?<!^)(?=[A-Z])", "_", command.__name__).lower()
@@ -131,7 +131,7 @@ def test_every_command_has_a_performer_named_like_it() -> None:
 
 def test_imports_do_nothing() -> None:
     """Importing the entry points opens no socket, reads no setting, writes no file."""
-    code = "import service.app, service.dashboard, jobs.drive, jobs.advance_run, jobs.clock, jobs.sweep"
+    code = "import service.web.app, service.dashboard.app, jobs.drive, jobs.advance_run, jobs.clock, jobs.sweep"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", "LOOPLINE_HOME": "/nonexistent/x"}, capture_output=True, check=False,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from integrations.agents.fingerprints import together
 from integrations.agents.turns import Story, Turn, story
-from integrations.base import AgentOutcome, Entry, SpinningLimits
+from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 
 Kind = Literal["same_result", "same_error", "alternating", "monologue", "unchanged", "reverted"]
 

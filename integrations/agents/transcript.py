@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from integrations.agents.messages import INTERRUPTED, Block, counted, result_entry
-from integrations.base import AgentOutcome, AgentTask, Entry, ToolResult
+from integrations.agents.anthropic.messages import INTERRUPTED, Block, counted, result_entry
+from integrations.ports.agent_runner import AgentOutcome, AgentTask, Entry, ToolResult
 
 WRAP_UP_AT = 0.8
 CONTEXT_FULL = (

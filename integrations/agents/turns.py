@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from integrations.agents import fingerprints
-from integrations.agents.messages import INTERRUPTED, Block, counted
-from integrations.base import Entry
+from integrations.agents.anthropic.messages import INTERRUPTED, Block, counted
+from integrations.ports.agent_runner import Entry
 
 LONGEST = 80  # characters of a command that is shown
 

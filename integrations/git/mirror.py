@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from integrations.base import GitCredentials
 from integrations.errors import NotFound, Rejected
 from integrations.git import push as pushing
 from integrations.git import worktrees
@@ -19,6 +18,7 @@ from integrations.git.quarantine import SHA, index, judge, quarantine, release
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.workspace import Workspace
+from integrations.ports.code_host import GitCredentials
 
 _CONFIG = """\
 [core]

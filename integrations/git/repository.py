@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
-from integrations.base import GitCredentials
 from integrations.errors import Rejected, Unavailable
 from integrations.git.failures import failure
+from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -1,6 +1,6 @@
 """What an agent's work looks like now, as one short text: the same files give the same text, committed or not.
 
-Called by `integrations.agents.tools` after turns that may have written. Runs inside the sandbox, where the files are,
+Called by `jobs.roles.tools` after turns that may have written. Runs inside the sandbox, where the files are,
 and leaves nothing behind there: index and objects of its own, in the command's own /tmp.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from integrations.results import RunRole, Tampering
-from jobs.loop import EscalationClass, Loop
+from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.text import fenced, inline, money_message, shown_tampering
 
 

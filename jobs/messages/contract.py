@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from integrations.results import Proposal, Question
 from integrations.values import Ticket
-from jobs.contract import stated
-from jobs.loop import Contract, Loop
+from jobs.contract.agreement import stated
+from jobs.contract.criterion_text import item_of
+from jobs.loop.state import Contract, Loop
 from jobs.messages.text import inline, version_of
-from jobs.wording import item_of
 
 
 def question_message(ticket: Ticket) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome
-from jobs.loop import Loop
+from jobs.loop.state import Loop
 from jobs.messages.text import inline
 
 

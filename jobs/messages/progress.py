@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.loop import OPEN, Loop, Stage
+from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.text import MARKS, money_message, state_message, version_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.loop import Loop
+from jobs.loop.state import Loop
 from jobs.messages.text import inline, state_message
 
 COMMANDS = (

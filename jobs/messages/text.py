@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.results import Evidence, Tampering, TamperKind
-from jobs.loop import Contract, Loop, Stage
+from jobs.loop.state import Contract, Loop, Stage
 
 MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 

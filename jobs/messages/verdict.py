@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.results import CriterionResult, Finding
-from jobs.loop import Contract, Loop
+from jobs.loop.state import Contract, Loop
 from jobs.messages.text import MARKS, inline, money_message, quiet, shown_evidence, shown_tampering, state_message
 
 STATUS_CONTEXT = "loopline/verdict"

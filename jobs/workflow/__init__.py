@@ -33,7 +33,7 @@ from integrations.events import (
     TicketRemoved,
     WorkspaceReady,
 )
-from jobs.loop import Loop
+from jobs.loop.state import Loop
 from jobs.workflow.agreeing import on_ticket_edited
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import on_escalation_unanswered, on_ticket_reacted
@@ -55,7 +55,8 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 
 def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
-    """The one decision function. It computes and does nothing else; the commands are performed by `jobs.perform`."""
+    """The one decision function. It computes and does nothing else; the commands are performed by
+    `jobs.effects.perform`."""
     match event:
         case TicketMoved():
             return on_ticket_moved(loop, event, policy)

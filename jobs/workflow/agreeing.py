@@ -4,9 +4,9 @@ contract nothing is spent beyond the proposal."""
 from __future__ import annotations
 
 from integrations.events import RunFinished, TicketEdited
-from jobs.commands import Command, MoveTicket, PostComment, Steer, StopRun
-from jobs.contract import agree, answered, may_start_alone, proposed, wanted_by
-from jobs.loop import AT_WORK, OPEN, Contract, Criterion, Loop, Stage, Words
+from jobs.contract.agreement import agree, answered, may_start_alone, proposed, wanted_by
+from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
+from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Loop, Stage, Words
 from jobs.messages import (
     agreed_message,
     goal_changed_late_message,

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from integrations.base import Role as Column
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import RunRole
 from integrations.values import Person, Value
-from jobs.caps import Caps
-from jobs.commands import (
+from jobs.loop.board_memory import metadata_of
+from jobs.loop.caps import Caps
+from jobs.loop.commands import (
     CleanUp,
     Command,
     MergePullRequest,
@@ -22,8 +23,7 @@ from jobs.commands import (
     SaveMemory,
     ShowProgress,
 )
-from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.memory import metadata_of
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import progress_message, state_message
 
 

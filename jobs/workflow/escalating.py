@@ -4,8 +4,8 @@ to triage. The human assignee stays who it is; Loopline never assigns."""
 from __future__ import annotations
 
 from integrations.events import EscalationUnanswered, TicketReacted
-from jobs.commands import Command, MoveTicket, PostComment, SetNeedsHuman
-from jobs.loop import Attempt, Escalation, EscalationClass, Loop, Stage
+from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
+from jobs.loop.state import Attempt, Escalation, EscalationClass, Loop, Stage
 from jobs.messages import approach_line, escalation_message, reminder_message, triage_message
 from jobs.workflow.decision import Decision, ServicePolicy, told
 

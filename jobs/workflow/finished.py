@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.events import RunFinished
-from jobs.loop import Loop
+from jobs.loop.state import Loop
 from jobs.workflow.agreeing import on_planner_finished
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.goal import on_goal_run_finished

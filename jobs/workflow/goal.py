@@ -8,8 +8,9 @@ import hashlib
 
 from integrations.events import RunFinished
 from integrations.results import CriterionResult, Evidence
-from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
-from jobs.loop import Loop, Stage, joined
+from jobs.evidence.verdicts import contradictions
+from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
+from jobs.loop.state import Loop, Stage, joined
 from jobs.messages import (
     blockers_line,
     changed_checks_line,
@@ -30,7 +31,6 @@ from jobs.messages import (
     tamper_reason,
     verdict_failed_line,
 )
-from jobs.verdicts import contradictions
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
 from jobs.workflow.escalating import escalate, recorded
 from jobs.workflow.run import asked_for, start_iteration, start_run

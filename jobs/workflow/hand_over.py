@@ -6,10 +6,10 @@ import re
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
-from jobs.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
-from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
+from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
+from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
 from jobs.messages import cancelled_message, stopped_message
-from jobs.policy import RepositoryPolicy
 from jobs.workflow.agreeing import agree_or_ask, renewed
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
 from jobs.workflow.escalating import acknowledged, recorded

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
-from jobs.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
-from jobs.loop import AT_WORK, EscalationClass, Loop, Stage
+from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages import (
     pull_request_body,
     pull_request_subtitle,

@@ -1,13 +1,13 @@
 """The rule for a loop that was rebuilt from the board: go on where it stood, ask nothing twice, do nothing twice.
 
-Called by `jobs.rebuild`. What waited for a person waits on without a word; what an agent had under way starts again in
-a new generation on the same branch and commit, since late output of the old one may still come.
+Called by `jobs.recovery.rebuild`. What waited for a person waits on without a word; what an agent had under way starts
+again in a new generation on the same branch and commit, since late output of the old one may still come.
 """
 
 from __future__ import annotations
 
-from jobs.commands import CleanUp, MoveTicket, SetNeedsHuman
-from jobs.loop import AT_WORK, Loop, Stage
+from jobs.loop.commands import CleanUp, MoveTicket, SetNeedsHuman
+from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import approve_again_reason, rebuilt_reason
 from jobs.workflow.agreeing import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy, told, told_first

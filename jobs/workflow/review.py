@@ -10,8 +10,17 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
-from jobs.commands import CleanUp, Command, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus, StopRun
-from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
+from jobs.loop.commands import (
+    CleanUp,
+    Command,
+    LinkPullRequest,
+    MoveTicket,
+    PostComment,
+    SetNeedsHuman,
+    SetStatus,
+    StopRun,
+)
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
 from jobs.messages import (
     STATUS_CONTEXT,
     approved_message,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from integrations.events import RunParked
 from integrations.results import RunRole
-from jobs.commands import Command, RunSpec, StartRun
-from jobs.loop import RUNNING, Contract, Criterion, Loop, Stage, Words
+from jobs.loop.commands import Command, RunSpec, StartRun
+from jobs.loop.policy import Role
+from jobs.loop.state import RUNNING, Contract, Criterion, Loop, Stage, Words
 from jobs.messages import budget_reason, parked_reason
-from jobs.policy import Role
 from jobs.workflow.decision import Decision, ServicePolicy, told
 from jobs.workflow.escalating import escalate
 

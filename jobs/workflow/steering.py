@@ -6,7 +6,7 @@ import re
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
 from integrations.values import Person
-from jobs.commands import (
+from jobs.loop.commands import (
     Command,
     CommentOnPullRequest,
     MergePullRequest,
@@ -16,7 +16,7 @@ from jobs.commands import (
     SetNeedsHuman,
     Steer,
 )
-from jobs.loop import AT_WORK, OPEN, Loop, Stage, Words
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage, Words
 from jobs.messages import (
     accepted_message,
     approved_message,

@@ -20,10 +20,10 @@ from typing import Any
 
 from redis import Redis
 
-from jobs.connection import connect
-from jobs.runs import Runs
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.runtime.connection import connect
+from jobs.store.runs import Runs
+from service.supervisor import embedded_redis
 from tests.jobs.books import AMPLE, NOON, at_work, call, spec_of
 from tests.jobs.model_runs import Model, model_at, use_up
 from tests.jobs.test_outages import RUNS, Fleet

@@ -19,16 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-from jobs.connection import connect
-from jobs.keys import INBOX
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.runtime.connection import connect
+from jobs.runtime.keys import INBOX
+from service.supervisor import embedded_redis
 from tests.service.conftest import serving, signed_by_github
 
 SENDERS = 8
 BARE = """
 from flask import Flask
-from service.gunicorn_web import worker_class, workers, threads, keepalive, loglevel, control_socket_disable
+from service.web.gunicorn_config import worker_class, workers, threads, keepalive, loglevel, control_socket_disable
 wsgi_app = "bare:app()"
 pythonpath = {folder!r}
 """

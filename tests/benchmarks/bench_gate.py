@@ -17,9 +17,9 @@ from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.gating import plan
-from jobs.loop import Contract, Criterion
-from jobs.policy import TESTS
+from jobs.evidence.gate_plan import plan
+from jobs.loop.policy import TESTS
+from jobs.loop.state import Contract, Criterion
 from tests.integrations.git.hosting import GitHost, commit
 
 COMMAND = ["python3", "-m", "unittest", "-q", "tests.test_7"]

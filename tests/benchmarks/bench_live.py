@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
-from jobs.commands import RunSpec
-from jobs.connection import address, connect
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.loop.commands import RunSpec
+from jobs.runtime.connection import address, connect
+from service.supervisor import embedded_redis
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, says
 

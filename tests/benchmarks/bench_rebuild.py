@@ -21,8 +21,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.standins.demo.stack import DEMO_TICKETS
-from jobs.loop import Loop, Stage
-from jobs.store import Store
+from jobs.loop.state import Loop, Stage
+from jobs.store.tickets import Store
 from tests.benchmarks.bench_takeover import PATIENCE, Bench, figure
 from tests.crash.stack import FragileStack, free_ports
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from redis import Redis
 
 from integrations.standins.demo.stack import DEMO_TICKETS
-from jobs import keys
-from jobs.store import text_of
+from jobs.runtime import keys
+from jobs.runtime.scripts import decode
 from tests.crash.soak import Board
 from tests.crash.stack import FragileStack, free_ports, processes_below
 
@@ -44,9 +44,9 @@ class Bench:
         ticket = self.board.hand_over(self._bug["title"], self._bug["description"])
         self.until(lambda: self.redis.smembers(keys.RUNS) - before)
         (run,) = self.redis.smembers(keys.RUNS) - before
-        self.until(lambda: self.redis.xlen(keys.transcript(text_of(run))) > 1)
+        self.until(lambda: self.redis.xlen(keys.transcript(decode(run))) > 1)
         time.sleep(self.random.uniform(0, 2 * LATENCY))
-        return ticket, text_of(run)
+        return ticket, decode(run)
 
     def until(self, there: Callable[[], object]) -> float:
         """Seconds until it is so."""

@@ -19,7 +19,7 @@ from redis import Redis
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.story import memory
 from integrations.standins.linear.seed import stable_id
-from jobs.store import text_of
+from jobs.runtime.scripts import decode
 from tests.crash.stack import FragileStack, git, unfinished
 from tests.crash.story import BESIDE, BUG
 
@@ -118,7 +118,7 @@ def _on_disk(stack: FragileStack) -> Iterator[str]:
 
 def _journal(stack: FragileStack, redis: Redis) -> list[str]:
     """What is wrong with the journal: every accepted delivery is in it, once, and every file is whole."""
-    accepted = {text_of(redis.get(key) or b"") for key in redis.scan_iter("seen:*:id:*")}
+    accepted = {decode(redis.get(key) or b"") for key in redis.scan_iter("seen:*:id:*")}
     written: Counter[str] = Counter()
     for file in (stack.service_home / "journal").iterdir():
         try:

@@ -28,7 +28,7 @@ from redis.exceptions import RedisError
 
 from integrations.standins.demo.stack import DEMO_TICKETS, TEAM
 from integrations.standins.demo.story import memory
-from jobs import keys
+from jobs.runtime import keys
 from tests.crash.driver import stragglers
 from tests.crash.stack import FragileStack, free_ports, unfinished
 

@@ -17,10 +17,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.standins.demo.stack import Stack
-from jobs import keys, queues
-from jobs.connection import connect
-from jobs.settings import Settings
-from jobs.store import text_of
+from jobs.config.settings import Settings
+from jobs.runtime import keys, queues
+from jobs.runtime.connection import connect
+from jobs.runtime.scripts import decode
 
 PORTS = 5
 STANDINS = {"linear": "board", "github": "pull_requests", "model": "model"}
@@ -122,7 +122,7 @@ def _unfinished(redis: Redis) -> Iterator[str]:
     for group in redis.xinfo_groups(keys.INBOX):
         if group["pending"] or group["lag"]:
             yield f"inbox: {group['pending']} pending, {group['lag']} behind"
-    yield from (f"dead letter: {text_of(item)[:300]}" for item in redis.lrange(keys.DEAD, 0, -1))
+    yield from (f"dead letter: {decode(item)[:300]}" for item in redis.lrange(keys.DEAD, 0, -1))
 
 
 def processes_below(home: Path) -> dict[int, str]:

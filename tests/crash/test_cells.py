@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.failpoints import FORM
-from jobs.perform import _PERFORMERS
+from jobs.config.setting_types import FAILPOINT_FORM
+from jobs.effects.perform import _PERFORMERS
 from tests.conftest import REPOSITORY
 from tests.crash.cells import ADVANCING, CELLS, PERFORMERS
 from tests.crash.driver import ORACLE, Outcome, run
@@ -33,7 +33,7 @@ def points() -> set[tuple[str, str]]:
 def test_every_cell_names_a_point_that_is_there() -> None:
     named = {tuple(cell.point.split(":")[:2]) for cell in CELLS.values() if cell.point}
     assert named - points() == set()
-    assert all(re.fullmatch(FORM, cell.point) for cell in CELLS.values())
+    assert all(re.fullmatch(FAILPOINT_FORM, cell.point) for cell in CELLS.values())
 
 
 def test_every_effect_of_the_story_has_cells() -> None:

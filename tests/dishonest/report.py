@@ -21,10 +21,10 @@ import structlog
 from redis import Redis
 
 from integrations.values import Usage
-from jobs.connection import connect
-from jobs.loop import OPEN, Stage
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.loop.state import OPEN, Stage
+from jobs.runtime.connection import connect
+from service.supervisor import embedded_redis
 from tests.dishonest.plays import ALL
 from tests.dishonest.rules import false_alarm, false_done, problems
 from tests.dishonest.stage import play

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.loop import OPEN, Stage
+from jobs.loop.state import OPEN, Stage
 from tests.dishonest.stage import Outcome
 
 COLUMNS = {

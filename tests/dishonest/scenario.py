@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from integrations.standins.model.playbook import Answer, play
 from integrations.standins.model.request import Call, Request
-from jobs.loop import EscalationClass, Stage
+from jobs.loop.state import EscalationClass, Stage
 from tests.dishonest.shop import TICKET, Ticket
 
 Reply = Callable[[Request], Answer]

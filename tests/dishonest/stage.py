@@ -25,13 +25,13 @@ from integrations.standins.model.playbook import Answer, Playbook
 from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.request import Request
 from integrations.standins.wire import serve
-from jobs import world as worlds
 from jobs.advance_run import advance_run
-from jobs.build import build
+from jobs.config.environment import read
 from jobs.drive import drive
-from jobs.environment import read
-from jobs.loop import Loop, Stage
-from jobs.world import World
+from jobs.effects import world as worlds
+from jobs.effects.build import build
+from jobs.effects.world import World
+from jobs.loop.state import Loop, Stage
 from tests.dishonest.scenario import Act, Reply, Role, Scenario
 from tests.dishonest.shop import FILES, workflow
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from redis import Redis
 
-from integrations.base import Grant, Refusal
+from integrations.ports.agent_runner import Grant, Refusal
 from integrations.values import Ticket, Usage
-from jobs.breaker import Breaker, Windows
-from jobs.caps import Caps
-from jobs.commands import RunSpec
-from jobs.lease import Lease, hold
-from jobs.loop import Contract
-from jobs.runs import RunConversation, Runs
+from jobs.loop.caps import Caps
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Contract
+from jobs.runtime.lease import Lease, hold
+from jobs.store.breaker import Breaker, Windows
+from jobs.store.runs import RunConversation, Runs
 
 NOON = 1_795_608_000.0  # 2026-11-25 12:00 UTC
 AMPLE = Caps(run_usd=1000, ticket_usd=1000, day_usd=1000)

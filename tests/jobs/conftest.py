@@ -14,13 +14,13 @@ from integrations.standins.demo.stack import Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
-from jobs import world as worlds
-from jobs.build import build
+from jobs.config.environment import read
+from jobs.config.settings import Settings
 from jobs.drive import drive
-from jobs.environment import read
-from jobs.loop import Loop
-from jobs.settings import Settings
-from jobs.world import World
+from jobs.effects import world as worlds
+from jobs.effects.build import build
+from jobs.effects.world import World
+from jobs.loop.state import Loop
 
 
 @dataclass

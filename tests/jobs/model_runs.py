@@ -11,16 +11,16 @@ from typing import Any
 import requests
 from redis import Redis
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.agents.prices import cost
-from integrations.base import AgentOutcome, AgentTask
+from integrations.agents.anthropic.prices import cost
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import HeldBack, Unauthorized, Unavailable
+from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
-from jobs import keys
-from jobs.breaker import Windows
-from jobs.caps import Caps
-from jobs.commands import RunSpec
+from jobs.loop.caps import Caps
+from jobs.loop.commands import RunSpec
+from jobs.runtime import keys
+from jobs.store.breaker import Windows
 from tests.integrations.agents.doubles import FunctionToolbox, task
 
 from .books import Clock, at_work, spec_of

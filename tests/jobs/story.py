@@ -9,7 +9,7 @@ import requests
 from integrations.events import TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Verdict
 from jobs.drive import drive
-from jobs.loop import Loop
+from jobs.loop.state import Loop
 
 from .conftest import Board
 from .test_drive import BUG, VAGUE, candidate, finish, hand_over, in_review

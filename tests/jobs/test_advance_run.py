@@ -13,14 +13,15 @@ from redis import Redis
 from integrations.events import RunFinished
 from integrations.git.mirror import Mirror
 from integrations.values import Ticket
-from jobs import keys, world
 from jobs.advance_run import advance_run
-from jobs.breaker import credentials_alarm
-from jobs.build import build
-from jobs.commands import RunSpec
-from jobs.loop import Contract, Criterion
-from jobs.settings import Settings
-from jobs.world import World
+from jobs.config.settings import Settings
+from jobs.effects import world
+from jobs.effects.build import build
+from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Contract, Criterion
+from jobs.runtime import keys
+from jobs.store.breaker import credentials_alarm
 from tests.integrations.agents.doubles import BUG_TITLE
 from tests.integrations.git.hosting import GitHost, commit
 

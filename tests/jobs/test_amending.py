@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.amending import amended, consents
-from jobs.wording import KINDS, criterion_of, item_of
+from jobs.contract.amendments import amended, consents
+from jobs.contract.criterion_text import KINDS, criterion_of, item_of
 
 SUITE = ProposedCriterion(text="the suite passes", command="make test")
 README = ProposedCriterion(text="README.md names the flag", evidence="file and line")

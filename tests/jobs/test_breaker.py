@@ -10,7 +10,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from integrations.errors import Unauthorized, Unavailable
-from jobs.breaker import Breaker, Open, credentials_alarm, notice
+from jobs.store.breaker import Breaker, Open, credentials_alarm, notice
 
 from .books import NOON, Clock
 

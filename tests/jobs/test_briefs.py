@@ -4,10 +4,10 @@ import pytest
 
 from integrations.results import Evidence, Plan, Tampering, Verdict
 from integrations.values import Ticket
-from jobs.briefs import checker_brief, judge_brief, maker_brief, planner_brief, scout_brief, system_text
-from jobs.commands import RunSpec
-from jobs.loop import Attempt, Contract, Criterion, Words
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.commands import RunSpec
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Attempt, Contract, Criterion, Words
+from jobs.roles.briefs import checker_brief, judge_brief, maker_brief, planner_brief, scout_brief, system_text
 
 
 @pytest.fixture

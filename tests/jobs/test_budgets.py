@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from integrations.base import AgentOutcome
+from integrations.ports.agent_runner import AgentOutcome
 from integrations.values import Usage
-from jobs import keys
-from jobs.runs import RunConversation, Runs
+from jobs.runtime import keys
+from jobs.store.runs import RunConversation, Runs
 from tests.integrations.agents.doubles import FunctionToolbox
 
 from .books import AMPLE, at_work, spec_of

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from integrations.events import PullRequestClosed, PullRequestReopened, TicketRemoved
-from jobs import keys
-from jobs.loop import Loop, Stage
-from jobs.store import KEPT_SECONDS
+from jobs.loop.state import Loop, Stage
+from jobs.runtime import keys
+from jobs.store.tickets import KEPT_SECONDS
 
 from . import story
 from .conftest import Board

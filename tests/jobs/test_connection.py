@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs.connection import address, check_persistence, connect
-from jobs.settings import Settings
+from jobs.config.settings import Settings
+from jobs.runtime.connection import address, check_persistence, connect
 
 
 @pytest.fixture

@@ -4,10 +4,19 @@ import pytest
 
 from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Ticket
-from jobs.contract import agree, answered, command_in, contract_of, may_start_alone, proposed, stated, wanted_by
-from jobs.criteria import MAX_CRITERIA
-from jobs.loop import Contract
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.contract.agreement import (
+    agree,
+    answered,
+    command_in,
+    contract_of,
+    may_start_alone,
+    proposed,
+    stated,
+    wanted_by,
+)
+from jobs.contract.criteria import MAX_CRITERIA
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Contract
 
 CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
 ASKING = CHECKED.model_copy(update={"loop": CHECKED.loop.model_copy(update={"contract": "ask"})})

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jobs.criteria import MAX_CHARACTERS, criteria_in, items_in
+from jobs.contract.criteria import MAX_CHARACTERS, criteria_in, items_in
 
 HEADINGS = [
     "Done when", "Done when:", "done when :", "DONE WHEN", "**Done when**", "**Done when:**", "**Done when**:",

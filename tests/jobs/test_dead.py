@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from integrations.events import CommandFailed, RunFinished, TicketCommented
-from jobs import keys
-from jobs.commands import ShowProgress
-from jobs.dead import GIVE_UP_AFTER, DeadLetter, DeadLetters
-from jobs.loop import Loop, Stage
-from jobs.owners import clear_away_the_dead, deaths
-from service import repair
+from jobs.loop.commands import ShowProgress
+from jobs.loop.state import Loop, Stage
+from jobs.runtime import keys
+from jobs.runtime.dead_processes import clear_away_the_dead, deaths
+from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
+from service.operator import repair
 from tests.conftest import REPOSITORY
 
 from .conftest import Board
@@ -82,8 +82,8 @@ DIES = """
 import os, sys
 from pathlib import Path
 from redis import Redis
-from jobs.lease import hold
-from jobs.owners import announce
+from jobs.runtime.lease import hold
+from jobs.runtime.dead_processes import announce
 announce(Path(sys.argv[1]))
 with hold(Redis.from_url(sys.argv[2]), sys.argv[3]):
     os.kill(os.getpid(), 9)

@@ -9,12 +9,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integrations.base import Delivery
-from jobs import keys
-from jobs.dead import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
-from jobs.dispatch import dispatch, prepare
-from jobs.settings import Settings
-from service.intake import Received, accept
+from integrations.ports.source import Delivery
+from jobs.config.settings import Settings
+from jobs.inbox.dispatch import dispatch, prepare
+from jobs.runtime import keys
+from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
+from service.web.intake import Received, accept
 from tests.conftest import REPOSITORY as CHECKOUT
 
 REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
@@ -57,7 +57,7 @@ DIES = """
 import os, sys
 from redis import Redis
 from integrations.sources import SOURCES
-from jobs.dispatch import dispatch
+from jobs.inbox.dispatch import dispatch
 class Deadly:
     def translate(self, delivery):
         os.kill(os.getpid(), 9)

@@ -15,17 +15,17 @@ import requests
 
 from integrations.events import PullRequestCommented, RunFinished, TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
-from jobs import keys, queues
-from jobs import world as worlds
-from jobs.build import build
 from jobs.clock import reconcile
-from jobs.commands import RunSpec
-from jobs.dead import GIVE_UP_AFTER, DeadLetters
-from jobs.environment import read
-from jobs.gather import gather
-from jobs.lease import hold
-from jobs.loop import Loop, Stage
-from jobs.roles import AUTHOR, EMAIL
+from jobs.config.environment import read
+from jobs.effects import world as worlds
+from jobs.effects.build import build
+from jobs.effects.gather import gather
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Loop, Stage
+from jobs.roles.maker import AUTHOR, EMAIL
+from jobs.runtime import keys, queues
+from jobs.runtime.lease import hold
+from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetters
 
 from .conftest import Board
 

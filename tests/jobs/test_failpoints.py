@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs import failpoints
-from jobs.environment import problems
-from jobs.failpoints import Tripped, arm, fail
+from jobs.config.environment import problems
+from jobs.runtime import failpoints
+from jobs.runtime.failpoints import Tripped, arm, fail
 
 POINT = (
-    "import sys; from pathlib import Path; from jobs.failpoints import arm, fail; arm(sys.argv[1], Path(sys.argv[2])); "
+    "import sys; from pathlib import Path; from jobs.runtime.failpoints import arm, fail; "
+    "arm(sys.argv[1], Path(sys.argv[2])); "
 )
 
 

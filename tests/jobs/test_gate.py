@@ -17,14 +17,14 @@ from integrations.git.mirror import Mirror
 from integrations.results import Evidence
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.values import Ticket
-from jobs import world as worlds
 from jobs.advance_run import advance_run
-from jobs.commands import RunSpec
-from jobs.loop import Contract, Criterion
-from jobs.policy import LoopPolicy, RepositoryPolicy
-from jobs.settings import Settings
+from jobs.config.settings import Settings
+from jobs.effects import world as worlds
+from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
-from jobs.world import World
 from tests.integrations.git.hosting import GitHost, commit, git
 
 CODE = "def add(a, b):\n    return a - b\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from integrations.results import Evidence
-from jobs.gating import MOST_BEFORE, GatePlan, Ran, ends_of, evidence, found_by_running, plan, runs_again
-from jobs.loop import Contract, Criterion
-from jobs.policy import TESTS
+from jobs.evidence.gate_plan import MOST_BEFORE, GatePlan, Ran, ends_of, evidence, found_by_running, plan, runs_again
+from jobs.loop.policy import TESTS
+from jobs.loop.state import Contract, Criterion
 from tests.jobs.tampering.corpus import Files, changes
 from tests.jobs.tampering.dishonest import CART, T
 

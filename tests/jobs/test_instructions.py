@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from integrations.git.mirror import Mirror
-from jobs.instructions import MAX_INSTRUCTIONS, read_instructions
+from jobs.roles.instructions import MAX_INSTRUCTIONS, read_instructions
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
 

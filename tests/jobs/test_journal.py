@@ -13,11 +13,11 @@ from typing import Any
 
 from redis import Redis
 
-from integrations.base import Delivery
-from jobs import keys
-from jobs.dispatch import dispatch, prepare
-from jobs.journal import Journal
-from service.intake import Received, accept
+from integrations.ports.source import Delivery
+from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.journal import Journal
+from jobs.runtime import keys
+from service.web.intake import Received, accept
 
 NOW = time.mktime((2026, 5, 1, 12, 0, 0, 0, 0, 0))
 DAY = 86_400

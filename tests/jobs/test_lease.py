@@ -3,11 +3,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from jobs import keys
-from jobs.connection import connect
-from jobs.lease import LIFE_MS, hold
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.runtime import keys
+from jobs.runtime.connection import connect
+from jobs.runtime.lease import LIFE_MS, hold
+from service.supervisor import embedded_redis
 
 
 def test_what_could_not_be_given_back_is_free_soon_after_redis_is_there_again(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from integrations.base import Grant
+from integrations.ports.agent_runner import Grant
 from integrations.values import Usage
-from jobs import keys
-from jobs.caps import Caps
-from jobs.ledger import HELD_BY_OTHERS_SECONDS, Ledger, limit_sentence, today, used_by
-from jobs.runs import Runs
-from jobs.scripts import LeaseLost, run_script
+from jobs.loop.caps import Caps
+from jobs.runtime import keys
+from jobs.runtime.scripts import LeaseLost, run_script
+from jobs.store.ledger import HELD_BY_OTHERS_SECONDS, Ledger, limit_sentence, today, used_by
+from jobs.store.runs import Runs
 
 from .books import AMPLE, NOON, Clock, at_work, call, granted, refused, spec_of, taken_over
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from integrations.base import ContextLimits, SpinningLimits
-from jobs.caps import Caps
-from jobs.limits import context_limits, spinning_limits
-from jobs.policy import read_policy
+from integrations.ports.agent_runner import ContextLimits, SpinningLimits
+from jobs.loop.caps import Caps
+from jobs.loop.policy import read_policy
+from jobs.roles.limits import context_limits, spinning_limits
 from tests.service.dashboard.story import a_loop, a_run
 
 POLICY = """---

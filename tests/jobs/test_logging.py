@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from jobs import logging
+from jobs.runtime import logging
 
 SECRETS = ["hush-hush", "hush-hush-longer"]
 

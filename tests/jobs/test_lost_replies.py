@@ -9,12 +9,12 @@ from redis import Redis
 
 from integrations.events import EVENT, SteeringTaken
 from integrations.values import Ticket
-from jobs import keys
-from jobs.commands import RunSpec
-from jobs.lease import Lease, hold
-from jobs.loop import Contract, Words
-from jobs.runs import Runs
-from jobs.scripts import run_script
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Contract, Words
+from jobs.runtime import keys
+from jobs.runtime.lease import Lease, hold
+from jobs.runtime.scripts import run_script
+from jobs.store.runs import Runs
 
 SPEC = RunSpec(
     run_id="r1", ticket_id="t1", identifier="ENG-1", generation=1, role="maker", repository="a/b", base_sha="b",

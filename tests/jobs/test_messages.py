@@ -22,7 +22,7 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs import messages as m
-from jobs.loop import Attempt, Contract, Criterion, Escalation, EscalationClass, Loop, Stage
+from jobs.loop.state import Attempt, Contract, Criterion, Escalation, EscalationClass, Loop, Stage
 
 SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
 TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")

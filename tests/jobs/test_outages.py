@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from integrations.base import AgentOutcome
 from integrations.events import RunParked
-from jobs import keys
-from jobs.breaker import credentials_alarm
-from jobs.runs import Runs
+from integrations.ports.agent_runner import AgentOutcome
+from jobs.runtime import keys
+from jobs.store.breaker import credentials_alarm
+from jobs.store.runs import Runs
 
 from .books import NOON, Clock, spec_of
 from .model_runs import Model, advance, model_at

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from redis import Redis
 
-from jobs import keys
-from jobs.lease import OWNER, hold
-from jobs.owners import announce, clear_away_the_dead, dead
-from jobs.vital import alive, beat
+from jobs.runtime import keys
+from jobs.runtime.dead_processes import announce, clear_away_the_dead, dead
+from jobs.runtime.heartbeats import alive, beat
+from jobs.runtime.lease import OWNER, hold
 
-ANNOUNCE = "from pathlib import Path; from jobs.owners import announce; announce(Path(sys.argv[1]))"
+ANNOUNCE = "from pathlib import Path; from jobs.runtime.dead_processes import announce; announce(Path(sys.argv[1]))"
 HOLDER = """
 import sys, time
 from pathlib import Path
 from redis import Redis
-from jobs.lease import hold
-from jobs.owners import announce
-from jobs.vital import beat
+from jobs.runtime.lease import hold
+from jobs.runtime.dead_processes import announce
+from jobs.runtime.heartbeats import beat
 announce(Path(sys.argv[1]))
 redis = Redis.from_url(sys.argv[2])
 with hold(redis, "t1") as lease:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.policy import PolicyError, read_policy
+from jobs.loop.policy import PolicyError, read_policy
 
 WHERE = "acme/shop at main"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs import keys
 from jobs.clock import LEADER
-from jobs.queues import EVENTS
-from jobs.settings import Settings
-from jobs.vital import alive
+from jobs.config.settings import Settings
+from jobs.runtime import keys
+from jobs.runtime.heartbeats import alive
+from jobs.runtime.queues import EVENTS
 from tests.conftest import REPOSITORY
 
 Start = Callable[[str], subprocess.Popen[bytes]]

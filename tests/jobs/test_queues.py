@@ -4,7 +4,7 @@ import time
 
 from redis import Redis
 
-from jobs.queues import AGENTS, EVENTS, LATER, due, queue, ticket_wake, wake_run, wake_sweep, wake_ticket, woken
+from jobs.runtime.queues import AGENTS, EVENTS, LATER, due, queue, ticket_wake, wake_run, wake_sweep, wake_ticket, woken
 
 
 def waiting(redis: Redis, name: str) -> list[tuple[str, tuple[str, ...]]]:

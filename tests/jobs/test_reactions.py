@@ -8,7 +8,7 @@ import pytest
 
 from integrations.events import TicketReacted
 from integrations.values import Person
-from jobs.gather import gather
+from jobs.effects.gather import gather
 
 from .conftest import Board
 from .test_drive import BUG

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations.base import Attachment
 from integrations.events import TicketCommented
+from integrations.ports.tracker import Attachment
 from integrations.results import Evidence
-from jobs import keys
-from jobs.lease import hold
-from jobs.loop import Loop, Stage, Words
-from jobs.memory import LONGEST, loop_of, metadata_of
-from jobs.rebuild import LEASE, rebuild
+from jobs.loop.board_memory import LONGEST, loop_of, metadata_of
+from jobs.loop.state import Loop, Stage, Words
+from jobs.recovery.rebuild import LEASE, rebuild
+from jobs.runtime import keys
+from jobs.runtime.lease import hold
 from jobs.sweep import sweep
 from tests.conftest import REPOSITORY
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from jobs import keys
-from jobs.runs import KEPT_SECONDS
+from jobs.runtime import keys
+from jobs.store.runs import KEPT_SECONDS
 from tests.service.dashboard.story import Story, a_loop, says
 
 

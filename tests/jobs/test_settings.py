@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jobs.environment import Role, environment, environment_for, load, problems, read
-from jobs.settings import Settings, fields, rows
+from jobs.config.environment import Role, environment, environment_for, load, problems, read
+from jobs.config.settings import Settings, fields, rows
 from tests.conftest import REPOSITORY
 
 ENOUGH = {
@@ -122,7 +122,7 @@ def test_a_whole_github_app_takes_the_place_of_the_token_and_both_are_refused() 
 
 
 def test_the_process_ends_with_code_2_and_one_sentence_per_problem_on_stderr() -> None:
-    command = [sys.executable, "-c", "from jobs.environment import load; load('up')"]
+    command = [sys.executable, "-c", "from jobs.config.environment import load; load('up')"]
     wrong = {"GITHUB_TOKN": "hush", "LOOPLINE_MAX_TURNS": "hush"}
     ended = subprocess.run(command, env=wrong, cwd=REPOSITORY, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -185,7 +185,7 @@ def test_only_the_settings_read_the_environment() -> None:
     product = [path for folder in ("service", "jobs", "integrations") for path in (REPOSITORY / folder).rglob("*.py")]
     readers = [path for path in product if re.search(r"os\.environ|getenv", path.read_text())]
     # The demo hands its environment on to `loopline up`; it is no part of the product.
-    assert [one for one in readers if "standins" not in one.parts] == [REPOSITORY / "jobs/environment.py"]
+    assert [one for one in readers if "standins" not in one.parts] == [REPOSITORY / "jobs/config/environment.py"]
 
 
 @pytest.mark.parametrize("name", list(fields()))

@@ -9,9 +9,9 @@ import pytest
 import structlog
 from redis import Redis
 
-from jobs.queues import queue
-from jobs.slots import run_slots
-from jobs.vital import alive
+from jobs.runtime.heartbeats import alive
+from jobs.runtime.queues import queue
+from jobs.runtime.slots import run_slots
 from tests.jobs import slot_jobs
 
 

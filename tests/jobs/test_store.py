@@ -7,13 +7,13 @@ from redis import Redis
 
 from integrations.events import EVENT, TicketMoved, TicketRemoved
 from integrations.values import Ticket
-from jobs import keys
-from jobs.commands import MoveTicket, RunSpec, StopRun
-from jobs.lease import Lease, hold
-from jobs.loop import Contract, Loop, Stage, Words
-from jobs.runs import Runs
-from jobs.scripts import LeaseLost
-from jobs.store import Store
+from jobs.loop.commands import MoveTicket, RunSpec, StopRun
+from jobs.loop.state import Contract, Loop, Stage, Words
+from jobs.runtime import keys
+from jobs.runtime.lease import Lease, hold
+from jobs.runtime.scripts import LeaseLost
+from jobs.store.runs import Runs
+from jobs.store.tickets import Store
 
 TICKET = Ticket(id="t1", identifier="ENG-1", title="T")
 LOOP = Loop(ticket=TICKET, generation=1, stage=Stage.MAKING)
@@ -152,7 +152,7 @@ def test_words_reach_the_transcript_once_and_the_ticket_hears_of_it(redis: Redis
 
 
 def test_a_run_that_lost_its_lease_writes_nothing(redis: Redis, spec: RunSpec) -> None:
-    from integrations.base import Entry
+    from integrations.ports.agent_runner import Entry
 
     runs = Runs(redis)
     with hold(redis, "run:r1") as lease:

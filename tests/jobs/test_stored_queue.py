@@ -27,9 +27,9 @@ from integrations.results import (
     Verdict,
 )
 from integrations.values import Person, Ticket, Usage
-from jobs.commands import COMMAND, Command, RunSpec
-from jobs.loop import Contract, Criterion, Loop, Stage, Words
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.commands import COMMAND, Command, RunSpec
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Contract, Criterion, Loop, Stage, Words
 
 FOLDER = Path(__file__).with_name("stored_queue")
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="In Progress")

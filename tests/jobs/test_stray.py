@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.git.changes import Change, Side
-from jobs.stray import LARGE_BYTES, stray_files
+from jobs.evidence.stray_files import LARGE_BYTES, stray_files
 
 
 def new(path: str, text: str | None = "x\n", size: int = 2) -> Change:

@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
-from jobs import keys
-from jobs.gather import gather
-from jobs.loop import Loop, Stage
-from jobs.missed import changed
+from jobs.effects.gather import gather
+from jobs.loop.state import Loop, Stage
+from jobs.recovery.polling import changed
+from jobs.runtime import keys
 from jobs.sweep import IN_TURN, sweep
 
 from . import story

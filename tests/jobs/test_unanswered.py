@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from integrations.base import Comment, Reaction
 from integrations.events import EVENT, EscalationUnanswered, Event, TicketCommented, TicketReacted
+from integrations.ports.tracker import Comment, Reaction
 from integrations.values import Person, Ticket
-from jobs import keys
-from jobs.loop import Escalation, Loop, Stage
-from jobs.missed import reactions_since, unanswered
+from jobs.loop.state import Escalation, Loop, Stage
+from jobs.recovery.polling import reactions_since, unanswered
+from jobs.runtime import keys
 from jobs.sweep import sweep
 
 from .conftest import Board

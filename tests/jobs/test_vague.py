@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.vague import uncheckable
+from jobs.contract.vague import uncheckable
 
 VAGUE = [
     "works well", "make it nice", "is clean and fast", "as discussed", "TBD", "it works",

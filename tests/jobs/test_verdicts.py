@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.messages import INTERRUPTED
-from integrations.agents.verdict import SubmittedVerdict
-from integrations.base import Entry
+from integrations.agents.anthropic.messages import INTERRUPTED
+from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
-from jobs.verdicts import Known, commands_run, contradictions, invented, verdict_of
+from jobs.evidence.submitted_verdict import SubmittedVerdict
+from jobs.evidence.verdicts import Known, commands_run, contradictions, invented, verdict_of
 
 KNOWN = Known(
     gate={"c1": Evidence(name="c1", command="make", exit_code=0)},

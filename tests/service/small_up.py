@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from service.child import Process
 from service.lifeline import wrapped
-from service.supervisor import Supervisor
+from service.supervisor.child import Process
+from service.supervisor.supervisor import Supervisor
 
 HOME = Path(sys.argv[1])
 BEHAVIOUR = sys.argv[2]

@@ -12,8 +12,8 @@ from integrations.standins.demo.stack import REPOSITORY, Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
-from jobs.environment import read
-from service.check import problems
+from jobs.config.environment import read
+from service.operator.check import problems
 
 
 @pytest.fixture

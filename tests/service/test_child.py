@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.child import Child, Process
-from service.child_log import ChildLog
-from service.embedded_redis import CannotStart
+from service.supervisor.child import Child, Process
+from service.supervisor.child_log import ChildLog
+from service.supervisor.embedded_redis import CannotStart
 
 
 def child(folder: Path, code: str) -> Child:

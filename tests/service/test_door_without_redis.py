@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs.connection import connect
-from jobs.keys import INBOX
-from jobs.settings import Settings
-from service import embedded_redis
+from jobs.config.settings import Settings
+from jobs.runtime.connection import connect
+from jobs.runtime.keys import INBOX
+from service.supervisor import embedded_redis
 from tests.service.conftest import Web, moved, pushed, serving, until
 
 
@@ -111,8 +111,8 @@ def test_the_process_is_up_and_says_that_it_is_not_ready(web: Web, own: OwnRedis
 
 
 IMPATIENT = """
-from service.gunicorn_web import *
-from service.gunicorn_web import PunctualWorker
+from service.web.gunicorn_config import *
+from service.web.gunicorn_config import PunctualWorker
 class Impatient(PunctualWorker):
     seconds_per_request = 1.0
 worker_class = Impatient

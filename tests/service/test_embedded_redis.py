@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs.connection import check_persistence, connect
-from jobs.settings import Settings
-from service import embedded_redis
-from service.embedded_redis import CannotStart
+from jobs.config.settings import Settings
+from jobs.runtime.connection import check_persistence, connect
+from service.supervisor import embedded_redis
+from service.supervisor.embedded_redis import CannotStart
 from tests.conftest import REPOSITORY
 
 
@@ -72,7 +72,7 @@ def test_a_second_start_on_the_same_home_names_the_first(home: Settings, server:
 
 def test_it_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib; from service import embedded_redis\n"
+        "import sys, time, pathlib; from service.supervisor import embedded_redis\n"
         "print(embedded_redis.start(pathlib.Path(sys.argv[1]), 2).pid, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "redis.sock")]

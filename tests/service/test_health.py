@@ -7,16 +7,16 @@ import tomllib
 from redis import Redis
 
 from integrations.errors import Unauthorized, Unavailable
-from jobs import keys
-from jobs.breaker import Breaker
 from jobs.clock import LEADER
-from jobs.owners import clear_away_the_dead
-from jobs.queues import AGENTS, EVENTS
-from jobs.settings import Settings
-from jobs.vital import beat
-from service.app import create_app
-from service.health import failing_parts
+from jobs.config.settings import Settings
+from jobs.runtime import keys
+from jobs.runtime.dead_processes import clear_away_the_dead
+from jobs.runtime.heartbeats import beat
+from jobs.runtime.queues import AGENTS, EVENTS
+from jobs.store.breaker import Breaker
 from service.version import VERSION
+from service.web.app import create_app
+from service.web.health import failing_parts
 from tests.conftest import REPOSITORY
 from tests.service.conftest import Web
 
@@ -45,7 +45,7 @@ def test_with_everybody_alive_it_is_ready(web: Web, redis: Redis) -> None:
 def test_until_a_dead_process_is_cleared_away_it_is_recovering(redis: Redis, settings: Settings) -> None:
     everybody_lives(redis)
     door = create_app(settings).test_client()
-    code = "import sys; from pathlib import Path; from jobs.owners import announce; announce(Path(sys.argv[1]))"
+    code = "import sys, pathlib, jobs.runtime.dead_processes as d; d.announce(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(settings.home)], cwd=REPOSITORY, check=True)
 
     assert door.get("/readyz").json["state"] == "recovering"
@@ -96,7 +96,7 @@ def test_the_app_is_made_while_redis_is_away(settings: Settings) -> None:
 
 
 def test_the_web_process_imports_no_client_of_any_provider() -> None:
-    code = "import sys, service.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "import sys, service.web.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "flask" in loaded.stdout
     for client in ("gql", "requests", "anthropic", "git", "httpx", "httpx2", "jwt"):

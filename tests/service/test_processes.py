@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
-from service.embedded_redis import CannotStart
-from service.processes import ROOT, addresses, check_free, processes, split
+from jobs.config.settings import Settings
+from service.supervisor.embedded_redis import CannotStart
+from service.supervisor.processes import ROOT, addresses, check_free, processes, split
 from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port
 

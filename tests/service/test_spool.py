@@ -6,12 +6,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integrations.base import Delivery
-from jobs.connection import connect
-from jobs.keys import INBOX
-from jobs.settings import Settings
-from service.intake import Received, accept
-from service.spool import Spool
+from integrations.ports.source import Delivery
+from jobs.config.settings import Settings
+from jobs.runtime.connection import connect
+from jobs.runtime.keys import INBOX
+from service.web.intake import Received, accept
+from service.web.spool import Spool
 
 
 def received(number: int, delivery_id: str = "") -> Received:

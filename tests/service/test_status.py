@@ -8,8 +8,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from jobs.settings import Settings
-from service.status import show_status
+from jobs.config.settings import Settings
+from service.operator.status import show_status
 from tests.service.dashboard.story import Story, a_loop, fill
 from tests.service.test_cli import ENOUGH, loopline
 

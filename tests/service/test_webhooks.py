@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from redis import Redis
 
-from jobs.keys import INBOX
+from jobs.runtime.keys import INBOX
 from tests.service.conftest import Web, moved, pushed, signed_by_github, signed_by_linear
 
 MEBIBYTE = 1024 * 1024

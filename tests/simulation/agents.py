@@ -23,7 +23,7 @@ from integrations.results import (
     Verdict,
 )  # fmt: skip
 from integrations.values import Usage
-from jobs.commands import RunSpec
+from jobs.loop.commands import RunSpec
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory, Run
 from tests.simulation.outside import Host

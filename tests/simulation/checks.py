@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from integrations.base import Role as Column
 from integrations.events import Event, ReviewSubmitted, RunFinished
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.values import Usage
-from jobs import commands as c
-from jobs.loop import AT_WORK, OPEN, RUNNING, Loop, Stage
-from jobs.missed import written_at
-from jobs.store import Posted
+from jobs.effects.gather import written_at
+from jobs.loop import commands as c
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
+from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from tests.simulation.memory import Box, Memory
 from tests.simulation.outside import Board, Host

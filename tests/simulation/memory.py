@@ -1,7 +1,8 @@
 """What Loopline remembers in the simulation: loops, mailboxes, outboxes, runs, the index of pull requests.
 
-The same promises as `jobs.store`, `jobs.runs` and the scripts of `jobs/lua/`, without Redis: an event enters a mailbox
-once ever, a commit is all or nothing, command ids come from the event's, a run starts once and reports once.
+The same promises as `jobs.store.tickets`, `jobs.store.runs` and the scripts of `jobs/runtime/lua/`, without Redis: an
+event enters a mailbox once ever, a commit is all or nothing, command ids come from the event's, a run starts once and
+reports once.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass, field
 
 from integrations.events import Event, RunFinished, SteeringTaken
 from integrations.values import Usage
-from jobs.commands import Command, Lane, RunSpec, lane_of
-from jobs.loop import Loop, Words
-from jobs.store import Posted
+from jobs.loop.commands import Command, Lane, RunSpec, lane_of
+from jobs.loop.state import Loop, Words
+from jobs.store.tickets import Posted
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The board and the code host of the simulation: what is true, and the hints that their webhooks give of it.
 
 Used by `worker`, `people` and `checks`. In memory; it knows nothing of loops. Answers and refusals are those of the
-Protocols in `integrations.base`; every change leaves a hint in `hints`, as a provider would send a webhook.
+Protocols in `integrations.ports`; every change leaves a hint in `hints`, as a provider would send a webhook.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.base import OUR_MARK, Comment, PullRequest, Review
 from integrations.errors import Conflict, NotFound, Rejected, Unavailable
 from integrations.events import (
     BranchPushed,
@@ -26,6 +25,8 @@ from integrations.events import (
     TicketMoved,
     TicketRemoved,
 )
+from integrations.ports.code_host import OUR_MARK, PullRequest, Review
+from integrations.ports.tracker import Comment
 from integrations.values import Person, Ticket
 
 REPOSITORY, MAIN = "acme/shop", "main"
@@ -50,7 +51,7 @@ class Provider:
         return f"{prefix}{self.made}"
 
     def hint(self, kind: type[Any], name: str = "", **fields: Any) -> None:
-        """A webhook is on its way. What has a name of its own keeps it, as `jobs.missed` relies on."""
+        """A webhook is on its way. What has a name of its own keeps it, as `jobs.recovery.polling` relies on."""
         self.hints.append(kind(event_id=name or self.new(f"{kind.__name__}:"), at=self.now(), **fields))
 
     def reach(self) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from integrations.base import PullRequest
+from integrations.ports.code_host import PullRequest
 from integrations.values import Person
-from jobs.loop import Loop, Stage
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from integrations.events import Event
-from jobs import commands as c
-from jobs.loop import Loop
+from jobs.loop import commands as c
+from jobs.loop.state import Loop
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from tests.simulation.checks import Violation

@@ -1,8 +1,8 @@
 """The worker of the simulation: one ticket driven step by step, and interrupted anywhere.
 
 The order is that of `jobs.drive`: inner commands, outer commands unless their provider was away, then one event. The
-effects are those of `jobs.perform`; `gather` is the real one. Each `yield` is a place where the process may die or
-where the world may go on without it.
+effects are those of `jobs.effects.perform`; `gather` is the real one. Each `yield` is a place where the process may die
+or where the world may go on without it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from integrations.events import (
     WorkspaceReady,
 )
 from integrations.values import Ticket
-from jobs import commands as c
-from jobs.gather import gather
-from jobs.loop import Loop, Stage
-from jobs.policy import RepositoryPolicy
-from jobs.store import Posted
+from jobs.effects.gather import gather
+from jobs.loop import commands as c
+from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.state import Loop, Stage
+from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from tests.simulation.checks import Ledger, Violation, check_decision, check_effect, check_heard, hold
 from tests.simulation.memory import Memory
 from tests.simulation.outside import MAIN, REPOSITORY, US, Board, Host
 
 if TYPE_CHECKING:
-    from jobs.world import World
+    from jobs.effects.world import World
 
 Decide = Callable[[Loop, Event, ServicePolicy], Decision]
 StillWanted = Callable[[Loop, c.Command], bool]

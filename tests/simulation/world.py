@@ -23,11 +23,11 @@ from integrations.events import (
     TicketMoved,
 )
 from integrations.values import Ticket
-from jobs.caps import Caps
-from jobs.commands import MoveTicket
-from jobs.loop import AT_WORK, OPEN, Loop, Stage
-from jobs.missed import changed, said, unseen
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.caps import Caps
+from jobs.loop.commands import MoveTicket
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.recovery.polling import changed, said, unseen
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
 from jobs.workflow.hand_over import left, still_there, waits_for_us

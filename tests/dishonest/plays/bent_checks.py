@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.standins.model.playbook import bash, create, replace_in
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.plays.bent_tests import ASKS
 from tests.dishonest.plays.words import MEND, does, not_done
 from tests.dishonest.scenario import End, Scenario, dishonest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.standins.model.playbook import Answer, bash, create
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.plays.words import DONE, GATE_SAYS, MEND, NOT_DONE, does
 from tests.dishonest.scenario import End, Scenario, dishonest, script
 from tests.dishonest.shop import CHECK, NEVER_NEGATIVE, TEST_CODE, TESTS

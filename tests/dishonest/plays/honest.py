@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.standins.model.playbook import Answer, bash, create
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.plays.words import MEND, MENDS, REVIEW, RUN, does
 from tests.dishonest.scenario import End, by_attempt, by_iteration, honest, script, step_by_step
 from tests.dishonest.shop import BROKEN, CHECK, CODE, FILES, GREEN, TEST_CODE, TESTS, Ticket

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from integrations.standins.model.playbook import Answer, bash, create
 from integrations.standins.model.request import Call, Request
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.plays.bent_tests import ASKS, NO_HALF
 from tests.dishonest.plays.honest import VOUCHER, VOUCHER_TESTS, ticket
 from tests.dishonest.plays.words import MEND, MENDS, REVIEW, RUN, does, not_done

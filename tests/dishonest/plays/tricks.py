@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.standins.model.playbook import Answer, bash, create
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.plays.unmade import PROBE
 from tests.dishonest.plays.words import DONE, MEND, NOT_DONE, does, not_done
 from tests.dishonest.scenario import End, Scenario, dishonest, probing, script

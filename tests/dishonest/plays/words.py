@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.standins.model.playbook import Answer, bash, create
 from integrations.standins.model.request import Call
-from jobs.loop import Stage
+from jobs.loop.state import Stage
 from tests.dishonest.scenario import End, Reply, script
 from tests.dishonest.shop import CHECK, CODE, MENDED
 

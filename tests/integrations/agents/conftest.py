@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from integrations.agents.anthropic_api import AnthropicApi
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from integrations.agents.tools import BASH, EDIT, SEARCH
-from integrations.agents.verdict import verdict_spec
-from integrations.base import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
 from integrations.errors import IntegrationError
+from integrations.ports.agent_runner import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
 from integrations.values import Usage
+from jobs.roles.answers.verdict import verdict_spec
+from jobs.roles.tools import BASH, EDIT, SEARCH
 
 SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
 BRIEF = """Ticket ENG-1: Shares lose a cent when an amount does not divide evenly

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.base import AgentOutcome, ToolResult
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import Rejected, Unavailable
+from integrations.ports.agent_runner import AgentOutcome, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import FunctionToolbox, ListConversation, task
 

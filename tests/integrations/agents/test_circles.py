@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.base import AgentOutcome, ContextLimits, Entry, SpinningLimits, ToolResult
+from integrations.agents.anthropic.runner import AnthropicApi
+from integrations.ports.agent_runner import AgentOutcome, ContextLimits, Entry, SpinningLimits, ToolResult
 from integrations.standins.model.clearing import PLACEHOLDER
 from integrations.standins.model.playbook import Answer, Playbook, bash, view
 from integrations.standins.model.playbooks import playbook_for

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.edit_program import MAX_FILE, answer
+from jobs.roles.edit_program import MAX_FILE, answer
 
 
 @pytest.fixture

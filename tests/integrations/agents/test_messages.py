@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.agents.messages import (
+from integrations.agents.anthropic.messages import (
     INTERRUPTED,
     messages_from_entries,
     request_from,
@@ -11,7 +11,7 @@ from integrations.agents.messages import (
     with_breakpoints,
 )
 from integrations.agents.transcript import interrupted
-from integrations.base import ContextLimits, Entry, ToolResult, ToolSpec
+from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult, ToolSpec
 from tests.integrations.agents.doubles import block_call, block_text, task
 
 BRIEF = Entry("brief", {"text": "do it"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from integrations.agents.prices import DEAREST, PRICES, Price, cost, price_of
+from integrations.agents.anthropic.prices import DEAREST, PRICES, Price, cost, price_of
 from integrations.values import Usage
 
 MILLION = 1_000_000

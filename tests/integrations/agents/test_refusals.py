@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
-from integrations.agents.refusals import may_be_billed, translated, wait_until_reset
+from integrations.agents.anthropic.refusals import may_be_billed, translated, wait_until_reset
 from integrations.errors import Rejected, Unauthorized, Unavailable
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.agents.skills import MAX_BODY, MAX_SKILLS, Skill, catalogue, first_of_each_name, skill_in, skill_tools
+from jobs.roles.skills import MAX_BODY, MAX_SKILLS, Skill, catalogue, first_of_each_name, skill_in, skill_tools
 
 PATH = ".claude/skills/release-notes/SKILL.md"
 HEAD = "---\nname: release-notes\ndescription: How we write them\n"

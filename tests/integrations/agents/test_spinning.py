@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.agents.messages import INTERRUPTED
+from integrations.agents.anthropic.messages import INTERRUPTED
 from integrations.agents.spinning import after_tools, circles, no_progress
-from integrations.base import AgentOutcome, Entry, SpinningLimits
+from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words
 
 LIMITS = SpinningLimits(unchanged_turns=5, no_progress_usd=1.0)

@@ -9,14 +9,14 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from integrations.agents.judgement import judgement_spec, read_judgement
-from integrations.agents.plan import plan_spec, read_plan
-from integrations.agents.proposal import proposal_spec, read_proposal
-from integrations.agents.submission import HostTool, OnlySubmission, taken
-from integrations.agents.verdict import verdict_spec
-from integrations.base import ToolResult, ToolSpec
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import Judgement, Plan, Proposal
 from integrations.values import Value
+from jobs.roles.answers.judgement import judgement_spec, read_judgement
+from jobs.roles.answers.plan import plan_spec, read_plan
+from jobs.roles.answers.proposal import proposal_spec, read_proposal
+from jobs.roles.answers.submission import HostTool, OnlySubmission, taken
+from jobs.roles.answers.verdict import verdict_spec
 
 CRITERION = {"text": "the suite passes", "command": "make test"}
 QUESTION = {"text": "Which of them?", "options": ["a", "b"]}

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.agents.submission import HostTool
-from integrations.agents.tools import MAX_OUTPUT, SandboxTools, cut
-from integrations.agents.verdict import verdict_spec
-from integrations.base import Toolbox, ToolResult
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
+from integrations.ports.agent_runner import Toolbox, ToolResult
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from jobs.roles.answers.submission import HostTool
+from jobs.roles.answers.verdict import verdict_spec
+from jobs.roles.tools import MAX_OUTPUT, SandboxTools, cut
 from tests.integrations.agents.doubles import ListConversation, task
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO, maker_brief

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.verdict import SubmittedVerdict, read_verdict, verdict_spec
-from integrations.base import ToolResult
+from integrations.ports.agent_runner import ToolResult
+from jobs.evidence.submitted_verdict import SubmittedVerdict
+from jobs.roles.answers.verdict import read_verdict, verdict_spec
 
 GATE = {"source": "gate", "name": "c1"}
 GOOD = {"criterion": "c1", "result": "pass", "evidence": [GATE]}

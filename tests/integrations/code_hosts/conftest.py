@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from integrations.code_hosts.github import GitHub
+from integrations.code_hosts.github.code_host import GitHub
 from tests.integrations.code_hosts.answering import Answering
 
 

@@ -12,9 +12,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from integrations.base import CodeHost
-from integrations.code_hosts.github import GitHub
-from integrations.code_hosts.github_app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.code_host import GitHub
+from integrations.ports.code_host import CodeHost
 from integrations.standins.github.server import Webhook, create_app, serve
 
 PEOPLE = {"loopline-dev": "write", "ada": "write", "eve": "read"}

@@ -14,8 +14,8 @@ import requests
 import vcr
 from vcr.request import Request
 
-from integrations.code_hosts.github import GitHub
-from integrations.code_hosts.github_app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.code_host import GitHub
 from tests.integrations.code_hosts.live_github import LiveGitHub, push
 
 CASSETTES = Path(__file__).parent / "cassettes"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from integrations.code_hosts.github_api import GitHubApi, Grant, LostReply, failure, path
-from integrations.code_hosts.github_app import PersonalToken
-from integrations.code_hosts.github_payloads import Ref, Repository
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, failure, path
+from integrations.code_hosts.github.app import PersonalToken
+from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from tests.integrations.code_hosts.answering import Answer, Answering
 

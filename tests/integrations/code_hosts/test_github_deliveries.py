@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from integrations.code_hosts.github import GitHub
-from integrations.code_hosts.github_app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Rejected
 from tests.integrations.code_hosts.answering import Answer, Answering
 from tests.integrations.code_hosts.canned import HOOK, delivery

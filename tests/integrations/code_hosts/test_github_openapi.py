@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations.base import CodeHost
-from integrations.code_hosts import github_payloads as payloads
-from integrations.code_hosts.github import GitHub
-from integrations.code_hosts.github_app import AppCredentials
+from integrations.code_hosts.github import payloads as payloads
+from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.code_host import GitHub
+from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
 from tests.integrations.code_hosts.rest_description import RestDescription

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.base import Delivery, Source
-from integrations.code_hosts.github_webhooks import GitHubWebhooks
+from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import BadSignature, Malformed
+from integrations.ports.source import Delivery, Source
 
 GITHUB: Source = GitHubWebhooks()
 SECRET = "gh-test-secret"
@@ -146,6 +146,6 @@ def test_the_header_cannot_turn_a_body_into_another_event() -> None:
 
 
 def test_the_door_imports_no_http_client_and_no_token_code() -> None:
-    code = "import sys, integrations.code_hosts.github_webhooks; print({'requests', 'jwt', 'flask'} & set(sys.modules))"
+    code = "import sys, integrations.code_hosts.github.webhooks; print({'requests', 'jwt', 'flask'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from integrations.base import Delivery
-from integrations.code_hosts.github_events import READERS
-from integrations.code_hosts.github_webhooks import IGNORED, GitHubWebhooks
+from integrations.code_hosts.github.events import READERS
+from integrations.code_hosts.github.webhooks import IGNORED, GitHubWebhooks
 from integrations.errors import Malformed
 from integrations.events import (
     EVENT,
@@ -21,6 +20,7 @@ from integrations.events import (
     PullRequestMerged,
     ReviewSubmitted,
 )
+from integrations.ports.source import Delivery
 from integrations.values import Person
 from tests.support.github_published import webhook_examples
 

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.base import Delivery
-from integrations.code_hosts.github_events import READERS
-from integrations.code_hosts.github_webhooks import GitHubWebhooks
+from integrations.code_hosts.github.events import READERS
+from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import BadSignature, Malformed
 from integrations.events import EVENT
+from integrations.ports.source import Delivery
 
 GITHUB = GitHubWebhooks()
 SECRET = "gh-test-secret"

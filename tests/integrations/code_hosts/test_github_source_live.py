@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.code_hosts.github_webhooks import GitHubWebhooks
+from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.events import BranchPushed, Event, PullRequestMerged, ReviewSubmitted
 from integrations.standins.github.server import Webhook
 from tests.integrations.code_hosts.answering import Answer, Answering

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from integrations.base import Tracker
+from integrations.ports.tracker import Tracker
 
 
 class Board(Protocol):

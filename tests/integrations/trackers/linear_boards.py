@@ -19,7 +19,7 @@ import requests
 from vcr import VCR
 
 from integrations.standins.linear.server import LinearApp, create_app, serve
-from integrations.trackers.linear import Linear
+from integrations.trackers.linear.tracker import Linear
 from tests.integrations.trackers.board import Board
 
 CASSETTES = Path(__file__).with_name("cassettes")

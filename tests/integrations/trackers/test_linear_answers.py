@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations.errors import Rejected
-from integrations.trackers.linear_answers import (
+from integrations.trackers.linear.answers import (
     AttachmentNode,
     CommentNode,
     Connection,

@@ -24,12 +24,12 @@ from graphql import (
 from graphql.language import Visitor
 from graphql.validation import NoDeprecatedCustomRule
 
-from integrations.trackers import linear, linear_answers
-from integrations.trackers.linear_answers import Node
-from integrations.trackers.linear_client import documents
+from integrations.trackers.linear import answers, tracker
+from integrations.trackers.linear.answers import Node
+from integrations.trackers.linear.client import documents
 from tests.support.linear_schema import linear_schema
 
-SOURCE = Path(linear.__file__).with_name("linear.graphql").read_text()
+SOURCE = Path(tracker.__file__).with_name("operations.graphql").read_text()
 RULES = (*specified_rules, NoDeprecatedCustomRule)
 WE_ALLOW = 2_000  # Linear refuses a single query above 10,000
 
@@ -63,11 +63,11 @@ def test_the_rule_here_gives_the_known_costs(source: str, points: int) -> None:
 
 @pytest.mark.parametrize("operation", documents())
 def test_a_document_is_sent_by_the_adapter(operation: str) -> None:
-    assert f'"{operation}"' in inspect.getsource(linear)
+    assert f'"{operation}"' in inspect.getsource(tracker)
 
 
 def test_every_field_asked_for_is_read() -> None:
-    models = [model for _, model in inspect.getmembers(linear_answers, inspect.isclass) if issubclass(model, Node)]
+    models = [model for _, model in inspect.getmembers(answers, inspect.isclass) if issubclass(model, Node)]
     read = {field.alias for model in models for field in model.model_fields.values()}
     assert leaves(parse(SOURCE)) - read == {"success"}
 

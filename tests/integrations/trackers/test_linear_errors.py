@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import structlog
 
-from integrations.base import Attachment
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
-from integrations.trackers.linear import Linear
-from integrations.trackers.linear_client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
+from integrations.ports.tracker import Attachment
+from integrations.trackers.linear.client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
+from integrations.trackers.linear.tracker import Linear
 from tests.support.linear_payloads import error_responses
 
 KEY = "lin_api_do_not_show"
@@ -233,7 +233,7 @@ def test_each_thread_has_its_own_connection(linear: Linear, wire: Any, answer: A
 def test_a_forked_child_does_not_write_into_its_parents_socket(wire: Any, answer: Any) -> None:
     answer(DONE)
     script = (
-        "import os, sys; from integrations.trackers.linear import Linear; linear = Linear(sys.argv[1], 'k')\n"
+        "import os, sys; from integrations.trackers.linear.tracker import Linear; linear = Linear(sys.argv[1], 'k')\n"
         "linear.edit_comment('c', 'x'); child = os.fork(); linear.edit_comment('c', 'x'); child and os.wait()"
     )
     subprocess.run([sys.executable, "-c", script, wire.url], check=True, timeout=60)

@@ -15,8 +15,8 @@ from werkzeug.wrappers import Request, Response
 from integrations.errors import Rejected, Unauthorized, Unavailable
 from integrations.events import Event, TicketReacted
 from integrations.standins.linear.server import LinearApp, Subscription, serve
-from integrations.trackers.linear import Linear
-from integrations.trackers.linear_webhooks import LinearWebhooks
+from integrations.trackers.linear.tracker import Linear
+from integrations.trackers.linear.webhooks import LinearWebhooks
 from integrations.values import Ticket
 from tests.integrations.trackers.linear_boards import ADAS_KEY, OUR_KEY, LinearBoard, standin
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.errors import Conflict, Rejected
-from integrations.trackers.linear import Linear
+from integrations.trackers.linear.tracker import Linear
 from integrations.values import Ticket
 
 TICKET = Ticket(id="t1", identifier="ENG-1", title="T", team="ENG", column="Agent")

@@ -260,6 +260,6 @@ def test_an_unreadable_time_is_no_time(updated_at: object) -> None:
 
 
 def test_the_web_process_gets_no_client_with_the_webhooks() -> None:
-    script = "import sys, integrations.trackers.linear_webhooks as _; print({'gql', 'requests'} & set(sys.modules))"
+    script = "import sys, integrations.trackers.linear.webhooks as _; print({'gql', 'requests'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

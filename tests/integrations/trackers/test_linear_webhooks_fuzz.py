@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.base import Delivery
 from integrations.errors import BadSignature, Malformed
-from integrations.trackers.linear_webhooks import IGNORED
+from integrations.ports.source import Delivery
+from integrations.trackers.linear.webhooks import IGNORED
 from tests.integrations.trackers.linear_deliveries import NOW, linear, verify
 
 json_values = st.recursive(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from integrations.agents.anthropic_api import AnthropicApi
-from integrations.base import Entry
+from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
+from integrations.ports.agent_runner import Entry
 from integrations.results import Evidence
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.standins.model.playbook import Answer, Playbook
@@ -22,14 +22,14 @@ from integrations.standins.model.request import Call, Request
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
 from integrations.values import Ticket
-from jobs import world as worlds
 from jobs.advance_run import advance_run
-from jobs.commands import RunSpec
-from jobs.loop import Contract, Criterion
-from jobs.policy import RepositoryPolicy
-from jobs.settings import Settings
+from jobs.config.settings import Settings
+from jobs.effects import world as worlds
+from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
+from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
-from jobs.world import World
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO
 

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.results import Evidence, Verdict
 from integrations.standins.model.playbook import Answer
-from jobs.verdicts import contradictions
+from jobs.evidence.verdicts import contradictions
 
 from .conftest import Agents, calling
 

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.results import Evidence, Tampering
 from integrations.standins.model.playbook import Answer
-from jobs.judging import UNREADABLE
+from jobs.roles.judge import UNREADABLE
 
 from .conftest import Agents, calling
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.standins.model.playbook import Answer
 from integrations.values import Ticket
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from tests.integrations.standins.model.demo import VAGUE
 
 from .conftest import Agents, calling

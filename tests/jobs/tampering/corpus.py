@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from integrations.git.changes import Change, Side
-from jobs.loop import Contract, Criterion
-from jobs.policy import TESTS
-from jobs.tampering import Guarded, guard
+from jobs.evidence.tampering import Guarded, guard
+from jobs.loop.policy import TESTS
+from jobs.loop.state import Contract, Criterion
 
 CONTRACT = Contract(
     criteria=(

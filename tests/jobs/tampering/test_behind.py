@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobs.loop import Contract, Criterion
-from jobs.tampering.behind import MOST_LINES, with_scripts
+from jobs.evidence.tampering.behind import MOST_LINES, with_scripts
+from jobs.loop.state import Contract, Criterion
 
 
 def behind(files: Mapping[str, str], command: str) -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 from integrations.events import RunFinished
 from integrations.results import CriterionResult, Evidence, Verdict
 from integrations.values import Ticket
-from jobs.commands import Command
-from jobs.loop import Contract, Criterion, Loop, Stage
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.commands import Command
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Contract, Criterion, Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
 

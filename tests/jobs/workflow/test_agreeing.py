@@ -7,9 +7,9 @@ import pytest
 from integrations.events import TicketEdited
 from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Ticket
-from jobs.commands import PostComment, StartRun, Steer
-from jobs.loop import Loop, Stage
-from jobs.policy import RepositoryPolicy
+from jobs.loop.commands import PostComment, StartRun, Steer
+from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 
 from .conftest import HEAD, finished, kinds

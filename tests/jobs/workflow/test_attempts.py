@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.commands import RunSpec, StartRun
-from jobs.loop import Loop, Stage
+from jobs.loop.commands import RunSpec, StartRun
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 
 from .conftest import BASE, HEAD, OTHER, evidence, finished

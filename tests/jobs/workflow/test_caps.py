@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from integrations.values import Usage
-from jobs.caps import Caps
-from jobs.loop import Loop, Stage
-from jobs.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
+from jobs.loop.caps import Caps
+from jobs.loop.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 
 from .conftest import finished

@@ -7,8 +7,8 @@ import pytest
 from integrations.events import BranchPublished, CommandFailed, EscalationUnanswered, TicketReacted
 from integrations.results import Tampering
 from integrations.values import Usage
-from jobs.commands import MoveTicket, PostComment, PublishBranch
-from jobs.loop import Escalation, EscalationClass, Loop, Stage
+from jobs.loop.commands import MoveTicket, PostComment, PublishBranch
+from jobs.loop.state import Escalation, EscalationClass, Loop, Stage
 from jobs.messages import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted

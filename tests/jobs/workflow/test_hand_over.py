@@ -4,9 +4,9 @@ import pytest
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
-from jobs.commands import StartRun
-from jobs.loop import Loop, Stage
-from jobs.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.commands import StartRun
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.hand_over import branch_name, hand_over
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.commands import MergePullRequest, PublishBranch, StartRun
-from jobs.loop import Loop, Stage
+from jobs.loop.commands import MergePullRequest, PublishBranch, StartRun
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.resume import resume
 

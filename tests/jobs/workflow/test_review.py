@@ -14,8 +14,8 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.values import Person
-from jobs.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
-from jobs.loop import Loop, Stage
+from jobs.loop.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 

@@ -4,8 +4,8 @@ import pytest
 
 from integrations.results import CriterionResult, Finding, Judgement, Plan, Tampering, Verdict
 from integrations.values import Usage
-from jobs.commands import PostComment, RunSpec, StartRun
-from jobs.loop import Loop, Stage
+from jobs.loop.commands import PostComment, RunSpec, StartRun
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 
 from .conftest import BASE, HEAD, evidence, finished, kinds, passing

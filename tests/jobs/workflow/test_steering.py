@@ -4,8 +4,8 @@ import pytest
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
 from integrations.values import Person
-from jobs.commands import MergePullRequest, PostComment, React, Steer
-from jobs.loop import Loop, Stage, Words
+from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
+from jobs.loop.state import Loop, Stage, Words
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 

@@ -15,9 +15,9 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from jobs.settings import Settings
-from service.dashboard import create_app
-from service.live import Limits
+from jobs.config.settings import Settings
+from service.dashboard.app import create_app
+from service.dashboard.live import Limits
 from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port, until
 from tests.service.dashboard.story import Story

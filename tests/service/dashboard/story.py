@@ -8,8 +8,8 @@ from typing import Any
 
 from redis import Redis
 
-from integrations.base import Entry
 from integrations.events import RunFinished, TicketMoved
+from integrations.ports.agent_runner import Entry
 from integrations.results import (
     CriterionResult,
     Evidence,
@@ -23,11 +23,11 @@ from integrations.results import (
     Verdict,
 )
 from integrations.values import Ticket, Usage
-from jobs.commands import RunSpec
-from jobs.lease import hold
-from jobs.loop import Attempt, Contract, Criterion, Escalation, Loop, Stage, Words
-from jobs.runs import Runs
-from jobs.store import Store
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Attempt, Contract, Criterion, Escalation, Loop, Stage, Words
+from jobs.runtime.lease import hold
+from jobs.store.runs import Runs
+from jobs.store.tickets import Store
 
 CONTRACT = Contract(
     criteria=(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from integrations.base import Entry
-from jobs.loop import Stage, Words
+from integrations.ports.agent_runner import Entry
+from jobs.loop.state import Stage, Words
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
 from tests.service.dashboard.test_seal import PAYLOADS

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from integrations.base import Entry
-from service.entries import LONGEST, Shown, headline, shown
+from integrations.ports.agent_runner import Entry
+from service.dashboard.entries import LONGEST, Shown, headline, shown
 from tests.service.dashboard.story import calls, note, result, says, thinks, turn
 
 

@@ -16,12 +16,12 @@ from redis import Redis
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
-from jobs.commands import RunSpec
-from jobs.connection import connect
-from jobs.runs import Runs
-from jobs.settings import Settings
-from service import embedded_redis
-from service.live import follow
+from jobs.config.settings import Settings
+from jobs.loop.commands import RunSpec
+from jobs.runtime.connection import connect
+from jobs.store.runs import Runs
+from service.dashboard.live import follow
+from service.supervisor import embedded_redis
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, a_run, says
 

@@ -8,12 +8,12 @@ import pytest
 
 from integrations.results import CriterionResult, Evidence, Tampering, TamperKind, Verdict
 from integrations.values import Usage
-from jobs.caps import Caps
-from jobs.loop import Escalation, EscalationClass, Stage
-from jobs.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.caps import Caps
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Escalation, EscalationClass, Stage
 from jobs.workflow.decision import ServicePolicy
-from service import overview
-from service.page_text import cache, code, duration, iso, money
+from service.dashboard import overview
+from service.dashboard.page_text import cache, code, duration, iso, money
 from tests.service.dashboard.story import CONTRACT, PROPOSAL, a_loop, a_run
 
 LIMITS = ServicePolicy(teams={}, max_iterations=3, max_attempts=2, caps=Caps(ticket_usd=20.0))

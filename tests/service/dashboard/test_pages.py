@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from integrations.errors import Unauthorized
 from integrations.values import Usage
-from jobs.breaker import Breaker
-from jobs.loop import Stage
-from jobs.settings import Settings
-from service.dashboard import create_app
+from jobs.config.settings import Settings
+from jobs.loop.state import Stage
+from jobs.store.breaker import Breaker
+from service.dashboard.app import create_app
 from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, says, turn
 
 

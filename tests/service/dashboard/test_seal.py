@@ -20,9 +20,9 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from jobs.loop import Attempt, Contract, Criterion, Stage, Words
-from jobs.settings import Settings
-from service.dashboard import create_app, names_of
+from jobs.config.settings import Settings
+from jobs.loop.state import Attempt, Contract, Criterion, Stage, Words
+from service.dashboard.app import create_app, names_of
 from tests.service.dashboard.story import Story, a_loop
 
 PAYLOADS = (

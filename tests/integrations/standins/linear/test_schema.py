@@ -22,7 +22,7 @@ from graphql import (
 from integrations.standins.linear.execute import schema
 from integrations.standins.linear.mutations import MUTATIONS
 from integrations.standins.linear.queries import QUERIES
-from integrations.trackers import linear as adapter
+from integrations.trackers.linear import tracker as adapter
 from tests.support.linear_schema import linear_schema
 
 OURS = [kind for name, kind in schema().type_map.items() if not name.startswith("__")]
@@ -91,5 +91,5 @@ def test_operations_that_clients_send_are_valid_here_and_at_linear(published: Gr
 
 
 def test_the_adapters_documents_are_valid_here() -> None:
-    document = parse(Path(adapter.__file__).with_name("linear.graphql").read_text())
+    document = parse(Path(adapter.__file__).with_name("operations.graphql").read_text())
     assert validate(schema(), document) == []

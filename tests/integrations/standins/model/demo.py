@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import integrations.standins
-from integrations.agents.edit_program import answer as edit
 from integrations.standins.model import validation
 from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.reply import message
 from integrations.standins.model.request import read_request
+from jobs.roles.edit_program import answer as edit
 
 STANDINS = Path(integrations.standins.__file__).parent
 DEMO = STANDINS / "demo_repository"

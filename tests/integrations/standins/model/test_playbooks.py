@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from integrations.agents.judgement import SubmittedJudgement, read_judgement
-from integrations.agents.plan import SubmittedPlan, read_plan
-from integrations.agents.proposal import SubmittedProposal, read_proposal
-from integrations.agents.verdict import SubmittedVerdict, read_verdict
+from jobs.evidence.submitted_verdict import SubmittedVerdict
+from jobs.roles.answers.judgement import SubmittedJudgement, read_judgement
+from jobs.roles.answers.plan import SubmittedPlan, read_plan
+from jobs.roles.answers.proposal import SubmittedProposal, read_proposal
+from jobs.roles.answers.verdict import read_verdict
 from tests.integrations.standins.model.demo import BUG, FEATURE, VAGUE, Talk, copy_of_demo, maker_brief, run
 
 ROUNDING = "python3 -m unittest tests.test_rounding -q"

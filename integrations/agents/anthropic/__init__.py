@@ -1,0 +1,3 @@
+"""Anthropic's Messages API as an agent runner."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""GitHub as a code host."""
+
+from __future__ import annotations

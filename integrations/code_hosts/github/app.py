@@ -1,0 +1,159 @@
+"""Tokens for GitHub: a personal one, or those that a GitHub App mints for an hour, one repository and one purpose.
+
+Called by `github.py` for its client's `Credentials`. Tokens live in this process only; nothing here writes them down,
+logs them or assumes what they look like.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jwt
+
+from integrations.code_hosts.github import payloads as payloads
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, path
+from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+
+_APP_SETTINGS = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE"
+_REFRESH_BEFORE_EXPIRY = 600.0
+# GitHub allows ten minutes; a minute of them is for clocks that run ahead of GitHub's.
+_JWT_SECONDS = 540
+_CLOCK_SKEW = 60
+
+
+@dataclass(frozen=True)
+class AppCredentials:
+    """A GitHub App. Without an `installation_id` it is looked up for each repository."""
+
+    app_id: str
+    private_key_pem: str = field(repr=False)
+    installation_id: int | None = None
+
+
+class PersonalToken:
+    """`Credentials` of a personal access token: it may do whatever its owner gave it."""
+
+    settings = "GITHUB_TOKEN"
+
+    def __init__(self, token: str) -> None:
+        if not re.fullmatch(r"[!-~]+", token):
+            raise Unauthorized("GITHUB_TOKEN is empty, or has a space or line break in it: set it again")
+        self._token = token
+
+    def token(self, grant: Grant) -> str:
+        """The token, whatever the grant."""
+        return self._token
+
+    def forget(self, token: str) -> bool:
+        """There is no other."""
+        return False
+
+
+class AppJwt:
+    """`Credentials` of the App itself, with which it asks for installation tokens.
+
+    Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app"""
+
+    settings = _APP_SETTINGS
+
+    def __init__(self, app: AppCredentials, clock: Callable[[], float]) -> None:
+        self._app = app
+        self._clock = clock
+
+    def token(self, grant: Grant) -> str:
+        """A JWT for the next nine minutes. Raises `Unauthorized` when the private key is none."""
+        now = int(self._clock())
+        claims = {"iat": now - _CLOCK_SKEW, "exp": now + _JWT_SECONDS, "iss": self._app.app_id}
+        try:
+            return jwt.encode(claims, self._app.private_key_pem, algorithm="RS256")
+        except (jwt.PyJWTError, ValueError, TypeError):
+            raise Unauthorized(
+                "GITHUB_APP_PRIVATE_KEY_FILE holds no RSA private key in PEM form: download one from the App"
+            ) from None
+
+    def forget(self, token: str) -> bool:
+        """Another one would say the same."""
+        return False
+
+
+@dataclass
+class _Slot:
+    """One cached token. Whoever holds the lock mints; the others wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    token: str = field(default="", repr=False)
+    expires_at: float = 0.0
+
+
+class InstallationTokens:
+    """`Credentials` of an installed App: a token for each grant, new ten minutes before the old one ends.
+
+    Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
+
+    settings = _APP_SETTINGS
+
+    def __init__(self, url: str, app: AppCredentials, clock: Callable[[], float] = time.time) -> None:
+        self._app = app
+        self._clock = clock
+        self._api = GitHubApi(url, AppJwt(app, clock))
+        self._lock = threading.Lock()
+        self._slots: dict[Grant, _Slot] = {}
+        self._installations: dict[str, int] = {}
+
+    def token(self, grant: Grant) -> str:
+        """A token with these permissions on this repository. Raises `Unauthorized` when the App is not installed there,
+        `Rejected` when it lacks a permission."""
+        with self._lock:
+            slot = self._slots.setdefault(grant, _Slot())
+        with slot.lock:
+            if slot.expires_at - self._clock() < _REFRESH_BEFORE_EXPIRY:
+                minted = self._mint(grant)
+                slot.token, slot.expires_at = minted.token, minted.expires_at.timestamp()
+            return slot.token
+
+    def forget(self, token: str) -> bool:
+        """Drop a token that GitHub refused before its time."""
+        with self._lock:
+            slots = [slot for slot in self._slots.values() if slot.token == token]
+        for slot in slots:
+            slot.expires_at = 0.0
+        return True
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        self._api.close()
+
+    def _mint(self, grant: Grant) -> payloads.InstallationToken:
+        name = grant.repository.partition("/")[2]
+        wanted = {"repositories": [name], "permissions": dict(grant.permissions)}
+        try:
+            where = path("app", "installations", self._installation(grant.repository), "access_tokens")
+            return self._api.send(payloads.InstallationToken, grant, "POST", where, wanted)
+        except LostReply as lost:
+            # A token that nobody received ends by itself, so there is nothing to look up.
+            raise Unavailable(str(lost)) from lost
+        except NotFound:
+            self._installations.pop(grant.repository, None)
+            # Not `NotFound`: to the caller that would say something about what it asked for.
+            raise Unauthorized(
+                f"the GitHub App {self._app.app_id} is not installed on {grant.repository}: install it there, or mend "
+                "GITHUB_APP_INSTALLATION_ID"
+            ) from None
+        except Unauthorized:
+            raise
+        except Rejected as refused:
+            needed = ", ".join(f"{name}: {level}" for name, level in grant.permissions)
+            raise Rejected(f"{refused}; the App needs {needed} on {grant.repository}") from None
+
+    def _installation(self, repository: str) -> int:
+        if self._app.installation_id is not None:
+            return self._app.installation_id
+        if repository not in self._installations:
+            where = path("repos", repository, "installation")
+            found = self._api.get(payloads.Installation, Grant(repository), where)
+            self._installations[repository] = found.id
+        return self._installations[repository]

@@ -1,0 +1,253 @@
+"""What each of GitHub's webhook events means in our words.
+
+Called by `github_webhooks.py` with a body whose signature held. Pure: JSON in, events out; raises pydantic's
+`ValidationError` and nothing else. Branch names of forks are left out, since anybody may push our branch's name to a
+fork. An inline comment arrives twice, alone and in its review: only the review becomes an event, and
+`jobs.effects.gather` reads its comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from pydantic import AwareDatetime
+
+from integrations.code_hosts.github import payloads as github
+from integrations.events import (
+    BranchPushed,
+    ChecksReported,
+    Event,
+    PullRequestClosed,
+    PullRequestCommented,
+    PullRequestMerged,
+    PullRequestReopened,
+    ReviewSubmitted,
+)
+from integrations.values import Person
+
+_BRANCH = "refs/heads/"
+_PASSING = {"success", "neutral", "skipped"}
+
+
+class _Envelope(github.Payload):
+    action: github.Text = ""
+    repository: github.Repository
+    sender: github.User | None = None
+
+
+class _PullRequestEvent(_Envelope):
+    pull_request: github.PullRequest
+
+
+class _ReviewEvent(_PullRequestEvent):
+    review: github.Review
+
+
+class _ReviewCommentEvent(_PullRequestEvent):
+    comment: github.ReviewComment
+
+
+class _Issue(github.Payload):
+    number: int
+    pull_request: dict[str, Any] | None = None
+
+
+class _IssueCommentEvent(_Envelope):
+    issue: _Issue
+    comment: github.Comment
+
+
+class _PushEvent(_Envelope):
+    ref: str
+    before: str
+    after: str
+    deleted: bool = False
+
+
+class _Branch(github.Payload):
+    name: str
+    commit: github.GitObject
+
+
+class _StatusEvent(_Envelope, github.Status):
+    sha: str
+    branches: tuple[_Branch, ...] = ()
+    updated_at: AwareDatetime | None = None
+
+
+class _CheckRunEvent(_Envelope):
+    check_run: github.CheckRun
+
+
+class _CheckSuiteEvent(_Envelope):
+    check_suite: github.CheckSuite
+
+
+class _WorkflowRunEvent(_Envelope):
+    workflow: github.Named
+    workflow_run: github.WorkflowRun
+
+
+class _Place(TypedDict):
+    """The fields that all code-host events share."""
+
+    event_id: str
+    at: float
+    repository: str
+    number: int
+    branch: str
+    head_sha: str
+
+
+def _pull_request(body: Any, event_id: str) -> list[Event]:
+    event = _PullRequestEvent.model_validate(body)
+    pull, by = event.pull_request, _login(event.sender)
+    place = _pull_place(event, event_id, pull.head.sha, pull.updated_at)
+    match event.action:
+        case "closed" if pull.is_merged:
+            by = _login(pull.merged_by) or by
+            return [PullRequestMerged(**place, merge_sha=pull.merge_commit_sha, by=by)]
+        case "closed":
+            return [PullRequestClosed(**place, by=by)]
+        case "reopened":
+            return [PullRequestReopened(**place)]
+    return []
+
+
+def _review(body: Any, event_id: str) -> list[Event]:
+    event = _ReviewEvent.model_validate(body)
+    if event.action not in ("submitted", "dismissed"):
+        return []
+    review = event.review
+    place = _pull_place(event, event_id, review.commit_id, review.submitted_at)
+    state = review.state.lower()
+    place["event_id"] = f"review:{review.id}:{state}"  # the sweep's name for it too, so that it counts once
+    said = {"review_id": str(review.id), "state": state, "body": review.body}
+    return [ReviewSubmitted.model_validate({**place, **said, "author": _person(review.user)})]
+
+
+def _review_comment(body: Any, event_id: str) -> list[Event]:
+    event = _ReviewCommentEvent.model_validate(body)
+    comment = event.comment
+    if event.action != "created" or comment.pull_request_review_id is not None:
+        return []
+    place = _pull_place(event, event_id, event.pull_request.head.sha, comment.created_at)
+    return [_commented(place, comment, path=comment.path, line=comment.line_there)]
+
+
+def _issue_comment(body: Any, event_id: str) -> list[Event]:
+    event = _IssueCommentEvent.model_validate(body)
+    if event.action != "created" or event.issue.pull_request is None:
+        return []
+    place = _place(event, event_id, event.comment.created_at, number=event.issue.number)
+    return [_commented(place, event.comment)]
+
+
+def _push(body: Any, event_id: str) -> list[Event]:
+    event = _PushEvent.model_validate(body)
+    if not event.ref.startswith(_BRANCH):
+        return []
+    branch, head_sha = event.ref.removeprefix(_BRANCH), "" if event.deleted else event.after
+    place = _place(event, event_id, event.repository.pushed_at, branch=branch, head_sha=head_sha)
+    return [BranchPushed(**place, before=event.before, by=_login(event.sender))]
+
+
+def _status(body: Any, event_id: str) -> list[Event]:
+    event = _StatusEvent.model_validate(body)
+    heads = [branch.name for branch in event.branches if branch.commit.sha == event.sha]
+    branch = heads[0] if len(heads) == 1 else ""
+    place = _place(event, event_id, event.updated_at, branch=branch, head_sha=event.sha)
+    conclusion = "pending" if event.state == "pending" else _conclusion(event.state)
+    return [ChecksReported(**place, name=event.context, conclusion=conclusion, url=event.target_url)]
+
+
+def _check_run(body: Any, event_id: str) -> list[Event]:
+    event = _CheckRunEvent.model_validate(body)
+    run = event.check_run
+    if event.action != "completed":
+        return []
+    number, branch = _number(run.pull_requests, event), run.check_suite.head_branch if run.check_suite else ""
+    place = _place(event, event_id, run.completed_at, number=number, branch=branch, head_sha=run.head_sha)
+    return [ChecksReported(**place, name=run.name, conclusion=_conclusion(run.conclusion), url=run.details_url)]
+
+
+def _check_suite(body: Any, event_id: str) -> list[Event]:
+    event = _CheckSuiteEvent.model_validate(body)
+    suite = event.check_suite
+    if event.action != "completed":
+        return []
+    number, branch = _number(suite.pull_requests, event), suite.head_branch
+    place = _place(event, event_id, suite.updated_at, number=number, branch=branch, head_sha=suite.head_sha)
+    name = suite.app.name if suite.app else ""
+    return [ChecksReported(**place, name=name, conclusion=_conclusion(suite.conclusion))]
+
+
+def _workflow_run(body: Any, event_id: str) -> list[Event]:
+    event = _WorkflowRunEvent.model_validate(body)
+    run = event.workflow_run
+    if event.action != "completed":
+        return []
+    from_fork = run.head_repository is not None and run.head_repository.id != event.repository.id
+    number, branch = _number(run.pull_requests, event), "" if from_fork else run.head_branch
+    place = _place(event, event_id, run.updated_at, number=number, branch=branch, head_sha=run.head_sha)
+    name = run.name or event.workflow.name
+    return [ChecksReported(**place, name=name, conclusion=_conclusion(run.conclusion), url=run.html_url)]
+
+
+def _place(
+    event: _Envelope, event_id: str, at: datetime | None, *, number: int = 0, branch: str = "", head_sha: str = ""
+) -> _Place:
+    return {
+        "event_id": event_id,
+        "at": at.timestamp() if at else 0.0,
+        "repository": event.repository.full_name,
+        "number": number,
+        "branch": branch,
+        "head_sha": head_sha,
+    }
+
+
+def _pull_place(event: _PullRequestEvent, event_id: str, head_sha: str, at: datetime | None) -> _Place:
+    pull = event.pull_request
+    return _place(event, event_id, at, number=pull.number, branch=pull.branch, head_sha=head_sha)
+
+
+def _commented(place: _Place, comment: github.Comment, path: str = "", line: int = 0) -> PullRequestCommented:
+    author = _person(comment.user)
+    return PullRequestCommented(
+        **place, comment_id=str(comment.id), body=comment.body, path=path, line=line, author=author
+    )
+
+
+def _number(pulls: tuple[github.PullRequestOfCheck, ...], event: _Envelope) -> int:
+    """The pull request of this repository, else 0: GitHub also lists those of other repositories in the network."""
+    home = github.RepositoryId(id=event.repository.id)
+    return next((pull.number for pull in pulls if pull.base.repo == home), 0)
+
+
+def _conclusion(word: str) -> Literal["success", "failure"]:
+    """What finished is good or not; words that GitHub adds later count as not."""
+    return "success" if word in _PASSING else "failure"
+
+
+def _login(user: github.User | None) -> str:
+    return user.login if user else ""
+
+
+def _person(user: github.User | None) -> Person | None:
+    return Person(id=user.login, name=user.login) if user else None
+
+
+READERS: Mapping[str, Callable[[Any, str], list[Event]]] = {
+    "check_run": _check_run,
+    "check_suite": _check_suite,
+    "issue_comment": _issue_comment,
+    "pull_request": _pull_request,
+    "pull_request_review": _review,
+    "pull_request_review_comment": _review_comment,
+    "push": _push,
+    "status": _status,
+    "workflow_run": _workflow_run,
+}

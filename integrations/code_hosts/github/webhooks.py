@@ -1,0 +1,118 @@
+"""GitHub's webhooks: whether a delivery is GitHub's, and which event it is.
+
+Called by the door (`verify`) and the dispatcher (`translate`) through `Source`. Pure: no network, no
+clock, no HTTP client and no token code, so that the door can import it with nothing but a secret. GitHub signs no time
+and does not send again by itself. Its headers are unsigned: the body says what happened, and `X-GitHub-Event` must
+agree with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from integrations.code_hosts.github.events import READERS
+from integrations.code_hosts.github.payloads import complaint
+from integrations.errors import BadSignature, Malformed
+from integrations.events import Event
+from integrations.ports.source import Delivery
+
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_GUID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+class GitHubWebhooks:
+    """`Source` for GitHub."""
+
+    name = "github"
+    retries_on_503 = False
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
+        """Check that the body carries exactly one good HMAC-SHA256 of one of `secrets`.
+
+        `now` is not needed: GitHub signs no timestamp. Raises `BadSignature`, or `Malformed` when the body is signed
+        and not JSON (a webhook set to form encoding).
+        Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
+        if not _signed(headers.get("x-hub-signature-256", ""), body, secrets):
+            raise BadSignature("GitHub delivery: X-Hub-Signature-256 is missing, doubled or not made with our secret")
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise Malformed(f"GitHub delivery: content type {media_type[:60]!r}; set the webhook to application/json")
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        guid = headers.get("x-github-delivery", "")
+        return Delivery(
+            source=self.name,
+            delivery_id=guid if _GUID.fullmatch(guid) else digest,
+            content_key=digest,
+            body=body,
+            event=headers.get("x-github-event", ""),
+        )
+
+    def translate(self, delivery: Delivery) -> list[Event]:
+        """What happened; empty when GitHub says it and nobody here acts on it. Raises `Malformed`."""
+        where = f"GitHub delivery {delivery.delivery_id}, event {delivery.event[:60]!r}"
+        reader = READERS.get(delivery.event)
+        if reader is None and delivery.event not in IGNORED:
+            raise Malformed(f"{where}: not an event that this release knows")
+        try:
+            body = from_json(delivery.body, allow_inf_nan=False)
+            kind = _kind(body)
+            if kind != (delivery.event if reader else ""):
+                raise Malformed(f"{where}: the signed body is {kind or 'something else'}")
+            return reader(body, f"github:{delivery.delivery_id}") if reader else []
+        except ValidationError as error:
+            raise Malformed(f"{where}: {complaint(error)}") from None
+        except ValueError as error:
+            raise Malformed(f"{where}: not JSON: {error}") from None
+
+
+def _signed(header: str, body: bytes, secrets: Sequence[str]) -> bool:
+    """Whether one of the secrets, none of them empty, made the signature. All are tried, so that time tells nothing."""
+    given = _SIGNATURE.fullmatch(header)
+    if given is None:
+        return False
+    digest = bytes.fromhex(given[1])
+    made = [hmac.digest(secret.encode(), body, "sha256") for secret in secrets if secret]
+    return sum(hmac.compare_digest(digest, one) for one in made) > 0
+
+
+def _kind(body: Any) -> str:
+    """Which of the events that we read this body is, by its own keys; empty for all others."""
+    if not isinstance(body, dict):
+        raise Malformed("GitHub delivery: the signed body is not a JSON object")
+    return next((kind for kind, keys in _KEYS.items() if keys <= body.keys() and "deployment" not in body), "")
+
+
+# The keys that tell the bodies apart, the more special ones first. Deployment events carry a `check_run` on top.
+_KEYS: Mapping[str, frozenset[str]] = {
+    "pull_request_review": frozenset({"pull_request", "review"}),
+    "pull_request_review_comment": frozenset({"pull_request", "comment"}),
+    "pull_request": frozenset({"pull_request", "number"}),
+    "issue_comment": frozenset({"issue", "comment"}),
+    "push": frozenset({"ref", "before", "after", "pusher"}),
+    "status": frozenset({"sha", "state", "context"}),
+    "check_run": frozenset({"check_run", "action"}),
+    "check_suite": frozenset({"check_suite", "action"}),
+    "workflow_run": frozenset({"workflow_run", "workflow"}),
+}
+
+# All other events of @octokit/openapi-webhooks 12.1.0 and @octokit/webhooks-examples 7.6.1.
+_OTHERS = """
+    branch_protection_configuration branch_protection_rule code_scanning_alert commit_comment create custom_property
+    custom_property_values delete dependabot_alert deploy_key deployment deployment_protection_rule deployment_review
+    deployment_status discussion discussion_comment fork github_app_authorization gollum installation
+    installation_repositories installation_target issue_dependencies issues label marketplace_purchase member membership
+    merge_group meta milestone org_block organization package page_build personal_access_token_request ping project
+    project_card project_column projects_v2 projects_v2_item projects_v2_status_update public pull_request_review_thread
+    registry_package release repository repository_advisory repository_dispatch repository_import repository_ruleset
+    repository_vulnerability_alert secret_scanning_alert secret_scanning_alert_location secret_scanning_scan
+    security_advisory security_and_analysis sponsorship star sub_issues team team_add watch workflow_dispatch
+    workflow_job
+"""
+IGNORED = frozenset(_OTHERS.split())

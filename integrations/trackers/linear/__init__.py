@@ -1,0 +1,3 @@
+"""Linear as a tracker."""
+
+from __future__ import annotations

@@ -1,0 +1,129 @@
+"""What a person's answer makes of the planner's proposal: as it is, edited, or replaced. Pure; called by
+`jobs.contract.agreement`. Never guesses: an answer that is none of these is None, and its words are the planner's to
+hear.
+"""
+
+from __future__ import annotations
+
+import re
+
+from integrations.results import Proposal, ProposedCriterion
+from jobs.contract.criteria import MAX_CRITERIA, criteria_in, items_in, readable
+from jobs.contract.criterion_text import criterion_of
+
+_YES = (
+    r"(?:ok(?:ay)?|yes|yep|yeah|y|sure|fine|good|great|perfect|agreed?|approved?|accept(?:ed)?|confirm(?:ed)?"
+    r"|go(?: ahead)?|start|lgtm|looks good(?: to me)?|sounds good|do it|please do|ship it|👍|✅|:\+1:|\+1)"
+)
+_THANKS = r"(?:thanks|thank you|thx|please|as (?:it is|proposed|is)|from me|that(?:'s| is) (?:fine|good|right))"
+_CONSENT = re.compile(rf"^[/@]?{_YES}(?:[\s,.!]+(?:{_YES}|{_THANKS}))*[\s,.!👍✅🙏]*$", re.IGNORECASE)
+_LEAD = re.compile(rf"^[/@]?{_YES}[\s,.;:!–—-]*(?:but|except|and|with|only)?[\s,:]*", re.IGNORECASE)
+_NUMBERS = r"#?(?P<numbers>\d{1,2}(?:\s*(?:,|and|&|\+)+\s*#?\d{1,2})*)"
+_DROP = re.compile(
+    rf"^(?:please |also )?(?:drop|remove|delete|skip|without|no|not|omit)\s+"
+    rf"(?:the |number |numbers |item |items |criterion |criteria |nr\.? |no\.? )*{_NUMBERS}[.!]?$",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"^(?:please |also )?(?:(?:change|replace|make|edit|reword)\s+(?:item |criterion |number )?#?(?P<n>\d{1,2})"
+    r"\s*(?::|to\b|with\b|into\b)"
+    r"|#?(?P<m>\d{1,2})\s*(?::|→|=>|->|[.)](?=\s)))\s*(?P<text>\S.*)$",
+    re.IGNORECASE,
+)
+_ADD = re.compile(r"^(?:please |also )?(?:add|plus|and also)\s*:?\s+(?P<text>\S.*)$", re.IGNORECASE)
+_NUMBERED = re.compile(r"^\s*(\d{1,3})[.)]\s+\S")
+_NEXT_IN_LINE = re.compile(r"\s+(?=\d{1,2}[.)]\s+\S)")
+
+Criteria = tuple[ProposedCriterion, ...]
+
+
+def consents(answer: str) -> bool:
+    """Whether the answer says yes and nothing else: 'ok', 'LGTM', 'yes, thanks'."""
+    return bool(_CONSENT.match(" ".join(readable(answer).split())))
+
+
+def amended(answer: str, proposal: Proposal) -> Criteria | None:
+    """The criteria that the answer wants; None where it says nothing of them that can be told.
+
+    'ok' is the proposal. A list is the new list: an item that repeats one of the proposal keeps its command. 'drop 2',
+    '2: new text', 'change 2 to …' and 'add: …', one a line or after 'ok but', change the proposal; numbers are those
+    of the proposal. A numbered list that does not begin with 1 is read as such changes."""
+    if consents(answer):
+        return proposal.criteria or None
+    lines = [line.strip() for line in _unrolled(readable(answer)).splitlines() if line.strip()]
+    if not lines:
+        return None
+    yes = _LEAD.match(lines[0])
+    if not yes and _is_whole_list(lines):
+        return _listed(answer, proposal)
+    rest = [lines[0][yes.end() :], *lines[1:]] if yes else lines
+    changes = [part.strip(" -*•") for line in rest for part in re.split(r";\s*", line)]
+    changed = _changed([change for change in changes if change], proposal)
+    if changed is None and _is_list(lines[1:] if yes else lines):
+        return _listed(answer, proposal)
+    return changed
+
+
+def _unrolled(text: str) -> str:
+    """'1. a 2. b' on one line as a line each, where the numbers count up from 1."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        parts = _NEXT_IN_LINE.split(line.strip())
+        counted = [int(found[1]) for part in parts if (found := _NUMBERED.match(part))]
+        lines += parts if len(parts) > 1 and counted == list(range(1, len(parts) + 1)) else [line]
+    return "\n".join(lines)
+
+
+def _is_list(lines: list[str]) -> bool:
+    return bool(lines) and any(re.match(r"(?:[-*+•]|\d{1,3}[.)])\s+\S", line) for line in lines)
+
+
+def _is_whole_list(lines: list[str]) -> bool:
+    """A bulleted list, or a numbered one that counts up from 1; not a list of instructions."""
+    numbers = [int(found[1]) for line in lines if (found := _NUMBERED.match(line))]
+    bullets = [line for line in lines if re.match(r"[-*+•]\s+\S", line)]
+    if any(_DROP.match(line.lstrip("-*+• ")) for line in lines):
+        return False
+    return bool(bullets) or (bool(numbers) and numbers == list(range(1, len(numbers) + 1)))
+
+
+def _listed(answer: str, proposal: Proposal) -> Criteria | None:
+    shown = {_key(f"{c.text} {c.command or f'evidence {c.evidence}'}"): c for c in proposal.criteria}
+    known = shown | {_key(c.text): c for c in proposal.criteria}
+    items = (criteria_in(answer) or items_in(_unrolled(readable(answer))))[:MAX_CRITERIA]
+    criteria = [criterion_of(item) for item in items]
+    return tuple(known[_key(c.text)] if _repeats(c, known) else c for c in criteria) or None
+
+
+def _repeats(given: ProposedCriterion, known: dict[str, ProposedCriterion]) -> bool:
+    same = known.get(_key(given.text))
+    return same is not None and given.command in {"", same.command} and given.evidence in {"", same.evidence}
+
+
+def _key(text: str) -> str:
+    return " ".join(re.sub(r"[^\w]+", " ", text.lower()).split())
+
+
+def _changed(changes: list[str], proposal: Proposal) -> Criteria | None:
+    """The proposal after these instructions; None when one of them cannot be read or names a number that is not
+    there."""
+    places: dict[int, ProposedCriterion] = dict(enumerate(proposal.criteria, 1))
+    last = len(places)
+    added: list[ProposedCriterion] = []
+    for change in changes:
+        if drop := _DROP.match(change):
+            numbers = [int(n) for n in re.findall(r"\d+", drop["numbers"])]
+            if any(not 1 <= n <= last for n in numbers):
+                return None
+            places = {n: c for n, c in places.items() if n not in numbers}
+        elif new := _CHANGE.match(change):
+            number = int(new["n"] or new["m"])
+            if not 1 <= number <= last:
+                return None
+            places[number] = criterion_of(new["text"].strip())
+        elif more := _ADD.match(change):
+            added.append(criterion_of(more["text"].strip()))
+        else:
+            return None
+    criteria = (*(places[n] for n in sorted(places)), *added)[:MAX_CRITERIA]
+    return criteria if changes and criteria else None

@@ -1,0 +1,257 @@
+"""One function per command: the only place where Loopline acts on the outside world. Called by `jobs.drive`.
+
+Every performer is safe twice: creates carry an id made from the command's, updates set absolute values, pull requests
+are looked up by head first, a push names the commit it expects. It returns the events that it brought about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.errors import NotFound, Unavailable
+from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.git.mirror import Mirror
+from integrations.ports.tracker import Attachment
+from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.values import Ticket
+from jobs.effects.world import World
+from jobs.loop import commands as c
+from jobs.loop.board_memory import TITLE
+from jobs.loop.policy import FILE, read_policy
+from jobs.messages import STATUS_CONTEXT
+from jobs.runtime import keys, queues
+from jobs.runtime.failpoints import fail
+from jobs.runtime.lease import Lease
+from jobs.runtime.scripts import decode
+from jobs.store.tickets import KEPT_SECONDS
+
+NEEDS_HUMAN_LABEL = "needs-human"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a performer may use. `id` is the command's, the same at every try."""
+
+    id: str
+    ticket: Ticket
+    world: World
+    lease: Lease
+
+    def uuid(self, *parts: str) -> str:
+        """A UUID of version 4's form made from the command's id: Linear wants that form, we want the same one twice."""
+        digest = hashlib.sha256("/".join((self.ticket.id, *(parts or (self.id,)))).encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    def event(self, name: str = "") -> dict[str, Any]:
+        """The fields that every event of this command has."""
+        return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": time.time()}
+
+    def dashboard(self) -> str:
+        """The loop's page, which is also the board memory's address."""
+        return f"{self.world.settings.dashboard_url}/tickets/{self.ticket.identifier}"
+
+
+def perform(command: c.Command, at: Context) -> Sequence[Event]:
+    """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
+    fail(name_of(command), "before")
+    at.lease.check()
+    events = tuple(_PERFORMERS[type(command)](command, at) or ())
+    fail(name_of(command), "done")
+    return events
+
+
+def name_of(command: c.Command) -> str:
+    """The performer's name, which is the command's in snake case."""
+    return _PERFORMERS[type(command)].__name__
+
+
+def move_ticket(command: c.MoveTicket, at: Context) -> None:
+    """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
+    columns = at.world.policy.teams[at.ticket.team].columns
+    if command.only_from and at.world.tracker.fetch(at.ticket.id).column != columns[command.only_from]:
+        return
+    if command.column in columns:
+        at.world.tracker.move(at.ticket, columns[command.column])
+
+
+def post_comment(command: c.PostComment, at: Context) -> None:
+    """Write a comment under the id made from its name, or from the command."""
+    comment_id = at.uuid("comment", command.once) if command.once else at.uuid()
+    at.world.tracker.comment(at.ticket.id, command.body, comment_id)
+
+
+def show_progress(command: c.ShowProgress, at: Context) -> None:
+    """Edit the progress comment, or make it; a newer text in the outbox makes this one superfluous."""
+    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    if any(isinstance(later, c.ShowProgress) for later in waiting):
+        return
+    comment_id = at.uuid("progress", str(command.generation))
+    try:
+        at.world.tracker.edit_comment(comment_id, command.body)
+    except NotFound:
+        at.world.tracker.comment(at.ticket.id, command.body, comment_id)
+
+
+def react(command: c.React, at: Context) -> None:
+    """Acknowledge a comment."""
+    at.world.tracker.react(command.comment_id, command.emoji, at.uuid())
+
+
+def set_needs_human(command: c.SetNeedsHuman, at: Context) -> None:
+    """Label the ticket, or take the label away."""
+    change = at.world.tracker.add_label if command.needed else at.world.tracker.remove_label
+    change(at.ticket, NEEDS_HUMAN_LABEL)
+
+
+def save_memory(command: c.SaveMemory, at: Context) -> None:
+    """Upsert the board memory; a newer one in the outbox makes this one superfluous."""
+    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    if any(isinstance(later, c.SaveMemory) for later in waiting):
+        return
+    memory = Attachment(at.dashboard(), TITLE, command.subtitle, command.metadata)
+    at.world.tracker.attach(at.ticket.id, memory)
+
+
+def link_pull_request(command: c.LinkPullRequest, at: Context) -> None:
+    """Upsert the link to the pull request."""
+    at.world.tracker.attach(at.ticket.id, Attachment(command.url, command.title, command.subtitle))
+
+
+def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Event]:
+    """Fetch into the mirror, read the base branch's policy and look where our branch is."""
+    host = at.world.code_host
+    repository = host.repository(command.repository)
+    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror.fetch()
+    base_sha = mirror.head(repository.default_branch)
+    where = f"{command.repository} at {repository.default_branch}"
+    policy = read_policy(mirror.read(base_sha, FILE), where)
+    ready = WorkspaceReady(
+        **at.event(),
+        generation=command.generation,
+        repository=command.repository,
+        base_branch=repository.default_branch,
+        base_sha=base_sha,
+        policy=policy.model_dump_json(),
+        branch_sha=_head(mirror, command.branch) if command.branch else None,
+    )
+    return (ready,)
+
+
+def _head(mirror: Mirror, branch: str) -> str:
+    """As of the fetch, so that the commit is in the mirror."""
+    try:
+        return mirror.head(branch)
+    except NotFound:
+        return ""
+
+
+def start_run(command: c.StartRun, at: Context) -> None:
+    """Remember the run, then wake an agent process."""
+    at.world.runs.start(command.spec)
+    fail("start_run", "sent")
+    queues.wake_run(at.world.redis, command.spec.run_id)
+
+
+def stop_run(command: c.StopRun, at: Context) -> None:
+    """Ask the run to stop; a run that nobody works on is woken to notice it."""
+    at.world.runs.ask_to_stop(command.run_id)
+    queues.wake_run(at.world.redis, command.run_id)
+
+
+def steer(command: c.Steer, at: Context) -> None:
+    """Put a person's words where the run looks before its next model call."""
+    at.world.runs.steer(command.run_id, command.words, at.id)
+
+
+def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
+    """Push from the host-owned mirror; the remote must be where we left it."""
+    host = at.world.code_host
+    repository = host.repository(command.repository)
+    at.world.redis.set(keys.branch(command.repository, command.branch), at.ticket.id)
+    at.world.redis.set(keys.head(command.repository, command.sha), at.ticket.id, ex=KEPT_SECONDS)
+    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror.push(command.branch, command.sha, _expected(command, at) or None)
+    fail("publish_branch", "sent")
+    return (BranchPublished(**at.event(), generation=command.generation, head_sha=command.sha),)
+
+
+def _expected(command: c.PublishBranch, at: Context) -> str:
+    """Where the branch may be: where we left it, or at a commit of ours whose push was never confirmed."""
+    head = at.world.code_host.branch_head(command.repository, command.branch) or ""
+    owner = at.world.redis.get(keys.head(command.repository, head)) if head else None
+    return head if owner is not None and decode(owner) == at.ticket.id else command.expected
+
+
+def open_pull_request(command: c.OpenPullRequest, at: Context) -> Sequence[Event]:
+    """Find or open it, and make its words the current ones."""
+    host = at.world.code_host
+    found = host.open_pull_request(command.repository, command.branch, command.base, command.title, command.body)
+    if (found.title, found.body) != (command.title, command.body):
+        host.update_pull_request(command.repository, found.number, command.title, command.body)
+    at.world.redis.set(keys.pull_request(command.repository, found.number), at.ticket.id)
+    return (PullRequestOpened(**at.event(), generation=command.generation, number=found.number, url=found.url),)
+
+
+def comment_on_pull_request(command: c.CommentOnPullRequest, at: Context) -> None:
+    """Write into the conversation; the marker keeps it from being written twice."""
+    at.world.code_host.comment(command.repository, command.number, command.body, at.uuid())
+
+
+def set_status(command: c.SetStatus, at: Context) -> None:
+    """Publish the verdict on the commit, linked to the evidence."""
+    at.world.code_host.set_status(
+        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, at.dashboard()
+    )
+
+
+def merge_pull_request(command: c.MergePullRequest, at: Context) -> Sequence[Event]:
+    """Merge exactly the approved commit."""
+    sha = at.world.code_host.merge(command.repository, command.number, command.sha, command.title)
+    merged = PullRequestMerged(
+        **at.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
+    )
+    return (merged,)
+
+
+def clean_up(command: c.CleanUp, at: Context) -> None:
+    """Leave nothing of ours behind: worktrees first, then the branch. A run that was told to stop ends before that."""
+    if any(at.world.runs.is_unfinished(run_id) for run_id in at.world.runs.of(at.ticket.id)):
+        raise Unavailable(f"a run of {at.ticket.identifier} has not ended yet", 1.0)
+    folder = at.world.run_folder(at.ticket.identifier)
+    mirror = at.world.mirror(command.repository)
+    for run in sorted(folder.iterdir()) if folder.is_dir() else ():
+        end_sandboxes_of(run)
+        mirror.remove_workspace(run)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    fail("clean_up", "sent")
+    if command.branch:
+        at.world.code_host.delete_branch(command.repository, command.branch)
+
+
+_PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
+    c.MoveTicket: move_ticket,
+    c.PostComment: post_comment,
+    c.ShowProgress: show_progress,
+    c.React: react,
+    c.SetNeedsHuman: set_needs_human,
+    c.SaveMemory: save_memory,
+    c.LinkPullRequest: link_pull_request,
+    c.PrepareWorkspace: prepare_workspace,
+    c.StartRun: start_run,
+    c.StopRun: stop_run,
+    c.Steer: steer,
+    c.PublishBranch: publish_branch,
+    c.OpenPullRequest: open_pull_request,
+    c.CommentOnPullRequest: comment_on_pull_request,
+    c.SetStatus: set_status,
+    c.MergePullRequest: merge_pull_request,
+    c.CleanUp: clean_up,
+}

@@ -1,0 +1,57 @@
+"""Files that a change adds and that look left behind. Called by `jobs.roles.gate`. Pure.
+
+Conservative: only clear cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from integrations.git.changes import Change
+
+LARGE_BYTES = 2**20
+_FOLDERS = frozenset({
+    "__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".idea", ".vs",
+    ".ipynb_checkpoints", ".tox", ".nox", ".venv", ".eggs", ".gradle", ".next", ".nyc_output", "htmlcov",
+})  # fmt: skip
+_NAMES = re.compile(
+    r".*\.(orig|rej|pyc|pyo|swp|swo|bak|tmp|log|stackdump|dmp|hprof|prof|gcda|gcno|class)|\.DS_Store|Thumbs\.db|desktop\.ini"
+    r"|core(\.\d+)?|\.#.*|#.*#|.*~|nohup\.out|npm-debug\.log.*|\.coverage(\.\w+)*|\.nfs\w+|a\.out|hs_err_pid\d+\.log"
+)
+_AT_THE_TOP = re.compile(
+    r"(scratch|tmp|temp|debug|try|playground|repro|untitled|foo|bar|temp_\w+|tmp_\w+|debug_\w+|scratch_\w+|repro_\w+|try_\w+|quick_test\w*)"
+    r"\.(py|js|ts|go|rs|rb|sh|txt|md|json|java|c)"
+    r"|(todo|notes?|plan|scratch|thoughts|progress|summary|changes_made|implementation_(notes|plan|summary)|output|out|result|results|diff)\.(md|txt)"
+    r"|(changes|fix|patch|my)\.(patch|diff)",
+    re.IGNORECASE,
+)
+_MEANT_EMPTY = re.compile(r"__init__\.py|py\.typed|\.gitkeep|\.keep|\.nojekyll|\.placeholder|.*\.pyi|index\.\w+")
+
+
+def stray_files(changes: Sequence[Change], asked: str) -> tuple[str, ...]:
+    """Paths of new files that look left behind. `asked` is the ticket's text: a file that it names is meant."""
+    return tuple(c.path for c in changes if c.before is None and c.after and _is_stray(c) and not _named(c.path, asked))
+
+
+def _named(path: str, asked: str) -> bool:
+    return PurePosixPath(path).name.lower() in asked.lower()
+
+
+def _is_stray(change: Change) -> bool:
+    path = PurePosixPath(change.path)
+    size, text = (change.after.size, change.after.text) if change.after else (0, None)
+    if _FOLDERS & set(path.parts[:-1]) or _NAMES.fullmatch(path.name):
+        return not _is_data(path)
+    if len(path.parts) == 1 and _AT_THE_TOP.fullmatch(path.name):
+        return True
+    if size == 0:
+        return not _MEANT_EMPTY.fullmatch(path.name) and not _is_data(path)
+    return size > LARGE_BYTES and text is None and not _is_data(path)
+
+
+def _is_data(path: PurePosixPath) -> bool:
+    """Examples for tests may look like anything."""
+    return bool(
+        {"fixtures", "testdata", "test_data", "data", "examples", "samples", "__fixtures__"} & set(path.parts[:-1])
+    )

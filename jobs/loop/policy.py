@@ -1,0 +1,178 @@
+"""`WORKFLOW.md`: how a repository wants to be worked on.
+
+Read from the base branch by `jobs.effects.perform` and never from an agent's tree. Pure: text in, policy out. The front
+matter keeps Symphony's key names where the meaning is the same, so that a team can bring its file along; ours are
+below `loop`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import yaml
+from frontmatter.default_handlers import YAMLHandler
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FILE = "WORKFLOW.md"
+TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
+
+
+class PolicyError(ValueError):
+    """`WORKFLOW.md` is missing or cannot be used; the message says where and how to mend it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Brought(BaseModel):
+    """A section that other tools own too: their keys are left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Check(_Section):
+    """A command that must exit 0 in a clean checkout before work counts as done."""
+
+    name: str = Field(min_length=1, max_length=60)
+    run: str = Field(min_length=1)
+
+
+class Role(_Section):
+    """Overrides for one agent role. Empty means the service's default."""
+
+    model: str = ""
+    effort: Literal["", "low", "medium", "high", "xhigh", "max"] = ""
+
+
+class Roles(_Section):
+    """The roles that a repository may tune."""
+
+    planner: Role = Role()
+    scout: Role = Role()
+    maker: Role = Role()
+    judge: Role = Role()
+    checker: Role = Role()
+
+
+class SpinningPolicy(_Section):
+    """When an agent counts as going in circles. Each number is how often in a row."""
+
+    same_result: int = Field(default=4, ge=2, le=100)
+    """The same action with the same result."""
+    same_error: int = Field(default=3, ge=2, le=100)
+    """The same action that ends in the same error."""
+    alternating: int = Field(default=3, ge=2, le=100)
+    """The same pair of actions, in turn."""
+    monologue: int = Field(default=3, ge=2, le=100)
+    """Replies that neither use a tool nor end the work."""
+    unchanged_turns: int = Field(default=12, ge=2, le=1000)
+    """A maker's turns, after its first change, without another change of the diff."""
+    same_failures: int = Field(default=3, ge=2, le=20)
+    """Iterations in which the very same checks fail."""
+    polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")
+    """Commands that may be repeated: one that contains such a word waits for something."""
+
+
+class ContextPolicy(_Section):
+    """When old tool results leave the conversation. Tokens are those of the prompt."""
+
+    clear_at_tokens: int = Field(default=100_000, ge=1_000)
+    keep_tool_uses: int = Field(default=6, ge=1, le=100)
+    clear_at_least_tokens: int = Field(default=20_000, ge=0)
+
+
+class LoopPolicy(_Section):
+    """Our own keys."""
+
+    checks: tuple[Check, ...] = ()
+    """Commands of the gate, run by Loopline itself."""
+    contract: Literal["auto", "ask"] = "auto"
+    """auto: the checks alone may serve as finish line. ask: a ticket without one is always asked for it."""
+    setup: tuple[str, ...] = ()
+    """Commands run in the sandbox, without network, before the first turn and before the gate."""
+    iterations: int | None = Field(default=None, ge=1, le=20)
+    """Tries at the contract before a person is asked; None is the service's default."""
+    attempts: int | None = Field(default=None, ge=1, le=10)
+    """Fresh tries, each with its iterations; None is the service's default."""
+    budget_usd: float | None = Field(default=None, ge=0)
+    """Money per run; 0 means none is spent; None is the service's default."""
+    ticket_budget_usd: float | None = Field(default=None, ge=0)
+    """Money per ticket; 0 means none is spent; None is the service's default."""
+    wall_minutes: float | None = Field(default=None, gt=0, le=1440)
+    """Minutes that a run may be at work; None is the service's default."""
+    scout: bool = True
+    """Whether a cheaper agent looks around before the maker starts."""
+    protected: tuple[str, ...] = ()
+    """Further path patterns that an agent may not change."""
+    tests: tuple[str, ...] = TESTS
+    """Path patterns of the repository's tests: what is there already may only be changed with a person's yes."""
+    flaky_reruns: int = Field(default=2, ge=0, le=3)
+    """How often a failing command is run again at the same commit, to tell broken from flaky."""
+    spinning: SpinningPolicy = SpinningPolicy()
+    context: ContextPolicy = ContextPolicy()
+    roles: Roles = Roles()
+
+
+class AgentPolicy(_Brought):
+    """Symphony's `agent` section, as far as we share its meaning."""
+
+    max_turns: int | None = Field(default=None, ge=1, le=1000)
+
+
+class HooksPolicy(_Brought):
+    """Symphony's `hooks` section; `after_create` runs after `loop.setup`, in the sandbox."""
+
+    after_create: str = ""
+
+
+class RepositoryPolicy(_Section):
+    """All of `WORKFLOW.md`. `instructions` is its Markdown body: the maker's brief."""
+
+    agent: AgentPolicy = AgentPolicy()
+    hooks: HooksPolicy = HooksPolicy()
+    loop: LoopPolicy = LoopPolicy()
+    tracker: dict[str, object] = {}
+    polling: dict[str, object] = {}
+    workspace: dict[str, object] = {}
+    codex: dict[str, object] = {}
+    instructions: str = ""
+
+    def setup_commands(self) -> tuple[str, ...]:
+        """What to run in a fresh worktree, in order."""
+        after = self.hooks.after_create.strip()
+        return self.loop.setup + ((after,) if after else ())
+
+
+def read_policy(text: str | None, where: str) -> RepositoryPolicy:
+    """The policy in `text`; `where` ('acme/shop at main') is named in errors. None means there is no file."""
+    if text is None:
+        raise PolicyError(f"{where} has no {FILE}: add one at the root of the repository, see README, Real accounts.")
+    try:
+        head, body = _split(text)
+        if not isinstance(head, dict):
+            raise PolicyError(
+                f"{FILE} in {where} has front matter that is a {type(head).__name__}, not keys and values."
+            )
+        return RepositoryPolicy.model_validate({**head, "instructions": body.strip()})
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{FILE} in {where} has front matter that is not YAML: {_one_line(error)}.") from error
+    except ValidationError as error:
+        raise PolicyError(f"{FILE} in {where} is wrong: {_problems(error)}.") from error
+
+
+def _split(text: str) -> tuple[object, str]:
+    """Front matter as YAML has it, and the body. The library's own `parse` overlooks front matter of a wrong shape."""
+    handler = YAMLHandler()
+    if not handler.detect(text):
+        return {}, text
+    head, body = handler.split(text)
+    return handler.load(head) or {}, body
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'front matter'}: {e['msg']}" for e in error.errors()[:5])

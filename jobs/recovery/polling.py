@@ -1,0 +1,124 @@
+"""What nobody told us of: comments, reactions and reviews found by reading, made into the events that webhooks would
+have been; and the silence after a call for a person, which no webhook tells.
+
+Called by `jobs.sweep` and `jobs.recovery.rebuild`. Pure. The event ids are made from the comment's or review's own, as
+the providers' webhooks make them (`integrations.trackers`, `integrations.code_hosts`), so a late webhook adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from integrations.events import (
+    BranchPushed,
+    EscalationUnanswered,
+    PullRequestClosed,
+    PullRequestMerged,
+    ReviewSubmitted,
+    TicketCommented,
+    TicketReacted,
+)
+from integrations.ports.code_host import PullRequest, Review
+from integrations.ports.tracker import Comment
+from integrations.values import Person
+from jobs.effects.gather import written_at
+from jobs.loop.state import OPEN, Loop, Stage
+
+CALLS = 3
+"""A call for a person and two reminders; whoever has not answered then will not."""
+
+LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing is read twice
+
+
+def said(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+    """What people wrote since the hand-over, up to a day before the last comment that was read: a webhook in between
+    may be missing. Most of it has been read, so deliver it where events are known."""
+    since = max(loop.started_at, loop.last_comment_at - LOOK_BACK)
+    return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
+
+
+def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+    """For a memory that does not know its events: what people wrote after the last comment that was read, or after the
+    hand-over when none was. `comments` come oldest first; where the last one was deleted, its time counts."""
+    ids = [comment.id for comment in comments]
+    if loop.last_comment in ids:
+        later = comments[ids.index(loop.last_comment) + 1 :]
+    else:
+        since = max(loop.last_comment_at, loop.started_at)
+        later = [comment for comment in comments if written_at(comment) > since]
+    return [_event(comment) for comment in later if not comment.author.is_us]
+
+
+def unanswered(loop: Loop, now: float, hours: float) -> EscalationUnanswered | None:
+    """That nobody has answered our call in `hours`, where that is so at `now` (Unix seconds). Once for each call: the
+    rules call again after the first two, and give up after the third."""
+    call = loop.escalation
+    if loop.stage is not Stage.NEEDS_HUMAN or call is None or call.acknowledged or call.raised > CALLS:
+        return None
+    if now - call.at < hours * 3600:
+        return None
+    return EscalationUnanswered(
+        event_id=f"sweep:unanswered:{loop.ticket.id}:{loop.generation}:{call.raised}:{int(call.at)}",
+        ticket_id=loop.ticket.id,
+        at=now,
+        generation=loop.generation,
+    )
+
+
+def reactions_since(loop: Loop, comments: Sequence[Comment]) -> list[TicketReacted]:
+    """What people who may steer have put on our comments since we last called for somebody."""
+    since = loop.escalation.at if loop.escalation else loop.started_at
+    return [
+        TicketReacted(
+            event_id=f"reaction:{one.id}",
+            ticket_id=comment.ticket_id,
+            at=written_at(one),
+            comment_id=comment.id,
+            emoji=one.emoji,
+            author=one.author,
+        )
+        for comment in comments
+        if comment.author.is_us
+        for one in comment.reactions
+        if one.author.may_steer and not one.author.is_us and written_at(one) > since
+    ]
+
+
+def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmitted]:
+    """The reviews of the commit that is under review now; `at` is Unix seconds. Older ones have had their answer."""
+    return [
+        ReviewSubmitted(
+            event_id=f"review:{review.id}:{review.state}",
+            ticket_id=loop.ticket.id,
+            at=at,
+            repository=loop.repository,
+            number=loop.number,
+            head_sha=review.head_sha,
+            review_id=review.id,
+            state=review.state,
+            author=Person(id=review.author, name=review.author),
+        )
+        for review in reviews
+        if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested", "dismissed")
+    ]
+
+
+def changed(
+    loop: Loop, now: PullRequest
+) -> type[PullRequestMerged] | type[PullRequestClosed] | type[BranchPushed] | None:
+    """What happened to the loop's pull request, None for nothing. One that was closed before its ticket was taken up
+    again does not end the new work."""
+    if now.merged:
+        return PullRequestMerged
+    if now.state != "open":
+        return PullRequestClosed if loop.stage in OPEN else None
+    return None if now.head_sha in {loop.head_sha, loop.pushed_sha} else BranchPushed
+
+
+def _event(comment: Comment) -> TicketCommented:
+    return TicketCommented(
+        event_id=f"comment:{comment.id}",
+        ticket_id=comment.ticket_id,
+        at=written_at(comment),
+        comment_id=comment.id,
+    )

@@ -1,0 +1,258 @@
+"""Rebuilds loops that Redis does not know from what the ticket, the pull request and git say.
+
+Called by `jobs.sweep` once for each Redis that has never seen the board, by `jobs.drive` for a single ticket it does
+not know, and by `python -m service rebuild`. It writes loops, commands and events into Redis and nothing to the outside
+world; a loop that is remembered is never touched, so it may run at any time and twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from integrations.errors import NotFound, Rejected, Unauthorized
+from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, WorkspaceReady
+from integrations.ports.code_host import PullRequest
+from integrations.ports.tracker import Comment
+from integrations.values import Ticket
+from jobs.effects.perform import Context, prepare_workspace
+from jobs.effects.world import World
+from jobs.loop.board_memory import TITLE, loop_of
+from jobs.loop.commands import PrepareWorkspace
+from jobs.loop.policy import PolicyError, RepositoryPolicy
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.recovery.polling import said, unread
+from jobs.runtime import keys, queues
+from jobs.runtime.lease import Lease, hold
+from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.escalating import escalate
+from jobs.workflow.hand_over import BRANCH_PREFIX
+from jobs.workflow.resume import resume
+
+Metadata = Mapping[str, str | int | float]
+LEASE = "rebuild"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the outside world says of one loop now.
+
+    `base` is None where the repository's policy cannot be used, and `problem` then says why. `branch_head` is the code
+    host's, empty where there is no branch; `has_candidate`: the mirror on this host has the last candidate; `approved`:
+    the approval can be found again."""
+
+    base: WorkspaceReady | None = None
+    problem: str = ""
+    pull_request: PullRequest | None = None
+    branch_head: str = ""
+    has_candidate: bool = True
+    approved: bool = False
+    comments: tuple[Comment, ...] = ()
+
+
+def loop_from(memory: Loop, seen: Seen) -> Loop:
+    """The loop as the board remembers it, set right by what is true now."""
+    told: dict[str, object] = {}
+    if seen.base:
+        told |= {"policy": RepositoryPolicy.model_validate_json(seen.base.policy), "base_branch": seen.base.base_branch}
+        told |= {"base_sha": memory.base_sha or seen.base.base_sha}
+    if seen.pull_request:
+        told |= {"number": seen.pull_request.number, "pull_request_url": seen.pull_request.url}
+    if seen.branch_head and seen.branch_head == memory.head_sha:
+        told |= {"pushed_sha": seen.branch_head}
+    if not seen.approved:
+        told |= {"approved_sha": "", "approved_by": ""}
+    loop = memory.model_copy(update=told)
+    if seen.has_candidate:
+        return loop
+    begun = loop.stage in AT_WORK and loop.iteration
+    lost = {"head_sha": loop.pushed_sha, "evidence": (), "verdict": None}
+    return loop.model_copy(update={**lost, "stage": Stage.MAKING if begun else loop.stage})
+
+
+def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
+    """What happened while nobody listened, oldest first as far as that can be known."""
+    found: list[Event] = list(unread(loop, seen.comments))
+    if loop.stage not in OPEN | AT_WORK:
+        return found
+    place: dict[str, Any] = {
+        "ticket_id": loop.ticket.id,
+        "at": at,
+        "repository": loop.repository,
+        "branch": loop.branch,
+    }
+    if seen.branch_head not in {"", loop.head_sha, loop.pushed_sha}:
+        event_id = f"rebuild:pushed:{loop.branch}:{seen.branch_head}"
+        found.append(BranchPushed(event_id=event_id, head_sha=seen.branch_head, **place))
+    pull = seen.pull_request
+    if pull and pull.state != "open":
+        kind = PullRequestMerged if pull.merged else PullRequestClosed
+        event_id = f"rebuild:{kind.__name__}:{loop.repository}#{pull.number}:{loop.generation}"
+        found.append(kind(event_id=event_id, number=pull.number, head_sha=pull.head_sha, **place))
+    return found
+
+
+def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decision:
+    """How the loop goes on. A pull request that was merged or closed meanwhile is all there is to see to."""
+    if seen.pull_request and seen.pull_request.state != "open" and loop.stage in OPEN | AT_WORK:
+        return Decision(loop.model_copy(update={"stage": Stage.REVIEW}))
+    if seen.problem and loop.stage in AT_WORK:
+        return escalate(loop, "infrastructure", seen.problem, at, policy)
+    return resume(loop, at, policy)
+
+
+# --- the edge -------------------------------------------------------------------------------------------------------
+
+
+def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, str]]:
+    """Restore every loop of the board that is not remembered; yields each ticket with a line on what became of it.
+
+    Raises `Unavailable` and `Unauthorized`. Nothing when another process is at it."""
+    with hold(world.redis, LEASE) as lease:
+        if lease is None:
+            return
+        for ticket in _tickets(world):
+            try:
+                line = restore(ticket.id, lease, world, dry_run=dry_run)
+            except Unauthorized:
+                raise
+            except Rejected as error:
+                line = f"not rebuilt: {error}"
+                _log.warning("a loop could not be rebuilt", ticket=ticket.identifier, reason=str(error))
+            if line:
+                yield ticket, line
+        if not dry_run:
+            world.redis.set(keys.REBUILT, 1)
+
+
+def _tickets(world: World) -> Iterator[Ticket]:
+    """Every ticket in one of our columns. The done column grows without end, so there only what left traces on disk
+    counts; any other ticket is restored when something happens to it."""
+    for name, team in world.policy.teams.items():
+        done = team.columns["done"]
+        for ticket in world.tracker.in_columns(name, list(team.columns.values())):
+            if ticket.column != done or world.run_folder(ticket.identifier).exists():
+                yield ticket
+
+
+def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False) -> str:
+    """Restore one ticket's loop; a line on what was (or would be) done, empty when the board remembers nothing.
+
+    Raises `Unavailable`, or `Rejected` with what a person has to mend."""
+    if world.store.load(ticket_id):
+        return "is remembered"
+    metadata = _metadata(ticket_id, world)
+    if metadata is None:
+        return ""
+    ticket = world.tracker.fetch(ticket_id)
+    memory = _checked(loop_of(ticket, metadata), world.policy)
+    seen = _look(memory, lease, world)
+    loop, now = loop_from(memory, seen), time.time()
+    events, decision = events_from(loop, seen, now), going_on(loop, seen, now, world.policy)
+    if not dry_run:
+        _note_places(decision.loop, world)
+        heard = {event.event_id for event in said(memory, seen.comments)} - {event.event_id for event in events}
+        world.store.mark_known(ticket_id, heard)
+        origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
+        if not world.store.restore(decision.loop, origin, decision.commands, events):
+            return "is remembered"
+        _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
+        queues.wake_ticket(world.redis, ticket_id)
+    return _line(memory, decision, events)
+
+
+def _metadata(ticket_id: str, world: World) -> Metadata | None:
+    """The newest board memory: there are two when the dashboard's address has changed."""
+    try:
+        attached = [a.metadata for a in world.tracker.attachments(ticket_id) if a.title == TITLE and a.metadata]
+    except NotFound:
+        return None
+    return max(attached, key=lambda metadata: float(metadata.get("generation", 0)), default=None)
+
+
+def _checked(memory: Loop, policy: ServicePolicy) -> Loop:
+    """Raises `Rejected` where the memory names what is not ours to touch."""
+    team = policy.teams.get(memory.ticket.team)
+    if team is None or team.repository != memory.repository:
+        raise Rejected(
+            f"{memory.identifier} was worked on in {memory.repository}, which LOOPLINE_TEAMS does not name for its team"
+        )
+    if memory.branch and not memory.branch.startswith(BRANCH_PREFIX):
+        raise Rejected(f"the board memory of {memory.identifier} names {memory.branch!r}, which is no branch of ours")
+    return memory
+
+
+def _look(memory: Loop, lease: Lease, world: World) -> Seen:
+    comments = tuple(world.tracker.comments(memory.ticket.id))
+    if memory.stage is Stage.DONE:
+        return Seen(comments=comments, approved=True)
+    base, problem = _base(memory, lease, world)
+    host, repository, branch = world.code_host, memory.repository, memory.branch
+    if memory.number:
+        pull: PullRequest | None = host.fetch_pull_request(repository, memory.number)
+    else:
+        pull = host.find_pull_request(repository, branch) if branch else None
+    return Seen(
+        base=base,
+        problem=problem,
+        pull_request=pull,
+        branch_head=(host.branch_head(repository, branch) or "") if branch else "",
+        has_candidate=not memory.head_sha or _has(memory, world),
+        approved=_is_approved(memory, comments, world),
+        comments=comments,
+    )
+
+
+def _base(memory: Loop, lease: Lease, world: World) -> tuple[WorkspaceReady | None, str]:
+    """The base branch and its policy as they are now, or why they cannot be used."""
+    lease.check()
+    command = PrepareWorkspace(generation=memory.generation, repository=memory.repository)
+    try:
+        ready = prepare_workspace(command, Context(LEASE, memory.ticket, world, lease))
+    except PolicyError as error:
+        return None, str(error)
+    return next((event for event in ready if isinstance(event, WorkspaceReady)), None), ""
+
+
+def _has(memory: Loop, world: World) -> bool:
+    """Whether the mirror on this host has the candidate: git outlives Redis, unless the disk is another one."""
+    try:
+        return world.mirror(memory.repository).is_ancestor(memory.base_sha, memory.head_sha)
+    except Rejected:
+        return False
+
+
+def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:
+    """Whether a person who may approve is seen to have done so: the memory alone is nobody's word."""
+    if not memory.approved_sha:
+        return False
+    if any(c.body.strip().lower().startswith("/approve") and world.policy.may_approve(c.author) for c in comments):
+        return True
+    host, repository = world.code_host, memory.repository
+    given = [r for r in host.reviews(repository, memory.number) if r.state == "approved"]
+    return any(r.head_sha == memory.approved_sha and host.may_steer(repository, r.author) for r in given)
+
+
+def _note_places(loop: Loop, world: World) -> None:
+    """So that the dispatcher finds the ticket of what the code host tells."""
+    repository = loop.repository
+    known = [keys.branch(repository, loop.branch)] if loop.branch else []
+    known += [keys.head(repository, sha) for sha in {loop.head_sha, loop.pushed_sha} if sha]
+    known += [keys.pull_request(repository, loop.number)] if loop.number else []
+    for key in known:
+        world.redis.set(key, loop.ticket.id)
+
+
+def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:
+    loop = decision.loop
+    said = f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.tried)} tried"
+    if loop.number:
+        said += f", pull request #{loop.number}"
+    if events:
+        said += ", to read: " + ", ".join(event.kind for event in events)
+    return said

@@ -1,0 +1,48 @@
+"""The judge's slice: a small model says done or not, as a rule in one call. Called by `jobs.advance_run`. It has no
+tree and no tools but its answer, and it can only hold work back: what it lets pass still meets the checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from integrations.ports.agent_runner import AgentOutcome, ToolResult
+from integrations.results import Judgement
+from jobs.roles.answers.judgement import judgement_spec, read_judgement
+from jobs.roles.answers.submission import HostTool, OnlySubmission, Stopped, taken
+from jobs.roles.briefs import judge_brief
+from jobs.roles.instructions import Instructions
+from jobs.roles.read_only import reminded
+from jobs.roles.slice import Ended, Slice, talk
+
+MAX_DIFF_BYTES = 60_000
+MAX_TURNS = 3
+UNREADABLE = "the judge gave no readable answer"
+
+
+def judge(piece: Slice) -> Ended | None:
+    """The judge's answer. What cannot be read, or contradicts itself, is not done."""
+    spec, submission = piece.spec, HostTool(judgement_spec(), _take)
+    brief = judge_brief(spec, piece.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    outcome = talk(piece, OnlySubmission(submission), brief, Instructions(), max_turns=MAX_TURNS)
+    if outcome is None or reminded(piece, outcome, submission.spec.name):
+        return None
+    if outcome.kind not in {"done", "turns"}:
+        return Ended(outcome.kind, outcome.summary)
+    return Ended("done", outcome.summary, spec.start_sha, judgement=judgement_of(outcome))
+
+
+def judgement_of(outcome: AgentOutcome) -> Judgement:
+    """'Done' with something missing is not done, and 'not done' always names what is missing."""
+    if outcome.final is None:
+        return Judgement(done=False, missing=(UNREADABLE,), reason=UNREADABLE)
+    said = Judgement.model_validate(outcome.final)
+    if said.done and not said.missing:
+        return said
+    return said.model_copy(update={"done": False, "missing": said.missing or (said.reason,)})
+
+
+def _take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
+    judgement = read_judgement(arguments)
+    return judgement if isinstance(judgement, ToolResult) else taken(judgement)

@@ -1,0 +1,98 @@
+"""Skills of a repository: SKILL.md files by which a team tells agents how things are done there. Pure.
+
+`jobs.roles.instructions` reads them from the base commit and never from an agent's tree. They are text: nothing in one
+is run, and `allowed-tools` in its front matter widens nothing. Lenient where vendors differ: unknown keys are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import frontmatter
+import yaml
+
+from integrations.ports.agent_runner import ToolResult, ToolSpec
+from jobs.roles.answers.submission import HostTool, Stopped
+
+FOLDERS = (".agents/skills", ".claude/skills", ".codex/skills")
+FILE = "SKILL.md"
+TOOL = "read_skill"
+MAX_SKILLS = 40
+MAX_BODY = 24_000
+MAX_DESCRIPTION = 1_024
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One skill; `folder` is where its other files are, from the repository's root."""
+
+    name: str
+    description: str
+    body: str
+    folder: str
+
+
+def skill_in(path: str, text: str) -> Skill | None:
+    """The skill in a SKILL.md; None when its front matter cannot be read or says nothing about when to use it.
+
+    A name that breaks the rules (lower-case letters, digits, single hyphens, at most 64) gives way to the folder's."""
+    folder = path.rpartition("/")[0]
+    try:
+        post = frontmatter.loads(text.replace("\r\n", "\n").lstrip("\ufeff"))
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    given = [post.metadata.get("name"), folder.rpartition("/")[2].lower()]
+    name = next((n for n in given if isinstance(n, str) and len(n) <= 64 and _NAME.fullmatch(n)), "")
+    described = post.metadata.get("description")
+    description = " ".join(described.split())[:MAX_DESCRIPTION] if isinstance(described, str) else ""
+    if not name or not description:
+        return None
+    body = post.content.strip()
+    cut = f"{body[:MAX_BODY]}\n[{len(body) - MAX_BODY} characters cut: the file is {path}]"
+    return Skill(name, description, body if len(body) <= MAX_BODY else cut, folder)
+
+
+def first_of_each_name(skills: Sequence[Skill]) -> tuple[Skill, ...]:
+    """The skills without those whose name came before, at most `MAX_SKILLS`."""
+    by_name: dict[str, Skill] = {}
+    for skill in skills:
+        by_name.setdefault(skill.name, skill)
+    return tuple(by_name.values())[:MAX_SKILLS]
+
+
+def catalogue(skills: Sequence[Skill]) -> str:
+    """Name and description of each, for the system text; empty without any."""
+    if not skills:
+        return ""
+    lines = "\n".join(f"- {skill.name}: {skill.description}" for skill in skills)
+    return f"Skills of this repository; read one with `{TOOL}` before you do what it is about:\n{lines}"
+
+
+def skill_tools(skills: Sequence[Skill]) -> tuple[HostTool, ...]:
+    """The tool that shows a skill's text; none where there are no skills."""
+    by_name = {skill.name: skill for skill in skills}
+
+    def take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
+        skill = by_name.get(str(arguments.get("name")))
+        if skill is None:
+            return ToolResult(f"name: has to be one of {', '.join(by_name)}.", is_error=True)
+        return ToolResult(f"{skill.body or '(empty)'}\n\n[its other files, if any, are in {skill.folder}]")
+
+    return (HostTool(_spec(list(by_name)), take),) if by_name else ()
+
+
+def _spec(names: list[str]) -> ToolSpec:
+    wire = {
+        "name": TOOL,
+        "description": "Show the text of one of the repository's skills, as it is on the base branch.",
+        "input_schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "enum": names}},
+            "required": ["name"],
+        },
+    }
+    return ToolSpec(TOOL, wire)

@@ -1,0 +1,110 @@
+"""A slice of a run: what it works with, what it returns, and the steps that roles share. Called by the other modules of
+`jobs.roles`.
+
+Each function returns how the run ended, or None when there is more to do. All of it can be done again from the start of
+the slice after a crash: worktrees are adopted, transcripts resumed, commits made from the same inputs have the same id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrations.git.mirror import Mirror
+from integrations.git.workspace import Workspace
+from integrations.ports.agent_runner import AgentOutcome, AgentTask, Toolbox
+from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Tampering, Verdict
+from integrations.sandbox.bubblewrap import CommandResult
+from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
+from jobs.roles.briefs import system_text
+from jobs.roles.instructions import Instructions
+from jobs.roles.limits import context_limits, spinning_limits
+from jobs.roles.skills import catalogue
+from jobs.runtime.failpoints import fail
+from jobs.store.runs import RunConversation
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended; the fields that `RunFinished` carries."""
+
+    outcome: RunOutcome
+    summary: str = ""
+    head_sha: str = ""
+    tree: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    stray: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    proposal: Proposal | None = None
+    plan: Plan | None = None
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one slice works with. `stopped` is asked again and again, also while a command runs."""
+
+    spec: RunSpec
+    world: World
+    conversation: RunConversation
+    stopped: Callable[[], bool]
+
+    @property
+    def mirror(self) -> Mirror:
+        """The host-owned mirror, without credentials."""
+        return self.world.mirror(self.spec.repository)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return self.world.run_folder(self.spec.identifier, self.spec.run_id)
+
+
+def talk(
+    piece: Slice, tools: Toolbox, brief: str, instructions: Instructions, max_turns: int | None = None
+) -> AgentOutcome | None:
+    """Some turns with the run's model; None when there is more to do. `max_turns` tightens the run's own cap."""
+    spec = piece.spec
+    said = next((e.data["text"] for e in piece.conversation.entries() if e.kind == "brief"), brief)
+    task = AgentTask(
+        model=spec.model,
+        system=system_text(spec, instructions.text, catalogue(instructions.skills)),
+        brief=said,
+        max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
+        effort=spec.effort,
+        spinning=spinning_limits(spec),
+        context=context_limits(spec),
+        idle_seconds=spec.caps.idle_seconds,
+    )
+    deadline = time.monotonic() + piece.world.settings.slice_seconds
+    return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
+
+
+def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
+    """The repository's setup commands, once per worktree, in the sandbox."""
+    done = workspace.folder / "setup.done"
+    if done.exists():
+        return None
+    for command in piece.spec.policy.setup_commands():
+        result = run(piece, workspace, command)
+        if result.stopped:
+            return Ended("stopped")
+        if result.exit_code:
+            output = result.output.decode(errors="replace")[-1500:]
+            return Ended(
+                "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
+            )
+    fail("setup", "done")
+    done.touch()
+    fail("setup", "journaled")
+    return None
+
+
+def run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+    """A shell command in the sandbox, for at most as long as the settings allow; ends when the run is stopped."""
+    timeout = float(piece.world.settings.command_seconds)
+    return piece.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=piece.stopped)

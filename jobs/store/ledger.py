@@ -1,0 +1,179 @@
+"""The books: what a run, its ticket and the day have used, and what model calls under way hold of it.
+
+Called by `jobs.store.runs.RunConversation` around each model call and by nobody else. One script before the call, one
+after it, both under the run's lease; all workers and tickets share one Redis. It decides by `Caps` and knows no model.
+
+A run has at most one call under way. A hold that its dead slice left counts as spent as soon as the run is taken up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from redis import Redis
+
+from integrations.ports.agent_runner import Grant, Refusal
+from integrations.values import Usage
+from jobs.loop.caps import Caps
+from jobs.loop.commands import RunSpec
+from jobs.runtime import keys
+from jobs.runtime.lease import Lease
+from jobs.runtime.scripts import decode, run_script
+from jobs.store.tickets import KEPT_SECONDS
+
+HELD_BY_OTHERS_SECONDS = 3.0
+"""How soon to ask again when other runs' calls hold what is missing."""
+_DAY_SECONDS = 86_400
+_FIELDS = ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "usd")
+
+
+def micro(usd: float) -> int:
+    """US dollars as the whole millionths that Redis counts in."""
+    return round(usd * 1_000_000)
+
+
+class Ledger:
+    """One run's page, for as long as a slice of it is at work. `clock` tells Unix seconds."""
+
+    def __init__(self, redis: Redis, spec: RunSpec, lease: Lease, clock: Callable[[], float] = time.time) -> None:
+        self._redis = redis
+        self._spec = spec
+        self._lease = lease
+        self._clock = clock
+        self._mark = ""
+        self._day = ""
+        self._noticed = time.monotonic()
+        self.total = Usage()
+        self.parked_until = 0.0
+        self.share_used = 0.0
+
+    def balance(self) -> Usage:
+        """At the begin and the end of a slice: what a dead slice held is spent, and the time since the last look counts
+        as work."""
+        self._carry_over()
+        return self._settle("", Usage())
+
+    def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
+        """Hold between `least` and `most` for one call; the input tokens of both are the same."""
+        self._mark, self._day = uuid4().hex, today(self._clock())
+        floor = self._spec.ticket_usage
+        asked = [n for usage in (least, most) for n in (micro(usage.cost_usd), _tokens(usage))]
+        args: list[str | int] = [self._mark, most.input_tokens, *asked, *_caps_of(self._spec.caps)]
+        args += [micro(floor.cost_usd), _tokens(floor), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
+        answer, standing = self._script("reserve", [*args, 2 * _DAY_SECONDS, KEPT_SECONDS], [keys.RUNS])
+        self._take_in(standing)
+        verdict, scope, unit = map(decode, answer[:3])
+        cap, spent, usd, tokens = map(int, answer[3:])
+        why = limit_sentence(scope, unit, cap, spent)
+        match verdict:
+            case "granted" | "lowered":
+                return Grant(usd / 1_000_000, tokens, why if verdict == "lowered" else "")
+            case "waits":
+                return Refusal("other runs hold what is left of the budget", HELD_BY_OTHERS_SECONDS)
+            case _:
+                return Refusal(why, _until_midnight(self._clock()) if scope == "day" else 0.0)
+
+    def settle(self, usage: Usage) -> Usage:
+        """The call that was reserved is over and used this much; returns the run's total. Harmless when repeated."""
+        return self._settle(self._mark, usage)
+
+    def park(self, until: float) -> None:
+        """Note that the run waits, 0 that it goes on. `until` is Unix seconds."""
+        self._lease.check()
+        self.parked_until = until
+        self._redis.hset(keys.run_ledger(self._spec.run_id), "parked_until", str(int(until)))
+
+    def _settle(self, mark: str, usage: Usage) -> Usage:
+        used = [usage.model_calls, usage.input_tokens, usage.cached_tokens, usage.output_tokens, micro(usage.cost_usd)]
+        self._day = self._day or today(self._clock())
+        missed: list[str | int] = [usage.cache_misses, usage.cache_miss_reason]
+        args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *missed]
+        self._take_in(self._script("settle", args, []))
+        return self.total
+
+    def _script(self, name: str, args: Sequence[str | int], more_keys: list[str]) -> Any:
+        r, ticket, day = self._spec.run_id, keys.ticket_ledger(self._spec.ticket_id), keys.day_ledger(self._day)
+        books = [keys.run_ledger(r), ticket, day, keys.holds(ticket), keys.holds(day)]
+        names = [keys.lease(self._lease.name), *books, *more_keys]
+        return run_script(self._redis, name, names, [self._lease.token, r, *args])
+
+    def _worked_ms(self) -> int:
+        """Milliseconds since the last look; a crash loses at most those."""
+        now = time.monotonic()
+        worked, self._noticed = now - self._noticed, now
+        return int(worked * 1000)
+
+    def _take_in(self, standing: Sequence[int]) -> None:
+        *used, worked_ms, parked, ticket_micro, ticket_tokens = standing
+        caps, self.total, self.parked_until = self._spec.caps, _usage(dict(zip(_FIELDS, used, strict=True))), parked
+        shares = (
+            (used[-1], micro(caps.run_usd)),
+            (_tokens(self.total), caps.run_tokens),
+            (ticket_micro, micro(caps.ticket_usd)),
+            (ticket_tokens, caps.ticket_tokens),
+            (worked_ms, caps.wall_seconds * 1000),
+        )
+        self.share_used = max(part / cap if cap else 1.0 for part, cap in shares)
+
+    def _carry_over(self) -> None:
+        """A run that the release before this one began has its ledger elsewhere; it enters all three once."""
+        old = self._redis.get(keys.usage(self._spec.run_id))
+        if old is None:
+            return
+        self._lease.check()
+        usage = Usage.model_validate_json(old)
+        fields: dict[Any, Any] = {**usage.model_dump(exclude={"cost_usd"}), "usd": micro(usage.cost_usd)}
+        with self._redis.pipeline() as batch:
+            batch.hset(keys.run_ledger(self._spec.run_id), mapping=fields)
+            batch.delete(keys.usage(self._spec.run_id))
+            for ledger in (keys.ticket_ledger(self._spec.ticket_id), keys.day_ledger(today(self._clock()))):
+                batch.hincrby(ledger, "usd", micro(usage.cost_usd))
+                batch.hincrby(ledger, "tokens", _tokens(usage))
+            batch.execute()
+
+
+def used_by(redis: Redis, run_id: str) -> Usage:
+    """What the run has used so far; what its call under way holds is not in it."""
+    *raw, misses, reason = redis.hmget(keys.run_ledger(run_id), [*_FIELDS, "cache_misses", "cache_miss_reason"])
+    if any(part is not None for part in raw):
+        used = _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
+        return used.model_copy(update={"cache_misses": int(misses or 0), "cache_miss_reason": decode(reason or b"")})
+    old = redis.get(keys.usage(run_id))
+    return Usage.model_validate_json(old) if old else Usage()
+
+
+def today(now: float) -> str:
+    """The calendar day in UTC."""
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+def limit_sentence(scope: str, unit: str, cap: int, spent: int) -> str:
+    """Which limit leaves no room, as a clause. `unit` is 'usd' (in millionths), 'tokens' or 'time' (milliseconds)."""
+    whose = "day's" if scope == "day" else f"{scope}'s"
+    if unit == "time":
+        return f"the {whose} working time of {cap / 60_000:.0f} minutes is used up"
+    said = (f"${n / 1_000_000:.2f}" if unit == "usd" else f"{n:,} tokens" for n in (cap, spent))
+    text = "the {} budget of {} is used up ({} spent)".format(whose, *said)
+    return f"{text}, until midnight UTC" if scope == "day" else text
+
+
+def _until_midnight(now: float) -> float:
+    return _DAY_SECONDS - now % _DAY_SECONDS
+
+
+def _caps_of(caps: Caps) -> list[int]:
+    money = (caps.run_usd, caps.ticket_usd, caps.day_usd)
+    tokens = (caps.run_tokens, caps.ticket_tokens, caps.day_tokens)
+    return [n for usd, count in zip(money, tokens, strict=True) for n in (micro(usd), count)]
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.input_tokens + usage.output_tokens
+
+
+def _usage(fields: dict[str, int]) -> Usage:
+    return Usage(cost_usd=fields.pop("usd") / 1_000_000, **fields)

@@ -1,0 +1,63 @@
+"""Repairs that a person orders: `python -m service rebuild|dead|redrive`. Called by the command line only.
+
+Works beside a running Loopline. Writes a line per ticket or item to `out`, and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TextIO
+
+from redis import Redis
+
+from integrations.errors import IntegrationError
+from jobs.config.settings import Settings
+from jobs.effects.build import build
+from jobs.recovery.rebuild import rebuild
+from jobs.store.dead_letters import DeadLetter, DeadLetters
+from jobs.store.tickets import Store
+
+
+def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: bool) -> int:
+    """Restore the loops that Redis does not know from the board; with `dry_run` only say which and how."""
+    found = 0
+    try:
+        for ticket, line in rebuild(build(settings, redis), dry_run=dry_run):
+            found += 1
+            out.write(f"{ticket.identifier}: {line}\n")
+    except IntegrationError as error:
+        out.write(f"Not finished: {error}\n")
+        return 1
+    out.write(f"{found} tickets with a board memory{', nothing was changed' if dry_run else ''}.\n")
+    return 0
+
+
+def show_dead(redis: Redis, out: TextIO) -> int:
+    """Every dead letter with time, ticket, cause and payload, the oldest first."""
+    letters = DeadLetters(redis).all()
+    for letter in letters:
+        when = datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
+        out.write(f"{letter.id}  {when}  {letter.identifier or letter.ticket_id or '-'}  {letter.kind}\n")
+        out.write(f"    {' '.join(letter.cause.split())[:300]}\n")
+        out.write(f"    {letter.item or json.dumps(letter.fields)}\n")
+    out.write(f"{len(letters)} dead letters.\n")
+    return 0
+
+
+def redrive(redis: Redis, out: TextIO, wanted: str | None) -> int:
+    """Send one dead letter on its way again, or all when `wanted` is None. Twice does nothing the second time."""
+    letters = [letter for letter in DeadLetters(redis).all() if wanted in (None, letter.id)]
+    out.writelines(f"{letter.id}: {_redriven(redis, letter)}\n" for letter in letters)
+    if wanted and not letters:
+        out.write(f"There is no dead letter {wanted}.\n")
+        return 1
+    return 0
+
+
+def _redriven(redis: Redis, letter: DeadLetter) -> str:
+    loop = Store(redis).load(letter.ticket_id) if letter.ticket_id else None
+    if loop and letter.generation not in (None, loop.generation):
+        return f"left alone: it belongs to generation {letter.generation} and the ticket is at {loop.generation}"
+    done = DeadLetters(redis).redrive(letter)
+    return f"{letter.kind} is on its way again" if done else "somebody was faster"

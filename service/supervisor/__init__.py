@@ -1,0 +1,3 @@
+"""`loopline up`: starts, watches and stops the processes."""
+
+from __future__ import annotations

@@ -1,0 +1,183 @@
+"""Keeps the processes of `loopline up` running: starts them in order, restarts what ends, stops them in order.
+
+Called by `python -m service up`. It knows no process by name; `service.supervisor.processes` lists them. One thread,
+because the kernel binds a child's life to the thread that started it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import structlog
+
+from service.supervisor.child import Child, Process
+from service.supervisor.child_log import ChildLog
+from service.supervisor.embedded_redis import CannotStart
+
+PROBE_EVERY_SECONDS = 0.1
+LOOK_EVERY_SECONDS = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Runs `processes`, listed in the order in which they start, until a signal comes.
+
+    Their output goes to `<home>/logs/`, pids and `addresses` to `<home>/up.json`."""
+
+    def __init__(
+        self, processes: Sequence[Process], home: Path, addresses: Mapping[str, str], echo: IO[str] | None = None
+    ) -> None:
+        (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._children = [Child(process, ChildLog(home / "logs", process.name, echo)) for process in processes]
+        self._home = home
+        self._addresses = addresses
+        self._selector = selectors.DefaultSelector()
+        self._signals = 0
+        self._told = False
+
+    def run(self) -> int:
+        """Supervise until SIGTERM or SIGINT; returns the exit code. A second signal kills instead of asking."""
+        with only_one(self._home), self._listening():
+            try:
+                while not self._signals:
+                    self._tick(time.monotonic())
+                return 0
+            except CannotStart as error:
+                sys.stderr.write(f"{error}\n")
+                return 1
+            finally:
+                self._stop_all()
+
+    def _tick(self, now: float) -> None:
+        for child in self._children:
+            if child.popen is None and now >= child.next_start:
+                self._start(child, now)
+            if not child.check_ready() and not child.failures:
+                break  # the next one waits for it; after a first failure nobody does
+        if all(child.ready for child in self._children):
+            self._tell()
+        self._wait(LOOK_EVERY_SECONDS if self._told else PROBE_EVERY_SECONDS)
+        self._notice_exits()
+
+    def _start(self, child: Child, now: float) -> None:
+        child.start(now)
+        if child.popen:
+            self._selector.register(child.output, selectors.EVENT_READ, child)
+            _log.info("started", process=child.process.name, pid=child.pid)
+        self._write_state()
+
+    def _notice_exits(self) -> None:
+        for child in self._children:
+            if child.popen is None or child.popen.poll() is None:
+                continue
+            self._unregister(child)
+            code = child.notice_exit(time.monotonic())
+            _log.warning("ended", process=child.process.name, code=code, failures=child.failures)
+            self._write_state()
+
+    def _wait(self, seconds: float) -> None:
+        """Until something is written, a child ends, a signal comes, or the time is up."""
+        for key, _ in self._selector.select(seconds):
+            if isinstance(key.data, Child):
+                if not key.data.pump():
+                    self._unregister(key.data)
+            else:
+                key.fileobj.recv(4096)  # type: ignore[union-attr]
+
+    def _unregister(self, child: Child) -> None:
+        if child.output >= 0 and child.output in self._selector.get_map():
+            self._selector.unregister(child.output)
+
+    def _tell(self) -> None:
+        """Once, when everything runs for the first time."""
+        if not self._told:
+            self._told = True
+            _log.info("everything is up", home=str(self._home), **self._addresses)
+
+    def _stop_all(self) -> None:
+        asked = self._signals
+        in_order = sorted(self._children, key=lambda child: child.process.stops)
+        for _, group in groupby(in_order, key=lambda child: child.process.stops):
+            self._stop(list(group), asked)
+        for child in self._children:
+            child.log.close()
+        (self._home / "up.json").unlink(missing_ok=True)
+
+    def _stop(self, group: list[Child], asked: int) -> None:
+        """Ask the group to end, wait, kill what is left."""
+        for child in group:
+            child.terminate()
+        deadline = time.monotonic() + max(child.process.grace for child in group)
+        while left := [child for child in group if child.popen and not self._has_stopped(child)]:
+            if time.monotonic() > deadline or self._signals > max(asked, 1):
+                for child in left:
+                    _log.warning("killed", process=child.process.name)
+                    self._unregister(child)
+                    child.kill()
+                return
+            self._wait(PROBE_EVERY_SECONDS)
+
+    def _has_stopped(self, child: Child) -> bool:
+        """Clears away what has ended."""
+        if not child.popen or child.popen.poll() is None:
+            return False
+        self._unregister(child)
+        _log.info("stopped", process=child.process.name, code=child.reap())
+        return True
+
+    def _write_state(self) -> None:
+        state = {
+            "pid": os.getpid(),
+            "home": str(self._home),
+            **self._addresses,
+            "processes": {child.process.name: child.pid for child in self._children},
+        }
+        draft = self._home / "up.json.new"
+        draft.write_text(json.dumps(state, indent=2))
+        draft.replace(self._home / "up.json")
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Signals, also a child's end, wake the selector."""
+        mine, theirs = socket.socketpair()
+        mine.setblocking(False)
+        theirs.setblocking(False)
+        handled = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+        with mine, theirs, self._selector:
+            self._selector.register(mine, selectors.EVENT_READ)
+            before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+            for number in handled:
+                signal.signal(number, self._on_signal)
+            try:
+                yield
+            finally:
+                for number, handler in handled.items():
+                    signal.signal(number, handler)
+                signal.set_wakeup_fd(before)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signals += number != signal.SIGCHLD
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Hold the home's lock. Raises `CannotStart` when another supervisor has it."""
+    with (home / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(f"Loopline is up already on {home}; stop it, or choose another LOOPLINE_HOME.") from None
+        yield

@@ -1,0 +1,3 @@
+"""The web process: webhooks and health."""
+
+from __future__ import annotations

@@ -1,0 +1,58 @@
+"""The web process: webhooks and health. Made by gunicorn (`service.web.gunicorn_config`) once per worker process.
+
+It holds webhook secrets and nothing else, and imports no client of any provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask, Response, jsonify
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from integrations.ports.source import Source
+from integrations.sources import SOURCES
+from jobs.config.environment import load
+from jobs.config.settings import Settings
+from jobs.runtime import failpoints, logging
+from jobs.runtime.connection import connect
+from service.web import health, webhooks
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def web() -> Flask:
+    """What gunicorn calls in each of its worker processes."""
+    settings = load("web")
+    logging.configure("web", settings.secret_values())
+    failpoints.arm(settings.failpoint, settings.home)
+    return create_app(settings)
+
+
+def create_app(settings: Settings, sources: Mapping[str, Source] = SOURCES) -> Flask:
+    """The WSGI application. Makes its Redis client without talking to it, so it starts while Redis is away."""
+    app = Flask("loopline.web", static_folder=None)
+    redis = connect(settings, timeout=1.5, retries=1)
+    door = webhooks.Door(settings, redis, sources)
+    app.extensions["door"] = door
+    app.register_blueprint(webhooks.blueprint(door))
+    app.register_blueprint(health.blueprint(settings, redis))
+    app.register_error_handler(HTTPException, _refuse)
+    app.register_error_handler(ParseException, lambda _: _refuse(BadRequest()))  # broken chunks, seen while reading
+    app.after_request(_add_headers)
+    return app
+
+
+def _refuse(error: HTTPException) -> tuple[Response, int]:
+    return jsonify(error=error.name), error.code or 500
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response

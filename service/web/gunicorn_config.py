@@ -1,0 +1,81 @@
+"""gunicorn's settings for the web process. Read by gunicorn (`-c python:service.web.gunicorn_config`);
+`service.__main__` gives it the address.
+
+gthread, because a durable webhook is one Redis call: 2 processes x 8 threads took 2,000 a second on two cores.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from socket import SHUT_RDWR
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+
+from service.lifeline import die_with_parent
+from service.web.spool import keep_draining
+
+wsgi_app = "service.web.app:web()"
+worker_class = "service.web.gunicorn_config.PunctualWorker"
+workers = 2
+threads = 8
+worker_connections = 1000
+timeout = 30
+graceful_timeout = 10
+keepalive = 5
+backlog = 512
+limit_request_line = 2048
+limit_request_fields = 64
+limit_request_field_size = 8190
+loglevel = "warning"
+accesslog = None
+control_socket_disable = True
+proc_name = "loopline-web"
+
+
+class PunctualWorker(ThreadWorker):  # type: ignore[misc]
+    """gthread that cuts a client off when one request takes too long to arrive.
+
+    gthread itself waits for ever inside a header or a body, so as many slow clients as threads would close the door."""
+
+    seconds_per_request = 20.0
+
+    def init_process(self) -> None:
+        """Before the first request."""
+        self._deadlines: dict[TConn, float] = {}
+        super().init_process()
+
+    def handle(self, conn: TConn) -> Any:
+        """One request, in a thread of the pool."""
+        self._deadlines[conn] = time.monotonic() + self.seconds_per_request
+        try:
+            return super().handle(conn)
+        finally:
+            self._deadlines.pop(conn, None)
+
+    def notify(self) -> None:
+        """Called about once a second by the main loop: end what is overdue; the thread then reads an end of file."""
+        super().notify()
+        now = time.monotonic()
+        for conn, deadline in list(self._deadlines.items()):
+            if now > deadline:
+                self._cut(conn)
+
+    def _cut(self, conn: TConn) -> None:
+        try:
+            conn.sock.shutdown(SHUT_RDWR)
+        except OSError:
+            return  # gone by itself meanwhile
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker process ends with gunicorn's main process, however that ends."""
+    die_with_parent(worker.ppid)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Drain the spool beside the requests."""
+    door = worker.wsgi.extensions["door"]
+    arguments = (list(door.spools.values()), door.redis, threading.Event())
+    threading.Thread(target=keep_draining, args=arguments, name="spool", daemon=True).start()

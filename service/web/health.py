@@ -1,0 +1,63 @@
+"""GET /healthz and /readyz: whether this process is up, and whether Loopline can work.
+
+Called by load balancers, the supervisor and people. Reads only. `/readyz` says in one word how things are: `fine`;
+`recovering`, while the work of a process that died is being taken over; `failing`, with 503, while something that
+Loopline needs is not there.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, jsonify
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs.clock import LEADER
+from jobs.config.settings import Settings
+from jobs.runtime import keys
+from jobs.runtime.connection import check_persistence
+from jobs.runtime.dead_processes import dead
+from jobs.runtime.heartbeats import alive
+from jobs.runtime.queues import AGENTS, EVENTS
+from jobs.runtime.scripts import decode
+from jobs.store.breaker import credentials_alarm
+from service.version import VERSION
+
+
+def blueprint(settings: Settings, redis: Redis) -> Blueprint:
+    """Both routes."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(ok=True, version=VERSION)
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        failing = failing_parts(settings, redis)
+        state = "failing" if failing else "recovering" if dead(settings.home) else "fine"
+        return jsonify(ok=not failing, state=state, failing=failing, version=VERSION), 503 if failing else 200
+
+    return routes
+
+
+def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
+    """What keeps Loopline from working: part to sentence; empty when all is well."""
+    try:
+        living = alive(redis, time.time())
+        led = bool(redis.exists(keys.lease(LEADER)))
+        refused = credentials_alarm(redis)
+        turned_away = redis.get(keys.REFUSED)
+        weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
+    except RedisError as error:
+        return {"redis": f"Redis does not answer: {error}"}
+    found = {
+        "persistence": " ".join(weak),
+        EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
+        AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        "credentials": decode(turned_away or b""),
+        "model": refused and f"No run can call the model, all of them wait: {refused}",
+        "clock": "" if led else "No clock process leads.",
+    }
+    return {part: sentence for part, sentence in found.items() if sentence}
