@@ -20,30 +20,30 @@ from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs.effects.world import World, current
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
-from jobs.roles.checker import check
-from jobs.roles.gate import gate
-from jobs.roles.judge import judge
-from jobs.roles.maker import make
-from jobs.roles.planner import plan
-from jobs.roles.scout import scout
-from jobs.roles.slice import Ended, Slice
+from jobs.roles.checker import run_checker
+from jobs.roles.gate import run_gate
+from jobs.roles.judge import run_judge
+from jobs.roles.maker import run_maker
+from jobs.roles.planner import run_planner
+from jobs.roles.scout import run_scout
+from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
 from jobs.runtime.dead_processes import deaths
 from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
-from jobs.store.runs import stop_asker
+from jobs.store.runs import stop_predicate
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5
-_ROLES: dict[RunRole, Callable[[Slice], Ended | None]] = {
-    "planner": plan,
-    "scout": scout,
-    "maker": make,
-    "gate": gate,
-    "judge": judge,
-    "checker": check,
+_ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
+    "planner": run_planner,
+    "scout": run_scout,
+    "maker": run_maker,
+    "gate": run_gate,
+    "judge": run_judge,
+    "checker": run_checker,
 }
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ _log = structlog.get_logger(__name__)
 def advance_run(run_id: str) -> None:
     """RQ's entry: one bounded piece of work, then back into the queue."""
     world = current()
-    queues.woken(world.redis, queues.run_wake(run_id))
+    queues.clear_wake_flag(world.redis, queues.run_wake(run_id))
     if not world.runs.is_unfinished(run_id):
         return
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
@@ -65,18 +65,18 @@ def advance_run(run_id: str) -> None:
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
-    stopped = stop_asker(world.runs, spec.run_id, lease, world.stopping.is_set)
-    piece = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
-    end_sandboxes_of(piece.folder)
-    piece.conversation.tell()  # what a slice that died had taken and not told
-    piece.conversation.ledger.balance()
+    stopped = stop_predicate(world.runs, spec.run_id, lease, world.stopping.is_set)
+    run = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
+    end_sandboxes_of(run.folder)
+    run.conversation.tell()  # what a slice that died had taken and not told
+    run.conversation.ledger.balance()
     try:
-        ended = _given_up(spec, lease, world) or _work(piece)
+        ended = _given_up(spec, lease, world) or _work(run)
     except (Unavailable, Unauthorized) as error:
-        piece.conversation.park(error)
+        run.conversation.park(error)
         return
     except Rejected as error:
-        ended = Ended("failed", str(error))
+        ended = RunResult("failed", str(error))
     except (LeaseLost, RedisError):
         raise  # neither is the run's fault: whoever is woken next goes on
     except Exception as error:
@@ -85,30 +85,30 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
             raise
         if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
             return
-        ended = Ended("failed", f"internal error: {type(error).__name__}: {error}")
-    piece.conversation.ledger.balance()
+        ended = RunResult("failed", f"internal error: {type(error).__name__}: {error}")
+    run.conversation.ledger.balance()
     if ended is None or not _finish(spec, ended, lease, world):
         lease.drop()
         queues.wake_run(world.redis, spec.run_id)
 
 
-def _given_up(spec: RunSpec, lease: Lease, world: World) -> Ended | None:
+def _given_up(spec: RunSpec, lease: Lease, world: World) -> RunResult | None:
     """What ends a run before its next slice."""
     if world.runs.must_stop(spec.run_id):
-        return Ended("stopped")
+        return RunResult("stopped")
     if deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
-        return Ended("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
+        return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     return None
 
 
-def _work(piece: Slice) -> Ended | None:
+def _work(run: Slice) -> RunResult | None:
     """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
-    if piece.spec.role != "gate" and (away := piece.conversation.away()):
+    if run.spec.role != "gate" and (away := run.conversation.away()):
         raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
-    return _ROLES[piece.spec.role](piece)
+    return _ROLES[run.spec.role](run)
 
 
-def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
+def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool:
     """Tell the ticket. A maker that is done goes on when a person's words came in meanwhile."""
     if ended.outcome == "stopped" and not world.runs.must_stop(spec.run_id):
         return False  # this process shuts down or lost the lease; the run itself is not stopped
@@ -129,7 +129,7 @@ def _finish(spec: RunSpec, ended: Ended, lease: Lease, world: World) -> bool:
         stray=ended.stray,
         verdict=ended.verdict,
         proposal=ended.proposal,
-        plan=ended.plan,
+        run_planner=ended.plan,
         judgement=ended.judgement,
         usage=world.runs.usage(spec.run_id),
     )

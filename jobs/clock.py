@@ -68,10 +68,10 @@ def reconcile(redis: Redis) -> None:
     """Wake every ticket and every run that has work and nobody at it: the recovery path, independent of traffic. What
     waits for a provider has its time, so that a limit of requests is not used up by asking whether it is over."""
     fail("reconcile", "before")
-    queues.due(redis, time.time())
+    queues.enqueue_due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
         name = decode(ticket)
-        if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.is_later(redis, name):
+        if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
     for run_id in Runs(redis).unfinished():
         if not redis.exists(keys.lease(f"run:{run_id}"), keys.retry_at(run_id)):

@@ -25,7 +25,7 @@ from jobs.effects.world import World, current
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import Loop, Stage
-from jobs.messages import put_aside_reason
+from jobs.messages import dead_letter_reason
 from jobs.recovery.rebuild import restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import deaths
@@ -44,11 +44,11 @@ _log = structlog.get_logger(__name__)
 def drive(ticket_id: str) -> None:
     """RQ's entry: take the ticket's mailbox and outbox as far as they go now."""
     world = current()
-    queues.woken(world.redis, queues.ticket_wake(ticket_id))
+    queues.clear_wake_flag(world.redis, queues.ticket_wake(ticket_id))
     with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
         if lease is None:
             return
-        queues.taken_up(world.redis, ticket_id)
+        queues.cancel_delayed_wake(world.redis, ticket_id)
         try:
             _drive(ticket_id, lease, world)
         except LeaseLost as error:
@@ -242,7 +242,7 @@ def _put_aside(letter: DeadLetter, ticket_id: str, lease: Lease, world: World) -
         at=letter.at,
         generation=letter.generation if letter.generation is not None else loop.generation if loop else 0,
         command=letter.kind,
-        reason=put_aside_reason(letter.kind, letter.cause.partition(":")[0], letter.id),
+        reason=dead_letter_reason(letter.kind, letter.cause.partition(":")[0], letter.id),
         put_aside=True,
     )
     DeadLetters(world.redis).bury(lease, letter, told if loop and letter.kind != CommandFailed.__name__ else None)

@@ -17,12 +17,19 @@ from integrations.values import Ticket
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
-from jobs.recovery.polling import changed, reactions_since, said, unanswered, unread, unseen
+from jobs.recovery.polling import (
+    comment_events,
+    escalation_event,
+    pull_request_event,
+    reaction_events,
+    review_events,
+    unread_comment_events,
+)
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, queues
 from jobs.runtime.failpoints import fail
 from jobs.workflow.decision import TeamPolicy
-from jobs.workflow.hand_over import left, still_there, waits_for_us
+from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
 
 IN_TURN = 5
 HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
@@ -32,7 +39,7 @@ _log = structlog.get_logger(__name__)
 def sweep() -> None:
     """RQ's entry: one comparison of everything."""
     world = current()
-    queues.woken(world.redis, queues.SWEEP_WAKE)
+    queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE)
     fail("sweep", "before")
     if not _remembers(world):
         return
@@ -87,8 +94,8 @@ def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
     role = world.policy.column_role(ticket.team, ticket.column)
     if loop is None:
         return role == "agent"
-    found = waits_for_us(loop) if role == "agent" else left(loop, role)
-    return found and not still_there(loop, ticket, role, moving=is_moving(ticket.id, world))
+    found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
+    return found and not only_we_moved_it(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
@@ -104,7 +111,7 @@ def _code_host(turn: list[Loop], world: World) -> Iterator[Event]:
         if loop.stage not in OPEN | AT_WORK or not loop.number:
             continue
         now = world.code_host.fetch_pull_request(loop.repository, loop.number)
-        kind = changed(loop, now)
+        kind = pull_request_event(loop, now)
         if kind:
             yield kind(
                 event_id=f"sweep:{kind.__name__}:{loop.repository}#{loop.number}:{loop.generation}:{loop.revision}:{now.head_sha}",
@@ -121,12 +128,12 @@ def _said(turn: list[Loop], world: World) -> Iterator[Event]:
     """Comments and reviews that we did not hear of."""
     for loop in turn:
         try:
-            yield from said(loop, list(world.tracker.comments(loop.ticket.id)))
+            yield from comment_events(loop, list(world.tracker.comments(loop.ticket.id)))
         except NotFound:
             yield _moved(loop.ticket, loop)
             continue
         if loop.stage in OPEN and loop.number:
-            yield from unseen(loop, world.code_host.reviews(loop.repository, loop.number), time.time())
+            yield from review_events(loop, world.code_host.reviews(loop.repository, loop.number), time.time())
 
 
 def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> Iterator[Event]:
@@ -135,7 +142,7 @@ def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> I
     now = time.time()
     for ticket in shown.values():
         loop = loops.get(ticket.id)
-        silence = unanswered(loop, now, world.settings.remind_hours) if loop else None
+        silence = escalation_event(loop, now, world.settings.remind_hours) if loop else None
         if loop is None or silence is None:
             continue
         if world.policy.column_role(ticket.team, ticket.column) != "needs_human":
@@ -144,7 +151,7 @@ def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> I
             comments = list(world.tracker.comments(ticket.id))
         except NotFound:
             continue  # deleted since; `_said` says so
-        heard: list[Event] = [*unread(loop, comments), *reactions_since(loop, comments)]
+        heard: list[Event] = [*unread_comment_events(loop, comments), *reaction_events(loop, comments)]
         yield from heard or [silence]
 
 

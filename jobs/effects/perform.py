@@ -57,11 +57,11 @@ class Context:
         return f"{self.world.settings.dashboard_url}/tickets/{self.ticket.identifier}"
 
 
-def perform(command: c.Command, at: Context) -> Sequence[Event]:
+def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
     fail(name_of(command), "before")
-    at.lease.check()
-    events = tuple(_PERFORMERS[type(command)](command, at) or ())
+    ctx.lease.check()
+    events = tuple(_PERFORMERS[type(command)](command, ctx) or ())
     fail(name_of(command), "done")
     return events
 
@@ -71,69 +71,69 @@ def name_of(command: c.Command) -> str:
     return _PERFORMERS[type(command)].__name__
 
 
-def move_ticket(command: c.MoveTicket, at: Context) -> None:
+def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
     """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
-    columns = at.world.policy.teams[at.ticket.team].columns
-    if command.only_from and at.world.tracker.fetch(at.ticket.id).column != columns[command.only_from]:
+    columns = ctx.world.policy.teams[ctx.ticket.team].columns
+    if command.only_from and ctx.world.tracker.fetch(ctx.ticket.id).column != columns[command.only_from]:
         return
     if command.column in columns:
-        at.world.tracker.move(at.ticket, columns[command.column])
+        ctx.world.tracker.move(ctx.ticket, columns[command.column])
 
 
-def post_comment(command: c.PostComment, at: Context) -> None:
+def post_comment(command: c.PostComment, ctx: Context) -> None:
     """Write a comment under the id made from its name, or from the command."""
-    comment_id = at.uuid("comment", command.once) if command.once else at.uuid()
-    at.world.tracker.comment(at.ticket.id, command.body, comment_id)
+    comment_id = ctx.uuid("comment", command.once) if command.once else ctx.uuid()
+    ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
 
 
-def show_progress(command: c.ShowProgress, at: Context) -> None:
+def show_progress(command: c.ShowProgress, ctx: Context) -> None:
     """Edit the progress comment, or make it; a newer text in the outbox makes this one superfluous."""
-    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    waiting = ctx.world.store.waiting(ctx.ticket.id, "outer")[1:]
     if any(isinstance(later, c.ShowProgress) for later in waiting):
         return
-    comment_id = at.uuid("progress", str(command.generation))
+    comment_id = ctx.uuid("progress", str(command.generation))
     try:
-        at.world.tracker.edit_comment(comment_id, command.body)
+        ctx.world.tracker.edit_comment(comment_id, command.body)
     except NotFound:
-        at.world.tracker.comment(at.ticket.id, command.body, comment_id)
+        ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
 
 
-def react(command: c.React, at: Context) -> None:
+def react(command: c.React, ctx: Context) -> None:
     """Acknowledge a comment."""
-    at.world.tracker.react(command.comment_id, command.emoji, at.uuid())
+    ctx.world.tracker.react(command.comment_id, command.emoji, ctx.uuid())
 
 
-def set_needs_human(command: c.SetNeedsHuman, at: Context) -> None:
+def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
     """Label the ticket, or take the label away."""
-    change = at.world.tracker.add_label if command.needed else at.world.tracker.remove_label
-    change(at.ticket, NEEDS_HUMAN_LABEL)
+    change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
+    change(ctx.ticket, NEEDS_HUMAN_LABEL)
 
 
-def save_memory(command: c.SaveMemory, at: Context) -> None:
+def save_memory(command: c.SaveMemory, ctx: Context) -> None:
     """Upsert the board memory; a newer one in the outbox makes this one superfluous."""
-    waiting = at.world.store.waiting(at.ticket.id, "outer")[1:]
+    waiting = ctx.world.store.waiting(ctx.ticket.id, "outer")[1:]
     if any(isinstance(later, c.SaveMemory) for later in waiting):
         return
-    memory = Attachment(at.dashboard(), TITLE, command.subtitle, command.metadata)
-    at.world.tracker.attach(at.ticket.id, memory)
+    memory = Attachment(ctx.dashboard(), TITLE, command.subtitle, command.metadata)
+    ctx.world.tracker.attach(ctx.ticket.id, memory)
 
 
-def link_pull_request(command: c.LinkPullRequest, at: Context) -> None:
+def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
     """Upsert the link to the pull request."""
-    at.world.tracker.attach(at.ticket.id, Attachment(command.url, command.title, command.subtitle))
+    ctx.world.tracker.attach(ctx.ticket.id, Attachment(command.url, command.title, command.subtitle))
 
 
-def prepare_workspace(command: c.PrepareWorkspace, at: Context) -> Sequence[Event]:
+def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
     """Fetch into the mirror, read the base branch's policy and look where our branch is."""
-    host = at.world.code_host
+    host = ctx.world.code_host
     repository = host.repository(command.repository)
-    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
     mirror.fetch()
     base_sha = mirror.head(repository.default_branch)
     where = f"{command.repository} at {repository.default_branch}"
     policy = read_policy(mirror.read(base_sha, FILE), where)
     ready = WorkspaceReady(
-        **at.event(),
+        **ctx.event(),
         generation=command.generation,
         repository=command.repository,
         base_branch=repository.default_branch,
@@ -152,80 +152,80 @@ def _head(mirror: Mirror, branch: str) -> str:
         return ""
 
 
-def start_run(command: c.StartRun, at: Context) -> None:
+def start_run(command: c.StartRun, ctx: Context) -> None:
     """Remember the run, then wake an agent process."""
-    at.world.runs.start(command.spec)
+    ctx.world.runs.start(command.spec)
     fail("start_run", "sent")
-    queues.wake_run(at.world.redis, command.spec.run_id)
+    queues.wake_run(ctx.world.redis, command.spec.run_id)
 
 
-def stop_run(command: c.StopRun, at: Context) -> None:
+def stop_run(command: c.StopRun, ctx: Context) -> None:
     """Ask the run to stop; a run that nobody works on is woken to notice it."""
-    at.world.runs.ask_to_stop(command.run_id)
-    queues.wake_run(at.world.redis, command.run_id)
+    ctx.world.runs.ask_to_stop(command.run_id)
+    queues.wake_run(ctx.world.redis, command.run_id)
 
 
-def steer(command: c.Steer, at: Context) -> None:
+def steer(command: c.Steer, ctx: Context) -> None:
     """Put a person's words where the run looks before its next model call."""
-    at.world.runs.steer(command.run_id, command.words, at.id)
+    ctx.world.runs.steer(command.run_id, command.words, ctx.id)
 
 
-def publish_branch(command: c.PublishBranch, at: Context) -> Sequence[Event]:
+def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     """Push from the host-owned mirror; the remote must be where we left it."""
-    host = at.world.code_host
+    host = ctx.world.code_host
     repository = host.repository(command.repository)
-    at.world.redis.set(keys.branch(command.repository, command.branch), at.ticket.id)
-    at.world.redis.set(keys.head(command.repository, command.sha), at.ticket.id, ex=KEPT_SECONDS)
-    mirror = at.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
-    mirror.push(command.branch, command.sha, _expected(command, at) or None)
+    ctx.world.redis.set(keys.branch(command.repository, command.branch), ctx.ticket.id)
+    ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
+    mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
+    mirror.push(command.branch, command.sha, _expected(command, ctx) or None)
     fail("publish_branch", "sent")
-    return (BranchPublished(**at.event(), generation=command.generation, head_sha=command.sha),)
+    return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
 
 
-def _expected(command: c.PublishBranch, at: Context) -> str:
+def _expected(command: c.PublishBranch, ctx: Context) -> str:
     """Where the branch may be: where we left it, or at a commit of ours whose push was never confirmed."""
-    head = at.world.code_host.branch_head(command.repository, command.branch) or ""
-    owner = at.world.redis.get(keys.head(command.repository, head)) if head else None
-    return head if owner is not None and decode(owner) == at.ticket.id else command.expected
+    head = ctx.world.code_host.branch_head(command.repository, command.branch) or ""
+    owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
+    return head if owner is not None and decode(owner) == ctx.ticket.id else command.expected
 
 
-def open_pull_request(command: c.OpenPullRequest, at: Context) -> Sequence[Event]:
+def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
     """Find or open it, and make its words the current ones."""
-    host = at.world.code_host
+    host = ctx.world.code_host
     found = host.open_pull_request(command.repository, command.branch, command.base, command.title, command.body)
     if (found.title, found.body) != (command.title, command.body):
         host.update_pull_request(command.repository, found.number, command.title, command.body)
-    at.world.redis.set(keys.pull_request(command.repository, found.number), at.ticket.id)
-    return (PullRequestOpened(**at.event(), generation=command.generation, number=found.number, url=found.url),)
+    ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
+    return (PullRequestOpened(**ctx.event(), generation=command.generation, number=found.number, url=found.url),)
 
 
-def comment_on_pull_request(command: c.CommentOnPullRequest, at: Context) -> None:
+def comment_on_pull_request(command: c.CommentOnPullRequest, ctx: Context) -> None:
     """Write into the conversation; the marker keeps it from being written twice."""
-    at.world.code_host.comment(command.repository, command.number, command.body, at.uuid())
+    ctx.world.code_host.comment(command.repository, command.number, command.body, ctx.uuid())
 
 
-def set_status(command: c.SetStatus, at: Context) -> None:
+def set_status(command: c.SetStatus, ctx: Context) -> None:
     """Publish the verdict on the commit, linked to the evidence."""
-    at.world.code_host.set_status(
-        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, at.dashboard()
+    ctx.world.code_host.set_status(
+        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, ctx.dashboard()
     )
 
 
-def merge_pull_request(command: c.MergePullRequest, at: Context) -> Sequence[Event]:
+def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
     """Merge exactly the approved commit."""
-    sha = at.world.code_host.merge(command.repository, command.number, command.sha, command.title)
+    sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
     merged = PullRequestMerged(
-        **at.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
+        **ctx.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
     )
     return (merged,)
 
 
-def clean_up(command: c.CleanUp, at: Context) -> None:
+def clean_up(command: c.CleanUp, ctx: Context) -> None:
     """Leave nothing of ours behind: worktrees first, then the branch. A run that was told to stop ends before that."""
-    if any(at.world.runs.is_unfinished(run_id) for run_id in at.world.runs.of(at.ticket.id)):
-        raise Unavailable(f"a run of {at.ticket.identifier} has not ended yet", 1.0)
-    folder = at.world.run_folder(at.ticket.identifier)
-    mirror = at.world.mirror(command.repository)
+    if any(ctx.world.runs.is_unfinished(run_id) for run_id in ctx.world.runs.of(ctx.ticket.id)):
+        raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
+    folder = ctx.world.run_folder(ctx.ticket.identifier)
+    mirror = ctx.world.mirror(command.repository)
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
         end_sandboxes_of(run)
         mirror.remove_workspace(run)
@@ -233,7 +233,7 @@ def clean_up(command: c.CleanUp, at: Context) -> None:
         shutil.rmtree(folder)
     fail("clean_up", "sent")
     if command.branch:
-        at.world.code_host.delete_branch(command.repository, command.branch)
+        ctx.world.code_host.delete_branch(command.repository, command.branch)
 
 
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {

@@ -15,7 +15,7 @@ from integrations.results import Evidence, Plan, RunRole, Tampering, Verdict
 from integrations.values import Ticket, Usage, Value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import Attempt, Contract, Words
+from jobs.loop.state import Attempt, Contract, Guidance
 
 
 class RunSpec(Value):
@@ -42,7 +42,7 @@ class RunSpec(Value):
     """What the last maker says it did: a claim."""
     tampering: tuple[Tampering, ...] = ()
     tried: tuple[str, ...] = ()
-    words: tuple[Words, ...] = ()
+    words: tuple[Guidance, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     verdict: Verdict | None = None
     model: str = ""
@@ -146,7 +146,7 @@ class Steer(Value):
 
     kind: Literal["Steer"] = "Steer"
     run_id: str
-    words: Words
+    words: Guidance
 
 
 class PublishBranch(Value):

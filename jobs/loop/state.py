@@ -59,7 +59,7 @@ class Contract(Value):
         return hashlib.sha256(frozen.encode()).hexdigest()[:12]
 
 
-class Words(Value):
+class Guidance(Value):
     """What a person said that the agent has to hear."""
 
     author: str
@@ -94,10 +94,10 @@ class Escalation(Value):
     acknowledged: bool = False
 
 
-def joined(words: tuple[Words, ...]) -> Words:
+def join_guidance(words: tuple[Guidance, ...]) -> Guidance:
     """Several people's words as one request."""
     authors = dict.fromkeys(w.author for w in words)
-    return Words(author=" and ".join(authors), text="\n".join(w.text for w in words))
+    return Guidance(author=" and ".join(authors), text="\n".join(w.text for w in words))
 
 
 class Loop(Value):
@@ -112,7 +112,7 @@ class Loop(Value):
     branch: str = ""
     policy: RepositoryPolicy = RepositoryPolicy()
     contract: Contract | None = None
-    answers: tuple[Words, ...] = ()
+    answers: tuple[Guidance, ...] = ()
     """What people answered to our question; their lists count as criteria."""
     proposal: Proposal | None = None
     """The planner's contract, until it or something better is agreed."""
@@ -148,9 +148,9 @@ class Loop(Value):
     """The candidates' git trees in this attempt."""
     tried: tuple[str, ...] = ()
     """One line for each iteration of this attempt that has ended; those of earlier attempts are in `attempts`."""
-    words: tuple[Words, ...] = ()
+    words: tuple[Guidance, ...] = ()
     """Guidance and requests of people that the next run's brief must hold."""
-    unheard: tuple[Words, ...] = ()
+    unheard: tuple[Guidance, ...] = ()
     """Those among them that came when no maker was at work: done is not done before one has heard them."""
     heard: int = 0
     """How many comments of people the agent has taken up."""

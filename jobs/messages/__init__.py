@@ -6,20 +6,6 @@ board.
 
 from __future__ import annotations
 
-from jobs.messages.calls import (
-    approve_again_reason,
-    budget_reason,
-    could_not_work_reason,
-    escalation_message,
-    iterations_reason,
-    parked_reason,
-    put_aside_reason,
-    rebuilt_reason,
-    reminder_message,
-    spinning_reason,
-    tamper_reason,
-    triage_message,
-)
 from jobs.messages.contract import (
     agreed_message,
     goal_changed_late_message,
@@ -29,6 +15,20 @@ from jobs.messages.contract import (
     question_message,
     started_again_message,
     waiting_for_contract_reason,
+)
+from jobs.messages.escalations import (
+    approve_again_reason,
+    budget_reason,
+    dead_letter_reason,
+    escalation_message,
+    gate_could_not_run_reason,
+    iterations_reason,
+    parked_reason,
+    rebuilt_reason,
+    reminder_message,
+    spinning_reason,
+    tamper_reason,
+    triage_message,
 )
 from jobs.messages.lines import (
     approach_line,
@@ -47,7 +47,7 @@ from jobs.messages.lines import (
     verdict_failed_line,
 )
 from jobs.messages.progress import progress_message
-from jobs.messages.talk import (
+from jobs.messages.replies import (
     accepted_message,
     approved_message,
     approved_on_ticket_message,
@@ -60,7 +60,7 @@ from jobs.messages.talk import (
     not_allowed_message,
     not_approved_message,
     not_now_message,
-    older_word_message,
+    outdated_command_message,
     publishing_message,
     stopped_message,
     taken_over_reason,
@@ -95,9 +95,10 @@ __all__ = [
     "changes_message",
     "closed_reason",
     "contradiction_line",
-    "could_not_work_reason",
+    "dead_letter_reason",
     "escalation_message",
     "foreign_commit_message",
+    "gate_could_not_run_reason",
     "gate_failed_line",
     "goal_changed_late_message",
     "goal_changed_message",
@@ -114,7 +115,7 @@ __all__ = [
     "not_approved_message",
     "not_confirmed_line",
     "not_now_message",
-    "older_word_message",
+    "outdated_command_message",
     "parked_reason",
     "progress_message",
     "proposal_message",
@@ -122,7 +123,6 @@ __all__ = [
     "pull_request_body",
     "pull_request_subtitle",
     "pull_request_title",
-    "put_aside_reason",
     "question_message",
     "rebuilt_reason",
     "reminder_message",

@@ -30,14 +30,14 @@ CALLS = 3
 LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing is read twice
 
 
-def said(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+def comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
     """What people wrote since the hand-over, up to a day before the last comment that was read: a webhook in between
     may be missing. Most of it has been read, so deliver it where events are known."""
     since = max(loop.started_at, loop.last_comment_at - LOOK_BACK)
     return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
 
 
-def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
     """For a memory that does not know its events: what people wrote after the last comment that was read, or after the
     hand-over when none was. `comments` come oldest first; where the last one was deleted, its time counts."""
     ids = [comment.id for comment in comments]
@@ -49,7 +49,7 @@ def unread(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
     return [_event(comment) for comment in later if not comment.author.is_us]
 
 
-def unanswered(loop: Loop, now: float, hours: float) -> EscalationUnanswered | None:
+def escalation_event(loop: Loop, now: float, hours: float) -> EscalationUnanswered | None:
     """That nobody has answered our call in `hours`, where that is so at `now` (Unix seconds). Once for each call: the
     rules call again after the first two, and give up after the third."""
     call = loop.escalation
@@ -65,7 +65,7 @@ def unanswered(loop: Loop, now: float, hours: float) -> EscalationUnanswered | N
     )
 
 
-def reactions_since(loop: Loop, comments: Sequence[Comment]) -> list[TicketReacted]:
+def reaction_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketReacted]:
     """What people who may steer have put on our comments since we last called for somebody."""
     since = loop.escalation.at if loop.escalation else loop.started_at
     return [
@@ -84,7 +84,7 @@ def reactions_since(loop: Loop, comments: Sequence[Comment]) -> list[TicketReact
     ]
 
 
-def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmitted]:
+def review_events(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmitted]:
     """The reviews of the commit that is under review now; `at` is Unix seconds. Older ones have had their answer."""
     return [
         ReviewSubmitted(
@@ -103,7 +103,7 @@ def unseen(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmi
     ]
 
 
-def changed(
+def pull_request_event(
     loop: Loop, now: PullRequest
 ) -> type[PullRequestMerged] | type[PullRequestClosed] | type[BranchPushed] | None:
     """What happened to the loop's pull request, None for nothing. One that was closed before its ticket was taken up

@@ -25,7 +25,7 @@ from jobs.loop.board_memory import TITLE, loop_of
 from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.policy import PolicyError, RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
-from jobs.recovery.polling import said, unread
+from jobs.recovery.polling import comment_events, unread_comment_events
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -77,7 +77,7 @@ def loop_from(memory: Loop, seen: Seen) -> Loop:
 
 def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
     """What happened while nobody listened, oldest first as far as that can be known."""
-    found: list[Event] = list(unread(loop, seen.comments))
+    found: list[Event] = list(unread_comment_events(loop, seen.comments))
     if loop.stage not in OPEN | AT_WORK:
         return found
     place: dict[str, Any] = {
@@ -156,7 +156,9 @@ def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False
     events, decision = events_from(loop, seen, now), going_on(loop, seen, now, world.policy)
     if not dry_run:
         _note_places(decision.loop, world)
-        heard = {event.event_id for event in said(memory, seen.comments)} - {event.event_id for event in events}
+        heard = {event.event_id for event in comment_events(memory, seen.comments)} - {
+            event.event_id for event in events
+        }
         world.store.mark_known(ticket_id, heard)
         origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
         if not world.store.restore(decision.loop, origin, decision.commands, events):
@@ -250,9 +252,9 @@ def _note_places(loop: Loop, world: World) -> None:
 
 def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:
     loop = decision.loop
-    said = f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.tried)} tried"
+    summary = f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.tried)} tried"
     if loop.number:
-        said += f", pull request #{loop.number}"
+        summary += f", pull request #{loop.number}"
     if events:
-        said += ", to read: " + ", ".join(event.kind for event in events)
-    return said
+        summary += ", to read: " + ", ".join(event.kind for event in events)
+    return summary

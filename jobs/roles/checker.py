@@ -19,60 +19,60 @@ from jobs.roles.answers.submission import HostTool, back, taken
 from jobs.roles.answers.verdict import read_verdict, verdict_spec
 from jobs.roles.briefs import checker_brief
 from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import Ended, Slice
+from jobs.roles.slice import RunResult, Slice
 
 MAX_DIFF_BYTES = 200_000
 _DOUBTS = "The verdict cannot be taken as it is: "
 
 
-def check(piece: Slice) -> Ended | None:
+def run_checker(run: Slice) -> RunResult | None:
     """Some turns of the checker. A run that ends without a verdict is done, and nothing is met."""
-    spec = piece.spec
-    brief = checker_brief(spec, piece.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
-    outcome = read_and_answer(piece, lambda _: HostTool(verdict_spec(), lambda given, _: _take(piece, given)), brief)
-    if outcome is None or isinstance(outcome, Ended):
+    spec = run.spec
+    brief = checker_brief(spec, run.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    outcome = read_and_answer(run, lambda _: HostTool(verdict_spec(), lambda given, _: _take(run, given)), brief)
+    if outcome is None or isinstance(outcome, RunResult):
         return outcome
     if outcome.kind != "done":
-        return Ended(outcome.kind, outcome.summary)
-    verdict = _verdict(piece, outcome.final) if outcome.final is not None else None
-    return Ended("done", outcome.summary, spec.start_sha, verdict=verdict)
+        return RunResult(outcome.kind, outcome.summary)
+    verdict = _verdict(run, outcome.final) if outcome.final is not None else None
+    return RunResult("done", outcome.summary, spec.start_sha, verdict=verdict)
 
 
-def _take(piece: Slice, arguments: Mapping[str, Any]) -> ToolResult:
-    verdict = read_verdict(arguments, [criterion.id for criterion in piece.spec.contract.criteria])
+def _take(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
+    verdict = read_verdict(arguments, [criterion.id for criterion in run.spec.contract.criteria])
     if isinstance(verdict, ToolResult):
         return verdict
-    doubts = _doubts(piece, verdict)
-    return taken(verdict) if not doubts or _sent_back(piece) else back(f"{_DOUBTS}{'; '.join(doubts)}.")
+    doubts = _doubts(run, verdict)
+    return taken(verdict) if not doubts or _sent_back(run) else back(f"{_DOUBTS}{'; '.join(doubts)}.")
 
 
-def _doubts(piece: Slice, verdict: SubmittedVerdict) -> list[str]:
+def _doubts(run: Slice, verdict: SubmittedVerdict) -> list[str]:
     """What has to be mended, in words for the checker."""
-    spec, known = piece.spec, _known(piece)
+    spec, known = run.spec, _known(run)
     missing = [f"{criterion}: {problem}" for criterion, ps in invented(verdict, known).items() for problem in ps]
     changed = spec.start_sha != spec.base_sha
     return missing or list(contradictions(verdict_of(verdict, spec.start_sha, known), spec.evidence, changed=changed))
 
 
-def _sent_back(piece: Slice) -> bool:
-    results = (entry for entry in piece.conversation.entries() if entry.kind == "tool_result")
+def _sent_back(run: Slice) -> bool:
+    results = (entry for entry in run.conversation.entries() if entry.kind == "tool_result")
     return any(entry.data["is_error"] and str(entry.data["content"]).startswith(_DOUBTS) for entry in results)
 
 
-def _verdict(piece: Slice, final: Mapping[str, Any]) -> Verdict:
-    return verdict_of(SubmittedVerdict.model_validate(dict(final)), piece.spec.start_sha, _known(piece))
+def _verdict(run: Slice, final: Mapping[str, Any]) -> Verdict:
+    return verdict_of(SubmittedVerdict.model_validate(dict(final)), run.spec.start_sha, _known(run))
 
 
-def _known(piece: Slice) -> Known:
-    gate = {proof.name: proof for proof in piece.spec.evidence}
-    return Known(gate, commands_run(piece.conversation.entries()), lambda path: _lines(piece, path))
+def _known(run: Slice) -> Known:
+    gate = {proof.name: proof for proof in run.spec.evidence}
+    return Known(gate, commands_run(run.conversation.entries()), lambda path: _lines(run, path))
 
 
-def _lines(piece: Slice, path: str) -> int | None:
+def _lines(run: Slice, path: str) -> int | None:
     """Of the file in the candidate, or in the base where the change removes it."""
-    for sha in (piece.spec.start_sha, piece.spec.base_sha):
+    for sha in (run.spec.start_sha, run.spec.base_sha):
         try:
-            text = piece.mirror.read(sha, path)
+            text = run.mirror.read(sha, path)
         except Rejected:  # too large, or not text: it is there
             return 10**9
         if text is not None:

@@ -17,7 +17,7 @@ from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
 from jobs.evidence.tampering.behind import with_scripts
 from jobs.loop.state import Criterion
-from jobs.roles.slice import Ended, Slice, run, set_up
+from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
 from jobs.runtime.failpoints import fail
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
@@ -26,22 +26,22 @@ _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 class _Broken(Exception):
     """The gate cannot go on: told to stop, or the repository's setup failed."""
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, ended: RunResult) -> None:
         super().__init__(ended.summary)
         self.ended = ended
 
 
-def gate(piece: Slice) -> Ended | None:
+def run_gate(run: Slice) -> RunResult | None:
     """Evidence for each criterion with a command, what a person has to agree to, and what looks left behind."""
-    spec = piece.spec
-    changes = piece.mirror.changes(spec.base_sha, spec.start_sha)
+    spec = run.spec
+    changes = run.mirror.changes(spec.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.words)))
-    checked = with_scripts(spec.contract, lambda path: _text_at_base(piece, path))
+    checked = with_scripts(spec.contract, lambda path: _text_at_base(run, path))
     planned = plan(changes, spec.contract, spec.policy.loop.tests, asked, checked)
-    checkouts = _Checkouts(piece, planned)
+    checkouts = _Checkouts(run, planned)
     checkouts.clear()
     try:
-        found = _all_evidence(piece, planned, checkouts)
+        found = _all_evidence(run, planned, checkouts)
     except _Broken as broken:
         return broken.ended
     finally:
@@ -49,13 +49,15 @@ def gate(piece: Slice) -> Ended | None:
     if found is None:
         return None
     tampering = (*planned.tampering, *found_by_running(planned, found))
-    tree = piece.mirror.tree_of(spec.start_sha)
-    return Ended("done", head_sha=spec.start_sha, tree=tree, evidence=found, tampering=tampering, stray=planned.stray)
+    tree = run.mirror.tree_of(spec.start_sha)
+    return RunResult(
+        "done", head_sha=spec.start_sha, tree=tree, evidence=found, tampering=tampering, stray=planned.stray
+    )
 
 
-def _text_at_base(piece: Slice, path: str) -> str | None:
+def _text_at_base(run: Slice, path: str) -> str | None:
     try:
-        return piece.mirror.read(piece.spec.base_sha, path)
+        return run.mirror.read(run.spec.base_sha, path)
     except Rejected:  # too large, or not text: no script
         return None
 
@@ -63,8 +65,8 @@ def _text_at_base(piece: Slice, path: str) -> str | None:
 class _Checkouts:
     """The run's checkouts, made when first asked for. The first is the run's own folder, the others lie beside it."""
 
-    def __init__(self, piece: Slice, planned: GatePlan) -> None:
-        self._piece, self._plan = piece, planned
+    def __init__(self, run: Slice, planned: GatePlan) -> None:
+        self._piece, self._plan = run, planned
         self._made: dict[Place, Workspace] = {}
 
     def clear(self) -> None:
@@ -93,44 +95,44 @@ class _Checkouts:
         return mirror.mixed(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
 
 
-def _all_evidence(piece: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:
+def _all_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:
     """One piece of evidence per command, in order; None when the slice's time is over before the last. Each slice gets
     one further."""
-    deadline = time.monotonic() + piece.world.settings.slice_seconds
-    known = {e.name: e for e in _noted(piece)}
-    wanted = [c for c in piece.spec.contract.criteria if c.command]
+    deadline = time.monotonic() + run.world.settings.slice_seconds
+    known = {e.name: e for e in _noted(run)}
+    wanted = [c for c in run.spec.contract.criteria if c.command]
     waiting = [c for c in wanted if c.id not in known]
     for criterion in waiting:
-        if piece.stopped():
-            raise _Broken(Ended("stopped"))
+        if run.stopped():
+            raise _Broken(RunResult("stopped"))
         if criterion is not waiting[0] and time.monotonic() > deadline:
             return None
-        known[criterion.id] = _evidence(piece, planned, checkouts, criterion)
-        _note(piece, known[criterion.id])
+        known[criterion.id] = _evidence(run, planned, checkouts, criterion)
+        _note(run, known[criterion.id])
     return tuple(known[c.id] for c in wanted)
 
 
-def _noted(piece: Slice) -> list[Evidence]:
-    entries = piece.conversation.entries()
+def _noted(run: Slice) -> list[Evidence]:
+    entries = run.conversation.entries()
     return [Evidence.model_validate(e.data["evidence"]) for e in entries if e.kind == "note" and "evidence" in e.data]
 
 
-def _note(piece: Slice, found: Evidence) -> None:
+def _note(run: Slice, found: Evidence) -> None:
     ended = ", then ".join(map(str, found.exit_codes))
     text = f"$ {found.command}\nexit {ended}\n{found.output[-1000:]}"
-    piece.conversation.append(Entry("note", {"text": text, "evidence": found.model_dump(mode="json")}))
+    run.conversation.append(Entry("note", {"text": text, "evidence": found.model_dump(mode="json")}))
 
 
-def _evidence(piece: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
-    again = piece.spec.policy.loop.flaky_reruns
-    guarded = _tries(piece, checkouts.at("guarded"), criterion.command, again)
-    own = _tries(piece, checkouts.at("own"), criterion.command, again) if planned.from_base else None
+def _evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
+    again = run.spec.policy.loop.flaky_reruns
+    guarded = _tries(run, checkouts.at("guarded"), criterion.command, again)
+    own = _tries(run, checkouts.at("own"), criterion.command, again) if planned.from_base else None
     passed = not any(r.exit_code for r in own or guarded)
-    before = _before(piece, checkouts, criterion) if passed and criterion.id in planned.before else None
+    before = _before(run, checkouts, criterion) if passed and criterion.id in planned.before else None
     return evidence(criterion, guarded, own, before)
 
 
-def _before(piece: Slice, checkouts: _Checkouts, criterion: Criterion) -> Ran | None:
+def _before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> Ran | None:
     """The command at the base commit with the new tests; None where not even the setup works there."""
     try:
         workspace = checkouts.at("before")
@@ -138,23 +140,23 @@ def _before(piece: Slice, checkouts: _Checkouts, criterion: Criterion) -> Ran | 
         if broken.ended.outcome == "stopped":
             raise
         return None
-    return _ran(piece, workspace, criterion.command)
+    return _ran(run, workspace, criterion.command)
 
 
-def _tries(piece: Slice, workspace: Workspace, command: str, most: int) -> list[Ran]:
-    ran = [_ran(piece, workspace, command)]
+def _tries(run: Slice, workspace: Workspace, command: str, most: int) -> list[Ran]:
+    ran = [_ran(run, workspace, command)]
     while runs_again(ran, most):
-        ran.append(_ran(piece, workspace, command))
+        ran.append(_ran(run, workspace, command))
     return ran
 
 
-def _ran(piece: Slice, workspace: Workspace, command: str) -> Ran:
+def _ran(run: Slice, workspace: Workspace, command: str) -> Ran:
     fail("gate", "before")
-    result = run(piece, workspace, command)
+    result = run_in_sandbox(run, workspace, command)
     fail("gate", "done")
     if result.stopped:
-        raise _Broken(Ended("stopped"))
+        raise _Broken(RunResult("stopped"))
     output = result.output.decode(errors="replace")
     if result.timed_out:
-        output += f"\n(stopped after {piece.world.settings.command_seconds} s)"
+        output += f"\n(stopped after {run.world.settings.command_seconds} s)"
     return Ran(result.exit_code, output, result.digest, result.seconds, result.timed_out)

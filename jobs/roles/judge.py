@@ -14,23 +14,23 @@ from jobs.roles.answers.submission import HostTool, OnlySubmission, Stopped, tak
 from jobs.roles.briefs import judge_brief
 from jobs.roles.instructions import Instructions
 from jobs.roles.read_only import reminded
-from jobs.roles.slice import Ended, Slice, talk
+from jobs.roles.slice import RunResult, Slice, run_model
 
 MAX_DIFF_BYTES = 60_000
 MAX_TURNS = 3
 UNREADABLE = "the judge gave no readable answer"
 
 
-def judge(piece: Slice) -> Ended | None:
+def run_judge(run: Slice) -> RunResult | None:
     """The judge's answer. What cannot be read, or contradicts itself, is not done."""
-    spec, submission = piece.spec, HostTool(judgement_spec(), _take)
-    brief = judge_brief(spec, piece.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
-    outcome = talk(piece, OnlySubmission(submission), brief, Instructions(), max_turns=MAX_TURNS)
-    if outcome is None or reminded(piece, outcome, submission.spec.name):
+    spec, submission = run.spec, HostTool(judgement_spec(), _take)
+    brief = judge_brief(spec, run.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    outcome = run_model(run, OnlySubmission(submission), brief, Instructions(), max_turns=MAX_TURNS)
+    if outcome is None or reminded(run, outcome, submission.spec.name):
         return None
     if outcome.kind not in {"done", "turns"}:
-        return Ended(outcome.kind, outcome.summary)
-    return Ended("done", outcome.summary, spec.start_sha, judgement=judgement_of(outcome))
+        return RunResult(outcome.kind, outcome.summary)
+    return RunResult("done", outcome.summary, spec.start_sha, judgement=judgement_of(outcome))
 
 
 def judgement_of(outcome: AgentOutcome) -> Judgement:

@@ -13,41 +13,41 @@ from integrations.ports.agent_runner import AgentOutcome, Entry
 from jobs.roles.answers.submission import HostTool
 from jobs.roles.instructions import read_instructions
 from jobs.roles.skills import skill_tools
-from jobs.roles.slice import Ended, Slice, set_up, talk
+from jobs.roles.slice import RunResult, Slice, run_model, set_up
 from jobs.roles.tools import SandboxTools
 
 
 def read_and_answer(
-    piece: Slice, submission: Callable[[Workspace], HostTool], brief: str
-) -> AgentOutcome | Ended | None:
+    run: Slice, submission: Callable[[Workspace], HostTool], brief: str
+) -> AgentOutcome | RunResult | None:
     """Some turns on a read-only tree of the run's commit; None when there is more to do.
 
     `Ended` is a setup that failed. An outcome that is done without `final` ended twice without an answer."""
-    workspace = piece.mirror.create_workspace(piece.folder, piece.spec.start_sha)
-    broken = set_up(piece, workspace)
+    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
+    broken = set_up(run, workspace)
     if broken:
         return broken
-    instructions = read_instructions(piece.mirror, piece.spec.base_sha)
+    instructions = read_instructions(run.mirror, run.spec.base_sha)
     tool = submission(workspace)
     tools = SandboxTools.for_reader(
-        piece.world.sandbox,
+        run.world.sandbox,
         workspace,
-        command_seconds=piece.world.settings.command_seconds,
+        command_seconds=run.world.settings.command_seconds,
         more=(*skill_tools(instructions.skills), tool),
     )
-    outcome = talk(piece, tools, brief, instructions)
-    if outcome is None or reminded(piece, outcome, tool.spec.name):
+    outcome = run_model(run, tools, brief, instructions)
+    if outcome is None or reminded(run, outcome, tool.spec.name):
         return None
-    piece.mirror.remove_workspace(piece.folder)
+    run.mirror.remove_workspace(run.folder)
     return outcome
 
 
-def reminded(piece: Slice, outcome: AgentOutcome, tool: str) -> bool:
+def reminded(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
     """Whether the agent ended without its answer and was told so now, which happens once in a run."""
     text = f"You ended without calling `{tool}`. Call it now; nothing else counts."
     if outcome.kind != "done" or outcome.final is not None:
         return False
-    if any(entry.kind == "note" and entry.data["text"] == text for entry in piece.conversation.entries()):
+    if any(entry.kind == "note" and entry.data["text"] == text for entry in run.conversation.entries()):
         return False
-    piece.conversation.append(Entry("note", {"text": text}))
+    run.conversation.append(Entry("note", {"text": text}))
     return True

@@ -13,16 +13,16 @@ from jobs.roles.answers.plan import plan_spec, read_plan
 from jobs.roles.answers.submission import HostTool, Stopped, taken
 from jobs.roles.briefs import scout_brief
 from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import Ended, Slice
+from jobs.roles.slice import RunResult, Slice
 
 
-def scout(piece: Slice) -> Ended | None:
+def run_scout(run: Slice) -> RunResult | None:
     """Some turns of the scout. Without a plan the run ends all the same: the maker starts from zero."""
-    outcome = read_and_answer(piece, lambda _: HostTool(plan_spec(), _take), scout_brief(piece.spec))
-    if outcome is None or isinstance(outcome, Ended):
+    outcome = read_and_answer(run, lambda _: HostTool(plan_spec(), _take), scout_brief(run.spec))
+    if outcome is None or isinstance(outcome, RunResult):
         return outcome
     plan = Plan.model_validate(outcome.final) if outcome.final is not None else None
-    return Ended(outcome.kind, outcome.summary, piece.spec.start_sha, plan=plan)
+    return RunResult(outcome.kind, outcome.summary, run.spec.start_sha, plan=plan)
 
 
 def _take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:

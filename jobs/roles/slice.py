@@ -28,7 +28,7 @@ from jobs.store.runs import RunConversation
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunResult:
     """How a run ended; the fields that `RunFinished` carries."""
 
     outcome: RunOutcome
@@ -64,12 +64,12 @@ class Slice:
         return self.world.run_folder(self.spec.identifier, self.spec.run_id)
 
 
-def talk(
-    piece: Slice, tools: Toolbox, brief: str, instructions: Instructions, max_turns: int | None = None
+def run_model(
+    run: Slice, tools: Toolbox, brief: str, instructions: Instructions, max_turns: int | None = None
 ) -> AgentOutcome | None:
     """Some turns with the run's model; None when there is more to do. `max_turns` tightens the run's own cap."""
-    spec = piece.spec
-    said = next((e.data["text"] for e in piece.conversation.entries() if e.kind == "brief"), brief)
+    spec = run.spec
+    said = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
     task = AgentTask(
         model=spec.model,
         system=system_text(spec, instructions.text, catalogue(instructions.skills)),
@@ -80,22 +80,22 @@ def talk(
         context=context_limits(spec),
         idle_seconds=spec.caps.idle_seconds,
     )
-    deadline = time.monotonic() + piece.world.settings.slice_seconds
-    return piece.world.runner.advance(task, piece.conversation, tools, piece.stopped, deadline)
+    deadline = time.monotonic() + run.world.settings.slice_seconds
+    return run.world.runner.advance(task, run.conversation, tools, run.stopped, deadline)
 
 
-def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
+def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
     """The repository's setup commands, once per worktree, in the sandbox."""
     done = workspace.folder / "setup.done"
     if done.exists():
         return None
-    for command in piece.spec.policy.setup_commands():
-        result = run(piece, workspace, command)
+    for command in run.spec.policy.setup_commands():
+        result = run_in_sandbox(run, workspace, command)
         if result.stopped:
-            return Ended("stopped")
+            return RunResult("stopped")
         if result.exit_code:
             output = result.output.decode(errors="replace")[-1500:]
-            return Ended(
+            return RunResult(
                 "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
             )
     fail("setup", "done")
@@ -104,7 +104,7 @@ def set_up(piece: Slice, workspace: Workspace) -> Ended | None:
     return None
 
 
-def run(piece: Slice, workspace: Workspace, command: str) -> CommandResult:
+def run_in_sandbox(run: Slice, workspace: Workspace, command: str) -> CommandResult:
     """A shell command in the sandbox, for at most as long as the settings allow; ends when the run is stopped."""
-    timeout = float(piece.world.settings.command_seconds)
-    return piece.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=piece.stopped)
+    timeout = float(run.world.settings.command_seconds)
+    return run.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=run.stopped)

@@ -65,7 +65,7 @@ class Lease:
         return bool(self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token]))
 
 
-class _Heart:
+class _LeaseRenewer:
     """One beating thread for all leases of the process."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class _Heart:
                 self._hurry.clear()
 
 
-_heart = _Heart()
+_heart = _LeaseRenewer()
 
 
 @contextmanager

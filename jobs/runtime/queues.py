@@ -29,12 +29,12 @@ _KEEP_FAILURES_SECONDS = 86_400
 
 
 def ticket_wake(ticket_id: str) -> str:
-    """The key that says a wake-up of this ticket is waiting; for `woken`."""
+    """The key that says a wake-up of this ticket is waiting; for `clear_wake_flag`."""
     return _key(_DRIVE, (ticket_id,))
 
 
 def run_wake(run_id: str) -> str:
-    """The key that says a wake-up of this run is waiting; for `woken`."""
+    """The key that says a wake-up of this run is waiting; for `clear_wake_flag`."""
     return _key(_ADVANCE, (run_id,))
 
 
@@ -47,12 +47,12 @@ def wake_ticket(redis: Redis, ticket_id: str, delay: float = 0) -> None:
     _wake(redis, _DRIVE, (ticket_id,), delay)
 
 
-def is_later(redis: Redis, ticket_id: str) -> bool:
+def has_delayed_wake(redis: Redis, ticket_id: str) -> bool:
     """Whether a wake-up of this ticket waits for its time."""
     return redis.zscore(LATER, _later(_DRIVE, (ticket_id,))) is not None
 
 
-def taken_up(redis: Redis, ticket_id: str) -> None:
+def cancel_delayed_wake(redis: Redis, ticket_id: str) -> None:
     """Whoever holds the ticket calls this: a wake-up for later is not needed, or will be asked for again."""
     redis.zrem(LATER, _later(_DRIVE, (ticket_id,)))
 
@@ -72,12 +72,12 @@ def wake_redeliver(redis: Redis) -> None:
     _wake(redis, _REDELIVER, (), 0)
 
 
-def woken(redis: Redis, key: str) -> None:
+def clear_wake_flag(redis: Redis, key: str) -> None:
     """The first thing that a woken job does: from here on a new wake-up is queued and not thrown away."""
     redis.delete(key)
 
 
-def due(redis: Redis, now: float) -> int:
+def enqueue_due(redis: Redis, now: float) -> int:
     """Queue every delayed wake-up whose time (Unix seconds) has come; returns how many. The clock calls this.
 
     The entry is removed after the job is queued, and only if nobody has moved it meanwhile: a crash in between wakes

@@ -50,7 +50,7 @@ def _wait(run_id: str, error: IntegrationError, breaker: Breaker, redis: Redis, 
     return named or min(0.5 * 2**failures, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
 
 
-def goes_on(spec: RunSpec, ledger: Ledger, redis: Redis) -> None:
+def unpark(spec: RunSpec, ledger: Ledger, redis: Redis) -> None:
     """The run got an answer: what it waited for is over."""
     redis.hdel(keys.failures(spec.run_id), "unavailable")
     if since := ledger.parked_until:

@@ -111,7 +111,7 @@ class Breaker:
                 return "probe"
 
 
-def notice(redis: Redis) -> Open | None:
+def current_outage(redis: Redis) -> Open | None:
     """The breaker as it stands, for people: open until a probe succeeds, also after its time is over."""
     found: Any = redis.hmget(keys.BREAKER, ["until", "kind", "reason", "since"])
     if found[0] is None:

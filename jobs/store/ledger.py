@@ -31,7 +31,7 @@ _DAY_SECONDS = 86_400
 _FIELDS = ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "usd")
 
 
-def micro(usd: float) -> int:
+def to_micro_usd(usd: float) -> int:
     """US dollars as the whole millionths that Redis counts in."""
     return round(usd * 1_000_000)
 
@@ -61,9 +61,9 @@ class Ledger:
         """Hold between `least` and `most` for one call; the input tokens of both are the same."""
         self._mark, self._day = uuid4().hex, today(self._clock())
         floor = self._spec.ticket_usage
-        asked = [n for usage in (least, most) for n in (micro(usage.cost_usd), _tokens(usage))]
+        asked = [n for usage in (least, most) for n in (to_micro_usd(usage.cost_usd), _tokens(usage))]
         args: list[str | int] = [self._mark, most.input_tokens, *asked, *_caps_of(self._spec.caps)]
-        args += [micro(floor.cost_usd), _tokens(floor), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
+        args += [to_micro_usd(floor.cost_usd), _tokens(floor), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
         answer, standing = self._script("reserve", [*args, 2 * _DAY_SECONDS, KEPT_SECONDS], [keys.RUNS])
         self._take_in(standing)
         verdict, scope, unit = map(decode, answer[:3])
@@ -88,7 +88,13 @@ class Ledger:
         self._redis.hset(keys.run_ledger(self._spec.run_id), "parked_until", str(int(until)))
 
     def _settle(self, mark: str, usage: Usage) -> Usage:
-        used = [usage.model_calls, usage.input_tokens, usage.cached_tokens, usage.output_tokens, micro(usage.cost_usd)]
+        used = [
+            usage.model_calls,
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.output_tokens,
+            to_micro_usd(usage.cost_usd),
+        ]
         self._day = self._day or today(self._clock())
         missed: list[str | int] = [usage.cache_misses, usage.cache_miss_reason]
         args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *missed]
@@ -111,9 +117,9 @@ class Ledger:
         *used, worked_ms, parked, ticket_micro, ticket_tokens = standing
         caps, self.total, self.parked_until = self._spec.caps, _usage(dict(zip(_FIELDS, used, strict=True))), parked
         shares = (
-            (used[-1], micro(caps.run_usd)),
+            (used[-1], to_micro_usd(caps.run_usd)),
             (_tokens(self.total), caps.run_tokens),
-            (ticket_micro, micro(caps.ticket_usd)),
+            (ticket_micro, to_micro_usd(caps.ticket_usd)),
             (ticket_tokens, caps.ticket_tokens),
             (worked_ms, caps.wall_seconds * 1000),
         )
@@ -126,12 +132,12 @@ class Ledger:
             return
         self._lease.check()
         usage = Usage.model_validate_json(old)
-        fields: dict[Any, Any] = {**usage.model_dump(exclude={"cost_usd"}), "usd": micro(usage.cost_usd)}
+        fields: dict[Any, Any] = {**usage.model_dump(exclude={"cost_usd"}), "usd": to_micro_usd(usage.cost_usd)}
         with self._redis.pipeline() as batch:
             batch.hset(keys.run_ledger(self._spec.run_id), mapping=fields)
             batch.delete(keys.usage(self._spec.run_id))
             for ledger in (keys.ticket_ledger(self._spec.ticket_id), keys.day_ledger(today(self._clock()))):
-                batch.hincrby(ledger, "usd", micro(usage.cost_usd))
+                batch.hincrby(ledger, "usd", to_micro_usd(usage.cost_usd))
                 batch.hincrby(ledger, "tokens", _tokens(usage))
             batch.execute()
 
@@ -168,7 +174,7 @@ def _until_midnight(now: float) -> float:
 def _caps_of(caps: Caps) -> list[int]:
     money = (caps.run_usd, caps.ticket_usd, caps.day_usd)
     tokens = (caps.run_tokens, caps.ticket_tokens, caps.day_tokens)
-    return [n for usd, count in zip(money, tokens, strict=True) for n in (micro(usd), count)]
+    return [n for usd, count in zip(money, tokens, strict=True) for n in (to_micro_usd(usd), count)]
 
 
 def _tokens(usage: Usage) -> int:

@@ -19,12 +19,12 @@ from integrations.events import RunFinished, SteeringTaken
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import Usage
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Words
+from jobs.loop.state import Guidance
 from jobs.runtime import keys
 from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
-from jobs.store.backoff import goes_on, park
+from jobs.store.backoff import park, unpark
 from jobs.store.breaker import Breaker, Open, blames_provider
 from jobs.store.ledger import Ledger, used_by
 from jobs.store.tickets import KEPT_SECONDS, Store
@@ -67,7 +67,7 @@ class Runs:
         """Whether somebody asked the run to stop."""
         return bool(self.redis.exists(keys.stop(run_id)))
 
-    def steer(self, run_id: str, words: Words, command_id: str) -> None:
+    def steer(self, run_id: str, words: Guidance, command_id: str) -> None:
         """Put words where the run finds them before its next model call; once per command."""
         text = f"Words from {words.author} on the ticket:\n{words.text}"
         entry = json.dumps({"text": text, "comment_ids": [words.comment_id]})
@@ -199,7 +199,7 @@ class RunConversation:
             self._breaker.probe_ended(run_id, answered=answered or failure is not None)
         if answered and not failure and not self._heard:
             self._heard = True
-            goes_on(self._spec, self.ledger, self._runs.redis)
+            unpark(self._spec, self.ledger, self._runs.redis)
         return total
 
     def away(self) -> Open | None:
@@ -220,7 +220,7 @@ class RunConversation:
         return run_script(self._runs.redis, name, [keys.lease(lease.name), *more_keys], [lease.token, *args])
 
 
-def stop_asker(runs: Runs, run_id: str, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:
+def stop_predicate(runs: Runs, run_id: str, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:
     """What the runner and the sandbox ask again and again: a person said stop, the lease is gone, we shut down."""
     return lambda: stopping() or lease.lost or runs.must_stop(run_id)
 

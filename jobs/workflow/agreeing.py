@@ -6,7 +6,7 @@ from __future__ import annotations
 from integrations.events import RunFinished, TicketEdited
 from jobs.contract.agreement import agree, answered, may_start_alone, proposed, wanted_by
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
-from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Loop, Stage, Words
+from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import (
     agreed_message,
     goal_changed_late_message,
@@ -57,7 +57,7 @@ def ask(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
     return told(loop, policy, *commands, question, MoveTicket(column="needs_human"))
 
 
-def on_answer(loop: Loop, words: Words, at: float, policy: ServicePolicy) -> Decision:
+def on_answer(loop: Loop, words: Guidance, at: float, policy: ServicePolicy) -> Decision:
     """'ok' takes the proposal, or without one the title; a list is the contract; other words are for the planner."""
     here = MoveTicket(column="working")
     loop = loop.model_copy(update={"answers": (*loop.answers, words)})
@@ -78,14 +78,14 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     now = wanted_by(loop.ticket.description)
     if loop.stage is Stage.ASKING and now:
         return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
-    if now == before or loop.contract is None or renewed(loop) == loop.contract:
+    if now == before or loop.contract is None or refresh_contract(loop) == loop.contract:
         return Decision(loop)
     if loop.stage in OPEN | {Stage.PUBLISHING}:
         return Decision(loop, (PostComment(body=goal_changed_late_message(loop.contract)),))
     return _goal_changed(loop, event.at, policy) if loop.stage in AT_WORK else Decision(loop)
 
 
-def renewed(loop: Loop) -> Contract | None:
+def refresh_contract(loop: Loop) -> Contract | None:
     """The loop's contract with the list that the ticket has now; what people asked for on top stays."""
     if loop.contract is None:
         return None
@@ -103,12 +103,12 @@ def _of(contract: Contract, origin: str) -> tuple[Criterion, ...]:
 
 def _goal_changed(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     """A maker finishes its turn and hears of it; a result for the old list is of no use and is made again."""
-    contract = renewed(loop)
+    contract = refresh_contract(loop)
     assert contract
     loop = loop.model_copy(update={"contract": contract, "verdict": None, "judgement": None})
     say = PostComment(body=goal_changed_message(contract))
     if loop.stage is Stage.MAKING:
-        steer = Steer(run_id=loop.run_id, words=Words(author="Loopline", text=goal_changed_words(contract)))
+        steer = Steer(run_id=loop.run_id, words=Guidance(author="Loopline", text=goal_changed_words(contract)))
         return told(loop, policy, steer, say)
     if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
         stop = StopRun(run_id=loop.run_id)

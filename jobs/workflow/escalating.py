@@ -23,7 +23,7 @@ def escalate(
     return told(loop, policy, *commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human"))
 
 
-def recorded(loop: Loop, rejected: str) -> Loop:
+def close_attempt(loop: Loop, rejected: str) -> Loop:
     """The attempt that ends here joins the record, from which the next one starts."""
     if not loop.iteration:
         return loop
@@ -47,7 +47,7 @@ def recorded(loop: Loop, rejected: str) -> Loop:
     return loop.model_copy(update={"attempts": (*loop.attempts, attempt), **fresh})
 
 
-def acknowledged(loop: Loop) -> Loop:
+def acknowledge(loop: Loop) -> Loop:
     """Somebody has seen the call, so it is not raised again."""
     if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation or loop.escalation.acknowledged:
         return loop
@@ -56,9 +56,9 @@ def acknowledged(loop: Loop) -> Loop:
 
 def on_ticket_reacted(loop: Loop, event: TicketReacted, policy: ServicePolicy) -> Decision:
     """An emoji on one of our comments says: seen."""
-    if event.author is None or not event.author.may_steer or acknowledged(loop) is loop:
+    if event.author is None or not event.author.may_steer or acknowledge(loop) is loop:
         return Decision(loop)
-    return told(acknowledged(loop), policy)
+    return told(acknowledge(loop), policy)
 
 
 def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:

@@ -10,12 +10,12 @@ from integrations.events import RunFinished
 from integrations.results import CriterionResult, Evidence
 from jobs.evidence.verdicts import contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
-from jobs.loop.state import Loop, Stage, joined
+from jobs.loop.state import Loop, Stage, join_guidance
 from jobs.messages import (
     blockers_line,
     changed_checks_line,
     contradiction_line,
-    could_not_work_reason,
+    gate_could_not_run_reason,
     gate_failed_line,
     iteration_line,
     iterations_reason,
@@ -32,8 +32,8 @@ from jobs.messages import (
     verdict_failed_line,
 )
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
-from jobs.workflow.escalating import escalate, recorded
-from jobs.workflow.run import asked_for, start_iteration, start_run
+from jobs.workflow.escalating import close_attempt, escalate
+from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
 
 def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -48,7 +48,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
     if event.outcome == "budget":
         line = iteration_line(loop, event.summary)
         kept = {"head_sha": event.head_sha or loop.head_sha, "tried": (*loop.tried, line) if loop.iteration else ()}
-        spent = recorded(loop.model_copy(update=kept), event.summary)
+        spent = close_attempt(loop.model_copy(update=kept), event.summary)
         return escalate(spent, "budget", event.summary, event.at, policy)
     match event.role:
         case "scout":
@@ -58,7 +58,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
         case "judge":
             return _judge_finished(loop, event, policy)
     if event.outcome != "done":
-        reason = could_not_work_reason(event.role, event.summary)
+        reason = gate_could_not_run_reason(event.role, event.summary)
         return escalate(loop, "infrastructure", reason, event.at, policy)
     return _gate_finished(loop, event, policy) if event.role == "gate" else _checker_finished(loop, event, policy)
 
@@ -126,7 +126,7 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
         return _again(loop, objection, event.at, policy)
     if loop.unheard:
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, said_more_line()))})
-        return start_iteration(asked_for(loop, joined(loop.unheard)), event.at, policy)
+        return start_iteration(add_requested_criterion(loop, join_guidance(loop.unheard)), event.at, policy)
     if loop.tampering and loop.tampering_accepted != loop.head_sha:
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})
         return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at, policy)
@@ -201,6 +201,6 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
     loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
     if loop.attempt >= policy.attempts(loop):
         reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
-        return escalate(recorded(loop, outcome), "spinning" if spun else "judgement", reason, at, policy)
+        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at, policy)
     fresh = {"attempt": loop.attempt + 1, "head_sha": loop.pushed_sha, "judgement": None, "verdict": None}
-    return start_iteration(recorded(loop, outcome).model_copy(update=fresh), at, policy)
+    return start_iteration(close_attempt(loop, outcome).model_copy(update=fresh), at, policy)

@@ -8,13 +8,13 @@ from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import Ticket
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
 from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
 from jobs.messages import cancelled_message, stopped_message
-from jobs.workflow.agreeing import agree_or_ask, renewed
+from jobs.workflow.agreeing import agree_or_ask, refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
-from jobs.workflow.escalating import acknowledged, recorded
+from jobs.workflow.escalating import acknowledge, close_attempt
 from jobs.workflow.goal import start_work
-from jobs.workflow.run import asked_for
+from jobs.workflow.run import add_requested_criterion
 
 BRANCH_PREFIX = "loopline/"
 
@@ -24,31 +24,31 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     if event.ticket is None:
         return Decision(loop)
     role = policy.column_role(event.ticket.team, event.ticket.column)
-    waits = still_there(loop, event.ticket, role, moving=event.moving)
+    waits = only_we_moved_it(loop, event.ticket, role, moving=event.moving)
     loop = loop.model_copy(update={"ticket": event.ticket})
     if role is None and event.ticket.cancelled:
         return _cancel(loop, event.at, policy)
     if role == "agent":
-        return hand_over(loop, event.at, policy) if waits_for_us(loop) and not waits else Decision(loop)
+        return hand_over(loop, event.at, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
     if role not in {"needs_human", "triage"}:
-        loop = acknowledged(loop)
-    if left(loop, role) and not waits:
+        loop = acknowledge(loop)
+    if left_our_columns(loop, role) and not waits:
         return stop(loop, f"the ticket was moved to {event.ticket.column}.", event.at, policy)
     return Decision(loop)
 
 
-def still_there(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
+def only_we_moved_it(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
     """Whether nobody moved the card: a move of ours waits (`moving`), and the card is where that was to fetch it from,
     as it was last seen or where we had asked a person."""
     return moving and (loop.ticket.column == ticket.column or role in {"needs_human", "triage"})
 
 
-def waits_for_us(loop: Loop) -> bool:
+def is_idle_or_closed(loop: Loop) -> bool:
     """Whether a ticket in the agent column is to be taken up."""
     return loop.stage not in AT_WORK | {Stage.MERGING}
 
 
-def left(loop: Loop, role: str | None) -> bool:
+def left_our_columns(loop: Loop, role: str | None) -> bool:
     """Whether this column takes the ticket out of our hands."""
     if loop.stage in AT_WORK:
         return role not in {"working", "review"}
@@ -63,9 +63,9 @@ _BRANCH = ("branch", "base_branch", "base_sha", "head_sha", "pushed_sha", "numbe
 """What it goes on from, where the branch is still there."""
 
 
-def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Words, ...] = ()) -> Decision:
+def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Guidance, ...] = ()) -> Decision:
     """A new generation begins: late work of the one before no longer counts, its branch and commits do."""
-    loop = recorded(loop, loop.reason)
+    loop = close_attempt(loop, loop.reason)
     fresh = Loop(
         ticket=loop.ticket,
         generation=loop.generation + 1,
@@ -81,7 +81,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Words, 
     )
     same_work = loop.stage is not Stage.DONE and loop.repository == fresh.repository
     if same_work:
-        agreed = {name: getattr(loop, name) for name in _AGREED} | {"contract": renewed(loop)}
+        agreed = {name: getattr(loop, name) for name in _AGREED} | {"contract": refresh_contract(loop)}
         fresh = fresh.model_copy(update=agreed)
     if same_work and loop.branch:
         fresh = fresh.model_copy(update={name: getattr(loop, name) for name in _BRANCH})
@@ -103,11 +103,13 @@ def _prepare(loop: Loop) -> PrepareWorkspace:
     return PrepareWorkspace(generation=loop.generation, repository=loop.repository, branch=loop.branch)
 
 
-def revise(loop: Loop, words: Words, policy: ServicePolicy, *commands: Command) -> Decision:
+def revise(loop: Loop, words: Guidance, policy: ServicePolicy, *commands: Command) -> Decision:
     """Another round on the same branch, with somebody's words as a further criterion."""
     fresh = {"stage": Stage.PREPARING, "approved_sha": "", "approved_by": "", "reason": ""}
-    loop = recorded(loop, f"{words.author} asked for changes")
-    loop = asked_for(loop.model_copy(update={"contract": renewed(loop)}), words).model_copy(update=fresh)
+    loop = close_attempt(loop, f"{words.author} asked for changes")
+    loop = add_requested_criterion(loop.model_copy(update={"contract": refresh_contract(loop)}), words).model_copy(
+        update=fresh
+    )
     return told_first(loop, policy, *commands, MoveTicket(column="working"), _prepare(loop))
 
 

@@ -12,7 +12,7 @@ from jobs.messages import approve_again_reason, rebuilt_reason
 from jobs.workflow.agreeing import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
 from jobs.workflow.goal import publish, start_work
-from jobs.workflow.hand_over import left, stop
+from jobs.workflow.hand_over import left_our_columns, stop
 from jobs.workflow.run import start_run
 from jobs.workflow.steering import merge
 
@@ -28,7 +28,7 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     role = policy.column_role(loop.ticket.team, loop.ticket.column)
     if role == "needs_human":
         return Decision(_waiting(loop))
-    if left(loop, role):
+    if left_our_columns(loop, role):
         return stop(_again(loop), f"the ticket was moved to {loop.ticket.column}.", at, policy)
     return _take_up(loop, at, policy)
 

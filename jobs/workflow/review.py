@@ -20,7 +20,7 @@ from jobs.loop.commands import (
     SetStatus,
     StopRun,
 )
-from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage, Words
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
 from jobs.messages import (
     STATUS_CONTEXT,
     approved_message,
@@ -46,9 +46,11 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
         return told(loop.model_copy(update={"stage": stage, "approved_sha": "", "approved_by": ""}), policy)
     if event.state == "changes_requested" and loop.stage in AT_WORK:
-        return guide(loop, Words(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}"))
+        return guide(
+            loop, Guidance(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}")
+        )
     if event.state == "changes_requested" and loop.stage in OPEN:
-        words = Words(author=author.name, text=_text(event))
+        words = Guidance(author=author.name, text=_text(event))
         return revise(loop, words, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if event.state == "approved" and event.head_sha == loop.pushed_sha and loop.stage is Stage.REVIEW:
         approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})

@@ -9,7 +9,7 @@ from integrations.events import RunParked
 from integrations.results import RunRole
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.policy import Role
-from jobs.loop.state import RUNNING, Contract, Criterion, Loop, Stage, Words
+from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import budget_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy, told
 from jobs.workflow.escalating import escalate
@@ -86,7 +86,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
     )
 
 
-def asked_for(loop: Loop, words: Words) -> Loop:
+def add_requested_criterion(loop: Loop, words: Guidance) -> Loop:
     """Somebody's words become a further criterion, and attempts and iterations start again."""
     revision = loop.revision + 1
     contract = loop.contract or Contract(criteria=())

@@ -16,7 +16,7 @@ from jobs.loop.commands import (
     SetNeedsHuman,
     Steer,
 )
-from jobs.loop.state import AT_WORK, OPEN, Loop, Stage, Words
+from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
 from jobs.messages import (
     accepted_message,
     approved_message,
@@ -27,7 +27,7 @@ from jobs.messages import (
     not_allowed_message,
     not_approved_message,
     not_now_message,
-    older_word_message,
+    outdated_command_message,
     publishing_message,
     pull_request_title,
     taken_over_reason,
@@ -35,7 +35,7 @@ from jobs.messages import (
 )
 from jobs.workflow.agreeing import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy, memory, then, told
-from jobs.workflow.escalating import acknowledged
+from jobs.workflow.escalating import acknowledge
 from jobs.workflow.goal import finish, objection_to, publish
 from jobs.workflow.hand_over import hand_over, revise, stop
 
@@ -52,13 +52,13 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
         return Decision(loop)
     if event.at >= loop.last_comment_at:
         loop = loop.model_copy(update={"last_comment": event.comment_id, "last_comment_at": event.at})
-    words = Words(author=event.author.name, text=event.body, comment_id=event.comment_id)
+    words = Guidance(author=event.author.name, text=event.body, comment_id=event.comment_id)
     command = _COMMAND.match(event.body)
     if command:
         return _command(loop, command["name"].lower(), command["rest"].strip(), words, event.author, event.at, policy)
     if not event.author.may_steer:
         return Decision(loop)
-    loop = acknowledged(loop)
+    loop = acknowledge(loop)
     if loop.stage is Stage.ASKING:
         return on_answer(loop, words, event.at, policy)
     return guide(loop, words)
@@ -69,7 +69,7 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     if event.number != loop.number or not loop.number or event.author is None or event.author.is_us:
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
-    words = Words(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
+    words = Guidance(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
     command = _COMMAND.match(event.body)
     if command and command["name"].lower() in _KNOWN:
         at = event.at + 1.0  # the code host tells whole seconds
@@ -84,7 +84,7 @@ def on_steering_taken(loop: Loop, event: SteeringTaken, policy: ServicePolicy) -
     return told(loop.model_copy(update={"heard": heard, "unheard": unheard}), policy)
 
 
-def guide(loop: Loop, words: Words) -> Decision:
+def guide(loop: Loop, words: Guidance) -> Decision:
     """Words reach a maker at once, and every later brief: the next iteration has forgotten this one's talk."""
     if loop.stage not in AT_WORK:
         return Decision(loop)
@@ -98,7 +98,7 @@ def guide(loop: Loop, words: Words) -> Decision:
 
 
 def _command(
-    loop: Loop, name: str, rest: str, words: Words, author: Person, at: float, policy: ServicePolicy
+    loop: Loop, name: str, rest: str, words: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision:
     if name not in _KNOWN:
         return Decision(loop, (PostComment(body=unknown_command_message(name)),))
@@ -106,7 +106,7 @@ def _command(
     if not allowed:
         return Decision(loop, (PostComment(body=not_allowed_message(name, author.name)),))
     said = words.model_copy(update={"text": rest})
-    loop = acknowledged(loop)
+    loop = acknowledge(loop)
     return (
         _about_the_work(loop, name, said, author, at, policy)
         or _about_the_pull_request(loop, name, said, author, at, policy)
@@ -116,7 +116,7 @@ def _command(
 
 
 def _about_the_work(
-    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+    loop: Loop, name: str, said: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision | None:
     """Commands that start, stop or steer the work; None where this is not the time for it."""
     if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
@@ -129,7 +129,7 @@ def _about_the_work(
 
 
 def _about_the_pull_request(
-    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+    loop: Loop, name: str, said: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision | None:
     """Commands on work that people can see."""
     if loop.stage not in OPEN:
@@ -140,14 +140,14 @@ def _about_the_pull_request(
     if name == "changes" and said.text:
         return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.shown_at:
-        return Decision(loop, (PostComment(body=older_word_message(name, loop)),))
+        return Decision(loop, (PostComment(body=outdated_command_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author, policy)
     return merge(loop, policy) if name == "merge" else None
 
 
 def _about_a_call(
-    loop: Loop, name: str, said: Words, author: Person, at: float, policy: ServicePolicy
+    loop: Loop, name: str, said: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision | None:
     """The choices that a call for a person offers."""
     if name == "budget" and (more := _amount(said.text)):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
 from integrations.values import Usage, Value
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt, Contract, Escalation, EscalationClass, Loop, Stage, Words
+from jobs.loop.state import Attempt, Contract, Escalation, EscalationClass, Guidance, Loop, Stage
 from jobs.messages import TAMPERINGS, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
@@ -134,7 +134,7 @@ class ShownTicket(Value):
     verdict: Verdict | None
     attempts: tuple[Attempt, ...]
     tried: tuple[str, ...]
-    words: tuple[Words, ...]
+    words: tuple[Guidance, ...]
     runs: tuple[ShownRun, ...]
     run_id: str
 

@@ -11,7 +11,7 @@ from integrations.ports.agent_runner import Entry
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
-from jobs.store.breaker import notice
+from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
@@ -40,7 +40,7 @@ class Reader:
 
     def notices(self) -> list[str]:
         """What concerns all loops at once, one sentence each: the model is away, or refuses our credentials."""
-        away = notice(self.runs.redis)
+        away = current_outage(self.runs.redis)
         return [away.sentence] if away else []
 
     def ticket(self, identifier: str) -> ShownTicket | None:

@@ -10,7 +10,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from integrations.errors import Unauthorized, Unavailable
-from jobs.store.breaker import Breaker, Open, credentials_alarm, notice
+from jobs.store.breaker import Breaker, Open, credentials_alarm, current_outage
 
 from .books import NOON, Clock
 
@@ -97,7 +97,7 @@ def test_an_answer_closes_it(redis: Redis) -> None:
     clock.now += 60
     one.admit("r1")
     one.probe_ended("r1", answered=True)
-    assert one.admit("r2") == "all" and notice(redis) is None
+    assert one.admit("r2") == "all" and current_outage(redis) is None
 
 
 def test_an_answer_to_a_call_of_before_does_not_close_it(redis: Redis) -> None:
@@ -182,19 +182,19 @@ def test_the_alarm_goes_when_a_probe_succeeds_and_not_before(redis: Redis) -> No
     clock.now += 120
     one.admit("r2")
     one.probe_ended("r2", answered=True)
-    assert credentials_alarm(redis) == "" and notice(redis) is None
+    assert credentials_alarm(redis) == "" and current_outage(redis) is None
 
 
 def test_credentials_are_the_graver_reason(redis: Redis) -> None:
     one = opened(redis, Clock())
     one.failed("r9", REFUSED)
-    known = notice(redis)
+    known = current_outage(redis)
     assert known and known.kind == "credentials" and known.until == NOON + 60
 
 
 def test_people_read_since_when_and_why(redis: Redis) -> None:
     opened(redis, Clock())
-    known = notice(redis)
+    known = current_outage(redis)
     assert known and known.sentence == (
         "The model takes no calls since 2026-11-25 12:00 UTC, so runs wait and none has failed: Overloaded"
     )

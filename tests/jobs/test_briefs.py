@@ -6,7 +6,7 @@ from integrations.results import Evidence, Plan, Tampering, Verdict
 from integrations.values import Ticket
 from jobs.loop.commands import RunSpec
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
-from jobs.loop.state import Attempt, Contract, Criterion, Words
+from jobs.loop.state import Attempt, Contract, Criterion, Guidance
 from jobs.roles.briefs import checker_brief, judge_brief, maker_brief, planner_brief, scout_brief, system_text
 
 
@@ -41,7 +41,7 @@ def test_the_next_iteration_sees_what_the_last_one_showed(spec: RunSpec) -> None
 
 
 def test_words_of_people_are_in_every_brief(spec: RunSpec) -> None:
-    told = spec.model_copy(update={"words": (Words(author="Ana", text="use decimals"),)})
+    told = spec.model_copy(update={"words": (Guidance(author="Ana", text="use decimals"),)})
 
     assert "Ana:\nuse decimals" in maker_brief(told)
     assert "Ana:\nuse decimals" in checker_brief(told, "")

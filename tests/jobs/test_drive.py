@@ -246,12 +246,12 @@ def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Bo
     redis.delete(queues.ticket_wake(loop.ticket.id))
 
     reconcile(redis)
-    assert (waiting.count, queues.is_later(redis, loop.ticket.id)) == (0, True)
-    queues.due(redis, time.time() + 41)
+    assert (waiting.count, queues.has_delayed_wake(redis, loop.ticket.id)) == (0, True)
+    queues.enqueue_due(redis, time.time() + 41)
     assert waiting.count == 1
     board.drive(BUG)
     assert board.world.store.next_event(loop.ticket.id) is None
-    assert not queues.is_later(redis, loop.ticket.id)
+    assert not queues.has_delayed_wake(redis, loop.ticket.id)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from redis import Redis
 from integrations.events import EVENT, SteeringTaken
 from integrations.values import Ticket
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Contract, Words
+from jobs.loop.state import Contract, Guidance
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import run_script
@@ -20,7 +20,7 @@ SPEC = RunSpec(
     run_id="r1", ticket_id="t1", identifier="ENG-1", generation=1, role="maker", repository="a/b", base_sha="b",
     start_sha="b", contract=Contract(criteria=()), ticket=Ticket(id="t1", identifier="ENG-1", title="T"),
 )  # fmt: skip
-WORDS = Words(author="Ana", text="use decimals", comment_id="k")
+WORDS = Guidance(author="Ana", text="use decimals", comment_id="k")
 
 
 @pytest.fixture

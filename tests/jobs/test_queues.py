@@ -4,7 +4,18 @@ import time
 
 from redis import Redis
 
-from jobs.runtime.queues import AGENTS, EVENTS, LATER, due, queue, ticket_wake, wake_run, wake_sweep, wake_ticket, woken
+from jobs.runtime.queues import (
+    AGENTS,
+    EVENTS,
+    LATER,
+    clear_wake_flag,
+    enqueue_due,
+    queue,
+    ticket_wake,
+    wake_run,
+    wake_sweep,
+    wake_ticket,
+)
 
 
 def waiting(redis: Redis, name: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -30,7 +41,7 @@ def test_only_one_wake_up_per_ticket_waits(redis: Redis) -> None:
 
 def test_a_job_that_has_begun_can_be_woken_again(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    woken(redis, ticket_wake("a"))
+    clear_wake_flag(redis, ticket_wake("a"))
     wake_ticket(redis, "a")
     assert len(waiting(redis, EVENTS)) == 2
 
@@ -48,23 +59,23 @@ def test_the_sweep_is_woken_once(redis: Redis) -> None:
 
 def test_a_delayed_wake_up_waits_for_its_time(redis: Redis) -> None:
     wake_run(redis, "run-1", delay=60)
-    assert due(redis, time.time() + 59) == 0
+    assert enqueue_due(redis, time.time() + 59) == 0
     assert waiting(redis, AGENTS) == []
-    assert due(redis, time.time() + 61) == 1
+    assert enqueue_due(redis, time.time() + 61) == 1
     assert waiting(redis, AGENTS) == [("jobs.advance_run.advance_run", ("run-1",))]
-    assert due(redis, time.time() + 61) == 0
+    assert enqueue_due(redis, time.time() + 61) == 0
 
 
 def test_of_two_delays_the_shorter_one_counts(redis: Redis) -> None:
     wake_run(redis, "run-1", delay=5)
     wake_run(redis, "run-1", delay=60)
-    assert due(redis, time.time() + 6) == 1
+    assert enqueue_due(redis, time.time() + 6) == 1
 
 
 def test_a_delayed_wake_up_stays_while_another_one_waits(redis: Redis) -> None:
     wake_ticket(redis, "a")
     wake_ticket(redis, "a", delay=1)
-    assert due(redis, time.time() + 2) == 0
+    assert enqueue_due(redis, time.time() + 2) == 0
     assert redis.zcard(LATER) == 1
 
 

@@ -13,7 +13,7 @@ from integrations.events import TicketCommented
 from integrations.ports.tracker import Attachment
 from integrations.results import Evidence
 from jobs.loop.board_memory import LONGEST, loop_of, metadata_of
-from jobs.loop.state import Loop, Stage, Words
+from jobs.loop.state import Guidance, Loop, Stage
 from jobs.recovery.rebuild import LEASE, rebuild
 from jobs.runtime import keys
 from jobs.runtime.lease import hold
@@ -349,7 +349,7 @@ def test_a_redis_that_knows_the_board_is_not_rebuilt_again(board: Board) -> None
 
 def test_words_and_evidence_of_any_length_fit_into_the_memory(board: Board) -> None:
     known = in_review(board)
-    long = tuple(Words(author="Ana", text=f"{n} " + "x" * 3_000) for n in range(9))
+    long = tuple(Guidance(author="Ana", text=f"{n} " + "x" * 3_000) for n in range(9))
     big = known.model_copy(
         update={"words": long, "evidence": (Evidence(name="c", command="x", exit_code=1, output="y" * 9_000),)}
     )

@@ -8,7 +8,7 @@ from redis import Redis
 from integrations.events import EVENT, TicketMoved, TicketRemoved
 from integrations.values import Ticket
 from jobs.loop.commands import MoveTicket, RunSpec, StopRun
-from jobs.loop.state import Contract, Loop, Stage, Words
+from jobs.loop.state import Contract, Guidance, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
@@ -140,7 +140,7 @@ def test_words_reach_the_transcript_once_and_the_ticket_hears_of_it(redis: Redis
     runs = Runs(redis)
     runs.start(spec)
     for _ in range(2):
-        runs.steer("r1", Words(author="Ana", text="use decimals", comment_id="k"), "command-1")
+        runs.steer("r1", Guidance(author="Ana", text="use decimals", comment_id="k"), "command-1")
     with hold(redis, "run:r1") as lease:
         assert lease
         conversation = runs.conversation(spec, lease)

@@ -29,7 +29,7 @@ from integrations.results import (
 from integrations.values import Person, Ticket, Usage
 from jobs.loop.commands import COMMAND, Command, RunSpec
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
-from jobs.loop.state import Contract, Criterion, Loop, Stage, Words
+from jobs.loop.state import Contract, Criterion, Guidance, Loop, Stage
 
 FOLDER = Path(__file__).with_name("stored_queue")
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="In Progress")
@@ -41,7 +41,7 @@ FINDING = Finding(text="f")
 VERDICT = Verdict(
     head_sha="a" * 40, results=(RESULT,), summary="Limits logins.", findings=(FINDING,), not_checked=("n",)
 )
-WORDS = Words(author="Ana", text="use decimals", comment_id="k1")
+WORDS = Guidance(author="Ana", text="use decimals", comment_id="k1")
 LOOP = Loop(
     ticket=TICKET, generation=2, stage=Stage.REVIEW, repository="acme/shop", base_branch="main", base_sha="b" * 40,
     branch="loopline/eng-1", policy=POLICY, contract=CONTRACT, answers=(WORDS,), revision=1, iteration=1,

@@ -11,7 +11,7 @@ import requests
 from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
 from jobs.effects.gather import gather
 from jobs.loop.state import Loop, Stage
-from jobs.recovery.polling import changed
+from jobs.recovery.polling import pull_request_event
 from jobs.runtime import keys
 from jobs.sweep import IN_TURN, sweep
 
@@ -158,8 +158,8 @@ def test_a_push_that_was_missed_is_found(board: Board) -> None:
     known = in_review(board)
     pull = board.world.code_host.fetch_pull_request(known.repository, known.number)
 
-    assert changed(known, pull) is None
-    assert changed(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
+    assert pull_request_event(known, pull) is None
+    assert pull_request_event(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
 
 
 def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:

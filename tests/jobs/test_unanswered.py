@@ -13,7 +13,7 @@ from integrations.events import EVENT, EscalationUnanswered, Event, TicketCommen
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import Person, Ticket
 from jobs.loop.state import Escalation, Loop, Stage
-from jobs.recovery.polling import reactions_since, unanswered
+from jobs.recovery.polling import escalation_event, reaction_events
 from jobs.runtime import keys
 from jobs.sweep import sweep
 
@@ -37,13 +37,13 @@ def waiting(ticket: Ticket | None = None, **changes: Any) -> Loop:
 
 @pytest.mark.parametrize(("hours", "said"), [(3.99, False), (4.0, True), (50.0, True)])
 def test_silence_is_said_after_the_wait(hours: float, said: bool) -> None:
-    assert (unanswered(waiting(), hours * HOUR, 4.0) is not None) is said
+    assert (escalation_event(waiting(), hours * HOUR, 4.0) is not None) is said
 
 
 @pytest.mark.parametrize(("raised", "said"), [(1, True), (2, True), (3, True), (4, False)])
 def test_a_call_is_followed_by_two_reminders_and_an_end(raised: int, said: bool) -> None:
     loop = waiting(escalation=Escalation(kind="budget", at=0.0, raised=raised))
-    assert (unanswered(loop, 5 * HOUR, 4.0) is not None) is said
+    assert (escalation_event(loop, 5 * HOUR, 4.0) is not None) is said
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_call_is_followed_by_two_reminders_and_an_end(raised: int, said: bool)
     ],
 )
 def test_a_call_that_is_settled_or_seen_is_not_repeated(change: dict[str, Any]) -> None:
-    assert unanswered(waiting(**change), 5 * HOUR, 4.0) is None
+    assert escalation_event(waiting(**change), 5 * HOUR, 4.0) is None
 
 
 def test_each_call_has_one_silence_and_a_later_one_another() -> None:
     def name(at: float, raised: int, now: float) -> str:
-        event = unanswered(waiting(escalation=Escalation(kind="budget", at=at, raised=raised)), now, 4.0)
+        event = escalation_event(waiting(escalation=Escalation(kind="budget", at=at, raised=raised)), now, 4.0)
         assert event and event.at == now and event.generation == 2
         return event.event_id
 
@@ -74,7 +74,7 @@ def test_only_emoji_of_people_who_may_steer_on_our_comments_since_the_call_answe
 
     later, before = "2026-11-20T09:05:00Z", "2026-11-20T08:00:00Z"
     since = 1_795_163_400.0  # 08:30
-    found = reactions_since(
+    found = reaction_events(
         waiting(escalation=Escalation(kind="budget", at=since)),
         [
             on(US, ANA, later, "counts"),

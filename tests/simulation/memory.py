@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from integrations.events import Event, RunFinished, SteeringTaken
 from integrations.values import Usage
 from jobs.loop.commands import Command, Lane, RunSpec, lane_of
-from jobs.loop.state import Loop, Words
+from jobs.loop.state import Guidance, Loop
 from jobs.store.tickets import Posted
 
 
@@ -34,8 +34,8 @@ class Run:
 
     spec: RunSpec
     must_stop: bool = False
-    steering: list[Words] = field(default_factory=list)
-    heard: list[Words] = field(default_factory=list)
+    steering: list[Guidance] = field(default_factory=list)
+    heard: list[Guidance] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     report: RunFinished | None = None
 
@@ -83,7 +83,7 @@ class Memory:
         """A second call changes nothing."""
         self.runs.setdefault(spec.run_id, Run(spec))
 
-    def steer(self, run_id: str, words: Words, command_id: str) -> None:
+    def steer(self, run_id: str, words: Guidance, command_id: str) -> None:
         """Once per command."""
         if run_id in self.runs and command_id not in self.steered:
             self.steered.add(command_id)

@@ -27,10 +27,10 @@ from jobs.loop.caps import Caps
 from jobs.loop.commands import MoveTicket
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
-from jobs.recovery.polling import changed, said, unseen
+from jobs.recovery.polling import comment_events, pull_request_event, review_events
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
-from jobs.workflow.hand_over import left, still_there, waits_for_us
+from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
@@ -227,7 +227,7 @@ class World:
         if loop is None:
             return
         if loop.stage in HEEDED and not gone:
-            yield from said(loop, self.board.comments(t))
+            yield from comment_events(loop, self.board.comments(t))
         if loop.number and loop.stage in OPEN | AT_WORK:
             yield from self._missed_on_code_host(loop)
 
@@ -237,23 +237,23 @@ class World:
         moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
         if loop is None:
             return role == "agent"
-        found = waits_for_us(loop) if role == "agent" else left(loop, role)
-        return found and not still_there(loop, ticket, role, moving=moving and not gone)
+        found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
+        return found and not only_we_moved_it(loop, ticket, role, moving=moving and not gone)
 
     def _is_looked_up(self, loop: Loop) -> bool:
         """Whether the sweep asks for this loop's pull request, and tells what it sees."""
         asked = bool(loop.number) and loop.stage in OPEN | AT_WORK
-        return asked and changed(loop, self.host.pulls[loop.number]) is not None
+        return asked and pull_request_event(loop, self.host.pulls[loop.number]) is not None
 
     def _missed_on_code_host(self, loop: Loop) -> Iterator[Event]:
         pull = self.host.pulls[loop.number]
-        kind = changed(loop, pull)
+        kind = pull_request_event(loop, pull)
         if kind:
             name = f"sweep:{kind.__name__}:{loop.number}:{pull.head_sha}:{self.time // 60}"
             place = {"repository": REPOSITORY, "number": loop.number, "branch": loop.branch, "head_sha": pull.head_sha}
             yield kind.model_validate({"event_id": name, "ticket_id": loop.ticket.id, "at": self.time, **place})
         if loop.stage in OPEN:
-            yield from unseen(loop, self.host.given.get(loop.number, []), self.time)
+            yield from review_events(loop, self.host.given.get(loop.number, []), self.time)
 
     # --- rest -------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import pytest
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
 from integrations.values import Person
 from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
-from jobs.loop.state import Loop, Stage, Words
+from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 
@@ -208,7 +208,7 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
 def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolicy) -> None:
     event = SteeringTaken(event_id="e", ticket_id="t1", run_id=making.run_id, comment_ids=("k1", "k2"))
 
-    waiting = (Words(author="Ana", text="x", comment_id="k1"), Words(author="Ana", text="y", comment_id="k3"))
+    waiting = (Guidance(author="Ana", text="x", comment_id="k1"), Guidance(author="Ana", text="y", comment_id="k3"))
     decision = decide(making.model_copy(update={"unheard": waiting}), event, policy)
 
     assert (decision.loop.heard, decision.loop.unheard) == (2, waiting[1:])

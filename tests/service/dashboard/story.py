@@ -24,7 +24,7 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt, Contract, Criterion, Escalation, Loop, Stage, Words
+from jobs.loop.state import Attempt, Contract, Criterion, Escalation, Guidance, Loop, Stage
 from jobs.runtime.lease import hold
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -169,7 +169,7 @@ def _working(story: Story) -> Loop:
         head_sha="9c1d4e7" + "0" * 33,
         usage=Usage(model_calls=14, cost_usd=0.42),
         tried=("iteration 1 at `9c1d4e7`: the gate failed: `ruff check .` exit 1",),
-        words=(Words(author="Mira Okafor", text="Please keep the public signature of total(), the app calls it."),),
+        words=(Guidance(author="Mira Okafor", text="Please keep the public signature of total(), the app calls it."),),
         run_id="ENG-12-g1-r0-i2-maker",
     )
     loop = loop.model_copy(update={"evidence": EVIDENCE, "verdict": VERDICT})

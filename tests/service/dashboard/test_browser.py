@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from integrations.ports.agent_runner import Entry
-from jobs.loop.state import Stage, Words
+from jobs.loop.state import Guidance, Stage
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
 from tests.service.dashboard.test_seal import PAYLOADS
@@ -116,7 +116,7 @@ def test_an_attempt_before_says_on_a_click_why_it_was_rejected(page: Page, story
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_markup_of_strangers_is_shown_and_never_run(page: Page, story: Story, payload: str) -> None:
-    loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", words=(Words(author="M", text=payload),))
+    loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", words=(Guidance(author="M", text=payload),))
     run = story.begin(story.remember(loop))
     everything = (
         Entry("brief", {"text": payload}),

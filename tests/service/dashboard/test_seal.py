@@ -21,7 +21,7 @@ from integrations.results import (
     Verdict,
 )
 from jobs.config.settings import Settings
-from jobs.loop.state import Attempt, Contract, Criterion, Stage, Words
+from jobs.loop.state import Attempt, Contract, Criterion, Guidance, Stage
 from service.dashboard.app import create_app, names_of
 from tests.service.dashboard.story import Story, a_loop
 
@@ -57,7 +57,7 @@ def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, paylo
         tampering=(Tampering(kind="ci", path=payload, line=1, text=payload),),
         judgement=Judgement(done=False, missing=(payload,), reason=payload),
         tried=(payload,),
-        words=(Words(author=payload, text=payload),),
+        words=(Guidance(author=payload, text=payload),),
         contract=Contract(criteria=(Criterion(id="c1", text=payload, command=payload),)),
         evidence=(Evidence(name="c1", command=payload, exit_code=1, output=payload),),
         verdict=Verdict(

@@ -10,7 +10,7 @@ from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.text import fenced, inline, money_message, shown_tampering
 
 
-def put_aside_reason(item: str, fault: str, letter_id: str) -> str:
+def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
     """An item that Loopline itself cannot deal with."""
     return (
         f"Loopline failed at `{item}` again and again ({fault}) and has put it aside; "
@@ -102,7 +102,7 @@ def parked_reason(what: str, until: float) -> str:
     return f"Waiting until {datetime.fromtimestamp(until, UTC):%H:%M} UTC: {inline(what)}"
 
 
-def could_not_work_reason(role: RunRole, summary: str) -> str:
+def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
     """A gate or checker that could not do its work."""
     return f"the {role} could not work: {inline(summary)}"
 

@@ -58,7 +58,7 @@ def merge_called_off_reason(by: str) -> str:
     return f"{by} called the merge off. `/merge` merges after all, `/changes <what>` starts another round."
 
 
-def older_word_message(command: str, loop: Loop) -> str:
+def outdated_command_message(command: str, loop: Loop) -> str:
     """A word about the commit under review that was written before the commit was there."""
     return (
         f"`/{command}` was written before `{loop.pushed_sha[:7]}` could be seen, so it does not count for it. "
