@@ -11,10 +11,7 @@ from jobs.loop.commands import PostComment, StartRun, Steer
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-
-from .conftest import HEAD, finished, kinds
-from .test_hand_over import CHECKED, moved, ready
-from .test_steering import said
+from tests.jobs.workflow.values import CHECKED, HEAD, finished, kinds, moved, ready, said
 
 PROPOSAL = Proposal(
     criteria=(

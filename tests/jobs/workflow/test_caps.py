@@ -9,8 +9,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-
-from .conftest import finished
+from tests.jobs.workflow.values import finished
 
 
 def with_policy(loop: Loop, agent: AgentPolicy | None = None, **own: object) -> Loop:

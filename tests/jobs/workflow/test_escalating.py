@@ -12,9 +12,7 @@ from jobs.loop.state import Escalation, EscalationClass, Loop, Stage
 from jobs.messages.escalations import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
-
-from .conftest import HEAD, finished, kinds, passing
-from .test_steering import ANA, GUEST, said
+from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, kinds, passing, said
 
 BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 

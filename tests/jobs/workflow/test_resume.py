@@ -8,8 +8,7 @@ from jobs.loop.commands import MergePullRequest, PublishBranch, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.resume import resume
-
-from .conftest import HEAD, kinds
+from tests.jobs.workflow.values import HEAD, kinds
 
 HERE = ["MoveTicket", "SetNeedsHuman"]
 

@@ -7,8 +7,7 @@ from integrations.values import Usage
 from jobs.loop.commands import PostComment, RunSpec, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-
-from .conftest import BASE, HEAD, evidence, finished, kinds, passing
+from tests.jobs.workflow.values import BASE, HEAD, evidence, finished, kinds, passing
 
 
 def at(loop: Loop, role: str, **fields: object) -> Loop:

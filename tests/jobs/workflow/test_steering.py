@@ -2,22 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
+from integrations.events import PullRequestCommented, SteeringTaken, TicketMoved
 from integrations.values import Person
 from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from jobs.workflow.report import report_of
-
-from .conftest import HEAD, OTHER, finished, kinds, passing
-
-ANA = Person(id="u1", name="Ana", email="ana@acme.test", may_steer=True)
-GUEST = Person(id="u2", name="Eve", email="eve@acme.test")
-
-
-def said(body: str, author: Person = ANA) -> TicketCommented:
-    return TicketCommented(event_id="e", ticket_id="t1", comment_id="k1", body=body, author=author)
+from tests.jobs.workflow.values import ANA, GUEST, HEAD, OTHER, finished, kinds, passing, said
 
 
 def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) -> str:
