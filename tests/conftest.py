@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
 from jobs.config.settings import Settings
-from jobs.runtime.connection import connect, reachable
+from jobs.runtime.connection import connect, resolve_socket
 from service.supervisor import embedded_redis
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = embedded_redis.start(settings.redis_socket, log)
     with process, connect(settings) as client:
         embedded_redis.wait_for(client, process)
-        yield f"unix://{reachable(settings.redis_socket)}"
+        yield f"unix://{resolve_socket(settings.redis_socket)}"
         process.terminate()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from integrations.ports.tracker import ColumnRole as Column
 from pydantic import Field
 
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import RunRole
 from integrations.values import Person, Value
 from jobs.loop.board_memory import metadata_of

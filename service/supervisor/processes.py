@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from jobs.config.environment import Role, environment_for
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
-from jobs.runtime.heartbeats import alive
+from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
 from service.lifeline import wrapped
 from service.supervisor import embedded_redis
@@ -88,7 +88,7 @@ def _redis(settings: Settings) -> Process:
 def _lives(queue: str, settings: Settings) -> bool:
     with connect(settings, timeout=1.0, retries=0) as client:
         try:
-            return queue in alive(client, time.time())
+            return queue in list_live_roles(client, time.time())
         except RedisError:
             return False
 

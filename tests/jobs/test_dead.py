@@ -13,7 +13,7 @@ from integrations.events import CommandFailed, RunFinished, TicketCommented
 from jobs.loop.commands import ShowProgress
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
-from jobs.runtime.dead_processes import clear_away_the_dead, deaths
+from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from service.operator import repair
 from tests.conftest import REPOSITORY
@@ -83,8 +83,8 @@ import os, sys
 from pathlib import Path
 from redis import Redis
 from jobs.runtime.lease import hold
-from jobs.runtime.dead_processes import announce
-announce(Path(sys.argv[1]))
+from jobs.runtime.dead_processes import register_process
+register_process(Path(sys.argv[1]))
 with hold(Redis.from_url(sys.argv[2]), sys.argv[3]):
     os.kill(os.getpid(), 9)
 """
@@ -96,7 +96,7 @@ def deadly(board: Board, lease: str, times: int) -> None:
     for _ in range(times):
         address = board.world.settings.redis_url.get_secret_value()
         subprocess.run([sys.executable, "-c", DIES, str(home), address, lease], cwd=REPOSITORY, check=False)
-        clear_away_the_dead(redis, home)
+        release_leases_of_dead_processes(redis, home)
 
 
 def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(board: Board) -> None:
@@ -105,7 +105,7 @@ def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(
     for name in ("poison", "harmless"):
         board.world.store.deliver(TicketCommented(event_id=name, ticket_id=t, comment_id=name))
     deadly(board, t, GIVE_UP_AFTER - 1)
-    assert deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
+    assert count_deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
     deadly(board, t, 1)
 
     board.drive(BUG)
@@ -113,16 +113,16 @@ def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(
     (letter,) = DeadLetters(board.world.redis).all()
     assert (json.loads(letter.item)["event_id"], letter.cause[:11]) == ("poison", "ProcessDied")
     assert board.world.store.next_event(t) is None
-    assert deaths(board.world.redis, t) == 0
+    assert count_deaths(board.world.redis, t) == 0
 
 
 def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Board) -> None:
     run_id = hand_over(board, BUG).run_id
     deadly(board, f"run:{run_id}", 2)
-    assert deaths(board.world.redis, f"run:{run_id}") == 2
+    assert count_deaths(board.world.redis, f"run:{run_id}") == 2
 
     board.world.redis.xadd(keys.transcript(run_id), {"kind": "note"})
-    assert deaths(board.world.redis, f"run:{run_id}") == 0
+    assert count_deaths(board.world.redis, f"run:{run_id}") == 0
 
 
 def test_other_tickets_do_not_notice(board: Board) -> None:

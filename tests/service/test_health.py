@@ -10,8 +10,8 @@ from integrations.errors import Unauthorized, Unavailable
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
-from jobs.runtime.dead_processes import clear_away_the_dead
-from jobs.runtime.heartbeats import beat
+from jobs.runtime.dead_processes import release_leases_of_dead_processes
+from jobs.runtime.heartbeats import send_heartbeat
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.store.breaker import Breaker
 from service.version import VERSION
@@ -22,8 +22,8 @@ from tests.service.conftest import Web
 
 
 def everybody_lives(redis: Redis) -> None:
-    beat(redis, EVENTS)
-    beat(redis, AGENTS)
+    send_heartbeat(redis, EVENTS)
+    send_heartbeat(redis, AGENTS)
     redis.set(keys.lease(LEADER), "somebody")
 
 
@@ -45,12 +45,12 @@ def test_with_everybody_alive_it_is_ready(web: Web, redis: Redis) -> None:
 def test_until_a_dead_process_is_cleared_away_it_is_recovering(redis: Redis, settings: Settings) -> None:
     everybody_lives(redis)
     door = create_app(settings).test_client()
-    code = "import sys, pathlib, jobs.runtime.dead_processes as d; d.announce(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, jobs.runtime.dead_processes as d; d.register_process(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(settings.home)], cwd=REPOSITORY, check=True)
 
     assert door.get("/readyz").json["state"] == "recovering"
 
-    clear_away_the_dead(redis, settings.home)
+    release_leases_of_dead_processes(redis, settings.home)
     assert door.get("/readyz").json["state"] == "fine"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import Entry
 from redis import Redis
 
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
+from integrations.ports.agent_runner import Entry
 from integrations.results import Evidence
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.standins.model.playbook import Answer, Playbook
