@@ -1,4 +1,4 @@
-"""What fails again and again is put aside, the ticket says so, everything else goes on, and a person sends it again."""
+"""Dead letters: an item that fails five times is moved, the ticket gets a comment, and an operator can retry it."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
     repair.redrive(board.world.redis, second, None)
     after = board.drive(BUG)
 
-    assert first.getvalue() == f"{letter.id}: RunFinished is on its way again\n"
+    assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
     assert second.getvalue() == ""
     assert after
     assert (after.iteration, len(after.tried)) == (2, 1)
@@ -161,7 +161,7 @@ def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
 
     repair.redrive(board.world.redis, out, "a")
 
-    assert "left alone: it belongs to generation 0" in out.getvalue()
+    assert "skipped: it belongs to generation 0" in out.getvalue()
     assert DeadLetters(board.world.redis).all() == [letter]
 
 
@@ -206,10 +206,10 @@ def test_the_commands_list_and_redrive(board: Board) -> None:
         command = [sys.executable, "-m", "service", *words, "--env-file", "none"]
         return subprocess.run(command, cwd=REPOSITORY, env=board.environ, capture_output=True, text=True, check=False)
 
-    assert letter.cause.strip(": ") in loopline("dead").stdout
-    assert letter.item in loopline("dead").stdout
+    assert letter.cause.strip(": ") in loopline("dead-letters").stdout
+    assert letter.item in loopline("dead-letters").stdout
     assert [loopline("redrive", letter.id).returncode for _ in range(2)] == [0, 1]
-    assert loopline("dead").stdout == "0 dead letters.\n"
+    assert loopline("dead-letters").stdout == "0 dead letters.\n"
 
 
 def test_words_that_cannot_be_posted_are_not_told_in_words(board: Board) -> None:
