@@ -30,7 +30,12 @@ def test_status_lists_loops_that_need_a_person_first(settings: Settings, redis: 
 def test_status_line_has_stage_attempt_money_and_reason(settings: Settings, redis: Redis) -> None:
     fill(redis)
     line = next(line for line in shown(settings, redis).splitlines() if line.startswith("ENG-9"))
-    for part in ("Needs you", "attempt 3/3 iteration 3/3", "$3.41 of $23.00", "goes in circles (raised 2x, not seen)"):
+    for part in (
+        "Needs you",
+        "attempt 3/3 iteration 3/3",
+        "$3.41 of $23.00",
+        "is spinning (raised 2x, not seen)",
+    ):
         assert part in line
 
 
