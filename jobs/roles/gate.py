@@ -15,7 +15,7 @@ from integrations.ports.agent_runner import Entry
 from integrations.results import Evidence
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
-from jobs.evidence.tampering.script_lines import add_script_lines
+from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
 from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
 from jobs.runtime.failpoints import fail

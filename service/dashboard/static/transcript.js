@@ -33,7 +33,7 @@ function article(entry) {
     return made;
   }
   made.append(element("p", "label", entry.label));
-  if (entry.text) made.append(element(entry.kind === "tool_use" ? "pre" : "p", "text", entry.text));
+  if (entry.text) made.append(element(entry.kind === "tool_use" ? "pre" : "p", "words", entry.text));
   if (entry.body) made.append(entry.folded ? folded("Details", entry.body) : element("pre", "", entry.body));
   return made;
 }

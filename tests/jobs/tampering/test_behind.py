@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobs.evidence.tampering.script_lines import MOST_LINES, add_script_lines
+from jobs.evidence.tampering.behind import MOST_LINES, add_script_lines
 from jobs.loop.state import Contract, Criterion
 
 
