@@ -95,7 +95,7 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Until `stop`; False when something under way did not end in time."""
-    dead_processes.announce(settings.home)
+    dead_processes.register_process(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True

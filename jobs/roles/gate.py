@@ -15,7 +15,7 @@ from integrations.ports.agent_runner import Entry
 from integrations.results import Evidence
 from integrations.sandbox.leftovers import end_sandboxes_of
 from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
-from jobs.evidence.tampering.behind import with_scripts
+from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
 from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
 from jobs.runtime.failpoints import fail
@@ -36,7 +36,7 @@ def run_gate(run: Slice) -> RunResult | None:
     spec = run.spec
     changes = run.mirror.changes(spec.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.words)))
-    checked = with_scripts(spec.contract, lambda path: _text_at_base(run, path))
+    checked = add_script_lines(spec.contract, lambda path: _text_at_base(run, path))
     planned = plan(changes, spec.contract, spec.policy.loop.tests, asked, checked)
     checkouts = _Checkouts(run, planned)
     checkouts.clear()
