@@ -101,7 +101,7 @@ class _LeaseRenewer:
             for lease in held:
                 try:
                     lease.renew()
-                except RedisError as error:
+                except (RedisError, OSError) as error:  # OSError: the holder has closed its connection meanwhile
                     _log.warning("lease renewal failed", lease=lease.name, error=str(error))
             self._retry_releases(unreleased)
 
@@ -109,7 +109,7 @@ class _LeaseRenewer:
         for lease in leases:
             try:
                 lease.release()
-            except RedisError:
+            except (RedisError, OSError):
                 time.sleep(RELEASE_RETRY_SECONDS)
                 return
             with self._lock:

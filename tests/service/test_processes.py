@@ -9,9 +9,7 @@ import pytest
 
 from jobs.config.settings import Settings
 from service.supervisor.embedded_redis import CannotStart
-from service.supervisor.processes import ROOT, addresses, check_free, processes, split
 from service.supervisor.processes import ROOT, check_address_is_free, list_addresses, list_processes, split_address
-from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port
 from tests.support.checkout import REPOSITORY
 

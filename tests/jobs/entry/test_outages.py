@@ -9,9 +9,6 @@ import pytest
 from redis import Redis
 
 from integrations.ports.agent_runner import AgentOutcome
-from integrations.events import RunParked
-from integrations.ports.agent_runner import AgentOutcome
-from jobs.runtime import keys
 from jobs.store.breaker import credentials_alarm
 from jobs.store.runs import Runs
 from tests.jobs.books import NOON

@@ -14,7 +14,6 @@ from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Toolbox, ToolResult
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
 from jobs.roles.answers.submission import HostTool
 from jobs.roles.answers.verdict import verdict_spec
 from jobs.roles.tools import MAX_OUTPUT, SandboxTools, cut

@@ -7,7 +7,6 @@ from typing import Any, cast
 import pytest
 
 from integrations.ports.agent_runner import Entry
-from service.dashboard.entries import LONGEST, Shown, headline, shown
 from service.dashboard.entries import LONGEST, ShownEntry, format_entry, format_headline
 from tests.service.dashboard.story import calls, note, result, says, thinks, turn
 

@@ -22,9 +22,8 @@ from integrations.results import (
 )
 from jobs.config.settings import Settings
 from jobs.loop.state import Attempt, Contract, Criterion, Guidance, Stage
-from service.dashboard.app import create_app, names_of
-from tests.service.dashboard.markup import PAYLOADS
 from service.dashboard.app import allowed_hosts, create_app
+from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop
 
 FOREIGN = re.compile(r"(?:src|href)=\"https?:|<style|<script(?! type=\"module\" src=\"/static/)| on\w+=")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.jobs.evidence.tampering import dishonest, honest
-from tests.jobs.evidence.tampering.corpus import Case, answer
-from tests.jobs.evidence.tampering import dishonest, honest
 from tests.jobs.evidence.tampering.corpus import Case, run_guard
 
 
