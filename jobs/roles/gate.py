@@ -91,8 +91,8 @@ class _Checkouts:
     def _commit(self, place: Place) -> str:
         spec, mirror = self._piece.spec, self._piece.mirror
         if place == "before":
-            return mirror.mixed(spec.base_sha, self._plan.new_tests)
-        return mirror.mixed(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
+            return mirror.write_mixed_commit(spec.base_sha, self._plan.new_tests)
+        return mirror.write_mixed_commit(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
 
 
 def _all_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:

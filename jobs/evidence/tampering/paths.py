@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from integrations.git.tree_policy import protecting
+from integrations.git.tree_policy import find_protecting_pattern
 from integrations.results import TamperKind
 from jobs.loop.state import Contract, Criterion
 
@@ -62,12 +62,12 @@ def shadows(path: str) -> bool:
 
 def configuration_kind(path: str) -> TamperKind | None:
     """Which part of the checks is set up by a file of this name; None for all others."""
-    return next((kind for kind, patterns in _CONFIGURATION.items() if protecting(path, patterns)), None)
+    return next((kind for kind, patterns in _CONFIGURATION.items() if find_protecting_pattern(path, patterns)), None)
 
 
 def is_snapshot(path: str) -> bool:
     """Whether a test runner wrote the file to compare with later."""
-    return bool(protecting(path, _SNAPSHOTS))
+    return bool(find_protecting_pattern(path, _SNAPSHOTS))
 
 
 def is_document(path: str) -> bool:
@@ -116,7 +116,7 @@ def is_check_script(path: str, contract: Contract) -> bool:
 
 def _goes_through(path: str, criterion: Criterion) -> bool:
     tools = [p for program in programs_of(criterion.command) for p in _TOOLS.get(program, ())]
-    if protecting(path, tools):
+    if find_protecting_pattern(path, tools):
         return True
     if path not in named_in(criterion.command):
         return False
@@ -140,4 +140,4 @@ def _simple_commands(command: str) -> list[str]:
 
 def is_test(path: str, patterns: Sequence[str]) -> bool:
     """Whether the policy counts the path as a test."""
-    return bool(protecting(path, patterns))
+    return bool(find_protecting_pattern(path, patterns))
