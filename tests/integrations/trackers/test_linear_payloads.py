@@ -1,4 +1,4 @@
-"""What each published payload of Linear's webhooks comes to."""
+"""The events of each published payload of Linear's webhooks."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def payloads(shared_folder: Path) -> Path:
     return shared_folder / "linear" / "payloads"
 
 
-def test_every_published_payload_has_an_expectation(payloads: Path) -> None:
+def test_linear_payloads_are_all_covered(payloads: Path) -> None:
     assert {path.name for path in payloads.glob("*.json")} - NO_PAYLOADS == EXPECTED.keys()
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_published_payload_is_translated_or_ignored(payloads: Path, name: str) -> None:
+def test_linear_payload_is_translated_or_ignored(payloads: Path, name: str) -> None:
     body = (payloads / name).read_bytes()
     delivery = verify(body, now=json.loads(body)["webhookTimestamp"] / 1000)
     assert not delivery.stale
@@ -79,5 +79,5 @@ def test_a_published_payload_is_translated_or_ignored(payloads: Path, name: str)
         ),
     ],
 )
-def test_the_content_key_says_what_happened_to_what(payloads: Path, name: str, key: str) -> None:
+def test_linear_payload_content_key_names_object_and_change(payloads: Path, name: str, key: str) -> None:
     assert verify((payloads / name).read_bytes()).content_key == key
