@@ -1,4 +1,4 @@
-"""What GitHub publishes on npm: example webhooks and the REST description. Fetched once a machine, never committed."""
+"""Example webhooks and the REST description that GitHub publishes on npm. Fetched once per machine, never committed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CACHE = Path(tempfile.gettempdir()) / f"loopline-npm-{os.getuid()}"
 
 
 def published(package: str, version: str, member: str) -> Path:
-    """One file of an npm package. Skips when it cannot be had, and fails instead when CI is set.
+    """One file of an npm package. Skips the test when it is unavailable, or fails it when CI is set.
 
     `npm pack` and not `npm install`, which would unpack 385 MB for one file of the REST description."""
     target = _CACHE / f"{package.replace('/', '-').lstrip('@')}-{version}" / member
@@ -31,11 +31,11 @@ def published(package: str, version: str, member: str) -> Path:
 def _fetch(package: str, member: str, target: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        _go_without(f"npm is not installed, so {package} cannot be fetched")
+        _skip_or_fail(f"npm is not installed, so {package} cannot be fetched")
     with tempfile.TemporaryDirectory() as folder:
         packed = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True)
         if packed.returncode:
-            _go_without(f"npm cannot fetch {package}: {packed.stderr.strip()[-300:]}")
+            _skip_or_fail(f"npm cannot fetch {package}: {packed.stderr.strip()[-300:]}")
         with tarfile.open(Path(folder) / packed.stdout.strip().splitlines()[-1]) as archive:
             content = archive.extractfile(f"package/{member}")
             assert content is not None
@@ -45,5 +45,5 @@ def _fetch(package: str, member: str, target: Path) -> None:
             part.replace(target)
 
 
-def _go_without(reason: str) -> None:
+def _skip_or_fail(reason: str) -> None:
     (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
