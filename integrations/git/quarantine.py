@@ -15,16 +15,9 @@ from io import BytesIO
 from pathlib import Path
 
 from integrations.errors import Rejected
+from integrations.git import tree_policy
 from integrations.git.repository import HostRepository
-from integrations.git.tree_policy import (
-    GITLINK,
-    LINK,
-    TreeEntry,
-    TreeLimits,
-    find_violations,
-    format_violations,
-    parse_raw_diff,
-)
+from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
 
 SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINK = 4096
@@ -75,8 +68,8 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
         raise Rejected(f"the change is refused: objects of {tip} are missing ({error})") from error
     if not repository.succeeds("merge-base", "--is-ancestor", base, tip):
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
-    if found := find_violations(_read_entries(repository, base, tip), limits):
-        raise Rejected(format_violations(found))
+    if found := tree_policy.find_violations(_read_entries(repository, base, tip), limits):
+        raise Rejected(tree_policy.format_violations(found))
 
 
 def _read_type(repository: HostRepository, sha: str) -> str:
@@ -85,7 +78,7 @@ def _read_type(repository: HostRepository, sha: str) -> str:
 
 def _read_entries(repository: HostRepository, base: str, tip: str) -> list[TreeEntry]:
     raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, tip)
-    entries = parse_raw_diff(raw)
+    entries = tree_policy.parse_raw_diff(raw)
     sizes = read_sizes(repository, [entry.sha for entry in entries if entry.mode and entry.mode != GITLINK])
     entries = [replace(entry, size=sizes.get(entry.sha, 0)) for entry in entries]
     links = [entry.sha for entry in entries if entry.mode == LINK and entry.size <= _MAX_LINK]

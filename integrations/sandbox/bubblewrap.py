@@ -20,18 +20,11 @@ from pathlib import Path
 
 from integrations.errors import Rejected
 from integrations.git.workspace import Workspace
+from integrations.sandbox import limits as exit_codes
 from integrations.sandbox import profile, seccomp
 from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Check, Child
-from integrations.sandbox.limits import (
-    DEFAULT_LIMITS,
-    OVER_LIMIT,
-    STOPPED,
-    TIMED_OUT,
-    CommandResult,
-    Limits,
-    SandboxUnavailable,
-)
+from integrations.sandbox.limits import DEFAULT_LIMITS, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
 from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
 
@@ -220,8 +213,9 @@ def _make_result(
     exit_code: int, reason: str, output: Output, errors: Output, seconds: float, separate: bool
 ) -> CommandResult:
     """`reason` is why the sandbox ended the command: 'timeout', 'stopped', a sentence about a limit, or empty."""
-    code = {"": exit_code, "timeout": TIMED_OUT, "stopped": STOPPED}.get(reason, OVER_LIMIT)
-    note = reason if code == OVER_LIMIT and reason else ""
+    codes = {"": exit_code, "timeout": exit_codes.TIMED_OUT, "stopped": exit_codes.STOPPED}
+    code = codes.get(reason, exit_codes.OVER_LIMIT)
+    note = reason if code == exit_codes.OVER_LIMIT and reason else ""
     text = output.read()
     return CommandResult(
         exit_code=code,

@@ -56,58 +56,54 @@ MACHINES = {
 }
 
 
-def _encode(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
+def _pack(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
     return struct.pack("<HBBI", code, yes, no, value)
 
 
 def _load_argument(index: int) -> bytes:
-    return _encode(_LOAD, 16 + 8 * index)
+    return _pack(_LOAD, 16 + 8 * index)
 
 
 def _return_errno(errno: int) -> bytes:
-    return _encode(_RETURN, ERRNO | errno)
+    return _pack(_RETURN, ERRNO | errno)
 
 
 def _match_call(number: int, rule: bytes) -> bytes:
     """Run `rule`, which must end in a return, when the accumulator holds `number`."""
-    return _encode(_EQUAL, number, 0, len(rule) // 8) + rule
+    return _pack(_EQUAL, number, 0, len(rule) // 8) + rule
 
 
 def _refuse_values(argument: int, values: tuple[int, ...]) -> bytes:
-    refusals = b"".join(_encode(_EQUAL, value, 0, 1) + _return_errno(EPERM) for value in values)
-    return _load_argument(argument) + refusals + _encode(_RETURN, ALLOW)
+    refusals = b"".join(_pack(_EQUAL, value, 0, 1) + _return_errno(EPERM) for value in values)
+    return _load_argument(argument) + refusals + _pack(_RETURN, ALLOW)
 
 
 def _allow_values(argument: int, values: tuple[int, ...]) -> bytes:
-    allowances = b"".join(_encode(_EQUAL, value, 0, 1) + _encode(_RETURN, ALLOW) for value in values)
+    allowances = b"".join(_pack(_EQUAL, value, 0, 1) + _pack(_RETURN, ALLOW) for value in values)
     return _load_argument(argument) + allowances
 
 
 def _build_socket_rule() -> bytes:
-    route = _load_argument(2) + _encode(_EQUAL, 0, 0, 1) + _encode(_RETURN, ALLOW)
-    return (
-        _allow_values(0, SOCKET_FAMILIES) + _encode(_EQUAL, NETLINK, 0, len(route) // 8) + route + _return_errno(EPERM)
-    )
+    route = _load_argument(2) + _pack(_EQUAL, 0, 0, 1) + _pack(_RETURN, ALLOW)
+    netlink = _pack(_EQUAL, NETLINK, 0, len(route) // 8) + route
+    return _allow_values(0, SOCKET_FAMILIES) + netlink + _return_errno(EPERM)
 
 
 def build_program(machine: Machine) -> bytes:
     """The filter for `machine`: an array of struct sock_filter, the input of `bwrap --seccomp`."""
-    lines = (
-        _encode(_LOAD, _ARCH) + _encode(_EQUAL, machine.arch, 1, 0) + _encode(_RETURN, KILL) + _encode(_LOAD, _NUMBER)
-    )
+    lines = _pack(_LOAD, _ARCH) + _pack(_EQUAL, machine.arch, 1, 0) + _pack(_RETURN, KILL)
+    lines += _pack(_LOAD, _NUMBER)
     if machine.foreign_from:
-        lines += _encode(_AT_LEAST, machine.foreign_from, 0, 1) + _encode(_RETURN, KILL)
+        lines += _pack(_AT_LEAST, machine.foreign_from, 0, 1) + _pack(_RETURN, KILL)
     for number in machine.refused:
         lines += _match_call(number, _return_errno(EPERM))
     lines += _match_call(machine.clone3, _return_errno(ENOSYS))
-    lines += _match_call(
-        machine.clone,
-        _load_argument(0) + _encode(_ANY_BIT, NEW_NAMESPACE, 0, 1) + _return_errno(EPERM) + _encode(_RETURN, ALLOW),
-    )
+    namespaces = _load_argument(0) + _pack(_ANY_BIT, NEW_NAMESPACE, 0, 1) + _return_errno(EPERM)
+    lines += _match_call(machine.clone, namespaces + _pack(_RETURN, ALLOW))
     lines += _match_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
     lines += _match_call(machine.socket, _build_socket_rule())
     lines += _match_call(machine.personality, _allow_values(0, PERSONALITIES) + _return_errno(EPERM))
-    return lines + _encode(_RETURN, ALLOW)
+    return lines + _pack(_RETURN, ALLOW)
 
 
 def build_host_program() -> bytes | None:
