@@ -108,7 +108,7 @@ def test_a_closed_pull_request_leaves_nothing_and_a_retry_begins_on_another_bran
     assert ended(board).stage is Stage.STOPPED
     assert not board.world.run_folder(BUG).exists()
     assert board.world.code_host.branch_head("acme/tally", known.branch) is None
-    assert any("branch and the worktree are gone" in body for body in said(board, BUG))
+    assert any("branch and worktree were deleted" in body for body in said(board, BUG))
     story.say(board, BUG, "/retry")
     again = ended(board)
     assert (again.stage, again.branch, again.number) == (Stage.MAKING, f"{known.branch}-2", 0)

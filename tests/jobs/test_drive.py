@@ -124,7 +124,7 @@ def test_a_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
 
     assert loop.stage is Stage.ASKING
     assert board.ana.board()[VAGUE]["column"] == "Needs Human"
-    assert any("finish line" in body for body in said(board, VAGUE))
+    assert any("acceptance criteria before" in body for body in said(board, VAGUE))
     assert board.world.runs.unfinished() == []
 
 

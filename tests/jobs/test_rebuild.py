@@ -219,7 +219,7 @@ def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> N
     loop = restarted(board, VAGUE)
 
     assert (loop.stage, len(loop.answers)) == (Stage.SCOUTING, 1)
-    assert len([body for body in said(board, VAGUE) if "finish line before" in body]) == 1
+    assert len([body for body in said(board, VAGUE) if "acceptance criteria before" in body]) == 1
 
 
 def test_a_ticket_that_was_dragged_away_meanwhile_is_not_taken_up(board: Board) -> None:

@@ -47,4 +47,4 @@ def test_a_limit_of_zero_lets_nothing_start(making: Loop, policy: ServicePolicy)
 
     loop = decide(making, finished(making, outcome="failed", usage=Usage()), broke).loop
 
-    assert (loop.stage, "nothing may be spent" in loop.reason) == (Stage.NEEDS_HUMAN, True)
+    assert (loop.stage, "no run can start" in loop.reason) == (Stage.NEEDS_HUMAN, True)

@@ -90,7 +90,7 @@ def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_p
     asked = decide(checking, finished(checking, verdict=passing()), policy).loop
 
     assert (told.stage, judging.stage, checking.stage) == (Stage.MAKING, Stage.JUDGING, Stage.CHECKING)
-    assert "a person will be asked" in told.tried[-1]
+    assert "a person will decide" in told.tried[-1]
     assert asked.escalation
     assert asked.escalation.kind == "tamper"
 
