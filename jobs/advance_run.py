@@ -16,7 +16,7 @@ from integrations.agents.transcript import stated
 from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
-from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.sandbox.leftovers import kill_sandboxes
 from jobs.effects.world import World, current
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
@@ -67,7 +67,7 @@ def advance_run(run_id: str) -> None:
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, world.stopping.is_set)
     run = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
-    end_sandboxes_of(run.folder)
+    kill_sandboxes(run.folder)
     run.conversation.tell()  # what a slice that died had taken and not told
     run.conversation.ledger.balance()
     try:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from integrations.git.tree_policy import protecting
+from integrations.git.tree_policy import find_protecting_pattern
 from integrations.results import TamperKind
 from jobs.loop.state import Contract, Criterion
 
@@ -62,12 +62,12 @@ def shadows_tool(path: str) -> bool:
 
 def configuration_kind(path: str) -> TamperKind | None:
     """Return which kind of check a file of this name configures, or None."""
-    return next((kind for kind, patterns in _CONFIGURATION.items() if protecting(path, patterns)), None)
+    return next((kind for kind, patterns in _CONFIGURATION.items() if find_protecting_pattern(path, patterns)), None)
 
 
 def is_snapshot(path: str) -> bool:
     """Whether the file is a snapshot that a test runner wrote."""
-    return bool(protecting(path, _SNAPSHOTS))
+    return bool(find_protecting_pattern(path, _SNAPSHOTS))
 
 
 def is_document(path: str) -> bool:
@@ -115,7 +115,7 @@ def is_check_script(path: str, contract: Contract) -> bool:
 
 def _runs_file(path: str, criterion: Criterion) -> bool:
     tools = [p for program in find_programs(criterion.command) for p in _TOOLS.get(program, ())]
-    if protecting(path, tools):
+    if find_protecting_pattern(path, tools):
         return True
     if path not in find_paths(criterion.command):
         return False
@@ -139,4 +139,4 @@ def _split_pipeline(command: str) -> list[str]:
 
 def is_test(path: str, patterns: Sequence[str]) -> bool:
     """Whether the path matches the policy's patterns for tests."""
-    return bool(protecting(path, patterns))
+    return bool(find_protecting_pattern(path, patterns))
