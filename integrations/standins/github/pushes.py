@@ -1,5 +1,6 @@
-"""What follows from a ref that moved, whoever moved it: webhooks, and pull requests that get a new head, close or count
-as merged. Called by `smart_http` after a push and by the routes that move refs. The caller holds the hub's lock.
+"""The consequences of moved refs: webhooks, and pull requests that get a new head, close or count as merged.
+
+Called by `smart_http` after a push and by the routes. The caller holds the hub's lock.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BRANCHES = "refs/heads/"
 
 @dataclass(frozen=True)
 class Update:
-    """A ref that moved; 40 zeros where it was not, or is not any more."""
+    """A moved ref; 40 zeros where it did not exist before, or does not exist now."""
 
     ref: str
     old: str
@@ -36,7 +37,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Where it happened and who did it; `causes` as in `Webhooks.emit`."""
+    """The repository and the actor of a change; `causes` as in `Webhooks.emit`."""
 
     view: View
     repository: Repository
@@ -44,24 +45,24 @@ class Aftermath:
     causes: Sequence[str] = ()
 
     def of(self, updates: Sequence[Update]) -> None:
-        """Tell everyone, then bring the pull requests up to date."""
+        """Send the webhooks, then update the pull requests."""
         for update in updates:
-            self.emit("push", None, **self._push(update))
+            self.emit("push", **self._push(update))
             if update.branch:
                 self._pulls_from(update)
                 self._pulls_into(update.branch)
 
-    def emit(self, event: str, action: str | None, **parts: Any) -> None:
-        """A webhook about this repository."""
+    def emit(self, event: str, action: str | None = None, **parts: Any) -> None:
+        """Send a webhook about this repository."""
         Webhooks(self.view.hub).emit(self.view, self.repository, self.sender, event, action, parts, self.causes)
 
     def emit_pull(self, action: str, pull: Pull, **parts: Any) -> None:
-        """A webhook about a pull request."""
+        """Send a webhook about a pull request."""
         shape = pull_request(self.view, self.repository, pull, computed=False)
         self.emit("pull_request", action, number=pull.number, pull_request=shape, **parts)
 
     def close(self, pull: Pull, merged_by: str = "", merge_commit_sha: str | None = None) -> None:
-        """Close a pull request, merged or not, and tell everyone."""
+        """Close a pull request, merged or not, and send the webhook."""
         pull.state, pull.closed_at, pull.updated_at = "closed", now(), now()
         if merged_by:
             pull.merged_at, pull.merged_by, pull.merge_commit_sha = pull.closed_at, merged_by, merge_commit_sha
@@ -83,7 +84,7 @@ class Aftermath:
             self.emit_pull("synchronize", pull, before=update.old, after=update.new)
 
     def _pulls_into(self, base: str) -> None:
-        """A head that the base branch has got by other ways counts as merged."""
+        """A head that the base branch contains counts as merged."""
         head = self.repository.git.head(base)
         for pull in self._open_pulls(base=base):
             if head and self.repository.git.is_ancestor(pull.head_sha, head):

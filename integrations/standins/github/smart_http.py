@@ -1,7 +1,7 @@
 """Git over HTTP: `git http-backend` on the bare repositories, behind the same credentials as the API.
 
-Registered by `server`. Request bodies go to a file, answers of a fetch stream; a push is answered when what follows
-from it has been done, so that whoever pushed reads the new state.
+Registered by `server`. Request bodies go to a file, answers of a fetch are streamed; a push is answered after its
+consequences are applied, so the client reads the new state.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from typing import IO
 
 from flask import Blueprint, Response, request
 
-from integrations.standins.github import smart_hooks
-from integrations.standins.github.auth import NOBODY, Actor
-from integrations.standins.github.bare import ENVIRONMENT, GIT
+from integrations.standins.github.auth import ANONYMOUS, Actor
+from integrations.standins.github.bare import ENVIRONMENT, GIT, REPORT
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.pushes import Aftermath, Update
-from integrations.standins.github.rest import DONE, NOT_DONE, base_url, misbehave
+from integrations.standins.github.rest import AFTER, BEFORE, base_url
 from integrations.standins.github.seed import ROLES
 from integrations.standins.github.shapes.view import View
+from integrations.standins.wire import drop_connection
 
 PUSH = "git-receive-pack"
 FETCH = "git-upload-pack"
 CHUNK = 1 << 16
-IN_MEMORY = 1 << 20
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request of a git client. `name` is what a fault may be asked by, and what the log says."""
+    """One request of a git client. `name` is its operation in faults and in the log."""
 
     hub: Hub
     repository: Repository
@@ -48,7 +47,7 @@ class Exchange:
 
 
 def blueprint(hub: Hub) -> Blueprint:
-    """The three addresses of the smart protocol."""
+    """The routes of the smart protocol."""
     git = Blueprint("git", __name__)
 
     @git.get("/<owner>/<repo>.git/info/refs")
@@ -68,37 +67,37 @@ def _answer(hub: Hub, name: str, service: str, path: str) -> Response:
             raise Problem(403, "Please upgrade your git client.")
         actor = _actor(hub)
         exchange = Exchange(hub, _repository(hub, actor, name, service), actor, service, path)
-        if hub.faults.take([exchange.name], NOT_DONE):
+        if hub.faults.take([exchange.name], BEFORE):
             raise Problem(502, "Server Error")
     except Problem as problem:
         return Response(f"{problem}\n", problem.status, problem.headers, content_type="text/plain; charset=utf-8")
-    fault = hub.faults.take([exchange.name], DONE)
     response = _push(exchange) if path == PUSH else _fetch(exchange)
-    misbehave(fault)
+    if hub.faults.take([exchange.name], AFTER):
+        drop_connection(request.environ)
     return response
 
 
 def _actor(hub: Hub) -> Actor:
-    """Any user name does; the password is the token."""
+    """The password is the token; the user name is ignored."""
     basic = request.authorization
     if basic is None:
-        return NOBODY
+        return ANONYMOUS
     try:
         return hub.gate.from_token(basic.password or basic.username or "")
     except Problem:
-        raise _who_are_you("Invalid username or token.") from None
+        raise _unauthenticated("Invalid username or token.") from None
 
 
-def _who_are_you(message: str) -> Problem:
+def _unauthenticated(message: str) -> Problem:
     return Problem(401, message, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
 
 
 def _repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
-    """The repository, if the actor may do this there. Raises `Problem` in GitHub's words."""
+    """The repository, if the actor has permission. Raises `Problem` with GitHub's message."""
     known = hub.find(name)
     role = actor.role(known.name, known.private) if known else "none"
-    if actor is NOBODY and (role == "none" or service == PUSH):
-        raise _who_are_you("Authentication required.")
+    if actor is ANONYMOUS and (role == "none" or service == PUSH):
+        raise _unauthenticated("Authentication required.")
     if known is None or role == "none":
         raise Problem(404, "Repository not found.")
     level = "write" if service == PUSH else "read"
@@ -111,7 +110,7 @@ def _fetch(exchange: Exchange) -> Response:
     with _body() as body:
         backend = _backend(exchange, body, subprocess.PIPE, {})
     output = backend.stdout
-    assert output is not None  # it was asked for as a pipe
+    assert output is not None  # because of PIPE
     status, headers = _read_head(output)
 
     def chunks() -> Iterator[bytes]:
@@ -132,11 +131,8 @@ def _push(exchange: Exchange) -> Response:
     with tempfile.TemporaryDirectory(dir=exchange.hub.home) as folder, tempfile.TemporaryFile() as output:
         report = Path(folder) / "report"
         report.touch()
-        env = {smart_hooks.REPORT: str(report)}
-        if not exchange.actor.may("workflows:write"):
-            env[smart_hooks.GUARD] = "1"
         with _body() as body:
-            _backend(exchange, body, output, env).wait()
+            _backend(exchange, body, output, {REPORT: str(report)}).wait()
         output.seek(0)
         status, headers = _read_head(output)
         answer = output.read()
@@ -160,7 +156,7 @@ def _read_report(report: Path) -> list[Update]:
 
 
 def _body() -> IO[bytes]:
-    """The request's body as a file, since git reads it to the end before it writes. The caller closes it."""
+    """The request's body as a file, because git reads it to the end before it writes. The caller closes it."""
     body = tempfile.TemporaryFile()  # noqa: SIM115
     shutil.copyfileobj(request.stream, body, CHUNK)
     body.seek(0)

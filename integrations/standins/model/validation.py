@@ -1,7 +1,7 @@
-"""What Anthropic's API refuses, in its words as far as they are known. Pure; called by `server` before anything else.
+"""Validates requests as Anthropic's API does, with its messages as far as they are known. Pure; called by `server`.
 
-Stricter than the API in one place: messages of one role in a row are refused instead of merged, so that a runner which
-forgets to merge is caught here.
+Stricter than the API in one place: consecutive messages of one role are refused instead of merged, so that a runner
+that does not merge them is detected.
 """
 
 from __future__ import annotations
@@ -44,20 +44,21 @@ _EDITS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 class Refused(Exception):
-    """The request is not valid; the text is the message for the caller."""
+    """The request is invalid; the text is the message for the caller."""
 
 
-def check(body: Any, counting: bool = False, betas: Collection[str] = ()) -> None:
-    """Raise `Refused` for what the API answers with 400. `counting`: the body of count_tokens, without max_tokens.
-    `betas` are those that the request's header names."""
+def check(body: Any, betas: Collection[str] = ()) -> None:
+    """Raise `Refused` where the API answers with 400. `betas` are those of the request's header.
+
+    Only streams are offered."""
     if not isinstance(body, dict):
         raise Refused("request body: Input should be an object")
     for key in sorted(body.keys() - _KEYS):
         raise Refused(f"{key}: Extra inputs are not permitted")
-    for key in ("model", "messages") if counting else ("model", "max_tokens", "messages"):
+    for key in ("model", "max_tokens", "messages"):
         if key not in body:
             raise Refused(f"{key}: Field required")
-    _check_values(body, counting)
+    _check_values(body)
     _check_tools(body.get("tools", []))
     _check_messages(body["messages"])
     _check_breakpoints(body)
@@ -94,10 +95,12 @@ def _check_bound(where: str, bound: Any, kinds: tuple[str, ...]) -> None:
         raise Refused(f"{where}.value: Input should be a valid integer, greater than or equal to 0")
 
 
-def _check_values(body: Mapping[str, Any], counting: bool) -> None:
+def _check_values(body: Mapping[str, Any]) -> None:
     if not isinstance(body["model"], str) or not body["model"]:
         raise Refused("model: Input should be a valid string")
-    if not counting and (type(body["max_tokens"]) is not int or body["max_tokens"] < 1):
+    if body.get("stream") is not True:
+        raise Refused("stream: the stand-in only streams")
+    if type(body["max_tokens"]) is not int or body["max_tokens"] < 1:
         raise Refused("max_tokens: Input should be greater than or equal to 1")
     if not isinstance(body["messages"], list) or not body["messages"]:
         raise Refused("messages: at least one message is required")
@@ -162,7 +165,7 @@ def _check_block(where: str, block: Any) -> None:
 
 
 def _check_results(messages: list[Any]) -> None:
-    """Every tool_use is answered at the start of the next message, and nothing else is."""
+    """Each tool_use needs a result at the start of the next message, and each result a tool_use."""
     open_calls: list[str] = []
     for place, message in enumerate(messages):
         blocks = message["content"] if isinstance(message["content"], list) else []

@@ -15,7 +15,7 @@ from tests.integrations.standins.github.world import Receiver, World
 
 @pytest.fixture(scope="session")
 def described_answers() -> RestAnswers:
-    """GitHub's description of its REST API; a test that asks for it skips, or fails in CI, where it cannot be had."""
+    """GitHub's description of its REST API; every client of these tests checks its answers against it."""
     return RestAnswers(published("@octokit/openapi", "23.0.2", "generated/api.github.com.json"))
 
 
@@ -23,15 +23,6 @@ def described_answers() -> RestAnswers:
 def described_payloads() -> WebhookPayloads:
     """GitHub's description of its webhooks."""
     return WebhookPayloads(published("@octokit/openapi-webhooks", "12.1.0", "generated/api.github.com.json"))
-
-
-@pytest.fixture(scope="session")
-def answers(request: pytest.FixtureRequest) -> RestAnswers | None:
-    """The description where npm is there; every client of these tests checks what it is answered."""
-    if shutil.which("npm") is None:
-        return None
-    found: RestAnswers = request.getfixturevalue("described_answers")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -51,17 +42,11 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def github(tmp_path: Path, keys: tuple[str, Path], receiver: Receiver, answers: RestAnswers | None) -> Iterator[World]:
-    """A served stand-in with an App."""
+def github(
+    tmp_path: Path, keys: tuple[str, Path], receiver: Receiver, described_answers: RestAnswers
+) -> Iterator[World]:
+    """A served stand-in; its App is installed on acme/shop only."""
     shutil.copy(keys[1], tmp_path / "app.pub")
-    world = World(tmp_path, keys[0], answers, receiver)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def github_without_app(tmp_path: Path, receiver: Receiver, answers: RestAnswers | None) -> Iterator[World]:
-    """A served stand-in that only people use; its webhooks are the repositories'."""
-    world = World(tmp_path, "", answers, receiver, apps=False)
+    world = World(tmp_path, keys[0], described_answers, receiver)
     yield world
     world.close()

@@ -36,7 +36,7 @@ def modules() -> Path:
     return folder / "node_modules"
 
 
-def test_octokit_finds_opens_reviews_checks_and_merges(github: World, modules: Path, tmp_path: Path) -> None:
+def test_octokit_opens_reviews_checks_and_merges(github: World, modules: Path, tmp_path: Path) -> None:
     sha = github.push("fix")
     github.heard()
     vectors = [

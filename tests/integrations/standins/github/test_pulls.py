@@ -1,3 +1,5 @@
+"""Pull requests from opening to merge, with comments, reviews, statuses and check runs."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,29 +9,21 @@ import pytest
 from tests.integrations.standins.github.world import SHOP, World
 
 PULL = f"{SHOP}/pulls/1"
+REVIEWS = f"{PULL}/reviews"
+MERGE = f"{PULL}/merge"
+RUNS = f"{SHOP}/check-runs"
+
+# --- opening and changing -------------------------------------------------------------------------------------------
 
 
-def test_a_pull_request_is_opened_and_its_mergeability_comes_later(github: World) -> None:
+def test_pull_request_is_opened_and_its_mergeability_comes_later(github: World) -> None:
     opened = github.pull()
     assert (opened["number"], opened["state"], opened["mergeable"]) == (1, "open", None)
     found = github.person().get(PULL).json()
     assert (found["mergeable"], found["mergeable_state"]) == (True, "clean")
     assert (found["commits"], found["additions"], found["deletions"], found["changed_files"]) == (1, 1, 1, 1)
-
-
-def test_opening_is_told(github: World) -> None:
-    opened = github.pull()
-    told = github.last("pull_request.opened")
-    assert (told["number"], told["sender"]["login"], told["installation"]["id"]) == (1, "bob", 70)
-    assert told["pull_request"]["head"]["sha"] == opened["head"]["sha"]
-
-
-def test_a_second_one_from_the_same_branch_is_refused(github: World) -> None:
-    github.pull()
-    answer = github.person().post(f"{SHOP}/pulls", json={"title": "Again", "head": "acme:fix", "base": "main"})
-    assert answer.status_code == 422
-    error = {"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for acme:fix."}
-    assert (answer.json()["message"], answer.json()["errors"]) == ("Validation Failed", [error])
+    payload = github.last("pull_request.opened")
+    assert (payload["number"], payload["sender"]["login"], payload["installation"]["id"]) == (1, "bob", 70)
 
 
 @pytest.mark.parametrize(
@@ -39,35 +33,14 @@ def test_a_second_one_from_the_same_branch_is_refused(github: World) -> None:
         ({"base": "none"}, "base", None),
         ({"head": "stranger:fix"}, "head", None),
         ({"head": "main"}, None, "No commits between main and main"),
+        ({"head": "acme:fix"}, None, "A pull request already exists for acme:fix."),
     ],
 )
-def test_a_pull_request_that_cannot_be_is_refused(
-    github: World, body: dict[str, str], field: str | None, message: str | None
-) -> None:
-    github.push("fix")
+def test_invalid_pull_request_is_refused(github: World, body: dict[str, str], field: Any, message: Any) -> None:
+    github.pull()
     answer = github.person().post(f"{SHOP}/pulls", json={"title": "T", "head": "fix", "base": "main"} | body)
     error = answer.json()["errors"][0]
     assert (answer.status_code, error.get("field"), error.get("message")) == (422, field, message)
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({"head": "fix", "base": "main"}, '"title" wasn\'t supplied.'),
-        ({"title": "T", "head": "fix", "base": "main", "titel": "T"}, '"titel" is not a permitted key.'),
-        ({"title": 1, "head": "fix", "base": "main"}, "For 'properties/title'"),
-    ],
-)
-def test_a_body_that_github_does_not_describe_is_refused(github: World, body: dict[str, Any], words: str) -> None:
-    answer = github.person().post(f"{SHOP}/pulls", json=body)
-    assert answer.status_code == 422
-    assert words in answer.json()["message"]
-
-
-def test_a_reader_cannot_open_one(github: World) -> None:
-    github.push("fix")
-    answer = github.person("eve").post(f"{SHOP}/pulls", json={"title": "T", "head": "fix", "base": "main"})
-    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -76,121 +49,234 @@ def test_a_reader_cannot_open_one(github: World) -> None:
         ("", [2]),
         ("?state=all", [2, 1]),
         ("?state=closed", [1]),
+        ("?state=all&direction=asc", [1, 2]),
         ("?state=all&head=acme:fix", [1]),
         ("?state=all&head=other:fix", []),
-        ("?state=all&head=fix", [2, 1]),  # without an owner GitHub does not look at it
-        ("?state=all&base=main&direction=asc", [1, 2]),
-        ("?state=all&base=other", []),
+        ("?state=all&head=fix", [2, 1]),  # without an owner GitHub ignores it
     ],
 )
-def test_a_list_is_filtered(github: World, query: str, numbers: list[int]) -> None:
+def test_list_is_filtered(github: World, query: str, numbers: list[int]) -> None:
     github.pull("fix")
     github.pull("second")
     github.person().patch(PULL, json={"state": "closed"})
     assert [one["number"] for one in github.person().get(f"{SHOP}/pulls{query}").json()] == numbers
 
 
-def test_an_edit_tells_what_was_before(github: World) -> None:
+def test_edit_announces_the_old_values_and_nothing_without_a_change(github: World) -> None:
     github.pull()
+    github.person().patch(PULL, json={"title": "Fix add"})
+    assert "pull_request.edited" not in github.heard()
     edited = github.person().patch(PULL, json={"title": "New", "body": "Better"}).json()
     assert (edited["title"], edited["body"]) == ("New", "Better")
     assert github.last("pull_request.edited")["changes"] == {"title": {"from": "Fix add"}, "body": {"from": "Why"}}
 
 
-def test_an_edit_that_changes_nothing_is_not_told(github: World) -> None:
-    github.pull()
-    github.person().patch(PULL, json={"title": "Fix add"})
-    assert "pull_request.edited" not in github.heard()
-
-
-def test_a_stranger_to_the_pull_request_cannot_edit_it(github: World) -> None:
-    github.pull()
-    assert github.person("eve").patch(PULL, json={"title": "Mine"}).status_code == 403
-
-
-def test_a_closed_one_is_reopened(github: World) -> None:
+def test_pull_request_is_closed_and_reopened(github: World) -> None:
     github.pull()
     assert github.person().patch(PULL, json={"state": "closed"}).json()["state"] == "closed"
-    told = github.last("pull_request.closed")["pull_request"]
-    assert (told["merged"], told["closed_at"] is None) == (False, False)
+    assert github.last("pull_request.closed")["pull_request"]["merged"] is False
     assert github.person().patch(PULL, json={"state": "open"}).json()["closed_at"] is None
     assert github.heard()[-1] == "pull_request.reopened"
 
 
-def test_one_whose_branch_is_gone_closes_and_stays_closed(github: World) -> None:
+def test_pull_request_without_its_branch_stays_closed(github: World) -> None:
     github.pull()
-    github.person().delete(f"{SHOP}/git/refs/heads/fix")
+    assert github.person("bob").delete(f"{SHOP}/git/refs/heads/fix").status_code == 204
     assert github.person().get(PULL).json()["state"] == "closed"
     answer = github.person().patch(PULL, json={"state": "open"})
-    words = "state cannot be changed. The fix branch has been deleted."
-    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, words)
+    message = "state cannot be changed. The fix branch has been deleted."
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, message)
+    for ref in ("fix", "main"):
+        assert github.person().delete(f"{SHOP}/git/refs/heads/{ref}").status_code == 422
 
 
-def test_a_push_moves_the_head(github: World) -> None:
+def test_push_moves_the_head_and_finds_conflicts(github: World) -> None:
     before = github.pull()["head"]["sha"]
     after = github.push("fix", "def add(a, b):\n    return b + a\n")
     assert github.person().get(PULL).json()["head"]["sha"] == after
-    told = github.last("pull_request.synchronize")
-    assert (told["before"], told["after"]) == (before, after)
+    payload = github.last("pull_request.synchronize")
+    assert (payload["before"], payload["after"]) == (before, after)
     assert after in github.git("ls-remote", github.remote(), "refs/pull/1/head").stdout
-
-
-def test_a_conflict_is_found_by_git(github: World) -> None:
-    github.pull()
     github.push("main", "def add(a, b):\n    return sum((a, b))\n")
     found = github.person().get(PULL).json()
     assert (found["mergeable"], found["mergeable_state"]) == (False, "dirty")
+    assert github.person().put(MERGE, json={}).status_code == 405
 
 
-def test_a_head_that_reaches_the_base_by_a_push_counts_as_merged(github: World) -> None:
+# --- comments and reviews -------------------------------------------------------------------------------------------
+
+
+def test_comment_is_listed_and_announced(github: World) -> None:
+    github.pull()
+    for author in (github.person("eve"), github.bot()):
+        author.post(f"{SHOP}/issues/1/comments", json={"body": "Hello ✅"})
+    listed = github.bot().get(f"{SHOP}/issues/1/comments").json()
+    assert [(one["body"], one["user"]["login"], one["user"]["type"]) for one in listed] == [
+        ("Hello ✅", "eve", "User"),
+        ("Hello ✅", "loopline[bot]", "Bot"),
+    ]
+    payload = github.last("issue_comment.created")
+    assert (payload["issue"]["pull_request"]["url"], payload["comment"]) == (f"{github.url}{PULL}", listed[1])
+    assert github.person().post(f"{SHOP}/issues/1/comments", json={"body": " "}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [("APPROVE", "APPROVED"), ("REQUEST_CHANGES", "CHANGES_REQUESTED"), ("COMMENT", "COMMENTED")],
+)
+def test_review_state_is_lower_case_in_the_webhook(github: World, event: str, state: str) -> None:
+    head = github.pull()["head"]["sha"]
+    review = github.person().post(REVIEWS, json={"event": event, "body": "Text"}).json()
+    assert (review["state"], review["commit_id"]) == (state, head)
+    payload = github.last("pull_request_review.submitted")["review"]
+    assert (payload["state"], payload["body"], payload["user"]["login"]) == (state.lower(), "Text", "ada")
+
+
+@pytest.mark.parametrize(
+    ("login", "body", "error"),
+    [
+        ("bob", {"event": "APPROVE"}, "Can not approve your own pull request"),
+        ("bob", {"event": "REQUEST_CHANGES", "body": "No"}, "Can not request changes on your own pull request"),
+        ("ada", {"event": "REQUEST_CHANGES"}, "Review body can not be blank"),
+        ("ada", {"event": "COMMENT", "body": " "}, "Review body can not be blank"),
+        ("ada", {"comments": [{"path": "other.py", "line": 1, "body": "?"}]}, "Path could not be resolved"),
+        ("ada", {"comments": [{"path": "calc.py", "line": 99, "body": "?"}]}, "Line could not be resolved"),
+    ],
+)
+def test_invalid_review_is_refused(github: World, login: str, body: dict[str, Any], error: str) -> None:
+    github.pull(by="bob")
+    answer = github.person(login).post(REVIEWS, json=body)
+    assert (answer.status_code, answer.json()["errors"]) == (422, [error])
+    assert github.person().get(REVIEWS).json() == []
+
+
+def test_comment_on_a_line_has_its_hunk(github: World) -> None:
+    github.pull()
+    line = {"path": "calc.py", "line": 2, "body": "Plus?"}
+    review = github.person().post(REVIEWS, json={"event": "COMMENT", "comments": [line]}).json()
+    [comment] = github.bot().get(f"{PULL}/comments").json()
+    assert (comment["line"], comment["position"], comment["pull_request_review_id"]) == (2, 3, review["id"])
+    assert comment["diff_hunk"] == "@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b"
+    assert github.last("pull_request_review_comment.created")["comment"] == comment
+
+
+def test_pending_review_is_visible_to_its_author_only(github: World) -> None:
+    github.pull()
+    comment = {"path": "calc.py", "line": 2, "body": "?"}
+    review = github.person().post(REVIEWS, json={"body": "Draft", "comments": [comment]}).json()
+    assert (review["state"], "submitted_at" in review) == ("PENDING", False)
+    for login, count in (("ada", 1), ("bob", 0)):
+        assert [len(github.person(login).get(path).json()) for path in (REVIEWS, f"{PULL}/comments")] == [count] * 2
+
+
+# --- statuses and check runs ----------------------------------------------------------------------------------------
+
+
+def test_status_is_listed_newest_first_and_announced(github: World) -> None:
+    sha = github.pull()["head"]["sha"]
+    for context, state in (("ci", "pending"), ("lint", "success"), ("ci", "failure")):
+        github.person("bob").post(f"{SHOP}/statuses/{sha}", json={"state": state, "context": context})
+    listed = github.bot().get(f"{SHOP}/commits/fix/statuses").json()
+    assert [one["state"] for one in listed] == ["failure", "success", "pending"]
+    payload = github.last("status")
+    assert (payload["state"], payload["context"], payload["sha"]) == ("failure", "ci", sha)
+    assert [one["name"] for one in payload["branches"]] == ["fix"]
+    assert github.bot().get(PULL).json()["mergeable_state"] == "unstable"
+
+
+@pytest.mark.parametrize(
+    ("sha", "body"),
+    [
+        ("main", {"state": "fine"}),
+        ("main", {"state": "success", "target_url": "javascript:x"}),
+        ("none", {"state": "error"}),
+    ],
+)
+def test_invalid_status_is_refused(github: World, sha: str, body: dict[str, str]) -> None:
+    assert github.person().post(f"{SHOP}/statuses/{sha}", json=body).status_code == 422
+
+
+def test_check_run_is_completed_and_its_suite_with_the_last_one(github: World) -> None:
+    sha, bot = github.pull()["head"]["sha"], github.bot()
+    first = bot.post(RUNS, json={"name": "one", "head_sha": sha, "external_id": "r1"}).json()
+    assert (first["status"], first["app"]["slug"], first["pull_requests"][0]["number"]) == ("queued", "loopline", 1)
+    bot.post(RUNS, json={"name": "two", "head_sha": sha, "status": "completed", "conclusion": "success"})
+    assert "check_suite.completed" not in github.heard()
+    report = {"conclusion": "failure", "output": {"title": "1 of 2", "summary": "s"}}
+    done = bot.patch(first["url"], json=report).json()
+    assert (done["status"], done["external_id"], done["output"]["title"]) == ("completed", "r1", "1 of 2")
+    suite = github.last("check_suite.completed")["check_suite"]
+    assert (suite["conclusion"], suite["head_sha"], suite["head_branch"]) == ("failure", sha, "fix")
+    assert github.last("check_run.completed")["check_run"]["check_suite"]["id"] == suite["id"]
+    assert bot.patch(first["url"], json={"status": "in_progress"}).json()["conclusion"] is None
+
+
+def test_check_run_is_listed_by_name(github: World) -> None:
+    sha, bot = github.push(), github.bot()
+    for name in ("a", "b", "a"):
+        bot.post(RUNS, json={"name": name, "head_sha": sha})
+    for query, names in (("", "ab"), ("?filter=all", "aba"), ("?check_name=b", "b"), ("?per_page=1", "a")):
+        assert [one["name"] for one in bot.get(f"{SHOP}/commits/{sha}/check-runs{query}").json()["check_runs"]] == [
+            *names
+        ]
+
+
+@pytest.mark.parametrize("wrong", [{"status": "completed"}, {"conclusion": "fine"}, {"details_url": "javascript:x"}])
+def test_invalid_check_run_is_refused(github: World, wrong: dict[str, str]) -> None:
+    sha = github.push()
+    assert github.bot().post(RUNS, json={"name": "loop", "head_sha": sha} | wrong).status_code == 422
+    assert github.bot().get(f"{SHOP}/commits/{sha}/check-runs").json()["total_count"] == 0
+    refused = github.person().post(RUNS, json={"name": "loop", "head_sha": sha})
+    assert (refused.status_code, refused.json()["message"]) == (403, "You must authenticate via a GitHub App.")
+
+
+# --- merging --------------------------------------------------------------------------------------------------------
+
+
+def log(github: World, *arguments: str) -> str:
+    github.git("fetch", "--quiet", github.remote(), "main")
+    return github.git("log", *arguments, "FETCH_HEAD").stdout.strip()
+
+
+def test_merge_is_a_merge_commit_and_announced(github: World) -> None:
+    head = github.pull()["head"]["sha"]
+    merged = github.person().put(MERGE, json={"sha": head}).json()
+    assert log(github, "-1", "--format=%H %an %cn") == f"{merged['sha']} Ada GitHub"
+    assert log(github, "-1", "--format=%P").split()[1] == head
+    assert log(github, "-1", "--format=%B") == "Merge pull request #1 from acme/fix\n\nFix add"
+    found = github.person().get(PULL).json()
+    payload = github.last("pull_request.closed")["pull_request"]
+    for one in (found, payload):
+        assert (one["state"], one["merged"], one["merge_commit_sha"]) == ("closed", True, merged["sha"])
+        assert (one["merged_by"]["login"], one["commits"]) == ("ada", 1)
+    assert (github.last("push")["ref"], github.last("push")["after"]) == ("refs/heads/main", merged["sha"])
+    assert github.person().put(MERGE, json={}).status_code == 405
+
+
+def test_squash_is_one_commit_by_the_author_of_the_change(github: World) -> None:
+    github.pull()
+    github.push("fix", "# done\n")
+    github.person("bob").put(MERGE, json={"merge_method": "squash", "commit_title": "Mine (#1)"})
+    assert log(github, "--format=%an|%s") == "Ada|Mine (#1)\nacme|First commit"
+    assert log(github, "-1", "--format=%b") == "* Change calc.py\n\n* Change calc.py"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"sha": "0" * 40}, 409, "Head branch was modified. Review and try the merge again."),
+        ({"merge_method": "rebase"}, 405, "Rebase merges are not allowed on this repository."),
+        ({"merge_method": "fast"}, 422, "Invalid request."),
+    ],
+)
+def test_merge_that_is_impossible_is_refused(github: World, body: dict[str, str], status: int, message: str) -> None:
+    github.pull()
+    answer = github.person().put(MERGE, json=body)
+    assert (answer.status_code, answer.json()["message"].startswith(message)) == (status, True)
+
+
+def test_head_that_reaches_the_base_by_a_push_counts_as_merged(github: World) -> None:
     github.pull()
     github.git("checkout", "--quiet", "-B", "main", "fix")
     github.git("push", "--quiet", github.remote(), "main")
     assert github.person().get(PULL).json()["merged"]
-
-
-def test_the_files_are_those_of_the_branch_alone(github: World) -> None:
-    github.pull()
-    github.push("main", "other\n", file="other.txt")
-    (file,) = github.person().get(f"{PULL}/files").json()
-    assert (file["filename"], file["status"], file["changes"]) == ("calc.py", "modified", 2)
-    assert file["patch"].splitlines()[-2:] == ["-    return a - b", "+    return a + b"]
-
-
-def test_the_commits_are_listed_oldest_first(github: World) -> None:
-    first = github.pull()["head"]["sha"]
-    second = github.push("fix", "# end\n")
-    assert [one["sha"] for one in github.person().get(f"{PULL}/commits").json()] == [first, second]
-
-
-@pytest.mark.parametrize(
-    ("media", "start"), [("application/vnd.github.diff", "diff --git"), ("application/vnd.github.v3.patch", "From ")]
-)
-def test_the_accept_header_asks_for_text(github: World, media: str, start: str) -> None:
-    github.pull()
-    answer = github.person().get(PULL, headers={"Accept": media})
-    assert answer.text.startswith(start)
-    assert "+    return a + b" in answer.text
-
-
-def test_a_number_that_is_not_there_is_404(github: World) -> None:
-    assert github.person().get(f"{SHOP}/pulls/9").status_code == 404
-
-
-def test_an_edit_that_is_refused_changes_nothing(github: World) -> None:
-    github.pull()
-    answer = github.person().patch(PULL, json={"title": "New", "base": "none"})
-    assert (answer.status_code, github.person().get(PULL).json()["title"]) == (422, "Fix add")
-
-
-def test_the_base_can_be_another_branch(github: World) -> None:
-    github.pull("fix")
-    github.push("release", "v2\n", "version")
-    assert github.person().patch(PULL, json={"base": "release"}).json()["base"]["ref"] == "release"
-    assert github.last("pull_request.edited")["changes"]["base"]["ref"] == {"from": "main"}
-    assert [one["filename"] for one in github.person().get(f"{PULL}/files").json()] == ["calc.py"]
-
-
-def test_names_of_repositories_have_no_case(github: World) -> None:
-    assert github.person().get("/repos/ACME/Shop").json()["full_name"] == "acme/shop"
-    assert github.git("ls-remote", github.remote(repository="Acme/SHOP")).stdout
