@@ -18,7 +18,7 @@ from integrations.standins.github.seed import ROLES, App, Installation, Role, Se
 
 TOKEN_LIFE_S = 3600
 LONGEST_JWT_S = 600
-LEVELS = ("none", "read", "write", "admin")
+LEVELS: tuple[str, ...] = ROLES  # of an App's permissions
 BAD_JWT = "A JSON web token could not be decoded"
 EXPIRED_JWT = (
     "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion"

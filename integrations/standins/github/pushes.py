@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.standins.github.bare import Commit
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.records import Pull
-from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.pulls import pull_request
 from integrations.standins.github.shapes.view import View
 from integrations.standins.github.webhooks import Webhooks
@@ -93,9 +91,6 @@ class Aftermath:
     def _push(self, update: Update) -> dict[str, Any]:
         git, page = self.repository.git, f"{self.view.base}/{self.repository.name}"
         created, deleted = update.old == NO_COMMIT, update.new == NO_COMMIT
-        start = git.head(self.repository.seeded.default_branch) if created else update.old
-        commits = [] if deleted or start is None or not git.sha_of(start) else git.commits(start, update.new)
-        head = None if deleted else git.commit(update.new)
         return {
             "ref": update.ref,
             "before": update.old,
@@ -105,23 +100,7 @@ class Aftermath:
             "forced": not created and not deleted and not git.is_ancestor(update.old, update.new),
             "base_ref": None,
             "compare": f"{page}/compare/{update.old[:12]}...{update.new[:12]}",
-            "commits": [self._commit(one) for one in commits[-2048:]],
-            "head_commit": self._commit(head) if head else None,
-            "pusher": {"name": self.sender, "email": f"{user(self.view, self.sender)['id']}@users.noreply.github.com"},
-        }
-
-    def _commit(self, commit: Commit) -> dict[str, Any]:
-        author, committer = commit.author, commit.committer
-        return {
-            "id": commit.sha,
-            "tree_id": commit.tree,
-            "distinct": True,
-            "message": commit.message,
-            "timestamp": committer.when,
-            "url": f"{self.view.base}/{self.repository.name}/commit/{commit.sha}",
-            "author": {"name": author.name, "email": author.email},
-            "committer": {"name": committer.name, "email": committer.email},
-            "added": [],
-            "removed": [],
-            "modified": [],
+            "commits": [],
+            "head_commit": None,
+            "pusher": {"name": self.sender},
         }

@@ -94,25 +94,13 @@ class Status(Record):
 
 
 @dataclass
-class CheckSuite(Record):
-    """All check runs of one App on one commit."""
-
-    repository: str
-    sha: str
-    app_id: int
-    branch: str | None
-    created_at: str
-
-
-@dataclass
 class CheckRun(Record):
-    """`output` has title, summary and text, each of them a string or None."""
+    """`output` has title and summary."""
 
     repository: str
     sha: str
     name: str
     app_id: int
-    suite_id: int
     status: str
     conclusion: str | None
     external_id: str
@@ -140,5 +128,5 @@ class Delivery(Record):
 
 
 KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckSuite, CheckRun, Delivery)
+    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery)
 }

@@ -121,7 +121,7 @@ def _json(body: Any, status: int, headers: Mapping[str, str]) -> Response:
 
 
 def _page(body: Any) -> tuple[Any, Mapping[str, str]]:
-    """One page of a list, or of the list inside a counted answer, and the Link header to the other pages."""
+    """One page of a list, or of the list inside a counted answer, and the Link header to the next one."""
     if isinstance(body, dict) and "total_count" in body:
         name = next(key for key, value in body.items() if isinstance(value, list))
         cut, headers = _cut(body[name])
@@ -132,16 +132,10 @@ def _page(body: Any) -> tuple[Any, Mapping[str, str]]:
 def _cut(items: list[Any]) -> tuple[list[Any], Mapping[str, str]]:
     size = min(max(request.args.get("per_page", 30, int), 1), 100)
     page = max(request.args.get("page", 1, int), 1)
-    last = max(1, -(-len(items) // size))
-    links: dict[str, int] = {}
-    if page > 1:
-        links |= {"prev": min(page - 1, last), "first": 1}
-    if page < last:
-        links |= {"next": page + 1, "last": last}
-    query = {**request.args.to_dict(), "per_page": size}
-    address = f"{base_url()}{request.path}"
-    link = ", ".join(f'<{address}?{urlencode({**query, "page": at})}>; rel="{rel}"' for rel, at in links.items())
-    return items[(page - 1) * size : page * size], {"Link": link} if link else {}
+    rest = items[(page - 1) * size :]
+    query = urlencode({**request.args.to_dict(), "per_page": size, "page": page + 1})
+    link = {"Link": f'<{base_url()}{request.path}?{query}>; rel="next"'} if len(rest) > size else {}
+    return rest[:size], link
 
 
 def _with_headers(response: Response, hub: Hub, actor: Actor, row: Operation) -> Response:

@@ -23,13 +23,6 @@ def newest_check_runs(store: Store, repository: str, sha: str) -> list[CheckRun]
     return sorted(newest.values(), key=lambda one: -one.id)
 
 
-def suite_conclusion(runs: Sequence[CheckRun]) -> str | None:
-    """The conclusion of a suite, None while one of its runs is not completed."""
-    if not runs or any(run.status != "completed" for run in runs):
-        return None
-    return "failure" if any(run.conclusion == "failure" for run in runs) else "success"
-
-
 def combined_state(store: Store, repository: str, sha: str) -> Combined:
     """Statuses and check runs together, as on the page of a pull request; 'none' without any."""
     states = {one.state for one in newest_statuses(store, repository, sha)}

@@ -16,7 +16,7 @@ from typing import Any
 from integrations.standins.github.hub import Hub, Repository, now
 from integrations.standins.github.records import Delivery
 from integrations.standins.github.seed import App
-from integrations.standins.github.shapes.people import organization, user
+from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
 from integrations.standins.github.shapes.view import View, node_id
 from integrations.standins.wire import WEBHOOK_FAULTS, Answer, deliver, hmac_sha256
@@ -107,7 +107,6 @@ class Webhooks:
             **({"action": action} if action else {}),
             **parts,
             "repository": repository_shape(view, repository),
-            "organization": organization(view, repository.owner),
             "sender": user(view, sender),
         }
         guid = str(uuid.uuid4())

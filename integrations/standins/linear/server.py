@@ -18,8 +18,7 @@ from graphql import DocumentNode
 from integrations.standins import wire
 from integrations.standins.controls import add_controls
 from integrations.standins.linear import errors, page
-from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal, schema
-from integrations.standins.linear.limits import COMPLEXITY_PER_QUERY, complexity
+from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal
 from integrations.standins.linear.seed import seed_rows, tokens, webhook_row
 from integrations.standins.linear.store import SEEDED, Row, Store
 from integrations.standins.linear.workspace import Workspace
@@ -63,21 +62,16 @@ class LinearApp(Flask):
         if not isinstance(content, dict) or not isinstance(content.get("query"), str):
             return {"errors": [errors.refused_document("the body must be a JSON object with a query")]}, 400
         document, allowance = prepare(content["query"]), self._workspace.allowance(viewer)
-        if isinstance(document, list):
-            return *refusal(document), allowance.headers(0)
-        cost = complexity(schema(), document)
-        answer = self._run(viewer, document, content, cost)
-        return *answer, allowance.headers(cost)
+        answer = refusal(document) if isinstance(document, list) else self._run(viewer, document, content)
+        return *answer, allowance.headers()
 
-    def _run(self, viewer: Row, document: DocumentNode, content: Mapping[str, Any], cost: int) -> Answer:
+    def _run(self, viewer: Row, document: DocumentNode, content: Mapping[str, Any]) -> Answer:
         names, allowance, faults = names_of(document), self._workspace.allowance(viewer), self._workspace.faults
         fault = faults.take(names, BEFORE)
         if fault and fault.kind == "500":
             return errors.internal(), 500
-        if fault or not (allowance.requests.take(1) and allowance.points.take(cost)):
-            return errors.rate_limited(allowance.requests.allowed), 400
-        if cost > COMPLEXITY_PER_QUERY:
-            return {"errors": [errors.refused_document(f"Query too complex: {cost} of {COMPLEXITY_PER_QUERY}")]}, 400
+        if fault or not allowance.take():
+            return errors.rate_limited(allowance.allowed), 400
         variables, operation = content.get("variables") or {}, content.get("operationName")
         answer = execute(self._workspace.context(viewer), document, variables, operation)
         if faults.take(names, AFTER):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from flask import request
 
 from integrations.standins.linear.context import Context
-from integrations.standins.linear.limits import COMPLEXITY_PER_HOUR, Allowance, Bucket
+from integrations.standins.linear.limits import Bucket
 from integrations.standins.linear.store import Row, Store
 from integrations.standins.linear.webhooks import Webhooks
 from integrations.standins.wire import Faults
@@ -26,7 +26,7 @@ class Workspace:
         self.faults = Faults()
         self.webhooks = Webhooks(self.faults, retries)
         self._requests_per_hour = requests_per_hour
-        self._allowances: dict[str, Allowance] = {}
+        self._allowances: dict[str, Bucket] = {}
 
     def viewer(self) -> Row | None:
         """The person of the current request: by an API key without a scheme, an OAuth token with `Bearer`, or the
@@ -45,7 +45,6 @@ class Workspace:
         """The context of the current request."""
         return Context(self.store, viewer, request.host_url.rstrip("/"), self.webhooks.announce)
 
-    def allowance(self, viewer: Row) -> Allowance:
-        """The remaining allowance of the person."""
-        fresh = Allowance(Bucket(self._requests_per_hour), Bucket(COMPLEXITY_PER_HOUR))
-        return self._allowances.setdefault(viewer["id"], fresh)
+    def allowance(self, viewer: Row) -> Bucket:
+        """The remaining requests of the person."""
+        return self._allowances.setdefault(viewer["id"], Bucket(self._requests_per_hour))

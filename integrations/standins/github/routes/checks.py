@@ -1,18 +1,18 @@
-"""Commit statuses, and check runs, which only GitHub Apps may write."""
+"""Commit statuses, and check runs, which only GitHub Apps may write. Check runs send no webhooks here."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, check_link, not_found
-from integrations.standins.github.records import CheckRun, CheckSuite, Status
+from integrations.standins.github.records import CheckRun, Status
 from integrations.standins.github.seed import App
-from integrations.standins.github.shapes.checks import check_run, webhook_check_suite
+from integrations.standins.github.shapes.checks import check_run
 from integrations.standins.github.shapes.checks import status as status_shape
 from integrations.standins.github.shapes.repositories import commit
-from integrations.standins.github.verdicts import newest_check_runs, suite_conclusion
+from integrations.standins.github.verdicts import newest_check_runs
 
 COMMIT = "/repos/{owner}/{repo}/commits/{ref}"
 RUNS = "/repos/{owner}/{repo}/check-runs"
@@ -104,16 +104,12 @@ Patch = TypeVar("Patch", bound=RunPatch)
 
 @operation("POST", RUNS, needs="checks:write", role="write")
 def create_run(call: Call) -> Reply:
-    """A check run, in the App's suite on the commit."""
+    """A new check run on a commit."""
     app, repository, wanted = _app(call), call.repository, _read(call, NewRun)
-    sha = _commit_of(repository, wanted.head_sha)
-    suite = _suite(call, repository, app, sha)
-    where = repository.name, sha, wanted.name, app.id, suite.id
+    where = repository.name, _commit_of(repository, wanted.head_sha), wanted.name, app.id
     run = CheckRun(call.hub.store.new_id(), *where, "queued", None, "", None, now(), None)
     _apply(run, wanted)
     call.hub.store.put(run)
-    call.aftermath.emit("check_run", "created", check_run=_webhook_run(call, repository, run, suite))
-    _emit_completion(call, repository, run, suite)
     return Reply(check_run(call.view, repository, run), 201)
 
 
@@ -128,11 +124,8 @@ def change_run(call: Call) -> Reply:
         raise Problem(
             403, f"Invalid app_id `{app.id}` - check run can only be modified by the GitHub App that created it."
         )
-    was = run.status
     _apply(run, wanted)
     call.hub.store.put(run)
-    if was != "completed":
-        _emit_completion(call, repository, run, _suite(call, repository, app, run.sha))
     return Reply(check_run(call.view, repository, run))
 
 
@@ -163,16 +156,6 @@ def _app(call: Call) -> App:
     return call.actor.app
 
 
-def _suite(call: Call, repository: Repository, app: App, sha: str) -> CheckSuite:
-    """The App's suite on the commit, created with its first run."""
-    for suite in call.hub.store.all(CheckSuite, repository=repository.name, sha=sha, app_id=app.id):
-        return suite
-    branch = next((name for name, head in repository.git.branches().items() if head == sha), None)
-    suite = CheckSuite(call.hub.store.new_id(), repository.name, sha, app.id, branch, now())
-    call.hub.store.put(suite)
-    return suite
-
-
 def _apply(run: CheckRun, wanted: RunPatch) -> None:
     """Set the given values. A conclusion completes the run."""
     for field in ("name", "external_id", "details_url"):
@@ -184,18 +167,3 @@ def _apply(run: CheckRun, wanted: RunPatch) -> None:
         run.status, run.conclusion, run.completed_at = "completed", wanted.conclusion, now()
     elif wanted.status is not None:
         run.status, run.conclusion, run.completed_at = wanted.status, None, None
-
-
-def _webhook_run(call: Call, repository: Repository, run: CheckRun, suite: CheckSuite) -> dict[str, Any]:
-    """The run in a webhook, which has its whole suite."""
-    shown = webhook_check_suite(call.view, repository, suite)
-    return {**check_run(call.view, repository, run), "check_suite": shown}
-
-
-def _emit_completion(call: Call, repository: Repository, run: CheckRun, suite: CheckSuite) -> None:
-    if run.status != "completed":
-        return
-    call.aftermath.emit("check_run", "completed", check_run=_webhook_run(call, repository, run, suite))
-    if suite_conclusion(call.hub.store.all(CheckRun, suite_id=suite.id)):
-        shown = webhook_check_suite(call.view, repository, suite)
-        call.aftermath.emit("check_suite", "completed", check_suite=shown)

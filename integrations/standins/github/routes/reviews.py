@@ -69,8 +69,9 @@ def create_review(call: Call) -> Reply:
     review = Review(store.new_id(), *where, call.actor.login, "PENDING", wanted.body, commit)
     store.put(review)
     for comment, (file, line) in zip(wanted.comments, placed, strict=True):
-        text = review.id, call.actor.login, comment.path, comment.body, commit, file.hunk_until(line)
-        store.put(ReviewComment(store.new_id(), *where, *text, comment.line, line.position, now()))
+        text = comment.path, comment.body, commit, file.hunk_until(line), comment.line, line.position
+        columns = (*where, review.id, call.actor.login, *text)
+        store.put(ReviewComment(store.new_id(), *columns, now()))
     if wanted.event:
         _submit(call, repository, pull, review, wanted.event)
     return Reply(review_shape(call.view, pull, review))

@@ -1,15 +1,13 @@
-"""Shapes of commit statuses, check runs and check suites."""
+"""Shapes of commit statuses and check runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.records import CheckRun, CheckSuite, Pull, Status
+from integrations.standins.github.records import CheckRun, Status
 from integrations.standins.github.shapes.people import app, user
-from integrations.standins.github.shapes.pulls import pull_request_minimal
 from integrations.standins.github.shapes.view import View, node_id
-from integrations.standins.github.verdicts import suite_conclusion
 
 
 def status(view: View, one: Status) -> dict[str, Any]:
@@ -48,51 +46,10 @@ def check_run(view: View, repository: Repository, run: CheckRun) -> dict[str, An
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "output": {**texts, "annotations_count": 0, "annotations_url": f"{url}/annotations"},
-        "check_suite": {"id": run.suite_id},
+        "check_suite": None,
         "app": _app_of(view, run.app_id),
-        "pull_requests": _open_pulls(view, repository, run.sha),
+        "pull_requests": [],
     }
-
-
-def webhook_check_suite(view: View, repository: Repository, suite: CheckSuite) -> dict[str, Any]:
-    """`check_suite` in a webhook."""
-    runs = view.hub.store.all(CheckRun, suite_id=suite.id)
-    conclusion = suite_conclusion(runs)
-    url = f"{view.repository_url(repository.name)}/check-suites/{suite.id}"
-    commit = repository.git.commit(suite.sha)
-    people = {"author": commit.author, "committer": commit.committer}
-    return {
-        "id": suite.id,
-        "node_id": node_id("CS", suite.id),
-        "head_branch": suite.branch,
-        "head_sha": suite.sha,
-        "status": "completed" if conclusion else "in_progress",
-        "conclusion": conclusion,
-        "url": url,
-        "before": commit.parents[0] if commit.parents else None,
-        "after": suite.sha,
-        "pull_requests": _open_pulls(view, repository, suite.sha),
-        "app": _app_of(view, suite.app_id),
-        "created_at": suite.created_at,
-        "updated_at": suite.created_at,
-        "rerequestable": True,
-        "runs_rerequestable": True,
-        "latest_check_runs_count": len(runs),
-        "check_runs_url": f"{url}/check-runs",
-        "head_commit": {
-            "id": commit.sha,
-            "tree_id": commit.tree,
-            "message": commit.message,
-            "timestamp": commit.committer.when,
-            **{name: {"name": one.name, "email": one.email} for name, one in people.items()},
-        },
-    }
-
-
-def _open_pulls(view: View, repository: Repository, sha: str) -> list[dict[str, Any]]:
-    """The open pull requests whose head is `sha`."""
-    pulls = view.hub.store.all(Pull, repository=repository.name, state="open", head_sha=sha)
-    return [pull_request_minimal(view, repository, pull) for pull in pulls]
 
 
 def _app_of(view: View, app_id: int) -> dict[str, Any] | None:

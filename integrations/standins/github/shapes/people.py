@@ -8,13 +8,11 @@ from integrations.standins.github.records import Pull
 from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, ROLES, App, Installation, Role
 from integrations.standins.github.shapes.view import View, node_id
 
-# GitHub's `permission` has four values, `role_name` all of them.
-PERMISSION_OF_ROLE = {"maintain": "write", "triage": "read"}
 LEAST_ROLE: dict[str, Role] = {
     "pull": "read",
-    "triage": "triage",
+    "triage": "write",
     "push": "write",
-    "maintain": "maintain",
+    "maintain": "admin",
     "admin": "admin",
 }
 EVENTS = (
@@ -47,22 +45,6 @@ def user(view: View, login: str) -> dict[str, Any]:
     }
 
 
-def organization(view: View, login: str) -> dict[str, Any]:
-    """`organization-simple-webhooks`."""
-    id, url = view.hub.account_id(login), f"{view.base}/orgs/{login}"
-    return {
-        "login": login,
-        "id": id,
-        "node_id": node_id("O", id),
-        "url": url,
-        **{f"{name}_url": f"{url}/{name}" for name in ("repos", "events", "hooks", "issues")},
-        "members_url": f"{url}/members{{/member}}",
-        "public_members_url": f"{url}/public_members{{/member}}",
-        "avatar_url": f"{view.base}/avatars/u/{id}",
-        "description": "",
-    }
-
-
 def permissions_of(role: Role) -> dict[str, bool]:
     """`permissions` of a person with this role."""
     return {name: ROLES.index(role) >= ROLES.index(least) for name, least in LEAST_ROLE.items()}
@@ -71,7 +53,7 @@ def permissions_of(role: Role) -> dict[str, bool]:
 def collaborator_permission(view: View, login: str, role: Role) -> dict[str, Any]:
     """`repository-collaborator-permission`."""
     return {
-        "permission": PERMISSION_OF_ROLE.get(role, role),
+        "permission": role,
         "role_name": role,
         "user": {**user(view, login), "permissions": permissions_of(role), "role_name": role},
     }

@@ -96,18 +96,6 @@ def addresses(view: View, pull: Pull) -> tuple[str, str, str]:
     return f"{url}/pulls/{pull.number}", f"{url}/issues/{pull.number}", page
 
 
-def pull_request_minimal(view: View, one: Repository, pull: Pull) -> dict[str, Any]:
-    """`pull-request-minimal`, as in check runs."""
-    where = {"id": one.id, "url": view.repository_url(one.name), "name": one.name.split("/")[1]}
-    return {
-        "id": pull.id,
-        "number": pull.number,
-        "url": addresses(view, pull)[0],
-        "head": {"ref": pull.branch, "sha": pull.head_sha, "repo": where},
-        "base": {"ref": pull.base, "sha": pull.base_sha, "repo": where},
-    }
-
-
 def issue(view: View, pull: Pull) -> dict[str, Any]:
     """`issue` of a pull request, as in the webhook of a comment."""
     url, address, page = addresses(view, pull)

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.integrations.code_hosts.published import published
 from tests.integrations.standins.github.description import RestAnswers, WebhookPayloads
-from tests.integrations.standins.github.world import Receiver, World
+from tests.integrations.standins.github.world import World
+from tests.integrations.standins.receiver import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +33,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     file = tmp_path_factory.mktemp("keys") / "app.pub"
     file.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), file
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ SHA = "1" * 40
 def test_restart_keeps_everything_and_cuts_an_incomplete_line(github: World) -> None:
     first = github.pull()
     bot = github.bot()
-    token = str(bot.headers["Authorization"]).split()[1]
+    token = bot.token
     bot.post(f"{SHOP}/issues/1/comments", json={"body": "Before"})
     github.person().post(f"{SHOP}/pulls/1/reviews", json={"event": "APPROVE"})
     github.heard()
@@ -48,7 +48,7 @@ def test_log_has_each_accepted_write_and_no_token(github: World) -> None:
     github.pull(by="bob")
     github.person("bob").post(f"{SHOP}/pulls/1/reviews", json={"event": "APPROVE"})
     github.person("eve").put(f"{SHOP}/pulls/1/merge", json={})
-    token = str(github.bot().headers["Authorization"]).split()[1]
+    token = github.bot().token
     push, opened, _ = github.caller().get("/_log").json()
     assert (push["actor"], push["operation"]) == ("ada", "POST /{owner}/{repo}.git/git-receive-pack")
     assert (opened["actor"], opened["operation"]) == ("bob", "POST /repos/{owner}/{repo}/pulls")
@@ -104,7 +104,7 @@ def test_diff_has_the_kind_and_the_lines_of_each_change(tmp_path: Path) -> None:
 
 def run(id: int, conclusion: str | None, name: str = "") -> CheckRun:
     status = "completed" if conclusion else "in_progress"
-    return CheckRun(id, "o/r", SHA, name or str(id), 1, 1, status, conclusion, "", None, None, None)
+    return CheckRun(id, "o/r", SHA, name or str(id), 1, status, conclusion, "", None, None, None)
 
 
 def status(id: int, state: str, context: str = "") -> Status:

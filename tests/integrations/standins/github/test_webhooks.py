@@ -29,14 +29,14 @@ def test_signature_is_the_documented_one(secret: str, body: str, expected: str) 
 def test_delivery_has_githubs_headers(github: World) -> None:
     github.push()
     github.heard()
-    heard = github.receiver.heard[-1]
-    assert heard.headers["X-Hub-Signature-256"] == signature(SECRET, heard.raw)
-    assert heard.headers["X-GitHub-Hook-Installation-Target-Type"] == "integration"
-    assert heard.headers["X-GitHub-Hook-Installation-Target-ID"] == "7"
-    assert heard.headers["X-GitHub-Hook-ID"].isdigit()
-    assert re.fullmatch(r"[0-9a-f-]{36}", heard.headers["X-GitHub-Delivery"])
-    assert heard.headers["User-Agent"].startswith("GitHub-Hookshot/")
-    assert heard.headers["Content-Type"] == "application/json"
+    heard = github.receiver.all[-1]
+    assert heard.headers["x-hub-signature-256"] == signature(SECRET, heard.raw)
+    assert heard.headers["x-github-hook-installation-target-type"] == "integration"
+    assert heard.headers["x-github-hook-installation-target-id"] == "7"
+    assert heard.headers["x-github-hook-id"].isdigit()
+    assert re.fullmatch(r"[0-9a-f-]{36}", heard.headers["x-github-delivery"])
+    assert heard.headers["user-agent"].startswith("GitHub-Hookshot/")
+    assert heard.headers["content-type"] == "application/json"
 
 
 def test_repository_without_an_app_has_its_own_hook(github: World) -> None:
@@ -44,8 +44,8 @@ def test_repository_without_an_app_has_its_own_hook(github: World) -> None:
     sha = ada.get(f"{OPEN}/git/ref/heads/main").json()["object"]["sha"]
     ada.post(f"{OPEN}/statuses/{sha}", json={"state": "success"})
     assert github.heard() == ["status"]
-    heard = github.receiver.heard[-1]
-    assert heard.headers["X-GitHub-Hook-Installation-Target-Type"] == "repository"
+    heard = github.receiver.all[-1]
+    assert heard.headers["x-github-hook-installation-target-type"] == "repository"
     assert "installation" not in heard.body
     [hook] = ada.get(f"{OPEN}/hooks").json()
     assert hook["config"]["url"] == github.receiver.url and SECRET not in str(hook)
@@ -76,8 +76,8 @@ def test_redelivery_has_the_same_guid_and_bytes_and_a_new_id(github: World) -> N
     [failed] = app.get(DELIVERIES).json()
     assert app.post(f"{DELIVERIES}/{failed['id']}/attempts").status_code == 202
     github.heard()
-    first, second = github.receiver.heard
-    assert (first.raw, first.headers["X-GitHub-Delivery"]) == (second.raw, second.headers["X-GitHub-Delivery"])
+    first, second = github.receiver.all
+    assert (first.raw, first.headers["x-github-delivery"]) == (second.raw, second.headers["x-github-delivery"])
     newest = app.get(DELIVERIES).json()[0]
     assert (newest["guid"], newest["redelivery"], newest["status"]) == (failed["guid"], True, "OK")
     assert newest["id"] != failed["id"]
@@ -112,8 +112,8 @@ def test_duplicate_webhook_is_the_same_twice(github: World) -> None:
     github.fault(operation="push", kind="webhook_duplicate")
     github.push()
     assert github.heard() == ["push", "push"]
-    first, second = github.receiver.heard
-    assert (first.raw, first.headers["X-GitHub-Delivery"]) == (second.raw, second.headers["X-GitHub-Delivery"])
+    first, second = github.receiver.all
+    assert (first.raw, first.headers["x-github-delivery"]) == (second.raw, second.headers["x-github-delivery"])
 
 
 def test_delayed_webhook_is_overtaken(github: World) -> None:

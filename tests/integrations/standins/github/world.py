@@ -3,13 +3,9 @@ description."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from integrations.standins.github.server import GitHub, Webhook, create_app, serve
 from integrations.standins.wire import Served
 from tests.integrations.standins.github.description import RestAnswers
+from tests.integrations.standins.receiver import Delivery, Receiver
 
 SHOP = "/repos/acme/shop"
 SECRET = "It's a Secret to Everybody"
@@ -54,7 +51,7 @@ class Caller(requests.Session):
     def __init__(self, world: World, token: str = "") -> None:
         super().__init__()
         self.trust_env = False
-        self._world = world
+        self._world, self.token = world, token
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
 
@@ -69,59 +66,10 @@ class Caller(requests.Session):
         return answer
 
 
-@dataclass
-class Heard:
-    """A received webhook."""
-
-    headers: Mapping[str, str]
-    raw: bytes
-
-    @property
-    def event(self) -> str:
-        return self.headers["X-GitHub-Event"]
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw)
-
-    @property
-    def name(self) -> str:
-        action = self.body.get("action")
-        return f"{self.event}.{action}" if action else self.event
-
-
-class Receiver:
-    """Receives webhooks. `answer` is the status of its answers."""
-
-    def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        self.answer = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.heard.append(Heard(dict(self.headers), body))
-                self.send_response(receiver.answer)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/webhooks/github"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    @property
-    def names(self) -> list[str]:
-        return [one.name for one in self.heard]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+def name_of(delivery: Delivery) -> str:
+    """The event and its action, as 'pull_request.opened'."""
+    event, action = delivery.headers["x-github-event"], delivery.body.get("action")
+    return f"{event}.{action}" if action else event
 
 
 @dataclass
@@ -191,12 +139,12 @@ class World:
     def heard(self) -> list[str]:
         """The names of all webhooks so far, after all are sent."""
         assert self.app.hub.sender.settle()
-        return self.receiver.names
+        return [name_of(one) for one in self.receiver.all]
 
     def last(self, name: str) -> Any:
         """The payload of the last webhook of this name."""
         self.heard()
-        return [one for one in self.receiver.heard if one.name == name][-1].body
+        return [one for one in self.receiver.all if name_of(one) == name][-1].body
 
     def fault(self, **fault: Any) -> None:
         requests.post(f"{self.url}/_faults", json=fault, timeout=10).raise_for_status()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from graphql import GraphQLSchema, build_schema
 from integrations.standins.linear.seed import stable_id
 from integrations.standins.linear.server import LinearApp, Subscription, create_app, serve
 from integrations.standins.wire import Served
+from tests.integrations.standins.receiver import Receiver
 
 STATES = [
     {"name": "Backlog", "type": "backlog", "color": "#bec2c8"},
@@ -113,11 +111,6 @@ class Linear:
     def write(self, operation: str, token: str = "lin_api_ana", **variables: Any) -> Any:
         return self.ask(WRITES[operation], variables, token)[operation]
 
-    def refusal(self, operation: str, **variables: Any) -> tuple[str, str]:
-        """Message and presentable message of a write that Linear refuses."""
-        error = self.error(WRITES[operation], variables)
-        return error["message"], error["extensions"]["userPresentableMessage"]
-
     def move(self, issue: str, **columns: Any) -> None:
         self.write("issueUpdate", id=issue, input=columns)
 
@@ -159,48 +152,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def linear(start: Start) -> Linear:
     return start()
-
-
-@dataclass
-class Receiver:
-    """Takes webhooks; `answers` are the status codes of the next answers, 200 after them."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    came: queue.Queue[tuple[dict[str, str], bytes]] = field(default_factory=queue.Queue)
-
-    def take(self, count: int = 1, timeout: float = 5.0) -> list[tuple[dict[str, str], bytes]]:
-        """The next deliveries: headers by lower-case name, and the bytes."""
-        return [self.came.get(timeout=timeout) for _ in range(count)]
-
-    def bodies(self, count: int = 1) -> list[Any]:
-        return [json.loads(body) for _, body in self.take(count)]
-
-    def comments(self, count: int = 1) -> list[str]:
-        return [body["data"]["body"] for body in self.bodies(count)]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.put(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """No log."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield receiver
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import pytest
 from integrations.standins.linear.seed import seed_rows
 from integrations.standins.linear.server import Subscription
 from integrations.standins.linear.store import Store
-from tests.integrations.standins.linear.conftest import SEED, Linear, Receiver, Start, state_id, user_id
+from tests.integrations.standins.linear.conftest import SEED, WRITES, Linear, Start, state_id, user_id
 
 BOARD = """{ issues { nodes { id identifier title state { name } comments { nodes { id body user { name }
   reactions { emoji } } } attachments { nodes { url metadata } } } } teams { nodes { id states { nodes { id } } } } }"""
 
 
-def test_restart_keeps_everything(start: Start) -> None:
+def test_restart_keeps_everything_but_an_incomplete_line(start: Start, tmp_path: Path) -> None:
     linear = start()
     target = {"commentId": linear.comment(body="ünïcode")}
     for emoji in ("eyes", "+1"):
@@ -26,6 +26,8 @@ def test_restart_keeps_everything(start: Start) -> None:
     linear.move("ENG-1", stateId=state_id("Agent"))
     linear.write("issueDelete", id="ENG-2")
     board, log = linear.ask(BOARD), linear.log()
+    with (tmp_path / "linear" / "writes.jsonl").open("a") as lines:
+        lines.write('{"at": "2026-')
     again = start()
     assert (again.ask(BOARD), again.log()) == (board, log)
 
@@ -39,7 +41,7 @@ def test_same_seed_gives_the_same_ids(tmp_path: Path) -> None:
 def test_log_has_the_actor_and_the_input_of_each_write_and_nothing_else(linear: Linear) -> None:
     comment = linear.comment(token="lin_oauth_loop")
     linear.ask(BOARD)
-    linear.refusal("issueUpdate", id="ENG-99", input={"title": "x"})
+    linear.error(WRITES["issueUpdate"], {"id": "ENG-99", "input": {"title": "x"}})
     [entry] = linear.log()
     assert entry.pop("at") <= linear.app.store.now()
     assert entry == {
@@ -50,18 +52,6 @@ def test_log_has_the_actor_and_the_input_of_each_write_and_nothing_else(linear: 
     }
 
 
-def test_incomplete_last_line_is_dropped(start: Start, tmp_path: Path) -> None:
-    linear = start()
-    linear.comment(body="whole")
-    board = linear.ask(BOARD)
-    with (tmp_path / "linear" / "writes.jsonl").open("a") as log:
-        log.write('{"at": "2026-')
-    again = start()
-    assert again.ask(BOARD) == board
-    again.comment(body="after")
-    assert [entry["input"]["body"] for entry in start().log()] == ["whole", "after"]
-
-
 def test_seed_that_grew_adds_new_rows(start: Start) -> None:
     start().move("ENG-1", title="changed")
     more = {**SEED, "issues": [*SEED["issues"], {"team": "OPS", "title": "More", "state": "Done"}]}
@@ -69,15 +59,9 @@ def test_seed_that_grew_adds_new_rows(start: Start) -> None:
     assert titles == {"changed", "Greet people", "Rotate the keys", "More"}
 
 
-def test_times_are_strictly_increasing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "writes.jsonl")
-    times = [store.now() for _ in range(100)]
-    assert times == sorted(set(times))
-
-
-def test_new_secret_of_a_webhook_replaces_the_old_one(start: Start, receiver: Receiver) -> None:
-    start(webhooks=[Subscription(receiver.url, "old")])
-    linear = start(webhooks=[Subscription(receiver.url, "new")])
+def test_new_secret_of_a_webhook_replaces_the_old_one(start: Start) -> None:
+    start(webhooks=[Subscription("http://127.0.0.1:9/", "old")])
+    linear = start(webhooks=[Subscription("http://127.0.0.1:9/", "new")])
     assert [row["secret"] for row in linear.app.store.rows("Webhook")] == ["new"]
 
 

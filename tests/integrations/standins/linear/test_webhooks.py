@@ -14,7 +14,8 @@ from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchem
 
 from integrations.standins.linear.seed import stable_id
 from integrations.standins.linear.server import Subscription
-from tests.integrations.standins.linear.conftest import SECRET, Linear, Receiver, Start, state_id
+from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
+from tests.integrations.standins.receiver import Delivery, Receiver
 
 SCALARS: dict[str, Any] = {
     "String": str,
@@ -64,7 +65,7 @@ def test_body_fits_linears_types(subscribed: Linear, receiver: Receiver, publish
     subscribed.write("issueAddLabel", id="ENG-1", labelId=stable_id("IssueLabel", "ENG", "bug"))
     WRITES[case](subscribed, subscribed.comment())
     assert subscribed.app.webhooks.settle()
-    body = receiver.bodies(receiver.came.qsize())[-1]
+    body = receiver.all[-1].body
     assert f"{body['type']} {body['action']}" == case
     members = {"DataWebhookPayload": f"{body['type']}WebhookPayload"}
     members["EntityActorWebhookPayload"] = "UserActorWebhookPayload"
@@ -74,7 +75,7 @@ def test_body_fits_linears_types(subscribed: Linear, receiver: Receiver, publish
 
 def test_move_has_the_actor_and_the_old_column(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.move("ENG-1", stateId=state_id("Agent"))
-    [body] = receiver.bodies()
+    body = receiver.take()[0].body
     assert (body["type"], body["action"], body["actor"]["name"]) == ("Issue", "update", "Ana Silva")
     assert (body["data"]["stateId"], body["data"]["state"]["name"]) == (state_id("Agent"), "Agent")
     assert body["updatedFrom"].keys() == {"stateId", "updatedAt"}
@@ -85,14 +86,18 @@ def test_only_an_issue_that_exists_has_a_link(subscribed: Linear, receiver: Rece
     subscribed.comment("ENG-2")
     subscribed.move("ENG-2", title="b")
     subscribed.write("issueDelete", id="ENG-2")
-    assert [body.get("url") for body in receiver.bodies(3)] == [None, f"{subscribed.url}/acme/issue/ENG-2/b", None]
+    assert [body.get("url") for body in (one.body for one in receiver.take(3))] == [
+        None,
+        f"{subscribed.url}/acme/issue/ENG-2/b",
+        None,
+    ]
 
 
 def test_writes_of_the_app_are_sent_and_other_entities_are_not(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.write("issueLabelCreate", input={"name": "n", "teamId": ENG})
     subscribed.write("attachmentCreate", input={"issueId": "ENG-1", "url": "https://example.com/", "title": "t"})
     subscribed.comment(token="lin_oauth_loop")
-    [body] = receiver.bodies()
+    body = receiver.take()[0].body
     assert (body["type"], body["actor"]["name"]) == ("Comment", "Loopline")
     assert body["data"]["userId"] == body["actor"]["id"]
 
@@ -100,36 +105,41 @@ def test_writes_of_the_app_are_sent_and_other_entities_are_not(subscribed: Linea
 # --- deliveries -----------------------------------------------------------------------------------------------------
 
 
-def signature(body: bytes) -> str:
-    return hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+def is_signed(one: Delivery) -> bool:
+    return one.headers["linear-signature"] == hmac.new(SECRET.encode(), one.raw, hashlib.sha256).hexdigest()
+
+
+def comments(receiver: Receiver, count: int = 1) -> list[str]:
+    return [one.body["data"]["body"] for one in receiver.take(count)]
 
 
 def test_delivery_has_linears_headers_and_a_signature_over_its_bytes(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.comment(body="ünïcode → ✓")
-    [(headers, body)] = receiver.take()
-    assert headers["linear-signature"] == signature(body)
+    [delivery] = receiver.take()
+    headers = delivery.headers
+    assert is_signed(delivery)
     assert uuid.UUID(headers["linear-delivery"]).version == 4
     assert (headers["linear-event"], headers["user-agent"]) == ("Comment", "Linear-Webhook")
     assert headers["content-type"] == "application/json; charset=utf-8"
     assert abs(time.time() * 1000 - int(headers["linear-timestamp"])) < 60_000
-    assert f'"webhookTimestamp": {headers["linear-timestamp"]}'.encode() in body
+    assert f'"webhookTimestamp": {headers["linear-timestamp"]}'.encode() in delivery.raw
 
 
 def test_deliveries_come_in_the_order_of_the_writes(subscribed: Linear, receiver: Receiver) -> None:
     wanted = [str(number) for number in range(20)]
     for text in wanted:
         subscribed.comment(body=text)
-    assert receiver.comments(20) == wanted
+    assert comments(receiver, 20) == wanted
 
 
 @pytest.mark.parametrize("code", [500, 404, 204, 201])
 def test_answer_other_than_200_is_retried_under_the_same_id(subscribed: Linear, receiver: Receiver, code: int) -> None:
     receiver.answers = [code]
     subscribed.comment()
-    (first, _), (second, again) = receiver.take(2)
-    assert first["linear-delivery"] == second["linear-delivery"]
-    assert second["linear-signature"] == signature(again)
-    assert first["linear-timestamp"] < second["linear-timestamp"]
+    first, second = receiver.take(2)
+    assert first.headers["linear-delivery"] == second.headers["linear-delivery"]
+    assert is_signed(second)
+    assert first.headers["linear-timestamp"] < second.headers["linear-timestamp"]
 
 
 def test_delivery_is_given_up_after_three_retries(subscribed: Linear, receiver: Receiver) -> None:
@@ -144,7 +154,7 @@ def test_failed_delivery_does_not_delay_the_next(start: Start, receiver: Receive
     receiver.answers = [500]
     linear.comment(body="first")
     linear.comment(body="second")
-    assert receiver.comments(3) == ["first", "second", "first"]
+    assert comments(receiver, 3) == ["first", "second", "first"]
 
 
 def test_unreachable_receiver_never_blocks_a_write(start: Start) -> None:
@@ -159,19 +169,19 @@ def test_dropped_webhook_never_comes(subscribed: Linear, receiver: Receiver) -> 
     subscribed.fault(operation="commentCreate", kind="webhook_drop")
     subscribed.comment(body="lost")
     subscribed.comment(body="sent")
-    assert receiver.comments() == ["sent"]
+    assert comments(receiver) == ["sent"]
 
 
 def test_duplicate_webhook_comes_under_two_ids(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.fault(operation="Comment", kind="webhook_duplicate")
     subscribed.comment()
-    (first, _), (second, _) = receiver.take(2)
-    assert first["linear-delivery"] != second["linear-delivery"]
+    first, second = receiver.take(2)
+    assert first.headers["linear-delivery"] != second.headers["linear-delivery"]
 
 
 def test_delayed_webhook_is_overtaken(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.fault(operation="*", kind="webhook_delay", seconds=0.3)
     subscribed.comment(body="first")
     subscribed.comment(body="second")
-    assert receiver.comments(2) == ["second", "first"]
+    assert comments(receiver, 2) == ["second", "first"]
     assert subscribed.app.webhooks.settle() and receiver.came.empty()

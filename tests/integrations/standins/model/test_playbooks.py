@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from integrations.agents.judgement import SubmittedJudgement, read_judgement
-from integrations.agents.plan import SubmittedPlan, read_plan
-from integrations.agents.proposal import SubmittedProposal, read_proposal
-from integrations.agents.verdict import SubmittedVerdict, read_verdict
 from tests.integrations.standins.model.demo import BUG, FEATURE, VAGUE, Talk, copy_of_demo, maker_brief, run
 
 ROUNDING = "python3 -m unittest tests.test_rounding -q"
 EXPORT = "python3 -m unittest tests.test_export -q"
 SUITE = "python3 -m unittest discover -q"
-CHECKER = "You are the checker. Judge."
 
 
 @pytest.fixture
@@ -103,81 +98,6 @@ def test_interrupted_step_is_repeated(tree: Path) -> None:
     for result in talk.messages[-1]["content"]:
         result["content"] = "Interrupted, outcome unknown; look before you repeat."
     assert [call["input"] for call in talk.turn()] == [call["input"] for call in first]
-
-
-@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail"), (124, "fail")])
-def test_checker_follows_the_evidence(tree: Path, exit_code: int, result: str) -> None:
-    evidence = f"## Evidence\n\n<evidence-1>\n- [c1] exit {exit_code}: `x` (0.1 s): ok\n</evidence-1>\n\n## Diff\n"
-    talk = Talk(tree, maker_brief(BUG, more=evidence), system=CHECKER)
-    talk.to_the_end()
-    [verdict] = talk.calls("submit_verdict")
-    assert [(r["criterion"], r["result"]) for r in verdict["results"]] == [("c1", result)]
-    assert talk.calls("bash")
-
-
-@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail")])
-def test_checker_derives_a_criterion_without_a_command_from_the_others(tree: Path, exit_code: int, result: str) -> None:
-    brief = maker_brief(BUG, more=f"## Evidence\n\n- [c1] exit {exit_code}: ok\n")
-    talk = Talk(tree, brief.replace("- [c1] it", "- [c2] shares add up\n- [c1] it"), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == result
-
-
-def test_checker_is_unsure_without_evidence(tree: Path) -> None:
-    talk = Talk(tree, maker_brief(BUG), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == "unsure"
-
-
-def test_checker_cites_existing_evidence(tree: Path) -> None:
-    evidence = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n+++ b/README.md\n</diff-1>\n"
-    brief = maker_brief(FEATURE, more=evidence).replace("- [c1] it", "- [c2] README.md shows it\n- [c1] it")
-    talk = Talk(tree, brief, system=CHECKER)
-    talk.to_the_end()
-    [verdict] = talk.calls("submit_verdict")
-    sources = [(e["source"], e["name"]) for e in verdict["results"][0]["evidence"]]
-    assert sources == [("file", "README.md"), ("gate", "c1"), ("command", "python3 -m unittest discover -q")]
-    assert isinstance(read_verdict(verdict, ["c1", "c2"]), SubmittedVerdict)
-
-
-def test_checker_accepts_an_empty_change(tree: Path) -> None:
-    more = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n(empty)\n</diff-1>\n"
-    talk = Talk(tree, maker_brief(BUG, more=more), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["no_change_needed"]
-
-
-@pytest.mark.parametrize(("line", "done"), [("exit 0: ok", True), ("exit 1: no", False), ("exit 0: ok; FLAKY", False)])
-def test_judge_answers_in_one_call(tree: Path, line: str, done: bool) -> None:
-    more = f"## Evidence\n\n<evidence-1>\n- [c1] {line}\n\noutput of c1:\n- [c1] exit 9: x\n</evidence-1>\n"
-    talk = Talk(tree, maker_brief(BUG, more=more), system="You are the judge. Judge.")
-    talk.turn()
-    judgement = read_judgement(talk.calls("submit_judgement")[0])
-    assert isinstance(judgement, SubmittedJudgement) and (judgement.done, not judgement.missing) == (done, done)
-
-
-@pytest.mark.parametrize("ticket", [BUG, FEATURE])
-def test_scout_names_existing_files(tree: Path, ticket: dict[str, str]) -> None:
-    talk = Talk(tree, maker_brief(ticket), system="You are the scout. Look.")
-    talk.to_the_end()
-    plan = read_plan(talk.calls("submit_plan")[0])
-    assert isinstance(plan, SubmittedPlan) and plan.paths and plan.commands
-    assert all((tree / path).is_file() for path in plan.paths)
-
-
-def test_planner_proposes_commands_that_fail_now(tree: Path) -> None:
-    talk = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
-    talk.to_the_end()
-    proposal = read_proposal(talk.calls("submit_proposal")[0])
-    assert isinstance(proposal, SubmittedProposal) and proposal.questions
-    assert [run(tree, c.command)[0] for c in proposal.criteria if c.command] == [1, 1]
-
-
-def test_planner_names_evidence_without_a_program(tmp_path: Path) -> None:
-    talk = Talk(tmp_path, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
-    talk.to_the_end()
-    proposal = read_proposal(talk.calls("submit_proposal")[0])
-    assert isinstance(proposal, SubmittedProposal) and {c.command for c in proposal.criteria} == {""}
 
 
 def test_proposal_of_the_planner_can_be_implemented(tree: Path) -> None:
