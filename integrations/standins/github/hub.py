@@ -19,7 +19,7 @@ from integrations.standins.github.seed import App, Installation, Seed, SeededRep
 from integrations.standins.github.store import Store
 from integrations.standins.wire import Faults, Sender, WriteLog
 
-REPOSITORY_IDS, USER_IDS, OWNER_IDS, BOT_IDS = 1_000, 10_000, 20_000, 30_000
+REPOSITORY_IDS = 1_000
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,6 @@ class Hub:
     def installations(self, repository: str) -> list[tuple[App, Installation]]:
         """The Apps that are installed on the repository."""
         return [(app, one) for app in self.seed.apps for one in app.installations if repository in one.repositories]
-
-    def account_id(self, login: str) -> int:
-        """The id of a person, a bot or an owner; 0 for an unknown login."""
-        for at, user in enumerate(self.seed.users):
-            if user.login == login:
-                return USER_IDS + at
-        if app := self.app_of_bot(login):
-            return BOT_IDS + app.id
-        owners = [one.owner for one in self.repositories.values()]
-        return OWNER_IDS + owners.index(login) if login in owners else 0
 
     def close(self) -> None:
         """Stop sending webhooks."""

@@ -20,20 +20,7 @@ from integrations.standins.linear.workspace import KEY_COOKIE, Workspace
 from integrations.standins.markdown import to_html
 
 HEARTBEAT_SECONDS = 15.0
-EMOJI = {
-    "+1": "👍",
-    "-1": "👎",
-    "eyes": "👀",
-    "heart": "❤️",
-    "hourglass": "⏳",
-    "octagonal_sign": "🛑",
-    "rocket": "🚀",
-    "tada": "🎉",
-    "thumbsup": "👍",
-    "warning": "⚠️",
-    "white_check_mark": "✅",
-    "x": "❌",
-}
+EMOJI = {"+1": "👍", "eyes": "👀", "white_check_mark": "✅", "heart": "❤️", "tada": "🎉", "x": "❌", "warning": "⚠️"}
 CHOICE = ("+1", "eyes", "white_check_mark", "heart", "tada")
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; img-src data:"

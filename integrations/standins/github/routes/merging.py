@@ -10,6 +10,7 @@ from integrations.standins.github.problems import Problem
 from integrations.standins.github.pushes import Update
 from integrations.standins.github.records import Pull
 from integrations.standins.github.routes.pulls import PULL
+from integrations.standins.github.shapes.people import account_id
 
 GITHUB = Signature("GitHub", "noreply@github.com")
 
@@ -75,5 +76,5 @@ def _squashed(commits: tuple[Commit, ...]) -> str:
 
 def _signature(call: Call, login: str) -> Signature:
     user = call.hub.user(login)
-    email = f"{call.hub.account_id(login)}+{login}@users.noreply.github.com"
+    email = f"{account_id(login)}+{login}@users.noreply.github.com"
     return Signature((user and user.name) or login, (user and user.email) or email)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from integrations.standins.github.records import Pull
@@ -21,9 +22,14 @@ EVENTS = (
 )
 
 
+def account_id(login: str) -> int:
+    """The id of a person, a bot or an owner."""
+    return zlib.crc32(login.encode())
+
+
 def user(view: View, login: str) -> dict[str, Any]:
     """`simple-user`; `type` is User, Bot or Organization."""
-    id, url = view.hub.account_id(login), f"{view.base}/users/{login}"
+    id, url = account_id(login), f"{view.base}/users/{login}"
     kind = "User" if view.hub.user(login) else "Bot" if login.endswith("[bot]") else "Organization"
     plain = ("followers", "subscriptions", "repos", "received_events")
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,36 +12,19 @@ import pytest
 
 from integrations.standins.linear.server import Subscription
 from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
+from tests.integrations.standins.npm import modules
 
 SDK = "@linear/sdk@98.0.0"
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="module")
-def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def sdk(tmp_path: Path) -> Path:
     """A folder with the SDK and the scripts that use it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "npm is not on PATH; install Node.js to run Linear's SDK"
-        )
-    folder = tmp_path_factory.mktemp("linear-sdk")
-    command = [
-        npm,
-        "install",
-        "--no-package-lock",
-        "--no-save",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-        str(folder),
-        SDK,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "node_modules").symlink_to(modules("linear-sdk-98.0.0", SDK))
     for script in HERE.glob("*.mjs"):
-        shutil.copy(script, folder)
-    return folder
+        shutil.copy(script, tmp_path)
+    return tmp_path
 
 
 def test_sdk_reads_writes_and_understands_errors(sdk: Path, linear: Linear) -> None:
