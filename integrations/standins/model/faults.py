@@ -1,4 +1,4 @@
-"""The faults of the model: kinds for `POST /_faults`, which hit the next requests whatever they ask."""
+"""The faults of the model: kinds for `POST /_faults`, which hit the next requests."""
 
 from __future__ import annotations
 
