@@ -51,7 +51,7 @@ class IssueComment(Record):
 
 @dataclass
 class Review(Record):
-    """`state` is PENDING, COMMENTED, APPROVED or CHANGES_REQUESTED; `submitted_at` is '' while pending."""
+    """`state` is PENDING, COMMENTED, APPROVED, CHANGES_REQUESTED or DISMISSED; `submitted_at` is '' while pending."""
 
     repository: str
     number: int

@@ -36,5 +36,5 @@ def combined_state(store: Store, repository: str, sha: str) -> Combined:
 
 def review_decisions(reviews: Sequence[Review]) -> dict[str, str]:
     """The decision of each reviewer; a later comment does not revoke an approval or a request for changes."""
-    judged = [one for one in reviews if one.state in ("APPROVED", "CHANGES_REQUESTED")]
+    judged = [one for one in reviews if one.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")]
     return {one.author: one.state for one in judged}

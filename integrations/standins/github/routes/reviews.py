@@ -10,7 +10,7 @@ from integrations.standins.github.changes import changes
 from integrations.standins.github.diffs import FileDiff, Line
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
-from integrations.standins.github.problems import Problem
+from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.records import Pull, Review, ReviewComment
 from integrations.standins.github.routes.pulls import PULL
 from integrations.standins.github.shapes.conversation import review as review_shape
@@ -39,6 +39,10 @@ class NewReview(Input):
     body: str = ""
     commit_id: str | None = None
     comments: list[LineComment] = Field(default_factory=list)
+
+
+class Dismissal(Input):
+    message: str
 
 
 @operation("GET", PULL + "/reviews", needs="pull_requests:read")
@@ -73,7 +77,21 @@ def create_review(call: Call) -> Reply:
         columns = (*where, review.id, call.actor.login, *text)
         store.put(ReviewComment(store.new_id(), *columns, now()))
     if wanted.event:
-        _submit(call, repository, pull, review, wanted.event)
+        _submit(call, pull, review, wanted.event)
+    return Reply(review_shape(call.view, pull, review))
+
+
+@operation("PUT", PULL + "/reviews/{review_id}/dismissals", needs="pull_requests:write", role="write")
+def dismiss_review(call: Call) -> Reply:
+    """Revoke an approval or a request for changes."""
+    pull, review, _ = call.pull, call.hub.store.get(Review, call.number("review_id")), call.read(Dismissal)
+    if review is None or (review.repository, review.number) != (pull.repository, pull.number):
+        raise not_found()
+    if review.state not in ("APPROVED", "CHANGES_REQUESTED"):
+        raise Problem(422, "Unprocessable Entity", ["Can not dismiss a commented pull request review"])
+    review.state = "DISMISSED"
+    call.hub.store.put(review)
+    _emit(call, pull, review, "dismissed")
     return Reply(review_shape(call.view, pull, review))
 
 
@@ -100,13 +118,19 @@ def _place(repository: Repository, pull: Pull, comment: LineComment) -> tuple[Fi
     return file, line
 
 
-def _submit(call: Call, repository: Repository, pull: Pull, review: Review, event: str) -> None:
+def _submit(call: Call, pull: Pull, review: Review, event: str) -> None:
     """Submit the review; each of its comments is an event of its own too."""
     review.state, review.submitted_at, pull.updated_at = STATES[event], now(), now()
     call.hub.store.put(review)
     call.hub.store.put(pull)
-    shown = {"pull_request": pull_request_simple(call.view, repository, pull)}
-    call.aftermath.emit("pull_request_review", "submitted", review=webhook_review(call.view, pull, review), **shown)
+    _emit(call, pull, review, "submitted")
+    shown = pull_request_simple(call.view, call.repository, pull)
     for comment in call.hub.store.all(ReviewComment, review_id=review.id):
         shape = review_comment(call.view, pull, comment)
-        call.aftermath.emit("pull_request_review_comment", "created", comment=shape, **shown)
+        call.aftermath.emit("pull_request_review_comment", "created", comment=shape, pull_request=shown)
+
+
+def _emit(call: Call, pull: Pull, review: Review, action: str) -> None:
+    shown = pull_request_simple(call.view, call.repository, pull)
+    shape = webhook_review(call.view, pull, review)
+    call.aftermath.emit("pull_request_review", action, review=shape, pull_request=shown)

@@ -39,6 +39,8 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "PATCH", bot.get(runs).json()["check_runs"][0]["url"].removeprefix(github.url), done
     line = {"path": "calc.py", "line": 2, "body": "Why?"}
     yield bob, "POST", f"{PULL}/reviews", {"event": "REQUEST_CHANGES", "body": "No", "comments": [line]}
+    review = bot.get(f"{PULL}/reviews").json()[0]["id"]
+    yield ada, "PUT", f"{PULL}/reviews/{review}/dismissals", {"message": "Old"}
     yield ada, "POST", f"{PULL}/reviews", {"body": "Draft"}
     yield ada, "GET", f"{PULL}/reviews", None
     yield bot, "GET", f"{PULL}/comments", None
@@ -79,7 +81,12 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
-        *("issue_comment.created", "pull_request_review_comment.created", "pull_request_review.submitted"),
+        *(
+            "issue_comment.created",
+            "pull_request_review_comment.created",
+            "pull_request_review.submitted",
+            "pull_request_review.dismissed",
+        ),
     }
 
 

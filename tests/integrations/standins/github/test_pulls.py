@@ -85,6 +85,14 @@ def test_pending_review_is_visible_to_its_author_only(github: World) -> None:
         assert [len(github.person(login).get(path).json()) for path in (REVIEWS, f"{PULL}/comments")] == [count] * 2
 
 
+def test_review_is_dismissed_once(github: World) -> None:
+    github.pull()
+    address = f"{REVIEWS}/{github.person().post(REVIEWS, json={'event': 'APPROVE'}).json()['id']}/dismissals"
+    assert github.person("bob").put(address, json={"message": "Old"}).json()["state"] == "DISMISSED"
+    assert github.last("pull_request_review.dismissed")["review"]["state"] == "dismissed"
+    assert github.person("bob").put(address, json={"message": "Again"}).status_code == 422
+
+
 def test_check_run_is_updated_and_listed_by_name(github: World) -> None:
     sha, bot = github.push(), github.bot()
     runs = f"{SHOP}/commits/{sha}/check-runs"
