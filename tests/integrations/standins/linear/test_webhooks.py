@@ -150,7 +150,7 @@ def test_delivery_is_given_up_after_three_retries(subscribed: Linear, receiver: 
 
 
 def test_failed_delivery_does_not_delay_the_next(start: Start, receiver: Receiver) -> None:
-    linear = start(webhooks=[Subscription(receiver.url, SECRET)], retry_seconds=(0.3,))
+    linear = start(webhooks=[Subscription(receiver.url, SECRET)], retry_seconds=(1.5,))
     receiver.answers = [500]
     linear.comment(body="first")
     linear.comment(body="second")
@@ -180,7 +180,7 @@ def test_duplicate_webhook_comes_under_two_ids(subscribed: Linear, receiver: Rec
 
 
 def test_delayed_webhook_is_overtaken(subscribed: Linear, receiver: Receiver) -> None:
-    subscribed.fault(operation="*", kind="webhook_delay", seconds=0.3)
+    subscribed.fault(operation="*", kind="webhook_delay", seconds=1.5)
     subscribed.comment(body="first")
     subscribed.comment(body="second")
     assert comments(receiver, 2) == ["second", "first"]
