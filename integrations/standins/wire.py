@@ -1,23 +1,25 @@
-"""What every stand-in needs from the wire: serve an app, log writes, misbehave on request, send webhooks.
+"""Shared parts of the stand-ins: serve an application, log writes, inject faults, send webhooks.
 
-Used by the stand-ins in this folder and their tests only. It knows no provider: paths, headers, signatures and payloads
-are theirs. It must not import Flask, so that a stand-in may bring any WSGI application.
+Used by the stand-ins in this folder and by tests. It knows no provider: paths, headers, signatures and payloads are
+theirs.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import heapq
 import hmac
 import itertools
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import requests
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -32,12 +34,12 @@ POLL_S = 0.05  # how long closing a server may take
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Answers at once (no Nagle delay) and leaves the terminal to the demo's story."""
+    """Answers at once (no Nagle delay) and does not log requests."""
 
     disable_nagle_algorithm = True
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Every request is in the write log or of no interest."""
+        """The terminal belongs to the demo, and writes have their own log."""
 
 
 class Served:
@@ -73,12 +75,28 @@ def serve(app: WSGIApplication, port: int = 0, host: str = "127.0.0.1") -> Serve
     return Served(server, getattr(app, "close", lambda: None))
 
 
+def serve_until_stopped(app: WSGIApplication, port: int) -> None:
+    """Serve `app` as the whole process, until SIGINT or SIGTERM."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with serve(app, port):
+        stopped.wait()
+
+
+def webhook_secret(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """The content of `--webhook-secret-file`, which a `--webhook` needs: secrets are never in argv."""
+    if options.webhook and options.webhook_secret_file is None:
+        parser.error("--webhook needs a --webhook-secret-file")
+    return str(options.webhook_secret_file.read_text(encoding="utf-8")).strip() if options.webhook else ""
+
+
 def drop_connection(environ: Mapping[str, Any]) -> None:
-    """Cut the client off: whatever the application answers after this is lost."""
+    """Close the client's connection: the answer of the application is lost."""
     environ["werkzeug.socket"].shutdown(2)
 
 
-# --- the oracle -----------------------------------------------------------------------------------------------------
+# --- the log of writes ----------------------------------------------------------------------------------------------
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -88,7 +106,7 @@ def timestamp(seconds: float | None = None) -> str:
 
 
 class WriteLog:
-    """Every write that the stand-in accepted, one JSON object a line: at, actor, operation, input, result."""
+    """Every accepted write as one JSON object per line: at, actor, operation, input, result."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,7 +116,7 @@ class WriteLog:
         cut_torn_line(path)
 
     def append(self, actor: str, operation: str, input: Any, result: Any) -> None:
-        """Add one line; it is with the operating system when this returns."""
+        """Add one line."""
         entry = {"at": timestamp(), "actor": actor, "operation": operation, "input": input, "result": result}
         with self._lock, self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
@@ -109,7 +127,7 @@ class WriteLog:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; a last line that a killed process left half written is skipped."""
+    """The objects of a file of JSON lines; an incomplete last line is skipped."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):
@@ -117,47 +135,41 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def cut_torn_line(path: Path) -> None:
-    """Take away a last line that a killed process left half written, so that the next one starts a line of its own."""
+    """Remove the incomplete last line of a killed process, so that the next write starts a new line."""
     content = path.read_bytes()
     if not content.endswith(b"\n"):
         path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
-# --- misbehaviour ---------------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------------------------
 
-FaultKind = Literal[
-    "lost_reply",  # done, but the connection is cut instead of an answer
-    "timeout",  # done, but the answer is held back for `seconds`
-    "502",  # not done
-    "rate_limit",  # not done; the provider's own words, to be retried after `seconds`
-    "secondary_limit",
+WEBHOOK_FAULTS = (
     "webhook_drop",  # recorded as failed, not sent
     "webhook_duplicate",  # sent twice, byte for byte
-    "webhook_delay",  # sent after `seconds`
-]
-FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
+    "webhook_delay",  # sent after `seconds`; later ones overtake it
+)
 
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` uses of `operation`; '*' is every one. `seconds` as the kind says."""
+    """A fault of the next `times` uses of `operation`; '*' matches each one. Each stand-in documents its kinds."""
 
     operation: str
-    kind: FaultKind
+    kind: str
     times: int = 1
     seconds: float = 0.0
 
     @classmethod
-    def read(cls, wanted: Mapping[str, Any]) -> Fault:
-        """A fault from JSON. Raises `ValueError` with a sentence for the person who asked."""
-        if wanted.get("kind") not in FAULT_KINDS:
-            raise ValueError(f"kind is {wanted.get('kind')!r}; it has to be one of {', '.join(FAULT_KINDS)}")
+    def read(cls, wanted: Mapping[str, Any], kinds: Collection[str]) -> Fault:
+        """A fault from JSON. Raises `ValueError` with a sentence for the caller."""
+        if wanted.get("kind") not in kinds:
+            raise ValueError(f"kind is {wanted.get('kind')!r}; it must be one of {', '.join(kinds)}")
         times, seconds = int(wanted.get("times", 1)), float(wanted.get("seconds", 0))
-        return cls(str(wanted.get("operation", "*")), wanted["kind"], times, seconds)
+        return cls(str(wanted.get("operation") or "*"), wanted["kind"], times, seconds)
 
 
 class Faults:
-    """The misbehaviour that was asked for and not yet used up."""
+    """The requested faults that are not used up."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -168,20 +180,17 @@ class Faults:
             self._waiting.append(fault)
 
     def take(self, operations: Collection[str], kinds: Collection[str]) -> Fault | None:
-        """Use up the oldest fault of one of `kinds` that fits one of the names in `operations`."""
+        """Use up the oldest fault of one of `kinds` that matches one of the names in `operations`."""
+        names = {"*", *operations}
         with self._lock:
             for fault in self._waiting:
-                if (
-                    fault.times > 0
-                    and fault.kind in kinds
-                    and (fault.operation == "*" or fault.operation in operations)
-                ):
+                if fault.times > 0 and fault.kind in kinds and fault.operation in names:
                     fault.times -= 1
                     return fault
         return None
 
     def waiting(self) -> list[dict[str, Any]]:
-        """What is still to come, as JSON."""
+        """The faults to come, as JSON."""
         with self._lock:
             return [asdict(fault) for fault in self._waiting if fault.times > 0]
 
@@ -200,13 +209,11 @@ def hmac_sha256(secret: str, body: bytes) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a receiver answered a delivery: `code` is 0 and `reason` says why when there was no answer."""
+    """How a receiver answered a delivery; without an answer, `code` is 0 and `reason` is the cause."""
 
     code: int
     reason: str
     seconds: float
-    headers: Mapping[str, str]
-    body: str
 
     @property
     def ok(self) -> bool:
@@ -214,20 +221,19 @@ class Answer:
 
 
 def deliver(url: str, headers: Mapping[str, str], body: bytes, timeout: float = 10.0) -> Answer:
-    """POST `body` as it is; never raises for what the receiver does."""
+    """POST `body` unchanged; never raises because of the receiver."""
     started = time.monotonic()
     try:
         answer = requests.post(url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False)
     except requests.Timeout:
-        return Answer(0, "timed out", time.monotonic() - started, {}, "")
+        return Answer(0, "timed out", time.monotonic() - started)
     except requests.RequestException:
-        return Answer(0, "failed to connect to host", time.monotonic() - started, {}, "")
-    seconds = time.monotonic() - started
-    return Answer(answer.status_code, answer.reason or "", seconds, dict(answer.headers), answer.text[:10_000])
+        return Answer(0, "failed to connect to host", time.monotonic() - started)
+    return Answer(answer.status_code, answer.reason or "", time.monotonic() - started)
 
 
 class Sender:
-    """One background thread that does jobs in the order in which they are due; equal ones as they came."""
+    """One background thread that runs jobs when they are due, in the order of their due times."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -238,7 +244,7 @@ class Sender:
         self._thread: threading.Thread | None = None
 
     def schedule(self, job: Callable[[], None], delay: float = 0.0) -> None:
-        """Do `job` after `delay` seconds. It must not raise."""
+        """Run `job` after `delay` seconds. It must not raise."""
         with self._changed:
             heapq.heappush(self._due, (time.monotonic() + delay, next(self._count), job))
             if self._thread is None:
@@ -247,12 +253,12 @@ class Sender:
             self._changed.notify_all()
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until nothing is due or under way, at most `timeout` seconds; whether that came."""
+        """Wait until no job is pending or running; whether that happened within `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._due and not self._busy, timeout)
 
     def close(self) -> None:
-        """Finish the job at hand and forget the rest, as a killed sender would."""
+        """Finish the running job and drop the pending ones."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

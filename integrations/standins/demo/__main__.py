@@ -1,4 +1,4 @@
-"""`python -m integrations.standins.demo`: what `infra/demo` runs."""
+"""The command line of `infra/demo`: `python -m integrations.standins.demo`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WELCOME = """
 
 
 def main() -> int:
-    """Exit code 0: the story ended as it should, or Ctrl-C."""
+    """Exit code 0: the story reached its expected end, or Ctrl-C."""
     args = _arguments()
     home = args.home.absolute()
     if args.clean or args.once:

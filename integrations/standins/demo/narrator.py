@@ -1,4 +1,4 @@
-"""Tells what happens, by watching the board and the pull requests as a person would. Prints; changes nothing."""
+"""Prints changes of the board and of the pull requests. Read-only."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from integrations.standins.demo.person import Ana
 
 
 class Narrator:
-    """Remembers what it has told."""
+    """Keeps the lines that it has printed."""
 
     def __init__(self, ana: Ana) -> None:
         self._ana = ana
         self._started = time.monotonic()
         self._columns: dict[str, str] = {}
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
     def look(self) -> dict[str, dict[str, Any]]:
-        """Read the board, tell what is new, and return the board."""
+        """Read the board, print the changes, and return the board."""
         board = self._ana.board()
         for identifier, ticket in sorted(board.items()):
             self._column(identifier, ticket)
@@ -44,8 +44,8 @@ class Narrator:
         self._news(comment["id"], f"{identifier}  {who}: {first[:150]}")
 
     def _news(self, key: str, text: str) -> None:
-        if self._told.get(key) != text:
-            self._told[key] = text
+        if self._printed.get(key) != text:
+            self._printed[key] = text
             self.say(text)
 
 

@@ -1,4 +1,4 @@
-"""Ana: what a person does on the board and on the pull request, through the same interfaces that the pages use."""
+"""Ana: a person who uses the board and the pull requests through the interfaces of the pages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Ana:
         self._graphql(_COMMENT, id=identifier, body=body)
 
     def write(self, identifier: str, title: str, description: str) -> None:
-        """Give a ticket other words."""
+        """Change title and description of a ticket."""
         self._graphql(_WRITE, id=identifier, title=title, text=description)
 
     def react(self, comment_id: str, emoji: str = "+1") -> None:

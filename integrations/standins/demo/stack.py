@@ -1,6 +1,6 @@
 """Starts the stand-ins and the real service as processes of their own, and stops them. Used by the demo and journeys.
 
-The service is started as an operator would (`python -m service up`) and knows of the stand-ins only their addresses.
+The service is started as by an operator (`python -m service up`) and gets only the addresses of the stand-ins.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Stack:
         self.close()
 
     def start(self) -> None:
-        """Start everything and return when webhooks can be received."""
+        """Start everything and return when webhooks are accepted."""
         secret = ("--webhook-secret-file", self._secret("linear"))
         self._standin("linear", "board", self.linear_seed(), *secret, *self.board_options)
         self._standin("github", "pull_requests", self.github_seed(), "--webhook-secret-file", self._secret("github"))
@@ -91,7 +91,7 @@ class Stack:
         self._processes.clear()
 
     def settings(self) -> dict[str, str]:
-        """The service's environment: what a real operator would set, with the stand-ins' addresses."""
+        """The service's environment: an operator's settings, with the addresses of the stand-ins."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         key = os.environ.get("ANTHROPIC_API_KEY", "")
         return {

@@ -1,4 +1,4 @@
-"""The story: three tickets, played by Ana, and the proof from the stand-ins that they really got there."""
+"""The story: three tickets with Ana's actions, and their verified ends on the stand-ins."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Board = dict[str, dict[str, Any]]
 
 
 class StoryError(Exception):
-    """The story did not get where it should have."""
+    """The story did not reach its expected end."""
 
 
 class Story:
-    """Plays Ana's part and waits for Loopline's. `patience` is seconds per step."""
+    """Performs Ana's actions and waits for Loopline's. `patience` is seconds per step."""
 
     def __init__(self, ana: Ana, narrator: Narrator, patience: float) -> None:
         self._ana = ana
@@ -34,7 +34,7 @@ class Story:
         self._ended: dict[str, float] = {}
 
     def play(self) -> None:
-        """All three tickets, side by side."""
+        """All three tickets, concurrently."""
         for identifier in (BUG, FEATURE, VAGUE):
             self._narrator.say(f"Ana drags {identifier} to the agent column")
             self._began[identifier] = time.monotonic()
@@ -56,7 +56,7 @@ class Story:
         self._await(VAGUE, "has a question", lambda t: "acceptance criteria before" in _said(t))
 
     def summary(self) -> dict[str, Any]:
-        """What the board, the board memory and the pull requests say at the end, and whether that is the story."""
+        """The final state of the tickets and pull requests, and whether it is the expected one."""
         board, pulls = self._ana.board(), self._ana.pull_requests()
         tickets = [self._ticket(board[identifier], pulls) for identifier in ENDS]
         arrived = all(t["column"] == ENDS[t["identifier"]] for t in tickets)
@@ -104,7 +104,7 @@ def _is_in(column: str, ticket: dict[str, Any]) -> bool:
 
 
 def memory(ticket: dict[str, Any]) -> dict[str, Any]:
-    """The board memory as it stands on the ticket; empty before there is one."""
+    """The board memory on the ticket; empty before there is one."""
     found: list[dict[str, Any]] = [a["metadata"] for a in ticket["attachments"] if a["title"] == "Loopline"]
     return found[0] if found else {}
 

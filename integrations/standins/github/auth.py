@@ -1,13 +1,12 @@
-"""Who is calling, and what may they do. Called by the edges (`rest`, `smart_http`, `pages`) and by `operations`.
+"""Authentication and permissions. Called by the edges (`rest`, `smart_http`, `pages`) and by `operations`.
 
-Tokens are looked at here and nowhere else. Nothing here writes.
+Tokens are read here and nowhere else. This module does not write.
 """
 
 from __future__ import annotations
 
 import hmac
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,30 +14,31 @@ from typing import Any, Literal
 import jwt
 
 from integrations.standins.github.problems import Problem
-from integrations.standins.github.records import Revocation
 from integrations.standins.github.seed import ROLES, App, Installation, Role, Seed, User
-from integrations.standins.github.store import Store
 
 TOKEN_LIFE_S = 3600
 LONGEST_JWT_S = 600
-LEVELS = ("none", "read", "write", "admin")
+LEVELS: tuple[str, ...] = ROLES  # of an App's permissions
+BAD_JWT = "A JSON web token could not be decoded"
+EXPIRED_JWT = (
+    "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion"
+    " expires"
+)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever sent the request. For an installation, `permissions` and `repositories` are what its token carries."""
+    """The caller of a request. `permissions` and `repositories` are those of an installation token."""
 
-    kind: Literal["nobody", "user", "app", "installation"]
+    kind: Literal["anonymous", "user", "app", "installation"]
     login: str = ""
     user: User | None = None
     app: App | None = None
-    installation: Installation | None = None
     permissions: Mapping[str, str] = field(default_factory=dict)
     repositories: frozenset[str] = frozenset()
-    token_id: str = ""
 
     def role(self, repository: str, private: bool) -> Role:
-        """What the actor is in this repository, before an App's permissions are looked at."""
+        """The actor's role in this repository, before the permissions of an App."""
         granted: Role = "none" if private else "read"
         if self.user is not None:
             granted = max(granted, self.user.permissions.get(repository, "none"), key=ROLES.index)
@@ -47,14 +47,14 @@ class Actor:
         return granted
 
     def may(self, permission: str) -> bool:
-        """Whether an installation's token has `permission`, as 'pull_requests:write'; people have all of them."""
+        """Whether an installation token has `permission`, as 'pull_requests:write'; people have all of them."""
         if self.kind != "installation":
             return True
         name, _, level = permission.partition(":")
         return LEVELS.index(self.permissions.get(name, "none")) >= LEVELS.index(level)
 
 
-NOBODY = Actor("nobody")
+ANONYMOUS = Actor("anonymous")
 
 
 def person(user: User) -> Actor:
@@ -63,20 +63,19 @@ def person(user: User) -> Actor:
 
 
 class Gate:
-    """Turns credentials into actors, and makes installation tokens.
+    """Turns credentials into actors, and issues installation tokens.
 
     An installation token is `ghs_<app id>_<JSON web token>` as GitHub's are since 2026, signed with this server's own
-    secret, so a restart forgets none."""
+    secret, so it survives a restart."""
 
-    def __init__(self, seed: Seed, store: Store, secret: str) -> None:
+    def __init__(self, seed: Seed, secret: str) -> None:
         self._seed = seed
-        self._store = store
         self._secret = secret
 
     def from_header(self, header: str | None) -> Actor:
         """The actor of an `Authorization` header of the API. Raises a 401 `Problem`."""
         if not header:
-            return NOBODY
+            return ANONYMOUS
         scheme, _, token = header.partition(" ")
         if scheme.lower() not in ("token", "bearer"):
             raise Problem(401, "Bad credentials")
@@ -94,39 +93,27 @@ class Gate:
                 return person(user)
         raise Problem(401, "Bad credentials")
 
-    def issue(
-        self, app: App, installation: Installation, permissions: Mapping[str, str], repositories: Sequence[str]
-    ) -> tuple[str, int]:
-        """A new installation token and the Unix second at which it ends."""
+    def issue(self, app: App, permissions: Mapping[str, str], repositories: Sequence[str]) -> tuple[str, int]:
+        """A new installation token and the Unix second of its expiry."""
         expires = int(time.time()) + TOKEN_LIFE_S
-        claims = {
-            "iss": str(app.id),
-            "installation": installation.id,
-            "permissions": dict(permissions),
-            "repositories": list(repositories),
-            "jti": uuid.uuid4().hex,
-            "exp": expires,
-        }
+        rights = {"permissions": dict(permissions), "repositories": list(repositories)}
+        claims = {"iss": str(app.id), "exp": expires, **rights}
         return f"ghs_{app.id}_{jwt.encode(claims, self._secret, algorithm='HS256')}", expires
-
-    def find_app(self, id: int) -> tuple[App, Installation] | None:
-        """The App that has the installation `id`."""
-        return next(((app, one) for app in self._seed.apps for one in app.installations if one.id == id), None)
 
     def _installation(self, token: str) -> Actor:
         try:
-            claims = jwt.decode(token.split("_", 2)[2], self._secret, algorithms=["HS256"])
+            claims = jwt.decode(
+                token.split("_", 2)[2], self._secret, algorithms=["HS256"], options={"verify_iss": False}
+            )
         except (jwt.PyJWTError, IndexError):
             raise Problem(401, "Bad credentials") from None
-        found = self.find_app(claims["installation"])
-        if found is None or self._store.all(Revocation, token_id=claims["jti"]):
+        app = next((one for one in self._seed.apps if str(one.id) == claims["iss"]), None)
+        if app is None:
             raise Problem(401, "Bad credentials")
-        app, installation = found
-        rights = claims["permissions"], frozenset(claims["repositories"])
-        return Actor("installation", app.bot, None, app, installation, *rights, token_id=claims["jti"])
+        return Actor("installation", app.bot, None, app, claims["permissions"], frozenset(claims["repositories"]))
 
     def _app(self, token: str) -> Actor:
-        """The App that signed `token`. Messages as GitHub's."""
+        """The App that signed `token`, with GitHub's messages."""
         app = self._signer(token)
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -137,13 +124,9 @@ class Gate:
                 options={"require": ["exp", "iat"], "verify_iss": False},
             )
         except (jwt.ExpiredSignatureError, jwt.MissingRequiredClaimError):
-            raise Problem(
-                401,
-                "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the"
-                " assertion expires",
-            ) from None
+            raise Problem(401, EXPIRED_JWT) from None
         except jwt.PyJWTError:
-            raise Problem(401, "A JSON web token could not be decoded") from None
+            raise Problem(401, BAD_JWT) from None
         if claims["exp"] > time.time() + LONGEST_JWT_S + 5:
             raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
         return Actor("app", app.slug, app=app)
@@ -152,13 +135,13 @@ class Gate:
         try:
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except jwt.PyJWTError:
-            raise Problem(401, "A JSON web token could not be decoded") from None
+            raise Problem(401, BAD_JWT) from None
         for app in self._seed.apps:
-            if str(issuer) in (str(app.id), client_id(app)):
+            if str(issuer) == str(app.id):
                 return app
         raise Problem(404, "Integration not found")
 
 
-def client_id(app: App) -> str:
-    """The App's client id, which may stand for its id in a JSON web token."""
-    return f"Iv23li{app.id:014d}"
+def installation_on(app: App, repository: str) -> Installation | None:
+    """The App's installation on a repository."""
+    return next((one for one in app.installations if repository in one.repositories), None)

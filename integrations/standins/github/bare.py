@@ -1,5 +1,6 @@
-"""Git on one bare repository of the stand-in. Used by `hub` and the routes; nothing else here starts git but
-`smart_http`. The host's own git configuration must not leak in.
+"""Git on one bare repository. Used by `hub` and the routes; apart from `smart_http` nothing else here starts git.
+
+The configuration of the host's git must have no effect.
 """
 
 from __future__ import annotations
@@ -38,18 +39,23 @@ CONFIG = """[core]
 [gc]
     auto = 0
 """
+# Where post-receive writes the refs that were really updated, one "old new ref" per line.
+REPORT = "STANDIN_PUSH_REPORT"
+POST_RECEIVE = f"""#!/bin/sh
+[ -n "${REPORT}" ] && cat > "${REPORT}"
+"""
 DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
-# What is asked of each commit; a NUL cannot occur in any of it.
+# The fields of a commit, separated by NUL, which none of them can contain.
 COMMIT_FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B%x00"
 
 
 class GitFailed(Exception):
-    """Git ended with an error; the message is what it said."""
+    """Git ended with an error; the message is its standard error."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who, and when as ISO 8601; `when` empty means now."""
+    """A person and a time as ISO 8601; `when` empty means now."""
 
     name: str
     email: str
@@ -58,7 +64,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit as git shows it."""
+    """A commit as git prints it."""
 
     sha: str
     tree: str
@@ -75,37 +81,36 @@ class Commit:
 
 
 class BareRepository:
-    """One bare repository. Every name of a branch or ref given here is looked up, never read as an option."""
+    """One bare repository. Names of branches and refs are never interpreted as options."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, input: bytes = b"") -> str:
-        """What git printed. Raises `GitFailed`."""
+        """The output of git. Raises `GitFailed`."""
         command = [GIT, f"--git-dir={self.path}", *arguments]
         done = subprocess.run(command, env={**ENVIRONMENT, **(env or {})}, input=input, capture_output=True)
         if done.returncode:
             raise GitFailed(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
         return done.stdout.decode(errors="replace")
 
-    def holds(self, *arguments: str) -> bool:
-        """Whether git says yes."""
+    def succeeds(self, *arguments: str) -> bool:
+        """Whether git exits with 0."""
         try:
             self.run(*arguments)
         except GitFailed:
             return False
         return True
 
-    def create(self, default_branch: str, hooks: Mapping[str, str]) -> None:
-        """Make the repository, its configuration and its hooks; what is there stays."""
+    def create(self, default_branch: str) -> None:
+        """Create the repository if it does not exist, and write its configuration and its hook."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}", "--template=")
         (self.path / "config").write_text(CONFIG)
-        for name, script in hooks.items():
-            hook = self.path / "hooks" / name
-            hook.parent.mkdir(exist_ok=True)
-            hook.write_text(script)
-            hook.chmod(0o755)
+        hook = self.path / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(POST_RECEIVE)
+        hook.chmod(0o755)
 
     # --- refs ---
 
@@ -121,12 +126,12 @@ class BareRepository:
             return None
 
     def branches(self) -> dict[str, str]:
-        """Every branch and its sha."""
+        """The sha of each branch."""
         listed = self.run("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads").splitlines()
         return {name: sha for name, _, sha in (line.rpartition(" ") for line in listed)}
 
     def set_ref(self, ref: str, new: str, old: str = "") -> None:
-        """Move a ref; `old` is what it must be now, '' for whatever. Raises `GitFailed` when it moved."""
+        """Move a ref; `old` is the expected current sha, '' for any. Raises `GitFailed` when it differs."""
         self.run("update-ref", ref, new, *([old] if old else []))
 
     def delete_ref(self, ref: str) -> None:
@@ -135,28 +140,28 @@ class BareRepository:
     # --- commits ---
 
     def commit(self, sha: str) -> Commit:
-        """The commit. Raises `GitFailed` when it is not there."""
+        """The commit. Raises `GitFailed` when it does not exist."""
         shown = self.run("log", "-1", DATES, f"--format={COMMIT_FORMAT}", "--end-of-options", sha)
         return Commit.read(shown.split("\0")[:10])
 
     def commits(self, base: str, head: str) -> list[Commit]:
-        """The commits that `head` has and `base` has not, oldest first."""
+        """The commits of `head` that are not in `base`, oldest first."""
         shown = self.run("log", "--reverse", "--topo-order", DATES, f"--format={COMMIT_FORMAT}", f"{base}..{head}")
         fields = shown.split("\0")
         return [Commit.read(fields[at : at + 10]) for at in range(0, len(fields) - 10, 10)]
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """Where the two came from, None when they have nothing in common."""
+        """The common ancestor, None when there is none."""
         try:
             return self.run("merge-base", one, other).strip()
         except GitFailed:
             return None
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        return self.holds("merge-base", "--is-ancestor", older, newer)
+        return self.succeeds("merge-base", "--is-ancestor", older, newer)
 
     def merged_tree(self, base: str, head: str) -> str | None:
-        """The tree of merging `head` into `base`, None when they conflict or have nothing in common."""
+        """The tree of merging `head` into `base`, None when that fails."""
         try:
             return self.run("merge-tree", "--write-tree", "--no-messages", base, head).split()[0]
         except GitFailed:
@@ -191,10 +196,6 @@ class BareRepository:
     def diff(self, base: str, head: str) -> str:
         """The unified diff from `base` to `head`, renames detected."""
         return self.run("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", base, head)
-
-    def patch(self, base: str, head: str) -> str:
-        """The commits from `base` to `head` as mails."""
-        return self.run("format-patch", "--stdout", "--no-color", f"{base}..{head}")
 
     def raw_diff(self, base: str, head: str) -> str:
         """One NUL-separated record per changed file: modes, blobs, status, path."""

@@ -1,4 +1,4 @@
-"""What a pull request changes, asked from git and remembered per pair of commits. Used by shapes, routes and pages."""
+"""The changes of a pull request, computed by git and cached per pair of commits. Used by shapes, routes and pages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from integrations.standins.github.records import Pull
 
 @dataclass(frozen=True)
 class Changes:
-    """From where the branches parted to the head."""
+    """The difference between the merge base and the head."""
 
-    start: str
     commits: tuple[Commit, ...]
     files: tuple[FileDiff, ...]
-    unified: str
 
     @property
     def additions(self) -> int:
@@ -35,7 +33,7 @@ class Changes:
 
 
 def changes(repository: Repository, pull: Pull) -> Changes:
-    """What the pull request changes; of a merged one, what it changed."""
+    """The changes of the pull request."""
     return _changes(repository.git.path, pull.base_sha, pull.head_sha)
 
 
@@ -43,13 +41,12 @@ def changes(repository: Repository, pull: Pull) -> Changes:
 def _changes(path: Path, base: str, head: str) -> Changes:
     git = BareRepository(path)
     start = git.merge_base(base, head) or base
-    unified = git.diff(start, head)
-    files = read_diff(git.raw_diff(start, head), unified)
-    return Changes(start, tuple(git.commits(start, head)), tuple(files), unified)
+    files = read_diff(git.raw_diff(start, head), git.diff(start, head))
+    return Changes(tuple(git.commits(start, head)), tuple(files))
 
 
 def mergeable(repository: Repository, pull: Pull) -> bool | None:
-    """Whether the head merges into the base branch as it is now; None when that cannot be asked any more."""
+    """Whether the head merges into the current base branch; None for a closed one."""
     base = repository.git.head(pull.base)
     if pull.state != "open" or base is None:
         return None

@@ -1,18 +1,16 @@
-"""The stand-in as one value: what it was seeded with, what it remembers, its repositories, its webhooks.
+"""The stand-in as one value: its seed, records, repositories and webhooks.
 
-Made by `server.create_app`, handed to every edge and route. Whoever changes anything holds `lock`.
+Created by `server.create_app`, passed to every edge and route. Changes need `lock`.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from integrations.standins.github import smart_hooks
 from integrations.standins.github.auth import Gate
 from integrations.standins.github.bare import BareRepository
 from integrations.standins.github.problems import not_found
@@ -21,7 +19,7 @@ from integrations.standins.github.seed import App, Installation, Seed, SeededRep
 from integrations.standins.github.store import Store
 from integrations.standins.wire import Faults, Sender, WriteLog
 
-REPOSITORY_IDS, USER_IDS, OWNER_IDS, BOT_IDS = 1_000, 10_000, 20_000, 30_000
+REPOSITORY_IDS = 1_000
 
 
 @dataclass(frozen=True)
@@ -47,19 +45,19 @@ class Repository:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where the command line wants the events; None for both means nowhere."""
+    """The URL for all events, and the secret that signs them."""
 
     url: str
     secret: str
 
 
 def now() -> str:
-    """The time as GitHub writes it."""
+    """The current time in GitHub's format."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Hub:
-    """Everything alive in one stand-in, below one folder."""
+    """All state of one stand-in, below the folder `home`."""
 
     def __init__(self, home: Path, seed: Seed, beside: Path, webhook: Webhook | None) -> None:
         self.home = home
@@ -70,9 +68,8 @@ class Hub:
         self.log = WriteLog(home / "writes.jsonl")
         self.faults = Faults()
         self.sender = Sender()
-        self.gate = Gate(seed, self.store, _own_secret(home / "secret"))
+        self.gate = Gate(seed, _own_secret(home / "secret"))
         self.used: dict[str, int] = {}
-        self.started = time.time()
         self.repositories = {one.name: self._open(at, one, beside) for at, one in enumerate(seed.repositories)}
 
     @property
@@ -81,7 +78,7 @@ class Hub:
         return self.home / "repositories"
 
     def find(self, name: str) -> Repository | None:
-        """The repository, None where there is none; upper and lower case are the same."""
+        """The repository, None if there is none; names are case-insensitive."""
         return next((one for one in self.repositories.values() if one.name.lower() == name.lower()), None)
 
     def repository(self, name: str) -> Repository:
@@ -101,22 +98,12 @@ class Hub:
         return next((user for user in self.seed.users if user.login.lower() == login.lower()), None)
 
     def app_of_bot(self, login: str) -> App | None:
-        """The App that writes under this login."""
+        """The App with this bot login."""
         return next((app for app in self.seed.apps if app.bot == login), None)
 
     def installations(self, repository: str) -> list[tuple[App, Installation]]:
-        """Every App that is installed on the repository."""
+        """The Apps that are installed on the repository."""
         return [(app, one) for app in self.seed.apps for one in app.installations if repository in one.repositories]
-
-    def account_id(self, login: str) -> int:
-        """The number of a person, a bot or an owner; 0 for a stranger."""
-        for at, user in enumerate(self.seed.users):
-            if user.login == login:
-                return USER_IDS + at
-        if app := self.app_of_bot(login):
-            return BOT_IDS + app.id
-        owners = [one.owner for one in self.repositories.values()]
-        return OWNER_IDS + owners.index(login) if login in owners else 0
 
     def close(self) -> None:
         """Stop sending webhooks."""
@@ -124,13 +111,13 @@ class Hub:
 
     def _open(self, at: int, seeded: SeededRepository, beside: Path) -> Repository:
         git = BareRepository(self.git_root / f"{seeded.name}.git")
-        git.create(seeded.default_branch, smart_hooks.SCRIPTS)
+        git.create(seeded.default_branch)
         first_commit(git, seeded, beside)
         return Repository(REPOSITORY_IDS + at, seeded, git)
 
 
 def _own_secret(path: Path) -> str:
-    """The secret that installation tokens are signed with, made once."""
+    """The secret that signs installation tokens, created once."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(32))

@@ -1,7 +1,7 @@
-"""The table of what the API can do, and the one way to do it. Routes register here; `rest` and `pages` perform.
+"""The table of operations, and the only way to perform one. Routes register here; `rest` and `pages` perform.
 
-An operation's name is its method and path as in GitHub's OpenAPI document: 'POST /repos/{owner}/{repo}/pulls'.
-Every accepted write is logged here, so nothing else may change a record on someone's behalf.
+An operation's name is its method and path as in GitHub's OpenAPI document: 'POST /repos/{owner}/{repo}/pulls'. Every
+accepted write is logged here, so nothing else changes a record for a caller.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from integrations.standins.github.auth import Actor
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.problems import Problem, not_found
+from integrations.standins.github.pushes import Aftermath
 from integrations.standins.github.records import Pull
 from integrations.standins.github.seed import ROLES, Role
 from integrations.standins.github.shapes.view import View
-from integrations.standins.github.webhooks import Webhooks
 
 READING = ("GET", "HEAD")
 
 
 class Input(BaseModel):
-    """The body of a request. GitHub ignores some unknown keys; here each is an error, since it is a mistake."""
+    """The body of a request. GitHub ignores some unknown keys; here each is an error, to detect mistakes."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,31 +34,27 @@ Body = TypeVar("Body", bound=Input)
 
 @dataclass(frozen=True)
 class Reply:
-    """What an operation answers. A list is cut into pages by the edge unless it is `paginated` already; `text` goes
-    out as it is, with the content type `media`."""
+    """The answer of an operation. The edge cuts a list into pages unless it is `paginated` already."""
 
     body: Any = None
     status: int = 200
-    text: str | None = None
-    media: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     paginated: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller said, free of HTTP."""
+    """The request of a caller, independent of HTTP."""
 
     params: Mapping[str, str]
     input: Mapping[str, Any]
     query: Mapping[str, str]
     base: str
-    accept: str = ""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One operation under way."""
+    """One operation being performed."""
 
     hub: Hub
     actor: Actor
@@ -71,7 +67,7 @@ class Call:
 
     @property
     def repository(self) -> Repository:
-        """The repository in the path. Raises a 404 `Problem`, also when the caller may not see it."""
+        """The repository in the path. Raises a 404 `Problem`, also when it is hidden from the caller."""
         repository = self.hub.repository(f"{self.request.params['owner']}/{self.request.params['repo']}")
         if self.actor.role(repository.name, repository.private) == "none":
             raise not_found()
@@ -89,16 +85,16 @@ class Call:
         return int(self.request.params[name])
 
     def read(self, model: type[Body]) -> Body:
-        """The request's body. Raises a 422 `Problem` in GitHub's words."""
+        """The request's body. Raises a 422 `Problem` with GitHub's message."""
         try:
             return model.model_validate(dict(self.request.input))
         except ValidationError as error:
             raise Problem(422, "Invalid request.\n\n" + "\n".join(map(_complaint, error.errors()))) from None
 
-    def emit(self, event: str, action: str | None = None, **parts: Any) -> None:
-        """Send a webhook about the repository in the path."""
-        causes = (self.operation.name,)
-        Webhooks(self.hub).emit(self.view, self.repository, self.actor.login, event, action, parts, causes)
+    @property
+    def aftermath(self) -> Aftermath:
+        """The webhooks and changes that follow from this operation."""
+        return Aftermath(self.view, self.repository, self.actor.login, (self.operation.name,))
 
 
 def _complaint(error: Mapping[str, Any]) -> str:
@@ -115,7 +111,7 @@ Handler = Callable[[Call], Reply]
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of the table. `needs` is an App's permission, `role` what a person has to be; '' and 'none' for none."""
+    """One row of the table. `needs` is the permission of an App, `role` that of a person."""
 
     method: str
     path: str
@@ -143,45 +139,37 @@ def operation(method: str, path: str, needs: str = "", role: Role = "none") -> C
 
 
 def perform(hub: Hub, actor: Actor, name: str, request: Request) -> Reply:
-    """Do the operation as `actor`; one at a time. Raises `Problem`, and then nothing has changed."""
+    """Perform the operation as `actor`; one at a time. Raises `Problem`, and then nothing has changed."""
     row = OPERATIONS[name]
     call = Call(hub, actor, row, request)
     with hub.lock:
         _check(call)
         reply = row.handler(call)
         if row.method not in READING:
-            hub.log.append(actor.login, name, _unsecret({**request.params, **request.input}), _result(reply.body))
+            hub.log.append(actor.login, name, {**request.params, **request.input}, _result(reply.body))
     return reply
 
 
 def _check(call: Call) -> None:
-    """Raise 401, 403 or 404 when the caller may not."""
+    """Raise 401, 403 or 404 when the caller lacks permission."""
     actor, row = call.actor, call.operation
     if "{repo}" not in row.path or row.path.endswith("/installation"):
         return
     if actor.kind == "app":
         raise Problem(403, "Resource not accessible by integration")
     repository = call.repository
-    if actor.kind == "nobody" and row.method not in READING:
+    if actor.kind == "anonymous" and row.method not in READING:
         raise Problem(401, "Requires authentication")
     if row.needs and not actor.may(row.needs):
         accepted = row.needs.replace(":", "=")
-        raise Problem(
-            403, "Resource not accessible by integration", headers={"X-Accepted-GitHub-Permissions": accepted}
-        )
+        headers = {"X-Accepted-GitHub-Permissions": accepted}
+        raise Problem(403, "Resource not accessible by integration", headers=headers)
     if actor.kind == "user" and ROLES.index(actor.role(repository.name, repository.private)) < ROLES.index(row.role):
         raise Problem(403, f"Must have {'admin' if row.role == 'admin' else 'push'} access to Repository.")
 
 
-def _unsecret(value: Any) -> Any:
-    """The input without a webhook's secret."""
-    if isinstance(value, dict):
-        return {key: _unsecret(inner) for key, inner in value.items() if key != "secret"}
-    return value
-
-
 def _result(body: Any) -> Any:
-    """The short form of an answer for the log: its own plain values, no addresses, no tokens."""
+    """The short form of an answer for the log: plain values without addresses and tokens."""
     if not isinstance(body, dict):
         return None
     return {

@@ -1,7 +1,7 @@
-"""Pages for people: what is open, and one pull request with its conversation, checks and diff. Registered by `server`.
+"""Pages for people: the open pull requests, and one with its conversation, checks and diff. Registered by `server`.
 
-Whoever looks chooses who they are; buttons perform the same operations as the API, as that person. Nothing here changes
-a record by itself.
+The visitor chooses a person; buttons perform the operations of the API as that person. The pages themselves never
+change a record.
 """
 
 from __future__ import annotations
@@ -12,21 +12,16 @@ from typing import Any
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from integrations.standins.github.auth import NOBODY, Actor, person
+from integrations.standins.github.auth import ANONYMOUS, Actor, person
 from integrations.standins.github.changes import changes, mergeable
 from integrations.standins.github.hub import Hub, Repository
-from integrations.standins.github.markup import render
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
-from integrations.standins.github.verdicts import (
-    combined_state,
-    newest_check_runs,
-    newest_statuses,
-    review_decisions,
-)
+from integrations.standins.github.verdicts import combined_state, newest_check_runs, newest_statuses, review_decisions
+from integrations.standins.markdown import to_html
 
 COOKIE = "github_person"
 REPO = "/repos/{owner}/{repo}"
@@ -63,7 +58,7 @@ def blueprint(hub: Hub) -> Blueprint:
 
 
 def _refuse_other_sites() -> None:
-    """A page of another site must not press our buttons."""
+    """Refuse forms of other sites."""
     if request.method == "POST" and request.headers.get("Origin", base_url()) != base_url():
         abort(403)
 
@@ -76,7 +71,7 @@ def _protect(response: Response) -> Response:
 
 
 def _local(path: str) -> str:
-    """An address on this server, whatever was asked for."""
+    """The path if it is on this server, else the home page."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
 
@@ -98,14 +93,6 @@ def _add_pull(pages: Blueprint, hub: Hub) -> None:
     def pull(owner: str, repo: str, number: int) -> Response:
         return _pull_page(hub, f"{owner}/{repo}", number)
 
-    @pages.get("/<owner>/<repo>/pull/<int:number>.<any(diff,patch):kind>")
-    def pull_text(owner: str, repo: str, number: int, kind: str) -> AnyResponse:
-        repository = _visible(hub, f"{owner}/{repo}")
-        pull = hub.pull(repository, number)
-        found = changes(repository, pull)
-        text = found.unified if kind == "diff" else repository.git.patch(found.start, pull.head_sha)
-        return Response(text, content_type="text/plain; charset=utf-8")
-
     @pages.post("/<owner>/<repo>/pull/<int:number>/<any(comment,approve,request_changes,merge,close,reopen):action>")
     def act(owner: str, repo: str, number: int, action: str) -> AnyResponse:
         try:
@@ -116,7 +103,7 @@ def _add_pull(pages: Blueprint, hub: Hub) -> None:
 
 
 def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:
-    """Perform what the button says, as the chosen person. Raises `Problem`."""
+    """Perform the operation of the button as the chosen person. Raises `Problem`."""
     body, sha = request.form.get("body", "").replace("\r\n", "\n"), request.form.get("sha", "")
     on_pull = {**params, "pull_number": str(number)}
     on_issue = {**params, "issue_number": str(number)}
@@ -140,7 +127,7 @@ def _viewer(hub: Hub) -> Actor:
     chosen = hub.user(request.cookies.get(COOKIE, ""))
     if chosen is None and hub.seed.users:
         chosen = hub.seed.users[0]
-    return person(chosen) if chosen else NOBODY
+    return person(chosen) if chosen else ANONYMOUS
 
 
 def _visible(hub: Hub, name: str) -> Repository:
@@ -151,14 +138,14 @@ def _visible(hub: Hub, name: str) -> Repository:
 
 
 def _pulls(hub: Hub, repository: Repository) -> list[tuple[Pull, str]]:
-    """Newest first, with what its checks add up to."""
+    """Newest first, with the combined state of the checks."""
     pulls = hub.store.all(Pull, repository=repository.name)[::-1]
     return [(one, combined_state(hub.store, repository.name, one.head_sha)) for one in pulls]
 
 
 def _page(hub: Hub, template: str, status: int = 200, **values: Any) -> Response:
     shown = render_template(
-        template, people=hub.seed.users, viewer=_viewer(hub), version=hub.store.version, render=render, **values
+        template, people=hub.seed.users, viewer=_viewer(hub), version=hub.store.version, render=to_html, **values
     )
     return make_response(shown, status)
 
@@ -168,7 +155,7 @@ def _problem_page(hub: Hub, problem: Problem) -> Response:
 
 
 def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None) -> Response:
-    """The whole page; `problem` says why the last button did nothing."""
+    """The whole page; `problem` is the refusal of the last button."""
     with hub.lock:
         repository = _visible(hub, name)
         pull = hub.pull(repository, number)
@@ -195,7 +182,7 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
 
 
 def _timeline(hub: Hub, pull: Pull, reviews: list[Review]) -> list[tuple[str, Any, list[ReviewComment]]]:
-    """Comments and submitted reviews as they came, each as its kind, itself, and its comments on lines."""
+    """Comments and submitted reviews by time, each as its kind, itself, and its comments on lines."""
     comments = hub.store.all(IssueComment, repository=pull.repository, number=pull.number)
     items: list[tuple[str, Any, list[ReviewComment]]] = [("comment", one, []) for one in comments]
     items += [

@@ -1,4 +1,4 @@
-"""Answers that are errors, in GitHub's words and shapes. Raised everywhere below the edges, caught at the edges."""
+"""Errors with GitHub's messages and shapes. Raised below the edges, caught at the edges."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ class Problem(Exception):
 
     @property
     def sentence(self) -> str:
-        """The most telling words, for a page."""
-        words = [one if isinstance(one, str) else one.get("message", "") for one in self.errors]
-        return " ".join(word for word in words if word) or str(self)
+        """The most specific message, for a page."""
+        messages = [one if isinstance(one, str) else one.get("message", "") for one in self.errors]
+        return " ".join(filter(None, messages)) or str(self)
 
 
 def not_found() -> Problem:
-    """Also said of what the caller may not know about."""
+    """404, also for a resource that is hidden from the caller."""
     return Problem(404, "Not Found")
 
 
 def invalid(resource: str, field: str, message: str = "", code: str = "invalid") -> Problem:
-    """422 about one field."""
+    """422 for one field."""
     error = {"resource": resource, "code": code, "field": field}
     return Problem(422, "Validation Failed", [{**error, "message": message} if message else error])
 
 
 def check_link(resource: str, field: str, url: str | None) -> None:
-    """Raise a 422 `Problem` for an address that a page must not link to."""
+    """Raise a 422 `Problem` for an address that is not http(s)."""
     if url and not url.startswith(("http://", "https://")):
         raise invalid(resource, field, f"{field} must use http(s) scheme", "custom")
 
 
 def refused(resource: str, message: str) -> Problem:
-    """422 about the whole thing."""
+    """422 for the whole resource."""
     return Problem(422, "Validation Failed", [{"resource": resource, "code": "custom", "message": message}])

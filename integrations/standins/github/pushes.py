@@ -1,5 +1,6 @@
-"""What follows from a ref that moved, whoever moved it: webhooks, and pull requests that get a new head, close or count
-as merged. Called by `smart_http` after a push and by the routes that move refs. The caller holds the hub's lock.
+"""The consequences of moved refs: webhooks, and pull requests that get a new head, close or count as merged.
+
+Called by `smart_http` after a push and by the routes. The caller holds the hub's lock.
 """
 
 from __future__ import annotations
@@ -8,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.standins.github.bare import Commit
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.records import Pull
-from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.pulls import pull_request
 from integrations.standins.github.shapes.view import View
 from integrations.standins.github.webhooks import Webhooks
@@ -22,7 +21,7 @@ BRANCHES = "refs/heads/"
 
 @dataclass(frozen=True)
 class Update:
-    """A ref that moved; 40 zeros where it was not, or is not any more."""
+    """A moved ref; 40 zeros where it did not exist before, or does not exist now."""
 
     ref: str
     old: str
@@ -36,7 +35,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Where it happened and who did it; `causes` as in `Webhooks.emit`."""
+    """The repository and the actor of a change; `causes` as in `Webhooks.emit`."""
 
     view: View
     repository: Repository
@@ -44,24 +43,24 @@ class Aftermath:
     causes: Sequence[str] = ()
 
     def of(self, updates: Sequence[Update]) -> None:
-        """Tell everyone, then bring the pull requests up to date."""
+        """Send the webhooks, then update the pull requests."""
         for update in updates:
-            self.emit("push", None, **self._push(update))
+            self.emit("push", **self._push(update))
             if update.branch:
                 self._pulls_from(update)
                 self._pulls_into(update.branch)
 
-    def emit(self, event: str, action: str | None, **parts: Any) -> None:
-        """A webhook about this repository."""
+    def emit(self, event: str, action: str | None = None, **parts: Any) -> None:
+        """Send a webhook about this repository."""
         Webhooks(self.view.hub).emit(self.view, self.repository, self.sender, event, action, parts, self.causes)
 
     def emit_pull(self, action: str, pull: Pull, **parts: Any) -> None:
-        """A webhook about a pull request."""
+        """Send a webhook about a pull request."""
         shape = pull_request(self.view, self.repository, pull, computed=False)
         self.emit("pull_request", action, number=pull.number, pull_request=shape, **parts)
 
     def close(self, pull: Pull, merged_by: str = "", merge_commit_sha: str | None = None) -> None:
-        """Close a pull request, merged or not, and tell everyone."""
+        """Close a pull request, merged or not, and send the webhook."""
         pull.state, pull.closed_at, pull.updated_at = "closed", now(), now()
         if merged_by:
             pull.merged_at, pull.merged_by, pull.merge_commit_sha = pull.closed_at, merged_by, merge_commit_sha
@@ -83,7 +82,7 @@ class Aftermath:
             self.emit_pull("synchronize", pull, before=update.old, after=update.new)
 
     def _pulls_into(self, base: str) -> None:
-        """A head that the base branch has got by other ways counts as merged."""
+        """A head that the base branch contains counts as merged."""
         head = self.repository.git.head(base)
         for pull in self._open_pulls(base=base):
             if head and self.repository.git.is_ancestor(pull.head_sha, head):
@@ -92,9 +91,6 @@ class Aftermath:
     def _push(self, update: Update) -> dict[str, Any]:
         git, page = self.repository.git, f"{self.view.base}/{self.repository.name}"
         created, deleted = update.old == NO_COMMIT, update.new == NO_COMMIT
-        start = git.head(self.repository.seeded.default_branch) if created else update.old
-        commits = [] if deleted or start is None or not git.sha_of(start) else git.commits(start, update.new)
-        head = None if deleted else git.commit(update.new)
         return {
             "ref": update.ref,
             "before": update.old,
@@ -104,23 +100,7 @@ class Aftermath:
             "forced": not created and not deleted and not git.is_ancestor(update.old, update.new),
             "base_ref": None,
             "compare": f"{page}/compare/{update.old[:12]}...{update.new[:12]}",
-            "commits": [self._commit(one) for one in commits[-2048:]],
-            "head_commit": self._commit(head) if head else None,
-            "pusher": {"name": self.sender, "email": f"{user(self.view, self.sender)['id']}@users.noreply.github.com"},
-        }
-
-    def _commit(self, commit: Commit) -> dict[str, Any]:
-        author, committer = commit.author, commit.committer
-        return {
-            "id": commit.sha,
-            "tree_id": commit.tree,
-            "distinct": True,
-            "message": commit.message,
-            "timestamp": committer.when,
-            "url": f"{self.view.base}/{self.repository.name}/commit/{commit.sha}",
-            "author": {"name": author.name, "email": author.email},
-            "committer": {"name": committer.name, "email": committer.email},
-            "added": [],
-            "removed": [],
-            "modified": [],
+            "commits": [],
+            "head_commit": None,
+            "pusher": {"name": self.sender},
         }

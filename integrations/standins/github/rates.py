@@ -1,4 +1,4 @@
-"""The primary rate limit: counted per caller and hour, said in headers, never enforced by itself; ask for a fault."""
+"""The primary rate limit: counted per caller and hour and reported, but enforced only by a fault."""
 
 from __future__ import annotations
 

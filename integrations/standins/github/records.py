@@ -1,6 +1,6 @@
-"""What the stand-in remembers: one dataclass per kind of thing. Written and read back by `store`; no behaviour here.
+"""The records of the stand-in: one dataclass per kind. Written and read back by `store`; no behaviour here.
 
-`repository` is 'owner/name', `author` a login, every time is ISO 8601 in UTC to the second, as GitHub writes it.
+`repository` is 'owner/name', `author` a login, every time is ISO 8601 in UTC to the second, as in GitHub's answers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Record:
-    """Anything with an id. Ids grow over all kinds, so that a later record has the larger one."""
+    """Anything with an id. Ids grow over all kinds, so a later record has the larger one."""
 
     id: int
 
@@ -32,7 +32,6 @@ class Pull(Record):
     created_at: str
     updated_at: str
     state: str = "open"
-    draft: bool = False
     closed_at: str | None = None
     merged_at: str | None = None
     merged_by: str | None = None
@@ -48,7 +47,6 @@ class IssueComment(Record):
     author: str
     body: str
     created_at: str
-    updated_at: str
 
 
 @dataclass
@@ -70,20 +68,15 @@ class ReviewComment(Record):
 
     repository: str
     number: int
-    review_id: int | None
+    review_id: int
     author: str
     path: str
     body: str
     commit_id: str
     diff_hunk: str
+    line: int
+    position: int
     created_at: str
-    updated_at: str
-    line: int | None = None
-    side: str = "RIGHT"
-    start_line: int | None = None
-    start_side: str | None = None
-    position: int | None = None
-    in_reply_to_id: int | None = None
 
 
 @dataclass
@@ -101,25 +94,13 @@ class Status(Record):
 
 
 @dataclass
-class CheckSuite(Record):
-    """All check runs of one App on one commit."""
-
-    repository: str
-    sha: str
-    app_id: int
-    branch: str | None
-    created_at: str
-
-
-@dataclass
 class CheckRun(Record):
-    """`output` has title, summary and text, each of them a string or None."""
+    """`output` has title and summary."""
 
     repository: str
     sha: str
     name: str
     app_id: int
-    suite_id: int
     status: str
     conclusion: str | None
     external_id: str
@@ -130,52 +111,22 @@ class CheckRun(Record):
 
 
 @dataclass
-class Hook(Record):
-    """A repository's webhook, made over the API. Those of the command line are made anew at every start."""
-
-    repository: str
-    url: str
-    secret: str
-    events: list[str]
-    created_at: str
-    active: bool = True
-
-
-@dataclass
 class Delivery(Record):
-    """One sending of a payload to a hook; its body is the file `payloads/<guid>-<hook_id>.json`.
-
-    `target` is 'integration' or 'repository', `target_id` the App's or the repository's id."""
+    """One attempt to deliver a payload to a hook; the body is the file `payloads/<guid>-<hook_id>.json`."""
 
     guid: str
     hook_id: int
-    target: str
-    target_id: int
     event: str
     action: str | None
-    repository_id: int | None
+    repository_id: int
     installation_id: int | None
     redelivery: bool
-    request_headers: dict[str, str]
     delivered_at: str
     duration: float
     status: str
     status_code: int
-    response_headers: dict[str, str]
-    response_body: str
-
-
-@dataclass
-class Revocation(Record):
-    """An installation token that was given back; `token_id` is the `jti` inside it."""
-
-    token_id: str
 
 
 KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind
-    for kind in (
-        *(Pull, IssueComment, Review, ReviewComment, Status),
-        *(CheckSuite, CheckRun, Hook, Delivery, Revocation),
-    )
+    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery)
 }

@@ -1,11 +1,10 @@
-"""The HTTP edge of the API: credentials, versions, faults, pages, ETags, headers. Registered by `server`.
+"""The HTTP edge of the API: credentials, versions, faults, pages, headers. Registered by `server`.
 
-It decides nothing about pull requests; that is in `routes`, reached through `operations.perform` only.
+It has no rules about pull requests; those are in `routes`, called through `operations.perform` only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -17,7 +16,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 import integrations.standins.github.routes  # noqa: F401 - fills the table of operations
-from integrations.standins.github.auth import NOBODY, Actor
+from integrations.standins.github.auth import ANONYMOUS, Actor
 from integrations.standins.github.hub import Hub
 from integrations.standins.github.operations import OPERATIONS, Operation, Reply, Request, perform
 from integrations.standins.github.problems import Problem
@@ -25,27 +24,25 @@ from integrations.standins.github.rates import count, rate
 from integrations.standins.wire import Fault, drop_connection
 
 API_VERSION = "2022-11-28"
-NOT_DONE = ("502", "rate_limit", "secondary_limit")
-DONE = ("lost_reply", "timeout")
-SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
-# The parts of a path that are numbers, and those that may hold slashes; all others are one word.
-NUMBERS = ("pull_number", "issue_number", "comment_id", "review_id", "check_run_id", "hook_id", "delivery_id")
-PATHS = ("ref", "branch")
+# Faults that replace the execution of an operation, and those of its answer.
+BEFORE, AFTER = ("502", "rate_limit"), ("lost_reply",)
+NO_USER_AGENT = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header"
+# The parts of a path that are numbers, and those that may contain slashes.
+NUMBERS = ("pull_number", "issue_number", "review_id", "check_run_id", "hook_id", "delivery_id", "installation_id")
+PATHS = ("ref",)
 
 
 def blueprint(hub: Hub) -> Blueprint:
     """One Flask rule for each operation in the table."""
     rest = Blueprint("rest", __name__)
     for row in OPERATIONS.values():
-        rest.add_url_rule(
-            _rule(row.path), endpoint=row.name.replace(".", "_"), methods=[row.method], view_func=_view(hub, row)
-        )
+        rest.add_url_rule(_rule(row.path), endpoint=row.name, methods=[row.method], view_func=_view(hub, row))
     return rest
 
 
 def _rule(path: str) -> str:
     def converter(part: re.Match[str]) -> str:
-        kind = "int:" if part[1] in (*NUMBERS, "installation_id") else "path:" if part[1] in PATHS else ""
+        kind = "int:" if part[1] in NUMBERS else "path:" if part[1] in PATHS else ""
         return f"<{kind}{part[1]}>"
 
     return re.sub(r"{(\w+)}", converter, path)
@@ -59,57 +56,44 @@ def _view(hub: Hub, row: Operation) -> Callable[..., Response]:
 
 
 def _answer(hub: Hub, row: Operation, params: Mapping[str, str]) -> Response:
-    actor = NOBODY
+    actor = ANONYMOUS
     try:
         actor = hub.gate.from_header(request.headers.get("Authorization"))
         _check_headers()
-        if fault := hub.faults.take([row.name], NOT_DONE):
+        if fault := hub.faults.take([row.name], BEFORE):
             raise _refusal(fault)
-        fault = hub.faults.take([row.name], DONE)
-        wanted = Request(params, _input(row), request.args.to_dict(), base_url(), request.headers.get("Accept", ""))
-        response = _response(perform(hub, actor, row.name, wanted))
-        misbehave(fault)
+        response = _response(perform(hub, actor, row.name, Request(params, _input(row), request.args, base_url())))
+        if hub.faults.take([row.name], AFTER):
+            drop_connection(request.environ)
     except Problem as problem:
         response = problem_response(problem)
     return _with_headers(response, hub, actor, row)
 
 
 def base_url() -> str:
-    """The address that the caller knows this server by."""
+    """The address under which the caller reaches this server."""
     return request.host_url.rstrip("/")
 
 
-def misbehave(fault: Fault | None) -> None:
-    """Hold back or lose the answer to something that was done."""
-    if fault is not None:
-        time.sleep(fault.seconds)
-    if fault is not None and fault.kind == "lost_reply":
-        drop_connection(request.environ)
-
-
 def problem_response(problem: Problem) -> Response:
-    """An error as GitHub sends it."""
+    """An error in GitHub's format."""
     return _json(problem.body, problem.status, problem.headers)
 
 
 def _refusal(fault: Fault) -> Problem:
     if fault.kind == "502":
         return Problem(502, "Server Error")
-    wait = int(fault.seconds) or 60
-    if fault.kind == "secondary_limit":
-        return Problem(403, SECONDARY, headers={"Retry-After": str(wait)})
-    reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + wait)}
-    return Problem(403, "API rate limit exceeded for user ID 1.", headers=reset)
+    reset = int(time.time()) + (int(fault.seconds) or 60)
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)}
+    return Problem(403, "API rate limit exceeded for user ID 1.", headers=headers)
 
 
 def _check_headers() -> None:
     if not request.headers.get("User-Agent"):
-        raise Problem(
-            403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header"
-        )
+        raise Problem(403, NO_USER_AGENT)
     version = request.headers.get("X-GitHub-Api-Version", API_VERSION)
     if version != API_VERSION:
-        raise Problem(400, f"The API version {version} is not one that this stand-in knows; it knows {API_VERSION}.")
+        raise Problem(400, f"The API version {version} is not offered by this stand-in; use {API_VERSION}.")
 
 
 def _input(row: Operation) -> dict[str, Any]:
@@ -125,17 +109,10 @@ def _input(row: Operation) -> dict[str, Any]:
 
 
 def _response(reply: Reply) -> Response:
-    if reply.text is not None:
-        return Response(reply.text, reply.status, dict(reply.headers), content_type=reply.media)
     if reply.status == 204:
-        return Response(status=204, headers=dict(reply.headers))
-    body, headers = (reply.body, {}) if reply.paginated else _page(reply.body)
-    response = _json(body, reply.status, {**headers, **reply.headers})
-    if request.method == "GET":
-        response.set_etag(hashlib.sha256(response.get_data()).hexdigest(), weak=True)
-        response.make_conditional(request)
-        response.headers.pop("Date", None)  # the server writes it
-    return response
+        return Response(status=204)
+    body, headers = (reply.body, reply.headers) if reply.paginated else _page(reply.body)
+    return _json(body, reply.status, headers)
 
 
 def _json(body: Any, status: int, headers: Mapping[str, str]) -> Response:
@@ -143,28 +120,22 @@ def _json(body: Any, status: int, headers: Mapping[str, str]) -> Response:
     return Response(text, status, dict(headers), content_type="application/json; charset=utf-8")
 
 
-def _page(body: Any) -> tuple[Any, dict[str, str]]:
-    """One page of a list, or of the list inside of a counted answer, and the Link header that leads to the others."""
+def _page(body: Any) -> tuple[Any, Mapping[str, str]]:
+    """One page of a list, or of the list inside a counted answer, and the Link header to the next one."""
     if isinstance(body, dict) and "total_count" in body:
-        name = next((key for key, value in body.items() if isinstance(value, list)), "")
-        cut, headers = _cut(body[name]) if name else (None, {})
-        return {**body, **({name: cut} if name else {})}, headers
+        name = next(key for key, value in body.items() if isinstance(value, list))
+        cut, headers = _cut(body[name])
+        return {**body, name: cut}, headers
     return _cut(body) if isinstance(body, list) else (body, {})
 
 
-def _cut(items: list[Any]) -> tuple[list[Any], dict[str, str]]:
+def _cut(items: list[Any]) -> tuple[list[Any], Mapping[str, str]]:
     size = min(max(request.args.get("per_page", 30, int), 1), 100)
     page = max(request.args.get("page", 1, int), 1)
-    last = max(1, -(-len(items) // size))
-    links: dict[str, int] = {}
-    if page > 1:
-        links |= {"prev": min(page - 1, last), "first": 1}
-    if page < last:
-        links |= {"next": page + 1, "last": last}
-    query = {**request.args.to_dict(), "per_page": size}
-    address = f"{base_url()}{request.path}"
-    link = ", ".join(f'<{address}?{urlencode({**query, "page": at})}>; rel="{rel}"' for rel, at in links.items())
-    return items[(page - 1) * size : page * size], {"Link": link} if link else {}
+    rest = items[(page - 1) * size :]
+    query = urlencode({**request.args.to_dict(), "per_page": size, "page": page + 1})
+    link = {"Link": f'<{base_url()}{request.path}?{query}>; rel="next"'} if len(rest) > size else {}
+    return rest[:size], link
 
 
 def _with_headers(response: Response, hub: Hub, actor: Actor, row: Operation) -> Response:
@@ -174,6 +145,5 @@ def _with_headers(response: Response, hub: Hub, actor: Actor, row: Operation) ->
         response.headers.setdefault(f"x-ratelimit-{name}", str(value))
     response.headers["x-ratelimit-resource"] = "core"
     response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex.upper()
-    response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
     response.headers["X-GitHub-Api-Version-Selected"] = API_VERSION
     return response

@@ -1,6 +1,6 @@
-"""What the stand-in starts with: people, Apps and repositories, read from one JSON document. Called by `hub`.
+"""The seed: people, Apps and repositories, read from one JSON document. Called by `hub`.
 
-Reading is strict: an unknown key or a missing one is a `pydantic.ValidationError` that names it.
+An unknown or missing key is a `pydantic.ValidationError`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.standins.github.bare import BareRepository, Signature
 
-Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
-ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
+Role = Literal["none", "read", "write", "admin"]
+ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
 ALL_PERMISSIONS = {
     "metadata": "read",
@@ -40,7 +40,7 @@ class User(Strict):
 
 
 class Installation(Strict):
-    """Where an App is installed; `permissions` is the most that its tokens may have."""
+    """An installation of an App; `permissions` is the upper limit of its tokens."""
 
     id: int
     account: str
@@ -49,7 +49,7 @@ class Installation(Strict):
 
 
 class App(Strict):
-    """A GitHub App; `public_key_file` is the PEM of the key pair that its JSON web tokens are signed with."""
+    """A GitHub App; `public_key_file` is the PEM file that verifies its JSON web tokens."""
 
     id: int
     slug: str
@@ -63,7 +63,7 @@ class App(Strict):
 
 
 class SeededRepository(Strict):
-    """A repository; `from_folder` holds the files of its first commit, without it there is none."""
+    """A repository; `from_folder` has the files of the first commit."""
 
     name: str = Field(pattern=r"^\w[\w-]*/\w[\w.-]*$")
     default_branch: str = "main"
@@ -81,7 +81,7 @@ class Seed(Strict):
 
 
 def first_commit(repository: BareRepository, seeded: SeededRepository, beside: Path) -> None:
-    """Commit the folder's files unless the default branch exists; the same files give the same sha everywhere."""
+    """Commit the folder's files unless the default branch exists; the same files always give the same sha."""
     if seeded.from_folder is None or repository.head(seeded.default_branch):
         return
     owner = seeded.name.split("/")[0]

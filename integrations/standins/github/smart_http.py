@@ -1,7 +1,6 @@
 """Git over HTTP: `git http-backend` on the bare repositories, behind the same credentials as the API.
 
-Registered by `server`. Request bodies go to a file, answers of a fetch stream; a push is answered when what follows
-from it has been done, so that whoever pushed reads the new state.
+Registered by `server`. A push is answered after its consequences are applied, so the client reads the new state.
 """
 
 from __future__ import annotations
@@ -9,37 +8,33 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from flask import Blueprint, Response, request
 
-from integrations.standins.github import smart_hooks
-from integrations.standins.github.auth import NOBODY, Actor
-from integrations.standins.github.bare import ENVIRONMENT, GIT
+from integrations.standins.github.auth import ANONYMOUS, Actor
+from integrations.standins.github.bare import ENVIRONMENT, GIT, REPORT
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.pushes import Aftermath, Update
-from integrations.standins.github.rest import DONE, NOT_DONE, base_url, misbehave
+from integrations.standins.github.rest import AFTER, BEFORE, base_url
 from integrations.standins.github.seed import ROLES
 from integrations.standins.github.shapes.view import View
+from integrations.standins.wire import drop_connection
 
 PUSH = "git-receive-pack"
 FETCH = "git-upload-pack"
-CHUNK = 1 << 16
-IN_MEMORY = 1 << 20
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request of a git client. `name` is what a fault may be asked by, and what the log says."""
+    """One request of a git client. `name` is its operation in faults and in the log."""
 
     hub: Hub
     repository: Repository
     actor: Actor
-    service: str
     path: str
 
     @property
@@ -48,7 +43,7 @@ class Exchange:
 
 
 def blueprint(hub: Hub) -> Blueprint:
-    """The three addresses of the smart protocol."""
+    """The routes of the smart protocol."""
     git = Blueprint("git", __name__)
 
     @git.get("/<owner>/<repo>.git/info/refs")
@@ -67,38 +62,38 @@ def _answer(hub: Hub, name: str, service: str, path: str) -> Response:
         if service not in (FETCH, PUSH):
             raise Problem(403, "Please upgrade your git client.")
         actor = _actor(hub)
-        exchange = Exchange(hub, _repository(hub, actor, name, service), actor, service, path)
-        if hub.faults.take([exchange.name], NOT_DONE):
+        exchange = Exchange(hub, _repository(hub, actor, name, service), actor, path)
+        if hub.faults.take([exchange.name], BEFORE):
             raise Problem(502, "Server Error")
     except Problem as problem:
         return Response(f"{problem}\n", problem.status, problem.headers, content_type="text/plain; charset=utf-8")
-    fault = hub.faults.take([exchange.name], DONE)
-    response = _push(exchange) if path == PUSH else _fetch(exchange)
-    misbehave(fault)
+    response = _push(exchange) if path == PUSH else _run(exchange, {})
+    if hub.faults.take([exchange.name], AFTER):
+        drop_connection(request.environ)
     return response
 
 
 def _actor(hub: Hub) -> Actor:
-    """Any user name does; the password is the token."""
+    """The password is the token; the user name is ignored."""
     basic = request.authorization
     if basic is None:
-        return NOBODY
+        return ANONYMOUS
     try:
         return hub.gate.from_token(basic.password or basic.username or "")
     except Problem:
-        raise _who_are_you("Invalid username or token.") from None
+        raise _unauthenticated("Invalid username or token.") from None
 
 
-def _who_are_you(message: str) -> Problem:
+def _unauthenticated(message: str) -> Problem:
     return Problem(401, message, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
 
 
 def _repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
-    """The repository, if the actor may do this there. Raises `Problem` in GitHub's words."""
+    """The repository, if the actor has permission. Raises `Problem` with GitHub's message."""
     known = hub.find(name)
     role = actor.role(known.name, known.private) if known else "none"
-    if actor is NOBODY and (role == "none" or service == PUSH):
-        raise _who_are_you("Authentication required.")
+    if actor is ANONYMOUS and (role == "none" or service == PUSH):
+        raise _unauthenticated("Authentication required.")
     if known is None or role == "none":
         raise Problem(404, "Repository not found.")
     level = "write" if service == PUSH else "read"
@@ -107,69 +102,22 @@ def _repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
     return known
 
 
-def _fetch(exchange: Exchange) -> Response:
-    with _body() as body:
-        backend = _backend(exchange, body, subprocess.PIPE, {})
-    output = backend.stdout
-    assert output is not None  # it was asked for as a pipe
-    status, headers = _read_head(output)
-
-    def chunks() -> Iterator[bytes]:
-        try:
-            while chunk := output.read(CHUNK):
-                yield chunk
-        finally:
-            output.close()
-            backend.kill()
-            backend.wait()
-
-    response = Response(chunks(), status, headers, direct_passthrough=True)
-    response.call_on_close(output.close)
+def _push(exchange: Exchange) -> Response:
+    hub, login = exchange.hub, exchange.actor.login
+    with tempfile.NamedTemporaryFile(dir=hub.home) as report:
+        response = _run(exchange, {REPORT: report.name})
+        lines = [line.split(" ", 2) for line in Path(report.name).read_text().splitlines()]
+    updates = [Update(ref, old, new) for old, new, ref in lines]
+    if updates:
+        moved = [{"ref": one.ref, "old": one.old, "new": one.new} for one in updates]
+        with hub.lock:
+            hub.log.append(login, exchange.name, {"repository": exchange.repository.name}, moved)
+            Aftermath(View(hub, base_url()), exchange.repository, login, (exchange.name,)).of(updates)
     return response
 
 
-def _push(exchange: Exchange) -> Response:
-    with tempfile.TemporaryDirectory(dir=exchange.hub.home) as folder, tempfile.TemporaryFile() as output:
-        report = Path(folder) / "report"
-        report.touch()
-        env = {smart_hooks.REPORT: str(report)}
-        if not exchange.actor.may("workflows:write"):
-            env[smart_hooks.GUARD] = "1"
-        with _body() as body:
-            _backend(exchange, body, output, env).wait()
-        output.seek(0)
-        status, headers = _read_head(output)
-        answer = output.read()
-        _settle(exchange, _read_report(report))
-    return Response(answer, status, headers)
-
-
-def _settle(exchange: Exchange, updates: list[Update]) -> None:
-    hub, login = exchange.hub, exchange.actor.login
-    if not updates:
-        return
-    with hub.lock:
-        moved = [{"ref": one.ref, "old": one.old, "new": one.new} for one in updates]
-        hub.log.append(login, exchange.name, {"repository": exchange.repository.name}, moved)
-        Aftermath(View(hub, base_url()), exchange.repository, login, (exchange.name,)).of(updates)
-
-
-def _read_report(report: Path) -> list[Update]:
-    lines = (line.split(" ", 2) for line in report.read_text().splitlines())
-    return [Update(ref, old, new) for old, new, ref in lines]
-
-
-def _body() -> IO[bytes]:
-    """The request's body as a file, since git reads it to the end before it writes. The caller closes it."""
-    body = tempfile.TemporaryFile()  # noqa: SIM115
-    shutil.copyfileobj(request.stream, body, CHUNK)
-    body.seek(0)
-    return body
-
-
-def _backend(
-    exchange: Exchange, body: IO[bytes], output: IO[bytes] | int, more: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
+def _run(exchange: Exchange, more: Mapping[str, str]) -> Response:
+    """The answer of `git http-backend`, a CGI program. The body goes to a file: git reads all of it first."""
     env = {
         **ENVIRONMENT,
         "GIT_PROJECT_ROOT": str(exchange.hub.git_root),
@@ -184,13 +132,10 @@ def _backend(
         "REMOTE_ADDR": request.remote_addr or "",
         **more,
     }
-    return subprocess.Popen([GIT, "http-backend"], env=env, stdin=body, stdout=output, stderr=subprocess.DEVNULL)
-
-
-def _read_head(output: IO[bytes]) -> tuple[int, dict[str, str]]:
-    """The CGI header block."""
-    headers: dict[str, str] = {}
-    while line := output.readline().strip().decode():
-        name, _, value = line.partition(":")
-        headers[name] = value.strip()
-    return int(headers.pop("Status", "200").split()[0]), headers
+    with tempfile.TemporaryFile() as body:
+        shutil.copyfileobj(request.stream, body)
+        body.seek(0)
+        done = subprocess.run([GIT, "http-backend"], env=env, stdin=body, capture_output=True)
+    head, _, content = done.stdout.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    return Response(content, int(headers.pop("Status", "200").split()[0]), headers)

@@ -1,4 +1,4 @@
-"""What every resolver gets: who asks, the rows, and the one way to write.
+"""What every resolver receives: the caller, the rows, and the only way to write.
 
 Made once per request by `execute`. `write` is called by the mutations with the store's lock held.
 """
@@ -16,7 +16,7 @@ from integrations.standins.linear.store import Row, Store
 
 @dataclass(frozen=True)
 class Change:
-    """One row made, changed or gone; `before` is the row as it was."""
+    """One row created, updated or removed; `before` is the row as it was."""
 
     action: Literal["create", "update", "remove"]
     row: Row
@@ -25,12 +25,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Context:
-    """`base_url` is where people reach the board, without a slash at the end."""
+    """`base_url` is the address of the board's pages, without a trailing slash."""
 
     store: Store
     viewer: Row
     base_url: str
-    allowance: Sequence[Mapping[str, Any]]
     announce: Callable[[Context, str, Change], None]
 
     def find(self, kind: str, row_id: str | None) -> Row:
@@ -41,7 +40,7 @@ class Context:
         return row
 
     def find_issue(self, name: str | None) -> Row:
-        """The issue by UUID or by identifier as `ENG-123`."""
+        """The issue by UUID or by identifier, as `ENG-123`."""
         key, _, number = (name or "").rpartition("-")
         if not number.isdecimal():
             return self.find("Issue", name)
@@ -50,8 +49,12 @@ class Context:
                 return row
         return self.find("Issue", name)
 
+    def related(self, kind: str, column: str, row: Row) -> list[Row]:
+        """The rows of a kind whose `column` holds the id of `row`."""
+        return [other for other in self.store.rows(kind) if other[column] == row["id"]]
+
     def new_id(self, kind: str, wanted: str | None) -> str:
-        """The id the client chose, or a fresh one. Raises Linear's conflict when it exists."""
+        """The id that the client chose, or a fresh one. Raises Linear's conflict when it exists."""
         if wanted is None:
             return str(uuid.uuid4())
         must_be_uuid4("id", wanted)
@@ -63,34 +66,29 @@ class Context:
         self,
         operation: str,
         input: Mapping[str, Any],
-        entity_id: str,
-        *changes: Change,
+        change: Change,
         also: Sequence[Row] = (),
         gone: Sequence[Row] = (),
-    ) -> int:
-        """Log and apply one write, then announce its changes to the webhooks; returns the sync id.
+    ) -> None:
+        """Log and apply one write, then send its webhooks.
 
-        `also` are further rows to keep, `gone` those to drop; neither is announced."""
-        rows = [change.row for change in changes if change.action != "remove"]
-        sync_id = self.store.commit(self.viewer["id"], operation, dict(input), entity_id, [*rows, *also], gone)
-        for change in changes:
-            self.announce(self, operation, change)
-        return sync_id
-
-    def drop(self, operation: str, kind: str, row_id: str) -> dict[str, Any]:
-        """Delete one row for good; returns Linear's `DeletePayload`."""
-        row = self.find(kind, row_id)
-        sync_id = self.write(operation, {"id": row_id}, row_id, Change("remove", row), gone=[row])
-        return {"success": True, "lastSyncId": sync_id, "entityId": row_id}
+        `also` are further rows to keep, `gone` rows to delete; neither is announced."""
+        kept = [] if change.action == "remove" else [change.row]
+        self.store.commit(self.viewer["id"], operation, dict(input), change.row["id"], [*kept, *also], gone)
+        self.announce(self, operation, change)
 
     def stamp(self, kind: str, row_id: str, **columns: Any) -> Row:
         """A new row with the columns that all kinds have."""
-        at = self.store.now()
-        return {"__typename": kind, "id": row_id, "createdAt": at, "updatedAt": at, "archivedAt": None, **columns}
+        return new_row(kind, row_id, self.store.now(), **columns)
 
     def touched(self, row: Row, **columns: Any) -> Row:
-        """A copy of the row with these columns set and `updatedAt` moved."""
+        """A copy of the row with these columns set and a new `updatedAt`."""
         return {**row, "updatedAt": self.store.now(), **columns}
+
+
+def new_row(kind: str, row_id: str, at: str, **columns: Any) -> Row:
+    """A row of any kind, created at `at`."""
+    return {"__typename": kind, "id": row_id, "createdAt": at, "updatedAt": at, "archivedAt": None, **columns}
 
 
 def must_be_uuid4(field: str, value: str) -> None:

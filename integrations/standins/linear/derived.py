@@ -1,4 +1,4 @@
-"""Names and links that Linear makes from an issue's columns. Pure; read by resolvers and webhook payloads."""
+"""Names and links that Linear derives from columns. Pure; read by resolvers, webhook payloads and the page."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import re
 from integrations.standins.linear.context import Context
 from integrations.standins.linear.store import Row
 
-PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
-
 
 def slug(title: str) -> str:
-    """Words of a title in an address or a branch: 'Retry the export!' is 'retry-the-export'. At most 50 characters."""
+    """A title as it appears in an address or a branch: 'Retry the export!' is 'retry-the-export'. At most 50
+    characters."""
     words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     return words[:50].rstrip("-")
 
@@ -22,18 +21,13 @@ def identifier(context: Context, issue: Row) -> str:
 
 
 def workspace_url(context: Context) -> str:
-    """Where the workspace's pages are."""
+    """The address of the workspace's pages."""
     return f"{context.base_url}/{context.store.rows('Organization')[0]['urlKey']}"
 
 
 def issue_url(context: Context, issue: Row) -> str:
-    """The issue's page; the words at its end may be left out."""
+    """The issue's page; the slug at the end is optional."""
     return f"{workspace_url(context)}/issue/{identifier(context, issue)}/{slug(issue['title'])}"
-
-
-def comment_url(context: Context, comment: Row) -> str:
-    """The issue's page at this comment."""
-    return f"{issue_url(context, context.find('Issue', comment['issueId']))}#comment-{comment['id'][:8]}"
 
 
 def profile_url(context: Context, user: Row) -> str:
@@ -42,10 +36,5 @@ def profile_url(context: Context, user: Row) -> str:
 
 
 def branch_name(context: Context, issue: Row) -> str:
-    """The branch that Linear proposes to whoever asks: 'ana/eng-1-retry-the-export'."""
+    """The branch that Linear proposes to the caller: 'ana/eng-1-retry-the-export'."""
     return f"{slug(context.viewer['displayName'])}/{identifier(context, issue).lower()}-{slug(issue['title'])}"
-
-
-def priority_label(issue: Row) -> str:
-    """The priority in words."""
-    return PRIORITIES[int(issue["priority"])]

@@ -1,13 +1,13 @@
-"""What a webhook says about a change: Linear's `EntityWebhookPayload`. Pure but for the rows it reads.
+"""The body of a webhook: Linear's `EntityWebhookPayload`. Pure; it only reads rows.
 
-Called by `webhooks` at the moment of the write. The shapes are those of Linear's published types, with the habits of
-its real traffic: nulls are left out of `data`, `updatedFrom` holds raw column names, `url` stands on issues only and
+Called by `webhooks` at the moment of the write. The shapes are those of Linear's published types, with the properties
+of its real traffic: nulls are left out of `data`, `updatedFrom` has raw column names, `url` is set on issues only and
 not on their removal, `reactionData` is a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from integrations.standins.linear import derived
@@ -18,14 +18,14 @@ Child = dict[str, Any]
 
 
 def envelope(context: Context, change: Change) -> dict[str, Any]:
-    """The body of a delivery, all but `webhookId` and `webhookTimestamp`."""
+    """The body of a delivery without `webhookId` and `webhookTimestamp`."""
     row = change.row
     body: dict[str, Any] = {
         "type": row["__typename"],
         "action": change.action,
         "createdAt": context.store.now(),
         "organizationId": context.store.rows("Organization")[0]["id"],
-        "actor": {**(_user(context, context.viewer["id"]) or {}), "type": "user"},
+        "actor": {**_user(context, context.viewer["id"]), "type": "user"},
         "data": _data(context, row),
     }
     if change.action == "update":
@@ -35,85 +35,55 @@ def envelope(context: Context, change: Change) -> dict[str, Any]:
     return body
 
 
-def team_of(context: Context, row: Row) -> Any:
-    """The team whose subscribers hear of a row; None is everybody."""
-    above = context.store.get("Comment", row.get("commentId")) or row
-    found = row if "teamId" in row else context.store.get("Issue", above.get("issueId"))
-    return found["teamId"] if found else None
-
-
 def _updated_from(change: Change) -> dict[str, Any]:
-    """The old values of the columns that differ; a column that was not there was null."""
+    """The old values of the columns that differ."""
     before = change.before or {}
     return {name: before.get(name) for name, value in change.row.items() if value != before.get(name)}
 
 
 def _data(context: Context, row: Row) -> dict[str, Any]:
-    columns = {name: value for name, value in row.items() if value is not None and name != "__typename"}
-    more = MORE.get(row["__typename"])
-    return columns | {name: value for name, value in (more(context, row) if more else {}).items() if value is not None}
+    more = {"Issue": _issue, "Comment": _comment, "Reaction": _reaction}[row["__typename"]]
+    return {name: value for name, value in row.items() if value is not None and name != "__typename"} | dict(
+        more(context, row)
+    )
 
 
 def _issue(context: Context, row: Row) -> Mapping[str, Any]:
-    labels = [label for label_id in row["labelIds"] if (label := context.store.get("IssueLabel", label_id))]
+    labels = [context.find("IssueLabel", label_id) for label_id in row["labelIds"]]
     return {
         "identifier": derived.identifier(context, row),
         "url": derived.issue_url(context, row),
-        "priorityLabel": derived.priority_label(row),
+        "priorityLabel": "No priority",
         "prioritySortOrder": row["sortOrder"],
         "previousIdentifiers": [],
         "releases": [],
         "reactionData": [],
-        "assignee": _user(context, row["assigneeId"]),
-        "delegate": _user(context, row["delegateId"]),
         "creator": _user(context, row["creatorId"]),
         "state": _pick(context.find("WorkflowState", row["stateId"]), "id", "color", "name", "type"),
-        "team": _pick(context.find("Team", row["teamId"]), "id", "key", "name"),
+        "team": _team(context, row),
         "labels": [_pick(label, "id", "color", "name", "parentId") for label in labels],
     }
 
 
 def _comment(context: Context, row: Row) -> Mapping[str, Any]:
-    return {
-        "reactionData": [],
-        "user": _user(context, row["userId"]),
-        "issue": _issue_child(context, row["issueId"]),
-        "parent": _comment_child(context, row["parentId"]),
-    }
+    issue = context.find("Issue", row["issueId"])
+    names = {"identifier": derived.identifier(context, issue), "url": derived.issue_url(context, issue)}
+    child = {**_pick(issue, "id", "title", "teamId"), **names, "team": _team(context, issue)}
+    return {"reactionData": [], "user": _user(context, row["userId"]), "issue": child}
 
 
 def _reaction(context: Context, row: Row) -> Mapping[str, Any]:
-    return {
-        "user": _user(context, row["userId"]),
-        "comment": _comment_child(context, row["commentId"]),
-        "issue": _issue_child(context, row["issueId"]),
-    }
+    comment = _pick(context.find("Comment", row["commentId"]), "id", "body", "userId", "issueId")
+    return {"user": _user(context, row["userId"]), "comment": comment}
 
 
-MORE: dict[str, Callable[[Context, Row], Mapping[str, Any]]] = {
-    "Issue": _issue,
-    "Comment": _comment,
-    "Reaction": _reaction,
-}
+def _user(context: Context, user_id: str) -> Child:
+    row = context.find("User", user_id)
+    return {**_pick(row, "id", "name", "email"), "url": derived.profile_url(context, row)}
 
 
-def _user(context: Context, user_id: str | None) -> Child | None:
-    row = context.store.get("User", user_id)
-    return {**_pick(row, "id", "name", "email"), "url": derived.profile_url(context, row)} if row else None
-
-
-def _issue_child(context: Context, issue_id: str | None) -> Child | None:
-    row = context.store.get("Issue", issue_id)
-    if row is None:
-        return None
-    team = _pick(context.find("Team", row["teamId"]), "id", "key", "name")
-    names = {"identifier": derived.identifier(context, row), "url": derived.issue_url(context, row), "team": team}
-    return {**_pick(row, "id", "title", "teamId"), **names}
-
-
-def _comment_child(context: Context, comment_id: str | None) -> Child | None:
-    row = context.store.get("Comment", comment_id)
-    return _pick(row, "id", "body", "userId", "issueId") if row else None
+def _team(context: Context, issue: Row) -> Child:
+    return _pick(context.find("Team", issue["teamId"]), "id", "key", "name")
 
 
 def _pick(row: Row, *names: str) -> Child:

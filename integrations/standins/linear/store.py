@@ -1,8 +1,8 @@
-"""The state of the stand-in: rows in memory, and the log of writes that they are rebuilt from.
+"""The state of the stand-in: rows in memory, and the log of writes from which a restart rebuilds them.
 
-Called by resolvers and the server with `lock` held. It knows no GraphQL and checks nothing. A row is a dict with
-`__typename`, `id` and Linear's raw column names (`stateId`, `labelIds`). One line of `writes.jsonl` is one accepted
-write with the rows as it left them, so that the log and the state cannot disagree.
+Called by resolvers and the server with `lock` held. It does not validate. A row is a dict with `__typename`, `id` and
+Linear's raw column names (`stateId`, `labelIds`). One line of `writes.jsonl` is one accepted write with the rows after
+it, so the log and the state cannot disagree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from integrations.standins.wire import read_json_lines
+from integrations.standins.wire import cut_torn_line, read_json_lines
 
 Row = dict[str, Any]
 SEEDED = "seed"
@@ -35,17 +35,17 @@ class Store:
         self._last = datetime.fromtimestamp(0, UTC)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT, 0o600))
-        _cut_half_line(path)
+        cut_torn_line(path)
         for line in read_json_lines(path):
             self._apply(line["rows"], line["gone"])
             self._last = datetime.fromisoformat(line["at"])
 
     def get(self, kind: str, row_id: str | None) -> Row | None:
-        """The row, None when there is none. It must not be changed: write a new one."""
+        """The row, None when there is none. Do not mutate it: write a new one."""
         return self._tables[kind].get(row_id or "")
 
     def rows(self, kind: str) -> list[Row]:
-        """All rows of a kind in the order in which they were made."""
+        """All rows of a kind in the order of their creation."""
         return list(self._tables[kind].values())
 
     def now(self) -> str:
@@ -55,8 +55,8 @@ class Store:
 
     def commit(
         self, actor: str, operation: str, input: Any, result: str, rows: Sequence[Row], gone: Sequence[Row] = ()
-    ) -> int:
-        """Log one write and apply it; returns the sync id, which grows with each write."""
+    ) -> None:
+        """Log one write and apply it."""
         names = [[row["__typename"], row["id"]] for row in gone]
         entry = {"at": self.now(), "actor": actor, "operation": operation, "input": input, "result": result}
         with self.changed:
@@ -64,10 +64,9 @@ class Store:
                 log.write(json.dumps({**entry, "rows": list(rows), "gone": names}, ensure_ascii=False) + "\n")
             self._apply(rows, names)
             self.changed.notify_all()
-        return self.version
 
     def plant(self, rows: Iterable[Row]) -> None:
-        """Add the rows of the seed that were never here; what was changed or deleted since stays so."""
+        """Add the seed's rows that never existed; rows that were changed or deleted since are left alone."""
         absent = [row for row in rows if row["id"] not in self._gone and not self.get(row["__typename"], row["id"])]
         if absent:
             self.commit("", SEEDED, {}, "", absent)
@@ -85,10 +84,3 @@ class Store:
             self._tables[kind].pop(row_id, None)
             self._gone.add(row_id)
         self.version += 1
-
-
-def _cut_half_line(path: Path) -> None:
-    """Drop what a killed process left unfinished, before the next line is put behind it."""
-    content = path.read_bytes()
-    if not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)

@@ -1,8 +1,8 @@
-"""Sends what happened to the subscribed URLs, in the order of the writes, from one thread per subscription.
+"""Sends changes to the subscribed URLs, in the order of the writes, from one thread per subscription.
 
 Called by the mutations through `Context.announce` with the store's lock held, so it only builds bodies and queues them.
-An answer other than 200 within 5 s counts as a failure, as at Linear, and is tried again after each of `retries`
-seconds, with the same `Linear-Delivery` and a fresh `webhookTimestamp`; a retry does not hold up later deliveries.
+An answer other than 200 within 5 s is a failure, as at Linear, and is retried after each of `retries` seconds with the
+same `Linear-Delivery` and a fresh `webhookTimestamp`; a retry does not delay later deliveries.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 import structlog
 
 from integrations.standins.linear.context import Change, Context
-from integrations.standins.linear.payloads import envelope, team_of
+from integrations.standins.linear.payloads import envelope
 from integrations.standins.linear.seed import ENTITIES
 from integrations.standins.linear.store import Row
-from integrations.standins.wire import Fault, Faults, Sender, deliver, hmac_sha256
+from integrations.standins.wire import WEBHOOK_FAULTS, Fault, Faults, Sender, deliver, hmac_sha256
 
 log = structlog.get_logger(__name__)
 DEADLINE_SECONDS = 5.0
 
 
 class Webhooks:
-    """The subscriptions' senders. `retries` are the pauses in seconds before each further try."""
+    """The senders of the subscriptions. `retries` are the pauses in seconds before each retry."""
 
     def __init__(self, faults: Faults, retries: Sequence[float]) -> None:
         self._faults = faults
@@ -34,28 +34,25 @@ class Webhooks:
         self._senders: dict[str, Sender] = {}
 
     def announce(self, context: Context, operation: str, change: Change) -> None:
-        """Queue a delivery for everyone who subscribed to this change."""
-        kind = change.row["__typename"]
-        subscriptions = [row for row in context.store.rows("Webhook") if _wants(context, row, change.row)]
+        """Queue a delivery to each subscription."""
+        kind, subscriptions = change.row["__typename"], context.store.rows("Webhook")
         if kind not in ENTITIES or not subscriptions:
             return
         body = envelope(context, change)
         for subscription in subscriptions:
-            self._queue(subscription, {**body, "webhookId": subscription["id"]}, (operation, kind))
+            fault = self._faults.take((operation, kind), WEBHOOK_FAULTS)
+            for delay in _delays(fault):
+                delivery = {**body, "webhookId": subscription["id"]}
+                self._schedule(subscription, delivery, str(uuid.uuid4()), delay, self._retries)
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until nothing is under way; whether that came within `timeout` seconds."""
+        """Wait until no delivery is pending; whether that happened within `timeout` seconds."""
         return all(sender.settle(timeout) for sender in list(self._senders.values()))
 
     def close(self) -> None:
-        """Stop sending; what waits is lost, as when Linear gives up."""
+        """Stop sending; pending deliveries are lost."""
         for sender in self._senders.values():
             sender.close()
-
-    def _queue(self, subscription: Row, body: dict[str, Any], names: tuple[str, str]) -> None:
-        fault = self._faults.take(names, ("webhook_drop", "webhook_duplicate", "webhook_delay"))
-        for delay in _send_after(fault):
-            self._schedule(subscription, body, str(uuid.uuid4()), delay, self._retries)
 
     def _schedule(
         self, subscription: Row, body: dict[str, Any], name: str, delay: float, left: Sequence[float]
@@ -70,7 +67,7 @@ class Webhooks:
         answer = deliver(subscription["url"], headers, content, DEADLINE_SECONDS)
         if answer.code == 200:
             return
-        log.warning("webhook_failed", delivery=name, status=answer.code, reason=answer.reason, tries_left=len(left))
+        log.warning("webhook_failed", delivery=name, status=answer.code, reason=answer.reason, retries_left=len(left))
         if left:
             self._schedule(subscription, body, name, left[0], left[1:])
 
@@ -87,16 +84,9 @@ def _headers(delivery: str, kind: str, now: int, signature: str) -> dict[str, st
     }
 
 
-def _send_after(fault: Fault | None) -> tuple[float, ...]:
-    """The delays of the deliveries to make: usually one, at once."""
+def _delays(fault: Fault | None) -> tuple[float, ...]:
+    """The delay in seconds of each delivery to make: usually one, at once."""
     if fault is None:
         return (0.0,)
     by_kind = {"webhook_drop": (), "webhook_duplicate": (0.0, 0.0), "webhook_delay": (fault.seconds,)}
     return by_kind[fault.kind]
-
-
-def _wants(context: Context, subscription: Row, row: Row) -> bool:
-    """Whether the subscription is on, for this type, and for the row's team."""
-    if not subscription["enabled"] or row["__typename"] not in subscription["resourceTypes"]:
-        return False
-    return subscription["allPublicTeams"] or team_of(context, row) in (subscription["teamId"], None)

@@ -1,7 +1,7 @@
 """Token counts and the prompt cache, by Anthropic's documented rules. Called by `server` for every request.
 
 A token is four characters of JSON. An entry is written at each breakpoint and read from any of the 20 blocks before
-one; it belongs to a key and a model. No expiry and no minimum length: a demo is short.
+one; it belongs to a key and a model. There is no expiry and no minimum length.
 Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 """
 
@@ -20,7 +20,7 @@ LOOK_BACK = 20
 
 @dataclass(frozen=True)
 class _Position:
-    """The prompt up to and with one block: how long it is and what it says."""
+    """The length and digest of the prompt up to and including one block."""
 
     tokens: int
     digest: str
@@ -28,14 +28,14 @@ class _Position:
 
 
 class PrefixCache:
-    """What was cached for whom, for as long as the process lives."""
+    """The cached prefixes of each owner, for the lifetime of the process."""
 
     def __init__(self) -> None:
         self._written: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def usage(self, owner: str, body: Mapping[str, Any]) -> dict[str, int]:
-        """Input side of `usage`; `owner` stands for the API key. Writes the request's breakpoints into the cache."""
+        """The input part of `usage`; `owner` is a fingerprint of the API key. Caches the request's breakpoints."""
         positions = _positions(body)
         with self._lock:
             read, written = self._look_up(f"{owner}/{body['model']}", positions)

@@ -1,7 +1,7 @@
-"""Clearing of old tool results, by Anthropic's documented rules: what the model sees of a request. Pure.
+"""Clearing of old tool results, by Anthropic's documented rules. Pure.
 
-Called by `server` before it counts, caches and answers. Each request is judged anew and from its whole history: over
-the trigger, all results but the last `keep` are emptied, unless that frees less than `clear_at_least`.
+Called by `server` before it caches and answers. Each request is processed with its whole history: over the trigger,
+all results but the last `keep` are cleared, unless that frees less than `clear_at_least`.
 Source: https://platform.claude.com/docs/en/build-with-claude/context-editing
 """
 
@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def cleared(body: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The body as the model sees it, and the edits that were applied to it."""
+    """The body as the model receives it, and the applied edits."""
     seen, applied = dict(body), []
     for edit in (body.get("context_management") or {}).get("edits", ()):
         if edit["type"] == KIND:

@@ -1,6 +1,6 @@
-"""Why the prompt cache was of no use, as Anthropic's cache diagnostics tells it. Called by `server`.
+"""The reason for a miss of the prompt cache, as in Anthropic's cache diagnostics. Called by `server`.
 
-Compares a request with the one whose answer it names; keeps hashes only. Says nothing about whether the cache was hit.
+Compares a request with the one whose answer it names; keeps hashes only.
 Source: https://platform.claude.com/docs/en/build-with-claude/cache-diagnostics
 """
 
@@ -24,14 +24,14 @@ class _Fingerprint:
 
 
 class Diagnoses:
-    """The fingerprints of answered requests that asked for diagnosis, for as long as the process lives."""
+    """The fingerprints of answered requests with diagnostics, for the lifetime of the process."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], _Fingerprint] = {}
         self._lock = threading.Lock()
 
     def of(self, owner: str, body: Mapping[str, Any], message_id: str) -> dict[str, Any] | None:
-        """`diagnostics` of the answer `message_id`: None where nothing was asked or nothing had changed."""
+        """`diagnostics` of the answer `message_id`: None if not requested or without a change."""
         if body.get("diagnostics") is None:
             return None
         before, mine = body["diagnostics"].get("previous_message_id"), _fingerprint(body)

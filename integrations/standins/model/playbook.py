@@ -1,7 +1,7 @@
-"""What a playbook is: a name, whom it answers, and a pure function from request to answer.
+"""A playbook: a name, a condition, and a pure function from request to answer.
 
 The playbooks are in `playbooks/`, one file each. A playbook is written as a script; the next answer is the first one
-whose calls have no results yet, so that a repeated, interrupted or steered request always gets a fitting one.
+whose calls have no results yet, so a repeated, interrupted or steered request always gets a valid one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from integrations.standins.model.request import Call, Request
 
 @dataclass(frozen=True)
 class Answer:
-    """One reply: some words, then tool calls. Without calls the turn ends."""
+    """One reply: text, then tool calls. Without calls the turn ends."""
 
     text: str
     calls: tuple[Call, ...] = ()
@@ -22,7 +22,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Playbook:
-    """`answer` is only asked when `matches`."""
+    """`answer` is called only when `matches`."""
 
     name: str
     matches: Callable[[Request], bool]
@@ -30,7 +30,7 @@ class Playbook:
 
 
 def play(script: Sequence[Answer], request: Request) -> Answer:
-    """The first answer of the script that is not done yet; the last one has no calls."""
+    """The first answer of the script that is not completed; the last one has no calls."""
     for answer in script:
         open_calls = tuple(call for call in answer.calls if not request.answered(call))
         if open_calls or not answer.calls:

@@ -12,7 +12,7 @@ from integrations.standins.model.playbook import Answer
 
 
 def message(body: Mapping[str, Any], answer: Answer, prompt_usage: Mapping[str, int], ending: str) -> dict[str, Any]:
-    """The whole message. `ending` is one of `faults.ENDINGS`, or empty for what the answer itself asks for.
+    """The whole message. `ending` is one of `faults.ENDINGS`, or empty for the stop reason of the answer itself.
 
     Ids are made from the request, so that a repeated request gets the same message."""
     name = hashlib.sha256(json.dumps([body["model"], body["messages"]]).encode()).hexdigest()[:20]
@@ -44,7 +44,7 @@ def _content(answer: Answer, name: str) -> list[dict[str, Any]]:
 
 
 def _shortened(content: list[dict[str, Any]], ending: str) -> list[dict[str, Any]]:
-    """A reply that ended early has no calls, and one that was cut has half its words."""
+    """A reply that ended early has no calls, and a cut one has half of its text."""
     if ending in ("refusal", "empty"):
         return []
     texts = [block["text"] for block in content if block["type"] == "text"]

@@ -1,7 +1,7 @@
-"""What a playbook may know: one request, read. Pure.
+"""A parsed request, the input of a playbook. Pure.
 
-Built by `server` from a validated body. Relies only on how the product writes its prompts: the first words of the
-system text, the brief's headings, and the first words of steering.
+Built by `server` from a validated body. It depends only on the format of the product's prompts: the beginning of the
+system text, the headings of the brief, and the beginning of steering.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INTERRUPTED = re.compile(r"^interrupted", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call, as a playbook wants it and as the history shows it."""
+    """A tool call, in an answer or in the history."""
 
     name: str
     input: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call that was answered."""
+    """A call and its result."""
 
     call: Call
     result: str
@@ -37,8 +37,8 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Request:
-    """`exchanges` and `steering` are oldest first; `exchanges` are those since the last words of a person, without
-    interrupted ones: what was done before has to be looked at again. `step` counts the replies so far."""
+    """`exchanges` and `steering` are oldest first; `exchanges` are those since the last steering, without interrupted
+    ones. `step` counts the replies so far."""
 
     system: str
     brief: str
@@ -46,7 +46,7 @@ class Request:
     exchanges: tuple[Exchange, ...] = ()
     steering: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What the product itself told the agent, oldest first."""
+    """Notes of the product for the agent, oldest first."""
 
     @property
     def is_maker(self) -> bool:
@@ -70,7 +70,7 @@ class Request:
 
     @property
     def title(self) -> str:
-        """The ticket's title, empty where the brief names no ticket."""
+        """The ticket's title, empty if the brief names no ticket."""
         found = re.search(r"^Ticket \S+: (.+)$", self.brief, re.MULTILINE)
         return found[1].strip() if found else ""
 
@@ -82,7 +82,7 @@ class Request:
 
     @property
     def is_revision(self) -> bool:
-        """Whether a person asked for changes after the work was done: their words are criteria r1, r2, ..."""
+        """Whether a person requested changes to finished work: the requests are criteria r1, r2, ..."""
         return any(re.fullmatch(r"r\d+", name) for name in self.criteria())
 
     def section(self, heading: str) -> str:
@@ -100,14 +100,14 @@ class Request:
         return {name: match["command"] for name, match in found.items() if match}
 
     def exits(self) -> dict[str, tuple[int, str]]:
-        """Exit code and line of evidence by criterion. The lines come before what the commands printed."""
+        """Exit code and line of evidence by criterion. The lines precede the output of the commands."""
         listed = self.section("Evidence").split("\noutput of ")[0]
         lines = {item["id"]: item["text"] for item in _ITEM.finditer(listed)}
         codes = {name: _EXIT.match(text) for name, text in lines.items()}
         return {name: (int(match["code"]), lines[name]) for name, match in codes.items() if match}
 
     def shown(self, call: Call) -> str:
-        """What the call answered last, empty where it was not made."""
+        """The last result of the call, empty if there is none."""
         return next((exchange.result for exchange in reversed(self.exchanges) if exchange.call == call), "")
 
     def answered(self, call: Call) -> bool:

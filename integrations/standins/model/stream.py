@@ -13,7 +13,7 @@ JSON_CHUNK = 160
 def events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """message_start, ping, each block as start, deltas and stop, message_delta, message_stop.
 
-    Which edits were applied to the context is told at the end, the diagnosis of the cache at the start."""
+    The applied context edits come at the end, the cache diagnostics at the start."""
     started = message["usage"] | {"output_tokens": 1}
     empty: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
     context = {"context_management": message["context_management"]} if "context_management" in message else {}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from integrations.standins.wire import Fault, Faults, Sender, WriteLog, deliver, drop_connection, hmac_sha256, serve
+from integrations.standins.wire import Fault, Faults, Sender, WriteLog, deliver, drop_connection, serve
 
 
 def hello(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -20,109 +20,70 @@ def hello(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
     return [b"hello"]
 
 
-def test_an_application_is_served_and_closed() -> None:
+def test_application_is_served_on_a_free_port_and_closed() -> None:
     with serve(hello) as served:
         assert requests.get(served.url, timeout=5).text == "hello"
+        with pytest.raises((OSError, SystemExit)):
+            serve(hello, int(served.url.rpartition(":")[2]))
     with pytest.raises(requests.ConnectionError):
         requests.get(served.url, timeout=5)
 
 
-def test_a_dropped_connection_has_no_answer() -> None:
-    with serve(hello) as served, pytest.raises(requests.ConnectionError):
-        requests.get(f"{served.url}/gone", timeout=5)
-
-
-def test_a_port_that_is_taken_is_refused() -> None:
-    with serve(hello) as served, pytest.raises((OSError, SystemExit)):
-        serve(hello, int(served.url.rpartition(":")[2]))
-
-
-def test_writes_are_kept_in_order(tmp_path: Path) -> None:
+def test_writes_are_kept_in_order_without_an_incomplete_line(tmp_path: Path) -> None:
+    WriteLog(tmp_path / "home" / "writes.jsonl").append("ada", "POST /x", {"a": "ä"}, None)
+    with (tmp_path / "home" / "writes.jsonl").open("a") as lines:
+        lines.write('{"act')
     log = WriteLog(tmp_path / "home" / "writes.jsonl")
-    log.append("ada", "POST /x", {"a": "ä"}, None)
     log.append("bob", "POST /y", {}, {"id": 1})
-    again = WriteLog(tmp_path / "home" / "writes.jsonl").entries()
-    assert [(one["actor"], one["operation"], one["input"], one["result"]) for one in again] == [
+    assert [(one["actor"], one["operation"], one["input"], one["result"]) for one in log.entries()] == [
         ("ada", "POST /x", {"a": "ä"}, None),
         ("bob", "POST /y", {}, {"id": 1}),
     ]
 
 
-def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "writes.jsonl").write_text('{"actor": "ada"}\n{"act')
-    log = WriteLog(tmp_path / "writes.jsonl")
-    log.append("bob", "x", {}, {})
-    assert [one["actor"] for one in log.entries()] == ["ada", "bob"]
-
-
-def test_a_fault_is_used_up() -> None:
+def test_fault_waits_for_its_operation_and_kind_and_is_used_up() -> None:
     faults = Faults()
     faults.add(Fault("POST /x", "502", times=2))
+    faults.add(Fault("*", "webhook_drop"))
     taken = [faults.take([name], ["502"]) for name in ("POST /y", "POST /x", "POST /x", "POST /x")]
     assert [one is not None for one in taken] == [False, True, True, False]
+    assert faults.take(["push"], ["webhook_drop"]) is not None
     assert faults.waiting() == []
 
 
-def test_a_fault_for_everything_waits_for_its_kind() -> None:
-    faults = Faults()
-    faults.add(Fault.read({"kind": "webhook_drop"}))
-    assert faults.take(["POST /x"], ["502"]) is None
-    assert faults.take(["push"], ["webhook_drop"]) is not None
-
-
-@pytest.mark.parametrize("wanted", [{}, {"kind": "flood"}, {"kind": "502", "times": "x"}])
-def test_a_fault_that_nobody_knows_is_refused(wanted: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"kind is|invalid literal"):
-        Fault.read(wanted)
-
-
-def test_jobs_are_done_when_due_and_in_order() -> None:
+def test_jobs_run_when_due_and_in_order() -> None:
     done: list[str] = []
     sender = Sender()
+    sender.schedule(lambda: done.append("never"), 30)
     sender.schedule(lambda: done.append("late"), 0.2)
     for name in ("first", "second"):
         sender.schedule(lambda name=name: done.append(name))  # type: ignore[misc]
-    assert sender.settle()
+    assert not sender.settle(1)
     sender.close()
     assert done == ["first", "second", "late"]
 
 
-def test_closing_forgets_what_is_not_due() -> None:
-    done: list[str] = []
-    sender = Sender()
-    sender.schedule(lambda: done.append("never"), 30)
-    assert not sender.settle(0.05)
-    sender.close()
-    assert done == []
-
-
-def test_a_delivery_says_how_it_went() -> None:
+def test_delivery_returns_the_answer() -> None:
     with serve(hello) as served:
         answer = deliver(served.url, {"X-A": "b"}, b"{}")
         lost = deliver(f"{served.url}/gone", {}, b"{}")
-    assert (answer.ok, answer.code, answer.body) == (True, 200, "hello")
+    assert (answer.ok, answer.code) == (True, 200)
     assert (lost.ok, lost.code, lost.reason) == (False, 0, "failed to connect to host")
 
 
-def test_a_receiver_that_is_slow_is_given_up() -> None:
-    started = threading.Event()
+def test_delivery_to_a_slow_receiver_times_out() -> None:
+    released = threading.Event()
 
     class Slow(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            started.wait()
+            released.wait()
             self.close_connection = True
 
-    server = HTTPServer(("127.0.0.1", 0), Slow)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    before = time.monotonic()
-    answer = deliver(f"http://127.0.0.1:{server.server_port}", {}, b"", timeout=0.2)
-    started.set()
-    thread.join()
-    server.server_close()
+    with HTTPServer(("127.0.0.1", 0), Slow) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        before = time.monotonic()
+        answer = deliver(f"http://127.0.0.1:{server.server_port}", {}, b"", timeout=0.2)
+        released.set()
+        thread.join()
     assert (answer.code, answer.reason, time.monotonic() - before < 5) == (0, "timed out", True)
-
-
-def test_the_digest_is_the_one_in_the_documents() -> None:
-    documented = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"  # docs.github.com
-    assert hmac_sha256("It's a Secret to Everybody", b"Hello, World!") == documented

@@ -1,29 +1,7 @@
-"""What each operation does. Importing this package fills the table in `operations`; one file per group of GitHub's."""
+"""The operations. Importing this package fills the table in `operations`; one file per group of GitHub's reference."""
 
 from __future__ import annotations
 
-from integrations.standins.github.routes import (
-    accounts,
-    apps,
-    checks,
-    comments,
-    hooks,
-    merging,
-    pulls,
-    repositories,
-    reviews,
-    statuses,
-)
+from integrations.standins.github.routes import apps, checks, comments, hooks, merging, pulls, repositories, reviews
 
-__all__ = [
-    "accounts",
-    "apps",
-    "checks",
-    "comments",
-    "hooks",
-    "merging",
-    "pulls",
-    "repositories",
-    "reviews",
-    "statuses",
-]
+__all__ = ["apps", "checks", "comments", "hooks", "merging", "pulls", "repositories", "reviews"]

@@ -1,50 +1,97 @@
-"""Check runs, which only GitHub Apps may write."""
+"""Commit statuses, and check runs, which only GitHub Apps may write. Check runs send no webhooks here."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
-
-from pydantic import Field
+from typing import Literal, TypeVar
 
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, check_link, not_found
-from integrations.standins.github.records import CheckRun, CheckSuite
-from integrations.standins.github.routes.statuses import COMMIT, commit_of
+from integrations.standins.github.records import CheckRun, Status
 from integrations.standins.github.seed import App
-from integrations.standins.github.shapes.checks import check_run, webhook_check_suite
-from integrations.standins.github.verdicts import newest_check_runs, suite_conclusion
+from integrations.standins.github.shapes.checks import check_run
+from integrations.standins.github.shapes.checks import status as status_shape
+from integrations.standins.github.shapes.repositories import commit
+from integrations.standins.github.verdicts import newest_check_runs
 
+COMMIT = "/repos/{owner}/{repo}/commits/{ref}"
 RUNS = "/repos/{owner}/{repo}/check-runs"
 NO_CONCLUSION = (
     'Invalid request.\n\nNo subschema in "anyOf" matched.\n"conclusion" wasn\'t supplied.\n'
     'completed is not a member of ["queued", "in_progress"].'
 )
 
-RunStatus = Literal["queued", "in_progress", "completed"]
-Conclusion = Literal["action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out"]
+# --- commit statuses ------------------------------------------------------------------------------------------------
+
+
+class NewStatus(Input):
+    state: Literal["error", "failure", "pending", "success"]
+    context: str = "default"
+    description: str | None = None
+    target_url: str | None = None
+
+
+@operation("POST", "/repos/{owner}/{repo}/statuses/{sha}", needs="statuses:write", role="write")
+def create_status(call: Call) -> Reply:
+    """Add a status, which is then the newest of its context."""
+    repository, wanted = call.repository, call.read(NewStatus)
+    check_link("Status", "target_url", wanted.target_url)
+    sha = _commit_of(repository, call.request.params["sha"])
+    columns = wanted.context, wanted.state, wanted.description, wanted.target_url
+    status = Status(call.hub.store.new_id(), repository.name, sha, *columns, call.actor.login, now())
+    call.hub.store.put(status)
+    _emit_status(call, repository, status)
+    return Reply(status_shape(call.view, status), 201)
+
+
+@operation("GET", COMMIT + "/statuses", needs="statuses:read")
+def list_statuses(call: Call) -> Reply:
+    """All statuses, newest first."""
+    sha = _commit_of(call.repository, call.request.params["ref"])
+    found = call.hub.store.all(Status, repository=call.repository.name, sha=sha)
+    return Reply([status_shape(call.view, one) for one in reversed(found)])
+
+
+def _commit_of(repository: Repository, name: str) -> str:
+    """The sha that a sha, branch or tag names. Raises a 422 `Problem`."""
+    sha = repository.git.head(name) or repository.git.sha_of(name)
+    if sha is None:
+        raise Problem(422, f"No commit found for SHA: {name}")
+    return sha
+
+
+def _emit_status(call: Call, repository: Repository, status: Status) -> None:
+    shape, url = status_shape(call.view, status), call.view.repository_url(repository.name)
+    head = {"sha": status.sha, "url": f"{url}/commits/{status.sha}"}
+    branches = [name for name, sha in repository.git.branches().items() if sha == status.sha]
+    shared = ("id", "state", "context", "description", "target_url", "avatar_url", "created_at", "updated_at")
+    call.aftermath.emit(
+        "status",
+        **{name: shape[name] for name in shared},
+        sha=status.sha,
+        name=repository.name,
+        commit=commit(call.view, repository, repository.git.commit(status.sha)),
+        branches=[{"name": name, "commit": head, "protected": False} for name in branches],
+    )
+
+
+# --- check runs -----------------------------------------------------------------------------------------------------
 
 
 class Output(Input):
     title: str
     summary: str
-    text: str | None = None
-    annotations: list[dict[str, Any]] = Field(default_factory=list)
-    images: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class RunPatch(Input):
-    """What is None stays."""
+    """None leaves a value unchanged."""
 
     name: str | None = None
-    status: RunStatus | None = None
-    conclusion: Conclusion | None = None
+    status: Literal["queued", "in_progress", "completed"] | None = None
+    conclusion: Literal["success", "failure"] | None = None
     external_id: str | None = None
     details_url: str | None = None
-    started_at: str | None = None
-    completed_at: str | None = None
     output: Output | None = None
-    actions: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class NewRun(RunPatch):
@@ -55,42 +102,30 @@ class NewRun(RunPatch):
 Patch = TypeVar("Patch", bound=RunPatch)
 
 
-@operation("POST", RUNS, needs="checks:write")
+@operation("POST", RUNS, needs="checks:write", role="write")
 def create_run(call: Call) -> Reply:
-    """Start, or report at once, a check on a commit."""
+    """A new check run on a commit."""
     app, repository, wanted = _app(call), call.repository, _read(call, NewRun)
-    sha = commit_of(call, repository, wanted.head_sha)
-    suite = _suite(call, repository, app, sha)
-    new = call.hub.store.new_id(), repository.name, sha, wanted.name, app.id, suite.id
-    run = CheckRun(*new, "queued", None, "", None, now(), None)
+    where = repository.name, _commit_of(repository, wanted.head_sha), wanted.name, app.id
+    run = CheckRun(call.hub.store.new_id(), *where, "queued", None, "", None, now(), None)
     _apply(run, wanted)
     call.hub.store.put(run)
-    call.emit("check_run", "created", check_run=_webhook_run(call, repository, run))
-    _emit_completion(call, repository, run, suite)
     return Reply(check_run(call.view, repository, run), 201)
 
 
 @operation("PATCH", RUNS + "/{check_run_id}", needs="checks:write")
 def change_run(call: Call) -> Reply:
-    """Report progress or the conclusion of one's own check."""
-    app, (repository, run), wanted = _app(call), _find(call), _read(call, RunPatch)
+    """Report progress or the conclusion of the App's own check run."""
+    app, repository, wanted = _app(call), call.repository, _read(call, RunPatch)
+    run = call.hub.store.get(CheckRun, call.number("check_run_id"))
+    if run is None or run.repository != repository.name:
+        raise not_found()
     if run.app_id != app.id:
         raise Problem(
             403, f"Invalid app_id `{app.id}` - check run can only be modified by the GitHub App that created it."
         )
-    was = run.status
     _apply(run, wanted)
     call.hub.store.put(run)
-    suite = call.hub.store.get(CheckSuite, run.suite_id)
-    if suite is not None and was != "completed":
-        _emit_completion(call, repository, run, suite)
-    return Reply(check_run(call.view, repository, run))
-
-
-@operation("GET", RUNS + "/{check_run_id}", needs="checks:read")
-def get_run(call: Call) -> Reply:
-    """One check run."""
-    repository, run = _find(call)
     return Reply(check_run(call.view, repository, run))
 
 
@@ -98,18 +133,16 @@ def get_run(call: Call) -> Reply:
 def list_runs(call: Call) -> Reply:
     """The check runs of a commit, the newest of each name unless `filter=all`."""
     repository, query = call.repository, call.request.query
-    sha = commit_of(call, repository, call.request.params["ref"])
+    sha = _commit_of(repository, call.request.params["ref"])
     runs = newest_check_runs(call.hub.store, repository.name, sha)
     if query.get("filter") == "all":
         runs = call.hub.store.all(CheckRun, repository=repository.name, sha=sha)[::-1]
-    for field, key in (("name", "check_name"), ("status", "status"), ("app_id", "app_id")):
-        runs = [run for run in runs if query.get(key) in (None, str(getattr(run, field)))]
-    shapes = [check_run(call.view, repository, run) for run in runs]
-    return Reply({"total_count": len(shapes), "check_runs": shapes})
+    runs = [run for run in runs if query.get("check_name", run.name) == run.name]
+    return Reply({"total_count": len(runs), "check_runs": [check_run(call.view, repository, run) for run in runs]})
 
 
 def _read(call: Call, model: type[Patch]) -> Patch:
-    """What the App reports. Completed without a conclusion is GitHub's 422."""
+    """The App's report. Completed without a conclusion is GitHub's 422."""
     wanted = call.read(model)
     if wanted.status == "completed" and wanted.conclusion is None:
         raise Problem(422, NO_CONCLUSION)
@@ -123,47 +156,14 @@ def _app(call: Call) -> App:
     return call.actor.app
 
 
-def _find(call: Call) -> tuple[Repository, CheckRun]:
-    repository, run = call.repository, call.hub.store.get(CheckRun, call.number("check_run_id"))
-    if run is None or run.repository != repository.name:
-        raise not_found()
-    return repository, run
-
-
-def _suite(call: Call, repository: Repository, app: App, sha: str) -> CheckSuite:
-    """The App's suite on the commit, made with its first run."""
-    for suite in call.hub.store.all(CheckSuite, repository=repository.name, sha=sha, app_id=app.id):
-        return suite
-    branch = next((name for name, head in repository.git.branches().items() if head == sha), None)
-    suite = CheckSuite(call.hub.store.new_id(), repository.name, sha, app.id, branch, now())
-    call.hub.store.put(suite)
-    return suite
-
-
 def _apply(run: CheckRun, wanted: RunPatch) -> None:
-    """Write what was given into the run. A conclusion completes it."""
-    for field in ("name", "external_id", "details_url", "started_at"):
+    """Set the given values. A conclusion completes the run."""
+    for field in ("name", "external_id", "details_url"):
         if (value := getattr(wanted, field)) is not None:
             setattr(run, field, value)
     if wanted.output is not None:
-        run.output = wanted.output.model_dump(include={"title", "summary", "text"})
+        run.output = wanted.output.model_dump()
     if wanted.conclusion is not None:
-        run.status, run.conclusion = "completed", wanted.conclusion
-        run.completed_at = wanted.completed_at or now()
+        run.status, run.conclusion, run.completed_at = "completed", wanted.conclusion, now()
     elif wanted.status is not None:
         run.status, run.conclusion, run.completed_at = wanted.status, None, None
-
-
-def _webhook_run(call: Call, repository: Repository, run: CheckRun) -> dict[str, Any]:
-    """The run inside a webhook, which shows its whole suite."""
-    suite = call.hub.store.get(CheckSuite, run.suite_id)
-    shape = check_run(call.view, repository, run)
-    return {**shape, "check_suite": webhook_check_suite(call.view, repository, suite)} if suite else shape
-
-
-def _emit_completion(call: Call, repository: Repository, run: CheckRun, suite: CheckSuite) -> None:
-    if run.status != "completed":
-        return
-    call.emit("check_run", "completed", check_run=_webhook_run(call, repository, run))
-    if suite_conclusion(call.hub.store.all(CheckRun, suite_id=suite.id)):
-        call.emit("check_suite", "completed", check_suite=webhook_check_suite(call.view, repository, suite))

@@ -1,148 +1,78 @@
-"""Repository webhooks, and what was delivered to them and to an App's."""
+"""The webhook of the command line as a repository's or an App's hook: its deliveries, and redelivery."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
-from pydantic import Field
-
-from integrations.standins.github.hub import now
-from integrations.standins.github.operations import Call, Input, Reply, operation
-from integrations.standins.github.problems import invalid, not_found
-from integrations.standins.github.records import Delivery, Hook
+from integrations.standins.github.operations import Call, Reply, operation
+from integrations.standins.github.problems import not_found
+from integrations.standins.github.records import Delivery
 from integrations.standins.github.routes.apps import signed_in_app
-from integrations.standins.github.shapes.hooks import delivery, delivery_item, hook
-from integrations.standins.github.webhooks import Webhooks, target_of
+from integrations.standins.github.shapes.hooks import delivery_item, hook
+from integrations.standins.github.webhooks import Webhooks, app_hook_id
 
 HOOKS = "/repos/{owner}/{repo}/hooks"
-APP = "/app/hook/deliveries"
-Mine = Callable[[Delivery], bool]
-
-
-class HookConfig(Input):
-    url: str = ""
-    content_type: str = "form"
-    secret: str = ""
-    insecure_ssl: str | int = "0"
-
-
-class NewHook(Input):
-    name: str = "web"
-    config: HookConfig
-    events: list[str] = Field(default=["push"])
-    active: bool = True
+HOOK_DELIVERIES = HOOKS + "/{hook_id}/deliveries"
+APP_DELIVERIES = "/app/hook/deliveries"
+ATTEMPTS = "/{delivery_id}/attempts"
 
 
 @operation("GET", HOOKS, needs="repository_hooks:read", role="admin")
 def list_hooks(call: Call) -> Reply:
     """The repository's own hooks."""
-    hooks = call.hub.store.all(Hook, repository=call.repository.name)
-    return Reply([_shown(call, one) for one in hooks])
+    repository = call.repository
+    targets = [one for one in Webhooks(call.hub).targets(repository) if one.kind == "repository"]
+    return Reply([hook(call.view, repository, one) for one in targets])
 
 
-@operation("POST", HOOKS, needs="repository_hooks:write", role="admin")
-def create_hook(call: Call) -> Reply:
-    """A new hook; its first delivery is a ping."""
-    wanted, repository = call.read(NewHook), call.repository
-    if not wanted.config.url.startswith(("http://", "https://")):
-        raise invalid("Hook", "url", "url is not a valid URL", "custom")
-    if wanted.config.content_type != "json":
-        raise invalid("Hook", "content_type", "this stand-in sends json only", "custom")
-    id = call.hub.store.new_id()
-    config = wanted.config
-    one = Hook(id, repository.name, config.url, config.secret, wanted.events, now(), wanted.active)
-    call.hub.store.put(one)
-    Webhooks(call.hub).ping(target_of(one, repository))
-    return Reply(_shown(call, one), 201)
-
-
-@operation("GET", HOOKS + "/{hook_id}/deliveries", needs="repository_hooks:read", role="admin")
+@operation("GET", HOOK_DELIVERIES, needs="repository_hooks:read", role="admin")
 def list_hook_deliveries(call: Call) -> Reply:
-    """What this hook was sent, newest first."""
-    return _listed(call, _of_hook(call))
+    """The deliveries of this hook, newest first."""
+    return _deliveries(call, _hook_id(call))
 
 
-@operation("GET", HOOKS + "/{hook_id}/deliveries/{delivery_id}", needs="repository_hooks:read", role="admin")
-def get_hook_delivery(call: Call) -> Reply:
-    """One delivery with its payload."""
-    return _detail(call, _of_hook(call))
-
-
-@operation("POST", HOOKS + "/{hook_id}/deliveries/{delivery_id}/attempts", needs="repository_hooks:write", role="admin")
+@operation("POST", HOOK_DELIVERIES + ATTEMPTS, needs="repository_hooks:write", role="admin")
 def redeliver_to_hook(call: Call) -> Reply:
-    """Send it again."""
-    return _again(call, _of_hook(call))
+    """Send a delivery again."""
+    return _redeliver(call, _hook_id(call))
 
 
-@operation("GET", APP)
+@operation("GET", APP_DELIVERIES)
 def list_app_deliveries(call: Call) -> Reply:
-    """What the App's hook was sent, newest first."""
-    return _listed(call, _of_app(call))
+    """The deliveries of the App's hook, newest first."""
+    return _deliveries(call, app_hook_id(signed_in_app(call)))
 
 
-@operation("GET", APP + "/{delivery_id}")
-def get_app_delivery(call: Call) -> Reply:
-    """One delivery with its payload."""
-    return _detail(call, _of_app(call))
-
-
-@operation("POST", APP + "/{delivery_id}/attempts")
+@operation("POST", APP_DELIVERIES + ATTEMPTS)
 def redeliver_to_app(call: Call) -> Reply:
-    """Send it again."""
-    return _again(call, _of_app(call))
+    """Send a delivery again."""
+    return _redeliver(call, app_hook_id(signed_in_app(call)))
 
 
-def _of_app(call: Call) -> Mine:
-    app = signed_in_app(call)
-    return lambda one: one.target == "integration" and one.target_id == app.id
+def _hook_id(call: Call) -> int:
+    """The id in the path. Raises a 404 `Problem` unless it is a hook of the repository."""
+    hook_id = call.number("hook_id")
+    if hook_id not in {one.hook_id for one in Webhooks(call.hub).targets(call.repository) if one.kind == "repository"}:
+        raise not_found()
+    return hook_id
 
 
-def _of_hook(call: Call) -> Mine:
-    repository, hook_id = call.repository, call.number("hook_id")
-    return lambda one: one.target == "repository" and one.target_id == repository.id and one.hook_id == hook_id
-
-
-def _shown(call: Call, one: Hook) -> dict[str, object]:
-    sent = call.hub.store.all(Delivery, hook_id=one.id)
-    return hook(call.view, one, sent[-1] if sent else None)
-
-
-def _listed(call: Call, mine: Mine) -> Reply:
-    """One page; the cursor is the id to go on below."""
+def _deliveries(call: Call, hook_id: int) -> Reply:
+    """One page; the cursor is the id of the last delivery on the page before."""
     query = call.request.query
     size = min(int(query.get("per_page", 30)), 100)
-    below = int(query["cursor"]) if query.get("cursor") else None
-    found = [one for one in reversed(call.hub.store.all(Delivery)) if mine(one) and _has_status(one, query)]
-    page = [one for one in found if below is None or one.id < below]
+    found = call.hub.store.all(Delivery, hook_id=hook_id)[::-1]
+    page = [one for one in found if "cursor" not in query or one.id < int(query["cursor"])]
     link = {}
     if len(page) > size:
-        more = urlencode({**query, "per_page": size, "cursor": page[size - 1].id})
-        link = {"Link": f'<{call.request.base}{_path(call)}?{more}>; rel="next"'}
+        address = call.request.base + call.operation.path.format(**call.request.params)
+        link = {"Link": f'<{address}?{urlencode({"per_page": size, "cursor": page[size - 1].id})}>; rel="next"'}
     return Reply([delivery_item(one) for one in page[:size]], headers=link, paginated=True)
 
 
-def _path(call: Call) -> str:
-    return call.operation.path.format(**call.request.params)
-
-
-def _has_status(one: Delivery, query: Mapping[str, str]) -> bool:
-    wanted = query.get("status")
-    return wanted is None or (wanted == "success") == (200 <= one.status_code < 400)
-
-
-def _find(call: Call, mine: Mine) -> Delivery:
-    one = call.hub.store.get(Delivery, call.number("delivery_id"))
-    if one is None or not mine(one):
+def _redeliver(call: Call, hook_id: int) -> Reply:
+    delivery = call.hub.store.get(Delivery, call.number("delivery_id"))
+    if delivery is None or delivery.hook_id != hook_id:
         raise not_found()
-    return one
-
-
-def _detail(call: Call, mine: Mine) -> Reply:
-    one = _find(call, mine)
-    return Reply(delivery(one, Webhooks(call.hub).payload(one)))
-
-
-def _again(call: Call, mine: Mine) -> Reply:
-    Webhooks(call.hub).redeliver(_find(call, mine))
+    Webhooks(call.hub).redeliver(delivery)
     return Reply({}, 202)

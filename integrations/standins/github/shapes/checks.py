@@ -1,52 +1,30 @@
-"""Shapes of commit statuses, check runs and check suites."""
+"""Shapes of commit statuses and check runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.records import CheckRun, CheckSuite, Pull, Status
-from integrations.standins.github.shapes.apps import app_of
-from integrations.standins.github.shapes.people import user
-from integrations.standins.github.shapes.pulls import pull_request_minimal
-from integrations.standins.github.shapes.repositories import minimal_repository
+from integrations.standins.github.records import CheckRun, Status
+from integrations.standins.github.shapes.people import app, user
 from integrations.standins.github.shapes.view import View, node_id
-from integrations.standins.github.verdicts import newest_statuses, status_state, suite_conclusion
-
-
-def simple_status(view: View, status: Status) -> dict[str, Any]:
-    """`simple-commit-status`, as in the combined one."""
-    return {
-        "url": f"{view.repository_url(status.repository)}/statuses/{status.sha}",
-        "avatar_url": user(view, status.author)["avatar_url"],
-        "id": status.id,
-        "node_id": node_id("SC", status.id),
-        "state": status.state,
-        "description": status.description,
-        "target_url": status.target_url,
-        "context": status.context,
-        "created_at": status.created_at,
-        "updated_at": status.created_at,
-    }
 
 
 def status(view: View, one: Status) -> dict[str, Any]:
     """`status`."""
-    return {**simple_status(view, one), "creator": user(view, one.author)}
-
-
-def combined_status(view: View, repository: Repository, sha: str) -> dict[str, Any]:
-    """`combined-commit-status`."""
-    newest = newest_statuses(view.hub.store, repository.name, sha)
-    url = f"{view.repository_url(repository.name)}/commits/{sha}"
+    creator = user(view, one.author)
     return {
-        "state": status_state(newest),
-        "statuses": [simple_status(view, one) for one in newest],
-        "sha": sha,
-        "total_count": len(newest),
-        "repository": minimal_repository(view, repository),
-        "commit_url": url,
-        "url": f"{url}/status",
+        "url": f"{view.repository_url(one.repository)}/statuses/{one.sha}",
+        "avatar_url": creator["avatar_url"],
+        "id": one.id,
+        "node_id": node_id("SC", one.id),
+        "state": one.state,
+        "description": one.description,
+        "target_url": one.target_url,
+        "context": one.context,
+        "created_at": one.created_at,
+        "updated_at": one.created_at,
+        "creator": creator,
     }
 
 
@@ -68,51 +46,12 @@ def check_run(view: View, repository: Repository, run: CheckRun) -> dict[str, An
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "output": {**texts, "annotations_count": 0, "annotations_url": f"{url}/annotations"},
-        "check_suite": {"id": run.suite_id},
-        "app": app_of(view, run.app_id),
-        "pull_requests": open_pulls(view, repository, run.sha),
+        "check_suite": None,
+        "app": _app_of(view, run.app_id),
+        "pull_requests": [],
     }
 
 
-def open_pulls(view: View, repository: Repository, sha: str) -> list[dict[str, Any]]:
-    """The open pull requests whose head is `sha`."""
-    pulls = view.hub.store.all(Pull, repository=repository.name, state="open", head_sha=sha)
-    return [pull_request_minimal(view, repository, pull) for pull in pulls]
-
-
-def webhook_check_suite(view: View, repository: Repository, suite: CheckSuite) -> dict[str, Any]:
-    """`check_suite` inside a webhook."""
-    runs = view.hub.store.all(CheckRun, suite_id=suite.id)
-    conclusion = suite_conclusion(runs)
-    url = f"{view.repository_url(repository.name)}/check-suites/{suite.id}"
-    commit = repository.git.commit(suite.sha)
-    people = {
-        "author": {"name": commit.author.name, "email": commit.author.email},
-        "committer": {"name": commit.committer.name, "email": commit.committer.email},
-    }
-    return {
-        "id": suite.id,
-        "node_id": node_id("CS", suite.id),
-        "head_branch": suite.branch,
-        "head_sha": suite.sha,
-        "status": "completed" if conclusion else "in_progress",
-        "conclusion": conclusion,
-        "url": url,
-        "before": commit.parents[0] if commit.parents else None,
-        "after": suite.sha,
-        "pull_requests": open_pulls(view, repository, suite.sha),
-        "app": app_of(view, suite.app_id),
-        "created_at": suite.created_at,
-        "updated_at": suite.created_at,
-        "rerequestable": True,
-        "runs_rerequestable": True,
-        "latest_check_runs_count": len(runs),
-        "check_runs_url": f"{url}/check-runs",
-        "head_commit": {
-            "id": commit.sha,
-            "tree_id": commit.tree,
-            "message": commit.message,
-            "timestamp": commit.committer.when,
-            **people,
-        },
-    }
+def _app_of(view: View, app_id: int) -> dict[str, Any] | None:
+    """The App with this id, None when the seed has it no more."""
+    return next((app(view, one) for one in view.hub.seed.apps if one.id == app_id), None)

@@ -1,21 +1,37 @@
-"""Shapes of people, bots and owners."""
+"""Shapes of people, bots, owners, and the Apps that act for them."""
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from integrations.standins.github.records import Pull
-from integrations.standins.github.seed import FIRST_COMMIT, ROLES, Role
+from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, ROLES, App, Installation, Role
 from integrations.standins.github.shapes.view import View, node_id
 
-# GitHub's `permission` knows four words, `role_name` all of them.
-PERMISSION_OF_ROLE = {"maintain": "write", "triage": "read"}
+LEAST_ROLE: dict[str, Role] = {
+    "pull": "read",
+    "triage": "write",
+    "push": "write",
+    "maintain": "admin",
+    "admin": "admin",
+}
+EVENTS = (
+    *("check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review"),
+    *("pull_request_review_comment", "push", "status"),
+)
 
 
-def user(view: View, login: str, kind: str = "") -> dict[str, Any]:
-    """`simple-user`; `kind` is User, Bot or Organization and found out when empty."""
-    id = view.hub.account_id(login)
-    url = f"{view.base}/users/{login}"
+def account_id(login: str) -> int:
+    """The id of a person, a bot or an owner."""
+    return zlib.crc32(login.encode())
+
+
+def user(view: View, login: str) -> dict[str, Any]:
+    """`simple-user`; `type` is User, Bot or Organization."""
+    id, url = account_id(login), f"{view.base}/users/{login}"
+    kind = "User" if view.hub.user(login) else "Bot" if login.endswith("[bot]") else "Organization"
+    plain = ("followers", "subscriptions", "repos", "received_events")
     return {
         "login": login,
         "id": id,
@@ -24,90 +40,77 @@ def user(view: View, login: str, kind: str = "") -> dict[str, Any]:
         "gravatar_id": "",
         "url": url,
         "html_url": f"{view.base}/{login}",
-        "followers_url": f"{url}/followers",
+        **{f"{name}_url": f"{url}/{name}" for name in plain},
+        "organizations_url": f"{url}/orgs",
         "following_url": f"{url}/following{{/other_user}}",
         "gists_url": f"{url}/gists{{/gist_id}}",
         "starred_url": f"{url}/starred{{/owner}}{{/repo}}",
-        "subscriptions_url": f"{url}/subscriptions",
-        "organizations_url": f"{url}/orgs",
-        "repos_url": f"{url}/repos",
         "events_url": f"{url}/events{{/privacy}}",
-        "received_events_url": f"{url}/received_events",
-        "type": kind or _kind(view, login),
+        "type": kind,
         "site_admin": False,
     }
 
 
-def _kind(view: View, login: str) -> str:
-    if view.hub.user(login):
-        return "User"
-    return "Bot" if login.endswith("[bot]") else "Organization"
-
-
-def organization(view: View, login: str) -> dict[str, Any]:
-    """`organization-simple-webhooks`."""
-    url = f"{view.base}/orgs/{login}"
-    id = view.hub.account_id(login)
-    return {
-        "login": login,
-        "id": id,
-        "node_id": node_id("O", id),
-        "url": url,
-        "repos_url": f"{url}/repos",
-        "events_url": f"{url}/events",
-        "hooks_url": f"{url}/hooks",
-        "issues_url": f"{url}/issues",
-        "members_url": f"{url}/members{{/member}}",
-        "public_members_url": f"{url}/public_members{{/member}}",
-        "avatar_url": f"{view.base}/avatars/u/{id}",
-        "description": "",
-    }
-
-
-def full_user(view: View, login: str) -> dict[str, Any]:
-    """`public-user`, which `GET /user` gives to a token without the `user` scope."""
-    seeded = view.hub.user(login)
-    return {
-        **user(view, login),
-        "user_view_type": "public",
-        "name": (seeded.name if seeded else "") or None,
-        "company": None,
-        "blog": "",
-        "location": None,
-        "email": (seeded.email if seeded else "") or None,
-        "hireable": None,
-        "bio": None,
-        "twitter_username": None,
-        "public_repos": 0,
-        "public_gists": 0,
-        "followers": 0,
-        "following": 0,
-        "created_at": FIRST_COMMIT,
-        "updated_at": FIRST_COMMIT,
-    }
+def permissions_of(role: Role) -> dict[str, bool]:
+    """`permissions` of a person with this role."""
+    return {name: ROLES.index(role) >= ROLES.index(least) for name, least in LEAST_ROLE.items()}
 
 
 def collaborator_permission(view: View, login: str, role: Role) -> dict[str, Any]:
     """`repository-collaborator-permission`."""
-    permissions = {
-        word: ROLES.index(role) >= ROLES.index(least)
-        for word, least in (
-            *(("pull", "read"), ("triage", "triage"), ("push", "write")),
-            *(("maintain", "maintain"), ("admin", "admin")),
-        )
-    }
     return {
-        "permission": PERMISSION_OF_ROLE.get(role, role),
+        "permission": role,
         "role_name": role,
-        "user": {**user(view, login), "permissions": permissions, "role_name": role},
+        "user": {**user(view, login), "permissions": permissions_of(role), "role_name": role},
     }
 
 
 def association(view: View, pull: Pull, login: str) -> str:
-    """`author_association`: what the author of something is to the repository."""
+    """`author_association`: the relation of an author to the repository."""
     if login == pull.repository.split("/")[0]:
         return "OWNER"
     seeded = view.hub.user(login)
     if seeded and seeded.permissions.get(pull.repository, "none") != "none":
         return "MEMBER"
     return "CONTRIBUTOR" if view.hub.app_of_bot(login) else "NONE"
+
+
+def app(view: View, one: App) -> dict[str, Any]:
+    """`integration`."""
+    account = one.installations[0].account if one.installations else one.slug
+    return {
+        "id": one.id,
+        "slug": one.slug,
+        "node_id": node_id("A", one.id),
+        "owner": user(view, account),
+        "name": one.name or one.slug,
+        "description": "",
+        "external_url": view.base,
+        "html_url": f"{view.base}/apps/{one.slug}",
+        "created_at": FIRST_COMMIT,
+        "updated_at": FIRST_COMMIT,
+        "permissions": dict(one.installations[0].permissions if one.installations else ALL_PERMISSIONS),
+        "events": list(EVENTS),
+    }
+
+
+def installation(view: View, one: App, installed: Installation) -> dict[str, Any]:
+    """`installation`."""
+    account = user(view, installed.account)
+    return {
+        "id": installed.id,
+        "account": account,
+        "access_tokens_url": f"{view.base}/app/installations/{installed.id}/access_tokens",
+        "repositories_url": f"{view.base}/installation/repositories",
+        "html_url": f"{view.base}/settings/installations/{installed.id}",
+        "app_id": one.id,
+        "app_slug": one.slug,
+        "target_id": account["id"],
+        "target_type": account["type"],
+        "repository_selection": "selected",
+        "permissions": dict(installed.permissions),
+        "events": list(EVENTS),
+        "created_at": FIRST_COMMIT,
+        "updated_at": FIRST_COMMIT,
+        **dict.fromkeys(("single_file_name", "suspended_by", "suspended_at")),
+    }

@@ -1,16 +1,17 @@
-"""From where a shape is seen: the hub, and the address that the caller knows this server by."""
+"""The context of a shape, and values that several shapes share."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 from integrations.standins.github.hub import Hub
 
 
 @dataclass(frozen=True)
 class View:
-    """`base` is 'http://host:port' without a slash at the end."""
+    """`base` is the address under which the caller reaches this server, without a trailing slash."""
 
     hub: Hub
     base: str
@@ -21,5 +22,11 @@ class View:
 
 
 def node_id(kind: str, id: int | str) -> str:
-    """A global id as GraphQL would know it."""
+    """A global id, as of GitHub's GraphQL API."""
     return f"{kind}_{base64.urlsafe_b64encode(str(id).encode()).decode().rstrip('=')}"
+
+
+def reactions(url: str) -> dict[str, Any]:
+    """`reaction-rollup` without any reaction."""
+    kinds = ("total_count", "+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+    return {"url": f"{url}/reactions", **dict.fromkeys(kinds, 0)}

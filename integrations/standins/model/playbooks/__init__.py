@@ -1,4 +1,4 @@
-"""The playbooks, in the order in which they are asked. A new one is a file and a line here."""
+"""The playbooks, in the order of their precedence. A new one is a file and a line here."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ NO_PLAYBOOK = Playbook(
 
 
 def playbook_for(request: Request, first: Sequence[Playbook] = ()) -> Playbook:
-    """The first playbook that matches, those of `first` before ours; `NO_PLAYBOOK` where none does."""
+    """The first playbook that matches, those of `first` before these; `NO_PLAYBOOK` if none does."""
     known = (*first, *PLAYBOOKS.values())
     return next((playbook for playbook in known if playbook.matches(request)), NO_PLAYBOOK)

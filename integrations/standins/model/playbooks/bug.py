@@ -1,7 +1,7 @@
-"""The maker on the bug ticket of the demo repository: the first try mends only half of it.
+"""The maker on the bug ticket of the demo repository: the first iteration fixes half of it.
 
-Registered in `playbooks/__init__.py`. The second try reads what the gate showed, finds the failing test there and mends
-the other half; from then on it answers the words of a review.
+Registered in `playbooks/__init__.py`. The second iteration finds the failing test in the output of the gate and fixes
+the other half; later ones answer a review.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The checker: looks at the tree with read-only commands, then judges each criterion by Loopline's evidence.
+"""The checker: inspects the tree with read-only commands, then judges each criterion by Loopline's evidence.
 
-Registered in `playbooks/__init__.py`; serves every ticket. It refers only to what there is: Loopline's evidence by
-name, its own commands word for word, files that the diff shows.
+Registered in `playbooks/__init__.py`; serves every ticket. It cites existing evidence only: Loopline's by name, its
+own commands, files of the diff.
 """
 
 from __future__ import annotations

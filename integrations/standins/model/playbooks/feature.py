@@ -1,7 +1,7 @@
-"""The maker on the feature ticket of the demo repository: `--json`, or whatever flag a person's words ask for.
+"""The maker on the feature ticket of the demo repository: `--json`, or the flag that a person requests.
 
-Registered in `playbooks/__init__.py`. The flag is read from the steering in each request, so words that come late make
-it look again and rewrite what it wrote.
+Registered in `playbooks/__init__.py`. The flag is read from the steering in each request, so late steering makes it
+rewrite its changes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Flag:
 
 
 def wanted_flag(request: Request) -> Flag:
-    """The flag in the last words of a person that name one; `--json` without any."""
+    """The flag in the last message of a person that names one; `--json` without any."""
     for words in reversed((request.section(PEOPLE), *request.steering)):
         found = list(_FLAG.finditer(words))
         if found:

@@ -1,6 +1,6 @@
-"""The maker's answer to a review: what a person asked for is written down in the repository, so that there is a commit.
+"""The maker's answer to a review: the request is written to a file of the repository, so that there is a commit.
 
-Called by the playbooks whose own work is done. A stand-in cannot do what arbitrary words ask; it says so.
+Called by the playbooks after their own work. A stand-in cannot follow arbitrary requests; its reply states that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FENCE = re.compile(r"</?words-\w+>")
 
 
 def review_script(request: Request, run_all: str) -> tuple[Answer, ...]:
-    """Write the words into CHANGES.md, run the suite, say what was done."""
+    """Write the request to CHANGES.md, run the suite, report."""
     words = "\n".join((request.section(PEOPLE), *request.steering)).strip() or "nothing was said"
     quoted = "\n".join(f"> {line}".rstrip() for line in words.splitlines()[:20] if not _FENCE.fullmatch(line))
     note = f"cat >> CHANGES.md <<'END_OF_NOTE'\n\n## Asked for in review\n\n{quoted}\nEND_OF_NOTE"

@@ -1,4 +1,4 @@
-"""The scout: lists the files, looks for the ticket's words in them, and hands over what it found.
+"""The scout: lists the files, searches them for terms of the ticket, and submits a plan.
 
 Registered in `playbooks/__init__.py`; serves every ticket.
 """

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.integrations.standins.github.description import RestAnswers, WebhookPayloads
-from tests.integrations.standins.github.world import Receiver, World
+from tests.integrations.standins.github.world import World
+from tests.integrations.standins.receiver import Receiver
 from tests.support.github_published import rest_description, webhooks_description
 
 
@@ -35,26 +36,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
 def github(
     tmp_path: Path, keys: tuple[str, Path], receiver: Receiver, described_answers: RestAnswers
 ) -> Iterator[World]:
-    """A served stand-in with an App."""
+    """A served stand-in; its App is installed on acme/shop only."""
     shutil.copy(keys[1], tmp_path / "app.pub")
     world = World(tmp_path, keys[0], described_answers, receiver)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def github_without_app(tmp_path: Path, receiver: Receiver, described_answers: RestAnswers) -> Iterator[World]:
-    """A served stand-in that only people use; its webhooks are the repositories'."""
-    world = World(tmp_path, "", described_answers, receiver, apps=False)
     yield world
     world.close()

@@ -1,32 +1,30 @@
-"""A served stand-in with people, an App and a repository, and clients that check every answer against GitHub's own
-description where it can be had."""
+"""A served stand-in with people, an App and repositories, and clients that check every answer against GitHub's own
+description."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import requests
+from werkzeug.exceptions import HTTPException
 
 from integrations.standins.github.server import GitHub, Webhook, create_app, serve
 from integrations.standins.wire import Served
 from tests.integrations.standins.github.description import RestAnswers
+from tests.integrations.standins.receiver import Delivery, Receiver
 
 SHOP = "/repos/acme/shop"
 SECRET = "It's a Secret to Everybody"
 PEOPLE = {"ada": "admin", "bob": "write", "eve": "read", "mal": "none"}
 
 
-def seed(folder: Path, apps: bool = True) -> dict[str, Any]:
-    """acme/shop with one file, acme/empty, acme/open for everyone; Ada, Bob, Eve and Mal; the App 'loopline'."""
+def seed(folder: Path) -> dict[str, Any]:
+    """acme/shop with one file, public acme/open without the App; Ada, Bob, Eve and Mal; the App 'loopline'."""
     (folder / "files").mkdir(exist_ok=True)
     (folder / "files" / "calc.py").write_text("def add(a, b):\n    return a - b\n")
     app = {
@@ -37,103 +35,51 @@ def seed(folder: Path, apps: bool = True) -> dict[str, Any]:
     }
     users = [
         {"login": login, "name": login.title(), "email": f"{login}@example.com", "token": f"ghp_{login}"}
-        | {"permissions": {"acme/shop": role}}
+        | {"permissions": {"acme/shop": role, "acme/open": role}}
         for login, role in PEOPLE.items()
     ]
     repositories = [
         {"name": "acme/shop", "from_folder": "files"},
-        {"name": "acme/empty"},
         {"name": "acme/open", "private": False, "from_folder": "files"},
     ]
-    return {"users": users, "apps": [app] if apps else [], "repositories": repositories}
+    return {"users": users, "apps": [app], "repositories": repositories}
 
 
 class Caller(requests.Session):
-    """A client of the API. Every answer is checked against GitHub's description."""
+    """A client of the API. Every answer is checked."""
 
-    def __init__(self, url: str, answers: RestAnswers, token: str = "") -> None:
+    def __init__(self, world: World, token: str = "") -> None:
         super().__init__()
         self.trust_env = False
-        self.url = url
-        self._answers = answers
+        self._world, self.token = world, token
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:
-        address = str(url) if str(url).startswith("http") else self.url + str(url)
+        base = self._world.url
+        address = str(url) if str(url).startswith("http") else base + str(url)
         answer = super().request(method, address, *args, **more)
-        path = address.removeprefix(self.url)
-        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-        if is_json and not path.startswith("/_"):
-            complaints = list(self._answers.complaints(str(method), path, answer.status_code, answer.json()))
-            assert not complaints, f"{method!s} {path}: {complaints}"
+        if operation := self._world.operation(str(method), address.removeprefix(base)):
+            body = answer.json() if answer.content else None
+            complaints = list(self._world.answers.complaints(operation, answer.status_code, body))
+            assert not complaints, f"{operation}: {complaints}"
         return answer
 
 
-@dataclass
-class Heard:
-    """A webhook as it arrived."""
-
-    headers: Mapping[str, str]
-    raw: bytes
-
-    @property
-    def event(self) -> str:
-        return self.headers["X-GitHub-Event"]
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw)
-
-    @property
-    def name(self) -> str:
-        action = self.body.get("action")
-        return f"{self.event}.{action}" if action else self.event
-
-
-class Receiver:
-    """Hears webhooks. `answer` is the status that it gives."""
-
-    def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        self.answer = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.heard.append(Heard(dict(self.headers), body))
-                self.send_response(receiver.answer)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/webhooks/github"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    @property
-    def names(self) -> list[str]:
-        return [one.name for one in self.heard]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+def name_of(delivery: Delivery) -> str:
+    """The event and its action, as 'pull_request.opened'."""
+    event, action = delivery.headers["x-github-event"], delivery.body.get("action")
+    return f"{event}.{action}" if action else event
 
 
 @dataclass
 class World:
-    """The stand-in and everyone around it."""
+    """The stand-in, its clients and a clone."""
 
     folder: Path
     private_key: str
     answers: RestAnswers
     receiver: Receiver
-    apps: bool = True
     app: GitHub = field(init=False)
     served: Served = field(init=False)
     callers: list[Caller] = field(default_factory=list)
@@ -142,7 +88,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        document = seed(self.folder, self.apps)
+        document = seed(self.folder)
         webhook = Webhook(self.receiver.url, SECRET)
         self.app = create_app(self.folder / "home", document, webhook=webhook, beside=self.folder)
         self.served = serve(self.app)
@@ -162,8 +108,16 @@ class World:
 
     def caller(self, token: str = "") -> Caller:
         """A client with this token."""
-        self.callers.append(Caller(self.url, self.answers, token))
+        self.callers.append(Caller(self, token))
         return self.callers[-1]
+
+    def operation(self, method: str, path: str) -> str:
+        """The operation behind an address, '' for one that is not of the API."""
+        try:
+            endpoint, _ = self.app.url_map.bind("").match(path.partition("?")[0], method)
+        except HTTPException:
+            return ""
+        return endpoint.removeprefix("rest.") if endpoint.startswith("rest.") else ""
 
     def person(self, login: str = "ada") -> Caller:
         return self.caller(f"ghp_{login}")
@@ -183,14 +137,17 @@ class World:
         return self.caller(answer.json()["token"])
 
     def heard(self) -> list[str]:
-        """The names of all webhooks so far, when all are out."""
+        """The names of all webhooks so far, after all are sent."""
         assert self.app.hub.sender.settle()
-        return self.receiver.names
+        return [name_of(one) for one in self.receiver.all]
 
     def last(self, name: str) -> Any:
-        """The payload of the last webhook called so."""
+        """The payload of the last webhook of this name."""
         self.heard()
-        return [one for one in self.receiver.heard if one.name == name][-1].body
+        return [one for one in self.receiver.all if name_of(one) == name][-1].body
+
+    def fault(self, **fault: Any) -> None:
+        requests.post(f"{self.url}/_faults", json=fault, timeout=10).raise_for_status()
 
     # --- git ---
 
@@ -208,7 +165,7 @@ class World:
 
     @property
     def work(self) -> Path:
-        """The clone, made when first asked for."""
+        """The clone, created on first use."""
         work = self.folder / "work"
         if not work.exists():
             work.mkdir()
@@ -216,7 +173,7 @@ class World:
         return work
 
     def remote(self, token: str = "ghp_ada", repository: str = "acme/shop") -> str:
-        """The address to clone from, with credentials."""
+        """The address of the git repository, with credentials."""
         return f"{self.url.replace('://', f'://x-access-token:{token}@')}/{repository}.git"
 
     def push(

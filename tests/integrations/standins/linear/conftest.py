@@ -1,20 +1,22 @@
-"""A running local Linear for each test, somebody to talk to it, and a receiver of its webhooks."""
+"""A running local Linear for each test, a client of it, and a receiver of its webhooks."""
 
 from __future__ import annotations
 
-import http.server
-import json
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from graphql import GraphQLSchema
 
+from integrations.standins.linear.seed import stable_id
 from integrations.standins.linear.server import LinearApp, Subscription, create_app, serve
+from integrations.standins.wire import Served
+from tests.integrations.standins.receiver import Receiver
+from tests.support.linear_payloads import error_responses
+from tests.support.linear_schema import linear_schema
 
 STATES = [
     {"name": "Backlog", "type": "backlog", "color": "#bec2c8"},
@@ -30,37 +32,68 @@ SEED: dict[str, Any] = {
         {"name": "Gone Person", "email": "gone@example.com", "active": False, "token": "lin_api_gone"},
     ],
     "teams": [
-        {"key": "ENG", "name": "Engineering", "states": STATES},
+        {"key": "ENG", "name": "Engineering", "states": STATES, "labels": [{"name": "bug"}]},
         {"key": "OPS", "name": "Operations", "states": STATES},
     ],
     "issues": [
-        {"team": "ENG", "title": "Retry the export!", "description": "It **fails**.", "labels": ["bug"]},
-        {"team": "ENG", "title": "Greet people", "state": "Agent", "assignee": "ben@example.com", "priority": 2},
-        {"team": "OPS", "title": "Rotate the keys"},
+        {"team": "ENG", "title": "Retry the export!", "description": "It **fails**.", "state": "Backlog"},
+        {"team": "ENG", "title": "Greet people", "state": "Agent"},
+        {"team": "OPS", "title": "Rotate the keys", "state": "Backlog"},
     ],
 }
 SECRET = "lin_wh_of_the_tests"
-MOVE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
-COMMENT = """mutation($input: CommentCreateInput!) {
-  commentCreate(input: $input) { success lastSyncId comment { id body } } }"""
+WRITES = {  # what the product, the demo and the board's page send
+    "issueCreate": "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id identifier } } }",
+    "issueUpdate": """mutation($id: String!, $input: IssueUpdateInput!) {
+      issueUpdate(id: $id, input: $input) { success } }""",
+    "issueDelete": "mutation($id: String!) { issueDelete(id: $id) { success } }",
+    "commentCreate": "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }",
+    "commentUpdate": """mutation($id: String!, $input: CommentUpdateInput!) {
+      commentUpdate(id: $id, input: $input) { success } }""",
+    "reactionCreate": "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }",
+    "reactionDelete": "mutation($id: String!) { reactionDelete(id: $id) { success } }",
+    "attachmentCreate": "mutation($input: AttachmentCreateInput!) { attachmentCreate(input: $input) { success } }",
+    "issueLabelCreate": """mutation($input: IssueLabelCreateInput!) {
+      issueLabelCreate(input: $input) { issueLabel { id } } }""",
+    "issueAddLabel": """mutation($id: String!, $labelId: String!) {
+      issueAddLabel(id: $id, labelId: $labelId) { success } }""",
+    "issueRemoveLabel": """mutation($id: String!, $labelId: String!) {
+      issueRemoveLabel(id: $id, labelId: $labelId) { success } }""",
+}
 
 
-def credentials(token: str) -> dict[str, str]:
-    """The header for an API key or an OAuth token."""
-    return {"Authorization": token if token.startswith("lin_api_") else f"Bearer {token}"}
+@pytest.fixture(scope="session")
+def published() -> GraphQLSchema:
+    """Linear's schema."""
+    return linear_schema()
+
+
+@pytest.fixture(scope="session")
+def published_errors() -> dict[str, Any]:
+    """Bodies of Linear's error responses by case."""
+    return {case: one["body"] for case, one in error_responses().items()}
+
+
+def state_id(name: str, team: str = "ENG") -> str:
+    return stable_id("WorkflowState", team, name)
+
+
+def user_id(email: str) -> str:
+    return stable_id("User", email)
 
 
 @dataclass
 class Linear:
-    """A client of the stand-in at `url` that asserts nothing by itself."""
+    """A client of the stand-in at `url`."""
 
     url: str
     app: LinearApp
 
     def post(self, document: str, variables: Mapping[str, Any] | None = None, token: str = "lin_api_ana") -> Any:
         """The raw answer."""
+        headers = {"Authorization": token if token.startswith("lin_api_") else f"Bearer {token}"}
         body = {"query": document, "variables": variables or {}}
-        return requests.post(f"{self.url}/graphql", json=body, headers=credentials(token), timeout=10)
+        return requests.post(f"{self.url}/graphql", json=body, headers=headers, timeout=10)
 
     def ask(self, document: str, variables: Mapping[str, Any] | None = None, token: str = "lin_api_ana") -> Any:
         """The data of an answer without errors."""
@@ -68,19 +101,25 @@ class Linear:
         assert "errors" not in answer, answer
         return answer["data"]
 
-    def error(self, document: str, variables: Mapping[str, Any] | None = None, token: str = "lin_api_ana") -> Any:
-        """The first error of an answer at HTTP 200, as Linear sends those of a resolver."""
-        answer = self.post(document, variables, token)
+    def error(self, document: str, variables: Mapping[str, Any] | None = None) -> Any:
+        """The first error of an answer with HTTP 200, as Linear sends those of a resolver."""
+        answer = self.post(document, variables)
         assert answer.status_code == 200, answer.text
         return answer.json()["errors"][0]
 
-    def move(self, issue: str, **columns: Any) -> None:
-        self.ask(MOVE, {"id": issue, "input": columns})
+    def write(self, operation: str, token: str = "lin_api_ana", **variables: Any) -> Any:
+        return self.ask(WRITES[operation], variables, token)[operation]
 
-    def comment(self, issue: str = "ENG-1", token: str = "lin_api_ana", **columns: Any) -> str:
+    def move(self, issue: str, **columns: Any) -> None:
+        self.write("issueUpdate", id=issue, input=columns)
+
+    def comment(self, issue: str = "ENG-1", token: str = "lin_api_ana", body: str = "hello", **more: Any) -> str:
         """The new comment's id."""
-        input = {"issueId": issue, "body": "hello", **columns}
-        return str(self.ask(COMMENT, {"input": input}, token)["commentCreate"]["comment"]["id"])
+        self.write("commentCreate", token, input={"issueId": issue, "body": body, **more})
+        return str(self.log()[-1]["result"])
+
+    def read(self, selection: str, issue: str = "ENG-1") -> Any:
+        return self.ask(f"query($id: String!) {{ issue(id: $id) {{ {selection} }} }}", {"id": issue})["issue"]
 
     def log(self) -> Any:
         return requests.get(f"{self.url}/_log", timeout=10).json()
@@ -88,28 +127,19 @@ class Linear:
     def fault(self, **fault: Any) -> requests.Response:
         return requests.post(f"{self.url}/_faults", json=fault, timeout=10)
 
-    def state_id(self, name: str, team: str = "ENG") -> str:
-        document = """query($name: String!, $team: String!) { workflowStates(
-          filter: { name: { eq: $name }, team: { key: { eq: $team } } }) { nodes { id } } }"""
-        return str(self.ask(document, {"name": name, "team": team})["workflowStates"]["nodes"][0]["id"])
-
-    def user_id(self, email: str) -> str:
-        document = "query($email: String!) { users(filter: { email: { eq: $email } }) { nodes { id } } }"
-        return str(self.ask(document, {"email": email})["users"]["nodes"][0]["id"])
-
 
 Start = Callable[..., Linear]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a stand-in; one that is started again goes on in the same home."""
-    running = []
+    """Starts a stand-in; a second call restarts it in the same home."""
+    running: list[Served] = []
 
-    def start(**options: Any) -> Linear:
+    def start(seed: Mapping[str, Any] = SEED, **options: Any) -> Linear:
         while running:
             running.pop().close()
-        app = create_app(tmp_path / "linear", options.pop("seed", SEED), **options)
+        app = create_app(tmp_path / "linear", seed, **options)
         running.append(serve(app))
         return Linear(running[-1].url, app)
 
@@ -123,46 +153,7 @@ def linear(start: Start) -> Linear:
     return start()
 
 
-@dataclass
-class Receiver:
-    """Takes webhooks; `answers` are the codes of the next answers, 200 after them."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    came: queue.Queue[tuple[dict[str, str], bytes]] = field(default_factory=queue.Queue)
-
-    def take(self, count: int = 1, timeout: float = 5.0) -> list[tuple[dict[str, str], bytes]]:
-        """The next deliveries: headers by lower-case name, and the bytes."""
-        return [self.came.get(timeout=timeout) for _ in range(count)]
-
-    def bodies(self, count: int = 1) -> list[Any]:
-        return [json.loads(body) for _, body in self.take(count)]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.put(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield receiver
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture
 def subscribed(start: Start, receiver: Receiver) -> Linear:
-    """A stand-in that sends everything to the receiver and tries again quickly."""
+    """A stand-in that sends its webhooks to the receiver and retries quickly."""
     return start(webhooks=[Subscription(receiver.url, SECRET)], retry_seconds=(0.05, 0.1, 0.15))

@@ -1,4 +1,4 @@
-"""The demo repository in a temporary copy, and a model's calls carried out there. Shared by the tests of playbooks."""
+"""A temporary copy of the demo repository, and conversations whose tool calls are executed there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_USAGE = {"input_tokens": 1, "cache_read_input_tokens": 0, "cache_creation_inp
 
 
 def copy_of_demo(folder: Path) -> Path:
-    """A fresh tree, without what a test run may have left in the source."""
+    """A fresh tree, without the caches of test runs."""
     tree = folder / "tree"
     shutil.copytree(DEMO, tree, ignore=shutil.ignore_patterns("__pycache__"))
     return tree
@@ -41,14 +41,14 @@ def run(tree: Path, command: str) -> tuple[int, str]:
 
 
 def maker_brief(ticket: dict[str, str], iteration: int = 1, more: str = "") -> str:
-    """As the product writes it."""
+    """A brief in the format of the product."""
     contract = "- [c1] it passes (command: `python3 -m unittest discover -q`)"
     return f"Ticket ENG-1: {ticket['title']}\n\nIteration {iteration} of 3\n\n## Contract\n\n{contract}\n\n{more}"
 
 
 @dataclass
 class Talk:
-    """A conversation with the playbooks, without a server; every request is checked as the server would."""
+    """A conversation with the playbooks, without a server; each request is validated as the server does."""
 
     tree: Path
     brief: str
@@ -59,8 +59,8 @@ class Talk:
         self.messages.append({"role": "user", "content": [{"type": "text", "text": self.brief}]})
 
     def turn(self) -> list[dict[str, Any]]:
-        """One reply; its calls are carried out. Returns the calls."""
-        body = {"model": "m", "max_tokens": 16_000, "system": self.system, "messages": self.messages}
+        """One reply; its calls are executed. Returns the calls."""
+        body = {"model": "m", "max_tokens": 16_000, "stream": True, "system": self.system, "messages": self.messages}
         validation.check(body)
         asked = read_request(body)
         content = message(body, playbook_for(asked).answer(asked), NO_USAGE, "")["content"]
@@ -71,7 +71,7 @@ class Talk:
         return calls
 
     def to_the_end(self) -> str:
-        """Turns until there are no calls, or a verdict; the last words."""
+        """Turns until a reply has no calls or submits a result; returns the text of the last reply."""
         for _ in range(20):
             calls = self.turn()
             if not calls or calls[-1]["name"].startswith("submit_"):
@@ -79,8 +79,8 @@ class Talk:
                 return str(last["content"][0].get("text", ""))
         raise AssertionError("the playbook does not end")
 
-    def say(self, words: str) -> None:
-        """A person's words, as the product hands them over."""
+    def steer(self, words: str) -> None:
+        """A person's steering, in the format of the product."""
         text = {"type": "text", "text": f"Words from Ada on the ticket:\n{words}"}
         self.messages[-1]["content"].append(text)
 
@@ -96,7 +96,7 @@ class Talk:
             code, output = run(self.tree, arguments["command"])
             return f"{output}\n[exit {code}]"
         if name.startswith("submit_"):
-            return "taken"
+            return "accepted"
         reply = edit({"root": str(self.tree), "limit": 16_000, **arguments})
         assert reply["ok"], reply["text"]
         return str(reply["text"])

@@ -1,4 +1,4 @@
-"""The stand-in's prompt cache, by the documented rules: pure but for what it remembers."""
+"""The prompt cache of the stand-in, by the documented rules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def body(*blocks: dict[str, Any], model: str = "m") -> dict[str, Any]:
     return {"model": model, "system": [text("system ", **MARK)], "messages": [{"role": "user", "content": [*blocks]}]}
 
 
-def test_the_first_request_writes_up_to_its_last_breakpoint() -> None:
+def test_first_request_writes_up_to_its_last_breakpoint() -> None:
     asked = body(text("a", **MARK), text("b"))
     usage = PrefixCache().usage("key", asked)
     assert usage["cache_read_input_tokens"] == 0 and usage["cache_creation_input_tokens"] > 0
     assert sum(usage.values()) == count_tokens(asked) and usage["input_tokens"] > 0
 
 
-def test_the_same_request_again_is_read() -> None:
+def test_repeated_request_is_read() -> None:
     cache, asked = PrefixCache(), body(text("a", **MARK))
     written = cache.usage("key", asked)["cache_creation_input_tokens"]
     assert cache.usage("key", asked) == {
@@ -34,21 +34,21 @@ def test_the_same_request_again_is_read() -> None:
     }
 
 
-def test_a_longer_request_reads_the_old_part_though_the_breakpoint_moved() -> None:
+def test_longer_request_reads_the_old_part_when_the_breakpoint_moved() -> None:
     cache = PrefixCache()
     old = cache.usage("key", body(text("a", **MARK)))["cache_creation_input_tokens"]
     usage = cache.usage("key", body(text("a"), text("b", **MARK)))
     assert usage["cache_read_input_tokens"] == old and usage["cache_creation_input_tokens"] > 0
 
 
-def test_a_changed_prefix_reads_nothing_after_the_change() -> None:
+def test_changed_prefix_reads_nothing_after_the_change() -> None:
     cache = PrefixCache()
     cache.usage("key", body(text("a", **MARK)))
     system_only = cache.usage("key", body(text("b", **MARK)))["cache_read_input_tokens"]
     assert 0 < system_only < count_tokens(body(text("b")))
 
 
-def test_a_breakpoint_looks_back_only_twenty_blocks() -> None:
+def test_breakpoint_looks_back_twenty_blocks() -> None:
     cache, many = PrefixCache(), [text(str(number)) for number in range(25)]
     cache.usage("key", body(text("a", **MARK)))
     usage = cache.usage("key", body(text("a"), *many[:19], text("end", **MARK)))
@@ -57,7 +57,7 @@ def test_a_breakpoint_looks_back_only_twenty_blocks() -> None:
     assert far["cache_read_input_tokens"] < count_tokens(body(text("a")))
 
 
-def test_keys_and_models_do_not_share() -> None:
+def test_cache_is_separate_per_key_and_model() -> None:
     cache, asked = PrefixCache(), body(text("a", **MARK))
     cache.usage("key", asked)
     assert cache.usage("other", asked)["cache_read_input_tokens"] == 0

@@ -1,4 +1,4 @@
-"""The playbooks really do what the demo's tickets ask, in a copy of the demo repository."""
+"""The playbooks on the tickets of the demo, in a copy of the demo repository."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.evidence.submitted_verdict import SubmittedVerdict
-from jobs.roles.answers.judgement import SubmittedJudgement, read_judgement
-from jobs.roles.answers.plan import SubmittedPlan, read_plan
-from jobs.roles.answers.proposal import SubmittedProposal, read_proposal
-from jobs.roles.answers.verdict import read_verdict
 from tests.integrations.standins.model.demo import BUG, FEATURE, VAGUE, Talk, copy_of_demo, maker_brief, run
 
 ROUNDING = "python3 -m unittest tests.test_rounding -q"
 EXPORT = "python3 -m unittest tests.test_export -q"
 SUITE = "python3 -m unittest discover -q"
-CHECKER = "You are the checker. Judge."
 
 
 @pytest.fixture
@@ -30,33 +24,33 @@ def second_brief(output: str) -> str:
 
 
 @pytest.mark.parametrize("command", [SUITE, "python3 -m compileall -q tally", "python3 -m tally examples/trip.csv"])
-def test_the_demo_repository_is_green_at_the_start(tree: Path, command: str) -> None:
+def test_demo_repository_is_green_at_the_start(tree: Path, command: str) -> None:
     assert run(tree, command)[0] == 0
 
 
 @pytest.mark.parametrize("command", [ROUNDING, EXPORT])
-def test_the_contracts_commands_fail_at_the_start(tree: Path, command: str) -> None:
+def test_commands_of_the_contract_fail_at_the_start(tree: Path, command: str) -> None:
     assert run(tree, command)[0] != 0
 
 
-def test_the_readme_shows_what_the_program_prints(tree: Path) -> None:
+def test_readme_of_the_demo_shows_real_output(tree: Path) -> None:
     assert run(tree, "python3 -m tally examples/trip.csv --settle")[1] in (tree / "README.md").read_text()
     assert run(tree, "python3 -m tally examples/trip.csv")[1] in (tree / "README.md").read_text()
 
 
-def test_the_first_try_at_the_bug_mends_only_half(tree: Path) -> None:
+def test_bug_is_half_fixed_by_the_first_iteration(tree: Path) -> None:
     Talk(tree, maker_brief(BUG)).to_the_end()
     code, output = run(tree, ROUNDING)
     assert code != 0 and "test_weighted" in output and "FAIL: test_equal" not in output
 
 
-def test_the_second_try_reads_the_evidence_and_passes(tree: Path) -> None:
+def test_bug_is_fixed_by_the_second_iteration(tree: Path) -> None:
     Talk(tree, maker_brief(BUG)).to_the_end()
     Talk(tree, second_brief(run(tree, ROUNDING)[1])).to_the_end()
     assert [run(tree, command)[0] for command in (ROUNDING, SUITE, "python3 -m compileall -q tally")] == [0, 0, 0]
 
 
-def test_changes_asked_for_in_review_lead_to_a_change(tree: Path) -> None:
+def test_review_leads_to_a_change(tree: Path) -> None:
     Talk(tree, maker_brief(BUG)).to_the_end()
     Talk(tree, second_brief("")).to_the_end()
     asked = "## Words of people\n\n<words-1>\nAda:\nmention negative amounts\n</words-1>\n"
@@ -66,7 +60,7 @@ def test_changes_asked_for_in_review_lead_to_a_change(tree: Path) -> None:
     assert "> mention negative amounts" in (tree / "CHANGES.md").read_text() and run(tree, SUITE)[0] == 0
 
 
-def test_the_feature_is_json_when_nobody_says_otherwise(tree: Path) -> None:
+def test_feature_is_json_by_default(tree: Path) -> None:
     Talk(tree, maker_brief(FEATURE)).to_the_end()
     printed = run(tree, "python3 -m tally examples/trip.csv --json")[1]
     assert json.loads(printed) == {"Ada": 1900, "Bo": -500, "Cy": -1400}
@@ -82,23 +76,23 @@ def test_the_feature_is_json_when_nobody_says_otherwise(tree: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("turns_before", [0, 1, 2, 3, 4])
-def test_a_persons_words_change_the_feature_at_any_time(tree: Path, words: str, usage: str, turns_before: int) -> None:
+def test_feature_follows_steering_at_any_time(tree: Path, words: str, usage: str, turns_before: int) -> None:
     talk = Talk(tree, maker_brief(FEATURE))
     for _ in range(turns_before):
         talk.turn()
-    talk.say(words)
+    talk.steer(words)
     assert usage in talk.to_the_end()
     assert json.loads(run(tree, f"python3 -m tally examples/trip.csv {usage}")[1])["Ada"] == 1900
     assert run(tree, "python3 -m tally examples/trip.csv --json")[0] == 2
     assert run(tree, EXPORT)[0] == 0 and f"trip.csv {usage}\n" in (tree / "README.md").read_text()
 
 
-def test_a_request_without_a_playbook_is_answered_politely_and_changes_nothing(tree: Path) -> None:
+def test_request_without_a_playbook_changes_nothing(tree: Path) -> None:
     talk = Talk(tree, maker_brief(VAGUE))
     assert "no playbook" in talk.to_the_end() and len(talk.messages) == 2
 
 
-def test_an_interrupted_step_is_done_again(tree: Path) -> None:
+def test_interrupted_step_is_repeated(tree: Path) -> None:
     talk = Talk(tree, maker_brief(BUG))
     first = talk.turn()
     for result in talk.messages[-1]["content"]:
@@ -106,82 +100,7 @@ def test_an_interrupted_step_is_done_again(tree: Path) -> None:
     assert [call["input"] for call in talk.turn()] == [call["input"] for call in first]
 
 
-@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail"), (124, "fail")])
-def test_the_checker_goes_by_the_evidence(tree: Path, exit_code: int, result: str) -> None:
-    evidence = f"## Evidence\n\n<evidence-1>\n- [c1] exit {exit_code}: `x` (0.1 s): ok\n</evidence-1>\n\n## Diff\n"
-    talk = Talk(tree, maker_brief(BUG, more=evidence), system=CHECKER)
-    talk.to_the_end()
-    [verdict] = talk.calls("submit_verdict")
-    assert [(r["criterion"], r["result"]) for r in verdict["results"]] == [("c1", result)]
-    assert talk.calls("bash"), "it looked for itself"
-
-
-@pytest.mark.parametrize(("exit_code", "result"), [(0, "pass"), (1, "fail")])
-def test_a_criterion_without_a_command_rests_on_the_others(tree: Path, exit_code: int, result: str) -> None:
-    brief = maker_brief(BUG, more=f"## Evidence\n\n- [c1] exit {exit_code}: ok\n")
-    talk = Talk(tree, brief.replace("- [c1] it", "- [c2] shares add up\n- [c1] it"), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == result
-
-
-def test_without_any_evidence_the_checker_is_unsure(tree: Path) -> None:
-    talk = Talk(tree, maker_brief(BUG), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["results"][0]["result"] == "unsure"
-
-
-def test_the_checker_refers_only_to_what_there_is(tree: Path) -> None:
-    evidence = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n+++ b/README.md\n</diff-1>\n"
-    brief = maker_brief(FEATURE, more=evidence).replace("- [c1] it", "- [c2] README.md shows it\n- [c1] it")
-    talk = Talk(tree, brief, system=CHECKER)
-    talk.to_the_end()
-    [verdict] = talk.calls("submit_verdict")
-    sources = [(e["source"], e["name"]) for e in verdict["results"][0]["evidence"]]
-    assert sources == [("file", "README.md"), ("gate", "c1"), ("command", "python3 -m unittest discover -q")]
-    assert isinstance(read_verdict(verdict, ["c1", "c2"]), SubmittedVerdict)
-
-
-def test_the_checker_says_that_an_empty_change_is_right(tree: Path) -> None:
-    more = "## Evidence\n\n- [c1] exit 0: ok\n\n## Diff\n\n<diff-1>\n(empty)\n</diff-1>\n"
-    talk = Talk(tree, maker_brief(BUG, more=more), system=CHECKER)
-    talk.to_the_end()
-    assert talk.calls("submit_verdict")[0]["no_change_needed"]
-
-
-@pytest.mark.parametrize(("line", "done"), [("exit 0: ok", True), ("exit 1: no", False), ("exit 0: ok; FLAKY", False)])
-def test_the_judge_answers_in_one_call_by_the_evidence(tree: Path, line: str, done: bool) -> None:
-    more = f"## Evidence\n\n<evidence-1>\n- [c1] {line}\n\noutput of c1:\n- [c1] exit 9: x\n</evidence-1>\n"
-    talk = Talk(tree, maker_brief(BUG, more=more), system="You are the judge. Judge.")
-    talk.turn()
-    judgement = read_judgement(talk.calls("submit_judgement")[0])
-    assert isinstance(judgement, SubmittedJudgement) and (judgement.done, not judgement.missing) == (done, done)
-
-
-@pytest.mark.parametrize("ticket", [BUG, FEATURE])
-def test_the_scout_finds_files_that_exist(tree: Path, ticket: dict[str, str]) -> None:
-    talk = Talk(tree, maker_brief(ticket), system="You are the scout. Look.")
-    talk.to_the_end()
-    plan = read_plan(talk.calls("submit_plan")[0])
-    assert isinstance(plan, SubmittedPlan) and plan.paths and plan.commands
-    assert all((tree / path).is_file() for path in plan.paths)
-
-
-def test_the_planner_proposes_what_fails_now_and_can_be_run(tree: Path) -> None:
-    talk = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
-    talk.to_the_end()
-    proposal = read_proposal(talk.calls("submit_proposal")[0])
-    assert isinstance(proposal, SubmittedProposal) and proposal.questions
-    assert [run(tree, c.command)[0] for c in proposal.criteria if c.command] == [1, 1]
-
-
-def test_the_planner_names_evidence_where_it_finds_no_program(tmp_path: Path) -> None:
-    talk = Talk(tmp_path, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
-    talk.to_the_end()
-    proposal = read_proposal(talk.calls("submit_proposal")[0])
-    assert isinstance(proposal, SubmittedProposal) and {c.command for c in proposal.criteria} == {""}
-
-
-def test_what_the_planner_proposes_is_made_once_a_person_agrees(tree: Path) -> None:
+def test_proposal_of_the_planner_can_be_implemented(tree: Path) -> None:
     planner = Talk(tree, f"Ticket ENG-3: {VAGUE['title']}\n", system="You are the planner. Plan.")
     planner.to_the_end()
     criteria = planner.calls("submit_proposal")[0]["criteria"]

@@ -1,4 +1,4 @@
-"""What the stand-in refuses: pure."""
+"""Validation of requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def assistant(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 
 def body(*messages: Any, **more: Any) -> dict[str, Any]:
-    return {"model": "m", "max_tokens": 10, "messages": list(messages), **more}
+    return {"model": "m", "max_tokens": 10, "stream": True, "messages": list(messages), **more}
 
 
 @pytest.mark.parametrize(
@@ -36,23 +36,21 @@ def body(*messages: Any, **more: Any) -> dict[str, Any]:
         body(user(TEXT), assistant({"type": "text", "text": "paused"})),
     ],
 )
-def test_good_requests_pass(good: dict[str, Any]) -> None:
+def test_valid_request_passes(good: dict[str, Any]) -> None:
     check(good)
 
 
 @pytest.mark.parametrize(
-    ("bad", "words"),
+    ("bad", "text"),
     [
         ([], "object"),
         ({"max_tokens": 1, "messages": [user(TEXT)]}, "model: Field required"),
         (body(user(TEXT), temperature=1, surprise=2), "surprise: Extra inputs"),
         (body(user(TEXT)) | {"max_tokens": True}, "max_tokens"),
         (body(user(TEXT)) | {"model": 3}, "model"),
+        (body(user(TEXT), stream=False), "stream"),
         (body(user(TEXT)) | {"messages": "hello"}, "messages"),
-        (body(user(TEXT), system=3), "system"),
-        (body(user(TEXT), tools={}), "tools"),
-        (body(user(TEXT), tools=["bash"]), "tools.0"),
-        (body(), "at least one message"),
+        (body(), "messages"),
         (body("hello"), "messages.0.role"),
         (body({"role": "robot", "content": "x"}), "messages.0.role"),
         (body({"role": "user", "content": ""}), "non-empty"),
@@ -61,7 +59,6 @@ def test_good_requests_pass(good: dict[str, Any]) -> None:
         (body(user({"type": "text"})), "messages.0.content.0.text.text"),
         (body(user({"type": "tool_result"})), "tool_use_id"),
         (body(user(TEXT), assistant({"type": "tool_use", "id": "t1", "name": "bash"})), "tool_use.input"),
-        (body(user(TEXT), system=["x"]), "system.0"),
         (body(user({"type": "text", "text": " "})), "text content blocks must be non-empty"),
         (body(assistant(TEXT)), "first message"),
         (body(user(TEXT), user(TEXT)), "roles must alternate"),
@@ -69,18 +66,12 @@ def test_good_requests_pass(good: dict[str, Any]) -> None:
         (body(user(TEXT), assistant(CALL), user(TEXT)), "without `tool_result`"),
         (body(user(TEXT), assistant(CALL), user(TEXT, RESULT)), "come before"),
         (body(user(TEXT), assistant(TEXT), user(RESULT)), "unexpected `tool_use_id`"),
-        (body(user(TEXT), tools=[{"type": "bash_1999", "name": "bash"}]), "bash_1999"),
-        (body(user(TEXT), tools=[{"name": "a b", "input_schema": {"type": "object"}}]), "name"),
         (body(user(TEXT), tools=[{"name": "a"}]), "input_schema"),
         (body(user(TEXT), tools=[{"type": "bash_20250124", "name": "bash"}] * 2), "unique"),
         (body(user(MARKED, MARKED, MARKED), system=[MARKED, MARKED]), "maximum of 4"),
     ],
 )
-def test_bad_requests_are_refused_in_words(bad: Any, words: str) -> None:
+def test_invalid_request_is_refused(bad: Any, text: str) -> None:
     with pytest.raises(Refused) as caught:
         check(bad)
-    assert words in str(caught.value)
-
-
-def test_counting_needs_no_max_tokens() -> None:
-    check({"model": "m", "messages": [user(TEXT)]}, counting=True)
+    assert text in str(caught.value)

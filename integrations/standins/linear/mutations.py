@@ -1,0 +1,194 @@
+"""The root fields of `Mutation`. Called by `execute` with the store's lock held."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from integrations.standins.linear.context import Change, Context, must_be_uuid4
+from integrations.standins.linear.errors import conflict, invalid
+from integrations.standins.linear.seed import GREY, ISSUE
+from integrations.standins.linear.store import Row
+
+Input = Mapping[str, Any]
+Payload = dict[str, Any]
+DONE: Payload = {"success": True}
+
+# --- issues and labels ----------------------------------------------------------------------------------------------
+
+
+def create_issue(context: Context, input: Input) -> Payload:
+    """A new issue, in the team's first backlog column unless `stateId` names another."""
+    team = context.find("Team", input["teamId"])
+    team = {**team, "issueCount": team["issueCount"] + 1}
+    issue = context.stamp(
+        "Issue",
+        context.new_id("Issue", None),
+        **ISSUE,
+        number=team["issueCount"],
+        title=_required(input, "title"),
+        description=input.get("description") or "",
+        teamId=team["id"],
+        stateId=_first_state(context, team)["id"],
+        creatorId=context.viewer["id"],
+        sortOrder=float(-team["issueCount"]),
+    )
+    issue |= _columns(context, issue, input)
+    context.write("issueCreate", input, Change("create", issue), also=[team])
+    return {"success": True, "issue": issue}
+
+
+def update_issue(context: Context, id: str, input: Input) -> Payload:
+    """Change the given columns."""
+    issue = context.find_issue(id)
+    return _change(context, "issueUpdate", {"id": id, **input}, issue, _columns(context, issue, input))
+
+
+def delete_issue(context: Context, id: str) -> Payload:
+    """Move the issue to the trash; `updatedAt` stays, as in Linear."""
+    before = context.find_issue(id)
+    trashed = {**before, "trashed": True, "archivedAt": context.store.now()}
+    context.write("issueDelete", {"id": id}, Change("remove", trashed), also=[trashed])
+    return DONE
+
+
+def add_label(context: Context, id: str, labelId: str) -> Payload:
+    """Add a label; one that is there already changes nothing."""
+    issue, label = context.find_issue(id), context.find("IssueLabel", labelId)
+    labels = [*dict.fromkeys([*issue["labelIds"], label["id"]])]
+    return _change(context, "issueAddLabel", {"id": id, "labelId": labelId}, issue, {"labelIds": labels})
+
+
+def remove_label(context: Context, id: str, labelId: str) -> Payload:
+    """Remove a label; one that is not there changes nothing."""
+    issue, label = context.find_issue(id), context.find("IssueLabel", labelId)
+    labels = [one for one in issue["labelIds"] if one != label["id"]]
+    return _change(context, "issueRemoveLabel", {"id": id, "labelId": labelId}, issue, {"labelIds": labels})
+
+
+def create_label(context: Context, input: Input) -> Payload:
+    """A label of a team, or of the workspace without `teamId`. Names are unique where they are visible."""
+    team_id = input.get("teamId")
+    if team_id:
+        context.find("Team", team_id)
+    for label in context.store.rows("IssueLabel"):
+        if label["name"].lower() == input["name"].lower() and label["teamId"] in (team_id, None):
+            raise conflict("IssueLabel", label["id"])
+    columns = {"name": input["name"], "color": GREY, "parentId": None, "teamId": team_id}
+    label = context.stamp("IssueLabel", context.new_id("IssueLabel", None), **columns)
+    context.write("issueLabelCreate", input, Change("create", label))
+    return {"success": True, "issueLabel": label}
+
+
+def _change(context: Context, operation: str, input: Input, issue: Row, columns: Row) -> Payload:
+    """Write the columns that differ; when none does, the update is accepted and nothing is announced."""
+    changed = {name: value for name, value in columns.items() if value != issue[name]}
+    if not changed:
+        return {"success": True, "issue": issue}
+    after = context.touched(issue, **changed)
+    context.write(operation, input, Change("update", after, issue))
+    return {"success": True, "issue": after}
+
+
+def _columns(context: Context, issue: Row, input: Input) -> Row:
+    """The columns that an input sets, checked."""
+    columns = {name: input[name] for name in ("title", "description") if input.get(name) is not None}
+    if (state_id := input.get("stateId")) is not None:
+        must_be_uuid4("stateId", state_id)
+        if context.find("WorkflowState", state_id)["teamId"] != issue["teamId"]:
+            raise invalid("stateId", "isOfTeam", "stateId must be a state of the issue's team")
+        columns["stateId"] = state_id
+    return columns
+
+
+def _first_state(context: Context, team: Row) -> Row:
+    states = context.related("WorkflowState", "teamId", team)
+    backlog = [row for row in states if row["type"] == "backlog"]
+    return min(backlog or states, key=lambda row: float(row["position"]))
+
+
+def _required(input: Input, name: str) -> str:
+    text = str(input.get(name) or "")
+    if not text.strip():
+        raise invalid(name, "isNotEmpty", f"{name} should not be empty")
+    return text
+
+
+# --- comments and reactions -----------------------------------------------------------------------------------------
+
+
+def create_comment(context: Context, input: Input) -> Payload:
+    """A comment on an issue, under the client's id if it sends one."""
+    comment_id = context.new_id("Comment", input.get("id"))
+    issue = context.find_issue(input.get("issueId"))
+    columns = {"issueId": issue["id"], "userId": context.viewer["id"], "editedAt": None}
+    comment = context.stamp("Comment", comment_id, body=_required(input, "body"), **columns)
+    context.write("commentCreate", input, Change("create", comment))
+    return DONE
+
+
+def update_comment(context: Context, id: str, input: Input) -> Payload:
+    """Replace the text."""
+    before = context.find("Comment", id)
+    after = context.touched(before, body=_required(input, "body"))
+    after["editedAt"] = after["updatedAt"]
+    context.write("commentUpdate", {"id": id, **input}, Change("update", after, before))
+    return DONE
+
+
+def create_reaction(context: Context, input: Input) -> Payload:
+    """An emoji on a comment; the same one by the same person is a conflict."""
+    reaction_id = context.new_id("Reaction", input.get("id"))
+    comment = context.find("Comment", input.get("commentId"))
+    columns = {"commentId": comment["id"], "emoji": input["emoji"], "userId": context.viewer["id"]}
+    for row in context.store.rows("Reaction"):
+        if columns.items() <= row.items():
+            raise conflict("Reaction", row["id"])
+    context.write("reactionCreate", input, Change("create", context.stamp("Reaction", reaction_id, **columns)))
+    return DONE
+
+
+def delete_reaction(context: Context, id: str) -> Payload:
+    """Remove the emoji."""
+    row = context.find("Reaction", id)
+    context.write("reactionDelete", {"id": id}, Change("remove", row), gone=[row])
+    return DONE
+
+
+# --- attachments ----------------------------------------------------------------------------------------------------
+
+
+def upsert_attachment(context: Context, input: Input) -> Payload:
+    """Create the attachment, or update the one with this URL on this issue.
+
+    Metadata must be an object, as the description in Linear's schema says."""
+    issue, url = context.find_issue(input["issueId"]), input["url"]
+    columns = {name: input[name] for name in ("title", "subtitle", "metadata") if input.get(name) is not None}
+    if not isinstance(columns.get("metadata", {}), dict):
+        raise invalid("metadata", "isObject", "metadata must be an object")
+    if not re.match(r"https?://[^/\s]", url):
+        raise invalid("url", "isUrl", "url must be a URL")
+    found = next((row for row in context.related("Attachment", "issueId", issue) if row["url"] == url), None)
+    if found:
+        change = Change("update", context.touched(found, **columns), found)
+    else:
+        columns = {"subtitle": None, "metadata": {}, **columns, "issueId": issue["id"], "url": url}
+        change = Change("create", context.stamp("Attachment", context.new_id("Attachment", None), **columns))
+    context.write("attachmentCreate", input, change)
+    return DONE
+
+
+MUTATIONS: dict[str, Callable[..., Payload]] = {
+    "issueCreate": create_issue,
+    "issueUpdate": update_issue,
+    "issueDelete": delete_issue,
+    "issueAddLabel": add_label,
+    "issueRemoveLabel": remove_label,
+    "issueLabelCreate": create_label,
+    "commentCreate": create_comment,
+    "commentUpdate": update_comment,
+    "reactionCreate": create_reaction,
+    "reactionDelete": delete_reaction,
+    "attachmentCreate": upsert_attachment,
+}
