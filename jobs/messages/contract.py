@@ -11,7 +11,13 @@ from jobs.messages.text import inline, version_of
 
 
 def question_message(ticket: Ticket) -> str:
-    """There is no finish line."""
+    """There are no acceptance criteria, or a list that the planner could not judge."""
+    if stated(ticket.description).criteria:
+        return (
+            f"I could not find out whether the list of **{inline(ticket.title)}** can be checked as it stands, so I "
+            "ask before I start.\n\nAnswer `ok` to start with it, send another list, or edit the description. "
+            "Nothing more is spent until then."
+        )
     return (
         f"I need a finish line before I start on **{inline(ticket.title)}**: neither the ticket nor the repository "
         "says what done means here.\n\n"
@@ -31,7 +37,7 @@ def started_again_message(by: str) -> str:
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's contract, with the three ways to answer it."""
     wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
-    why = f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**."
+    why = f"{_why_asked(loop.ticket, proposal)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
         f"{why} {inline(proposal.summary)}".strip(),
         f"I propose ({proposal.confidence} confidence):\n\n{wanted}",
@@ -45,13 +51,13 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
     return "\n\n".join(parts)
 
 
-def _why_asked(ticket: Ticket) -> str:
+def _why_asked(ticket: Ticket, proposal: Proposal) -> str:
     own = stated(ticket.description)
-    if own.vague:
-        return "Nobody could check " + "; ".join(f"“{inline(text)}”" for text in own.vague[:3]) + ", so I ask"
     if own.left_out:
         return "The ticket's list is longer than one contract holds, so I ask"
-    return "I need a finish line"
+    if unclear := [f"“{inline(c.text)}”" for c in own.criteria if c not in proposal.criteria]:
+        return f"I cannot check {'; '.join(unclear[:3])} as stated, so I ask"
+    return "I ask" if own.criteria else "I need a finish line"
 
 
 def _asked(question: Question) -> str:
