@@ -15,9 +15,12 @@ from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
+from jobs.workflow.run import STAGES
 from service.dashboard import overview
 from service.dashboard.entries import headline
 from service.dashboard.overview import Row, ShownRun, ShownTicket
+
+_ROLES = {stage: role for role, stage in STAGES.items()}
 
 
 class Reader:
@@ -53,7 +56,7 @@ class Reader:
 
     def _rows(self, loops: list[Loop]) -> list[Row]:
         latest = self.runs.latest([loop.run_id for loop in loops if loop.run_id and loop.stage in AT_WORK])
-        return [overview.row(loop, self._policy, *_activity(latest.get(loop.run_id, []))) for loop in loops]
+        return [overview.row(loop, self._policy, *_activity(loop, latest.get(loop.run_id, []))) for loop in loops]
 
     def _loops(self) -> list[Loop]:
         loops = self._store.loops()
@@ -80,7 +83,11 @@ class Reader:
         ]
 
 
-def _activity(newest: list[tuple[str, Entry]]) -> tuple[float, str]:
-    """When a run wrote last (Unix seconds), and what it does; a turn's bill says less than the words before it."""
+def _activity(loop: Loop, newest: list[tuple[str, Entry]]) -> tuple[float, str]:
+    """When the loop's run wrote last (Unix seconds), and the agent's role with its step: its newest call or text, or
+    else its newest entry."""
     written_at = max((int(stream_id.partition("-")[0]) / 1000 for stream_id, _ in newest), default=0.0)
-    return written_at, next((headline(entry) for _, entry in newest if entry.kind not in {"turn", "mark"}), "")
+    entries = [entry for _, entry in newest if entry.kind not in {"turn", "mark"}]
+    step = next((entry for entry in entries if entry.kind != "tool_result"), entries[0] if entries else None)
+    role = _ROLES.get(loop.stage)
+    return written_at, f"{role.capitalize()}: {headline(step)}" if role and step else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from integrations.ports.agent_runner import Entry
 
+from integrations.ports.agent_runner import Entry
 from service.dashboard.entries import LONGEST, Shown, headline, shown
 from tests.service.dashboard.story import calls, note, result, says, thinks, turn
 
@@ -109,7 +109,12 @@ def test_an_endless_text_is_cut_and_says_so() -> None:
     [
         (says("I look\n  at it."), "I look at it."),
         (calls("bash", {"command": "pytest -q"}), "bash: pytest -q"),
-        (result("18 passed"), "Result: 18 passed"),
+        (result("18 passed"), "reading a result"),
+        (calls("submit_verdict", {"summary": "all good"}), "submit_verdict"),
+        (thinks("What if?"), "thinking"),
+        (note("You ended without calling it."), "reading a note of Loopline"),
+        (Entry("brief", {"text": "Ticket ENG-1: You work on `shop`."}), "reading the brief"),
+        (Entry("steering", {"text": "rather blue"}), "reading a comment"),
         (says("word " * 60), f"{('word ' * 24)[:119]}…"),
     ],
 )
