@@ -89,11 +89,6 @@ def stop(r: str) -> str:
     return f"stop:{r}"
 
 
-def usage(r: str) -> str:
-    """The run's ledger as the release before this one kept it, JSON; `jobs.store.ledger` carries it over."""
-    return f"usage:{r}"
-
-
 def run_ledger(r: str) -> str:
     """Hash: what the run used, what its call under way holds, how long it was at work."""
     return f"ledger:run:{r}"
