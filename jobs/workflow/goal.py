@@ -11,27 +11,24 @@ from integrations.results import CriterionResult, Evidence
 from jobs.evidence.verdicts import contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import Loop, Stage, join_guidance
-from jobs.messages import (
+from jobs.messages.escalations import gate_could_not_run_reason, iterations_reason, spinning_reason, tamper_reason
+from jobs.messages.lines import (
     blockers_line,
     changed_checks_line,
     contradiction_line,
-    gate_could_not_run_reason,
     gate_failed_line,
     iteration_line,
-    iterations_reason,
     judge_line,
-    no_change_message,
+    new_guidance_line,
     no_result_line,
     not_confirmed_line,
     reverted_line,
-    said_more_line,
     same_failures_line,
-    spinning_reason,
     stray_line,
-    tamper_reason,
     verdict_failed_line,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
+from jobs.messages.verdict import no_change_message
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import close_attempt, escalate
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
@@ -49,7 +46,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
         line = iteration_line(loop, event.summary)
         kept = {"head_sha": event.head_sha or loop.head_sha, "tried": (*loop.tried, line) if loop.iteration else ()}
         spent = close_attempt(loop.model_copy(update=kept), event.summary)
-        return escalate(spent, "budget", event.summary, event.at, policy)
+        return escalate(spent, "budget", event.summary, event.at)
     match event.role:
         case "scout":
             return start_iteration(loop.model_copy(update={"plan": event.plan}), event.at, policy)
@@ -59,7 +56,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
             return _judge_finished(loop, event, policy)
     if event.outcome != "done":
         reason = gate_could_not_run_reason(event.role, event.summary)
-        return escalate(loop, "infrastructure", reason, event.at, policy)
+        return escalate(loop, "infrastructure", reason, event.at)
     return _gate_finished(loop, event, policy) if event.role == "gate" else _checker_finished(loop, event, policy)
 
 
@@ -125,12 +122,12 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
     if objection := objection_to(loop):
         return _again(loop, objection, event.at, policy)
     if loop.unheard:
-        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, said_more_line()))})
+        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, new_guidance_line()))})
         return start_iteration(add_requested_criterion(loop, join_guidance(loop.unheard)), event.at, policy)
     if loop.tampering and loop.tampering_accepted != loop.head_sha:
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})
-        return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at, policy)
-    return finish(loop, event.at, policy)
+        return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at)
+    return finish(loop, event.at)
 
 
 def objection_to(loop: Loop) -> str:
@@ -163,15 +160,15 @@ def open_results(loop: Loop) -> list[CriterionResult]:
     return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
 
 
-def finish(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     """The verdict is done: publish the candidate, or, where nothing had to change, say so and end."""
     loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, "done")), "escalation": None})
     if loop.head_sha != loop.base_sha:
-        return told_first(loop.model_copy(update={"stage": Stage.PUBLISHING}), policy, *commands, publish(loop))
+        return Decision(loop.model_copy(update={"stage": Stage.PUBLISHING}), (*commands, publish(loop)))
     done = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": at})
     say = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
-    decision = told(done, policy, say, SetNeedsHuman(needed=False), MoveTicket(column="done"))
-    return then(decision, CleanUp(repository=loop.repository, branch=loop.branch))
+    clean_up = CleanUp(repository=loop.repository, branch=loop.branch)
+    return Decision(done, (say, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 
 def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
@@ -201,6 +198,6 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
     loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
     if loop.attempt >= policy.attempts(loop):
         reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
-        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at, policy)
+        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
     fresh = {"attempt": loop.attempt + 1, "head_sha": loop.pushed_sha, "judgement": None, "verdict": None}
     return start_iteration(close_attempt(loop, outcome).model_copy(update=fresh), at, policy)

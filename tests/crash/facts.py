@@ -22,7 +22,7 @@ from integrations.standins.linear.seed import stable_id
 from jobs.runtime.scripts import decode
 from tests.crash.stack import FragileStack, git, unfinished
 from tests.crash.story import BESIDE, BUG
-from tests.spools import spooled
+from tests.support.spools import spooled
 
 OURS = stable_id("User", "loopline@acme.test")
 LOST_CALLS = 2  # a killed agent process loses at most the call under way of each of the two runs

@@ -15,7 +15,7 @@ from jobs.runtime.connection import connect
 from jobs.runtime.keys import INBOX
 from service.supervisor import embedded_redis
 from tests.service.conftest import Web, moved, pushed, serving, until
-from tests.spools import spooled
+from tests.support.spools import spooled
 
 
 class OwnRedis:

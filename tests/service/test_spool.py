@@ -18,8 +18,8 @@ from jobs.runtime.connection import connect
 from jobs.runtime.keys import INBOX
 from service.web.intake import Received, accept
 from service.web.spool import Spool
-from tests.conftest import REPOSITORY
 from tests.service.conftest import until
+from tests.support.checkout import REPOSITORY
 
 
 def received(number: int, delivery_id: str = "") -> Received:

@@ -1,4 +1,4 @@
-"""Loops and runs as the jobs write them, through the jobs' own doors, for the dashboard to show."""
+"""Loops and runs for the dashboard, written through the stores of `jobs`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def a_run(loop: Loop, role: Any = "maker", iteration: int = 1, **changes: Any) -
 
 
 class Story:
-    """Writes as the worker and the agents do."""
+    """Writes loops and runs as workers and agents do."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
@@ -136,14 +136,14 @@ def turn(stop_reason: str = "tool_use") -> Entry:
 
 
 def fill(redis: Redis) -> Loop:
-    """A morning at a shop's team: six loops at different stages. Returns the one that is being worked on."""
+    """Write six loops at different stages; returns the one in progress."""
     story, now = Story(redis), time.time()
     for loop in (
         a_loop(7, "Rate-limit the login form", stage=Stage.REVIEW, iteration=2, number=41, started_at=now - 5400,
                pull_request_url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
                head_sha="4f2a9c1" + "0" * 33, usage=Usage(model_calls=31, cost_usd=0.84)),
         a_loop(15, "Make the app better", stage=Stage.ASKING, iteration=0,
-               reason="I need a finish line: neither the ticket nor the repository says what done means here.",
+               reason="I need acceptance criteria: neither the ticket nor the repository defines any.",
                proposal=PROPOSAL),
         a_loop(9, "Move the price rules out of the checkout view and into a module of their own, with tests that "
                "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,

@@ -1,0 +1,200 @@
+"""Models of Linear's GraphQL responses, and their conversion to Loopline's values. Pure.
+
+Lenient: unknown keys are ignored and null counts as missing, because Linear adds fields and enum members between
+releases of its SDK. A person without explicit permission fields has no permission to control Loopline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from integrations.errors import Rejected
+from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.values import Person, Ticket
+
+NodeT = TypeVar("NodeT", bound="Node")
+
+
+class Node(BaseModel):
+    """A GraphQL object."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, value: Any) -> Any:
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
+
+
+class PageInfo(Node):
+    """The cursor of a page."""
+
+    has_next_page: bool = False
+    end_cursor: str = ""
+
+
+class Connection(Node, Generic[NodeT]):
+    """One page of a paginated list."""
+
+    nodes: tuple[NodeT, ...] = ()
+    page_info: PageInfo = PageInfo()
+
+
+class NamedNode(Node):
+    """An object with an id, a name or both: team, state, label, bot."""
+
+    id: str = ""
+    name: str = ""
+    key: str = ""
+    position: float = 0.0
+
+
+class StateNode(Node):
+    """A column (workflow state). `type` is one of Linear's fixed types, e.g. 'canceled'."""
+
+    name: str
+    type: str = ""
+
+
+class TeamNode(Node):
+    """A team with its columns."""
+
+    states: Connection[NamedNode]
+
+
+class UserNode(Node):
+    """A user. Missing permission fields count as no permission."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    active: bool = False
+    app: bool = True
+    guest: bool = True
+
+    def to_person(self, our_id: str) -> Person:
+        """The person; active members, except apps and guests, have permission to control Loopline."""
+        return Person(
+            id=self.id,
+            name=self.name,
+            email=self.email,
+            may_steer=self.active and not self.app and not self.guest,
+            is_us=self.id == our_id,
+        )
+
+
+class IssueNode(Node):
+    """A ticket. Archived counts as trashed: neither is on the board."""
+
+    id: str
+    identifier: str
+    title: str
+    description: str = ""
+    url: str = ""
+    branch_name: str = ""
+    trashed: bool = False
+    archived_at: str = ""
+    state: StateNode
+    team: NamedNode
+    labels: Connection[NamedNode] = Connection()
+
+    def to_ticket(self) -> Ticket:
+        """The ticket; its `team` is the team's key."""
+        return Ticket(
+            id=self.id,
+            identifier=self.identifier,
+            title=self.title,
+            description=self.description,
+            url=self.url,
+            team=self.team.key,
+            column=self.state.name,
+            labels=tuple(label.name for label in self.labels.nodes),
+            branch_name=self.branch_name,
+            trashed=self.trashed or bool(self.archived_at),
+            cancelled=self.state.type == "canceled",
+        )
+
+
+class PlaceNode(Node):
+    """A ticket's team and column."""
+
+    team: NamedNode
+    state: NamedNode
+
+
+class AuthoredNode(Node):
+    """An object with an author. Without a user it came from a bot or another product, without permission to control
+    Loopline."""
+
+    id: str
+    created_at: str = ""
+    user: UserNode | None = None
+    bot_actor: NamedNode | None = None
+    external_user: NamedNode | None = None
+
+    def to_author(self, our_id: str) -> Person:
+        """The author: the user, else the external user or bot by name only."""
+        if self.user:
+            return self.user.to_person(our_id)
+        other = self.external_user or self.bot_actor or NamedNode()
+        return Person(id=other.id, name=other.name)
+
+
+class ReactionNode(AuthoredNode):
+    """An emoji on a comment."""
+
+    emoji: str = ""
+
+    def to_reaction(self, our_id: str) -> Reaction:
+        """The reaction, with its author."""
+        return Reaction(self.id, self.emoji, self.to_author(our_id), self.created_at)
+
+
+class CommentNode(AuthoredNode):
+    """A comment."""
+
+    issue_id: str = ""
+    body: str = ""
+    reactions: tuple[ReactionNode, ...] = ()
+
+    def to_comment(self, our_id: str) -> Comment:
+        """The comment, with its reactions."""
+        reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
+        return Comment(self.id, self.issue_id, self.body, self.to_author(our_id), self.created_at, reactions)
+
+
+class AttachmentNode(Node):
+    """A link on a ticket. Only plain metadata values are kept; other products store nested ones."""
+
+    url: str
+    title: str = ""
+    subtitle: str = ""
+    metadata: Mapping[str, Any] = {}
+
+    def to_attachment(self) -> Attachment:
+        """The attachment, with its plain metadata."""
+        plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
+        return Attachment(self.url, self.title, self.subtitle, plain)
+
+
+class LabeledIssueNode(Node):
+    """A ticket queried for one label: its team, and the label if the ticket has it."""
+
+    team: NamedNode
+    labels: Connection[NamedNode]
+
+
+def parse_response(model: type[NodeT], operation: str, data: Mapping[str, Any], path: Sequence[str]) -> NodeT:
+    """The value at `path` of a response's `data`. Raises `Rejected` with the operation and the missing fields."""
+    value: Any = data
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        missing = ", ".join(".".join(map(str, (*path, *entry["loc"]))) for entry in error.errors()[:5])
+        raise Rejected(f"Linear's response to {operation} is invalid at {missing}") from error
