@@ -12,37 +12,39 @@ from integrations.values import Ticket
 from jobs.contract.amendments import amended, consents
 from jobs.contract.criteria import MAX_CRITERIA, criteria_in, items_in
 from jobs.contract.criterion_text import command_in, criterion_of
-from jobs.contract.vague import uncheckable
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 
 __all__ = [
     "Stated", "agree", "answered", "command_in", "contract_of", "criteria_in", "items_in", "may_start_alone",
-    "proposed", "stated", "wanted_by",
+    "own_contract", "proposed", "stated", "wanted_by",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a ticket itself says done means. `vague` are those of its criteria that nobody can check; `left_out` is how
-    many there are beyond `MAX_CRITERIA`."""
+    """A ticket's own criteria; `left_out` is the number of those beyond `MAX_CRITERIA`."""
 
     criteria: tuple[ProposedCriterion, ...] = ()
-    vague: tuple[str, ...] = ()
     left_out: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether it can be worked on as it is: there are criteria, all of them are taken, all can be checked."""
-        return bool(self.criteria) and not self.vague and not self.left_out
+        """Whether the list can be a contract without the planner: each criterion names how it is checked."""
+        return bool(self.criteria) and all(c.command or c.evidence for c in self.criteria) and not self.left_out
+
+    def is_confirmed_by(self, proposal: Proposal | None) -> bool:
+        """Whether the planner found that each criterion can be checked as it stands."""
+        return (
+            proposal is not None and _is_certain(proposal) and proposal.criteria == self.criteria and not self.left_out
+        )
 
 
 def stated(description: str) -> Stated:
     """The ticket's own criteria."""
     found = criteria_in(description)
     criteria = tuple(criterion_of(text) for text in found[:MAX_CRITERIA])
-    vague = tuple(c.text for c in criteria if not c.command and uncheckable(c.text))
-    return Stated(criteria, vague, max(0, len(found) - MAX_CRITERIA))
+    return Stated(criteria, max(0, len(found) - MAX_CRITERIA))
 
 
 def wanted_by(description: str) -> list[str]:
@@ -68,28 +70,38 @@ def proposed(proposal: Proposal, policy: RepositoryPolicy, version: int = 1) -> 
     return contract_of(proposal.criteria, policy, version)
 
 
-def may_start_alone(proposal: Proposal, policy: RepositoryPolicy) -> bool:
-    """Whether nobody needs to be asked: the policy says `auto`, there are checks, and nothing is doubtful."""
-    certain = proposal.confidence != "low" and not proposal.questions and bool(proposal.criteria)
-    return policy.loop.contract == "auto" and bool(policy.loop.checks) and certain
+def may_start_alone(proposal: Proposal, description: str, policy: RepositoryPolicy) -> bool:
+    """Whether a proposal needs no person: the policy is `auto`, there are checks, it is certain, and it does not change
+    a list of the ticket."""
+    automatic = policy.loop.contract == "auto" and bool(policy.loop.checks)
+    return automatic and _is_certain(proposal) and not criteria_in(description)
 
 
-def agree(description: str, policy: RepositoryPolicy) -> Contract | None:
-    """The contract that the ticket's own words give, or None when one must be proposed: there is no finish line, or
-    not all of it can be checked."""
-    found = stated(description)
-    return contract_of(found.criteria, policy) if found.complete else None
+def _is_certain(proposal: Proposal) -> bool:
+    return proposal.confidence != "low" and not proposal.questions and bool(proposal.criteria)
+
+
+def agree(description: str, policy: RepositoryPolicy, proposal: Proposal | None) -> Contract | None:
+    """The contract of the ticket's own list, or None without one that is complete or confirmed by the planner."""
+    own = stated(description)
+    return contract_of(own.criteria, policy) if own.complete or own.is_confirmed_by(proposal) else None
+
+
+def own_contract(description: str, policy: RepositoryPolicy) -> Contract | None:
+    """The contract of the ticket's own list as it stands; None without a list and for one that is too long."""
+    own = stated(description)
+    return contract_of(own.criteria, policy) if own.criteria and not own.left_out else None
 
 
 def answered(text: str, ticket: Ticket, proposal: Proposal | None, policy: RepositoryPolicy) -> Contract | None:
-    """The contract in a person's answer to our question, or None when its words are for the planner.
+    """The contract in a person's answer to Loopline's question, or None when it is guidance for the planner.
 
-    'ok' takes the proposal, or without one the ticket's title; a list is the contract; changes are made to the
-    proposal (see `jobs.contract.amendments`). Without a proposal other words are one criterion."""
+    'ok' takes the proposal, without one the ticket's list, without both its title; a list is the contract; changes are
+    made to the proposal (see `jobs.contract.amendments`). Without a proposal any other text is one criterion."""
     if proposal is not None:
         wanted = amended(text, proposal)
     elif consents(text):
-        wanted = (criterion_of(ticket.title),)
+        wanted = stated(ticket.description).criteria or (criterion_of(ticket.title),)
     else:
         wanted = tuple(criterion_of(item) for item in _wanted_in(text))
     return contract_of(wanted[:MAX_CRITERIA], policy) if wanted else None

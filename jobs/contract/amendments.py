@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.contract.criteria import MAX_CRITERIA, criteria_in, items_in, readable
+from jobs.contract.criteria import MAX_CRITERIA, criteria_in, items_in, list_markers, readable
 from jobs.contract.criterion_text import criterion_of
 
 _YES = (
@@ -59,7 +59,7 @@ def amended(answer: str, proposal: Proposal) -> Criteria | None:
     rest = [lines[0][yes.end() :], *lines[1:]] if yes else lines
     changes = [part.strip(" -*•") for line in rest for part in re.split(r";\s*", line)]
     changed = _changed([change for change in changes if change], proposal)
-    if changed is None and _is_list(lines[1:] if yes else lines):
+    if changed is None and list_markers("\n".join(lines[1:] if yes else lines)):
         return _listed(answer, proposal)
     return changed
 
@@ -74,17 +74,12 @@ def _unrolled(text: str) -> str:
     return "\n".join(lines)
 
 
-def _is_list(lines: list[str]) -> bool:
-    return bool(lines) and any(re.match(r"(?:[-*+•]|\d{1,3}[.)])\s+\S", line) for line in lines)
-
-
 def _is_whole_list(lines: list[str]) -> bool:
     """A bulleted list, or a numbered one that counts up from 1; not a list of instructions."""
-    numbers = [int(found[1]) for line in lines if (found := _NUMBERED.match(line))]
-    bullets = [line for line in lines if re.match(r"[-*+•]\s+\S", line)]
-    if any(_DROP.match(line.lstrip("-*+• ")) for line in lines):
-        return False
-    return bool(bullets) or (bool(numbers) and numbers == list(range(1, len(numbers) + 1)))
+    instructions = any(_DROP.match(line.lstrip("-*+• ")) for line in lines)
+    markers = list_markers("\n".join(lines))
+    counted = [str(number) for number in range(1, len(markers) + 1)]
+    return not instructions and (not all(map(str.isdigit, markers)) or (bool(markers) and markers == counted))
 
 
 def _listed(answer: str, proposal: Proposal) -> Criteria | None:

@@ -1,7 +1,7 @@
-"""Finds the finish line in what people wrote: Markdown in, items out. Pure; called by `jobs.contract.agreement`.
+"""Finds acceptance criteria in Markdown. Pure; called by `jobs.contract.agreement` and `jobs.contract.amendments`.
 
-Reads what a person who looks at the ticket sees: nothing in HTML comments and code blocks counts, and a quoted heading
-opens no list. A nested item belongs to the one above it.
+Reads the blocks that a reader of the ticket sees: text in HTML comments, code blocks and quotes does not count. A
+nested item belongs to the one above it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 MAX_CRITERIA = 20
 MAX_CHARACTERS = 600
-MAX_READ = 100_000
+MAX_READ = 500_000  # takes five seconds at worst, as 60,000 items; a log in a code block takes milliseconds
 MAX_LINE = 2_000
 
+_MARKDOWN = MarkdownIt("commonmark").disable(["inline", "reference", "html_block"])
 _FINISH_LINES = frozenset(
     {"done when", "done if", "this is done when", "it is done when", "acceptance criteria", "acceptance criterion"}
     | {"definition of done", "finish line", "success criteria", "acceptance tests", "acceptance", "ac", "dod"}
@@ -26,17 +30,11 @@ _ASIDE = frozenset(
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _SPACES = re.compile("[\u00a0\u2007\u202f\u2009\u3000]")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_FENCE = re.compile(r"^\s*(?:[-*+]\s+)?(?P<mark>`{3,}|~{3,})(?P<info>.*)$")
-_ITEM = re.compile(r"^(?P<indent>[ \t]*)(?:[-*+•]|\d{1,3}[.)])[ \t]+(?P<text>\S.*)$")
-_BOX = re.compile(r"^\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)")
-_MARKED = re.compile(
-    r"^ {0,3}(?:(?P<level>#{1,6})\s*(?P<hash>[^#].*?)\s*#*|(?P<bold>\*\*|__)(?P<strong>[^*]+?)(?P=bold)\s*:?)\s*$"
-)
-_INLINE = re.compile(
-    r"^\s{0,3}(?:\*\*|__)?(?P<title>[A-Za-z][A-Za-z ()]{1,40}?)\s*(?::\s*(?:\*\*|__)|(?:\*\*|__)?\s*:)\s*"
-)
-_RULE = re.compile(r"^ {0,3}(?:={3,}|(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,})$")
-_NO_TITLE = re.compile(r"^\s*[>|<`]")
+_BULLET = re.compile(r"^([ \t]*)•(?=[ \t])", re.MULTILINE)  # pasted from documents; Markdown does not know it
+_BOX = re.compile(r"^\\?\[[ xX]?\\?\](?:\s+|$)")
+_TAGS = re.compile(r"</?[a-zA-Z][^<>]*>")
+_BOLD = re.compile(r"^(\*\*|__)(?P<title>[^*]+?)\1\s*:?$")
+_INLINE = re.compile(r"^(?:\*\*|__)?(?P<title>[A-Za-z][A-Za-z ()]{1,40}?)\s*(?::\s*(?:\*\*|__)|(?:\*\*|__)?\s*:)\s*")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CODE = re.compile(r"(`+[^`]+`+)")
 _STRUCK = re.compile(r"^~~.*~~$")
@@ -45,118 +43,129 @@ _HEADING_WORDS = 3
 
 @dataclass
 class _Item:
-    """An item while it is read; `indent` in columns."""
+    """An item while it is read: its lines, and those of each item nested in it. Without lines it does not count.
 
-    indent: int
-    text: str
+    `depth` is the number of items that it stands in, with itself."""
+
+    depth: int
     task: bool
-    parts: list[str] = field(default_factory=list)
+    lines: list[str]
+    parts: list[list[str]] = field(default_factory=list)
 
     def whole(self) -> str:
-        """One line: the item, then what is nested in it."""
-        own = self.text.rstrip()
-        if self.parts:
-            own = f"{own.rstrip(':')}: {'; '.join(self.parts)}"
+        """One line: the item, then its nested items."""
+        own = " ".join(self.lines).rstrip()
+        if parts := [" ".join(lines) for lines in self.parts if lines]:
+            own = f"{own.rstrip(':')}: {'; '.join(parts)}"
         own = " ".join(own.split())
         return own if len(own) <= MAX_CHARACTERS else own[: MAX_CHARACTERS - 1] + "…"
 
 
 @dataclass
 class _Section:
-    """The lines below one heading; `finish`: it says what done means; `aside`: it says what does not belong to it.
+    """The blocks below one heading; `finish`: the heading names acceptance criteria; `aside`: it excludes them.
 
-    `level` is the number of a heading's #, 0 for others; `under` the columns of an item that is the heading."""
+    `level` is that of a Markdown heading, 0 for others; `under` the depth of an item that is the heading."""
 
     finish: bool = False
     aside: bool = False
     level: int = 0
-    under: int = -1
+    under: int = 0
     items: list[_Item] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     closed: bool = False
 
+    def criteria(self) -> list[str]:
+        """The items, or without any the paragraph."""
+        if self.items:
+            return [item.whole() for item in self.items if item.lines]
+        words = " ".join(" ".join(self.words).split())
+        return [words[:MAX_CHARACTERS]] if re.search(r"\w", words) else []
+
 
 def criteria_in(text: str) -> list[str]:
-    """What the text says done means; empty when it does not. Longer lists than `MAX_CRITERIA` are returned whole.
+    """The acceptance criteria that the text states; empty without any. Lists over `MAX_CRITERIA` are returned whole.
 
     The items below every 'Done when', 'Acceptance criteria' or 'Definition of done', a heading in any form. Where such
     a heading has no list, its paragraph. Without such a heading the items of task lists (`- [ ] …`)."""
     sections = _sections(text)
-    found = [line for section in sections if section.finish for line in _criteria_of(section)]
+    found = [criterion for section in sections if section.finish for criterion in section.criteria()]
     if not found:
-        found = [i.whole() for s in sections if not s.aside for i in s.items if i.task]
+        found = [i.whole() for s in sections if not s.aside for i in s.items if i.task and i.lines]
     return list(dict.fromkeys(found))
 
 
 def items_in(text: str) -> list[str]:
     """The list items of an answer; a text without a list is one item, an empty one none."""
-    items = [item.whole() for section in _sections(text, plain=True) for item in section.items]
+    items = [item.whole() for section in _sections(text, plain=True) for item in section.items if item.lines]
     return items or [line for line in [" ".join(readable(text).split())[:MAX_CHARACTERS]] if line]
 
 
 def readable(text: str) -> str:
-    """The text as a person sees it: usual spaces and line ends, no comments, no invisible characters."""
+    """The text as its reader sees it: usual spaces and line ends, no comments, no invisible characters."""
     text = _INVISIBLE.sub("", _SPACES.sub(" ", text[:MAX_READ].replace("\r\n", "\n").replace("\r", "\n")))
     return _COMMENT.sub("", text)
 
 
-def _criteria_of(section: _Section) -> list[str]:
-    if section.items:
-        return [item.whole() for item in section.items]
-    words = " ".join(" ".join(section.words).split())
-    return [words[:MAX_CHARACTERS]] if re.search(r"\w", words) else []
+def list_markers(text: str) -> list[str]:
+    """The marker of each item that is not nested: '-', '*' or '+', or its number."""
+    items = [token for token in _visible(text) if token.type == "list_item_open" and token.level == 1]
+    return [token.info or token.markup for token in items]
+
+
+def _visible(text: str) -> Iterator[Token]:
+    """The blocks of Markdown outside of quotes; of a quote only its end."""
+    quotes = 0
+    for token in _MARKDOWN.parse(_BULLET.sub(r"\1-", text)):
+        quotes += (token.type == "blockquote_open") - (token.type == "blockquote_close")
+        if not quotes:
+            yield token
 
 
 def _sections(text: str, plain: bool = False) -> list[_Section]:
-    """All sections in order; the first is what stands before any heading. `plain`: no line is a heading."""
+    """All sections in order; the first is the part before any heading. `plain`: nothing is a heading."""
+    text = readable(text)
+    source = text.split("\n")
     sections = [_Section()]
-    blank = True
-    for line in _without_code(readable(text)):
+    depth = level = 0
+    starts = False  # an item whose text comes next
+    for token in _visible(text):
         section = sections[-1]
-        if not line.strip():
-            blank = True
+        if token.type == "list_item_open":
+            depth, starts = depth + 1, True
+        elif token.type == "list_item_close":
+            sections += [_Section()] if section.under == depth else []
+            depth, starts = depth - 1, False
+        elif token.type in {"heading_open", "heading_close"}:
+            level = int(token.tag[1]) if token.nesting == 1 else 0
+        elif token.type in {"hr", "blockquote_close"} and not depth:
+            waits = token.type == "hr" and section.finish and not section.items
+            sections += [] if waits else [_Section()]
+        elif token.type == "inline" and level and not depth and not plain:
+            sections.append(_named(token.content.split("\n")[-1], section, level))
+        elif token.type == "inline":
             section.closed = bool(section.words)  # a paragraph is over; a list may still come
-            continue
-        if _RULE.match(line):
-            sections += [] if section.finish and not section.items else [_Section()]
-        elif opened := None if plain else _heading(line, section):
-            sections.append(opened)
-        elif item := _ITEM.match(line):
-            _take_item(sections, item["indent"], item["text"])
-        else:
-            _take_words(sections, line, blank)
-        blank = False
+            lines = [line.strip()[:MAX_LINE] for line in token.content.split("\n")]
+            if starts:
+                _take_item(sections, depth, lines[0], plain)
+            first, end = token.map or (0, 0)
+            for line, written in list(zip(lines, source[first:end], strict=False))[starts:]:
+                indented = depth > 0 and written[:1].isspace()  # else it may go on below the item, as in a paragraph
+                if opened := None if plain or indented else _heading(line, sections[-1]):
+                    sections.append(opened)
+                else:
+                    _take_line(sections, line, depth)
+            starts = False
     return sections
 
 
-def _without_code(text: str) -> Iterator[str]:
-    """The lines outside of fenced blocks. A fence that is never closed hides the rest, as it does on the page."""
-    closing = ""
-    for line in text.split("\n"):
-        fence = _FENCE.match(line)
-        if closing:
-            if fence and fence["mark"].startswith(closing) and not fence["info"].strip():
-                closing = ""
-        elif fence and "`" not in fence["info"]:
-            closing = fence["mark"]
-        else:
-            yield line[:MAX_LINE].rstrip()
-
-
 def _heading(line: str, before: _Section) -> _Section | None:
-    """The section that the line opens, if it is a heading: marked as one, a finish line's name alone, or a few words
-    and a colon."""
-    if _NO_TITLE.match(line):
+    """The section that a line of a paragraph opens, if it is a heading: bold, the name of acceptance criteria alone, or
+    a few words and a colon."""
+    if line.startswith(("|", "`")):
         return None
-    if marked := _MARKED.match(line):
-        section = _named(marked["hash"] or marked["strong"], len(marked["level"] or ""))
-        section.finish |= before.finish and 0 < before.level < section.level and not section.aside
-        section.level = before.level if section.finish and before.finish else section.level
-        return section
-    if item := _ITEM.match(line):
-        columns = len(item["indent"].expandtabs(4))
-        titled = not before.finish and _plain(item["text"]) in _FINISH_LINES
-        return _Section(finish=True, under=columns) if titled else None
+    if bold := _BOLD.match(line):
+        return _named(bold["title"], before)
     if inline := _INLINE.match(line):
         section, rest = _named(inline["title"]), line[inline.end() :].strip()
         section.words += [_read(rest)] if section.finish and rest else []
@@ -165,45 +174,46 @@ def _heading(line: str, before: _Section) -> _Section | None:
     return _named(line) if _plain(line) in _FINISH_LINES else None
 
 
-def _named(title: str, level: int = 0) -> _Section:
+def _named(title: str, before: _Section | None = None, level: int = 0) -> _Section:
+    """The section of this title; a heading below that of acceptance criteria divides them."""
     plain = _plain(title)
-    return _Section(finish=plain in _FINISH_LINES, aside=plain in _ASIDE, level=level)
+    section = _Section(finish=plain in _FINISH_LINES, aside=plain in _ASIDE, level=level)
+    if before and before.finish:
+        section.finish |= 0 < before.level < level and not section.aside
+        section.level = before.level if section.finish else level
+    return section
 
 
 def _plain(title: str) -> str:
-    """A title without marks, numbers, emoji and what is in brackets, in lower case."""
-    bare = re.sub(r"\([^)]*\)|\\", "", title)
+    """A title without marks, tags, numbers, emoji and text in brackets, in lower case."""
+    bare = re.sub(r"\([^)]*\)|\\", "", _TAGS.sub("", title))
     return " ".join(re.sub(r"[^a-z' ]+", " ", bare.lower().replace("’", "'")).split())
 
 
-def _take_item(sections: list[_Section], indent: str, text: str) -> None:
-    section, columns = sections[-1], len(indent.expandtabs(4))
-    if columns <= section.under:
-        sections.append(section := _Section())
-    box = _BOX.match(text)
-    text = _read(text[box.end() :] if box else text)
-    if _STRUCK.match(text) or not re.search(r"\w", text):
+def _take_item(sections: list[_Section], depth: int, line: str, plain: bool) -> None:
+    section = sections[-1]
+    if not plain and not section.finish and _plain(line) in _FINISH_LINES:
+        sections.append(_Section(finish=True, under=depth))
         return
-    if section.items and columns > section.items[0].indent + 1:
-        section.items[-1].parts.append(text)
+    box = _BOX.match(line)
+    text = _read(line[box.end() :] if box else line)
+    lines = [] if _STRUCK.match(text) or not re.search(r"\w", text) else [text]
+    if section.items and depth > section.items[0].depth:
+        section.items[-1].parts.append(lines)
     else:
-        section.items.append(_Item(columns, text, box is not None))
+        section.items.append(_Item(depth, box is not None, lines))
 
 
-def _take_words(sections: list[_Section], line: str, blank: bool) -> None:
-    """A line that is neither heading nor item: the rest of an item, a paragraph before the list, or its end."""
+def _take_line(sections: list[_Section], line: str, depth: int) -> None:
+    """A line that is no heading and begins no item: the rest of an item, a paragraph before the list, or its end."""
     section, text = sections[-1], _read(line)
-    if not re.search(r"[\w>]", text):
-        return  # an empty item, a line of marks
-    if text.startswith(">") or (section.closed and not section.items):
-        sections.append(_Section())
-    elif section.items and (not blank or line.startswith((" ", "\t"))):
+    if not re.search(r"\w", _TAGS.sub("", text)):
+        return  # a line of marks or tags, such as the fence of a collapsible section
+    if depth and section.items:
         last = section.items[-1]
-        if last.parts:
-            last.parts[-1] += f" {text}"
-        else:
-            last.text += f" {text}"
-    elif section.items:
+        lines = last.parts[-1] if last.parts else last.lines
+        lines += [text] if lines else []
+    elif section.items or section.closed:
         sections.append(_Section())
     else:
         section.words.append(text)

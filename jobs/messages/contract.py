@@ -11,7 +11,13 @@ from jobs.messages.text import inline, version_of
 
 
 def question_message(ticket: Ticket) -> str:
-    """The ticket has no acceptance criteria and there is no proposal."""
+    """There are no acceptance criteria, or a list that the planner could not judge."""
+    if stated(ticket.description).criteria:
+        return (
+            f"I could not find out whether the list of **{inline(ticket.title)}** can be checked as it stands, so I "
+            "am asking before I start.\n\nReply `ok` to start with it, send another list, or edit the description. "
+            "No further budget is spent until you reply."
+        )
     return (
         f"I need acceptance criteria before I start on **{inline(ticket.title)}**: neither the ticket nor the "
         "repository defines any.\n\n"
@@ -31,7 +37,7 @@ def started_again_message(by: str) -> str:
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's proposal, with the ways to answer it."""
     wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
-    why = f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**."
+    why = f"{_why_asked(loop.ticket, proposal)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
         f"{why} {inline(proposal.summary)}".strip(),
         f"Proposed acceptance criteria ({proposal.confidence} confidence):\n\n{wanted}",
@@ -45,13 +51,13 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
     return "\n\n".join(parts)
 
 
-def _why_asked(ticket: Ticket) -> str:
+def _why_asked(ticket: Ticket, proposal: Proposal) -> str:
     own = stated(ticket.description)
-    if own.vague:
-        return "I cannot verify " + "; ".join(f"“{inline(text)}”" for text in own.vague[:3]) + ", so I am asking"
     if own.left_out:
         return "The ticket's list is longer than one contract can hold, so I am asking"
-    return "I need acceptance criteria"
+    if unclear := [f"“{inline(c.text)}”" for c in own.criteria if c not in proposal.criteria]:
+        return f"I cannot verify {'; '.join(unclear[:3])} as stated, so I am asking"
+    return "I am asking" if own.criteria else "I need acceptance criteria"
 
 
 def _asked(question: Question) -> str:

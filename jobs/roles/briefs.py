@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 
 from integrations.results import Evidence
+from jobs.contract.agreement import stated
+from jobs.contract.criterion_text import item_of
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import Attempt
 
@@ -47,10 +49,12 @@ def maker_brief(spec: RunSpec) -> str:
 
 
 def planner_brief(spec: RunSpec) -> str:
-    """Ticket, words of people, and the checks that hold in any case."""
+    """Ticket, its own list, words of people, and the checks that hold in any case."""
     checks = "\n".join(f"- {check.name}: `{check.run}`" for check in spec.policy.loop.checks)
+    own = "\n".join(f"{n}. {item_of(c)}" for n, c in enumerate(stated(spec.ticket.description).criteria, 1))
     parts = [
         _ticket(spec),
+        own and f"## The ticket's own list\n\nJudge each item by its number:\n\n{_fence(spec, 'ticket', own)}",
         "## Checks\n\nThese commands of the repository are in every contract already; do not propose them again:\n\n"
         + _fence(spec, "repository", checks or "(none)"),
         _words(spec),

@@ -1,5 +1,5 @@
-"""The planner's slice: a ticket without a finish line that can be checked gets one proposed. Called by
-`jobs.advance_run`. It reads the base commit, changes nothing, and agrees nothing: people or the policy do.
+"""The planner's slice: judges whether the ticket's own list can be checked, and proposes criteria where it cannot or
+where there is none. Called by `jobs.advance_run`. Reads the base commit and changes nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult
-from integrations.results import Proposal
-from jobs.roles.answers.proposal import proposal_spec, read_proposal
+from jobs.contract.agreement import stated
+from jobs.roles.answers.proposal import SubmittedProposal, proposal_of, proposal_spec, read_proposal
 from jobs.roles.answers.submission import HostTool, Stopped, back, taken
 from jobs.roles.briefs import planner_brief
 from jobs.roles.read_only import read_and_answer
@@ -25,17 +25,21 @@ def run_planner(run: Slice) -> RunResult | None:
     outcome = read_and_answer(run, lambda workspace: _submission(run, workspace), planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
-    proposal = Proposal.model_validate(outcome.final) if outcome.final is not None else None
-    return RunResult(outcome.kind, outcome.summary, proposal=proposal)
+    if outcome.final is None:
+        return RunResult(outcome.kind, outcome.summary)
+    answer = SubmittedProposal.model_validate(outcome.final)
+    own = stated(run.spec.ticket.description).criteria
+    return RunResult(outcome.kind, outcome.summary, proposal=proposal_of(answer, own))
 
 
 def _submission(run: Slice, workspace: Workspace) -> HostTool:
     def take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
-        proposal = read_proposal(arguments)
-        if isinstance(proposal, ToolResult):
-            return proposal
-        wrong = "; ".join(_not_there(run, workspace, (c.command for c in proposal.criteria if c.command), stopped))
-        return back(f"These commands cannot be started here: {wrong}.") if wrong else taken(proposal)
+        answer = read_proposal(arguments, len(stated(run.spec.ticket.description).criteria))
+        if isinstance(answer, ToolResult):
+            return answer
+        commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
+        wrong = "; ".join(_not_there(run, workspace, commands, stopped))
+        return back(f"These commands cannot be started here: {wrong}.") if wrong else taken(answer)
 
     return HostTool(proposal_spec(), take)
 

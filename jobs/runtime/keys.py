@@ -94,11 +94,6 @@ def stop(r: str) -> str:
     return f"stop:{r}"
 
 
-def usage(r: str) -> str:
-    """The run's ledger as the release before this one kept it, JSON; `jobs.store.ledger` carries it over."""
-    return f"usage:{r}"
-
-
 def run_ledger(r: str) -> str:
     """Hash: usage of the run, reservation of its current call, working time."""
     return f"ledger:run:{r}"

@@ -54,7 +54,6 @@ class Ledger:
     def balance(self) -> Usage:
         """At the begin and the end of a slice: what a dead slice held is spent, and the time since the last look counts
         as work."""
-        self._carry_over()
         return self._settle("", Usage())
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
@@ -125,31 +124,12 @@ class Ledger:
         )
         self.share_used = max(part / cap if cap else 1.0 for part, cap in shares)
 
-    def _carry_over(self) -> None:
-        """A run that the release before this one began has its ledger elsewhere; it enters all three once."""
-        old = self._redis.get(keys.usage(self._spec.run_id))
-        if old is None:
-            return
-        self._lease.check()
-        usage = Usage.model_validate_json(old)
-        fields: dict[Any, Any] = {**usage.model_dump(exclude={"cost_usd"}), "usd": to_micro_usd(usage.cost_usd)}
-        with self._redis.pipeline() as batch:
-            batch.hset(keys.run_ledger(self._spec.run_id), mapping=fields)
-            batch.delete(keys.usage(self._spec.run_id))
-            for ledger in (keys.ticket_ledger(self._spec.ticket_id), keys.day_ledger(today(self._clock()))):
-                batch.hincrby(ledger, "usd", to_micro_usd(usage.cost_usd))
-                batch.hincrby(ledger, "tokens", _tokens(usage))
-            batch.execute()
-
 
 def used_by(redis: Redis, run_id: str) -> Usage:
-    """What the run has used so far; what its call under way holds is not in it."""
+    """The run's usage so far, without the amount that its current call reserves."""
     *raw, misses, reason = redis.hmget(keys.run_ledger(run_id), [*_FIELDS, "cache_misses", "cache_miss_reason"])
-    if any(part is not None for part in raw):
-        used = _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
-        return used.model_copy(update={"cache_misses": int(misses or 0), "cache_miss_reason": decode(reason or b"")})
-    old = redis.get(keys.usage(run_id))
-    return Usage.model_validate_json(old) if old else Usage()
+    used = _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
+    return used.model_copy(update={"cache_misses": int(misses or 0), "cache_miss_reason": decode(reason or b"")})
 
 
 def today(now: float) -> str:

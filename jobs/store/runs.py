@@ -81,10 +81,10 @@ class Runs:
         return [(decode(i), _entry(fields)) for i, fields in rows or []]
 
     def latest(self, run_ids: Sequence[str]) -> dict[str, list[tuple[str, Entry]]]:
-        """The newest two entries of each run, newest first, with their stream ids, in one round trip."""
+        """The newest four entries of each run, newest first, with their stream ids, in one round trip."""
         with self.redis.pipeline(transaction=False) as batch:
             for run_id in run_ids:
-                batch.xrevrange(keys.transcript(run_id), count=2)
+                batch.xrevrange(keys.transcript(run_id), count=4)
             found = zip(run_ids, batch.execute(), strict=True)
         return {run_id: [(decode(i), _entry(fields)) for i, fields in rows] for run_id, rows in found}
 

@@ -4,7 +4,8 @@ contract nothing is spent beyond the proposal."""
 from __future__ import annotations
 
 from integrations.events import RunFinished, TicketEdited
-from jobs.contract.agreement import agree, answered, may_start_alone, proposed, wanted_by
+from integrations.results import Proposal
+from jobs.contract.agreement import agree, answered, may_start_alone, own_contract, proposed, wanted_by
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages.contract import (
@@ -24,7 +25,7 @@ from jobs.workflow.run import start_iteration, start_run
 
 def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """Freeze the contract and start, or have one proposed."""
-    contract = agree(loop.ticket.description, loop.policy)
+    contract = agree(loop.ticket.description, loop.policy, loop.proposal)
     if contract:
         return start_work(loop.model_copy(update={"contract": contract}), at, policy, *commands)
     if loop.proposal and not loop.words:
@@ -39,10 +40,13 @@ def propose(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) ->
 
 
 def on_planner_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    """The proposal is agreed at once where the policy says so and nothing is doubtful; else a person is asked."""
+    """The ticket's own list is agreed when the planner confirms it, a proposal where the policy allows it and nothing
+    is doubtful; else a person is asked."""
     proposal = event.proposal
     loop = loop.model_copy(update={"proposal": proposal})
-    if proposal and may_start_alone(proposal, loop.policy):
+    if contract := agree(loop.ticket.description, loop.policy, proposal):
+        return start_work(loop.model_copy(update={"contract": contract}), event.at, policy)
+    if proposal and may_start_alone(proposal, loop.ticket.description, loop.policy):
         contract = proposed(proposal, loop.policy)
         agreed = loop.model_copy(update={"contract": contract})
         return start_work(agreed, event.at, policy, PostComment(body=agreed_message(agreed)))
@@ -63,7 +67,8 @@ def on_answer(loop: Loop, words: Guidance, at: float, policy: ServicePolicy) -> 
     loop = loop.model_copy(update={"answers": (*loop.answers, words)})
     thanks = PostComment(body=started_again_message(words.author))
     if contract := answered(words.text, loop.ticket, loop.proposal, loop.policy):
-        return start_work(loop.model_copy(update={"contract": contract}), at, policy, thanks, here)
+        settled = {"contract": contract, "proposal": loop.proposal or Proposal(criteria=())}
+        return start_work(loop.model_copy(update=settled), at, policy, thanks, here)
     loop = loop.model_copy(update={"words": (*loop.words, words)})
     return propose(loop, at, policy, here)
 
@@ -76,6 +81,8 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     before = wanted_by(loop.ticket.description)
     loop = loop.model_copy(update={"ticket": event.ticket})
     now = wanted_by(loop.ticket.description)
+    if now != before:
+        loop = loop.model_copy(update={"proposal": None})  # it was made for another list
     if loop.stage is Stage.ASKING and now:
         return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
     if now == before or loop.contract is None or refresh_contract(loop) == loop.contract:
@@ -86,10 +93,13 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
 
 
 def refresh_contract(loop: Loop) -> Contract | None:
-    """The loop's contract with the list that the ticket has now; what people asked for on top stays."""
+    """The loop's contract with the current list of the ticket; criteria that people asked for on top stay.
+
+    With a proposal the contract was agreed in place of the ticket's list, which then counts only if it is confirmed."""
     if loop.contract is None:
         return None
-    fresh = agree(loop.ticket.description, loop.policy)
+    judged = agree(loop.ticket.description, loop.policy, loop.proposal)
+    fresh = judged if loop.proposal else own_contract(loop.ticket.description, loop.policy)
     if fresh is None or _of(fresh, "c") == _of(loop.contract, "c"):
         return loop.contract
     criteria = (*fresh.criteria, *_of(loop.contract, "r"))

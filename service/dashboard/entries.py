@@ -15,6 +15,14 @@ from integrations.ports.agent_runner import Entry
 FOLD_LINES = 12
 LONGEST = 40_000  # characters of one text, so that pages with hundreds of entries stay fast
 _FINE = frozenset({"done", "no_change"})
+_STEPS = {
+    "brief": "reading the brief",
+    "steering": "reading a comment",
+    "note": "reading a note of Loopline",
+    "thinking": "thinking",
+    "tool_result": "reading a result",
+    "outcome": "done",
+}
 _SHORT = {"str_replace_based_edit_tool": "edit"}
 _USUAL_STOPS = frozenset({"tool_use", "end_turn"})
 
@@ -60,10 +68,15 @@ def format_entry(entry: Entry) -> ShownEntry:
 
 
 def format_headline(entry: Entry) -> str:
-    """Format an entry as one line of at most 120 characters, for the list of loops."""
+    """The step of an agent in one line of at most 120 characters, for the list of loops.
+
+    Only its own text and calls are quoted: prompts, comments and tool output can be long and belong to the ticket's
+    page."""
     one = format_entry(entry)
-    text = one.text if one.kind == "text" else f"{one.label}: {one.text or one.body}"
-    line = " ".join(text[:500].split())
+    if one.kind in _STEPS:
+        return _STEPS[one.kind]
+    step = one.text if one.kind == "text" else ": ".join(filter(None, (one.label, one.text)))
+    line = " ".join(step[:500].split())
     return line if len(line) <= 120 else f"{line[:119]}…"
 
 

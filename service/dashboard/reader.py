@@ -15,9 +15,12 @@ from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
+from jobs.workflow.run import STAGES
 from service.dashboard import overview
 from service.dashboard.entries import format_headline
 from service.dashboard.overview import Row, ShownRun, ShownTicket
+
+_ROLES = {stage: role for role, stage in STAGES.items()}
 
 
 class Reader:
@@ -53,7 +56,7 @@ class Reader:
 
     def _rows(self, loops: list[Loop]) -> list[Row]:
         latest = self.runs.latest([loop.run_id for loop in loops if loop.run_id and loop.stage in AT_WORK])
-        return [overview.row(loop, self._policy, *_activity(latest.get(loop.run_id, []))) for loop in loops]
+        return [overview.row(loop, self._policy, *_activity(loop, latest.get(loop.run_id, []))) for loop in loops]
 
     def _loops(self) -> list[Loop]:
         loops = self._store.loops()
@@ -80,7 +83,11 @@ class Reader:
         ]
 
 
-def _activity(newest: list[tuple[str, Entry]]) -> tuple[float, str]:
-    """Return the time of the run's last entry (Unix seconds) and its headline, skipping usage and marks."""
+def _activity(loop: Loop, newest: list[tuple[str, Entry]]) -> tuple[float, str]:
+    """Return the time of the run's last entry (Unix seconds), and the agent's role with its step: the newest call or
+    text, else the newest entry."""
     written_at = max((int(stream_id.partition("-")[0]) / 1000 for stream_id, _ in newest), default=0.0)
-    return written_at, next((format_headline(entry) for _, entry in newest if entry.kind not in {"turn", "mark"}), "")
+    entries = [entry for _, entry in newest if entry.kind not in {"turn", "mark"}]
+    step = next((entry for entry in entries if entry.kind != "tool_result"), entries[0] if entries else None)
+    role = _ROLES.get(loop.stage)
+    return written_at, f"{role.capitalize()}: {format_headline(step)}" if role and step else ""

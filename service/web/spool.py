@@ -1,20 +1,19 @@
-"""Where deliveries wait on disk while Redis is away, for senders that never send again. Called by the door.
+"""Stores deliveries on disk while Redis is unavailable, for senders that never retry. Called by the web process.
 
-One file per source with a JSON line per delivery. Writers hold a lock for one append and its fsync; whoever drains
-moves the file aside under the same lock, so no line is written to a file that is being drained. A crash while draining
-reads the same lines again, and `service.web.intake` knows them.
+One SQLite database per source, with a rollback journal and `synchronous=EXTRA`: after a commit the delivery survives a
+power failure, and no second file has to be kept with the database. WAL would only make appends faster, which are rare.
+
+At-least-once: a delivery is deleted after Redis has accepted it, and `service.web.intake` recognises a second copy. So
+a crash in between and two processes that drain at once do no harm.
 """
 
 from __future__ import annotations
 
-import base64
-import fcntl
-import json
-import os
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import closing, contextmanager
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import structlog
@@ -25,64 +24,61 @@ from integrations.ports.source import Delivery
 from service.web.intake import Received, accept
 
 _log = structlog.get_logger(__name__)
-LOOK_EVERY_SECONDS = 2.0
+POLL_SECONDS = 2.0
+LOCK_SECONDS = 5.0
+BATCH = 20  # deliveries in memory at once; one of GitHub can have 25 MB
+COLUMNS = ", ".join(field.name for field in fields(Delivery))
+# AUTOINCREMENT never reuses a number, so deleting up to the last one read cannot delete a delivery appended meanwhile.
+# A column without a type returns bytes, text and numbers as they were stored.
+SCHEMA = f"""
+PRAGMA synchronous = EXTRA;
+CREATE TABLE IF NOT EXISTS deliveries (number INTEGER PRIMARY KEY AUTOINCREMENT, received_at, {COLUMNS});
+"""
 
 
 class Spool:
     """The spool of one source below `folder`."""
 
     def __init__(self, folder: Path, source: str) -> None:
-        self._source = source
-        self._folder = folder
-        self._file = folder / f"{source}.jsonl"
-        self._draining = folder / f"{source}.draining.jsonl"
+        self._file = folder / f"{source}.sqlite3"
 
     def append(self, received: Received) -> None:
         """Write the delivery and wait until it is on the disk. Raises `OSError` when that fails."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked("lock"):
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                # The newline in front ends a line that a crash or a full disk has torn.
-                _write_all(descriptor, b"\n" + _line(received) + b"\n")
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            _sync_folder(self._folder)
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file.touch(mode=0o600)
+        values = (received.at, *astuple(received.delivery))
+        with self._database() as database:
+            marks = ", ".join("?" * len(values))
+            database.execute(f"INSERT INTO deliveries (received_at, {COLUMNS}) VALUES ({marks})", values)
 
     def drain(self, redis: Redis) -> int:
-        """Hand all waiting deliveries over, oldest first; returns how many were new. One process at a time does it.
+        """Accept all waiting deliveries, oldest first; returns how many were new.
 
-        Raises `RedisError` when Redis goes away again: the rest waits for the next call."""
-        if not (self._file.exists() or self._draining.exists()):
+        Raises `RedisError` when Redis becomes unavailable, `OSError` when the disk fails: all of them are accepted
+        again by the next call."""
+        if not self._file.exists():
             return 0
-        with self._locked("drain.lock"):
-            new = 0
-            while self._next_file():
-                new += sum(accept(redis, received) for received in self._read())
-                self._draining.unlink()
-            return new
-
-    def _next_file(self) -> bool:
-        with self._locked("lock"):
-            if not self._draining.exists() and self._file.exists():
-                self._file.rename(self._draining)
-        return self._draining.exists()
-
-    def _read(self) -> Iterator[Received]:
-        with self._draining.open("rb") as lines:
-            for line in filter(None, map(bytes.strip, lines)):
-                try:
-                    yield _received(line)
-                except (ValueError, TypeError, KeyError):
-                    # Only a line whose fsync did not return can be torn, and that delivery was not acknowledged.
-                    _log.warning("torn line left out", source=self._source, bytes=len(line))
+        new = last = 0
+        with self._database() as database:
+            query = f"SELECT number, received_at, {COLUMNS} FROM deliveries WHERE number > ? ORDER BY number LIMIT ?"
+            while rows := database.execute(query, (last, BATCH)).fetchall():
+                new += sum(accept(redis, Received(Delivery(*values), at)) for _, at, *values in rows)
+                last = rows[-1][0]
+            if last:
+                database.execute("DELETE FROM deliveries WHERE number <= ?", (last,))
+                database.execute("VACUUM")  # returns the disk space
+        return new
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        with (self._folder / f"{self._source}.{name}").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one call, so that it belongs to one thread and no fork inherits it. Each statement commits
+        by itself, so no lock is held while Redis is asked."""
+        try:
+            with closing(sqlite3.connect(self._file, timeout=LOCK_SECONDS, isolation_level=None)) as database:
+                database.executescript(SCHEMA)
+                yield database
+        except sqlite3.Error as error:
+            raise OSError(f"{self._file.name}: {error}") from error
 
 
 def keep_draining(spools: list[Spool], redis: Redis, stop: threading.Event) -> None:
@@ -93,31 +89,6 @@ def keep_draining(spools: list[Spool], redis: Redis, stop: threading.Event) -> N
                 if new := spool.drain(redis):
                     _log.info("spool drained", deliveries=new)
             except (RedisError, OSError) as error:
-                _log.warning("spool waits", reason=str(error))
-        if stop.wait(LOOK_EVERY_SECONDS):
+                _log.warning("spool cannot be drained, will retry", reason=str(error))
+        if stop.wait(POLL_SECONDS):
             return
-
-
-def _line(received: Received) -> bytes:
-    fields = asdict(received.delivery) | {"body": base64.b64encode(received.delivery.body).decode()}
-    return json.dumps({"at": received.at, "delivery": fields}).encode()
-
-
-def _received(line: bytes) -> Received:
-    record = json.loads(line)
-    fields = record["delivery"] | {"body": base64.b64decode(record["delivery"]["body"])}
-    return Received(Delivery(**fields), record["at"])
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file is only there after a crash when its folder is on the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,6 +22,7 @@ from integrations.standins.linear.seed import stable_id
 from jobs.runtime.scripts import decode
 from tests.crash.stack import FragileStack, git, unfinished
 from tests.crash.story import BESIDE, BUG
+from tests.support.spools import spooled
 
 OURS = stable_id("User", "loopline@acme.test")
 LOST_CALLS = 2  # a killed agent process loses at most the call under way of each of the two runs
@@ -106,10 +107,11 @@ def _patches(stack: FragileStack) -> Iterator[tuple[str, str]]:
 
 
 def _on_disk(stack: FragileStack) -> Iterator[str]:
-    """Worktrees, quarantines, locks of git and torn drafts; our own lock files are empty and stay."""
+    """Worktrees, quarantines, locks of git, torn drafts and spooled deliveries; Loopline's lock files are empty."""
     home = stack.service_home
     patterns = ("runs/*/*", "repos/*.git/worktrees/*", "repos/.quarantine*", "repos/*.git/**/*.lock", "**/*.new")
-    for pattern in (*patterns, "spool/*.jsonl"):
+    yield from spooled(home)
+    for pattern in patterns:
         # git numbers the worktrees' own folders in the order of their making
         yield from (
             re.sub(r"worktrees/tree\d*$", "worktrees/tree", str(p.relative_to(home))) for p in home.glob(pattern)

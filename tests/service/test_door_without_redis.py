@@ -15,6 +15,7 @@ from jobs.runtime.connection import connect
 from jobs.runtime.keys import INBOX
 from service.supervisor import embedded_redis
 from tests.service.conftest import Web, moved, pushed, serving, until
+from tests.support.spools import spooled
 
 
 class OwnRedis:
@@ -63,9 +64,10 @@ def test_github_deliveries_are_spooled_and_arrive_once_in_order(web: Web, own: O
     own.kill()
     for sha in "abcab":
         assert web.github(pushed(sha)).status == 200
+    assert len(spooled(own.home.home)) == 5
     own.start()
     until(lambda: len(own.inbox()) == 3)
-    until(lambda: not list((own.home.home / "spool").glob("*.jsonl")))
+    until(lambda: not spooled(own.home.home))
     assert own.inbox() == [pushed(sha) for sha in "abc"]
     assert web.github(pushed("b")).body == {"accepted": "duplicate"}
 

@@ -23,6 +23,7 @@ from integrations.results import (
     Verdict,
 )  # fmt: skip
 from integrations.values import Usage
+from jobs.contract.agreement import stated
 from jobs.loop.commands import RunSpec
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory, Run
@@ -80,8 +81,10 @@ class Agents:
         return {"outcome": outcome, **results[spec.role](spec)}
 
     def _plan(self, spec: RunSpec) -> dict[str, Any]:
-        sure = self.random.choice(("high", "medium", "low"))
-        return {"proposal": Proposal(criteria=(ProposedCriterion(text="it works", command="make"),), confidence=sure)}
+        sure = "high" if self.calm else self.random.choice(("high", "medium", "low"))
+        own = stated(spec.ticket.description).criteria if self.calm or self.random.random() < 0.7 else ()
+        criteria = own or (ProposedCriterion(text="it works", command="make"),)
+        return {"proposal": Proposal(criteria=criteria, confidence=sure)}
 
     def _scout(self, spec: RunSpec) -> dict[str, Any]:
         return {"plan": Plan(summary="look here")}

@@ -18,6 +18,7 @@ from tests.simulation.memory import Memory
 from tests.simulation.outside import ANA, BOB, EVE, Board, Host
 
 FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
+COMPLETE = f"{FINISH_LINE} (evidence: test)"
 COLUMNS = ("Agent", "Agent", "Backlog", "In Progress", "In Review", "Needs Human", "Done", "Canceled")
 WORDS = ("use decimals", "/dance", "/changes it", "/changes", "/approve", "/merge", "/stop", "/retry", "/retry look")
 CALLS = ("/budget +3", "/accept", "/takeover", "/close", "/cancel")
@@ -69,7 +70,7 @@ class People:
         if stage in {Stage.STOPPED, Stage.NEEDS_HUMAN}:
             return self.speak(t, "/retry", ANA)
         if stage is Stage.ASKING:
-            return self.speak(t, "ok", ANA) if self._coin() else self.describe(t, FINISH_LINE)
+            return self.speak(t, "ok", ANA) if self._coin() else self.describe(t, COMPLETE)
         pull = self._pull_request(loop)
         if stage is Stage.REVIEW and loop:
             if loop.approved_sha == loop.pushed_sha:
@@ -90,7 +91,7 @@ class People:
 
     def describe(self, t: str, description: str = "") -> str:
         """Rewrite the ticket."""
-        self.board.describe(t, description or self.random.choice(("make it better", FINISH_LINE)))
+        self.board.describe(t, description or self.random.choice(("make it better", FINISH_LINE, COMPLETE)))
         return f"a person rewrites {t}"
 
     def remove(self, t: str) -> str:

@@ -35,7 +35,7 @@ from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
 from tests.simulation.outside import REPOSITORY, Board, Host
-from tests.simulation.people import FINISH_LINE, People
+from tests.simulation.people import COMPLETE, FINISH_LINE, People
 from tests.simulation.worker import Chances, Decide, StillWanted, Worker
 
 COLUMNS = {
@@ -90,7 +90,7 @@ class World:
         self.agents = Agents(self.memory, self.host, self.ledgers, self.random, self.now)
 
     def _ticket(self, n: int) -> None:
-        words = self.random.choice(("make it better", FINISH_LINE))
+        words = self.random.choice(("make it better", FINISH_LINE, COMPLETE))
         ticket = Ticket(
             id=f"t{n}", identifier=f"ENG-{n}", title=f"Limit {n}", description=words, team="ENG", column="Backlog"
         )

@@ -90,7 +90,7 @@ SCENARIOS = (
     honest(
         "works on what the planner proposed, once a person has said ok",
         MENDS,
-        replace(REVIEW, says=("I propose", "Thanks, Ana Flores", "Verdict: done (2/2)")),
+        replace(REVIEW, says=("Proposed acceptance criteria", "Thanks, Ana Flores", "Verdict: done (2/2)")),
         ticket=VAGUE,
         policy={"contract": "ask"},
         others={"planner": lambda _: Answer("", (Call("submit_proposal", PROPOSAL),))},
@@ -99,7 +99,7 @@ SCENARIOS = (
     honest(
         "waits for an answer to the proposal and spends nothing",
         MENDS,
-        End(Stage.ASKING, says=("I propose", "No more budget is spent until you reply"), makers=0),
+        End(Stage.ASKING, says=("Proposed acceptance criteria", "No more budget is spent until you reply"), makers=0),
         ticket=VAGUE,
         policy={"contract": "ask"},
         others={"planner": lambda _: Answer("", (Call("submit_proposal", PROPOSAL),))},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from integrations.results import Proposal, ProposedCriterion, Question
@@ -10,6 +12,7 @@ from jobs.contract.agreement import (
     command_in,
     contract_of,
     may_start_alone,
+    own_contract,
     proposed,
     stated,
     wanted_by,
@@ -53,7 +56,7 @@ def test_only_an_item_that_says_so_names_a_command(item: str, command: str) -> N
 
 
 def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
-    contract = agree("Done when\n- `pytest` passes\n- README.md says so", CHECKED)
+    contract = agree("Done when\n- `pytest` passes\n- README.md says so (evidence: file and line)", CHECKED, None)
 
     assert [(i, command) for i, _, command, _ in shown(contract)] == [("c1", "pytest"), ("c2", ""), ("k1", "make test")]
 
@@ -69,11 +72,11 @@ def test_an_answer_counts_where_nothing_was_proposed() -> None:
 def test_without_a_finish_line_that_can_be_checked_one_must_be_proposed(
     description: str, policy: RepositoryPolicy
 ) -> None:
-    assert agree(description, policy) is None
+    assert agree(description, policy, None) is None
 
 
 def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
-    one, two = agree("Done when\n- x is printed", CHECKED), agree("Done when\n- y is printed", CHECKED)
+    one, two = own_contract("Done when\n- x is printed", CHECKED), own_contract("Done when\n- y is printed", CHECKED)
 
     assert one and two and one.digest != two.digest
     assert one.digest == one.model_copy(update={"version": 2}).digest
@@ -86,11 +89,40 @@ def test_a_tickets_own_criteria_are_complete_when_somebody_can_check_them() -> N
     assert [(c.command, c.evidence) for c in found.criteria] == [("pytest", ""), ("", "file and line")]
 
 
-@pytest.mark.parametrize("vague", ["it works well", "TBD", "as discussed"])
-def test_one_vague_criterion_makes_them_incomplete(vague: str) -> None:
-    found = stated(f"Done when\n- `pytest` passes\n- {vague}")
+OWN = "Done when\n- `pytest` passes\n- the sum is right"
 
-    assert (found.complete, found.vague) == (False, (vague,))
+
+@pytest.mark.parametrize("item", ["it works well", "TBD", "the sixth login is refused", "`--json` is there"])
+def test_criterion_without_a_command_makes_the_list_incomplete(item: str) -> None:
+    assert not stated(f"Done when\n- `pytest` passes\n- {item}").complete
+
+
+def test_own_list_is_a_contract_once_the_planner_confirms_it() -> None:
+    confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
+
+    assert agree(OWN, CHECKED, confirmed) == own_contract(OWN, CHECKED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"confidence": "low"}, id="low confidence"),
+        pytest.param({"questions": (Question(text="which?"),)}, id="a question"),
+        pytest.param({"criteria": PROPOSAL.criteria}, id="another list"),
+        pytest.param({"criteria": stated(OWN).criteria[:1]}, id="a part of it"),
+    ],
+)
+def test_own_list_is_no_contract_while_the_planner_doubts(changes: dict[str, Any]) -> None:
+    confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
+
+    assert agree(OWN, CHECKED, confirmed.model_copy(update=changes)) is None
+
+
+def test_own_list_beyond_the_limit_cannot_be_confirmed() -> None:
+    long = "Done when\n" + "\n".join(f"- number {n} is printed" for n in range(MAX_CRITERIA + 5))
+
+    assert agree(long, CHECKED, Proposal(criteria=stated(long).criteria, confidence="high")) is None
+    assert own_contract(long, CHECKED) is None
 
 
 def test_what_is_beyond_the_limit_is_counted_and_never_dropped_silently() -> None:
@@ -119,9 +151,11 @@ def test_the_repositorys_checks_are_in_every_contract() -> None:
     assert shown(contract_of([], CHECKED)) == [("k1", "tests (repository check)", "make test", "")]
 
 
-def test_ok_takes_the_proposal_or_without_one_the_title() -> None:
+def test_ok_takes_the_proposal_or_without_one_the_list_or_title() -> None:
     assert answered("ok", TICKET, PROPOSAL, CHECKED) == proposed(PROPOSAL, CHECKED)
     assert shown(answered("ok", TICKET, None, RepositoryPolicy())) == [("c1", "Name the flag", "", "")]
+    listed = TICKET.model_copy(update={"description": OWN})
+    assert answered("ok", listed, None, CHECKED) == own_contract(OWN, CHECKED)
 
 
 def test_an_edited_list_is_the_contract() -> None:
@@ -142,6 +176,7 @@ def test_nobody_is_asked_only_where_the_policy_the_checks_and_the_planner_agree(
     doubtful = PROPOSAL.model_copy(update={"confidence": "low"})
     asking = PROPOSAL.model_copy(update={"questions": (Question(text="which?"),)})
 
-    assert may_start_alone(PROPOSAL, CHECKED)
-    assert not any(may_start_alone(p, CHECKED) for p in (doubtful, asking, Proposal(criteria=())))
-    assert not any(may_start_alone(PROPOSAL, policy) for policy in (ASKING, RepositoryPolicy()))
+    assert may_start_alone(PROPOSAL, "vague", CHECKED)
+    assert not any(may_start_alone(p, "vague", CHECKED) for p in (doubtful, asking, Proposal(criteria=())))
+    assert not any(may_start_alone(PROPOSAL, "vague", policy) for policy in (ASKING, RepositoryPolicy()))
+    assert not may_start_alone(PROPOSAL, OWN, CHECKED)

@@ -94,6 +94,7 @@ PROPOSAL = Proposal(
     summary="Limits logins.",
 )
 ASKED = MAKING.model_copy(update={"proposal": PROPOSAL})
+LISTED = TICKET.model_copy(update={"description": "Done when\n- it is nice\n- `make test` passes"})
 SECOND = CONTRACT.model_copy(update={"version": 2})
 FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 
@@ -101,9 +102,12 @@ SHOWN = {
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
     "state_message": [m.state_message(stage) for stage in Stage],
     "money_message": [m.money_message(MAKING)],
-    "question_message": [m.question_message(TICKET)],
+    "question_message": [m.question_message(TICKET), m.question_message(LISTED)],
     "started_again_message": [m.started_again_message("Ana")],
-    "proposal_message": [m.proposal_message(ASKED, PROPOSAL)],
+    "proposal_message": [
+        m.proposal_message(ASKED, PROPOSAL),
+        m.proposal_message(ASKED.model_copy(update={"ticket": LISTED}), PROPOSAL),
+    ],
     "agreed_message": [m.agreed_message(ASKED)],
     "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
     "goal_changed_message": [m.goal_changed_message(SECOND)],

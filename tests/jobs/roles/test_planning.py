@@ -25,6 +25,26 @@ def test_the_standin_proposes_for_the_vague_ticket(agents: Agents) -> None:
     assert [bool(c.command) for c in ended.proposal.criteria] == [True, True, False]
 
 
+LISTED = Ticket(id="t", identifier="ENG-1", title="t", description="Done when\n- it prints 3\n- it is nice")
+
+
+def test_planner_standin_confirms_the_list_of_the_ticket(agents: Agents) -> None:
+    ended = agents.run("planner", ticket=LISTED)
+
+    assert ended.proposal and ended.proposal.confidence == "high"
+    assert [c.text for c in ended.proposal.criteria] == ["it prints 3", "it is nice"]
+
+
+def test_planner_replaces_an_unclear_item_of_the_list(agents: Agents) -> None:
+    wrong = calling("submit_proposal", summary="s", confidence="high", unclear=[SUITE | {"item": 3}])
+    right = calling("submit_proposal", summary="s", confidence="high", unclear=[SUITE | {"item": 2}])
+    ended = agents.run("planner", wrong, right, ticket=LISTED)
+
+    assert "the ticket's own list has no item 3" in agents.results("planner")[0]
+    assert "1. it prints 3\n2. it is nice" in agents.script.asked[0].section("The ticket's own list")
+    assert ended.proposal and [c.command for c in ended.proposal.criteria] == ["", SUITE["command"]]
+
+
 def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agents) -> None:
     wrong = proposal(SUITE | {"command": "no-such-program --all"}, SUITE | {"command": "./README.md"})
     ended = agents.run("planner", wrong, proposal(SUITE))

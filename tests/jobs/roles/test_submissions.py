@@ -10,22 +10,23 @@ import pytest
 from pydantic import BaseModel
 
 from integrations.ports.agent_runner import ToolResult, ToolSpec
-from integrations.results import Judgement, Plan, Proposal
+from integrations.results import Judgement, Plan, Proposal, ProposedCriterion
 from integrations.values import Value
 from jobs.roles.answers.judgement import judgement_spec, read_judgement
 from jobs.roles.answers.plan import plan_spec, read_plan
-from jobs.roles.answers.proposal import proposal_spec, read_proposal
+from jobs.roles.answers.proposal import SubmittedProposal, proposal_of, proposal_spec, read_proposal
 from jobs.roles.answers.submission import HostTool, OnlySubmission, taken
 from jobs.roles.answers.verdict import verdict_spec
 
 CRITERION = {"text": "the suite passes", "command": "make test"}
+UNCLEAR = CRITERION | {"item": 2}
 QUESTION = {"text": "Which of them?", "options": ["a", "b"]}
 PROPOSAL = {"summary": "s", "criteria": [CRITERION], "confidence": "high", "questions": [QUESTION]}
 PLAN = {"summary": "s", "steps": ["one"], "paths": ["a.py"], "commands": ["make"]}
 JUDGEMENT = {"done": False, "missing": ["c1: no test"], "reason": "r"}
 Read = Callable[[Mapping[str, Any]], BaseModel | ToolResult]
 GOOD: list[tuple[Read, dict[str, Any], type[Value]]] = [
-    (read_proposal, PROPOSAL, Proposal), (read_plan, PLAN, Plan), (read_judgement, JUDGEMENT, Judgement),
+    (read_plan, PLAN, Plan), (read_judgement, JUDGEMENT, Judgement),
 ]  # fmt: skip
 
 
@@ -42,8 +43,11 @@ def test_a_good_answer_is_taken_and_becomes_our_value(read: Read, given: dict[st
 
 
 WRONG: list[tuple[Read, dict[str, Any], str]] = [
-    (read_proposal, {}, "criteria: Field required"),
-    (read_proposal, PROPOSAL | {"criteria": []}, "criteria: List should have at least 1"),
+    (read_proposal, {}, "confidence: Field required"),
+    (read_proposal, PROPOSAL | {"criteria": []}, "criteria: the ticket has no list of its own"),
+    (read_proposal, PROPOSAL | {"unclear": [UNCLEAR]}, "not both"),
+    (read_proposal, PROPOSAL | {"criteria": [], "unclear": [UNCLEAR]}, "no list of its own"),
+    (lambda given: read_proposal(given, 1), PROPOSAL | {"criteria": [], "unclear": [UNCLEAR]}, "has no item 2"),
     (read_proposal, PROPOSAL | {"criteria": [CRITERION] * 6}, "criteria: List should have at most 5"),
     (read_proposal, PROPOSAL | {"questions": [QUESTION] * 4}, "questions: List should have at most 3"),
     (read_proposal, PROPOSAL | {"questions": [QUESTION | {"options": ["a"]}]}, "questions.0.options"),
@@ -71,6 +75,26 @@ def test_what_is_wrong_is_named_and_the_whole_is_asked_for_again(read: Read, giv
     assert isinstance(result, ToolResult)
     assert result.is_error and result.final is None
     assert named in result.content and "Send the whole answer again." in result.content
+
+
+OWN = (ProposedCriterion(text="it is fast"), ProposedCriterion(text="it is nice"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "criteria"),
+    [
+        pytest.param({"criteria": []}, OWN, id="confirmed"),
+        pytest.param(
+            {"criteria": [], "unclear": [UNCLEAR]}, (OWN[0], ProposedCriterion.model_validate(CRITERION)), id="replaced"
+        ),
+        pytest.param({}, (ProposedCriterion.model_validate(CRITERION),), id="another list"),
+    ],
+)
+def test_proposal_for_a_list_of_the_ticket(changes: dict[str, Any], criteria: tuple[ProposedCriterion, ...]) -> None:
+    answer = read_proposal(PROPOSAL | changes, len(OWN))
+
+    assert isinstance(answer, SubmittedProposal)
+    assert proposal_of(answer, OWN) == Proposal.model_validate(PROPOSAL | {"criteria": criteria})
 
 
 @pytest.mark.parametrize("command", ["echo a | grep a", "! grep -q x README.md", "test -f x && true-check", "cat x"])

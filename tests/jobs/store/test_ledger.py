@@ -15,7 +15,6 @@ from jobs.loop.caps import Caps
 from jobs.runtime import keys
 from jobs.runtime.scripts import LeaseLost, run_script
 from jobs.store.ledger import HELD_BY_OTHERS_SECONDS, Ledger, limit_sentence, today, used_by
-from jobs.store.runs import Runs
 from tests.jobs.books import AMPLE, NOON, Clock, at_work, call, granted, refused, spec_of, taken_over
 
 MIDNIGHT = NOON + 12 * 3600
@@ -204,16 +203,6 @@ def test_whoever_lost_the_lease_can_neither_reserve_nor_settle(redis: Redis) -> 
             talk.settle(call(0.2), answered=True)
         with pytest.raises(LeaseLost):
             talk.reserve(call(0.2), call(0.2))
-
-
-def test_a_ledger_of_the_last_release_is_carried_over_once(redis: Redis) -> None:
-    old = Usage(model_calls=3, input_tokens=900, cached_tokens=300, output_tokens=100, cost_usd=0.25)
-    redis.set(keys.usage("r1"), old.model_dump_json())
-    assert Runs(redis).usage("r1") == old
-    for _ in range(2):
-        with at_work(redis, spec_of()) as talk:
-            assert talk.ledger.total == old
-    assert redis.hget(keys.ticket_ledger("t1"), "usd") == b"250000"
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,11 @@ def test_the_list_is_forgotten_with_its_last_run(story: Story) -> None:
     assert 0 < int(story.redis.ttl(keys.runs_of(loop.ticket.id))) <= KEPT_SECONDS
 
 
-def test_the_newest_two_entries_come_first(story: Story) -> None:
+def test_newest_four_entries_come_first(story: Story) -> None:
     spec, silent = story.begin(a_loop()), story.begin(a_loop(13))
-    story.tell(spec, says("one"), says("two"), says("three"))
+    story.tell(spec, *map(says, ("one", "two", "three", "four", "five")))
     newest = story.runs.latest([spec.run_id, silent.run_id])
-    assert [entry.data["text"] for _, entry in newest[spec.run_id]] == ["three", "two"]
+    assert [entry.data["text"] for _, entry in newest[spec.run_id]] == ["five", "four", "three", "two"]
     assert newest[silent.run_id] == []
 
 

@@ -28,7 +28,7 @@ def policy() -> ServicePolicy:
 
 @pytest.fixture
 def ticket() -> Ticket:
-    done_when = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
+    done_when = "## Done when\n- `pytest -q` passes\n- the sixth login is refused (evidence: test)"
     return Ticket(id="t1", identifier="ENG-1", title="Limit logins", description=done_when, team="ENG", column="Agent")
 
 
@@ -37,7 +37,7 @@ def contract() -> Contract:
     return Contract(
         criteria=(
             Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),
-            Criterion(id="c2", text="the sixth login is refused"),
+            Criterion(id="c2", text="the sixth login is refused", evidence="test"),
         )
     )
 

@@ -7,6 +7,7 @@ import pytest
 from integrations.events import TicketEdited
 from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Ticket
+from jobs.contract.agreement import stated
 from jobs.loop.commands import PostComment, StartRun, Steer
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
@@ -121,6 +122,85 @@ def test_an_answered_question_is_not_asked_again(asking: Loop, policy: ServicePo
     decision = decide(again, ready(CHECKED, again.generation), policy)
 
     assert (decision.loop.contract, roles(decision)) == (at_work.contract, ["scout"])
+
+
+REFUSED = "the sixth login is refused"
+OWN = f"Done when:\n- `make check` passes\n- {REFUSED}"
+IMPROVED = (*stated(OWN).criteria[:1], ProposedCriterion(text="login 6 answers 429", command="make login"))
+
+
+@pytest.fixture
+def judging_list(ticket: Ticket, policy: ServicePolicy) -> Loop:
+    listed = ticket.model_copy(update={"description": OWN})
+    return decide(decide(Loop(ticket=listed), moved(listed, "Agent"), policy).loop, ready(CHECKED), policy).loop
+
+
+def test_own_list_with_prose_goes_to_the_planner(judging_list: Loop) -> None:
+    assert (judging_list.stage, judging_list.contract, judging_list.proposals) == (Stage.PLANNING, None, 1)
+
+
+@pytest.mark.parametrize("rules", ["auto", "ask"])
+def test_own_list_that_the_planner_confirms_starts_without_a_question(
+    judging_list: Loop, policy: ServicePolicy, rules: str
+) -> None:
+    changed = judging_list.policy.model_copy(
+        update={"loop": judging_list.policy.loop.model_copy(update={"contract": rules})}
+    )
+    loop = judging_list.model_copy(update={"policy": changed})
+
+    confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
+    decision = decide(loop, finished(loop, proposal=confirmed), policy)
+
+    assert decision.loop.contract
+    assert (roles(decision), [c.text for c in decision.loop.contract.criteria][:2]) == (
+        ["scout"],
+        ["`make check` passes", REFUSED],
+    )
+    assert comments(decision) == ""
+
+
+def test_own_list_with_an_unclear_item_is_put_to_a_person(judging_list: Loop, policy: ServicePolicy) -> None:
+    improved = Proposal(criteria=IMPROVED, confidence="high")
+    asking = decide(judging_list, finished(judging_list, proposal=improved), policy)
+
+    assert asking.loop.stage is Stage.ASKING
+    assert "I cannot verify “the sixth login is refused” as stated" in comments(asking)
+    agreed = decide(asking.loop, said("ok"), policy).loop
+    assert agreed.contract and [c.command for c in agreed.contract.criteria][:2] == ["make check", "make login"]
+    again = decide(decide(agreed, said("/stop"), policy).loop, said("/retry"), policy).loop
+    assert again.contract == agreed.contract
+
+
+def test_own_list_that_the_planner_could_not_judge_is_taken_by_ok(judging_list: Loop, policy: ServicePolicy) -> None:
+    asking = decide(judging_list, finished(judging_list, proposal=None), policy)
+
+    assert "I could not find out whether the list" in comments(asking)
+    agreed = decide(asking.loop, said("ok"), policy).loop
+    assert agreed.contract and [c.command for c in agreed.contract.criteria][:2] == ["make check", ""]
+
+
+def test_own_list_replaced_by_an_answer_stays_replaced(judging_list: Loop, policy: ServicePolicy) -> None:
+    asking = decide(judging_list, finished(judging_list, proposal=None), policy).loop
+    agreed = decide(asking, said("- `make all` passes"), policy).loop
+    again = decide(decide(agreed, said("/stop"), policy).loop, moved(agreed.ticket, "Agent"), policy).loop
+
+    assert again.contract == agreed.contract
+
+
+def test_own_list_written_while_a_question_is_open_goes_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
+    decision = decide(asking, edited(asking, OWN), policy)
+
+    assert (decision.loop.stage, roles(decision), decision.loop.proposals) == (Stage.PLANNING, ["planner"], 2)
+
+
+def test_own_list_changed_at_work_counts_as_it_stands(making: Loop, policy: ServicePolicy) -> None:
+    decision = decide(making, edited(making, OWN), policy)
+
+    assert decision.loop.contract
+    assert [c.text for c in decision.loop.contract.criteria][:2] == [
+        "`make check` passes",
+        "the sixth login is refused",
+    ]
 
 
 def edited(loop: Loop, description: str) -> TicketEdited:

@@ -66,7 +66,7 @@ def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making:
         pytest.param(HEAD, HEAD, HEAD, id="a push of ours that was never confirmed"),
         pytest.param(BASE, HEAD, BASE, id="where we left it"),
         pytest.param("", HEAD, "", id="somebody deleted it"),
-        pytest.param(None, HEAD, BASE, id="an older release did not look"),
+        pytest.param(None, HEAD, BASE, id="without a branch"),
     ],
 )
 def test_work_goes_on_from_the_branch_as_it_stands(

@@ -109,7 +109,12 @@ def test_long_text_is_truncated_with_a_hint() -> None:
     [
         (says("I look\n  at it."), "I look at it."),
         (calls("bash", {"command": "pytest -q"}), "bash: pytest -q"),
-        (result("18 passed"), "Result: 18 passed"),
+        (result("18 passed"), "reading a result"),
+        (calls("submit_verdict", {"summary": "all good"}), "submit_verdict"),
+        (thinks("What if?"), "thinking"),
+        (note("You ended without calling it."), "reading a note of Loopline"),
+        (Entry("brief", {"text": "Ticket ENG-1: You work on `shop`."}), "reading the brief"),
+        (Entry("steering", {"text": "rather blue"}), "reading a comment"),
         (says("word " * 60), f"{('word ' * 24)[:119]}…"),
     ],
 )

@@ -8,12 +8,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from integrations.errors import Unauthorized
+from integrations.ports.agent_runner import Entry
 from integrations.values import Usage
 from jobs.config.settings import Settings
 from jobs.loop.state import Stage
 from jobs.store.breaker import Breaker
 from service.dashboard.app import create_app
-from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, says, turn
+from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, result, says, turn
 
 
 def test_list_without_loops_explains_the_first_step(settings: Settings, story: Story) -> None:
@@ -49,7 +50,16 @@ def test_list_shows_the_activity_of_a_working_agent(client: FlaskClient, story: 
     loop = story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker"))
     story.tell(story.begin(loop), calls("bash", {"command": "make test"}), turn())
     (row,) = client.get("/api/loops").get_json()["loops"]
-    assert row["now"] == "bash: make test" and row["active_at"] > loop.started_at + 60
+    assert row["now"] == "Maker: bash: make test" and row["active_at"] > loop.started_at + 60
+
+
+def test_rows_show_the_role_and_the_step_and_no_prompt(client: FlaskClient, story: Story) -> None:
+    run = story.begin(story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker")))
+    story.tell(run, Entry("brief", {"text": "Ticket ENG-12: you are the maker, and so on"}))
+    page = client.get("/").text
+    assert "Maker: reading the brief" in page and "and so on" not in page
+    story.tell(run, calls("bash", {"command": "make test"}), turn(), result("18 passed"))
+    assert "Maker: bash: make test" in client.get("/").text
 
 
 def test_ticket_page_has_criteria_evidence_verdict_and_guidance(client: FlaskClient, story: Story) -> None:
