@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from redis import Redis
 
 from integrations.agents.anthropic.prices import cost
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import HeldBack, Unauthorized, Unavailable
+from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
 from jobs.loop.caps import Caps

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import AgentOutcome
 from redis import Redis
 
+from integrations.ports.agent_runner import AgentOutcome
 from integrations.values import Usage
 from jobs.runtime import keys
 from jobs.store.runs import RunConversation, Runs

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from integrations.ports.source import Delivery
 from redis import Redis
 
+from integrations.ports.source import Delivery
 from jobs.inbox.dispatch import dispatch, prepare
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys

@@ -7,9 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from integrations.ports.agent_runner import Grant
 from redis import Redis
 
+from integrations.ports.agent_runner import Grant
 from integrations.values import Usage
 from jobs.loop.caps import Caps
 from jobs.runtime import keys

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from integrations.ports.agent_runner import ContextLimits, SpinningLimits
-
 from jobs.loop.caps import Caps
 from jobs.loop.policy import read_policy
 from jobs.roles.limits import context_limits, spinning_limits

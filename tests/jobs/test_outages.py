@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from integrations.ports.agent_runner import AgentOutcome
 from redis import Redis
 
 from integrations.events import RunParked
+from integrations.ports.agent_runner import AgentOutcome
 from jobs.runtime import keys
 from jobs.store.breaker import credentials_alarm
 from jobs.store.runs import Runs

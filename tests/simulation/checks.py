@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from integrations.ports.tracker import ColumnRole as Column
-
 from integrations.events import Event, ReviewSubmitted, RunFinished
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.values import Usage
 from jobs.effects.gather import written_at
 from jobs.loop import commands as c

@@ -7,9 +7,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from integrations.ports.agent_runner import ToolResult, ToolSpec
 from pydantic import BaseModel
 
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import Judgement, Plan, Proposal
 from integrations.values import Value
 from jobs.roles.answers.judgement import judgement_spec, read_judgement

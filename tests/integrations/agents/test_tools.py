@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import Toolbox, ToolResult
 
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
+from integrations.ports.agent_runner import Toolbox, ToolResult
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
 from jobs.roles.answers.submission import HostTool
 from jobs.roles.answers.verdict import verdict_spec

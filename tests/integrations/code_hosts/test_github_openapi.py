@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from integrations.ports.code_host import CodeHost
 
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
+from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
 from tests.integrations.code_hosts.published import published

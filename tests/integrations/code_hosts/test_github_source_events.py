@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.ports.source import Delivery
 
 from integrations.code_hosts.github.events import READERS
 from integrations.code_hosts.github.webhooks import IGNORED, GitHubWebhooks
@@ -21,6 +20,7 @@ from integrations.events import (
     PullRequestMerged,
     ReviewSubmitted,
 )
+from integrations.ports.source import Delivery
 from integrations.values import Person
 from tests.integrations.code_hosts.published import published
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import structlog
-from integrations.ports.tracker import Attachment
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
 from integrations.trackers.linear.tracker import Linear
 
