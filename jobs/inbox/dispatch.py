@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import structlog
-from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -25,7 +24,8 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
-from integrations.sources import SOURCES
+from integrations.ports.source import Delivery
+from integrations.registry import providers, webhooks
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.failpoints import fail
@@ -137,7 +137,7 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
         stale=fields["stale"] == b"1",
     )
     try:
-        events = SOURCES[delivery.source].translate(delivery)
+        events = webhooks(providers())[delivery.source].source.translate(delivery)
     except Malformed as error:
         _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
         return

@@ -81,7 +81,8 @@ def run_model(
         idle_seconds=spec.caps.idle_seconds,
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
-    return run.world.runner.advance(task, run.conversation, tools, run.stopped, deadline)
+    runner = run.world.runner(spec.policy.loop.runner_of(spec.role))
+    return runner.advance(task, run.conversation, tools, run.stopped, deadline)
 
 
 def set_up(run: Slice, workspace: Workspace) -> RunResult | None:

@@ -33,8 +33,7 @@ def processes(settings: Settings, environ: Mapping[str, str]) -> list[Process]:
     agents = [f"agent-{number}" for number in range(1, settings.agent_processes + 1)]
     redis = [] if settings.redis_url.get_secret_value() else [_redis(settings)]
     # The children start in another folder, so relative paths have to be made whole.
-    paths = {"LOOPLINE_HOME": str(settings.home), "GITHUB_APP_PRIVATE_KEY_FILE": settings.github_app_private_key_file}
-    environ = {**environ, **{name: path for name, path in paths.items() if path}}
+    environ = {**environ, **{name: str(path) for name, path in settings.paths().items()}}
     return [
         *redis,
         Process("web", _python("web", environ, "service", "web"), 1, lambda: _healthy(settings.web_bind)),

@@ -28,7 +28,7 @@ HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
 @pytest.fixture
 def policy() -> ServicePolicy:
     team = TeamPolicy.model_validate({"repository": "acme/shop", "columns": COLUMNS})
-    return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c"}, strong_model="s", max_iterations=3)
+    return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c", "strong": "s"}, max_iterations=3)
 
 
 @pytest.fixture
