@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from integrations.agents import fingerprints
-from integrations.agents.anthropic.messages import INTERRUPTED, Block, counted
+from integrations.agents.entries import INTERRUPTED, Block, blocks_of
 from integrations.ports.agent_runner import Entry
 
 LONGEST = 80  # characters of a command that is shown
@@ -90,13 +90,13 @@ class Story:
 
 def story(entries: Sequence[Entry]) -> Story:
     """The transcript in turns. Blocks that belong to no turn are left out."""
-    told, spoken, seen = Story(), [], list[str]()
+    told, spoken, seen = Story(), list[Block](), list[str]()
     for entry in entries:
         match entry.kind:
             case "block":
-                spoken.append(dict(entry.data))
+                spoken.append(entry.data)
             case "turn":
-                calls = [block for block in counted(spoken, entry) if block["type"] == "tool_use"]
+                calls = [block for block in blocks_of(spoken, entry) if block["type"] == "tool_call"]
                 told.turns.append(Turn(calls))
                 spoken = []
             case "steering":
@@ -119,6 +119,6 @@ def _mark(told: Story, work: str, seen: list[str]) -> None:
 
 def _after(turn: Turn, entry: Entry) -> None:
     if entry.kind == "tool_result":
-        turn.results[entry.data["tool_use_id"]] = entry.data
+        turn.results[entry.data["call_id"]] = entry.data
     elif entry.kind == "note" and "circle" in entry.data:
         turn.circles.append(entry.data["circle"])

@@ -11,18 +11,28 @@ from integrations.values import Usage
 
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
 
+StopReason = Literal["tool_calls", "end", "paused", "refused", "length", "context_full"]
+"""Why a reply ended: its tools have to run · the turn is over · to be continued · the model refused · cut off at
+`max_output_tokens` · the conversation no longer fits. A runner may keep an unknown reason of its provider."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a transcript, in the order it happened.
+    """One line of a transcript, in the order it happened. The same for every runner.
 
-    brief: {"text"} first user message · block: one finished content block of the assistant in Anthropic's wire shape ·
-    turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
-    others belong to a call that died and are left out on resume; with "message_id", and "cleared", how many old tool
-    uses the provider had emptied · tool_result: {"tool_use_id", "content", "is_error"}, and "final" where the tool gave
-    one · steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, with
-    "circle" where they are about going in circles, and "evidence" where the gate noted what it ran · mark: {"work"} the
-    digest of the work so far, never sent to the model · outcome: how it ended."""
+    - brief: {"text"} the first user message.
+    - block: a finished content block of the assistant: {"type": "text", "text"}; {"type": "thinking", "text"}, empty
+      where it is withheld; {"type": "tool_call", "id", "name", "input"}; {"type": "other", "text"}.
+    - turn: {"stop_reason": StopReason, "usage": Usage as dict, "blocks"}: makes the last `blocks` blocks before it
+      count; all others belong to a call that died and are left out on resume. "cleared": how many old tool results the
+      provider left out of the prompt.
+    - tool_result: {"call_id", "content", "is_error"}, and "final" where the tool has one.
+    - steering: {"text", "comment_ids"} guidance of a person.
+    - note: {"text"} from Loopline to the agent; with "circle" about spinning, with "evidence" from the gate.
+    - mark: {"work"} the digest of the work so far; not for the model.
+    - outcome: how the run ended.
+
+    A block and a turn can have a "provider" part, which only the runner that wrote it reads."""
 
     kind: EntryKind
     data: Mapping[str, Any]
@@ -73,12 +83,16 @@ class Conversation(Protocol):
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool, or name and schema.
-    `writes`: where the toolbox may write at all, this tool can change the work."""
+    """A tool as the model sees it; `parameters` is a JSON schema of an object.
+
+    `writes`: where the toolbox can write, this tool can change the work. `kind` is for a runner whose model has a tool
+    of its own for the same purpose with the same arguments: bash runs `command`; editor views and edits files."""
 
     name: str
-    wire: Mapping[str, Any]
+    description: str
+    parameters: Mapping[str, Any]
     writes: bool = False
+    kind: Literal["", "bash", "editor"] = ""
 
 
 @dataclass(frozen=True)

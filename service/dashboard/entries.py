@@ -16,8 +16,7 @@ from integrations.ports.agent_runner import Entry
 FOLD_LINES = 12
 LONGEST = 40_000  # characters of one text; a page with hundreds of entries has to stay usable
 _FINE = frozenset({"done", "no_change"})
-_SHORT = {"str_replace_based_edit_tool": "edit"}
-_USUAL_STOPS = frozenset({"tool_use", "end_turn"})
+_USUAL_STOPS = frozenset({"tool_calls", "end"})
 
 Data = Mapping[str, Any]
 
@@ -26,7 +25,7 @@ Data = Mapping[str, Any]
 class Shown:
     """One entry for the page. `call` ties a tool's result to the call that asked for it.
 
-    kind: brief, text, thinking, tool_use, tool_result, steering, note, outcome, turn or other."""
+    kind: brief, text, thinking, tool_call, tool_result, steering, note, outcome, turn or other."""
 
     kind: str
     label: str
@@ -72,21 +71,21 @@ def _block(block: Data) -> Shown:
     match block.get("type"):
         case "text":
             return Shown("text", "Agent", _text(block.get("text")))
+        case "thinking" if text := _text(block.get("text")):
+            return Shown("thinking", "Thinking", body=text, folded=True)
         case "thinking":
-            return Shown("thinking", "Thinking", body=_text(block.get("thinking")), folded=True)
-        case "redacted_thinking":
             return Shown("thinking", "Thinking, withheld by the provider")
-        case "tool_use":
+        case "tool_call":
             return _call(block)
         case kind:
-            return Shown("other", _text(kind), body=_json(block), folded=True)
+            return Shown("other", _text(block.get("text") or kind), body=_json(block), folded=True)
 
 
 def _call(block: Data) -> Shown:
     name, given = _text(block.get("name")), block.get("input")
     arguments = given if isinstance(given, Mapping) else {"input": given}
     text, body = _call_lines(name, arguments)
-    return Shown("tool_use", _SHORT.get(name, name), text, body, folded=True, call=_text(block.get("id")))
+    return Shown("tool_call", name, text, body, folded=True, call=_text(block.get("id")))
 
 
 def _call_lines(name: str, given: Data) -> tuple[str, str]:
@@ -125,7 +124,7 @@ def _result(data: Data) -> Shown:
     failed = bool(data.get("is_error"))
     lines = content.count("\n") + 1
     label = f"{'Error' if failed else 'Result'}{f', {lines} lines' if lines > FOLD_LINES else ''}"
-    call = _text(data.get("tool_use_id"))
+    call = _text(data.get("call_id"))
     return Shown("tool_result", label, body=content, folded=lines > FOLD_LINES, failed=failed, call=call)
 
 

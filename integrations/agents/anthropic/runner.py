@@ -17,9 +17,11 @@ from integrations.agents import spinning, transcript
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.client import ModelClient, Reply
 from integrations.agents.anthropic.estimate import SMALLEST_REPLY, output_within, prompt_tokens, worst_case
-from integrations.agents.anthropic.messages import request_from, result_entry, turn_entry
+from integrations.agents.anthropic.messages import request_from
 from integrations.agents.anthropic.prices import cost
 from integrations.agents.anthropic.refusals import PromptTooLong
+from integrations.agents.anthropic.wire import block_from_wire, stop_reason
+from integrations.agents.entries import result_entry, turn_entry
 from integrations.errors import HeldBack, IntegrationError
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox
 from integrations.values import Usage
@@ -166,7 +168,7 @@ class _Run:
         reply, failure = Reply(), None
         try:
             for block in self.client.stream(request, reply, self.stopped, self.task.idle_seconds):
-                self._append(Entry("block", block))
+                self._append(Entry("block", block_from_wire(block, self.toolbox.specs())))
         except IntegrationError as error:
             failure = error
             raise
@@ -178,13 +180,13 @@ class _Run:
             self.conversation.settle(usage, answered=bool(reply.usage), failure=failure)
         if reply.whole:
             entry = turn_entry(
-                reply.stop_reason,
+                stop_reason(reply.stop_reason),
                 usage.model_dump(),
                 reply.blocks,
                 reply.explanation,
                 lowered,
-                message_id=reply.message_id,
                 cleared=cleared,
+                provider={"message_id": reply.message_id},
             )
             self._append(entry)
 

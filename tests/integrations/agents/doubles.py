@@ -105,4 +105,4 @@ def block_text(text: str) -> Entry:
 
 
 def block_call(name: str) -> Entry:
-    return Entry("block", {"type": "tool_use", "id": name, "name": "bash", "input": {"command": name}})
+    return Entry("block", {"type": "tool_call", "id": name, "name": "bash", "input": {"command": name}})

@@ -29,11 +29,7 @@ from tests.service.dashboard.story import calls, note, result, says, thinks, tur
 )
 def test_a_call_says_what_it_does_to_what(name: str, given: dict[str, Any], text: str, body: str) -> None:
     one = shown(calls(name, given))
-    assert (one.kind, one.label, one.text, one.body) == ("tool_use", name, text, body)
-
-
-def test_the_editor_has_a_short_name() -> None:
-    assert shown(calls("str_replace_based_edit_tool", {"command": "view", "path": "a"})).label == "edit"
+    assert (one.kind, one.label, one.text, one.body) == ("tool_call", name, text, body)
 
 
 @pytest.mark.parametrize(("lines", "folded"), [(1, False), (12, False), (13, True)])
@@ -61,7 +57,7 @@ def test_a_turn_shows_its_bill() -> None:
 
 
 def test_an_unusual_stop_is_named() -> None:
-    assert shown(turn("max_tokens")).label.endswith(" · max_tokens")
+    assert shown(turn("length")).label.endswith(" · length")
 
 
 @pytest.mark.parametrize(
@@ -81,10 +77,10 @@ def test_the_end_of_the_conversation_is_not_the_end_of_the_run() -> None:
     "entry",
     [
         Entry("block", {}),
-        Entry("block", {"type": "tool_use", "input": ["not", "a", "mapping"]}),
-        Entry("block", {"type": "tool_use", "name": None, "input": {"command": {"nested": 1}}}),
-        Entry("block", {"type": "server_tool_use", "name": "web_search"}),
-        Entry("block", {"type": "redacted_thinking", "data": "…"}),
+        Entry("block", {"type": "tool_call", "input": ["not", "a", "mapping"]}),
+        Entry("block", {"type": "tool_call", "name": None, "input": {"command": {"nested": 1}}}),
+        Entry("block", {"type": "other", "text": "server_tool_use"}),
+        Entry("block", {"type": "thinking", "text": ""}),
         Entry("tool_result", {"content": [{"type": "text", "text": "a"}]}),
         Entry("turn", {"usage": "much"}),
         Entry("turn", {"usage": {"cache_misses": 1}, "cleared": "some"}),
@@ -119,7 +115,7 @@ def test_the_headline_is_one_short_line(entry: Entry, line: str) -> None:
 
 def test_a_turn_tells_what_left_the_conversation_and_why_the_cache_missed() -> None:
     usage = {"cache_misses": 1, "cache_miss_reason": "context_cleared"}
-    label = shown(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_use"})).label
+    label = shown(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_calls"})).label
     assert label.endswith("12 old results cleared · cache missed: context_cleared")
 
 
