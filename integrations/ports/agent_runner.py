@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from integrations.errors import IntegrationError
 from integrations.values import Usage
+
+if TYPE_CHECKING:  # entries are also read by processes without a sandbox
+    from integrations.git.workspace import Workspace
+    from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
 
@@ -145,8 +149,11 @@ class ContextLimits:
 
 @dataclass(frozen=True)
 class AgentTask:
-    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache."""
+    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
 
+    `role` is planner, scout, maker, judge or checker; `effort` and `context` are hints that a runner can ignore."""
+
+    role: str
     model: str
     system: str
     brief: str
@@ -170,6 +177,38 @@ class AgentOutcome:
     final: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Workbench:
+    """The files of a run and the sandbox that may touch them, for a runner that has tools of its own: a command-line
+    agent runs inside the sandbox and never sees the host.
+
+    `writable`: the role changes the files; otherwise commands must leave the tree read-only."""
+
+    sandbox: Sandbox
+    workspace: Workspace
+    writable: bool
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        stopped: Callable[[], bool],
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = {},
+    ) -> CommandResult:
+        """Run `argv` in the tree and wait for its end; `timeout` is in seconds. As `Sandbox.run`."""
+        return self.sandbox.run(
+            argv,
+            self.workspace,
+            writable=self.writable,
+            stdin=stdin,
+            timeout=timeout,
+            environment=environment,
+            stopped=stopped,
+        )
+
+
 class AgentRunner(Protocol):
     """A model at work. It never learns of tickets, tokens or pull requests."""
 
@@ -180,8 +219,12 @@ class AgentRunner(Protocol):
         toolbox: Toolbox,
         stopped: Callable[[], bool],
         deadline: float,
+        workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; None means there is more to do.
+
+        `toolbox` has everything that the role needs, also its answer, whose result is `final`. `workbench` is None for
+        a role without files (the judge).
 
         Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Every model call
         is reserved before and settled after. Raises `Unavailable` when the model cannot be reached, `HeldBack` when

@@ -23,7 +23,7 @@ from integrations.agents.anthropic.refusals import PromptTooLong
 from integrations.agents.anthropic.wire import block_from_wire, stop_reason
 from integrations.agents.entries import result_entry, turn_entry
 from integrations.errors import HeldBack, IntegrationError
-from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox
+from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
 from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
@@ -45,10 +45,12 @@ class AnthropicApi:
         toolbox: Toolbox,
         stopped: Callable[[], bool],
         deadline: float,
+        workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; see `AgentRunner.advance`.
 
-        Raises `Unavailable`, `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
+        The toolbox does everything that the model asks for, so `workbench` is not used. Raises `Unavailable`,
+        `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
         return _Run(self._connected(), task, conversation, toolbox, stopped).until(deadline)
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ FEATURE_BRIEF = BRIEF.replace(BUG_TITLE, "Balances as JSON for scripts")
 
 def task(**changes: Any) -> AgentTask:
     """A maker on the bug ticket, without tight limits."""
-    facts: dict[str, Any] = {"model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
+    facts: dict[str, Any] = {"role": "maker", "model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
     return AgentTask(**{**facts, "max_turns": 30, **changes})
 
 
