@@ -73,7 +73,8 @@ class SettingsModel(BaseModel):
         return {name: value for name, value in self.values() if isinstance(value, Path)}
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
+    """A comma-separated text as a tuple, for a validator."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
@@ -99,9 +100,9 @@ def matching(pattern: str, hint: str) -> AfterValidator:
 _URL = matching(r"https?://[^\s/]+\S*", "write an address that begins with https:// or http://")
 _URL_OR_NOTHING = matching(r"(https?://[^\s/]+\S*)?", "write an address that begins with https:// or http://")
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(split)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(split)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(split)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: _absolute(value) if value else None)]
 Folder = Annotated[Path, BeforeValidator(_absolute)]
 Address = Annotated[str, matching(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "write host:port, such as 127.0.0.1:8700")]

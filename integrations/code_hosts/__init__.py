@@ -1,3 +1,3 @@
-"""Empty on purpose: base, members and registry are three files, so that no import goes round in a circle."""
+"""Code hosts, one folder each."""
 
 from __future__ import annotations

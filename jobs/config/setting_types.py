@@ -14,7 +14,7 @@ from integrations.errors import Rejected
 from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, TrackerProvider
 from integrations.ports.tracker import ColumnRole
 from integrations.registry import find
-from integrations.settings import Texts, matching
+from integrations.settings import matching, split
 
 COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
@@ -50,7 +50,7 @@ _REPOSITORY = matching(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop"
 TrackerName = Annotated[str, one_of(TrackerProvider)]
 CodeHostName = Annotated[str, one_of(CodeHostProvider)]
 RunnerName = Annotated[str, one_of(RunnerProvider)]
-RunnerNames = Annotated[Texts, AfterValidator(lambda names: tuple(find(RunnerProvider, name).name for name in names))]
+RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split)]
 
 
 class Columns(BaseModel):

@@ -1,6 +1,6 @@
 """What every tracker must do, whatever it is: written against the `Tracker` Protocol, run on each board in `BOARDS`.
 
-A provider joins by adding a `Board` of its own.
+A provider joins with a module `…_boards.py` that has a `Board` of its own in `BOARDS`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from integrations.errors import NotFound, Rejected
 from integrations.ports.tracker import Attachment, Tracker
 from integrations.values import Ticket
 from tests.integrations.trackers.board import Board
-from tests.integrations.trackers.linear_boards import BOARDS, OpenBoard
+from tests.integrations.trackers.boards import BOARDS, OpenBoard
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
