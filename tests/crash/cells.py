@@ -42,7 +42,7 @@ def _cell(step: str, phase: str, action: str, hit: int = 1, faults: Sequence[Fau
 
 
 PERFORMERS = (
-    "move_ticket", "post_comment", "show_progress", "set_needs_human", "save_memory", "link_pull_request",
+    "move_ticket", "post_comment", "set_needs_human", "link_pull_request",
     "prepare_workspace", "start_run", "publish_branch", "open_pull_request", "set_status", "comment_on_pull_request",
     "merge_pull_request", "clean_up",
 )  # fmt: skip
