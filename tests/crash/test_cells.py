@@ -8,10 +8,10 @@ import pytest
 
 from jobs.config.setting_types import FAILPOINT_FORM
 from jobs.effects.perform import _PERFORMERS
-from tests.conftest import REPOSITORY
 from tests.crash.cells import ADVANCING, CELLS, PERFORMERS
 from tests.crash.driver import ORACLE, Outcome, run
 from tests.crash.stack import free_ports
+from tests.support.checkout import REPOSITORY
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("stacks")]
 SAMPLE = (

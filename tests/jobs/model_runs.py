@@ -22,8 +22,7 @@ from jobs.loop.commands import RunSpec
 from jobs.runtime import keys
 from jobs.store.breaker import Windows
 from tests.integrations.agents.doubles import FunctionToolbox, task
-
-from .books import Clock, at_work, spec_of
+from tests.jobs.books import Clock, at_work, spec_of
 
 
 class Model:

@@ -31,10 +31,10 @@ from jobs.effects.build import build
 from jobs.effects.world import World
 from jobs.inbox.dispatch import dispatch, prepare
 from service.web.app import create_app
-from tests.conftest import REPOSITORY as CHECKOUT
 from tests.providers import install, installed
 from tests.providers.jot.tracker import Jot, create
 from tests.providers.jot.webhooks import signature
+from tests.support.checkout import REPOSITORY as CHECKOUT
 
 JOT = "tests.providers.jot.provider:JOT"
 RUNNERS = ("tests.providers.scripted.provider:SCRIPTED", "tests.providers.scripted.provider:SHELL")
