@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 def sweep() -> None:
     """RQ's entry: one comparison of everything."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE)
+    queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE_FLAG)
     fail("sweep", "before")
     if not _remembers(world):
         return

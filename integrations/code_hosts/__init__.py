@@ -1,3 +1,3 @@
-"""Code hosts, one folder each."""
+"""Code host providers, one package each."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Trackers, one folder each."""
+"""Tracker providers, one package each."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Redis plumbing and process life: keys, Lua scripts, leases, queues, slots, heartbeats, logging, failpoints."""
+"""Redis access and process supervision: keys, Lua scripts, leases, queues, slots, heartbeats, logging, failpoints."""
 
 from __future__ import annotations
