@@ -50,7 +50,7 @@ def unmarked(entries: Sequence[Entry], writers: Collection[str]) -> bool:
 
 
 def stated(entries: Sequence[Entry], word: str) -> str:
-    """The rest of the first line of the agent's own that begins with `word`, as 'Approach:'; empty where none does."""
+    """The rest of the first line of the agent's own that begins with `word`, such as 'Approach:'; empty without one."""
     texts = (entry.data["text"] for entry in entries if entry.kind == "block" and entry.data["type"] == "text")
     lines = (line.strip().lstrip("*_# ") for text in texts for line in text.splitlines())
     said = next((line for line in lines if line.lower().startswith(word.lower())), "")

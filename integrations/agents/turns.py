@@ -22,7 +22,7 @@ LONGEST = 80  # characters of a command that is shown
 @dataclass
 class Turn:
     """One reply with its calls, and the results and marks after it. `work` is the last mark; `circles` are notes about
-    going in circles that the agent was given after this turn; `new` tells that the work was never like this before."""
+    spinning that the agent got after this turn; `new`: the work was never like this before."""
 
     calls: Sequence[Block]
     results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Turn:
 
     @property
     def complete(self) -> bool:
-        """Whether each call has a result that tells what it did: not so where a process died or a stop came."""
+        """Whether each call has a known result; without one where a process died or a stop came."""
         known = [self.results.get(call["id"]) for call in self.calls]
         return all(result is not None and result["content"] != INTERRUPTED for result in known)
 
@@ -80,7 +80,7 @@ def _shown(call: Block) -> str:
 
 @dataclass
 class Story:
-    """The turns since the last words of a person, which start everything anew, and how the work looked before them:
+    """The turns since the last guidance of a person, which restarts the count, and how the work looked before them:
     `before` is the mark at that moment, `changed` whether the work had been changed by then."""
 
     turns: list[Turn] = field(default_factory=list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,8 @@ from integrations.settings import Process, SettingsModel, is_visible
 from jobs.config.settings import Settings, fields
 
 Role = Process | Literal["up"]
+NEAR_MISS = 0.9
+"""Similarity from which a name with a shared prefix counts as misspelt: one wrong letter of ten."""
 
 
 def read(variables: Mapping[str, str]) -> Settings:
@@ -33,7 +36,7 @@ def read(variables: Mapping[str, str]) -> Settings:
 
 def environment(env_file: Path) -> dict[str, str]:
     """The process's environment on top of what `env_file` says, if there is one. For `up` and `check` only: the other
-    processes get their share from whoever starts them."""
+    processes get their share from the supervisor or the Procfile."""
     written = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
     return {name: value for name, value in written.items() if value} | dict(os.environ)
 
@@ -57,22 +60,12 @@ def environment_for(role: Role, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name in seen or name.startswith(("LC_", "PYTHON"))}
 
 
-def _distance(left: str, right: str) -> int:
-    """Edits (insert, delete, replace) between two names."""
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(right, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
-
-
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     own = ("LOOPLINE_", *(provider.prefix for provider in providers() if not provider.shares_prefix))
     shared = tuple(provider.prefix for provider in providers() if provider.shares_prefix)
     for name in sorted(environ.keys() - fields().keys()):
-        near = min(fields(), key=lambda known, name=name: _distance(name, known))  # type: ignore[misc]
-        if name.startswith(own) or (name.startswith(shared) and _distance(name, near) <= 2):
+        (near,) = get_close_matches(name, fields(), n=1, cutoff=0.0)
+        if name.startswith(own) or (name.startswith(shared) and get_close_matches(name, [near], cutoff=NEAR_MISS)):
             yield f"Unknown setting {name}. Did you mean {near}?"
 
 

@@ -149,7 +149,7 @@ class Settings(SettingsModel):
     """
 
     max_idle_seconds: int = setting("LOOPLINE_MAX_IDLE_SECONDS", 300, ge=1)
-    """Seconds that the model may say nothing before the call is given up and tried again.
+    """Seconds without a byte from the model after which the call times out and is retried.
     """
 
     slice_seconds: int = setting("LOOPLINE_SLICE_SECONDS", 60, ge=1)

@@ -2,7 +2,7 @@
 
 Called by `jobs.advance_run` through `AgentRunner`. The transcript is the only state: every finished block, turn and
 tool result is durable before the next step, so that a kill at any moment costs at most one model call. Knows nothing of
-tickets, tokens of other services, or pull requests; never logs what is said.
+tickets, tokens of other services, or pull requests; never logs content.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Run:
         if isinstance(wanted, Entry):
             self._append(wanted)
             return None
-        # Words that came while the model was finishing are answered before the run ends.
+        # Guidance that arrived during the last reply is handled before the run ends.
         if wanted and wanted.kind == "done" and wanted.final is None and self._listen():
             return None
         return wanted
