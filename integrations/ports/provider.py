@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Webhooks:
-    """How a provider's webhooks are received. `secrets` names the setting that holds the signing secrets; a body with
-    more than `largest_body` bytes is refused (413)."""
+    """How a provider's webhooks are received. `source` has the provider's name, `secrets` is the variable of the
+    signing secrets, and a body with more than `largest_body` bytes is refused (413)."""
 
     source: Source
     secrets: str

@@ -62,7 +62,7 @@ class Story:
         arrived = all(t["column"] == ENDS[t["identifier"]] for t in tickets)
         merged = [t["identifier"] for t in tickets if t["merged"]] == [BUG, FEATURE]
         judged = all(t["verdict"] == "done" and t["model_calls"] for t in tickets if t["merged"])
-        steered = "taken up by the agent: 1" in _said(board[FEATURE])
+        steered = "delivered to the agent: 1" in _said(board[FEATURE])
         return {"tickets": tickets, "ok": arrived and merged and judged and steered}
 
     def _ticket(self, ticket: dict[str, Any], pulls: dict[str, dict[str, Any]]) -> dict[str, Any]:
