@@ -1,44 +1,70 @@
-"""Which providers there are, by name: where mypy checks that each fits its Protocol. Called by `jobs.effects.build`.
+"""Every provider, by name: a line for each one in this repository, an entry point for each one installed beside it.
 
-Each is imported when it is asked for, so that a process pays only for what its role uses. Senders of webhooks are in
-`integrations.sources`.
+A package outside of this repository registers its providers in the entry-point group `loopline.providers`, with the
+same `module:value` form. Imported by every process; importing a provider's value imports no client.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
 
 from integrations.errors import Rejected
-from integrations.ports.agent_runner import AgentRunner
-from integrations.ports.code_host import CodeHost
-from integrations.ports.tracker import Tracker
+from integrations.ports.provider import CodeHostProvider, Provider, TrackerProvider, Webhooks
+
+GROUP = "loopline.providers"
+BUILT_IN = (
+    "integrations.trackers.linear.provider:LINEAR",
+    "integrations.code_hosts.github.provider:GITHUB",
+    "integrations.agents.anthropic.provider:ANTHROPIC",
+)
+
+P = TypeVar("P", bound=Provider[Any, Any])
 
 
-def tracker(name: str, *args: Any, **options: Any) -> Tracker:
-    """A board, built with the provider's own arguments."""
-    match name:
-        case "linear":
-            from integrations.trackers.linear.tracker import Linear
-
-            return Linear(*args, **options)
-    raise Rejected(f"there is no tracker {name!r}; there is linear")
-
-
-def code_host(name: str, *args: Any, **options: Any) -> CodeHost:
-    """A code host, built with the provider's own arguments."""
-    match name:
-        case "github":
-            from integrations.code_hosts.github.code_host import GitHub
-
-            return GitHub(*args, **options)
-    raise Rejected(f"there is no code host {name!r}; there is github")
+@cache
+def providers() -> tuple[Provider[Any, Any], ...]:
+    """All of them, those of this repository first. Raises `Rejected` for one that cannot be loaded, and for a name that
+    two have."""
+    installed = sorted(entry_points(group=GROUP), key=lambda point: point.value)
+    found = (*_built_in(), *(_load(point) for point in installed))
+    names = [provider.name for provider in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise Rejected(f"two providers have the name {', '.join(sorted(twice))}: remove one of the packages")
+    return found
 
 
-def agent_runner(name: str, *args: Any, **options: Any) -> AgentRunner:
-    """A model at work, built with the provider's own arguments."""
-    match name:
-        case "anthropic_api":
-            from integrations.agents.anthropic.runner import AnthropicApi
+@cache
+def _built_in() -> tuple[Provider[Any, Any], ...]:
+    return tuple(_load(EntryPoint(value.rpartition(":")[2], value, GROUP)) for value in BUILT_IN)
 
-            return AnthropicApi(*args, **options)
-    raise Rejected(f"there is no agent runner {name!r}; there is anthropic_api")
+
+def _load(point: EntryPoint) -> Provider[Any, Any]:
+    try:
+        provider = point.load()
+    except (ImportError, AttributeError) as error:
+        raise Rejected(f"the provider {point.name} ({point.value}) cannot be loaded: {error}") from error
+    if not isinstance(provider, Provider):
+        raise Rejected(f"the provider {point.name} ({point.value}) is a {type(provider).__name__}, not a Provider")
+    return provider
+
+
+def default(kind: type[Provider[Any, Any]]) -> str:
+    """The name of the provider that is used where the settings name none."""
+    return next(provider.name for provider in _built_in() if isinstance(provider, kind))
+
+
+def find(kind: type[P], name: str) -> P:
+    """The provider of this kind and name. Raises `Rejected` with the known names."""
+    known = {provider.name: provider for provider in providers() if isinstance(provider, kind)}
+    if name not in known:
+        raise Rejected(f"there is no {kind.kind} {name!r}; the known ones are: {', '.join(known)}")
+    return known[name]
+
+
+def webhooks(chosen: Iterable[Provider[Any, Any]]) -> dict[str, Webhooks]:
+    """How to receive the webhooks of those providers that send some, by the provider's name."""
+    sending = (one for one in chosen if isinstance(one, TrackerProvider | CodeHostProvider))
+    return {provider.name: provider.webhooks for provider in sending if provider.webhooks}

@@ -39,7 +39,7 @@ class Ticket(Value):
 
 
 class Usage(Value):
-    """What model calls cost so far. Money in US dollars by `integrations.agents.anthropic.prices`."""
+    """Usage of the model calls so far. Money is in US dollars, by the prices of the runner's provider."""
 
     model_calls: int = 0
     input_tokens: int = 0

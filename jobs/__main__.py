@@ -103,7 +103,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(name)  # now, so that a broken module shows at the start and no job pays for it
     from jobs.effects import world
 
-    here = import_module("jobs.effects.build").build(settings, redis)
+    here = import_module("jobs.effects.build").build(settings, redis, role)
     here.stopping = stop
     world.install(here)
     if role == "worker":

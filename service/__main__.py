@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(given.env_file)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
+        case "settings":
+            return _settings(given.table)
         case "status":
             return _status(given.env_file, given.json)
         case _:
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="loopline", description="Turns a Linear board into a coding loop.")
+    parser = argparse.ArgumentParser(prog="loopline", description="Turns a board of tickets into a coding loop.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
@@ -55,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings file (default: %(default)s)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
+    settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
+    settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -93,6 +97,13 @@ def _check(env_file: Path) -> int:
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
+
+
+def _settings(as_table: bool) -> int:
+    from jobs.config.reference import env_example, settings_table
+
+    sys.stdout.write(settings_table() if as_table else env_example())
+    return 0
 
 
 def _status(env_file: Path, as_json: bool) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.config.settings import rows
+from integrations.registry import providers
+from jobs.config.reference import settings_table
 from jobs.runtime.queues import _QUEUE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,9 +81,8 @@ def test_what_happens_when_names_places_that_exist() -> None:
 
 def test_the_readme_lists_every_setting_as_it_is_declared() -> None:
     table = (ROOT / "README.md").read_text().split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
-    wanted = [f"| `{name}` | {f'`{default}`' if default else ''} | {first} |" for name, default, first in rows()]
 
-    assert table.strip().splitlines()[2:] == wanted
+    assert table.strip().splitlines()[2:] == settings_table().splitlines()
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -105,6 +105,37 @@ def test_status_codes_and_provider_words_stay_at_the_boundary() -> None:
     core = [p for p in PRODUCT if p.is_relative_to(ROOT / "jobs")]
 
     assert [str(p) for p in core if words.search(p.read_text())] == []
+
+
+PROVIDER_NAMES = re.compile("|".join(provider.name for provider in providers()), re.IGNORECASE)
+NAMED_ALL_THE_SAME = {
+    "jobs/roles/maker.py: loopline@users.noreply.github.com",  # the author of commits: no mail is sent to it
+    "jobs/evidence/tampering/paths.py: .github/workflows/**",  # files of the repository that is worked on
+    "jobs/evidence/tampering/paths.py: .github/actions/**",
+}
+
+
+def _code_texts(path: Path) -> Iterator[str]:
+    """Identifiers, modules and texts of a Python file, without comments and docstrings, which may give a reason."""
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
+    documents = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        for field in ("id", "attr", "arg", "name", "module", "value"):
+            text = getattr(node, field, None)
+            if isinstance(text, str) and id(node) not in documents:
+                yield text
+
+
+def test_providers_are_named_in_their_folders_only() -> None:
+    files = subprocess.run(["git", "ls-files", "service", "jobs"], cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [ROOT / name for name in files.stdout.split() if (ROOT / name).is_file()]
+    texts = {path: list(_code_texts(path)) if path.suffix == ".py" else [path.read_text()] for path in paths}
+    found = {
+        f"{path.relative_to(ROOT)}: {text}" for path, of in texts.items() for text in of if PROVIDER_NAMES.search(text)
+    }
+
+    assert found == NAMED_ALL_THE_SAME
 
 
 def test_our_own_code_is_never_patched() -> None:

@@ -1,3 +1,3 @@
-"""Empty on purpose: base, members and registry are three files, so that no import goes round in a circle."""
+"""Agent runners, one folder each, and the modules that all of them share: transcripts and spinning."""
 
 from __future__ import annotations

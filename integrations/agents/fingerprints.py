@@ -1,6 +1,6 @@
 """When two actions, or two results, count as the same: what differs at every run is taken out. Pure.
 
-Called by `spinning`. Numbers stay where they say something (how many tests failed); times, addresses, process ids and
+Called by `spinning`. Numbers stay where they have a meaning (how many tests failed); times, addresses, process ids and
 places in files go.
 """
 
@@ -63,7 +63,7 @@ def result(text: str, *, is_error: bool) -> str:
 
 
 def together(parts: Iterable[str]) -> str:
-    """Several of them as one, whatever their order."""
+    """Several fingerprints as one; their order does not matter."""
     return _digest(" ".join(sorted(parts)))
 
 

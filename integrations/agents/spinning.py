@@ -1,6 +1,6 @@
 """Whether an agent goes in circles, read from its transcript alone: no I/O, no clock.
 
-Called by `anthropic_api` after each turn's tools have run. A slice that is resumed elsewhere decides the same, because
+Called by a runner after each turn's tools have run. A slice that is resumed elsewhere decides the same, because
 what the agent was told about it stands in the transcript too. The ladder inside a run: a note, once for each circle; if
 it still holds one turn later, the run ends.
 """

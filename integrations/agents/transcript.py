@@ -1,6 +1,6 @@
 """Where a run stands, read from its transcript alone: pure functions.
 
-Called by `anthropic_api` when it takes a run up and after each turn. Nothing here does I/O, so that a run can be taken
+Called by a runner when it resumes a run and after each turn. Nothing here does I/O, so that a run can be taken
 up by another process after any entry.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from integrations.agents.anthropic.messages import INTERRUPTED, Block, counted, result_entry
+from integrations.agents.entries import INTERRUPTED, Block, blocks_of, result_entry
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Entry, ToolResult
 
 WRAP_UP_AT = 0.8
@@ -30,8 +30,8 @@ def turns(entries: Sequence[Entry]) -> int:
 def unanswered(entries: Sequence[Entry]) -> list[Block]:
     """The tool calls of the last turn that have no result yet, in their order."""
     blocks, after = _last_turn(entries)
-    answered = {entry.data["tool_use_id"] for entry in after if entry.kind == "tool_result"}
-    return [block for block in blocks if block["type"] == "tool_use" and block["id"] not in answered]
+    answered = {entry.data["call_id"] for entry in after if entry.kind == "tool_result"}
+    return [block for block in blocks if block["type"] == "tool_call" and block["id"] not in answered]
 
 
 def interrupted(entries: Sequence[Entry]) -> list[Entry]:
@@ -44,13 +44,13 @@ def unmarked(entries: Sequence[Entry], writers: Collection[str]) -> bool:
     at = max((place for place, entry in enumerate(entries) if entry.kind == "mark"), default=None)
     if at is None:
         return True
-    answered = {entry.data["tool_use_id"] for entry in entries[at + 1 :] if entry.kind == "tool_result"}
-    calls = (entry.data for entry in entries if entry.kind == "block" and entry.data["type"] == "tool_use")
+    answered = {entry.data["call_id"] for entry in entries[at + 1 :] if entry.kind == "tool_result"}
+    calls = (entry.data for entry in entries if entry.kind == "block" and entry.data["type"] == "tool_call")
     return bool(answered) and any(call["id"] in answered and call["name"] in writers for call in calls)
 
 
 def stated(entries: Sequence[Entry], word: str) -> str:
-    """The rest of the first line of the agent's own that begins with `word`, as 'Approach:'; empty where none does."""
+    """The rest of the first line of the agent's own that begins with `word`, such as 'Approach:'; empty without one."""
     texts = (entry.data["text"] for entry in entries if entry.kind == "block" and entry.data["type"] == "text")
     lines = (line.strip().lstrip("*_# ") for text in texts for line in text.splitlines())
     said = next((line for line in lines if line.lower().startswith(word.lower())), "")
@@ -72,15 +72,15 @@ def after_turn(entries: Sequence[Entry]) -> AgentOutcome | Entry | None:
 def _end_of(entries: Sequence[Entry], words: str) -> AgentOutcome | Entry | None:
     *_, turn = (entry.data for entry in entries if entry.kind == "turn")
     match turn["stop_reason"]:
-        case "pause_turn":
+        case "paused":
             return None
-        case "refusal":
+        case "refused":
             return AgentOutcome("refused", words or turn.get("explanation", "The model refused."))
-        case "max_tokens":
+        case "length":
             if limit := turn.get("lowered"):
                 return AgentOutcome("budget", limit)
             return _once(entries, _CUT, "The model's reply was cut at its length limit twice in a row.")
-        case "model_context_window_exceeded":
+        case "context_full":
             return AgentOutcome("turns", CONTEXT_FULL)
         case _ if words:
             return AgentOutcome("done", words)
@@ -114,8 +114,8 @@ def _last_turn(entries: Sequence[Entry]) -> tuple[list[Block], Sequence[Entry]]:
     at = max((place for place, entry in enumerate(entries) if entry.kind == "turn"), default=None)
     if at is None:
         return [], []
-    spoken = [dict(entry.data) for entry in entries[:at] if entry.kind == "block"]
-    return counted(spoken, entries[at]), entries[at + 1 :]
+    blocks = [entry.data for entry in entries[:at] if entry.kind == "block"]
+    return blocks_of(blocks, entries[at]), entries[at + 1 :]
 
 
 def _note(text: str) -> Entry:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from integrations.agents import fingerprints
-from integrations.agents.anthropic.messages import INTERRUPTED, Block, counted
+from integrations.agents.entries import INTERRUPTED, Block, blocks_of
 from integrations.ports.agent_runner import Entry
 
 LONGEST = 80  # characters of a command that is shown
@@ -22,7 +22,7 @@ LONGEST = 80  # characters of a command that is shown
 @dataclass
 class Turn:
     """One reply with its calls, and the results and marks after it. `work` is the last mark; `circles` are notes about
-    going in circles that the agent was given after this turn; `new` tells that the work was never like this before."""
+    spinning that the agent got after this turn; `new`: the work was never like this before."""
 
     calls: Sequence[Block]
     results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Turn:
 
     @property
     def complete(self) -> bool:
-        """Whether each call has a result that tells what it did: not so where a process died or a stop came."""
+        """Whether each call has a known result; without one where a process died or a stop came."""
         known = [self.results.get(call["id"]) for call in self.calls]
         return all(result is not None and result["content"] != INTERRUPTED for result in known)
 
@@ -80,7 +80,7 @@ def _shown(call: Block) -> str:
 
 @dataclass
 class Story:
-    """The turns since the last words of a person, which start everything anew, and how the work looked before them:
+    """The turns since the last guidance of a person, which restarts the count, and how the work looked before them:
     `before` is the mark at that moment, `changed` whether the work had been changed by then."""
 
     turns: list[Turn] = field(default_factory=list)
@@ -90,13 +90,13 @@ class Story:
 
 def story(entries: Sequence[Entry]) -> Story:
     """The transcript in turns. Blocks that belong to no turn are left out."""
-    told, spoken, seen = Story(), [], list[str]()
+    told, spoken, seen = Story(), list[Block](), list[str]()
     for entry in entries:
         match entry.kind:
             case "block":
-                spoken.append(dict(entry.data))
+                spoken.append(entry.data)
             case "turn":
-                calls = [block for block in counted(spoken, entry) if block["type"] == "tool_use"]
+                calls = [block for block in blocks_of(spoken, entry) if block["type"] == "tool_call"]
                 told.turns.append(Turn(calls))
                 spoken = []
             case "steering":
@@ -119,6 +119,6 @@ def _mark(told: Story, work: str, seen: list[str]) -> None:
 
 def _after(turn: Turn, entry: Entry) -> None:
     if entry.kind == "tool_result":
-        turn.results[entry.data["tool_use_id"]] = entry.data
+        turn.results[entry.data["call_id"]] = entry.data
     elif entry.kind == "note" and "circle" in entry.data:
         turn.circles.append(entry.data["circle"])

@@ -1,3 +1,3 @@
-"""Code host providers, one package each. Empty to avoid import cycles with the registry."""
+"""Code host providers, one package each."""
 
 from __future__ import annotations

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from integrations.errors import IntegrationError
 from integrations.values import Usage
 
+if TYPE_CHECKING:  # entries are also read by processes without a sandbox
+    from integrations.git.workspace import Workspace
+    from integrations.sandbox.bubblewrap import CommandResult, Sandbox
+
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
+
+StopReason = Literal["tool_calls", "end", "paused", "refused", "length", "context_full"]
+"""Why a reply ended: its tools have to run · the turn is over · to be continued · the model refused · cut off at
+`max_output_tokens` · the conversation no longer fits. A runner may keep an unknown reason of its provider."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a transcript, in the order it happened.
+    """One line of a transcript, in the order it happened. The same for every runner.
 
-    brief: {"text"} first user message · block: one finished content block of the assistant in Anthropic's wire shape ·
-    turn: {"stop_reason", "usage": Usage as dict, "blocks"}, which makes the last `blocks` blocks before it count; all
-    others belong to a call that died and are left out on resume; with "message_id", and "cleared", how many old tool
-    uses the provider had emptied · tool_result: {"tool_use_id", "content", "is_error"}, and "final" where the tool gave
-    one · steering: {"text", "comment_ids"} words of people · note: {"text"} words of Loopline to the agent, with
-    "circle" where they are about going in circles, and "evidence" where the gate noted what it ran · mark: {"work"} the
-    digest of the work so far, never sent to the model · outcome: how it ended."""
+    - brief: {"text"} the first user message.
+    - block: a finished content block of the assistant: {"type": "text", "text"}; {"type": "thinking", "text"}, empty
+      where it is withheld; {"type": "tool_call", "id", "name", "input"}; {"type": "other", "text"}.
+    - turn: {"stop_reason": StopReason, "usage": Usage as dict, "blocks"}: makes the last `blocks` blocks before it
+      count; all others belong to a call that died and are left out on resume. "cleared": how many old tool results the
+      provider left out of the prompt.
+    - tool_result: {"call_id", "content", "is_error"}, and "final" where the tool has one.
+    - steering: {"text", "comment_ids"} guidance of a person.
+    - note: {"text"} from Loopline to the agent; with "circle" about spinning, with "evidence" from the gate.
+    - mark: {"work"} the digest of the work so far; not for the model.
+    - outcome: how the run ended.
+
+    A block and a turn can have a "provider" part, which only the runner that wrote it reads."""
 
     kind: EntryKind
     data: Mapping[str, Any]
@@ -73,12 +87,16 @@ class Conversation(Protocol):
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """A client tool as the model sees it. `wire` is sent as it is: a typed Anthropic tool, or name and schema.
-    `writes`: where the toolbox may write at all, this tool can change the work."""
+    """A tool as the model sees it; `parameters` is a JSON schema of an object.
+
+    `writes`: where the toolbox can write, this tool can change the work. `kind` is for a runner whose model has a tool
+    of its own for the same purpose with the same arguments: bash runs `command`; editor views and edits files."""
 
     name: str
-    wire: Mapping[str, Any]
+    description: str
+    parameters: Mapping[str, Any]
     writes: bool = False
+    kind: Literal["", "bash", "editor"] = ""
 
 
 @dataclass(frozen=True)
@@ -131,8 +149,11 @@ class ContextLimits:
 
 @dataclass(frozen=True)
 class AgentTask:
-    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache."""
+    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
 
+    `role` is planner, scout, maker, judge or checker; `effort` and `context` are hints that a runner can ignore."""
+
+    role: str
     model: str
     system: str
     brief: str
@@ -156,6 +177,38 @@ class AgentOutcome:
     final: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Workbench:
+    """The files of a run and the sandbox that may touch them, for a runner that has tools of its own: a command-line
+    agent runs inside the sandbox and never sees the host.
+
+    `writable`: the role changes the files; otherwise commands must leave the tree read-only."""
+
+    sandbox: Sandbox
+    workspace: Workspace
+    writable: bool
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        stopped: Callable[[], bool],
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = {},
+    ) -> CommandResult:
+        """Run `argv` in the tree and wait for its end; `timeout` is in seconds. As `Sandbox.run`."""
+        return self.sandbox.run(
+            argv,
+            self.workspace,
+            writable=self.writable,
+            stdin=stdin,
+            timeout=timeout,
+            environment=environment,
+            stopped=stopped,
+        )
+
+
 class AgentRunner(Protocol):
     """A model at work. It never learns of tickets, tokens or pull requests."""
 
@@ -166,8 +219,12 @@ class AgentRunner(Protocol):
         toolbox: Toolbox,
         stopped: Callable[[], bool],
         deadline: float,
+        workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; None means there is more to do.
+
+        `toolbox` has everything that the role needs, also its answer, whose result is `final`. `workbench` is None for
+        a role without files (the judge).
 
         Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Every model call
         is reserved before and settled after. Raises `Unavailable` when the model cannot be reached, `HeldBack` when

@@ -1,3 +1,3 @@
-"""Tracker providers, one package each. Empty to avoid import cycles with the registry."""
+"""Tracker providers, one package each."""
 
 from __future__ import annotations

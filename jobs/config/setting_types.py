@@ -1,16 +1,20 @@
-"""The shapes of settings that are more than a text or a number. Used by `jobs.config.settings` only; reads nothing."""
+"""The shapes of settings that only Loopline's own settings have: teams and the names of providers.
+
+Used by `jobs.config.settings`; reads nothing.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from integrations.errors import Rejected
+from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, TrackerProvider
 from integrations.ports.tracker import ColumnRole
+from integrations.registry import find
+from integrations.settings import matching, split
 
 COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
@@ -18,10 +22,6 @@ FAILPOINT_FORM = (
     r"|[a-z_]+:(before|sent|done|journaled):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
 )
 """A regular expression of the setting; empty is off."""
-
-
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _parse_json(value: object) -> object:
@@ -33,36 +33,24 @@ def _parse_json(value: object) -> object:
         raise ValueError('it has to be JSON like {"ENG": {"repository": "acme/shop"}}') from None
 
 
-def _absolute(value: object) -> object:
-    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+def one_of(kind: type[Provider[Any, Any]]) -> AfterValidator:
+    """A validator for the name of a registered provider of this kind."""
 
-
-def _without_slash(value: object) -> object:
-    return value.rstrip("/") if isinstance(value, str) else value
-
-
-def _text(pattern: str, hint: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(hint)
-        return value
+    def check(name: str) -> str:
+        try:
+            return find(kind, name).name
+        except Rejected as error:
+            raise ValueError(str(error)) from None
 
     return AfterValidator(check)
 
 
-_ADDRESS = _text(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "write host:port, such as 127.0.0.1:8700")
-_URL = _text(r"https?://[^\s/]+\S*", "write an address that begins with https:// or http://")
-_URL_OR_NOTHING = _text(r"(https?://[^\s/]+\S*)?", "write an address that begins with https:// or http://")
-_REPOSITORY = _text(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop")
+_REPOSITORY = matching(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop")
 
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
-OptionalFile = Annotated[str, AfterValidator(lambda value: value and str(_absolute(value)))]
-Folder = Annotated[Path, BeforeValidator(_absolute)]
-Address = Annotated[str, _ADDRESS]
-Url = Annotated[str, BeforeValidator(_without_slash), _URL]
-OptionalUrl = Annotated[str, BeforeValidator(_without_slash), _URL_OR_NOTHING]
+TrackerName = Annotated[str, one_of(TrackerProvider)]
+CodeHostName = Annotated[str, one_of(CodeHostProvider)]
+RunnerName = Annotated[str, one_of(RunnerProvider)]
+RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split)]
 
 
 class Columns(BaseModel):
@@ -103,4 +91,4 @@ class Team(BaseModel):
     columns: Columns = Columns()
 
 
-Teams = Annotated[dict[str, Team], NoDecode, BeforeValidator(_parse_json)]
+Teams = Annotated[dict[str, Team], BeforeValidator(_parse_json)]

@@ -5,17 +5,15 @@ What a role has no credentials for is left out, so a worker never holds the mode
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from redis import Redis
 
-from integrations.code_hosts.github.app import AppCredentials
-from integrations.errors import Unauthorized
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost
+from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, S, T, TrackerProvider
 from integrations.ports.tracker import Tracker
-from integrations.registry import agent_runner, code_host, tracker
+from integrations.registry import find
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from jobs.config.environment import Role
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.caps import Caps
@@ -23,50 +21,33 @@ from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
 
 
-def build(settings: Settings, redis: Redis) -> World:
-    """Everything that these settings give access to."""
-    board = tracker_of(settings)
-    runner = runner_of(settings)
-    sandbox = sandbox_of(settings) if runner else None
-    return World(settings, redis, policy_of(settings), board, code_host_of(settings), runner, sandbox)
+def build(settings: Settings, redis: Redis, role: Role = "up") -> World:
+    """Everything that a process of this role works with and that the settings have credentials for."""
+    tracker, code_host = (tracker_of(settings), code_host_of(settings)) if role in ("worker", "up") else (None, None)
+    runners = runners_of(settings) if role in ("agent", "up") else {}
+    sandbox = sandbox_of(settings) if runners else None
+    return World(settings, redis, policy_of(settings), tracker, code_host, runners, sandbox)
 
 
 def tracker_of(settings: Settings) -> Tracker | None:
-    """The board, when there are credentials for it."""
-    key, token = settings.linear_api_key.get_secret_value(), settings.linear_access_token.get_secret_value()
-    return tracker("linear", settings.linear_api_url, api_key=key, access_token=token) if key or token else None
+    """The tracker, when there are credentials for it."""
+    return _built(settings, find(TrackerProvider, settings.tracker))
 
 
 def code_host_of(settings: Settings) -> CodeHost | None:
-    """The code host, when there are credentials for it. Raises `Unauthorized` for a key file that cannot be read."""
-    token = settings.github_token.get_secret_value()
-    app = _app(settings)
-    if not token and not app:
-        return None
-    return code_host(
-        "github",
-        settings.github_api_url,
-        token="" if app else token,
-        app=app,
-        merge_method=settings.github_merge_method,
-    )
+    """The code host, when there are credentials for it. Raises `Unauthorized` for a key that cannot be read."""
+    return _built(settings, find(CodeHostProvider, settings.code_host))
 
 
-def _app(settings: Settings) -> AppCredentials | None:
-    if not settings.github_app_id:
-        return None
-    try:
-        key = Path(settings.github_app_private_key_file).expanduser().read_text(encoding="ascii")
-    except (OSError, ValueError) as error:
-        raise Unauthorized(f"GITHUB_APP_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from error
-    installation = settings.github_app_installation_id
-    return AppCredentials(settings.github_app_id, key, int(installation) if installation else None)
+def runners_of(settings: Settings) -> dict[str, AgentRunner]:
+    """The runners that there are credentials for, by name, the default one first."""
+    built = {name: _built(settings, find(RunnerProvider, name)) for name in settings.runners()}
+    return {name: runner for name, runner in built.items() if runner}
 
 
-def runner_of(settings: Settings) -> AgentRunner | None:
-    """The model, when there is a key for it."""
-    key = settings.anthropic_api_key.get_secret_value()
-    return agent_runner("anthropic_api", key, settings.anthropic_base_url or None) if key else None
+def _built(settings: Settings, provider: Provider[S, T]) -> T | None:
+    own = settings.of(provider)
+    return None if any(own.missing_credentials()) else provider.build(own)
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
@@ -84,16 +65,23 @@ def policy_of(settings: Settings) -> ServicePolicy:
         max_iterations=settings.max_iterations,
         max_attempts=settings.max_attempts,
         caps=caps_of(settings),
-        models={
-            "planner": settings.planner_model,
-            "scout": settings.scout_model,
-            "maker": settings.maker_model,
-            "judge": settings.judge_model,
-            "checker": settings.checker_model,
-        },
-        strong_model=settings.strong_model,
+        models=models_of(settings),
+        runner_models={name: dict(find(RunnerProvider, name).models) for name in settings.more_runners},
         approvers=tuple(address.lower() for address in settings.approvers),
     )
+
+
+def models_of(settings: Settings) -> dict[str, str]:
+    """The model of each role, and `strong`: the operator's choice, else the default runner's."""
+    chosen = {
+        "planner": settings.planner_model,
+        "scout": settings.scout_model,
+        "maker": settings.maker_model,
+        "judge": settings.judge_model,
+        "checker": settings.checker_model,
+        "strong": settings.strong_model,
+    }
+    return {**find(RunnerProvider, settings.runner).models, **{role: model for role, model in chosen.items() if model}}
 
 
 def caps_of(settings: Settings) -> Caps:

@@ -23,7 +23,7 @@ from integrations.values import Ticket
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
-from jobs.loop.policy import FILE, read_policy
+from jobs.loop.policy import FILE, check_runners, read_policy
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
 from jobs.runtime.failpoints import fail
@@ -124,6 +124,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     base_sha = mirror.head(repository.default_branch)
     where = f"{command.repository} at {repository.default_branch}"
     policy = read_policy(mirror.read(base_sha, FILE), where)
+    check_runners(policy, ctx.world.settings.runners(), where)
     ready = WorkspaceReady(
         **ctx.event(),
         generation=command.generation,

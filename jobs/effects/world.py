@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis
 
+from integrations.errors import Rejected
 from integrations.git.mirror import Mirror
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
@@ -36,7 +38,7 @@ class World:
     policy: ServicePolicy
     _tracker: Tracker | None = None
     _code_host: CodeHost | None = None
-    _runner: AgentRunner | None = None
+    _runners: Mapping[str, AgentRunner] = field(default_factory=dict)
     _sandbox: Sandbox | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     raise_faults: bool = False
@@ -66,10 +68,11 @@ class World:
         """Where the code lives."""
         return _given(self._code_host, "the code host")
 
-    @property
-    def runner(self) -> AgentRunner:
-        """The model."""
-        return _given(self._runner, "the model")
+    def runner(self, name: str = "") -> AgentRunner:
+        """The agent runner of this name; the default one without a name. Raises `Rejected` where it is not set up."""
+        if name and name not in self.settings.runners():
+            raise Rejected(f"the runner {name!r} that WORKFLOW.md chooses is no longer set up")
+        return _given(self._runners.get(name or self.settings.runner), "the model")
 
     @property
     def sandbox(self) -> Sandbox:

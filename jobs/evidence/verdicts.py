@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from integrations.agents.anthropic.messages import INTERRUPTED
+from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from jobs.evidence.submitted_verdict import Reference, SubmittedVerdict
@@ -35,10 +35,10 @@ def commands_run(entries: Sequence[Entry]) -> dict[str, str]:
     calls: dict[str, str] = {}
     ran: dict[str, str] = {}
     for entry in entries:
-        if entry.kind == "block" and entry.data.get("type") == "tool_use" and entry.data.get("name") == "bash":
+        if entry.kind == "block" and entry.data.get("type") == "tool_call" and entry.data.get("name") == "bash":
             calls[entry.data["id"]] = str(dict(entry.data["input"]).get("command", ""))
-        elif entry.kind == "tool_result" and entry.data["tool_use_id"] in calls:
-            text, command = str(entry.data["content"]), calls[entry.data["tool_use_id"]]
+        elif entry.kind == "tool_result" and entry.data["call_id"] in calls:
+            text, command = str(entry.data["content"]), calls[entry.data["call_id"]]
             ending = _ENDING.search(text)
             if command and text != INTERRUPTED:
                 ran[_spaced(command)] = f"exit {ending[1]}" if ending else "did not end"

@@ -25,7 +25,7 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.ports.source import Delivery
-from integrations.sources import SOURCES
+from integrations.registry import providers, webhooks
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.failpoints import fail
@@ -137,7 +137,7 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
         stale=fields["stale"] == b"1",
     )
     try:
-        events = SOURCES[delivery.source].translate(delivery)
+        events = webhooks(providers())[delivery.source].source.translate(delivery)
     except Malformed as error:
         _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
         return

@@ -7,6 +7,7 @@ below `loop`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import yaml
@@ -39,9 +40,10 @@ class Check(_Section):
 
 
 class Role(_Section):
-    """Overrides for one agent role. Empty means the service's default."""
+    """Overrides for one agent role. Empty means the service's default; `runner` has to be one that is set up there."""
 
     model: str = ""
+    runner: str = ""
     effort: Literal["", "low", "medium", "high", "xhigh", "max"] = ""
 
 
@@ -113,6 +115,11 @@ class LoopPolicy(_Section):
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()
 
+    def runner_of(self, role: str) -> str:
+        """The runner for this agent role; empty means the service's default."""
+        own: Role = getattr(self.roles, role)
+        return own.runner
+
 
 class AgentPolicy(_Brought):
     """Symphony's `agent` section, as far as we share its meaning."""
@@ -159,6 +166,17 @@ def read_policy(text: str | None, where: str) -> RepositoryPolicy:
         raise PolicyError(f"{FILE} in {where} has front matter that is not YAML: {_one_line(error)}.") from error
     except ValidationError as error:
         raise PolicyError(f"{FILE} in {where} is wrong: {_problems(error)}.") from error
+
+
+def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) -> None:
+    """Raise `PolicyError` for a role whose runner is not one of `runners`, those that the operator has set up."""
+    for role in Roles.model_fields:
+        wanted = policy.loop.runner_of(role)
+        if wanted and wanted not in runners:
+            known = ", ".join(runners)
+            raise PolicyError(
+                f"{FILE} in {where} chooses the runner {wanted!r} for the {role}. Known runners here: {known}."
+            )
 
 
 def _split(text: str) -> tuple[object, str]:

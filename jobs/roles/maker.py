@@ -10,7 +10,7 @@ from integrations.errors import Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome
+from integrations.ports.agent_runner import AgentOutcome, Workbench
 from jobs.roles.briefs import maker_brief
 from jobs.roles.instructions import read_instructions
 from jobs.roles.skills import skill_tools
@@ -35,7 +35,8 @@ def run_maker(run: Slice) -> RunResult | None:
     instructions = read_instructions(run.mirror, run.spec.base_sha)
     more = skill_tools(instructions.skills)
     tools = SandboxTools.for_maker(run.world.sandbox, workspace, command_seconds=seconds, more=more)
-    outcome = run_model(run, tools, maker_brief(run.spec), instructions)
+    workbench = Workbench(run.world.sandbox, workspace, writable=True)
+    outcome = run_model(run, tools, maker_brief(run.spec), instructions, workbench)
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:

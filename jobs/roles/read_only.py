@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome, Entry
+from integrations.ports.agent_runner import AgentOutcome, Entry, Workbench
 from jobs.roles.answers.submission import HostTool
 from jobs.roles.instructions import read_instructions
 from jobs.roles.skills import skill_tools
@@ -35,7 +35,8 @@ def read_and_answer(
         command_seconds=run.world.settings.command_seconds,
         more=(*skill_tools(instructions.skills), tool),
     )
-    outcome = run_model(run, tools, brief, instructions)
+    workbench = Workbench(run.world.sandbox, workspace, writable=False)
+    outcome = run_model(run, tools, brief, instructions, workbench)
     if outcome is None or reminded(run, outcome, tool.spec.name):
         return None
     run.mirror.remove_workspace(run.folder)

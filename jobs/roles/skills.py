@@ -86,13 +86,8 @@ def skill_tools(skills: Sequence[Skill]) -> tuple[HostTool, ...]:
 
 
 def _spec(names: list[str]) -> ToolSpec:
-    wire = {
-        "name": TOOL,
-        "description": "Show the text of one of the repository's skills, as it is on the base branch.",
-        "input_schema": {
-            "type": "object",
-            "properties": {"name": {"type": "string", "enum": names}},
-            "required": ["name"],
-        },
-    }
-    return ToolSpec(TOOL, wire)
+    return ToolSpec(
+        TOOL,
+        "Show the text of one of the repository's skills, as it is on the base branch.",
+        {"type": "object", "properties": {"name": {"type": "string", "enum": names}}, "required": ["name"]},
+    )

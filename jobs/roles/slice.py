@@ -14,7 +14,7 @@ from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome, AgentTask, Toolbox
+from integrations.ports.agent_runner import AgentOutcome, AgentTask, Toolbox, Workbench
 from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Tampering, Verdict
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.effects.world import World
@@ -65,12 +65,18 @@ class Slice:
 
 
 def run_model(
-    run: Slice, tools: Toolbox, brief: str, instructions: Instructions, max_turns: int | None = None
+    run: Slice,
+    tools: Toolbox,
+    brief: str,
+    instructions: Instructions,
+    workbench: Workbench | None = None,
+    max_turns: int | None = None,
 ) -> AgentOutcome | None:
     """Some turns with the run's model; None when there is more to do. `max_turns` tightens the run's own cap."""
     spec = run.spec
     said = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
     task = AgentTask(
+        role=spec.role,
         model=spec.model,
         system=system_text(spec, instructions.text, catalogue(instructions.skills)),
         brief=said,
@@ -81,7 +87,8 @@ def run_model(
         idle_seconds=spec.caps.idle_seconds,
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
-    return run.world.runner.advance(task, run.conversation, tools, run.stopped, deadline)
+    runner = run.world.runner(spec.policy.loop.runner_of(spec.role))
+    return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
 
 
 def set_up(run: Slice, workspace: Workspace) -> RunResult | None:

@@ -21,49 +21,62 @@ COMMAND_SECONDS = 120.0
 EDIT_SECONDS = 30.0
 MAX_OUTPUT = 16_000
 MAX_ANSWER_BYTES = 1_000_000
-EDITOR = "str_replace_based_edit_tool"
 _PROGRAM = (Path(__file__).parent / "edit_program.py").read_text(encoding="utf-8")
 # Progress bars and pagers cost tokens and block.
 _QUIET = {"PAGER": "cat", "GIT_PAGER": "cat", "PIP_PROGRESS_BAR": "off", "TQDM_DISABLE": "1", "NO_COLOR": "1"}
 
 _PATH = {"type": "string", "description": "relative to the repository's root"}
-BASH = ToolSpec("bash", {"type": "bash_20250124", "name": "bash"}, writes=True)
-EDIT = ToolSpec(EDITOR, {"type": "text_editor_20250728", "name": EDITOR, "max_characters": MAX_OUTPUT}, writes=True)
+_VIEW_RANGE = {
+    "type": "array",
+    "items": {"type": "integer"},
+    "description": "[first, last] line, last may be -1",
+}
+
+
+def _schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+BASH = ToolSpec(
+    "bash",
+    "Run a command in a new bash shell in the repository's root.",
+    _schema("command", command={"type": "string"}),
+    writes=True,
+    kind="bash",
+)
+EDIT = ToolSpec(
+    "edit",
+    "View, create and edit files.",
+    _schema(
+        "command",
+        "path",
+        command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
+        path=_PATH,
+        view_range=_VIEW_RANGE,
+        file_text={"type": "string", "description": "create: the whole file"},
+        old_str={"type": "string", "description": "str_replace: text that is in the file exactly once"},
+        new_str={"type": "string", "description": "str_replace: its replacement"},
+        insert_line={"type": "integer", "description": "insert: the line after which; 0 is the start"},
+        insert_text={"type": "string", "description": "insert: the text"},
+    ),
+    writes=True,
+    kind="editor",
+)
 SEARCH = ToolSpec(
     "search",
-    {
-        "name": "search",
-        "description": "Find lines by regular expression in the repository's text files. Answers path:line: text.",
-        "input_schema": {
-            "type": "object",
-            "properties": {
-                "pattern": {"type": "string", "description": "Python regular expression"},
-                "path": _PATH | {"description": "folder to search, default the root"},
-                "glob": {"type": "string", "description": "file name or path pattern, such as *.py"},
-                "max_results": {"type": "integer", "description": "default 100"},
-            },
-            "required": ["pattern"],
-        },
-    },
+    "Find lines by regular expression in the repository's text files. Answers path:line: text.",
+    _schema(
+        "pattern",
+        pattern={"type": "string", "description": "Python regular expression"},
+        path=_PATH | {"description": "folder to search, default the root"},
+        glob={"type": "string", "description": "file name or path pattern, such as *.py"},
+        max_results={"type": "integer", "description": "default 100"},
+    ),
 )
 VIEW = ToolSpec(
     "view",
-    {
-        "name": "view",
-        "description": "Show a file with line numbers, or list a folder two levels deep.",
-        "input_schema": {
-            "type": "object",
-            "properties": {
-                "path": _PATH,
-                "view_range": {
-                    "type": "array",
-                    "items": {"type": "integer"},
-                    "description": "[first, last] line, last may be -1",
-                },
-            },
-            "required": ["path"],
-        },
-    },
+    "Show a file with line numbers, or list a folder two levels deep.",
+    _schema("path", path=_PATH, view_range=_VIEW_RANGE),
 )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.results import RunRole
 from integrations.values import Person, Value
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
@@ -31,15 +30,15 @@ class TeamPolicy(Value):
 
 
 class ServicePolicy(Value):
-    """The operator's part of the rules, from the settings. `models` by role; `strong_model` is for a maker whose
-    attempts before went in circles."""
+    """The operator's part of the rules, from the settings. `models` by role; `strong` is for a maker whose earlier
+    attempts were spinning. `runner_models` has those of each further runner that WORKFLOW.md can choose."""
 
     teams: dict[str, TeamPolicy]
     max_iterations: int = 3
     max_attempts: int = 3
     caps: Caps = Caps()
-    models: dict[RunRole, str] = Field(default_factory=dict)
-    strong_model: str = ""
+    models: dict[str, str] = Field(default_factory=dict)
+    runner_models: dict[str, dict[str, str]] = Field(default_factory=dict)
     approvers: tuple[str, ...] = ()
 
     def column_role(self, team: str, column: str) -> Column | None:

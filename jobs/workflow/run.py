@@ -54,7 +54,8 @@ def run_id_of(loop: Loop, role: RunRole) -> str:
 
 def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpec:
     own: Role = getattr(loop.policy.loop.roles, role, Role())
-    strong = policy.strong_model if role == "maker" and loop.attempt >= STRONG_FROM else ""
+    models = policy.runner_models.get(own.runner, policy.models)
+    strong = models.get("strong", "") if role == "maker" and loop.attempt >= STRONG_FROM else ""
     return RunSpec(
         run_id=loop.run_id,
         ticket_id=loop.ticket.id,
@@ -78,7 +79,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         words=loop.words,
         evidence=loop.evidence,
         verdict=loop.verdict,
-        model=strong or own.model or policy.models.get(role, ""),
+        model=strong or own.model or models.get(role, ""),
         effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),
         ticket_usage=loop.usage,

@@ -23,8 +23,7 @@ _STEPS = {
     "tool_result": "reading a result",
     "outcome": "done",
 }
-_SHORT = {"str_replace_based_edit_tool": "edit"}
-_USUAL_STOPS = frozenset({"tool_use", "end_turn"})
+_USUAL_STOPS = frozenset({"tool_calls", "end"})
 
 Data = Mapping[str, Any]
 
@@ -33,7 +32,7 @@ Data = Mapping[str, Any]
 class ShownEntry:
     """One formatted entry. `call` is the id that links a tool result to its call.
 
-    kind: brief, text, thinking, tool_use, tool_result, steering, note, outcome, turn or other."""
+    kind: brief, text, thinking, tool_call, tool_result, steering, note, outcome, turn or other."""
 
     kind: str
     label: str
@@ -84,21 +83,21 @@ def _format_block(block: Data) -> ShownEntry:
     match block.get("type"):
         case "text":
             return ShownEntry("text", "Agent", _text(block.get("text")))
+        case "thinking" if text := _text(block.get("text")):
+            return ShownEntry("thinking", "Thinking", body=text, folded=True)
         case "thinking":
-            return ShownEntry("thinking", "Thinking", body=_text(block.get("thinking")), folded=True)
-        case "redacted_thinking":
             return ShownEntry("thinking", "Thinking, withheld by the provider")
-        case "tool_use":
+        case "tool_call":
             return _format_call(block)
         case kind:
-            return ShownEntry("other", _text(kind), body=_json(block), folded=True)
+            return ShownEntry("other", _text(block.get("text") or kind), body=_json(block), folded=True)
 
 
 def _format_call(block: Data) -> ShownEntry:
     name, given = _text(block.get("name")), block.get("input")
     arguments = given if isinstance(given, Mapping) else {"input": given}
     text, body = _split_call(name, arguments)
-    return ShownEntry("tool_use", _SHORT.get(name, name), text, body, folded=True, call=_text(block.get("id")))
+    return ShownEntry("tool_call", name, text, body, folded=True, call=_text(block.get("id")))
 
 
 def _split_call(name: str, given: Data) -> tuple[str, str]:
@@ -137,7 +136,7 @@ def _format_result(data: Data) -> ShownEntry:
     failed = bool(data.get("is_error"))
     lines = content.count("\n") + 1
     label = f"{'Error' if failed else 'Result'}{f', {lines} lines' if lines > FOLD_LINES else ''}"
-    call = _text(data.get("tool_use_id"))
+    call = _text(data.get("call_id"))
     return ShownEntry("tool_result", label, body=content, folded=lines > FOLD_LINES, failed=failed, call=call)
 
 

@@ -33,8 +33,7 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
     agents = [f"agent-{number}" for number in range(1, settings.agent_processes + 1)]
     redis = [] if settings.redis_url.get_secret_value() else [_redis_process(settings)]
     # Children start in another folder, so paths have to be absolute.
-    paths = {"LOOPLINE_HOME": str(settings.home), "GITHUB_APP_PRIVATE_KEY_FILE": settings.github_app_private_key_file}
-    environ = {**environ, **{name: path for name, path in paths.items() if path}}
+    environ = {**environ, **{name: str(path) for name, path in settings.paths().items()}}
     return [
         *redis,
         Process("web", _starter("web", environ, "service", "web"), 1, lambda: _is_healthy(settings.web_bind)),

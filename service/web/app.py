@@ -5,14 +5,10 @@ It holds webhook secrets and nothing else, and imports no client of any provider
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask import Flask, Response, jsonify
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from integrations.ports.source import Source
-from integrations.sources import SOURCES
 from jobs.config.environment import load
 from jobs.config.settings import Settings
 from jobs.runtime import failpoints, logging
@@ -35,11 +31,11 @@ def web() -> Flask:
     return create_app(settings)
 
 
-def create_app(settings: Settings, sources: Mapping[str, Source] = SOURCES) -> Flask:
+def create_app(settings: Settings) -> Flask:
     """The WSGI application. Makes its Redis client without talking to it, so it starts while Redis is away."""
     app = Flask("loopline.web", static_folder=None)
     redis = connect(settings, timeout=1.5, retries=1)
-    door = webhooks.Door(settings, redis, sources)
+    door = webhooks.Door(settings, redis)
     app.extensions["door"] = door
     app.register_blueprint(webhooks.blueprint(door))
     app.register_blueprint(health.blueprint(settings, redis))

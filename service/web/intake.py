@@ -14,7 +14,7 @@ from jobs.runtime import keys
 from jobs.runtime.failpoints import fail
 from jobs.runtime.scripts import run_script
 
-REMEMBER_MS = 7 * 24 * 3600 * 1000  # Linear sends again for 7 h, GitHub can be asked to for 3 days
+REMEMBER_MS = 7 * 24 * 3600 * 1000  # senders retry for hours, and can be asked to redeliver for days
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the delivery is on disk, and nothing a sender can send makes a 500.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import structlog
 from flask import Blueprint, Request, Response, abort, jsonify, request
@@ -20,22 +20,18 @@ from jobs.config.settings import Settings
 from service.web.intake import Received, accept
 from service.web.spool import Spool
 
-MEBIBYTE = 1024 * 1024
-# GitHub documents 25 MB for its payloads; Linear's are a few kilobytes.
-LARGEST = {"linear": 5 * MEBIBYTE, "github": 25 * MEBIBYTE}
 RETRY_AFTER_SECONDS = 5
 _log = structlog.get_logger(__name__)
 
 
 class Door:
-    """What the door needs for its work: sources and their secrets, Redis, and a spool for each source."""
+    """State of the endpoint: the chosen providers' webhooks and secrets, Redis, and a spool for each provider."""
 
-    def __init__(self, settings: Settings, redis: Redis, sources: Mapping[str, Source]) -> None:
-        given = {"linear": settings.linear_webhook_secrets, "github": settings.github_webhook_secrets}
+    def __init__(self, settings: Settings, redis: Redis) -> None:
         self.redis = redis
-        self.sources = sources
-        self.secrets = {name: tuple(one.get_secret_value() for one in given[name]) for name in sources}
-        self.spools = {name: Spool(settings.home / "spool", name) for name in sources}
+        self.webhooks = settings.webhooks()
+        self.secrets = {name: settings.webhook_secrets(name) for name in self.webhooks}
+        self.spools = {name: Spool(settings.home / "spool", name) for name in self.webhooks}
 
     def take(self, source: Source, received: Received) -> Response:
         """Make the delivery durable and say so."""
@@ -67,18 +63,18 @@ def blueprint(door: Door) -> Blueprint:
 
     @routes.post("/webhooks/<name>")
     def receive(name: str) -> Response:
-        source = door.sources.get(name) or abort(404)
+        webhooks = door.webhooks.get(name) or abort(404)
         now = time.time()
-        body = _body(request, LARGEST[name])
+        body = _body(request, webhooks.largest_body)
         try:
-            delivery = source.verify(dict(_headers(request)), body, door.secrets[name], now)
+            delivery = webhooks.source.verify(dict(_headers(request)), body, door.secrets[name], now)
         except BadSignature as error:
             _log.warning("delivery refused", source=name, reason=str(error))
             abort(401)
         except Malformed as error:
             _log.warning("delivery ignored", source=name, reason=str(error))
             return jsonify(accepted=False)
-        return door.take(source, Received(delivery, now))
+        return door.take(webhooks.source, Received(delivery, now))
 
     return routes
 

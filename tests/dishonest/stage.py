@@ -92,7 +92,7 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
         world = build(read(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
         world.raise_faults = True
         worlds.install(world)
-        for part in (world.tracker, world.code_host, world.runner):
+        for part in (world.tracker, world.code_host, world.runner()):
             closing.callback(part.close)  # type: ignore[union-attr]
         theatre.begin(world, Ana(stack))
         yield theatre

@@ -1,4 +1,7 @@
-"""The contract of the `Tracker` Protocol, run on each board in `BOARDS`. A provider adds a `Board` to it."""
+"""The contract of the `Tracker` Protocol, run on each board in `BOARDS`.
+
+A provider adds a module `…_boards.py` with a `Board` of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from integrations.errors import NotFound, Rejected
 from integrations.ports.tracker import Attachment, Tracker
 from integrations.values import Ticket
 from tests.integrations.trackers.board import Board
-from tests.integrations.trackers.linear_boards import BOARDS, OpenBoard
+from tests.integrations.trackers.boards import BOARDS, OpenBoard
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 

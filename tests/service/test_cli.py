@@ -50,7 +50,7 @@ def test_cli_reads_settings_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
     file.write_text("".join(f"{name}='{value}'\n" for name, value in ENOUGH.items()) + "LOOPLINE_AGNET_SLOTS=1\n")
     ended = loopline("service", "check", "--env-file", str(file))
-    assert ended.stderr == "LOOPLINE_AGNET_SLOTS is no setting of Loopline; the nearest one is LOOPLINE_AGENT_SLOTS.\n"
+    assert ended.stderr == "Unknown setting LOOPLINE_AGNET_SLOTS. Did you mean LOOPLINE_AGENT_SLOTS?\n"
 
 
 def test_clock_refuses_to_start_with_a_redis_that_is_not_durable(tmp_path: Path, redis_server: str) -> None:

@@ -1,8 +1,8 @@
 """One streaming call to Anthropic's Messages API that can be stopped at any moment.
 
-Called by `anthropic_api`. The SDK does timeouts and the parsing of the stream; here a stop becomes the cancellation
+Called by `runner`. The SDK does timeouts and the parsing of the stream; here a stop becomes the cancellation
 of a task, which ends a connect, a wait for the first byte and a stream alike. It never tries again by itself: every
-call is reserved and counted, so a retry is the business of whoever counts. Never logs what is said.
+call is reserved and counted, so retries belong to the caller. Never logs content.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ModelClient:
                 if event.type in ("message_start", "message_delta"):
                     _note(reply, stream.current_message_snapshot)
                 elif event.type == "content_block_delta":
-                    # Only the last event says what the reply costs: one that is cut before has to be estimated.
+                    # Only the last event has the usage: a reply that is cut off before it has to be estimated.
                     said += len(_words_of(event.delta).encode())
                     known = reply.usage.get("output_tokens") or 0
                     reply.usage["output_tokens"] = max(known, said // BYTES_PER_TOKEN)
@@ -119,7 +119,7 @@ def _note(reply: Reply, message: Any) -> None:
 
 
 def _words_of(delta: object) -> str:
-    """What a piece of a block says, whatever kind of block it is."""
+    """The text of a delta of any kind of block."""
     return next((str(text) for name in ("text", "partial_json", "thinking") if (text := getattr(delta, name, ""))), "")
 
 

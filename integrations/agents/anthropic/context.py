@@ -1,6 +1,6 @@
 """Which old tool results leave the conversation, and which calls missed the prompt cache: pure functions.
 
-Called by `messages` and `anthropic_api`. The provider empties the oldest results before the model sees the prompt, and
+Called by `messages` and `runner`. The provider empties the oldest results before the model sees the prompt, and
 decides anew at each call from the whole history. Left to itself it would empty one more at every call once the history
 is long, and each time the prompt behind that place has to be paid in full. So the place is kept where it is by asking
 for exactly as many kept tool uses, until the prompt is too long again and moving on frees enough.
@@ -53,7 +53,7 @@ def _kept(limits: ContextLimits, entries: Sequence[Entry]) -> int:
 
 
 def cleared_uses(applied: Sequence[Any]) -> int:
-    """How many tool uses the provider says it emptied; `applied` is `applied_edits` of its answer."""
+    """How many tool uses the provider cleared; `applied` is `applied_edits` of its response."""
     return sum(edit.get("cleared_tool_uses", 0) for edit in applied if edit.get("type") == CLEARING)
 
 

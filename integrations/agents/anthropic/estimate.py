@@ -1,7 +1,7 @@
-"""What a model call may cost at most, before it is made. Pure; called by `anthropic_api`, which reserves that much.
+"""What a model call may cost at most, before it is made. Pure; called by `runner`, which reserves that much.
 
-The prompt is what the last reply says it was, plus what was added since, counted by its bytes: two to a token is more
-than any text of ours takes. All of it counts at the price of writing it to the cache, the dearest there is.
+The prompt is that of the last reply by its usage, plus the entries since, counted by their bytes: two to a token is
+more than any text of ours takes. All of it counts at the price of writing it to the cache, the dearest there is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from integrations.values import Usage
 
 BYTES_PER_TOKEN = 2
 SMALLEST_REPLY = 1024
-"""Tokens; with less an agent cannot even say where it stands."""
+"""Tokens; with less an agent cannot even report its state."""
 _ADDED = frozenset({"brief", "steering", "note", "tool_result"})
 
 

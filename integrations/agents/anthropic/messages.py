@@ -1,6 +1,6 @@
-"""From a transcript to Anthropic's request, and back to entries: pure functions.
+"""From a transcript to Anthropic's request: pure functions.
 
-Called by `anthropic_api` before each model call. Nothing here does I/O. The same entries always give the same bytes,
+Called by `runner` before each model call. Nothing here does I/O. The same entries always give the same bytes,
 because one changed byte in the prefix costs the whole prompt cache.
 """
 
@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from integrations.agents.anthropic import context
-from integrations.ports.agent_runner import AgentTask, Entry, ToolResult, ToolSpec
+from integrations.agents.anthropic.wire import block_to_wire, tool_to_wire
+from integrations.agents.entries import blocks_of
+from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
 
 Block = dict[str, Any]
 Message = dict[str, Any]
 
 CACHED = {"type": "ephemeral"}
 THINKING = ("thinking", "redacted_thinking")
-INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
 STEERING_MARK = "(These are the words of a person who may steer this work. Where they differ from the brief, they win.)"
 NOTE_MARK = "Note from Loopline, which runs you: "
 
@@ -31,7 +32,7 @@ def request_from(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[E
         "model": task.model,
         "max_tokens": task.max_output_tokens,
         "system": [{"type": "text", "text": task.system, "cache_control": CACHED}],
-        "tools": [dict(spec.wire) for spec in specs],
+        "tools": [tool_to_wire(spec) for spec in specs],
         "messages": with_breakpoints(messages_from_entries(entries)),
         "diagnostics": {"previous_message_id": _last_message_id(entries)},
     }
@@ -44,7 +45,8 @@ def request_from(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[E
 
 
 def _last_message_id(entries: Sequence[Entry]) -> str | None:
-    return next((entry.data.get("message_id") for entry in reversed(entries) if entry.kind == "turn"), None)
+    own = (entry.data.get("provider", {}) for entry in reversed(entries) if entry.kind == "turn")
+    return next((provider.get("message_id") for provider in own), None)
 
 
 def messages_from_entries(entries: Iterable[Entry]) -> list[Message]:
@@ -52,33 +54,24 @@ def messages_from_entries(entries: Iterable[Entry]) -> list[Message]:
 
     Blocks that no turn made count are left out, and so is what the API refuses: empty text, calls of a cut reply."""
     messages: list[Message] = []
-    spoken: list[Block] = []
+    blocks: list[Mapping[str, Any]] = []
     for entry in entries:
         if entry.kind == "block":
-            spoken.append(dict(entry.data))
+            blocks.append(entry.data)
         elif entry.kind == "turn":
-            _add(messages, "assistant", counted(spoken, entry))
-            spoken = []
+            _add(messages, "assistant", _sendable(blocks_of(blocks, entry)))
+            blocks = []
         else:
             _add(messages, "user", _user_blocks(entry))
     return _results_in_order(messages)
 
 
-def counted(spoken: Sequence[Block], turn: Entry) -> list[Block]:
-    """The blocks among `spoken` that belong to `turn` and may be sent back.
-
-    The turn says how many are its own: a call that died may have left blocks before them."""
-    own = spoken[max(0, len(spoken) - turn.data["blocks"]) :]
-    sendable = [block for block in own if _may_be_sent(block, turn.data["stop_reason"])]
-    while sendable and sendable[-1]["type"] in THINKING:  # the API refuses a message that ends in a thought
-        sendable.pop()
-    return sendable
-
-
-def _may_be_sent(block: Block, stop_reason: str) -> bool:
-    if block["type"] == "text":
-        return bool(block["text"].strip())
-    return block["type"] != "tool_use" or stop_reason == "tool_use"
+def _sendable(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """The blocks on the wire. The API refuses empty text, and a message that ends in a thought."""
+    wire = [block_to_wire(block) for block in blocks if block["type"] != "text" or block["text"].strip()]
+    while wire and wire[-1]["type"] in THINKING:
+        wire.pop()
+    return wire
 
 
 def _user_blocks(entry: Entry) -> list[Block]:
@@ -90,8 +83,8 @@ def _user_blocks(entry: Entry) -> list[Block]:
         case "note":
             return [_text(NOTE_MARK + entry.data["text"])]
         case "tool_result":
-            keys = ("tool_use_id", "content", "is_error")
-            return [{"type": "tool_result"} | {key: entry.data[key] for key in keys}]
+            result = {"tool_use_id": entry.data["call_id"], "content": entry.data["content"]}
+            return [{"type": "tool_result", **result, "is_error": entry.data["is_error"]}]
         case _:
             return []
 
@@ -125,26 +118,3 @@ def with_breakpoints(messages: list[Message]) -> list[Message]:
         *others, last = message["content"]
         message["content"] = [*others, last | {"cache_control": CACHED}]
     return messages
-
-
-def result_entry(call_id: str, result: ToolResult) -> Entry:
-    """What is kept of a tool's answer."""
-    data: dict[str, Any] = {"tool_use_id": call_id, "content": result.content, "is_error": result.is_error}
-    return Entry("tool_result", data if result.final is None else data | {"final": dict(result.final)})
-
-
-def turn_entry(
-    stop_reason: str,
-    usage: Mapping[str, Any],
-    blocks: int,
-    explanation: str = "",
-    lowered: str = "",
-    *,
-    message_id: str = "",
-    cleared: int = 0,
-) -> Entry:
-    """What makes the `blocks` blocks before it count. `usage` is `Usage` as a dict; `lowered` names the limit that did
-    not leave room for a reply of full length; `cleared` is how many old tool uses the provider had emptied for it."""
-    data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
-    more = {"explanation": explanation, "lowered": lowered, "message_id": message_id, "cleared": cleared}
-    return Entry("turn", data | {key: value for key, value in more.items() if value})

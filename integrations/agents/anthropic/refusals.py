@@ -1,6 +1,6 @@
-"""What a failed model call means in our words: worth a retry and when, or not. Pure.
+"""Maps a failed model call to `Unavailable` (retry, and when) or `Rejected` (do not). Pure.
 
-Called by `model_client`. The provider's own words are kept, the request's content never. Sources:
+Called by `client`. The provider's message is kept, the request's content never. Sources:
 https://platform.claude.com/docs/en/api/errors and https://platform.claude.com/docs/en/api/rate-limits.
 """
 
@@ -47,7 +47,7 @@ def translated(error: Exception) -> IntegrationError:
 
 
 def may_be_billed(error: BaseException) -> bool:
-    """Whether the provider may have worked on a call that failed without a word: it was sent and not refused."""
+    """Whether the provider may bill a call that failed without a response: it was sent and not refused."""
     cause = error.__cause__ if isinstance(error, APIConnectionError) else error
     return not isinstance(error, APIStatusError | Rejected) and not isinstance(cause, _NOT_SENT)
 
@@ -59,7 +59,7 @@ def _translated_status(error: APIStatusError) -> IntegrationError:
         return Unavailable(f"Anthropic's usage limit is reached: {said}", max(1.0, until - time.time()))
     if error.status_code in _ACCOUNT_STATUS or error.type in _ACCOUNT_TYPES or _ACCOUNT_WORDS.search(said):
         return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {said}")
-    # An error inside a stream comes with status 200; there only its type tells.
+    # An error inside a stream has status 200, so only its type identifies it.
     if error.status_code in _RETRY_STATUS or error.status_code >= 500 or error.type in _RETRY_TYPES:
         return Unavailable(f"The model is not available now: {said}", _wait_named(error))
     if error.status_code == 400 and "prompt is too long" in said.lower():
@@ -68,7 +68,7 @@ def _translated_status(error: APIStatusError) -> IntegrationError:
 
 
 def _wait_named(error: APIStatusError) -> float | None:
-    """Seconds until the provider wants to be asked again; None where it does not say."""
+    """Seconds until a retry, as the provider names them; None where it does not."""
     headers = error.response.headers
     try:
         return float(headers.get("retry-after", ""))

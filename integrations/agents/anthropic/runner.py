@@ -2,7 +2,7 @@
 
 Called by `jobs.advance_run` through `AgentRunner`. The transcript is the only state: every finished block, turn and
 tool result is durable before the next step, so that a kill at any moment costs at most one model call. Knows nothing of
-tickets, tokens of other services, or pull requests; never logs what is said.
+tickets, tokens of other services, or pull requests; never logs content.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from integrations.agents import spinning, transcript
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.client import ModelClient, Reply
 from integrations.agents.anthropic.estimate import SMALLEST_REPLY, output_within, prompt_tokens, worst_case
-from integrations.agents.anthropic.messages import request_from, result_entry, turn_entry
+from integrations.agents.anthropic.messages import request_from
 from integrations.agents.anthropic.prices import cost
 from integrations.agents.anthropic.refusals import PromptTooLong
+from integrations.agents.anthropic.wire import block_from_wire, stop_reason
+from integrations.agents.entries import result_entry, turn_entry
 from integrations.errors import HeldBack, IntegrationError
-from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox
+from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
 from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
@@ -43,10 +45,12 @@ class AnthropicApi:
         toolbox: Toolbox,
         stopped: Callable[[], bool],
         deadline: float,
+        workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; see `AgentRunner.advance`.
 
-        Raises `Unavailable`, `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
+        The toolbox does everything that the model asks for, so `workbench` is not used. Raises `Unavailable`,
+        `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
         return _Run(self._connected(), task, conversation, toolbox, stopped).until(deadline)
 
     def close(self) -> None:
@@ -109,7 +113,7 @@ class _Run:
         if isinstance(wanted, Entry):
             self._append(wanted)
             return None
-        # Words that came while the model was finishing are answered before the run ends.
+        # Guidance that arrived during the last reply is handled before the run ends.
         if wanted and wanted.kind == "done" and wanted.final is None and self._listen():
             return None
         return wanted
@@ -166,7 +170,7 @@ class _Run:
         reply, failure = Reply(), None
         try:
             for block in self.client.stream(request, reply, self.stopped, self.task.idle_seconds):
-                self._append(Entry("block", block))
+                self._append(Entry("block", block_from_wire(block, self.toolbox.specs())))
         except IntegrationError as error:
             failure = error
             raise
@@ -178,13 +182,13 @@ class _Run:
             self.conversation.settle(usage, answered=bool(reply.usage), failure=failure)
         if reply.whole:
             entry = turn_entry(
-                reply.stop_reason,
+                stop_reason(reply.stop_reason),
                 usage.model_dump(),
                 reply.blocks,
                 reply.explanation,
                 lowered,
-                message_id=reply.message_id,
                 cleared=cleared,
+                provider={"message_id": reply.message_id},
             )
             self._append(entry)
 

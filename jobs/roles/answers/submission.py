@@ -50,7 +50,7 @@ class OnlySubmission:
 
 def form_spec(name: str, description: str, form: type[BaseModel]) -> ToolSpec:
     """The tool as the model sees it."""
-    return ToolSpec(name, {"name": name, "description": description, "input_schema": form.model_json_schema()})
+    return ToolSpec(name, description, form.model_json_schema())
 
 
 def filled(form: type[Form], arguments: Mapping[str, Any]) -> Form | ToolResult:

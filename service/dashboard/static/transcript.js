@@ -33,7 +33,7 @@ function article(entry) {
     return made;
   }
   made.append(element("p", "label", entry.label));
-  if (entry.text) made.append(element(entry.kind === "tool_use" ? "pre" : "p", "words", entry.text));
+  if (entry.text) made.append(element(entry.kind === "tool_call" ? "pre" : "p", "words", entry.text));
   if (entry.body) made.append(entry.folded ? folded("Details", entry.body) : element("pre", "", entry.body));
   return made;
 }
@@ -45,7 +45,7 @@ function atBottom() {
 function add(entry) {
   const stick = atBottom();
   const made = article(entry);
-  if (entry.kind === "tool_use") calls.set(entry.call, made);
+  if (entry.kind === "tool_call") calls.set(entry.call, made);
   const call = entry.kind === "tool_result" && calls.get(entry.call);
   if (call) call.append(made);
   else panel.append(made);

@@ -27,7 +27,7 @@ FEATURE_BRIEF = BRIEF.replace(BUG_TITLE, "Balances as JSON for scripts")
 
 def task(**changes: Any) -> AgentTask:
     """A maker on the bug ticket, without tight limits."""
-    facts: dict[str, Any] = {"model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
+    facts: dict[str, Any] = {"role": "maker", "model": "claude-sonnet-5-5", "system": SYSTEM, "brief": BRIEF}
     return AgentTask(**{**facts, "max_turns": 30, **changes})
 
 
@@ -105,4 +105,4 @@ def block_text(text: str) -> Entry:
 
 
 def block_call(name: str) -> Entry:
-    return Entry("block", {"type": "tool_use", "id": name, "name": "bash", "input": {"command": name}})
+    return Entry("block", {"type": "tool_call", "id": name, "name": "bash", "input": {"command": name}})

@@ -84,7 +84,7 @@ def test_a_finished_run_is_not_asked_again(runner: AnthropicApi, model: Model) -
 
 
 def test_a_call_of_a_dead_process_is_answered_as_interrupted(runner: AnthropicApi) -> None:
-    turn = Entry("turn", {"stop_reason": "tool_use", "usage": {}, "blocks": 1})
+    turn = Entry("turn", {"stop_reason": "tool_calls", "usage": {}, "blocks": 1})
     conversation = ListConversation([Entry("brief", {"text": BRIEF}), block_call("a"), turn])
     advance(runner, conversation)
     assert conversation.kept[3].data["content"].startswith("Interrupted, outcome unknown")
@@ -146,7 +146,7 @@ def test_a_result_is_kept_while_the_other_call_still_runs(runner: AnthropicApi) 
         return ToolResult("ok")
 
     outcome = advance(runner, conversation, FunctionToolbox(act))
-    calls = [result["tool_use_id"] for result in conversation.of("tool_result")]
+    calls = [result["call_id"] for result in conversation.of("tool_result")]
     assert outcome and outcome.kind == "done" and [call[-2:] for call in calls[:2]] == ["_1", "_0"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from anthropic.types.beta import BetaClearToolUses20250919EditParam
 
 from integrations.agents.anthropic.context import cleared_uses, edits, with_miss
-from integrations.agents.anthropic.messages import result_entry, turn_entry
+from integrations.agents.entries import result_entry, turn_entry
 from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
 from integrations.values import Usage
 
@@ -16,7 +16,7 @@ LIMITS = ContextLimits(clear_at_tokens=10_000, keep_tool_uses=3, clear_at_least_
 
 
 def said(prompt: int, cleared: int = 0) -> Entry:
-    return turn_entry("tool_use", {"input_tokens": prompt}, 0, cleared=cleared)
+    return turn_entry("tool_calls", {"input_tokens": prompt}, 0, cleared=cleared)
 
 
 def results(count: int, characters: int = 400) -> list[Entry]:

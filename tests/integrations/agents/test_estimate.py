@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic.estimate import output_within, prompt_tokens, worst_case
-from integrations.agents.anthropic.messages import turn_entry
+from integrations.agents.entries import turn_entry
 from integrations.ports.agent_runner import Entry, Grant
 
 MODEL = "claude-sonnet-5-5"  # 2.50 a million to write the cache, 10 a million of reply
-REQUEST: dict[str, Any] = {"system": "s" * 4_000, "tools": [], "messages": [], "max_tokens": 16_000}
+REQUEST: dict[str, Any] = {"system": "s" * 4_000, "tools": [], "messages": [], "length": 16_000}
 
 
 def test_the_first_prompt_is_counted_by_its_bytes() -> None:
@@ -19,14 +19,14 @@ def test_the_first_prompt_is_counted_by_its_bytes() -> None:
 
 
 def test_a_later_prompt_is_the_last_one_with_its_reply_and_what_was_added() -> None:
-    turn = turn_entry("tool_use", {"input_tokens": 50_000, "output_tokens": 700}, 1)
+    turn = turn_entry("tool_calls", {"input_tokens": 50_000, "output_tokens": 700}, 1)
     result = Entry("tool_result", {"content": "x" * 1_000})
     assert 51_200 < prompt_tokens(REQUEST, [turn, result]) < 51_300
 
 
 @pytest.mark.parametrize("words", ["plain words", "日本語のテキスト", "{}[]()"])
 def test_no_script_is_counted_below_a_token_for_three_bytes(words: str) -> None:
-    turn = turn_entry("tool_use", {"input_tokens": 1, "output_tokens": 1}, 1)
+    turn = turn_entry("tool_calls", {"input_tokens": 1, "output_tokens": 1}, 1)
     assert prompt_tokens(REQUEST, [turn, Entry("note", {"text": words * 100})]) >= len(words.encode()) * 100 / 3
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from integrations.agents.anthropic.messages import (
-    INTERRUPTED,
-    messages_from_entries,
-    request_from,
-    result_entry,
-    turn_entry,
-    with_breakpoints,
-)
+from typing import Any
+
+import pytest
+
+from integrations.agents.anthropic.messages import messages_from_entries, request_from, with_breakpoints
+from integrations.agents.anthropic.wire import EDITOR, block_from_wire, block_to_wire, stop_reason
+from integrations.agents.entries import INTERRUPTED, result_entry, turn_entry
 from integrations.agents.transcript import interrupted
-from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult, ToolSpec
+from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
+from jobs.roles.tools import BASH, EDIT, SEARCH
 from tests.integrations.agents.doubles import block_call, block_text, task
 
 BRIEF = Entry("brief", {"text": "do it"})
@@ -40,12 +40,12 @@ def test_blocks_without_a_turn_are_left_out() -> None:
 
 
 def test_blocks_of_a_call_that_died_do_not_join_the_next_reply() -> None:
-    entries = [BRIEF, block_text("died"), block_text("lived"), turn("end_turn", 1)]
+    entries = [BRIEF, block_text("died"), block_text("lived"), turn("end", 1)]
     assert messages_from_entries(entries)[1]["content"] == [{"type": "text", "text": "lived"}]
 
 
 def test_results_come_in_the_order_of_the_calls_and_before_text() -> None:
-    calls = [block_call("a"), block_call("b"), turn("tool_use", 2)]
+    calls = [block_call("a"), block_call("b"), turn("tool_calls", 2)]
     words = Entry("steering", {"text": "Words from Ada on the ticket:\nhurry", "comment_ids": []})
     assert kinds(messages_from_entries([BRIEF, *calls, words, result("b"), result("a")])[2]) == ["a", "b", "text"]
 
@@ -63,29 +63,29 @@ def test_words_of_people_keep_their_beginning_and_are_marked() -> None:
 
 def test_replies_around_an_empty_one_still_alternate() -> None:
     note = Entry("note", {"text": "say something"})
-    entries = [BRIEF, block_text(" "), turn("end_turn", 1), note, block_text("done"), turn("end_turn", 1)]
+    entries = [BRIEF, block_text(" "), turn("end", 1), note, block_text("done"), turn("end", 1)]
     assert [message["role"] for message in messages_from_entries(entries)] == ["user", "assistant"]
 
 
 def test_calls_of_a_cut_reply_are_left_out() -> None:
-    entries = [BRIEF, block_text("I will"), block_call("a"), turn("max_tokens", 2)]
+    entries = [BRIEF, block_text("I will"), block_call("a"), turn("length", 2)]
     assert kinds(messages_from_entries(entries)[1]) == ["text"]
 
 
 def test_a_message_never_ends_in_a_thought() -> None:
-    thought = Entry("block", {"type": "thinking", "thinking": "hm", "signature": "s"})
-    assert kinds(messages_from_entries([BRIEF, block_text("a"), thought, turn("max_tokens", 2)])[1]) == ["text"]
+    thought = Entry("block", {"type": "thinking", "text": "hm", "provider": {"signature": "s"}})
+    assert kinds(messages_from_entries([BRIEF, block_text("a"), thought, turn("length", 2)])[1]) == ["text"]
 
 
 def test_thoughts_before_calls_go_back_unchanged() -> None:
     thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
-    entries = [BRIEF, Entry("block", thought), block_call("a"), turn("tool_use", 2), result("a")]
+    entries = [BRIEF, Entry("block", block_from_wire(thought, [])), block_call("a"), turn("tool_calls", 2), result("a")]
     assert messages_from_entries(entries)[1]["content"][0] == thought
 
 
 def test_a_call_that_was_under_way_is_answered_as_interrupted() -> None:
-    entries = [BRIEF, block_call("a"), block_call("b"), turn("tool_use", 2), result("b")]
-    assert [(e.data["tool_use_id"], e.data["content"], e.data["is_error"]) for e in interrupted(entries)] == [
+    entries = [BRIEF, block_call("a"), block_call("b"), turn("tool_calls", 2), result("b")]
+    assert [(e.data["call_id"], e.data["content"], e.data["is_error"]) for e in interrupted(entries)] == [
         ("a", INTERRUPTED, True)
     ]
 
@@ -97,21 +97,56 @@ def test_the_outcome_is_no_message() -> None:
 def test_the_last_two_messages_of_the_user_carry_a_breakpoint() -> None:
     entries = [BRIEF]
     for name in "abc":
-        entries += [block_call(name), turn("tool_use", 1), result(name)]
+        entries += [block_call(name), turn("tool_calls", 1), result(name)]
     users = [message for message in with_breakpoints(messages_from_entries(entries)) if message["role"] == "user"]
     assert ["cache_control" in message["content"][-1] for message in users] == [False, False, True, True]
 
 
 def test_the_request_has_a_fixed_prefix_and_leaves_its_inputs_alone() -> None:
-    spec = ToolSpec("bash", {"type": "bash_20250124", "name": "bash"})
-    request = request_from(task(system="rules"), [spec], [BRIEF])
+    request = request_from(task(system="rules"), [BASH, EDIT, SEARCH], [BRIEF])
     assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
-    assert request["tools"] == [spec.wire] and BRIEF.data == {"text": "do it"}
+    assert BRIEF.data == {"text": "do it"}
+
+
+def test_tools_are_the_models_own_where_it_has_them() -> None:
+    bash, edit, search = request_from(task(), [BASH, EDIT, SEARCH], [BRIEF])["tools"]
+    assert bash == {"type": "bash_20250124", "name": "bash"}
+    assert (edit["type"], edit["name"]) == ("text_editor_20250728", EDITOR)
+    assert search == {"name": "search", "description": SEARCH.description, "input_schema": SEARCH.parameters}
+
+
+WIRE = [
+    {"type": "text", "text": "I look."},
+    {"type": "text", "text": "As it says.", "citations": [{"cited_text": "x"}]},
+    {"type": "thinking", "thinking": "hm", "signature": "s"},
+    {"type": "redacted_thinking", "data": "…"},
+    {"type": "tool_use", "id": "1", "name": "search", "input": {"pattern": "x"}},
+    {"type": "tool_use", "id": "2", "name": EDITOR, "input": {"command": "view"}, "caller": {"type": "direct"}},
+    {"type": "server_tool_use", "id": "3", "name": "web_search", "input": {}},
+]
+
+
+@pytest.mark.parametrize("wire", WIRE, ids=lambda wire: wire["type"])
+def test_blocks_go_back_as_they_came(wire: dict[str, Any]) -> None:
+    assert block_to_wire(block_from_wire(wire, [BASH, EDIT, SEARCH])) == wire
+
+
+def test_blocks_name_tools_as_loopline_does() -> None:
+    kept = [block_from_wire(wire, [BASH, EDIT, SEARCH]) for wire in WIRE]
+    assert [block["type"] for block in kept] == [
+        *("text", "text", "thinking", "thinking", "tool_call", "tool_call", "other")
+    ]
+    assert [block["name"] for block in kept if block["type"] == "tool_call"] == ["search", "edit"]
+    assert [block["text"] for block in kept if block["type"] == "thinking"] == ["hm", ""]
+
+
+def test_stop_reasons_have_loopline_names_and_unknown_ones_stay() -> None:
+    assert [stop_reason(wire) for wire in ("tool_use", "end_turn", "compaction")] == ["tool_calls", "end", "compaction"]
 
 
 def test_the_last_reply_is_named_for_the_diagnosis_of_the_cache() -> None:
     assert request_from(task(), [], [BRIEF])["diagnostics"] == {"previous_message_id": None}
-    said = [BRIEF, block_text("a"), turn_entry("pause_turn", {}, 1, message_id="msg_1")]
+    said = [BRIEF, block_text("a"), turn_entry("paused", {}, 1, provider={"message_id": "msg_1"})]
     assert request_from(task(), [], said)["diagnostics"] == {"previous_message_id": "msg_1"}
 
 

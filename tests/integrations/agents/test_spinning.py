@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.agents.anthropic.messages import INTERRUPTED
+from integrations.agents.entries import INTERRUPTED
 from integrations.agents.spinning import after_tools, circles, no_progress
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words

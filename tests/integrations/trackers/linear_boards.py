@@ -21,9 +21,9 @@ from vcr import VCR
 from integrations.standins.linear.server import LinearApp, create_app, serve
 from integrations.trackers.linear.tracker import Linear
 from tests.integrations.trackers.board import Board
+from tests.integrations.trackers.boards import OpenBoard
 
 CASSETTES = Path(__file__).with_name("cassettes")
-OpenBoard = Callable[[str], AbstractContextManager[Board]]
 LINEAR_URL = "https://api.linear.app/graphql"
 FIRST_TEAM = "{ teams(first: 1) { nodes { id key states { nodes { id name position } } } } }"
 OUR_KEY, ADA_KEY = "lin_api_loopline", "lin_api_ada"

@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from integrations.agents.anthropic.provider import ANTHROPIC
+from integrations.code_hosts.github.provider import GITHUB
+from integrations.registry import providers
+from integrations.trackers.linear.provider import LINEAR
 from jobs.config.environment import Role, environment, environment_for, load, problems, read
-from jobs.config.settings import Settings, fields, rows
+from jobs.config.reference import env_example, rows
+from jobs.config.settings import Settings, fields
 from tests.support.checkout import REPOSITORY
 
 ENOUGH = {
@@ -76,7 +81,7 @@ def test_secrets_of_other_roles_are_not_even_held_in_memory() -> None:
 )
 def test_a_misspelt_name_is_refused_with_the_nearest_right_one(wrong: str, right: str) -> None:
     (sentence,) = problems("up", ENOUGH | {wrong: "hush"})
-    assert sentence.startswith(f"{wrong} is no setting")
+    assert sentence.startswith(f"Unknown setting {wrong}. Did you mean ")
     assert right in sentence
     assert "hush" not in sentence
 
@@ -144,12 +149,10 @@ def test_the_redis_password_is_a_secret_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "field", "expected"),
     [
-        ("LINEAR_WEBHOOK_SECRETS", "", "linear_webhook_secrets", ()),
         ("LOOPLINE_APPROVERS", " a@x.io, b@x.io ,", "approvers", ("a@x.io", "b@x.io")),
         ("LOOPLINE_SANDBOX_READ_ONLY", "/opt/sdk,/srv", "sandbox_read_only", (Path("/opt/sdk"), Path("/srv"))),
         ("LOOPLINE_HOME", "there", "home", Path.cwd() / "there"),
-        ("GITHUB_APP_PRIVATE_KEY_FILE", "app.pem", "github_app_private_key_file", str(Path.cwd() / "app.pem")),
-        ("LINEAR_API_URL", "http://localhost:1/graphql/", "linear_api_url", "http://localhost:1/graphql"),
+        ("LOOPLINE_MORE_RUNNERS", "anthropic", "more_runners", ("anthropic",)),
         ("LOOPLINE_I_ACCEPT_WEAK_REDIS", "true", "i_accept_weak_redis", True),
         ("LOOPLINE_WEB_BIND", "[::1]:80", "web_bind", "[::1]:80"),
         ("LOOPLINE_DASHBOARD_BIND", "127.0.0.1:9", "dashboard_url", "http://127.0.0.1:9"),
@@ -157,6 +160,28 @@ def test_the_redis_password_is_a_secret_of_its_own() -> None:
 )
 def test_values_are_read_as_their_docstrings_say(name: str, value: str, field: str, expected: Any) -> None:
     assert getattr(read({name: value}), field) == expected
+
+
+def test_settings_of_a_provider_are_read_by_its_own_class() -> None:
+    given = {"LINEAR_API_URL": "http://localhost:1/graphql/", "GITHUB_APP_PRIVATE_KEY_FILE": "app.pem"}
+    settings = read(given)
+    assert settings.of(LINEAR).api_url == "http://localhost:1/graphql"
+    assert settings.of(LINEAR).webhook_secrets == ()
+    assert settings.of(GITHUB).app_private_key_file == Path.cwd() / "app.pem"
+    assert settings.paths()["GITHUB_APP_PRIVATE_KEY_FILE"].is_absolute()
+    assert Settings().of(ANTHROPIC).base_url == ""
+
+
+@pytest.mark.parametrize("provider", providers(), ids=lambda provider: provider.name)
+def test_settings_of_a_provider_begin_with_its_name(provider: Any) -> None:
+    assert all(name.startswith(provider.prefix) for name in provider.settings.variables())
+
+
+@pytest.mark.parametrize("kind", ["TRACKER", "CODE_HOST", "RUNNER"])
+def test_settings_name_the_known_providers_when_there_is_no_such_one(kind: str) -> None:
+    (sentence,) = problems("up", ENOUGH | {f"LOOPLINE_{kind}": "jira"})
+    known = {"TRACKER": "tracker 'jira'; the known ones are: linear.", "CODE_HOST": "code host 'jira'; the known ones"}
+    assert sentence.startswith(f"LOOPLINE_{kind} cannot be used: there is no {known.get(kind, 'runner')}")
 
 
 def test_columns_that_are_left_out_have_the_usual_names() -> None:
@@ -202,10 +227,8 @@ def test_rows_give_name_default_and_first_line() -> None:
     assert not any("\n" in line for _, line in table.values())
 
 
-@pytest.mark.parametrize(("name", "default", "line"), list(rows()))
-def test_the_example_file_has_the_setting_with_default_and_meaning(name: str, default: str, line: str) -> None:
-    assert re.search(rf"^# {re.escape(line)}\n(#.*\n)*(# )?{name}={re.escape(default)}$", EXAMPLE, re.MULTILINE)
-
-
-def test_the_example_file_has_no_other_setting() -> None:
+def test_settings_are_all_in_the_example_file() -> None:
+    """`python -m service settings > .env.example` writes it anew."""
+    assert env_example() == EXAMPLE
     assert set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == fields().keys()
+    assert set(re.findall(r"^([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == ENOUGH.keys()

@@ -14,6 +14,7 @@ from integrations.events import RunFinished
 from integrations.git.mirror import Mirror
 from integrations.values import Ticket
 from jobs.advance_run import advance_run
+from jobs.config.environment import read
 from jobs.config.settings import Settings
 from jobs.effects import world
 from jobs.effects.build import build
@@ -39,8 +40,8 @@ def model(tmp_path: Path) -> Iterator[Model]:
 @pytest.fixture
 def agent(settings: Settings, redis: Redis, model: Model) -> World:
     """An agent process's world, and nobody else's."""
-    given: dict[str, Any] = {"anthropic_api_key": "key", "anthropic_base_url": model.url, "home": settings.home}
-    made = build(Settings(redis_url=settings.redis_url, **given), redis)
+    given = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": model.url, "LOOPLINE_HOME": str(settings.home)}
+    made = build(read(given), redis)
     made.raise_faults = True
     world.install(made)
     return made

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.anthropic.messages import INTERRUPTED
+from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from jobs.evidence.submitted_verdict import SubmittedVerdict
@@ -59,10 +59,10 @@ def test_evidence_that_does_not_exist_makes_the_result_unsure(reference: dict[st
 
 def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
     def call(name: str, command: str, tool: str = "bash") -> Entry:
-        return Entry("block", {"type": "tool_use", "id": name, "name": tool, "input": {"command": command}})
+        return Entry("block", {"type": "tool_call", "id": name, "name": tool, "input": {"command": command}})
 
     def answer(name: str, text: str) -> Entry:
-        return Entry("tool_result", {"tool_use_id": name, "content": text, "is_error": False})
+        return Entry("tool_result", {"call_id": name, "content": text, "is_error": False})
 
     calls = [call("1", "make"), call("2", "sleep 9"), call("3", "rm x"), call("4", "view", "view"), call("5", "top")]
     answers = [answer("1", "ok\n[exit 2]"), answer("3", INTERRUPTED), answer("4", "x\n[exit 0]"), answer("5", "killed")]

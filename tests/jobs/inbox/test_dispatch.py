@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -15,6 +17,7 @@ from jobs.inbox.dispatch import dispatch, prepare
 from jobs.runtime import keys
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
 from service.web.intake import Received, accept
+from tests.providers import install
 from tests.support.checkout import REPOSITORY as CHECKOUT
 
 REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
@@ -53,23 +56,30 @@ def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Re
     assert json.loads(fields_of(dead)["body"])["ref"] == "refs/heads/main"
 
 
-DIES = """
-import os, sys
-from redis import Redis
-from integrations.sources import SOURCES
-from jobs.inbox.dispatch import dispatch
+DEADLY = """
+import os
+from integrations.ports.provider import ProviderSettings, TrackerProvider, Webhooks
 class Deadly:
     def translate(self, delivery):
         os.kill(os.getpid(), 9)
-SOURCES["deadly"] = Deadly()
+DEADLY = TrackerProvider(name="deadly", settings=ProviderSettings, build=None, webhooks=Webhooks(Deadly(), ""))
+"""
+DIES = """
+import sys
+from pathlib import Path
+from redis import Redis
+from jobs.inbox.dispatch import dispatch
 dispatch(Redis.from_url(sys.argv[1]), sys.argv[2], 10)
 """
 
 
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
-    redis: Redis, settings: Settings, place: int
+    redis: Redis, settings: Settings, place: int, tmp_path: Path
 ) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    install(tmp_path, "deadly:DEADLY")
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
     prepare(redis)
     for n in range(3):
         take_in(redis, "deadly" if n == place else "github", f"d{n}")
@@ -77,7 +87,9 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
 
     for n in range(GIVE_UP_AFTER):
         assert left_over(redis)[1] == []
-        killed = subprocess.run([sys.executable, "-c", DIES, address, f"clock-{n}"], cwd=CHECKOUT, check=False)
+        killed = subprocess.run(
+            [sys.executable, "-c", DIES, address, f"clock-{n}"], cwd=CHECKOUT, env=environ, check=False
+        )
         assert killed.returncode == -9
     dispatch(redis, "clock", 10)
 

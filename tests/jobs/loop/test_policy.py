@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.loop.policy import PolicyError, read_policy
+from jobs.loop.policy import PolicyError, check_runners, read_policy
 
 WHERE = "acme/shop at main"
 
@@ -43,3 +43,11 @@ def test_a_policy_that_cannot_be_used_says_where_and_what(text: str | None, said
 
     assert said in str(error.value)
     assert WHERE in str(error.value)
+
+
+def test_runner_of_a_role_is_one_that_the_operator_has_set_up() -> None:
+    policy = read_policy("---\nloop: {roles: {judge: {runner: codex}}}\n---\n", WHERE)
+    check_runners(policy, ["anthropic", "codex"], WHERE)
+    with pytest.raises(PolicyError, match=r"runner 'codex' for the judge\. Known runners here: anthropic\."):
+        check_runners(policy, ["anthropic"], WHERE)
+    assert (policy.loop.runner_of("judge"), policy.loop.runner_of("maker")) == ("codex", "")

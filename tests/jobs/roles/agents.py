@@ -124,7 +124,8 @@ def agents(
     with serve(create_app(tmp_path / "model", choose=script.choose)) as model:
         runner = AnthropicApi("key", model.url)
         sandbox = Sandbox(find_bwrap(), default_read_only())
-        world = World(settings, redis, ServicePolicy(teams={}), _runner=runner, _sandbox=sandbox, raise_faults=True)
+        world = World(settings, redis, ServicePolicy(teams={}), _runners={"anthropic": runner}, _sandbox=sandbox)
+        world.raise_faults = True
         worlds.install(world)
         mirror = world.mirror(REPOSITORY, f"{host.url}/{REPOSITORY}.git")
         mirror.fetch()

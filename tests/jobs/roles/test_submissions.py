@@ -104,8 +104,8 @@ def test_commands_that_can_fail_are_fine(command: str) -> None:
 
 @pytest.mark.parametrize("spec", [proposal_spec(), plan_spec(), judgement_spec(), verdict_spec()], ids=lambda s: s.name)
 def test_every_schema_is_one_and_describes_an_object(spec: ToolSpec) -> None:
-    jsonschema.Draft202012Validator.check_schema(spec.wire["input_schema"])
-    assert spec.wire["input_schema"]["type"] == "object" and spec.wire["name"] == spec.name
+    jsonschema.Draft202012Validator.check_schema(dict(spec.parameters))
+    assert spec.parameters["type"] == "object" and spec.description
 
 
 def test_a_role_that_only_answers_has_no_other_tool() -> None:

@@ -61,7 +61,7 @@ def checker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
 
 
 def edit(tools: Toolbox, **arguments: Any) -> ToolResult:
-    return tools.call("str_replace_based_edit_tool", arguments, never)
+    return tools.call("edit", arguments, never)
 
 
 def bash(tools: Toolbox, command: str) -> ToolResult:
@@ -139,12 +139,12 @@ def test_a_catastrophic_pattern_ends_with_advice(maker: SandboxTools) -> None:
         ("bash", {}, "command"),
         ("bash", {"command": 3}, "command"),
         ("bash", {"command": " "}, "command"),
-        ("str_replace_based_edit_tool", {}, "command has to be"),
-        ("str_replace_based_edit_tool", {"command": ["view"]}, "command has to be"),
-        ("str_replace_based_edit_tool", {"command": "view", "path": "no"}, "does not exist"),
+        ("edit", {}, "command has to be"),
+        ("edit", {"command": ["view"]}, "command has to be"),
+        ("edit", {"command": "view", "path": "no"}, "does not exist"),
         ("search", {"pattern": "["}, "regular expression"),
         ("submit_verdict", {}, "no tool submit_verdict"),
-        ("web", {}, "there are bash, str_replace_based_edit_tool, search"),
+        ("web", {}, "there are bash, edit, search"),
     ],
 )
 def test_wrong_calls_are_answered_with_words(
@@ -168,7 +168,7 @@ def test_the_checkers_verdict_is_final(checker: SandboxTools) -> None:
 
 
 def test_the_tools_are_listed_in_a_fixed_order(maker: SandboxTools, checker: SandboxTools) -> None:
-    assert [spec.name for spec in maker.specs()] == ["bash", "str_replace_based_edit_tool", "search"]
+    assert [spec.name for spec in maker.specs()] == ["bash", "edit", "search"]
     assert [spec.name for spec in checker.specs()] == ["bash", "view", "search", "submit_verdict"]
 
 

@@ -57,5 +57,5 @@ def test_unsure_needs_no_evidence() -> None:
 
 
 def test_the_schema_names_the_three_results() -> None:
-    schema = verdict_spec().wire["input_schema"]
+    schema = verdict_spec().parameters
     assert schema["$defs"]["Result"]["properties"]["result"]["enum"] == ["pass", "fail", "unsure"]

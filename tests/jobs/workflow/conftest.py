@@ -23,7 +23,7 @@ COLUMNS = {
 @pytest.fixture
 def policy() -> ServicePolicy:
     team = TeamPolicy.model_validate({"repository": "acme/shop", "columns": COLUMNS})
-    return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c"}, strong_model="s", max_iterations=3)
+    return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c", "strong": "s"}, max_iterations=3)
 
 
 @pytest.fixture

@@ -119,18 +119,18 @@ def says(text: str) -> Entry:
 
 
 def thinks(text: str) -> Entry:
-    return Entry("block", {"type": "thinking", "thinking": text, "signature": "s"})
+    return Entry("block", {"type": "thinking", "text": text})
 
 
 def calls(name: str, given: Mapping[str, Any], call: str = "call-1") -> Entry:
-    return Entry("block", {"type": "tool_use", "id": call, "name": name, "input": dict(given)})
+    return Entry("block", {"type": "tool_call", "id": call, "name": name, "input": dict(given)})
 
 
 def result(content: str, call: str = "call-1", is_error: bool = False) -> Entry:
-    return Entry("tool_result", {"tool_use_id": call, "content": content, "is_error": is_error})
+    return Entry("tool_result", {"call_id": call, "content": content, "is_error": is_error})
 
 
-def turn(stop_reason: str = "tool_use") -> Entry:
+def turn(stop_reason: str = "tool_calls") -> Entry:
     usage = Usage(model_calls=1, input_tokens=14_210, cached_tokens=12_900, output_tokens=512, cost_usd=0.0123)
     return Entry("turn", {"stop_reason": stop_reason, "blocks": 1, "usage": usage.model_dump()})
 
@@ -241,7 +241,7 @@ ENTRIES = (
     calls("bash", {"command": "sed -n 1,40p cart/total.py && git log --oneline -3"}),
     turn(),
     result(_LISTING),
-    calls("str_replace_based_edit_tool",
+    calls("edit",
           {"command": "str_replace", "path": "cart/total.py",
            "old_str": "    rest = total - off\n    return total - off",
            "new_str": "    return max(total - off, Decimal(0))"}, "call-2"),

@@ -56,7 +56,7 @@ def test_transcript_page_shows_entries_live_until_the_end(page: Page, story: Sto
     expect(page.locator("#live")).to_have_text("live")
     story.tell(run, says("I look first."), calls("bash", {"command": "ls"}), turn(), result("a.py"))
     expect(page.get_by_test_id("entry")).to_have_count(4)
-    expect(page.locator(".kind-tool_use .kind-tool_result pre")).to_have_text("a.py")
+    expect(page.locator(".kind-tool_call .kind-tool_result pre")).to_have_text("a.py")
     story.end(run, summary="It works.")
     expect(page.get_by_test_id("entry").last).to_contain_text("It works.")
     expect(page.locator("#live")).to_have_text("finished")

@@ -29,11 +29,7 @@ from tests.service.dashboard.story import calls, note, result, says, thinks, tur
 )
 def test_tool_call_is_summarized_in_one_line(name: str, given: dict[str, Any], text: str, body: str) -> None:
     one = format_entry(calls(name, given))
-    assert (one.kind, one.label, one.text, one.body) == ("tool_use", name, text, body)
-
-
-def test_tool_call_of_the_editor_has_a_short_label() -> None:
-    assert format_entry(calls("str_replace_based_edit_tool", {"command": "view", "path": "a"})).label == "edit"
+    assert (one.kind, one.label, one.text, one.body) == ("tool_call", name, text, body)
 
 
 @pytest.mark.parametrize(("lines", "folded"), [(1, False), (12, False), (13, True)])
@@ -61,7 +57,7 @@ def test_turn_shows_its_usage() -> None:
 
 
 def test_turn_shows_an_unusual_stop_reason() -> None:
-    assert format_entry(turn("max_tokens")).label.endswith(" · max_tokens")
+    assert format_entry(turn("length")).label.endswith(" · length")
 
 
 @pytest.mark.parametrize(
@@ -81,10 +77,10 @@ def test_outcome_of_the_conversation_is_not_the_outcome_of_the_run() -> None:
     "entry",
     [
         Entry("block", {}),
-        Entry("block", {"type": "tool_use", "input": ["not", "a", "mapping"]}),
-        Entry("block", {"type": "tool_use", "name": None, "input": {"command": {"nested": 1}}}),
-        Entry("block", {"type": "server_tool_use", "name": "web_search"}),
-        Entry("block", {"type": "redacted_thinking", "data": "…"}),
+        Entry("block", {"type": "tool_call", "input": ["not", "a", "mapping"]}),
+        Entry("block", {"type": "tool_call", "name": None, "input": {"command": {"nested": 1}}}),
+        Entry("block", {"type": "other", "text": "server_tool_use"}),
+        Entry("block", {"type": "thinking", "text": ""}),
         Entry("tool_result", {"content": [{"type": "text", "text": "a"}]}),
         Entry("turn", {"usage": "much"}),
         Entry("turn", {"usage": {"cache_misses": 1}, "cleared": "some"}),
@@ -124,7 +120,7 @@ def test_headline_is_one_short_line(entry: Entry, line: str) -> None:
 
 def test_turn_shows_cleared_results_and_the_cache_miss_reason() -> None:
     usage = {"cache_misses": 1, "cache_miss_reason": "context_cleared"}
-    label = format_entry(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_use"})).label
+    label = format_entry(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_calls"})).label
     assert label.endswith("12 old results cleared · cache missed: context_cleared")
 
 

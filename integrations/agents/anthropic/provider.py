@@ -1,0 +1,53 @@
+"""Anthropic's Messages API as a provider: its settings, its models, and how its runner is built.
+
+Listed in `integrations.registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from integrations.ports.agent_runner import AgentRunner
+from integrations.ports.provider import ProviderSettings, RunnerProvider
+from integrations.settings import OptionalUrl, setting
+
+
+class AnthropicSettings(ProviderSettings):
+    """Endpoint and key."""
+
+    api_key: SecretStr = setting("ANTHROPIC_API_KEY", "", seen_by=("agent",), usual=True)
+    """API key for the model.
+    Only the agent processes get it."""
+
+    base_url: OptionalUrl = setting("ANTHROPIC_BASE_URL", "")
+    """URL of the model server; empty means Anthropic's.
+    For a gateway or a stand-in."""
+
+    def missing_credentials(self) -> Iterator[str]:
+        """The key."""
+        if not self.api_key.get_secret_value():
+            yield "ANTHROPIC_API_KEY is empty; the agents have no model without it."
+
+
+def _build(settings: AnthropicSettings) -> AgentRunner:
+    from integrations.agents.anthropic.runner import AnthropicApi
+
+    return AnthropicApi(settings.api_key.get_secret_value(), settings.base_url or None)
+
+
+ANTHROPIC = RunnerProvider(
+    name="anthropic",
+    settings=AnthropicSettings,
+    shares_prefix=True,  # the variables of Anthropic's own tools and SDK
+    build=_build,
+    models={
+        "planner": "claude-sonnet-5-5",
+        "scout": "claude-haiku-5-5",
+        "maker": "claude-sonnet-5-5",
+        "judge": "claude-haiku-5-5",
+        "checker": "claude-opus-5-5",  # not the maker's: a model overlooks its own mistakes
+        "strong": "claude-fable-5-1",
+    },
+)

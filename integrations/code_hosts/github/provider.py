@@ -1,0 +1,85 @@
+"""GitHub as a provider: its settings, its webhooks, and how its code host is built.
+
+Listed in `integrations.registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import SecretStr
+
+from integrations.code_hosts.github.webhooks import GitHubWebhooks
+from integrations.errors import Unauthorized
+from integrations.ports.code_host import CodeHost
+from integrations.ports.provider import MEBIBYTE, CodeHostProvider, ProviderSettings, Webhooks
+from integrations.settings import OptionalFile, Secrets, Url, setting
+
+
+class GitHubSettings(ProviderSettings):
+    """Endpoint and credentials: a token, or a GitHub App."""
+
+    api_url: Url = setting("GITHUB_API_URL", "https://api.github.com")
+    """URL of GitHub's REST API.
+    Changed for GitHub Enterprise or a stand-in."""
+
+    token: SecretStr = setting("GITHUB_TOKEN", "", seen_by=("worker",), usual=True)
+    """Fine-grained personal token with contents, pull requests and commit statuses: write.
+    Set this or the GITHUB_APP settings."""
+
+    app_id: str = setting("GITHUB_APP_ID", "", seen_by=("worker",))
+    """Id of the GitHub App that Loopline acts as.
+    Better than a token: short-lived credentials, narrowed to one repository."""
+
+    app_private_key_file: OptionalFile = setting("GITHUB_APP_PRIVATE_KEY_FILE", "", seen_by=("worker",))
+    """Path of the App's private key in PEM form.
+    A file, so that the key is in no environment."""
+
+    app_installation_id: str = setting("GITHUB_APP_INSTALLATION_ID", "", seen_by=("worker",))
+    """Id of the App's installation; empty means that it is looked up for each repository.
+    It is the number at the end of the installation's URL."""
+
+    webhook_secrets: Secrets = setting("GITHUB_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
+    """Secrets of GitHub's webhook, comma separated.
+    Several, so that a secret can be rotated without a gap."""
+
+    merge_method: Literal["merge", "squash", "rebase"] = setting("GITHUB_MERGE_METHOD", "squash")
+    """How pull requests are merged: merge, squash or rebase.
+    Squash, because the commits in between are an agent's drafts."""
+
+    def missing_credentials(self) -> Iterator[str]:
+        """A token or a whole App, not both."""
+        app = (self.app_id, self.app_private_key_file)
+        if any((*app, self.app_installation_id)) and not all(app):
+            yield "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE belong together; one of them is empty."
+        elif any(app) and self.token.get_secret_value():
+            yield "GITHUB_TOKEN and a GitHub App are both set; keep one of them."
+        elif not any(app) and not self.token.get_secret_value():
+            yield "GITHUB_TOKEN is empty and no GitHub App is set; set one of them to push and open pull requests."
+
+
+def _build(settings: GitHubSettings) -> CodeHost:
+    """Raises `Unauthorized` for a key file that cannot be read."""
+    from integrations.code_hosts.github.app import AppCredentials
+    from integrations.code_hosts.github.code_host import GitHub
+
+    if not settings.app_id or not settings.app_private_key_file:
+        return GitHub(settings.api_url, settings.token.get_secret_value(), merge_method=settings.merge_method)
+    try:
+        key = settings.app_private_key_file.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise Unauthorized(f"GITHUB_APP_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from error
+    installation = int(settings.app_installation_id) if settings.app_installation_id else None
+    app = AppCredentials(settings.app_id, key, installation)
+    return GitHub(settings.api_url, app=app, merge_method=settings.merge_method)
+
+
+GITHUB = CodeHostProvider(
+    name="github",
+    settings=GitHubSettings,
+    shares_prefix=True,  # GitHub Actions sets many GITHUB_ variables
+    build=_build,
+    # GitHub documents 25 MB as the limit of its payloads.
+    webhooks=Webhooks(GitHubWebhooks(), "GITHUB_WEBHOOK_SECRETS", largest_body=25 * MEBIBYTE),
+)

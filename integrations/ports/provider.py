@@ -1,0 +1,88 @@
+"""A provider: one value per folder, listed in `integrations.registry`, with everything that Loopline asks of it.
+
+The value is made when the web process starts, so the module that holds it imports neither an HTTP client nor code that
+handles tokens: `build` does, when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+from integrations.ports.agent_runner import AgentRunner
+from integrations.ports.code_host import CodeHost
+from integrations.ports.source import Source
+from integrations.ports.tracker import Tracker
+from integrations.settings import Process, SettingsModel
+
+MEBIBYTE = 1024 * 1024
+
+
+class ProviderSettings(SettingsModel):
+    """The base of a provider's settings. Every variable begins with the provider's name in capitals."""
+
+    def missing_credentials(self) -> Iterator[str]:
+        """One sentence for each credential that `build` needs and that is not set; empty when it can be called."""
+        yield from ()
+
+
+S = TypeVar("S", bound=ProviderSettings)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """How a provider's webhooks are received. `source` has the provider's name, `secrets` is the variable of the
+    signing secrets, and a body with more than `largest_body` bytes is refused (413)."""
+
+    source: Source
+    secrets: str
+    largest_body: int = 5 * MEBIBYTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider(Generic[S, T]):
+    """Common part of the three kinds. `name` stands in settings and in the webhook's URL; `build` makes the client.
+
+    `shares_prefix`: other programs have variables with the same prefix, so only near misses count as misspelt."""
+
+    kind: ClassVar[str]
+    process: ClassVar[Process]
+    """The process that calls `build`; it needs the credentials."""
+    name: str
+    settings: type[S]
+    build: Callable[[S], T]
+    shares_prefix: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """How the provider's variables begin."""
+        return f"{self.name.upper()}_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerProvider(Provider[S, Tracker]):
+    """A board."""
+
+    kind = "tracker"
+    process = "worker"
+    webhooks: Webhooks | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeHostProvider(Provider[S, CodeHost]):
+    """A host of repositories and pull requests."""
+
+    kind = "code host"
+    process = "worker"
+    webhooks: Webhooks | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerProvider(Provider[S, AgentRunner]):
+    """An agent runner. `models` has its default model for each role, and for `strong`."""
+
+    kind = "runner"
+    process = "agent"
+    models: Mapping[str, str] = field(default_factory=dict)

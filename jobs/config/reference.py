@@ -1,0 +1,59 @@
+"""The reference of all settings as text: `.env.example`, and the table in the README. Pure.
+
+Called by `python -m service settings`; a test compares both files with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from pydantic.fields import FieldInfo
+
+from integrations.registry import providers
+from integrations.settings import is_usual
+from jobs.config.settings import Settings, fields
+
+WIDTH = 118
+USUAL = "Set by most installations"
+_HEAD = """\
+# Copy this file to .env and set the first group; `python -m service check` reports problems.
+# A line that begins with '# NAME=' shows the default. The environment takes precedence over this file.
+"""
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    """(environment variable, default as one would write it, first line of its docstring) for each setting."""
+    for name, field in fields().items():
+        yield name, _default(field), _description(field)[0]
+
+
+def settings_table() -> str:
+    """The rows of the README's table."""
+    table = ((name, f"`{default}`" if default else "", meaning) for name, default, meaning in rows())
+    return "".join(f"| `{name}` | {default} | {meaning} |\n" for name, default, meaning in table)
+
+
+def env_example() -> str:
+    """All of `.env.example`: first what most installations set, then Loopline's settings and those of each provider."""
+    groups = {USUAL: fields(), "Loopline": Settings.variables()}
+    groups |= {f"{provider.name} ({provider.kind})": provider.settings.variables() for provider in providers()}
+    return _HEAD + "".join(_group(title, group) for title, group in groups.items())
+
+
+def _group(title: str, fields: Mapping[str, FieldInfo]) -> str:
+    text = f"\n{f'# --- {title} '.ljust(WIDTH, '-')}\n"
+    for name, field in fields.items():
+        if is_usual(field) == (title == USUAL):
+            meaning = "".join(f"# {line}\n" for line in _description(field))
+            text += f"\n{meaning}{'' if title == USUAL else '# '}{name}={_default(field)}\n"
+    return text
+
+
+def _default(field: FieldInfo) -> str:
+    default = json.dumps(field.default) if isinstance(field.default, dict | bool) else str(field.default)
+    return "" if default == "{}" else default
+
+
+def _description(field: FieldInfo) -> list[str]:
+    return [line.strip() for line in (field.description or "").strip().splitlines()]

@@ -1,0 +1,7 @@
+"""The fixtures of the toy providers' tests: a real Redis and settings that name it."""
+
+from __future__ import annotations
+
+from tests.support.redis_fixtures import redis, redis_server, settings
+
+__all__ = ["redis", "redis_server", "settings"]

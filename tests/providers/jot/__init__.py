@@ -1,0 +1,1 @@
+"""Jot: a toy tracker whose board is a JSON file, with signed webhooks."""

@@ -1,0 +1,169 @@
+"""Jot as a tracker: every method reads the file, and writes it back under a lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from integrations.errors import NotFound, Rejected, Unauthorized
+from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.values import Person, Ticket
+
+TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
+US = "loopline"
+
+
+def create(file: Path, token: str) -> None:
+    """An empty board."""
+    file.write_text(json.dumps({"token": token, "tickets": {}}))
+
+
+class Jot:
+    """`Tracker` on a JSON file with one team. People are their names; all of them may steer."""
+
+    def __init__(self, file: Path, token: str) -> None:
+        self._file, self._token = file, token
+
+    def viewer(self) -> Person:
+        return _person(US)
+
+    # --- columns ----------------------------------------------------------------------------------------------------
+
+    def check_columns(self, team: str, columns: Sequence[str]) -> None:
+        if team != TEAM:
+            raise Rejected(f"the board has no team {team!r}, only {TEAM}")
+        if wrong := [column for column in columns if column not in COLUMNS]:
+            raise Rejected(f"team {TEAM} has no column {wrong[0]!r}, only {', '.join(COLUMNS)}")
+
+    def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
+        self.check_columns(team, columns)
+        with self._board() as tickets:
+            found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
+        return [_ticket({**ticket, "description": ""}) for ticket in found]
+
+    def move(self, ticket: Ticket, column: str) -> None:
+        self.check_columns(TEAM, [column])
+        with self._changed(ticket.id) as one:
+            one["column"] = column
+
+    # --- tickets and comments ---------------------------------------------------------------------------------------
+
+    def fetch(self, ticket_id: str) -> Ticket:
+        with self._changed(ticket_id) as one:
+            return _ticket(one)
+
+    def comment(self, ticket_id: str, body: str, comment_id: str, author: str = US) -> None:
+        with self._changed(ticket_id) as one:
+            if comment_id not in [comment["id"] for comment in one["comments"]]:
+                one["comments"].append({"id": comment_id, "body": body, "author": author, "reactions": []})
+
+    def edit_comment(self, comment_id: str, body: str) -> None:
+        with self._commented(comment_id) as (_, comment):
+            comment["body"] = body
+
+    def fetch_comment(self, comment_id: str) -> Comment:
+        with self._commented(comment_id) as (ticket, comment):
+            return _comment(ticket["id"], comment)
+
+    def comments(self, ticket_id: str) -> Iterable[Comment]:
+        with self._changed(ticket_id) as one:
+            return [_comment(one["id"], comment) for comment in one["comments"]]
+
+    def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
+        with self._commented(comment_id) as (_, comment):
+            if not any(reaction["emoji"] == emoji for reaction in comment["reactions"]):
+                comment["reactions"].append({"id": reaction_id, "emoji": emoji, "author": US})
+
+    # --- attachments and labels -------------------------------------------------------------------------------------
+
+    def attach(self, ticket_id: str, attachment: Attachment) -> None:
+        with self._changed(ticket_id) as one:
+            others = [other for other in one["attachments"] if other["url"] != attachment.url]
+            one["attachments"] = [*others, asdict(attachment)]
+
+    def attachments(self, ticket_id: str) -> Iterable[Attachment]:
+        with self._changed(ticket_id) as one:
+            return [Attachment(**attachment) for attachment in one["attachments"]]
+
+    def add_label(self, ticket: Ticket, label: str) -> None:
+        with self._changed(ticket.id) as one:
+            if label.lower() not in [known.lower() for known in one["labels"]]:
+                one["labels"].append(label)
+
+    def remove_label(self, ticket: Ticket, label: str) -> None:
+        with self._changed(ticket.id) as one:
+            one["labels"] = [known for known in one["labels"] if known.lower() != label.lower()]
+
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    def write(self, ticket_id: str, title: str, description: str) -> str:
+        """A new ticket in the first column; returns its id."""
+        with self._board() as tickets:
+            tickets[ticket_id] = {
+                "id": ticket_id,
+                "identifier": f"{TEAM}-{len(tickets) + 1}",
+                "title": title,
+                "description": description,
+                "column": COLUMNS[0],
+                "trashed": False,
+                "labels": [],
+                "comments": [],
+                "attachments": [],
+            }
+        return ticket_id
+
+    def trash(self, ticket_id: str) -> None:
+        """Delete the ticket."""
+        with self._changed(ticket_id) as one:
+            one["trashed"] = True
+
+    # --- the file ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _board(self) -> Iterator[dict[str, Any]]:
+        with self._file.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            board = json.load(file)
+            if board["token"] != self._token:
+                raise Unauthorized("JOT_TOKEN is not the board's")
+            yield board["tickets"]
+            file.seek(0)
+            file.truncate()
+            json.dump(board, file)
+
+    @contextmanager
+    def _changed(self, ticket_id: str) -> Iterator[dict[str, Any]]:
+        """The ticket by id or identifier."""
+        with self._board() as tickets:
+            found = [one for one in tickets.values() if ticket_id in (one["id"], one["identifier"])]
+            if not found:
+                raise NotFound(f"the board has no ticket {ticket_id!r}")
+            yield found[0]
+
+    @contextmanager
+    def _commented(self, comment_id: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        with self._board() as tickets:
+            found = [(one, c) for one in tickets.values() for c in one["comments"] if c["id"] == comment_id]
+            if not found:
+                raise NotFound(f"the board has no comment {comment_id!r}")
+            yield found[0]
+
+
+def _person(name: str) -> Person:
+    return Person(id=name, name=name, may_steer=name != US, is_us=name == US)
+
+
+def _ticket(one: dict[str, Any]) -> Ticket:
+    kept = {key: one[key] for key in ("id", "identifier", "title", "description", "column", "trashed")}
+    place = {"team": TEAM, "url": f"https://jot.example/{one['id']}", "branch_name": one["identifier"].lower()}
+    return Ticket(**kept, **place, labels=tuple(one["labels"]))
+
+
+def _comment(ticket_id: str, comment: dict[str, Any]) -> Comment:
+    reactions = (Reaction(r["id"], r["emoji"], _person(r["author"])) for r in comment["reactions"])
+    return Comment(comment["id"], ticket_id, comment["body"], _person(comment["author"]), reactions=tuple(reactions))

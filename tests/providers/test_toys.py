@@ -1,0 +1,203 @@
+"""Providers from outside of this repository: a toy tracker and toy runners take a ticket to a pull request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from integrations import registry
+from integrations.errors import Rejected
+from integrations.ports.agent_runner import Entry
+from integrations.ports.provider import RunnerProvider, TrackerProvider
+from integrations.standins.demo.stack import REPOSITORY, Stack
+from integrations.standins.github import server as github
+from integrations.standins.wire import serve
+from jobs.advance_run import advance_run
+from jobs.config.environment import Role, environment_for, problems, read
+from jobs.config.reference import env_example
+from jobs.config.settings import Settings
+from jobs.drive import drive
+from jobs.effects import world as worlds
+from jobs.effects.build import build
+from jobs.effects.world import World
+from jobs.inbox.dispatch import dispatch, prepare
+from service.web.app import create_app
+from tests.providers import install, installed
+from tests.providers.jot.tracker import Jot, create
+from tests.providers.jot.webhooks import signature
+from tests.support.checkout import REPOSITORY as CHECKOUT
+
+JOT = "tests.providers.jot.provider:JOT"
+RUNNERS = ("tests.providers.scripted.provider:SCRIPTED", "tests.providers.scripted.provider:SHELL")
+WORKFLOW = """\
+---
+loop:
+  contract: auto
+  roles: {maker: {runner: %s}}
+---
+Say hello.
+"""
+TICKET = "11111111-1111-4111-8111-111111111111"
+DESCRIPTION = "## Done when\n\n- `grep -q Hello GREETING.md` passes\n"
+
+
+class Office:
+    """The processes of one Loopline, by turns: the web process, the dispatcher, a worker and an agent."""
+
+    def __init__(self, environ: dict[str, str], redis: Redis) -> None:
+        self.redis = redis
+        self.web = self._web(environ)
+        self.worker, self.agent = (self._world(role, environ) for role in ("worker", "agent"))
+        self.board = Jot(Path(environ["JOT_FILE"]), environ["JOT_TOKEN"])
+
+    def _web(self, environ: dict[str, str]) -> FlaskClient:
+        return create_app(read(environment_for("web", environ))).test_client()
+
+    def _world(self, role: Any, environ: dict[str, str]) -> World:
+        world = build(read(environment_for(role, environ)), self.redis, role)
+        world.raise_faults = True
+        return world
+
+    def send(self, secret: str, **payload: Any) -> int:
+        """A webhook; returns the status of the answer."""
+        body = json.dumps({"id": str(time.time_ns()), "ticket": TICKET, "at": time.time(), **payload}).encode()
+        return self.web.post("/webhooks/jot", data=body, headers={"Jot-Signature": signature(body, secret)}).status_code
+
+    def work(self) -> None:
+        """Until nothing is left to do."""
+        dispatch(self.redis, "clock", 10)
+        self._drive()
+        for _ in range(20):
+            for run_id in (waiting := self.worker.runs.unfinished()):
+                worlds.install(self.agent)
+                advance_run(run_id)
+                self._drive()
+            if not waiting:
+                return
+        raise AssertionError("the ticket comes to no end")
+
+    def _drive(self) -> None:
+        worlds.install(self.worker)
+        drive(TICKET)
+
+    def transcripts(self) -> dict[str, list[Entry]]:
+        """The entries of every run, by its role."""
+        runs = self.worker.runs
+        return {i.rsplit("-")[-1]: [e for _, e in runs.transcript(i)] for i in runs.of(TICKET)}
+
+
+@pytest.fixture
+def environ(tmp_path: Path, settings: Settings, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Settings of a Loopline on Jot, the toy runners and GitHub, whose policy names the parametrised maker's runner."""
+    stack, shop, file = Stack(tmp_path / "stack", 1), tmp_path / "shop", tmp_path / "board.json"
+    create(file, "jot-token")
+    shop.mkdir()
+    (shop / "WORKFLOW.md").write_text(WORKFLOW % getattr(request, "param", "scripted"))
+    seed: Any = stack.github_seed()
+    seed["repositories"][0]["from_folder"] = str(shop)
+    with serve(github.create_app(tmp_path / "github", seed)) as host, installed(tmp_path / "site", JOT, *RUNNERS):
+        yield {
+            "LOOPLINE_HOME": str(settings.home),
+            "REDIS_URL": settings.redis_url.get_secret_value(),
+            "LOOPLINE_TEAMS": json.dumps({"JOT": {"repository": REPOSITORY}}),
+            "LOOPLINE_TRACKER": "jot",
+            "LOOPLINE_RUNNER": "scripted",
+            "LOOPLINE_MORE_RUNNERS": "shell",
+            "JOT_FILE": str(file),
+            "JOT_TOKEN": "jot-token",
+            "JOT_WEBHOOK_SECRETS": "jot-secret",
+            "GITHUB_API_URL": host.url,
+            "GITHUB_TOKEN": stack.tokens["github_bot"],
+            "GITHUB_WEBHOOK_SECRETS": "github-secret",
+        }
+
+
+@pytest.mark.parametrize(
+    ("environ", "model"), [("scripted", "script-1"), ("shell", "shell-1")], indirect=["environ"], ids=["tools", "shell"]
+)
+def test_toys_take_a_signed_webhook_to_a_pull_request(environ: dict[str, str], model: str, redis: Redis) -> None:
+    prepare(redis)
+    office = Office(environ, redis)
+    office.board.write(TICKET, "Greet people", DESCRIPTION)
+    office.board.move(office.board.fetch(TICKET), "Agent")
+
+    assert office.send("another secret", event="moved") == 401
+    assert office.send("jot-secret", event="moved") == 200
+    assert office.web.post("/webhooks/linear").status_code == 404
+    office.work()
+
+    ticket = office.board.fetch(TICKET)
+    host = office.worker.code_host
+    (link,) = [one for one in office.board.attachments(TICKET) if "/pull/" in one.url]
+    opened = host.fetch_pull_request(REPOSITORY, int(link.url.rpartition("/")[2]))
+    assert (ticket.column, opened.state, opened.title) == ("In Review", "open", "JOT-1: Greet people")
+    mirror = office.worker.mirror(REPOSITORY)
+    assert (mirror.read(opened.head_sha, "GREETING.md") or "").strip() == f"Hello from {model}"
+    assert office.transcripts().keys() == {"scout", "maker", "gate", "judge", "checker"}
+
+
+def test_secrets_of_a_toy_go_to_the_processes_that_need_them(environ: dict[str, str]) -> None:
+    def seen(role: Role) -> set[str]:
+        return {name for name in environment_for(role, environ) if name.startswith("JOT_")} - {"JOT_FILE"}
+
+    assert (seen("web"), seen("worker"), seen("agent")) == ({"JOT_WEBHOOK_SECRETS"}, {"JOT_TOKEN"}, set())
+    assert [problems(role, environ) for role in ("web", "worker", "agent", "clock", "up")] == [[]] * 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"JOT_TOKEN": ""}, "JOT_TOKEN is empty; tickets cannot be read without it."),
+        ({"JOT_WEBHOOK_SECRETS": ""}, "JOT_WEBHOOK_SECRETS is empty; webhooks cannot be verified without it."),
+        ({"JOT_TOKN": "x"}, "Unknown setting JOT_TOKN. Did you mean JOT_TOKEN?"),
+        ({"LOOPLINE_TRACKER": "jto"}, "there is no tracker 'jto'; the known ones are: linear, jot."),
+        ({"LOOPLINE_MORE_RUNNERS": "jot"}, "there is no runner 'jot'; the known ones are: anthropic, scripted, shell."),
+    ],
+)
+def test_problems_of_a_toy_are_one_sentence(environ: dict[str, str], changes: dict[str, str], sentence: str) -> None:
+    (problem,) = problems("up", environ | changes)
+    assert problem.endswith(sentence)
+
+
+def test_settings_of_a_toy_are_in_the_example(environ: dict[str, str]) -> None:
+    assert "# --- jot (tracker) ---" in env_example() and "\n# JOT_FILE=\n" in env_example()
+
+
+def test_a_runner_that_is_not_set_up_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
+    world = build(read(environ), redis, "agent")
+    assert world.runner("shell") is not world.runner()
+    with pytest.raises(Rejected, match="anthropic"):
+        world.runner("anthropic")
+
+
+def test_a_package_that_cannot_be_loaded_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
+    with installed(tmp_path, "no.such.module:NONE"):
+        (problem,) = problems("up", {})
+    assert problem == "The provider none (no.such.module:NONE) cannot be loaded: No module named 'no'."
+
+
+@pytest.mark.parametrize("value", [JOT, "integrations.trackers.linear.provider:LINEAR"])
+def test_a_name_belongs_to_one_provider(tmp_path: Path, value: str) -> None:
+    with installed(tmp_path, JOT, value), pytest.raises(Rejected, match=r"two providers have the name (jot|linear)"):
+        registry.find(TrackerProvider, "linear")
+
+
+def test_an_installed_package_is_found_by_every_process(tmp_path: Path) -> None:
+    install(tmp_path, *RUNNERS)
+    code = "from integrations.registry import providers; print(*(provider.name for provider in providers()))"
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=environ, capture_output=True, text=True)
+    assert ran.stdout.split() == ["linear", "github", "anthropic", "scripted", "shell"], ran.stderr
+
+
+def test_the_default_is_a_provider_of_this_repository(environ: dict[str, str]) -> None:
+    assert (registry.default(TrackerProvider), registry.default(RunnerProvider)) == ("linear", "anthropic")
