@@ -1,3 +1,3 @@
-"""The brain and the hands: `workflow` decides, `perform` acts, `advance_run` works, `sweep` repairs."""
+"""Decisions and work: `workflow` decides, `effects` acts, `roles` are the work of agents, `recovery` repairs."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""The door: verified HTTP in, durable events out; pages, health and the command line. It knows the jobs."""
+"""Processes around the jobs: web process (webhooks, health), dashboard, operator commands, supervisor."""
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The tamper guard: finds changes that could make checks pass without the work. Called by `jobs.roles.gate`. Pure.
 
 It does not judge: it lists places for a person to review. Honest changes (tests that are new, renamed, moved or turned
-into tables, additional assertions) give an empty list; the corpus in `tests/jobs/tampering` measures both kinds.
+into tables, additional assertions) give an empty list; the corpus in `tests/jobs/evidence/tampering`
+measures both kinds.
 """
 
 from __future__ import annotations
