@@ -12,6 +12,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.inbox import dispatch
 from jobs.inbox.journal import Journal
@@ -70,7 +71,7 @@ def reconcile(redis: Redis) -> None:
     fail("reconcile", "before")
     queues.enqueue_due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
-        name = decode(ticket)
+        name = TicketId(decode(ticket))
         if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
     for run_id in Runs(redis).unfinished():

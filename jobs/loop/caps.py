@@ -3,10 +3,11 @@ repository's policy set them."""
 
 from __future__ import annotations
 
-from integrations.values import Value
+from integrations.values import value
 
 
-class Caps(Value):
+@value
+class Caps:
     """Upper bounds; 0 means that none may be used. Money in US dollars, tokens are prompt and reply together, a day is
     a calendar day in UTC over all tickets. `wall_seconds` counts the time that slices were at work, `idle_seconds` how
     long the model may say nothing, `no_progress_usd` what may be spent without a change of the work."""

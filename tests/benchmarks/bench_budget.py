@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def overrun(redis: Redis, home: Path, scope: str, unit: str) -> dict[str, Any]:
     with model_at(home, latency=0.05) as model:
         price = 1_000_000 if unit == "tokens" else 1
         cap = int(CAPS[scope] * price / 3) if unit == "tokens" else CAPS[scope]
-        caps = AMPLE.model_copy(update={f"{scope}_{unit}": cap})
+        caps = replace(AMPLE, **{f"{scope}_{unit}": cap})
         with ThreadPoolExecutor(8) as pool:
             most = 3 if scope == "run" else 100
             tickets = [f"t{n}" if scope == "day" else "t" for n in range(8)]
