@@ -175,18 +175,6 @@ class Settings(BaseSettings):
     """US dollars that all tickets together may cost in a calendar day (UTC).
     Beyond it runs wait for the next day."""
 
-    max_tokens: int = _setting("LOOPLINE_MAX_TOKENS", 30_000_000, ge=0)
-    """Tokens, prompt and reply together, that one run may use.
-    """
-
-    max_ticket_tokens: int = _setting("LOOPLINE_MAX_TICKET_TOKENS", 100_000_000, ge=0)
-    """Tokens that one ticket may use over all its runs.
-    """
-
-    max_day_tokens: int = _setting("LOOPLINE_MAX_DAY_TOKENS", 500_000_000, ge=0)
-    """Tokens that all tickets together may use in a calendar day (UTC).
-    """
-
     max_no_progress_usd: float = _setting("LOOPLINE_MAX_NO_PROGRESS_USD", 3.0, ge=0)
     """US dollars that a maker may spend without changing anything.
     """
