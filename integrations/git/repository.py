@@ -23,6 +23,7 @@ from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
 from integrations.errors import Rejected, Unavailable
+from integrations.failpoints import fail
 from integrations.git.failures import failure
 from integrations.ports.code_host import GitCredentials
 
@@ -119,7 +120,7 @@ class HostRepository:
         """Make the bare repository, without templates; one that is there already stays as it is."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(self.folder)]
-        _finish(Git(str(self.folder)), _command((), {}, arguments), f"git init in {self.folder.name}")
+        _finish(Git(str(self.folder)), _command((), {}, arguments), "init", self.folder.name)
 
     def git(
         self,
@@ -168,13 +169,14 @@ class HostRepository:
         stdin: bytes | BinaryIO,
         timeout: float,
     ) -> bytes:
-        what = f"git {arguments[0]} in {self.remote.name if self.remote else self.folder.name}"
+        operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
+        where = self.remote.name if self.remote else self.folder.name
         command = _command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
         try:
             with Repo(self.folder) as repo:
-                return _finish(repo.git, command, what, stdin, fds, timeout)
+                return _finish(repo.git, command, operation, where, stdin, fds, timeout)
         except (NoSuchPathError, InvalidGitRepositoryError) as error:
-            raise Rejected(f"{what} failed: there is no repository at {self.folder}") from error
+            raise Rejected(f"git {operation} failed: there is no repository at {self.folder}") from error
 
 
 class _AnsweredNo(Rejected):
@@ -184,13 +186,15 @@ class _AnsweredNo(Rejected):
 def _finish(
     git: Git,
     command: list[str],
-    what: str,
+    operation: str,
+    where: str,
     stdin: bytes | BinaryIO = b"",
     fds: Sequence[int] = (),
     timeout: float = LOCAL_TIMEOUT,
 ) -> bytes:
     """Run `command` in a session of its own and return its stdout; nothing of it outlives `timeout` seconds."""
-    source = subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    what, source = f"git {operation} in {where}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    fail(f"git.{operation}", "before")
     try:
         process = git.execute(command, istream=source, as_process=True, start_new_session=True, pass_fds=tuple(fds))
     except GitCommandNotFound as error:
@@ -205,4 +209,5 @@ def _finish(
         raise _AnsweredNo(f"{what} said no to {shlex.join(command[-2:])}")
     if process.returncode != 0:
         raise failure(what, (output + b"\n" + errors).decode(errors="replace"))  # push gives its reasons on stdout
+    fail(f"git.{operation}", "done")
     return bytes(output)

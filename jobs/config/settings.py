@@ -225,8 +225,8 @@ class Settings(BaseSettings):
     For tool chains outside of /usr."""
 
     failpoint: str = _setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FAILPOINT_FORM})$")
-    """A step at which a process is to fail, for tests of crashes; empty in production.
-    step:phase:hit:action, as publish_branch:done:1:kill; jobs/runtime/failpoints.py names phases and actions."""
+    """A failpoint at which a process fails, for tests of crashes; empty in production.
+    operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 
     @model_validator(mode="after")
     def _name_the_dashboard(self) -> Settings:

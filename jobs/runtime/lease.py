@@ -21,7 +21,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.runtime import keys
-from jobs.runtime.failpoints import fail
 from jobs.runtime.scripts import LeaseLost, run_script
 
 LIFE_MS = 10_000
@@ -30,8 +29,6 @@ GIVE_BACK_SECONDS = 0.5
 OWNER = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 _log = structlog.get_logger(__name__)
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
-_DROP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class Lease:
@@ -46,9 +43,8 @@ class Lease:
 
     def renew(self) -> None:
         """Ask for another life; notes the loss when somebody else has it."""
-        fail("renew", "before")
         before = time.monotonic()
-        if self._redis.register_script(_RENEW)(keys=[keys.lease(self.name)], args=[self.token, LIFE_MS]):
+        if run_script(self._redis, "renew_lease", [keys.lease(self.name)], [self.token, LIFE_MS]):
             self.renewed_at = before
         else:
             self.lost = True
@@ -62,7 +58,7 @@ class Lease:
 
     def drop(self) -> bool:
         """Give it back early; harmless when it is not ours any more, which is False."""
-        return bool(self._redis.register_script(_DROP)(keys=[keys.lease(self.name)], args=[self.token]))
+        return bool(run_script(self._redis, "drop_lease", [keys.lease(self.name)], [self.token]))
 
 
 class _LeaseRenewer:
@@ -125,14 +121,12 @@ _heart = _LeaseRenewer()
 @contextmanager
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
     """Take the lease on `name` and keep it alive; None when somebody else has it. Dropped at the end."""
-    fail("lease", "before")
     token = run_script(
         redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS, uuid.uuid4().hex[:8]]
     )
     if token is None:
         yield None
         return
-    fail("lease", "journaled")
     lease = Lease(redis, name, token.decode())
     _heart.add(lease)
     try:

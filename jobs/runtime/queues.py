@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import cast
 
 from redis import Redis
 from rq import Queue
+
+from integrations.failpoints import fail
+from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
 AGENTS = "agents"
@@ -23,7 +25,6 @@ _ADVANCE = "jobs.advance_run.advance_run"
 _SWEEP = "jobs.sweep.sweep"
 _REDELIVER = "jobs.redeliver.redeliver"
 _QUEUE_OF = {_DRIVE: EVENTS, _ADVANCE: AGENTS, _SWEEP: EVENTS, _REDELIVER: EVENTS}
-_FORGET = (Path(__file__).parent / "lua" / "forget.lua").read_text()
 _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
@@ -82,11 +83,12 @@ def enqueue_due(redis: Redis, now: float) -> int:
 
     The entry is removed after the job is queued, and only if nobody has moved it meanwhile: a crash in between wakes
     twice, never not at all."""
+    fail("enqueue.due", "before")
     moved = 0
     for member, score in cast("list[tuple[bytes, float]]", redis.zrangebyscore(LATER, "-inf", now, withscores=True)):
         function, *arguments = json.loads(member)
         if _enqueue(redis, function, tuple(arguments)):
-            redis.register_script(_FORGET)(keys=[LATER], args=[member, repr(score)])
+            run_script(redis, "forget", [LATER], [member, repr(score)])
             moved += 1
     return moved
 
@@ -115,7 +117,10 @@ def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:
     """False when a wake-up has been waiting for less than two seconds."""
     if not redis.set(_key(function, arguments), 1, nx=True, px=_THROTTLE_MS):
         return False
+    operation = f"enqueue.{function.rpartition('.')[2]}"
+    fail(operation, "before")
     queue(redis, _QUEUE_OF[function]).enqueue_call(
         function, args=arguments, timeout=-1, result_ttl=0, failure_ttl=_KEEP_FAILURES_SECONDS
     )
+    fail(operation, "done")
     return True

@@ -12,10 +12,11 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from integrations.ports.source import Source
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from integrations import failpoints
 from integrations.sources import SOURCES
 from jobs.config.environment import load
 from jobs.config.settings import Settings
-from jobs.runtime import failpoints, logging
+from jobs.runtime import logging
 from jobs.runtime.connection import connect
 from service.web import health, webhooks
 

@@ -22,6 +22,7 @@ from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.failpoints import fail
 from service.web.intake import Received, accept
 
 _log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Spool:
     def append(self, received: Received) -> None:
         """Write the delivery and wait until it is on the disk. Raises `OSError` when that fails."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fail("spool.append", "before")
         with self._locked("lock"):
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
@@ -49,6 +51,7 @@ class Spool:
             finally:
                 os.close(descriptor)
             _sync_folder(self._folder)
+        fail("spool.append", "done")
 
     def drain(self, redis: Redis) -> int:
         """Hand all waiting deliveries over, oldest first; returns how many were new. One process at a time does it.

@@ -27,6 +27,7 @@ from graphql.utilities import separate_operations
 from requests.auth import AuthBase
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import fail
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +90,7 @@ class _Line(threading.local):
     """One thread's connection, and the status and headers of its last answer, which gql does not hand out."""
 
     def __init__(self, url: str, credential: Credential, timeout: int) -> None:
+        self.operation = ""
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self._transport = RequestsHTTPTransport(
@@ -119,6 +121,7 @@ class _Line(threading.local):
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.status, self.headers = response.status_code, response.headers
+        fail(f"linear.{self.operation}", "sent")
 
 
 class LinearClient:
@@ -151,6 +154,8 @@ class LinearClient:
 
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
         line = self._line
+        line.operation = operation
+        fail(f"linear.{operation}", "before")
         try:
             answer = line.execute(request)
         except TransportConnectionFailed:
@@ -160,6 +165,7 @@ class LinearClient:
         except TransportError as error:
             raise self._failure(operation, {}) from error
         self._keep_rate_limit(operation)
+        fail(f"linear.{operation}", "done")
         return answer
 
     def _failure(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:

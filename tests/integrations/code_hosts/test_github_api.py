@@ -3,15 +3,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, failure, path
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, failure, operation_of, path
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import arm
 from tests.integrations.code_hosts.answering import Answer, Answering
 
 GRANT = Grant("o/r")
@@ -273,3 +275,32 @@ def test_names_are_quoted_into_paths() -> None:
 def test_a_name_cannot_climb_into_another_path(name: str) -> None:
     with pytest.raises(Rejected, match="not a path"):
         path("repos", name, "pulls")
+
+
+# --- failpoints ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "operation"),
+    [
+        ("GET", path("repos", "o/r"), "github.GET.repos"),
+        ("POST", path("repos", "o/r", "pulls"), "github.POST.pulls"),
+        ("PUT", path("repos", "o/r", "pulls", 7, "merge"), "github.PUT.pulls.merge"),
+        ("DELETE", path("repos", "o/r", "git/refs/heads", "loopline/eng-1"), "github.DELETE.git.refs.heads"),
+    ],
+)
+def test_operation_is_the_method_and_the_fixed_segments_of_the_route(method: str, where: str, operation: str) -> None:
+    assert operation_of(method, where) == operation
+
+
+@pytest.mark.parametrize(("status", "phases"), [(200, ["before", "sent", "done"]), (404, ["before", "sent"])])
+def test_request_passes_its_failpoints(
+    server: Answering, api: GitHubApi, tmp_path: Path, status: int, phases: list[str]
+) -> None:
+    server.on("GET /repos/o/r", Answer(status, REF))
+    arm("trace", tmp_path)
+    with suppress(IntegrationError):
+        api.get(Ref, GRANT, "/repos/o/r")
+    arm("", tmp_path)
+    passed = (tmp_path / "failpoints/trace").read_text().split()
+    assert passed == [f"github.GET.repos:{phase}" for phase in phases]
