@@ -20,7 +20,7 @@ from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavai
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Ticket
 from jobs.effects.gather import gather
-from jobs.effects.perform import Context, perform
+from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
@@ -35,6 +35,7 @@ from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters,
 from jobs.store.tickets import Posted
 from jobs.workflow import decide
 from jobs.workflow.decision import still_wanted
+from jobs.workflow.report import Report, is_due_before, report_of
 
 CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
@@ -70,16 +71,60 @@ def _drive(ticket_id: str, lease: Lease, world: World) -> None:
 def _step(ticket_id: str, lease: Lease, world: World) -> float | None:
     """Perform or decide one thing. 0: done, go on. None: nothing was there. Seconds: wait that long first.
 
-    While a provider is away its commands wait, but events are still decided, so that a stop never waits for it."""
+    While a provider is unavailable its commands wait, but events are still decided, so that a stop is never delayed."""
     inner = _next_command(ticket_id, "inner", lease, world)
     if inner:
         return _perform(inner, ticket_id, lease, world)
-    outer = _next_command(ticket_id, "outer", lease, world)
     wait = max(world.redis.pttl(keys.retry_at(ticket_id)), 0) / 1000
-    if outer and not wait:
-        return _perform(outer, ticket_id, lease, world)
+    if not wait:
+        outer = _next_command(ticket_id, "outer", lease, world)
+        if report := _due_report(ticket_id, world):
+            return _refresh(report, ticket_id, lease, world)
+        if outer:
+            return _perform(outer, ticket_id, lease, world)
     decided = _decide(ticket_id, lease, world)
-    return wait if outer and decided is None else decided
+    return wait if wait and decided is None else decided
+
+
+def _due_report(ticket_id: str, world: World) -> Report | None:
+    """The report to write now; None while the ticket shows it already or commands come first."""
+    loop = world.store.load(ticket_id)
+    if loop is None or loop.generation == 0:
+        return None
+    report = report_of(loop, world.policy)
+    if report.digest == world.store.reported(ticket_id):
+        return None
+    return report if is_due_before(world.store.waiting(ticket_id, "outer")) else None
+
+
+def _refresh(report: Report, ticket_id: str, lease: Lease, world: World) -> float:
+    """Write the report. A ticket that refuses it, because it was deleted for example, is not asked again."""
+    loop = world.store.load(ticket_id)
+    assert loop, "a report without a loop"
+    try:
+        show_report(report, Context("report", loop.ticket, world, lease))
+    except (Unavailable, Unauthorized) as error:
+        return _retry_later(ticket_id, "report", error, world)
+    except IntegrationError as error:
+        _log.warning("report refused", ticket=loop.identifier, reason=str(error))
+    except (LeaseLost, RedisError):
+        raise
+    except Exception as error:
+        failures = world.store.failed(ticket_id, "report")
+        _log.exception("unexpected error", item="report", failures=failures)
+        if world.raise_faults:
+            raise error
+        if failures < GIVE_UP_AFTER:
+            return 0.5 * 2.0**failures
+    world.store.mark_reported(ticket_id, report.digest)
+    return 0.0
+
+
+def _retry_later(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
+    """The outer outbox rests until the provider is worth another try."""
+    wait = _wait(ticket_id, item, error, world)
+    world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
+    return 0.0
 
 
 def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
@@ -148,9 +193,7 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
         wanted = still_wanted(loop, posted.command)
         events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
     except (Unavailable, Unauthorized) as error:
-        wait = _wait(ticket_id, posted.command.kind, error, world)
-        world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
-        return 0.0
+        return _retry_later(ticket_id, posted.command.kind, error, world)
     except (IntegrationError, PolicyError) as error:
         events = _refused(posted, loop, str(error))
     except (LeaseLost, RedisError):

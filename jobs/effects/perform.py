@@ -29,6 +29,7 @@ from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode
 from jobs.store.tickets import KEPT_SECONDS
+from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
 
@@ -62,6 +63,18 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
+def show_report(report: Report, ctx: Context) -> None:
+    """Upsert the progress comment of the report's generation and the board memory."""
+    ctx.lease.check()
+    comment_id = ctx.uuid("progress", str(report.generation))
+    try:
+        ctx.world.tracker.edit_comment(comment_id, report.progress)
+    except NotFound:
+        ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
+    memory = Attachment(ctx.dashboard(), TITLE, report.subtitle, report.metadata)
+    ctx.world.tracker.attach(ctx.ticket.id, memory)
+
+
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
     """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
     columns = ctx.world.policy.teams[ctx.ticket.team].columns
@@ -77,18 +90,6 @@ def post_comment(command: c.PostComment, ctx: Context) -> None:
     ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
 
 
-def show_progress(command: c.ShowProgress, ctx: Context) -> None:
-    """Edit the progress comment, or make it; a newer text in the outbox makes this one superfluous."""
-    waiting = ctx.world.store.waiting(ctx.ticket.id, "outer")[1:]
-    if any(isinstance(later, c.ShowProgress) for later in waiting):
-        return
-    comment_id = ctx.uuid("progress", str(command.generation))
-    try:
-        ctx.world.tracker.edit_comment(comment_id, command.body)
-    except NotFound:
-        ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
-
-
 def react(command: c.React, ctx: Context) -> None:
     """Acknowledge a comment."""
     ctx.world.tracker.react(command.comment_id, command.emoji, ctx.uuid())
@@ -98,15 +99,6 @@ def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
     """Label the ticket, or take the label away."""
     change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
     change(ctx.ticket, NEEDS_HUMAN_LABEL)
-
-
-def save_memory(command: c.SaveMemory, ctx: Context) -> None:
-    """Upsert the board memory; a newer one in the outbox makes this one superfluous."""
-    waiting = ctx.world.store.waiting(ctx.ticket.id, "outer")[1:]
-    if any(isinstance(later, c.SaveMemory) for later in waiting):
-        return
-    memory = Attachment(ctx.dashboard(), TITLE, command.subtitle, command.metadata)
-    ctx.world.tracker.attach(ctx.ticket.id, memory)
 
 
 def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
@@ -227,10 +219,8 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
-    c.ShowProgress: show_progress,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
-    c.SaveMemory: save_memory,
     c.LinkPullRequest: link_pull_request,
     c.PrepareWorkspace: prepare_workspace,
     c.StartRun: start_run,

@@ -17,6 +17,7 @@ from integrations.errors import Rejected
 from integrations.values import Ticket, Value
 from jobs.loop.state import Loop
 
+Metadata = Mapping[str, str | int | float]
 TITLE = "Loopline"
 SCHEMA = 1
 LONGEST = 8_000  # characters of one value; Linear names no limit, and a whole memory stays below a comment's size
@@ -47,7 +48,7 @@ _AS_JSON = {
 _USAGE = ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "cost_usd")
 
 
-def metadata_of(loop: Loop) -> dict[str, str | int | float]:
+def metadata_of(loop: Loop) -> Metadata:
     """What the attachment holds, within Linear's types. Of long lists the newest entries are kept, of evidence the
     exit codes without the output."""
     evidence = [e.model_copy(update={"output": ""}) for e in loop.evidence]

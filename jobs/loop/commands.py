@@ -78,14 +78,6 @@ class PostComment(Value):
     once: str = ""
 
 
-class ShowProgress(Value):
-    """Edit the one progress comment of this generation in place; the newest text wins."""
-
-    kind: Literal["ShowProgress"] = "ShowProgress"
-    generation: int
-    body: str
-
-
 class React(Value):
     """Acknowledge a comment with an emoji."""
 
@@ -99,14 +91,6 @@ class SetNeedsHuman(Value):
 
     kind: Literal["SetNeedsHuman"] = "SetNeedsHuman"
     needed: bool
-
-
-class SaveMemory(Value):
-    """Write the board memory attachment. `metadata` values are strings and numbers."""
-
-    kind: Literal["SaveMemory"] = "SaveMemory"
-    subtitle: str
-    metadata: dict[str, str | int | float]
 
 
 class LinkPullRequest(Value):
@@ -216,10 +200,8 @@ class CleanUp(Value):
 Command = Annotated[
     MoveTicket
     | PostComment
-    | ShowProgress
     | React
     | SetNeedsHuman
-    | SaveMemory
     | LinkPullRequest
     | PrepareWorkspace
     | StartRun

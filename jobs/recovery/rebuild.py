@@ -8,7 +8,7 @@ world; a loop that is remembered is never touched, so it may run at any time and
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from integrations.ports.tracker import Comment
 from integrations.values import Ticket
 from jobs.effects.perform import Context, prepare_workspace
 from jobs.effects.world import World
-from jobs.loop.board_memory import TITLE, loop_of
+from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
 from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.policy import PolicyError, RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -31,9 +31,9 @@ from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
+from jobs.workflow.report import report_of
 from jobs.workflow.resume import resume
 
-Metadata = Mapping[str, str | int | float]
 LEASE = "rebuild"
 _log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decisi
     if seen.pull_request and seen.pull_request.state != "open" and loop.stage in OPEN | AT_WORK:
         return Decision(loop.model_copy(update={"stage": Stage.REVIEW}))
     if seen.problem and loop.stage in AT_WORK:
-        return escalate(loop, "infrastructure", seen.problem, at, policy)
+        return escalate(loop, "infrastructure", seen.problem, at)
     return resume(loop, at, policy)
 
 
@@ -163,6 +163,8 @@ def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False
         origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
         if not world.store.restore(decision.loop, origin, decision.commands, events):
             return "is remembered"
+        if metadata_of(decision.loop) == metadata:
+            world.store.mark_reported(ticket_id, report_of(decision.loop, world.policy).digest)
         _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
         queues.wake_ticket(world.redis, ticket_id)
     return _line(memory, decision, events)

@@ -59,6 +59,11 @@ def lease(name: str) -> str:
     return f"lease:{name}"
 
 
+def report(t: str) -> str:
+    """Digest of the progress comment and board memory that were written last."""
+    return f"report:{t}"
+
+
 def fence(name: str) -> str:
     """How often the lease was taken: the fencing token."""
     return f"fence:{name}"

@@ -100,7 +100,7 @@ class Store:
         """A loop that is done is forgotten after a while; the board remembers it for good."""
         t, repository = loop.ticket.id, loop.repository
         places = [keys.branch(repository, loop.branch), keys.pull_request(repository, loop.number)]
-        for key in (keys.loop(t), keys.known_events(t), keys.runs_of(t), keys.fence(t), *places):
+        for key in (keys.loop(t), keys.report(t), keys.known_events(t), keys.runs_of(t), keys.fence(t), *places):
             self.redis.expire(key, KEPT_SECONDS)
 
     def restore(self, loop: Loop, origin: str, commands: Sequence[Command], events: Iterable[Event]) -> bool:
@@ -148,6 +148,15 @@ class Store:
             [keys.lease(t), keys.outbox(t, posted.lane), keys.known_events(t), keys.mailbox(t), keys.failures(t)],
             [lease.token, posted.raw, *pairs],
         )
+
+    def reported(self, ticket_id: str) -> str:
+        """Digest of the last report that was written to the ticket, empty when there is none."""
+        return decode(self.redis.get(keys.report(ticket_id)) or b"")
+
+    def mark_reported(self, ticket_id: str, digest: str) -> None:
+        """This report is on the ticket, or will never be."""
+        self.redis.set(keys.report(ticket_id), digest, keepttl=True)
+        self.redis.hdel(keys.failures(ticket_id), "report")
 
     def release(self, lease: Lease, ticket_id: str, *, leave_work: bool = False) -> bool:
         """Give the ticket back; False when there is work again and the holder has to go on."""

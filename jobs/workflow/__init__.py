@@ -67,7 +67,7 @@ def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
         case TicketCommented():
             return on_ticket_commented(loop, event, policy)
         case TicketReacted():
-            return on_ticket_reacted(loop, event, policy)
+            return on_ticket_reacted(loop, event)
         case EscalationUnanswered():
             return on_escalation_unanswered(loop, event, policy)
         case WorkspaceReady():
@@ -75,28 +75,28 @@ def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
         case RunFinished():
             return on_run_finished(loop, event, policy)
         case RunParked():
-            return on_run_parked(loop, event, policy)
+            return on_run_parked(loop, event)
         case SteeringTaken():
-            return on_steering_taken(loop, event, policy)
+            return on_steering_taken(loop, event)
         case BranchPublished():
-            return on_branch_published(loop, event, policy)
+            return on_branch_published(loop, event)
         case PullRequestOpened():
-            return on_pull_request_opened(loop, event, policy)
+            return on_pull_request_opened(loop, event)
         case PullRequestMerged():
-            return on_pull_request_merged(loop, event, policy)
+            return on_pull_request_merged(loop, event)
         case PullRequestClosed():
             return on_pull_request_closed(loop, event, policy)
         case PullRequestReopened():
-            return on_pull_request_reopened(loop, event, policy)
+            return on_pull_request_reopened(loop, event)
         case ReviewSubmitted():
-            return on_review_submitted(loop, event, policy)
+            return on_review_submitted(loop, event)
         case PullRequestCommented():
             return on_pull_request_commented(loop, event, policy)
         case BranchPushed():
             return on_branch_pushed(loop, event, policy)
         case ChecksReported():
-            return on_checks_reported(loop, event, policy)
+            return on_checks_reported(loop, event)
         case CommandFailed():
-            return on_command_failed(loop, event, policy)
+            return on_command_failed(loop, event)
         case _:
             assert_never(event)

@@ -17,7 +17,7 @@ from jobs.messages import (
     started_again_message,
     waiting_for_contract_reason,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.goal import start_work
 from jobs.workflow.run import start_iteration, start_run
 
@@ -28,7 +28,7 @@ def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Comman
     if contract:
         return start_work(loop.model_copy(update={"contract": contract}), at, policy, *commands)
     if loop.proposal and not loop.words:
-        return ask(loop, policy, *commands)  # nothing new that could make a better one
+        return ask(loop, *commands)  # nothing new that could make a better one
     return propose(loop, at, policy, *commands)
 
 
@@ -46,15 +46,15 @@ def on_planner_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -
         contract = proposed(proposal, loop.policy)
         agreed = loop.model_copy(update={"contract": contract})
         return start_work(agreed, event.at, policy, PostComment(body=agreed_message(agreed)))
-    return ask(loop, policy)
+    return ask(loop)
 
 
-def ask(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
+def ask(loop: Loop, *commands: Command) -> Decision:
     """Put the question on the ticket, with the proposal where there is one."""
     body = proposal_message(loop, loop.proposal) if loop.proposal else question_message(loop.ticket)
     loop = loop.model_copy(update={"stage": Stage.ASKING, "reason": waiting_for_contract_reason(loop)})
     question = PostComment(body=body, once=f"{loop.started_at}/question/{loop.proposals}")
-    return told(loop, policy, *commands, question, MoveTicket(column="needs_human"))
+    return Decision(loop, (*commands, question, MoveTicket(column="needs_human")))
 
 
 def on_answer(loop: Loop, words: Guidance, at: float, policy: ServicePolicy) -> Decision:
@@ -109,8 +109,8 @@ def _goal_changed(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     say = PostComment(body=goal_changed_message(contract))
     if loop.stage is Stage.MAKING:
         steer = Steer(run_id=loop.run_id, words=Guidance(author="Loopline", text=goal_changed_words(contract)))
-        return told(loop, policy, steer, say)
+        return Decision(loop, (steer, say))
     if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
         stop = StopRun(run_id=loop.run_id)
         return start_iteration(loop.model_copy(update={"iteration": loop.iteration - 1}), at, policy, stop, say)
-    return told(loop, policy, say)
+    return Decision(loop, (say,))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from integrations.ports.tracker import ColumnRole as Column
 from pydantic import Field
 
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import RunRole
 from integrations.values import Person, Value
-from jobs.loop.board_memory import metadata_of
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
@@ -20,11 +19,8 @@ from jobs.loop.commands import (
     OpenPullRequest,
     PrepareWorkspace,
     PublishBranch,
-    SaveMemory,
-    ShowProgress,
 )
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
-from jobs.messages import progress_message, state_message
 
 
 class TeamPolicy(Value):
@@ -116,29 +112,3 @@ def still_wanted(loop: Loop, command: Command) -> bool:
     if isinstance(command, PublishBranch) and command.as_is:
         stage = Stage.STOPPED
     return stage is None or (loop.stage is stage and getattr(command, "generation", None) == loop.generation)
-
-
-def told(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
-    """A decision after which the progress comment and the board memory say what is true now."""
-    return Decision(loop, (*commands, progress(loop, policy), memory(loop)))
-
-
-def then(decision: Decision, *commands: Command) -> Decision:
-    """The same, with commands behind all others, which may have to wait without holding anything up."""
-    return Decision(decision.loop, (*decision.commands, *commands))
-
-
-def told_first(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
-    """As `told`, for commands that may have to wait for a provider: the board must know before them what is under way,
-    or nobody does if Redis is lost meanwhile."""
-    return Decision(loop, (memory(loop), progress(loop, policy), *commands))
-
-
-def progress(loop: Loop, policy: ServicePolicy) -> ShowProgress:
-    """The progress comment as it should be now."""
-    return ShowProgress(generation=loop.generation, body=progress_message(loop, policy.iterations(loop)))
-
-
-def memory(loop: Loop) -> SaveMemory:
-    """The board memory as it should be now."""
-    return SaveMemory(subtitle=state_message(loop.stage), metadata=metadata_of(loop))

@@ -7,20 +7,18 @@ from integrations.events import EscalationUnanswered, TicketReacted
 from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
 from jobs.loop.state import Attempt, Escalation, EscalationClass, Loop, Stage
 from jobs.messages import approach_line, escalation_message, reminder_message, triage_message
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy
 
 MOST_RAISED = 3
 """Once, and again at most twice."""
 
 
-def escalate(
-    loop: Loop, kind: EscalationClass, reason: str, at: float, policy: ServicePolicy, *commands: Command
-) -> Decision:
+def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command) -> Decision:
     """The loop stops and asks a person, with what was tried."""
     called = {"stage": Stage.NEEDS_HUMAN, "reason": reason, "escalation": Escalation(kind=kind, at=at)}
     loop = loop.model_copy(update=called)
     ask = PostComment(body=escalation_message(loop))
-    return told(loop, policy, *commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human"))
+    return Decision(loop, (*commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
 def close_attempt(loop: Loop, rejected: str) -> Loop:
@@ -54,11 +52,11 @@ def acknowledge(loop: Loop) -> Loop:
     return loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"acknowledged": True})})
 
 
-def on_ticket_reacted(loop: Loop, event: TicketReacted, policy: ServicePolicy) -> Decision:
+def on_ticket_reacted(loop: Loop, event: TicketReacted) -> Decision:
     """An emoji on one of our comments says: seen."""
     if event.author is None or not event.author.may_steer or acknowledge(loop) is loop:
         return Decision(loop)
-    return told(acknowledge(loop), policy)
+    return Decision(acknowledge(loop))
 
 
 def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:
@@ -70,8 +68,8 @@ def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: Se
     raised = loop.escalation.raised + 1
     loop = loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"raised": raised, "at": event.at})})
     if raised <= MOST_RAISED:
-        return told(loop, policy, PostComment(body=reminder_message(loop)))
+        return Decision(loop, (PostComment(body=reminder_message(loop)),))
     triage: tuple[Command, ...] = ()
     if "triage" in policy.teams[loop.ticket.team].columns:
         triage = (MoveTicket(column="triage"),)
-    return told(loop, policy, PostComment(body=triage_message(loop)), *triage)
+    return Decision(loop, (PostComment(body=triage_message(loop)), *triage))

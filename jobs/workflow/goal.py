@@ -31,7 +31,7 @@ from jobs.messages import (
     tamper_reason,
     verdict_failed_line,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import close_attempt, escalate
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
@@ -49,7 +49,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
         line = iteration_line(loop, event.summary)
         kept = {"head_sha": event.head_sha or loop.head_sha, "tried": (*loop.tried, line) if loop.iteration else ()}
         spent = close_attempt(loop.model_copy(update=kept), event.summary)
-        return escalate(spent, "budget", event.summary, event.at, policy)
+        return escalate(spent, "budget", event.summary, event.at)
     match event.role:
         case "scout":
             return start_iteration(loop.model_copy(update={"plan": event.plan}), event.at, policy)
@@ -59,7 +59,7 @@ def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) 
             return _judge_finished(loop, event, policy)
     if event.outcome != "done":
         reason = gate_could_not_run_reason(event.role, event.summary)
-        return escalate(loop, "infrastructure", reason, event.at, policy)
+        return escalate(loop, "infrastructure", reason, event.at)
     return _gate_finished(loop, event, policy) if event.role == "gate" else _checker_finished(loop, event, policy)
 
 
@@ -129,8 +129,8 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
         return start_iteration(add_requested_criterion(loop, join_guidance(loop.unheard)), event.at, policy)
     if loop.tampering and loop.tampering_accepted != loop.head_sha:
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})
-        return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at, policy)
-    return finish(loop, event.at, policy)
+        return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at)
+    return finish(loop, event.at)
 
 
 def objection_to(loop: Loop) -> str:
@@ -163,15 +163,15 @@ def open_results(loop: Loop) -> list[CriterionResult]:
     return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
 
 
-def finish(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     """The verdict is done: publish the candidate, or, where nothing had to change, say so and end."""
     loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, "done")), "escalation": None})
     if loop.head_sha != loop.base_sha:
-        return told_first(loop.model_copy(update={"stage": Stage.PUBLISHING}), policy, *commands, publish(loop))
+        return Decision(loop.model_copy(update={"stage": Stage.PUBLISHING}), (*commands, publish(loop)))
     done = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": at})
     say = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
-    decision = told(done, policy, say, SetNeedsHuman(needed=False), MoveTicket(column="done"))
-    return then(decision, CleanUp(repository=loop.repository, branch=loop.branch))
+    clean_up = CleanUp(repository=loop.repository, branch=loop.branch)
+    return Decision(done, (say, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 
 def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
@@ -201,6 +201,6 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
     loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
     if loop.attempt >= policy.attempts(loop):
         reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
-        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at, policy)
+        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
     fresh = {"attempt": loop.attempt + 1, "head_sha": loop.pushed_sha, "judgement": None, "verdict": None}
     return start_iteration(close_attempt(loop, outcome).model_copy(update=fresh), at, policy)

@@ -11,7 +11,7 @@ from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
 from jobs.messages import cancelled_message, stopped_message
 from jobs.workflow.agreeing import agree_or_ask, refresh_contract
-from jobs.workflow.decision import Decision, ServicePolicy, then, told, told_first
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import acknowledge, close_attempt
 from jobs.workflow.goal import start_work
 from jobs.workflow.run import add_requested_criterion
@@ -27,7 +27,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     waits = only_we_moved_it(loop, event.ticket, role, moving=event.moving)
     loop = loop.model_copy(update={"ticket": event.ticket})
     if role is None and event.ticket.cancelled:
-        return _cancel(loop, event.at, policy)
+        return _cancel(loop, event.at)
     if role == "agent":
         return hand_over(loop, event.at, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
     if role not in {"needs_human", "triage"}:
@@ -87,7 +87,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Guidanc
         fresh = fresh.model_copy(update={name: getattr(loop, name) for name in _BRANCH})
     else:
         fresh = fresh.model_copy(update={"branch": branch_name(fresh.ticket, fresh.generation)})
-    return told_first(fresh, policy, MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh))
+    return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh)))
 
 
 def branch_name(ticket: Ticket, generation: int) -> str:
@@ -103,14 +103,14 @@ def _prepare(loop: Loop) -> PrepareWorkspace:
     return PrepareWorkspace(generation=loop.generation, repository=loop.repository, branch=loop.branch)
 
 
-def revise(loop: Loop, words: Guidance, policy: ServicePolicy, *commands: Command) -> Decision:
+def revise(loop: Loop, words: Guidance, *commands: Command) -> Decision:
     """Another round on the same branch, with somebody's words as a further criterion."""
     fresh = {"stage": Stage.PREPARING, "approved_sha": "", "approved_by": "", "reason": ""}
     loop = close_attempt(loop, f"{words.author} asked for changes")
     loop = add_requested_criterion(loop.model_copy(update={"contract": refresh_contract(loop)}), words).model_copy(
         update=fresh
     )
-    return told_first(loop, policy, *commands, MoveTicket(column="working"), _prepare(loop))
+    return Decision(loop, (*commands, MoveTicket(column="working"), _prepare(loop)))
 
 
 def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy) -> Decision:
@@ -146,13 +146,13 @@ def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
     return Decision(gone, (*_interrupt(loop), _clean_up(loop)))
 
 
-def _cancel(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+def _cancel(loop: Loop, at: float) -> Decision:
     """Somebody decided that this is not wanted at all."""
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
     gone = _ended(loop, "The ticket was cancelled.", at)
     say = PostComment(body=cancelled_message())
-    return then(told(gone, policy, *_interrupt(loop), SetNeedsHuman(needed=False), say), _clean_up(loop))
+    return Decision(gone, (*_interrupt(loop), SetNeedsHuman(needed=False), say, _clean_up(loop)))
 
 
 def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
@@ -165,8 +165,8 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
     in_agent_column = policy.column_role(loop.ticket.team, loop.ticket.column) == "agent"
     away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
-    decision = told(after, policy, *_interrupt(loop), *seen, PostComment(body=stopped_message(after)), *away)
-    return then(decision, _clean_up(loop)) if clean_up else decision
+    end = (_clean_up(loop),) if clean_up else ()
+    return Decision(after, (*_interrupt(loop), *seen, PostComment(body=stopped_message(after)), *away, *end))
 
 
 def _ended(loop: Loop, reason: str, at: float) -> Loop:

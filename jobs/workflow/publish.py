@@ -11,17 +11,17 @@ from jobs.messages import (
     pull_request_title,
     verdict_message,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision
 from jobs.workflow.escalating import escalate
 
 
-def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
+def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
     """The candidate is on the code host: open the pull request, or renew its words."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
     loop = loop.model_copy(update={"pushed_sha": event.head_sha})
     if loop.stage is Stage.STOPPED:
-        return told(loop, policy)
+        return Decision(loop)
     command = OpenPullRequest(
         generation=loop.generation,
         repository=loop.repository,
@@ -30,10 +30,10 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         title=pull_request_title(loop),
         body=pull_request_body(loop),
     )
-    return told(loop, policy, command)
+    return Decision(loop, (command,))
 
 
-def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: ServicePolicy) -> Decision:
+def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
     """Hand the work to people: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
@@ -48,20 +48,20 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     verdict = PostComment(body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.head_sha}")
-    return told(loop, policy, status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"))
+    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
 
 
-def on_command_failed(loop: Loop, event: CommandFailed, policy: ServicePolicy) -> Decision:
+def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     """An effect was refused. What the loop cannot do without goes to a person; a refused ornament is in the log."""
     if event.generation != loop.generation:
         return Decision(loop)
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
         loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": f"Not merged: {event.reason}"})
-        return told(loop, policy, PostComment(body=loop.reason))
+        return Decision(loop, (PostComment(body=loop.reason),))
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
-        return escalate(loop, kind, event.reason, event.at, policy)
+        return escalate(loop, kind, event.reason, event.at)
     if event.command == "PublishBranch" and loop.stage is Stage.STOPPED:
         return Decision(loop, (PostComment(body=event.reason),))
     if event.put_aside and event.command != "PostComment":

@@ -10,7 +10,7 @@ from jobs.loop.commands import CleanUp, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import approve_again_reason, rebuilt_reason
 from jobs.workflow.agreeing import agree_or_ask
-from jobs.workflow.decision import Decision, ServicePolicy, told, told_first
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.goal import publish, start_work
 from jobs.workflow.hand_over import left_our_columns, stop
 from jobs.workflow.run import start_run
@@ -20,7 +20,7 @@ from jobs.workflow.steering import merge
 def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     """The loop as it goes on, and what that takes; `at` is Unix seconds."""
     if loop.stage is Stage.MERGING:
-        return _merge_again(loop, policy)
+        return _merge_again(loop)
     if loop.stage is Stage.DONE:
         return Decision(loop, (CleanUp(repository=loop.repository, branch=loop.branch),))
     if loop.stage not in AT_WORK:
@@ -33,10 +33,10 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     return _take_up(loop, at, policy)
 
 
-def _merge_again(loop: Loop, policy: ServicePolicy) -> Decision:
+def _merge_again(loop: Loop) -> Decision:
     if loop.approved_sha:
-        return merge(loop, policy)
-    return told(loop.model_copy(update={"stage": Stage.REVIEW, "reason": approve_again_reason()}), policy)
+        return merge(loop)
+    return Decision(loop.model_copy(update={"stage": Stage.REVIEW, "reason": approve_again_reason()}))
 
 
 def _waiting(loop: Loop) -> Loop:
@@ -56,7 +56,7 @@ def _take_up(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if loop.contract is None:
         return agree_or_ask(loop, at, policy, *here)
     if stage is Stage.PUBLISHING and loop.verdict and loop.verdict.head_sha == loop.head_sha:
-        return told_first(loop.model_copy(update={"stage": stage}), policy, *here, publish(loop))
+        return Decision(loop.model_copy(update={"stage": stage}), (*here, publish(loop)))
     if stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING, Stage.PUBLISHING} and loop.head_sha:
         return start_run(loop.model_copy(update={"evidence": (), "verdict": None}), "gate", at, policy, *here)
     begun = 1 if stage is not Stage.PREPARING else 0

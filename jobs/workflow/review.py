@@ -32,29 +32,29 @@ from jobs.messages import (
     pull_request_title,
     unchecked_description,
 )
-from jobs.workflow.decision import Decision, ServicePolicy, then, told
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import revise, stop
 from jobs.workflow.steering import PULL, guide
 
 
-def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
+def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     """Changes requested starts another iteration; an approval counts for the commit it was given on."""
     author = event.author
     if event.number != loop.number or author is None or not author.may_steer:
         return Decision(loop)
     if event.state == "dismissed" and loop.approved_by == author.name:
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
-        return told(loop.model_copy(update={"stage": stage, "approved_sha": "", "approved_by": ""}), policy)
+        return Decision(loop.model_copy(update={"stage": stage, "approved_sha": "", "approved_by": ""}))
     if event.state == "changes_requested" and loop.stage in AT_WORK:
         return guide(
             loop, Guidance(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}")
         )
     if event.state == "changes_requested" and loop.stage in OPEN:
         words = Guidance(author=author.name, text=_text(event))
-        return revise(loop, words, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
+        return revise(loop, words, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if event.state == "approved" and event.head_sha == loop.pushed_sha and loop.stage is Stage.REVIEW:
         approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})
-        return told(approved, policy, PostComment(body=approved_message(author.name, event.head_sha)))
+        return Decision(approved, (PostComment(body=approved_message(author.name, event.head_sha)),))
     return Decision(loop)
 
 
@@ -62,24 +62,25 @@ def _text(event: ReviewSubmitted) -> str:
     return "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
 
 
-def on_pull_request_merged(loop: Loop, event: PullRequestMerged, policy: ServicePolicy) -> Decision:
+def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
     """The work is in: the board says so and everything of ours is removed."""
     if not _ours(loop, event.number) or loop.stage is Stage.DONE:
         return Decision(loop)
     commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
     loop = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": event.at})
-    decision = told(
+    return Decision(
         loop,
-        policy,
-        *commands,
-        LinkPullRequest(
-            url=loop.pull_request_url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
+        (
+            *commands,
+            LinkPullRequest(
+                url=loop.pull_request_url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
+            ),
+            SetNeedsHuman(needed=False),
+            MoveTicket(column="done"),
+            PostComment(body=merged_message(loop), once=f"merged/{loop.number}"),
+            CleanUp(repository=loop.repository, branch=loop.branch),
         ),
-        SetNeedsHuman(needed=False),
-        MoveTicket(column="done"),
-        PostComment(body=merged_message(loop), once=f"merged/{loop.number}"),
     )
-    return then(decision, CleanUp(repository=loop.repository, branch=loop.branch))
 
 
 def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: ServicePolicy) -> Decision:
@@ -89,14 +90,14 @@ def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: Service
     return stop(loop, closed_reason(event.by), event.at, policy, clean_up=True)
 
 
-def on_pull_request_reopened(loop: Loop, event: PullRequestReopened, policy: ServicePolicy) -> Decision:
+def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision:
     """Somebody changed their mind; the code host does that only once the branch is back."""
     if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
         return Decision(loop)
     back = {"branch": event.branch or loop.branch, "head_sha": event.head_sha, "pushed_sha": event.head_sha}
     shown = {"stage": Stage.REVIEW, "reason": "", "shown_at": event.at, "finished_at": 0.0}
     again = loop.model_copy(update={**shown, **back})
-    return told(again, policy, MoveTicket(column="review"))
+    return Decision(again, (MoveTicket(column="review"),))
 
 
 def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
@@ -119,10 +120,10 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
     unchecked = SetStatus(
         repository=loop.repository, sha=event.head_sha, state="pending", description=unchecked_description()
     )
-    return told(loop, policy, unchecked, PostComment(body=foreign_commit_message(event.by, event.head_sha)))
+    return Decision(loop, (unchecked, PostComment(body=foreign_commit_message(event.by, event.head_sha))))
 
 
-def on_checks_reported(loop: Loop, event: ChecksReported, policy: ServicePolicy) -> Decision:
+def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
     """What the code host's own checks say about the commit under review is shown, not acted on."""
     if event.head_sha != loop.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
         return Decision(loop)
@@ -130,7 +131,7 @@ def on_checks_reported(loop: Loop, event: ChecksReported, policy: ServicePolicy)
     failing = (*others, event.name) if event.conclusion == "failure" else others
     if set(failing) == set(loop.failing_checks):
         return Decision(loop)
-    return told(loop.model_copy(update={"failing_checks": failing}), policy)
+    return Decision(loop.model_copy(update={"failing_checks": failing}))
 
 
 def _ours(loop: Loop, number: int) -> bool:

@@ -11,7 +11,7 @@ from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import budget_reason, parked_reason
-from jobs.workflow.decision import Decision, ServicePolicy, told
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import escalate
 
 STAGES: dict[RunRole, Stage] = {
@@ -30,10 +30,10 @@ def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *comm
     """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
     cap = policy.caps_of(loop).ticket_usd
     if role != "gate" and loop.usage.cost_usd >= cap:
-        return escalate(loop, "budget", budget_reason(cap), at, policy, *commands)
+        return escalate(loop, "budget", budget_reason(cap), at, *commands)
     loop = loop.model_copy(update={"stage": STAGES[role], "parked_until": 0.0})
     loop = loop.model_copy(update={"run_id": run_id_of(loop, role)})
-    return told(loop, policy, *commands, StartRun(spec=_spec(loop, role, at, policy)))
+    return Decision(loop, (*commands, StartRun(spec=_spec(loop, role, at, policy))))
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -109,9 +109,9 @@ def is_current(loop: Loop, run_id: str, generation: int) -> bool:
     return run_id == loop.run_id and generation == loop.generation and loop.stage in RUNNING
 
 
-def on_run_parked(loop: Loop, event: RunParked, policy: ServicePolicy) -> Decision:
+def on_run_parked(loop: Loop, event: RunParked) -> Decision:
     """The run waits for what is not its fault: the ticket says for what, and for how long."""
     if not is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     reason = parked_reason(event.reason, event.until) if event.until else ""
-    return told(loop.model_copy(update={"parked_until": event.until, "reason": reason}), policy)
+    return Decision(loop.model_copy(update={"parked_until": event.until, "reason": reason}))

@@ -34,7 +34,7 @@ from jobs.messages import (
     unknown_command_message,
 )
 from jobs.workflow.agreeing import on_answer
-from jobs.workflow.decision import Decision, ServicePolicy, memory, then, told
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import acknowledge
 from jobs.workflow.goal import finish, objection_to, publish
 from jobs.workflow.hand_over import hand_over, revise, stop
@@ -77,11 +77,11 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     return guide(loop, words) if event.author.may_steer else Decision(loop)
 
 
-def on_steering_taken(loop: Loop, event: SteeringTaken, policy: ServicePolicy) -> Decision:
+def on_steering_taken(loop: Loop, event: SteeringTaken) -> Decision:
     """The agent has the words now; the ticket says so."""
     unheard = tuple(words for words in loop.unheard if words.comment_id not in event.comment_ids)
     heard = loop.heard + len([comment_id for comment_id in event.comment_ids if comment_id])
-    return told(loop.model_copy(update={"heard": heard, "unheard": unheard}), policy)
+    return Decision(loop.model_copy(update={"heard": heard, "unheard": unheard}))
 
 
 def guide(loop: Loop, words: Guidance) -> Decision:
@@ -94,7 +94,7 @@ def guide(loop: Loop, words: Guidance) -> Decision:
     seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if on_ticket else ()
     loop = loop.model_copy(update={"words": (*loop.words, words), "unheard": (*loop.unheard, words)})
     steer = (Steer(run_id=loop.run_id, words=words),) if loop.stage is Stage.MAKING else ()
-    return Decision(loop, (*steer, *seen, memory(loop)))
+    return Decision(loop, (*steer, *seen))
 
 
 def _command(
@@ -109,7 +109,7 @@ def _command(
     loop = acknowledge(loop)
     return (
         _about_the_work(loop, name, said, author, at, policy)
-        or _about_the_pull_request(loop, name, said, author, at, policy)
+        or _about_the_pull_request(loop, name, said, author, at)
         or _about_a_call(loop, name, said, author, at, policy)
         or Decision(loop, (PostComment(body=not_now_message(name, loop)),))
     )
@@ -128,22 +128,20 @@ def _about_the_work(
     return None
 
 
-def _about_the_pull_request(
-    loop: Loop, name: str, said: Guidance, author: Person, at: float, policy: ServicePolicy
-) -> Decision | None:
+def _about_the_pull_request(loop: Loop, name: str, said: Guidance, author: Person, at: float) -> Decision | None:
     """Commands on work that people can see."""
     if loop.stage not in OPEN:
         return None
     if name == "stop" and loop.stage is Stage.MERGING:
         loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": merge_called_off_reason(author.name)})
-        return told(loop, policy, PostComment(body=loop.reason))
+        return Decision(loop, (PostComment(body=loop.reason),))
     if name == "changes" and said.text:
-        return revise(loop, said, policy, PostComment(body=changes_message(author.name, loop.revision + 1)))
+        return revise(loop, said, PostComment(body=changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.shown_at:
         return Decision(loop, (PostComment(body=outdated_command_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
-        return _approve(loop, author, policy)
-    return merge(loop, policy) if name == "merge" else None
+        return _approve(loop, author)
+    return merge(loop) if name == "merge" else None
 
 
 def _about_a_call(
@@ -162,7 +160,7 @@ def _about_a_call(
         accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
         if not objection_to(accepted):
             say = PostComment(body=accepted_message(author.name, loop.head_sha))
-            return finish(accepted, at, policy, say, SetNeedsHuman(needed=False), MoveTicket(column="working"))
+            return finish(accepted, at, say, SetNeedsHuman(needed=False), MoveTicket(column="working"))
     return None
 
 
@@ -170,7 +168,7 @@ def _leave(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> Deci
     """To a person, with the last candidate where they can fetch it."""
     unpushed = loop.head_sha not in {"", loop.base_sha, loop.pushed_sha}
     decision = stop(loop, taken_over_reason(author.name, loop.head_sha if unpushed else ""), at, policy)
-    return then(decision, publish(loop, as_is=True)) if unpushed else decision
+    return Decision(decision.loop, (*decision.commands, publish(loop, as_is=True))) if unpushed else decision
 
 
 def _amount(text: str) -> float:
@@ -186,7 +184,7 @@ def _extend(loop: Loop, more: float, author: Person, at: float, policy: ServiceP
     if loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "budget":
         again = hand_over(loop, at, policy)
         return Decision(again.loop, (say, *again.commands))
-    return told(loop, policy, say)
+    return Decision(loop, (say,))
 
 
 def _may_start_again(loop: Loop, at: float) -> bool:
@@ -195,15 +193,15 @@ def _may_start_again(loop: Loop, at: float) -> bool:
     return waits or (loop.stage is Stage.STOPPED and at >= loop.finished_at)
 
 
-def _approve(loop: Loop, author: Person, policy: ServicePolicy) -> Decision:
+def _approve(loop: Loop, author: Person) -> Decision:
     loop = loop.model_copy(update={"approved_sha": loop.pushed_sha, "approved_by": author.name})
     note = CommentOnPullRequest(
         repository=loop.repository, number=loop.number, body=approved_on_ticket_message(loop, author.name)
     )
-    return told(loop, policy, note, PostComment(body=approved_message(author.name, loop.pushed_sha)))
+    return Decision(loop, (note, PostComment(body=approved_message(author.name, loop.pushed_sha))))
 
 
-def merge(loop: Loop, policy: ServicePolicy) -> Decision:
+def merge(loop: Loop) -> Decision:
     """Merge the approved commit, or say that there is none."""
     if not loop.approved_sha or loop.approved_sha != loop.pushed_sha:
         return Decision(loop, (PostComment(body=not_approved_message(loop)),))
@@ -215,4 +213,4 @@ def merge(loop: Loop, policy: ServicePolicy) -> Decision:
         sha=loop.approved_sha,
         title=f"{pull_request_title(loop)} (#{loop.number})",
     )
-    return told(loop, policy, merge)
+    return Decision(loop, (merge,))

@@ -127,7 +127,7 @@ MORE_HITS = {
     ("sandbox.run.bash", "done"): (6, 25),
     ("finish_run.lua", "done"): (3, 7),
 }
-PERFORMED = range(1, 80, 8)
+PERFORMED = range(1, 36, 4)
 """Hits of `performed.lua`: the crash comes between two commands of an outbox."""
 LINEAR_WRITES = {  # field -> our operation, so that nobody else's write is hit
     "issueUpdate": "MoveTicket",

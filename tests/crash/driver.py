@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from integrations.failpoints import TRACE
@@ -26,20 +27,20 @@ UNEVEN = 1.5  # stacks beside each other do not slow each other down evenly
 class Outcome:
     """What came of a cell: the sentences are empty when everything held. `seconds` is the story's duration.
 
-    `passed` are the points of the oracle's trace."""
+    `passed` counts the points of the oracle's trace."""
 
     cell: str
     sentences: list[str]
     seconds: float
     facts: Facts | None = None
-    passed: frozenset[str] = frozenset()
+    passed: Counter[str] = field(default_factory=Counter)
 
 
 def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) -> Outcome:
     """Play the story with this cell's crash in it and compare. The home is removed when everything held."""
     settings = {"LOOPLINE_SWEEP_SECONDS": SWEEP_SECONDS, "LOOPLINE_FAILPOINT": cell.point}
     stack = FragileStack(home, first_port, latency=0.0, extra=settings)
-    facts, seconds, sentences, passed = None, 0.0, [], frozenset[str]()
+    facts, seconds, sentences, passed = None, 0.0, [], Counter[str]()
     try:
         with stack:
             for fault in cell.faults:
@@ -49,7 +50,7 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
                 watch.settle(cell.recovery)
             facts = facts_of(stack)
             if cell.point == TRACE:
-                passed = frozenset(_mark(cell, stack).read_text().split())
+                passed = Counter(_mark(cell, stack).read_text().split())
             sentences += _unreached(cell, stack) or _unhealthy(cell, stack, watch)
     except (Stuck, RuntimeError, OSError) as error:
         sentences.append(f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from integrations.events import CommandFailed, RunFinished, TicketCommented
-from jobs.loop.commands import ShowProgress
+from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import clear_away_the_dead, deaths
@@ -152,9 +152,9 @@ def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
 
 def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     loop = hand_over(board, BUG)
-    item = json.dumps({"id": "x", "command": ShowProgress(generation=0, body="old").model_dump()})
+    item = json.dumps({"id": "x", "command": PrepareWorkspace(generation=0, repository="acme/shop").model_dump()})
     letter = DeadLetter(
-        id="a", box="outer", kind="ShowProgress", cause="c", at=1.0, ticket_id=loop.ticket.id, item=item
+        id="a", box="outer", kind="PrepareWorkspace", cause="c", at=1.0, ticket_id=loop.ticket.id, item=item
     )
     DeadLetters(board.world.redis).keep(letter)
     out = io.StringIO()

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from integrations.ports.tracker import ColumnRole as Column
-
 from integrations.events import Event, ReviewSubmitted, RunFinished
+from integrations.ports.tracker import ColumnRole as Column
 from integrations.values import Usage
 from jobs.effects.gather import written_at
 from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
+from jobs.workflow.report import report_of
 from tests.simulation.memory import Box, Memory
 from tests.simulation.outside import Board, Host
 
@@ -27,7 +27,6 @@ COLUMN_OF: dict[Stage, Column] = {
     Stage.DONE: "done",
 }
 HEEDED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN, Stage.STOPPED}
-OURS_TO_SHOW = (c.ShowProgress, c.SaveMemory)
 
 
 class Violation(AssertionError):
@@ -58,8 +57,6 @@ class Ledger:
     usage: Usage = field(default_factory=Usage)
     intents: dict[str, str] = field(default_factory=dict)
     """Each comment that a rule wanted, by the name that keeps it single."""
-    shown: dict[str, c.Command] = field(default_factory=dict)
-    """The newest progress comment of each generation and the newest board memory."""
     refused: set[str] = field(default_factory=set)
     """Kinds of commands that a provider refused."""
 
@@ -71,13 +68,8 @@ class Ledger:
     def note(self, posted: list[Posted]) -> None:
         """What a commit has promised to write."""
         for one in posted:
-            match one.command:
-                case c.PostComment(body=body, once=once):
-                    self.intents.setdefault(once or one.id, body)
-                case c.ShowProgress(generation=generation):
-                    self.shown[f"progress {generation}"] = one.command
-                case c.SaveMemory():
-                    self.shown["memory"] = one.command
+            if isinstance(one.command, c.PostComment):
+                self.intents.setdefault(one.command.once or one.id, one.command.body)
 
 
 def check_decision(before: Loop, event: Event, decision: Decision, policy: ServicePolicy, ledger: Ledger) -> None:
@@ -103,7 +95,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
         return
     current = (event.run_id, event.generation) == (before.run_id, before.generation) and before.stage in RUNNING
     only_billed = decision.loop == before.model_copy(update={"usage": decision.loop.usage})
-    quiet = only_billed and all(isinstance(command, OURS_TO_SHOW) for command in decision.commands)
+    quiet = only_billed and not decision.commands
     hold("late work is discarded", current or quiet, f"{story}: {event.run_id}")
 
 
@@ -181,9 +173,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
 
-def check_rest(
-    ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger, columns: dict[str, str]
-) -> None:
+def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:
     """Everything is delivered, performed and answered: nothing is stuck, and the board tells the truth."""
     box = memory.boxes[ticket_id]
     hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
@@ -196,19 +186,22 @@ def check_rest(
     hold("every bill counts once", loop.usage == ledger.usage, f"{loop.usage} is not {ledger.usage}")
     hold("it survives a restart", Loop.model_validate_json(loop.model_dump_json()) == loop, loop)
     if ticket_id not in board.removed:
-        _check_comments(ticket_id, board, ledger)
+        _check_comments(loop, board, ledger, policy)
         _check_read(loop, box, board)
-        _check_column(loop, board, columns, ledger)
+        _check_column(loop, board, policy.teams["ENG"].columns, ledger)
         _check_pull_request(loop, host, ledger)
 
 
-def _check_comments(ticket_id: str, board: Board, ledger: Ledger) -> None:
-    mine = [comment for comment in board.comments(ticket_id) if comment.author.is_us]
-    ours = {comment.id.removeprefix(f"{ticket_id} "): comment.body for comment in mine}
-    progress = {name: x.body for name, x in ledger.shown.items() if isinstance(x, c.ShowProgress)}
-    hold("every comment once", ours == ledger.intents | progress, ours.items() ^ (ledger.intents | progress).items())
-    memory = ledger.shown.get("memory")
-    hold("the memory is new", not memory or board.memory[ticket_id] == memory.metadata, memory)  # type: ignore[union-attr]
+def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:
+    """Each comment stands once, and the newest progress comment and the board memory show the present state."""
+    mine = [comment for comment in board.comments(loop.ticket.id) if comment.author.is_us]
+    ours = {comment.id.removeprefix(f"{loop.ticket.id} "): comment.body for comment in mine}
+    progress = {name: ours.pop(name) for name in list(ours) if name.startswith("progress ")}
+    hold("every comment once", ours == ledger.intents, ours.items() ^ ledger.intents.items())
+    if loop.generation:
+        report = report_of(loop, policy)
+        hold("the progress is new", progress.get(f"progress {loop.generation}") == report.progress, progress)
+        hold("the memory is new", board.memory[loop.ticket.id] == report.metadata, report.metadata)
 
 
 def _check_read(loop: Loop, box: Box, board: Board) -> None:
@@ -218,7 +211,7 @@ def _check_read(loop: Loop, box: Box, board: Board) -> None:
             hold("every comment is read", f"comment:{comment.id}" in box.known, comment)
 
 
-def _check_column(loop: Loop, board: Board, columns: dict[str, str], ledger: Ledger) -> None:
+def _check_column(loop: Loop, board: Board, columns: dict[Column, str], ledger: Ledger) -> None:
     ticket = board.tickets[loop.ticket.id]
     story = f"{loop.stage.value} in {ticket.column}, moved by {board.mover.get(ticket.id)}"
     hold("a hand-over is seen", ticket.column != columns["agent"] or loop.stage is Stage.IDLE, story)

@@ -26,6 +26,8 @@ class Box:
     known: set[str] = field(default_factory=set)
     outbox: dict[Lane, list[Posted]] = field(default_factory=lambda: {"inner": [], "outer": []})
     retry_at: float = 0.0
+    reported: str = ""
+    """Digest of the last report that was written to the ticket."""
 
 
 @dataclass

@@ -30,6 +30,7 @@ from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
+from jobs.workflow.report import Report, is_due_before, report_of
 from tests.simulation.checks import Ledger, Violation, check_decision, check_effect, check_heard, hold
 from tests.simulation.memory import Memory
 from tests.simulation.outside import MAIN, REPOSITORY, US, Board, Host
@@ -77,13 +78,16 @@ class Worker:
         """Whether there is nothing to do now."""
         box = self.memory.boxes[ticket_id]
         rests = self.now() < box.retry_at
-        return not (box.mailbox or box.outbox["inner"] or (box.outbox["outer"] and not rests))
+        waits = box.outbox["outer"] or self._due_report(ticket_id)
+        return not (box.mailbox or box.outbox["inner"] or (waits and not rests))
 
     def step(self, ticket_id: str) -> Iterator[str]:
         """Perform or decide one thing."""
         box = self.memory.boxes[ticket_id]
         if box.outbox["inner"]:
             yield from self._perform(ticket_id, box.outbox["inner"][0])
+        elif self.now() >= box.retry_at and (report := self._due_report(ticket_id)):
+            yield from self._refresh(ticket_id, report)
         elif box.outbox["outer"] and self.now() >= box.retry_at:
             yield from self._perform(ticket_id, box.outbox["outer"][0])
         elif box.mailbox:
@@ -130,6 +134,30 @@ class Worker:
         now = next((r for r in self.code_host.given[event.number] if r.id == event.review_id), None)
         if now and now.state == "dismissed":
             self.ledgers[event.ticket_id].approvals.get(now.head_sha, set()).discard(f"{now.author} {now.id}")
+
+    # --- reporting --------------------------------------------------------------------------------------------------
+
+    def _due_report(self, t: str) -> Report | None:
+        loop = self.memory.boxes[t].loop
+        if loop is None or loop.generation == 0:
+            return None
+        report = report_of(loop, self.policy)
+        due = report.digest != self.memory.boxes[t].reported and is_due_before(self.memory.waiting(t, "outer"))
+        return report if due else None
+
+    def _refresh(self, t: str, report: Report) -> Iterator[str]:
+        box = self.memory.boxes[t]
+        try:
+            self._show(t, f"progress {report.generation}", report.progress)
+            yield f"progress {t}"
+            self.tracker.remember(t, dict(report.metadata))
+            yield f"memory {t}"
+        except Unavailable:
+            box.retry_at = self.now() + 20
+            return
+        except IntegrationError:
+            pass
+        box.reported = report.digest
 
     # --- performing -------------------------------------------------------------------------------------------------
 
@@ -195,22 +223,10 @@ class Worker:
                     board.move(t, columns[column])
             case c.PostComment(body=body, once=once):
                 board.say(t, body, US, f"{t} {once}" if once else posted.id)
-            case c.ShowProgress(generation=generation, body=body):
-                if not self._newer(t, command):
-                    self._show(t, f"progress {generation}", body)
             case c.SetNeedsHuman(needed=needed):
                 board.label(t, "needs-human", there=needed)
-            case c.SaveMemory(metadata=metadata):
-                if not self._newer(t, command):
-                    board.remember(t, dict(metadata))
             case _:
                 board.reach()
-
-    def _newer(self, t: str, command: c.ShowProgress | c.SaveMemory) -> bool:
-        """A newer text for the same place waits, so this one is superfluous."""
-        generation = getattr(command, "generation", None)
-        waiting = (x for x in self.memory.waiting(t, "outer")[1:] if isinstance(x, type(command)))
-        return any(getattr(later, "generation", None) == generation for later in waiting)
 
     def _show(self, t: str, name: str, body: str) -> None:
         comment_id = f"{t} {name}"

@@ -269,7 +269,7 @@ class World:
         else:
             raise Violation("it comes to rest", self.schedule[-1])
         for t in self.memory.boxes:
-            check_rest(t, self.memory, self.host, self.board, self.ledgers[t], COLUMNS)
+            check_rest(t, self.memory, self.host, self.board, self.ledgers[t], self.policy)
 
     def _calm_round(self) -> bool:
         busy = False

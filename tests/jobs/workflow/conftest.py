@@ -88,5 +88,5 @@ def finished(loop: Loop, **fields: object) -> RunFinished:
 
 
 def kinds(commands: Sequence[Command]) -> list[str]:
-    """The commands without the two that every told decision ends with."""
-    return [c.kind for c in commands if c.kind not in {"ShowProgress", "SaveMemory"}]
+    """The kinds of the commands, in order."""
+    return [c.kind for c in commands]

@@ -8,6 +8,7 @@ from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
+from jobs.workflow.report import report_of
 
 from .conftest import HEAD, OTHER, finished, kinds, passing
 
@@ -26,7 +27,7 @@ def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) ->
 def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said("use decimals"), policy)
 
-    steer, react, _ = decision.commands
+    steer, react = decision.commands
     assert isinstance(steer, Steer)
     assert (steer.run_id, steer.words.text, steer.words.comment_id) == (making.run_id, "use decimals", "k1")
     assert decision.loop.unheard == (steer.words,)
@@ -199,7 +200,7 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
         path="a.py", line=3, author=ANA,
     )  # fmt: skip
 
-    steer, _ = decide(working, event, policy).commands
+    (steer,) = decide(working, event, policy).commands
 
     assert isinstance(steer, Steer)
     assert steer.words.text == "a.py:3: name it"
@@ -212,4 +213,4 @@ def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolic
     decision = decide(making.model_copy(update={"unheard": waiting}), event, policy)
 
     assert (decision.loop.heard, decision.loop.unheard) == (2, waiting[1:])
-    assert "taken up by the agent: 2" in decision.commands[0].body  # type: ignore[union-attr]
+    assert "taken up by the agent: 2" in report_of(decision.loop, policy).progress
