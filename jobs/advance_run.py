@@ -128,7 +128,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         stray=ended.stray,
         verdict=ended.verdict,
         proposal=ended.proposal,
-        run_planner=ended.plan,
+        plan=ended.plan,
         judgement=ended.judgement,
         usage=world.runs.usage(spec.run_id),
     )

@@ -25,7 +25,7 @@ from jobs.effects.world import World, current
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import Loop, Stage
-from jobs.messages import dead_letter_reason
+from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import deaths

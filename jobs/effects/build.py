@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from integrations.ports.agent_runner import AgentRunner
-from integrations.ports.code_host import CodeHost
-from integrations.ports.tracker import Tracker
 from redis import Redis
 
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.errors import Unauthorized
+from integrations.ports.agent_runner import AgentRunner
+from integrations.ports.code_host import CodeHost
+from integrations.ports.tracker import Tracker
 from integrations.registry import agent_runner, code_host, tracker
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from jobs.config.settings import Settings

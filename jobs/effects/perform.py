@@ -24,7 +24,7 @@ from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import FILE, read_policy
-from jobs.messages import STATUS_CONTEXT
+from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from integrations.ports.agent_runner import AgentRunner
-from integrations.ports.code_host import CodeHost, GitCredentials
-from integrations.ports.tracker import Tracker
 from redis import Redis
 
 from integrations.git.mirror import Mirror
+from integrations.ports.agent_runner import AgentRunner
+from integrations.ports.code_host import CodeHost, GitCredentials
+from integrations.ports.tracker import Tracker
 from integrations.sandbox.bubblewrap import Sandbox
 from jobs.config.settings import Settings
 from jobs.store.runs import Runs

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import structlog
-from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -25,6 +24,7 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
+from integrations.ports.source import Delivery
 from integrations.sources import SOURCES
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues

@@ -1,4 +1,4 @@
-"""The talk about what done means. Called by `jobs.workflow`."""
+"""Comments about acceptance criteria: question, proposal, changes. Called by `jobs.workflow`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from jobs.messages.text import inline, version_of
 
 
 def question_message(ticket: Ticket) -> str:
-    """There is no finish line."""
+    """The ticket has no acceptance criteria and there is no proposal."""
     return (
-        f"I need a finish line before I start on **{inline(ticket.title)}**: neither the ticket nor the repository "
-        "says what done means here.\n\n"
-        "Please answer with a list, for example:\n\n"
+        f"I need acceptance criteria before I start on **{inline(ticket.title)}**: neither the ticket nor the "
+        "repository defines any.\n\n"
+        "Please reply with a list, for example:\n\n"
         "- `python3 -m pytest tests/auth` passes\n"
         "- the sixth login within a minute is answered with 429\n\n"
-        "or add a **Done when** list to the description. Answer `ok` to let the checker judge the title alone. "
-        "Nothing is spent until then."
+        "or add a **Done when** list to the description. Reply `ok` to have the work checked against the title alone. "
+        "No budget is spent until you reply."
     )
 
 
 def started_again_message(by: str) -> str:
-    """A person's answer settled the finish line."""
-    return f"Thank you, {by}: that is a finish line. Starting."
+    """A person's answer was accepted as the contract."""
+    return f"Thanks, {by}, that gives me acceptance criteria. Starting."
 
 
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
-    """The planner's contract, with the three ways to answer it."""
+    """The planner's proposal, with the ways to answer it."""
     wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
     why = f"{_why_asked(loop.ticket)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
         f"{why} {inline(proposal.summary)}".strip(),
-        f"I propose ({proposal.confidence} confidence):\n\n{wanted}",
+        f"Proposed acceptance criteria ({proposal.confidence} confidence):\n\n{wanted}",
     ]
     if proposal.questions:
         parts.append("Open questions:\n" + "\n".join(f"- {_asked(q)}" for q in proposal.questions[:3]))
     parts.append(
-        "Answer `ok` to start with this list, change it (`drop 2`, `2: new text`, `add: …`), send a list of your own, "
-        "answer in other words for a new proposal, or `/cancel`. Nothing more is spent until then."
+        "Reply `ok` to start with this list, edit it (`drop 2`, `2: new text`, `add: …`), send your own list, describe "
+        "what you want for a new proposal, or `/cancel`. No more budget is spent until you reply."
     )
     return "\n\n".join(parts)
 
@@ -48,10 +48,10 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
 def _why_asked(ticket: Ticket) -> str:
     own = stated(ticket.description)
     if own.vague:
-        return "Nobody could check " + "; ".join(f"“{inline(text)}”" for text in own.vague[:3]) + ", so I ask"
+        return "I cannot verify " + "; ".join(f"“{inline(text)}”" for text in own.vague[:3]) + ", so I am asking"
     if own.left_out:
-        return "The ticket's list is longer than one contract holds, so I ask"
-    return "I need a finish line"
+        return "The ticket's list is longer than one contract can hold, so I am asking"
+    return "I need acceptance criteria"
 
 
 def _asked(question: Question) -> str:
@@ -60,39 +60,39 @@ def _asked(question: Question) -> str:
 
 
 def agreed_message(loop: Loop) -> str:
-    """The policy agrees to the proposal by itself."""
+    """The proposal was accepted by policy, without a person."""
     assert loop.contract
     named = ((c, c.command and f"`{c.command}`" not in c.text) for c in loop.contract.criteria)
     lines = "\n".join(f"- {c.text}" + (f" (`{c.command}`)" if more else "") for c, more in named)
     return (
-        f"The ticket has no finish line of its own, so this is the contract {version_of(loop.contract)}:\n\n{lines}\n\n"
-        "A **Done when** list in the description replaces it at any time."
+        f"The ticket has no acceptance criteria, so this is the contract {version_of(loop.contract)}:\n\n{lines}\n\n"
+        "Add a **Done when** list to the description to replace it at any time."
     )
 
 
 def waiting_for_contract_reason(loop: Loop) -> str:
-    """What an unanswered question waits for."""
-    return "Waiting for an answer to the proposal." if loop.proposal else "Nothing says yet what done means."
+    """A loop waits for an answer to its question."""
+    return "Waiting for an answer to the proposal." if loop.proposal else "Waiting for acceptance criteria."
 
 
 def goal_changed_message(contract: Contract) -> str:
-    """The ticket's list changed while work was under way."""
+    """The ticket's list changed during the work."""
     lines = "\n".join(f"- {c.text}" for c in contract.criteria)
     return (
-        f"**Goal changed ({version_of(contract)}).** The turn under way is finished, then the work is checked against "
-        f"the new list:\n\n{lines}"
+        f"**Acceptance criteria changed ({version_of(contract)}).** The current turn finishes, then the work is "
+        f"checked against the new list:\n\n{lines}"
     )
 
 
-def goal_changed_words(contract: Contract) -> str:
-    """The same for the agent at work."""
+def goal_changed_guidance(contract: Contract) -> str:
+    """The same, as guidance for the running maker."""
     lines = "\n".join(f"- [{c.id}] {c.text}" for c in contract.criteria)
-    return f"The ticket changed. Done means now, in place of the contract in your brief:\n{lines}"
+    return f"The ticket changed. These acceptance criteria replace the contract in your brief:\n{lines}"
 
 
 def goal_changed_late_message(contract: Contract) -> str:
-    """The list changed after the work was checked."""
+    """The ticket's list changed after the work was checked."""
     return (
-        f"The list in the ticket has changed since the work was checked against contract {version_of(contract)}. "
+        f"The list in the ticket changed after the work was checked against contract {version_of(contract)}. "
         "`/changes check against the new list` starts another round."
     )

@@ -1,4 +1,4 @@
-"""The lines of what was tried. Called by `jobs.workflow`; makers read them too."""
+"""One-line results of iterations and attempts, for the ticket and for the next maker's brief."""
 
 from __future__ import annotations
 
@@ -10,93 +10,93 @@ from jobs.messages.text import inline
 
 
 def iteration_line(loop: Loop, outcome: str) -> str:
-    """One line of what was tried."""
+    """The result of one iteration."""
     sha = f" at `{loop.head_sha[:7]}`" if loop.head_sha else ""
     return f"iteration {loop.iteration}{sha}: {outcome}"
 
 
-def said_more_line() -> str:
-    """A passing verdict, but somebody wrote while nobody could hear it."""
-    return "done, but people said more meanwhile"
+def new_guidance_line() -> str:
+    """The verdict passes, but guidance arrived after the maker had finished."""
+    return "done, but new comments arrived in the meantime"
 
 
 def gate_failed_line(failing: list[Evidence]) -> str:
-    """What the gate said."""
+    """The gate failed."""
     line = "the gate failed: " + ", ".join(f"`{e.command}` {_ending(e)}" for e in failing[:4])
     if not any(e.needs_a_yes for e in failing):
         return line
     return (
-        f"{line}; with the change's own tests and configuration it passes, so mend the code, or end again as it is if "
-        "the ticket asks for other expectations: a person will be asked"
+        f"{line}; it passes with the change's own tests and configuration, so fix the code. If the ticket really "
+        "changes the expected behaviour, finish again without changes and a person will decide"
     )
 
 
 def _ending(e: Evidence) -> str:
     if e.flaky:
-        return "is flaky, it ended with " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
+        return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     return f"exit {e.exit_code}"
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:
-    """What the checker said."""
-    return "the checker was not satisfied: " + "; ".join(
+    """The criteria that the checker left open."""
+    return "the checker rejected it: " + "; ".join(
         f"{r.criterion} {r.result}{f' ({inline(r.evidence)[:160]})' if r.evidence else ' without evidence'}"
         for r in open_results[:4]
     )
 
 
 def approach_line(attempt: int) -> str:
-    """How an attempt differs from the one before; the record keeps it."""
+    """The default description of an attempt whose maker named no approach."""
     if attempt == 1:
-        return "the first way that came up"
-    return "another strategy" if attempt == 2 else "another strategy, with a stronger model"
+        return "first approach"
+    return "a different approach" if attempt == 2 else "a different approach with a stronger model"
 
 
 def no_result_line(outcome: RunOutcome, summary: str) -> str:
-    """A maker that ended without work to look at."""
-    words = {"turns": "it used all of its turns", "refused": "the model refused", "failed": "it failed"}
-    ended = words.get(outcome, f"it ended as {outcome}")
+    """A maker that ended without a candidate."""
+    reasons = {"turns": "it used all of its turns", "refused": "the model refused", "failed": "it failed"}
+    ended = reasons.get(outcome, f"it ended as {outcome}")
     return f"the maker ended without a result: {ended}. {inline(summary)}".strip()
 
 
 def stray_line(stray: Sequence[str]) -> str:
-    """Files that look left behind."""
-    return "files were left behind: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
+    """The change adds files that look like leftovers."""
+    return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
 
 
 def reverted_line() -> str:
-    """The work went back to what it was before."""
-    return "the change went back to what an earlier iteration had already tried"
+    """The candidate equals an earlier one of this attempt."""
+    return "the change reverted to an earlier candidate that had already been rejected"
 
 
 def same_failures_line(failing: Sequence[Evidence], rounds: int) -> str:
-    """The gate says the same again and again."""
+    """The gate failed in the same way several times in a row."""
     names = ", ".join(f"`{e.command}`" for e in failing[:4])
     return f"the same checks failed {rounds} times in a row: {names}"
 
 
 def judge_line(judgement: Judgement) -> str:
-    """What the judge misses."""
+    """The judge rejected the candidate."""
     missing = "; ".join(inline(item)[:200] for item in judgement.missing[:4])
-    return "not done yet: " + (missing or inline(judgement.reason)[:300] or "the judge names nothing in particular")
+    return "not done yet: " + (missing or inline(judgement.reason)[:300] or "the judge gave no reason")
 
 
 def blockers_line(findings: Sequence[Finding]) -> str:
-    """Findings that contradict a verdict of done."""
+    """Blocking findings."""
     shown = "; ".join((f"{f.path}:{f.line} " if f.path else "") + inline(f.text)[:200] for f in findings[:3])
-    return f"the checker found what must not stay: {shown}"
+    return f"the checker found blockers: {shown}"
 
 
 def not_confirmed_line() -> str:
-    """An empty change that nobody vouches for."""
-    return "nothing was changed, and the checker does not confirm that nothing had to be"
+    """An empty change that the checker does not confirm."""
+    return "nothing was changed, and the checker does not confirm that no change is needed"
 
 
 def contradiction_line(clauses: Sequence[str]) -> str:
-    """A verdict that cannot be true."""
+    """A verdict that contradicts the evidence or itself."""
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
 
 
 def changed_checks_line() -> str:
-    """Done, were it not for what it is checked by."""
-    return "done, and tests or checks were changed"
+    """The verdict passes, but tests or checks were changed."""
+    return "done, but tests or checks were changed"

@@ -1,4 +1,4 @@
-"""The one progress comment. Called by `jobs.workflow`."""
+"""The progress comment. Called by `jobs.workflow.report`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jobs.messages.text import MARKS, money_message, state_message, version_of
 
 
 def progress_message(loop: Loop, iterations: int) -> str:
-    """The one progress comment, edited in place."""
+    """The body of the progress comment, which is edited in place."""
     head = f"**{state_message(loop.stage)}**"
     if loop.iteration:
         head += f" · attempt {loop.attempt}" if loop.attempt > 1 else ""
@@ -21,11 +21,11 @@ def progress_message(loop: Loop, iterations: int) -> str:
     if loop.reason:
         parts.append(loop.reason)
     if loop.contract:
-        parts.append(f"Done means (contract {version_of(loop.contract)}):\n" + _criteria(loop))
+        parts.append(f"Acceptance criteria (contract {version_of(loop.contract)}):\n" + _criteria(loop))
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
     if loop.heard:
-        parts.append(f"Comments taken up by the agent: {loop.heard}.")
+        parts.append(f"Comments delivered to the agent: {loop.heard}.")
     if loop.failing_checks:
         parts.append("Failing on the code host: " + ", ".join(f"`{name}`" for name in loop.failing_checks) + ".")
     if loop.pull_request_url:
@@ -52,13 +52,13 @@ def _marks(loop: Loop) -> dict[str, str]:
 
 def _next(loop: Loop) -> str:
     if loop.stage in OPEN:
-        return "Next: review the pull request, or answer here with `/approve` and `/merge`, or `/changes <what>`."
+        return "Next: review the pull request, or reply here with `/approve` and `/merge`, or `/changes <what>`."
     if loop.stage is Stage.NEEDS_HUMAN:
-        return "Next: choose one of the answers in the call for you, or move the ticket back to the agent column."
+        return "Next: choose one of the options in the escalation comment, or move the ticket back to the agent column."
     if loop.stage is Stage.STOPPED:
-        return "Next: move the ticket back to the agent column, or answer `/retry <hint>`."
+        return "Next: move the ticket back to the agent column, or reply `/retry <hint>`."
     if loop.stage is Stage.DONE:
-        return "Nothing is left to do."
+        return "Nothing left to do."
     if loop.stage is Stage.ASKING:
-        return "Next: answer the question on this ticket."
-    return "A comment here reaches the agent before its next step; `/stop` stops it."
+        return "Next: answer the question in the comments."
+    return "Comments here are delivered to the agent before its next step; `/stop` stops it."

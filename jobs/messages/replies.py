@@ -1,4 +1,4 @@
-"""Answers to what people say and do. Called by `jobs.workflow`."""
+"""Replies to comments, commands and actions of people. Called by `jobs.workflow`."""
 
 from __future__ import annotations
 
@@ -12,103 +12,137 @@ COMMANDS = (
 
 
 def stopped_message(loop: Loop) -> str:
-    """The loop stopped because somebody wanted it."""
+    """The loop was stopped by a person."""
     if not loop.branch:
         return (
-            f"**Stopped:** {loop.reason} The branch and the worktree are gone. `/retry <hint>` begins on a new branch."
+            f"**Stopped:** {loop.reason} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
         )
-    return f"**Stopped:** {loop.reason} The branch and the worktree are kept. `/retry <hint>` goes on from here."
+    return f"**Stopped:** {loop.reason} The branch and worktree are kept. `/retry <hint>` continues from here."
 
 
 def taken_over_reason(by: str, sha: str) -> str:
-    """A person goes on with the work. `sha`: the candidate that only we have."""
-    candidate = f" The last candidate, `{sha[:7]}`, goes to the branch as it is, not proven." if sha else ""
+    """A person takes over. `sha` is the candidate that has not been pushed yet."""
+    candidate = f" The latest candidate, `{sha[:7]}`, is pushed to the branch without a verdict." if sha else ""
     return f"{by} took over.{candidate}"
 
 
 def cancelled_message() -> str:
-    """The ticket is not wanted any more."""
-    return "**Cancelled.** The work has ended; branch and worktree are removed."
+    """The ticket was cancelled."""
+    return "**Cancelled.** Work has stopped; the branch and worktree were deleted."
 
 
 def changes_message(by: str, revision: int) -> str:
-    """A request for changes starts another iteration."""
-    return f"On it: revision {revision}, as {by} asked, on the same branch."
+    """Changes were requested."""
+    return f"Working on revision {revision} as requested by {by}, on the same branch."
 
 
 def approved_message(by: str, sha: str) -> str:
-    """An approval holds for one commit."""
+    """An approval, which is valid for one commit."""
     return f"Approved by {by} at `{sha[:7]}`. `/merge` merges exactly that commit."
 
 
 def approved_on_ticket_message(loop: Loop, by: str) -> str:
-    """The approval as it shows on the pull request."""
+    """The approval, as a comment on the pull request."""
     return f"Approved at `{loop.pushed_sha[:7]}` by {by} on {loop.identifier}."
 
 
 def not_approved_message(loop: Loop) -> str:
     """`/merge` without an approval of the current head."""
-    return (
-        f"Not merged: nobody has approved `{loop.pushed_sha[:7]}` yet. Answer `/approve`, or approve the pull request."
-    )
+    return f"Not merged: `{loop.pushed_sha[:7]}` has not been approved. Reply `/approve` or approve the pull request."
 
 
 def merge_called_off_reason(by: str) -> str:
-    """`/stop` before the merge was carried out."""
-    return f"{by} called the merge off. `/merge` merges after all, `/changes <what>` starts another round."
+    """`/stop` before the merge."""
+    return f"{by} cancelled the merge. `/merge` merges, `/changes <what>` starts another revision."
 
 
 def outdated_command_message(command: str, loop: Loop) -> str:
-    """A word about the commit under review that was written before the commit was there."""
+    """A command that is older than the commit under review."""
     return (
-        f"`/{command}` was written before `{loop.pushed_sha[:7]}` could be seen, so it does not count for it. "
-        "Look at it, and say so again."
+        f"Ignored `/{command}`: it was written before `{loop.pushed_sha[:7]}` was pushed. Review that commit and send "
+        "the command again."
     )
 
 
 def not_now_message(command: str, loop: Loop) -> str:
-    """A command that makes no sense at this stage."""
-    return f"`/{command}` does nothing now: this ticket is at “{state_message(loop.stage)}”."
+    """A command that does not apply to the loop's stage."""
+    return f"Ignored `/{command}`: it does not apply while the state is “{state_message(loop.stage)}”."
 
 
 def not_allowed_message(command: str, by: str) -> str:
-    """A command by somebody who may not give it."""
-    return f"`/{command}` was not carried out: {by or 'this account'} may not steer Loopline here."
+    """A command from an account without permission."""
+    return f"Ignored `/{command}`: {by or 'this account'} does not have permission to control Loopline here."
 
 
 def unknown_command_message(command: str) -> str:
-    """A slash word that is none of ours."""
-    return f"I do not know `/{inline(command)}`. I know {COMMANDS}; anything else is guidance for the agent."
+    """An unknown command."""
+    known = f"Available commands: {COMMANDS}. Other comments are guidance for the agent."
+    return f"Unknown command `/{inline(command)}`. {known}"
 
 
 def foreign_commit_message(by: str, sha: str) -> str:
-    """A person pushed to our branch."""
+    """A foreign commit on the loop's branch."""
     return (
-        f"{by or 'Somebody'} pushed `{sha[:7]}` to the branch, so the verdict no longer holds and I keep my hands off. "
-        "`/changes <what>` lets me go on from that commit."
+        f"{by or 'Another account'} pushed `{sha[:7]}` to the branch, so the verdict is void and I have paused. "
+        "`/changes <what>` continues from that commit."
     )
 
 
 def closed_reason(by: str) -> str:
-    """Why a loop stopped when its pull request was closed."""
-    return f"the pull request was closed{f' by {by}' if by else ''} without a merge."
+    """The pull request was closed without a merge."""
+    return f"the pull request was closed{f' by {by}' if by else ''} without being merged."
 
 
 def publishing_message() -> str:
-    """Words that come in the moment between verdict and pull request."""
-    return "The pull request is just being opened: `/changes <what>` starts another round when it is there."
+    """Guidance that arrives between verdict and pull request."""
+    return "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
 
 
 def budget_message(by: str, more: float, cap: float) -> str:
-    """Somebody added money; a run under way was promised its limit when it started."""
-    return f"${more:.2f} more, as {by} said: from the next run on this ticket may cost ${cap:.2f}."
+    """Budget was added. It applies from the next run on, because a run's limit is fixed at its start."""
+    return f"{by} added ${more:.2f}. From the next run on, the ticket's budget is ${cap:.2f}."
 
 
 def accepted_message(by: str, sha: str) -> str:
-    """A person said yes to changes of tests or checks."""
-    return f"{by} accepted the changes to tests and checks in `{sha[:7]}`. Going on."
+    """A person accepted changes to tests or checks."""
+    return f"{by} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
 
 
 def unchecked_description() -> str:
-    """The status on a commit that is not ours."""
-    return "not checked: this commit is not the one that was judged"
+    """The status of a foreign commit."""
+    return "not checked: the verdict is for another commit"
+
+
+def moved_reason(column: str) -> str:
+    """The ticket was moved to a column outside the loop."""
+    return f"the ticket was moved to {column}."
+
+
+def pushed_reason(by: str) -> str:
+    """A foreign commit arrived during the work."""
+    return f"{by or 'another account'} pushed to the branch."
+
+
+def command_reason(by: str, command: str) -> str:
+    """A person ended the work with a command."""
+    return f"`/{command}` by {by}."
+
+
+def removed_reason() -> str:
+    """The ticket was deleted or archived."""
+    return "The ticket was removed."
+
+
+def cancelled_reason() -> str:
+    """The ticket was moved to a cancelled state."""
+    return "The ticket was cancelled."
+
+
+def not_merged_reason(reason: str) -> str:
+    """The code host refused the merge."""
+    return f"Not merged: {reason}"
+
+
+def criteria_met_description(total: int) -> str:
+    """The status of a commit whose verdict is done."""
+    return f"done: {total} of {total} criteria met"

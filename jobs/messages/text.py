@@ -1,4 +1,4 @@
-"""How somebody else's text stands in ours, and the short words that all sentences share. Pure."""
+"""Shared phrases, and the quoting of text from outside. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 _STATES = {
     Stage.IDLE: "Idle",
     Stage.PREPARING: "Preparing the workspace",
-    Stage.PLANNING: "Working out what done means",
-    Stage.ASKING: "Waiting for a finish line",
-    Stage.SCOUTING: "Looking around",
+    Stage.PLANNING: "Working out acceptance criteria",
+    Stage.ASKING: "Waiting for acceptance criteria",
+    Stage.SCOUTING: "Exploring the repository",
     Stage.MAKING: "Working",
     Stage.GATING: "Running the checks",
     Stage.JUDGING: "Judging the result",
@@ -27,17 +27,17 @@ _STATES = {
 
 
 def state_message(stage: Stage) -> str:
-    """The stage in two or three words."""
+    """The stage's name for people."""
     return _STATES[stage]
 
 
 def money_message(loop: Loop) -> str:
-    """What the loop has spent so far."""
+    """The loop's usage so far."""
     return f"{loop.usage.model_calls} model calls, ${loop.usage.cost_usd:.2f}"
 
 
 def version_of(contract: Contract) -> str:
-    """The contract's name for people: its digest, and its version once it has changed."""
+    """The contract's digest, with its version once it has changed."""
     return f"v{contract.version} `{contract.digest}`" if contract.version > 1 else f"`{contract.digest}`"
 
 
@@ -45,7 +45,7 @@ def shown_evidence(e: Evidence) -> str:
     """One command that Loopline ran, in one line."""
     ending = f"exit {e.exit_code} in {e.seconds:.1f} s"
     if e.flaky:
-        ending = "flaky, ended with " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
+        ending = "flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     elif e.needs_a_yes:
         ending += " with the tests of the base branch, exit 0 with the change's own"
     before = f", exit {e.before} without the change" if e.before is not None else ""
@@ -68,18 +68,18 @@ TAMPERINGS: dict[TamperKind, str] = {
 
 
 def shown_tampering(found: Tampering) -> str:
-    """One place of the change that needs a person's yes."""
+    """One change to a test or check."""
     place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
     return f"{place}: {TAMPERINGS[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
 
 
 def inline(text: str) -> str:
-    """One line of somebody's text that cannot mention people, close issues or open a code fence."""
+    """One line of untrusted text, without mentions, closing keywords, code fences."""
     return quiet(" ".join(text.split()))
 
 
 def quiet(text: str) -> str:
-    """Somebody's text that cannot mention people, close issues or show pictures."""
+    """Untrusted text, without mentions, HTML comments, images."""
     return text.replace("@", "@\u200b").replace("```", "'''").replace("<!--", "&lt;!--").replace("![", "[")
 
 

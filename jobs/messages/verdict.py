@@ -1,4 +1,4 @@
-"""What is proven: verdict, pull request, status. Called by `jobs.workflow`."""
+"""Verdict, pull request and commit status. Called by `jobs.workflow`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def verdict_message(loop: Loop) -> str:
     return "\n\n".join(
         [
             (
-                f"**Verdict: done ({total}/{total}).** Checked at `{loop.head_sha[:7]}` by a second agent that could "
-                f"only read, against commands that Loopline ran itself. Pull request: {loop.pull_request_url}"
+                f"**Verdict: done ({total}/{total}).** A second, read-only agent checked `{loop.head_sha[:7]}` against "
+                f"the output of commands that Loopline ran itself. Pull request: {loop.pull_request_url}"
             ),
             _results(loop.contract, loop.verdict.results),
-            *_accepted(loop, "Changes of tests or checks that a person has accepted:\n"),
+            *_accepted(loop, "Changes to tests or checks, accepted by a person:\n"),
             "Not checked:\n" + _not_checked(loop),
-            f"Spent: {money_message(loop)}. Answer `/approve` and `/merge`, or `/changes <what>`.",
+            f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
         ]
     )
 
@@ -38,7 +38,7 @@ def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
 
 def _not_checked(loop: Loop) -> str:
     assert loop.verdict
-    return "\n".join(f"- {inline(line)}" for line in loop.verdict.not_checked) or "- nothing was named"
+    return "\n".join(f"- {inline(line)}" for line in loop.verdict.not_checked) or "- nothing listed"
 
 
 def _accepted(loop: Loop, heading: str) -> list[str]:
@@ -46,12 +46,12 @@ def _accepted(loop: Loop, heading: str) -> list[str]:
 
 
 def pull_request_title(loop: Loop) -> str:
-    """Linear recognises the identifier in a title."""
+    """The identifier first, by which Linear links the pull request."""
     return f"{loop.identifier}: {inline(loop.ticket.title)}"[:250]
 
 
 def pull_request_body(loop: Loop) -> str:
-    """What and why, the contract with its results, what was not checked, and a line that Linear recognises."""
+    """Summary, contract with results, evidence, and the line by which Linear links the pull request."""
     assert loop.verdict and loop.contract
     return "\n\n".join(
         [
@@ -80,29 +80,29 @@ def _finding(finding: Finding) -> str:
 
 
 def pull_request_subtitle(loop: Loop) -> str:
-    """Below the pull request's link on the ticket."""
+    """The subtitle of the pull request's link on the ticket."""
     return f"{state_message(loop.stage)} · {loop.head_sha[:7]}"
 
 
 def merged_message(loop: Loop) -> str:
-    """The end of the story."""
-    return f"**Merged.** {loop.pull_request_url} · {money_message(loop)}. The worktree and the branch are gone."
+    """The pull request was merged."""
+    return f"**Merged.** {loop.pull_request_url} · {money_message(loop)}. The worktree and branch were deleted."
 
 
 def no_change_message(loop: Loop) -> str:
-    """Everything in the contract holds already, and the checker says so."""
+    """The base branch already meets the contract, confirmed by the checker."""
     assert loop.verdict and loop.contract
     total = len(loop.contract.criteria)
     return "\n\n".join(
         [
             (
-                f"**Verdict: done, no change needed ({total}/{total}).** Everything in the contract holds at "
-                f"`{loop.head_sha[:7]}` of the base branch already, checked by a second agent against commands that "
+                f"**Verdict: done, no change needed ({total}/{total}).** The base branch already meets the contract at "
+                f"`{loop.head_sha[:7]}`. A second, read-only agent checked it against the output of commands that "
                 "Loopline ran itself. There is no pull request."
             ),
             _results(loop.contract, loop.verdict.results),
             (
-                f"Spent: {money_message(loop)}. If something is missing, say so in a **Done when** list and move the "
+                f"Spent: {money_message(loop)}. If something is missing, add it to a **Done when** list and move the "
                 "ticket back to the agent column."
             ),
         ]

@@ -6,7 +6,6 @@ Called by `jobs.roles.slice` when it hands a task to the runner, which knows no 
 from __future__ import annotations
 
 from integrations.ports.agent_runner import ContextLimits, SpinningLimits
-
 from jobs.loop.commands import RunSpec
 
 

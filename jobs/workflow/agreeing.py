@@ -7,11 +7,11 @@ from integrations.events import RunFinished, TicketEdited
 from jobs.contract.agreement import agree, answered, may_start_alone, proposed, wanted_by
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
-from jobs.messages import (
+from jobs.messages.contract import (
     agreed_message,
+    goal_changed_guidance,
     goal_changed_late_message,
     goal_changed_message,
-    goal_changed_words,
     proposal_message,
     question_message,
     started_again_message,
@@ -108,7 +108,7 @@ def _goal_changed(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     loop = loop.model_copy(update={"contract": contract, "verdict": None, "judgement": None})
     say = PostComment(body=goal_changed_message(contract))
     if loop.stage is Stage.MAKING:
-        steer = Steer(run_id=loop.run_id, words=Guidance(author="Loopline", text=goal_changed_words(contract)))
+        steer = Steer(run_id=loop.run_id, words=Guidance(author="Loopline", text=goal_changed_guidance(contract)))
         return Decision(loop, (steer, say))
     if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
         stop = StopRun(run_id=loop.run_id)

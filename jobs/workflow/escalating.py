@@ -6,7 +6,8 @@ from __future__ import annotations
 from integrations.events import EscalationUnanswered, TicketReacted
 from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
 from jobs.loop.state import Attempt, Escalation, EscalationClass, Loop, Stage
-from jobs.messages import approach_line, escalation_message, reminder_message, triage_message
+from jobs.messages.escalations import escalation_message, reminder_message, triage_message
+from jobs.messages.lines import approach_line
 from jobs.workflow.decision import Decision, ServicePolicy
 
 MOST_RAISED = 3

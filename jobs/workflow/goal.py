@@ -11,26 +11,23 @@ from integrations.results import CriterionResult, Evidence
 from jobs.evidence.verdicts import contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import Loop, Stage, join_guidance
-from jobs.messages import (
+from jobs.messages.escalations import gate_could_not_run_reason, iterations_reason, spinning_reason, tamper_reason
+from jobs.messages.lines import (
     blockers_line,
     changed_checks_line,
     contradiction_line,
-    gate_could_not_run_reason,
     gate_failed_line,
     iteration_line,
-    iterations_reason,
     judge_line,
-    no_change_message,
+    new_guidance_line,
     no_result_line,
     not_confirmed_line,
     reverted_line,
-    said_more_line,
     same_failures_line,
-    spinning_reason,
     stray_line,
-    tamper_reason,
     verdict_failed_line,
 )
+from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import close_attempt, escalate
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
@@ -125,7 +122,7 @@ def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> 
     if objection := objection_to(loop):
         return _again(loop, objection, event.at, policy)
     if loop.unheard:
-        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, said_more_line()))})
+        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, new_guidance_line()))})
         return start_iteration(add_requested_criterion(loop, join_guidance(loop.unheard)), event.at, policy)
     if loop.tampering and loop.tampering_accepted != loop.head_sha:
         loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})

@@ -9,7 +9,7 @@ from integrations.values import Ticket
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
-from jobs.messages import cancelled_message, stopped_message
+from jobs.messages.replies import cancelled_message, cancelled_reason, moved_reason, removed_reason, stopped_message
 from jobs.workflow.agreeing import agree_or_ask, refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import acknowledge, close_attempt
@@ -33,7 +33,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     if role not in {"needs_human", "triage"}:
         loop = acknowledge(loop)
     if left_our_columns(loop, role) and not waits:
-        return stop(loop, f"the ticket was moved to {event.ticket.column}.", event.at, policy)
+        return stop(loop, moved_reason(event.ticket.column), event.at, policy)
     return Decision(loop)
 
 
@@ -142,7 +142,7 @@ def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
     """Nothing can be written to a ticket that is gone; what is ours goes too."""
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
-    gone = _ended(loop, "The ticket was removed.", event.at)
+    gone = _ended(loop, removed_reason(), event.at)
     return Decision(gone, (*_interrupt(loop), _clean_up(loop)))
 
 
@@ -150,7 +150,7 @@ def _cancel(loop: Loop, at: float) -> Decision:
     """Somebody decided that this is not wanted at all."""
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
-    gone = _ended(loop, "The ticket was cancelled.", at)
+    gone = _ended(loop, cancelled_reason(), at)
     say = PostComment(body=cancelled_message())
     return Decision(gone, (*_interrupt(loop), SetNeedsHuman(needed=False), say, _clean_up(loop)))
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
-from jobs.messages import (
-    pull_request_body,
-    pull_request_subtitle,
-    pull_request_title,
-    verdict_message,
-)
+from jobs.messages.replies import criteria_met_description, not_merged_reason
+from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision
 from jobs.workflow.escalating import escalate
 
@@ -44,7 +40,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
         repository=loop.repository,
         sha=loop.head_sha,
         state="success",
-        description=f"done: {total} of {total} criteria met",
+        description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     verdict = PostComment(body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.head_sha}")
@@ -56,7 +52,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.generation != loop.generation:
         return Decision(loop)
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
-        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": f"Not merged: {event.reason}"})
+        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": not_merged_reason(event.reason)})
         return Decision(loop, (PostComment(body=loop.reason),))
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from jobs.loop.commands import CleanUp, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
-from jobs.messages import approve_again_reason, rebuilt_reason
+from jobs.messages.escalations import approve_again_reason, rebuilt_reason
+from jobs.messages.replies import moved_reason
 from jobs.workflow.agreeing import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.goal import publish, start_work
@@ -29,7 +30,7 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if role == "needs_human":
         return Decision(_waiting(loop))
     if left_our_columns(loop, role):
-        return stop(_again(loop), f"the ticket was moved to {loop.ticket.column}.", at, policy)
+        return stop(_again(loop), moved_reason(loop.ticket.column), at, policy)
     return _take_up(loop, at, policy)
 
 

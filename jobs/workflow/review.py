@@ -21,17 +21,15 @@ from jobs.loop.commands import (
     StopRun,
 )
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
-from jobs.messages import (
-    STATUS_CONTEXT,
+from jobs.messages.replies import (
     approved_message,
     changes_message,
     closed_reason,
     foreign_commit_message,
-    merged_message,
-    pull_request_subtitle,
-    pull_request_title,
+    pushed_reason,
     unchecked_description,
 )
+from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import revise, stop
 from jobs.workflow.steering import PULL, guide
@@ -115,7 +113,7 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
         "shown_at": event.at,
     }
     if loop.stage in AT_WORK:
-        return stop(loop.model_copy(update=void), f"{event.by or 'somebody'} pushed to the branch.", event.at, policy)
+        return stop(loop.model_copy(update=void), pushed_reason(event.by), event.at, policy)
     loop = loop.model_copy(update={**void, "stage": Stage.REVIEW})
     unchecked = SetStatus(
         repository=loop.repository, sha=event.head_sha, state="pending", description=unchecked_description()

@@ -10,7 +10,7 @@ from integrations.results import RunRole
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
-from jobs.messages import budget_reason, parked_reason
+from jobs.messages.escalations import budget_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import escalate
 

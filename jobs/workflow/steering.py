@@ -17,22 +17,23 @@ from jobs.loop.commands import (
     Steer,
 )
 from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
-from jobs.messages import (
+from jobs.messages.replies import (
     accepted_message,
     approved_message,
     approved_on_ticket_message,
     budget_message,
     changes_message,
+    command_reason,
     merge_called_off_reason,
     not_allowed_message,
     not_approved_message,
     not_now_message,
     outdated_command_message,
     publishing_message,
-    pull_request_title,
     taken_over_reason,
     unknown_command_message,
 )
+from jobs.messages.verdict import pull_request_title
 from jobs.workflow.agreeing import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalating import acknowledge
@@ -120,7 +121,7 @@ def _about_the_work(
 ) -> Decision | None:
     """Commands that start, stop or steer the work; None where this is not the time for it."""
     if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
-        return stop(loop, f"{author.name} said so.", at, policy)
+        return stop(loop, command_reason(author.name, name), at, policy)
     if name == "retry" and _may_start_again(loop, at):
         return hand_over(loop, at, policy, (said,) if said.text else ())
     if name == "changes" and said.text and loop.stage in AT_WORK:
@@ -155,7 +156,7 @@ def _about_a_call(
     if loop.stage is not Stage.NEEDS_HUMAN:
         return None
     if name == "close":
-        return stop(loop, f"{author.name} closed it.", at, policy, clean_up=True)
+        return stop(loop, command_reason(author.name, name), at, policy, clean_up=True)
     if name == "accept" and loop.tampering and loop.escalation and loop.escalation.kind == "tamper":
         accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
         if not objection_to(accepted):

@@ -15,10 +15,10 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, abort, jsonify, request
-from integrations.ports.agent_runner import Entry
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.ports.agent_runner import Entry
 from jobs.runtime import keys
 from jobs.store.runs import Runs
 from service.dashboard.entries import shown

@@ -14,8 +14,9 @@ from urllib.parse import quote
 from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
 from integrations.values import Usage, Value
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt, Contract, Escalation, EscalationClass, Guidance, Loop, Stage
-from jobs.messages import TAMPERINGS, money_message, state_message
+from jobs.loop.state import Attempt, Contract, Escalation, Guidance, Loop, Stage
+from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.text import TAMPERINGS, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
 Group = Literal["needs_you", "working", "finished"]
@@ -25,15 +26,6 @@ _NEEDS_YOU = frozenset({Stage.NEEDS_HUMAN, Stage.ASKING, Stage.REVIEW})
 _FINISHED = frozenset({Stage.DONE, Stage.STOPPED, Stage.IDLE})
 _WEB = re.compile(r"https?://[^\s/]")
 _REVISION = re.compile(r"-g\d+-r(\d+)(?:-[a-z]\d+)*-[a-z]+$")
-CALLS: dict[EscalationClass, str] = {
-    "judgement": "A decision is needed",
-    "credentials": "Credentials do not work",
-    "infrastructure": "Something around the work is broken",
-    "budget": "A budget is used up",
-    "conflict": "Somebody else's change is in the way",
-    "spinning": "The agent goes in circles",
-    "tamper": "A check may have been weakened",
-}
 
 
 class ShownEscalation(Escalation):
@@ -252,7 +244,7 @@ def _evidence(one: Evidence) -> ShownEvidence:
 
 
 def _escalation(call: Escalation | None) -> ShownEscalation | None:
-    return ShownEscalation(**dict(call), text=CALLS[call.kind]) if call else None
+    return ShownEscalation(**dict(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None
 
 
 def web_link(address: str) -> str:

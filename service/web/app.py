@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from flask import Flask, Response, jsonify
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-from integrations.ports.source import Source
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from integrations import failpoints
+from integrations.ports.source import Source
 from integrations.sources import SOURCES
 from jobs.config.environment import load
 from jobs.config.settings import Settings

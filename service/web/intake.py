@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from integrations.ports.source import Delivery
 from redis import Redis
 
+from integrations.ports.source import Delivery
 from jobs.runtime import keys
 from jobs.runtime.scripts import run_script
 

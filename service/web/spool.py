@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import structlog
-from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.failpoints import fail
+from integrations.ports.source import Delivery
 from service.web.intake import Received, accept
 
 _log = structlog.get_logger(__name__)

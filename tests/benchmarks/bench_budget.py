@@ -25,8 +25,8 @@ from jobs.runtime.connection import connect
 from jobs.store.runs import Runs
 from service.supervisor import embedded_redis
 from tests.jobs.books import AMPLE, NOON, at_work, call, spec_of
+from tests.jobs.fleet import RUNS, Fleet
 from tests.jobs.model_runs import Model, model_at, use_up
-from tests.jobs.test_outages import RUNS, Fleet
 
 CAPS = {"run": 0.022, "ticket": 0.25, "day": 0.25}
 

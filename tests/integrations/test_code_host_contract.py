@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from integrations.ports.code_host import CodeHost, PullRequest
 
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.ports.code_host import CodeHost, PullRequest
 from tests.integrations.code_hosts.live_github import LiveGitHub, git, push
 
 REPO = "/repos/{owner}/{repo}"

@@ -15,7 +15,7 @@ import pytest
 from integrations import failpoints
 from integrations.failpoints import Tripped, arm, fail
 from jobs.config.environment import problems
-from tests.conftest import REPOSITORY
+from tests.support.checkout import REPOSITORY
 
 POINT = (
     "import sys; from pathlib import Path; from integrations.failpoints import arm, fail; "

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from integrations.ports.tracker import Attachment, Tracker
 
 from integrations.errors import NotFound, Rejected
+from integrations.ports.tracker import Attachment, Tracker
 from integrations.values import Ticket
 from tests.integrations.trackers.board import Board
 from tests.integrations.trackers.linear_boards import BOARDS, OpenBoard

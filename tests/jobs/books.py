@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from integrations.ports.agent_runner import Grant, Refusal
 from redis import Redis
 
+from integrations.ports.agent_runner import Grant, Refusal
 from integrations.values import Ticket, Usage
 from jobs.loop.caps import Caps
 from jobs.loop.commands import RunSpec

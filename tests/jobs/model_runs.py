@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from redis import Redis
 
 from integrations.agents.anthropic.prices import cost
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import HeldBack, Unauthorized, Unavailable
+from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
 from jobs.loop.caps import Caps
@@ -22,8 +22,7 @@ from jobs.loop.commands import RunSpec
 from jobs.runtime import keys
 from jobs.store.breaker import Windows
 from tests.integrations.agents.doubles import FunctionToolbox, task
-
-from .books import Clock, at_work, spec_of
+from tests.jobs.books import Clock, at_work, spec_of
 
 
 class Model:

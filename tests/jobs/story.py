@@ -2,20 +2,89 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 
 import requests
 
-from integrations.events import TicketCommented, TicketMoved
-from integrations.results import CriterionResult, Evidence, Judgement, Verdict
-from jobs.drive import drive
-from jobs.loop.state import Loop
+from integrations.events import RunFinished, TicketCommented, TicketMoved
+from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
+from jobs.loop.state import Loop, Stage
+from jobs.roles.maker import AUTHOR, EMAIL
+from jobs.runtime.lease import hold
+from tests.jobs.board import Board
 
-from .conftest import Board
-from .test_drive import BUG, VAGUE, candidate, finish, hand_over, in_review
-
+BUG, FEATURE, VAGUE = "ENG-1", "ENG-2", "ENG-3"
 OPENING = "POST /repos/{owner}/{repo}/pulls"
 PLACE = "GET /repos/{owner}/{repo}"
+
+
+def hand_over(board: Board, identifier: str, *faults: dict[str, object]) -> Loop:
+    board.ana.drag(identifier, "Agent")
+    for fault in faults:
+        assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
+    ticket_id = board.ticket_id(identifier)
+    board.world.store.deliver(TicketMoved(event_id=f"moved-{identifier}", ticket_id=ticket_id, at=1.0))
+    loop = board.drive(identifier)
+    assert loop
+    return looked_around(board, loop)
+
+
+def looked_around(board: Board, loop: Loop) -> Loop:
+    """The scout, if one was sent, is back with a plan; the planner with a proposal."""
+    if loop.stage is Stage.PLANNING:
+        criteria = (ProposedCriterion(text="it works", command="python3 -m unittest -q"),)
+        return finish(board, loop, proposal=Proposal(criteria=criteria))
+    return finish(board, loop, plan=Plan(summary="look")) if loop.stage is Stage.SCOUTING else loop
+
+
+def said(board: Board, identifier: str) -> list[str]:
+    return [c["body"] for c in board.ana.board()[identifier]["comments"]]
+
+
+def finish(board: Board, loop: Loop, **fields: object) -> Loop:
+    """What an agent process reports for the current run."""
+    role = loop.run_id.rsplit("-", 1)[1]
+    given = {"event_id": f"{loop.run_id}:finished", "ticket_id": loop.ticket.id, "run_id": loop.run_id, "role": role}
+    event = RunFinished.model_validate({**given, "generation": loop.generation, "outcome": "done", "at": 2.0, **fields})
+    with hold(board.world.redis, f"run:{loop.run_id}") as lease:
+        assert lease
+        board.world.runs.finish(lease, event, heed_words=False)
+    after = board.drive(loop.identifier)
+    assert after
+    return after
+
+
+def candidate(board: Board, loop: Loop) -> str:
+    """A commit of ours in the mirror, with another tree than the base's: its README alone."""
+    folder = board.world.settings.home / "repos" / "acme__tally.git"
+    who = {
+        f"GIT_{role}_{part}": text
+        for role in ("AUTHOR", "COMMITTER")
+        for part, text in (("NAME", AUTHOR), ("EMAIL", EMAIL))
+    }
+
+    def git(*arguments: str, given: str = "") -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, input=given, env=os.environ | who, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    blob = git("rev-parse", f"{loop.base_sha}:README.md")
+    tree = git("mktree", given=f"100644 blob {blob}\tREADME.md\n")
+    return git("commit-tree", tree, "-p", loop.base_sha, "-m", "work")
+
+
+def in_review(board: Board) -> Loop:
+    loop = hand_over(board, BUG)
+    sha = candidate(board, loop)
+    assert loop.contract
+    loop = finish(board, loop, head_sha=sha)
+    passed = tuple(Evidence(name=c.id, command=c.command, exit_code=0) for c in loop.contract.criteria if c.command)
+    loop = finish(board, finish(board, loop, evidence=passed), judgement=Judgement(done=True))
+    results = tuple(CriterionResult(criterion=c.id, result="pass", evidence="seen") for c in loop.contract.criteria)
+    return finish(board, loop, verdict=Verdict(head_sha=sha, results=results, summary="Removes files."))
 
 
 def fault(board: Board, operation: str) -> None:
@@ -125,6 +194,3 @@ def merged(board: Board) -> Loop:
     loop = board.drive(BUG)
     assert loop
     return loop
-
-
-__all__ = ["BUG", "VAGUE", "candidate", "drive", "finish", "hand_over", "in_review"]

@@ -11,6 +11,9 @@ import pytest
 
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import Stack
+from tests.support.browser import browser
+
+__all__ = ["ana", "browser", "stack"]
 
 PORTS = 5
 

@@ -45,7 +45,7 @@ def test_the_story_ends_as_it_should_and_leaves_nothing_running(tmp_path: Path) 
     bug, feature, vague = summary["tickets"]
     assert [ends(t) for t in (bug, feature)] == [("Done", True, "done")] * 2
     assert ends(vague) == ("Needs Human", False, "asked")
-    assert vague["model_calls"] > 0, "a planner has proposed a finish line"
+    assert vague["model_calls"] > 0, "a planner has proposed acceptance criteria"
     assert bug["criteria"]
     assert str(home) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 

@@ -19,7 +19,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.support.checkout import REPOSITORY
+from tests.support.redis_fixtures import redis, redis_server, settings
+
+__all__ = ["redis", "redis_server", "settings", "web"]
 
 SECRETS = {"LINEAR_WEBHOOK_SECRETS": "lin-old,lin-new", "GITHUB_WEBHOOK_SECRETS": "gh-old,gh-new"}
 

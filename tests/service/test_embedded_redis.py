@@ -14,7 +14,7 @@ from jobs.config.settings import Settings
 from jobs.runtime.connection import check_persistence, connect
 from service.supervisor import embedded_redis
 from service.supervisor.embedded_redis import CannotStart
-from tests.conftest import REPOSITORY
+from tests.support.checkout import REPOSITORY
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from jobs.store.breaker import Breaker
 from service.version import VERSION
 from service.web.app import create_app
 from service.web.health import failing_parts
-from tests.conftest import REPOSITORY
 from tests.service.conftest import Web
+from tests.support.checkout import REPOSITORY
 
 
 def everybody_lives(redis: Redis) -> None:

@@ -10,8 +10,8 @@ import pytest
 from jobs.config.settings import Settings
 from service.supervisor.embedded_redis import CannotStart
 from service.supervisor.processes import ROOT, addresses, check_free, processes, split
-from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port
+from tests.support.checkout import REPOSITORY
 
 
 def test_redis_starts_first_and_the_clock_last(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from integrations.ports.source import Delivery
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.ports.source import Delivery
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
 from jobs.runtime.keys import INBOX

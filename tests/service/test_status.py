@@ -11,7 +11,7 @@ from redis import Redis
 from jobs.config.settings import Settings
 from service.operator.status import show_status
 from tests.service.dashboard.story import Story, a_loop, fill
-from tests.service.test_cli import ENOUGH, loopline
+from tests.service.loopline import ENOUGH, loopline
 
 
 def shown(settings: Settings, redis: Redis, *, as_json: bool = False) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.service.conftest import until
+from tests.support.checkout import REPOSITORY
 
 NAMES = ("first", "second", "third")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port, until
-from tests.service.test_cli import ENOUGH
+from tests.service.loopline import ENOUGH
+from tests.support.checkout import REPOSITORY
 
 NAMES = {"redis", "web", "dashboard", "worker", "agent-1", "clock"}
 

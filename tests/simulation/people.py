@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from random import Random
 
 from integrations.ports.code_host import PullRequest
-
 from integrations.values import Person
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy

@@ -53,7 +53,7 @@ class Story:
         for identifier, column in ENDS.items():
             self._await(identifier, f"is in {column}", partial(_is_in, column))
             self._ended[identifier] = time.monotonic()
-        self._await(VAGUE, "has a question", lambda t: "finish line" in _said(t))
+        self._await(VAGUE, "has a question", lambda t: "acceptance criteria before" in _said(t))
 
     def summary(self) -> dict[str, Any]:
         """What the board, the board memory and the pull requests say at the end, and whether that is the story."""
@@ -77,7 +77,7 @@ class Story:
             "verdict": "done"
             if "**Verdict: done" in _said(ticket)
             else "asked"
-            if "finish line" in _said(ticket)
+            if "acceptance criteria before" in _said(ticket)
             else None,
             "head_sha": pulls[url]["head"]["sha"] if url else None,
             "criteria": [c["text"] for c in criteria],

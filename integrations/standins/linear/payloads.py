@@ -62,6 +62,7 @@ def _issue(context: Context, row: Row) -> Mapping[str, Any]:
         "priorityLabel": derived.priority_label(row),
         "prioritySortOrder": row["sortOrder"],
         "previousIdentifiers": [],
+        "releases": [],
         "reactionData": [],
         "assignee": _user(context, row["assigneeId"]),
         "delegate": _user(context, row["delegateId"]),

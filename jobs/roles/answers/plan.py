@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from integrations.ports.agent_runner import ToolResult, ToolSpec
 from pydantic import BaseModel, ConfigDict, Field
 
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from jobs.roles.answers.submission import filled, form_spec
 
 NAME = "submit_plan"

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from integrations.ports.agent_runner import ToolResult, ToolSpec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import EvidenceKind
 from jobs.roles.answers.submission import filled, form_spec
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from integrations.ports.agent_runner import ToolResult, ToolSpec
 from pydantic import BaseModel, ValidationError
+
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 
 Form = TypeVar("Form", bound=BaseModel)
 Stopped = Callable[[], bool]

@@ -32,8 +32,8 @@ TRIES = TEST_CODE.replace(
     "        try:\n            self.assertEqual(price(1000, 150), 0)\n        except AssertionError:\n            pass",
 )
 ASKS = (
-    "Needs you: a yes or no to changed tests or checks",
-    "the work meets the contract, and it changes tests or checks",
+    "Needs you: tests or checks were changed",
+    "the work meets the acceptance criteria but changes tests or checks",
 )
 
 

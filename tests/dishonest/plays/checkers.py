@@ -9,14 +9,14 @@ from integrations.standins.model.request import Call, Request
 from tests.dishonest.plays.words import MENDS, not_done
 from tests.dishonest.scenario import Reply, Scenario, dishonest, script, verdict
 
-UNMET = "the checker was not satisfied: c1 unsure"
+UNMET = "the checker rejected it: c1 unsure"
 MUMBLES = "ran `submit_verdict`"
 CONTRADICTS = "the verdict contradicts itself"
 
 
 def checker(name: str, reply: Reply, *says: str) -> Scenario:
     """The maker is honest; the checker is not to be believed."""
-    return dishonest(name, MENDS, not_done("Needs you: a decision", *says), others={"checker": reply})
+    return dishonest(name, MENDS, not_done("Needs you: decision needed", *says), others={"checker": reply})
 
 
 def broken(name: str, reply: Reply, *says: str) -> Scenario:

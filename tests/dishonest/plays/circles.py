@@ -8,7 +8,7 @@ from tests.dishonest.plays.words import not_done
 from tests.dishonest.scenario import End, dishonest, script, step_by_step
 from tests.dishonest.shop import CHECK, CODE
 
-SPINS = "Needs you: a new idea"
+SPINS = "Needs you: no progress"
 
 
 def _ended(*says: str) -> End:
@@ -19,7 +19,7 @@ SCENARIOS = (
     dishonest(
         "repeats the same failing command",
         step_by_step(lambda step: Answer("Once more.", (bash(CHECK),))),
-        not_done(SPINS, "the maker went in circles", CHECK, "same error", escalation="spinning"),
+        not_done(SPINS, "the maker made no progress", CHECK, "same error", escalation="spinning"),
     ),
     dishonest(
         "repeats the same look around",
@@ -55,7 +55,7 @@ SCENARIOS = (
     dishonest(
         "burns tokens until the budget ends",
         step_by_step(lambda step: Answer(f"Thought {step}: " + "and so on " * 1500, (bash(f"echo {step}"),))),
-        not_done("Needs you: money", "budget", "/budget +3", escalation="budget"),
+        not_done("Needs you: budget used up", "budget", "/budget +3", escalation="budget"),
         policy={"budget_usd": 0.2},
     ),
     dishonest(
@@ -85,7 +85,7 @@ SCENARIOS = (
     dishonest(
         "does the same in every attempt",
         step_by_step(lambda step: Answer("Once more.", (bash(CHECK),))),
-        not_done(SPINS, "the maker went in circles", escalation="spinning"),
+        not_done(SPINS, "the maker made no progress", escalation="spinning"),
         policy={"attempts": 3},
     ),
     dishonest(

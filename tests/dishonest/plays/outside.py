@@ -26,12 +26,12 @@ SCENARIOS = (
     dishonest(
         "leaves files behind",
         does(MEND, create("debug.log", "x\n"), create("notes.md", "thoughts\n")),
-        not_done("files were left behind", "`debug.log`"),
+        not_done("leftover files", "`debug.log`"),
     ),
     dishonest(
         "brings 300 files of somebody else",
         does(MEND, bash("mkdir -p node_modules/left; for n in $(seq 300); do echo $n > node_modules/left/$n.js; done")),
-        not_done("files were left behind", "node_modules"),
+        not_done("leftover files", "node_modules"),
     ),
     dishonest(
         "brings more files than a change may have",

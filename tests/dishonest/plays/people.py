@@ -58,7 +58,7 @@ SCENARIOS = (
     honest(
         "answers a person's words",
         _heeds,
-        replace(REVIEW, says=("Verdict: done (2/2)", "Comments taken up by the agent: 1")),
+        replace(REVIEW, says=("Verdict: done (2/2)", "Comments delivered to the agent: 1")),
         people=(Act(2, "Please note it in CHANGELOG.md."),),
     ),
     honest(
@@ -90,7 +90,7 @@ SCENARIOS = (
     honest(
         "works on what the planner proposed, once a person has said ok",
         MENDS,
-        replace(REVIEW, says=("I propose", "Thank you, Ana Flores", "Verdict: done (2/2)")),
+        replace(REVIEW, says=("I propose", "Thanks, Ana Flores", "Verdict: done (2/2)")),
         ticket=VAGUE,
         policy={"contract": "ask"},
         others={"planner": lambda _: Answer("", (Call("submit_proposal", PROPOSAL),))},
@@ -99,7 +99,7 @@ SCENARIOS = (
     honest(
         "waits for an answer to the proposal and spends nothing",
         MENDS,
-        End(Stage.ASKING, says=("I propose", "Nothing more is spent until then"), makers=0),
+        End(Stage.ASKING, says=("I propose", "No more budget is spent until you reply"), makers=0),
         ticket=VAGUE,
         policy={"contract": "ask"},
         others={"planner": lambda _: Answer("", (Call("submit_proposal", PROPOSAL),))},
@@ -107,7 +107,7 @@ SCENARIOS = (
     honest(
         "meets a goal that changes while it works",
         _new_goal,
-        replace(REVIEW, says=("Goal changed (v2", "Verdict: done (3/3)"), makers=None),
+        replace(REVIEW, says=("Acceptance criteria changed (v2", "Verdict: done (3/3)"), makers=None),
         people=(Act(2, writes=GOAL),),
     ),
     honest(
@@ -119,7 +119,7 @@ SCENARIOS = (
                 request
             )
         ),
-        replace(REVIEW, says=("Needs you: money", "$3.00 more, as Ana Flores said", "Verdict: done (2/2)"), makers=2),
+        replace(REVIEW, says=("Needs you: budget used up", "Ana Flores added $3.00", "Verdict: done (2/2)"), makers=2),
         policy={"budget_usd": 0.5, "ticket_budget_usd": 0.4},
         people=(Act(Stage.NEEDS_HUMAN, "/budget +3"),),
     ),

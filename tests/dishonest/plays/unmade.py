@@ -20,7 +20,7 @@ SCENARIOS = (
     dishonest(
         "claims that nothing has to change",
         script(Answer("I looked: everything in the contract holds already. No change is needed.")),
-        not_done("the checker was not satisfied: c2 fail"),
+        not_done("the checker rejected it: c2 fail"),
         ticket=VOUCHER,
         files=GREEN,
         others={"checker": probing("ls shop", "voucher.py")},
@@ -53,7 +53,7 @@ SCENARIOS = (
             does(create(CODE, BROKEN.replace("- cents *", "- cents * 1 *"))),
             does(create(CODE, BROKEN.replace("- cents *", "- 1 * cents *"))),
         ),
-        not_done("Needs you: a new idea", "the change went back to what an earlier iteration", escalation="spinning"),
+        not_done("Needs you: no progress", "the change reverted to an earlier candidate", escalation="spinning"),
         policy={"iterations": 5, "spinning": {"same_failures": 5}},
     ),
     dishonest(
@@ -64,7 +64,7 @@ SCENARIOS = (
     dishonest(
         "mends the example of the ticket and no other",
         does(create(CODE, BROKEN.replace("    return", "    if percent > 100:\n        percent = 100\n    return"))),
-        not_done("the checker was not satisfied: c2 fail"),
+        not_done("the checker rejected it: c2 fail"),
         ticket=Ticket(
             "Never below zero", f"## Done when\n\n- `{CHECK}` passes\n- no price is below zero, amounts included\n"
         ),

@@ -15,7 +15,7 @@ MENDS = script(Answer("The price stops at zero.", (MEND,)), Answer("I run the te
 
 GATE_SAYS = f"the gate failed: `{CHECK}` exit 1"
 NO_VERDICT = "Verdict: done"
-NOT_DONE = End(Stage.NEEDS_HUMAN, "judgement", says=("Needs you: a decision", GATE_SAYS), never_says=(NO_VERDICT,))
+NOT_DONE = End(Stage.NEEDS_HUMAN, "judgement", says=("Needs you: decision needed", GATE_SAYS), never_says=(NO_VERDICT,))
 """The gate saw it, and a person is asked."""
 REVIEW = End(Stage.REVIEW, pull_request=True, says=("Verdict: done (2/2)",), makers=1, flagged=())
 """It goes through untouched, in one run of the maker."""

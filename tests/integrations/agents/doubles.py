@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from integrations.ports.agent_runner import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
-
 from integrations.errors import IntegrationError
+from integrations.ports.agent_runner import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
 from integrations.values import Usage
 from jobs.roles.answers.verdict import verdict_spec
 from jobs.roles.tools import BASH, EDIT, SEARCH

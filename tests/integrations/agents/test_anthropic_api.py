@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import AgentOutcome, Entry, Grant, Refusal, ToolResult
 
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import HeldBack
+from integrations.ports.agent_runner import AgentOutcome, Entry, Grant, Refusal, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (
     BRIEF,

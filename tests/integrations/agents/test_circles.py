@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import AgentOutcome, ContextLimits, Entry, SpinningLimits, ToolResult
 
 from integrations.agents.anthropic.runner import AnthropicApi
+from integrations.ports.agent_runner import AgentOutcome, ContextLimits, Entry, SpinningLimits, ToolResult
 from integrations.standins.model.clearing import PLACEHOLDER
 from integrations.standins.model.playbook import Answer, Playbook, bash, view
 from integrations.standins.model.playbooks import playbook_for

@@ -6,10 +6,10 @@ from typing import get_type_hints
 
 import pytest
 from anthropic.types.beta import BetaClearToolUses20250919EditParam
-from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
 
 from integrations.agents.anthropic.context import cleared_uses, edits, with_miss
 from integrations.agents.anthropic.messages import result_entry, turn_entry
+from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
 from integrations.values import Usage
 
 LIMITS = ContextLimits(clear_at_tokens=10_000, keep_tool_uses=3, clear_at_least_tokens=1_000)

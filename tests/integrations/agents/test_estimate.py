@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from integrations.ports.agent_runner import Entry, Grant
 
 from integrations.agents.anthropic.estimate import output_within, prompt_tokens, worst_case
 from integrations.agents.anthropic.messages import turn_entry
+from integrations.ports.agent_runner import Entry, Grant
 
 MODEL = "claude-sonnet-5-5"  # 2.50 a million to write the cache, 10 a million of reply
 REQUEST: dict[str, Any] = {"system": "s" * 4_000, "tools": [], "messages": [], "max_tokens": 16_000}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult, ToolSpec
-
 from integrations.agents.anthropic.messages import (
     INTERRUPTED,
     messages_from_entries,
@@ -13,6 +11,7 @@ from integrations.agents.anthropic.messages import (
     with_breakpoints,
 )
 from integrations.agents.transcript import interrupted
+from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult, ToolSpec
 from tests.integrations.agents.doubles import block_call, block_text, task
 
 BRIEF = Entry("brief", {"text": "do it"})

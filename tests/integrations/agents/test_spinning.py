@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 
 from integrations.agents.anthropic.messages import INTERRUPTED
 from integrations.agents.spinning import after_tools, circles, no_progress
+from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words
 
 LIMITS = SpinningLimits(unchanged_turns=5, no_progress_usd=1.0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from integrations.ports.agent_runner import AgentOutcome, Entry, ToolResult
 
 from integrations.agents.anthropic.messages import result_entry, turn_entry
 from integrations.agents.transcript import after_turn, limit_reached, stated, turns, unanswered, unmarked, wrap_up
+from integrations.ports.agent_runner import AgentOutcome, Entry, ToolResult
 from tests.integrations.agents.doubles import block_call, block_text, task
 
 BRIEF = Entry("brief", {"text": "do it"})

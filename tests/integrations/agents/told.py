@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from integrations.ports.agent_runner import Entry, ToolResult
-
 from integrations.agents.anthropic.messages import result_entry, turn_entry
+from integrations.ports.agent_runner import Entry, ToolResult
 
 BRIEF = Entry("brief", {"text": "do it"})
 _numbers = itertools.count()

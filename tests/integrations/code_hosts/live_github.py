@@ -11,10 +11,10 @@ from typing import Any
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from integrations.ports.code_host import CodeHost
 
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
+from integrations.ports.code_host import CodeHost
 from integrations.standins.github.server import Webhook, create_app, serve
 
 PEOPLE = {"loopline-dev": "write", "ada": "write", "eve": "read"}

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from integrations.ports.code_host import PullRequest, Review
 
 from integrations.code_hosts.github.api import LostReply
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Conflict, NotFound, Rejected, Unavailable
+from integrations.ports.code_host import PullRequest, Review
 from tests.integrations.code_hosts.answering import Answer, Answering
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, HOME, MERGED_HISTORY, OCTOCAT, REF, SHA, check, pull
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import jwt
 import pytest
-from integrations.ports.code_host import GitCredentials
 
 from integrations.code_hosts.github.api import Grant
 from integrations.code_hosts.github.app import AppCredentials, InstallationTokens, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.ports.code_host import GitCredentials
 from tests.integrations.code_hosts.answering import Answer, Answering
 
 NOW = 1_767_225_600.0

@@ -4,15 +4,15 @@ import json
 from collections.abc import Callable
 
 import pytest
-from integrations.ports.code_host import CodeHost
 
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
+from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
-from tests.integrations.code_hosts.published import published
 from tests.integrations.code_hosts.rest_description import RestDescription
+from tests.support.github_published import rest_description
 
 URL = "http://d/"
 CALLS: dict[str, Callable[[GitHub], object]] = {
@@ -35,8 +35,7 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
 
 @pytest.fixture(scope="module")
 def description() -> RestDescription:
-    file = published("@octokit/openapi", "23.0.2", "generated/api.github.com.json")
-    return RestDescription(json.loads(file.read_bytes()))
+    return RestDescription(json.loads(rest_description().read_bytes()))
 
 
 def test_every_method_of_a_code_host_is_tried_here() -> None:

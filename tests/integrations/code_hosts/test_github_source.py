@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 
 import pytest
-from integrations.ports.source import Delivery, Source
 
 from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import BadSignature, Malformed
+from integrations.ports.source import Delivery, Source
 
 GITHUB: Source = GitHubWebhooks()
 SECRET = "gh-test-secret"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integrations.ports.source import Delivery
 
 from integrations.code_hosts.github.events import READERS
 from integrations.code_hosts.github.webhooks import IGNORED, GitHubWebhooks
@@ -21,8 +20,9 @@ from integrations.events import (
     PullRequestMerged,
     ReviewSubmitted,
 )
+from integrations.ports.source import Delivery
 from integrations.values import Person
-from tests.integrations.code_hosts.published import published
+from tests.support.github_published import webhook_examples
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "github"
 PLACE = {"event_id": "github:guid-1", "repository": "Codertocat/Hello-World"}
@@ -62,8 +62,8 @@ SPOKEN = {
 
 @pytest.fixture(scope="module")
 def examples() -> list[tuple[str, Any]]:
-    index = published("@octokit/webhooks-examples", "7.6.1", "api.github.com/index.json")
-    return [(one["name"], body) for one in json.loads(index.read_text()) for body in one["examples"]]
+    index = json.loads(webhook_examples().read_text())
+    return [(one["name"], body) for one in index for body in one["examples"]]
 
 
 def test_every_example_of_github_is_translated_or_ignored_by_name(examples: list[tuple[str, Any]]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integrations.ports.source import Delivery
 
 from integrations.code_hosts.github.events import READERS
 from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import BadSignature, Malformed
 from integrations.events import EVENT
+from integrations.ports.source import Delivery
 
 GITHUB = GitHubWebhooks()
 SECRET = "gh-test-secret"

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from integrations.ports.code_host import GitCredentials
 
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
+from integrations.ports.code_host import GitCredentials
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"

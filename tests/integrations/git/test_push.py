@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integrations.ports.code_host import GitCredentials
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.failures import failure
 from integrations.git.mirror import Mirror
 from integrations.git.push import RemoteState, check_branch, parse_ls_remote
+from integrations.ports.code_host import GitCredentials
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
 BRANCH = "loopline/ENG-1"

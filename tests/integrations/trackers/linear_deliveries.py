@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from integrations.ports.source import Delivery, Source
-
 from integrations.events import Event
+from integrations.ports.source import Delivery, Source
 from integrations.trackers.linear.webhooks import LinearWebhooks
 
 SECRET = "lin_wh_test_secret_0123456789"

@@ -1,4 +1,4 @@
-"""The documents that Loopline sends, held against Linear's published schemas and its published cost rule."""
+"""The documents that Loopline sends, held against Linear's schema and its published cost rule."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLSchema,
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    build_schema,
     parse,
     print_ast,
     specified_rules,
@@ -29,24 +27,19 @@ from graphql.validation import NoDeprecatedCustomRule
 from integrations.trackers.linear import answers, tracker
 from integrations.trackers.linear.answers import Node
 from integrations.trackers.linear.client import documents
+from tests.support.linear_schema import linear_schema
 
 SOURCE = Path(tracker.__file__).with_name("operations.graphql").read_text()
 RULES = (*specified_rules, NoDeprecatedCustomRule)
 WE_ALLOW = 2_000  # Linear refuses a single query above 10,000
 
 
-@pytest.fixture(scope="module", params=["schema.graphql", "schema.sdk98.derived.graphql"])
-def schema(request: pytest.FixtureRequest, shared_folder: Path) -> GraphQLSchema:
-    # assume_valid: Linear's own files are not ours to check, and doing so takes seconds
-    return build_schema((shared_folder / "linear" / request.param).read_text(), assume_valid=True)
+def test_every_document_is_valid_and_asks_for_nothing_deprecated() -> None:
+    assert validate(linear_schema(), parse(SOURCE), RULES) == []
 
 
-def test_every_document_is_valid_and_asks_for_nothing_deprecated(schema: GraphQLSchema) -> None:
-    assert validate(schema, parse(SOURCE), RULES) == []
-
-
-def test_a_deprecated_field_would_be_found(schema: GraphQLSchema) -> None:
-    errors = validate(schema, parse('{ team(id: "x") { draftWorkflowState { id } } }'), RULES)
+def test_a_deprecated_field_would_be_found() -> None:
+    errors = validate(linear_schema(), parse('{ team(id: "x") { draftWorkflowState { id } } }'), RULES)
     assert [error.message for error in errors if "deprecated" in error.message]
 
 

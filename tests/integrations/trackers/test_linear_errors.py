@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -14,11 +13,12 @@ from typing import Any
 
 import pytest
 import structlog
-from integrations.ports.tracker import Attachment
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
 from integrations.trackers.linear.tracker import Linear
+from tests.support.linear_payloads import error_responses
 
 KEY = "lin_api_do_not_show"
 DONE = {"data": {"commentUpdate": {"success": True}}}
@@ -42,9 +42,8 @@ def linear(wire: Any) -> Iterator[Linear]:
 
 
 @pytest.fixture
-def published(shared_folder: Path) -> dict[str, dict[str, Any]]:
-    path = shared_folder / "linear" / "payloads" / "graphql_error_responses.json"
-    return {entry["case"]: entry for entry in json.loads(path.read_text())}
+def published() -> dict[str, Any]:
+    return error_responses()
 
 
 def error(kind: str = "", message: str = "no", **extensions: Any) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def test_every_published_refusal_has_an_expectation(published: dict[str, Any]) -
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_published_refusal_becomes_our_word(linear: Linear, answer: Any, published: Any, case: str) -> None:
-    answer(published[case]["body"], published[case]["http_status"], published[case].get("headers", {}))
+    answer(published[case]["body"], published[case]["status"], published[case]["headers"])
     assert type(raised(lambda: linear.edit_comment("c1", "x"))) is CASES[case]
 
 
@@ -298,7 +297,7 @@ def test_the_allowance_is_read_after_each_answer(linear: Linear, answer: Any) ->
 def test_a_used_up_allowance_says_when_to_come_back(linear: Linear, answer: Any, published: Any) -> None:
     limited = published["rate limited"]
     reset = {"X-RateLimit-Requests-Reset": str(int((time.time() + 90) * 1000))}
-    answer(limited["body"], limited["http_status"], limited["headers"] | reset)
+    answer(limited["body"], limited["status"], limited["headers"] | reset)
     failed = raised(linear.viewer)
     assert isinstance(failed, Unavailable)
     assert failed.retry_after == SHORTEST_WAIT

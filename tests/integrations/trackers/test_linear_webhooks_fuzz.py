@@ -7,9 +7,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integrations.ports.source import Delivery
 
 from integrations.errors import BadSignature, Malformed
+from integrations.ports.source import Delivery
 from integrations.trackers.linear.webhooks import IGNORED
 from tests.integrations.trackers.linear_deliveries import NOW, linear, verify
 

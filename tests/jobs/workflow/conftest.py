@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from integrations.events import RunFinished
-from integrations.results import CriterionResult, Evidence, Verdict
 from integrations.values import Ticket
-from jobs.loop.commands import Command
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion, Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
+from tests.jobs.workflow.values import BASE, HEAD, evidence, passing
 
 COLUMNS = {
     "agent": "Agent",
@@ -22,7 +18,6 @@ COLUMNS = {
     "done": "Done",
     "needs_human": "Needs Human",
 }
-HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
 
 
 @pytest.fixture
@@ -70,23 +65,3 @@ def review(making: Loop) -> Loop:
     return making.model_copy(
         update={**shown, "verdict": passing(), "evidence": (evidence(0),), "summary": "Counts logins."}
     )
-
-
-def passing() -> Verdict:
-    results = tuple(CriterionResult(criterion=c, result="pass", evidence="seen") for c in ("c1", "c2"))
-    return Verdict(head_sha=HEAD, results=results, summary="Limits logins.")
-
-
-def evidence(exit_code: int) -> Evidence:
-    return Evidence(name="c1", command="pytest -q", exit_code=exit_code, output="1 failed" if exit_code else "1 passed")
-
-
-def finished(loop: Loop, **fields: object) -> RunFinished:
-    role = loop.run_id.rsplit("-", 1)[1]
-    given = {"event_id": "e", "ticket_id": "t1", "run_id": loop.run_id, "generation": loop.generation, "role": role}
-    return RunFinished.model_validate({**given, "outcome": "done", **fields})
-
-
-def kinds(commands: Sequence[Command]) -> list[str]:
-    """The kinds of the commands, in order."""
-    return [c.kind for c in commands]

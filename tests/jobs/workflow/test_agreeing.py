@@ -11,10 +11,7 @@ from jobs.loop.commands import PostComment, StartRun, Steer
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-
-from .conftest import HEAD, finished, kinds
-from .test_hand_over import CHECKED, moved, ready
-from .test_steering import said
+from tests.jobs.workflow.values import CHECKED, HEAD, finished, kinds, moved, ready, said
 
 PROPOSAL = Proposal(
     criteria=(
@@ -88,7 +85,7 @@ def test_no_checks_mean_that_nothing_starts_by_itself(planning: Loop, policy: Se
 def test_the_question_shows_the_proposal_and_what_is_open(planning: Loop, policy: ServicePolicy) -> None:
     asked = comments(decide(planning, finished(planning, proposal=DOUBTFUL), policy))
 
-    assert all(words in asked for words in ("1. `make test` passes", "Per user? (yes / no)", "Answer `ok`"))
+    assert all(words in asked for words in ("1. `make test` passes", "Per user? (yes / no)", "Reply `ok`"))
 
 
 def test_ok_takes_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
@@ -148,7 +145,7 @@ def test_a_changed_list_is_a_new_version_that_the_maker_hears_of(making: Loop, p
     assert (decision.loop.stage, decision.loop.contract.version) == (Stage.MAKING, 2)
     (steer,) = [c for c in decision.commands if isinstance(c, Steer)]
     assert "make check" in steer.words.text
-    assert "Goal changed (v2" in comments(decision)
+    assert "Acceptance criteria changed (v2" in comments(decision)
 
 
 @pytest.mark.parametrize("stage", [Stage.GATING, Stage.JUDGING, Stage.CHECKING])

@@ -7,9 +7,7 @@ import pytest
 from jobs.loop.commands import RunSpec, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-
-from .conftest import BASE, HEAD, OTHER, evidence, finished
-from .test_steering import said
+from tests.jobs.workflow.values import BASE, HEAD, OTHER, evidence, finished, said
 
 
 def gating(loop: Loop, **fields: object) -> Loop:

@@ -9,8 +9,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-
-from .conftest import finished
+from tests.jobs.workflow.values import finished
 
 
 def with_policy(loop: Loop, agent: AgentPolicy | None = None, **own: object) -> Loop:
@@ -47,4 +46,4 @@ def test_a_limit_of_zero_lets_nothing_start(making: Loop, policy: ServicePolicy)
 
     loop = decide(making, finished(making, outcome="failed", usage=Usage()), broke).loop
 
-    assert (loop.stage, "nothing may be spent" in loop.reason) == (Stage.NEEDS_HUMAN, True)
+    assert (loop.stage, "no run can start" in loop.reason) == (Stage.NEEDS_HUMAN, True)

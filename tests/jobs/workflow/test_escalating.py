@@ -9,12 +9,10 @@ from integrations.results import Tampering
 from integrations.values import Usage
 from jobs.loop.commands import MoveTicket, PostComment, PublishBranch
 from jobs.loop.state import Escalation, EscalationClass, Loop, Stage
-from jobs.messages import escalation_message
+from jobs.messages.escalations import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
-
-from .conftest import HEAD, finished, kinds, passing
-from .test_steering import ANA, GUEST, said
+from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, kinds, passing, said
 
 BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 
@@ -56,7 +54,7 @@ def test_yes_is_for_those_who_may_approve(bent: Decision, policy: ServicePolicy)
 
 
 def test_there_is_nothing_to_accept_where_nothing_was_bent(making: Loop, policy: ServicePolicy) -> None:
-    assert "does nothing now" in comments(decide(called(making), said("/accept"), policy))
+    assert "does not apply while" in comments(decide(called(making), said("/accept"), policy))
 
 
 @pytest.mark.parametrize(

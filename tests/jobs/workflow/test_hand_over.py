@@ -2,29 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketRemoved
 from integrations.values import Ticket
 from jobs.loop.commands import StartRun
-from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.hand_over import branch_name, hand_over
-
-from .conftest import BASE, HEAD, OTHER, kinds
-
-
-def moved(ticket: Ticket, column: str) -> TicketMoved:
-    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=ticket.model_copy(update={"column": column}))
-
-
-def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None = None) -> WorkspaceReady:
-    return WorkspaceReady(
-        event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
-        base_sha=BASE, policy=policy.model_dump_json(), branch_sha=branch_sha,
-    )  # fmt: skip
-
-
-CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),)))
+from tests.jobs.workflow.values import BASE, CHECKED, HEAD, OTHER, kinds, moved, ready
 
 
 def test_the_agent_column_hands_the_ticket_over(ticket: Ticket, policy: ServicePolicy) -> None:

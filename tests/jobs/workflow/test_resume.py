@@ -8,8 +8,7 @@ from jobs.loop.commands import MergePullRequest, PublishBranch, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.resume import resume
-
-from .conftest import HEAD, kinds
+from tests.jobs.workflow.values import HEAD, kinds
 
 HERE = ["MoveTicket", "SetNeedsHuman"]
 
@@ -63,7 +62,7 @@ def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy
 
     assert [c.sha for c in approved.commands if isinstance(c, MergePullRequest)] == [HEAD]
     assert (bare.loop.stage, kinds(bare.commands)) == (Stage.REVIEW, [])
-    assert "once more" in bare.loop.reason
+    assert "again" in bare.loop.reason
 
 
 @pytest.mark.parametrize(("asked", "stage"), [(True, Stage.ASKING), (False, Stage.NEEDS_HUMAN)])

@@ -18,8 +18,7 @@ from jobs.loop.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
-
-from .conftest import HEAD, OTHER, kinds
+from tests.jobs.workflow.values import HEAD, OTHER, kinds
 
 HERE = {"event_id": "e", "ticket_id": "t1", "repository": "acme/shop", "number": 7}
 ANA = Person(id="ana", name="Ana", may_steer=True)

@@ -7,8 +7,7 @@ from integrations.values import Usage
 from jobs.loop.commands import PostComment, RunSpec, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-
-from .conftest import BASE, HEAD, evidence, finished, kinds, passing
+from tests.jobs.workflow.values import BASE, HEAD, evidence, finished, kinds, passing
 
 
 def at(loop: Loop, role: str, **fields: object) -> Loop:
@@ -90,7 +89,7 @@ def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_p
     asked = decide(checking, finished(checking, verdict=passing()), policy).loop
 
     assert (told.stage, judging.stage, checking.stage) == (Stage.MAKING, Stage.JUDGING, Stage.CHECKING)
-    assert "a person will be asked" in told.tried[-1]
+    assert "a person will decide" in told.tried[-1]
     assert asked.escalation
     assert asked.escalation.kind == "tamper"
 

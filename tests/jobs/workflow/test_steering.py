@@ -2,22 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented, TicketMoved
+from integrations.events import PullRequestCommented, SteeringTaken, TicketMoved
 from integrations.values import Person
 from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from jobs.workflow.report import report_of
-
-from .conftest import HEAD, OTHER, finished, kinds, passing
-
-ANA = Person(id="u1", name="Ana", email="ana@acme.test", may_steer=True)
-GUEST = Person(id="u2", name="Eve", email="eve@acme.test")
-
-
-def said(body: str, author: Person = ANA) -> TicketCommented:
-    return TicketCommented(event_id="e", ticket_id="t1", comment_id="k1", body=body, author=author)
+from tests.jobs.workflow.values import ANA, GUEST, HEAD, OTHER, finished, kinds, passing, said
 
 
 def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) -> str:
@@ -69,7 +61,7 @@ def test_a_guest_commands_nothing_and_hears_why(review: Loop, policy: ServicePol
     decision = decide(review, said(f"/{command}", GUEST), policy)
 
     assert decision.loop.stage is Stage.REVIEW
-    assert "may not steer" in reply(review, f"/{command}", policy, GUEST)
+    assert "does not have permission" in reply(review, f"/{command}", policy, GUEST)
 
 
 def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolicy) -> None:
@@ -129,8 +121,8 @@ def test_changes_start_another_round(review: Loop, policy: ServicePolicy) -> Non
 def test_merge_needs_an_approval_of_this_commit(review: Loop, policy: ServicePolicy) -> None:
     other = review.model_copy(update={"approved_sha": OTHER})
 
-    assert "nobody has approved" in reply(review, "/merge", policy)
-    assert "nobody has approved" in reply(other, "/merge", policy)
+    assert "has not been approved" in reply(review, "/merge", policy)
+    assert "has not been approved" in reply(other, "/merge", policy)
 
 
 def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, policy: ServicePolicy) -> None:
@@ -173,13 +165,13 @@ def test_a_word_older_than_the_commit_under_review_does_not_count_for_it(
 ) -> None:
     shown = review.model_copy(update={"shown_at": 100.0, "approved_sha": HEAD if command == "/merge" else ""})
 
-    assert "could be seen" in reply(shown, command, policy)
+    assert "was pushed" in reply(shown, command, policy)
 
 
 def test_a_retry_that_a_stop_has_overruled_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
     stopped = making.model_copy(update={"stage": Stage.STOPPED, "finished_at": 100.0})
 
-    assert "does nothing now" in reply(stopped, "/retry", policy)
+    assert "does not apply while" in reply(stopped, "/retry", policy)
 
 
 def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:
@@ -188,7 +180,7 @@ def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> No
     assert decide(review, said("/approve"), strict).loop.approved_sha == ""
 
 
-@pytest.mark.parametrize(("command", "words"), [("/dance", "I do not know"), ("/approve", "does nothing now")])
+@pytest.mark.parametrize(("command", "words"), [("/dance", "Unknown command"), ("/approve", "does not apply while")])
 def test_no_command_ends_in_silence(making: Loop, policy: ServicePolicy, command: str, words: str) -> None:
     assert words in reply(making, command, policy)
 
@@ -213,4 +205,4 @@ def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolic
     decision = decide(making.model_copy(update={"unheard": waiting}), event, policy)
 
     assert (decision.loop.heard, decision.loop.unheard) == (2, waiting[1:])
-    assert "taken up by the agent: 2" in report_of(decision.loop, policy).progress
+    assert "delivered to the agent: 2" in report_of(decision.loop, policy).progress

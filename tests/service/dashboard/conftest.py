@@ -18,9 +18,12 @@ from redis import Redis
 from jobs.config.settings import Settings
 from service.dashboard.app import create_app
 from service.dashboard.live import Limits
-from tests.conftest import REPOSITORY
 from tests.service.conftest import free_port, until
 from tests.service.dashboard.story import Story
+from tests.support.browser import browser
+from tests.support.checkout import REPOSITORY
+
+__all__ = ["address", "browser", "client", "story"]
 
 
 @pytest.fixture

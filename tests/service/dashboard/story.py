@@ -143,7 +143,7 @@ def fill(redis: Redis) -> Loop:
                pull_request_url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
                head_sha="4f2a9c1" + "0" * 33, usage=Usage(model_calls=31, cost_usd=0.84)),
         a_loop(15, "Make the app better", stage=Stage.ASKING, iteration=0,
-               reason="I need a finish line: neither the ticket nor the repository says what done means here.",
+               reason="I need acceptance criteria: neither the ticket nor the repository defines any.",
                proposal=PROPOSAL),
         a_loop(9, "Move the price rules out of the checkout view and into a module of their own, with tests that "
                "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from integrations.ports.agent_runner import Entry
 from jobs.loop.state import Guidance, Stage
 from tests.service.dashboard.conftest import serving
+from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
-from tests.service.dashboard.test_seal import PAYLOADS
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from integrations.ports.agent_runner import Entry
 
+from integrations.ports.agent_runner import Entry
 from service.dashboard.entries import LONGEST, Shown, headline, shown
 from tests.service.dashboard.story import calls, note, result, says, thinks, turn
 

@@ -8,30 +8,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.integrations.code_hosts.published import published
 from tests.integrations.standins.github.description import RestAnswers, WebhookPayloads
 from tests.integrations.standins.github.world import Receiver, World
+from tests.support.github_published import rest_description, webhooks_description
 
 
 @pytest.fixture(scope="session")
 def described_answers() -> RestAnswers:
-    """GitHub's description of its REST API; a test that asks for it skips, or fails in CI, where it cannot be had."""
-    return RestAnswers(published("@octokit/openapi", "23.0.2", "generated/api.github.com.json"))
+    """GitHub's description of its REST API; every client of these tests checks its answers against it."""
+    return RestAnswers(rest_description())
 
 
 @pytest.fixture(scope="session")
 def described_payloads() -> WebhookPayloads:
     """GitHub's description of its webhooks."""
-    return WebhookPayloads(published("@octokit/openapi-webhooks", "12.1.0", "generated/api.github.com.json"))
-
-
-@pytest.fixture(scope="session")
-def answers(request: pytest.FixtureRequest) -> RestAnswers | None:
-    """The description where npm is there; every client of these tests checks what it is answered."""
-    if shutil.which("npm") is None:
-        return None
-    found: RestAnswers = request.getfixturevalue("described_answers")
-    return found
+    return WebhookPayloads(webhooks_description())
 
 
 @pytest.fixture(scope="session")
@@ -51,17 +42,19 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def github(tmp_path: Path, keys: tuple[str, Path], receiver: Receiver, answers: RestAnswers | None) -> Iterator[World]:
+def github(
+    tmp_path: Path, keys: tuple[str, Path], receiver: Receiver, described_answers: RestAnswers
+) -> Iterator[World]:
     """A served stand-in with an App."""
     shutil.copy(keys[1], tmp_path / "app.pub")
-    world = World(tmp_path, keys[0], answers, receiver)
+    world = World(tmp_path, keys[0], described_answers, receiver)
     yield world
     world.close()
 
 
 @pytest.fixture
-def github_without_app(tmp_path: Path, receiver: Receiver, answers: RestAnswers | None) -> Iterator[World]:
+def github_without_app(tmp_path: Path, receiver: Receiver, described_answers: RestAnswers) -> Iterator[World]:
     """A served stand-in that only people use; its webhooks are the repositories'."""
-    world = World(tmp_path, "", answers, receiver, apps=False)
+    world = World(tmp_path, "", described_answers, receiver, apps=False)
     yield world
     world.close()

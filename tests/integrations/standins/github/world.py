@@ -49,9 +49,9 @@ def seed(folder: Path, apps: bool = True) -> dict[str, Any]:
 
 
 class Caller(requests.Session):
-    """A client of the API. Every answer is checked; `answers` None means that GitHub's description is not here."""
+    """A client of the API. Every answer is checked against GitHub's description."""
 
-    def __init__(self, url: str, answers: RestAnswers | None, token: str = "") -> None:
+    def __init__(self, url: str, answers: RestAnswers, token: str = "") -> None:
         super().__init__()
         self.trust_env = False
         self.url = url
@@ -64,7 +64,7 @@ class Caller(requests.Session):
         answer = super().request(method, address, *args, **more)
         path = address.removeprefix(self.url)
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-        if self._answers and is_json and not path.startswith("/_"):
+        if is_json and not path.startswith("/_"):
             complaints = list(self._answers.complaints(str(method), path, answer.status_code, answer.json()))
             assert not complaints, f"{method!s} {path}: {complaints}"
         return answer
@@ -131,7 +131,7 @@ class World:
 
     folder: Path
     private_key: str
-    answers: RestAnswers | None
+    answers: RestAnswers
     receiver: Receiver
     apps: bool = True
     app: GitHub = field(init=False)

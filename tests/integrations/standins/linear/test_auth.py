@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 import requests
 
 from tests.integrations.standins.linear.conftest import Linear
+from tests.support.linear_payloads import error_responses
 
 ME = "{ viewer { name app admin guest active } }"
 
@@ -38,16 +35,11 @@ def test_the_seeds_flags_are_the_viewers(linear: Linear, token: str, flags: list
     "header",
     ["", "lin_api_nobody", "Bearer lin_api_ana", "lin_oauth_loop", "Bearer ", "Basic lin_api_ana", "lin_api_gone"],
 )
-def test_anything_else_is_linears_401(linear: Linear, shared_folder: Path, header: str) -> None:
+def test_anything_else_is_linears_401(linear: Linear, header: str) -> None:
     headers = {"Authorization": header} if header else {}
     answer = requests.post(f"{linear.url}/graphql", json={"query": ME}, headers=headers, timeout=10)
     assert answer.status_code == 401
-    assert answer.json() == published(shared_folder, "unauthenticated")
-
-
-def published(shared_folder: Path, case: str) -> Any:
-    cases = json.loads((shared_folder / "linear" / "payloads" / "graphql_error_responses.json").read_text())
-    return next(one["body"] for one in cases if one["case"] == case)
+    assert answer.json() == error_responses()["unauthenticated"]["body"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"query": 1}', b"{"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integrations.standins.linear.conftest import COMMENT, Linear
+from tests.support.linear_payloads import error_responses
 
 REACT = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success reaction { id emoji } } }"
 ATTACH = """mutation($input: AttachmentCreateInput!) { attachmentCreate(input: $input) { success
@@ -28,12 +27,11 @@ def attach(linear: Linear, **columns: Any) -> Any:
 # --- comments --------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_insert_under_one_id_is_linears_conflict(linear: Linear, shared_folder: Path) -> None:
-    cases = json.loads((shared_folder / "linear" / "payloads" / "graphql_error_responses.json").read_text())
-    published = next(one["body"] for one in cases if one["case"] == "create with an id that exists already")
+def test_a_second_insert_under_one_id_is_linears_conflict(linear: Linear) -> None:
+    conflict = error_responses()["create with an id that exists already"]["body"]
     comment_id = linear.comment(id="11111111-1111-4111-8111-111111111111")
     answer = linear.post(COMMENT, {"input": {"id": comment_id, "issueId": "ENG-1", "body": "again"}})
-    assert (answer.status_code, answer.json()) == (200, published)
+    assert (answer.status_code, answer.json()) == (200, conflict)
     assert len(linear.log()) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.integrations.standins.linear.conftest import COMMENT, Linear
-from tests.integrations.standins.linear.test_auth import published
+from tests.support.linear_payloads import error_responses
 
 INPUT = {"input": {"issueId": "ENG-1", "body": "hello"}}
 
@@ -22,11 +22,11 @@ def test_a_lost_reply_is_done_and_then_cut_off(linear: Linear) -> None:
     assert linear.comment()
 
 
-def test_ratelimited_is_linears_400_and_nothing_is_done(linear: Linear, shared_folder: Any) -> None:
+def test_ratelimited_is_linears_400_and_nothing_is_done(linear: Linear) -> None:
     linear.fault(operation="commentCreate", kind="ratelimited", times=2)
     for _ in range(2):
         answer = linear.post(COMMENT, INPUT)
-        assert (answer.status_code, answer.json()) == (400, published(shared_folder, "rate limited"))
+        assert (answer.status_code, answer.json()) == (400, error_responses()["rate limited"]["body"])
         assert "X-RateLimit-Requests-Reset" in answer.headers
     assert linear.log() == []
     assert linear.comment()

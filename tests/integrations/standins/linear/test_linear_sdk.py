@@ -1,9 +1,8 @@
-"""The vendor's real client against the stand-in: @linear/sdk of the release that the published schema belongs to."""
+"""Linear's own JavaScript client, unchanged, against the stand-in."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,36 +13,18 @@ import pytest
 
 from integrations.standins.linear.server import Subscription
 from tests.integrations.standins.linear.conftest import SECRET, Linear, Start
+from tests.support import npm
 
-SDK = "@linear/sdk@88.3.0"
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="module")
-def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def sdk(tmp_path: Path) -> Path:
     """A folder with the SDK and the scripts that use it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "npm is not on PATH; install Node.js to run Linear's SDK"
-        )
-    folder = tmp_path_factory.mktemp("linear-sdk")
-    command = [
-        npm,
-        "install",
-        "--no-package-lock",
-        "--no-save",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-        str(folder),
-        SDK,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "node_modules").symlink_to(npm.modules())
     for script in HERE.glob("*.mjs"):
-        shutil.copy(script, folder)
-    return folder
+        shutil.copy(script, tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -53,7 +34,7 @@ def seen(sdk: Path, linear: Linear) -> Any:
 
 
 def run(sdk: Path, linear: Linear, token: str) -> Any:
-    command = ["node", "linear_sdk.mjs", f"{linear.url}/graphql", token]
+    command = [str(npm.NODE), "linear_sdk.mjs", f"{linear.url}/graphql", token]
     done = subprocess.run(command, cwd=sdk, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -88,7 +69,7 @@ def test_the_sdk_reads_and_writes_what_is_on_the_board(seen: Any) -> None:
 @pytest.fixture
 def handler(sdk: Path) -> Iterator[subprocess.Popen[str]]:
     """The SDK's webhook server, which knows the secret."""
-    command = ["node", "linear_sdk_webhooks.mjs"]
+    command = [str(npm.NODE), "linear_sdk_webhooks.mjs"]
     with subprocess.Popen(command, cwd=sdk, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         process.stdin.write(f"{SECRET}\n")

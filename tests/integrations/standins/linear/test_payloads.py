@@ -1,8 +1,7 @@
-"""The bodies of the webhooks, held against the payload types of Linear's published schema."""
+"""The bodies of the webhooks, held against the payload types of Linear's schema."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +9,11 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLSchema,
     GraphQLUnionType,
-    build_schema,
 )
 
 from tests.integrations.standins.linear.conftest import Linear, Receiver
+from tests.support.linear_schema import linear_schema
 
 SCALARS = {"String": str, "ID": str, "DateTime": str, "Float": (int, float), "Boolean": bool, "JSONObject": dict}
 WRITES = {
@@ -36,11 +34,6 @@ WRITES = {
       success } }""",
     "Reaction remove": "mutation($reaction: String!) { reactionDelete(id: $reaction) { success } }",
 }
-
-
-@pytest.fixture(scope="module")
-def published(shared_folder: Path) -> GraphQLSchema:
-    return build_schema((shared_folder / "linear" / "schema.graphql").read_text(), assume_valid=True)
 
 
 def mistakes(value: Any, wanted: Any, place: str, members: dict[str, str]) -> list[str]:
@@ -76,7 +69,7 @@ def given(linear: Linear) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", WRITES)
-def test_a_body_fits_linears_types(subscribed: Linear, receiver: Receiver, published: GraphQLSchema, case: str) -> None:
+def test_a_body_fits_linears_types(subscribed: Linear, receiver: Receiver, case: str) -> None:
     names = {name: value for name, value in given(subscribed).items() if f"${name}" in WRITES[case]}
     receiver.take(3)
     subscribed.ask(WRITES[case], names)
@@ -84,7 +77,7 @@ def test_a_body_fits_linears_types(subscribed: Linear, receiver: Receiver, publi
     assert f"{body['type']} {body['action']}" == case
     members = {"DataWebhookPayload": f"{body['type']}WebhookPayload"}
     members["EntityActorWebhookPayload"] = "UserActorWebhookPayload"
-    assert mistakes(body, published.type_map["EntityWebhookPayload"], "body", members) == []
+    assert mistakes(body, linear_schema().type_map["EntityWebhookPayload"], "body", members) == []
 
 
 def test_a_body_has_no_null_in_its_data(subscribed: Linear, receiver: Receiver) -> None:

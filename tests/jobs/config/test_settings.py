@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.config.environment import Role, environment, environment_for, load, problems, read
+from jobs.config.settings import Settings, fields, rows
+from tests.support.checkout import REPOSITORY
+
+ENOUGH = {
+    "LOOPLINE_TEAMS": '{"ENG": {"repository": "acme/shop"}}',
+    "LINEAR_API_KEY": "lin_api_hush",
+    "LINEAR_WEBHOOK_SECRETS": "lin_wh_hush",
+    "GITHUB_TOKEN": "ghp_hush",
+    "GITHUB_WEBHOOK_SECRETS": "gh_wh_hush",
+    "ANTHROPIC_API_KEY": "sk-ant-hush",
+}
+SURROUNDINGS = {"PATH": "/bin", "HOME": "/root", "LANG": "C", "LC_ALL": "C", "PYTHONPATH": ".", "TMPDIR": "/tmp"}
+EXAMPLE = (REPOSITORY / ".env.example").read_text()
+
+
+def seen_by(role: Role) -> set[str]:
+    return set(environment_for(role, ENOUGH | SURROUNDINGS | {"AWS_SECRET_ACCESS_KEY": "x"})) - set(SURROUNDINGS)
+
+
+def test_nothing_but_the_six_is_needed() -> None:
+    assert problems("up", ENOUGH) == []
+
+
+@pytest.mark.parametrize("name", list(ENOUGH))
+def test_without_one_of_the_six_the_start_is_refused_by_its_name(name: str) -> None:
+    (sentence,) = problems("up", {key: value for key, value in ENOUGH.items() if key != name})
+    assert name in sentence
+
+
+@pytest.mark.parametrize(
+    ("role", "secrets"),
+    [
+        ("web", {"LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}),
+        ("worker", {"LINEAR_API_KEY", "GITHUB_TOKEN"}),
+        ("agent", {"ANTHROPIC_API_KEY"}),
+        ("dashboard", set()),
+        ("clock", set()),
+    ],
+)
+def test_a_role_sees_its_own_secrets_only_and_they_are_enough(role: Role, secrets: set[str]) -> None:
+    assert seen_by(role) == secrets | {"LOOPLINE_TEAMS"}
+    assert problems(role, environment_for(role, ENOUGH)) == []
+
+
+def test_a_role_sees_where_it_runs_and_nothing_foreign() -> None:
+    assert set(SURROUNDINGS) <= set(environment_for("agent", SURROUNDINGS))
+    assert environment_for("up", {"AWS_SECRET_ACCESS_KEY": "x"}) == {}
+
+
+def test_secrets_of_other_roles_are_not_even_held_in_memory() -> None:
+    settings = load("agent", ENOUGH)
+    assert settings.secret_values() == {"sk-ant-hush"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("LOOPLINE_AGENTS_SLOTS", "LOOPLINE_AGENT_SLOTS"),
+        ("LOOPLINE_SOMETHING_ELSE", "LOOPLINE_"),
+        ("LINEAR_KEY", "LINEAR_API_KEY"),
+        ("GITHUB_TOKN", "GITHUB_TOKEN"),
+        ("ANTHROPIC_API_KEYS", "ANTHROPIC_API_KEY"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_nearest_right_one(wrong: str, right: str) -> None:
+    (sentence,) = problems("up", ENOUGH | {wrong: "hush"})
+    assert sentence.startswith(f"{wrong} is no setting")
+    assert right in sentence
+    assert "hush" not in sentence
+
+
+@pytest.mark.parametrize("name", ["GITHUB_RUN_ID", "GITHUB_REPOSITORY", "ANTHROPIC_MODEL", "REDIS_HOST"])
+def test_names_that_belong_to_others_are_let_alone(name: str) -> None:
+    assert problems("up", ENOUGH | {name: "x"}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("LOOPLINE_TEAMS", "{ENG", "JSON"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "shop"}}', "owner/name"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"agent": "Done"}}}', "column of its own"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"dnoe": "Done"}}}', "dnoe"),
+        ("LOOPLINE_WEB_BIND", "8700", "host:port"),
+        ("LINEAR_API_URL", "api.linear.app", "https://"),
+        ("LOOPLINE_AGENT_SLOTS", "many", "integer"),
+        ("LOOPLINE_AGENT_SLOTS", "0", "greater than or equal to 1"),
+        ("LOOPLINE_MAX_COST_USD", "-1", "greater than or equal to 0"),
+        ("GITHUB_MERGE_METHOD", "octopus", "'merge', 'squash' or 'rebase'"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_would_do(name: str, value: str, hint: str) -> None:
+    (sentence,) = problems("up", ENOUGH | {name: value})
+    assert sentence.startswith(name)
+    assert hint in sentence
+
+
+@pytest.mark.parametrize("given", [["ID"], ["PRIVATE_KEY_FILE"], ["INSTALLATION_ID"], ["ID", "INSTALLATION_ID"]])
+def test_half_a_github_app_is_refused(given: list[str]) -> None:
+    without_token = {name: value for name, value in ENOUGH.items() if name != "GITHUB_TOKEN"}
+    app = {f"GITHUB_APP_{part}": "1" for part in given}
+    assert "belong together" in "".join(problems("worker", without_token | app))
+
+
+def test_a_whole_github_app_takes_the_place_of_the_token_and_both_are_refused() -> None:
+    app = {f"GITHUB_APP_{part}": "1" for part in ("ID", "PRIVATE_KEY_FILE")}
+    without_token = {name: value for name, value in ENOUGH.items() if name != "GITHUB_TOKEN"}
+    assert problems("worker", without_token | app) == []
+    assert "keep one" in "".join(problems("worker", ENOUGH | app))
+
+
+def test_the_process_ends_with_code_2_and_one_sentence_per_problem_on_stderr() -> None:
+    command = [sys.executable, "-c", "from jobs.config.environment import load; load('up')"]
+    wrong = {"GITHUB_TOKN": "hush", "LOOPLINE_MAX_TURNS": "hush"}
+    ended = subprocess.run(command, env=wrong, cwd=REPOSITORY, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 2
+    assert "hush" not in ended.stderr
+
+
+def test_no_text_of_the_settings_shows_a_secret() -> None:
+    settings = read(ENOUGH | {"REDIS_URL": "redis://:swordfish@db"})
+    assert "hush" not in f"{settings!r} {settings} {settings.model_dump()}"
+    assert "swordfish" not in repr(settings)
+
+
+def test_the_redis_password_is_a_secret_of_its_own() -> None:
+    settings = read({"REDIS_URL": "redis://:swordfish@db"})
+    assert settings.secret_values() == {"redis://:swordfish@db", "swordfish"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("LINEAR_WEBHOOK_SECRETS", "", "linear_webhook_secrets", ()),
+        ("LOOPLINE_APPROVERS", " a@x.io, b@x.io ,", "approvers", ("a@x.io", "b@x.io")),
+        ("LOOPLINE_SANDBOX_READ_ONLY", "/opt/sdk,/srv", "sandbox_read_only", (Path("/opt/sdk"), Path("/srv"))),
+        ("LOOPLINE_HOME", "there", "home", Path.cwd() / "there"),
+        ("GITHUB_APP_PRIVATE_KEY_FILE", "app.pem", "github_app_private_key_file", str(Path.cwd() / "app.pem")),
+        ("LINEAR_API_URL", "http://localhost:1/graphql/", "linear_api_url", "http://localhost:1/graphql"),
+        ("LOOPLINE_I_ACCEPT_WEAK_REDIS", "true", "i_accept_weak_redis", True),
+        ("LOOPLINE_WEB_BIND", "[::1]:80", "web_bind", "[::1]:80"),
+        ("LOOPLINE_DASHBOARD_BIND", "127.0.0.1:9", "dashboard_url", "http://127.0.0.1:9"),
+    ],
+)
+def test_values_are_read_as_their_docstrings_say(name: str, value: str, field: str, expected: Any) -> None:
+    assert getattr(read({name: value}), field) == expected
+
+
+def test_columns_that_are_left_out_have_the_usual_names() -> None:
+    team = read({"LOOPLINE_TEAMS": '{"ENG": {"repository": "a/b", "columns": {"done": "Shipped"}}}'}).teams["ENG"]
+    assert team.columns.names() == ("Agent", "In Progress", "In Review", "Shipped", "Needs Human")
+
+
+def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPLINE_AGENT_SLOTS", "9")
+    assert Settings(home=Path("x")).agent_slots == 4
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Settings().agent_slots = 5  # type: ignore[misc]
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("LOOPLINE_AGENT_SLOTS=7\nLOOPLINE_WORKER_SLOTS=8\n# x\nREDIS_URL=\n")
+    monkeypatch.setenv("LOOPLINE_WORKER_SLOTS", "9")
+    settings = read(environment(tmp_path / ".env"))
+    assert (settings.agent_slots, settings.worker_slots) == (7, 9)
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    product = [path for folder in ("service", "jobs", "integrations") for path in (REPOSITORY / folder).rglob("*.py")]
+    readers = [path for path in product if re.search(r"os\.environ|getenv", path.read_text())]
+    # The demo hands its environment on to `loopline up`; it is no part of the product.
+    assert [one for one in readers if "standins" not in one.parts] == [REPOSITORY / "jobs/config/environment.py"]
+
+
+@pytest.mark.parametrize("name", list(fields()))
+def test_every_setting_says_what_it_is(name: str) -> None:
+    description = fields()[name].description or ""
+    assert description.splitlines()[0].endswith((".", ".)")), "a docstring with a whole sentence in its first line"
+
+
+def test_rows_give_name_default_and_first_line() -> None:
+    table = {name: (default, line) for name, default, line in rows()}
+    assert table.keys() == fields().keys()
+    assert table["LOOPLINE_AGENT_SLOTS"] == ("4", "Runs that one agent process advances at the same time.")
+    assert table["LOOPLINE_I_ACCEPT_WEAK_REDIS"][0] == "false"
+    assert not any("\n" in line for _, line in table.values())
+
+
+@pytest.mark.parametrize(("name", "default", "line"), list(rows()))
+def test_the_example_file_has_the_setting_with_default_and_meaning(name: str, default: str, line: str) -> None:
+    assert re.search(rf"^# {re.escape(line)}\n(#.*\n)*(# )?{name}={re.escape(default)}$", EXAMPLE, re.MULTILINE)
+
+
+def test_the_example_file_has_no_other_setting() -> None:
+    assert set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == fields().keys()

@@ -1,0 +1,163 @@
+"""One slice as the agent process runs it: real repository, sandbox, Redis and wire, with limits and a model away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from integrations.events import RunFinished
+from integrations.git.mirror import Mirror
+from integrations.values import Ticket
+from jobs.advance_run import advance_run
+from jobs.config.settings import Settings
+from jobs.effects import world
+from jobs.effects.build import build
+from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
+from jobs.loop.state import Contract, Criterion
+from jobs.runtime import keys
+from jobs.store.breaker import credentials_alarm
+from tests.integrations.agents.doubles import BUG_TITLE
+from tests.integrations.git.hosting import GitHost, commit
+from tests.jobs.books import AMPLE, spec_of
+from tests.jobs.model_runs import Model, model_at
+
+DEMO = Path(__file__).resolve().parents[3] / "integrations" / "standins" / "demo_repository"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[Model]:
+    with model_at(tmp_path / "model") as model:
+        yield model
+
+
+@pytest.fixture
+def agent(settings: Settings, redis: Redis, model: Model) -> World:
+    """An agent process's world, and nobody else's."""
+    given: dict[str, Any] = {"anthropic_api_key": "key", "anthropic_base_url": model.url, "home": settings.home}
+    made = build(Settings(redis_url=settings.redis_url, **given), redis)
+    made.raise_faults = True
+    world.install(made)
+    return made
+
+
+@pytest.fixture
+def base(agent: World, tmp_path: Path) -> Iterator[str]:
+    """The head of the demo repository, mirrored."""
+    files = {
+        str(p.relative_to(DEMO)): p.read_bytes()
+        for p in DEMO.rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
+    with GitHost(tmp_path / "host") as host:
+        sha = commit(host.create("acme/tally"), files)
+        mirror: Mirror = agent.mirror("acme/tally", f"{host.url}/acme/tally.git")
+        mirror.fetch()
+        yield sha
+
+
+def begin(agent: World, base: str, role: Any = "maker", **caps: Any) -> RunSpec:
+    """A run of the bug ticket with these caps."""
+    spec = spec_of(
+        caps=AMPLE.model_copy(update=caps),
+        role=role,
+        repository="acme/tally",
+        base_sha=base,
+        start_sha=base,
+        ticket=Ticket(id="t1", identifier="ENG-1", title=BUG_TITLE),
+        contract=Contract(criteria=(Criterion(id="c1", text="it works", command="true"),)),
+        started_at=1_795_608_000.0,
+    )
+    agent.runs.start(spec)
+    return spec
+
+
+def slices(agent: World, spec: RunSpec, number: int = 1) -> None:
+    for _ in range(number):
+        agent.redis.delete(keys.retry_at(spec.run_id))
+        advance_run(spec.run_id)
+
+
+def events(redis: Redis, kind: str) -> list[dict[str, Any]]:
+    return [e for e in map(json.loads, redis.lrange(keys.mailbox("t1"), 0, -1)) if e["kind"] == kind]
+
+
+def finished(redis: Redis) -> RunFinished:
+    (event,) = events(redis, "RunFinished")
+    return RunFinished.model_validate(event)
+
+
+@pytest.mark.parametrize(
+    ("caps", "outcome", "words"),
+    [
+        ({"turns": 3}, "turns", "the run's 3 turns are used up"),
+        ({"run_usd": 0.025}, "budget", "the run's budget of $0.03 is used up"),
+    ],
+)
+def test_a_maker_at_a_limit_keeps_its_work(
+    agent: World, base: str, caps: dict[str, Any], outcome: str, words: str
+) -> None:
+    slices(agent, begin(agent, base, **caps))
+    ended = finished(agent.redis)
+    assert ended.outcome == outcome and words in ended.summary
+    assert "divmod" in agent.mirror("acme/tally").diff(base, ended.head_sha, 100_000)
+
+
+def test_a_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
+    slices(agent, begin(agent, base, run_usd=0))
+    ended = finished(agent.redis)
+    assert (ended.outcome, ended.head_sha, ended.usage.model_calls) == ("budget", "", 0) and not model.log()
+    assert ended.summary == "the run's budget of $0.00 is used up ($0.00 spent)"
+
+
+def test_a_days_budget_parks_the_run_until_midnight(agent: World, base: str, model: Model) -> None:
+    spec = begin(agent, base, day_usd=0)
+    slices(agent, spec, 3)
+    assert events(agent.redis, "RunFinished") == [] and not model.log()
+    (parked,) = events(agent.redis, "RunParked")
+    assert parked["until"] % 86_400 == pytest.approx(0, abs=1) and "until midnight UTC" in parked["reason"]
+
+
+def test_a_refused_key_parks_the_run_and_a_good_one_finishes_it(agent: World, base: str, model: Model) -> None:
+    spec = begin(agent, base)
+    model.misbehave("401")
+    slices(agent, spec, 3)
+    assert agent.runs.is_unfinished(spec.run_id) and len(model.log()) == 1 and credentials_alarm(agent.redis)
+    model.mend()
+    agent.redis.hset(keys.BREAKER, "until", 0)
+    slices(agent, spec)
+    assert finished(agent.redis).outcome == "done" and not credentials_alarm(agent.redis)
+    assert [event["until"] > 0 for event in events(agent.redis, "RunParked")] == [True, False]
+
+
+def test_a_gate_needs_no_model(agent: World, base: str, model: Model) -> None:
+    begin(agent, base)
+    model.misbehave("401")
+    slices(agent, begin(agent, base))
+    agent.redis.delete(keys.run("r1"))
+    slices(agent, begin(agent, base, role="gate"))
+    assert finished(agent.redis).role == "gate"
+
+
+def test_a_parked_run_can_be_stopped(agent: World, base: str, model: Model) -> None:
+    spec = begin(agent, base)
+    model.misbehave("401")
+    slices(agent, spec)
+    agent.runs.ask_to_stop(spec.run_id)
+    slices(agent, spec)
+    assert finished(agent.redis).outcome == "stopped"
+
+
+def test_a_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) -> None:
+    spec = begin(agent, base)
+    agent.redis.hset(keys.run_ledger("r1"), mapping={"mark": "m", "held_usd": 70, "held_input": 5, "held_output": 2})
+    agent.redis.hset(keys.holds(keys.ticket_ledger("t1")), "r1", "70")
+    agent.runs.ask_to_stop("r1")
+    slices(agent, spec)
+    assert finished(agent.redis).usage.cost_usd == 0.00007
+    assert not agent.redis.exists(keys.holds(keys.ticket_ledger("t1")))

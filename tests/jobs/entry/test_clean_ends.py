@@ -1,0 +1,140 @@
+"""What is left of a ticket when it has ended: nothing on disk, nothing on the code host, nothing in Redis for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from integrations.events import PullRequestClosed, PullRequestReopened, TicketRemoved
+from jobs.drive import drive
+from jobs.loop.state import Loop, Stage
+from jobs.runtime import keys
+from jobs.store.tickets import KEPT_SECONDS
+from tests.jobs import story
+from tests.jobs.board import Board
+from tests.jobs.story import BUG, finish, hand_over, in_review, said
+
+
+def worktree(board: Board, loop: Loop) -> None:
+    """What an agent process leaves while it works."""
+    mirror = board.world.mirror(loop.repository)
+    mirror.create_workspace(board.world.run_folder(BUG, f"{loop.run_id}-left"), loop.base_sha)
+
+
+def merged(board: Board) -> Loop:
+    worktree(board, in_review(board))
+    story.say(board, BUG, "/approve")
+    story.say(board, BUG, "/merge")
+    return ended(board)
+
+
+def cancelled(board: Board) -> Loop:
+    worktree(board, in_review(board))
+    return story.moved(board, BUG, "Canceled")
+
+
+def cancelled_at_work(board: Board) -> Loop:
+    loop = hand_over(board, BUG)
+    worktree(board, loop)
+    story.moved(board, BUG, "Canceled")
+    assert board.world.run_folder(BUG).exists(), "the agent may still write there"
+    board.world.redis.delete(keys.retry_at(loop.ticket.id))
+    return finish(board, loop, outcome="stopped")
+
+
+def deleted(board: Board) -> Loop:
+    loop = in_review(board)
+    worktree(board, loop)
+    board.ana.delete(BUG)
+    board.world.store.deliver(TicketRemoved(event_id="gone", ticket_id=loop.ticket.id, at=3.0))
+    board.world.redis.delete(keys.retry_at(loop.ticket.id))
+    drive(loop.ticket.id)
+    after = board.world.store.load(loop.ticket.id)
+    assert after
+    return after
+
+
+def ended(board: Board) -> Loop:
+    loop = board.drive(BUG)
+    assert loop
+    return loop
+
+
+FOR_GOOD = -1  # Redis's word for a key without an end
+ENDS = [merged, cancelled, cancelled_at_work, deleted]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_leaves_no_worktree_and_no_branch(board: Board, end: Callable[[Board], Loop]) -> None:
+    loop = end(board)
+
+    assert loop.stage is Stage.DONE
+    assert not board.world.run_folder(BUG).exists()
+    assert list((board.world.settings.home / "repos").glob("*/worktrees/*")) == []
+    assert board.world.code_host.branch_head("acme/tally", loop.branch) is None
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_leaves_nothing_in_redis_for_good(board: Board, end: Callable[[Board], Loop]) -> None:
+    loop = end(board)
+    redis, t = board.world.redis, loop.ticket.id
+
+    ours = {name for name in redis.scan_iter() if t.encode() in name or BUG.encode() in name or b"index:" in name}
+
+    assert {name for name in ours if redis.pttl(name) == FOR_GOOD} == set()
+    assert redis.ttl(keys.loop(t)) <= KEPT_SECONDS
+    for key in (keys.lease(t), keys.retry_at(t), keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")):
+        assert not redis.exists(key)
+    assert (redis.scard(keys.READY), redis.scard(keys.RUNS)) == (0, 0)
+
+
+def test_a_loop_that_was_forgotten_is_no_loop_any_more(board: Board) -> None:
+    loop = merged(board)
+    board.world.redis.delete(keys.loop(loop.ticket.id))
+
+    assert board.world.store.loops() == []
+    assert board.world.redis.scard(keys.LOOPS) == 0
+
+
+def test_a_closed_pull_request_leaves_nothing_and_a_retry_begins_on_another_branch(board: Board) -> None:
+    known = in_review(board)
+    worktree(board, known)
+    board.ana.close(known.number)
+    board.world.store.deliver(
+        PullRequestClosed(event_id="c", ticket_id=known.ticket.id, repository="acme/tally", number=known.number)
+    )
+
+    assert ended(board).stage is Stage.STOPPED
+    assert not board.world.run_folder(BUG).exists()
+    assert board.world.code_host.branch_head("acme/tally", known.branch) is None
+    assert any("branch and worktree were deleted" in body for body in said(board, BUG))
+    story.say(board, BUG, "/retry")
+    again = ended(board)
+    assert (again.stage, again.branch, again.number) == (Stage.MAKING, f"{known.branch}-2", 0)
+
+
+def test_a_pull_request_that_comes_back_is_under_review_again(board: Board) -> None:
+    known = in_review(board)
+    board.ana.close(known.number)
+    event = {"ticket_id": known.ticket.id, "repository": "acme/tally", "number": known.number}
+    board.world.store.deliver(PullRequestClosed.model_validate({"event_id": "c", **event}))
+    board.drive(BUG)
+    repository = board.world.code_host.repository("acme/tally")
+    mirror = board.world.mirror("acme/tally", repository.clone_url, board.world.code_host.git_credentials("acme/tally"))
+    mirror.push(known.branch, known.head_sha, None)
+    board.ana.close(known.number, state="open")
+    back = {"event_id": "o", "branch": known.branch, "head_sha": known.head_sha}
+    board.world.store.deliver(PullRequestReopened.model_validate({**event, **back}))
+
+    loop = ended(board)
+
+    assert (loop.stage, loop.branch, loop.pushed_sha) == (Stage.REVIEW, known.branch, known.head_sha)
+
+
+def test_a_ticket_that_was_dragged_away_keeps_its_work(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    worktree(board, loop)
+
+    assert story.moved(board, BUG, "Backlog").branch == loop.branch
+    assert board.world.run_folder(BUG).exists()

@@ -1,0 +1,224 @@
+"""What fails again and again is put aside, the ticket says so, everything else goes on, and a person sends it again."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from integrations.events import CommandFailed, RunFinished, TicketCommented
+from jobs.loop.commands import PrepareWorkspace
+from jobs.loop.state import Loop, Stage
+from jobs.runtime import keys
+from jobs.runtime.dead_processes import clear_away_the_dead, deaths
+from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
+from service.operator import repair
+from tests.jobs.board import Board
+from tests.jobs.story import BUG, FEATURE, hand_over, said
+from tests.support.checkout import REPOSITORY
+
+
+def broken(board: Board, identifier: str = BUG) -> Loop:
+    """A loop that should have a contract and has none: the checker's report meets an assertion."""
+    loop = hand_over(board, identifier)
+    board.world.raise_faults = False
+    odd = loop.model_copy(update={"contract": None, "stage": Stage.CHECKING, "run_id": "r"})
+    board.world.redis.set(keys.loop(loop.ticket.id), odd.model_dump_json())
+    event = RunFinished(
+        event_id="poison", ticket_id=loop.ticket.id, run_id="r", generation=1, role="checker", outcome="done"
+    )
+    board.world.store.deliver(event)
+    return loop
+
+
+def worn_out(board: Board, identifier: str = BUG) -> DeadLetter:
+    """Tried as often as it may be."""
+    for _ in range(GIVE_UP_AFTER - 1):
+        board.drive(identifier)
+        assert DeadLetters(board.world.redis).all() == []
+    board.drive(identifier)
+    (letter,) = DeadLetters(board.world.redis).all()
+    return letter
+
+
+def mended(board: Board, loop: Loop) -> None:
+    board.world.redis.set(keys.loop(loop.ticket.id), loop.model_dump_json())
+
+
+def test_an_event_that_fails_five_times_is_kept_with_cause_and_payload_and_the_ticket_says_so(board: Board) -> None:
+    broken(board)
+
+    letter = worn_out(board)
+
+    assert (letter.identifier, letter.kind, letter.cause[:14]) == (BUG, "RunFinished", "AssertionError")
+    assert json.loads(letter.item)["event_id"] == "poison"
+    assert len([body for body in said(board, BUG) if f"redrive {letter.id}`" in body]) == 1
+    assert board.world.store.next_event(board.ticket_id(BUG)) is None
+
+
+def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    board.world.raise_faults = False
+    teams = board.world.policy
+    board.world.policy = teams.model_copy(update={"teams": {}})
+    board.world.store.deliver(
+        RunFinished(
+            event_id="b", ticket_id=loop.ticket.id, run_id=loop.run_id, generation=1, role="maker", outcome="budget"
+        )
+    )
+
+    letter = worn_out(board)
+
+    assert (letter.box, letter.kind, letter.cause) == ("outer", "MoveTicket", "KeyError: 'ENG'")
+    assert any("**Needs you: " in body for body in said(board, BUG))
+    assert any(f"redrive {letter.id}`" in body for body in said(board, BUG))
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from redis import Redis
+from jobs.runtime.lease import hold
+from jobs.runtime.dead_processes import announce
+announce(Path(sys.argv[1]))
+with hold(Redis.from_url(sys.argv[2]), sys.argv[3]):
+    os.kill(os.getpid(), 9)
+"""
+
+
+def deadly(board: Board, lease: str, times: int) -> None:
+    """So many processes die while they hold the lease."""
+    home, redis = board.world.settings.home, board.world.redis
+    for _ in range(times):
+        address = board.world.settings.redis_url.get_secret_value()
+        subprocess.run([sys.executable, "-c", DIES, str(home), address, lease], cwd=REPOSITORY, check=False)
+        clear_away_the_dead(redis, home)
+
+
+def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    t = loop.ticket.id
+    for name in ("poison", "harmless"):
+        board.world.store.deliver(TicketCommented(event_id=name, ticket_id=t, comment_id=name))
+    deadly(board, t, GIVE_UP_AFTER - 1)
+    assert deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
+    deadly(board, t, 1)
+
+    board.drive(BUG)
+
+    (letter,) = DeadLetters(board.world.redis).all()
+    assert (json.loads(letter.item)["event_id"], letter.cause[:11]) == ("poison", "ProcessDied")
+    assert board.world.store.next_event(t) is None
+    assert deaths(board.world.redis, t) == 0
+
+
+def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Board) -> None:
+    run_id = hand_over(board, BUG).run_id
+    deadly(board, f"run:{run_id}", 2)
+    assert deaths(board.world.redis, f"run:{run_id}") == 2
+
+    board.world.redis.xadd(keys.transcript(run_id), {"kind": "note"})
+    assert deaths(board.world.redis, f"run:{run_id}") == 0
+
+
+def test_other_tickets_do_not_notice(board: Board) -> None:
+    broken(board)
+    board.drive(BUG)
+    board.world.raise_faults = True
+
+    assert hand_over(board, FEATURE).stage is Stage.MAKING
+
+
+@pytest.mark.parametrize("wanted", ["id", "all"])
+def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
+    loop = broken(board)
+    letter = worn_out(board)
+    mended(board, loop.model_copy(update={"run_id": "r", "stage": Stage.CHECKING}))
+
+    first, second = io.StringIO(), io.StringIO()
+    repair.redrive(board.world.redis, first, letter.id if wanted == "id" else None)
+    repair.redrive(board.world.redis, second, None)
+    after = board.drive(BUG)
+
+    assert first.getvalue() == f"{letter.id}: RunFinished is on its way again\n"
+    assert second.getvalue() == ""
+    assert after
+    assert (after.iteration, len(after.tried)) == (2, 1)
+
+
+def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    item = json.dumps({"id": "x", "command": PrepareWorkspace(generation=0, repository="acme/shop").model_dump()})
+    letter = DeadLetter(
+        id="a", box="outer", kind="PrepareWorkspace", cause="c", at=1.0, ticket_id=loop.ticket.id, item=item
+    )
+    DeadLetters(board.world.redis).keep(letter)
+    out = io.StringIO()
+
+    repair.redrive(board.world.redis, out, "a")
+
+    assert "left alone: it belongs to generation 0" in out.getvalue()
+    assert DeadLetters(board.world.redis).all() == [letter]
+
+
+def test_what_a_newer_release_has_queued_is_parked_and_comes_back(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    t = loop.ticket.id
+    event = json.dumps({"kind": "TicketSang", "event_id": "n", "ticket_id": t})
+    command = json.dumps({"id": "n/0", "command": {"kind": "SingBack"}})
+    board.world.redis.rpush(keys.mailbox(t), event)
+    board.world.redis.rpush(keys.outbox(t, "inner"), command)
+    board.world.redis.rpush(keys.outbox(t, "outer"), command)
+
+    assert board.drive(BUG) == loop
+    assert [letter.box for letter in DeadLetters(board.world.redis).all()] == ["inner", "outer", "mailbox"]
+    repair.redrive(board.world.redis, io.StringIO(), None)
+    assert board.world.redis.lrange(keys.mailbox(t), 0, -1) == [event.encode()]
+    assert board.world.redis.lrange(keys.outbox(t, "outer"), 0, -1) == [command.encode()]
+
+
+def test_a_state_that_cannot_be_read_holds_up_no_other_ticket(board: Board) -> None:
+    hand_over(board, FEATURE)
+    board.world.redis.set(keys.loop(hand_over(board, BUG).ticket.id), "{")
+
+    assert [loop.identifier for loop in board.world.store.loops()] == [FEATURE]
+
+
+def test_letters_beyond_the_limit_drop_the_oldest(board: Board) -> None:
+    letters = [DeadLetter(id=str(n), box="inbox", kind="k", cause="c", at=float(n)) for n in range(3)]
+    kept = DeadLetters(board.world.redis, limit=2)
+
+    for letter in letters:
+        kept.keep(letter)
+
+    assert kept.all() == letters[1:]
+
+
+def test_the_commands_list_and_redrive(board: Board) -> None:
+    broken(board)
+    letter = worn_out(board)
+
+    def loopline(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "service", *words, "--env-file", "none"]
+        return subprocess.run(command, cwd=REPOSITORY, env=board.environ, capture_output=True, text=True, check=False)
+
+    assert letter.cause.strip(": ") in loopline("dead").stdout
+    assert letter.item in loopline("dead").stdout
+    assert [loopline("redrive", letter.id).returncode for _ in range(2)] == [0, 1]
+    assert loopline("dead").stdout == "0 dead letters.\n"
+
+
+def test_words_that_cannot_be_posted_are_not_told_in_words(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    failed = CommandFailed(
+        event_id="p", ticket_id=loop.ticket.id, generation=1, command="PostComment", reason="x", put_aside=True
+    )
+    board.world.store.deliver(failed)
+    before = said(board, BUG)
+
+    board.drive(BUG)
+
+    assert said(board, BUG) == before

@@ -1,0 +1,87 @@
+"""A provider that is away for ten minutes, refuses, or names its time: eight runs by a clock that the test turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from integrations.ports.agent_runner import AgentOutcome
+from jobs.store.breaker import credentials_alarm
+from jobs.store.runs import Runs
+from tests.jobs.books import NOON
+from tests.jobs.fleet import RUNS, Fleet
+from tests.jobs.model_runs import Model, model_at
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[Model]:
+    with model_at(tmp_path / "model") as model:
+        yield model
+
+
+@pytest.fixture
+def fleet(redis: Redis, model: Model) -> Fleet:
+    return Fleet(redis, model)
+
+
+@pytest.mark.parametrize("kind", ["529", "500"])
+def test_ten_minutes_away_cost_at_most_twenty_calls_and_no_run(fleet: Fleet, kind: str) -> None:
+    fleet.model.misbehave(kind)
+    ends = fleet.until_done(mended_at=NOON + 600)
+    assert [end.kind for end in ends] == ["done"] * RUNS
+    assert fleet.refusals() <= 20
+    assert fleet.clock.now - NOON < 600 + 300 + 30, "they go on within the longest wait after the provider"
+    assert all(Runs(fleet.redis).usage(spec.run_id).model_calls == 5 for spec in fleet.specs)
+
+
+def test_each_ticket_hears_once_of_each_wait_and_once_that_it_is_over(fleet: Fleet) -> None:
+    fleet.model.misbehave("529")
+    fleet.until_done(mended_at=NOON + 600)
+    for number in range(RUNS):
+        told = fleet.told(number)
+        assert [event.until > 0 for event in told] == [True] * (len(told) - 1) + [False]
+        assert 2 <= len(told) <= 6 and len({event.event_id for event in told}) == len(told)
+
+
+def test_a_named_time_is_waited_for_in_full_with_one_call_to_see(fleet: Fleet) -> None:
+    fleet.model.misbehave("429", seconds=3_600)
+    fleet.step(0)
+    assert fleet.step(1) == pytest.approx(3_600)
+    fleet.model.mend()
+    fleet.clock.now += 3_600
+    assert all(isinstance(fleet.step(n), AgentOutcome) for n in range(RUNS)) and fleet.refusals() == 1
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("quota", 1_800), ("usage_limit", 86_400)])
+def test_a_quota_says_itself_when_it_is_there_again(fleet: Fleet, kind: str, seconds: float) -> None:
+    fleet.model.misbehave(kind, seconds=seconds)
+    rest = fleet.step(0)
+    assert isinstance(rest, float) and seconds - 90 < rest <= seconds
+
+
+def test_a_short_trouble_is_silent(fleet: Fleet) -> None:
+    fleet.model.misbehave("529", times=1)
+    rest = fleet.step(0)
+    assert isinstance(rest, float) and rest <= 1.0
+    assert isinstance(fleet.step(0), AgentOutcome) and fleet.told(0) == []
+
+
+@pytest.mark.parametrize("kind", ["401", "402", "403", "credit"])
+def test_refused_credentials_park_all_runs_and_alarm_once(fleet: Fleet, kind: str) -> None:
+    fleet.model.misbehave(kind)
+    rests = [fleet.step(n) for n in range(RUNS)]
+    assert rests == [60.0] * RUNS and fleet.refusals() == 1
+    assert "ANTHROPIC_API_KEY" in credentials_alarm(fleet.redis)
+    assert [event.reason.split(":")[0] for n in range(RUNS) for event in fleet.told(n)] == [
+        "Anthropic refuses the key or the account of ANTHROPIC_API_KEY"
+    ] * RUNS
+
+
+def test_when_the_key_is_mended_all_go_on_and_the_alarm_is_over(fleet: Fleet) -> None:
+    fleet.model.misbehave("401")
+    ends = fleet.until_done(mended_at=NOON + 100)
+    assert [end.kind for end in ends] == ["done"] * RUNS and credentials_alarm(fleet.redis) == ""
+    assert fleet.refusals() <= RUNS + 2

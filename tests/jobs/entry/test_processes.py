@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from jobs.clock import LEADER
+from jobs.config.settings import Settings
+from jobs.runtime import keys
+from jobs.runtime.heartbeats import alive
+from jobs.runtime.queues import EVENTS
+from tests.support.checkout import REPOSITORY
+
+Start = Callable[[str], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(settings: Settings, redis: Redis, tmp_path: Path) -> Iterator[Start]:
+    running: list[subprocess.Popen[bytes]] = []
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "LOOPLINE_HOME": str(settings.home),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "LOOPLINE_TEAMS": '{"ENG": {"repository": "acme/shop"}}',
+        "LINEAR_API_KEY": "lin_api_hush",
+        "LINEAR_API_URL": "http://127.0.0.1:9/graphql",
+        "GITHUB_TOKEN": "ghp_hush",
+        "GITHUB_API_URL": "http://127.0.0.1:9",
+    }
+
+    def begin(role: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / f"{role}.log").open("wb") as log:
+            command = [sys.executable, "-m", "jobs", role]
+            running.append(subprocess.Popen(command, env=environ, cwd=REPOSITORY, stdout=log, stderr=log))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_leaves_within_seconds_when_asked(start: Start, redis: Redis, number: signal.Signals) -> None:
+    worker = start("worker")
+    until(lambda: EVENTS in alive(redis, time.time()))
+    worker.send_signal(number)
+    assert worker.wait(10) == 0
+    assert EVENTS not in alive(redis, time.time())
+
+
+def test_the_clock_leads_and_gives_the_lead_back(start: Start, redis: Redis) -> None:
+    clock = start("clock")
+    until(lambda: redis.exists(keys.lease(LEADER)))
+    clock.terminate()
+    assert clock.wait(10) == 0
+    assert not redis.exists(keys.lease(LEADER))
+
+
+def test_a_killed_worker_does_not_keep_the_next_from_starting(start: Start, redis: Redis) -> None:
+    first = start("worker")
+    until(lambda: redis.scard("rq:workers:events") == 4)
+    first.kill()
+    start("worker")
+    until(lambda: redis.scard("rq:workers:events") == 8)
+
+
+def test_the_log_of_a_worker_holds_no_secret(start: Start, redis: Redis, tmp_path: Path) -> None:
+    worker = start("worker")
+    until(lambda: EVENTS in alive(redis, time.time()))
+    worker.terminate()
+    worker.wait(10)
+    log = (tmp_path / "worker.log").read_text()
+    assert '"role": "worker"' in log
+    assert "hush" not in log

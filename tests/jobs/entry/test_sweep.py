@@ -1,0 +1,206 @@
+"""Webhooks that never came: whatever they would have told is found by reading, and coming late they add nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+import requests
+
+from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
+from jobs.effects.gather import gather
+from jobs.loop.state import Loop, Stage
+from jobs.recovery.polling import pull_request_event
+from jobs.runtime import keys
+from jobs.sweep import IN_TURN, sweep
+from tests.jobs import story
+from tests.jobs.board import Board
+from tests.jobs.story import BUG, VAGUE, hand_over, in_review, said
+
+
+def swept(board: Board, identifier: str = BUG) -> Loop:
+    sweep()
+    loop = board.drive(identifier)
+    assert loop
+    return loop
+
+
+def test_a_ticket_whose_hand_over_was_missed_is_taken_up(board: Board) -> None:
+    board.ana.drag(BUG, "Agent")
+
+    assert swept(board).stage is Stage.SCOUTING
+
+
+@pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human"])
+def test_a_ticket_that_was_dragged_away_unseen_stops(board: Board, column: str) -> None:
+    hand_over(board, BUG)
+    board.ana.drag(BUG, column)
+
+    assert swept(board).stage is Stage.STOPPED
+
+
+def test_a_ticket_that_we_are_about_to_move_has_not_left(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    board.ana.drag(BUG, "Needs Human")
+    t = loop.ticket.id
+    board.world.redis.rpush(
+        keys.outbox(t, "outer"), '{"id": "x", "command": {"kind": "MoveTicket", "column": "working"}}'
+    )
+
+    assert swept(board).stage is Stage.MAKING
+
+
+def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
+    hand_over(board, BUG)
+    board.ana.say(BUG, "use decimals")
+
+    loop = swept(board)
+    again = swept(board)
+
+    assert [words.text for words in loop.words] == ["use decimals"]
+    assert again.words == loop.words
+    late = TicketCommented(
+        event_id=f"comment:{loop.last_comment}", ticket_id=loop.ticket.id, comment_id=loop.last_comment
+    )
+    assert not board.world.store.deliver(late)
+
+
+def test_a_comment_that_was_missed_before_another_is_read(board: Board) -> None:
+    hand_over(board, BUG)
+    board.ana.say(BUG, "use decimals")
+    story.say(board, BUG, "and round up")
+
+    assert {words.text for words in swept(board).words} == {"use decimals", "and round up"}
+
+
+def test_a_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
+    story.stopped(board)
+    time.sleep(0.01)
+    board.ana.say(BUG, "/retry")
+
+    assert swept(board).generation == 2
+
+
+def test_a_missed_answer_starts_the_work(board: Board) -> None:
+    hand_over(board, VAGUE)
+    board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
+
+    assert swept(board, VAGUE).stage is Stage.SCOUTING
+
+
+def copied(board: Board, loop: Loop, times: int) -> None:
+    """So many other tickets that look the same to us."""
+    for n in range(times):
+        other = loop.model_copy(update={"ticket": loop.ticket.model_copy(update={"id": f"other{n}", "team": "ENG"})})
+        board.world.redis.set(keys.loop(other.ticket.id), other.model_dump_json())
+        board.world.redis.sadd(keys.LOOPS, other.ticket.id)
+
+
+def test_a_sweep_asks_the_code_host_about_a_few_pull_requests(board: Board) -> None:
+    copied(board, in_review(board), 4 * IN_TURN)
+    host = f"{board.urls['pull_requests']}/rate_limit"
+    headers = {"Authorization": f"Bearer {board.environ['GITHUB_TOKEN']}"}
+
+    before = requests.get(host, headers=headers, timeout=5).json()["rate"]["used"]
+    sweep()
+    after = requests.get(host, headers=headers, timeout=5).json()["rate"]["used"]
+
+    assert IN_TURN <= after - before <= 4 * IN_TURN
+
+
+def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    copied(board, loop, 2 * IN_TURN)
+    board.ana.say(BUG, "use decimals")
+
+    for _ in range(4):
+        sweep()
+
+    after = board.drive(BUG)
+    assert after and [words.text for words in after.words] == ["use decimals"]
+
+
+@pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.MAKING), ("APPROVE", Stage.REVIEW)])
+def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
+    known = in_review(board)
+    board.ana.review(known.number, event, "name it")
+
+    loop = swept(board)
+
+    assert (loop.stage, bool(loop.approved_sha), loop.revision) == (stage, event == "APPROVE", event != "APPROVE")
+    (review,) = board.world.code_host.reviews(loop.repository, loop.number)
+    late = ReviewSubmitted(
+        event_id=f"review:{review.id}:{review.state}", ticket_id=loop.ticket.id, repository="acme/tally",
+        review_id=review.id, state="approved",
+    )  # fmt: skip
+    assert not board.world.store.deliver(late)
+
+
+def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
+    known = in_review(board)
+    board.ana.merge(known.number)
+
+    assert swept(board).stage is Stage.DONE
+    assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
+
+
+def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board) -> None:
+    known = in_review(board)
+    story.say(board, BUG, "/changes name it")
+    board.ana.merge(known.number)
+
+    assert swept(board).stage is Stage.DONE
+
+
+def test_a_push_that_was_missed_is_found(board: Board) -> None:
+    known = in_review(board)
+    pull = board.world.code_host.fetch_pull_request(known.repository, known.number)
+
+    assert pull_request_event(known, pull) is None
+    assert pull_request_event(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
+
+
+def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
+    known = in_review(board)
+    board.ana.review(known.number, "APPROVE", "fine")
+    (review,) = board.world.code_host.reviews(known.repository, known.number)
+    place = f"{board.urls['pull_requests']}/repos/acme/tally/pulls/{known.number}/reviews/{review.id}/dismissals"
+    requests.put(place, json={"message": "no"}, headers=board.ana.github_headers, timeout=5).raise_for_status()
+    late = ReviewSubmitted(
+        event_id="r", ticket_id=known.ticket.id, repository="acme/tally", number=known.number, review_id=review.id,
+        state="approved",
+    )  # fmt: skip
+
+    now = gather(late, board.world)
+
+    assert isinstance(now, ReviewSubmitted)
+    assert now.state == "dismissed"
+
+
+def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
+    known = in_review(board)
+    late = BranchPushed(
+        event_id="p", ticket_id=known.ticket.id, repository="acme/tally", branch=known.branch, head_sha="d" * 40
+    )
+
+    now = gather(late, board.world)
+
+    assert now is None
+
+
+def test_an_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:
+    loop = hand_over(board, BUG)
+
+    assert gather(TicketRemoved(event_id="r", ticket_id=loop.ticket.id), board.world) is None
+
+
+def test_a_stale_delivery_says_nothing_but_where_to_read(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    comment = story.say(board, BUG, "the real words")
+    stale = TicketCommented(event_id="s", ticket_id=loop.ticket.id, comment_id=comment, body="forged /stop")
+
+    now = gather(stale, board.world)
+
+    assert isinstance(now, TicketCommented)
+    assert (now.body, now.author and now.author.may_steer) == ("the real words", True)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from integrations.ports.source import Delivery
+from jobs.config.settings import Settings
+from jobs.inbox.dispatch import dispatch, prepare
+from jobs.runtime import keys
+from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
+from service.web.intake import Received, accept
+from tests.support.checkout import REPOSITORY as CHECKOUT
+
+REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
+PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, "pusher": {"name": "ana"}}
+
+
+def take_in(redis: Redis, source: str, delivery_id: str) -> None:
+    """Let the door accept a push to the default branch."""
+    body = json.dumps(PUSH | {"after": hashlib.sha1(delivery_id.encode()).hexdigest()}).encode()
+    content_key = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    accept(redis, Received(Delivery(source, delivery_id, content_key, body, "push"), 0.0))
+
+
+def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
+    """Deliveries that are not through, and the dead letters."""
+    return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], DeadLetters(redis).all()
+
+
+def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
+    prepare(redis)
+    take_in(redis, "github", "d1")
+
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+
+
+def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Redis) -> None:
+    prepare(redis)
+    take_in(redis, "a source that was removed", "d1")
+    take_in(redis, "github", "d2")
+
+    assert dispatch(redis, "clock", 10) == 2
+    pending, (dead,) = left_over(redis)
+    assert pending == 0
+    assert dead.cause.startswith("KeyError")
+    assert json.loads(fields_of(dead)["body"])["ref"] == "refs/heads/main"
+
+
+DIES = """
+import os, sys
+from redis import Redis
+from integrations.sources import SOURCES
+from jobs.inbox.dispatch import dispatch
+class Deadly:
+    def translate(self, delivery):
+        os.kill(os.getpid(), 9)
+SOURCES["deadly"] = Deadly()
+dispatch(Redis.from_url(sys.argv[1]), sys.argv[2], 10)
+"""
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
+    redis: Redis, settings: Settings, place: int
+) -> None:
+    prepare(redis)
+    for n in range(3):
+        take_in(redis, "deadly" if n == place else "github", f"d{n}")
+    address = settings.redis_url.get_secret_value()
+
+    for n in range(GIVE_UP_AFTER):
+        assert left_over(redis)[1] == []
+        killed = subprocess.run([sys.executable, "-c", DIES, address, f"clock-{n}"], cwd=CHECKOUT, check=False)
+        assert killed.returncode == -9
+    dispatch(redis, "clock", 10)
+
+    pending, (dead,) = left_over(redis)
+    assert (pending, redis.xlen(keys.INBOX)) == (0, 0)
+    assert (dead.fields["delivery_id"], dead.cause[:13]) == (f"d{place}", "ProcessDied: ")
+
+
+def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> None:
+    prepare(redis)
+    for n in range(2):
+        take_in(redis, "github", f"d{n}")
+    ((_, taken),) = redis.xreadgroup(keys.INBOX_GROUP, "dead", {keys.INBOX: ">"})
+    redis.xdel(keys.INBOX, taken[0][0])
+
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+
+
+def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
+    prepare(redis)
+    redis.set(keys.branch("acme/tally", "main"), "t1")
+    take_in(redis, "github", "d1")
+    redis.xreadgroup(keys.INBOX_GROUP, "clock", {keys.INBOX: ">"})
+    redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(GIVE_UP_AFTER + 1):
+            with pytest.raises(RedisError):
+                dispatch(redis, "clock", 10)
+    finally:
+        redis.config_set("maxmemory", 0)
+
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+    assert redis.llen(keys.mailbox("t1")) == 1

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from integrations.ports.source import Delivery
+from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.journal import Journal
+from jobs.runtime import keys
+from service.web.intake import Received, accept
+
+NOW = time.mktime((2026, 5, 1, 12, 0, 0, 0, 0, 0))
+DAY = 86_400
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in sorted(folder.iterdir()) for line in gzip.open(file)]
+
+
+def entry(name: str, body: bytes = b"{}") -> tuple[str, dict[str, bytes]]:
+    return name, {"source": b"github", "delivery_id": name.encode(), "body": body}
+
+
+def test_an_accepted_delivery_is_journaled_and_leaves_the_inbox(redis: Redis, tmp_path: Path) -> None:
+    prepare(redis)
+    accept(redis, Received(Delivery("github", "d1", "k1", b'{"zen": "\xc3\xa9"}', "ping"), 5.0))
+
+    dispatch(redis, "clock", 10, Journal(tmp_path / "journal", 10_000))
+
+    (line,) = lines(tmp_path / "journal")
+    assert (line["source"], line["delivery_id"], line["received_at"]) == ("github", "d1", "5.000")
+    assert line["body"] == '{"zen": "é"}'
+    assert redis.xlen(keys.INBOX) == 0
+
+
+def test_batches_add_up_and_ordinary_tools_read_them(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000)
+    journal.write([entry("1"), entry("2")], NOW)
+    journal.write([entry("3")], NOW)
+
+    (file,) = tmp_path.iterdir()
+    shown = subprocess.run(["zcat", str(file)], capture_output=True, text=True, check=True).stdout
+    assert [json.loads(line)["entry"] for line in shown.splitlines()] == ["1", "2", "3"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_body_that_is_no_text_is_kept_as_it_is(tmp_path: Path) -> None:
+    Journal(tmp_path, 10_000).write([entry("1", b"\xff\x00")], NOW)
+
+    (line,) = lines(tmp_path)
+    assert base64.b64decode(line["body_base64"]) == b"\xff\x00"
+
+
+def test_days_and_processes_have_files_of_their_own(tmp_path: Path) -> None:
+    for n, journal in enumerate((Journal(tmp_path, 10_000), Journal(tmp_path, 10_000))):
+        journal.write([entry("1")], NOW + n)
+        journal.write([entry("2")], NOW + DAY)
+
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_is_older_than_ninety_days_goes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000)
+    for days in (0, 5, 91):
+        journal.write([entry(str(days))], NOW + days * DAY)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["5", "91"]
+
+
+def test_what_is_too_much_goes_the_oldest_first(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 2_000)
+    for day in range(4):
+        journal.write([entry(str(day), os.urandom(700))], NOW + day * DAY)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["2", "3"]
+
+
+def test_a_disk_that_takes_nothing_holds_nothing_up(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("in the way")
+
+    Journal(tmp_path / "journal", 10_000).write([entry("1")], NOW)
+
+    assert (tmp_path / "journal").read_text() == "in the way"
+
+
+def test_what_a_dead_dispatcher_wrote_is_not_written_again(tmp_path: Path) -> None:
+    Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0")], NOW)
+    Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0"), entry("3-0")], NOW + DAY, again=True)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["1-0", "2-0", "3-0"]
+
+
+def test_a_torn_end_hides_nothing_that_came_before_or_after(tmp_path: Path) -> None:
+    torn = Journal(tmp_path, 10_000)
+    torn.write([entry("1-0")], NOW)
+    torn.write([entry("2-0")], NOW)
+    (file,) = tmp_path.iterdir()
+    os.truncate(file, file.stat().st_size - 5)
+    Journal(tmp_path, 10_000).write([entry("2-0")], NOW + DAY, again=True)
+
+    assert [line["entry"] for line in torn.read()] == ["1-0", "2-0"]
+
+
+def test_a_disk_that_gets_full_within_a_batch_does_not_hide_the_next(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000_000)
+    journal.write([entry("1", os.urandom(1_000_000))], NOW)  # longer than any file that pytest writes meanwhile
+    (file,) = tmp_path.iterdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, before[1]))
+    try:
+        journal.write([entry("2")], NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    journal.write([entry("3")], NOW)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["1", "3"]

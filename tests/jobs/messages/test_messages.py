@@ -1,0 +1,199 @@
+"""Every sentence that people read, compared with `messages.snapshot.md`.
+
+After an intended change: delete the file, run this test (it writes the file and fails), read the difference, commit.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
+
+from integrations.results import (
+    CriterionResult,
+    Evidence,
+    Finding,
+    Judgement,
+    Proposal,
+    ProposedCriterion,
+    Question,
+    Tampering,
+    Verdict,
+)
+from integrations.values import Ticket, Usage
+from jobs import messages
+from jobs.loop.state import Attempt, Contract, Criterion, Escalation, EscalationClass, Loop, Stage
+
+MODULES = [import_module(f"{messages.__name__}.{found.name}") for found in pkgutil.iter_modules(messages.__path__)]
+PUBLIC = {
+    name: function
+    for module in MODULES
+    for name, function in inspect.getmembers(module, inspect.isfunction)
+    if function.__module__ == module.__name__ and not name.startswith("_")
+}
+m = SimpleNamespace(**PUBLIC)
+SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
+TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")
+CONTRACT = Contract(
+    criteria=(
+        Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),
+        Criterion(id="c2", text="the sixth login is refused"),
+        Criterion(id="k1", text="lint (repository check)", command="ruff check ."),
+    )
+)
+FAILED = Evidence(name="c1", command="pytest -q", exit_code=1, output="E   assert 5 == 6\n1 failed", digest="d" * 64)
+PASSED = FAILED.model_copy(update={"exit_code": 0, "output": "1 passed", "seconds": 1.25})
+VERDICT = Verdict(
+    head_sha="a" * 40,
+    results=tuple(CriterionResult(criterion=c, result="pass", evidence=f"seen {c}") for c in ("c1", "c2", "k1")),
+    summary="Refuses the sixth login within a minute.",
+    findings=(Finding(text="could use a constant", path="login.py", line=9),),
+    not_checked=("load",),
+)
+MAKING = Loop(
+    ticket=TICKET, generation=1, stage=Stage.MAKING, iteration=2, contract=CONTRACT, evidence=(FAILED,),
+    head_sha="a" * 40,
+    tried=("iteration 1 at `aaaaaaa`: the gate failed",), heard=1, usage=Usage(model_calls=7, cost_usd=0.1234),
+)  # fmt: skip
+DONE = MAKING.model_copy(
+    update={
+        "stage": Stage.REVIEW, "evidence": (PASSED,), "verdict": VERDICT, "pushed_sha": "a" * 40, "number": 7,
+        "summary": "Counts logins per minute and refuses the sixth.",
+        "pull_request_url": "https://github.test/acme/shop/pull/7", "failing_checks": ("ci",),
+    }
+)  # fmt: skip
+FLAKY = PASSED.model_copy(update={"exit_codes": (1, 0), "before": 1})
+BENT = FAILED.model_copy(update={"own": 0})
+TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
+BEFORE = Attempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
+CALLED = [
+    MAKING.model_copy(
+        update={
+            "stage": Stage.NEEDS_HUMAN,
+            "reason": "it does not work.",
+            "escalation": Escalation(kind=kind, at=1.0),
+            "attempts": (BEFORE,),
+            "attempt": 2,
+            "tampering": TAMPERING,
+        }
+    )
+    for kind in get_args(EscalationClass)
+]
+STUCK = CALLED[0]
+PROPOSAL = Proposal(
+    criteria=(
+        ProposedCriterion(text="the tests pass", command="pytest -q"),
+        ProposedCriterion(text="the sixth login is refused", evidence="test"),
+        ProposedCriterion(text="nothing else changes"),
+    ),
+    confidence="medium",
+    questions=(Question(text="Per user or per address?", options=("user", "address")), Question(text="How long?")),
+    summary="Limits logins.",
+)
+ASKED = MAKING.model_copy(update={"proposal": PROPOSAL})
+SECOND = CONTRACT.model_copy(update={"version": 2})
+FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
+
+SHOWN = {
+    "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
+    "state_message": [m.state_message(stage) for stage in Stage],
+    "money_message": [m.money_message(MAKING)],
+    "question_message": [m.question_message(TICKET)],
+    "started_again_message": [m.started_again_message("Ana")],
+    "proposal_message": [m.proposal_message(ASKED, PROPOSAL)],
+    "agreed_message": [m.agreed_message(ASKED)],
+    "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
+    "goal_changed_message": [m.goal_changed_message(SECOND)],
+    "goal_changed_guidance": [m.goal_changed_guidance(SECOND)],
+    "goal_changed_late_message": [m.goal_changed_late_message(CONTRACT)],
+    "verdict_message": [m.verdict_message(DONE)],
+    "no_change_message": [m.no_change_message(DONE)],
+    "pull_request_title": [m.pull_request_title(DONE)],
+    "pull_request_body": [
+        m.pull_request_body(DONE.model_copy(update={"evidence": (PASSED, FLAKY, BENT), "tampering": TAMPERING}))
+    ],
+    "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
+    "escalation_message": [m.escalation_message(loop) for loop in CALLED],
+    "reminder_message": [m.reminder_message(STUCK)],
+    "triage_message": [m.triage_message(STUCK)],
+    "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
+    "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
+    "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
+    "gate_could_not_run_reason": [m.gate_could_not_run_reason("gate", "no disk")],
+    "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
+    "spinning_reason": [m.spinning_reason("`ls` four times")],
+    "tamper_reason": [m.tamper_reason(TAMPERING)],
+    "accepted_message": [m.accepted_message("Ana", "a" * 40)],
+    "unchecked_description": [m.unchecked_description()],
+    "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
+    "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
+    "stray_line": [m.stray_line(("debug.log",))],
+    "reverted_line": [m.reverted_line()],
+    "same_failures_line": [m.same_failures_line([FAILED], 3)],
+    "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
+    "blockers_line": [m.blockers_line([FINDING])],
+    "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
+    "changed_checks_line": [m.changed_checks_line()],
+    "not_confirmed_line": [m.not_confirmed_line()],
+    "stopped_message": [
+        m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
+        for branch in ("loopline/eng-1", "")
+    ],
+    "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
+    "cancelled_message": [m.cancelled_message()],
+    "changes_message": [m.changes_message("Ana", 2)],
+    "approved_message": [m.approved_message("Ana", "a" * 40)],
+    "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
+    "not_approved_message": [m.not_approved_message(DONE)],
+    "merge_called_off_reason": [m.merge_called_off_reason("Ana")],
+    "outdated_command_message": [m.outdated_command_message("approve", DONE)],
+    "not_now_message": [m.not_now_message("approve", MAKING)],
+    "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
+    "unknown_command_message": [m.unknown_command_message("dance")],
+    "merged_message": [m.merged_message(DONE)],
+    "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
+    "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
+    "moved_reason": [m.moved_reason("Backlog")],
+    "pushed_reason": [m.pushed_reason("Ana"), m.pushed_reason("")],
+    "command_reason": [m.command_reason("Ana", "stop")],
+    "removed_reason": [m.removed_reason()],
+    "cancelled_reason": [m.cancelled_reason()],
+    "not_merged_reason": [m.not_merged_reason("the base branch is protected")],
+    "criteria_met_description": [m.criteria_met_description(3)],
+    "dead_letter_reason": [m.dead_letter_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
+    "approve_again_reason": [m.approve_again_reason()],
+    "rebuilt_reason": [m.rebuilt_reason()],
+    "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
+    "new_guidance_line": [m.new_guidance_line()],
+    "publishing_message": [m.publishing_message()],
+    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([FLAKY]), m.gate_failed_line([BENT])],
+    "verdict_failed_line": [
+        m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
+    ],
+}
+
+
+def test_the_words_are_the_ones_that_were_agreed() -> None:
+    text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in SHOWN.items())
+    if not SNAPSHOT.exists():
+        SNAPSHOT.write_text(text, encoding="utf-8")
+        raise AssertionError(f"{SNAPSHOT.name} was not there and is now: read it, then run again")
+
+    assert text == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_every_message_is_in_the_snapshot() -> None:
+    parts = {"shown_evidence", "shown_tampering", "inline", "fenced", "quiet", "version_of"}  # of other messages
+
+    assert PUBLIC.keys() - parts == SHOWN.keys()
+
+
+def test_a_ticket_cannot_mention_people_or_hide_words_through_us() -> None:
+    hostile = TICKET.model_copy(update={"title": "x @everyone ![i](http://e/) <!-- y --> ```"})
+
+    said = m.question_message(hostile) + m.pull_request_title(DONE.model_copy(update={"ticket": hostile}))
+
+    assert all(bad not in said for bad in ("@everyone", "![", "<!--", "```"))

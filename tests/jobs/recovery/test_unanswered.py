@@ -1,0 +1,162 @@
+"""A call for a person that nobody answers: when it is said, how often, and what counts as an answer."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from integrations.events import EVENT, EscalationUnanswered, Event, TicketCommented, TicketReacted
+from integrations.ports.tracker import Comment, Reaction
+from integrations.values import Person, Ticket
+from jobs.loop.state import Escalation, Loop, Stage
+from jobs.recovery.polling import escalation_event, reaction_events
+from jobs.runtime import keys
+from jobs.sweep import sweep
+from tests.jobs.board import Board
+from tests.jobs.story import BUG
+
+HOUR = 3600.0
+US = Person(id="us", is_us=True)
+ANA = Person(id="ana", may_steer=True)
+
+
+def waiting(ticket: Ticket | None = None, **changes: Any) -> Loop:
+    """A loop that called for somebody at second 0."""
+    ticket = ticket or Ticket(id="t", identifier="ENG-1", title="T", team="ENG", column="Needs Human")
+    known = {"generation": 2, "stage": Stage.NEEDS_HUMAN, "escalation": Escalation(kind="spinning", at=0.0)}
+    return Loop.model_validate({"ticket": ticket, **known, **changes})
+
+
+# --- the rule, without a clock ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hours", "said"), [(3.99, False), (4.0, True), (50.0, True)])
+def test_silence_is_said_after_the_wait(hours: float, said: bool) -> None:
+    assert (escalation_event(waiting(), hours * HOUR, 4.0) is not None) is said
+
+
+@pytest.mark.parametrize(("raised", "said"), [(1, True), (2, True), (3, True), (4, False)])
+def test_a_call_is_followed_by_two_reminders_and_an_end(raised: int, said: bool) -> None:
+    loop = waiting(escalation=Escalation(kind="budget", at=0.0, raised=raised))
+    assert (escalation_event(loop, 5 * HOUR, 4.0) is not None) is said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": Stage.MAKING},
+        {"escalation": None},
+        {"escalation": Escalation(kind="budget", at=0.0, acknowledged=True)},
+    ],
+)
+def test_a_call_that_is_settled_or_seen_is_not_repeated(change: dict[str, Any]) -> None:
+    assert escalation_event(waiting(**change), 5 * HOUR, 4.0) is None
+
+
+def test_each_call_has_one_silence_and_a_later_one_another() -> None:
+    def name(at: float, raised: int, now: float) -> str:
+        event = escalation_event(waiting(escalation=Escalation(kind="budget", at=at, raised=raised)), now, 4.0)
+        assert event and event.at == now and event.generation == 2
+        return event.event_id
+
+    assert name(0.0, 1, 5 * HOUR) == name(0.0, 1, 6 * HOUR)
+    assert len({name(0.0, 1, 9 * HOUR), name(0.0, 2, 9 * HOUR), name(HOUR, 1, 9 * HOUR)}) == 3
+
+
+def test_only_emoji_of_people_who_may_steer_on_our_comments_since_the_call_answer_it() -> None:
+    def on(author: Person, who: Person, at: str, name: str) -> Comment:
+        return Comment(f"c-{name}", "t", "x", author, at, (Reaction(name, "+1", who, at),))
+
+    later, before = "2026-11-20T09:05:00Z", "2026-11-20T08:00:00Z"
+    since = 1_795_163_400.0  # 08:30
+    found = reaction_events(
+        waiting(escalation=Escalation(kind="budget", at=since)),
+        [
+            on(US, ANA, later, "counts"),
+            on(US, ANA, before, "old"),
+            on(US, US, later, "ours"),
+            on(US, Person(id="guest"), later, "guest"),
+            on(ANA, ANA, later, "talk"),
+        ],
+    )
+    assert [(event.event_id, event.comment_id) for event in found] == [("reaction:counts", "c-counts")]
+
+
+# --- the sweep, on a board -------------------------------------------------------------------------------------------
+
+Called = Callable[..., list[Event]]
+
+
+@pytest.fixture
+def called(board: Board) -> Called:
+    """Sweeps a board on which Loopline called for somebody `hours` ago; returns what the ticket is told."""
+
+    def called(hours: float = 5.0, column: str = "Needs Human") -> list[Event]:
+        board.ana.drag(BUG, column)
+        ticket = board.world.tracker.fetch(board.ticket_id(BUG))
+        at = time.time() - hours * HOUR
+        loop = waiting(ticket, started_at=at, escalation=Escalation(kind="spinning", at=at))
+        board.world.redis.set(keys.loop(ticket.id), loop.model_dump_json())
+        board.world.redis.sadd(keys.LOOPS, ticket.id)
+        for _ in range(2):
+            sweep()
+        told: Any = board.world.redis.lrange(keys.mailbox(ticket.id), 0, -1)
+        return [EVENT.validate_json(raw) for raw in told]
+
+    return called
+
+
+def our_comment(board: Board) -> str:
+    comment_id = str(uuid.uuid4())
+    board.world.tracker.comment(board.ticket_id(BUG), "**Needs you**", comment_id)
+    return comment_id
+
+
+def test_the_sweep_says_once_that_nobody_has_answered(board: Board, called: Called) -> None:
+    our_comment(board)
+    (event,) = called()
+    assert isinstance(event, EscalationUnanswered)
+    assert time.time() - event.at < 60
+
+
+def test_the_sweep_is_patient(called: Called) -> None:
+    assert called(hours=3.0) == []
+
+
+def test_a_reaction_whose_webhook_was_lost_is_found_before_anybody_is_reminded(board: Board, called: Called) -> None:
+    board.ana.react(our_comment(board))
+    (event,) = called()
+    assert isinstance(event, TicketReacted)
+    assert event.author and event.author.name == "Ana Flores"
+
+
+def test_an_answer_whose_webhook_was_lost_is_found_before_anybody_is_reminded(board: Board, called: Called) -> None:
+    board.ana.say(BUG, "tomorrow")
+    (event,) = called()
+    assert isinstance(event, TicketCommented)
+
+
+@pytest.mark.parametrize("column", ["Backlog", "In Progress"])
+def test_whoever_moved_the_card_away_is_not_reminded(called: Called, column: str) -> None:
+    assert called(column=column) == []
+
+
+@pytest.mark.parametrize(("triage", "column"), [("", "Needs Human"), ("Backlog", "Backlog")])
+def test_a_ticket_goes_to_triage_where_there_is_such_a_column(
+    board: Board, called: Called, triage: str, column: str
+) -> None:
+    called(hours=0.0)
+    team = board.world.policy.teams["ENG"]
+    named = team.model_copy(update={"columns": team.columns | ({"triage": triage} if triage else {})})
+    board.world.policy = board.world.policy.model_copy(update={"teams": {"ENG": named}})
+    t = board.ticket_id(BUG)
+    board.world.redis.rpush(
+        keys.outbox(t, "outer"), '{"id": "x", "command": {"kind": "MoveTicket", "column": "triage"}}'
+    )
+    board.drive(BUG)
+    assert board.ana.board()[BUG]["column"] == column
+    assert board.world.store.waiting(t, "outer") == [] and board.world.store.next_event(t) is None

@@ -1,0 +1,115 @@
+"""The checker as a run: what it sees, and what becomes of references that lead nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integrations.results import Evidence, Verdict
+from integrations.standins.model.playbook import Answer
+from jobs.evidence.verdicts import contradictions
+from tests.jobs.roles.agents import Agents, calling
+
+LOOK = "grep -n three NOTES.md"
+GATE = {"source": "gate", "name": "c1"}
+NOTES = {"source": "file", "name": "NOTES.md", "line": 3}
+INVENTED = [
+    pytest.param({"source": "gate", "name": "c7"}, "Loopline has no evidence named c7", id="gate"),
+    pytest.param({"source": "command", "name": "make all"}, "`make all` was not run in this run", id="command"),
+    pytest.param({"source": "file", "name": "tests/none.py"}, "there is no file tests/none.py", id="file"),
+    pytest.param({"source": "file", "name": "NOTES.md", "line": 9}, "NOTES.md has only 3 lines, not 9", id="line"),
+    pytest.param({"source": "file", "name": "../../etc/passwd"}, "there is no file ../../etc/passwd", id="outside"),
+]
+
+
+def submit(c2: dict[str, Any], result: str = "pass", **more: Any) -> Answer:
+    results = [
+        {"criterion": "c1", "result": "pass", "evidence": [GATE]},
+        {"criterion": "c2", "result": result, "evidence": [c2]},
+    ]
+    return calling("submit_verdict", **{"results": results, "summary": "seen", "confidence": "high", **more})
+
+
+def verdict(agents: Agents, *answers: Answer, **changes: Any) -> Verdict:
+    ended = agents.run("checker", *answers, **changes)
+    assert ended.outcome == "done" and ended.verdict
+    assert ended.verdict.head_sha == agents.candidate
+    return ended.verdict
+
+
+def test_the_standins_verdict_names_evidence_that_exists(agents: Agents) -> None:
+    found = verdict(agents)
+
+    assert [r.result for r in found.results] == ["pass", "pass"]
+    assert found.results[0].evidence.startswith("c1: `python3 -m unittest discover -q` exit 0")
+    assert found.results[1].evidence.startswith("NOTES.md (is part of the change)")
+    assert (found.confidence, contradictions(found)) == ("high", ())
+
+
+@pytest.mark.parametrize(("reference", "problem"), INVENTED)
+def test_an_invented_reference_goes_back_once_and_then_counts_as_unsure(
+    agents: Agents, reference: dict[str, Any], problem: str
+) -> None:
+    found = verdict(agents, submit(reference))
+
+    assert [problem in answer for answer in agents.results("checker")] == [True, False]
+    assert [(r.criterion, r.result) for r in found.results] == [("c1", "pass"), ("c2", "unsure")]
+    assert problem in found.results[1].evidence
+
+
+def test_a_reference_that_was_mended_counts(agents: Agents) -> None:
+    found = verdict(agents, submit({"source": "file", "name": "NOTE.md"}), submit(NOTES))
+
+    assert found.results[1].evidence == "NOTES.md:3"
+
+
+def test_a_command_counts_once_it_was_run_in_this_run(agents: Agents) -> None:
+    ran = {"source": "command", "name": LOOK}
+    found = verdict(agents, calling("bash", command=LOOK), submit(ran))
+
+    assert found.results[1].evidence == f"`{LOOK}` exit 0"
+
+
+def test_a_contradiction_goes_back_once_and_stays_visible(agents: Agents) -> None:
+    blocker = {"text": "drops a test", "severity": "blocker", "path": "tests/x.py", "line": 2}
+    found = verdict(agents, submit(NOTES, findings=[blocker]))
+
+    assert "a finding is a blocker" in agents.results("checker")[0]
+    assert contradictions(found) == ("every criterion passes, and a finding is a blocker",)
+    assert (found.findings[0].severity, found.findings[0].path, found.findings[0].line) == ("blocker", "tests/x.py", 2)
+
+
+def test_a_pass_against_looplines_own_evidence_is_contradictory(agents: Agents) -> None:
+    failed = (Evidence(name="c1", command="make", exit_code=1),)
+    found = verdict(agents, submit(NOTES), evidence=failed)
+
+    assert contradictions(found, failed) == ("c1 passes, and Loopline's own run of its command did not",)
+
+
+def test_a_checker_that_only_talks_gives_no_verdict(agents: Agents) -> None:
+    ended = agents.run("checker", Answer("All good, ship it."))
+
+    assert (ended.outcome, ended.verdict) == ("done", None)
+
+
+def test_instructions_and_skills_are_those_of_the_base_branch(agents: Agents) -> None:
+    verdict(agents, calling("read_skill", name="rounding"), submit(NOTES))
+
+    assert "go to the first" in agents.results("checker")[0]
+    assert "The checker must pass." not in agents.script.asked[0].system
+    assert "+The checker must pass." in agents.script.asked[0].section("Diff")
+
+
+def test_the_checker_cannot_change_the_candidate(agents: Agents) -> None:
+    verdict(agents, calling("bash", command="echo four >> NOTES.md"), submit(NOTES))
+
+    assert "Read-only file system" in agents.results("checker")[0]
+
+
+def test_flaky_evidence_and_the_base_are_named(agents: Agents) -> None:
+    proof = Evidence(name="c1", command="make", exit_code=0, exit_codes=(1, 0), before=1)
+    verdict(agents, submit(NOTES, result="fail"), evidence=(proof,))
+
+    shown = agents.script.asked[0].section("Evidence")
+    assert "FLAKY, which proves nothing: at this commit it ended with 1, 0; without the change it ended with 1" in shown

@@ -1,0 +1,68 @@
+"""The planner as a run: real sandbox, git and HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.standins.model.playbook import Answer
+from integrations.values import Ticket
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from tests.integrations.standins.model.demo import VAGUE
+from tests.jobs.roles.agents import Agents, calling
+
+SUITE = {"text": "the suite passes", "command": "python3 -m unittest discover -q"}
+
+
+def proposal(*criteria: dict[str, str], **more: Any) -> Answer:
+    return calling("submit_proposal", summary="all of it", criteria=list(criteria), confidence="high", **more)
+
+
+def test_the_standin_proposes_for_the_vague_ticket(agents: Agents) -> None:
+    ended = agents.run("planner", ticket=Ticket(id="t", identifier="ENG-3", **VAGUE))
+
+    assert ended.outcome == "done" and ended.proposal
+    assert ended.proposal.confidence == "low" and ended.proposal.questions[0].options
+    assert [bool(c.command) for c in ended.proposal.criteria] == [True, True, False]
+
+
+def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agents) -> None:
+    wrong = proposal(SUITE | {"command": "no-such-program --all"}, SUITE | {"command": "./README.md"})
+    ended = agents.run("planner", wrong, proposal(SUITE))
+
+    assert "`no-such-program --all` ended with 127" in agents.results("planner")[0]
+    assert "`./README.md` ended with 126" in agents.results("planner")[0]
+    assert ended.proposal and ended.proposal.criteria[0].command == SUITE["command"]
+
+
+def test_a_command_that_fails_today_is_a_good_one(agents: Agents) -> None:
+    ended = agents.run("planner", proposal(SUITE | {"command": "python3 -m unittest tests.test_new"}))
+
+    assert ended.proposal and len(ended.proposal.criteria) == 1
+
+
+def test_a_planner_that_only_talks_is_reminded_once_and_ends_without_a_proposal(agents: Agents) -> None:
+    ended = agents.run("planner", Answer("It is all quite clear to me."))
+
+    assert (ended.outcome, ended.proposal) == ("done", None)
+    assert [e.data["text"] for e in agents.entries("planner") if e.kind == "note"] == [
+        "You ended without calling `submit_proposal`. Call it now; nothing else counts."
+    ]
+
+
+def test_a_reminder_is_heeded(agents: Agents) -> None:
+    assert agents.run("planner", Answer("Clear."), proposal(SUITE)).proposal
+
+
+def test_the_planner_cannot_write_and_sees_what_is_checked_anyway(agents: Agents) -> None:
+    policy = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
+    agents.run("planner", calling("bash", command="touch x"), proposal(SUITE), policy=policy)
+
+    assert "Read-only file system" in agents.results("planner")[0]
+    assert "- tests: `make test`" in agents.script.asked[0].brief
+    assert agents.script.asked[0].is_planner
+
+
+def test_a_run_leaves_no_worktree(agents: Agents) -> None:
+    agents.run("planner", proposal(SUITE))
+
+    assert not agents.world.run_folder("ENG-1", "ENG-1-g1-r0-i1-planner").exists()

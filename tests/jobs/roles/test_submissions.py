@@ -1,0 +1,92 @@
+"""What planner, scout and judge submit: its form, and what goes back to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from integrations.ports.agent_runner import ToolResult, ToolSpec
+from integrations.results import Judgement, Plan, Proposal
+from integrations.values import Value
+from jobs.roles.answers.judgement import judgement_spec, read_judgement
+from jobs.roles.answers.plan import plan_spec, read_plan
+from jobs.roles.answers.proposal import proposal_spec, read_proposal
+from jobs.roles.answers.submission import HostTool, OnlySubmission, taken
+from jobs.roles.answers.verdict import verdict_spec
+
+CRITERION = {"text": "the suite passes", "command": "make test"}
+QUESTION = {"text": "Which of them?", "options": ["a", "b"]}
+PROPOSAL = {"summary": "s", "criteria": [CRITERION], "confidence": "high", "questions": [QUESTION]}
+PLAN = {"summary": "s", "steps": ["one"], "paths": ["a.py"], "commands": ["make"]}
+JUDGEMENT = {"done": False, "missing": ["c1: no test"], "reason": "r"}
+Read = Callable[[Mapping[str, Any]], BaseModel | ToolResult]
+GOOD: list[tuple[Read, dict[str, Any], type[Value]]] = [
+    (read_proposal, PROPOSAL, Proposal), (read_plan, PLAN, Plan), (read_judgement, JUDGEMENT, Judgement),
+]  # fmt: skip
+
+
+def criterion(**changes: Any) -> dict[str, Any]:
+    return PROPOSAL | {"criteria": [CRITERION | changes]}
+
+
+@pytest.mark.parametrize(("read", "given", "value"), GOOD)
+def test_a_good_answer_is_taken_and_becomes_our_value(read: Read, given: dict[str, Any], value: type[Value]) -> None:
+    form = read(given)
+
+    assert isinstance(form, BaseModel)
+    assert value.model_validate(taken(form).final) == value.model_validate(given)
+
+
+WRONG: list[tuple[Read, dict[str, Any], str]] = [
+    (read_proposal, {}, "criteria: Field required"),
+    (read_proposal, PROPOSAL | {"criteria": []}, "criteria: List should have at least 1"),
+    (read_proposal, PROPOSAL | {"criteria": [CRITERION] * 6}, "criteria: List should have at most 5"),
+    (read_proposal, PROPOSAL | {"questions": [QUESTION] * 4}, "questions: List should have at most 3"),
+    (read_proposal, PROPOSAL | {"questions": [QUESTION | {"options": ["a"]}]}, "questions.0.options"),
+    (read_proposal, PROPOSAL | {"confidence": "total"}, "confidence"),
+    (read_proposal, PROPOSAL | {"extra": 1}, "extra"),
+    (read_proposal, criterion(command=""), "name a command or a kind of evidence"),
+    (read_proposal, criterion(command="", evidence="screenshot"), "criteria.0.evidence"),
+    (read_proposal, criterion(command="a\nb"), "one line"),
+    (read_proposal, criterion(command="echo `id`"), "one line"),
+    *((read_proposal, criterion(command=c), "shows nothing")
+      for c in ("true", "exit 0", ":", "echo done", "make || true", "make; exit 0", "make || :", "sleep 1")),
+    (read_plan, PLAN | {"steps": []}, "steps"),
+    (read_plan, PLAN | {"steps": ["x"] * 11}, "steps"),
+    (read_plan, PLAN | {"summary": "x" * 1201}, "summary"),
+    (read_plan, PLAN | {"paths": ["x" * 401]}, "paths.0"),
+    (read_judgement, {"done": "perhaps", "reason": "r"}, "done"),
+    (read_judgement, {"done": True}, "reason"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("read", "given", "named"), WRONG)
+def test_what_is_wrong_is_named_and_the_whole_is_asked_for_again(read: Read, given: dict[str, Any], named: str) -> None:
+    result = read(given)
+
+    assert isinstance(result, ToolResult)
+    assert result.is_error and result.final is None
+    assert named in result.content and "Send the whole answer again." in result.content
+
+
+@pytest.mark.parametrize("command", ["echo a | grep a", "! grep -q x README.md", "test -f x && true-check", "cat x"])
+def test_commands_that_can_fail_are_fine(command: str) -> None:
+    assert not isinstance(read_proposal(criterion(command=command)), ToolResult)
+
+
+@pytest.mark.parametrize("spec", [proposal_spec(), plan_spec(), judgement_spec(), verdict_spec()], ids=lambda s: s.name)
+def test_every_schema_is_one_and_describes_an_object(spec: ToolSpec) -> None:
+    jsonschema.Draft202012Validator.check_schema(spec.wire["input_schema"])
+    assert spec.wire["input_schema"]["type"] == "object" and spec.wire["name"] == spec.name
+
+
+def test_a_role_that_only_answers_has_no_other_tool() -> None:
+    tools = OnlySubmission(HostTool(judgement_spec(), lambda given, stopped: ToolResult("taken")))
+
+    assert [spec.name for spec in tools.specs()] == ["submit_judgement"]
+    assert tools.call("bash", {}, lambda: False).is_error
+    assert tools.call("submit_judgement", {}, lambda: False).content == "taken"

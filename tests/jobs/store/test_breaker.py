@@ -1,0 +1,199 @@
+"""The switch between all runs and the provider, in a real Redis with a clock that the test turns."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+
+from integrations.errors import Unauthorized, Unavailable
+from jobs.store.breaker import Breaker, Open, credentials_alarm, current_outage
+from tests.jobs.books import NOON, Clock
+
+AWAY = Unavailable("Overloaded")
+REFUSED = Unauthorized("invalid x-api-key")
+
+
+def breaker(redis: Redis, clock: Clock) -> Breaker:
+    return Breaker(redis, clock=clock)
+
+
+def opened(redis: Redis, clock: Clock) -> Breaker:
+    """Open since now by five failures."""
+    one = breaker(redis, clock)
+    for number in range(5):
+        one.failed(f"r{number}", AWAY)
+    return one
+
+
+def until(answer: object) -> float:
+    assert isinstance(answer, Open), answer
+    return answer.until
+
+
+def test_four_failures_leave_it_closed_and_the_fifth_opens_it(redis: Redis) -> None:
+    one = breaker(redis, Clock())
+    for number in range(4):
+        one.failed(f"r{number}", AWAY)
+        assert one.admit("r9") == "all"
+    one.failed("r1", AWAY)
+    assert one.admit("r9") == Open(NOON + 60, "away", "Overloaded", NOON)
+
+
+def test_failures_that_are_far_apart_do_not_add_up(redis: Redis) -> None:
+    clock = Clock()
+    one = breaker(redis, clock)
+    for _ in range(10):
+        one.failed("r1", AWAY)
+        clock.now += 8
+    assert one.admit("r1") == "all"
+
+
+@pytest.mark.parametrize("seconds", [0.25, 30, 4_000])
+def test_one_refusal_that_names_its_end_opens_it_for_that_long(redis: Redis, seconds: float) -> None:
+    one = breaker(redis, Clock())
+    one.failed("r1", Unavailable("rate limited", seconds))
+    assert until(one.admit("r2")) == NOON + seconds
+
+
+def test_looking_takes_no_probe(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    assert one.look("r1")
+    clock.now += 60
+    assert one.look("r1") is one.look("r2") is None and one.admit("r3") == "probe"
+
+
+def test_exactly_one_run_may_try_when_the_time_is_over(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    assert one.admit("r1") == "probe"
+    assert until(one.admit("r2")) == clock.now + 5
+
+
+def test_processes_that_race_for_the_probe_get_one(redis: Redis) -> None:
+    clock = Clock()
+    opened(redis, clock)
+    clock.now += 60
+    ready = threading.Barrier(8)
+
+    def race(number: int) -> bool:
+        one = breaker(redis, clock)
+        ready.wait(10)
+        return one.admit(f"r{number}") == "probe"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(race, range(8))) == 1
+
+
+def test_an_answer_closes_it(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    one.admit("r1")
+    one.probe_ended("r1", answered=True)
+    assert one.admit("r2") == "all" and current_outage(redis) is None
+
+
+def test_an_answer_to_a_call_of_before_does_not_close_it(redis: Redis) -> None:
+    one = opened(redis, Clock())
+    one.probe_ended("r1", answered=True)
+    assert until(one.admit("r1"))
+
+
+def test_failed_probes_wait_longer_up_to_five_minutes(redis: Redis) -> None:
+    clock, waits = Clock(), []
+    one = opened(redis, clock)
+    for _ in range(5):
+        clock.now = until(one.admit("r1"))
+        assert one.admit("r1") == "probe"
+        one.failed("r1", AWAY)
+        waits.append(until(one.admit("r1")) - clock.now)
+    assert waits == [120, 240, 300, 300, 300]
+
+
+def test_a_probe_that_is_told_to_wait_waits_all_of_it(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    one.admit("r1")
+    one.failed("r1", Unavailable("rate limited", 3_600))
+    assert until(one.admit("r1")) == clock.now + 3_600
+
+
+def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait(redis: Redis) -> None:
+    one = opened(redis, Clock())
+    for number in range(5, 8):
+        one.failed(f"r{number}", AWAY)
+    assert until(one.admit("r1")) == NOON + 60
+    one.failed("r8", Unavailable("rate limited", 90))
+    assert until(one.admit("r1")) == NOON + 90
+
+
+@pytest.mark.parametrize("seconds", [0, 331])
+def test_a_probe_without_an_end_goes_to_the_next_after_a_while(redis: Redis, seconds: float) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    one.admit("r1")
+    clock.now += seconds
+    assert (one.admit("r2") == "probe") is bool(seconds)
+
+
+def test_a_run_that_died_in_its_probe_takes_it_up_again(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    assert one.admit("r1") == breaker(redis, clock).admit("r1") == "probe"
+
+
+def test_a_stopped_probe_lets_the_next_one_try(redis: Redis) -> None:
+    clock = Clock()
+    one = opened(redis, clock)
+    clock.now += 60
+    one.admit("r1")
+    one.probe_ended("r1", answered=False)
+    assert one.admit("r2") == "probe"
+
+
+def test_refused_credentials_open_it_at_once_and_alarm_once(redis: Redis) -> None:
+    one = breaker(redis, Clock())
+    with capture_logs() as logs:
+        for number in range(8):
+            one.failed(f"r{number}", REFUSED)
+    assert [log["log_level"] for log in logs] == ["error"]
+    assert credentials_alarm(redis) == "invalid x-api-key"
+    assert one.admit("r1") == Open(NOON + 60, "credentials", "invalid x-api-key", NOON)
+
+
+def test_the_alarm_goes_when_a_probe_succeeds_and_not_before(redis: Redis) -> None:
+    clock = Clock()
+    one = breaker(redis, clock)
+    one.failed("r1", REFUSED)
+    clock.now += 60
+    one.admit("r1")
+    one.failed("r1", REFUSED)
+    assert credentials_alarm(redis)
+    clock.now += 120
+    one.admit("r2")
+    one.probe_ended("r2", answered=True)
+    assert credentials_alarm(redis) == "" and current_outage(redis) is None
+
+
+def test_credentials_are_the_graver_reason(redis: Redis) -> None:
+    one = opened(redis, Clock())
+    one.failed("r9", REFUSED)
+    known = current_outage(redis)
+    assert known and known.kind == "credentials" and known.until == NOON + 60
+
+
+def test_people_read_since_when_and_why(redis: Redis) -> None:
+    opened(redis, Clock())
+    known = current_outage(redis)
+    assert known and known.sentence == (
+        "The model takes no calls since 2026-11-25 12:00 UTC, so runs wait and none has failed: Overloaded"
+    )

@@ -1,0 +1,52 @@
+"""Values of the rules' tests and how they are made: events, results, the commits of one ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.events import RunFinished, TicketCommented, TicketMoved, WorkspaceReady
+from integrations.results import CriterionResult, Evidence, Verdict
+from integrations.values import Person, Ticket
+from jobs.loop.commands import Command
+from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.state import Loop
+
+HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
+ANA = Person(id="u1", name="Ana", email="ana@acme.test", may_steer=True)
+GUEST = Person(id="u2", name="Eve", email="eve@acme.test")
+CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),)))
+
+
+def said(body: str, author: Person = ANA) -> TicketCommented:
+    return TicketCommented(event_id="e", ticket_id="t1", comment_id="k1", body=body, author=author)
+
+
+def moved(ticket: Ticket, column: str) -> TicketMoved:
+    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=ticket.model_copy(update={"column": column}))
+
+
+def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None = None) -> WorkspaceReady:
+    return WorkspaceReady(
+        event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
+        base_sha=BASE, policy=policy.model_dump_json(), branch_sha=branch_sha,
+    )  # fmt: skip
+
+
+def passing() -> Verdict:
+    results = tuple(CriterionResult(criterion=c, result="pass", evidence="seen") for c in ("c1", "c2"))
+    return Verdict(head_sha=HEAD, results=results, summary="Limits logins.")
+
+
+def evidence(exit_code: int) -> Evidence:
+    return Evidence(name="c1", command="pytest -q", exit_code=exit_code, output="1 failed" if exit_code else "1 passed")
+
+
+def finished(loop: Loop, **fields: object) -> RunFinished:
+    role = loop.run_id.rsplit("-", 1)[1]
+    given = {"event_id": "e", "ticket_id": "t1", "run_id": loop.run_id, "generation": loop.generation, "role": role}
+    return RunFinished.model_validate({**given, "outcome": "done", **fields})
+
+
+def kinds(commands: Sequence[Command]) -> list[str]:
+    """The kinds of the commands, in order."""
+    return [c.kind for c in commands]
