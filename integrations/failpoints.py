@@ -11,8 +11,9 @@ reply read. The modules at the boundaries call `fail`, so that the steps between
 - `sandbox.run.bash`, `sandbox.capture.git`: a program in the sandbox
 - `journal.append`, `spool.append`: a write to disk
 
-One setting arms it. `operation:phase:hit:action[=argument]` fires once at the given hit, counted over all processes and
-restarts by files in `<home>/failpoints`. `trace` appends each point that a process passes to `<home>/failpoints/trace`.
+LOOPLINE_FAILPOINT arms one. `operation:phase:hit:action[=argument]` fires once at the given hit, counted over all
+processes and restarts by files in `<home>/failpoints`; the actions are kill, stop, raise, enospc and sleep. `trace`
+appends each point that a process passes to `<home>/failpoints/trace`.
 """
 
 from __future__ import annotations
