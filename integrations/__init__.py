@@ -1,3 +1,3 @@
-"""The outside world: shared words at the bottom (`events`, `base`, `errors`), a file per provider, git and sandbox."""
+"""Adapters to external systems: shared values (`events`, `values`, `errors`), ports, providers, git and sandbox."""
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""The two words for failure that cross the boundary of the outside world.
+"""The two kinds of errors of external systems: `Unavailable` (retry) and `Rejected` (do not retry).
 
-Raised by adapters, git and the sandbox; read by `jobs`. Nobody above this folder sees a status code.
+Raised by adapters, git and the sandbox; handled by `jobs`, which never sees HTTP status codes.
 """
 
 from __future__ import annotations
 
 
 class IntegrationError(Exception):
-    """Something outside of Loopline failed."""
+    """An external system failed."""
 
 
 class Unavailable(IntegrationError):
-    """Worth a retry: the network, an overloaded provider, a rate limit.
+    """Retryable: a network error, an overloaded provider, a rate limit.
 
-    `retry_after` is in seconds, None where the provider did not say.
+    `retry_after` is in seconds, None where the provider gave none.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -22,28 +22,28 @@ class Unavailable(IntegrationError):
 
 
 class HeldBack(Unavailable):
-    """We did not even ask: a budget is used up for now, or the provider is known to be away. Nothing has failed."""
+    """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure."""
 
 
 class Rejected(IntegrationError):
-    """Not worth a retry: the provider understood and said no, or the input is wrong."""
+    """Not retryable: the provider refused the request, or the input is invalid."""
 
 
 class Unauthorized(Rejected):
-    """The provider refuses our credentials or our account (unpaid, out of credit); a person has to mend that."""
+    """The provider refuses Loopline's credentials or account (unpaid, out of credit); a person has to fix that."""
 
 
 class NotFound(Rejected):
-    """The thing named does not exist, or not any more."""
+    """The object does not exist, or was deleted."""
 
 
 class Conflict(Rejected):
-    """The thing changed under us: another head, an id that exists, a branch that moved."""
+    """A conflict with the current state: another head, an id that exists, a branch that moved."""
 
 
 class BadSignature(Rejected):
-    """A webhook delivery whose signature is missing, doubled or wrong. The door answers 401."""
+    """A webhook delivery with a missing, doubled or wrong signature. The web process responds with 401."""
 
 
 class Malformed(Rejected):
-    """A correctly signed delivery that cannot be read. The door logs it by name and answers 200."""
+    """A correctly signed delivery that cannot be parsed. The web process logs its event and responds with 200."""

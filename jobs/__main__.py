@@ -84,11 +84,11 @@ def _column_problems(settings: Settings) -> list[str]:
 
 def _sandbox_problems(settings: Settings) -> list[str]:
     """No agent without a sandbox that proved itself on this host."""
-    from integrations.sandbox.selftest import self_test
+    from integrations.sandbox.selftest import run_self_test
     from jobs.effects.build import sandbox_of
 
     try:
-        self_test(sandbox_of(settings), settings.home / "sandbox-test")
+        run_self_test(sandbox_of(settings), settings.home / "sandbox-test")
     except Rejected as error:
         return [str(error)]
     return []
@@ -96,7 +96,7 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Until `stop`; False when something under way did not end in time."""
-    dead_processes.announce(settings.home)
+    dead_processes.register_process(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True

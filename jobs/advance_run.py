@@ -16,7 +16,7 @@ from integrations.agents.transcript import stated
 from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
-from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.sandbox.leftovers import kill_sandboxes
 from jobs.effects.world import World, current
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
@@ -28,7 +28,7 @@ from jobs.roles.planner import run_planner
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
-from jobs.runtime.dead_processes import deaths
+from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
@@ -50,7 +50,7 @@ _log = structlog.get_logger(__name__)
 def advance_run(run_id: str) -> None:
     """RQ's entry: one bounded piece of work, then back into the queue."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.run_wake(run_id))
+    queues.clear_wake_flag(world.redis, queues.run_wake_flag(run_id))
     if not world.runs.is_unfinished(run_id):
         return
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
@@ -66,7 +66,7 @@ def advance_run(run_id: str) -> None:
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, world.stopping.is_set)
     run = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
-    end_sandboxes_of(run.folder)
+    kill_sandboxes(run.folder)
     run.conversation.tell()  # what a slice that died had taken and not told
     run.conversation.ledger.balance()
     try:
@@ -87,7 +87,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         ended = RunResult("failed", f"internal error: {type(error).__name__}: {error}")
     run.conversation.ledger.balance()
     if ended is None or not _finish(spec, ended, lease, world):
-        lease.drop()
+        lease.release()
         queues.wake_run(world.redis, spec.run_id)
 
 
@@ -95,7 +95,7 @@ def _given_up(spec: RunSpec, lease: Lease, world: World) -> RunResult | None:
     """What ends a run before its next slice."""
     if world.runs.must_stop(spec.run_id):
         return RunResult("stopped")
-    if deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
+    if count_deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     return None
 

@@ -16,7 +16,7 @@ from jobs.config.settings import Settings
 from jobs.inbox import dispatch
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
-from jobs.runtime.dead_processes import clear_away_the_dead
+from jobs.runtime.dead_processes import release_leases_of_dead_processes
 from jobs.runtime.lease import OWNER, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode
 from jobs.store.runs import Runs
@@ -32,7 +32,7 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
     """Lead when nobody else does, until `stop`; survives a Redis that comes and goes."""
     while not stop.is_set():
         try:
-            clear_away_the_dead(redis, settings.home)
+            release_leases_of_dead_processes(redis, settings.home)
             with hold(redis, LEADER) as lease:
                 if lease:
                     _log.info("leading")
@@ -52,7 +52,7 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
         now = time.monotonic()
         if now >= next_reconcile:
             next_reconcile = now + RECONCILE_SECONDS
-            clear_away_the_dead(redis, settings.home)
+            release_leases_of_dead_processes(redis, settings.home)
             reconcile(redis)
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds

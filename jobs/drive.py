@@ -28,7 +28,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import restore
 from jobs.runtime import keys, queues
-from jobs.runtime.dead_processes import deaths
+from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 def drive(ticket_id: str) -> None:
     """RQ's entry: take the ticket's mailbox and outbox as far as they go now."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.ticket_wake(ticket_id))
+    queues.clear_wake_flag(world.redis, queues.ticket_wake_flag(ticket_id))
     with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
         if lease is None:
             return
@@ -56,7 +56,7 @@ def drive(ticket_id: str) -> None:
 
 
 def _drive(ticket_id: str, lease: Lease, world: World) -> None:
-    if deaths(world.redis, ticket_id) >= GIVE_UP_AFTER:
+    if count_deaths(world.redis, ticket_id) >= GIVE_UP_AFTER:
         _put_aside_what_kills(ticket_id, lease, world)
     while not world.stopping.is_set():
         wait = _step(ticket_id, lease, world)
@@ -219,7 +219,7 @@ def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
 
 def _wait(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
     if isinstance(error, Unauthorized):
-        if world.redis.set(keys.REFUSED, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
+        if world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
             _log.error("credentials are refused; everything that needs them waits", reason=str(error))
         return CREDENTIALS_WAIT_SECONDS
     failures = world.store.failed(ticket_id, item)

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 def redeliver() -> None:
     """RQ's entry: one look at every team's repository."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.REDELIVER_WAKE)
+    queues.clear_wake_flag(world.redis, queues.REDELIVER_WAKE_FLAG)
     for repository in sorted({team.repository for team in world.policy.teams.values()}):
         try:
             asked = world.code_host.redeliver(repository, time.time() - SINCE_SECONDS)

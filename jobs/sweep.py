@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 def sweep() -> None:
     """RQ's entry: one comparison of everything."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE)
+    queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE_FLAG)
     if not _remembers(world):
         return
     loops = {loop.ticket.id: loop for loop in world.store.loops()}

@@ -1,6 +1,6 @@
 """The command line, `python -m service COMMAND`, also installed as `loopline`; `--help` lists the commands.
 
-Called by people, by the supervisor and by the Procfile. Whatever is wrong is said in one sentence each on stderr.
+Called by operators, by the supervisor and by the Procfile. Errors are printed to stderr, one sentence each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(given.command)
         case "check":
             return _check(given.env_file)
-        case "rebuild" | "dead" | "redrive":
+        case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
         case "status":
             return _status(given.env_file, given.json)
@@ -39,20 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loopline", description="Turns a Linear board into a coding loop.")
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start everything and keep it running")
+    up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
-    check = commands.add_parser("check", help="say what keeps Loopline from working")
-    status = commands.add_parser("status", help="list the loops: stage, attempt, money, what they wait for")
-    status.add_argument("--json", action="store_true", help="everything, as JSON")
-    rebuild = commands.add_parser("rebuild", help="restore from the board what Redis has forgotten")
-    rebuild.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    dead = commands.add_parser("dead", help="list what failed again and again and was put aside")
-    redrive = commands.add_parser("redrive", help="send what was put aside on its way again")
+    check = commands.add_parser("check", help="check settings, Redis, columns and repositories")
+    status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
+    status.add_argument("--json", action="store_true", help="print all fields as JSON")
+    rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
+    rebuild.add_argument("--dry-run", action="store_true", help="only list what would be restored")
+    dead = commands.add_parser("dead-letters", aliases=["dead"], help="list dead letters: items that failed five times")
+    redrive = commands.add_parser("redrive", help="retry dead letters")
     which = redrive.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", nargs="?", default="", help="a dead letter's id, as `dead` lists it")
-    which.add_argument("--all", action="store_true", help="all of them")
+    which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
+    which.add_argument("--all", action="store_true", help="retry all of them")
     for command in (up, check, status, rebuild, dead, redrive):
-        command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings (default: %(default)s)")
+        command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings file (default: %(default)s)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
     commands.add_parser("version", help="print the version")
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(env_file: Path, verbose: bool) -> int:
     from service.supervisor.embedded_redis import CannotStart
-    from service.supervisor.processes import addresses, check_free, processes
+    from service.supervisor.processes import check_address_is_free, list_addresses, list_processes
     from service.supervisor.supervisor import Supervisor
 
     environ = environment(env_file)
@@ -69,17 +69,17 @@ def _up(env_file: Path, verbose: bool) -> int:
     logging.configure("up", settings.secret_values())
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        check_free(settings.web_bind, "LOOPLINE_WEB_BIND")
-        check_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
+        check_address_is_free(settings.web_bind, "LOOPLINE_WEB_BIND")
+        check_address_is_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
         echo = sys.stdout if verbose else None
-        return Supervisor(processes(settings, environ), settings.home, addresses(settings), echo).run()
+        return Supervisor(list_processes(settings, environ), settings.home, list_addresses(settings), echo).run()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return 1
 
 
 def _serve(role: str) -> int:
-    """Become gunicorn; the address comes from the settings, everything else from `service.<role>.gunicorn_config`."""
+    """Replace this process with gunicorn, with the address of the settings and `service.<role>.gunicorn_config`."""
     settings = load("web" if role == "web" else "dashboard")
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
@@ -87,11 +87,11 @@ def _serve(role: str) -> int:
 
 
 def _check(env_file: Path) -> int:
-    from service.operator.check import problems
+    from service.operator.check import find_problems
 
     settings: Settings = load("up", environment(env_file))
-    found = problems(settings)
-    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "Everything Loopline needs is there.\n")
+    found = find_problems(settings)
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
 
 
@@ -106,16 +106,16 @@ def _status(env_file: Path, as_json: bool) -> int:
         try:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
         except RedisError as error:
-            return _away(error)
+            return _report_redis_error(error)
 
 
-def _away(error: Exception) -> int:
-    sys.stderr.write(f"Redis does not answer ({error}); is Loopline up?\n")
+def _report_redis_error(error: Exception) -> int:
+    sys.stderr.write(f"Redis does not respond ({error}); is Loopline running?\n")
     return 1
 
 
 def _repair(given: argparse.Namespace) -> int:
-    """What a person repairs beside a running Loopline, with the worker's share of the settings."""
+    """Run a repair command with the settings of a worker."""
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
@@ -126,14 +126,14 @@ def _repair(given: argparse.Namespace) -> int:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             match given.command:
-                case "dead":
-                    return repair.show_dead(redis, sys.stdout)
+                case "dead-letters" | "dead":
+                    return repair.list_dead_letters(redis, sys.stdout)
                 case "redrive":
                     return repair.redrive(redis, sys.stdout, None if given.all else given.id)
                 case _:
                     return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:
-            return _away(error)
+            return _report_redis_error(error)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Runs a command that the kernel kills when its starter dies, however that dies.
+"""Runs a command that the kernel kills when its parent dies (`PR_SET_PDEATHSIG`).
 
 The supervisor starts every child as `python lifeline.py <own pid> <command …>`, by path and isolated, so this file
-imports nothing but the standard library. The wish survives exec. It is Linux's; elsewhere the supervisor's ordered stop
-is all there is. It binds to the thread that starts the child, so that has to be the main one.
+imports only the standard library. The setting survives exec. It exists on Linux only; elsewhere children are stopped
+by the supervisor's shutdown alone. It is bound to the thread that starts the child, which must be the main thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(expected: int, number: int = signal.SIGKILL) -> None:
-    """Ask for signal `number` on the parent's death; leaves at once when the parent `expected` is gone already."""
+    """Request signal `number` on the parent's death; exits at once when the parent is no longer `expected`."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
@@ -25,8 +25,8 @@ def die_with_parent(expected: int, number: int = signal.SIGKILL) -> None:
         os._exit(1)
 
 
-def wrapped(command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` (its first word is a path) bound to the life of this process."""
+def wrap_command(command: Sequence[str]) -> list[str]:
+    """Return the command line that runs `command` (an absolute path, then arguments) until this process dies."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 

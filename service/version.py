@@ -1,4 +1,4 @@
-"""The release, as `pyproject.toml` has it; a test keeps the two together. Read by health and CLI."""
+"""The release. A test compares it with `pyproject.toml`. Used by the health endpoints and the command line."""
 
 from __future__ import annotations
 

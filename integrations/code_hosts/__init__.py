@@ -1,3 +1,3 @@
-"""Empty on purpose: base, members and registry are three files, so that no import goes round in a circle."""
+"""Code host providers, one package each. Empty to avoid import cycles with the registry."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Git as the host runs it: only on repositories that no agent can write."""
+"""Host-side git. Runs only on repositories that agents cannot write to."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What two commits differ in, with contents, and commits that mix the two. Called by `mirror` alone.
+"""Diffs between two commits, with contents, and commits that mix their files. Called by `mirror` only.
 
-Reads objects and writes objects; no worktree is touched, so nothing that an agent planted is followed.
+Reads and writes git objects and never a worktree, so it cannot follow a link that an agent planted.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from integrations.git.quarantine import contents_of, sizes_of
+from integrations.git.quarantine import read_contents, read_sizes
 from integrations.git.repository import HostRepository
 from integrations.git.tree_policy import FILE, PROGRAM
 
 MAX_READ = 2**20
-_NOTHING = "0" * 40
+_NULL_SHA = "0" * 40
 
 
 @dataclass(frozen=True)
 class Side:
-    """A path in one of the two commits. `mode` is git's; `size` in bytes; `text` is None where the file is no text,
-    larger than 1 MiB, or no ordinary file."""
+    """A path in one of the two commits. `mode` is git's; `size` is in bytes; `text` is None for binary files, files
+    above 1 MiB and anything that is not a regular file."""
 
     mode: str
     sha: str
@@ -31,8 +31,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Change:
-    """One path that two commits differ in. `before` is None for a new file, `after` for a removed one; a rename is two
-    changes."""
+    """A path that differs between two commits. `before` is None for an added file, `after` for a removed one; a rename
+    is two changes."""
 
     path: str
     before: Side | None
@@ -40,50 +40,50 @@ class Change:
 
 
 def read_changes(repository: HostRepository, base: str, sha: str) -> list[Change]:
-    """All that differs between two commits, sorted by path."""
+    """Every path that differs between two commits, sorted."""
     raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, sha)
-    rows = list(_rows(raw))
+    rows = list(_parse_rows(raw))
     files = {s for _, *sides in rows for mode, s in sides if mode in (FILE, PROGRAM)}
-    sizes = sizes_of(repository, sorted(files))
-    small = contents_of(repository, sorted(s for s, size in sizes.items() if size <= MAX_READ))
-    texts = {s: _text(content) for s, content in small.items()}
+    sizes = read_sizes(repository, sorted(files))
+    contents = read_contents(repository, sorted(s for s, size in sizes.items() if size <= MAX_READ))
+    texts = {s: _decode_text(content) for s, content in contents.items()}
 
-    def side(mode: str, s: str) -> Side | None:
-        return None if s == _NOTHING else Side(mode, s, sizes.get(s, 0), texts.get(s))
+    def make_side(mode: str, s: str) -> Side | None:
+        return None if s == _NULL_SHA else Side(mode, s, sizes.get(s, 0), texts.get(s))
 
-    return [Change(path, side(*old), side(*new)) for path, old, new in rows]
+    return [Change(path, make_side(*old), make_side(*new)) for path, old, new in rows]
 
 
-def _rows(raw: bytes) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
+def _parse_rows(raw: bytes) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
     fields = raw.split(b"\0")
     for head, path in zip(fields[0::2], fields[1::2], strict=False):
         old_mode, mode, old, new, _ = head.decode("ascii").removeprefix(":").split(" ")
         yield path.decode(errors="replace"), (old_mode, old), (mode, new)
 
 
-def _text(content: bytes) -> str | None:
+def _decode_text(content: bytes) -> str | None:
     try:
         return None if b"\0" in content else content.decode()
     except UnicodeDecodeError:
         return None
 
 
-def write_mix(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:
-    """A commit on `onto` in which the paths are as `sides` has them (None: gone). The same input gives the same sha."""
-    lines = (f"{s.mode if s else 0} {s.sha if s else _NOTHING}\t{path}" for path, s in sorted(sides.items()))
+def write_mixed_commit(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:
+    """A child commit of `onto` with these paths replaced (None: removed). Idempotent: equal input, equal sha."""
+    lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}" for path, s in sorted(sides.items()))
     with tempfile.TemporaryDirectory(prefix="loopline-index-") as folder:
-        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **_nobody()}
+        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **_fixed_identity()}
         repository.git("read-tree", onto, environment=environment)
-        repository.git("update-index", "-z", "--index-info", stdin=_joined(lines), environment=environment)
+        repository.git("update-index", "-z", "--index-info", stdin=_join_lines(lines), environment=environment)
         tree = repository.git("write-tree", environment=environment).decode().strip()
         made = repository.git("commit-tree", tree, "-p", onto, "-F", "-", stdin=b"mixed\n", environment=environment)
     return made.decode().strip()
 
 
-def _joined(lines: Iterable[str]) -> bytes:
+def _join_lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\0" for line in lines).encode()
 
 
-def _nobody() -> dict[str, str]:
+def _fixed_identity() -> dict[str, str]:
     person = {"NAME": "Loopline", "EMAIL": "loopline@users.noreply.github.com", "DATE": "@0 +0000"}
     return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}

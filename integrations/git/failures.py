@@ -1,4 +1,4 @@
-"""What git's words on stderr mean for us. Called by `repository`; pure, and never lets a credential through."""
+"""Classifies git failures by their stderr. Called by `repository`; pure, and redacts credentials."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
-# The first kind of which a phrase is found is meant. Phrases are git's and curl's, in lower case.
-_MEANINGS: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
+# The first error type with a matching phrase applies. The phrases are from git and curl, in lower case.
+_PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (
         Unauthorized,
         ("authentication failed", "could not read (username|password)", "error: 40[13]", "permission to .* denied"),
@@ -22,20 +22,20 @@ _MEANINGS: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
 )
 
 
-def scrub(text: str) -> str:
-    """`text` without anything that stands before an @ in a URL."""
+def redact_credentials(text: str) -> str:
+    """`text` without the user information (`user:password@`) of URLs."""
     return _CREDENTIALS.sub(r"\1", text)
 
 
-def first_words(stderr: str) -> str:
-    """The first line that says what went wrong, without credentials."""
-    lines = [line.strip() for line in scrub(stderr).splitlines() if line.strip()]
-    blamed = [line for line in lines if line.startswith(("fatal:", "error:", "!"))]
-    return (blamed or lines or ["git ended without a word"])[0][:500]
+def find_error_line(stderr: str) -> str:
+    """The first error line of `stderr`, without credentials."""
+    lines = [line.strip() for line in redact_credentials(stderr).splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("fatal:", "error:", "!"))]
+    return (errors or lines or ["git printed no error"])[0][:500]
 
 
-def failure(what: str, stderr: str) -> IntegrationError:
-    """The error to raise for a git command that failed. `what` is the command's name and place, as 'git fetch in x'."""
-    text = scrub(stderr).lower()
-    found = (kind for kind, phrases in _MEANINGS if any(re.search(phrase, text) for phrase in phrases))
-    return next(found, Rejected)(f"{what} failed: {first_words(stderr)}")
+def classify_failure(command: str, stderr: str) -> IntegrationError:
+    """The error to raise for a failed git command. `command` is its name and place, e.g. 'git fetch in x'."""
+    text = redact_credentials(stderr).lower()
+    found = (kind for kind, phrases in _PHRASES if any(re.search(phrase, text) for phrase in phrases))
+    return next(found, Rejected)(f"{command} failed: {find_error_line(stderr)}")

@@ -1,4 +1,4 @@
-"""One holder at a time for a repository's references and worktrees, on one machine. Called by `mirror`, `worktrees`."""
+"""File locks for a repository's references and worktrees, on one machine. Called by `mirror` and `worktrees`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, waiting for it. The kernel lets go when the process dies."""
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file at `path`; blocks. The kernel releases it when the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -25,15 +25,15 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def single_flight(path: Path, act: Callable[[], None]) -> None:
-    """Call `act` under the lock at `path`, unless a call that began after this one was asked for has ended meanwhile.
+    """Call `act` under the lock at `path`, unless a call that began after this request has succeeded meanwhile.
 
-    Holds between threads and processes: the beginning of the last good call is kept in the lock file, on the clock that
-    all processes share, with the boot that it belongs to.
+    Works across threads and processes: the lock file stores the start of the last successful call, on the monotonic
+    clock that all processes share, and the boot id to which that clock belongs.
     """
-    boot, asked = _BOOT.read_text().strip(), time.monotonic_ns()
-    with locked(path):
+    boot, requested = _BOOT.read_text().strip(), time.monotonic_ns()
+    with file_lock(path):
         began = path.read_text().split()
-        if len(began) == 2 and began[0] == boot and int(began[1]) >= asked:
+        if len(began) == 2 and began[0] == boot and int(began[1]) >= requested:
             return
         now = time.monotonic_ns()
         act()

@@ -1,7 +1,7 @@
-"""The host-owned bare mirror of one repository: the only way in and out for commits. Called by `jobs`.
+"""The host's bare mirror of one repository. All commits enter and leave through it. Called by `jobs`.
 
-The host alone writes here. Agents see it read-only; their commits come back as a pack and pass `quarantine` first.
-Files are read from commits, never from a worktree, so that a planted link leads nowhere.
+Only the host writes to it. Agents see it read-only; their commits arrive as a pack and pass `quarantine` first.
+Files are read from commits, never from a worktree, so a planted symbolic link has no effect.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from integrations.errors import NotFound, Rejected
 from integrations.git import push as pushing
 from integrations.git import worktrees
-from integrations.git.changes import MAX_READ, Change, Side, read_changes, write_mix
-from integrations.git.locks import locked, single_flight
-from integrations.git.quarantine import SHA, index, judge, quarantine, release
+from integrations.git.changes import MAX_READ, Change, Side, read_changes, write_mixed_commit
+from integrations.git.locks import file_lock, single_flight
+from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.workspace import Workspace
@@ -36,10 +36,10 @@ _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 class Mirror:
-    """The mirror in `folder` of the repository at `url`. Any number of objects and processes may share one folder.
+    """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
-    Locks and quarantines live beside the folder, so that a sandbox, which sees the folder, does not see them.
-    Every method may be called again after a crash.
+    Locks and quarantines are beside the folder, because sandboxes see the folder itself.
+    Every method is idempotent and can be retried after a crash.
     """
 
     def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None) -> None:
@@ -48,19 +48,19 @@ class Mirror:
         self._lock = folder.with_name(f"{folder.name}.lock")
 
     def fetch(self) -> None:
-        """Bring branches and tags up to date, making the mirror on first use.
+        """Update branches and tags; creates the mirror on first use.
 
-        Callers that wait for the same fetch share it. Raises `Unavailable`, `Unauthorized` or `NotFound`."""
+        Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`."""
         single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), self._fetch)
 
     def _fetch(self) -> None:
-        with locked(self._lock):
-            self._prepare()
+        with file_lock(self._lock):
+            self._create_if_missing()
             options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            self._repository.network("fetch", *options, "--", self._remote.url, *_REFSPECS)
+            self._repository.git_over_network("fetch", *options, "--", self._remote.url, *_REFSPECS)
 
-    def _prepare(self) -> None:
-        """Make the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist to be mounted over."""
+    def _create_if_missing(self) -> None:
+        """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
         if (self._folder / "packed-refs").exists():
             return
         self._repository.initialise()
@@ -70,7 +70,7 @@ class Mirror:
         (self._folder / "packed-refs").touch()
 
     def head(self, branch: str) -> str:
-        """The branch's commit as of the last fetch. Raises `NotFound` that names both."""
+        """The branch's commit as of the last fetch. Raises `NotFound`."""
         pushing.check_branch(branch)
         try:
             return self._resolve(f"refs/heads/{branch}")
@@ -78,16 +78,16 @@ class Mirror:
             raise NotFound(f"there is no branch {branch} in {self._remote.name}") from error
 
     def _resolve(self, revision: str) -> str:
-        """The commit that a sha, branch or tag names."""
+        """The commit id of a sha, branch or tag."""
         if revision.startswith("-") or any(c in revision for c in "^~:@{}\\ \n*?["):
-            raise Rejected(f"{revision[:200]!r} is no revision: give a sha, a branch or a tag")
-        found = self._repository.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+            raise Rejected(f"{revision[:200]!r} is not a revision: use a sha, a branch or a tag")
+        found = self._repository.query("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if found is None:
             raise NotFound(f"there is no commit {revision} in {self._remote.name}")
         return found.decode().strip()
 
     def read(self, revision: str, path: str) -> str | None:
-        """A file's text in a commit; None when there is no such file. A link is no file.
+        """A file's text in a commit; None when there is no such regular file.
 
         Raises `NotFound` for an unknown revision, `Rejected` above 1 MiB or when it is not UTF-8."""
         sha = self._resolve(revision)
@@ -98,14 +98,14 @@ class Mirror:
         if len(fields) != 4 or fields[1] != "blob" or fields[0] == LINK:
             return None
         if int(fields[3]) > MAX_READ:
-            raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the {MAX_READ} we read")
+            raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the limit of {MAX_READ}")
         try:
             return self._repository.git("cat-file", "blob", fields[2]).decode()
         except UnicodeDecodeError as error:
             raise Rejected(f"{path} in {self._remote.name} is not UTF-8 text") from error
 
     def files(self, revision: str, *under: str) -> list[str]:
-        """Paths of the files in a commit, or of those at or below `under`, sorted by git. Links are no files.
+        """Paths of the regular files in a commit, optionally only those at or below `under`, sorted by git.
 
         Raises `NotFound` for an unknown revision."""
         sha = self._resolve(revision)
@@ -116,37 +116,38 @@ class Mirror:
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
     def create_workspace(self, folder: Path, sha: str) -> Workspace:
-        """A locked, detached worktree of `sha` with everything an agent may write, all below `folder`.
+        """A locked, detached worktree of `sha` with everything that an agent can write, all below `folder`.
 
-        A complete one of the same commit is adopted, a half-made one replaced. Raises `Conflict` when the folder holds
-        another commit, `NotFound` when there is no such commit. One caller per folder at a time."""
+        Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
+        the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
         _check_sha(sha)
         return worktrees.create(self._repository, self._lock, folder.absolute(), sha)
 
     def remove_workspace(self, folder: Path) -> None:
-        """Delete the folder and forget its worktree; gone already is success. Nothing in it is read or run."""
+        """Delete the folder and its worktree entry; idempotent. Reads and runs nothing in the folder."""
         worktrees.remove(self._repository, self._lock, folder.absolute())
 
     def receive(self, pack: bytes | Path, tip: str, base: str, limits: TreeLimits) -> None:
-        """Take an agent's commits in, if they pass: strict indexing, completeness, ancestry, tree policy.
+        """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
 
-        `pack` may be empty when `tip` is known already. Raises `Rejected` with the reasons, and nothing has changed."""
+        `pack` can be empty when the mirror already has `tip`. Raises `Rejected` and then changes nothing."""
         _check_sha(tip)
         if tip == base:
             return
-        with quarantine(self._folder / "objects", self._folder.parent, tip) as repository:
-            index(repository, pack, limits.max_pack_bytes)
-            judge(repository, tip, base, limits)
-            release(repository, self._folder / "objects")
-        self._keep("received", tip)
+        with open_quarantine(self._folder / "objects", self._folder.parent, tip) as repository:
+            index_pack(repository, pack, limits.max_pack_bytes)
+            check_commit(repository, tip, base, limits)
+            move_objects(repository, self._folder / "objects")
+        self._keep_ref("received", tip)
 
-    def _keep(self, kind: str, sha: str) -> None:
+    def _keep_ref(self, kind: str, sha: str) -> None:
         self._repository.git("update-ref", f"refs/loopline/{kind}/{sha}", sha)
 
-    def candidate(self, tree_of: str, parent: str, message: str, author: str, email: str, when: int) -> str:
-        """One commit on `parent` with the tree of `tree_of` and nothing else of the agent's history.
+    def write_candidate(self, tree_of: str, parent: str, message: str, author: str, email: str, when: int) -> str:
+        """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits.
 
-        `when` is in Unix seconds. The same arguments give the same sha; `parent` itself when the trees are equal."""
+        `when` is in Unix seconds. Idempotent: equal arguments give an equal sha. Returns `parent` when the trees are
+        equal."""
         tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
         if tree == old_tree:
             return parent
@@ -155,19 +156,19 @@ class Mirror:
         arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
         made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
         sha = made.decode().strip()
-        self._keep("candidate", sha)
+        self._keep_ref("candidate", sha)
         return sha
 
     def changes(self, base: str, sha: str) -> list[Change]:
-        """What two commits differ in, with the text of both sides; a rename is two changes."""
-        return read_changes(self._repository, *_checked(base, sha))
+        """The paths that differ between two commits, with the text of both sides; a rename is two changes."""
+        return read_changes(self._repository, *_check_shas(base, sha))
 
-    def mixed(self, onto: str, sides: Mapping[str, Side | None]) -> str:
-        """A commit like `onto` in which these paths are as given (None: gone); `onto` itself when there are none.
+    def write_mixed_commit(self, onto: str, sides: Mapping[str, Side | None]) -> str:
+        """A child commit of `onto` with these paths replaced (None: removed); `onto` itself when there are none.
 
-        Nothing refers to it: it is for a checkout, never for a push. The same arguments give the same sha."""
+        Unreferenced: for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
         _check_sha(onto)
-        return write_mix(self._repository, onto, sides) if sides else onto
+        return write_mixed_commit(self._repository, onto, sides) if sides else onto
 
     def tree_of(self, sha: str) -> str:
         """The id of the commit's tree: equal for commits with equal files."""
@@ -175,31 +176,31 @@ class Mirror:
         return self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip()
 
     def diff(self, base: str, sha: str, max_bytes: int) -> str:
-        """The patch between two commits, cut after `max_bytes` with a line that says so."""
+        """The patch between two commits, truncated after `max_bytes` with a final line that gives the bytes cut."""
         options = ("-p", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "--stat")
-        patch = self._repository.git("diff-tree", *options, *_checked(base, sha))
+        patch = self._repository.git("diff-tree", *options, *_check_shas(base, sha))
         text = patch[:max_bytes].decode(errors="replace")
         return text if len(patch) <= max_bytes else f"{text}\n[... {len(patch) - max_bytes} bytes cut ...]\n"
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` contains `older`. Raises `Rejected` when one of them is unknown."""
-        return self._repository.succeeds("merge-base", "--is-ancestor", *_checked(older, newer))
+        return self._repository.succeeds("merge-base", "--is-ancestor", *_check_shas(older, newer))
 
     def push(self, branch: str, sha: str, expected: str | None, protected: Sequence[str] = ()) -> None:
         """Move `branch` on the code host from `expected` (None: must not exist) forward to `sha`. Never forces.
 
-        There already is success. Raises `Conflict` when the branch stands elsewhere or would have to be forced,
-        `Rejected` for the default branch, for `protected` ones and for refusals of the code host."""
+        Idempotent. Raises `Conflict` when the branch is at another commit or the push would need force, `Rejected` for
+        the default branch, for `protected` ones and when the code host refuses."""
         _check_sha(sha)
         pushing.push(self._repository, branch, sha, expected, protected)
 
 
 def _check_sha(sha: str) -> None:
     if not SHA.fullmatch(sha):
-        raise Rejected(f"{sha[:80]!r} is no commit: give 40 hex digits")
+        raise Rejected(f"{sha[:80]!r} is not a commit: use 40 hex digits")
 
 
-def _checked(*shas: str) -> tuple[str, ...]:
+def _check_shas(*shas: str) -> tuple[str, ...]:
     for sha in shas:
         _check_sha(sha)
     return shas

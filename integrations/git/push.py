@@ -1,4 +1,4 @@
-"""Sends one commit to one branch of the code host. Called by `mirror.push` alone; never forces, never deletes."""
+"""Pushes one commit to one branch of the code host. Called by `mirror.push` only; never forces, never deletes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./-]{0,198}[A-Za-z0-9_-])?")
 
 @dataclass(frozen=True)
 class RemoteState:
-    """What the code host says: its default branch (empty in an empty repository) and the head of one branch."""
+    """The code host's default branch (empty in an empty repository) and the head of one branch."""
 
     default_branch: str
     head: str | None
@@ -24,19 +24,19 @@ def check_branch(branch: str) -> None:
     """Raise `Rejected` unless this is a plain branch name. Stricter than git: letters, digits, `_ . / -`."""
     hidden = any(part.startswith(".") or part.endswith((".", ".lock")) or not part for part in branch.split("/"))
     if not _BRANCH.fullmatch(branch) or ".." in branch or hidden or branch.startswith("refs/") or branch == "HEAD":
-        raise Rejected(f"{branch[:200]!r} is no branch name that we use")
+        raise Rejected(f"{branch[:200]!r} is not a valid branch name: use letters, digits and _ . / -")
 
 
-def remote_state(repository: HostRepository, branch: str) -> RemoteState:
-    """Ask the code host."""
-    answer = repository.network(
-        "ls-remote", "--symref", "--", _url(repository), "HEAD", f"refs/heads/{branch}"
+def fetch_remote_state(repository: HostRepository, branch: str) -> RemoteState:
+    """Read the state from the code host with `git ls-remote`."""
+    answer = repository.git_over_network(
+        "ls-remote", "--symref", "--", _remote_url(repository), "HEAD", f"refs/heads/{branch}"
     ).decode()
     return parse_ls_remote(answer, branch)
 
 
 def parse_ls_remote(answer: str, branch: str) -> RemoteState:
-    """Read `git ls-remote --symref`: tab-separated lines 'ref: <target>\\tHEAD' and '<sha>\\t<ref>'."""
+    """Parse `git ls-remote --symref`: tab-separated lines 'ref: <target>\\tHEAD' and '<sha>\\t<ref>'."""
     lines = [line.split("\t", 1) for line in answer.splitlines() if "\t" in line]
     names = {name: value for value, name in lines if not value.startswith("ref: ")}
     default = next((value.removeprefix("ref: refs/heads/") for value, name in lines if value.startswith("ref: ")), "")
@@ -44,39 +44,39 @@ def parse_ls_remote(answer: str, branch: str) -> RemoteState:
 
 
 def push(repository: HostRepository, branch: str, sha: str, expected: str | None, protected: Sequence[str]) -> None:
-    """Move the branch from `expected` (None: it must not exist) forward to `sha`; there already is success.
+    """Move the branch from `expected` (None: it must not exist) forward to `sha`. Idempotent.
 
-    Raises `Conflict` when the branch stands elsewhere or `sha` does not descend from it, `Rejected` for the default
-    branch, a protected one or a refusal of the code host, `Unavailable` when the network fails: then call again.
+    Raises `Conflict` when the branch is at another commit or `sha` does not descend from it, `Rejected` for the default
+    branch, a protected one or a refusal of the code host, `Unavailable` when the network fails: retry then.
     """
     check_branch(branch)
-    state = remote_state(repository, branch)
+    state = fetch_remote_state(repository, branch)
     if branch.casefold() in {name.casefold() for name in (state.default_branch, *protected)}:
         raise Rejected(
-            f"the branch {branch} of {_name(repository)} is protected: Loopline pushes to its own branches only"
+            f"the branch {branch} of {_remote_name(repository)} is protected: Loopline pushes to its own branches only"
         )
     if state.head == sha:
         return
     if state.head != expected:
-        where = state.head or "gone"
-        raise Conflict(
-            f"the branch {branch} of {_name(repository)} is {where}, not {expected or 'new'}: somebody moved it"
-        )
-    if expected and not _descends(repository, expected, sha):
-        raise Conflict(f"{sha} does not descend from {expected}: the branch {branch} would have to be forced")
+        place = f"{branch} of {_remote_name(repository)}"
+        raise Conflict(f"the branch {place} is {state.head or 'gone'}, not {expected or 'new'}: another push moved it")
+    if expected and not _is_descendant(repository, expected, sha):
+        raise Conflict(f"{sha} does not descend from {expected}: the branch {branch} would need a forced push")
     lease = f"--force-with-lease=refs/heads/{branch}:{expected or ''}"
     target = f"{sha}:refs/heads/{branch}"
-    repository.network("push", "--porcelain", "--no-verify", "--no-follow-tags", lease, "--", _url(repository), target)
+    repository.git_over_network(
+        "push", "--porcelain", "--no-verify", "--no-follow-tags", lease, "--", _remote_url(repository), target
+    )
 
 
-def _descends(repository: HostRepository, older: str, newer: str) -> bool:
+def _is_descendant(repository: HostRepository, older: str, newer: str) -> bool:
     known = repository.succeeds("cat-file", "-e", older)
     return known and repository.succeeds("merge-base", "--is-ancestor", older, newer)
 
 
-def _url(repository: HostRepository) -> str:
+def _remote_url(repository: HostRepository) -> str:
     return repository.remote.url if repository.remote else ""
 
 
-def _name(repository: HostRepository) -> str:
+def _remote_name(repository: HostRepository) -> str:
     return repository.remote.name if repository.remote else repository.folder.name

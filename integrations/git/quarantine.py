@@ -1,7 +1,7 @@
-"""Where a pack from a sandbox is judged before one object of it reaches the mirror. Called by `mirror.receive`.
+"""Validates a pack from a sandbox before any of its objects reaches the mirror. Called by `mirror.receive`.
 
-The pack is data from an attacker: it is indexed strictly in a bare repository of its own that only borrows the mirror's
-objects, then the commit it claims is checked for existence, completeness, ancestry and content.
+The pack is untrusted: it is indexed strictly in a separate bare repository that borrows the mirror's objects, then its
+commit is checked for existence, completeness, ancestry and content.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from io import BytesIO
 from pathlib import Path
 
 from integrations.errors import Rejected
+from integrations.git import tree_policy
 from integrations.git.repository import HostRepository
-from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits, parse, sentence, violations
+from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
 
 SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINK = 4096
 
 
 @contextmanager
-def quarantine(objects: Path, beside: Path, name: str) -> Iterator[HostRepository]:
-    """A bare repository that reads `objects` too, in a folder `beside`; gone afterwards.
+def open_quarantine(objects: Path, beside: Path, name: str) -> Iterator[HostRepository]:
+    """A temporary bare repository in the folder `beside` that also reads `objects`.
 
-    What a killed process left under this `name` is cleared first; one that was only frozen fails when it goes on."""
+    Remains of a killed process with this `name` are deleted first; a process that was only frozen then fails."""
     folder = beside / f".quarantine-{name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
@@ -41,8 +42,8 @@ def quarantine(objects: Path, beside: Path, name: str) -> Iterator[HostRepositor
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def index(repository: HostRepository, pack: bytes | Path, max_bytes: int) -> None:
-    """Unpack strictly; an empty pack is nothing. Raises `Rejected` for objects that git itself finds hostile."""
+def index_pack(repository: HostRepository, pack: bytes | Path, max_bytes: int) -> None:
+    """Index the pack with git's strict checks; does nothing for an empty one. Raises `Rejected` for bad objects."""
     size = len(pack) if isinstance(pack, bytes) else pack.stat().st_size
     if size > max_bytes:
         raise Rejected(f"the change is refused: its pack has {size} bytes, more than the {max_bytes} allowed")
@@ -56,46 +57,46 @@ def index(repository: HostRepository, pack: bytes | Path, max_bytes: int) -> Non
         repository.git(*arguments, stdin=file)
 
 
-def judge(repository: HostRepository, tip: str, base: str, limits: TreeLimits) -> None:
+def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLimits) -> None:
     """Raise `Rejected` unless `tip` is a complete commit on top of `base` whose changes the policy allows."""
     for sha in (tip, base):
-        if not SHA.fullmatch(sha) or _kind(repository, sha) != "commit":
-            raise Rejected(f"the change is refused: {sha[:40]!r} is no commit that we have")
+        if not SHA.fullmatch(sha) or _read_type(repository, sha) != "commit":
+            raise Rejected(f"the change is refused: {sha[:40]!r} is not a known commit")
     try:
         repository.git("rev-list", "--objects", "--quiet", tip, f"^{base}")
     except Rejected as error:
         raise Rejected(f"the change is refused: objects of {tip} are missing ({error})") from error
     if not repository.succeeds("merge-base", "--is-ancestor", base, tip):
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
-    if found := violations(_entries(repository, base, tip), limits):
-        raise Rejected(sentence(found))
+    if found := tree_policy.find_violations(_read_entries(repository, base, tip), limits):
+        raise Rejected(tree_policy.format_violations(found))
 
 
-def _kind(repository: HostRepository, sha: str) -> str:
+def _read_type(repository: HostRepository, sha: str) -> str:
     return repository.git("cat-file", "--batch-check=%(objecttype)", stdin=f"{sha}\n".encode()).decode().split()[-1]
 
 
-def _entries(repository: HostRepository, base: str, tip: str) -> list[TreeEntry]:
+def _read_entries(repository: HostRepository, base: str, tip: str) -> list[TreeEntry]:
     raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, tip)
-    entries = parse(raw)
-    sizes = sizes_of(repository, [entry.sha for entry in entries if entry.mode and entry.mode != GITLINK])
+    entries = tree_policy.parse_raw_diff(raw)
+    sizes = read_sizes(repository, [entry.sha for entry in entries if entry.mode and entry.mode != GITLINK])
     entries = [replace(entry, size=sizes.get(entry.sha, 0)) for entry in entries]
     links = [entry.sha for entry in entries if entry.mode == LINK and entry.size <= _MAX_LINK]
-    targets = contents_of(repository, links)
+    targets = read_contents(repository, links)
     return [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
 
 
-def sizes_of(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
-    """The objects' sizes in bytes."""
-    question = "".join(f"{sha}\n" for sha in shas).encode()
-    answer = repository.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=question) if shas else b""
+def read_sizes(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
+    """The objects' sizes in bytes, by sha."""
+    stdin = "".join(f"{sha}\n" for sha in shas).encode()
+    answer = repository.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin) if shas else b""
     return {sha: int(size) for sha, size in (line.split() for line in answer.decode().splitlines())}
 
 
-def contents_of(repository: HostRepository, shas: Sequence[str]) -> dict[str, bytes]:
-    """The objects' contents, all in memory: ask for what is bounded."""
-    question = "".join(f"{sha}\n" for sha in shas).encode()
-    stream = BytesIO(repository.git("cat-file", "--batch=%(objectname) %(objectsize)", stdin=question) if shas else b"")
+def read_contents(repository: HostRepository, shas: Sequence[str]) -> dict[str, bytes]:
+    """The objects' contents, by sha. All are held in memory, so the caller bounds their size."""
+    stdin = "".join(f"{sha}\n" for sha in shas).encode()
+    stream = BytesIO(repository.git("cat-file", "--batch=%(objectname) %(objectsize)", stdin=stdin) if shas else b"")
     found = {}
     while line := stream.readline():
         sha, size = line.decode().split()
@@ -104,8 +105,8 @@ def contents_of(repository: HostRepository, shas: Sequence[str]) -> dict[str, by
     return found
 
 
-def release(repository: HostRepository, objects: Path) -> None:
-    """Move the judged objects into `objects`; the index comes last, since git looks for that."""
+def move_objects(repository: HostRepository, objects: Path) -> None:
+    """Move the validated objects into `objects`; the index comes last, because git looks for it."""
     packs = repository.folder / "objects" / "pack"
     for suffix in ("pack", "rev", "idx"):
         for file in packs.glob(f"*.{suffix}"):

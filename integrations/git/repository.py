@@ -1,8 +1,8 @@
-"""Git commands on repositories that the host owns. Called by this folder's files; never on files an agent can write.
+"""Runs git commands on repositories that only the host writes to. Called by the modules of this folder.
 
-A thin façade over GitPython: one `Repo` per call and closed again, since a shared one hangs under threads. Every
-command starts from an empty environment with each of git's doors to other programs shut; the network opens for `https`
-alone, and for `http` where the configured address is loopback.
+A thin façade over GitPython: one `Repo` per call, because a shared one deadlocks under threads. Every command starts
+with an empty environment, and all settings with which git starts other programs are disabled. The network is open for
+`https`, and for `http` where the configured address is loopback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathErr
 
 from integrations.errors import Rejected, Unavailable
 from integrations.failpoints import fail
-from integrations.git.failures import failure
+from integrations.git.failures import classify_failure
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
@@ -45,14 +45,14 @@ _SETTINGS = (
     "protocol.allow=never", "transfer.fsckObjects=true", "gc.auto=0", "maintenance.auto=false",
     "core.protectHFS=true", "core.protectNTFS=true", "safe.bareRepository=explicit", "advice.detachedHead=false",
     "http.lowSpeedLimit=1000", "http.lowSpeedTime=30",
-    # Blemishes of old tools that are in the history of many well-known repositories, and harmless.
+    # Harmless defects that old tools left in the history of many well-known repositories.
     "fetch.fsck.zeroPaddedFilemode=warn", "fetch.fsck.missingSpaceBeforeDate=warn", "fetch.fsck.badTimezone=warn",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Remote:
-    """The one address that a repository may talk to. Raises `Rejected` for anything but https or http on loopback."""
+    """The one remote URL of a repository. Raises `Rejected` for anything but https or http on loopback."""
 
     url: str
     credentials: GitCredentials | None = None
@@ -60,7 +60,7 @@ class Remote:
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise Rejected(f"the address of {self.name} is refused: git speaks only https, and http on loopback")
+            raise Rejected(f"the address of {self.name} is refused: use https (http works on loopback only)")
         if parts.username or parts.password:
             raise Rejected(f"the address of {self.name} holds credentials: put them in the settings instead")
 
@@ -76,16 +76,16 @@ class Remote:
 
     @property
     def scope(self) -> str:
-        """Scheme, host and port: what the credentials are good for."""
+        """Scheme, host and port for which the credentials are valid."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
 
 @contextmanager
 def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """Settings that hand the credentials to git, and the file descriptor that they are read from.
+    """Settings that pass the credentials to git, and the file descriptor from which git reads them.
 
-    They live in anonymous memory that only this git command inherits: never in argv, the environment or a file.
+    They are in anonymous memory that only this git command inherits: never in argv, the environment or a file.
     """
     if remote.credentials is None:
         yield [], ()
@@ -99,8 +99,8 @@ def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int,
         os.close(fd)
 
 
-def _command(settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
-    """`env -i … git -c … arguments`: GitPython alone would let the service's whole environment through."""
+def _build_command(settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
+    """`env -i … git -c … arguments`: GitPython alone would pass on the whole environment of the service."""
     git = shutil.which("git") or "git"
     variables = {**_ENVIRONMENT, "PATH": f"{_PATH}:{Path(git).parent}", **environment}
     command = [shutil.which("env", path=_PATH) or "env", "-i", *(f"{key}={value}" for key, value in variables.items())]
@@ -111,16 +111,16 @@ def _command(settings: Sequence[str], environment: Mapping[str, str], arguments:
 
 
 class HostRepository:
-    """One bare repository that nobody but the host writes. `remote` is needed for network commands only."""
+    """A bare repository that only the host writes to. `remote` is needed for network commands only."""
 
     def __init__(self, folder: Path, remote: Remote | None = None) -> None:
         self.folder, self.remote = folder, remote
 
     def initialise(self) -> None:
-        """Make the bare repository, without templates; one that is there already stays as it is."""
+        """Create the bare repository without templates. Idempotent."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(self.folder)]
-        _finish(Git(str(self.folder)), _command((), {}, arguments), "init", self.folder.name)
+        _run_command(Git(str(self.folder)), _build_command((), {}, arguments), "init", self.folder.name)
 
     def git(
         self,
@@ -129,29 +129,29 @@ class HostRepository:
         environment: Mapping[str, str] | None = None,
         timeout: float = LOCAL_TIMEOUT,
     ) -> bytes:
-        """Run a command that stays on this machine; returns its stdout. Raises `Unavailable` or `Rejected`."""
+        """Run a command without network access; returns its stdout. Raises `Unavailable` or `Rejected`."""
         return self._run(arguments, (), environment or {}, (), stdin, timeout)
 
-    def network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT) -> bytes:
-        """Run a command that talks to `remote`, with its credentials; returns its stdout."""
+    def git_over_network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT) -> bytes:
+        """Run a command that connects to `remote` with its credentials; returns its stdout."""
         if self.remote is None:
-            raise Rejected(f"{self.folder.name} has no address to talk to")
+            raise Rejected(f"{self.folder.name} has no remote address")
         with _credential_settings(self.remote) as (settings, fds):
             return self._run(arguments, settings, {"GIT_ALLOW_PROTOCOL": self.remote.protocols}, fds, b"", timeout)
 
-    def ask(self, *arguments: str) -> bytes | None:
-        """The answer to a local question; None when git says no, that is exit code 1 without a word."""
+    def query(self, *arguments: str) -> bytes | None:
+        """Run a local query; returns its stdout, or None for a negative answer (exit code 1, empty stderr)."""
         try:
             return self.git(*arguments)
-        except _AnsweredNo:
+        except _NegativeAnswer:
             return None
 
     def succeeds(self, *arguments: str) -> bool:
-        """Whether a local question is answered with yes."""
-        return self.ask(*arguments) is not None
+        """Whether a local query has a positive answer."""
+        return self.query(*arguments) is not None
 
     def check_out(self, admin: Path, tree: Path, timeout: float = 1800.0) -> None:
-        """Fill the worktree at `tree`, whose git folder is `admin`, with the files of its HEAD."""
+        """Check out HEAD into the worktree at `tree`, whose git folder is `admin`."""
         self.git(
             "reset",
             "--quiet",
@@ -170,30 +170,30 @@ class HostRepository:
         timeout: float,
     ) -> bytes:
         operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
-        where = self.remote.name if self.remote else self.folder.name
-        command = _command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
+        name = self.remote.name if self.remote else self.folder.name
+        command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
         try:
             with Repo(self.folder) as repo:
-                return _finish(repo.git, command, operation, where, stdin, fds, timeout)
+                return _run_command(repo.git, command, operation, name, stdin, fds, timeout)
         except (NoSuchPathError, InvalidGitRepositoryError) as error:
             raise Rejected(f"git {operation} failed: there is no repository at {self.folder}") from error
 
 
-class _AnsweredNo(Rejected):
-    """Exit code 1 without a word: how git answers a question with no."""
+class _NegativeAnswer(Rejected):
+    """Exit code 1 with empty stderr: the negative answer of a git query."""
 
 
-def _finish(
+def _run_command(
     git: Git,
     command: list[str],
     operation: str,
-    where: str,
+    repository: str,
     stdin: bytes | BinaryIO = b"",
     fds: Sequence[int] = (),
     timeout: float = LOCAL_TIMEOUT,
 ) -> bytes:
-    """Run `command` in a session of its own and return its stdout; nothing of it outlives `timeout` seconds."""
-    what, source = f"git {operation} in {where}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    """Run `command` in a new session and return its stdout; the timeout, in seconds, kills its whole process group."""
+    description, source = f"git {operation} in {repository}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
     fail(f"git.{operation}", "before")
     try:
         process = git.execute(command, istream=source, as_process=True, start_new_session=True, pass_fds=tuple(fds))
@@ -204,10 +204,11 @@ def _finish(
     except subprocess.TimeoutExpired as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise Unavailable(f"{what} took longer than {timeout:.0f} s") from error
+        raise Unavailable(f"{description} took longer than {timeout:.0f} s") from error
     if process.returncode == 1 and not errors:
-        raise _AnsweredNo(f"{what} said no to {shlex.join(command[-2:])}")
+        raise _NegativeAnswer(f"{description} answered no to {shlex.join(command[-2:])}")
     if process.returncode != 0:
-        raise failure(what, (output + b"\n" + errors).decode(errors="replace"))  # push gives its reasons on stdout
+        text = (output + b"\n" + errors).decode(errors="replace")  # push prints its reasons on stdout
+        raise classify_failure(description, text)
     fail(f"git.{operation}", "done")
     return bytes(output)

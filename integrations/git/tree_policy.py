@@ -1,7 +1,7 @@
-"""What an agent's commit may contain. Called by `quarantine` before an object reaches the mirror; pure.
+"""The rules for the contents of an agent's commit. Called by `quarantine` before objects reach the mirror; pure.
 
-git itself refuses few of these names on Linux (`index-pack --strict` knows .git and .., not gitlinks, escaping links or
-look-alikes), so each entry that the commit adds, changes or removes is judged here.
+On Linux git itself refuses few of these names (`index-pack --strict` covers .git and .., not gitlinks, escaping links
+or look-alikes), so every entry that the commit adds, changes or removes is checked here.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ DEFAULT_PROTECTED = (
     "**/.cursor/**", ".mcp.json", ".env*", ".envrc", "**/.devcontainer/**", "**/.husky/**", "**/.vscode/**",
     ".pre-commit-config.yaml",
 )  # fmt: skip
-"""Files that steer agents, continuous integration or a developer's machine. Globs as in .gitignore: without a slash a
-name at any depth; otherwise from the root, `**` for any number of folders."""
+"""Files that configure agents, continuous integration or a developer's machine. Globs as in .gitignore: without a
+slash, a name at any depth; otherwise from the root, with `**` for any number of folders."""
 
 # Code points that HFS+ ignores in names (git's utf8.c, next_hfs_char), so that '.g<ZWJ>it' is .git there.
 _HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_SHOWN = 5
+_MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
 class TreeLimits:
-    """Bounds of one change. `max_pack_bytes` bounds what is read from the sandbox, `max_blob_bytes` one file,
-    `max_total_bytes` all changed files together. `protected` are globs that the change may not touch."""
+    """Limits of one change. `max_pack_bytes` limits the pack from the sandbox, `max_blob_bytes` one file,
+    `max_total_bytes` all changed files together. `protected` are globs of paths that the change must not touch."""
 
     max_files: int = 500
     max_blob_bytes: int = 5 * 2**20
@@ -42,8 +42,8 @@ class TreeLimits:
 
 @dataclass(frozen=True)
 class TreeEntry:
-    """One path that the change touches. `mode` is git's, empty when the path is removed; `size` is the blob's, in
-    bytes; `target` is where a symbolic link points."""
+    """A changed path. `mode` is git's, empty for a removed path; `size` is the blob's, in bytes; `target` is that of a
+    symbolic link."""
 
     path: bytes
     mode: str
@@ -52,8 +52,8 @@ class TreeEntry:
     target: bytes = b""
 
 
-def parse(raw: bytes) -> list[TreeEntry]:
-    """The entries of `git diff-tree -r -z --raw --no-renames`, without size and target."""
+def parse_raw_diff(raw: bytes) -> list[TreeEntry]:
+    """Parse the output of `git diff-tree -r -z --raw --no-renames`; size and target stay empty."""
     fields = raw.split(b"\0")
     entries = []
     for head, path in zip(fields[0::2], fields[1::2], strict=False):
@@ -62,10 +62,10 @@ def parse(raw: bytes) -> list[TreeEntry]:
     return entries
 
 
-def violations(entries: Iterable[TreeEntry], limits: TreeLimits) -> list[str]:
-    """One sentence for each rule that an entry breaks; empty when the change may pass."""
+def find_violations(entries: Iterable[TreeEntry], limits: TreeLimits) -> list[str]:
+    """One sentence for each broken rule; empty when the change is allowed."""
     entries = list(entries)
-    found = [f"{_shown(entry.path)} {fault}" for entry in entries for fault in _faults(entry, limits)]
+    found = [f"{_escape_path(entry.path)} {fault}" for entry in entries for fault in _find_faults(entry, limits)]
     if len(entries) > limits.max_files:
         found.append(f"the change touches {len(entries)} files, more than the {limits.max_files} allowed")
     total = sum(entry.size for entry in entries)
@@ -74,42 +74,42 @@ def violations(entries: Iterable[TreeEntry], limits: TreeLimits) -> list[str]:
     return found
 
 
-def sentence(found: Sequence[str]) -> str:
+def format_violations(found: Sequence[str]) -> str:
     """The first few violations in one sentence."""
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"the change is refused: {'; '.join(found[:_SHOWN])}{more}"
+    more = f" and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
+    return f"the change is refused: {'; '.join(found[:_MAX_LISTED])}{more}"
 
 
-def _shown(path: bytes) -> str:
-    """A hostile name made harmless for a message."""
+def _escape_path(path: bytes) -> str:
+    """A printable form of an untrusted path, for messages."""
     text = path.decode(errors="backslashreplace")
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)[:200]
 
 
-def _faults(entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
+def _find_faults(entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
     path = entry.path.decode(errors="replace")
     if entry.mode and path.encode() != entry.path:
         yield "is not UTF-8"
         return
-    if rule := protecting(path, limits.protected):
+    if rule := find_protecting_pattern(path, limits.protected):
         yield f"is protected ({rule})"
     if entry.mode:
-        yield from _name_faults(path)
-        yield from _content_faults(path, entry, limits)
+        yield from _find_name_faults(path)
+        yield from _find_content_faults(path, entry, limits)
 
 
-def _name_faults(path: str) -> Iterator[str]:
+def _find_name_faults(path: str) -> Iterator[str]:
     if path != unicodedata.normalize("NFC", path):
         yield "is not in Unicode normal form C"
     for component in path.split("/"):
-        if fault := _component_fault(component):
+        if fault := _check_component(component):
             yield fault
 
 
-def _component_fault(component: str) -> str:
+def _check_component(component: str) -> str:
     if component in ("", ".", ".."):
         return "has an empty, . or .. component"
-    if is_git_twin(component):
+    if is_git_alias(component):
         return "is another spelling of .git or .gitmodules"
     if any(unicodedata.category(c) in _INVISIBLE for c in component) or "\\" in component:
         return "has an invisible character or a backslash in its name"
@@ -118,30 +118,30 @@ def _component_fault(component: str) -> str:
     return "has a component longer than 255 bytes" if len(component.encode()) > 255 else ""
 
 
-def is_git_twin(component: str) -> bool:
-    """Whether some file system takes this name for .git or .gitmodules: case, HFS+ ignorables, NTFS short names."""
-    name = _folded(component).split(":", 1)[0].rstrip(". ")
+def is_git_alias(component: str) -> bool:
+    """Whether a file system treats this name as .git or .gitmodules: case, HFS+ ignorables, NTFS short names."""
+    name = _fold(component).split(":", 1)[0].rstrip(". ")
     return name in (".git", ".gitmodules") or re.fullmatch(r"git~[0-9]+|gitmod~[0-9]+|gi7eba~[0-9]", name) is not None
 
 
-def _folded(text: str) -> str:
-    """The same for all spellings that some file system takes for the same name."""
+def _fold(text: str) -> str:
+    """Normalize the spellings that some file system treats as the same name."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.translate(_HFS_IGNORED)).casefold())
 
 
-def _content_faults(path: str, entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
+def _find_content_faults(path: str, entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
     if entry.mode == GITLINK:
         yield "is a submodule or a nested repository"
     elif entry.mode not in (FILE, PROGRAM, LINK):
         yield f"has the mode {entry.mode}"
     if entry.size > limits.max_blob_bytes:
         yield f"has {entry.size} bytes, more than the {limits.max_blob_bytes} allowed"
-    if entry.mode == LINK and (fault := _link_fault(path, entry.target)):
+    if entry.mode == LINK and (fault := _check_link(path, entry.target)):
         yield fault
 
 
-def _link_fault(path: str, target: bytes) -> str:
-    """Only leading '..' can be judged without following other links: a/.. is not here when a is itself a link."""
+def _check_link(path: str, target: bytes) -> str:
+    """Only a leading '..' can be resolved without following other links: in a/.., a can itself be a link."""
     try:
         parts = target.decode().split("/")
     except UnicodeDecodeError:
@@ -153,30 +153,33 @@ def _link_fault(path: str, target: bytes) -> str:
         return "is a link that leaves the repository"
     if ".." in parts[up:]:
         return "is a link with .. in the middle of its target"
-    return "is a link into .git" if any(is_git_twin(part) for part in parts) else ""
+    return "is a link into .git" if any(is_git_alias(part) for part in parts) else ""
 
 
-def protecting(path: str, patterns: Sequence[str]) -> str:
-    """The first of `patterns` that protects `path`, empty when none does. Case and Unicode spelling do not matter."""
-    plain = _folded(path)
-    return next((pattern for pattern in patterns if _glob(pattern).fullmatch(plain) or _above(plain, pattern)), "")
+def find_protecting_pattern(path: str, patterns: Sequence[str]) -> str:
+    """The first of `patterns` that protects `path`, else empty. Ignores case and Unicode spelling."""
+    folded = _fold(path)
+    for pattern in patterns:
+        if _compile_glob(pattern).fullmatch(folded) or _is_parent_of_protected(folded, pattern):
+            return pattern
+    return ""
 
 
-def _above(path: str, pattern: str) -> bool:
-    """Whether something that is no folder stands at `path`, where the protected folder or a parent of it would be."""
-    base = _folded(pattern).removesuffix("/**").split("/")
+def _is_parent_of_protected(path: str, pattern: str) -> bool:
+    """Whether a file at `path` takes the place of the protected folder or of one of its parents."""
+    base = _fold(pattern).removesuffix("/**").split("/")
     parts = path.split("/")
     return "/" in pattern and not pattern.startswith("**") and parts == base[: len(parts)]
 
 
 @lru_cache(maxsize=512)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """A match protects what it names and everything below."""
-    folded = _folded(pattern).rstrip("/")
+def _compile_glob(pattern: str) -> re.Pattern[str]:
+    """A regular expression for the path and everything below it."""
+    folded = _fold(pattern).rstrip("/")
     parts = (folded if "/" in folded else f"**/{folded}").strip("/").removesuffix("/**").split("/")
-    body = "".join("(?:.*/)?" if part == "**" else f"{_segment(part)}/" for part in parts).removesuffix("/")
+    body = "".join("(?:.*/)?" if part == "**" else f"{_translate_segment(part)}/" for part in parts).removesuffix("/")
     return re.compile(rf"{body}(?:/.*)?", re.DOTALL)
 
 
-def _segment(part: str) -> str:
+def _translate_segment(part: str) -> str:
     return re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")

@@ -1,10 +1,10 @@
-"""One run's folder on disk. Made by `mirror`, read by `integrations.sandbox` and `export`; paths and nothing else.
+"""The paths of one run's folder on disk. Created by `mirror`, used by `integrations.sandbox` and `export`.
 
 - folder/tree: the git worktree, where the agent works
 - folder/admin: private copy of <mirror>/worktrees/<id>, that is index, HEAD and its log
-- folder/objects: private object store, which borrows the mirror's objects from where the sandbox shows them
-- folder/refs, folder/logs: private references; branches and the stash that the agent makes stay here
-- folder/packed-refs: the repository's branches and tags as they were when the workspace was made
+- folder/objects: private object store with the mirror's objects as alternates, at their path inside the sandbox
+- folder/refs, folder/logs: private references; the agent's branches and stash stay here
+- folder/packed-refs: snapshot of the repository's branches and tags at the creation of the workspace
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_OBJECTS = Path("/run/repository/objects")
-"""Where the mirror's objects are inside the sandbox. The private store is mounted over their own place and names this
-path in `info/alternates`. Variables would do the same, and mislead every other repository that a test suite makes."""
+"""Where the mirror's objects are inside the sandbox. The private store is mounted over their original path and lists
+this one in `info/alternates`. Environment variables would also affect every repository that a test suite creates."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a run's files are. What the agent may write is inside `folder`, whose top belongs to the host.
+    """A run's files. Everything that the agent can write is inside `folder`, whose top level belongs to the host.
 
-    `git_dir` is the mirror, seen read-only inside the sandbox; `admin` is the mirror's own `worktrees/<id>`, over which
-    `private_admin` is mounted, so that the agent's index and HEAD never reach the mirror.
+    `git_dir` is the mirror, read-only inside the sandbox; `admin` is the mirror's `worktrees/<id>`, over which
+    `private_admin` is mounted, so the agent's index and HEAD never reach the mirror.
     """
 
     folder: Path
@@ -45,5 +45,5 @@ class Workspace:
 
     @property
     def packed_refs(self) -> Path:
-        """The branches and tags that the agent sees, mounted read-only over the mirror's `packed-refs`."""
+        """The branches and tags visible to the agent, mounted read-only over the mirror's `packed-refs`."""
         return self.folder / "packed-refs"

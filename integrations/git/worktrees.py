@@ -1,6 +1,6 @@
-"""Makes and removes a run's workspace. Called by `mirror`, which holds what the host knows of the repository.
+"""Creates and removes a run's workspace. Called by `mirror`.
 
-git runs here only before an agent has seen the folder; afterwards the host reads nothing in it and removes it unread.
+git runs here only before an agent has access to the folder; afterwards the host reads nothing in it.
 """
 
 from __future__ import annotations
@@ -12,57 +12,57 @@ import uuid
 from pathlib import Path
 
 from integrations.errors import Conflict, NotFound
-from integrations.git.locks import locked
+from integrations.git.locks import file_lock
 from integrations.git.repository import HostRepository
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
 
-_MARK = "workspace.json"  # written last: a folder without it is half-made
+_MARKER = "workspace.json"  # written last: a folder without it is incomplete
 
 
 def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Workspace:
-    """The workspace in `folder` at `sha`: adopted when complete, made anew when half-made.
+    """Create the workspace in `folder` at `sha`. Idempotent: a complete one is reused, an incomplete one replaced.
 
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
     """
-    if (folder / _MARK).exists():
+    if (folder / _MARKER).exists():
         return _adopt(repository, folder, sha)
     if not repository.succeeds("cat-file", "-e", sha):
         raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
     remove(repository, lock, folder)
     folder.mkdir(parents=True, mode=0o700)
     tree = folder / "tree"
-    with locked(lock):
+    with file_lock(lock):
         repository.git("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock", str(tree), sha)
         references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
-    admin = _admin_of(repository.folder, tree)
+    admin = _find_admin(repository.folder, tree)
     repository.check_out(admin, tree)
     _make_private(folder, admin, references.decode())
-    workspace = _workspace(repository.folder, folder, admin, sha)
-    _mark(folder, {"sha": sha, "admin": admin.name})
+    workspace = _build_workspace(repository.folder, folder, admin, sha)
+    _write_marker(folder, {"sha": sha, "admin": admin.name})
     return workspace
 
 
 def _adopt(repository: HostRepository, folder: Path, sha: str) -> Workspace:
-    mark = json.loads((folder / _MARK).read_text())
-    if mark["sha"] != sha:
-        raise Conflict(f"{folder} holds a worktree of {mark['sha']}, not of {sha}: remove it first")
-    return _workspace(repository.folder, folder, repository.folder / "worktrees" / mark["admin"], sha)
+    marker = json.loads((folder / _MARKER).read_text())
+    if marker["sha"] != sha:
+        raise Conflict(f"{folder} holds a worktree of {marker['sha']}, not of {sha}: remove it first")
+    return _build_workspace(repository.folder, folder, repository.folder / "worktrees" / marker["admin"], sha)
 
 
-def _workspace(git_dir: Path, folder: Path, admin: Path, sha: str) -> Workspace:
+def _build_workspace(git_dir: Path, folder: Path, admin: Path, sha: str) -> Workspace:
     return Workspace(folder, folder / "tree", git_dir, admin, folder / "admin", folder / "objects", sha)
 
 
-def _admin_of(git_dir: Path, tree: Path) -> Path:
-    """The mirror's own folder for the worktree at `tree`. Raises `NotFound`."""
+def _find_admin(git_dir: Path, tree: Path) -> Path:
+    """The mirror's administrative folder of the worktree at `tree`. Raises `NotFound`."""
     for link in (git_dir / "worktrees").glob("*/gitdir"):
         if link.read_text().strip() == str(tree / ".git"):
             return link.parent
-    raise NotFound(f"{git_dir.name} knows no worktree at {tree}")
+    raise NotFound(f"{git_dir.name} has no worktree at {tree}")
 
 
 def _make_private(folder: Path, admin: Path, references: str) -> None:
-    """What the agent may write of git's files: copies and empty folders, so that nothing of it reaches the mirror."""
+    """Create the git files that the agent can write: copies and empty folders, so no write reaches the mirror."""
     shutil.copytree(admin, folder / "admin")
     (folder / "admin" / "locked").unlink()
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "logs"):
@@ -74,34 +74,34 @@ def _make_private(folder: Path, admin: Path, references: str) -> None:
     (folder / "packed-refs").write_text(f"# pack-refs with: \n{packed}")
 
 
-def _mark(folder: Path, values: dict[str, str]) -> None:
-    draft = folder / f"{_MARK}.new"
+def _write_marker(folder: Path, values: dict[str, str]) -> None:
+    draft = folder / f"{_MARKER}.new"
     with draft.open("w") as file:
         json.dump(values, file)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(folder / _MARK)
+    draft.replace(folder / _MARKER)
 
 
 def remove(repository: HostRepository, lock: Path, folder: Path) -> None:
-    """Take the workspace away; what is gone already is success. Also clears what an earlier, killed removal left."""
+    """Remove the workspace. Idempotent; also cleans up after a removal that was killed."""
     if folder.exists():
         folder.rename(folder.with_name(f".trash-{folder.name}-{uuid.uuid4().hex}"))
     for trash in folder.parent.glob(f".trash-{folder.name}-*"):
-        delete(trash)
+        delete_tree(trash)
     try:
-        admin = _admin_of(repository.folder, folder / "tree")
+        admin = _find_admin(repository.folder, folder / "tree")
     except NotFound:
         return
-    with locked(lock):
+    with file_lock(lock):
         (admin / "locked").unlink(missing_ok=True)
         repository.git("worktree", "prune", "--expire=now")
 
 
-def delete(folder: Path) -> None:
-    """Delete a tree that an agent wrote: links are removed, never followed, and unreadable folders made readable.
+def delete_tree(folder: Path) -> None:
+    """Delete a tree that an agent wrote: removes links without following them, and makes folders readable first.
 
-    Safe because no process of the agent is alive: the sandbox ends with each command."""
+    Safe because no process of the agent is running: the sandbox ends with each command."""
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:

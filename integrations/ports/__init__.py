@@ -1,3 +1,3 @@
-"""What a provider must offer: one module per port, with the values that cross it."""
+"""The Protocols that providers implement: one module per port, with its values."""
 
 from __future__ import annotations

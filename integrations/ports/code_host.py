@@ -1,7 +1,7 @@
-"""The code host's port.
+"""The port of the code host.
 
-Every method raises `Unavailable` (worth a retry) or `Rejected` (not) and nothing else. All methods may be called twice
-with the same arguments after a crash: the second call must change nothing.
+Every method raises only `Unavailable` (retryable) or `Rejected` (not). All methods are idempotent: after a crash they
+are called again with the same arguments.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class GitCredentials:
-    """What git sends to the code host over HTTP."""
+    """Credentials for git over HTTP."""
 
     username: str
     password: str = field(repr=False)
@@ -21,7 +21,7 @@ class GitCredentials:
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository as the code host names it: `name` is 'owner/name'."""
+    """A repository. `name` is 'owner/name'."""
 
     name: str
     clone_url: str
@@ -30,7 +30,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request as the code host shows it now. `state` is 'open' or 'closed'."""
+    """The current state of a pull request. `state` is 'open' or 'closed'."""
 
     number: int
     url: str
@@ -57,29 +57,29 @@ class Review:
     comments: tuple[str, ...] = ()
 
 
-OUR_MARK = "<!-- loopline:"  # how the hidden last line of our comments on a code host begins
+COMMENT_MARK = "<!-- loopline:"  # start of the hidden last line of Loopline's comments
 
 
 class CodeHost(Protocol):
-    """Where the code lives. `repository` is always 'owner/name'; shas are 40 hex digits."""
+    """The host of the repositories. `repository` is always 'owner/name'; shas are 40 hex digits."""
 
     def repository(self, name: str) -> Repository:
         """The repository. Raises `NotFound`."""
 
     def git_credentials(self, repository: str) -> GitCredentials | None:
-        """Credentials for fetch and push, narrowed to this repository where the provider can; None where none."""
+        """Credentials for fetch and push, limited to this repository where possible; None where none are needed."""
 
     def branch_head(self, repository: str, branch: str) -> str | None:
-        """The branch's head, None when there is no such branch."""
+        """The branch's head, None for a missing branch."""
 
     def find_pull_request(self, repository: str, branch: str) -> PullRequest | None:
         """The newest pull request from `branch`, open ones first."""
 
     def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
-        """The pull request now."""
+        """The current pull request."""
 
     def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Find the open pull request from `branch`, or open one."""
+        """Return the open pull request from `branch`, or open one."""
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
         """Set title and body."""
@@ -93,24 +93,24 @@ class CodeHost(Protocol):
         description: str,
         url: str,
     ) -> None:
-        """Commit status or check run `context` on `sha`; the newest one counts."""
+        """Set the commit status or check run `context` on `sha`; last write wins."""
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
         """All submitted reviews, oldest first, with their inline comments."""
 
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
-        """Write into the conversation once: `marker` is hidden in the body and looked for first."""
+        """Comment once per `marker`, which is hidden in the body and searched for first."""
 
     def merge(self, repository: str, number: int, sha: str, title: str) -> str:
         """Merge if the head is still `sha`; returns the merge commit. Raises `Conflict` when it moved, `Rejected`
-        when it is not mergeable. Merged already counts as success."""
+        when it is not mergeable. Idempotent."""
 
     def delete_branch(self, repository: str, branch: str) -> None:
-        """Delete the branch; gone already is success."""
+        """Delete the branch. Idempotent."""
 
     def redeliver(self, repository: str, since: float) -> int:
-        """Ask for every webhook delivery about this repository that never arrived since `since` (Unix seconds); returns
-        how many. Those that did arrive are left alone, so asking twice is harmless."""
+        """Request redelivery of all failed webhook deliveries of this repository since `since` (Unix seconds); returns
+        their number. Successful ones are skipped."""
 
     def may_steer(self, repository: str, login: str) -> bool:
-        """Whether this account may write to the repository, looked up."""
+        """Whether this account has write permission for the repository."""

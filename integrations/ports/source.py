@@ -1,4 +1,4 @@
-"""A sender of webhooks: verify a delivery and translate it into events. Bytes and a number in, no I/O."""
+"""The port of webhook senders: verify a delivery and translate it into events. Sans-I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from integrations.events import Event
 
 @dataclass(frozen=True)
 class Delivery:
-    """A webhook delivery whose signature held.
+    """A webhook delivery with a valid signature.
 
-    `delivery_id` is the sender's name for it; `content_key` is made from what it says, so that a second copy under
-    another id is recognised. `stale` means signed, but too long ago to be trusted for more than a re-read.
+    `delivery_id` is the sender's id; `content_key` is derived from the content, to detect a redelivery under another
+    id. `stale` means that the signature is too old: the delivery only triggers a new read of the object.
     """
 
     source: str
@@ -26,17 +26,17 @@ class Delivery:
 
 
 class Source(Protocol):
-    """Whoever sends webhooks. Pure: bytes and a number in, values out, no I/O, no credentials but the secrets."""
+    """A webhook sender. Pure: no I/O, no credentials except the signing secrets."""
 
     name: str
-    retries_on_503: bool  # False: the sender never sends again by itself, so the door must spool
+    retries_on_503: bool  # False: the sender does not retry, so the web process must spool
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
-        """Check signature and age. `headers` have lower-case names; a doubled header is joined with ','.
+        """Check signature and age. `headers` have lower-case names; repeated headers are joined with ','.
 
-        `now` is Unix seconds. Raises `BadSignature` (401) or `Malformed` (named in the log, 200)."""
+        `now` is Unix seconds. Raises `BadSignature` (401) or `Malformed` (logged, 200)."""
 
     def translate(self, delivery: Delivery) -> list[Event]:
-        """What the delivery says happened, in our words; empty when it is known and ignored.
+        """The events of the delivery; empty for a known event that is ignored.
 
-        Raises `Malformed` with the event's name when it is unknown or cannot be read."""
+        Raises `Malformed` with the event's name when it is unknown or cannot be parsed."""

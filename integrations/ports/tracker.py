@@ -1,7 +1,7 @@
-"""The board's port.
+"""The port of the tracker (the board).
 
-Every method raises `Unavailable` (worth a retry) or `Rejected` (not) and nothing else. All methods may be called twice
-with the same arguments after a crash: the second call must change nothing.
+Every method raises only `Unavailable` (retryable) or `Rejected` (not). All methods are idempotent: after a crash they
+are called again with the same arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ColumnRole = Literal["agent", "working", "review", "done", "needs_human", "triag
 
 @dataclass(frozen=True)
 class Reaction:
-    """An emoji that somebody put on a comment, by its short name, as 'eyes'."""
+    """An emoji reaction to a comment, by its short name, e.g. 'eyes'."""
 
     id: str
     emoji: str
@@ -27,7 +27,7 @@ class Reaction:
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment as the tracker shows it now, with the emoji that are on it."""
+    """The current state of a comment, with its reactions."""
 
     id: str
     ticket_id: str
@@ -48,46 +48,46 @@ class Attachment:
 
 
 class Tracker(Protocol):
-    """The board. Every id is the tracker's own UUID; `column` is a workflow state's name."""
+    """The board. Ids are the tracker's own UUIDs; `column` is the name of a workflow state."""
 
     def viewer(self) -> Person:
-        """Who we are there."""
+        """Loopline's own account there."""
 
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
-        """Raise `Rejected` that lists the team's real columns when one of `columns` is not among them."""
+        """Raise `Rejected` with a list of the team's columns when one of `columns` is not among them."""
 
     def fetch(self, ticket_id: str) -> Ticket:
-        """The ticket now. Raises `NotFound`."""
+        """The current ticket. Raises `NotFound`."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions."""
 
     def move(self, ticket: Ticket, column: str) -> None:
-        """Put the ticket into `column` of its team."""
+        """Move the ticket to `column` of its team."""
 
     def comment(self, ticket_id: str, body: str, comment_id: str) -> None:
-        """Post `body` under the client-made UUIDv4 `comment_id`; a comment that exists already is success."""
+        """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key."""
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         """Replace the comment's text. Raises `NotFound` when it was deleted."""
 
     def fetch_comment(self, comment_id: str) -> Comment:
-        """The comment now, the permission of its author and of those who reacted looked up. Raises `NotFound`."""
+        """The current comment, with the permissions of the authors of it and its reactions. Raises `NotFound`."""
 
     def comments(self, ticket_id: str) -> Iterable[Comment]:
         """All comments of the ticket, oldest first."""
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
-        """Put an emoji (by its short name, as 'eyes') on a comment; one that is there already is success."""
+        """Add an emoji (by its short name, e.g. 'eyes') to a comment. Idempotent."""
 
     def attach(self, ticket_id: str, attachment: Attachment) -> None:
-        """Create or update the attachment with this URL."""
+        """Upsert the attachment by its URL."""
 
     def attachments(self, ticket_id: str) -> Iterable[Attachment]:
         """All attachments of the ticket."""
 
     def add_label(self, ticket: Ticket, label: str) -> None:
-        """Add the label by name, making it in the team when it does not exist."""
+        """Add the label by name; creates it in the team if missing."""
 
     def remove_label(self, ticket: Ticket, label: str) -> None:
-        """Take the label away; a label that is not there is success."""
+        """Remove the label. Idempotent."""

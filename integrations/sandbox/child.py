@@ -1,7 +1,7 @@
-"""Runs one bubblewrap process to its end and nothing beyond it. Called by `bubblewrap` alone.
+"""Runs one bubblewrap process until all of the sandbox's processes have ended. Called by `bubblewrap` only.
 
-Reads its pipes without ever blocking on one of them, looks at the clock, at `stopped` and at the limits, and returns
-when every process of the sandbox is dead, also those that ran away from their parent. Knows nothing of what is run.
+Reads the pipes without blocking, polls the timeout, `stopped` and the limits, and returns when every process of the
+sandbox is dead, including daemons that left their parent.
 """
 
 from __future__ import annotations
@@ -19,25 +19,29 @@ from pathlib import Path
 from integrations.errors import Unavailable
 from integrations.sandbox.limits import SandboxUnavailable
 
-_TICK = 0.05  # how late a stop or the end of the time may be noticed, seconds
-_LAST_WORDS = 10.0  # the kernel may take this long to take a killed tree away, seconds
-_SET_UP = 10.0  # a busy machine may take this long between the mounts and the command, seconds
-_PIECE = 2**18
+_POLL_SECONDS = 0.05  # seconds; the delay until a stop or a timeout takes effect
+_KILL_TIMEOUT = 10.0  # seconds that the kernel gets to remove a killed process tree
+_SETUP_TIMEOUT = 10.0  # seconds between the mounts and the command on a busy machine
+_CHUNK = 2**18
 
-Look = tuple[float, Callable[[int], str]]
-"""Seconds between two looks, and a question about the sandbox's first process whose answer, unless empty, kills it."""
+Sinks = Mapping[int, Callable[[bytes], str]]
+"""For each pipe a function that takes its chunks and returns a reason to kill or ''."""
+
+Check = tuple[float, Callable[[int], str]]
+"""A poll interval in seconds, and a function of the sandbox's first process id that returns a reason to kill or ''."""
 
 
-def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+def _open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
     read, write = os.pipe()
     reader.callback(os.close, read)
     writer.callback(os.close, write)
     return read, write
 
 
-def _waiting(word: int, command: Sequence[str]) -> list[str]:
-    """`command`, begun when a line comes on descriptor `word`, and never when its writer is gone."""
-    return ["bash", "-c", f'read -r -u {word} && export -n SHLVL OLDPWD && exec "$@" {word}<&-', "bash", *command]
+def _wait_for_start(start_fd: int, command: Sequence[str]) -> list[str]:
+    """A shell command that runs `command` once a line arrives on `start_fd`, and exits when its writer is gone."""
+    script = f'read -r -u {start_fd} && export -n SHLVL OLDPWD && exec "$@" {start_fd}<&-'
+    return ["bash", "-c", script, "bash", *command]
 
 
 def _is_dead_or_filtered(pid: int) -> bool:
@@ -49,13 +53,13 @@ def _is_dead_or_filtered(pid: int) -> bool:
 
 
 class Child:
-    """One bubblewrap process in its own session. Use as a context manager: leaving it kills what is left.
+    """One bubblewrap process in its own session. A context manager: leaving it kills all remaining processes.
 
-    `options` are bubblewrap's; `fds` are kept open for it. On `--json-status-fd` bubblewrap tells the first process's
-    id, and the command's exit code, the latter only if the sandbox was complete when it started.
-    The first process waits at `--block-fd` until it can be killed by us and is in `group`, a file of `cgroup.bounded`.
-    Only after that bubblewrap binds its life to ours, so the command waits once more, for the word that this is done:
-    were we killed in between, it would otherwise run on with nobody to end it.
+    `options` are bubblewrap's; `fds` stay open for it. On `--json-status-fd` bubblewrap reports the first process's id
+    and, if the sandbox was complete, the command's exit code. The first process waits at `--block-fd` until this
+    process can kill it and it is in `group`, a file of `cgroup.task_limit`. Only then does bubblewrap ask for its
+    parent's death signal, so the command waits a second time, on `start_fd`: without that, it would keep running if
+    this process were killed in between.
     """
 
     def __init__(
@@ -75,23 +79,23 @@ class Child:
         self._init_pidfd = self.stderr = -1
 
     def __enter__(self) -> Child:
-        with ExitStack() as mine, ExitStack() as theirs:
-            self._status_fd, status = _pipe(mine, theirs)
-            self.stdout, stdout = _pipe(mine, theirs)
-            gate, self._gate = _pipe(theirs, mine)
-            word, self._word = _pipe(theirs, mine)
+        with ExitStack() as parent_fds, ExitStack() as child_fds:
+            self._status_fd, status = _open_pipe(parent_fds, child_fds)
+            self.stdout, stdout = _open_pipe(parent_fds, child_fds)
+            block_fd, self._block_fd = _open_pipe(child_fds, parent_fds)
+            start_fd, self._start_fd = _open_pipe(child_fds, parent_fds)
             stderr = stdout
             if self._separate:
-                self.stderr, stderr = _pipe(mine, theirs)
-            told = ["--json-status-fd", str(status), "--block-fd", str(gate)]
+                self.stderr, stderr = _open_pipe(parent_fds, child_fds)
+            status_options = ["--json-status-fd", str(status), "--block-fd", str(block_fd)]
             self._process = subprocess.Popen(
-                [self._bwrap, *told, *self._options, "--", *_waiting(word, self._command)],
+                [self._bwrap, *status_options, *self._options, "--", *_wait_for_start(start_fd, self._command)],
                 env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
-                close_fds=True, pass_fds=(*self._fds, status, gate, word), start_new_session=True,
+                close_fds=True, pass_fds=(*self._fds, status, block_fd, start_fd), start_new_session=True,
             )  # fmt: skip
             self._pidfd = os.pidfd_open(self._process.pid)
-            mine.callback(os.close, self._pidfd)
-            self._stack = mine.pop_all()
+            parent_fds.callback(os.close, self._pidfd)
+            self._stack = parent_fds.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,15 +106,15 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """The command's exit code; None when it never started or was killed by us."""
-        told = re.search(rb'"exit-code": (\d+)', self._status)
-        return int(told[1]) if told else None
+        """The command's exit code; None when it never started or the sandbox was killed."""
+        found = re.search(rb'"exit-code": (\d+)', self._status)
+        return int(found[1]) if found else None
 
     @property
     def first_pid(self) -> int:
-        """The host's number of the sandbox's process 1, 0 while it is not known."""
-        told = re.search(rb'"child-pid": (\d+)', self._status)
-        return int(told[1]) if told else 0
+        """The host's process id of the sandbox's process 1, 0 while unknown."""
+        found = re.search(rb'"child-pid": (\d+)', self._status)
+        return int(found[1]) if found else 0
 
     def kill(self) -> None:
         """Kill every process of the sandbox: the kernel ends a pid namespace with its process 1."""
@@ -121,68 +125,68 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _read_status(self) -> bytes:
-        piece = os.read(self._status_fd, 4096)
-        self._status += piece
+        chunk = os.read(self._status_fd, 4096)
+        self._status += chunk
         if self._init_pidfd < 0 and self.first_pid:
             with suppress(ProcessLookupError, BrokenPipeError):
                 self._init_pidfd = os.pidfd_open(self.first_pid)
                 self._stack.callback(os.close, self._init_pidfd)
                 if self._group:
                     self._group.write_text(str(self.first_pid))
-                os.write(self._gate, b"go")
+                os.write(self._block_fd, b"go")
                 self._wait_until_bound()
-                os.write(self._word, b"go\n")
-        return piece
+                os.write(self._start_fd, b"go\n")
+        return chunk
 
     def _wait_until_bound(self) -> None:
-        """Return when process 1 is dead, or will die with us: it asks for that, then takes its system call filter."""
-        deadline = time.monotonic() + _SET_UP
+        """Wait until process 1 is dead or will die with this process: it asks for that before it loads its filter."""
+        deadline = time.monotonic() + _SETUP_TIMEOUT
         while not _is_dead_or_filtered(self.first_pid):
             if time.monotonic() > deadline:
-                raise SandboxUnavailable(f"the sandbox did not take a system call filter within {_SET_UP:.0f} s")
+                raise SandboxUnavailable(f"the sandbox did not load a system call filter in {_SETUP_TIMEOUT:.0f} s")
             time.sleep(0.0005)
 
     def _wait_for_all(self) -> None:
-        """A process 1 is reported dead only after the kernel has killed and reaped the rest of its namespace."""
+        """Wait for process 1, whose exit the kernel reports after killing and reaping the rest of its namespace."""
         if self._init_pidfd >= 0:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._init_pidfd, selectors.EVENT_READ)
-                if not selector.select(_LAST_WORDS):
-                    raise Unavailable("a killed sandbox does not end: a process in it hangs in the kernel")
+                if not selector.select(_KILL_TIMEOUT):
+                    raise Unavailable("a killed sandbox does not end: one of its processes hangs in the kernel")
 
-    def follow(self, sinks: Mapping[int, Callable[[bytes], str]], deadline: float, looks: Sequence[Look]) -> str:
-        """Read until the end. Returns why it was killed: a sink's or a look's answer, 'timeout', or empty.
+    def read_until_exit(self, sinks: Sinks, deadline: float, checks: Sequence[Check]) -> str:
+        """Read until the end. Returns why it must be killed: the reason of a sink or check, 'timeout', or empty.
 
-        `sinks` takes each pipe's pieces; `deadline` is time.monotonic seconds.
+        `deadline` is in time.monotonic seconds.
         """
         with selectors.DefaultSelector() as selector:
             for fd in (*sinks, self._status_fd, self._pidfd):
                 selector.register(fd, selectors.EVENT_READ)
-            next_looks = [0.0] * len(looks)
+            due_times = [0.0] * len(checks)
             reason = ""
             while selector.get_map():
-                for key, _ in selector.select(_TICK):
-                    reason = reason or self._take(selector, key.fd, sinks)
+                for key, _ in selector.select(_POLL_SECONDS):
+                    reason = reason or self._handle_event(selector, key.fd, sinks)
                 now = time.monotonic()
-                reason = reason or self._look(looks, next_looks, now) or ("timeout" if now > deadline else "")
+                reason = reason or self._run_checks(checks, due_times, now) or ("timeout" if now > deadline else "")
                 if reason:
                     return reason
         return ""
 
-    def _take(self, selector: selectors.BaseSelector, fd: int, sinks: Mapping[int, Callable[[bytes], str]]) -> str:
+    def _handle_event(self, selector: selectors.BaseSelector, fd: int, sinks: Sinks) -> str:
         if fd == self._pidfd:
             selector.unregister(fd)
             return ""
-        piece = self._read_status() if fd == self._status_fd else os.read(fd, _PIECE)
-        if not piece:
+        chunk = self._read_status() if fd == self._status_fd else os.read(fd, _CHUNK)
+        if not chunk:
             selector.unregister(fd)
             return ""
-        return sinks[fd](piece) if fd in sinks else ""
+        return sinks[fd](chunk) if fd in sinks else ""
 
-    def _look(self, looks: Sequence[Look], next_looks: list[float], now: float) -> str:
-        for index, (interval, question) in enumerate(looks):
-            if now >= next_looks[index]:
-                next_looks[index] = now + interval
-                if answer := question(self.first_pid):
-                    return answer
+    def _run_checks(self, checks: Sequence[Check], due_times: list[float], now: float) -> str:
+        for index, (interval, check) in enumerate(checks):
+            if now >= due_times[index]:
+                due_times[index] = now + interval
+                if reason := check(self.first_pid):
+                    return reason
         return ""

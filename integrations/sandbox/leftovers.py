@@ -1,7 +1,7 @@
-"""Ends sandboxes whose starter died before bubblewrap was told to die with it. Called by jobs that take a run over.
+"""Kills sandboxes that a crashed worker left behind. Called by jobs that take over a run.
 
-bubblewrap's first process asks for its parent's death signal late: until then, a killed starter leaves it waiting for
-ever. Whoever holds a run's lease may end every sandbox of the run, also one whose starter is only frozen.
+bubblewrap's first process asks for its parent's death signal late: if the worker is killed before that, the process
+waits forever. The lease holder of a run kills all of the run's sandboxes, also those of a worker that is only frozen.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _PROC = Path("/proc")
 _log = structlog.get_logger(__name__)
 
 
-def end_sandboxes_of(folder: Path) -> None:
-    """Kill every bubblewrap process whose command line names this run's folder, as far as there is a /proc."""
-    for pid in list(_sandboxes_of(str(folder).encode())):
+def kill_sandboxes(folder: Path) -> None:
+    """Kill every bubblewrap process with this run's folder in its command line. Does nothing without /proc."""
+    for pid in list(_find_sandboxes(str(folder).encode())):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-            _log.warning("a sandbox without its starter was ended", pid=pid, folder=str(folder))
+            _log.warning("killed leftover sandbox", pid=pid, folder=str(folder))
 
 
-def _sandboxes_of(folder: bytes) -> Iterator[int]:
+def _find_sandboxes(folder: bytes) -> Iterator[int]:
     for entry in _PROC.glob("[0-9]*"):
         with suppress(OSError):
-            program, *words = (entry / "cmdline").read_bytes().split(b"\0")
-            if program.endswith(b"bwrap") and any(w == folder or w.startswith(folder + b"/") for w in words):
+            program, *arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            if program.endswith(b"bwrap") and any(a == folder or a.startswith(folder + b"/") for a in arguments):
                 yield int(entry.name)

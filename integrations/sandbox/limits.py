@@ -1,4 +1,4 @@
-"""How much a sandboxed command may take, and what it gave back. Values, shared by the files of this folder."""
+"""Limits and results of sandboxed commands, as values."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ TIMED_OUT, STOPPED, OVER_LIMIT = 124, 130, 137
 
 
 class SandboxUnavailable(Rejected):
-    """This machine cannot give the sandbox's promises; the message says which one and what to change."""
+    """This machine cannot provide one of the sandbox's guarantees; the message names it and the fix."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one command, in bytes where nothing else is said.
+    """Limits of one command, in bytes unless noted.
 
-    `memory` bounds each process hard (RLIMIT_DATA) and the whole tree softly (looked at twenty times a second), as
-    `processes` does (by RLIMIT_NPROC, for root by a cgroup; threads count). `tree` and `tree_files` bound all
-    that the run has written to disk; `file` is one file. `output` is the flood at which a command is killed; of the
-    rest `head` and `tail` are kept.
+    `memory` is a hard limit for each process (RLIMIT_DATA) and is polled twenty times a second for the whole tree, as
+    is `processes` (hard by RLIMIT_NPROC, for root by a cgroup; threads count). `tree` and `tree_files` limit all data
+    of the run on disk; `file` limits one file. More than `output` kills a command; `head` and `tail` bytes of it are
+    kept.
     """
 
     processes: int = 512
@@ -43,11 +43,11 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command in the sandbox ended.
+    """The result of a command in the sandbox.
 
-    `exit_code` is the command's own (128 + n for signal n), 124 when it ran out of time, 130 when it was stopped, 137
-    when it broke a limit, which `note` then names in one sentence. `output` is stdout and stderr interleaved, or stdout
-    alone with `separate_stdout`, then `stderr` holds the rest. `digest` is the SHA-256 of all of `output`, uncut.
+    `exit_code` is the command's own (128 + n for signal n), 124 after a timeout, 130 when it was stopped, 137 when it
+    exceeded a limit, which `note` then names in one sentence. `output` is stdout and stderr interleaved, or stdout
+    alone with `separate_stdout`; `stderr` then has the rest. `digest` is the SHA-256 of the complete output.
     """
 
     exit_code: int

@@ -1,4 +1,4 @@
-"""What is kept of a command's output while it runs. Called by `child` for every piece read; memory stays bounded."""
+"""A bounded buffer for a command's output. Called by `child` for every chunk read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 class Output:
-    """Keeps the first `head` and the last `tail` bytes of what it is fed, and SHA-256 and length of all of it."""
+    """Keeps the first `head` and the last `tail` bytes, and the SHA-256 and length of all input."""
 
     def __init__(self, head: int, tail: int) -> None:
         self._head_size, self._tail_size = head, tail
@@ -14,13 +14,13 @@ class Output:
         self._hash = hashlib.sha256()
         self.length = 0
 
-    def feed(self, piece: bytes) -> None:
-        """Take the next piece of output."""
-        self._hash.update(piece)
-        self.length += len(piece)
+    def feed(self, chunk: bytes) -> None:
+        """Append the next chunk of output."""
+        self._hash.update(chunk)
+        self.length += len(chunk)
         room = self._head_size - len(self._head)
-        self._head += piece[:room]
-        self._tail += piece[room:]
+        self._head += chunk[:room]
+        self._tail += chunk[room:]
         if len(self._tail) > 2 * self._tail_size:
             self._drop_middle()
 
@@ -29,16 +29,16 @@ class Output:
 
     @property
     def truncated(self) -> bool:
-        """Whether something in the middle is gone."""
+        """Whether the middle was dropped."""
         return self.length > self._head_size + self._tail_size
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything fed, in hex."""
+        """SHA-256 of all input, in hex."""
         return self._hash.hexdigest()
 
-    def text(self) -> bytes:
-        """Head and tail, with a line between them that says how many bytes were cut."""
+    def read(self) -> bytes:
+        """Head and tail, separated by a line that gives the number of bytes cut."""
         self._drop_middle()
         if not self.truncated:
             return bytes(self._head + self._tail)

@@ -1,7 +1,7 @@
-"""The sandbox's rules as bubblewrap options. Called by `bubblewrap`; pure but for looking which host paths exist.
+"""The sandbox's rules as bubblewrap options. Called by `bubblewrap`; pure except for checks which host paths exist.
 
-Every path that is not named here does not exist inside: other runs, other mirrors, the data folder, sockets, homes.
-The order matters: later mounts cover earlier ones. For each rule there is a test that attacks it.
+Paths that are not listed here do not exist inside: other runs, other mirrors, the data folder, sockets, homes.
+The order matters: later mounts cover earlier ones. Each rule has a test that attacks it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ ETC = {
     "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-# /etc/ssl as a whole would show /etc/ssl/private to a sandbox started by root.
+# Not /etc/ssl as a whole: a sandbox started by root could read /etc/ssl/private.
 _ETC_OF_HOST = (
     "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
     "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
 )  # fmt: skip
-# A sandbox started by root has the owner's rights on root's files in /proc, core_pattern among them, and bubblewrap
-# 0.11 makes only irq and bus read-only. So does this with sys, and for root it covers what else has files to write.
+# A sandbox started by root owns root's files in /proc, for example core_pattern, and bubblewrap 0.11 makes only irq and
+# bus read-only. So sys is mounted read-only too, and for root the other writable entries are covered.
 _PROC_FOLDERS = ("acpi", "asound", "driver", "dynamic_debug", "fs", "scsi")
 _PROC_FILES = ("mtrr", "sysrq-trigger")
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
-def _system() -> list[str]:
-    """/usr read-only, and the top-level names that point into it (or are folders of their own on older systems)."""
+def _mount_system() -> list[str]:
+    """/usr read-only, and the top-level names that link into it (or are separate folders on older systems)."""
     options = ["--ro-bind", "/usr", "/usr"]
     for name in _TOP_LEVEL:
         path = Path("/", name)
@@ -52,7 +52,7 @@ def _system() -> list[str]:
     return options
 
 
-def _etc(data: Mapping[str, int]) -> list[str]:
+def _mount_etc(data: Mapping[str, int]) -> list[str]:
     options = ["--dir", "/etc"]
     for path, fd in data.items():
         options += ["--perms", "0444", "--file", str(fd), path]
@@ -61,7 +61,7 @@ def _etc(data: Mapping[str, int]) -> list[str]:
     return options
 
 
-def _proc() -> list[str]:
+def _mount_proc() -> list[str]:
     options = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
     if os.geteuid() != 0:
         return options
@@ -74,8 +74,8 @@ def _proc() -> list[str]:
     return options
 
 
-def _private(limits: Limits) -> list[str]:
-    """Memory-backed folders. bubblewrap's own /dev and /dev/shm have no bound, so they get one."""
+def _mount_private(limits: Limits) -> list[str]:
+    """Memory-backed folders with size limits, which bubblewrap's own /dev and /dev/shm lack."""
     return [
         "--dev", "/dev",
         "--size", str(limits.shm), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
@@ -89,8 +89,8 @@ def _bind(source: Path, target: Path, writable: bool) -> list[str]:
     return ["--bind" if writable else "--ro-bind", str(source), str(target)]
 
 
-def _workspace(workspace: Workspace, writable: bool) -> list[str]:
-    """The run's own files. The mirror is read-only, and what it knows of other runs is covered."""
+def _mount_workspace(workspace: Workspace, writable: bool) -> list[str]:
+    """The run's files. The mirror is read-only, and its entries about other runs are covered."""
     worktrees = str(workspace.admin.parent)
     options = _bind(workspace.tree, workspace.tree, writable)
     options += _bind(workspace.git_dir, workspace.git_dir, False)
@@ -100,15 +100,15 @@ def _workspace(workspace: Workspace, writable: bool) -> list[str]:
               ("logs", workspace.logs, writable), ("packed-refs", workspace.packed_refs, False))  # fmt: skip
     if (workspace.git_dir / "objects").is_dir():
         options += _bind(workspace.git_dir / "objects", SHARED_OBJECTS, False)
-    for name, source, may_write in covers:
+    for name, source, is_writable in covers:
         if source.exists() and (workspace.git_dir / name).exists():
-            options += _bind(source, workspace.git_dir / name, may_write)
+            options += _bind(source, workspace.git_dir / name, is_writable)
     link = str(workspace.tree / ".git")
     return [*options, "--ro-bind-try", link, link]
 
 
-def environment(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
-    """Every variable that exists inside."""
+def build_environment(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
+    """All environment variables inside."""
     own = [str(path / "bin") for path in read_only if (path / "bin").is_dir()]
     return {
         "PATH": ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
@@ -120,7 +120,7 @@ def environment(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
     }  # fmt: skip
 
 
-def options(
+def build_options(
     workspace: Workspace,
     read_only: Sequence[Path],
     limits: Limits,
@@ -129,19 +129,19 @@ def options(
     data: Mapping[str, int],
     seccomp: int,
 ) -> list[str]:
-    """bubblewrap's options up to the command. `data` maps paths in /etc to the fds that hold their text."""
-    options = [*ISOLATION, *_system(), *_etc(data), *_proc(), *_private(limits)]
+    """bubblewrap's options up to the command. `data` maps paths in /etc to the fds with their contents."""
+    options = [*ISOLATION, *_mount_system(), *_mount_etc(data), *_mount_proc(), *_mount_private(limits)]
     for path in read_only:
         options += _bind(path, path, False)
-    options += _workspace(workspace, writable)
+    options += _mount_workspace(workspace, writable)
     for name, value in variables.items():
         options += ["--setenv", name, value]
     return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]
 
 
-def limited(argv: Iterable[str], prlimit: str, limits: Limits, hard_files: int) -> list[str]:
-    """`argv` under resource limits. prlimit runs inside, so that the process limit counts the sandbox's own processes
-    (per user namespace since Linux 5.14) and not the operator's. `hard_files` is the host's own bound on open files."""
+def wrap_with_prlimit(argv: Iterable[str], prlimit: str, limits: Limits, hard_files: int) -> list[str]:
+    """`argv` under resource limits. prlimit runs inside, so the process limit counts the sandbox's own processes (per
+    user namespace since Linux 5.14), not the operator's. `hard_files` is the host's limit on open files."""
     bounds = {
         "nproc": limits.processes, "data": limits.memory, "fsize": limits.file, "core": 0,
         "nofile": min(limits.open_files, hard_files),

@@ -1,9 +1,9 @@
-"""The system call filter of the sandbox, as a BPF program. Called by `bubblewrap`; pure, it loads nothing itself.
+"""The sandbox's system call filter, as a BPF program. Called by `bubblewrap`; pure.
 
-Everything is allowed but what a build or a test never needs and an attacker does: new namespaces and mounts, the
-kernel's big attack surfaces (bpf, io_uring, keyrings, userfaultfd), exotic sockets, terminal injection. Refused calls
-answer EPERM; clone3 answers ENOSYS so that libc falls back to clone, whose flags can be read here; a foreign ABI (i386
-and x32 on x86_64) is killed, because its numbers mean something else. Format: linux/filter.h, linux/seccomp.h.
+A deny list of calls that builds and tests never need and attackers do: new namespaces and mounts, the kernel's large
+attack surfaces (bpf, io_uring, keyrings, userfaultfd), exotic sockets, terminal injection. Refused calls return EPERM;
+clone3 returns ENOSYS so that libc falls back to clone, whose flags the filter can read; a foreign ABI (i386 and x32 on
+x86_64) is killed, because its call numbers differ. Format: linux/filter.h, linux/seccomp.h.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* but CLONE_NEWTIME, which clone ca
 SOCKET_FAMILIES = (1, 2, 10)  # UNIX, INET, INET6
 NETLINK = 16  # only with protocol 0, NETLINK_ROUTE: `ip`, getifaddrs
 TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-PERSONALITIES = (0, 0xFFFFFFFF)  # PER_LINUX, and the question which one it is
+PERSONALITIES = (0, 0xFFFFFFFF)  # PER_LINUX, and the query for the current one
 
 
 @dataclass(frozen=True)
@@ -48,64 +48,65 @@ _AARCH64 = (280, 241, 282, 219, 217, 218, 40, 39, 41, 268, 97, 51, 104, 294, 105
             265, 264, 270, 271, 116, 170, 112, 266, 18, 42, 58)  # fmt: skip
 # io_uring_setup/enter/register open_tree move_mount fsopen fsconfig fsmount fspick pidfd_getfd mount_setattr
 # quotactl_fd open_tree_attr: numbers from 424 on are the same everywhere
-_SAME = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442, 443, 467)
+_SHARED = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442, 443, 467)
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, _X86_64 + _SAME, 56, 435, 16, 41, 135, foreign_from=0x40000000),
-    "aarch64": Machine(0xC00000B7, _AARCH64 + _SAME, 220, 435, 29, 198, 92),
+    "x86_64": Machine(0xC000003E, _X86_64 + _SHARED, 56, 435, 16, 41, 135, foreign_from=0x40000000),
+    "aarch64": Machine(0xC00000B7, _AARCH64 + _SHARED, 220, 435, 29, 198, 92),
 }
 
 
-def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
+def _pack(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
     return struct.pack("<HBBI", code, yes, no, value)
 
 
-def _argument(index: int) -> bytes:
-    return _op(_LOAD, 16 + 8 * index)
+def _load_argument(index: int) -> bytes:
+    return _pack(_LOAD, 16 + 8 * index)
 
 
-def _answer(errno: int) -> bytes:
-    return _op(_RETURN, ERRNO | errno)
+def _return_errno(errno: int) -> bytes:
+    return _pack(_RETURN, ERRNO | errno)
 
 
-def _for_call(number: int, rule: bytes) -> bytes:
-    """`rule` runs when the accumulator holds `number`; it must end in a return."""
-    return _op(_EQUAL, number, 0, len(rule) // 8) + rule
+def _match_call(number: int, rule: bytes) -> bytes:
+    """Run `rule`, which must end in a return, when the accumulator holds `number`."""
+    return _pack(_EQUAL, number, 0, len(rule) // 8) + rule
 
 
 def _refuse_values(argument: int, values: tuple[int, ...]) -> bytes:
-    refusals = b"".join(_op(_EQUAL, value, 0, 1) + _answer(EPERM) for value in values)
-    return _argument(argument) + refusals + _op(_RETURN, ALLOW)
+    refusals = b"".join(_pack(_EQUAL, value, 0, 1) + _return_errno(EPERM) for value in values)
+    return _load_argument(argument) + refusals + _pack(_RETURN, ALLOW)
 
 
 def _allow_values(argument: int, values: tuple[int, ...]) -> bytes:
-    allowances = b"".join(_op(_EQUAL, value, 0, 1) + _op(_RETURN, ALLOW) for value in values)
-    return _argument(argument) + allowances
+    allowances = b"".join(_pack(_EQUAL, value, 0, 1) + _pack(_RETURN, ALLOW) for value in values)
+    return _load_argument(argument) + allowances
 
 
-def _socket_rule() -> bytes:
-    route = _argument(2) + _op(_EQUAL, 0, 0, 1) + _op(_RETURN, ALLOW)
-    return _allow_values(0, SOCKET_FAMILIES) + _op(_EQUAL, NETLINK, 0, len(route) // 8) + route + _answer(EPERM)
+def _build_socket_rule() -> bytes:
+    route = _load_argument(2) + _pack(_EQUAL, 0, 0, 1) + _pack(_RETURN, ALLOW)
+    netlink = _pack(_EQUAL, NETLINK, 0, len(route) // 8) + route
+    return _allow_values(0, SOCKET_FAMILIES) + netlink + _return_errno(EPERM)
 
 
-def program(machine: Machine) -> bytes:
-    """The filter for `machine`: an array of struct sock_filter, as `bwrap --seccomp` takes it."""
-    lines = _op(_LOAD, _ARCH) + _op(_EQUAL, machine.arch, 1, 0) + _op(_RETURN, KILL) + _op(_LOAD, _NUMBER)
+def build_program(machine: Machine) -> bytes:
+    """The filter for `machine`: an array of struct sock_filter, the input of `bwrap --seccomp`."""
+    lines = _pack(_LOAD, _ARCH) + _pack(_EQUAL, machine.arch, 1, 0) + _pack(_RETURN, KILL)
+    lines += _pack(_LOAD, _NUMBER)
     if machine.foreign_from:
-        lines += _op(_AT_LEAST, machine.foreign_from, 0, 1) + _op(_RETURN, KILL)
+        lines += _pack(_AT_LEAST, machine.foreign_from, 0, 1) + _pack(_RETURN, KILL)
     for number in machine.refused:
-        lines += _for_call(number, _answer(EPERM))
-    lines += _for_call(machine.clone3, _answer(ENOSYS))
-    lines += _for_call(
-        machine.clone, _argument(0) + _op(_ANY_BIT, NEW_NAMESPACE, 0, 1) + _answer(EPERM) + _op(_RETURN, ALLOW)
-    )
-    lines += _for_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
-    lines += _for_call(machine.socket, _socket_rule())
-    lines += _for_call(machine.personality, _allow_values(0, PERSONALITIES) + _answer(EPERM))
-    return lines + _op(_RETURN, ALLOW)
+        lines += _match_call(number, _return_errno(EPERM))
+    lines += _match_call(machine.clone3, _return_errno(ENOSYS))
+    namespaces = _load_argument(0) + _pack(_ANY_BIT, NEW_NAMESPACE, 0, 1) + _return_errno(EPERM)
+    lines += _match_call(machine.clone, namespaces + _pack(_RETURN, ALLOW))
+    lines += _match_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
+    lines += _match_call(machine.socket, _build_socket_rule())
+    lines += _match_call(machine.personality, _allow_values(0, PERSONALITIES) + _return_errno(EPERM))
+    return lines + _pack(_RETURN, ALLOW)
 
 
-def program_here() -> bytes | None:
-    """The filter for this machine, None where we have no numbers for it."""
+def build_host_program() -> bytes | None:
+    """The filter for this machine; None for an unsupported architecture."""
     machine = MACHINES.get(platform.machine())
-    return program(machine) if machine else None
+    return build_program(machine) if machine else None

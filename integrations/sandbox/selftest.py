@@ -1,7 +1,7 @@
-"""Proves at start-up that the sandbox keeps its promises on this machine. Called by `jobs` before agents may run.
+"""Checks at start-up that this machine provides the sandbox's guarantees. Called by `jobs` before the first agent run.
 
-A probe runs inside the real profile and tries what an attacker would; each line of its answer is one promise kept. A
-promise that is broken, or that the probe did not get to, refuses the machine. Takes well under a second.
+A probe runs inside the real profile and tries typical attacks; each line of its output confirms one guarantee. A
+missing line is an error. Takes well under a second.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ writes() { (: >> "$1") 2>/dev/null; }
 status=$(< /proc/self/status)
 fails bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" && [ "$(grep -c : /proc/net/dev)" = 1 ] && ok "no network"
 own=1; for name in net pid user ipc uts mnt; do [[ $4 == *"$(readlink /proc/self/ns/$name)"* ]] && own=0; done
-[ $own = 1 ] && ok "namespaces of its own"
-[ "$(tr -d '\0' < /proc/1/environ | wc -c)" = 0 ] && ok "nothing of the host's environment"
+[ $own = 1 ] && ok "separate namespaces"
+[ "$(tr -d '\0' < /proc/1/environ | wc -c)" = 0 ] && ok "no environment of the host"
 [ -z "$(find /proc/1/fd /proc/$$/fd -lname 'socket:*' -o -lname '/[^dpm]*')" ] && ok "no open files of the host"
 fails cat "$2" && ok "no files of the host"
 ! writes /usr/x && ! writes /etc/x && ! writes /x && ! writes /dev/x && ok "a read-only root"
@@ -41,8 +41,8 @@ fails unshare -U true && fails unshare -r true && ok "no nested user namespace"
 [[ $status == *CapEff:?0000000000000000* && $status == *NoNewPrivs:?1* ]] && ok "no privileges"
 [[ $status == *Seccomp:?2* ]] && ok "a system call filter"
 """
-PROMISES = (
-    "no network", "namespaces of its own", "nothing of the host's environment", "no open files of the host",
+GUARANTEES = (
+    "no network", "separate namespaces", "no environment of the host", "no open files of the host",
     "no files of the host", "a read-only root", "a read-only /proc/sys", "private temporary folders",
     "a writable worktree", "a read-only .git file", "a read-only repository", "no nested user namespace",
     "no privileges", "a system call filter",
@@ -52,27 +52,27 @@ _SWITCHES = {
     "kernel.unprivileged_userns_clone": ("0", "1"),
     "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
     "user.max_user_namespaces": ("0", "10000"),
-}  # the kernel settings that forbid user namespaces: the value that does, and one that does not
+}  # kernel settings that can forbid user namespaces: the value that does, and one that does not
 
 
-def self_test(sandbox: Sandbox, scratch: Path) -> None:
-    """Raise `SandboxUnavailable` that names the promises this machine does not keep, and what to change.
+def run_self_test(sandbox: Sandbox, scratch: Path) -> None:
+    """Raise `SandboxUnavailable` with the missing guarantees and the fix.
 
-    `scratch` is a folder of the host on the file system where the runs will be; nothing stays in it."""
+    `scratch` is a host folder on the file system of the runs; it is empty afterwards."""
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="selftest-", dir=scratch))
     try:
-        workspace = _workspace(folder)
-        kept = _probe(sandbox, workspace)
-        if missing := [promise for promise in PROMISES if promise not in kept]:
-            raise SandboxUnavailable(f"the sandbox does not give {', '.join(missing)} on this machine")
+        workspace = _create_workspace(folder)
+        provided = _run_probe(sandbox, workspace)
+        if missing := [guarantee for guarantee in GUARANTEES if guarantee not in provided]:
+            raise SandboxUnavailable(f"the sandbox does not provide {', '.join(missing)} on this machine")
         _check_kill(sandbox, workspace)
     finally:
         shutil.rmtree(folder)
 
 
-def _workspace(folder: Path) -> Workspace:
-    """A workspace without a repository; the sandbox does not know the difference."""
+def _create_workspace(folder: Path) -> Workspace:
+    """A workspace without a repository, which the sandbox does not need."""
     git_dir = folder / "repository"
     workspace = Workspace(
         folder=folder / "run", tree=folder / "run" / "tree", git_dir=git_dir, admin=git_dir / "worktrees" / "tree",
@@ -85,8 +85,8 @@ def _workspace(folder: Path) -> Workspace:
 
 
 @contextmanager
-def _bait(folder: Path) -> Iterator[tuple[str, str]]:
-    """A port where the host listens, and a file that it has open for every child to inherit."""
+def _open_bait(folder: Path) -> Iterator[tuple[str, str]]:
+    """A port on which the host listens, and an open file that every child process would inherit."""
     secret = folder / "secret"
     secret.write_text("a secret of the host")
     with socket.create_server(("127.0.0.1", 0)) as listener, secret.open() as file:
@@ -94,14 +94,14 @@ def _bait(folder: Path) -> Iterator[tuple[str, str]]:
         yield str(listener.getsockname()[1]), str(secret)
 
 
-def _probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
+def _run_probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
     namespaces = " ".join(str(path.readlink()) for path in Path("/proc/self/ns").iterdir())
-    with _bait(workspace.git_dir.parent) as (port, secret):
+    with _open_bait(workspace.git_dir.parent) as (port, secret):
         argv = ["bash", "-c", _PROBE, "probe", port, secret, str(workspace.git_dir), namespaces]
         try:
             result = sandbox.run(argv, workspace, timeout=20)
         except SandboxUnavailable as error:
-            raise SandboxUnavailable(explain(str(error), _settings(), _confined())) from error
+            raise SandboxUnavailable(explain(str(error), _read_kernel_settings(), _is_confined())) from error
     return {line.removeprefix("ok ") for line in result.output.decode(errors="replace").splitlines()}
 
 
@@ -111,29 +111,29 @@ def _check_kill(sandbox: Sandbox, workspace: Workspace) -> None:
     size = beat.stat().st_size if beat.exists() else 0
     time.sleep(0.1)
     if not result.timed_out or result.seconds > 3.0 or not size or beat.stat().st_size != size:
-        raise SandboxUnavailable("the sandbox does not end all of a command's processes on this machine")
+        raise SandboxUnavailable("the sandbox does not kill all of a command's processes on this machine")
 
 
-def _settings() -> dict[str, str]:
-    """The kernel's answers for the switches that exist here."""
+def _read_kernel_settings() -> dict[str, str]:
+    """The values of the switches that this kernel has."""
     paths = {name: Path("/proc/sys", *name.split(".")) for name in _SWITCHES}
     return {name: path.read_text().strip() for name, path in paths.items() if path.exists()}
 
 
-def _confined() -> bool:
-    """Whether we run in a container or under somebody's system call filter ourselves."""
+def _is_confined() -> bool:
+    """Whether this process itself runs in a container or under a system call filter."""
     return Path("/.dockerenv").exists() or "Seccomp:\t2" in Path("/proc/self/status").read_text()
 
 
 def explain(message: str, settings: Mapping[str, str], confined: bool) -> str:
-    """`message` with what to change: the kernel settings that forbid user namespaces, or the container's profile."""
+    """`message` with the fix: the kernel settings that forbid user namespaces, or the container's profile."""
     message = message.rstrip(".")
     switches = [f"{name}={good}" for name, (bad, good) in _SWITCHES.items() if settings.get(name) == bad]
     if switches:
         return f"{message}; this machine forbids user namespaces: set {' and '.join(switches)} with sysctl"
     if confined:
         return (
-            f"{message}; the container around us forbids it: allow user namespaces and mounts there, with Docker by "
+            f"{message}; Loopline's container forbids it: allow user namespaces and mounts, with Docker by "
             "--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
         )
     return message

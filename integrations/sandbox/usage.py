@@ -1,4 +1,4 @@
-"""How much a running process tree and a run's folder take. Asked by `bubblewrap` while a command runs; never kills."""
+"""Measures a running process tree and a run's folder. Polled by `bubblewrap` while a command runs; never kills."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from integrations.sandbox.limits import MIB, Limits
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-OWN = 1  # task: bubblewrap's own process inside
-_GREW, _GREW_FILES = MIB, 4096
+BWRAP_TASKS = 1  # bubblewrap's own process inside
+_MIN_GROWTH, _MIN_GROWTH_FILES = MIB, 4096
 
 
-def _read(path: Path) -> list[str]:
-    """The words of a file of /proc, empty when its process is gone."""
+def _read_fields(path: Path) -> list[str]:
+    """The fields of a /proc file, empty when its process has ended."""
     try:
         return path.read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return []
 
 
-def over_process_limits(first_pid: int, limits: Limits) -> str:
-    """One sentence when the sandbox whose process 1 is `first_pid` is over its memory or tasks, else empty.
+def check_process_limits(first_pid: int, limits: Limits) -> str:
+    """Returns a sentence when the sandbox with process 1 `first_pid` exceeds its memory or task limit, else ''.
 
-    Read through the sandbox's own /proc, which lists exactly its processes, also those that have left their parent."""
+    Reads the sandbox's own /proc, which lists exactly its processes, including those that left their parent."""
     proc = Path(f"/proc/{first_pid}/root/proc")
     try:
         if proc.stat().st_dev == Path("/proc").stat().st_dev:  # still the host's: the sandbox is not set up yet
@@ -33,11 +33,11 @@ def over_process_limits(first_pid: int, limits: Limits) -> str:
     except OSError:  # not mounted yet, or ended
         return ""
     tasks, memory = len(processes), 0
-    if tasks <= limits.processes + OWN:
-        sizes = [_read(path / "statm") for path in processes]
-        memory = sum(int(words[1]) - int(words[2]) for words in sizes if words) * _PAGE
-        tasks = sum(int(words[17]) for path in processes if (words := _read(path / "stat")))
-    if tasks > limits.processes + OWN:
+    if tasks <= limits.processes + BWRAP_TASKS:
+        sizes = [_read_fields(path / "statm") for path in processes]
+        memory = sum(int(fields[1]) - int(fields[2]) for fields in sizes if fields) * _PAGE
+        tasks = sum(int(fields[17]) for path in processes if (fields := _read_fields(path / "stat")))
+    if tasks > limits.processes + BWRAP_TASKS:
         return f"the command was killed because it ran more than {limits.processes} processes and threads"
     if memory > limits.memory:
         return f"the command was killed because it used more than {limits.memory // MIB} MiB of memory"
@@ -45,23 +45,23 @@ def over_process_limits(first_pid: int, limits: Limits) -> str:
 
 
 def _walk(folder: str) -> Iterator[os.stat_result]:
-    """Every entry below `folder`; links are not followed, folders that we may not enter are left out."""
-    waiting = [folder]
-    while waiting:
+    """Every entry below `folder`; does not follow links and skips unreadable folders."""
+    pending = [folder]
+    while pending:
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(pending.pop()) as entries:
                 for entry in entries:
                     yield entry.stat(follow_symlinks=False)
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        pending.append(entry.path)
         except (FileNotFoundError, PermissionError):
             continue
 
 
 class DiskGuard:
-    """Says whether a run's folders are too big. A walk is dear, so it walks only after the file system lost space.
+    """Checks the size of a run's folders. A walk is expensive, so it walks only after the file system lost space.
 
-    Other programs that write there make it walk more often, never less than needed, unless they free space meanwhile.
+    Other writers cause extra walks; only a program that frees space at the same time can delay one.
     """
 
     def __init__(self, folders: Sequence[Path], limits: Limits) -> None:
@@ -72,10 +72,10 @@ class DiskGuard:
         state = os.statvfs(self._folders[0])
         return state.f_bfree * state.f_frsize, state.f_ffree
 
-    def exceeded(self) -> str:
-        """One sentence when the folders are over `tree` bytes or `tree_files` files, else empty."""
+    def check(self) -> str:
+        """Returns a sentence when the folders exceed `tree` bytes or `tree_files` files, else ''."""
         space, files = self._free_now()
-        if self._free[0] - space < _GREW and self._free[1] - files < _GREW_FILES:
+        if self._free[0] - space < _MIN_GROWTH and self._free[1] - files < _MIN_GROWTH_FILES:
             return ""
         self._free = (space, files)
         return self._measure()

@@ -25,7 +25,7 @@ from integrations.events import (
     TicketReacted,
     TicketRemoved,
 )
-from integrations.ports.code_host import OUR_MARK
+from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import Person
 from jobs.effects.world import World
@@ -49,7 +49,7 @@ def gather(event: Event, world: World) -> Event | None:
             return _reaction(event, world)
         case ReviewSubmitted():
             return _review(event, world)
-        case PullRequestCommented() if OUR_MARK in event.body:
+        case PullRequestCommented() if COMMENT_MARK in event.body:
             return None
         case PullRequestCommented():
             return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})

@@ -18,7 +18,7 @@ from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
 from integrations.git.mirror import Mirror
 from integrations.ports.tracker import Attachment
-from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import Ticket
 from jobs.effects.world import World
 from jobs.loop import commands as c
@@ -208,7 +208,7 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
     folder = ctx.world.run_folder(ctx.ticket.identifier)
     mirror = ctx.world.mirror(command.repository)
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
-        end_sandboxes_of(run)
+        kill_sandboxes(run)
         mirror.remove_workspace(run)
     if folder.is_dir():
         shutil.rmtree(folder)

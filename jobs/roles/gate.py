@@ -13,9 +13,9 @@ from integrations.errors import Rejected
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
 from integrations.results import Evidence
-from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.sandbox.leftovers import kill_sandboxes
 from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
-from jobs.evidence.tampering.behind import with_scripts
+from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
 from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
 
@@ -35,7 +35,7 @@ def run_gate(run: Slice) -> RunResult | None:
     spec = run.spec
     changes = run.mirror.changes(spec.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.words)))
-    checked = with_scripts(spec.contract, lambda path: _text_at_base(run, path))
+    checked = add_script_lines(spec.contract, lambda path: _text_at_base(run, path))
     planned = plan(changes, spec.contract, spec.policy.loop.tests, asked, checked)
     checkouts = _Checkouts(run, planned)
     checkouts.clear()
@@ -71,7 +71,7 @@ class _Checkouts:
     def clear(self) -> None:
         """Remove them all, with whatever still runs in them."""
         for place in _PLACES:
-            end_sandboxes_of(self._folder(place))
+            kill_sandboxes(self._folder(place))
             self._piece.mirror.remove_workspace(self._folder(place))
 
     def at(self, place: Place) -> Workspace:
@@ -90,8 +90,8 @@ class _Checkouts:
     def _commit(self, place: Place) -> str:
         spec, mirror = self._piece.spec, self._piece.mirror
         if place == "before":
-            return mirror.mixed(spec.base_sha, self._plan.new_tests)
-        return mirror.mixed(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
+            return mirror.write_mixed_commit(spec.base_sha, self._plan.new_tests)
+        return mirror.write_mixed_commit(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
 
 
 def _all_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:

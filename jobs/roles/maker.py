@@ -60,5 +60,5 @@ def _candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
     limits = TreeLimits(protected=(*DEFAULT_PROTECTED, *spec.policy.loop.protected))
     mirror.receive(pack, tip, spec.start_sha, limits)
     message = f"{spec.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
-    sha = mirror.candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
+    sha = mirror.write_candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
     return RunResult("done" if sha != spec.start_sha else "no_change", summary, sha)

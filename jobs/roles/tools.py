@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from integrations.git.work import tree_of_work
+from integrations.git.work_tree import snapshot_work_tree
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
@@ -136,7 +136,7 @@ class SandboxTools:
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
-        return tree_of_work(self._sandbox, self._workspace, stopped) if self._writable else None
+        return snapshot_work_tree(self._sandbox, self._workspace, stopped) if self._writable else None
 
     def _bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):

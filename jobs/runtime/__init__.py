@@ -1,3 +1,3 @@
-"""Redis plumbing and process life: keys, Lua scripts, leases, queues, slots, heartbeats, logging."""
+"""Redis access and process supervision: keys, Lua scripts, leases, queues, slots, heartbeats, logging."""
 
 from __future__ import annotations

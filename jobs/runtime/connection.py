@@ -1,6 +1,6 @@
-"""The way to Redis, and whether that Redis keeps what it acknowledges. Called by every entry point.
+"""Redis client, and the check that Redis is configured for durability. Called by every entry point.
 
-Commands are sent again once or twice after a broken connection, so a script may run twice: all of ours may.
+The client retries commands after a broken connection, so a script can run twice: every script is idempotent.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from redis.retry import Retry
 from jobs.config.settings import Settings
 
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107, macOS 103
-_WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+_REQUIRED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 def connect(settings: Settings, timeout: float = 30.0, retries: int = 2) -> Redis:
-    """A client of the configured Redis, made without talking to it. `timeout` in seconds per command.
+    """Return a client of the configured Redis without connecting. `timeout` is in seconds per command.
 
-    The web process asks for little patience, since a webhook has to be answered within 5 s."""
+    The web process uses a short timeout, because a webhook has to be answered within 5 s."""
     options: dict[str, Any] = {
         "decode_responses": False,
         "socket_timeout": timeout,
@@ -32,40 +32,40 @@ def connect(settings: Settings, timeout: float = 30.0, retries: int = 2) -> Redi
         "max_connections": 512,
         "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), retries),
     }
-    return Redis.from_url(address(settings), **options)
+    return Redis.from_url(build_redis_url(settings), **options)
 
 
-def address(settings: Settings) -> str:
-    """The URL of the configured Redis; the embedded one's when none is configured."""
-    return settings.redis_url.get_secret_value() or f"unix://{quote(str(reachable(settings.redis_socket)))}"
+def build_redis_url(settings: Settings) -> str:
+    """Return the URL of the configured Redis, or of the embedded one when none is configured."""
+    return settings.redis_url.get_secret_value() or f"unix://{quote(str(resolve_socket(settings.redis_socket)))}"
 
 
-def reachable(socket: Path) -> Path:
-    """`socket`, or what it links to when the path is too long for a socket's address."""
+def resolve_socket(socket: Path) -> Path:
+    """Return `socket`, or the target of its link when the path is too long for a socket address."""
     return socket.readlink() if len(bytes(socket)) > SOCKET_PATH_LIMIT and socket.is_symlink() else socket
 
 
 def check_persistence(redis: Redis) -> list[str]:
-    """What keeps this Redis from being trusted with accepted webhooks, one sentence each; empty is good."""
+    """Return the settings that put accepted webhooks at risk, one sentence each; empty when Redis is durable."""
     try:
         found: dict[str, str] = {}
-        for name in _WANTED:
-            found.update({_text(key): _text(value) for key, value in redis.config_get(name).items()})
+        for name in _REQUIRED:
+            found.update({_decode(key): _decode(value) for key, value in redis.config_get(name).items()})
     except ResponseError as error:
-        return [f"Redis does not show its configuration ({error}); make sure that it has {_wanted_text()}."]
+        return [f"Redis does not allow CONFIG GET ({error}); make sure that it has {_format_required()}."]
     problems = [
-        f"Redis has {name} {found.get(name, '(unknown)')}; Loopline needs {name} {wanted}."
-        for name, wanted in _WANTED.items()
-        if found.get(name) != wanted
+        f"Redis has {name} {found.get(name, '(unknown)')}; Loopline needs {name} {required}."
+        for name, required in _REQUIRED.items()
+        if found.get(name) != required
     ]
     if redis.info("persistence").get("aof_last_write_status", "ok") != "ok":
-        problems.append("Redis could not write its append-only file the last time it tried; look at its disk.")
+        problems.append("The last write of Redis to its append-only file failed; check its disk.")
     return problems
 
 
-def _wanted_text() -> str:
-    return ", ".join(f"{name} {wanted}" for name, wanted in _WANTED.items())
+def _format_required() -> str:
+    return ", ".join(f"{name} {required}" for name, required in _REQUIRED.items())
 
 
-def _text(value: object) -> str:
+def _decode(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

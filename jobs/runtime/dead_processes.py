@@ -1,9 +1,9 @@
-"""Which processes are dead, known at once and for sure: each holds a lock on a file of its own, which the kernel frees.
+"""Detection of dead processes: each process locks a file, and the kernel releases the lock when the process ends.
 
-Called by `python -m jobs` (to announce itself), by the clock and by `/readyz`. A lease of a dead process is dropped
-without waiting for its end, and the death is counted, so that what kills whoever takes it up is not tried for ever.
-Only processes under the same kernel are judged, since a lock may mean nothing to another one; elsewhere a lease ends by
-itself, as it does for a process that is frozen.
+Called by `python -m jobs` (to register itself), by the clock and by `/readyz`. The leases of a dead process are
+released without waiting for their timeout, and the death is counted, so that work that crashes its worker is not
+retried forever. Only processes of the same kernel are checked, because a lock can be invisible to another kernel; there
+a lease expires, as it does when its process is frozen.
 """
 
 from __future__ import annotations
@@ -21,85 +21,85 @@ from jobs.runtime import heartbeats, keys
 from jobs.runtime.lease import OWNER, Lease
 from jobs.runtime.scripts import decode
 
-FORGOTTEN_AFTER_SECONDS = 86_400  # files of other kernels: of hosts that share the folder, or of ours before it booted
+STALE_AFTER_SECONDS = 86_400  # files of other kernels: other hosts that share the folder, or this host's last boot
 DEATHS_KEPT_SECONDS = 86_400
 RUN = "run:"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of a host
 _log = structlog.get_logger(__name__)
-_held: list[IO[bytes]] = []
+_lock_files: list[IO[bytes]] = []
 
 
-def announce(home: Path) -> None:
-    """Show for as long as this process lives that it does. The file appears with its lock held."""
+def register_process(home: Path) -> None:
+    """Register this process until it ends. The file is locked before it gets its name, so it never looks dead."""
     folder = home / "alive"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = folder / f".{OWNER}"
     file = draft.open("wb")
     fcntl.flock(file, fcntl.LOCK_EX)
-    file.write(_kernel())
+    file.write(_kernel_id())
     file.flush()
     draft.rename(folder / OWNER)
-    _held.append(file)
+    _lock_files.append(file)
 
 
-def dead(home: Path) -> list[Path]:
-    """The files of processes under this kernel that are dead and not cleared away yet; their names are the owners'."""
-    return [file for file in (home / "alive").glob("[!.]*") if _is_free(file)]
+def list_dead_processes(home: Path) -> list[Path]:
+    """Return the files of dead processes of this kernel that are not cleaned up yet; each is named after its owner."""
+    return [file for file in (home / "alive").glob("[!.]*") if _is_dead(file)]
 
 
-def clear_away_the_dead(redis: Redis, home: Path) -> None:
-    """Free what dead processes of this home held, so that the living can go on with it, and end their signs of life."""
-    files = {file.name: file for file in dead(home)}
+def release_leases_of_dead_processes(redis: Redis, home: Path) -> None:
+    """Release the leases of this home's dead processes, remove their heartbeats and delete their files."""
+    files = {file.name: file for file in list_dead_processes(home)}
     if not files:
         return
     for key in redis.scan_iter(keys.lease("*")):
         token = decode(redis.get(key) or b"")
         if token.partition(":")[0] in files:
-            _bury(redis, decode(key).removeprefix(keys.lease("")), token)
-    heartbeats.forget_owners(redis, set(files))
+            _release_lease(redis, decode(key).removeprefix(keys.lease("")), token)
+    heartbeats.remove_heartbeats_of(redis, set(files))
     for file in files.values():
         file.unlink(missing_ok=True)
-    _forget_other_kernels(home)
+    _remove_files_of_other_kernels(home)
 
 
-def _bury(redis: Redis, name: str, token: str) -> None:
-    if Lease(redis, name, token).drop():
-        died = redis.hincrby(*_deaths(redis, name))
-        redis.expire(_deaths(redis, name)[0], DEATHS_KEPT_SECONDS)
-        _log.info("lease of a dead process dropped", lease=name, owner=token, deaths=died)
+def _release_lease(redis: Redis, name: str, token: str) -> None:
+    if Lease(redis, name, token).release():
+        deaths = redis.hincrby(*_death_counter(redis, name))
+        redis.expire(_death_counter(redis, name)[0], DEATHS_KEPT_SECONDS)
+        _log.info("lease of dead process released", lease=name, owner=token, deaths=deaths)
 
 
-def deaths(redis: Redis, name: str) -> int:
-    """How many processes in a row died at work on this ticket or run (`run:…`) without a step forward in between."""
-    return int(redis.hget(*_deaths(redis, name)) or 0)
+def count_deaths(redis: Redis, name: str) -> int:
+    """Return how many processes in a row died while working on this ticket or run (`run:…`) without any progress."""
+    return int(redis.hget(*_death_counter(redis, name)) or 0)
 
 
-def _deaths(redis: Redis, name: str) -> tuple[str, str]:
-    """Where they are counted: a ticket's failures are forgotten with each step, a run's steps are in its transcript."""
+def _death_counter(redis: Redis, name: str) -> tuple[str, str]:
+    """Return key and field. Progress resets the counter: it deletes a ticket's key and changes a run's field."""
     ticket, _, run_id = name.partition(RUN)
     return keys.failures(run_id or ticket), f"deaths at {redis.xlen(keys.transcript(run_id))}" if run_id else "deaths"
 
 
-def _forget_other_kernels(home: Path) -> None:
-    """Their files are of no use to us, and to a living process it makes no difference."""
+def _remove_files_of_other_kernels(home: Path) -> None:
+    """Delete their stale files; a live process keeps its lock without the file."""
     for file in (home / "alive").iterdir():
         try:
-            if file.stat().st_mtime < time.time() - FORGOTTEN_AFTER_SECONDS and file.read_bytes() != _kernel():
+            if file.stat().st_mtime < time.time() - STALE_AFTER_SECONDS and file.read_bytes() != _kernel_id():
                 file.unlink()
         except FileNotFoundError:
-            continue  # another clock was faster
+            continue  # another clock deleted it
 
 
-def _is_free(file: Path) -> bool:
+def _is_dead(file: Path) -> bool:
     try:
         with file.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return lock.read() == _kernel()
-    except (BlockingIOError, FileNotFoundError):  # alive; another clock was faster
+            return lock.read() == _kernel_id()
+    except (BlockingIOError, FileNotFoundError):  # alive; deleted by another clock
         return False
 
 
-def _kernel() -> bytes:
+def _kernel_id() -> bytes:
     try:
         return _BOOT_ID.read_bytes()
     except FileNotFoundError:

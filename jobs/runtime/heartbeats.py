@@ -1,7 +1,7 @@
-"""Signs of life: which processes are there, for `/readyz` and the supervisor. Written by slots.
+"""Heartbeats of processes, for `/readyz` and the supervisor. Sent by slots.
 
-Kept apart from RQ's registry, which believes in a killed worker for 80 s more. The clock ends the signs of a process
-that is known to be dead.
+Not RQ's worker registry, which lists a killed worker for another 80 s. The clock removes the heartbeats of processes
+that are known to be dead.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from redis.exceptions import RedisError
 
 from jobs.runtime.lease import OWNER
 
-ALIVE = "alive"  # sorted set: "role:owner" by the Unix time until which it is believed
+HEARTBEATS = "alive"  # sorted set: "role:owner" by its expiry, Unix seconds
 LIFE_SECONDS = 15.0
 
 
-def beat(redis: Redis, role: str, now: float | None = None) -> None:
-    """This process is alive in `role` (a queue's name, or 'clock') for the next 15 s."""
+def send_heartbeat(redis: Redis, role: str, now: float | None = None) -> None:
+    """Record that this process serves `role` (the name of a queue) for the next 15 s."""
     now = time.time() if now is None else now
     with redis.pipeline(transaction=False) as pipeline:
-        pipeline.zadd(ALIVE, {_me(role): now + LIFE_SECONDS})
-        pipeline.zremrangebyscore(ALIVE, "-inf", now - 3600)
+        pipeline.zadd(HEARTBEATS, {_member(role): now + LIFE_SECONDS})
+        pipeline.zremrangebyscore(HEARTBEATS, "-inf", now - 3600)
         pipeline.execute()
 
 
-def forget(redis: Redis, role: str) -> None:
-    """This process leaves; with Redis away its sign of life just ends."""
+def remove_heartbeat(redis: Redis, role: str) -> None:
+    """Remove this process's heartbeat when it stops; while Redis is unavailable the heartbeat expires instead."""
     try:
-        redis.zrem(ALIVE, _me(role))
+        redis.zrem(HEARTBEATS, _member(role))
     except RedisError:
         return
 
 
-def forget_owners(redis: Redis, owners: Collection[str]) -> None:
-    """These processes are dead."""
-    members = cast("list[bytes]", redis.zrange(ALIVE, 0, -1))
-    gone = [member for member in members if member.decode().partition(":")[2] in owners]
-    if gone:
-        redis.zrem(ALIVE, *gone)
+def remove_heartbeats_of(redis: Redis, owners: Collection[str]) -> None:
+    """Remove all heartbeats of these dead processes."""
+    members = cast("list[bytes]", redis.zrange(HEARTBEATS, 0, -1))
+    dead = [member for member in members if member.decode().partition(":")[2] in owners]
+    if dead:
+        redis.zrem(HEARTBEATS, *dead)
 
 
-def alive(redis: Redis, now: float) -> set[str]:
-    """The roles that at least one process lives in."""
-    members = cast("list[bytes]", redis.zrangebyscore(ALIVE, now, "+inf"))
+def list_live_roles(redis: Redis, now: float) -> set[str]:
+    """Return the roles that at least one process serves at `now`, Unix seconds."""
+    members = cast("list[bytes]", redis.zrangebyscore(HEARTBEATS, now, "+inf"))
     return {member.decode().partition(":")[0] for member in members}
 
 
-def _me(role: str) -> str:
+def _member(role: str) -> str:
     return f"{role}:{OWNER}"

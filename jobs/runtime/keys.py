@@ -1,6 +1,6 @@
-"""The names of everything Loopline keeps in Redis, in one place.
+"""Names of all Redis keys.
 
-Per ticket (`t` is the tracker's id of it) and per run (`r`). Nothing else in the product spells a key.
+Per ticket (`t` is its id in the tracker) and per run (`r`). No other module writes the name of a key.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 INBOX = "inbox"  # stream: verified webhook deliveries, raw
 INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
-RUNS = "runs"  # set: runs that have not finished
+RUNS = "runs"  # set: unfinished runs
 LOOPS = "loops"  # set: tickets with a loop
-SWEEP_TURN = "sweep-turn"  # counter: whose comments the sweep reads next
-REBUILT = "rebuilt"  # set once the board was searched for loops that this Redis does not know
-BREAKER = "breaker:model"  # hash: since when, until when and why no run calls the model; absent while all is well
-BREAKER_FAILURES = "breaker-failures:model"  # sorted set: calls that failed of late by their time, milliseconds
-CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider refuses our key or account; why, one sentence
-REFUSED = "refused-credentials"  # what the provider says; there for a few minutes after it was last said
-DEAD = "dead-letters"  # hash: items that failed too often or cannot be read, JSON by their id
+SWEEP_TURN = "sweep-turn"  # counter: the ticket whose comments the sweep reads next
+REBUILT = "rebuilt"  # set after the board was searched for loops that are missing in this Redis
+BREAKER = "breaker:model"  # hash: since when, until when and why the circuit breaker is open; absent while closed
+BREAKER_FAILURES = "breaker-failures:model"  # sorted set: recently failed calls by their time, milliseconds
+CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider rejects the API key or account: the reason
+REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's error; expires after a few minutes
+DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 
-def seen(source: str, delivery_id: str) -> str:
-    """A delivery that was accepted."""
+def seen_delivery(source: str, delivery_id: str) -> str:
+    """Set for an accepted delivery, for deduplication."""
     return f"seen:{source}:{delivery_id}"
 
 
@@ -30,17 +30,17 @@ def loop(t: str) -> str:
 
 
 def mailbox(t: str) -> str:
-    """Events that wait for their decision, oldest first, JSON."""
+    """List: the ticket's pending events, oldest first, JSON."""
     return f"mailbox:{t}"
 
 
 def known_events(t: str) -> str:
-    """Ids of events that were ever put into the mailbox."""
+    """Set: ids of all events that were ever in the mailbox, for deduplication."""
     return f"events:{t}"
 
 
 def outbox(t: str, lane: str) -> str:
-    """Commands that wait to be performed, oldest first, JSON."""
+    """List: the ticket's pending commands, oldest first, JSON."""
     return f"outbox:{lane}:{t}"
 
 
@@ -50,12 +50,12 @@ def failures(t: str) -> str:
 
 
 def retry_at(t: str) -> str:
-    """Set while the ticket waits for a provider; its life is the wait."""
+    """Set while the ticket backs off from a provider; its TTL is the rest of the backoff."""
     return f"retry:{t}"
 
 
 def lease(name: str) -> str:
-    """Who works on it, for how long."""
+    """The fencing token of the lease holder; its TTL is the rest of the lease."""
     return f"lease:{name}"
 
 
@@ -65,7 +65,7 @@ def report(t: str) -> str:
 
 
 def fence(name: str) -> str:
-    """How often the lease was taken: the fencing token."""
+    """Counter: the epoch of the lease, part of the fencing token."""
     return f"fence:{name}"
 
 
@@ -85,12 +85,12 @@ def transcript(r: str) -> str:
 
 
 def steering(r: str) -> str:
-    """List: words of people that the run has not taken up."""
+    """List: guidance for the run that it has not read yet, JSON."""
     return f"steering:{r}"
 
 
 def stop(r: str) -> str:
-    """Set when the run has to stop."""
+    """Set when the run must stop."""
     return f"stop:{r}"
 
 
@@ -100,35 +100,35 @@ def usage(r: str) -> str:
 
 
 def run_ledger(r: str) -> str:
-    """Hash: what the run used, what its call under way holds, how long it was at work."""
+    """Hash: usage of the run, reservation of its current call, working time."""
     return f"ledger:run:{r}"
 
 
 def ticket_ledger(t: str) -> str:
-    """Hash: what the ticket's runs used."""
+    """Hash: usage of the ticket's runs."""
     return f"ledger:ticket:{t}"
 
 
 def day_ledger(day: str) -> str:
-    """Hash: what all runs used on that day, which is '2026-11-25'."""
+    """Hash: usage of all runs on `day`, as '2026-11-25'."""
     return f"ledger:day:{day}"
 
 
 def holds(ledger: str) -> str:
-    """Hash: what calls under way hold of a ticket's or a day's ledger, by their run."""
+    """Hash: reservations of current calls in a ticket's or a day's ledger, by run."""
     return f"holds:{ledger}"
 
 
 def pull_request(repository: str, number: int) -> str:
-    """Which ticket a pull request belongs to."""
+    """The ticket that a pull request belongs to."""
     return f"index:pull:{repository.lower()}#{number}"
 
 
 def branch(repository: str, name: str) -> str:
-    """Which ticket a branch belongs to."""
+    """The ticket that a branch belongs to."""
     return f"index:branch:{repository.lower()}:{name}"
 
 
 def head(repository: str, sha: str) -> str:
-    """Which ticket a commit of ours belongs to."""
+    """The ticket that a head commit belongs to."""
     return f"index:head:{repository.lower()}:{sha}"

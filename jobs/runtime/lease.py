@@ -1,9 +1,9 @@
 """Leases with fencing tokens: one process at a time works on a ticket or a run.
 
-Used by `jobs.drive` and `jobs.advance_run`. One thread per process beats for all leases that it holds, every 3 s; a
-lease that is not renewed ends after 10 s, and whoever takes it next gets a higher epoch. A holder that was frozen finds
-its writes refused by the fence in every script. What could not be given back, since Redis was away, is given back as
-soon as it is there again, so that nobody waits for its end.
+Used by `jobs.drive` and `jobs.advance_run`. One thread per process renews all its leases every 3 s; a lease that is not
+renewed expires after 10 s, and the next holder gets a higher epoch. The fence in every script rejects the writes of a
+holder that was frozen meanwhile. A lease that could not be released while Redis was unavailable is released on
+reconnect, so that the next worker does not wait for the timeout.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from jobs.runtime import keys
 from jobs.runtime.scripts import LeaseLost, run_script
 
 LIFE_MS = 10_000
-BEAT_SECONDS = 3.0
-GIVE_BACK_SECONDS = 0.5
+RENEW_SECONDS = 3.0
+RELEASE_RETRY_SECONDS = 0.5
 OWNER = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 _log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """A lease that this process holds. `token` goes into every fenced write."""
+    """A lease held by this process. Every fenced write carries `token`."""
 
     def __init__(self, redis: Redis, name: str, token: str) -> None:
         self._redis = redis
@@ -42,7 +42,7 @@ class Lease:
         self.lost = False
 
     def renew(self) -> None:
-        """Ask for another life; notes the loss when somebody else has it."""
+        """Extend the lease by `LIFE_MS`; set `lost` when another process holds it."""
         before = time.monotonic()
         if run_script(self._redis, "renew_lease", [keys.lease(self.name)], [self.token, LIFE_MS]):
             self.renewed_at = before
@@ -50,77 +50,77 @@ class Lease:
             self.lost = True
 
     def check(self) -> None:
-        """Raise `LeaseLost` unless the lease is surely ours for a while: asked before each outward effect."""
+        """Raise `LeaseLost` unless the lease was renewed recently. Called before each external effect."""
         if time.monotonic() - self.renewed_at > LIFE_MS / 3000:
             self.renew()
         if self.lost:
             raise LeaseLost(f"the lease on {self.name} was taken over")
 
-    def drop(self) -> bool:
-        """Give it back early; harmless when it is not ours any more, which is False."""
-        return bool(run_script(self._redis, "drop_lease", [keys.lease(self.name)], [self.token]))
+    def release(self) -> bool:
+        """Release the lease early; False, without effect, when it is lost already."""
+        return bool(run_script(self._redis, "release_lease", [keys.lease(self.name)], [self.token]))
 
 
 class _LeaseRenewer:
-    """One beating thread for all leases of the process."""
+    """One thread that renews all leases of the process."""
 
     def __init__(self) -> None:
         self._held: set[Lease] = set()
-        self._kept: set[Lease] = set()
+        self._unreleased: set[Lease] = set()
         self._lock = threading.Lock()
-        self._hurry = threading.Event()
+        self._has_unreleased = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, lease: Lease) -> None:
         with self._lock:
             self._held.add(lease)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._beat, name="lease-heart", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="lease-renewer", daemon=True)
                 self._thread.start()
 
     def remove(self, lease: Lease) -> None:
-        """Renew it no more and give it back, now or when Redis is there again."""
+        """Stop renewing the lease and release it, now or when Redis is available again."""
         with self._lock:
             self._held.discard(lease)
         try:
-            lease.drop()
+            lease.release()
         except RedisError:
             with self._lock:
-                self._kept.add(lease)
-            self._hurry.set()
+                self._unreleased.add(lease)
+            self._has_unreleased.set()
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
-            self._hurry.wait(BEAT_SECONDS)
+            self._has_unreleased.wait(RENEW_SECONDS)
             with self._lock:
-                held, kept = list(self._held), list(self._kept)
+                held, unreleased = list(self._held), list(self._unreleased)
             for lease in held:
                 try:
                     lease.renew()
-                except RedisError as error:
-                    _log.warning("lease not renewed", lease=lease.name, error=str(error))
-            self._give_back(kept)
+                except (RedisError, OSError) as error:  # OSError: the holder has closed its connection meanwhile
+                    _log.warning("lease renewal failed", lease=lease.name, error=str(error))
+            self._retry_releases(unreleased)
 
-    def _give_back(self, kept: list[Lease]) -> None:
-        for lease in kept:
+    def _retry_releases(self, leases: list[Lease]) -> None:
+        for lease in leases:
             try:
-                lease.drop()
-            except RedisError:
-                time.sleep(GIVE_BACK_SECONDS)
+                lease.release()
+            except (RedisError, OSError):
+                time.sleep(RELEASE_RETRY_SECONDS)
                 return
             with self._lock:
-                self._kept.discard(lease)
+                self._unreleased.discard(lease)
         with self._lock:
-            if not self._kept:
-                self._hurry.clear()
+            if not self._unreleased:
+                self._has_unreleased.clear()
 
 
-_heart = _LeaseRenewer()
+_renewer = _LeaseRenewer()
 
 
 @contextmanager
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
-    """Take the lease on `name` and keep it alive; None when somebody else has it. Dropped at the end."""
+    """Take the lease on `name`, renew it, and release it at the end. Yields None when another process holds it."""
     token = run_script(
         redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS, uuid.uuid4().hex[:8]]
     )
@@ -128,8 +128,8 @@ def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
         yield None
         return
     lease = Lease(redis, name, token.decode())
-    _heart.add(lease)
+    _renewer.add(lease)
     try:
         yield lease
     finally:
-        _heart.remove(lease)
+        _renewer.remove(lease)

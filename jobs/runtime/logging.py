@@ -1,6 +1,6 @@
-"""How log lines look: JSON where a machine reads them, colour where a person does, never a secret in either.
+"""Logging setup: JSON lines, or coloured text on a terminal, with secrets redacted.
 
-Called once by each entry point. Lines of libraries go the same way as ours, so that they are blacked out too.
+Called once by each entry point. Log records of libraries pass through the same processors, so they are redacted too.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# Everything below a space but tab and newline, and the C1 range: what would drive a terminal.
+# Terminal control characters: C0 except tab and newline, and C1.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_BLACKED_OUT = "[secret]"
+_REDACTED = "[secret]"
 
 
 def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) -> None:
-    """Send all logs of this process to `stream`; `secrets` are texts that must never appear."""
+    """Send all logs of this process to `stream`, with every occurrence of `secrets` redacted."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        _Role(role),
+        _AddRole(role),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        Cleaner(secrets),
+        Redactor(secrets),
     ]
     last: Processor = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(stream)
@@ -40,8 +40,8 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for ours in ("service", "jobs", "integrations"):
-        logging.getLogger(ours).setLevel(logging.INFO)
+    for package in ("service", "jobs", "integrations"):
+        logging.getLogger(package).setLevel(logging.INFO)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -50,8 +50,8 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
     )
 
 
-class _Role:
-    """Names the process in every line; not a context variable, because threads start without those."""
+class _AddRole:
+    """Adds the process's role to every line; not a context variable, because new threads do not inherit those."""
 
     def __init__(self, role: str) -> None:
         self._role = role
@@ -61,26 +61,26 @@ class _Role:
         return event
 
 
-class Cleaner:
-    """A structlog processor that blacks out secrets and strips control characters, however deep they lie."""
+class Redactor:
+    """A structlog processor that redacts secrets and strips control characters in nested values."""
 
     def __init__(self, secrets: Collection[str]) -> None:
         longest_first = sorted((one for one in secrets if one), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        return {key: value if key.startswith("_") else self._clean(value) for key, value in event.items()}
+        return {key: value if key.startswith("_") else self._redact(value) for key, value in event.items()}
 
-    def _clean(self, value: Any) -> Any:
+    def _redact(self, value: Any) -> Any:
         match value:
             case bool() | int() | float() | None:
                 return value
             case dict():
-                return {self._clean(key): self._clean(one) for key, one in value.items()}
+                return {self._redact(key): self._redact(one) for key, one in value.items()}
             case list() | tuple() | set() | frozenset():
-                return [self._clean(one) for one in value]
+                return [self._redact(one) for one in value]
             case bytes():
-                return self._clean(value.decode("utf-8", "backslashreplace"))
+                return self._redact(value.decode("utf-8", "backslashreplace"))
             case str():
-                return _CONTROLS.sub("", self._secrets.sub(_BLACKED_OUT, value))
-        return self._clean(str(value))
+                return _CONTROLS.sub("", self._secrets.sub(_REDACTED, value))
+        return self._redact(str(value))

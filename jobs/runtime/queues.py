@@ -1,8 +1,8 @@
-"""Wake-ups: RQ jobs that carry an id and nothing else. Called by dispatcher, sweep, performers and the jobs themselves.
+"""Wake-ups: RQ jobs whose payload is an id. Called by dispatcher, clock, performers and the jobs themselves.
 
-A wake-up may be lost or come twice: what is to be done is in the mailbox or the transcript, who may do it is decided by
-the lease, and the sweep wakes again whoever was forgotten. RQ's scheduler is not used; delays wait in the sorted set
-`later` until the clock calls `due`.
+A wake-up can be lost or duplicated: the work itself is in the mailbox or the transcript, the lease admits one worker,
+and the clock wakes tickets and runs that were missed. RQ's scheduler is not used; delayed wake-ups wait in the sorted
+set `later` until the clock calls `enqueue_due`.
 """
 
 from __future__ import annotations
@@ -29,80 +29,79 @@ _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
 
-def ticket_wake(ticket_id: str) -> str:
-    """The key that says a wake-up of this ticket is waiting; for `clear_wake_flag`."""
-    return _key(_DRIVE, (ticket_id,))
+def ticket_wake_flag(ticket_id: str) -> str:
+    """The key that is set while a wake-up of this ticket is queued; for `clear_wake_flag`."""
+    return _wake_flag(_DRIVE, (ticket_id,))
 
 
-def run_wake(run_id: str) -> str:
-    """The key that says a wake-up of this run is waiting; for `clear_wake_flag`."""
-    return _key(_ADVANCE, (run_id,))
+def run_wake_flag(run_id: str) -> str:
+    """The key that is set while a wake-up of this run is queued; for `clear_wake_flag`."""
+    return _wake_flag(_ADVANCE, (run_id,))
 
 
-SWEEP_WAKE = f"wake:{_SWEEP}"
-REDELIVER_WAKE = f"wake:{_REDELIVER}"
+SWEEP_WAKE_FLAG = f"wake:{_SWEEP}"
+REDELIVER_WAKE_FLAG = f"wake:{_REDELIVER}"
 
 
 def wake_ticket(redis: Redis, ticket_id: str, delay: float = 0) -> None:
-    """Let a worker drive the ticket, in `delay` seconds at the earliest."""
+    """Queue a job that drives the ticket, after `delay` seconds at the earliest."""
     _wake(redis, _DRIVE, (ticket_id,), delay)
 
 
 def has_delayed_wake(redis: Redis, ticket_id: str) -> bool:
-    """Whether a wake-up of this ticket waits for its time."""
-    return redis.zscore(LATER, _later(_DRIVE, (ticket_id,))) is not None
+    """Whether a delayed wake-up of this ticket is pending."""
+    return redis.zscore(LATER, _delayed_member(_DRIVE, (ticket_id,))) is not None
 
 
 def cancel_delayed_wake(redis: Redis, ticket_id: str) -> None:
-    """Whoever holds the ticket calls this: a wake-up for later is not needed, or will be asked for again."""
-    redis.zrem(LATER, _later(_DRIVE, (ticket_id,)))
+    """Cancel the ticket's delayed wake-up. Called by the lease holder, which schedules a new one if needed."""
+    redis.zrem(LATER, _delayed_member(_DRIVE, (ticket_id,)))
 
 
 def wake_run(redis: Redis, run_id: str, delay: float = 0) -> None:
-    """Let an agent process advance the run, in `delay` seconds at the earliest."""
+    """Queue a job that advances the run, after `delay` seconds at the earliest."""
     _wake(redis, _ADVANCE, (run_id,), delay)
 
 
 def wake_sweep(redis: Redis) -> None:
-    """Let a worker sweep; the clock calls this."""
+    """Queue a sweep. Called by the clock."""
     _wake(redis, _SWEEP, (), 0)
 
 
 def wake_redeliver(redis: Redis) -> None:
-    """Let a worker ask for missed webhooks; the clock calls this."""
+    """Queue a job that requests redelivery of missed webhooks. Called by the clock."""
     _wake(redis, _REDELIVER, (), 0)
 
 
 def clear_wake_flag(redis: Redis, key: str) -> None:
-    """The first thing that a woken job does: from here on a new wake-up is queued and not thrown away."""
+    """Called first by every job, so that wake-ups from now on are queued instead of deduplicated."""
     redis.delete(key)
 
 
 def enqueue_due(redis: Redis, now: float) -> int:
-    """Queue every delayed wake-up whose time (Unix seconds) has come; returns how many. The clock calls this.
+    """Queue all delayed wake-ups that are due at `now` (Unix seconds); returns their number. Called by the clock.
 
-    The entry is removed after the job is queued, and only if nobody has moved it meanwhile: a crash in between wakes
-    twice, never not at all."""
+    At-least-once: the entry is removed after the job is queued, and only if it was not rescheduled meanwhile."""
     fail("enqueue.due", "before")
-    moved = 0
+    enqueued = 0
     for member, score in cast("list[tuple[bytes, float]]", redis.zrangebyscore(LATER, "-inf", now, withscores=True)):
         function, *arguments = json.loads(member)
         if _enqueue(redis, function, tuple(arguments)):
-            run_script(redis, "forget", [LATER], [member, repr(score)])
-            moved += 1
-    return moved
+            run_script(redis, "remove_delayed", [LATER], [member, repr(score)])
+            enqueued += 1
+    return enqueued
 
 
-def queue(redis: Redis, name: str) -> Queue:
-    """RQ's queue of this name, with payloads in JSON."""
+def open_queue(redis: Redis, name: str) -> Queue:
+    """Return RQ's queue of this name, with JSON payloads."""
     return Queue(name, connection=redis, serializer="json")
 
 
-def _key(function: str, arguments: tuple[str, ...]) -> str:
+def _wake_flag(function: str, arguments: tuple[str, ...]) -> str:
     return ":".join(("wake", function, *arguments))
 
 
-def _later(function: str, arguments: tuple[str, ...]) -> str:
+def _delayed_member(function: str, arguments: tuple[str, ...]) -> str:
     return json.dumps([function, *arguments])
 
 
@@ -110,16 +109,16 @@ def _wake(redis: Redis, function: str, arguments: tuple[str, ...], delay: float)
     if delay <= 0:
         _enqueue(redis, function, arguments)
         return
-    redis.zadd(LATER, {_later(function, arguments): time.time() + delay}, lt=True)
+    redis.zadd(LATER, {_delayed_member(function, arguments): time.time() + delay}, lt=True)
 
 
 def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:
-    """False when a wake-up has been waiting for less than two seconds."""
-    if not redis.set(_key(function, arguments), 1, nx=True, px=_THROTTLE_MS):
+    """Queue the job; False when the same wake-up was queued in the last two seconds and has not started."""
+    if not redis.set(_wake_flag(function, arguments), 1, nx=True, px=_THROTTLE_MS):
         return False
     operation = f"enqueue.{function.rpartition('.')[2]}"
     fail(operation, "before")
-    queue(redis, _QUEUE_OF[function]).enqueue_call(
+    open_queue(redis, _QUEUE_OF[function]).enqueue_call(
         function, args=arguments, timeout=-1, result_ttl=0, failure_ttl=_KEEP_FAILURES_SECONDS
     )
     fail(operation, "done")

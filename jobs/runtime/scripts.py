@@ -1,7 +1,6 @@
-"""The Lua scripts of `jobs/runtime/lua/`, loaded once per Redis client. Called by `jobs.store.tickets`,
-`jobs.store.runs`, `jobs.store.ledger`, `jobs.store.breaker` and `jobs.runtime.lease`.
+"""Runs the Lua scripts of `jobs/runtime/lua/`. Called by `jobs.store`, `jobs.runtime.lease` and `service.web.intake`.
 
-Every script that writes under a lease begins with `fence.lua`, so a process that lost its lease can change nothing.
+Every script that writes under a lease begins with `fence.lua`, so a process that lost its lease cannot write.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ _UNFENCED = frozenset(
     {
         "take_lease",
         "renew_lease",
-        "drop_lease",
+        "release_lease",
         "acknowledge",
-        "forget",
+        "remove_delayed",
         "deliver",
         "start_run",
         "steer",
@@ -35,26 +34,26 @@ _UNFENCED = frozenset(
         "probe_ended",
     }
 )
-_ON_THE_BOOKS = frozenset({"reserve", "settle"})
+_LEDGER_SCRIPTS = frozenset({"reserve", "settle"})
 
 
 class LeaseLost(Exception):
-    """Another process took over; whatever this one still wants to write is refused."""
+    """The lease expired and another process took over; the fence rejects all further writes of this one."""
 
 
 @cache
-def source(name: str) -> str:
-    """The text of a script, the fence in front of it where it writes under a lease, then what it shares."""
+def load_script(name: str) -> str:
+    """Return the text of a script, after the fence (if it writes under a lease) and its shared functions."""
     fence = "" if name in _UNFENCED else (_FOLDER / "fence.lua").read_text()
-    shared = (_FOLDER / "ledger.lua").read_text() if name in _ON_THE_BOOKS else ""
+    shared = (_FOLDER / "ledger.lua").read_text() if name in _LEDGER_SCRIPTS else ""
     return fence + shared + (_FOLDER / f"{name}.lua").read_text()
 
 
 def run_script(redis: Redis, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
-    """Run a script by name. Raises `LeaseLost` when its fence refuses."""
+    """Run a script by name. Raises `LeaseLost` when the fence rejects the token."""
     fail(f"{name}.lua", "before")
     try:
-        reply = redis.register_script(source(name))(keys=list(keys), args=list(args))
+        reply = redis.register_script(load_script(name))(keys=list(keys), args=list(args))
     except ResponseError as error:
         if "LEASELOST" in str(error):
             raise LeaseLost(str(error)) from error
@@ -64,5 +63,5 @@ def run_script(redis: Redis, name: str, keys: Sequence[str], args: Sequence[str 
 
 
 def decode(raw: bytes | str) -> str:
-    """Redis answers bytes; its annotations allow text as well."""
+    """Return the text of a reply. The client returns bytes, but its annotations include `str`."""
     return raw.decode() if isinstance(raw, bytes) else raw

@@ -1,8 +1,8 @@
-"""Takes wake-ups from one queue in a few threads. Called by `python -m jobs worker|agent`.
+"""Runs the jobs of one queue in a few threads (slots). Called by `python -m jobs worker|agent`.
 
-RQ's worker is used for what it does well (move a job out of the queue without losing it, keep a registry) and nothing
-else: no fork, no signals, no scheduler, no commands over pub/sub. One queue per worker, because with several RQ loses
-jobs on a crash. This file touches RQ's inner methods, so RQ is pinned to 3.0.
+Of RQ's worker only the reliable dequeue and the job registry are used: no fork, no signals, no scheduler, no commands
+over pub/sub. One queue per worker, because with several queues RQ loses jobs on a crash. This module overrides internal
+methods of RQ, so RQ is pinned to 3.0.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import TimerDeathPenalty
 
-from jobs.runtime.heartbeats import beat, forget
-from jobs.runtime.queues import queue
+from jobs.runtime.heartbeats import remove_heartbeat, send_heartbeat
+from jobs.runtime.queues import open_queue
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
 class SlotWorker(SimpleWorker):
-    """One slot: a worker that lives in a thread and looks every second whether it should stop."""
+    """An RQ worker that runs in a thread and polls a stop event every second."""
 
     death_penalty_class = TimerDeathPenalty
 
@@ -48,21 +48,21 @@ class SlotWorker(SimpleWorker):
             log_job_description=False,
         )
         self._stop = stop
-        self._beaten_at = 0.0
+        self._heartbeat_at = 0.0
         self.busy: tuple[Job, Execution] | None = None
         self.error: BaseException | None = None
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
-        """The next job; None, which ends the work loop, when the process is to stop."""
+        """Return the next job; None, which ends the work loop, once the stop event is set."""
         while not self._stop.is_set():
             if found := super().dequeue_job_and_maintain_ttl(timeout, max_idle_time=1):
                 return found
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """As `SimpleWorker`, with the job on show for the beating thread."""
+        """As in `SimpleWorker`, with the job exposed in `busy` for heartbeats."""
         execution = self.prepare_execution(job)
         self.busy = (job, execution)
         try:
@@ -72,44 +72,44 @@ class SlotWorker(SimpleWorker):
         self.set_state("idle")
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """The one place that catches everything: whatever a job let through is logged here whole."""
+        """Log every exception that a job raised, with its traceback."""
         kind: type[BaseException] | None
         trace: TracebackType | None
         kind, self.error, trace = exc_info
         _log.error("job failed", job=job.description, exc_info=(kind, self.error, trace))
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Seconds after which a job without a beat counts as abandoned."""
+        """Seconds without a heartbeat after which a job counts as abandoned."""
         return int(self.job_monitoring_interval) + 60
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """As RQ's, but an idle slot writes every ten seconds and not three times a second."""
-        if timeout is None and pipeline is None and time.monotonic() - self._beaten_at < 10:
+        """As RQ's, but an idle slot sends one every ten seconds instead of three per second."""
+        if timeout is None and pipeline is None and time.monotonic() - self._heartbeat_at < 10:
             return
-        self._beaten_at = time.monotonic()
+        self._heartbeat_at = time.monotonic()
         super().heartbeat(timeout, pipeline)
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        """As RQ's, without writing what is written already."""
+        """As RQ's, but writes only changes."""
         if state != self._state:
             super().set_state(state, pipeline)
 
     def subscribe(self) -> None:
-        """Nothing: runs are stopped by a key that they look at, so a connection per slot is saved."""
+        """Does nothing: runs poll a key to stop, which saves one connection per slot."""
 
     def unsubscribe(self) -> None:
-        """Nothing, as there is no subscription."""
+        """Does nothing: there is no subscription."""
 
     def _install_signal_handlers(self) -> None:
-        """Nothing: signals belong to the main thread, and `stop` comes from there."""
+        """Does nothing: signals are handled in the main thread, which sets the stop event."""
 
 
 class _Slot(threading.Thread):
-    """Keeps one worker at work, through Redis going away and coming back."""
+    """Runs one worker and restarts it, with backoff, after Redis was unavailable."""
 
     def __init__(self, name: str, redis: Redis, stop: threading.Event) -> None:
         super().__init__(name=f"{name}-slot", daemon=True)
-        self._queue = queue(redis, name)
+        self._queue = open_queue(redis, name)
         self._redis = redis
         self._stop_event = stop
         self.worker: SlotWorker | None = None
@@ -122,13 +122,13 @@ class _Slot(threading.Thread):
                 self.worker = SlotWorker(self._queue, self._redis, self._stop_event)
                 self.worker.work(logging_level="WARNING")
             except RedisError as error:
-                _log.warning("Redis is away", error=str(error), next_try_in_seconds=wait)
+                _log.warning("Redis unavailable, will retry", error=str(error), retry_in_seconds=wait)
             wait = 0.5 if time.monotonic() - started > 30 else min(wait * 2, 10.0)
             self._stop_event.wait(wait)
 
     @property
     def busy(self) -> tuple[Job, Execution] | None:
-        """The job under way."""
+        """The current job."""
         return self.worker.busy if self.worker else None
 
 
@@ -141,16 +141,16 @@ def run_slots(
     raise_errors: bool = False,
     grace: float = 20.0,
 ) -> bool:
-    """Work on `queue_name` in `slots` threads until `stop` is set; then wait `grace` seconds for jobs under way.
+    """Run the jobs of `queue_name` in `slots` threads until `stop` is set; then wait `grace` seconds for current jobs.
 
-    Returns whether all of them ended. With `raise_errors` the first exception of a job stops everything and is raised
-    here: tests run that way."""
+    Returns whether all of them ended. With `raise_errors`, for tests, the first exception of a job stops all slots and
+    is raised here."""
     threads = [_Slot(queue_name, redis, stop) for _ in range(slots)]
     for thread in threads:
         thread.start()
-    error = _watch(queue_name, threads, redis, stop, raise_errors)
+    error = _send_heartbeats_until_stopped(queue_name, threads, redis, stop, raise_errors)
     stop.set()
-    forget(redis, queue_name)
+    remove_heartbeat(redis, queue_name)
     deadline = time.monotonic() + grace
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
@@ -159,27 +159,27 @@ def run_slots(
     return not any(thread.is_alive() for thread in threads)
 
 
-def _watch(
+def _send_heartbeats_until_stopped(
     name: str, threads: list[_Slot], redis: Redis, stop: threading.Event, raise_errors: bool
 ) -> BaseException | None:
-    """Beat for all slots until `stop`, or until a job failed and that is to be raised."""
-    next_beat = 0.0
+    """Send heartbeats until `stop` is set. With `raise_errors`, return the first exception of a job."""
+    next_heartbeat = 0.0
     while not stop.is_set():
-        if time.monotonic() >= next_beat:
-            next_beat = time.monotonic() + BEAT_SECONDS
-            _beat(name, threads, redis)
+        if time.monotonic() >= next_heartbeat:
+            next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+            _send_heartbeats(name, threads, redis)
         errors = [thread.worker.error for thread in threads if thread.worker and thread.worker.error]
         if raise_errors and errors:
             return errors[0]
-        stop.wait(0.05 if raise_errors else BEAT_SECONDS)
+        stop.wait(0.05 if raise_errors else HEARTBEAT_SECONDS)
     return None
 
 
-def _beat(name: str, threads: list[_Slot], redis: Redis) -> None:
+def _send_heartbeats(name: str, threads: list[_Slot], redis: Redis) -> None:
     try:
-        beat(redis, name)
+        send_heartbeat(redis, name)
         for thread in threads:
             if thread.worker and (busy := thread.busy):
                 thread.worker.maintain_heartbeats(*busy)
     except RedisError as error:
-        _log.warning("not beaten", queue=name, error=str(error))
+        _log.warning("heartbeat failed", queue=name, error=str(error))

@@ -76,13 +76,13 @@ class DeadLetters:
 
     def all(self) -> list[DeadLetter]:
         """The oldest first."""
-        found = [DeadLetter.model_validate_json(raw) for raw in self.redis.hvals(keys.DEAD)]
+        found = [DeadLetter.model_validate_json(raw) for raw in self.redis.hvals(keys.DEAD_LETTERS)]
         return sorted(found, key=lambda letter: letter.at)
 
     def bury(self, lease: Lease, letter: DeadLetter, told: CommandFailed | None) -> None:
         """Take the item at the head of a ticket's list out of it; `told` enters the mailbox, once for each letter."""
         t = letter.ticket_id
-        boxes = [letter.where, keys.known_events(t), keys.mailbox(t), keys.failures(t), keys.DEAD]
+        boxes = [letter.where, keys.known_events(t), keys.mailbox(t), keys.failures(t), keys.DEAD_LETTERS]
         event = [told.event_id, told.model_dump_json()] if told else ["", ""]
         args = [lease.token, letter.item, letter.id, letter.model_dump_json(), *event]
         run_script(self.redis, "bury", [keys.lease(lease.name), *boxes], args)
@@ -90,22 +90,22 @@ class DeadLetters:
 
     def keep(self, letter: DeadLetter) -> None:
         """Note a delivery that is about to leave the inbox."""
-        self.redis.hset(keys.DEAD, letter.id, letter.model_dump_json())
+        self.redis.hset(keys.DEAD_LETTERS, letter.id, letter.model_dump_json())
         self._forget_oldest()
 
     def redrive(self, letter: DeadLetter) -> bool:
         """Put the item back to the end of its list and wake its ticket; False when it is no dead letter any more."""
         fields = [part for name, value in fields_of(letter).items() for part in (name, value)]
         args: list[str | bytes | int | float] = [letter.id, letter.ticket_id, *(fields or [letter.item])]
-        done = run_script(self.redis, "redrive", [keys.DEAD, letter.where, keys.READY], args)
+        done = run_script(self.redis, "redrive", [keys.DEAD_LETTERS, letter.where, keys.READY], args)
         if done and letter.ticket_id:
             queues.wake_ticket(self.redis, letter.ticket_id)
         return bool(done)
 
     def _forget_oldest(self) -> None:
-        surplus = self.redis.hlen(keys.DEAD) - self._limit
+        surplus = self.redis.hlen(keys.DEAD_LETTERS) - self._limit
         if surplus > 0:
-            self.redis.hdel(keys.DEAD, *(letter.id for letter in self.all()[:surplus]))
+            self.redis.hdel(keys.DEAD_LETTERS, *(letter.id for letter in self.all()[:surplus]))
 
 
 def delivery_letter(fields: Mapping[str, bytes], cause: str, at: float) -> DeadLetter:

@@ -1,3 +1,3 @@
-"""The dashboard process: loops and transcripts for people, and the same as JSON."""
+"""The dashboard process: pages and JSON of loops and transcripts, read-only."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The dashboard: what every loop is doing, for people and as JSON. A process of its own
+"""The dashboard application: the state of all loops as pages and as JSON. Served by gunicorn
 (`service.dashboard.gunicorn_config`).
 
-It only reads. There is no route that changes anything, it holds no token and no secret, and it answers to known host
-names only, so that a page of a stranger cannot reach it by rebinding a name to this machine.
+Read-only: no route writes, and it holds no tokens or secrets. It accepts requests for known host names only, to prevent
+DNS rebinding.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _log = structlog.get_logger(__name__)
 
 
 def dashboard() -> Flask:
-    """What gunicorn calls in its worker process."""
+    """Create the application. Called by gunicorn in its worker process."""
     settings = load("dashboard")
     logging.configure("dashboard", settings.secret_values())
     return create_app(settings)
 
 
 def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa: B008 - frozen
-    """The WSGI application. Makes its Redis clients without talking to them, so it starts while Redis is away."""
+    """Return the WSGI application. It does not connect to Redis yet, so it starts while Redis is unavailable."""
     app = Flask("service.dashboard.app")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(page_text.FILTERS)
-    app.before_request(_only_for(names_of(settings)))
-    app.after_request(_seal)
-    app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(RedisError, _away)
-    app.register_blueprint(live.blueprint(connect(settings, limits.beat_seconds + 5.0, retries=0), limits))
+    app.before_request(_require_host(allowed_hosts(settings)))
+    app.after_request(_set_headers)
+    app.register_error_handler(HTTPException, _render_error)
+    app.register_error_handler(RedisError, _render_redis_error)
+    app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
     _add_pages(app, reader, settings)
     _add_api(app, reader)
@@ -74,7 +74,7 @@ def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
 
     @app.get("/tickets/<identifier>")
     def ticket(identifier: str) -> str:
-        found = _found(reader, identifier)
+        found = _find_or_404(reader, identifier)
         ids = [run.run_id for run in found.runs]
         chosen = request.args.get("run", found.run_id)
         if chosen not in [*ids, ""]:
@@ -91,41 +91,41 @@ def _add_api(app: Flask, reader: Reader) -> None:
 
     @app.get("/api/tickets/<identifier>")
     def api_ticket(identifier: str) -> Response:
-        return jsonify(_found(reader, identifier).model_dump(mode="json"))
+        return jsonify(_find_or_404(reader, identifier).model_dump(mode="json"))
 
     @app.get("/healthz")
     def healthz() -> Response:
         return jsonify(ok=True, version=VERSION)
 
 
-def _found(reader: Reader, identifier: str) -> ShownTicket:
-    return reader.ticket(identifier) or abort(404, "Loopline knows no ticket of this name.")
+def _find_or_404(reader: Reader, identifier: str) -> ShownTicket:
+    return reader.ticket(identifier) or abort(404, "No ticket with this identifier has a loop.")
 
 
-def names_of(settings: Settings) -> frozenset[str]:
-    """The host names by which the dashboard may be asked: loopback, the address it binds, its public address."""
-    return LOOPBACK | {_host(f"//{settings.dashboard_bind}"), _host(settings.dashboard_url)} - {""}
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """Return the accepted host names: loopback, the bind address, the public address."""
+    return LOOPBACK | {_parse_host(f"//{settings.dashboard_bind}"), _parse_host(settings.dashboard_url)} - {""}
 
 
-def _only_for(names: frozenset[str]) -> Callable[[], None]:
+def _require_host(names: frozenset[str]) -> Callable[[], None]:
     def check() -> None:
-        if _host(f"//{request.headers.get('Host', '')}") not in names:
-            abort(403, "this name is not the dashboard's; set LOOPLINE_DASHBOARD_URL to the address that you use.")
+        if _parse_host(f"//{request.headers.get('Host', '')}") not in names:
+            abort(403, "Unknown host name. Set LOOPLINE_DASHBOARD_URL to the address that you use.")
         foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
         if foreign and request.headers.get("Sec-Fetch-Mode") != "navigate":
-            abort(403, "other sites may link to the dashboard and not read from it.")
+            abort(403, "Cross-site requests are not allowed: other sites can only link to the dashboard.")
 
     return check
 
 
-def _host(address: str) -> str:
+def _parse_host(address: str) -> str:
     try:
         return urlsplit(address).hostname or ""
     except ValueError:
         return ""
 
 
-def _refuse(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
+def _render_error(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
     code = error.code or 500
     sentence = error.description or error.name
     if request.path.startswith("/api/"):
@@ -133,13 +133,13 @@ def _refuse(error: HTTPException) -> tuple[Response | str, int] | HTTPException:
     return render_template("problem.html", name=error.name, sentence=sentence), code
 
 
-def _away(error: RedisError) -> tuple[Response | str, int] | HTTPException:
-    _log.warning("Redis is away", reason=str(error))
-    return _refuse(ServiceUnavailable("Redis does not answer, so there is nothing to show; this page tries again."))
+def _render_redis_error(error: RedisError) -> tuple[Response | str, int] | HTTPException:
+    _log.warning("Redis unavailable", reason=str(error))
+    return _render_error(ServiceUnavailable("Redis does not respond. This page retries automatically."))
 
 
-def _seal(response: Response) -> Response:
-    """Headers of every answer; an answer that has not changed since the client's copy becomes 304."""
+def _set_headers(response: Response) -> Response:
+    """Set security headers and an ETag; an unchanged response becomes 304."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     if response.status_code == 200 and not response.is_streamed and not response.direct_passthrough:

@@ -1,7 +1,6 @@
-"""How one line of a transcript is shown. Called by `service.dashboard.live`; pure, and nothing here may fail on odd
-data.
+"""Formats transcript entries for the dashboard. Called by `service.dashboard.live`. Pure; never fails on invalid data.
 
-What an agent wrote is a stranger's text: it is passed on as plain text and never as markup.
+Output of agents is untrusted: it is passed on as plain text, never as markup.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from integrations.ports.agent_runner import Entry
 
 FOLD_LINES = 12
-LONGEST = 40_000  # characters of one text; a page with hundreds of entries has to stay usable
+LONGEST = 40_000  # characters of one text, so that pages with hundreds of entries stay fast
 _FINE = frozenset({"done", "no_change"})
 _SHORT = {"str_replace_based_edit_tool": "edit"}
 _USUAL_STOPS = frozenset({"tool_use", "end_turn"})
@@ -23,8 +22,8 @@ Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One entry for the page. `call` ties a tool's result to the call that asked for it.
+class ShownEntry:
+    """One formatted entry. `call` is the id that links a tool result to its call.
 
     kind: brief, text, thinking, tool_use, tool_result, steering, note, outcome, turn or other."""
 
@@ -37,107 +36,107 @@ class Shown:
     call: str = ""
 
 
-def shown(entry: Entry) -> Shown:
-    """The entry as the page shows it."""
+def format_entry(entry: Entry) -> ShownEntry:
+    """Format an entry for the page."""
     data = entry.data
     match entry.kind:
         case "brief":
-            return Shown("brief", "Brief", body=_text(data.get("text")), folded=True)
+            return ShownEntry("brief", "Brief", body=_text(data.get("text")), folded=True)
         case "block":
-            return _block(data)
+            return _format_block(data)
         case "turn":
-            return Shown("turn", _usage_line(data))
+            return ShownEntry("turn", _format_usage(data))
         case "tool_result":
-            return _result(data)
+            return _format_result(data)
         case "steering":
-            return Shown("steering", "A person", _text(data.get("text")))
+            return ShownEntry("steering", "A person", _text(data.get("text")))
         case "note":
-            return Shown("note", "Loopline", _text(data.get("text")))
+            return ShownEntry("note", "Loopline", _text(data.get("text")))
         case "mark":
-            return Shown("turn", f"the files are at {_text(data.get('work'))[:7]}")
+            return ShownEntry("turn", f"working tree at {_text(data.get('work'))[:7]}")
         case "outcome":
-            return _outcome(data)
-    return Shown("other", str(entry.kind), body=_json(data), folded=True)  # written by a newer release
+            return _format_outcome(data)
+    return ShownEntry("other", str(entry.kind), body=_json(data), folded=True)  # unknown kind, from a newer release
 
 
-def headline(entry: Entry) -> str:
-    """The entry in one line of at most 120 characters, for the list of loops."""
-    one = shown(entry)
-    said = one.text if one.kind == "text" else f"{one.label}: {one.text or one.body}"
-    line = " ".join(said[:500].split())
+def format_headline(entry: Entry) -> str:
+    """Format an entry as one line of at most 120 characters, for the list of loops."""
+    one = format_entry(entry)
+    text = one.text if one.kind == "text" else f"{one.label}: {one.text or one.body}"
+    line = " ".join(text[:500].split())
     return line if len(line) <= 120 else f"{line[:119]}…"
 
 
-def _block(block: Data) -> Shown:
+def _format_block(block: Data) -> ShownEntry:
     match block.get("type"):
         case "text":
-            return Shown("text", "Agent", _text(block.get("text")))
+            return ShownEntry("text", "Agent", _text(block.get("text")))
         case "thinking":
-            return Shown("thinking", "Thinking", body=_text(block.get("thinking")), folded=True)
+            return ShownEntry("thinking", "Thinking", body=_text(block.get("thinking")), folded=True)
         case "redacted_thinking":
-            return Shown("thinking", "Thinking, withheld by the provider")
+            return ShownEntry("thinking", "Thinking, withheld by the provider")
         case "tool_use":
-            return _call(block)
+            return _format_call(block)
         case kind:
-            return Shown("other", _text(kind), body=_json(block), folded=True)
+            return ShownEntry("other", _text(kind), body=_json(block), folded=True)
 
 
-def _call(block: Data) -> Shown:
+def _format_call(block: Data) -> ShownEntry:
     name, given = _text(block.get("name")), block.get("input")
     arguments = given if isinstance(given, Mapping) else {"input": given}
-    text, body = _call_lines(name, arguments)
-    return Shown("tool_use", _SHORT.get(name, name), text, body, folded=True, call=_text(block.get("id")))
+    text, body = _split_call(name, arguments)
+    return ShownEntry("tool_use", _SHORT.get(name, name), text, body, folded=True, call=_text(block.get("id")))
 
 
-def _call_lines(name: str, given: Data) -> tuple[str, str]:
-    """What is done to what, and the rest of the arguments."""
+def _split_call(name: str, given: Data) -> tuple[str, str]:
+    """Split the arguments into a one-line summary and the rest."""
     match given:
         case {"command": command, "path": path, **rest}:
-            return f"{_text(command)} {_text(path)}", _edit(rest)
+            return f"{_text(command)} {_text(path)}", _format_edit(rest)
         case {"command": command}:
             return _text(command), ""
         case {"restart": _}:
             return "restart", ""
         case {"path": path, "pattern": pattern, **rest}:
-            return f"{_text(pattern)} in {_text(path)}", _edit(rest)
+            return f"{_text(pattern)} in {_text(path)}", _format_edit(rest)
         case {"pattern": only, **rest} | {"path": only, **rest}:
-            return _text(only), _edit(rest)
+            return _text(only), _format_edit(rest)
         case _:
             return "", _json(given)
 
 
-def _edit(rest: Data) -> str:
+def _format_edit(rest: Data) -> str:
     match rest:
         case {"old_str": old, **new}:
-            return f"{_marked('-', _text(old))}\n{_marked('+', _text(new.get('new_str', '')))}"
+            return f"{_prefix_lines('-', _text(old))}\n{_prefix_lines('+', _text(new.get('new_str', '')))}"
         case {"file_text": text} | {"insert_text": text}:
-            return _marked("+", _text(text))
+            return _prefix_lines("+", _text(text))
         case _:
             return _json(rest) if rest else ""
 
 
-def _marked(mark: str, text: str) -> str:
+def _prefix_lines(mark: str, text: str) -> str:
     return "\n".join(f"{mark} {line}" for line in text.splitlines())
 
 
-def _result(data: Data) -> Shown:
+def _format_result(data: Data) -> ShownEntry:
     content = _text(data.get("content"))
     failed = bool(data.get("is_error"))
     lines = content.count("\n") + 1
     label = f"{'Error' if failed else 'Result'}{f', {lines} lines' if lines > FOLD_LINES else ''}"
     call = _text(data.get("tool_use_id"))
-    return Shown("tool_result", label, body=content, folded=lines > FOLD_LINES, failed=failed, call=call)
+    return ShownEntry("tool_result", label, body=content, folded=lines > FOLD_LINES, failed=failed, call=call)
 
 
-def _outcome(data: Data) -> Shown:
-    """The runner ends a conversation (its entry has 'final'), then the job ends the run with the words that count."""
+def _format_outcome(data: Data) -> ShownEntry:
+    """Format the end of a conversation (an entry of the runner, with 'final') or the outcome of the run."""
     kind = _text(data.get("kind", "ended"))
     if "final" in data:
-        return Shown("turn", f"the conversation ended: {kind.replace('_', ' ')}")
-    return Shown("outcome", kind.replace("_", " "), _text(data.get("summary")), failed=kind not in _FINE)
+        return ShownEntry("turn", f"conversation ended: {kind.replace('_', ' ')}")
+    return ShownEntry("outcome", kind.replace("_", " "), _text(data.get("summary")), failed=kind not in _FINE)
 
 
-def _usage_line(data: Data) -> str:
+def _format_usage(data: Data) -> str:
     given = data.get("usage")
     usage = given if isinstance(given, Mapping) else {}
     read, cached, wrote = (_number(usage.get(f"{name}_tokens")) for name in ("input", "cached", "output"))

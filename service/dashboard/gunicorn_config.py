@@ -1,8 +1,8 @@
-"""gunicorn's settings for the dashboard. Read by gunicorn (`-c python:service.dashboard.gunicorn_config`);
-`service.__main__` gives it the address.
+"""gunicorn settings of the dashboard. Loaded by gunicorn (`-c python:service.dashboard.gunicorn_config`);
+`service.__main__` passes the address.
 
-One process with many threads: every live page holds a thread for as long as it is open. 100 of them were measured to
-cost 1 % of a core and to leave other requests at 3 ms, where 16 of them stopped a pool of 16 threads.
+One process with many threads, because every live page blocks a thread while it is open. Measured: 100 live pages use
+1 % of a core and other requests take 3 ms; 16 live pages block a pool of 16 threads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ workers = 1
 threads = 200
 worker_connections = 1000
 timeout = 30
-graceful_timeout = 2  # live pages never end by themselves, and they find their way back
+graceful_timeout = 2  # live pages do not end by themselves, and they reconnect
 keepalive = 5
 backlog = 256
 limit_request_line = 2048
@@ -30,5 +30,5 @@ proc_name = "loopline-dashboard"
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """The worker process ends with gunicorn's main process, however that ends."""
+    """Let the kernel kill the worker process when gunicorn's main process dies."""
     die_with_parent(worker.ppid)

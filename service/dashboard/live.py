@@ -1,7 +1,7 @@
-"""A run's transcript as it grows: server-sent events, and the same entries for asking again and again.
+"""Live transcripts: server-sent events, and an endpoint with the same entries for polling.
 
-Called by the dashboard's routes. Each open stream holds one thread and one connection to Redis, so their number is
-limited; a page that is refused asks every few seconds instead. Reads only.
+Called by the dashboard's routes. Each open stream uses one thread and one Redis connection, so their number is limited;
+a page without a stream polls every few seconds. Reads only.
 """
 
 from __future__ import annotations
@@ -21,91 +21,91 @@ from redis.exceptions import RedisError
 from integrations.ports.agent_runner import Entry
 from jobs.runtime import keys
 from jobs.store.runs import Runs
-from service.dashboard.entries import shown
+from service.dashboard.entries import format_entry
 
-START = "0-0"
+FIRST_CURSOR = "0-0"
 RETRY_AFTER_SECONDS = 5
 _STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second: nginx would hold events back
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second disables buffering in nginx
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many streams may be open in this process, and after how many seconds a silent one says that it lives.
+    """Limit of open streams in this process, and seconds of silence after which a stream sends a heartbeat.
 
-    The second is also how long a page that was closed keeps its place."""
+    A closed page is detected, and its slot freed, at the next heartbeat."""
 
     streams: int = 150
-    beat_seconds: float = 15.0
+    heartbeat_seconds: float = 15.0
 
 
 def blueprint(redis: Redis, limits: Limits) -> Blueprint:
-    """Both routes. `redis` must be willing to wait longer than a beat."""
+    """Return both routes. The socket timeout of `redis` must be longer than the heartbeat."""
     routes = Blueprint("live", __name__)
     runs = Runs(redis)
-    places = threading.BoundedSemaphore(limits.streams)
+    slots = threading.BoundedSemaphore(limits.streams)
 
     @routes.get("/api/runs/<run_id>/events")
     def events(run_id: str) -> Response:
-        after = _after(run_id, runs)
-        if not places.acquire(blocking=False):
-            return _full()
-        stream = follow(runs, run_id, after, limits.beat_seconds)
+        after = _read_cursor(run_id, runs)
+        if not slots.acquire(blocking=False):
+            return _refuse_stream()
+        stream = follow(runs, run_id, after, limits.heartbeat_seconds)
         response = Response(stream, mimetype="text/event-stream", headers=_HEADERS)
-        response.call_on_close(places.release)
+        response.call_on_close(slots.release)
         return response
 
     @routes.get("/api/runs/<run_id>/entries")
     def entries(run_id: str) -> Response:
-        after = _after(run_id, runs)
+        after = _read_cursor(run_id, runs)
         over = not runs.is_unfinished(run_id)
-        return jsonify(entries=[_plain(*one) for one in runs.transcript(run_id, after)], over=over)
+        return jsonify(entries=[_serialize(*one) for one in runs.transcript(run_id, after)], over=over)
 
     return routes
 
 
-def follow(runs: Runs, run_id: str, after: str, beat_seconds: float) -> Iterator[str]:
-    """Frames of the event stream: `entry` for each one after stream id `after`, then `end` when the run is over.
+def follow(runs: Runs, run_id: str, after: str, heartbeat_seconds: float) -> Iterator[str]:
+    """Yield the events: `entry` for each entry after stream id `after`, then `end` when the run has finished.
 
-    Ends without `end` when Redis goes away; the browser then comes back with the last id it saw."""
+    Stops without `end` when Redis becomes unavailable; the browser reconnects with the last id it received."""
     last = after
     yield "retry: 2000\n\n"
     try:
         while True:
-            over = not runs.is_unfinished(run_id)  # asked before reading, so that the last entries are seen
-            for last, entry in runs.transcript(run_id, last):  # noqa: B020 - each entry is where the next read begins
-                yield f"id: {last}\nevent: entry\ndata: {json.dumps(_plain(last, entry))}\n\n"
+            over = not runs.is_unfinished(run_id)  # checked before reading, so that no entry is missed
+            for last, entry in runs.transcript(run_id, last):  # noqa: B020 - the next read starts at the last entry
+                yield f"id: {last}\nevent: entry\ndata: {json.dumps(_serialize(last, entry))}\n\n"
             if over:
                 yield "event: end\ndata: {}\n\n"
                 return
-            if not _grown(runs.redis, run_id, last, beat_seconds):
-                yield ": still here\n\n"
+            if not _wait_for_entry(runs.redis, run_id, last, heartbeat_seconds):
+                yield ": heartbeat\n\n"
     except RedisError as error:
-        _log.warning("live stream ended, Redis is away", run=run_id, reason=str(error))
+        _log.warning("live stream ended, Redis unavailable", run=run_id, reason=str(error))
 
 
-def _grown(redis: Redis, run_id: str, last: str, seconds: float) -> bool:
-    """Wait until there is an entry after `last`."""
+def _wait_for_entry(redis: Redis, run_id: str, last: str, seconds: float) -> bool:
+    """Wait for an entry after `last`; False after a timeout of `seconds`."""
     return bool(redis.xread({keys.transcript(run_id): last}, count=1, block=max(1, int(seconds * 1000))))
 
 
-def _plain(stream_id: str, entry: Entry) -> dict[str, Any]:
-    return {"id": stream_id, **asdict(shown(entry))}
+def _serialize(stream_id: str, entry: Entry) -> dict[str, Any]:
+    return {"id": stream_id, **asdict(format_entry(entry))}
 
 
-def _after(run_id: str, runs: Runs) -> str:
-    """Where the client wants to go on; ends the request with 400 or 404."""
-    given = request.headers.get("Last-Event-ID") or request.args.get("after") or START
+def _read_cursor(run_id: str, runs: Runs) -> str:
+    """Return the cursor of the request; aborts it with 400 or 404."""
+    given = request.headers.get("Last-Event-ID") or request.args.get("after") or FIRST_CURSOR
     if not _STREAM_ID.fullmatch(given):
-        abort(400, f"the place to go on from has to look like {START}.")
+        abort(400, f"`after` has to be a stream id such as {FIRST_CURSOR}.")
     if runs.spec(run_id) is None:
-        abort(404, "there is no such run, or it was forgotten 30 days after its end.")
+        abort(404, "There is no such run, or it expired 30 days after its end.")
     return given
 
 
-def _full() -> Response:
-    response = jsonify(error="too many live pages are open; ask for the entries again and again instead.")
+def _refuse_stream() -> Response:
+    response = jsonify(error="Too many live pages are open. Poll the entries instead.")
     response.status_code = 503
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -1,7 +1,6 @@
-"""What the dashboard says about loops: rows of the list, and one ticket in full. Called by `service.dashboard.reader`;
-pure.
+"""View models of the dashboard: rows of the list, and one ticket in full. Called by `service.dashboard.reader`. Pure.
 
-The pages and the JSON answers are made from the same values, so they cannot differ.
+Pages and JSON are rendered from the same values.
 """
 
 from __future__ import annotations
@@ -29,15 +28,14 @@ _REVISION = re.compile(r"-g\d+-r(\d+)(?:-[a-z]\d+)*-[a-z]+$")
 
 
 class ShownEscalation(Escalation):
-    """A call for a person, with its class in words."""
+    """An escalation with the text of its class."""
 
     text: str
 
 
 class Row(Value):
-    """One loop in the list. Times are Unix seconds, 0 where there is none; `now` is what its agent does, one line;
-    `reason` why it stopped or what it waits for; `cap_usd` what the ticket may cost, `extra_usd` of it added by
-    people."""
+    """One loop in the list. Times are Unix seconds, or 0; `now` is the agent's last activity in one line; `reason` is
+    why the loop stopped or waits; `cap_usd` is the ticket's budget, including `extra_usd` that people added."""
 
     identifier: str
     title: str
@@ -66,7 +64,7 @@ class Row(Value):
 
 
 class ShownCriterion(Value):
-    """A line of the contract with its mark; `evidence` is the checker's, empty where it said nothing."""
+    """A criterion with its mark; `evidence` is the checker's, or empty."""
 
     id: str
     text: str
@@ -76,13 +74,13 @@ class ShownCriterion(Value):
 
 
 class ShownEvidence(Evidence):
-    """A command that Loopline ran. `mark` says how it counts, `exit_codes` are never empty here."""
+    """A command that Loopline ran, with its `mark`; `exit_codes` is never empty here."""
 
     mark: Literal["passed", "failed", "flaky"]
 
 
 class ShownTampering(Tampering):
-    """A place that could make a check pass without the work, with its kind in words."""
+    """A suspicious change of a check, with the text of its kind."""
 
     what: str
 
@@ -103,8 +101,8 @@ class ShownRun(Value):
 
 
 class ShownTicket(Value):
-    """Everything there is to say about one ticket. `run_id` is the run that is shown when none is chosen; `proposal` is
-    there while it is asked; `attempts` are those that have ended, `tried` belongs to the one under way."""
+    """One ticket in full. `run_id` is the run that is shown by default; `proposal` is set while Loopline waits for an
+    answer to it; `attempts` have ended, `tried` belongs to the current one."""
 
     row: Row
     repository: str
@@ -113,7 +111,7 @@ class ShownTicket(Value):
     approved_by: str
     failing_checks: tuple[str, ...]
     contract: str
-    """The contract's digest, empty before it is agreed."""
+    """The digest of the contract, or empty before it is agreed."""
     contract_version: int
     """0 before it is agreed."""
     criteria: tuple[ShownCriterion, ...]
@@ -132,7 +130,7 @@ class ShownTicket(Value):
 
 
 def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
-    """The loop's row. `policy` holds the service's limits, `active_at` is when its agent last did something."""
+    """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry."""
     return Row(
         identifier=loop.identifier,
         title=loop.ticket.title,
@@ -156,26 +154,26 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         finished_at=loop.finished_at,
         active_at=max(loop.started_at, loop.finished_at, active_at),
         reason=loop.reason,
-        escalation=_escalation(loop.escalation),
+        escalation=_show_escalation(loop.escalation),
         now=now,
     )
 
 
 def group_of(stage: Stage) -> Group:
-    """Who has to do something next: a person, Loopline, or nobody."""
+    """Return the group of a stage: who acts next."""
     if stage in _NEEDS_YOU:
         return "needs_you"
     return "finished" if stage in _FINISHED else "working"
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
-    """Those that need a person first, then the newest activity."""
+    """Sort rows: those that need a person first, then by latest activity."""
     order = list(GROUPS)
     return sorted(rows, key=lambda one: (order.index(one.group), -one.active_at, one.identifier))
 
 
 def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
-    """The loop in full, with its runs in the order of their start."""
+    """Return the loop in full; `runs` are in start order."""
     known = tuple(runs)
     ids = [run.run_id for run in known]
     return ShownTicket(
@@ -190,7 +188,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         criteria=criteria(loop.contract, loop.evidence, loop.verdict),
         proposal=loop.proposal if loop.stage is Stage.ASKING else None,
         plan=loop.plan,
-        evidence=tuple(map(_evidence, loop.evidence)),
+        evidence=tuple(map(_show_evidence, loop.evidence)),
         tampering=tuple(ShownTampering(**dict(one), what=TAMPERINGS[one.kind]) for one in loop.tampering),
         tampering_accepted=loop.tampering_accepted != "" and loop.tampering_accepted == loop.head_sha,
         judgement=loop.judgement,
@@ -204,13 +202,13 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
 
 
 def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
-    """One run. Its revision stands in its id and nowhere else."""
+    """Return one run. Its revision is only part of its id."""
     return ShownRun(
         run_id=spec.run_id,
         role=spec.role,
         model=spec.model,
         generation=spec.generation,
-        revision=_revision(spec.run_id),
+        revision=_parse_revision(spec.run_id),
         attempt=spec.attempt,
         iteration=spec.iteration,
         unfinished=unfinished,
@@ -222,36 +220,36 @@ def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
 def criteria(
     contract: Contract | None, evidence: Iterable[Evidence], verdict: Verdict | None
 ) -> tuple[ShownCriterion, ...]:
-    """The contract's lines; the checker's word goes before the exit code of the criterion's command."""
+    """Return the criteria with their marks; the checker's result overrides the exit code of the command."""
     marks: dict[str, Mark] = {one.name: "pass" if one.passed else "fail" for one in evidence}
-    said = {result.criterion: result for result in verdict.results} if verdict else {}
-    marks |= {name: result.result for name, result in said.items()}
+    results = {result.criterion: result for result in verdict.results} if verdict else {}
+    marks |= {name: result.result for name, result in results.items()}
     return tuple(
         ShownCriterion(
             id=one.id,
             text=one.text,
             command="" if f"`{one.command}`" in one.text else one.command,
             mark=marks.get(one.id, "open"),
-            evidence=said[one.id].evidence if one.id in said else "",
+            evidence=results[one.id].evidence if one.id in results else "",
         )
         for one in (contract.criteria if contract else ())
     )
 
 
-def _evidence(one: Evidence) -> ShownEvidence:
+def _show_evidence(one: Evidence) -> ShownEvidence:
     mark: Literal["passed", "failed", "flaky"] = "flaky" if one.flaky else "passed" if one.passed else "failed"
     return ShownEvidence(**{**dict(one), "exit_codes": one.exit_codes or (one.exit_code,)}, mark=mark)
 
 
-def _escalation(call: Escalation | None) -> ShownEscalation | None:
+def _show_escalation(call: Escalation | None) -> ShownEscalation | None:
     return ShownEscalation(**dict(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None
 
 
 def web_link(address: str) -> str:
-    """The address when a browser may follow it, else nothing: it was written by strangers."""
+    """Return the address if it is an HTTP URL, otherwise an empty string: the address is untrusted."""
     return address if _WEB.match(address) else ""
 
 
-def _revision(run_id: str) -> int:
+def _parse_revision(run_id: str) -> int:
     found = _REVISION.search(run_id)
     return int(found[1]) if found else 0

@@ -1,6 +1,6 @@
-"""Filters of the dashboard's templates: times, durations, sums, and `code` in somebody's text. Pure.
+"""Template filters of the dashboard: times, durations, costs, and code in user text. Pure.
 
-Whatever comes in is escaped; only the tags made here are markup.
+All input is escaped; only the tags added here are markup.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as an ISO time in UTC; the page's script turns it into 'x min ago'."""
+    """Format Unix seconds as an ISO time in UTC; the page's script replaces it with the age."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(seconds: float) -> str:
-    """A length of time as a person says it."""
+    """Format seconds as a short duration."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = int(seconds // 60)
@@ -31,25 +31,25 @@ def duration(seconds: float) -> str:
 
 
 def code(text: str) -> Markup:
-    """The text with what stands between back-ticks set as code."""
+    """Escape the text and mark up parts in backticks as code."""
     parts = _CODE.split(text)
     marked = (Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
     return Markup("").join(marked)
 
 
 def money(usage: Usage) -> str:
-    """What something cost, short."""
+    """Format the cost and the number of model calls."""
     calls = f"{usage.model_calls} {'call' if usage.model_calls == 1 else 'calls'}"
     return f"${usage.cost_usd:.2f} · {calls}"
 
 
 def cache(usage: Usage) -> str:
-    """How much of the prompts the provider's cache served, and which calls it did not serve at all."""
+    """Format the share of prompt tokens read from the provider's cache, and the number of cache misses."""
     if not usage.input_tokens:
         return ""
     misses = f"{usage.cache_misses} {'miss' if usage.cache_misses == 1 else 'misses'}" if usage.cache_misses else ""
     reason = f" ({usage.cache_miss_reason})" if misses and usage.cache_miss_reason else ""
-    # Rounded down: 100 % would say that nothing was paid for anew.
+    # Rounded down: 100 % means that all tokens were cached.
     return f"cache {100 * usage.cached_tokens // usage.input_tokens} %" + (f", {misses}{reason}" if misses else "")
 
 

@@ -1,6 +1,6 @@
-"""Reads loops and runs for the dashboard. Called by its routes; it writes nothing and decides nothing.
+"""Reads loops and runs from Redis for the dashboard. Called by its routes and by `service.operator.status`.
 
-Raises `redis.exceptions.RedisError` while Redis is away.
+Raises `redis.exceptions.RedisError` while Redis is unavailable.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
 from service.dashboard import overview
-from service.dashboard.entries import headline
+from service.dashboard.entries import format_headline
 from service.dashboard.overview import Row, ShownRun, ShownTicket
 
 
 class Reader:
-    """Everything there is to see in one Redis. `settings` hold the limits where a repository sets none."""
+    """Reads one Redis. `settings` hold the limits for repositories that set none."""
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self.runs = Runs(redis)
@@ -35,16 +35,16 @@ class Reader:
         self._ids: dict[str, str] = {}
 
     def rows(self) -> list[Row]:
-        """All loops, those that need a person first, then the newest activity."""
+        """Return all loops: those that need a person first, then by latest activity."""
         return overview.in_order(self._rows(self._loops()))
 
     def notices(self) -> list[str]:
-        """What concerns all loops at once, one sentence each: the model is away, or refuses our credentials."""
-        away = current_outage(self.runs.redis)
-        return [away.sentence] if away else []
+        """Return notices about all loops: the model provider is unavailable or rejects the credentials."""
+        outage = current_outage(self.runs.redis)
+        return [outage.sentence] if outage else []
 
     def ticket(self, identifier: str) -> ShownTicket | None:
-        """One loop in full, by the ticket's name for people; None when there is no such loop."""
+        """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""
         loop = self._find(identifier)
         if loop is None:
             return None
@@ -61,7 +61,7 @@ class Reader:
         return loops
 
     def _find(self, identifier: str) -> Loop | None:
-        """Names change when a ticket moves to another team, so a remembered one is checked."""
+        """Look up a loop; identifiers change when a ticket moves to another team, so a cached one is verified."""
         loop = self._load(identifier)
         if loop is None or loop.identifier != identifier:
             self._loops()
@@ -81,6 +81,6 @@ class Reader:
 
 
 def _activity(newest: list[tuple[str, Entry]]) -> tuple[float, str]:
-    """When a run wrote last (Unix seconds), and what it does; a turn's bill says less than the words before it."""
+    """Return the time of the run's last entry (Unix seconds) and its headline, skipping usage and marks."""
     written_at = max((int(stream_id.partition("-")[0]) / 1000 for stream_id, _ in newest), default=0.0)
-    return written_at, next((headline(entry) for _, entry in newest if entry.kind not in {"turn", "mark"}), "")
+    return written_at, next((format_headline(entry) for _, entry in newest if entry.kind not in {"turn", "mark"}), "")

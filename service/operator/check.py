@@ -1,4 +1,4 @@
-"""What keeps Loopline from working, found out by asking: Redis, the board's columns, the repositories.
+"""Configuration check with real requests: Redis, the board's columns, the repositories.
 
 Called by `python -m service check`. Reads only.
 """
@@ -15,22 +15,22 @@ from jobs.effects.build import code_host_of, tracker_of
 from jobs.runtime.connection import check_persistence, connect
 
 
-def problems(settings: Settings) -> list[str]:
-    """One sentence each; empty when all is well. The embedded Redis is set up rightly by ourselves."""
+def find_problems(settings: Settings) -> list[str]:
+    """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
     configured = bool(settings.redis_url.get_secret_value())
-    return [*(_redis(settings) if configured else ()), *_teams(settings)]
+    return [*(_check_redis(settings) if configured else ()), *_check_teams(settings)]
 
 
-def _redis(settings: Settings) -> Iterator[str]:
+def _check_redis(settings: Settings) -> Iterator[str]:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             yield from check_persistence(redis)
         except RedisError as error:
-            yield f"REDIS_URL: Redis does not answer ({error})."
+            yield f"REDIS_URL: Redis does not respond ({error})."
 
 
-def _teams(settings: Settings) -> Iterator[str]:
-    """Each team's columns and repository, with the settings' own credentials."""
+def _check_teams(settings: Settings) -> Iterator[str]:
+    """Check each team's columns and repository with the configured credentials."""
     board, host = tracker_of(settings), code_host_of(settings)
     assert board and host, "the role `up` has both"
     for key, team in settings.teams.items():

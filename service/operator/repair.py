@@ -1,6 +1,6 @@
-"""Repairs that a person orders: `python -m service rebuild|dead|redrive`. Called by the command line only.
+"""Repair commands of the operator: `python -m service rebuild|dead|redrive`. Called by the command line.
 
-Works beside a running Loopline. Writes a line per ticket or item to `out`, and returns the exit code.
+They can run while Loopline is running. Each writes one line per ticket or item to `out` and returns the exit code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.store.tickets import Store
 
 
 def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: bool) -> int:
-    """Restore the loops that Redis does not know from the board; with `dry_run` only say which and how."""
+    """Restore loops that are missing in Redis from the board; with `dry_run` only list them."""
     found = 0
     try:
         for ticket, line in rebuild(build(settings, redis), dry_run=dry_run):
@@ -33,8 +33,8 @@ def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: boo
     return 0
 
 
-def show_dead(redis: Redis, out: TextIO) -> int:
-    """Every dead letter with time, ticket, cause and payload, the oldest first."""
+def list_dead_letters(redis: Redis, out: TextIO) -> int:
+    """Print all dead letters with time, ticket, cause and payload, oldest first."""
     letters = DeadLetters(redis).all()
     for letter in letters:
         when = datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
@@ -46,18 +46,18 @@ def show_dead(redis: Redis, out: TextIO) -> int:
 
 
 def redrive(redis: Redis, out: TextIO, wanted: str | None) -> int:
-    """Send one dead letter on its way again, or all when `wanted` is None. Twice does nothing the second time."""
+    """Retry the dead letter with the id `wanted`, or all when it is None. Idempotent."""
     letters = [letter for letter in DeadLetters(redis).all() if wanted in (None, letter.id)]
-    out.writelines(f"{letter.id}: {_redriven(redis, letter)}\n" for letter in letters)
+    out.writelines(f"{letter.id}: {_redrive_one(redis, letter)}\n" for letter in letters)
     if wanted and not letters:
-        out.write(f"There is no dead letter {wanted}.\n")
+        out.write(f"No dead letter has the id {wanted}.\n")
         return 1
     return 0
 
 
-def _redriven(redis: Redis, letter: DeadLetter) -> str:
+def _redrive_one(redis: Redis, letter: DeadLetter) -> str:
     loop = Store(redis).load(letter.ticket_id) if letter.ticket_id else None
     if loop and letter.generation not in (None, loop.generation):
-        return f"left alone: it belongs to generation {letter.generation} and the ticket is at {loop.generation}"
+        return f"skipped: it belongs to generation {letter.generation}, the ticket is at generation {loop.generation}"
     done = DeadLetters(redis).redrive(letter)
-    return f"{letter.kind} is on its way again" if done else "somebody was faster"
+    return f"{letter.kind} queued for retry" if done else "already retried"

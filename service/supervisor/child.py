@@ -1,7 +1,6 @@
-"""One process under supervision: start, watch, restart with back-off, stop. Called by `service.supervisor.supervisor`
-only.
+"""One supervised process: start, watch, restart with backoff, stop. Called by `service.supervisor.supervisor`.
 
-Time is given to it, so that its rules can be tested without waiting.
+The current time is an argument, so that tests do not have to wait.
 """
 
 from __future__ import annotations
@@ -15,30 +14,30 @@ from dataclasses import dataclass
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
 
-REFUSED = 2
-"""The exit code of a process that says on stderr why it will not start; trying again would not help."""
-FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30.0
-LONGEST_WAIT_OF_A_READY_ONE_SECONDS = 4.0
-"""A process that did its work until it died is missed: within 15 s of its death somebody has to go on."""
+REFUSED_EXIT_CODE = 2
+"""Exit code of a process that cannot start, with the reason on stderr; it is not retried."""
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 30.0
+LONGEST_BACKOFF_ONCE_READY_SECONDS = 4.0
+"""Work of a dead process has to continue within 15 s, so one that was ready restarts with a shorter backoff."""
 HEALTHY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """What the supervisor has to know of a process. `start` is given the file descriptor for stdout and stderr.
+    """Definition of a process. `start` takes the file descriptor for stdout and stderr.
 
-    Processes stop in the order of `stops`, those with the same number together, each with `grace` seconds."""
+    Processes stop in ascending `stop_order`, equal ones together, each within `grace` seconds."""
 
     name: str
     start: Callable[[int], subprocess.Popen[bytes]]
-    stops: int
+    stop_order: int
     ready: Callable[[], bool] = lambda: True
     grace: float = 20.0
 
 
 class Child:
-    """A process and its present incarnation."""
+    """A process and its current instance."""
 
     def __init__(self, process: Process, log: ChildLog) -> None:
         self.process = process
@@ -53,35 +52,35 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The pid while it runs."""
+        """The pid; None while it is not running."""
         return self.popen.pid if self.popen else None
 
     def start(self, now: float) -> None:
-        """Start it, or schedule the next try when the machine has no room for it just now.
+        """Start it, or schedule a retry when the operating system cannot start it now.
 
-        Raises `CannotStart` when it cannot be started at all and has never been ready."""
-        self.output, theirs = os.pipe()
+        Raises `CannotStart` when it cannot be started and has never been ready."""
+        self.output, child_end = os.pipe()
         os.set_blocking(self.output, False)
         self._started = now
         try:
-            self.popen = self.process.start(theirs)
+            self.popen = self.process.start(child_end)
         except (CannotStart, OSError) as error:
             self.close_output()
-            self._schedule(now, LONGEST_WAIT_SECONDS)
+            self._schedule(now, LONGEST_BACKOFF_SECONDS)
             self.log.write(f"{error}\n".encode())
             if isinstance(error, CannotStart) and not self._was_ready:
                 raise
         finally:
-            os.close(theirs)
+            os.close(child_end)
 
     def check_ready(self) -> bool:
-        """Whether it has been ready since its start; asks until it is."""
+        """Whether it has been ready since its start; probes it until then."""
         self.ready = self.ready or (self.popen is not None and self.process.ready())
         self._was_ready = self._was_ready or self.ready
         return self.ready
 
     def reap(self) -> int | None:
-        """The exit code, once, when it has ended; whoever is left of its process group is killed then."""
+        """Return the exit code once, after it has ended, and kill the rest of its process group."""
         code = self.popen.poll() if self.popen else None
         if code is None or self.popen is None:
             return None
@@ -91,23 +90,23 @@ class Child:
         self.popen, self.ready = None, False
         return code
 
-    def notice_exit(self, now: float) -> int | None:
-        """As `reap`, and the next start is scheduled.
+    def handle_exit(self, now: float) -> int | None:
+        """As `reap`, and schedule the next start.
 
-        Raises `CannotStart` when it refused to start before it has ever lived for a minute."""
-        longest = LONGEST_WAIT_OF_A_READY_ONE_SECONDS if self.ready else LONGEST_WAIT_SECONDS
+        Raises `CannotStart` when it ended with `REFUSED_EXIT_CODE` in its first minute."""
+        longest = LONGEST_BACKOFF_ONCE_READY_SECONDS if self.ready else LONGEST_BACKOFF_SECONDS
         code = self.reap()
         if code is None:
             return None
         healthy = now - self._started >= HEALTHY_SECONDS
-        if code == REFUSED and not healthy:
-            raise CannotStart(f"{self.process.name} refused to start: {self.log.last_words()}")
+        if code == REFUSED_EXIT_CODE and not healthy:
+            raise CannotStart(f"{self.process.name} refused to start: {self.log.last_lines()}")
         self.failures = 0 if healthy else self.failures
         self._schedule(now, longest)
         return code
 
     def pump(self) -> bool:
-        """Move waiting output into the log; False at its end."""
+        """Move pending output to the log; False at its end."""
         while self.output >= 0:
             try:
                 data = os.read(self.output, 65_536)
@@ -119,31 +118,31 @@ class Child:
         return False
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         if self.popen:
             self.popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and everything in its process group now."""
+        """Kill its process group."""
         if self.popen:
             self.popen.kill()
             self.popen.wait()
             self.reap()
 
     def close_output(self) -> None:
-        """Close our end of its output."""
+        """Close the reading end of its output."""
         if self.output >= 0:
             os.close(self.output)
         self.output = -1
 
     def _schedule(self, now: float, longest: float) -> None:
-        self.next_start = now + min(FIRST_WAIT_SECONDS * 2**self.failures, longest)
+        self.next_start = now + min(FIRST_BACKOFF_SECONDS * 2**self.failures, longest)
         self.failures += 1
 
 
 def _kill_group(pid: int) -> None:
-    """Whoever is left of the process's group; it leads one of its own."""
+    """Kill the rest of the process group that the child leads."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nobody is left; macOS says 'not permitted' for a group of zombies
+        return  # the group is empty; macOS reports EPERM for a group of zombies

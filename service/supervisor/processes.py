@@ -1,6 +1,6 @@
-"""The processes of `loopline up`: what each is started with, when it is ready, in which order they stop.
+"""The processes of `loopline up`: command and environment, readiness check, stop order.
 
-Called by `python -m service up`. Each gets its role's share of the environment and not a variable more.
+Called by `python -m service up`. Each process gets only the environment variables of its role.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 from jobs.config.environment import Role, environment_for
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
-from jobs.runtime.heartbeats import alive
+from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
-from service.lifeline import wrapped
+from service.lifeline import wrap_command
 from service.supervisor import embedded_redis
 from service.supervisor.child import Process
 from service.supervisor.embedded_redis import CannotStart
@@ -28,87 +28,87 @@ from service.supervisor.embedded_redis import CannotStart
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def processes(settings: Settings, environ: Mapping[str, str]) -> list[Process]:
-    """In the order in which they start. They stop web first, so that nothing more comes in, and Redis last."""
+def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Process]:
+    """Return the processes in start order. The web process stops first, to stop the intake, and Redis stops last."""
     agents = [f"agent-{number}" for number in range(1, settings.agent_processes + 1)]
-    redis = [] if settings.redis_url.get_secret_value() else [_redis(settings)]
-    # The children start in another folder, so relative paths have to be made whole.
+    redis = [] if settings.redis_url.get_secret_value() else [_redis_process(settings)]
+    # Children start in another folder, so paths have to be absolute.
     paths = {"LOOPLINE_HOME": str(settings.home), "GITHUB_APP_PRIVATE_KEY_FILE": settings.github_app_private_key_file}
     environ = {**environ, **{name: path for name, path in paths.items() if path}}
     return [
         *redis,
-        Process("web", _python("web", environ, "service", "web"), 1, lambda: _healthy(settings.web_bind)),
+        Process("web", _starter("web", environ, "service", "web"), 1, lambda: _is_healthy(settings.web_bind)),
         Process(
             "dashboard",
-            _python("dashboard", environ, "service", "dashboard"),
+            _starter("dashboard", environ, "service", "dashboard"),
             4,
-            lambda: _healthy(settings.dashboard_bind),
+            lambda: _is_healthy(settings.dashboard_bind),
             grace=5.0,
         ),
-        Process("worker", _python("worker", environ, "jobs", "worker"), 3, lambda: _lives(EVENTS, settings), 25.0),
+        Process("worker", _starter("worker", environ, "jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
         *(
-            Process(name, _python("agent", environ, "jobs", "agent"), 3, lambda: _lives(AGENTS, settings), 25.0)
+            Process(name, _starter("agent", environ, "jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0)
             for name in agents
         ),
-        Process("clock", _python("clock", environ, "jobs", "clock"), 2),
+        Process("clock", _starter("clock", environ, "jobs", "clock"), 2),
     ]
 
 
-def addresses(settings: Settings) -> dict[str, str]:
-    """Where people and providers find it."""
+def list_addresses(settings: Settings) -> dict[str, str]:
+    """Return the URLs of the web process and of the dashboard."""
     return {"web": f"http://{settings.web_bind}", "dashboard": settings.dashboard_url}
 
 
-def check_free(address: str, name: str) -> None:
+def check_address_is_free(address: str, name: str) -> None:
     """Raise `CannotStart` when another program listens on host:port `address`, the value of setting `name`."""
-    host, port = split(address)
+    host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CannotStart(f"{name} is {address}, which cannot be used: {error.strerror}.") from error
+            raise CannotStart(f"{name} is {address}, which is not available: {error.strerror}.") from error
 
 
-def split(address: str) -> tuple[str, int]:
-    """Host and port of 'host:port'; an IPv6 host loses its brackets."""
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of 'host:port'; removes the brackets of an IPv6 host."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-def _redis(settings: Settings) -> Process:
+def _redis_process(settings: Settings) -> Process:
     def ready() -> bool:
         with connect(settings, timeout=1.0, retries=0) as client:
-            return embedded_redis.answers(client)
+            return embedded_redis.is_answering(client)
 
     return Process("redis", lambda output: embedded_redis.start(settings.redis_socket, output), 5, ready)
 
 
-def _lives(queue: str, settings: Settings) -> bool:
+def _is_live(queue: str, settings: Settings) -> bool:
     with connect(settings, timeout=1.0, retries=0) as client:
         try:
-            return queue in alive(client, time.time())
+            return queue in list_live_roles(client, time.time())
         except RedisError:
             return False
 
 
-def _python(
+def _starter(
     role: Role, environ: Mapping[str, str], module: str, command: str
 ) -> Callable[[int], subprocess.Popen[bytes]]:
-    share = environment_for(role, environ)
+    env = environment_for(role, environ)
 
     def start(output: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            wrapped([sys.executable, "-m", module, command]), env=share, cwd=ROOT, start_new_session=True,
+            wrap_command([sys.executable, "-m", module, command]), env=env, cwd=ROOT, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     return start
 
 
-def _healthy(address: str) -> bool:
-    host, port = split(address)
+def _is_healthy(address: str) -> bool:
+    host, port = split_address(address)
     connection = HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=1)
     try:
         connection.request("GET", "/healthz")

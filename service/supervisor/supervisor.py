@@ -1,7 +1,7 @@
-"""Keeps the processes of `loopline up` running: starts them in order, restarts what ends, stops them in order.
+"""Supervisor of `loopline up`: starts processes in order, restarts them when they end, stops them in order.
 
-Called by `python -m service up`. It knows no process by name; `service.supervisor.processes` lists them. One thread,
-because the kernel binds a child's life to the thread that started it.
+Called by `python -m service up` with the list of `service.supervisor.processes`. It runs in one thread, because the
+kernel binds the life of a child to the thread that started it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from service.supervisor.child import Child, Process
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
 
-PROBE_EVERY_SECONDS = 0.1
-LOOK_EVERY_SECONDS = 0.5
+PROBE_SECONDS = 0.1
+POLL_SECONDS = 0.5
 _log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """Runs `processes`, listed in the order in which they start, until a signal comes.
+    """Runs `processes`, given in start order, until it gets a signal.
 
-    Their output goes to `<home>/logs/`, pids and `addresses` to `<home>/up.json`."""
+    Writes their output to `<home>/logs/`, and pids and `addresses` to `<home>/up.json`."""
 
     def __init__(
         self, processes: Sequence[Process], home: Path, addresses: Mapping[str, str], echo: IO[str] | None = None
@@ -46,11 +46,11 @@ class Supervisor:
         self._addresses = addresses
         self._selector = selectors.DefaultSelector()
         self._signals = 0
-        self._told = False
+        self._reported_up = False
 
     def run(self) -> int:
-        """Supervise until SIGTERM or SIGINT; returns the exit code. A second signal kills instead of asking."""
-        with only_one(self._home), self._listening():
+        """Supervise until SIGTERM or SIGINT; returns the exit code. A second signal kills the processes."""
+        with hold_home_lock(self._home), self._handle_signals():
             try:
                 while not self._signals:
                     self._tick(time.monotonic())
@@ -66,30 +66,30 @@ class Supervisor:
             if child.popen is None and now >= child.next_start:
                 self._start(child, now)
             if not child.check_ready() and not child.failures:
-                break  # the next one waits for it; after a first failure nobody does
+                break  # the next one waits for it, but not after its first failure
         if all(child.ready for child in self._children):
-            self._tell()
-        self._wait(LOOK_EVERY_SECONDS if self._told else PROBE_EVERY_SECONDS)
-        self._notice_exits()
+            self._report_up()
+        self._wait(POLL_SECONDS if self._reported_up else PROBE_SECONDS)
+        self._handle_exits()
 
     def _start(self, child: Child, now: float) -> None:
         child.start(now)
         if child.popen:
             self._selector.register(child.output, selectors.EVENT_READ, child)
-            _log.info("started", process=child.process.name, pid=child.pid)
+            _log.info("process started", process=child.process.name, pid=child.pid)
         self._write_state()
 
-    def _notice_exits(self) -> None:
+    def _handle_exits(self) -> None:
         for child in self._children:
             if child.popen is None or child.popen.poll() is None:
                 continue
             self._unregister(child)
-            code = child.notice_exit(time.monotonic())
-            _log.warning("ended", process=child.process.name, code=code, failures=child.failures)
+            code = child.handle_exit(time.monotonic())
+            _log.warning("process ended", process=child.process.name, code=code, failures=child.failures)
             self._write_state()
 
     def _wait(self, seconds: float) -> None:
-        """Until something is written, a child ends, a signal comes, or the time is up."""
+        """Return after output, the end of a child, a signal, or the timeout."""
         for key, _ in self._selector.select(seconds):
             if isinstance(key.data, Child):
                 if not key.data.pump():
@@ -101,41 +101,41 @@ class Supervisor:
         if child.output >= 0 and child.output in self._selector.get_map():
             self._selector.unregister(child.output)
 
-    def _tell(self) -> None:
-        """Once, when everything runs for the first time."""
-        if not self._told:
-            self._told = True
-            _log.info("everything is up", home=str(self._home), **self._addresses)
+    def _report_up(self) -> None:
+        """Log once that all processes are ready."""
+        if not self._reported_up:
+            self._reported_up = True
+            _log.info("all processes ready", home=str(self._home), **self._addresses)
 
     def _stop_all(self) -> None:
-        asked = self._signals
-        in_order = sorted(self._children, key=lambda child: child.process.stops)
-        for _, group in groupby(in_order, key=lambda child: child.process.stops):
-            self._stop(list(group), asked)
+        signals = self._signals
+        in_order = sorted(self._children, key=lambda child: child.process.stop_order)
+        for _, group in groupby(in_order, key=lambda child: child.process.stop_order):
+            self._stop(list(group), signals)
         for child in self._children:
             child.log.close()
         (self._home / "up.json").unlink(missing_ok=True)
 
-    def _stop(self, group: list[Child], asked: int) -> None:
-        """Ask the group to end, wait, kill what is left."""
+    def _stop(self, group: list[Child], signals: int) -> None:
+        """Terminate the group, wait for the grace period, then kill the rest."""
         for child in group:
             child.terminate()
         deadline = time.monotonic() + max(child.process.grace for child in group)
-        while left := [child for child in group if child.popen and not self._has_stopped(child)]:
-            if time.monotonic() > deadline or self._signals > max(asked, 1):
-                for child in left:
-                    _log.warning("killed", process=child.process.name)
+        while running := [child for child in group if child.popen and not self._has_stopped(child)]:
+            if time.monotonic() > deadline or self._signals > max(signals, 1):
+                for child in running:
+                    _log.warning("process killed", process=child.process.name)
                     self._unregister(child)
                     child.kill()
                 return
-            self._wait(PROBE_EVERY_SECONDS)
+            self._wait(PROBE_SECONDS)
 
     def _has_stopped(self, child: Child) -> bool:
-        """Clears away what has ended."""
+        """Whether the child has ended; reaps it then."""
         if not child.popen or child.popen.poll() is None:
             return False
         self._unregister(child)
-        _log.info("stopped", process=child.process.name, code=child.reap())
+        _log.info("process stopped", process=child.process.name, code=child.reap())
         return True
 
     def _write_state(self) -> None:
@@ -150,15 +150,15 @@ class Supervisor:
         draft.replace(self._home / "up.json")
 
     @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Signals, also a child's end, wake the selector."""
-        mine, theirs = socket.socketpair()
-        mine.setblocking(False)
-        theirs.setblocking(False)
+    def _handle_signals(self) -> Iterator[None]:
+        """Wake the selector on signals, including SIGCHLD."""
+        reader, writer = socket.socketpair()
+        reader.setblocking(False)
+        writer.setblocking(False)
         handled = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
-        with mine, theirs, self._selector:
-            self._selector.register(mine, selectors.EVENT_READ)
-            before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        with reader, writer, self._selector:
+            self._selector.register(reader, selectors.EVENT_READ)
+            before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
             for number in handled:
                 signal.signal(number, self._on_signal)
             try:
@@ -173,11 +173,11 @@ class Supervisor:
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
-    """Hold the home's lock. Raises `CannotStart` when another supervisor has it."""
+def hold_home_lock(home: Path) -> Iterator[None]:
+    """Hold the lock of `home`. Raises `CannotStart` when another supervisor holds it."""
     with (home / "up.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotStart(f"Loopline is up already on {home}; stop it, or choose another LOOPLINE_HOME.") from None
+            raise CannotStart(f"Loopline already runs on {home}; stop it, or choose another LOOPLINE_HOME.") from None
         yield

@@ -17,8 +17,8 @@ from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.connection import check_persistence
-from jobs.runtime.dead_processes import dead
-from jobs.runtime.heartbeats import alive
+from jobs.runtime.dead_processes import list_dead_processes
+from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
 from jobs.store.breaker import credentials_alarm
@@ -36,7 +36,7 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
         failing = failing_parts(settings, redis)
-        state = "failing" if failing else "recovering" if dead(settings.home) else "fine"
+        state = "failing" if failing else "recovering" if list_dead_processes(settings.home) else "fine"
         return jsonify(ok=not failing, state=state, failing=failing, version=VERSION), 503 if failing else 200
 
     return routes
@@ -45,10 +45,10 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     """What keeps Loopline from working: part to sentence; empty when all is well."""
     try:
-        living = alive(redis, time.time())
+        living = list_live_roles(redis, time.time())
         led = bool(redis.exists(keys.lease(LEADER)))
         refused = credentials_alarm(redis)
-        turned_away = redis.get(keys.REFUSED)
+        turned_away = redis.get(keys.REFUSED_CREDENTIALS)
         weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
     except RedisError as error:
         return {"redis": f"Redis does not answer: {error}"}

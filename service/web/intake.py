@@ -29,7 +29,7 @@ def accept(redis: Redis, received: Received) -> bool:
 
     Raises `redis.exceptions.RedisError`, and then nothing is promised."""
     delivery = received.delivery
-    seen = [keys.seen(delivery.source, f"{kind}:{one}") for kind, one in _names(delivery)]
+    seen = [keys.seen_delivery(delivery.source, f"{kind}:{one}") for kind, one in _names(delivery)]
     fields: dict[str, str | bytes | int] = {
         "source": delivery.source,
         "delivery_id": delivery.delivery_id,

@@ -85,7 +85,7 @@ class Bench:
     def gate(self, sha: str) -> None:
         """What the gate does for one command: compare, guard, mix, check out, run; both ways where copies differ."""
         planned = plan(self.mirror.changes(self.base, sha), self.contract, TESTS, "")
-        self._run(self.mirror.mixed(sha, planned.from_base))
+        self._run(self.mirror.write_mixed_commit(sha, planned.from_base))
         if planned.from_base:
             self._run(sha)
 

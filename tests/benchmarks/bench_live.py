@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from jobs.config.settings import Settings
 from jobs.loop.commands import RunSpec
-from jobs.runtime.connection import address, connect
+from jobs.runtime.connection import build_redis_url, connect
 from service.supervisor import embedded_redis
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, says
@@ -141,7 +141,7 @@ def _running(home: Path) -> Iterator[tuple[Story, str]]:
     try:
         with connect(settings) as redis:
             embedded_redis.wait_for(redis, process)
-            with serving(home, address(settings)) as url:
+            with serving(home, build_redis_url(settings)) as url:
                 yield Story(redis), urlsplit(url).netloc
     finally:
         process.terminate()

@@ -93,7 +93,7 @@ ONCE = {
         "linear.TicketPlace", "linear.Viewer", "model.stream",
     ),
     "done": (
-        "admit.lua", "append.lua", "drop_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
+        "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
         "git.read-tree", "git.reset", "git.rev-list", "git.update-index", "git.update-ref",
         "git.worktree-prune", "git.write-tree", "probe_ended.lua", "release.lua", "sandbox.capture.git",

@@ -115,14 +115,14 @@ def unfinished(redis: Redis) -> list[str]:
 
 def _unfinished(redis: Redis) -> Iterator[str]:
     for name in (queues.EVENTS, queues.AGENTS):
-        if waiting := queues.queue(redis, name).count:
+        if waiting := queues.open_queue(redis, name).count:
             yield f"{waiting} jobs in queue {name}"
     for pattern in ("mailbox:*", "outbox:*", "retry:*", "lease:*", "steering:*", keys.READY, keys.RUNS, queues.LATER):
         yield from (key.decode() for key in redis.scan_iter(pattern) if key not in FLEETING)
     for group in redis.xinfo_groups(keys.INBOX):
         if group["pending"] or group["lag"]:
             yield f"inbox: {group['pending']} pending, {group['lag']} behind"
-    yield from (f"dead letter: {decode(item)[:300]}" for item in redis.lrange(keys.DEAD, 0, -1))
+    yield from (f"dead letter: {decode(item)[:300]}" for item in redis.lrange(keys.DEAD_LETTERS, 0, -1))
 
 
 def processes_below(home: Path) -> dict[int, str]:

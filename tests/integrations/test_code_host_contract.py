@@ -1,6 +1,6 @@
-"""What every code host must do, said by the Protocol alone and tried on each of them with a live server.
+"""The contract of the `CodeHost` Protocol, run against a live server of each code host.
 
-A new provider adds its server to `HOSTS`; the tests stay, but for the names of its operations in `WRITES`."""
+A new provider adds its server to `HOSTS` and the names of its operations to `WRITES`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from integrations.ports.code_host import CodeHost, PullRequest
 from tests.integrations.code_hosts.live_github import LiveGitHub, git, push
 
 REPO = "/repos/{owner}/{repo}"
-# How to sign in, and what a status is there.
+# How to sign in, and the operation that sets a status.
 HOSTS: dict[str, tuple[Callable[[LiveGitHub], GitHub], str]] = {
     "github as a person": (LiveGitHub.as_person, f"POST {REPO}/statuses/{{sha}}"),
     "github as an app": (LiveGitHub.as_app, f"POST {REPO}/check-runs"),
@@ -28,7 +28,7 @@ URL = "http://dashboard.example/run/1"
 
 @dataclass(frozen=True)
 class World:
-    """A code host, and the others who use it."""
+    """A code host and its other users."""
 
     live: LiveGitHub
     host: CodeHost
@@ -44,11 +44,11 @@ class World:
         return self.host.open_pull_request(self.repository, branch, "main", "ENG-1: Fix", "Why")
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """What somebody else does in this repository."""
+        """Send an API request of another person in this repository."""
         return self.live.ask(method, f"/repos/{self.repository}/{path}", body)
 
     def done(self, operation: str) -> int:
-        """How often the write took effect."""
+        """The number of times that the write took effect."""
         return self.live.writes(operation, self.repository)
 
     def shown(self, sha: str, context: str) -> list[tuple[str, str]]:
@@ -62,7 +62,7 @@ class World:
 
 @dataclass(frozen=True)
 class Write:
-    """Something that changes the code host, and the name of the operation that does."""
+    """A write to the code host, with the name of its operation."""
 
     operation: str
     act: Callable[[], object]
@@ -70,7 +70,7 @@ class Write:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitHub]:
-    """One server for all; each test takes a repository of its own."""
+    """One server for all tests; each test uses another repository."""
     live = LiveGitHub(tmp_path_factory.mktemp("live"), repositories=90)
     yield live
     live.close()
@@ -87,33 +87,33 @@ def world(request: pytest.FixtureRequest, live: LiveGitHub) -> Iterator[World]:
 # --- repository and branches ----------------------------------------------------------------------------------------
 
 
-def test_a_repository_can_be_cloned_and_pushed_to_with_its_credentials(world: World) -> None:
+def test_repository_can_be_cloned_and_pushed_with_git_credentials(world: World) -> None:
     repository = world.host.repository(world.repository)
     assert (repository.name, repository.default_branch) == (world.repository, "main")
     sha = world.push()
     assert world.host.branch_head(world.repository, BRANCH) == sha
 
 
-def test_a_missing_repository_is_not_found(world: World) -> None:
+def test_repository_that_is_missing_is_not_found(world: World) -> None:
     for ask in (world.host.repository, lambda name: world.host.branch_head(name, "main")):
         with pytest.raises((NotFound, Unauthorized)):  # an App that is not installed there cannot tell
             ask("octo/nothing")
 
 
-def test_a_missing_branch_has_no_head(world: World) -> None:
+def test_branch_that_is_missing_has_no_head(world: World) -> None:
     assert world.host.branch_head(world.repository, "eng-1") is None
     world.push()
     assert world.host.branch_head(world.repository, "eng-1") is None
 
 
-def test_deleting_a_branch_twice_is_deleting_it_once(world: World) -> None:
+def test_branch_deletion_is_idempotent(world: World) -> None:
     world.push()
     for _ in range(2):
         world.host.delete_branch(world.repository, BRANCH)
         assert world.host.branch_head(world.repository, BRANCH) is None
 
 
-def test_a_branch_name_may_hold_any_sign_that_git_allows(world: World) -> None:
+def test_branch_name_can_have_any_character_that_git_allows(world: World) -> None:
     odd = "eng-1/50%-#done+ünï&x=1"
     sha = world.push(odd)
     assert world.host.branch_head(world.repository, odd) == sha
@@ -126,16 +126,16 @@ def test_a_branch_name_may_hold_any_sign_that_git_allows(world: World) -> None:
 # --- pull requests --------------------------------------------------------------------------------------------------
 
 
-def test_opening_twice_opens_one(world: World) -> None:
+def test_pull_request_is_opened_once(world: World) -> None:
     assert world.host.find_pull_request(world.repository, BRANCH) is None
     opened = world.open()
-    again = world.host.open_pull_request(world.repository, BRANCH, "main", "Other words", "")
+    again = world.host.open_pull_request(world.repository, BRANCH, "main", "Other title", "")
     assert (again.number, again.title, again.body) == (opened.number, "ENG-1: Fix", "Why")
     assert (again.state, again.merged, again.branch, again.base) == ("open", False, BRANCH, "main")
     assert again.head_sha == world.host.branch_head(world.repository, BRANCH)
 
 
-def test_each_branch_has_its_own(world: World) -> None:
+def test_pull_request_is_per_branch(world: World) -> None:
     first, second = world.open("eng-1/fix"), world.open("eng-1/fix-2")
     assert first.number != second.number
     found = world.host.find_pull_request(world.repository, "eng-1/fix")
@@ -143,7 +143,7 @@ def test_each_branch_has_its_own(world: World) -> None:
     assert found.number == first.number
 
 
-def test_a_closed_one_is_found_until_another_is_open(world: World) -> None:
+def test_pull_request_that_is_closed_is_found_until_another_is_open(world: World) -> None:
     closed = world.open()
     world.ask("PATCH", f"pulls/{closed.number}", {"state": "closed"})
     found = world.host.find_pull_request(world.repository, BRANCH)
@@ -154,12 +154,12 @@ def test_a_closed_one_is_found_until_another_is_open(world: World) -> None:
     assert world.host.find_pull_request(world.repository, BRANCH) == opened
 
 
-def test_nothing_to_merge_is_rejected(world: World) -> None:
+def test_pull_request_without_commits_is_rejected(world: World) -> None:
     with pytest.raises(Rejected):
         world.host.open_pull_request(world.repository, "main", "main", "Nothing", "")
 
 
-def test_title_and_body_can_be_changed(world: World) -> None:
+def test_pull_request_title_and_body_can_be_updated(world: World) -> None:
     number = world.open().number
     for _ in range(2):
         world.host.update_pull_request(world.repository, number, "New", "One\n\n- two\n")
@@ -167,7 +167,7 @@ def test_title_and_body_can_be_changed(world: World) -> None:
     assert (now.title, now.body.strip()) == ("New", "One\n\n- two")
 
 
-def test_a_missing_pull_request_is_not_found(world: World) -> None:
+def test_pull_request_that_is_missing_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         world.host.fetch_pull_request(world.repository, 999)
 
@@ -175,7 +175,7 @@ def test_a_missing_pull_request_is_not_found(world: World) -> None:
 # --- merging --------------------------------------------------------------------------------------------------------
 
 
-def test_merging_twice_is_merging_once(world: World) -> None:
+def test_merge_is_idempotent(world: World) -> None:
     opened = world.open()
     sha = world.host.merge(world.repository, opened.number, opened.head_sha, "ENG-1: Fix (#1)")
     assert world.host.branch_head(world.repository, "main") == sha
@@ -184,14 +184,14 @@ def test_merging_twice_is_merging_once(world: World) -> None:
     assert world.host.fetch_pull_request(world.repository, opened.number).merged
 
 
-def test_the_title_is_the_merge_commits(world: World) -> None:
+def test_merge_commit_has_the_title(world: World) -> None:
     opened = world.open()
     world.host.merge(world.repository, opened.number, opened.head_sha, "ENG-1: Fix (#1)")
     bare = str(world.live.bare(world.repository))
     assert git("log", "-1", "--format=%s", "main", cwd=bare) == "ENG-1: Fix (#1)"
 
 
-def test_a_head_that_moved_is_a_conflict(world: World) -> None:
+def test_merge_of_a_moved_head_is_a_conflict(world: World) -> None:
     opened = world.open()
     world.push(calc=FIXED + "# more\n")
     with pytest.raises(Conflict):
@@ -199,7 +199,7 @@ def test_a_head_that_moved_is_a_conflict(world: World) -> None:
     assert not world.host.fetch_pull_request(world.repository, opened.number).merged
 
 
-def test_what_git_cannot_merge_is_rejected(world: World) -> None:
+def test_merge_with_git_conflicts_is_rejected(world: World) -> None:
     opened = world.open()
     world.push("main", calc="def add(a, b):\n    return sum((a, b))\n")
     with pytest.raises(Rejected):
@@ -209,7 +209,7 @@ def test_what_git_cannot_merge_is_rejected(world: World) -> None:
 # --- conversation ---------------------------------------------------------------------------------------------------
 
 
-def test_a_comment_is_written_once_for_each_marker(world: World) -> None:
+def test_comment_is_written_once_per_marker(world: World) -> None:
     number = world.open().number
     for body, marker in (("Hello", "m1"), ("Hello again", "m1"), ("Bye", "m2")):
         world.host.comment(world.repository, number, body, marker)
@@ -217,7 +217,7 @@ def test_a_comment_is_written_once_for_each_marker(world: World) -> None:
     assert [body.splitlines()[0] for body in written] == ["Hello", "Bye"]
 
 
-def test_reviews_come_oldest_first_with_their_inline_comments(world: World) -> None:
+def test_reviews_are_sorted_oldest_first_with_inline_comments(world: World) -> None:
     opened = world.open()
     inline = [{"path": "calc.py", "line": 2, "body": "Why swap?"}]
     wanted = {"event": "REQUEST_CHANGES", "body": "Not yet", "comments": inline}
@@ -229,21 +229,23 @@ def test_reviews_come_oldest_first_with_their_inline_comments(world: World) -> N
     assert (second.state, second.body, second.comments) == ("approved", "Fine now", ())
 
 
-def test_a_review_that_was_not_submitted_is_not_seen(world: World) -> None:
+def test_reviews_exclude_pending_ones(world: World) -> None:
     number = world.open().number
     world.ask("POST", f"pulls/{number}/reviews", {"body": "Still writing"})
     assert list(world.host.reviews(world.repository, number)) == []
 
 
-@pytest.mark.parametrize(("login", "may"), [("ada", True), ("eve", False), ("nobody", False), ("loopline[bot]", False)])
-def test_only_people_who_may_write_may_steer(world: World, login: str, may: bool) -> None:
-    assert world.host.may_steer(world.repository, login) is may
+@pytest.mark.parametrize(
+    ("login", "permitted"), [("ada", True), ("eve", False), ("nobody", False), ("loopline[bot]", False)]
+)
+def test_permission_needs_write_access(world: World, login: str, permitted: bool) -> None:
+    assert world.host.may_steer(world.repository, login) is permitted
 
 
 # --- statuses -------------------------------------------------------------------------------------------------------
 
 
-def test_the_newest_status_counts_and_saying_it_again_changes_nothing(world: World) -> None:
+def test_status_last_write_wins_and_is_idempotent(world: World) -> None:
     sha = world.open().head_sha
     for state in ("pending", "failure", "success", "success"):
         world.host.set_status(world.repository, sha, "loopline", state, "3 of 4", URL)  # type: ignore[arg-type]
@@ -252,7 +254,7 @@ def test_the_newest_status_counts_and_saying_it_again_changes_nothing(world: Wor
     assert [state for state, _ in seen].count("success") == 1
 
 
-def test_each_context_has_its_own_status(world: World) -> None:
+def test_status_is_per_context(world: World) -> None:
     sha = world.open().head_sha
     world.host.set_status(world.repository, sha, "loopline/gate", "success", "x" * 500, "")
     world.host.set_status(world.repository, sha, "loopline/checker", "failure", "", "")
@@ -292,31 +294,31 @@ WRITES: dict[str, tuple[str, Callable[[World, str], object]]] = {
 
 @pytest.fixture(params=WRITES)
 def write(request: pytest.FixtureRequest, world: World) -> Write:
-    """A write on a pull request that is there, and a branch 'eng-2' without one."""
+    """A write on an open pull request, with a branch 'eng-2' without one."""
     operation, act = WRITES[request.param]
     sha = world.open().head_sha
     world.push("eng-2", other="x = 1\n")
     return Write(operation or world.status_operation, lambda: act(world, sha))
 
 
-def test_a_write_whose_reply_is_lost_has_happened_once(world: World, write: Write) -> None:
+def test_write_with_a_lost_reply_takes_effect_once(world: World, write: Write) -> None:
     before = world.done(write.operation)
-    world.live.misbehave(write.operation, "lost_reply")
+    world.live.inject_fault(write.operation, "lost_reply")
     write.act()
     assert world.done(write.operation) == before + 1
 
 
-def test_a_write_that_failed_is_unavailable_and_good_the_next_time(world: World, write: Write) -> None:
+def test_write_that_failed_is_unavailable_and_can_be_retried(world: World, write: Write) -> None:
     before = world.done(write.operation)
-    world.live.misbehave(write.operation, "502")
+    world.live.inject_fault(write.operation, "502")
     with pytest.raises(Unavailable):
         write.act()
     write.act()
     assert world.done(write.operation) == before + 1
 
 
-def test_a_rate_limit_says_when_to_come_back(world: World) -> None:
-    world.live.misbehave(f"GET {REPO}/pulls", "rate_limit")
+def test_rate_limit_has_retry_after(world: World) -> None:
+    world.live.inject_fault(f"GET {REPO}/pulls", "rate_limit")
     with pytest.raises(Unavailable) as caught:
         world.host.find_pull_request(world.repository, BRANCH)
     assert caught.value.retry_after is not None

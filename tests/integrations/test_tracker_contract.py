@@ -1,7 +1,4 @@
-"""What every tracker must do, whatever it is: written against the `Tracker` Protocol, run on each board in `BOARDS`.
-
-A provider joins by adding a `Board` of its own.
-"""
+"""The contract of the `Tracker` Protocol, run on each board in `BOARDS`. A provider adds a `Board` to it."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from integrations.values import Ticket
 from tests.integrations.trackers.board import Board
 from tests.integrations.trackers.linear_boards import BOARDS, OpenBoard
 
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module", params=BOARDS)
@@ -43,7 +40,7 @@ def ticket(board: Board) -> Ticket:
     return board.tracker.fetch(board.new_ticket("Retry the export", "It fails on the first try."))
 
 
-def test_the_viewer_is_us(tracker: Tracker) -> None:
+def test_viewer_is_loopline(tracker: Tracker) -> None:
     assert tracker.viewer().is_us
     assert tracker.viewer().id
 
@@ -51,70 +48,70 @@ def test_the_viewer_is_us(tracker: Tracker) -> None:
 # --- columns --------------------------------------------------------------------------------------------------------
 
 
-def test_the_teams_own_columns_pass(board: Board) -> None:
+def test_columns_of_the_team_pass_the_check(board: Board) -> None:
     board.tracker.check_columns(board.team, board.columns)
 
 
-def test_a_wrong_column_is_rejected_with_the_right_ones(board: Board) -> None:
+def test_columns_check_rejects_a_wrong_column_and_lists_the_right_ones(board: Board) -> None:
     with pytest.raises(Rejected) as caught:
         board.tracker.check_columns(board.team, [board.columns[0], "Agnt"])
-    assert all(word in str(caught.value) for word in (board.team, "'Agnt'", *board.columns))
+    assert all(name in str(caught.value) for name in (board.team, "'Agnt'", *board.columns))
 
 
-def test_a_wrong_team_is_rejected_with_the_right_ones(board: Board) -> None:
+def test_columns_check_rejects_a_wrong_team_and_lists_the_right_ones(board: Board) -> None:
     with pytest.raises(Rejected, match=rf"'NOPE'.*\b{board.team}\b"):
         board.tracker.check_columns("NOPE", board.columns)
 
 
-def test_a_moved_ticket_is_in_its_new_column(board: Board, ticket: Ticket) -> None:
+def test_move_puts_the_ticket_into_the_column(board: Board, ticket: Ticket) -> None:
     first, second = board.columns
     assert ticket.column == first
     board.tracker.move(ticket, second)
     assert board.tracker.fetch(ticket.id).column == second
 
 
-def test_moving_twice_is_moving_once_and_back_works_from_an_old_copy(board: Board, ticket: Ticket) -> None:
+def test_move_is_idempotent_and_works_from_an_outdated_ticket(board: Board, ticket: Ticket) -> None:
     for column in (board.columns[1], board.columns[1], ticket.column):
         board.tracker.move(ticket, column)
     assert board.tracker.fetch(ticket.id).column == ticket.column
 
 
-def test_a_column_that_does_not_exist_moves_nothing(board: Board, ticket: Ticket) -> None:
+def test_move_to_an_unknown_column_changes_nothing(board: Board, ticket: Ticket) -> None:
     with pytest.raises(Rejected):
         board.tracker.move(ticket, "Agnt")
     assert board.tracker.fetch(ticket.id) == ticket
 
 
-def test_tickets_are_found_by_column_without_their_description(board: Board, ticket: Ticket) -> None:
+def test_tickets_in_a_column_are_listed_without_description(board: Board, ticket: Ticket) -> None:
     found = {it.id: it for it in board.tracker.in_columns(board.team, [ticket.column])}
     assert found[ticket.id] == ticket.model_copy(update={"description": ""})
     assert ticket.id not in {it.id for it in board.tracker.in_columns(board.team, [board.columns[1]])}
 
 
-def test_no_columns_hold_no_tickets(board: Board, ticket: Ticket) -> None:
+def test_tickets_in_no_columns_are_none(board: Board, ticket: Ticket) -> None:
     assert list(board.tracker.in_columns(ticket.team, [])) == []
 
 
 # --- tickets --------------------------------------------------------------------------------------------------------
 
 
-def test_a_ticket_says_what_it_is(board: Board, ticket: Ticket) -> None:
+def test_ticket_has_its_fields(board: Board, ticket: Ticket) -> None:
     assert (ticket.title, ticket.description) == ("Retry the export", "It fails on the first try.")
     assert (ticket.team, ticket.labels, ticket.trashed) == (board.team, (), False)
     assert ticket.url.startswith("http")
     assert ticket.identifier.lower() in ticket.branch_name
 
 
-def test_a_ticket_is_found_by_its_identifier(tracker: Tracker, ticket: Ticket) -> None:
+def test_ticket_can_be_fetched_by_identifier(tracker: Tracker, ticket: Ticket) -> None:
     assert tracker.fetch(ticket.identifier) == ticket
 
 
-def test_an_unknown_ticket_is_not_found(tracker: Tracker) -> None:
+def test_ticket_that_is_unknown_is_not_found(tracker: Tracker) -> None:
     with pytest.raises(NotFound):
-        tracker.fetch(NOBODY)
+        tracker.fetch(UNKNOWN_ID)
 
 
-def test_a_deleted_ticket_is_trashed_or_gone(board: Board, ticket: Ticket) -> None:
+def test_ticket_that_was_deleted_is_trashed_or_not_found(board: Board, ticket: Ticket) -> None:
     board.delete_ticket(ticket.id)
     with suppress(NotFound):
         assert board.tracker.fetch(ticket.id).trashed
@@ -124,7 +121,7 @@ def test_a_deleted_ticket_is_trashed_or_gone(board: Board, ticket: Ticket) -> No
 # --- comments -------------------------------------------------------------------------------------------------------
 
 
-def test_a_comment_sent_twice_is_there_once_and_ours(board: Board, ticket: Ticket) -> None:
+def test_comment_is_idempotent_and_has_loopline_as_author(board: Board, ticket: Ticket) -> None:
     comment_id = board.new_id()
     for body in ("**Working** on it", "**Working** on it"):
         board.tracker.comment(ticket.id, body, comment_id)
@@ -133,27 +130,27 @@ def test_a_comment_sent_twice_is_there_once_and_ours(board: Board, ticket: Ticke
     assert comment.author == board.tracker.viewer()
 
 
-def test_comments_come_oldest_first(board: Board, ticket: Ticket) -> None:
+def test_comments_are_sorted_oldest_first(board: Board, ticket: Ticket) -> None:
     for body in ("one", "two", "three"):
         board.tracker.comment(ticket.id, body, board.new_id())
     assert [comment.body for comment in board.tracker.comments(ticket.id)] == ["one", "two", "three"]
 
 
-def test_an_edited_comment_has_its_new_words(board: Board, ticket: Ticket) -> None:
+def test_comment_can_be_edited(board: Board, ticket: Ticket) -> None:
     comment_id = board.new_id()
     board.tracker.comment(ticket.id, "before", comment_id)
     board.tracker.edit_comment(comment_id, "after")
     assert board.tracker.fetch_comment(comment_id).body == "after"
 
 
-def test_an_unknown_comment_is_not_found(tracker: Tracker) -> None:
+def test_comment_that_is_unknown_is_not_found(tracker: Tracker) -> None:
     with pytest.raises(NotFound):
-        tracker.fetch_comment(NOBODY)
+        tracker.fetch_comment(UNKNOWN_ID)
     with pytest.raises(NotFound):
-        tracker.edit_comment(NOBODY, "after")
+        tracker.edit_comment(UNKNOWN_ID, "after")
 
 
-def test_a_second_reaction_of_a_kind_is_success(board: Board, ticket: Ticket) -> None:
+def test_reaction_is_idempotent(board: Board, ticket: Ticket) -> None:
     comment_id, reaction_id = board.new_id(), board.new_id()
     board.tracker.comment(ticket.id, "look", comment_id)
     for identifier in (reaction_id, reaction_id, board.new_id()):
@@ -169,12 +166,12 @@ def test_a_second_reaction_of_a_kind_is_success(board: Board, ticket: Ticket) ->
 LINK = Attachment("https://code.example/pull/1", "Retry the export", "open", {"head": "abc", "attempt": 1, "usd": 0.5})
 
 
-def test_an_attachment_comes_back_as_it_was(tracker: Tracker, ticket: Ticket) -> None:
+def test_attachment_round_trips(tracker: Tracker, ticket: Ticket) -> None:
     tracker.attach(ticket.id, LINK)
     assert list(tracker.attachments(ticket.id)) == [LINK]
 
 
-def test_an_attachment_with_the_same_url_is_replaced(tracker: Tracker, ticket: Ticket) -> None:
+def test_attachment_is_upserted_by_url(tracker: Tracker, ticket: Ticket) -> None:
     tracker.attach(ticket.id, LINK)
     changed = replace(LINK, title="Retry", subtitle="merged", metadata={"attempt": 2})
     for attachment in (changed, changed, replace(LINK, url="https://code.example/pull/2")):
@@ -185,14 +182,14 @@ def test_an_attachment_with_the_same_url_is_replaced(tracker: Tracker, ticket: T
     }
 
 
-def test_a_label_is_made_when_it_is_missing_and_added_once(board: Board, ticket: Ticket) -> None:
+def test_label_is_created_if_missing_and_added_once(board: Board, ticket: Ticket) -> None:
     label = board.new_name()
     for name in (label, label, label.upper()):
         board.tracker.add_label(ticket, name)
     assert board.tracker.fetch(ticket.id).labels == (label,)
 
 
-def test_a_label_that_is_gone_can_be_removed_again(board: Board, ticket: Ticket) -> None:
+def test_label_removal_is_idempotent(board: Board, ticket: Ticket) -> None:
     label, other = board.new_name(), board.new_name()
     for name in (label, other):
         board.tracker.add_label(ticket, name)

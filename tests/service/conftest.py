@@ -28,7 +28,7 @@ SECRETS = {"LINEAR_WEBHOOK_SECRETS": "lin-old,lin-new", "GITHUB_WEBHOOK_SECRETS"
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for something that happens in another process."""
+    """Poll a condition that another process fulfils."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass
 class Web:
-    """A running web process; `log` is what it has printed."""
+    """A running web process; `log` is its output."""
 
     port: int
     log: Path
@@ -65,7 +65,7 @@ class Web:
             connection.close()
 
     def raw(self, data: bytes, patience: float = 10.0) -> bytes:
-        """Send bytes as they are, say that no more follow, and read until the end."""
+        """Send raw bytes, close the writing side, and read the whole response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
@@ -97,7 +97,7 @@ def signed_by_github(body: bytes, secret: str = "gh-new", delivery: str = "") ->
 
 
 def moved(ticket: str = "ticket", at: float | None = None) -> bytes:
-    """A body as Linear sends it when a card is dragged."""
+    """A webhook payload of Linear for a moved card."""
     data = {"id": str(uuid.uuid5(uuid.NAMESPACE_OID, ticket)), "identifier": "ENG-1", "updatedAt": "2026-11-01T10:00Z"}
     stamp = int((time.time() if at is None else at) * 1000)
     return json.dumps({"action": "update", "type": "Issue", "data": data, "webhookTimestamp": stamp}).encode()
@@ -109,7 +109,7 @@ def pushed(sha: str = "a") -> bytes:
 
 @contextmanager
 def serving(home: Path, redis_url: str, log: Path, gunicorn_config: str = "") -> Iterator[Web]:
-    """Run the web process as the supervisor does; with `gunicorn_config` another file takes the place of ours."""
+    """Run the web process as the supervisor does, or with another `gunicorn_config`."""
     port = free_port()
     environ = SECRETS | {
         "LOOPLINE_HOME": str(home),
@@ -140,7 +140,7 @@ def answers(web: Web) -> bool:
 
 @pytest.fixture(scope="session")
 def web(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Web]:
-    """One web process for all tests that only send to it; the `redis` fixture empties its Redis."""
+    """One web process for all tests that only send requests; the `redis` fixture empties its Redis."""
     folder = tmp_path_factory.mktemp("web")
     with serving(folder / "home", redis_server, folder / "web.log") as running:
         yield running

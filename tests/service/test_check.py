@@ -1,4 +1,4 @@
-"""What `python -m service check` finds on a board that answers."""
+"""`python -m service check` against running stand-ins."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
 from jobs.config.environment import read
-from service.operator.check import problems
+from service.operator.check import find_problems
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Settings that fit two running stand-ins."""
+    """Settings for two running stand-ins."""
     stack = Stack(tmp_path / "stack", 1)
     with (
         closing(serve(linear.create_app(tmp_path / "linear", stack.linear_seed()))) as board,
@@ -36,10 +36,10 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         ('{"triage": "Triage"}', ["Linear team ENG has no column 'Triage'"]),
     ],
 )
-def test_a_triage_column_is_looked_for_where_one_is_named(
+def test_check_looks_for_the_triage_column_only_if_configured(
     environ: dict[str, str], columns: str, found: list[str]
 ) -> None:
     environ["LOOPLINE_TEAMS"] = f'{{"ENG": {{"repository": "{REPOSITORY}", "columns": {columns}}}}}'
-    sentences = problems(read(environ))
+    sentences = find_problems(read(environ))
     assert len(sentences) == len(found)
-    assert all(words in sentence for words, sentence in zip(found, sentences, strict=True))
+    assert all(part in sentence for part, sentence in zip(found, sentences, strict=True))

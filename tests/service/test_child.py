@@ -23,10 +23,10 @@ def run_to_end(it: Child, now: float, lasted: float) -> int | None:
     it.start(now)
     assert it.popen
     it.popen.wait()
-    return it.notice_exit(now + lasted)
+    return it.handle_exit(now + lasted)
 
 
-def test_waits_double_up_to_thirty_seconds(tmp_path: Path) -> None:
+def test_child_restart_backoff_doubles_up_to_thirty_seconds(tmp_path: Path) -> None:
     it, now, waits = child(tmp_path, "raise SystemExit(7)"), 0.0, []
     for _ in range(8):
         assert run_to_end(it, now, 0.0) == 7
@@ -36,21 +36,21 @@ def test_waits_double_up_to_thirty_seconds(tmp_path: Path) -> None:
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_who_was_ready_is_soon_there_again_however_often_it_died(tmp_path: Path) -> None:
+def test_child_that_was_ready_has_a_shorter_backoff(tmp_path: Path) -> None:
     it, now, waits = child(tmp_path, "raise SystemExit(7)"), 0.0, []
     for _ in range(6):
         it.start(now)
         assert it.popen
         assert it.check_ready()
         it.popen.wait()
-        it.notice_exit(now)
+        it.handle_exit(now)
         waits.append(it.next_start - now)
         now = it.next_start
     it.log.close()
     assert waits == [0.5, 1, 2, 4, 4, 4]
 
 
-def test_a_minute_of_health_makes_up_for_old_failures(tmp_path: Path) -> None:
+def test_child_backoff_resets_after_a_healthy_minute(tmp_path: Path) -> None:
     it = child(tmp_path, "raise SystemExit(7)")
     for now in (0.0, 10.0, 20.0):
         run_to_end(it, now, 1.0)
@@ -59,14 +59,14 @@ def test_a_minute_of_health_makes_up_for_old_failures(tmp_path: Path) -> None:
     assert it.next_start == 161.5
 
 
-def test_a_refusal_is_raised_with_the_words_of_the_process(tmp_path: Path) -> None:
+def test_child_that_refuses_to_start_raises_with_its_output(tmp_path: Path) -> None:
     it = child(tmp_path, "print('NAME is empty.'); raise SystemExit(2)")
     with pytest.raises(CannotStart, match=r"it refused to start: NAME is empty\."):
         run_to_end(it, 0.0, 1.0)
     it.log.close()
 
 
-def test_output_goes_to_the_log_and_with_a_prefix_to_the_echo(tmp_path: Path) -> None:
+def test_child_log_echoes_lines_with_a_prefix(tmp_path: Path) -> None:
     echo = io.StringIO()
     log = ChildLog(tmp_path, "web", echo)
     for piece in (b"one\ntw", b"o\n\xff thr", b"ee\n"):
@@ -76,11 +76,11 @@ def test_output_goes_to_the_log_and_with_a_prefix_to_the_echo(tmp_path: Path) ->
     assert echo.getvalue() == "web | one\nweb | two\nweb | \ufffd three\n"
 
 
-def test_a_log_never_grows_beyond_twice_its_limit(tmp_path: Path) -> None:
+def test_child_log_never_exceeds_twice_its_limit(tmp_path: Path) -> None:
     log = ChildLog(tmp_path, "web", largest=100)
     for number in range(100):
         log.write(b"line %03d\n" % number)
     log.close()
     assert {file.name for file in tmp_path.iterdir()} == {"web.log", "web.log.1"}
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 220
-    assert "line 099" in log.last_words()
+    assert "line 099" in log.last_lines()

@@ -43,17 +43,17 @@ def client(home: Settings, server: subprocess.Popen[bytes]) -> Iterator[Redis]:
         yield redis
 
 
-def test_it_writes_every_command_to_disk_before_it_answers(client: Redis) -> None:
+def test_embedded_redis_syncs_every_command_to_disk(client: Redis) -> None:
     assert check_persistence(client) == []
 
 
-def test_only_this_user_can_reach_it(home: Settings, client: Redis) -> None:
+def test_embedded_redis_is_private_to_the_user(home: Settings, client: Redis) -> None:
     assert home.redis_socket.stat().st_mode & 0o777 == 0o700
     assert home.redis_socket.parent.stat().st_mode & 0o777 == 0o700
     assert client.config_get("port") == {"port": "0"}
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(
+def test_embedded_redis_keeps_acknowledged_writes_after_a_kill(
     home: Settings, server: subprocess.Popen[bytes], client: Redis
 ) -> None:
     for number in range(200):
@@ -65,12 +65,12 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
         again.kill()
 
 
-def test_a_second_start_on_the_same_home_names_the_first(home: Settings, server: subprocess.Popen[bytes]) -> None:
+def test_embedded_redis_started_twice_reports_the_first_pid(home: Settings, server: subprocess.Popen[bytes]) -> None:
     with pytest.raises(CannotStart, match=rf"already runs in .*\(pid {server.pid}\)"):
         embedded_redis.start(home.redis_socket)
 
 
-def test_it_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+def test_embedded_redis_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib; from service.supervisor import embedded_redis\n"
         "print(embedded_redis.start(pathlib.Path(sys.argv[1]), 2).pid, flush=True); time.sleep(60)"
@@ -85,7 +85,7 @@ def test_it_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     os.close(watched)
 
 
-def test_a_home_with_a_long_path_works_by_a_link(tmp_path: Path) -> None:
+def test_embedded_redis_uses_a_link_for_a_long_path(tmp_path: Path) -> None:
     home = Settings(home=tmp_path / ("long" * 30))
     with started(home) as process, connect(home) as redis:
         assert redis.ping()
@@ -99,7 +99,7 @@ def test_a_home_with_a_long_path_works_by_a_link(tmp_path: Path) -> None:
     place.parent.rmdir()
 
 
-def test_a_link_to_a_folder_that_others_can_write_is_not_followed(tmp_path: Path) -> None:
+def test_embedded_redis_does_not_follow_a_link_to_a_shared_folder(tmp_path: Path) -> None:
     home = Settings(home=tmp_path / ("long" * 30))
     (open_to_all := tmp_path / "open").mkdir()
     open_to_all.chmod(0o777)
@@ -113,7 +113,7 @@ def test_a_link_to_a_folder_that_others_can_write_is_not_followed(tmp_path: Path
     place.parent.rmdir()
 
 
-def test_a_server_that_ends_at_once_is_not_waited_for(home: Settings) -> None:
+def test_embedded_redis_that_exits_early_raises(home: Settings) -> None:
     (home.redis_socket.parent / "appendonlydir").mkdir(parents=True)
     (home.redis_socket.parent / "appendonlydir/appendonly.aof.manifest").write_text("garbage")
     process = embedded_redis.start(home.redis_socket, subprocess.DEVNULL)
@@ -121,7 +121,7 @@ def test_a_server_that_ends_at_once_is_not_waited_for(home: Settings) -> None:
         embedded_redis.wait_for(redis, process)
 
 
-def test_without_any_server_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_redis_without_a_server_binary_raises_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CannotStart, match="set REDIS_URL"):
-        embedded_redis.binary_on_path()
+        embedded_redis.find_binary_on_path()

@@ -10,8 +10,8 @@ from integrations.errors import Unauthorized, Unavailable
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
-from jobs.runtime.dead_processes import clear_away_the_dead
-from jobs.runtime.heartbeats import beat
+from jobs.runtime.dead_processes import release_leases_of_dead_processes
+from jobs.runtime.heartbeats import send_heartbeat
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.store.breaker import Breaker
 from service.version import VERSION
@@ -21,53 +21,53 @@ from tests.service.conftest import Web
 from tests.support.checkout import REPOSITORY
 
 
-def everybody_lives(redis: Redis) -> None:
-    beat(redis, EVENTS)
-    beat(redis, AGENTS)
-    redis.set(keys.lease(LEADER), "somebody")
+def send_all_heartbeats(redis: Redis) -> None:
+    send_heartbeat(redis, EVENTS)
+    send_heartbeat(redis, AGENTS)
+    redis.set(keys.lease(LEADER), "owner")
 
 
-def test_a_process_that_is_up_says_its_version(web: Web) -> None:
+def test_healthz_returns_the_version(web: Web) -> None:
     answer = web.send("GET", "/healthz")
     assert (answer.status, answer.body) == (200, {"ok": True, "version": VERSION})
 
 
-def test_the_version_is_the_projects() -> None:
+def test_version_is_the_version_of_the_project() -> None:
     assert tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
-def test_with_everybody_alive_it_is_ready(web: Web, redis: Redis) -> None:
-    everybody_lives(redis)
+def test_readyz_is_fine_when_all_processes_are_alive(web: Web, redis: Redis) -> None:
+    send_all_heartbeats(redis)
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["state"], answer.body["failing"]) == (200, "fine", {})
 
 
-def test_until_a_dead_process_is_cleared_away_it_is_recovering(redis: Redis, settings: Settings) -> None:
-    everybody_lives(redis)
-    door = create_app(settings).test_client()
-    code = "import sys, pathlib, jobs.runtime.dead_processes as d; d.announce(pathlib.Path(sys.argv[1]))"
+def test_readyz_is_recovering_until_leases_of_a_dead_process_are_released(redis: Redis, settings: Settings) -> None:
+    send_all_heartbeats(redis)
+    client = create_app(settings).test_client()
+    code = "import sys, pathlib, jobs.runtime.dead_processes as d; d.register_process(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(settings.home)], cwd=REPOSITORY, check=True)
 
-    assert door.get("/readyz").json["state"] == "recovering"
+    assert client.get("/readyz").json["state"] == "recovering"
 
-    clear_away_the_dead(redis, settings.home)
-    assert door.get("/readyz").json["state"] == "fine"
+    release_leases_of_dead_processes(redis, settings.home)
+    assert client.get("/readyz").json["state"] == "fine"
 
 
-def test_without_workers_and_clock_it_is_not_ready_and_says_what_is_missing(web: Web, redis: Redis) -> None:
+def test_readyz_fails_and_names_the_missing_processes(web: Web, redis: Redis) -> None:
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["state"]) == (503, "failing")
     assert answer.body["failing"].keys() == {EVENTS, AGENTS, "clock"}
 
 
-def test_one_missing_queue_is_enough(settings: Settings, redis: Redis) -> None:
-    everybody_lives(redis)
+def test_readyz_fails_when_one_queue_has_no_process(settings: Settings, redis: Redis) -> None:
+    send_all_heartbeats(redis)
     redis.zrem("alive", *[one for one in redis.zrange("alive", 0, -1) if one.startswith(b"agents")])
     assert failing_parts(settings, redis).keys() == {AGENTS}
 
 
-def test_a_weak_redis_is_not_ready_unless_it_was_accepted(settings: Settings, redis: Redis) -> None:
-    everybody_lives(redis)
+def test_readyz_fails_without_durable_redis_unless_accepted(settings: Settings, redis: Redis) -> None:
+    send_all_heartbeats(redis)
     redis.config_set("appendfsync", "everysec")
     accepted = settings.model_copy(update={"i_accept_weak_redis": True})
     found = failing_parts(settings, redis), failing_parts(accepted, redis)
@@ -76,26 +76,26 @@ def test_a_weak_redis_is_not_ready_unless_it_was_accepted(settings: Settings, re
     assert found[1] == {}
 
 
-def test_refused_credentials_are_one_sentence_on_the_health_page(web: Web, redis: Redis) -> None:
-    everybody_lives(redis)
+def test_readyz_reports_refused_credentials(web: Web, redis: Redis) -> None:
+    send_all_heartbeats(redis)
     Breaker(redis).failed("r1", Unauthorized("invalid x-api-key"))
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["failing"].keys()) == (503, {"model"})
     assert answer.body["failing"]["model"].endswith("all of them wait: invalid x-api-key")
 
 
-def test_an_overloaded_provider_is_no_fault_of_ours(settings: Settings, redis: Redis) -> None:
-    everybody_lives(redis)
+def test_readyz_ignores_an_overloaded_provider(settings: Settings, redis: Redis) -> None:
+    send_all_heartbeats(redis)
     Breaker(redis).failed("r1", Unavailable("Overloaded", 30))
     assert failing_parts(settings, redis) == {}
 
 
-def test_the_app_is_made_while_redis_is_away(settings: Settings) -> None:
-    away = settings.model_copy(update={"redis_url": Settings(redis_url="redis://127.0.0.1:1").redis_url})
-    assert create_app(away).test_client().get("/healthz").status_code == 200
+def test_web_app_starts_while_redis_is_unavailable(settings: Settings) -> None:
+    unavailable = settings.model_copy(update={"redis_url": Settings(redis_url="redis://127.0.0.1:1").redis_url})
+    assert create_app(unavailable).test_client().get("/healthz").status_code == 200
 
 
-def test_the_web_process_imports_no_client_of_any_provider() -> None:
+def test_web_process_imports_no_provider_client() -> None:
     code = "import sys, service.web.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "flask" in loaded.stdout

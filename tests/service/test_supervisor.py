@@ -43,10 +43,10 @@ class Up:
         return (self.home / "ended").read_text().split()
 
     def starts(self, name: str) -> int:
-        return len(re.findall("here is|I fall", (self.home / f"logs/{name}.log").read_text()))
+        return len(re.findall("started|crashing", (self.home / f"logs/{name}.log").read_text()))
 
 
-def lives(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -67,22 +67,22 @@ def up(tmp_path: Path) -> Iterator[Callable[[str], Up]]:
         one.process.wait()
 
 
-def test_everything_starts_and_the_state_file_says_where(up: Callable[..., Up]) -> None:
+def test_supervisor_starts_all_processes_and_writes_the_state_file(up: Callable[..., Up]) -> None:
     one = up()
     until(one.all_up)
-    assert all(map(lives, one.pids().values()))
+    assert all(map(is_alive, one.pids().values()))
     assert one.state["pid"] == one.process.pid
     assert one.state["web"] == "http://x"
 
 
-def test_the_second_process_waits_until_the_first_is_ready(up: Callable[..., Up]) -> None:
+def test_supervisor_starts_a_process_when_the_previous_one_is_ready(up: Callable[..., Up]) -> None:
     one = up()
     until(one.all_up)
     first, *others = [(one.home / f"{name}.ready").stat().st_mtime_ns for name in NAMES]
     assert first < min(others)
 
 
-def test_a_killed_child_is_started_again(up: Callable[..., Up]) -> None:
+def test_supervisor_restarts_a_killed_child(up: Callable[..., Up]) -> None:
     one = up()
     until(one.all_up)
     before = one.pids()
@@ -92,7 +92,7 @@ def test_a_killed_child_is_started_again(up: Callable[..., Up]) -> None:
     until(lambda: one.starts("second") == 2)
 
 
-def test_a_child_that_keeps_falling_is_tried_ever_more_rarely_and_stops_nobody(up: Callable[..., Up]) -> None:
+def test_supervisor_restarts_a_crashing_child_with_backoff(up: Callable[..., Up]) -> None:
     one = up("crashing")
     until(lambda: (one.home / "third.ready").exists())
     until(lambda: one.starts("second") >= 3)
@@ -100,7 +100,7 @@ def test_a_child_that_keeps_falling_is_tried_ever_more_rarely_and_stops_nobody(u
     assert [int(n) for n in re.findall(r"failures\W+(\d)", log)][:2] == [1, 2]
 
 
-def test_a_child_that_refuses_to_start_ends_everything_with_its_reason(up: Callable[..., Up]) -> None:
+def test_supervisor_stops_with_the_reason_when_a_child_refuses_to_start(up: Callable[..., Up]) -> None:
     one = up("refusing")
     assert one.process.wait(20) == 1
     assert "second refused to start: MISSING_SETTING is empty." in one.errors.read_text()
@@ -108,36 +108,36 @@ def test_a_child_that_refuses_to_start_ends_everything_with_its_reason(up: Calla
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_is_in_order_and_leaves_nothing(up: Callable[..., Up], number: signal.Signals) -> None:
+def test_supervisor_stops_all_processes_in_order(up: Callable[..., Up], number: signal.Signals) -> None:
     one = up()
     until(one.all_up)
     pids = one.pids()
     one.process.send_signal(number)
     assert one.process.wait(20) == 0
     assert one.ended() == ["second", "third", "first"]
-    assert not any(map(lives, pids.values()))
+    assert not any(map(is_alive, pids.values()))
     assert not (one.home / "up.json").exists()
 
 
-def test_a_child_that_will_not_end_is_killed_after_its_grace(up: Callable[..., Up]) -> None:
+def test_supervisor_kills_a_child_after_its_grace_period(up: Callable[..., Up]) -> None:
     one = up("stubborn")
     until(one.all_up)
     pids = one.pids()
     one.process.terminate()
     assert one.process.wait(20) == 0
     assert one.ended()[0] == "second"
-    assert not any(map(lives, pids.values()))
+    assert not any(map(is_alive, pids.values()))
 
 
-def test_when_the_supervisor_is_killed_nothing_survives(up: Callable[..., Up]) -> None:
+def test_supervisor_children_die_with_a_killed_supervisor(up: Callable[..., Up]) -> None:
     one = up()
     until(one.all_up)
     pids = one.pids().values()
     one.process.kill()
-    until(lambda: not any(map(lives, pids)), 5)
+    until(lambda: not any(map(is_alive, pids)), 5)
 
 
-def test_what_a_killed_child_had_started_in_its_group_is_cleared_away(up: Callable[..., Up]) -> None:
+def test_supervisor_kills_the_process_group_of_a_dead_child(up: Callable[..., Up]) -> None:
     one = up("parent")
     until(one.all_up)
     group = one.pids()["second"]
@@ -147,10 +147,10 @@ def test_what_a_killed_child_had_started_in_its_group_is_cleared_away(up: Callab
         until(lambda: os.killpg(group, 0))
 
 
-def test_a_second_supervisor_on_the_same_home_says_so(up: Callable[..., Up]) -> None:
+def test_supervisor_refuses_a_second_one_on_the_same_home(up: Callable[..., Up]) -> None:
     one = up()
     until(one.all_up)
     second = Up(one.home, "polite")
     assert second.process.wait(20) == 1
-    assert "is up already" in second.errors.read_text()
-    assert all(map(lives, one.pids().values()))
+    assert "already runs" in second.errors.read_text()
+    assert all(map(is_alive, one.pids().values()))

@@ -20,7 +20,7 @@ NAMES = {"redis", "web", "dashboard", "worker", "agent-1", "clock"}
 
 
 class Up:
-    """`loopline up` as an operator starts it; its providers are away."""
+    """`loopline up` as an operator starts it, with unavailable providers."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -53,7 +53,7 @@ class Up:
 
 
 def descendants(pid: int) -> set[int]:
-    """The process and everything that it has started, by /proc."""
+    """The process and all its descendants, from /proc."""
     parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -66,7 +66,7 @@ def descendants(pid: int) -> set[int]:
     return family
 
 
-def lives(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         one.process.wait()
 
 
-def test_one_command_starts_everything_heals_it_and_leaves_nothing(up: Up) -> None:
+def test_up_starts_all_processes_restarts_a_killed_one_and_stops_all(up: Up) -> None:
     assert up.pids().keys() == NAMES
     worker = up.pids()["worker"]
     os.kill(worker, signal.SIGKILL)
@@ -93,12 +93,12 @@ def test_one_command_starts_everything_heals_it_and_leaves_nothing(up: Up) -> No
     family = descendants(up.process.pid)
     up.process.terminate()
     assert up.process.wait(60) == 0
-    assert not any(map(lives, family))
+    assert not any(map(is_alive, family))
 
 
-def test_nothing_survives_a_kill_of_the_supervisor(up: Up) -> None:
+def test_up_leaves_no_process_after_a_kill(up: Up) -> None:
     family = descendants(up.process.pid)
     assert len(family) > len(NAMES)
     up.process.kill()
     up.process.wait()
-    until(lambda: not any(map(lives, family)), 10)
+    until(lambda: not any(map(is_alive, family)), 10)

@@ -25,7 +25,7 @@ from integrations.events import (
     TicketMoved,
     TicketRemoved,
 )
-from integrations.ports.code_host import OUR_MARK, PullRequest, Review
+from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
 from integrations.ports.tracker import Comment
 from integrations.values import Person, Ticket
 
@@ -276,7 +276,7 @@ class Host(Provider):
         if mark in self.marks:
             return
         self.marks |= {mark} - {""}
-        body += f"{OUR_MARK}{mark} -->" if mark else ""
+        body += f"{COMMENT_MARK}{mark} -->" if mark else ""
         who = Person(id=author.id, name=author.id)
         said: dict[str, Any] = {"comment_id": self.new("remark"), "body": body, "author": who}
         self.hint(PullRequestCommented, repository=REPOSITORY, number=number, **said)

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from jobs.config.settings import Settings
-from jobs.runtime.connection import connect, reachable
+from jobs.runtime.connection import connect, resolve_socket
 from service.supervisor import embedded_redis
 from tests.support.session import enter_once
 
@@ -26,7 +26,7 @@ def _running(home: Path) -> Iterator[str]:
         process = embedded_redis.start(settings.redis_socket, log)
     with process, connect(settings) as client:
         embedded_redis.wait_for(client, process)
-        yield f"unix://{reachable(settings.redis_socket)}"
+        yield f"unix://{resolve_socket(settings.redis_socket)}"
         process.terminate()
 
 

@@ -1,8 +1,8 @@
-"""A thin synchronous client of GitHub's REST API: one request, its retries, its errors, its pages.
+"""A thin synchronous client of GitHub's REST API: requests, retries, errors and pagination.
 
-Called by `github.py` and `github_app.py` only. It knows no pull requests and decides nothing about them. Reading is
-repeated when the answer is lost, writing never: whoever writes looks up what happened when `LostReply` says that nobody
-knows. Tokens go into one header, to one host, and into no message.
+Called by `code_host`, `app` and `deliveries` only. Reads are retried when the reply is lost, writes never: after a
+`LostReply` the caller reads back whether the write took effect. Tokens go into one header, to one host, and into no
+message.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import requests
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from integrations.code_hosts.github.payloads import complaint
+from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.failpoints import fail
 
-Shape = TypeVar("Shape", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 _HEADERS = {
     "Accept": "application/vnd.github+json",
@@ -38,56 +38,56 @@ _ROUTE_SEGMENTS = frozenset(
     }
 )  # fmt: skip
 _RETRIES = 3
-_HOPS = 5
-_MOVED = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
 _SECONDARY_LIMIT = ("secondary rate limit", "abuse detection", "temporarily blocked from content creation")
-# Two answers to a merge that look final and are not: https://github.com/cli/cli/issues/8092
+# Two responses to a merge that look final but are race conditions: https://github.com/cli/cli/issues/8092
 _MERGE_RACES = ("Base branch was modified", "Merge already in progress")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a request may do: one repository ('owner/name'), and GitHub's permission names with 'read' or 'write'."""
+    """The scope of a request: one repository ('owner/name'), and GitHub's permission names with 'read' or 'write'."""
 
     repository: str
     permissions: tuple[tuple[str, str], ...] = ()
 
 
 class Credentials(Protocol):
-    """Where tokens come from. `settings` names what a person has to mend when GitHub refuses them."""
+    """A source of tokens. `settings` names the settings to fix when GitHub refuses them."""
 
     settings: str
 
     def token(self, grant: Grant) -> str:
-        """A token good for `grant`, and for no more where GitHub can narrow it."""
+        """A token for `grant`, without further permissions where GitHub can narrow it."""
 
-    def forget(self, token: str) -> bool:
-        """GitHub refused `token`; returns whether it is worth asking for another."""
+    def invalidate(self, token: str) -> bool:
+        """GitHub refused `token`; returns whether another token can be requested."""
 
 
 class LostReply(Unavailable):
-    """Nobody knows whether the request took effect: the answer never came, or GitHub broke while it worked."""
+    """Unknown whether the request took effect: the reply never arrived, or GitHub failed during the request."""
 
 
-def path(*parts: str | int) -> str:
-    """'/repos/o/n/git/ref/heads/a%23b' of its parts; slashes inside a part stay. Raises `Rejected` for empty parts and
-    dots, with which a name could climb into another path."""
+def build_path(*parts: str | int) -> str:
+    """Join quoted parts, e.g. '/repos/o/n/git/ref/heads/a%23b'; keeps slashes in a part. Raises `Rejected` for empty
+    segments and dots, which would lead to another path."""
     joined = "/".join(quote(str(part), safe="/") for part in parts)
     if any(segment in ("", ".", "..") for segment in joined.split("/")):
-        raise Rejected(f"{joined[:200]!r} is not a path of GitHub's API: a name in it is empty or made of dots")
+        raise Rejected(f"{joined[:200]!r} is not a path of GitHub's API: a name in it is empty or consists of dots")
     return f"/{joined}"
 
 
-def operation_of(method: str, path: str) -> str:
-    """The boundary operation of a request: 'github', the method and the fixed segments of its route.
+def name_operation(method: str, path: str) -> str:
+    """Return the boundary operation of a request: 'github', the method and the fixed segments of its route.
 
     'github.PUT.pulls.merge' for PUT /repos/o/n/pulls/1/merge, 'github.GET.repos' for GET /repos/o/n."""
     fixed = [segment for segment in path.split("/")[1:] if segment in _ROUTE_SEGMENTS]
     return ".".join(("github", method, *(fixed or ["repos"])))
 
 
-class _Thread(threading.local):
-    """One session for each thread: `requests.Session` is not made for several."""
+class _ThreadSession(threading.local):
+    """One session per thread: `requests.Session` is not thread-safe."""
 
     def __init__(self) -> None:
         self.session = requests.Session()
@@ -100,40 +100,42 @@ class GitHubApi:
         self._url = url.rstrip("/")
         self._credentials = credentials
         self._backoff = backoff
-        self._thread = _Thread()
+        self._thread = _ThreadSession()
 
-    def get(self, shape: type[Shape], grant: Grant, path: str, **query: str | int) -> Shape:
-        """Read one thing, following renames. Tried four times when the answer is lost."""
-        return _shaped(shape, self._read(f"{self._url}{path}", grant, query).data, path)
+    def get(self, model: type[Model], grant: Grant, path: str, **query: str | int) -> Model:
+        """Read one object; follows renames. Retried three times, with backoff, when the reply is lost."""
+        return _validate(model, self._read(f"{self._url}{path}", grant, query).data, path)
 
-    def items(self, shape: type[Shape], grant: Grant, path: str, key: str = "", **query: str | int) -> Iterator[Shape]:
-        """Read a list page by page; `key` names it where GitHub wraps it in an object."""
+    def paginate(
+        self, model: type[Model], grant: Grant, path: str, key: str = "", **query: str | int
+    ) -> Iterator[Model]:
+        """Read a paginated list; `key` is its name where GitHub wraps it in an object."""
         url, query = f"{self._url}{path}", {"per_page": 100, **query}
         while url:
-            answer = self._read(url, grant, query)
-            page = answer.data.get(key) if key and isinstance(answer.data, dict) else answer.data
+            response = self._read(url, grant, query)
+            page = response.data.get(key) if key and isinstance(response.data, dict) else response.data
             if not isinstance(page, list):
-                raise Rejected(f"GitHub's answer to {path} is not a list")
-            yield from (_shaped(shape, item, path) for item in page)
-            url, query = _joined(url, answer.next_page) if answer.next_page else "", {}
+                raise Rejected(f"GitHub's response to {path} is not a list")
+            yield from (_validate(model, item, path) for item in page)
+            url, query = _join_url(url, response.next_page) if response.next_page else "", {}
 
-    def send(self, shape: type[Shape], grant: Grant, method: str, path: str, body: Mapping[str, Any]) -> Shape:
-        """Write once and read the answer. Raises `LostReply` when the write may have happened."""
-        answer = self._authorised(method, f"{self._url}{path}", grant, body=body)
+    def send(self, model: type[Model], grant: Grant, method: str, path: str, body: Mapping[str, Any]) -> Model:
+        """Write once and parse the response. Raises `LostReply` when the write may have taken effect."""
+        response = self._send_authorized(method, f"{self._url}{path}", grant, body=body)
         try:
-            return _shaped(shape, answer.data, path)
+            return _validate(model, response.data, path)
         except Rejected as unreadable:
             raise LostReply(str(unreadable)) from None
 
-    def do(self, grant: Grant, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Write once; the answer says nothing that is needed. Raises `LostReply` when the write may have happened."""
-        self._authorised(method, f"{self._url}{path}", grant, body=body)
+    def send_only(self, grant: Grant, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Write once and ignore the response. Raises `LostReply` when the write may have taken effect."""
+        self._send_authorized(method, f"{self._url}{path}", grant, body=body)
 
     def close(self) -> None:
-        """Close this thread's connections; those of other threads end with them."""
+        """Close this thread's connections; those of other threads end with their threads."""
         self._thread.session.close()
 
-    def _read(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Answer:
+    def _read(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Response:
         for attempt in range(_RETRIES):
             try:
                 return self._follow(url, grant, query)
@@ -141,24 +143,24 @@ class GitHubApi:
                 time.sleep((attempt + 1) ** 2 * self._backoff)
         return self._follow(url, grant, query)
 
-    def _follow(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Answer:
+    def _follow(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Response:
         target = url
-        for _ in range(_HOPS):
-            answer = self._authorised("GET", target, grant, query=query)
-            if not answer.moved_to:
-                return answer
-            target, query = _joined(target, answer.moved_to), {}
-        raise Rejected(f"GitHub redirects GET {urlsplit(url).path} in circles")
+        for _ in range(_MAX_REDIRECTS):
+            response = self._send_authorized("GET", target, grant, query=query)
+            if not response.moved_to:
+                return response
+            target, query = _join_url(target, response.moved_to), {}
+        raise Rejected(f"GitHub redirects GET {urlsplit(url).path} too often")
 
-    def _authorised(self, method: str, url: str, grant: Grant, **content: Any) -> _Answer:
-        """Send with a token, and once more with a new one when GitHub refused it, since then nothing has happened."""
-        if _origin(url) != _origin(self._url):
+    def _send_authorized(self, method: str, url: str, grant: Grant, **content: Any) -> _Response:
+        """Send with a token; retry once with a new one if GitHub refused it, as a refused request has no effect."""
+        if _get_origin(url) != _get_origin(self._url):
             return self._exchange(method, url, None, **content)
         token = self._credentials.token(grant)
         try:
             return self._exchange(method, url, token, **content)
         except Unauthorized:
-            if not self._credentials.forget(token):
+            if not self._credentials.invalidate(token):
                 raise
         return self._exchange(method, url, self._credentials.token(grant), **content)
 
@@ -169,9 +171,9 @@ class GitHubApi:
         token: str | None,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> _Answer:
-        what = f"{method} {urlsplit(url).path}"
-        operation = operation_of(method, urlsplit(url).path)
+    ) -> _Response:
+        request_line = f"{method} {urlsplit(url).path}"
+        operation = name_operation(method, urlsplit(url).path)
         fail(operation, "before")
         try:
             response = self._thread.session.request(
@@ -185,18 +187,18 @@ class GitHubApi:
                 allow_redirects=False,
                 hooks={"response": lambda *_, **__: fail(operation, "sent")},
             )
-        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to what is no URL
-            # The cause holds the request and so the token; its name is enough.
-            raise LostReply(f"GitHub did not answer {what}: {type(error).__name__}") from None
-        if failed := failure(response, what, self._credentials.settings, time.time()):
+        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
+            # The cause contains the request with the token; its name is enough.
+            raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
+        if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
             raise failed
-        answer = _read_answer(response, what)
+        parsed = _parse_response(response, request_line)
         fail(operation, "done")
-        return answer
+        return parsed
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sets the header itself: without an `auth`, requests would put a password of ~/.netrc in its place."""
+    """Sets the header; without an `auth` object, requests replaces it with a password from ~/.netrc."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -208,55 +210,57 @@ class _Bearer(requests.auth.AuthBase):
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What came back: JSON, the next page's URL, or where the thing has moved."""
+class _Response:
+    """The parsed response: JSON, the next page's URL, or the target of a redirect."""
 
     data: Any = None
     next_page: str = ""
     moved_to: str = ""
 
 
-def _read_answer(response: requests.Response, what: str) -> _Answer:
-    if response.status_code in _MOVED:
-        return _Answer(moved_to=response.headers.get("Location", "?"))
+def _parse_response(response: requests.Response, request_line: str) -> _Response:
+    if response.status_code in _REDIRECTS:
+        return _Response(moved_to=response.headers.get("Location", "?"))
     try:
         data = from_json(response.content) if response.content else None
     except ValueError:
-        raise LostReply(f"GitHub's answer to {what} is not JSON") from None
-    return _Answer(data=data, next_page=response.links.get("next", {}).get("url", ""))
+        raise LostReply(f"GitHub's response to {request_line} is not JSON") from None
+    return _Response(data=data, next_page=response.links.get("next", {}).get("url", ""))
 
 
-def failure(response: requests.Response, what: str, settings: str, now: float) -> IntegrationError | None:
-    """GitHub's refusal in our words; None when it did not refuse. `now` is Unix seconds.
+def classify_error(
+    response: requests.Response, request_line: str, settings: str, now: float
+) -> IntegrationError | None:
+    """The exception for an error response; None for a success. `now` is in Unix seconds.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api"""
     status = response.status_code
-    if status < 300 or (status in _MOVED and response.request.method == "GET"):
+    if status < 300 or (status in _REDIRECTS and response.request.method == "GET"):
         return None
     if status == 408 or status >= 500:
-        return LostReply(f"GitHub failed at {what} with status {status}")
-    message = _message(response)
-    if (wait := _pause(response, message, now)) is not None:
-        return Unavailable(f"GitHub limits our rate at {what}: {message}", wait)
+        return LostReply(f"GitHub failed at {request_line} with status {status}")
+    message = _read_message(response)
+    if (wait := _parse_retry_after(response, message, now)) is not None:
+        return Unavailable(f"GitHub rate limit exceeded at {request_line}: {message}", wait)
     match status:
         case 401:
-            return Unauthorized(f"GitHub refuses our credentials at {what}: renew {settings}")
+            return Unauthorized(f"GitHub refuses the credentials at {request_line}: renew {settings}")
         case 403:
-            needed = response.headers.get("X-Accepted-GitHub-Permissions") or "it did not say which"
-            return Rejected(f"GitHub forbids {what}: {message}; permission needed: {needed} (see {settings})")
+            needed = response.headers.get("X-Accepted-GitHub-Permissions") or "not specified by GitHub"
+            return Rejected(f"GitHub forbids {request_line}: {message}; permission needed: {needed} (see {settings})")
         case 404 | 410:
-            return NotFound(f"GitHub has no {what}, or hides it from us: {message}")
+            return NotFound(f"GitHub has no {request_line}, or Loopline has no access: {message}")
         case 405 | 409 if message.startswith(_MERGE_RACES):
-            return Unavailable(f"GitHub cannot {what} just now: {message}", 5.0)
+            return Unavailable(f"GitHub cannot {request_line} now: {message}", 5.0)
         case 409:
-            return Conflict(f"GitHub refuses {what}: {message}")
-    if status in _MOVED:
-        return Rejected(f"GitHub moved what {what} writes to: set the repository's new name")
-    return Rejected(f"GitHub refuses {what}: {message}")
+            return Conflict(f"GitHub refuses {request_line}: {message}")
+    if status in _REDIRECTS:
+        return Rejected(f"GitHub moved the target of {request_line}: set the repository's new name")
+    return Rejected(f"GitHub refuses {request_line}: {message}")
 
 
-def _pause(response: requests.Response, message: str, now: float) -> float | None:
-    """Seconds until GitHub wants to hear from us again; None when this is not about rates.
+def _parse_retry_after(response: requests.Response, message: str, now: float) -> float | None:
+    """Seconds until the rate limit allows a retry; None when this is not a rate limit.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
     if response.status_code not in (403, 429):
@@ -266,47 +270,46 @@ def _pause(response: requests.Response, message: str, now: float) -> float | Non
         return float(headers["Retry-After"])
     if headers.get("X-RateLimit-Remaining") == "0" and headers.get("X-RateLimit-Reset", "").isdecimal():
         return max(1.0, float(headers["X-RateLimit-Reset"]) - now + 1)
-    secondary = any(words in message.lower() for words in _SECONDARY_LIMIT)
+    secondary = any(phrase in message.lower() for phrase in _SECONDARY_LIMIT)
     return 60.0 if secondary or response.status_code == 429 else None
 
 
-def _message(response: requests.Response) -> str:
-    """GitHub's own words in one line of at most 300 characters."""
+def _read_message(response: requests.Response) -> str:
+    """GitHub's error message in one line of at most 300 characters."""
     try:
-        said = from_json(response.content)
+        body = from_json(response.content)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        body = None
+    if not isinstance(body, dict):
         return f"status {response.status_code}"
-    errors = said.get("errors")
-    details = [_detail(error) for error in errors] if isinstance(errors, list) else []
-    return " ".join("; ".join([str(said.get("message", "")), *details]).split())[:300]
+    errors = body.get("errors")
+    details = [_format_detail(error) for error in errors] if isinstance(errors, list) else []
+    return " ".join("; ".join([str(body.get("message", "")), *details]).split())[:300]
 
 
-def _detail(error: Any) -> str:
+def _format_detail(error: Any) -> str:
     if not isinstance(error, dict):
         return str(error)
     return str(error.get("message") or f"{error.get('resource')}.{error.get('field')} {error.get('code')}")
 
 
-def _shaped(shape: type[Shape], data: Any, path: str) -> Shape:
+def _validate(model: type[Model], data: Any, path: str) -> Model:
     try:
-        return shape.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise Rejected(f"GitHub's answer to {path} cannot be read: {complaint(error)}") from None
+        raise Rejected(f"GitHub's response to {path} is invalid: {describe_error(error)}") from None
 
 
-def _joined(url: str, reference: str) -> str:
+def _join_url(url: str, reference: str) -> str:
     try:
         joined = urljoin(url, reference)
-        _origin(joined)
+        _get_origin(joined)
     except ValueError:
-        raise Rejected(
-            f"GitHub's answer to {urlsplit(url).path} points to {reference[:100]!r}, which is no URL"
-        ) from None
+        place = urlsplit(url).path
+        raise Rejected(f"GitHub's response to {place} has the invalid URL {reference[:100]!r}") from None
     return joined
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _get_origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,7 +1,7 @@
-"""Tokens for GitHub: a personal one, or those that a GitHub App mints for an hour, one repository and one purpose.
+"""Tokens for GitHub: a personal one, or a GitHub App's tokens for one hour, one repository and one purpose.
 
-Called by `github.py` for its client's `Credentials`. Tokens live in this process only; nothing here writes them down,
-logs them or assumes what they look like.
+Called by `code_host`, as the `Credentials` of its client. Tokens stay in memory: they are never stored or logged, and
+their format is opaque.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass, field
 import jwt
 
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, path
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
 
 _APP_SETTINGS = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE"
 _REFRESH_BEFORE_EXPIRY = 600.0
-# GitHub allows ten minutes; a minute of them is for clocks that run ahead of GitHub's.
+# GitHub allows ten minutes; one of them is for clock skew.
 _JWT_SECONDS = 540
 _CLOCK_SKEW = 60
 
 
 @dataclass(frozen=True)
 class AppCredentials:
-    """A GitHub App. Without an `installation_id` it is looked up for each repository."""
+    """A GitHub App. Without `installation_id`, the installation is looked up for each repository."""
 
     app_id: str
     private_key_pem: str = field(repr=False)
@@ -35,26 +35,26 @@ class AppCredentials:
 
 
 class PersonalToken:
-    """`Credentials` of a personal access token: it may do whatever its owner gave it."""
+    """`Credentials` with a personal access token, which has the permissions that its owner granted."""
 
     settings = "GITHUB_TOKEN"
 
     def __init__(self, token: str) -> None:
         if not re.fullmatch(r"[!-~]+", token):
-            raise Unauthorized("GITHUB_TOKEN is empty, or has a space or line break in it: set it again")
+            raise Unauthorized("GITHUB_TOKEN is empty or contains a space or line break: set it again")
         self._token = token
 
     def token(self, grant: Grant) -> str:
-        """The token, whatever the grant."""
+        """The token, for any grant."""
         return self._token
 
-    def forget(self, token: str) -> bool:
-        """There is no other."""
+    def invalidate(self, token: str) -> bool:
+        """No: there is only one."""
         return False
 
 
 class AppJwt:
-    """`Credentials` of the App itself, with which it asks for installation tokens.
+    """`Credentials` of the App itself, to request installation tokens.
 
     Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app"""
 
@@ -65,24 +65,24 @@ class AppJwt:
         self._clock = clock
 
     def token(self, grant: Grant) -> str:
-        """A JWT for the next nine minutes. Raises `Unauthorized` when the private key is none."""
+        """A JWT for the next nine minutes. Raises `Unauthorized` for an invalid private key."""
         now = int(self._clock())
         claims = {"iat": now - _CLOCK_SKEW, "exp": now + _JWT_SECONDS, "iss": self._app.app_id}
         try:
             return jwt.encode(claims, self._app.private_key_pem, algorithm="RS256")
         except (jwt.PyJWTError, ValueError, TypeError):
             raise Unauthorized(
-                "GITHUB_APP_PRIVATE_KEY_FILE holds no RSA private key in PEM form: download one from the App"
+                "GITHUB_APP_PRIVATE_KEY_FILE has no RSA private key in PEM format: download one from the App"
             ) from None
 
-    def forget(self, token: str) -> bool:
-        """Another one would say the same."""
+    def invalidate(self, token: str) -> bool:
+        """No: a new one would be equal."""
         return False
 
 
 @dataclass
 class _Slot:
-    """One cached token. Whoever holds the lock mints; the others wait for it."""
+    """A cached token. The thread that holds the lock creates it; others wait."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: str = field(default="", repr=False)
@@ -90,7 +90,7 @@ class _Slot:
 
 
 class InstallationTokens:
-    """`Credentials` of an installed App: a token for each grant, new ten minutes before the old one ends.
+    """`Credentials` of an installed App: one cached token per grant, renewed ten minutes before it expires.
 
     Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
 
@@ -111,12 +111,12 @@ class InstallationTokens:
             slot = self._slots.setdefault(grant, _Slot())
         with slot.lock:
             if slot.expires_at - self._clock() < _REFRESH_BEFORE_EXPIRY:
-                minted = self._mint(grant)
-                slot.token, slot.expires_at = minted.token, minted.expires_at.timestamp()
+                created = self._mint(grant)
+                slot.token, slot.expires_at = created.token, created.expires_at.timestamp()
             return slot.token
 
-    def forget(self, token: str) -> bool:
-        """Drop a token that GitHub refused before its time."""
+    def invalidate(self, token: str) -> bool:
+        """Drop a token that GitHub refused before it expired."""
         with self._lock:
             slots = [slot for slot in self._slots.values() if slot.token == token]
         for slot in slots:
@@ -131,16 +131,16 @@ class InstallationTokens:
         name = grant.repository.partition("/")[2]
         wanted = {"repositories": [name], "permissions": dict(grant.permissions)}
         try:
-            where = path("app", "installations", self._installation(grant.repository), "access_tokens")
+            where = build_path("app", "installations", self._find_installation(grant.repository), "access_tokens")
             return self._api.send(payloads.InstallationToken, grant, "POST", where, wanted)
         except LostReply as lost:
-            # A token that nobody received ends by itself, so there is nothing to look up.
+            # A token that never arrived expires by itself, so there is nothing to read back.
             raise Unavailable(str(lost)) from lost
         except NotFound:
             self._installations.pop(grant.repository, None)
-            # Not `NotFound`: to the caller that would say something about what it asked for.
+            # Not `NotFound`: for the caller that would be about the requested object.
             raise Unauthorized(
-                f"the GitHub App {self._app.app_id} is not installed on {grant.repository}: install it there, or mend "
+                f"the GitHub App {self._app.app_id} is not installed on {grant.repository}: install it there, or fix "
                 "GITHUB_APP_INSTALLATION_ID"
             ) from None
         except Unauthorized:
@@ -149,11 +149,11 @@ class InstallationTokens:
             needed = ", ".join(f"{name}: {level}" for name, level in grant.permissions)
             raise Rejected(f"{refused}; the App needs {needed} on {grant.repository}") from None
 
-    def _installation(self, repository: str) -> int:
+    def _find_installation(self, repository: str) -> int:
         if self._app.installation_id is not None:
             return self._app.installation_id
         if repository not in self._installations:
-            where = path("repos", repository, "installation")
+            where = build_path("repos", repository, "installation")
             found = self._api.get(payloads.Installation, Grant(repository), where)
             self._installations[repository] = found.id
         return self._installations[repository]

@@ -1,9 +1,8 @@
 """GitHub as a code host: pull requests, statuses, reviews, merges.
 
-Called by `jobs` through `CodeHost`. Every write is safe twice: it looks up first, or GitHub itself
-makes the second one harmless, and after a lost reply it reads back what happened before it gives up with `Unavailable`.
-It decides nothing about tickets and never runs git. `merge_commit_sha` of pull requests is not read, since newer API
-versions lack it.
+Called by `jobs` through `CodeHost`. Every write is idempotent: it reads first, or GitHub makes the second one harmless,
+and after a lost reply it reads back the state before it raises `Unavailable`. Never runs git. `merge_commit_sha` of
+pull requests is not used, because newer API versions lack it.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from typing import Any, Literal
 
 from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, path
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
-from integrations.ports.code_host import OUR_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
 _PULLS = (("contents", "read"), ("pull_requests", "write"))
@@ -39,8 +38,8 @@ State = Literal["pending", "success", "failure"]
 class GitHub:
     """`CodeHost` for GitHub.
 
-    `url` is the API's root. Give a personal `token` or an `app`; the app reports check runs, a person commit statuses.
-    `backoff` (seconds) times the repeats of reads."""
+    `url` is the API's root. Needs a personal `token` or an `app`; an app reports check runs, a person commit statuses.
+    `backoff` (seconds) is the base of the delay between retries of reads."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class GitHub:
         backoff: float = 0.2,
     ) -> None:
         if bool(token) == bool(app):
-            raise Unauthorized("GitHub needs one of GITHUB_TOKEN and GITHUB_APP_ID, not both and not none")
+            raise Unauthorized("GitHub needs exactly one of GITHUB_TOKEN and GITHUB_APP_ID")
         self._url = url
         self._as_app = app is not None
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
@@ -74,28 +73,29 @@ class GitHub:
 
     def repository(self, name: str) -> Repository:
         """The repository, under its new name when it was renamed. Raises `NotFound`."""
-        found = self._api.get(payloads.Repository, Grant(name, _READ), path("repos", name))
+        found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
         return Repository(found.full_name, found.clone_url, found.default_branch)
 
     def git_credentials(self, repository: str) -> GitCredentials | None:
-        """For fetch and push. As an App: a token that can do nothing but read and write this repository's contents."""
+        """Credentials for fetch and push. As an App: a token for only this repository's contents."""
         return GitCredentials("x-access-token", self._credentials.token(Grant(repository, _CONTENTS)))
 
     def branch_head(self, repository: str, branch: str) -> str | None:
         """The branch's head, None when there is no such branch. Raises `NotFound` when there is no such repository."""
-        where = path("repos", repository, "git/ref/heads", branch)
+        where = build_path("repos", repository, "git/ref/heads", branch)
         try:
             return self._api.get(payloads.Ref, Grant(repository, _READ), where).object.sha
-        except Conflict:  # GitHub's word for a repository without commits
+        except Conflict:  # GitHub's error for a repository without commits
             return None
         except NotFound:
             self.repository(repository)
             return None
 
     def delete_branch(self, repository: str, branch: str) -> None:
-        """Delete the branch; gone already is success."""
+        """Delete the branch. Idempotent."""
+        where = build_path("repos", repository, "git/refs/heads", branch)
         try:
-            self._api.do(Grant(repository, _CONTENTS), "DELETE", path("repos", repository, "git/refs/heads", branch))
+            self._api.send_only(Grant(repository, _CONTENTS), "DELETE", where)
         except (Rejected, LostReply):
             if self.branch_head(repository, branch) is not None:
                 raise
@@ -106,78 +106,78 @@ class GitHub:
         """The newest pull request from `branch` of this repository itself, open ones first."""
         head = f"{repository.partition('/')[0]}:{branch}"
         query = {"state": "all", "head": head, "sort": "created", "direction": "desc"}
-        pulls = self._api.items(
-            payloads.PullRequest, Grant(repository, _READ), path("repos", repository, "pulls"), **query
+        pulls = self._api.paginate(
+            payloads.PullRequest, Grant(repository, _READ), build_path("repos", repository, "pulls"), **query
         )
-        # GitHub ignores a `head` that it cannot read and then lists them all.
-        found = [_pull_request(pull) for pull in pulls if branch and pull.branch == branch]
+        # GitHub ignores an invalid `head` and then lists all pull requests.
+        found = [_to_pull_request(pull) for pull in pulls if branch and pull.branch == branch]
         return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
 
     def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
-        """The pull request now. Its `branch` is empty when it comes from a fork. Raises `NotFound`."""
-        where = path("repos", repository, "pulls", number)
-        return _pull_request(self._api.get(payloads.PullRequest, Grant(repository, _READ), where))
+        """The current pull request. Its `branch` is empty when it comes from a fork. Raises `NotFound`."""
+        where = build_path("repos", repository, "pulls", number)
+        return _to_pull_request(self._api.get(payloads.PullRequest, Grant(repository, _READ), where))
 
     def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Find the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge."""
-        if there := self._open_pull_request(repository, branch):
-            return there
+        """Return the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge."""
+        if existing := self._find_open_pull_request(repository, branch):
+            return existing
         wanted = {"title": title, "head": branch, "base": base, "body": body}
-        where = path("repos", repository, "pulls")
+        where = build_path("repos", repository, "pulls")
         try:
-            made = self._api.send(payloads.PullRequest, Grant(repository, _PULLS), "POST", where, wanted)
+            created = self._api.send(payloads.PullRequest, Grant(repository, _PULLS), "POST", where, wanted)
         except (Rejected, LostReply):
-            # Somebody was faster (422 "already exists"), or it was us and the reply was lost.
-            if there := self._open_pull_request(repository, branch):
-                return there
+            # A race condition (422 "already exists"), or Loopline's own request whose reply was lost.
+            if existing := self._find_open_pull_request(repository, branch):
+                return existing
             raise
-        return _pull_request(made)
+        return _to_pull_request(created)
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
         """Set title and body."""
-        where = path("repos", repository, "pulls", number)
+        where = build_path("repos", repository, "pulls", number)
         wanted = {"title": title, "body": body}
         try:
-            self._api.do(Grant(repository, _PULLS), "PATCH", where, wanted)
+            self._api.send_only(Grant(repository, _PULLS), "PATCH", where, wanted)
         except LostReply:
-            now = self.fetch_pull_request(repository, number)
-            if (now.title, _lines(now.body)) != (title, _lines(body)):
+            current = self.fetch_pull_request(repository, number)
+            if (current.title, _split_lines(current.body)) != (title, _split_lines(body)):
                 raise
 
     def merge(self, repository: str, number: int, sha: str, title: str) -> str:
         """Merge if the head is still `sha`; returns the merge commit.
 
-        Merged already is success, whoever did it: then the commit comes from the pull request's history, and is empty
-        when that does not tell. Raises `Conflict` when the head moved, `Rejected` when it is not mergeable."""
-        where = path("repos", repository, "pulls", number, "merge")
+        Idempotent: for a merged pull request the commit comes from its history, and is empty when that has none. Raises
+        `Conflict` when the head moved, `Rejected` when it is not mergeable."""
+        where = build_path("repos", repository, "pulls", number, "merge")
         wanted = {"sha": sha, "merge_method": self._merge_method, "commit_title": title}
         try:
             return self._api.send(payloads.Merged, Grant(repository, _MERGE), "PUT", where, wanted).sha
         except (Rejected, LostReply):
             if not self.fetch_pull_request(repository, number).merged:
                 raise
-        return self._merge_commit(repository, number)
+        return self._find_merge_commit(repository, number)
 
-    def _open_pull_request(self, repository: str, branch: str) -> PullRequest | None:
+    def _find_open_pull_request(self, repository: str, branch: str) -> PullRequest | None:
         found = self.find_pull_request(repository, branch)
         return found if found and found.state == "open" else None
 
-    def _merge_commit(self, repository: str, number: int) -> str:
-        where = path("repos", repository, "issues", number, "events")
-        history = self._api.items(payloads.IssueEvent, Grant(repository, _READ), where)
+    def _find_merge_commit(self, repository: str, number: int) -> str:
+        where = build_path("repos", repository, "issues", number, "events")
+        history = self._api.paginate(payloads.IssueEvent, Grant(repository, _READ), where)
         try:
             return next((event.commit_id for event in history if event.event == "merged"), "")
-        except Rejected:  # the merge itself is done and known
+        except Rejected:  # the merge itself has succeeded
             return ""
 
     # --- conversation -----------------------------------------------------------------------------------------------
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
-        """All submitted reviews, oldest first, with their inline comments; states are in lower case."""
-        pull, grant = path("repos", repository, "pulls", number), Grant(repository, _READ)
+        """All submitted reviews, oldest first, with their inline comments; states in lower case."""
+        pull, grant = build_path("repos", repository, "pulls", number), Grant(repository, _READ)
         inline: defaultdict[int | None, list[str]] = defaultdict(list)
-        for comment in self._api.items(payloads.ReviewComment, grant, f"{pull}/comments"):
-            inline[comment.pull_request_review_id].append(_inline(comment))
+        for comment in self._api.paginate(payloads.ReviewComment, grant, f"{pull}/comments"):
+            inline[comment.pull_request_review_id].append(_format_inline_comment(comment))
         return [
             Review(
                 id=str(review.id),
@@ -187,30 +187,30 @@ class GitHub:
                 head_sha=review.commit_id,
                 comments=tuple(inline[review.id]),
             )
-            for review in self._api.items(payloads.Review, grant, f"{pull}/reviews")
+            for review in self._api.paginate(payloads.Review, grant, f"{pull}/reviews")
             if review.state != "PENDING"
         ]
 
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
-        """Write into the conversation once. The marker ends the text, so that no text can carry another's marker."""
-        where, mark = path("repos", repository, "issues", number, "comments"), f"{OUR_MARK}{marker} -->"
-        if self._says(repository, where, mark):
+        """Comment once per marker, which ends the body, so that quoting another marker has no effect."""
+        where, mark = build_path("repos", repository, "issues", number, "comments"), f"{COMMENT_MARK}{marker} -->"
+        if self._has_comment(repository, where, mark):
             return
         try:
-            self._api.do(Grant(repository, _PULLS), "POST", where, {"body": f"{body}\n\n{mark}"})
+            self._api.send_only(Grant(repository, _PULLS), "POST", where, {"body": f"{body}\n\n{mark}"})
         except LostReply:
-            if not self._says(repository, where, mark):
+            if not self._has_comment(repository, where, mark):
                 raise
 
-    def _says(self, repository: str, where: str, mark: str) -> bool:
-        comments = self._api.items(payloads.Comment, Grant(repository, _READ), where)
+    def _has_comment(self, repository: str, where: str, mark: str) -> bool:
+        comments = self._api.paginate(payloads.Comment, Grant(repository, _READ), where)
         return any(comment.body.rstrip().endswith(mark) for comment in comments)
 
     def may_steer(self, repository: str, login: str) -> bool:
-        """Whether this account may write to the repository; never an App or bot, never a stranger."""
-        if not _LOGIN.fullmatch(login):  # also every name with [bot] at its end
+        """Whether this account has write permission for the repository; never an App, bot or stranger."""
+        if not _LOGIN.fullmatch(login):  # excludes names that end with [bot]
             return False
-        where = path("repos", repository, "collaborators", login, "permission")
+        where = build_path("repos", repository, "collaborators", login, "permission")
         try:
             found = self._api.get(payloads.Permission, Grant(repository, _READ), where)
         except NotFound:
@@ -218,69 +218,69 @@ class GitHub:
         return found.permission in _MAY_WRITE and (found.user is None or found.user.type != "Bot")
 
     def redeliver(self, repository: str, since: float) -> int:
-        """Ask again for deliveries that never arrived: of the App's hook (all its repositories), or of the repository's
-        hooks that lead to us, for which a token needs webhooks: write."""
+        """Redeliver failed deliveries of the App's hook (all its repositories), or of the repository's hooks that point
+        to Loopline, for which a token needs webhooks: write."""
         if self._own_api:
             return deliveries.redeliver(self._own_api, Grant(repository), "/app/hook/deliveries", since)
         grant = Grant(repository, _HOOKS)
-        found = deliveries.hooks_of(self._api, grant)
+        found = deliveries.list_delivery_paths(self._api, grant)
         return sum(deliveries.redeliver(self._api, grant, hook, since) for hook in found)
 
     # --- statuses ---------------------------------------------------------------------------------------------------
 
     def set_status(self, repository: str, sha: str, context: str, state: State, description: str, url: str) -> None:
-        """A check run as an App, which alone may make them; a commit status as a person. The newest one counts.
+        """Set a check run as an App (only Apps can), a commit status as a person. Last write wins.
 
         `description` is cut to 140 characters. An empty `url` means no link."""
         short = description if len(description) <= _DESCRIPTION_LIMIT else f"{description[: _DESCRIPTION_LIMIT - 1]}…"
         if self._as_app:
-            self._set_check_run(repository, sha, _check_run(context, sha, state, short, url))
+            self._set_check_run(repository, sha, _build_check_run(context, sha, state, short, url))
         else:
-            self._set_commit_status(repository, sha, _commit_status(context, state, short, url))
+            self._set_commit_status(repository, sha, _build_commit_status(context, state, short, url))
 
     def _set_commit_status(self, repository: str, sha: str, wanted: dict[str, Any]) -> None:
         if self._has_commit_status(repository, sha, wanted):
             return
-        where = path("repos", repository, "statuses", sha)
+        where = build_path("repos", repository, "statuses", sha)
         try:
-            self._api.do(Grant(repository, _STATUSES), "POST", where, wanted)
+            self._api.send_only(Grant(repository, _STATUSES), "POST", where, wanted)
         except LostReply:
             if not self._has_commit_status(repository, sha, wanted):
                 raise
 
     def _has_commit_status(self, repository: str, sha: str, wanted: dict[str, Any]) -> bool:
-        """Whether the newest status of this context, whose case GitHub ignores, says what we want it to say."""
-        where = path("repos", repository, "commits", sha, "statuses")
+        """Whether the newest status of this context, whose case GitHub ignores, equals `wanted`."""
+        where = build_path("repos", repository, "commits", sha, "statuses")
         context = wanted["context"].lower()
-        statuses = self._api.items(payloads.Status, Grant(repository, _STATUSES), where)
+        statuses = self._api.paginate(payloads.Status, Grant(repository, _STATUSES), where)
         newest = next((status for status in statuses if status.context.lower() == context), None)
         return newest is not None and {key: getattr(newest, key) for key in wanted} == wanted
 
     def _set_check_run(self, repository: str, sha: str, wanted: dict[str, Any]) -> None:
         run, grant, where = self._find_check_run(repository, sha, wanted), Grant(repository, _CHECKS), "check-runs"
-        if run and _shows(run, wanted):
+        if run and _matches_check_run(run, wanted):
             return
         try:
             if run and run.status != "completed":
-                runs = path("repos", repository, where, run.id)
-                self._api.do(grant, "PATCH", runs, wanted)
-            else:  # a completed check run cannot be taken back; a newer one of the same name counts instead
+                runs = build_path("repos", repository, where, run.id)
+                self._api.send_only(grant, "PATCH", runs, wanted)
+            else:  # a completed check run cannot be reopened; a newer one of the same name replaces it
                 body = {**wanted, "head_sha": sha}
-                self._api.do(grant, "POST", path("repos", repository, where), body)
+                self._api.send_only(grant, "POST", build_path("repos", repository, where), body)
         except LostReply:
             run = self._find_check_run(repository, sha, wanted)
-            if run is None or not _shows(run, wanted):
+            if run is None or not _matches_check_run(run, wanted):
                 raise
 
     def _find_check_run(self, repository: str, sha: str, wanted: dict[str, Any]) -> payloads.CheckRun | None:
-        where = path("repos", repository, "commits", sha, "check-runs")
+        where = build_path("repos", repository, "commits", sha, "check-runs")
         grant, name = Grant(repository, _CHECKS), wanted["name"]
-        runs = self._api.items(payloads.CheckRun, grant, where, key="check_runs", check_name=name)
-        ours = [run for run in runs if run.external_id == wanted["external_id"]]
-        return max(ours, key=lambda run: run.id, default=None)
+        runs = self._api.paginate(payloads.CheckRun, grant, where, key="check_runs", check_name=name)
+        own = [run for run in runs if run.external_id == wanted["external_id"]]
+        return max(own, key=lambda run: run.id, default=None)
 
 
-def _pull_request(pull: payloads.PullRequest) -> PullRequest:
+def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:
     return PullRequest(
         number=pull.number,
         url=pull.html_url,
@@ -296,17 +296,17 @@ def _pull_request(pull: payloads.PullRequest) -> PullRequest:
     )
 
 
-def _inline(comment: payloads.ReviewComment) -> str:
-    """'path:line: text', without the line for a comment on the whole file."""
-    line = f":{comment.line_there}" if comment.line_there else ""
+def _format_inline_comment(comment: payloads.ReviewComment) -> str:
+    """Format as 'path:line: text', without the line for a comment on the whole file."""
+    line = f":{comment.current_line}" if comment.current_line else ""
     return f"{comment.path}{line}: {comment.body}"
 
 
-def _commit_status(context: str, state: State, description: str, url: str) -> dict[str, Any]:
+def _build_commit_status(context: str, state: State, description: str, url: str) -> dict[str, Any]:
     return {"state": state, "context": context, "description": description} | ({"target_url": url} if url else {})
 
 
-def _check_run(context: str, sha: str, state: State, description: str, url: str) -> dict[str, Any]:
+def _build_check_run(context: str, sha: str, state: State, description: str, url: str) -> dict[str, Any]:
     title = description or context
     verdict = {"status": "in_progress"} if state == "pending" else {"status": "completed", "conclusion": state}
     return {
@@ -318,13 +318,13 @@ def _check_run(context: str, sha: str, state: State, description: str, url: str)
     }
 
 
-def _shows(run: payloads.CheckRun, wanted: dict[str, Any]) -> bool:
-    """Whether the check run says what we want it to say. Without a link of ours GitHub shows the App's own."""
-    shown = (run.status, run.conclusion, run.output.title)
-    said = (wanted["status"], wanted.get("conclusion", ""), wanted["output"]["title"])
-    return shown == said and run.details_url == wanted.get("details_url", run.details_url)
+def _matches_check_run(run: payloads.CheckRun, wanted: dict[str, Any]) -> bool:
+    """Whether the check run equals `wanted`. Without a link, GitHub shows the App's own."""
+    current = (run.status, run.conclusion, run.output.title)
+    expected = (wanted["status"], wanted.get("conclusion", ""), wanted["output"]["title"])
+    return current == expected and run.details_url == wanted.get("details_url", run.details_url)
 
 
-def _lines(text: str) -> list[str]:
-    """The text without the difference that GitHub's line ends make."""
+def _split_lines(text: str) -> list[str]:
+    """The lines of the text, independent of GitHub's line endings."""
     return text.strip().splitlines()

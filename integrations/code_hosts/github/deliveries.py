@@ -1,6 +1,6 @@
-"""Webhook deliveries that GitHub could not hand over, and asking it for another try: GitHub never tries by itself.
+"""Redelivery of failed webhook deliveries, which GitHub never retries itself.
 
-Called by `github.py`. An App's own hook is asked for with the App's JWT, a repository's with whatever token there is.
+Called by `code_host`. The deliveries of an App's own hook need the App's JWT, those of a repository's hooks any token.
 Source: https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries
 """
 
@@ -11,11 +11,11 @@ from itertools import takewhile
 
 from pydantic import AwareDatetime
 
-from integrations.code_hosts.github.api import GitHubApi, Grant, path
+from integrations.code_hosts.github.api import GitHubApi, Grant, build_path
 from integrations.code_hosts.github.payloads import Payload
 
-ENOUGH_TRIES = 5  # somebody who refuses five times refuses on purpose
-OUR_PATH = "/webhooks/github"
+MAX_ATTEMPTS = 5  # an event that Loopline refused five times is refused on purpose
+WEBHOOK_PATH = "/webhooks/github"
 
 
 class _Delivery(Payload):
@@ -35,28 +35,28 @@ class _Hook(Payload):
     config: _HookConfig = _HookConfig()
 
 
-def hooks_of(api: GitHubApi, grant: Grant) -> Iterator[str]:
-    """Where the deliveries of the repository's hooks that lead to us are listed."""
-    for hook in api.items(_Hook, grant, path("repos", grant.repository, "hooks")):
-        if hook.active and hook.config.url.rstrip("/").endswith(OUR_PATH):
-            yield path("repos", grant.repository, "hooks", hook.id, "deliveries")
+def list_delivery_paths(api: GitHubApi, grant: Grant) -> Iterator[str]:
+    """API paths of the deliveries of the repository's hooks that point to Loopline."""
+    for hook in api.paginate(_Hook, grant, build_path("repos", grant.repository, "hooks")):
+        if hook.active and hook.config.url.rstrip("/").endswith(WEBHOOK_PATH):
+            yield build_path("repos", grant.repository, "hooks", hook.id, "deliveries")
 
 
 def redeliver(api: GitHubApi, grant: Grant, listed_at: str, since: float) -> int:
-    """Ask again for what never arrived since `since` (Unix seconds); returns how many events that were.
+    """Redeliver the events that failed since `since` (Unix seconds); returns their number.
 
-    A try that ended in a broken connection is in no list of failures, so tries are grouped by event."""
-    tries = api.items(_Delivery, grant, listed_at)
-    missed = _missed(takewhile(lambda one: one.delivered_at.timestamp() >= since, tries))
+    GitHub's filter for failures omits broken connections, so attempts are grouped by event here."""
+    attempts = api.paginate(_Delivery, grant, listed_at)
+    missed = _find_failed(takewhile(lambda attempt: attempt.delivered_at.timestamp() >= since, attempts))
     for delivery_id in missed:
-        api.do(grant, "POST", f"{listed_at}/{delivery_id}/attempts")
+        api.send_only(grant, "POST", f"{listed_at}/{delivery_id}/attempts")
     return len(missed)
 
 
-def _missed(tries: Iterable[_Delivery]) -> list[int]:
-    """The newest try of each event that has no good one, the oldest event first; `tries` come newest first."""
+def _find_failed(attempts: Iterable[_Delivery]) -> list[int]:
+    """The newest attempt of each event without a successful one, oldest event first; `attempts` are newest first."""
     by_event: dict[str, list[_Delivery]] = {}
-    for one in tries:
-        by_event.setdefault(one.guid, []).append(one)
-    lost = [t for t in by_event.values() if len(t) < ENOUGH_TRIES and not any(one.status == "OK" for one in t)]
+    for attempt in attempts:
+        by_event.setdefault(attempt.guid, []).append(attempt)
+    lost = [t for t in by_event.values() if len(t) < MAX_ATTEMPTS and not any(attempt.status == "OK" for attempt in t)]
     return [t[0].id for t in reversed(lost)]

@@ -1,9 +1,8 @@
-"""What each of GitHub's webhook events means in our words.
+"""Translation of GitHub's webhook payloads into events.
 
-Called by `github_webhooks.py` with a body whose signature held. Pure: JSON in, events out; raises pydantic's
-`ValidationError` and nothing else. Branch names of forks are left out, since anybody may push our branch's name to a
-fork. An inline comment arrives twice, alone and in its review: only the review becomes an event, and
-`jobs.effects.gather` reads its comments.
+Called by `webhooks` with a verified body. Pure: JSON in, events out; raises only pydantic's `ValidationError`. Branch
+names of forks are omitted, because a fork can have a branch of the same name. An inline comment arrives twice, alone
+and in its review: only the review becomes an event, and `jobs.effects.gather` reads its comments.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class _WorkflowRunEvent(_Envelope):
     workflow_run: github.WorkflowRun
 
 
-class _Place(TypedDict):
+class _Fields(TypedDict):
     """The fields that all code-host events share."""
 
     event_id: str
@@ -101,104 +100,104 @@ class _Place(TypedDict):
     head_sha: str
 
 
-def _pull_request(body: Any, event_id: str) -> list[Event]:
+def _translate_pull_request(body: Any, event_id: str) -> list[Event]:
     event = _PullRequestEvent.model_validate(body)
-    pull, by = event.pull_request, _login(event.sender)
-    place = _pull_place(event, event_id, pull.head.sha, pull.updated_at)
+    pull, by = event.pull_request, _get_login(event.sender)
+    fields = _build_pull_request_fields(event, event_id, pull.head.sha, pull.updated_at)
     match event.action:
         case "closed" if pull.is_merged:
-            by = _login(pull.merged_by) or by
-            return [PullRequestMerged(**place, merge_sha=pull.merge_commit_sha, by=by)]
+            by = _get_login(pull.merged_by) or by
+            return [PullRequestMerged(**fields, merge_sha=pull.merge_commit_sha, by=by)]
         case "closed":
-            return [PullRequestClosed(**place, by=by)]
+            return [PullRequestClosed(**fields, by=by)]
         case "reopened":
-            return [PullRequestReopened(**place)]
+            return [PullRequestReopened(**fields)]
     return []
 
 
-def _review(body: Any, event_id: str) -> list[Event]:
+def _translate_review(body: Any, event_id: str) -> list[Event]:
     event = _ReviewEvent.model_validate(body)
     if event.action not in ("submitted", "dismissed"):
         return []
     review = event.review
-    place = _pull_place(event, event_id, review.commit_id, review.submitted_at)
+    fields = _build_pull_request_fields(event, event_id, review.commit_id, review.submitted_at)
     state = review.state.lower()
-    place["event_id"] = f"review:{review.id}:{state}"  # the sweep's name for it too, so that it counts once
-    said = {"review_id": str(review.id), "state": state, "body": review.body}
-    return [ReviewSubmitted.model_validate({**place, **said, "author": _person(review.user)})]
+    fields["event_id"] = f"review:{review.id}:{state}"  # same id as that of polling, so it is deduplicated
+    content = {"review_id": str(review.id), "state": state, "body": review.body}
+    return [ReviewSubmitted.model_validate({**fields, **content, "author": _to_person(review.user)})]
 
 
-def _review_comment(body: Any, event_id: str) -> list[Event]:
+def _translate_review_comment(body: Any, event_id: str) -> list[Event]:
     event = _ReviewCommentEvent.model_validate(body)
     comment = event.comment
     if event.action != "created" or comment.pull_request_review_id is not None:
         return []
-    place = _pull_place(event, event_id, event.pull_request.head.sha, comment.created_at)
-    return [_commented(place, comment, path=comment.path, line=comment.line_there)]
+    fields = _build_pull_request_fields(event, event_id, event.pull_request.head.sha, comment.created_at)
+    return [_build_comment_event(fields, comment, path=comment.path, line=comment.current_line)]
 
 
-def _issue_comment(body: Any, event_id: str) -> list[Event]:
+def _translate_issue_comment(body: Any, event_id: str) -> list[Event]:
     event = _IssueCommentEvent.model_validate(body)
     if event.action != "created" or event.issue.pull_request is None:
         return []
-    place = _place(event, event_id, event.comment.created_at, number=event.issue.number)
-    return [_commented(place, event.comment)]
+    fields = _build_fields(event, event_id, event.comment.created_at, number=event.issue.number)
+    return [_build_comment_event(fields, event.comment)]
 
 
-def _push(body: Any, event_id: str) -> list[Event]:
+def _translate_push(body: Any, event_id: str) -> list[Event]:
     event = _PushEvent.model_validate(body)
     if not event.ref.startswith(_BRANCH):
         return []
     branch, head_sha = event.ref.removeprefix(_BRANCH), "" if event.deleted else event.after
-    place = _place(event, event_id, event.repository.pushed_at, branch=branch, head_sha=head_sha)
-    return [BranchPushed(**place, before=event.before, by=_login(event.sender))]
+    fields = _build_fields(event, event_id, event.repository.pushed_at, branch=branch, head_sha=head_sha)
+    return [BranchPushed(**fields, before=event.before, by=_get_login(event.sender))]
 
 
-def _status(body: Any, event_id: str) -> list[Event]:
+def _translate_status(body: Any, event_id: str) -> list[Event]:
     event = _StatusEvent.model_validate(body)
     heads = [branch.name for branch in event.branches if branch.commit.sha == event.sha]
     branch = heads[0] if len(heads) == 1 else ""
-    place = _place(event, event_id, event.updated_at, branch=branch, head_sha=event.sha)
-    conclusion = "pending" if event.state == "pending" else _conclusion(event.state)
-    return [ChecksReported(**place, name=event.context, conclusion=conclusion, url=event.target_url)]
+    fields = _build_fields(event, event_id, event.updated_at, branch=branch, head_sha=event.sha)
+    conclusion = "pending" if event.state == "pending" else _to_conclusion(event.state)
+    return [ChecksReported(**fields, name=event.context, conclusion=conclusion, url=event.target_url)]
 
 
-def _check_run(body: Any, event_id: str) -> list[Event]:
+def _translate_check_run(body: Any, event_id: str) -> list[Event]:
     event = _CheckRunEvent.model_validate(body)
     run = event.check_run
     if event.action != "completed":
         return []
-    number, branch = _number(run.pull_requests, event), run.check_suite.head_branch if run.check_suite else ""
-    place = _place(event, event_id, run.completed_at, number=number, branch=branch, head_sha=run.head_sha)
-    return [ChecksReported(**place, name=run.name, conclusion=_conclusion(run.conclusion), url=run.details_url)]
+    number, branch = _find_number(run.pull_requests, event), run.check_suite.head_branch if run.check_suite else ""
+    fields = _build_fields(event, event_id, run.completed_at, number=number, branch=branch, head_sha=run.head_sha)
+    return [ChecksReported(**fields, name=run.name, conclusion=_to_conclusion(run.conclusion), url=run.details_url)]
 
 
-def _check_suite(body: Any, event_id: str) -> list[Event]:
+def _translate_check_suite(body: Any, event_id: str) -> list[Event]:
     event = _CheckSuiteEvent.model_validate(body)
     suite = event.check_suite
     if event.action != "completed":
         return []
-    number, branch = _number(suite.pull_requests, event), suite.head_branch
-    place = _place(event, event_id, suite.updated_at, number=number, branch=branch, head_sha=suite.head_sha)
+    number, branch = _find_number(suite.pull_requests, event), suite.head_branch
+    fields = _build_fields(event, event_id, suite.updated_at, number=number, branch=branch, head_sha=suite.head_sha)
     name = suite.app.name if suite.app else ""
-    return [ChecksReported(**place, name=name, conclusion=_conclusion(suite.conclusion))]
+    return [ChecksReported(**fields, name=name, conclusion=_to_conclusion(suite.conclusion))]
 
 
-def _workflow_run(body: Any, event_id: str) -> list[Event]:
+def _translate_workflow_run(body: Any, event_id: str) -> list[Event]:
     event = _WorkflowRunEvent.model_validate(body)
     run = event.workflow_run
     if event.action != "completed":
         return []
     from_fork = run.head_repository is not None and run.head_repository.id != event.repository.id
-    number, branch = _number(run.pull_requests, event), "" if from_fork else run.head_branch
-    place = _place(event, event_id, run.updated_at, number=number, branch=branch, head_sha=run.head_sha)
+    number, branch = _find_number(run.pull_requests, event), "" if from_fork else run.head_branch
+    fields = _build_fields(event, event_id, run.updated_at, number=number, branch=branch, head_sha=run.head_sha)
     name = run.name or event.workflow.name
-    return [ChecksReported(**place, name=name, conclusion=_conclusion(run.conclusion), url=run.html_url)]
+    return [ChecksReported(**fields, name=name, conclusion=_to_conclusion(run.conclusion), url=run.html_url)]
 
 
-def _place(
+def _build_fields(
     event: _Envelope, event_id: str, at: datetime | None, *, number: int = 0, branch: str = "", head_sha: str = ""
-) -> _Place:
+) -> _Fields:
     return {
         "event_id": event_id,
         "at": at.timestamp() if at else 0.0,
@@ -209,45 +208,47 @@ def _place(
     }
 
 
-def _pull_place(event: _PullRequestEvent, event_id: str, head_sha: str, at: datetime | None) -> _Place:
+def _build_pull_request_fields(event: _PullRequestEvent, event_id: str, head_sha: str, at: datetime | None) -> _Fields:
     pull = event.pull_request
-    return _place(event, event_id, at, number=pull.number, branch=pull.branch, head_sha=head_sha)
+    return _build_fields(event, event_id, at, number=pull.number, branch=pull.branch, head_sha=head_sha)
 
 
-def _commented(place: _Place, comment: github.Comment, path: str = "", line: int = 0) -> PullRequestCommented:
-    author = _person(comment.user)
+def _build_comment_event(
+    fields: _Fields, comment: github.Comment, path: str = "", line: int = 0
+) -> PullRequestCommented:
+    author = _to_person(comment.user)
     return PullRequestCommented(
-        **place, comment_id=str(comment.id), body=comment.body, path=path, line=line, author=author
+        **fields, comment_id=str(comment.id), body=comment.body, path=path, line=line, author=author
     )
 
 
-def _number(pulls: tuple[github.PullRequestOfCheck, ...], event: _Envelope) -> int:
-    """The pull request of this repository, else 0: GitHub also lists those of other repositories in the network."""
+def _find_number(pulls: tuple[github.PullRequestOfCheck, ...], event: _Envelope) -> int:
+    """The pull request's number in this repository, else 0: GitHub also lists those of forks."""
     home = github.RepositoryId(id=event.repository.id)
     return next((pull.number for pull in pulls if pull.base.repo == home), 0)
 
 
-def _conclusion(word: str) -> Literal["success", "failure"]:
-    """What finished is good or not; words that GitHub adds later count as not."""
-    return "success" if word in _PASSING else "failure"
+def _to_conclusion(conclusion: str) -> Literal["success", "failure"]:
+    """Success or failure; unknown values count as failure."""
+    return "success" if conclusion in _PASSING else "failure"
 
 
-def _login(user: github.User | None) -> str:
+def _get_login(user: github.User | None) -> str:
     return user.login if user else ""
 
 
-def _person(user: github.User | None) -> Person | None:
+def _to_person(user: github.User | None) -> Person | None:
     return Person(id=user.login, name=user.login) if user else None
 
 
-READERS: Mapping[str, Callable[[Any, str], list[Event]]] = {
-    "check_run": _check_run,
-    "check_suite": _check_suite,
-    "issue_comment": _issue_comment,
-    "pull_request": _pull_request,
-    "pull_request_review": _review,
-    "pull_request_review_comment": _review_comment,
-    "push": _push,
-    "status": _status,
-    "workflow_run": _workflow_run,
+TRANSLATORS: Mapping[str, Callable[[Any, str], list[Event]]] = {
+    "check_run": _translate_check_run,
+    "check_suite": _translate_check_suite,
+    "issue_comment": _translate_issue_comment,
+    "pull_request": _translate_pull_request,
+    "pull_request_review": _translate_review,
+    "pull_request_review_comment": _translate_review_comment,
+    "push": _translate_push,
+    "status": _translate_status,
+    "workflow_run": _translate_workflow_run,
 }

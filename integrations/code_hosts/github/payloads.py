@@ -1,8 +1,7 @@
-"""The fields of GitHub's JSON that Loopline reads; REST answers and webhook bodies share these shapes.
+"""Models of GitHub's JSON, with the fields that Loopline reads; REST responses and webhook payloads share them.
 
-Read by `github.py`, `github_app.py` and `github_webhooks.py`. Lenient on purpose: a third of GitHub's own example
-payloads break GitHub's own schemas, always over fields that nobody here needs. Values only: it must not act and must
-not know HTTP.
+Lenient on purpose: a third of GitHub's own example payloads violate GitHub's own schemas, always in fields that are
+not used here. Values only, no I/O.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else val
 
 
 class Payload(BaseModel):
-    """A part of GitHub's JSON; what is not declared is not read."""
+    """A part of GitHub's JSON; undeclared fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-def complaint(error: ValidationError) -> str:
-    """The first thing wrong, as 'pull_request.head.sha: Field required'; never a value."""
+def describe_error(error: ValidationError) -> str:
+    """The first error, e.g. 'pull_request.head.sha: Field required'; never contains a value."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
@@ -34,7 +33,7 @@ class User(Payload):
 
 
 class RepositoryId(Payload):
-    """A repository where GitHub gives no full name."""
+    """A repository without its full name."""
 
     id: int
 
@@ -76,18 +75,18 @@ class PullRequest(Payload):
 
     @property
     def branch(self) -> str:
-        """The head branch; empty when it lies in a fork, where anybody may reuse our branch names."""
-        ours = self.head.repo is not None and self.head.repo == self.base.repo
-        return self.head.ref if ours else ""
+        """The head branch; empty for a fork, which can have a branch of the same name."""
+        same = self.head.repo is not None and self.head.repo == self.base.repo
+        return self.head.ref if same else ""
 
     @property
     def is_merged(self) -> bool:
-        """Whether it was merged, by whichever field this answer has."""
+        """Whether it was merged, by the field that this payload has."""
         return bool(self.merged) or self.merged_at is not None
 
 
 class PullRequestOfCheck(Payload):
-    """A pull request as checks and workflow runs list it."""
+    """A pull request in the list of a check or workflow run."""
 
     number: int
     base: Side
@@ -119,7 +118,7 @@ class Comment(Payload):
 
 
 class ReviewComment(Comment):
-    """A comment under a line of the diff; `line` is null when the diff moved on, both are for a whole file."""
+    """A comment on a line of the diff; `line` is null when outdated, both lines are for a whole file."""
 
     path: Text = ""
     line: int | None = None
@@ -127,8 +126,8 @@ class ReviewComment(Comment):
     pull_request_review_id: int | None = None
 
     @property
-    def line_there(self) -> int:
-        """The line now, else when it was written; 0 for a comment on the whole file."""
+    def current_line(self) -> int:
+        """The current line, else the original one; 0 for a comment on the whole file."""
         return self.line or self.original_line or 0
 
 
@@ -139,13 +138,13 @@ class Named(Payload):
 
 
 class CheckOutput(Payload):
-    """What a check run shows."""
+    """The output of a check run."""
 
     title: Text = ""
 
 
 class SuiteOfRun(Payload):
-    """A check run's suite: nothing but an id by REST; `head_branch` is null for pushes to forks."""
+    """A check run's suite: only an id in REST responses; `head_branch` is null for pushes to forks."""
 
     head_branch: Text = ""
 
@@ -161,7 +160,7 @@ class CheckSuite(SuiteOfRun):
 
 
 class CheckRun(Payload):
-    """One check; `status` is 'completed' when `conclusion` counts."""
+    """One check; `conclusion` is set when `status` is 'completed'."""
 
     id: int
     name: str
@@ -199,14 +198,14 @@ class Status(Payload):
 
 
 class Permission(Payload):
-    """What an account may do: `permission` is 'admin', 'write', 'read' or 'none'."""
+    """An account's permission: 'admin', 'write', 'read' or 'none'."""
 
     permission: str
     user: User | None = None
 
 
 class GitObject(Payload):
-    """What a ref points at."""
+    """The target of a ref."""
 
     sha: str
 
@@ -218,26 +217,26 @@ class Ref(Payload):
 
 
 class Merged(Payload):
-    """The answer of a merge."""
+    """The response to a merge."""
 
     sha: str
 
 
 class IssueEvent(Payload):
-    """A line of a conversation's history; `event` is 'merged' where `commit_id` is the merge commit."""
+    """An event of an issue or pull request; for 'merged', `commit_id` is the merge commit."""
 
     event: str
     commit_id: Text = ""
 
 
 class Installation(Payload):
-    """Where a GitHub App is installed."""
+    """An installation of a GitHub App."""
 
     id: int
 
 
 class InstallationToken(Payload):
-    """A token for an hour. Its form is GitHub's business: about 40 or 520 characters, with dots since 2026."""
+    """A token for one hour. Opaque: about 40 or 520 characters, with dots since 2026."""
 
     token: str
     expires_at: AwareDatetime

@@ -1,9 +1,8 @@
-"""GitHub's webhooks: whether a delivery is GitHub's, and which event it is.
+"""GitHub's webhooks: verification of the signature, and detection of the event.
 
-Called by the door (`verify`) and the dispatcher (`translate`) through `Source`. Pure: no network, no
-clock, no HTTP client and no token code, so that the door can import it with nothing but a secret. GitHub signs no time
-and does not send again by itself. Its headers are unsigned: the body says what happened, and `X-GitHub-Event` must
-agree with it.
+Called by the web process (`verify`) and the dispatcher (`translate`) through `Source`. Pure: no network, no clock, no
+import of the HTTP client or token code, so the web process needs only a secret. GitHub signs no timestamp and does not
+retry. Its headers are unsigned: the event is detected from the body, and `X-GitHub-Event` must match.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from integrations.code_hosts.github.events import READERS
-from integrations.code_hosts.github.payloads import complaint
+from integrations.code_hosts.github.events import TRANSLATORS
+from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import BadSignature, Malformed
 from integrations.events import Event
 from integrations.ports.source import Delivery
@@ -34,13 +33,13 @@ class GitHubWebhooks:
     retries_on_503 = False
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
-        """Check that the body carries exactly one good HMAC-SHA256 of one of `secrets`.
+        """Check that there is exactly one valid HMAC-SHA256 signature by one of `secrets`.
 
-        `now` is not needed: GitHub signs no timestamp. Raises `BadSignature`, or `Malformed` when the body is signed
+        `now` is unused: GitHub signs no timestamp. Raises `BadSignature`, or `Malformed` when the body is signed
         and not JSON (a webhook set to form encoding).
         Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
-        if not _signed(headers.get("x-hub-signature-256", ""), body, secrets):
-            raise BadSignature("GitHub delivery: X-Hub-Signature-256 is missing, doubled or not made with our secret")
+        if not _has_valid_signature(headers.get("x-hub-signature-256", ""), body, secrets):
+            raise BadSignature("GitHub delivery: X-Hub-Signature-256 is missing, doubled or made with another secret")
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Malformed(f"GitHub delivery: content type {media_type[:60]!r}; set the webhook to application/json")
@@ -55,41 +54,41 @@ class GitHubWebhooks:
         )
 
     def translate(self, delivery: Delivery) -> list[Event]:
-        """What happened; empty when GitHub says it and nobody here acts on it. Raises `Malformed`."""
+        """The events; empty for a known event without effect on a loop. Raises `Malformed`."""
         where = f"GitHub delivery {delivery.delivery_id}, event {delivery.event[:60]!r}"
-        reader = READERS.get(delivery.event)
-        if reader is None and delivery.event not in IGNORED:
-            raise Malformed(f"{where}: not an event that this release knows")
+        translator = TRANSLATORS.get(delivery.event)
+        if translator is None and delivery.event not in IGNORED:
+            raise Malformed(f"{where}: not a known event")
         try:
             body = from_json(delivery.body, allow_inf_nan=False)
-            kind = _kind(body)
-            if kind != (delivery.event if reader else ""):
+            kind = _detect_event(body)
+            if kind != (delivery.event if translator else ""):
                 raise Malformed(f"{where}: the signed body is {kind or 'something else'}")
-            return reader(body, f"github:{delivery.delivery_id}") if reader else []
+            return translator(body, f"github:{delivery.delivery_id}") if translator else []
         except ValidationError as error:
-            raise Malformed(f"{where}: {complaint(error)}") from None
+            raise Malformed(f"{where}: {describe_error(error)}") from None
         except ValueError as error:
             raise Malformed(f"{where}: not JSON: {error}") from None
 
 
-def _signed(header: str, body: bytes, secrets: Sequence[str]) -> bool:
-    """Whether one of the secrets, none of them empty, made the signature. All are tried, so that time tells nothing."""
+def _has_valid_signature(header: str, body: bytes, secrets: Sequence[str]) -> bool:
+    """Whether one of the secrets made the signature. Empty secrets are skipped; all are tried, in constant time."""
     given = _SIGNATURE.fullmatch(header)
     if given is None:
         return False
     digest = bytes.fromhex(given[1])
-    made = [hmac.digest(secret.encode(), body, "sha256") for secret in secrets if secret]
-    return sum(hmac.compare_digest(digest, one) for one in made) > 0
+    expected = [hmac.digest(secret.encode(), body, "sha256") for secret in secrets if secret]
+    return sum(hmac.compare_digest(digest, one) for one in expected) > 0
 
 
-def _kind(body: Any) -> str:
-    """Which of the events that we read this body is, by its own keys; empty for all others."""
+def _detect_event(body: Any) -> str:
+    """The supported event of this body, by its keys; empty for all others."""
     if not isinstance(body, dict):
         raise Malformed("GitHub delivery: the signed body is not a JSON object")
     return next((kind for kind, keys in _KEYS.items() if keys <= body.keys() and "deployment" not in body), "")
 
 
-# The keys that tell the bodies apart, the more special ones first. Deployment events carry a `check_run` on top.
+# The keys that distinguish the bodies, most specific first. Deployment events also have a `check_run`.
 _KEYS: Mapping[str, frozenset[str]] = {
     "pull_request_review": frozenset({"pull_request", "review"}),
     "pull_request_review_comment": frozenset({"pull_request", "comment"}),

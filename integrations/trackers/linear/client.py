@@ -1,7 +1,7 @@
-"""Linear's GraphQL over HTTP: one connection per thread, every failure put into our two words.
+"""Linear's GraphQL endpoint over HTTP: one connection per thread, errors mapped to `Unavailable` and `Rejected`.
 
-Called by `trackers.linear` only. It knows no ticket and no comment. It never sends a mutation twice by itself (the
-caller repeats it under the same client-made id), and no credential gets into a message or a log line.
+Called by `trackers.linear` only. Retries queries, never mutations (the caller retries those under the same
+client-generated id). No credential gets into a message or a log line.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from integrations.failpoints import fail
 log = structlog.get_logger(__name__)
 
 READ_RETRIES: Final = 2
-LONGEST_WAIT: Final = 3600.0  # seconds; Linear's buckets are full again within the hour
-REFILLED, SHORTEST_WAIT = 0.01, 15.0  # they fill evenly: after a hundredth of the time there is enough to go on
-_SAID_AT_MOST: Final = 300  # characters of Linear's own words in a message
-_ALLOWANCES: Final = ("requests", "complexity", "endpoint-requests")
+MAX_WAIT: Final = 3600.0  # seconds; Linear refills its buckets within the hour
+REFILL_FRACTION, MIN_WAIT = 0.01, 15.0  # refill is continuous: 1 % is enough to continue
+_MAX_MESSAGE: Final = 300  # characters of Linear's error text in a message
+_BUCKETS: Final = ("requests", "complexity", "endpoint-requests")
 
-# `extensions.type` values as the SDK knows them (packages/sdk/src/error.ts).
-_PASSING: Final = {"internal error", "lock timeout", "network error"}
+# Values of `extensions.type` in the SDK (packages/sdk/src/error.ts).
+_TRANSIENT: Final = {"internal error", "lock timeout", "network error"}
 _FINAL: Final = {
     "invalid input",
     "forbidden",
@@ -51,7 +51,7 @@ _FINAL: Final = {
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What is left of the hour's allowance by the last answer; None where it said nothing. `reset` is Unix seconds."""
+    """The rate limit headers of the last response; None where absent. `reset` is in Unix seconds."""
 
     requests_remaining: int | None = None
     complexity_remaining: int | None = None
@@ -59,8 +59,8 @@ class RateLimit:
 
 
 @cache
-def documents() -> dict[str, DocumentNode]:
-    """Every document of `operations.graphql` by operation name, each with the fragments that it uses."""
+def load_documents() -> dict[str, DocumentNode]:
+    """The documents of `operations.graphql` by operation name, each with its fragments. Cached."""
     source = Path(__file__).with_name("operations.graphql").read_text(encoding="utf-8")
     return separate_operations(parse(source, no_location=True))
 
@@ -68,7 +68,7 @@ def documents() -> dict[str, DocumentNode]:
 class Credential(AuthBase):
     """An API key is sent bare, an OAuth token as a bearer (linear.app/developers/graphql); the token wins.
 
-    It is an `auth` object because requests would let ~/.netrc replace a plain Authorization header.
+    It is an `auth` object because requests lets ~/.netrc replace a plain Authorization header.
     """
 
     def __init__(self, api_key: str, access_token: str) -> None:
@@ -76,9 +76,9 @@ class Credential(AuthBase):
         self._header = f"Bearer {access_token}" if access_token else api_key
         value = access_token or api_key
         if not value:
-            raise Unauthorized("LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty: Linear needs one of them")
+            raise Unauthorized("LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty: set one of them")
         if not (value.isascii() and value.isprintable() and " " not in value):
-            raise Unauthorized(f"{self.name} holds a blank or another character no header can carry: copy it again")
+            raise Unauthorized(f"{self.name} has a character that is invalid in a header: copy it again")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign one request."""
@@ -86,8 +86,8 @@ class Credential(AuthBase):
         return request
 
 
-class _Line(threading.local):
-    """One thread's connection, and the status and headers of its last answer, which gql does not hand out."""
+class _Connection(threading.local):
+    """A thread's connection, with status and headers of its last response, which gql does not expose."""
 
     def __init__(self, url: str, credential: Credential, timeout: int) -> None:
         self.operation = ""
@@ -98,16 +98,16 @@ class _Line(threading.local):
             headers={"User-Agent": "Loopline"},
             auth=credential,
             timeout=timeout,
-            json_deserialize=_graphql_answer,
+            json_deserialize=_parse_body,
             allow_redirects=False,
-            hooks={"response": self._note},
+            hooks={"response": self._store_response},
         )
         self._client = Client(transport=self._transport)
         self._session: SyncClientSession | None = None
         self._process = os.getpid()
 
     def execute(self, request: GraphQLRequest) -> dict[str, Any]:
-        """Connects on first use, and again in a forked child, which must not write into its parent's socket."""
+        """Connects on first use, and again in a forked child, which must not use its parent's socket."""
         if self._process != os.getpid():
             self.close()
             self._process = os.getpid()
@@ -119,163 +119,162 @@ class _Line(threading.local):
         self._transport.close()  # type: ignore[no-untyped-call]
         self._session = None
 
-    def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
+    def _store_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.status, self.headers = response.status_code, response.headers
         fail(f"linear.{self.operation}", "sent")
 
 
 class LinearClient:
-    """Sends documents by name. `url` is the GraphQL endpoint; `timeout` is seconds to connect and between two bytes."""
+    """Executes documents by name. `url` is the GraphQL endpoint; `timeout` is in seconds, to connect and per read."""
 
     def __init__(self, url: str, api_key: str = "", access_token: str = "", timeout: int = 20) -> None:
         self._credential = Credential(api_key, access_token)
-        self._line = _Line(url, self._credential, timeout)
+        self._connection = _Connection(url, self._credential, timeout)
         self.rate_limit = RateLimit()
 
     def close(self) -> None:
-        """Close the calling thread's connection; other threads' go with their threads."""
-        self._line.close()
+        """Close the calling thread's connection; those of other threads end with their threads."""
+        self._connection.close()
 
     def run(self, operation: str, **variables: Any) -> dict[str, Any]:
-        """The answer's `data`. Raises `Unavailable` or a `Rejected`; errors under HTTP 200 count as errors.
+        """Execute `operation` and return the response's `data`. Raises `Unavailable` or a `Rejected`, also for GraphQL
+        errors under HTTP 200.
 
-        Queries are sent up to three times when the connection breaks, mutations once.
+        Queries are retried twice when the connection breaks, mutations never.
         """
-        document = documents()[operation]
+        document = load_documents()[operation]
         request = GraphQLRequest(document, variable_values=variables, operation_name=operation)
-        retries = READ_RETRIES if _reads(document) else 0
+        retries = READ_RETRIES if _is_query(document) else 0
         while True:
             try:
                 return self._send(operation, request)
             except TransportConnectionFailed as error:
-                if retries == 0 or not _broke(error.__cause__):
-                    raise _unreachable(operation, error.__cause__) from error
+                if retries == 0 or not _is_broken_connection(error.__cause__):
+                    raise _classify_connection_error(operation, error.__cause__) from error
                 retries -= 1
 
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
-        line = self._line
-        line.operation = operation
+        connection = self._connection
+        connection.operation = operation
         fail(f"linear.{operation}", "before")
         try:
-            answer = line.execute(request)
+            data = connection.execute(request)
         except TransportConnectionFailed:
             raise
         except TransportQueryError as error:
-            raise self._failure(operation, _mapping(error.errors[0] if error.errors else None)) from error
+            raise self._to_error(operation, _as_mapping(error.errors[0] if error.errors else None)) from error
         except TransportError as error:
-            raise self._failure(operation, {}) from error
-        self._keep_rate_limit(operation)
+            raise self._to_error(operation, {}) from error
+        self._update_rate_limit(operation)
         fail(f"linear.{operation}", "done")
-        return answer
+        return data
 
-    def _failure(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
-        line = self._line
-        self._keep_rate_limit(operation)
-        wait = retry_after(line.headers, time.time())
-        failed = failure(operation, line.status, error, wait, self._credential.name)
-        log.info(
-            "linear refused", operation=operation, status=line.status, said=str(error.get("message"))[:_SAID_AT_MOST]
-        )
-        return failed
+    def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
+        connection = self._connection
+        self._update_rate_limit(operation)
+        wait = parse_retry_after(connection.headers, time.time())
+        message = str(error.get("message"))[:_MAX_MESSAGE]
+        log.info("linear request failed", operation=operation, status=connection.status, error=message)
+        return classify_error(operation, connection.status, error, wait, self._credential.name)
 
-    def _keep_rate_limit(self, operation: str) -> None:
-        line = self._line
-        self.rate_limit = limit = rate_limit(line.headers)
+    def _update_rate_limit(self, operation: str) -> None:
+        connection = self._connection
+        self.rate_limit = limit = parse_rate_limit(connection.headers)
         log.debug(
-            "linear answered",
+            "linear response",
             operation=operation,
-            status=line.status,
-            complexity=line.headers.get("x-complexity"),
+            status=connection.status,
+            complexity=connection.headers.get("x-complexity"),
             requests_remaining=limit.requests_remaining,
             complexity_remaining=limit.complexity_remaining,
         )
 
 
-def failure(
+def classify_error(
     operation: str, status: int, error: Mapping[str, Any], wait: float | None, credential: str
 ) -> IntegrationError:
-    """Which of our words `error` (one entry of `errors`, empty when the answer was no GraphQL) under `status` is."""
-    about = _mapping(error.get("extensions"))
+    """The exception for `error` (an entry of `errors`, empty for a body that is not GraphQL) under HTTP `status`."""
+    extensions = _as_mapping(error.get("extensions"))
     message = str(error.get("message") or "")
-    kind, code = about.get("type"), about.get("code")
-    said = str(about.get("userPresentableMessage") or message or f"HTTP {status} without a GraphQL answer")
-    said = f"{operation}: {said[:_SAID_AT_MOST]}"
+    kind, code = extensions.get("type"), extensions.get("code")
+    text = str(extensions.get("userPresentableMessage") or message or f"HTTP {status} without a GraphQL response")
+    detail = f"{operation}: {text[:_MAX_MESSAGE]}"
     if status == 429 or code == "RATELIMITED" or kind == "ratelimited":
-        return Unavailable(f"Linear's rate limit stopped {said}", wait)
+        return Unavailable(f"Linear rate limit exceeded: {detail}", wait)
     if status == 401 or code == "AUTHENTICATION_ERROR" or kind == "authentication error":
-        return Unauthorized(f"Linear refused the credential in {credential}: make a new one and set it there")
+        return Unauthorized(f"Linear refused the credential in {credential}: create a new one and set it there")
     if message.startswith("Entity not found"):
-        return NotFound(f"Linear does not find what was named in {said}")
+        return NotFound(f"Linear found no such entity: {detail}")
     if message.startswith("conflict on insert"):
-        return Conflict(f"Linear has it already, {said}")
-    if _is_final(kind, status, user_error=about.get("userError") is True):
-        return Rejected(f"Linear refused {said}")
-    return Unavailable(f"Linear failed at {said}")
+        return Conflict(f"Linear already has this entity: {detail}")
+    if _is_final(kind, status, user_error=extensions.get("userError") is True):
+        return Rejected(f"Linear refused {detail}")
+    return Unavailable(f"Linear failed: {detail}")
 
 
 def _is_final(kind: object, status: int, *, user_error: bool) -> bool:
-    if kind in _PASSING or status == 408:
+    if kind in _TRANSIENT or status == 408:
         return False
     return user_error or kind in _FINAL or 400 <= status < 500
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until there is enough of the used-up allowance to go on; None when the headers do not say.
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until the exhausted rate limit has refilled enough to continue; None without rate limit headers.
 
-    `X-RateLimit-*-Reset`, in epoch milliseconds, is when all of it is there again. Waiting for all would hold a ticket
-    for an hour. An allowance that is not named as used up counts only when none is."""
-    if (seconds := _number(headers.get("retry-after"))) is not None:
-        return min(seconds, LONGEST_WAIT)
-    resets = {name: reset for name in _ALLOWANCES if (reset := _number(headers.get(f"x-ratelimit-{name}-reset")))}
+    `X-RateLimit-*-Reset`, in epoch milliseconds, is the time of a full refill, up to an hour away, so only a fraction
+    of it is waited for. Buckets that are not exhausted count only when no bucket is."""
+    if (seconds := _parse_number(headers.get("retry-after"))) is not None:
+        return min(seconds, MAX_WAIT)
+    resets = {name: reset for name in _BUCKETS if (reset := _parse_number(headers.get(f"x-ratelimit-{name}-reset")))}
     spent = [reset for name, reset in resets.items() if headers.get(f"x-ratelimit-{name}-remaining") == "0"]
     until = max(spent) if spent else min(resets.values(), default=None)
     if until is None:
         return None
-    full = min(max(until / 1000 - now, 0.0), LONGEST_WAIT)
-    return min(full, max(full * REFILLED, SHORTEST_WAIT))
+    full = min(max(until / 1000 - now, 0.0), MAX_WAIT)
+    return min(full, max(full * REFILL_FRACTION, MIN_WAIT))
 
 
-def rate_limit(headers: Mapping[str, str]) -> RateLimit:
-    """The allowances as the headers (requests' mapping, which knows no case) give them."""
-    reset = _number(headers.get("x-ratelimit-requests-reset"))
+def parse_rate_limit(headers: Mapping[str, str]) -> RateLimit:
+    """The rate limit from `headers` (requests' case-insensitive mapping)."""
+    reset = _parse_number(headers.get("x-ratelimit-requests-reset"))
     return RateLimit(
-        requests_remaining=_number(headers.get("x-ratelimit-requests-remaining")),
-        complexity_remaining=_number(headers.get("x-ratelimit-complexity-remaining")),
+        requests_remaining=_parse_number(headers.get("x-ratelimit-requests-remaining")),
+        complexity_remaining=_parse_number(headers.get("x-ratelimit-complexity-remaining")),
         reset=None if reset is None else reset / 1000,
     )
 
 
-def _number(text: str | None) -> int | None:
+def _parse_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
-def _reads(document: DocumentNode) -> bool:
+def _is_query(document: DocumentNode) -> bool:
     operation = get_operation_ast(document)
     return operation is not None and operation.operation is OperationType.QUERY
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _graphql_answer(text: str) -> dict[str, Any]:
-    """The body as a GraphQL answer. ValueError otherwise, which gql turns into a TransportError."""
-    answer = json.loads(text)
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    if isinstance(answer, dict) and (isinstance(answer.get("data"), dict) or (errors and isinstance(errors, list))):
-        return answer
-    raise ValueError("no GraphQL answer")
+def _parse_body(text: str) -> dict[str, Any]:
+    """The body as a GraphQL response. Raises ValueError otherwise, which gql turns into a TransportError."""
+    body = json.loads(text)
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if isinstance(body, dict) and (isinstance(body.get("data"), dict) or (errors and isinstance(errors, list))):
+        return body
+    raise ValueError("not a GraphQL response")
 
 
-def _broke(cause: BaseException | None) -> bool:
-    """Whether the connection broke. A timeout is not repeated here: the caller's lease would pass meanwhile."""
+def _is_broken_connection(cause: BaseException | None) -> bool:
+    """Whether the connection broke. A timeout is not retried here: the caller's lease would expire meanwhile."""
     broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
     return isinstance(cause, broken) and not isinstance(cause, requests.Timeout)
 
 
-def _unreachable(operation: str, cause: BaseException | None) -> IntegrationError:
-    """gql wraps whatever `requests` raises, so also what it raises for NaN, an odd object or a URL that is none."""
+def _classify_connection_error(operation: str, cause: BaseException | None) -> IntegrationError:
+    """The exception for an error of `requests`, which gql wraps: also those for NaN, unknown objects and bad URLs."""
     name = type(cause).__name__
     if isinstance(cause, ValueError | TypeError | requests.exceptions.InvalidJSONError):
-        return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is no address")
+        return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is not a URL")
     return Unavailable(f"Linear cannot be reached for {operation} ({name})")

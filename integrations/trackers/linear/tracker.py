@@ -1,8 +1,7 @@
 """Linear as a tracker: the `Tracker` Protocol over the documents of `operations.graphql`.
 
-Made by `integrations.registry`, called by jobs in the worker process, from several threads. It decides nothing, and
-reads a ticket again only where the caller's copy could be wrong. Facts about Linear come from its published schema and
-linear.app/developers.
+Created by `integrations.registry`, called by jobs in the worker process, from several threads. Reads a ticket again
+only where the caller's copy can be outdated. Sources: Linear's published schema and linear.app/developers.
 """
 
 from __future__ import annotations
@@ -14,28 +13,28 @@ from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.ports.tracker import Attachment, Comment
-from integrations.trackers.linear.answers import (
+from integrations.trackers.linear.client import LinearClient, RateLimit
+from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
     Connection,
     IssueNode,
-    LabelledNode,
-    Named,
+    LabeledIssueNode,
+    NamedNode,
+    NodeT,
     PlaceNode,
-    Read,
     TeamNode,
     UserNode,
-    read,
+    parse_response,
 )
-from integrations.trackers.linear.client import LinearClient, RateLimit
 from integrations.values import Person, Ticket
 
 
 class Linear:
-    """A Linear workspace as one credential sees it.
+    """A Linear workspace, accessed with one credential.
 
-    `url` is the GraphQL endpoint; `access_token` (OAuth) is used before `api_key`; `timeout` is in seconds. Each thread
-    has its own connection.
+    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `timeout` is in seconds.
+    Each thread has its own connection.
     """
 
     def __init__(self, url: str, api_key: str = "", access_token: str = "", *, timeout: int = 20) -> None:
@@ -48,98 +47,98 @@ class Linear:
 
     @property
     def rate_limit(self) -> RateLimit:
-        """What Linear's last answer said about the hour's allowance."""
+        """The rate limit of Linear's last response."""
         return self._client.rate_limit
 
     def viewer(self) -> Person:
-        """Who we are there; asked once."""
+        """Loopline's own account there. Cached."""
         return self._viewer
 
     @cached_property
     def _viewer(self) -> Person:
-        user = self._read(UserNode, "Viewer", "viewer")
-        return user.person(our_id=user.id)
+        user = self._query(UserNode, "Viewer", "viewer")
+        return user.to_person(our_id=user.id)
 
     # --- columns ----------------------------------------------------------------------------------------------------
 
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
-        """Raise `Rejected` that lists the team's real columns, or the teams there are, when a name is wrong."""
+        """Raise `Rejected` for a wrong name, with a list of the team's columns or of the teams."""
         for column in columns:
             self._state_id(team, column)
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
-        """Every ticket of `team` in one of `columns`, 50 a request; asked for as the caller goes on."""
+        """Every ticket of `team` in one of `columns`; paginated lazily, 50 per request."""
         state_ids = [self._state_id(team, column) for column in columns]
         if not state_ids:
             return
-        nodes = self._pages(Connection[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
-        yield from (node.ticket() for node in nodes)
+        nodes = self._paginate(Connection[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
+        yield from (node.to_ticket() for node in nodes)
 
     def move(self, ticket: Ticket, column: str) -> None:
-        """Put the ticket into `column` of its team, unless it is there. Both are looked up: `ticket` may be old."""
-        now = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
-        state_id = self._state_id(now.team.key, column)
-        if now.state.id != state_id:
-            self._write("MoveTicket", id=ticket.id, stateId=state_id)
+        """Move the ticket to `column` of its team, unless it is there. Reads both first: `ticket` can be outdated."""
+        current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
+        state_id = self._state_id(current.team.key, column)
+        if current.state.id != state_id:
+            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
 
     def _state_id(self, team: str, column: str) -> str:
-        """From the cache, which is filled again once when the name is missing: columns are renamed and added."""
+        """The column's id, from a cache that is refreshed once when the name is missing."""
         if column not in self._columns.get(team, {}):
             self._columns[team] = self._fetch_columns(team)
         known = self._columns[team]
         if column not in known:
             raise Rejected(
                 f"Linear team {team} has no column {column!r}: its columns are {', '.join(known)}; "
-                "rename one in Linear, or the column in the settings"
+                "rename one in Linear, or change the column in the settings"
             )
         return known[column]
 
     def _fetch_columns(self, team: str) -> dict[str, str]:
-        teams = self._read(Connection[TeamNode], "TeamColumns", "teams", key=team).nodes
+        teams = self._query(Connection[TeamNode], "TeamColumns", "teams", key=team).nodes
         if not teams:
-            nodes = self._pages(Connection[Named], "Teams", "teams")
-            seen = ", ".join(f"{node.key} ({node.name})" for node in nodes) or "no team"
-            raise Rejected(f"Linear shows this credential no team with the key {team!r}: it shows {seen}")
+            nodes = self._paginate(Connection[NamedNode], "Teams", "teams")
+            visible = ", ".join(f"{node.key} ({node.name})" for node in nodes) or "no team"
+            raise Rejected(f"Linear team {team!r} not found with this credential, which can see {visible}")
         states = sorted(teams[0].states.nodes, key=lambda state: state.position)
         return {state.name: state.id for state in states}
 
     # --- tickets and comments ---------------------------------------------------------------------------------------
 
     def fetch(self, ticket_id: str) -> Ticket:
-        """The ticket now, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
-        return self._find(IssueNode, "Ticket", "issue", ticket_id).ticket()
+        """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
+        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket()
 
     def fetch_comment(self, comment_id: str) -> Comment:
-        """The comment now, with what its author may do. Raises `NotFound`."""
-        return self._find(CommentNode, "Comment", "comment", comment_id).comment(self._viewer.id)
+        """The current comment, with its author's permission. Raises `NotFound`."""
+        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self._viewer.id)
 
     def comments(self, ticket_id: str) -> Iterator[Comment]:
-        """All comments of the ticket, oldest first; sorted here, since Linear documents no order within `createdAt`."""
-        nodes = self._pages(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
-        yield from (node.comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
+        """All comments of the ticket, oldest first. Sorted here, because Linear documents no order."""
+        nodes = self._paginate(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
+        yield from (node.to_comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
 
     def comment(self, ticket_id: str, body: str, comment_id: str) -> None:
-        """Post `body` under our own id. "conflict on insert" says that an earlier try arrived."""
+        """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
         with suppress(Conflict):
-            self._write("CreateComment", id=comment_id, issueId=ticket_id, body=body)
+            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         """Replace the comment's text. Raises `NotFound` when it was deleted."""
-        self._write("EditComment", id=comment_id, body=body)
+        self._mutate("EditComment", id=comment_id, body=body)
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
-        """Put an emoji on a comment. The same person's second one of a kind conflicts too, whatever its id."""
+        """Add an emoji to a comment. Idempotent: a second one of a kind by the same person conflicts too."""
         with suppress(Conflict):
-            self._write("CreateReaction", id=reaction_id, commentId=comment_id, emoji=emoji)
+            self._mutate("CreateReaction", id=reaction_id, commentId=comment_id, emoji=emoji)
 
     # --- attachments ------------------------------------------------------------------------------------------------
 
     def attach(self, ticket_id: str, attachment: Attachment) -> None:
-        """Create or update the attachment with this URL.
+        """Upsert the attachment by ticket and URL.
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
-        integration, while attachmentCreate is an upsert by ticket and URL everywhere."""
-        self._write(
+        integration; attachmentCreate is an upsert everywhere."""
+        self._mutate(
             "UpsertAttachment",
             issueId=ticket_id,
             url=attachment.url,
@@ -150,63 +149,63 @@ class Linear:
 
     def attachments(self, ticket_id: str) -> Iterator[Attachment]:
         """All attachments of the ticket."""
-        nodes = self._pages(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
-        yield from (node.attachment() for node in nodes)
+        nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
+        yield from (node.to_attachment() for node in nodes)
 
     # --- labels -----------------------------------------------------------------------------------------------------
 
     def add_label(self, ticket: Ticket, label: str) -> None:
-        """Add the label of the team or the workspace, made in the team when neither has it; case does not count."""
-        issue, known = self._search_label(ticket, label)
+        """Add the label of the team or the workspace; created in the team if missing. Ignores case."""
+        issue, known = self._find_label(ticket, label)
         if not issue.labels.nodes:
-            self._write("AddLabel", id=ticket.id, labelId=known or self._make_label(ticket, issue.team.id, label))
+            self._mutate("AddLabel", id=ticket.id, labelId=known or self._create_label(ticket, issue.team.id, label))
 
     def remove_label(self, ticket: Ticket, label: str) -> None:
-        """Take the label away; a label that is not there is success."""
-        for node in self._search_label(ticket, label)[0].labels.nodes:
-            self._write("RemoveLabel", id=ticket.id, labelId=node.id)
+        """Remove the label. Idempotent."""
+        for node in self._find_label(ticket, label)[0].labels.nodes:
+            self._mutate("RemoveLabel", id=ticket.id, labelId=node.id)
 
-    def _search_label(self, ticket: Ticket, label: str) -> tuple[LabelledNode, str]:
-        """The ticket with this label if it is there, and the label's id, empty when there is no such label."""
+    def _find_label(self, ticket: Ticket, label: str) -> tuple[LabeledIssueNode, str]:
+        """The ticket with this label if it has it, and the label's id, empty when it does not exist."""
         data = self._client.run("TicketLabels", id=ticket.id, name=label, team=ticket.team)
-        known = read(Connection[Named], "TicketLabels", data, ["issueLabels"]).nodes
-        return read(LabelledNode, "TicketLabels", data, ["issue"]), known[0].id if known else ""
+        known = parse_response(Connection[NamedNode], "TicketLabels", data, ["issueLabels"]).nodes
+        return parse_response(LabeledIssueNode, "TicketLabels", data, ["issue"]), known[0].id if known else ""
 
-    def _make_label(self, ticket: Ticket, team_id: str, label: str) -> str:
-        """The new label's id; one that somebody else made a moment ago is as good."""
+    def _create_label(self, ticket: Ticket, team_id: str, label: str) -> str:
+        """Create the label and return its id; after a race condition, the id of the other one."""
         try:
-            data = self._write("CreateLabel", teamId=team_id, name=label)
+            data = self._mutate("CreateLabel", teamId=team_id, name=label)
         except Rejected:
-            if known := self._search_label(ticket, label)[1]:
+            if known := self._find_label(ticket, label)[1]:
                 return known
             raise
-        return read(Named, "CreateLabel", data, ["issueLabelCreate", "issueLabel"]).id
+        return parse_response(NamedNode, "CreateLabel", data, ["issueLabelCreate", "issueLabel"]).id
 
-    # --- asking -----------------------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------------------------
 
-    def _read(self, model: type[Read], operation: str, *path: str, **variables: Any) -> Read:
-        return read(model, operation, self._client.run(operation, **variables), path)
+    def _query(self, model: type[NodeT], operation: str, *path: str, **variables: Any) -> NodeT:
+        return parse_response(model, operation, self._client.run(operation, **variables), path)
 
-    def _find(self, model: type[Read], operation: str, root: str, identifier: str) -> Read:
+    def _find(self, model: type[NodeT], operation: str, root: str, identifier: str) -> NodeT:
         data = self._client.run(operation, id=identifier)
         if data.get(root) is None:
             raise NotFound(f"Linear has no {root} {identifier!r}")
-        return read(model, operation, data, [root])
+        return parse_response(model, operation, data, [root])
 
-    def _pages(self, model: type[Connection[Read]], operation: str, *path: str, **variables: Any) -> Iterator[Read]:
+    def _paginate(self, model: type[Connection[NodeT]], operation: str, *path: str, **values: Any) -> Iterator[NodeT]:
         after = ""
         while True:
-            page = self._read(model, operation, *path, after=after or None, **variables)
+            page = self._query(model, operation, *path, after=after or None, **values)
             yield from page.nodes
             if not page.page_info.has_next_page:
                 return
             if page.page_info.end_cursor in ("", after):
-                raise Rejected(f"Linear's answer to {operation} has a next page that begins where this one does")
+                raise Rejected(f"Linear's response to {operation} repeats its pagination cursor")
             after = page.page_info.end_cursor
 
-    def _write(self, operation: str, **variables: Any) -> dict[str, Any]:
-        """Send a mutation. HTTP 200 without errors may still say `success: false`."""
+    def _mutate(self, operation: str, **variables: Any) -> dict[str, Any]:
+        """Send a mutation. Raises `Rejected` for `success: false`, which comes under HTTP 200 without errors."""
         data = self._client.run(operation, **variables)
         if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
-            raise Rejected(f"Linear did not carry out {operation} and gave no reason")
+            raise Rejected(f"Linear rejected {operation} without a reason")
         return data

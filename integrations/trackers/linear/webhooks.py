@@ -1,9 +1,9 @@
-"""Linear's webhooks: from signed bytes to our words.
+"""Linear's webhooks: verification of signed payloads and translation into events.
 
-Called by the door (`verify`) and by the dispatcher (`translate`). Sans-I/O: no network, no clock, and no GraphQL client
-is imported here, so that the web process stays small. Whatever bytes come in, only `BadSignature` or `Malformed` comes
-out. Facts: linear.app/developers/webhooks, `@linear/sdk` src/webhooks, and captured deliveries, which leave out or
-retype many fields that the schema calls non-null; so only what is used is looked at.
+Called by the web process (`verify`) and the dispatcher (`translate`). Sans-I/O: no network, no clock, no import of the
+GraphQL client, so the web process stays small. Raises only `BadSignature` and `Malformed`, for any input. Sources:
+linear.app/developers/webhooks, `@linear/sdk` src/webhooks, and captured deliveries, which omit or retype many fields
+that the schema calls non-null; so only the fields in use are validated.
 """
 
 from __future__ import annotations
@@ -49,53 +49,53 @@ IGNORED: Final = frozenset(
         "User",
     }
 )
-"""Event types that Linear is known to send and that change nothing for a loop. A type outside is reported by name."""
+"""Known event types without effect on a loop. A type that is not listed raises `Malformed` with its name."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_LONGEST_PART: Final = 200  # characters of one part of a content key; longer ones are hashed
+_MAX_KEY_PART: Final = 200  # characters of one part of a content key; longer ones are hashed
 _YEAR_5138_MS: Final = 10**14
 
 
 class LinearWebhooks:
-    """Linear as a sender of webhooks (the `Source` Protocol)."""
+    """`Source` for Linear's webhooks."""
 
     name = "linear"
     retries_on_503 = True  # after 1 min, 1 h and 6 h
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
-        """Check the signature over `body`, then the age by the signed timestamp, the only one an attacker cannot set.
+        """Check the signature of `body`, then the age by the signed timestamp; the header's is not signed.
 
         Raises `BadSignature`, also for a body without a timestamp, or `Malformed`.
         """
         _check_signature(headers.get("linear-signature", ""), body, secrets)
-        payload = _parse(body)
-        sent = _sent_at(payload)
-        kind, action = _text(payload, "type"), _text(payload, "action")
+        payload = _parse_body(body)
+        sent = _read_timestamp(payload)
+        kind, action = _get_text(payload, "type"), _get_text(payload, "action")
         return Delivery(
             source=self.name,
-            delivery_id=_delivery_id(headers.get("linear-delivery", ""), body),
-            content_key=_content_key(payload),
+            delivery_id=_choose_delivery_id(headers.get("linear-delivery", ""), body),
+            content_key=_build_content_key(payload),
             body=body,
             event=f"{kind}.{action}",
             stale=abs(now * 1000 - sent) > MAX_AGE_MS,
         )
 
     def translate(self, delivery: Delivery) -> list[Event]:
-        """At most one event of each kind, marked with the content key. A stale comment keeps its id, not its words.
+        """At most one event of each kind, with ids from the content key. A stale comment loses its text.
 
-        Our own writes are translated too: who we are is known only to those who hold a credential.
+        Loopline's own writes are translated too: recognizing them needs a credential, which this process lacks.
         """
-        payload = _parse(delivery.body)
-        kind, action = _text(payload, "type"), _text(payload, "action")
+        payload = _parse_body(delivery.body)
+        kind, action = _get_text(payload, "type"), _get_text(payload, "action")
         if kind == "Issue":
-            return _issue_events(delivery, payload, action)
+            return _translate_issue(delivery, payload, action)
         if kind == "Comment":
-            return _comment_events(delivery, payload, action)
+            return _translate_comment(delivery, payload, action)
         if kind == "Reaction":
-            return _reaction_events(delivery, payload, action)
+            return _translate_reaction(delivery, payload, action)
         if kind in IGNORED:
             return []
-        raise _unknown(kind)
+        raise _unknown_event(kind)
 
 
 # --- the envelope ---------------------------------------------------------------------------------------------------
@@ -110,13 +110,13 @@ def _check_signature(given: str, body: bytes, secrets: Sequence[str]) -> None:
     expected = [hmac.new(key, body, hashlib.sha256).hexdigest().encode() for key in keys]
     matches = [hmac.compare_digest(given.encode(errors="replace"), digest) for digest in expected]
     if not any(matches):
-        raise BadSignature("Linear-Signature fits none of the secrets in LINEAR_WEBHOOK_SECRETS")
+        raise BadSignature("Linear-Signature matches none of the secrets in LINEAR_WEBHOOK_SECRETS")
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse_body(body: bytes) -> dict[str, Any]:
     """The body as a JSON object; stricter than `json.loads`, which takes UTF-16, NaN, 1e999 and lone surrogates."""
     try:
-        payload = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        payload = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_parse_finite)
         json.dumps(payload, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise Malformed("Linear's body is not UTF-8") from error
@@ -137,13 +137,13 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     if math.isinf(number := float(text)):
         raise ValueError(text)
     return number
 
 
-def _sent_at(payload: Mapping[str, Any]) -> float:
+def _read_timestamp(payload: Mapping[str, Any]) -> float:
     sent = payload.get("webhookTimestamp")
     if isinstance(sent, bool) or not isinstance(sent, int | float):
         raise BadSignature("the signed body has no numeric webhookTimestamp")
@@ -152,117 +152,117 @@ def _sent_at(payload: Mapping[str, Any]) -> float:
     return sent
 
 
-def _delivery_id(header: str, body: bytes) -> str:
-    """Linear's name for the payload. The header is not signed, so anything but a UUID gives way to a digest."""
+def _choose_delivery_id(header: str, body: bytes) -> str:
+    """Linear's delivery id. The header is not signed, so anything but a UUID is replaced by a digest of the body."""
     return header.lower() if _UUID.fullmatch(header) else hashlib.sha256(body).hexdigest()
 
 
-def _content_key(payload: Mapping[str, Any]) -> str:
-    """What the delivery says, so that a copy under another delivery id is seen.
+def _build_content_key(payload: Mapping[str, Any]) -> str:
+    """A key of the delivery's content, which detects a redelivery under another delivery id.
 
-    A retry may carry a fresh webhookTimestamp, so a digest leaves it out.
+    A retry can have a new webhookTimestamp, so the digest excludes it.
     """
-    parts = _key_parts(payload)
-    if all(isinstance(part, str) and 0 < len(part) <= _LONGEST_PART for part in parts):
+    parts = _build_key_parts(payload)
+    if all(isinstance(part, str) and 0 < len(part) <= _MAX_KEY_PART for part in parts):
         return ":".join(parts)
-    said = {key: value for key, value in payload.items() if key != "webhookTimestamp"}
-    return f"sha256:{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()}"
+    content = {key: value for key, value in payload.items() if key != "webhookTimestamp"}
+    return f"sha256:{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
 
 
-def _key_parts(payload: Mapping[str, Any]) -> tuple[Any, ...]:
+def _build_key_parts(payload: Mapping[str, Any]) -> tuple[Any, ...]:
     kind, action = payload["type"], payload["action"]
     match kind, action:
         case "AgentSessionEvent", "created":
-            return kind, _object(payload, "agentSession").get("id"), action
+            return kind, _get_object(payload, "agentSession").get("id"), action
         case "AgentSessionEvent", _:
-            return kind, _object(payload, "agentActivity").get("id"), action
+            return kind, _get_object(payload, "agentActivity").get("id"), action
         case "AppUserNotification", _:
-            return kind, _object(payload, "notification").get("id")
+            return kind, _get_object(payload, "notification").get("id")
         case ("PermissionChange", _) | ("OAuthApp", _):
             return kind, *(payload.get(key) for key in ("organizationId", "oauthClientId", "createdAt"))
-    data = _object(payload, "data")
-    # Archiving does not move updatedAt, so the key also says which fields changed.
-    changed = "+".join(sorted(_object(payload, "updatedFrom"))) or "-"
+    data = _get_object(payload, "data")
+    # Archiving does not change updatedAt, so the key includes the names of the changed fields.
+    changed = "+".join(sorted(_get_object(payload, "updatedFrom"))) or "-"
     return kind, data.get("id"), action, data.get("updatedAt"), changed
 
 
-# --- what happened --------------------------------------------------------------------------------------------------
+# --- translation ----------------------------------------------------------------------------------------------------
 
 
-def _issue_events(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
-    data = _object(payload, "data")
-    changed = _object(payload, "updatedFrom").keys() if action == "update" else set()
+def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+    data = _get_object(payload, "data")
+    changed = _get_object(payload, "updatedFrom").keys() if action == "update" else set()
     if action not in ("create", "update", "remove"):
-        raise _unknown(f"Issue.{action}")
+        raise _unknown_event(f"Issue.{action}")
     if action == "remove" or (changed and (data.get("trashed") or data.get("archivedAt"))):
-        return [TicketRemoved(**_about(delivery, "TicketRemoved", data, "id"))]
+        return [TicketRemoved(**_build_fields(delivery, "TicketRemoved", data, "id"))]
     events: list[Event] = []
     if action == "create" or changed & {"stateId", "trashed", "archivedAt"}:
-        column = _text(_object(data, "state"), "name", default="")
-        events.append(TicketMoved(**_about(delivery, "TicketMoved", data, "id"), column=column))
+        column = _get_text(_get_object(data, "state"), "name", default="")
+        events.append(TicketMoved(**_build_fields(delivery, "TicketMoved", data, "id"), column=column))
     if changed & {"title", "description", "descriptionData"}:
-        events.append(TicketEdited(**_about(delivery, "TicketEdited", data, "id")))
+        events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id")))
     return events
 
 
-def _comment_events(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+def _translate_comment(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
     if action in ("update", "remove"):
-        return []  # a loop has read the words by then, and reads the comment again before it acts on it
+        return []  # a loop has read the text already, and reads it again before it acts
     if action != "create":
-        raise _unknown(f"Comment.{action}")
-    data = _object(payload, "data")
+        raise _unknown_event(f"Comment.{action}")
+    data = _get_object(payload, "data")
     if data.get("issueId") is None:
         return []  # on a project update or a document
-    comment_id = _text(data, "id")
+    comment_id = _get_text(data, "id")
     return [
         TicketCommented(
-            **_about(delivery, "TicketCommented", data, "issueId") | {"event_id": f"comment:{comment_id}"},
+            **_build_fields(delivery, "TicketCommented", data, "issueId") | {"event_id": f"comment:{comment_id}"},
             comment_id=comment_id,
-            body="" if delivery.stale else _text(data, "body"),
-            author=_author(data),
+            body="" if delivery.stale else _get_text(data, "body"),
+            author=_read_author(data),
         )
     ]
 
 
-def _reaction_events(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
-    """An emoji on a comment of a ticket; those on tickets, project updates and documents answer nothing of ours."""
+def _translate_reaction(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+    """An emoji on a comment of a ticket; those on tickets, project updates and documents are ignored."""
     if action in ("update", "remove"):
         return []
     if action != "create":
-        raise _unknown(f"Reaction.{action}")
-    data = _object(payload, "data")
-    comment = _object(data, "comment")
+        raise _unknown_event(f"Reaction.{action}")
+    data = _get_object(payload, "data")
+    comment = _get_object(data, "comment")
     if data.get("commentId") is None or comment.get("issueId") is None:
         return []
     return [
         TicketReacted(
-            **_about(delivery, "TicketReacted", data | {"issueId": comment["issueId"]}, "issueId")
-            | {"event_id": f"reaction:{_text(data, 'id')}"},
-            comment_id=_text(data, "commentId"),
-            emoji=_text(data, "emoji"),
-            author=_author(data),
+            **_build_fields(delivery, "TicketReacted", data | {"issueId": comment["issueId"]}, "issueId")
+            | {"event_id": f"reaction:{_get_text(data, 'id')}"},
+            comment_id=_get_text(data, "commentId"),
+            emoji=_get_text(data, "emoji"),
+            author=_read_author(data),
         )
     ]
 
 
-def _author(data: Mapping[str, Any]) -> Person | None:
-    """By id only: the rights are looked up before anybody acts on the words."""
+def _read_author(data: Mapping[str, Any]) -> Person | None:
+    """The author by id only: permission is looked up before a comment has an effect."""
     identifier = data.get("userId") or data.get("externalUserId") or ""
     return Person(id=identifier) if identifier and isinstance(identifier, str) else None
 
 
-def _about(delivery: Delivery, event: str, data: Mapping[str, Any], ticket_key: str) -> dict[str, Any]:
+def _build_fields(delivery: Delivery, event: str, data: Mapping[str, Any], ticket_key: str) -> dict[str, Any]:
     return {
         "event_id": f"linear:{delivery.content_key}:{event}",
-        "ticket_id": _text(data, ticket_key),
-        "at": _seconds(data.get("updatedAt")),
+        "ticket_id": _get_text(data, ticket_key),
+        "at": _parse_time(data.get("updatedAt")),
     }
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
 
 
-def _object(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _get_object(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The object under `key`, empty when it is missing or null."""
     found = value.get(key)
     if found is None:
@@ -272,16 +272,16 @@ def _object(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     return found
 
 
-def _text(value: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    """The text under `key`. Without a default it must be there and not be empty."""
+def _get_text(value: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    """The text under `key`. Required and not empty unless there is a default."""
     found = default if value.get(key) is None else value[key]
     if not isinstance(found, str) or (default is None and not found):
         raise Malformed(f"{key!r} in Linear's body is missing or not text")
     return found
 
 
-def _seconds(text: object) -> float:
-    """An ISO 8601 time as Unix seconds, 0 when it is none."""
+def _parse_time(text: object) -> float:
+    """An ISO 8601 time as Unix seconds, 0 for anything else."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -289,5 +289,5 @@ def _seconds(text: object) -> float:
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() if moment else 0.0
 
 
-def _unknown(event: str) -> Malformed:
+def _unknown_event(event: str) -> Malformed:
     return Malformed(f"unknown Linear event {event[:80]!r}")

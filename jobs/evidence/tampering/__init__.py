@@ -1,7 +1,7 @@
-"""The tamper guard: what in a change could make checks pass without the work. Called by `jobs.roles.gate`. Pure.
+"""The tamper guard: finds changes that could make checks pass without the work. Called by `jobs.roles.gate`. Pure.
 
-It judges nothing: it lists places for a person. Honest changes (new tests, renamed, moved or tabulated ones, further
-assertions) give an empty list; `tests/jobs/tampering` holds the measure of both.
+It does not judge: it lists places for a person to review. Honest changes (tests that are new, renamed, moved or turned
+into tables, additional assertions) give an empty list; the corpus in `tests/jobs/tampering` measures both kinds.
 """
 
 from __future__ import annotations
@@ -14,60 +14,60 @@ from pathlib import PurePosixPath
 from integrations.git.changes import Change
 from integrations.results import Tampering
 from jobs.evidence.tampering import paths
-from jobs.evidence.tampering.configuration import changed_sections, rules_changed
+from jobs.evidence.tampering.cases import is_subsequence
+from jobs.evidence.tampering.configuration import find_changed_rules, find_changed_sections
 from jobs.evidence.tampering.other_tests import compare_others, holds_tests
-from jobs.evidence.tampering.product import family, suppressions, tricks
+from jobs.evidence.tampering.product import family, find_suppressions, find_tricks
 from jobs.evidence.tampering.python_compare import compare_rest, compare_support, compare_tests, only_adds, parse_both
-from jobs.evidence.tampering.words import is_subsequence
 from jobs.loop.state import Contract
 
 MOST, MOST_TEXT = 100, 200
 
 
 @dataclass(frozen=True)
-class Guarded:
-    """What the guard makes of a change. `from_base` are the paths that the gate takes from the base commit."""
+class GuardResult:
+    """Result of the guard. `from_base` are the paths that the gate checks out from the base commit."""
 
     tampering: tuple[Tampering, ...]
     from_base: tuple[str, ...]
 
 
-def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> Guarded:
-    """Everything that needs a person's yes, in order of path, at most 100; `tests` are the policy's path patterns."""
+def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> GuardResult:
+    """Return all findings that a person has to accept, sorted by path, at most 100; `tests` are path patterns."""
     try:
-        found = list(_all(changes, tests, contract))
+        found = list(_find_all(changes, tests, contract))
     except (RecursionError, ValueError):
-        deep = "code that cannot be read, as it is nested too deeply"
+        deep = "the code is nested too deeply to be parsed"
         found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes if family(c.path) == "py"]
     found = [t.model_copy(update={"text": t.text[:MOST_TEXT]}) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))
     suspicious = {t.path for t in found}
-    base = {c.path for c in changes if _from_base(c, suspicious, tests, contract)}
-    return Guarded(tuple(unique[:MOST]), tuple(sorted(base | _moved(changes, base))))
+    base = {c.path for c in changes if _uses_base(c, suspicious, tests, contract)}
+    return GuardResult(tuple(unique[:MOST]), tuple(sorted(base | _find_moved(changes, base))))
 
 
-def _all(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> Iterator[Tampering]:
+def _find_all(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -> Iterator[Tampering]:
     mine = [c for c in changes if _is_test(c, tests, contract)]
     for change in changes:
-        yield from _by_name(change, tests, contract)
+        yield from _check_path(change, tests, contract)
     new_marks = any(_is_package_mark(c.path) and c.before is None for c in changes)
     for change in changes:
         gone = _is_package_mark(change.path) and change.after is None and paths.is_test(change.path, tests)
         if gone and not new_marks:
-            yield Tampering(kind="test_configuration", path=change.path, text="its folder is no package any more")
-    yield from _python(mine)
+            yield Tampering(kind="test_configuration", path=change.path, text="its folder is no longer a package")
+    yield from _compare_python(mine)
     code = [c for c in changes if c in mine or _holds_tests(c)]
-    yield from compare_others([(c.path, text(c.before), text(c.after)) for c in code if family(c.path) != "py"])
+    yield from compare_others([(c.path, text_of(c.before), text_of(c.after)) for c in code if family(c.path) != "py"])
     for change in mine:
-        yield from _data(change)
+        yield from _compare_data(change)
     for change in changes:
         if change.after and change.after.text is not None and not paths.is_document(change.path):
-            yield from tricks(change.path, text(change.before), change.after.text, test=change in mine)
-    yield from suppressions([(c.path, text(c.before), text(c.after)) for c in changes])
+            yield from find_tricks(change.path, text_of(change.before), change.after.text, test=change in mine)
+    yield from find_suppressions([(c.path, text_of(c.before), text_of(c.after)) for c in changes])
 
 
-def text(side: object) -> str | None:
-    """The text of one side of a change, where there is one."""
+def text_of(side: object) -> str | None:
+    """Return the text of one side of a change, or None."""
     return getattr(side, "text", None)
 
 
@@ -79,17 +79,17 @@ def _is_test(change: Change, tests: Sequence[str], contract: Contract) -> bool:
 
 
 def _is_script(path: str, tests: Sequence[str], contract: Contract) -> bool:
-    """A file of tests that a command names is judged as what it is; a script among the tests as a script."""
+    """Whether the file is a script of a check; a test file that a command names counts as a test."""
     code = family(path) not in ("", "sh")
     test = paths.is_named_test(path, contract) or (code and paths.is_test(path, tests))
     return paths.is_check_script(path, contract) and not test
 
 
 def _holds_tests(change: Change) -> bool:
-    return any(holds_tests(change.path, t) for t in (text(change.before), text(change.after)) if t)
+    return any(holds_tests(change.path, t) for t in (text_of(change.before), text_of(change.after)) if t)
 
 
-def _python(mine: Sequence[Change]) -> Iterator[Tampering]:
+def _compare_python(mine: Sequence[Change]) -> Iterator[Tampering]:
     files = parse_both([c for c in mine if family(c.path) == "py"])
     yield from compare_tests(files)
     yield from compare_support(files)
@@ -97,32 +97,32 @@ def _python(mine: Sequence[Change]) -> Iterator[Tampering]:
     for file in files:
         yield from compare_rest(file)
         if file.path in broken and file.before:
-            yield Tampering(kind="test_changed", path=file.path, text="it is no Python any more")
+            yield Tampering(kind="test_changed", path=file.path, text="it is no longer valid Python")
 
 
-def _by_name(change: Change, tests: Sequence[str], contract: Contract) -> Iterator[Tampering]:
-    """What the path alone says."""
-    before, after = text(change.before), text(change.after)
+def _check_path(change: Change, tests: Sequence[str], contract: Contract) -> Iterator[Tampering]:
+    """Yield findings that follow from the path."""
+    before, after = text_of(change.before), text_of(change.after)
     kind = paths.configuration_kind(change.path)
     if kind:
         yield Tampering(kind=kind, path=change.path)
-    elif change.before is None and paths.shadows(change.path):
-        yield Tampering(kind="exit_trick", path=change.path, text="it would be run in place of a tool")
+    elif change.before is None and paths.shadows_tool(change.path):
+        yield Tampering(kind="exit_trick", path=change.path, text="it shadows a tool")
     elif paths.is_snapshot(change.path) and change.before and not _only_adds_lines(before, after):
         yield Tampering(kind="snapshot", path=change.path)
     elif _is_script(change.path, tests, contract) and change.before:
         if "akefile" in change.path and before is not None and after is not None:
-            yield from rules_changed(change.path, before, after)
+            yield from find_changed_rules(change.path, before, after)
         else:
             yield Tampering(kind="check_command", path=change.path)
-    yield from changed_sections(change.path, before, after)
+    yield from find_changed_sections(change.path, before, after)
 
 
-def _data(change: Change) -> Iterator[Tampering]:
-    """Files of tests that hold no code we can read: what they say may grow, not change."""
+def _compare_data(change: Change) -> Iterator[Tampering]:
+    """Compare test data: additions are honest, changes are not."""
     if not change.before or family(change.path) == "py" or paths.is_document(change.path):
         return
-    before, after = text(change.before), text(change.after)
+    before, after = text_of(change.before), text_of(change.after)
     if before is not None and holds_tests(change.path, before):
         return
     if after is None or before is None or not (_grows(before, after) or _only_adds_lines(before, after)):
@@ -130,18 +130,18 @@ def _data(change: Change) -> Iterator[Tampering]:
 
 
 def _grows(before: str, after: str) -> bool:
-    """Whether one JSON value only has more in it than the other."""
+    """Whether the new JSON value only adds to the old one."""
     try:
-        return _within(json.loads(before), json.loads(after))
+        return _is_within(json.loads(before), json.loads(after))
     except ValueError:
         return False
 
 
-def _within(small: object, large: object) -> bool:
+def _is_within(small: object, large: object) -> bool:
     if isinstance(small, dict) and isinstance(large, dict):
-        return all(key in large and _within(value, large[key]) for key, value in small.items())
+        return all(key in large and _is_within(value, large[key]) for key, value in small.items())
     if isinstance(small, list) and isinstance(large, list):
-        return len(small) <= len(large) and all(map(_within, small, large))
+        return len(small) <= len(large) and all(map(_is_within, small, large))
     return small == large
 
 
@@ -156,8 +156,8 @@ def _is_package_mark(path: str) -> bool:
     return path.endswith("__init__.py")
 
 
-def _moved(changes: Sequence[Change], base: set[str]) -> set[str]:
-    """New files that are removed ones at another place: with both, a runner would find the same tests twice."""
+def _find_moved(changes: Sequence[Change], base: set[str]) -> set[str]:
+    """Return new paths of moved files; if both existed, a runner would collect the same tests twice."""
     gone = [c for c in changes if c.path in base and c.after is None and c.before]
     names = {PurePosixPath(c.path).name for c in gone} - {"__init__.py"}
     contents = {c.before.sha for c in gone if c.before and c.before.size}
@@ -165,24 +165,24 @@ def _moved(changes: Sequence[Change], base: set[str]) -> set[str]:
     return {c.path for c in new if PurePosixPath(c.path).name in names or (c.after and c.after.sha in contents)}
 
 
-def _from_base(change: Change, suspicious: set[str], tests: Sequence[str], contract: Contract) -> bool:
-    """Whether the gate uses what the base commit has at this path: nothing, where the change made the file."""
+def _uses_base(change: Change, suspicious: set[str], tests: Sequence[str], contract: Contract) -> bool:
+    """Whether the gate uses the base commit's version of this path (none, if the file is new)."""
     path = change.path
     if paths.configuration_kind(path):
         return True
     if change.before is None:
-        return paths.shadows(path)
+        return paths.shadows_tool(path)
     if paths.is_snapshot(path) or _is_script(path, tests, contract):
         return path in suspicious
     if not (paths.is_test(path, tests) or paths.is_named_test(path, contract)) or paths.is_document(path):
         return False
-    return change.after is None or path in suspicious or not _as_good(change)
+    return change.after is None or path in suspicious or not _only_adds(change)
 
 
-def _as_good(change: Change) -> bool:
+def _only_adds(change: Change) -> bool:
     if family(change.path) == "py":
         return only_adds(parse_both([change])[0])
-    before, after = text(change.before), text(change.after)
+    before, after = text_of(change.before), text_of(change.after)
     return _only_adds_lines(before, after) or (before is not None and after is not None and _grows(before, after))
 
 

@@ -1,7 +1,6 @@
-"""Files of which only some sections steer the checks: pyproject.toml, setup.cfg, package.json, Makefile. Pure.
+"""Files of which only some sections configure checks: pyproject.toml, setup.cfg, package.json, Makefile. Pure.
 
-Called by `jobs.evidence.tampering`. A section that differs is listed; what else is in the file is nobody's business
-here.
+Called by `jobs.evidence.tampering`. Changes of other sections are ignored.
 """
 
 from __future__ import annotations
@@ -27,27 +26,27 @@ _CHECKING = re.compile(r"(pre|post)?(test|lint|check|type|ci|verify|coverage|val
 _RULE = re.compile(r"^(?P<targets>[^\s#:=][^#:=]*?)\s*::?(?!=)\s*(?P<needs>[^=]*)$")
 
 
-def changed_sections(path: str, before: str | None, after: str | None) -> Iterator[Tampering]:
-    """The sections that differ and steer checks; a file that can no longer be read is one of them."""
+def find_changed_sections(path: str, before: str | None, after: str | None) -> Iterator[Tampering]:
+    """Yield changed sections that configure checks, and files that can no longer be parsed."""
     reader = _READERS.get(PurePosixPath(path).name)
     if reader is None or after is None:
         return
     try:
         new = reader(after)
     except (ValueError, configparser.Error):
-        yield Tampering(kind="test_configuration", path=path, text="it cannot be read any more")
+        yield Tampering(kind="test_configuration", path=path, text="it can no longer be parsed")
         return
     try:
         old = reader(before or _EMPTY.get(PurePosixPath(path).name, ""))
     except (ValueError, configparser.Error):
         old = {}
     for name in sorted(old.keys() | new.keys()):
-        kind = _kind(name, old)
+        kind = _find_kind(name, old)
         if kind and old.get(name) != new.get(name):
             yield Tampering(kind=kind, path=path, text=name)
 
 
-def _kind(name: str, old: Mapping[str, Any]) -> TamperKind | None:
+def _find_kind(name: str, old: Mapping[str, Any]) -> TamperKind | None:
     script = name.removeprefix("scripts.")
     if script != name:
         known = _CHECKING.fullmatch(script) is not None and (name in old or script.startswith(("pre", "post")))
@@ -55,7 +54,7 @@ def _kind(name: str, old: Mapping[str, Any]) -> TamperKind | None:
     return next((kind for kind, pattern in _TOOL_KIND if pattern.fullmatch(name)), None)
 
 
-def _of_toml(text: str) -> dict[str, Any]:
+def _read_toml(text: str) -> dict[str, Any]:
     data = tomllib.loads(text)
     tools = data.pop("tool", {})
     found = {f"tool.{name}": value for name, value in tools.items() if name not in ("hatch", "pdm")}
@@ -67,13 +66,13 @@ def _of_toml(text: str) -> dict[str, Any]:
     return found
 
 
-def _of_ini(text: str) -> dict[str, Any]:
+def _read_ini(text: str) -> dict[str, Any]:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.read_string(text)
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def _of_json(text: str) -> dict[str, Any]:
+def _read_json(text: str) -> dict[str, Any]:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError("it holds no object")
@@ -81,15 +80,13 @@ def _of_json(text: str) -> dict[str, Any]:
     return {**data, **{f"scripts.{name}": value for name, value in scripts.items()}}
 
 
-_READERS = {"pyproject.toml": _of_toml, "Cargo.toml": _of_toml, "setup.cfg": _of_ini, "package.json": _of_json}
+_READERS = {"pyproject.toml": _read_toml, "Cargo.toml": _read_toml, "setup.cfg": _read_ini, "package.json": _read_json}
 _EMPTY = {"package.json": "{}"}
 
 
-def rules_changed(path: str, before: str, after: str) -> Iterator[Tampering]:
-    """What a change of a makefile does to what was there: a rule or a setting that differs, is gone, or comes twice.
-
-    New rules with names of their own are no one's loss."""
-    old, new = _rules(before), _rules(after)
+def find_changed_rules(path: str, before: str, after: str) -> Iterator[Tampering]:
+    """Yield rules and settings of a Makefile that were changed, removed or overridden; new rules are ignored."""
+    old, new = _parse_rules(before), _parse_rules(after)
     for name, recipe in old.items():
         if new.get(name) != recipe:
             yield Tampering(kind="check_command", path=path, text=name or "its settings")
@@ -100,8 +97,8 @@ def rules_changed(path: str, before: str, after: str) -> Iterator[Tampering]:
             yield Tampering(kind="check_command", path=path, text=name)
 
 
-def _rules(text: str) -> dict[str, list[str]]:
-    """Target → its prerequisites and recipe; '' → everything else that is no comment."""
+def _parse_rules(text: str) -> dict[str, list[str]]:
+    """Map targets to prerequisites and recipe, and '' to all other lines that are not comments."""
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in text.replace("\\\n", " ").splitlines():

@@ -1,7 +1,7 @@
-"""Tests in languages other than Python, by robust patterns: JavaScript and TypeScript, Go, Rust, Java and kin, Ruby.
+"""Compares tests in other languages than Python by patterns: JavaScript, TypeScript, Go, Rust, Java and similar, Ruby.
 
-Called by `jobs.evidence.tampering`. A test is the statements between its braces (or `do` and `end`); layout, comments,
-quotes and trailing commas do not count. Each statement that was there has to be there again, in this order.
+Called by `jobs.evidence.tampering`. A test is the list of statements between its braces (or `do` and `end`); layout,
+comments, quotes and trailing commas are ignored. All old statements have to be kept, in the same order.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from integrations.results import Tampering, TamperKind
+from jobs.evidence.tampering.cases import is_subsequence
 from jobs.evidence.tampering.product import family
-from jobs.evidence.tampering.words import is_subsequence
 
 _NAME = r"""(?P<name>"(?:[^"\\]|\\.)*")"""
 _STARTS = {
@@ -52,8 +52,8 @@ _CLAIM = re.compile(
     r"\bexpect\b|\bassert|\bshould|\bt\.(?:Error|Fatal|Fail)|\brequire\.|\brefute|\bverify\(|must_|panic!|\bAssert\."
 )
 _CONTROL = re.compile(r"^(?:if|try|while|for|switch|match|return|begin|rescue|unless|catch|else|break|continue)\b")
-_MOST_TESTS, _LONGEST = 1_000, 50_000  # tests of a file, characters of a test: what is beyond counts as gone
-_GOES_ON = re.compile(r"[{(.:#]|->|(throws|fn|pub|async|void|public|private|fun|error|Result)\b")
+_MOST_TESTS, _LONGEST = 1_000, 50_000  # tests per file, characters per test; everything beyond counts as removed
+_CONTINUATION = re.compile(r"[{(.:#]|->|(throws|fn|pub|async|void|public|private|fun|error|Result)\b")
 _STRING = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`""")
 
 
@@ -71,34 +71,34 @@ class _Test:
 
 
 def holds_tests(path: str, text: str) -> bool:
-    """Whether there are tests in this file that we can read; Rust keeps them beside the code."""
-    return family(path) in _STARTS and _STARTS[family(path)].search(plain(path, text)) is not None
+    """Whether the file contains tests in a supported language; in Rust, tests are next to the code."""
+    return family(path) in _STARTS and _STARTS[family(path)].search(strip_comments(path, text)) is not None
 
 
 def compare_others(files: Sequence[tuple[str, str | None, str | None]]) -> Iterator[Tampering]:
-    """What the change does to tests that existed. `files` are (path, before, after)."""
-    after = {path: _tests(path, text) for path, _, text in files if text}
+    """Yield findings about existing tests. `files` are (path, before, after)."""
+    after = {path: _read_tests(path, text) for path, _, text in files if text}
     everywhere = [t for tests in after.values() for t in tests]
-    old = {t.statements for path, before, _ in files if before for t in _tests(path, before)}
+    old = {t.statements for path, before, _ in files if before for t in _read_tests(path, before)}
     fresh = [t for t in everywhere if t.statements not in old]
     for path, before, _ in files:
-        for test in _tests(path, before) if before else ():
-            yield from _fate(path, test, after.get(path, []), everywhere, fresh)
-    had = {skip for path, before, _ in files if before for _, skip in _skips(path, before)}
+        for test in _read_tests(path, before) if before else ():
+            yield from _compare_test(path, test, after.get(path, []), everywhere, fresh)
+    had = {skip for path, before, _ in files if before for _, skip in _find_skips(path, before)}
     for path, before, text in files:
-        for line, skip in _skips(path, text) if text else ():
+        for line, skip in _find_skips(path, text) if text else ():
             if skip not in had:
                 yield Tampering(kind="test_skipped", path=path, line=line, text=skip[:200])
         if before and text:
-            yield from _around(path, before, text)
+            yield from _compare_surroundings(path, before, text)
 
 
-def _around(path: str, before: str, after: str) -> Iterator[Tampering]:
-    """What comes newly around the tests of a file: conditions, mocks of modules; a switch that is gone."""
+def _compare_surroundings(path: str, before: str, after: str) -> Iterator[Tampering]:
+    """Yield new conditions and module mocks around the tests of a file, and a removed `#[cfg(test)]`."""
     pattern = _AROUND.get(family(path))
     old = {"".join(line.split()) for line in before.splitlines()}
-    tests = [(t.line, t.line + t.height) for t in _tests(path, after)]
-    for number, line in enumerate(plain(path, after).splitlines(), 1):
+    tests = [(t.line, t.line + t.height) for t in _read_tests(path, after)]
+    for number, line in enumerate(strip_comments(path, after).splitlines(), 1):
         inside = any(first <= number <= last for first, last in tests)
         if pattern and tests and not inside and pattern.search(line) and "".join(line.split()) not in old:
             yield Tampering(kind="test_skipped", path=path, line=number, text=line.strip()[:200])
@@ -106,11 +106,11 @@ def _around(path: str, before: str, after: str) -> Iterator[Tampering]:
         yield Tampering(kind="test_skipped", path=path, text="#[cfg(test)]")
 
 
-def _fate(
+def _compare_test(
     path: str, test: _Test, here: Sequence[_Test], everywhere: Sequence[_Test], fresh: Sequence[_Test]
 ) -> Iterator[Tampering]:
     same = [t for t in here if t.name == test.name]
-    if any(is_subsequence(test.statements, t.statements) and not _hindered(test, t) for t in same):
+    if any(is_subsequence(test.statements, t.statements) and not _is_hindered(test, t) for t in same):
         return
     if any(test.statements == t.statements for t in everywhere):
         return
@@ -127,8 +127,8 @@ def _fate(
     yield Tampering(kind=kind, path=path, line=same[0].line, text=shown[:200])
 
 
-def _hindered(old: _Test, new: _Test) -> bool:
-    """Whether something came before an old assertion that may keep it from being reached."""
+def _is_hindered(old: _Test, new: _Test) -> bool:
+    """Whether new control flow before an old assertion can prevent it from being reached."""
     if not old.claims:
         return False
     last = max(n for n, s in enumerate(new.statements) if s == old.claims[-1])
@@ -136,41 +136,41 @@ def _hindered(old: _Test, new: _Test) -> bool:
     return any(_CONTROL.match(s) for s in inserted)
 
 
-def _skips(path: str, text: str) -> Iterator[tuple[int, str]]:
+def _find_skips(path: str, text: str) -> Iterator[tuple[int, str]]:
     pattern = _SKIPS.get(family(path))
-    code = text if family(path) == "go" else plain(path, text)  # build constraints are comments
+    code = text if family(path) == "go" else strip_comments(path, text)  # build constraints are comments
     for number, line in enumerate(code.splitlines(), 1):
         if pattern and pattern.search(line):
             yield number, line.strip()
 
 
-def _tests(path: str, text: str) -> list[_Test]:
+def _read_tests(path: str, text: str) -> list[_Test]:
     language = family(path)
     pattern = _STARTS.get(language)
     if pattern is None:
         return []
-    code, found = plain(path, text), []
+    code, found = strip_comments(path, text), []
     for match in itertools.islice(pattern.finditer(code), _MOST_TESTS):
         groups = match.groupdict()
         name = groups.get("name") or groups.get("method") or "table"
         if groups.get("flag") and re.search(r"skip|todo", groups["flag"]):
-            continue  # it asserts nothing
+            continue  # it is skipped
         if language == "js" and re.match(r"x(it|test)", match[0]):
             continue
-        body = _indented(code, match) if language in ("rb", "ex") else _braced(code, match.start())
+        body = _cut_indented(code, match) if language in ("rb", "ex") else _cut_braced(code, match.start())
         found.append(
             _Test(
                 name.strip("\"'`"),
                 code.count("\n", 0, match.start()) + 1,
-                _statements(body, language),
+                _split_statements(body, language),
                 body.count("\n"),
             )
         )
     return found
 
 
-def plain(path: str, text: str) -> str:
-    """The text without comments, line by line as before, and with one kind of quotes."""
+def strip_comments(path: str, text: str) -> str:
+    """Remove comments and normalize quotes; line numbers do not change."""
     hashes = family(path) in ("rb", "ex")
     comment = r"\#(?!\{)[^\n]*" if hashes else r"//[^\n]*|/\*.*?\*/"
     tokens = re.compile(rf"(?P<string>{_STRING.pattern})|(?P<comment>{comment})", re.DOTALL)
@@ -184,8 +184,8 @@ def plain(path: str, text: str) -> str:
     return tokens.sub(keep, text)
 
 
-def _braced(code: str, start: int) -> str:
-    """From `start` to the bracket that closes the first one opened there; strings are skipped."""
+def _cut_braced(code: str, start: int) -> str:
+    """Return the code from `start` to the closing bracket of the first one; strings are skipped."""
     depth, position = 0, start
     while position < min(len(code), start + _LONGEST):
         string = _STRING.match(code, position)
@@ -197,19 +197,19 @@ def _braced(code: str, start: int) -> str:
         elif code[position] in ")}]":
             depth -= 1
             rest = code[position + 1 :].lstrip()
-            if depth <= 0 and not _GOES_ON.match(rest):
+            if depth <= 0 and not _CONTINUATION.match(rest):
                 return code[start : position + 1]
         position += 1
     return code[start:position]
 
 
-def _indented(code: str, match: re.Match[str]) -> str:
+def _cut_indented(code: str, match: re.Match[str]) -> str:
     end = re.compile(rf"^{match['indent']}end\b", re.MULTILINE).search(code, match.end(), match.end() + _LONGEST)
     return code[match.start() : end.start() if end else match.end()]
 
 
-def _statements(body: str, language: str) -> tuple[str, ...]:
-    """Statements without layout: split at semicolons, braces, and line ends outside of parentheses."""
+def _split_statements(body: str, language: str) -> tuple[str, ...]:
+    """Split into statements without layout, at semicolons, braces, and line ends outside of parentheses."""
     found, current, depth = [], "", 0
     tokens = re.findall(rf"{_STRING.pattern}|\n|\w+|[^\w\s]", body)
     for n, token in enumerate(tokens):

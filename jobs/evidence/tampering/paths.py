@@ -1,4 +1,4 @@
-"""What a path is to the checks: their configuration, a snapshot, a script that a command names. Pure; names only."""
+"""Classifies paths: configuration of checks, snapshots, scripts of checks, tests. Pure; reads no files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from integrations.git.tree_policy import protecting
+from integrations.git.tree_policy import find_protecting_pattern
 from integrations.results import TamperKind
 from jobs.loop.state import Contract, Criterion
 
@@ -42,7 +42,7 @@ _TOOLS: dict[str, tuple[str, ...]] = {
     "invoke": ("tasks.py",), "inv": ("tasks.py",), "doit": ("dodo.py",), "mage": ("magefile.go",),
     "pre-commit": (".pre-commit-config.yaml",),
 }  # fmt: skip
-_CHECK_WORD = re.compile(r"check|lint|test|verify|validate|audit|(?<![a-z])ci(?![a-z])")
+_CHECK_NAME = re.compile(r"check|lint|test|verify|validate|audit|(?<![a-z])ci(?![a-z])")
 _CHECK_FOLDER = re.compile(r"(^|/)(scripts?|tools?|ci|hack|infra|\.ci|checks?)/")
 _DOCUMENT = re.compile(r".*\.(md|rst|adoc)|.*(^|/)(README|LICENSE|CHANGELOG)[^/]*", re.IGNORECASE)
 _TEST_RUNNERS = frozenset({"pytest", "unittest", "nose2", "jest", "vitest", "mocha", "ava", "rspec", "phpunit", "bats"})
@@ -55,89 +55,88 @@ _RUNNERS = re.compile(
 )
 
 
-def shadows(path: str) -> bool:
-    """Whether a new file of this name would be run in place of a tool: `python -m pytest` looks here first."""
+def shadows_tool(path: str) -> bool:
+    """Whether a new file of this name shadows a tool: `python -m pytest` searches the current folder first."""
     return _RUNNERS.fullmatch(path) is not None
 
 
 def configuration_kind(path: str) -> TamperKind | None:
-    """Which part of the checks is set up by a file of this name; None for all others."""
-    return next((kind for kind, patterns in _CONFIGURATION.items() if protecting(path, patterns)), None)
+    """Return which kind of check a file of this name configures, or None."""
+    return next((kind for kind, patterns in _CONFIGURATION.items() if find_protecting_pattern(path, patterns)), None)
 
 
 def is_snapshot(path: str) -> bool:
-    """Whether a test runner wrote the file to compare with later."""
-    return bool(protecting(path, _SNAPSHOTS))
+    """Whether the file is a snapshot that a test runner wrote."""
+    return bool(find_protecting_pattern(path, _SNAPSHOTS))
 
 
 def is_document(path: str) -> bool:
-    """Prose, which no test depends on."""
+    """Whether the file is documentation, which no test depends on."""
     return _DOCUMENT.fullmatch(path) is not None
 
 
-def words_of(command: str) -> list[str]:
-    """The words of a shell command; split at spaces where its quoting is broken."""
+def split_command(command: str) -> list[str]:
+    """Split a shell command into tokens; at spaces if its quoting is invalid."""
     try:
         return list(shlex.shlex(command, posix=True, punctuation_chars=True))
     except ValueError:
         return command.split()
 
 
-def named_in(command: str) -> set[str]:
-    """The paths that a command names, as `tests/test_a.py` of `pytest tests/test_a.py::test_b`; modules of
-    `python -m unittest tests.test_a` too."""
+def find_paths(command: str) -> set[str]:
+    """Return the paths in a command: `tests/test_a.py` in `pytest tests/test_a.py::test_b`, and modules as in
+    `python -m unittest tests.test_a`."""
     found = set()
-    for word in words_of(command):
-        path = word.partition("::")[0].removeprefix("./")
+    for token in split_command(command):
+        path = token.partition("::")[0].removeprefix("./")
         found.add(path)
-        if re.fullmatch(r"\w+(\.\w+)+", word):
-            parts = word.split(".")
+        if re.fullmatch(r"\w+(\.\w+)+", token):
+            parts = token.split(".")
             found |= {"/".join(parts[:n]) + ".py" for n in range(1, len(parts) + 1)}
     return {f for f in found if "/" in f or "." in f}
 
 
-def programs_of(command: str) -> set[str]:
-    """The names of the programs that a command starts."""
-    words, found, first = words_of(command), set(), True
-    for word in words:
-        if first and not re.match(r"\w+=", word):
-            found.add(PurePosixPath(word).name)
-        first = word in _SEPARATORS or (first and re.match(r"\w+=", word) is not None)
+def find_programs(command: str) -> set[str]:
+    """Return the names of the programs that a command starts."""
+    found, first = set(), True
+    for token in split_command(command):
+        if first and not re.match(r"\w+=", token):
+            found.add(PurePosixPath(token).name)
+        first = token in _SEPARATORS or (first and re.match(r"\w+=", token) is not None)
     return found
 
 
 def is_check_script(path: str, contract: Contract) -> bool:
-    """Whether a command of the contract goes through this file, so that changing it changes what is checked.
+    """Whether a command of the contract runs this file, so that a change of it changes a check.
 
-    A program that the ticket is about may be named in its criteria too; a script of the checks is known by its name or
-    folder."""
-    return any(_goes_through(path, criterion) for criterion in contract.criteria if criterion.command)
+    Criteria can also run the program that the ticket is about; a script of a check is recognized by name or folder."""
+    return any(_runs_file(path, criterion) for criterion in contract.criteria if criterion.command)
 
 
-def _goes_through(path: str, criterion: Criterion) -> bool:
-    tools = [p for program in programs_of(criterion.command) for p in _TOOLS.get(program, ())]
-    if protecting(path, tools):
+def _runs_file(path: str, criterion: Criterion) -> bool:
+    tools = [p for program in find_programs(criterion.command) for p in _TOOLS.get(program, ())]
+    if find_protecting_pattern(path, tools):
         return True
-    if path not in named_in(criterion.command):
+    if path not in find_paths(criterion.command):
         return False
     of_repository = criterion.id.startswith("k")
     shell = path.endswith((".sh", ".bash")) or bool(_CHECK_FOLDER.search(path))
-    return bool(_CHECK_WORD.search(PurePosixPath(path).name)) or (of_repository and shell)
+    return bool(_CHECK_NAME.search(PurePosixPath(path).name)) or (of_repository and shell)
 
 
 def is_named_test(path: str, contract: Contract) -> bool:
-    """Whether a command of the contract hands this file to a test runner."""
+    """Whether a command of the contract passes this file to a test runner."""
     for criterion in contract.criteria:
-        for part in _simple_commands(criterion.command):
-            if _TEST_RUNNERS & set(words_of(part)) and path in named_in(part):
+        for part in _split_pipeline(criterion.command):
+            if _TEST_RUNNERS & set(split_command(part)) and path in find_paths(part):
                 return True
     return False
 
 
-def _simple_commands(command: str) -> list[str]:
+def _split_pipeline(command: str) -> list[str]:
     return re.split(r"&&|\|\||;|\|", command)
 
 
 def is_test(path: str, patterns: Sequence[str]) -> bool:
-    """Whether the policy counts the path as a test."""
-    return bool(protecting(path, patterns))
+    """Whether the path matches the policy's patterns for tests."""
+    return bool(find_protecting_pattern(path, patterns))

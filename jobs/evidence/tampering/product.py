@@ -1,7 +1,7 @@
-"""Tricks in any code: ending the run with 0, replacing what checks rest on, knowing that one is tested. Pure.
+"""Finds tricks in any code: exiting with 0, patching test frameworks, detecting that tests are running. Pure.
 
-Called by `jobs.evidence.tampering` for every changed file. Python is read as syntax; in other languages new lines
-are looked at.
+Called by `jobs.evidence.tampering` for every changed file. Python is parsed; in other languages new lines are matched
+against patterns.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 
 from integrations.results import Tampering, TamperKind
 from jobs.evidence.tampering.python_compare import parse
-from jobs.evidence.tampering.python_names import written
-from jobs.evidence.tampering.python_origins import Found, hidden
+from jobs.evidence.tampering.python_names import unparse
+from jobs.evidence.tampering.python_origins import Found, find_hidden
 from jobs.evidence.tampering.python_tests import is_collected
 
 _PROGRAM = re.compile(r"main|cli|run|entry\w*|\w*command\w*|cmd_\w+|do_\w+|_?exit\w*|quit")
@@ -65,22 +65,22 @@ _SUPPRESSIONS = re.compile("|".join((
 
 
 def family(path: str) -> str:
-    """The language family of a file by its ending; empty for what is no code."""
+    """Return the language family of a file by its extension, or an empty string."""
     return _FAMILY.get(PurePosixPath(path).suffix, "")
 
 
-def tricks(path: str, before: str | None, after: str, *, test: bool) -> Iterator[Tampering]:
-    """What a file newly contains that could make checks pass without the work."""
+def find_tricks(path: str, before: str | None, after: str, *, test: bool) -> Iterator[Tampering]:
+    """Yield new code in a file that could make checks pass without the work."""
     if family(path) == "py" and (module := parse(after)) is not None:
-        yield from _python(path, parse(before), module, test=test)
+        yield from _find_python_tricks(path, parse(before), module, test=test)
     if _is_prose(path):
         return
     spared = {"js"} if _is_program(path) else set[str]()
     spared |= set() if re.search(r"check|lint|test|verify|(?<![a-z])ci(?![a-z])", PurePosixPath(path).name) else {"sh"}
     wanted = {"any", family(path)} - spared
-    for line, text in new_lines(before, after):
+    for line, text in find_new_lines(before, after):
         for kind, where, pattern in _OTHER:
-            if where in wanted and pattern.search(_code(text, family(path))):
+            if where in wanted and pattern.search(_strip_comment(text, family(path))):
                 yield Tampering(kind=kind, path=path, line=line, text=text.strip()[:200])
 
 
@@ -92,15 +92,15 @@ def _is_prose(path: str) -> bool:
     return PurePosixPath(path).suffix in (".md", ".rst", ".txt", ".adoc")
 
 
-def _code(line: str, language: str) -> str:
-    """The line without its comment."""
+def _strip_comment(line: str, language: str) -> str:
+    """Return the line without its comment."""
     mark = {"py": "#", "rb": "#", "sh": "#"}.get(language, "//")
     head, _, _ = line.partition(mark if mark == "//" else f" {mark}")
     return "" if line.lstrip().startswith((mark, "*", "/*")) else head
 
 
-def new_lines(before: str | None, after: str) -> Iterator[tuple[int, str]]:
-    """(number, text) of lines that the new file has more often than the old one; indentation does not matter."""
+def find_new_lines(before: str | None, after: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, text) of lines that occur more often than before; indentation is ignored."""
     had = Counter(line.strip() for line in (before or "").splitlines())
     for number, line in enumerate(after.splitlines(), 1):
         if had[line.strip()] > 0:
@@ -109,20 +109,20 @@ def new_lines(before: str | None, after: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def suppressions(files: list[tuple[str, str | None, str | None]]) -> Iterator[Tampering]:
-    """New comments that switch a linter or type checker off. What only moved, within or between files, is not new."""
-    had = Counter(m for _, before, _ in files for _, m, _ in _suppressed(before or ""))
+def find_suppressions(files: list[tuple[str, str | None, str | None]]) -> Iterator[Tampering]:
+    """Yield new comments that disable a linter or type checker; moved ones, also between files, are not new."""
+    had = Counter(m for _, before, _ in files for _, m, _ in _read_suppressions(before or ""))
     for path, _, after in files:
         if _is_prose(path):
             continue
-        for line, found, text in _suppressed(after or ""):
+        for line, found, text in _read_suppressions(after or ""):
             if had[found] > 0:
                 had[found] -= 1
             else:
                 yield Tampering(kind="lint_or_types", path=path, line=line, text=text.strip()[:200])
 
 
-def _suppressed(text: str) -> Iterator[tuple[int, str, str]]:
+def _read_suppressions(text: str) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         for match in _SUPPRESSIONS.finditer(line):
             quoted = line[: match.start()].count('"') % 2 or line[: match.start()].count("'") % 2
@@ -130,22 +130,22 @@ def _suppressed(text: str) -> Iterator[tuple[int, str, str]]:
                 yield number, " ".join(line[match.start() :].split()), line
 
 
-def _python(path: str, before: ast.Module | None, after: ast.Module, *, test: bool) -> Iterator[Tampering]:
-    had = Counter(text for _, _, text in _found(path, before, test=test)) if before else Counter[str]()
-    for kind, line, text in _found(path, after, test=test):
+def _find_python_tricks(path: str, before: ast.Module | None, after: ast.Module, *, test: bool) -> Iterator[Tampering]:
+    had = Counter(text for _, _, text in _collect_tricks(path, before, test=test)) if before else Counter[str]()
+    for kind, line, text in _collect_tricks(path, after, test=test):
         if had[text] > 0:
             had[text] -= 1
         else:
             yield Tampering(kind=kind, path=path, line=line, text=text[:200])
 
 
-def _found(path: str, module: ast.Module, *, test: bool) -> list[Found]:
+def _collect_tricks(path: str, module: ast.Module, *, test: bool) -> list[Found]:
     plain = _Tricks(path, module, test=test).found
-    return [*plain, *(more for more in hidden(module, test=test) if more[1] not in {line for _, line, _ in plain})]
+    return [*plain, *(more for more in find_hidden(module, test=test) if more[1] not in {line for _, line, _ in plain})]
 
 
 class _Tricks(ast.NodeVisitor):
-    """Collects (kind, line, text) of all tricks in a module, knowing in which function each is."""
+    """Collects (kind, line, text) of all tricks in a module; keeps track of the enclosing functions."""
 
     def __init__(self, path: str, module: ast.Module, *, test: bool) -> None:
         self.found: list[tuple[TamperKind, int, str]] = []
@@ -160,7 +160,7 @@ class _Tricks(ast.NodeVisitor):
         self.visit(module)
 
     def _note(self, kind: TamperKind, node: ast.expr | ast.stmt) -> None:
-        self.found.append((kind, node.lineno, written(node).splitlines()[0]))
+        self.found.append((kind, node.lineno, unparse(node).splitlines()[0]))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
@@ -173,7 +173,7 @@ class _Tricks(ast.NodeVisitor):
         self._inside.pop()
 
     def visit_If(self, node: ast.If) -> None:
-        if "__name__" in written(node.test):
+        if "__name__" in unparse(node.test):
             self._inside.append("main")
             self.generic_visit(node)
             self._inside.pop()
@@ -181,16 +181,16 @@ class _Tricks(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_With(self, node: ast.With) -> None:
-        if any("SystemExit" in written(item.context_expr) for item in node.items):
+        if any("SystemExit" in unparse(item.context_expr) for item in node.items):
             return
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = written(node.func)
+        name = unparse(node.func)
         zero = not node.args or not isinstance(node.args[0], ast.Constant) or not node.args[0].value
         constant = not node.args or isinstance(node.args[0], ast.Constant)
         ends = name in ("sys.exit", "exit", "quit", "SystemExit") and zero and constant
-        first = written(node.args[0]) if node.args else ""
+        first = unparse(node.args[0]) if node.args else ""
         late = name == "atexit.register" and (self._test or "exit" in first)
         patches = name == "setattr" or (name == "mock.patch.object" and not self._test)
         if (name == "os._exit" and zero) or (ends and not self._may_exit()) or late:
@@ -200,13 +200,13 @@ class _Tricks(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _may_exit(self) -> bool:
-        """A program may end with 0; a library, or a test, has no reason to."""
+        """Whether the code belongs to a program, which can exit with 0, and not to a library or test."""
         program = self._program and not (self._test and self._collected)
         return any(map(_PROGRAM.fullmatch, self._inside)) or (program and bool(self._inside))
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            if isinstance(target, ast.Attribute | ast.Subscript) and self._is_foundation(written(target)):
+            if isinstance(target, ast.Attribute | ast.Subscript) and self._is_foundation(unparse(target)):
                 self._note("monkeypatch", node)
             equal = isinstance(target, ast.Name) and target.id == "__eq__" and isinstance(node.value, ast.Lambda)
             if equal and not self._test:
@@ -215,11 +215,11 @@ class _Tricks(ast.NodeVisitor):
 
     def _is_foundation(self, target: str) -> bool:
         if self._test and target.startswith("sys.modules"):
-            return False  # a stand-in for a module that is not installed
+            return False  # a fake of a module that is not installed
         return bool(_FOUNDATIONS.fullmatch(target) or (not self._test and _PRODUCT_ONLY.fullmatch(target)))
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        text = written(node)
+        text = unparse(node)
         modules = "sys.modules" in text and re.search(r"'(pytest|_pytest|unittest|nose)'", text)
         arguments = "sys.argv" in text and re.search(r"pytest|unittest", text)
         if (modules or arguments) and not self._test:

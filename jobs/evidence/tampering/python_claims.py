@@ -1,6 +1,6 @@
-"""One assertion of Python's two test styles, brought to one form: `assertEqual(a, b)` and `assert b == a` are the same.
+"""Normalizes assertions of both Python test styles: `assertEqual(a, b)` and `assert b == a` become equal.
 
-Called by `python_tests` and `python_compare`. Pure; expressions are resolved already.
+Called by `python_tests` and `python_compare`. Pure; expressions are already resolved.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobs.evidence.tampering.python_names import written
+from jobs.evidence.tampering.python_names import unparse
 
 _COMPARING: dict[str, type[ast.cmpop]] = {
     "assertEqual": ast.Eq, "assertEquals": ast.Eq, "assertListEqual": ast.Eq, "assertDictEqual": ast.Eq,
@@ -26,8 +26,8 @@ RAISING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "warns", "as
 _CLAIMING = re.compile(r"assert\w*|fail|expect\w*|should\w*|check_equal")
 
 
-def called(call: ast.expr) -> str:
-    """The last part of the name of what is called, empty when this is no call."""
+def called_name(call: ast.expr) -> str:
+    """Return the last part of the called name, or an empty string for other expressions."""
     if not isinstance(call, ast.Call):
         return ""
     function = call.func
@@ -36,12 +36,12 @@ def called(call: ast.expr) -> str:
 
 def is_claim(call: ast.Call) -> bool:
     """Whether the call is an assertion."""
-    return _CLAIMING.fullmatch(called(call)) is not None or called(call) in RAISING
+    return _CLAIMING.fullmatch(called_name(call)) is not None or called_name(call) in RAISING
 
 
-def claimed(call: ast.Call) -> ast.expr:
-    """What a call of an `assert…` method asserts, as an expression that has to be true."""
-    name, given = called(call), call.args
+def to_expression(call: ast.Call) -> ast.expr:
+    """Return the expression that a call of an `assert…` method requires to be true."""
+    name, given = called_name(call), call.args
     if name in _COMPARING and len(given) >= 2:
         return ast.Compare(given[0], [_COMPARING[name]()], [given[1]])
     if name in ("assertTrue", "assertFalse") and given:
@@ -53,26 +53,26 @@ def claimed(call: ast.Call) -> ast.expr:
     return call
 
 
-def split(expression: ast.expr) -> Iterator[ast.expr]:
-    """`a and b` are two assertions."""
+def split_conjunction(expression: ast.expr) -> Iterator[ast.expr]:
+    """Split `a and b` into two assertions."""
     if isinstance(expression, ast.BoolOp) and isinstance(expression.op, ast.And):
         for value in expression.values:
-            yield from split(value)
+            yield from split_conjunction(value)
     else:
         yield expression
 
 
-def text_of(expression: ast.expr) -> str:
-    """The assertion as text; the sides of an equation are in one order."""
+def format_claim(expression: ast.expr) -> str:
+    """Format an assertion as text, with the sides of an equation sorted."""
     if isinstance(expression, ast.UnaryOp) and isinstance(expression.op, ast.Not):
         inner = expression.operand
         if isinstance(inner, ast.Compare) and len(inner.ops) == 1 and type(inner.ops[0]) in _OPPOSITE:
             expression = ast.Compare(inner.left, [_OPPOSITE[type(inner.ops[0])]()], inner.comparators)
     if isinstance(expression, ast.Compare) and len(expression.ops) == 1:
-        sides = [written(expression.left), written(expression.comparators[0])]
+        sides = [unparse(expression.left), unparse(expression.comparators[0])]
         if isinstance(expression.ops[0], ast.Eq | ast.NotEq):
             return f" {'==' if isinstance(expression.ops[0], ast.Eq) else '!='} ".join(sorted(sides))
-    return written(expression)
+    return unparse(expression)
 
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -81,7 +81,7 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 def always_holds(expression: ast.expr) -> bool:
-    """Whether this can never fail: a constant, `x == x`, `x or True`."""
+    """Whether the assertion can never fail: a constant, `x == x`, `x or True`."""
     if isinstance(expression, ast.Constant):
         return bool(expression.value)
     if isinstance(expression, ast.BoolOp) and isinstance(expression.op, ast.Or):
@@ -100,13 +100,13 @@ def always_holds(expression: ast.expr) -> bool:
 
 
 def implies(new: str, old: str) -> bool:
-    """Whether the assertion `new` is at least as strong as `old`, in the few cases that are sure."""
+    """Whether the assertion `new` is at least as strong as `old`; False if that is uncertain."""
     try:
         there, here = (ast.parse(text, mode="eval").body for text in (new, old))
     except (SyntaxError, ValueError):
         return False
-    if called(there) in RAISING and called(here) in RAISING:
-        return _narrower(there, here)
+    if called_name(there) in RAISING and called_name(here) in RAISING:
+        return _is_narrower(there, here)
     if not isinstance(there, ast.Compare) or len(there.ops) != 1 or not isinstance(there.ops[0], ast.Eq | ast.Is):
         return False
     sides = [(there.left, there.comparators[0]), (there.comparators[0], there.left)]
@@ -143,13 +143,13 @@ _HOLDS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-def _narrower(new: ast.expr, old: ast.expr) -> bool:
-    """`raises(ValueError, match=…)` says all that `raises(Exception)` says."""
+def _is_narrower(new: ast.expr, old: ast.expr) -> bool:
+    """Whether `new` implies `old`, as `raises(ValueError, match=…)` implies `raises(Exception)`."""
     assert isinstance(new, ast.Call)
     assert isinstance(old, ast.Call)
     if not new.args or not old.args or ast.dump(new.args[-1]) != ast.dump(old.args[-1]):
         return False  # the last argument is the body
-    narrow, wide = (getattr(builtins, written(one.args[0]), None) for one in (new, old))
+    narrow, wide = (getattr(builtins, unparse(one.args[0]), None) for one in (new, old))
     same = ast.dump(new.args[0]) == ast.dump(old.args[0])
     both = isinstance(narrow, type) and isinstance(wide, type) and issubclass(narrow, wide)
     rest = [ast.dump(a) for a in (*old.args[1:-1], *(k.value for k in old.keywords))]

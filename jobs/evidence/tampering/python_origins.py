@@ -1,4 +1,4 @@
-"""Tricks in Python that go through a name: an alias of the runner, a reference to `os._exit`, a look at who is running.
+"""Finds tricks in Python that use indirection: imports of the test runner, references to `os._exit`, test detection.
 
 Called by `jobs.evidence.tampering.product` with a file's syntax tree. Pure: nothing is imported or executed.
 """
@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 
 from integrations.results import TamperKind
-from jobs.evidence.tampering.python_names import written
+from jobs.evidence.tampering.python_names import unparse
 
 Found = tuple[TamperKind, int, str]
 _RUNNERS = re.compile(r"(unittest|pytest|_pytest|nose2?)(\..*)?")
-_ENDS = frozenset({"_exit", "_Exit", "Py_Exit"})
+_EXITS = frozenset({"_exit", "_Exit", "Py_Exit"})
 _SYSTEM = re.compile(r"os|posix|nt|.*(CDLL|pythonapi|libc).*")
-_ASKS = frozenset({"startswith", "endswith", "count", "find", "index", "search", "match", "fullmatch"})
-_BECOMES = re.compile(r"(os|posix)\.(exec[lv]p?e?)")
+_QUERIES = frozenset({"startswith", "endswith", "count", "find", "index", "search", "match", "fullmatch"})
+_EXECS = re.compile(r"(os|posix)\.(exec[lv]p?e?)")
 _WHO_RUNS = re.compile(
     r"(?<!\w)(inspect\.(stack|currentframe|getouterframes)|sys\.(orig_argv|argv|_getframe|modules|gettrace)|traceback\.\w+"
     r"|/proc/(self|\d+)/\w+|psutil\.\w+|os\.getppid|os\.getcwd|Path\.cwd|__file__)"
@@ -25,23 +25,23 @@ _WHO_RUNS = re.compile(
 _TESTING = re.compile(r"['\"][^'\"]*(\b_?pytest\b|\bunittest\b|-gate\b|-checker\b|/runs/)[^'\"]*['\"]")
 
 
-def hidden(module: ast.Module, *, test: bool) -> Iterator[Found]:
-    """(kind, line, text) of each; a file of tests may import its runner."""
+def find_hidden(module: ast.Module, *, test: bool) -> Iterator[Found]:
+    """Yield (kind, line, text) of each trick; test files can import their runner."""
     called = {id(node.func) for node in ast.walk(module) if isinstance(node, ast.Call)}
     for node in ast.walk(module):
         if not test:
-            yield from _runner(node)
-            yield from _looks(node)
-        yield from _ends(node, called=id(node) in called)
-    yield from _at_import(module)
+            yield from _find_runner_imports(node)
+            yield from _find_test_detection(node)
+        yield from _find_exit_references(node, called=id(node) in called)
+    yield from _find_import_effects(module)
 
 
 def _note(kind: TamperKind, node: ast.stmt | ast.expr) -> Found:
-    return kind, node.lineno, written(node).splitlines()[0]
+    return kind, node.lineno, unparse(node).splitlines()[0]
 
 
-def _runner(node: ast.AST) -> Iterator[Found]:
-    """Product code that brings the test runner in can replace it, or answer with what is equal to everything."""
+def _find_runner_imports(node: ast.AST) -> Iterator[Found]:
+    """Yield imports of a test runner in product code, which can patch it, and objects that equal everything."""
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
     if any(map(_RUNNERS.fullmatch, names)):
@@ -53,51 +53,51 @@ def _runner(node: ast.AST) -> Iterator[Found]:
         yield _note("monkeypatch", node)
 
 
-def _looks(node: ast.AST) -> Iterator[Found]:
-    """A condition on who is running this, and where."""
+def _find_test_detection(node: ast.AST) -> Iterator[Found]:
+    """Yield conditions on the running process and its location."""
     asks = isinstance(node, ast.Compare | ast.GeneratorExp | ast.ListComp) or (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _ASKS
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _QUERIES
     )
     if asks and isinstance(node, ast.expr):
-        text = written(node)
+        text = unparse(node)
         if _WHO_RUNS.search(text) and _TESTING.search(text):
             yield _note("exit_trick", node)
 
 
-def _ends(node: ast.AST, *, called: bool) -> Iterator[Found]:
-    """`os._exit` handed on, under another name, or by a name that is put together. A plain call is `product`'s: it may
-    have an exit code."""
-    if isinstance(node, ast.ImportFrom) and any(alias.name in _ENDS for alias in node.names):
+def _find_exit_references(node: ast.AST, *, called: bool) -> Iterator[Found]:
+    """Yield references to `os._exit`: as a value, by another name, or by a computed name. Plain calls are left to
+    `product`: they can have an exit code."""
+    if isinstance(node, ast.ImportFrom) and any(alias.name in _EXITS for alias in node.names):
         yield _note("exit_trick", node)
-    if isinstance(node, ast.Attribute) and node.attr in _ENDS:
-        system = written(node.value)
+    if isinstance(node, ast.Attribute) and node.attr in _EXITS:
+        system = unparse(node.value)
         if _SYSTEM.fullmatch(system) and not (called and system == "os"):
             yield _note("exit_trick", node)
-    if isinstance(node, ast.Subscript) and _put_together(node):
+    if isinstance(node, ast.Subscript) and _is_computed_key(node):
         yield _note("exit_trick", node)
     if isinstance(node, ast.Call) and node.args:
-        name, first = written(node.func), node.args[0]
-        by_name = name in ("getattr", "vars") and _SYSTEM.fullmatch(written(first)) and not _plain(node.args[1:])
-        if by_name or (name == "__import__" and not _plain(node.args)):
+        name, first = unparse(node.func), node.args[0]
+        by_name = name in ("getattr", "vars") and _SYSTEM.fullmatch(unparse(first)) and not _is_plain(node.args[1:])
+        if by_name or (name == "__import__" and not _is_plain(node.args)):
             yield _note("exit_trick", node)
 
 
-def _put_together(node: ast.Subscript) -> bool:
-    """Whether something is taken out of a `__dict__` by a name that is not written out."""
+def _is_computed_key(node: ast.Subscript) -> bool:
+    """Whether this is a lookup in a `__dict__` by a computed name."""
     in_parts = isinstance(node.slice, ast.BinOp | ast.Constant)
-    return in_parts and written(node.value).endswith("__dict__") and not _plain([node.slice])
+    return in_parts and unparse(node.value).endswith("__dict__") and not _is_plain([node.slice])
 
 
-def _plain(values: list[ast.expr]) -> bool:
-    """Whether the name is written out, and not that of an end."""
-    return bool(values) and isinstance(values[0], ast.Constant) and values[0].value not in _ENDS
+def _is_plain(values: list[ast.expr]) -> bool:
+    """Whether the name is a literal, and not one of an exit function."""
+    return bool(values) and isinstance(values[0], ast.Constant) and values[0].value not in _EXITS
 
 
-def _at_import(module: ast.Module) -> Iterator[Found]:
-    """What runs when the file is imported and need not run there: another program in this one's place, hidden code."""
+def _find_import_effects(module: ast.Module) -> Iterator[Found]:
+    """Yield calls at import time that replace the process or run hidden code."""
     for statement in module.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             handed = [call.func, *call.args]
-            if any(_BECOMES.fullmatch(written(part)) for part in handed) or written(call.func) in ("exec", "eval"):
+            if any(_EXECS.fullmatch(unparse(part)) for part in handed) or unparse(call.func) in ("exec", "eval"):
                 yield _note("exit_trick", statement)

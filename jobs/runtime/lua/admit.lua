@@ -1,5 +1,5 @@
--- KEYS breaker; ARGV run, now, ms that a probe may take, ms to wait for somebody else's probe, 'look' or 'take'
--- {} when all is well, {'probe'} when this run may try, else {'open', until, kind, reason, since}. Times in ms.
+-- KEYS breaker; ARGV run, now, timeout of a probe, wait for another run's probe, 'look' or 'take'. Times in ms.
+-- Returns {} when closed, {'probe'} when this run is the probe, else {'open', until, kind, reason, since}.
 local until_ms = redis.call('HGET', KEYS[1], 'until')
 if not until_ms then return {} end
 local now = tonumber(ARGV[2])

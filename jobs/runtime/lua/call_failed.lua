@@ -1,6 +1,6 @@
--- KEYS breaker, failures, alarm; ARGV run, now, ms that the provider names ('' for none), kind, reason, mark,
--- failures that open, ms in which they have to come, ms of the first wait, ms of the longest. Times in ms.
--- {until or '0', 1 when this call raised the alarm}
+-- KEYS breaker, failures, alarm; ARGV run, now, the provider's Retry-After ('' for none), kind, reason, mark,
+-- failures that open the breaker, window in which they count, first backoff, longest backoff. Times in ms.
+-- Returns {until or '0', 1 when this call raised the alarm}.
 local now, named = tonumber(ARGV[2]), tonumber(ARGV[3])
 local raised = 0
 if ARGV[4] == 'credentials' and redis.call('SET', KEYS[3], ARGV[5], 'NX') then raised = 1 end
@@ -13,13 +13,13 @@ local function open(wait_ms, till)
   return {till, raised}
 end
 if until_ms then
-  if last == ARGV[6] then return {until_ms, raised} end  -- sent again after a lost reply
+  if last == ARGV[6] then return {until_ms, raised} end  -- a retry after a lost reply
   if probe == ARGV[1] then
     redis.call('HDEL', KEYS[1], 'probe', 'probe_until')
     wait = math.min(tonumber(wait) * 2, tonumber(ARGV[10]))
     return open(wait, now + math.max(wait, named or 0))
   end
-  -- A call from before the breaker opened: it may name a later time or a graver reason, but is no new failure.
+  -- A call from before the breaker opened is no new failure, but can extend the wait or report bad credentials.
   local till = math.max(tonumber(until_ms), now + (named or 0))
   if ARGV[4] == 'credentials' or till > tonumber(until_ms) then return open(wait, till) end
   return {until_ms, raised}

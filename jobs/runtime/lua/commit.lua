@@ -1,7 +1,7 @@
 -- KEYS lease, mailbox, loop, inner outbox, outer outbox, loops, failures
 -- ARGV token, event, loop ('' keeps it), ticket, number of inner commands, commands...
--- Either all of it is true or none: the event is gone, the state is new, its commands wait.
-if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[2] then return redis.error_reply('LEASELOST the mailbox has moved on') end
+-- Atomically removes the event from the mailbox, saves the new state and queues its commands.
+if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[2] then return redis.error_reply('LEASELOST the mailbox has changed') end
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[3], ARGV[3])
   redis.call('SADD', KEYS[6], ARGV[4])

@@ -1,5 +1,5 @@
 -- KEYS lease, runs, steering, known events, mailbox, ready, transcript; ARGV token, run, ticket, event id, event, 'heed', outcome
--- 0: words of a person wait, so a run that must heed them goes on. 1: finished, and the ticket's mailbox knows.
+-- Returns 0 when there is unread guidance that the run must heed, so it continues. 1: finished, event in the mailbox.
 if ARGV[6] == 'heed' and redis.call('LLEN', KEYS[3]) > 0 then return 0 end
 redis.call('XADD', KEYS[7], '*', 'kind', 'outcome', 'data', ARGV[7])
 redis.call('SREM', KEYS[2], ARGV[2])

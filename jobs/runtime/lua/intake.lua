@@ -1,6 +1,6 @@
--- Accepts a delivery once: unknown by its id and by its content, it is noted and goes into the inbox.
+-- Puts a delivery into the inbox once, deduplicated by its id and by its content.
 -- KEYS[1] seen by id · KEYS[2] seen by content · KEYS[3] inbox
--- ARGV[1] milliseconds to remember it · ARGV[2..] fields and values of the inbox entry
+-- ARGV[1] milliseconds to keep the deduplication keys · ARGV[2..] fields and values of the inbox entry
 -- Returns the entry's id, or nil for a duplicate.
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then
   return nil

@@ -1,6 +1,6 @@
 -- KEYS lease, outbox, known events, mailbox, failures; ARGV token, command, then pairs of event id and event.
--- The command leaves the outbox and what it brought about enters the mailbox, together.
-if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[2] then return redis.error_reply('LEASELOST the outbox has moved on') end
+-- Atomically removes the command from the outbox and puts its events into the mailbox.
+if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[2] then return redis.error_reply('LEASELOST the outbox has changed') end
 redis.call('LPOP', KEYS[2])
 redis.call('DEL', KEYS[5])
 for i = 3, #ARGV, 2 do

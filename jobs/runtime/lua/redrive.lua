@@ -1,5 +1,5 @@
 -- KEYS dead letters, list or inbox, ready; ARGV id, ticket ('' for a delivery), then the item or the delivery's fields
--- Back to where it was taken from; 0 when somebody was faster.
+-- Moves the dead letter back to its list or the inbox; returns 0 when that has been done already.
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 if ARGV[2] == '' then
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, 3))

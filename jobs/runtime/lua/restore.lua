@@ -1,6 +1,6 @@
 -- KEYS loop, loops, known events, mailbox, inner outbox, outer outbox, ready
 -- ARGV loop, ticket, number of inner commands, number of outer commands, commands..., then pairs of event id and event
--- A loop that is remembered is left alone; otherwise loop, commands and events are there together.
+-- Atomically creates the loop with its commands and events; returns 0, without effect, when the loop exists.
 if redis.call('SET', KEYS[1], ARGV[1], 'NX') == false then return 0 end
 redis.call('SADD', KEYS[2], ARGV[2])
 local inner, outer = tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -1,5 +1,5 @@
--- KEYS lease, fence; ARGV owner, milliseconds, mark. The token is 'owner:mark:epoch'; nil when somebody else holds the lease.
--- Sent again after a lost reply, it answers the token that it has given.
+-- KEYS lease, fence; ARGV owner, ms, mark. Returns the fencing token 'owner:mark:epoch'; nil when the lease is held.
+-- Idempotent: a retry after a lost reply returns the same token.
 local held = redis.call('GET', KEYS[1])
 local mine = ARGV[1] .. ':' .. ARGV[3] .. ':'
 if held then return string.sub(held, 1, #mine) == mine and held or nil end

@@ -1,5 +1,5 @@
-// Keeps a page current: asks for the same page every two seconds and swaps the regions marked `data-live` that changed.
-// The server answers 304 while nothing did. Text arrives escaped by the templates; nothing here builds markup.
+// Polls the page every two seconds and replaces the regions marked `data-live` that changed. The server returns 304
+// while nothing has changed. The templates escape all text; this script builds no markup.
 
 const PERIOD_MS = 2000;
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((region) => [region.id, region.innerHTML]));
@@ -33,7 +33,7 @@ function show(page) {
   for (const [id, html] of seen) {
     const region = document.getElementById(id);
     const fresh = page.getElementById(id);
-    if (!region || !fresh) return location.reload(); // another kind of page: it came back, or it went away
+    if (!region || !fresh) return location.reload(); // a different page: an error page, or the end of one
     if (fresh.innerHTML === html) continue;
     seen.set(id, fresh.innerHTML);
     swap(region, fresh);
@@ -50,7 +50,7 @@ async function refresh() {
     if (answer.ok) show(page);
     connection.textContent = answer.ok ? "" : page.querySelector("#problem p")?.textContent ?? answer.statusText;
   } catch {
-    connection.textContent = "The dashboard does not answer; this page tries again.";
+    connection.textContent = "The dashboard does not respond, retrying.";
   }
 }
 

@@ -1,15 +1,15 @@
-// Shows a run's transcript as it grows, by server-sent events; asks every two seconds where those are refused.
-// Agents' words are strangers' text: they enter the page as textContent and never as markup.
+// Shows a run's transcript live, by server-sent events; polls every two seconds when those are refused.
+// Output of agents is untrusted: it is added to the page as textContent, never as markup.
 
 const POLL_MS = 2000;
-const TRY_AGAIN_MS = 30000;
+const STREAM_RETRY_MS = 30000;
 const panel = document.getElementById("transcript");
 const calls = new Map(); // tool call id to the element that shows the call
 let run = panel.dataset.run;
 let last = "0-0";
 let source = null;
 let timer = 0;
-let generation = 0; // raised whenever a way of asking ends, so that a late answer is not taken
+let generation = 0; // incremented when a stream or poll ends, so that late responses are ignored
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -53,7 +53,7 @@ function add(entry) {
   if (stick) panel.scrollTop = panel.scrollHeight;
 }
 
-function say(text) {
+function setStatus(text) {
   const live = document.getElementById("live");
   if (live && live.textContent !== text) live.textContent = text;
 }
@@ -68,19 +68,19 @@ function stop() {
 function finish() {
   stop();
   run = "";
-  say("finished");
+  setStatus("finished");
 }
 
 function listen() {
   stop();
   if (!run || document.hidden) return;
   source = new EventSource(`/api/runs/${encodeURIComponent(run)}/events?after=${last}`);
-  source.addEventListener("open", () => say("live"));
+  source.addEventListener("open", () => setStatus("live"));
   source.addEventListener("entry", (message) => add(JSON.parse(message.data)));
   source.addEventListener("end", finish);
   source.addEventListener("error", () => {
-    say("waiting for the server");
-    if (source?.readyState === EventSource.CLOSED) poll(Date.now() + TRY_AGAIN_MS);
+    setStatus("waiting for the server");
+    if (source?.readyState === EventSource.CLOSED) poll(Date.now() + STREAM_RETRY_MS);
   });
 }
 
@@ -93,11 +93,11 @@ async function poll(until) {
     if (mine !== generation) return;
     if (answer.ok) {
       entries.forEach(add);
-      say("every 2 seconds");
+      setStatus("polling every 2 seconds");
       if (over) return finish();
     }
   } catch {
-    say("waiting for the server");
+    setStatus("waiting for the server");
   }
   if (mine !== generation) return;
   timer = setTimeout(() => (Date.now() > until ? listen() : poll(until)), POLL_MS);
@@ -106,7 +106,7 @@ async function poll(until) {
 function follow(page) {
   const next = page.getElementById("transcript")?.dataset.run;
   if (!("follow" in panel.dataset) || !next || next === panel.dataset.run) return;
-  if (!panel.dataset.run) panel.replaceChildren(); // it said that no run has started
+  if (!panel.dataset.run) panel.replaceChildren(); // remove the hint that no run has started
   panel.dataset.run = run = next;
   last = "0-0";
   panel.append(element("h3", "divider", next));
@@ -114,7 +114,7 @@ function follow(page) {
 }
 
 document.addEventListener("refreshed", (event) => follow(event.detail));
-// A browser opens six connections to a host at most, so a tab that nobody looks at gives its one back.
+// Browsers limit connections per host to six, so a hidden tab closes its stream.
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
 if (run) panel.append(element("h3", "divider", run));
 listen();

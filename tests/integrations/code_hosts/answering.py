@@ -1,4 +1,4 @@
-"""A tiny HTTP server that gives the answers it was told to give and remembers what it was asked."""
+"""A small HTTP server with canned responses that records the requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` goes out as JSON, bytes as they are; `dropped` cuts the connection before a word is said."""
+    """`body` is sent as JSON, bytes unchanged; `dropped` closes the connection without a response."""
 
     status: int = 200
     body: Any = None
@@ -23,7 +23,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Asked:
 
 
 class Answering:
-    """Listens on a free port of the loopback until it is closed."""
+    """Listens on a free loopback port until it is closed."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -45,11 +45,11 @@ class Answering:
         self._thread.start()
 
     def on(self, route: str, *answers: Answer) -> None:
-        """Give these answers to `route` ('GET /user') in order; the last one again and again."""
+        """Respond to `route` ('GET /user') with these answers in order; the last one is repeated."""
         self._answers[route] = list(answers)
 
     def count(self, route: str) -> int:
-        """How often `route` was asked."""
+        """The number of requests to `route`."""
         return sum(f"{one.method} {one.path}" == route for one in self.asked)
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Answering:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        hear = self._answer
+        find_answer = self._answer
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
@@ -72,7 +72,7 @@ class Answering:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = json.loads(raw) if raw else None
                 asked = Asked(self.command, unquote(parts.path), dict(parse_qsl(parts.query)), headers, body, raw)
-                answer = hear(asked)
+                answer = find_answer(asked)
                 if answer.dropped:
                     return
                 content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
@@ -85,6 +85,6 @@ class Answering:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
             def log_message(self, *_: Any) -> None:
-                """Quiet: what was asked is in `asked`."""
+                """Do not log: the requests are in `asked`."""
 
         return Handler

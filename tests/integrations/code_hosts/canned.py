@@ -1,4 +1,4 @@
-"""GitHub's answers about one repository 'o/r', cut down to what the adapter reads."""
+"""GitHub's responses about one repository 'o/r', reduced to the fields that the adapter reads."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def pull(number: int = 7, **changes: Any) -> dict[str, Any]:
 
 
 def check(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """A check run 'loopline' that is under way."""
+    """A check run 'loopline' in progress."""
     known = {"id": number, "name": "loopline", "head_sha": SHA, "external_id": f"loopline:{SHA}"}
     shown = {"status": "in_progress", "conclusion": None, "output": {"title": "checking"}, "details_url": "http://d/"}
     return {**known, **shown, "check_suite": {"id": 5}, **changes}
 
 
 def delivery(number: int, guid: str = "g", **changes: Any) -> dict[str, Any]:
-    """A try to hand over an event that ended in silence."""
+    """A failed delivery attempt of an event."""
     known = {"id": number, "guid": guid, "delivered_at": "2026-01-02T00:00:00Z", "redelivery": False, "duration": 0.1}
     return {**known, "status": "failed to connect to host", "status_code": 502, "event": "push", **changes}
 
@@ -38,7 +38,7 @@ def delivery(number: int, guid: str = "g", **changes: Any) -> dict[str, Any]:
 HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhooks/github"}}
 
 
-# One good answer for each route that the adapter uses; no pull request, comment, status or check is there yet.
+# One successful response for each route of the adapter; there is no pull request, comment, status or check yet.
 ANSWERS = {
     "GET /repos/o/r": Answer(body=REPOSITORY),
     f"GET /repos/o/r/{REF}": Answer(body={"object": {"sha": SHA}}),

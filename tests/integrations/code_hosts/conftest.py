@@ -12,7 +12,7 @@ from tests.integrations.code_hosts.answering import Answering
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """A server that answers what the test tells it."""
+    """A server with the canned responses of the test."""
     server = Answering()
     yield server
     server.close()
@@ -20,7 +20,7 @@ def server() -> Iterator[Answering]:
 
 @pytest.fixture
 def github(server: Answering) -> Iterator[GitHub]:
-    """The adapter with a personal token, pointed at `server`, in a hurry."""
+    """The adapter with a personal token, connected to `server`, without backoff."""
     github = GitHub(server.url, token="github_pat_secret", backoff=0.0)
     yield github
     github.close()

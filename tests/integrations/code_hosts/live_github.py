@@ -1,4 +1,4 @@
-"""A GitHub that is alive: the stand-in on a socket, with people, an App and small repositories."""
+"""A live GitHub: the stand-in on a socket, with people, an App and small repositories."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PEOPLE = {"loopline-dev": "write", "ada": "write", "eve": "read"}
 
 
 class LiveGitHub:
-    """The stand-in below `home`, with as many repositories of the same content as asked for in `repositories`.
+    """The stand-in below `home`, with `repositories` repositories of equal content.
 
-    People's tokens are 'pat-' and their login; webhooks go to `webhook` where it is given."""
+    People's tokens are 'pat-' and their login; webhooks go to `webhook` if it is set."""
 
     def __init__(self, home: Path, repositories: int = 1, webhook: Webhook | None = None) -> None:
         self.repositories = [f"octo/calc-{number}" for number in range(repositories)]
@@ -45,18 +45,18 @@ class LiveGitHub:
         return GitHub(self.url, app=AppCredentials("42", self._key), backoff=0.0)
 
     def ask(self, method: str, path: str, body: Any = None, login: str = "ada") -> Any:
-        """What somebody else does through the API."""
+        """Send an API request as another person."""
         headers = {"Authorization": f"Bearer pat-{login}"}
-        answer = requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=10)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        response = requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=10)
+        response.raise_for_status()
+        return response.json() if response.content else None
 
-    def misbehave(self, operation: str, kind: str) -> None:
-        """Let the next use of `operation` ('PUT /repos/{owner}/…') go wrong."""
+    def inject_fault(self, operation: str, kind: str) -> None:
+        """Let the next use of `operation` ('PUT /repos/{owner}/…') fail with `kind`."""
         self.ask("POST", "/_faults", {"operation": operation, "kind": kind})
 
     def writes(self, operation: str, repository: str) -> int:
-        """How many uses of `operation` took effect on the repository."""
+        """The number of uses of `operation` that took effect on the repository."""
         name = repository.partition("/")[2]
         log = self.ask("GET", "/_log")
         return sum(entry["operation"] == operation and entry["input"].get("repo") == name for entry in log)
@@ -92,7 +92,7 @@ def push(host: CodeHost, repository: str, branch: str, **files: str) -> str:
 
 
 def git(*arguments: str, cwd: str) -> str:
-    """What git prints; nothing of the machine's configuration plays a part."""
+    """The output of git, without the machine's configuration."""
     person = {f"GIT_{who}_{what}": "ada@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
     environment = {"PATH": os.environ["PATH"], **person, **alone}

@@ -23,8 +23,8 @@ MODE = os.environ.get("LOOPLINE_RECORD", "")
 API = "https://api.github.com"
 REPOSITORY = "octo/calc"
 BRANCH = "eng-1/recorded"
-# Not recorded: what others do in between, and all but the headers that mean something.
-OTHERS = "X-Somebody-Else"
+# Not recorded: requests of other people, and headers without meaning.
+OTHERS = "X-Other-Person"
 _REQUEST_HEADERS = {"accept", "x-github-api-version"}
 _RESPONSE_HEADERS = {"content-type", "link"}
 
@@ -33,7 +33,7 @@ As = Literal["person", "app"]
 
 @dataclass
 class Stage:
-    """The adapter in front of a cassette. `repository` is the real one's name while recording."""
+    """The adapter with a cassette. While recording, `repository` is the name of the real one."""
 
     github: GitHub
     repository: str = REPOSITORY
@@ -42,7 +42,7 @@ class Stage:
     clean_up: list[Callable[[], object]] = field(default_factory=list)
 
     def review(self, number: int) -> None:
-        """Somebody writes a review with one inline comment; nothing when a cassette plays."""
+        """Write a review with one inline comment as another person; does nothing during a replay."""
         if self.others is not None:
             inline = [{"path": "calc.py", "line": 2, "body": "Why swap?"}]
             wanted = {"event": "COMMENT", "body": "One question", "comments": inline}
@@ -53,7 +53,7 @@ class Stage:
 @contextmanager
 def stage(cassette: str, sign_in: As, home: Path, private_key: str) -> Iterator[Stage]:
     """Play `cassettes/<cassette>.yaml` to the end, or record it."""
-    stage = {"": _played, "stand-in": _stand_in, "github": _real}[MODE](sign_in, home, private_key)
+    stage = {"": _open_replay, "stand-in": _open_stand_in, "github": _open_real}[MODE](sign_in, home, private_key)
     if MODE:
         (CASSETTES / f"{cassette}.yaml").unlink(missing_ok=True)
     recorder = vcr.VCR(
@@ -71,11 +71,11 @@ def stage(cassette: str, sign_in: As, home: Path, private_key: str) -> Iterator[
     assert MODE or tape.all_played
 
 
-def _played(sign_in: As, home: Path, private_key: str) -> Stage:
+def _open_replay(sign_in: As, home: Path, private_key: str) -> Stage:
     return Stage(_adapter(API, sign_in, "played", AppCredentials("42", private_key)))
 
 
-def _stand_in(sign_in: As, home: Path, private_key: str) -> Stage:
+def _open_stand_in(sign_in: As, home: Path, private_key: str) -> Stage:
     live = LiveGitHub(home)
     person = live.as_person()
     _push(person, live.repositories[0])
@@ -84,8 +84,8 @@ def _stand_in(sign_in: As, home: Path, private_key: str) -> Stage:
     return Stage(github, live.repositories[0], others, live.url, [person.close, others.close, live.close])
 
 
-def _real(sign_in: As, home: Path, private_key: str) -> Stage:
-    """A scratch repository of one's own, with calc.py as `LiveGitHub` makes it on its main branch."""
+def _open_real(sign_in: As, home: Path, private_key: str) -> Stage:
+    """A scratch repository, with calc.py on its main branch as in `LiveGitHub`."""
     app = None
     if sign_in == "app":
         key = Path(os.environ["GITHUB_APP_PRIVATE_KEY_FILE"]).read_text()
@@ -97,7 +97,7 @@ def _real(sign_in: As, home: Path, private_key: str) -> Stage:
 
 
 def _push(person: GitHub, repository: str) -> None:
-    """One commit on `BRANCH`, by another adapter, so that the recorded one has no token yet."""
+    """Push one commit to `BRANCH` with another adapter, so that the recorded one has no token yet."""
     push(person, repository, BRANCH, calc="def add(a, b):\n    return b + a\n")
 
 
@@ -114,23 +114,23 @@ def _others(token: str) -> requests.Session:
 def _request(request: Request, stage: Stage) -> Request | None:
     if OTHERS in request.headers:
         return None
-    request.uri = _scrubbed(request.uri, stage)
+    request.uri = _scrub(request.uri, stage)
     if request.body:
-        request.body = _scrubbed(request.body.decode(), stage).encode()
+        request.body = _scrub(request.body.decode(), stage).encode()
     request.headers = {name: value for name, value in request.headers.items() if name.lower() in _REQUEST_HEADERS}
     return request
 
 
 def _response(response: dict[str, Any], stage: Stage) -> dict[str, Any]:
-    body = _scrubbed(response["body"]["string"].decode(), stage)
+    body = _scrub(response["body"]["string"].decode(), stage)
     body = re.sub(r'"token": ?"[^"]*"', '"token": "ghs_taken_out"', body)
     body = re.sub(r'"expires_at": ?"[^"]*"', '"expires_at": "2999-01-01T00:00:00Z"', body)
     headers = {name: value for name, value in response["headers"].items() if name.lower() in _RESPONSE_HEADERS}
-    headers = {name: [_scrubbed(one, stage) for one in values] for name, values in headers.items()}
+    headers = {name: [_scrub(one, stage) for one in values] for name, values in headers.items()}
     return {**response, "body": {"string": body.encode()}, "headers": headers}
 
 
-def _scrubbed(text: str, stage: Stage) -> str:
+def _scrub(text: str, stage: Stage) -> str:
     owner, name = stage.repository.split("/")
     text = text.replace(stage.url, API).replace(stage.repository, REPOSITORY)
     text = re.sub(rf"\b{re.escape(owner)}(:|%3A)", rf"{REPOSITORY.split('/')[0]}\1", text)

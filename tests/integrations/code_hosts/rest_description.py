@@ -1,4 +1,4 @@
-"""GitHub's published description of its REST API, as far as it says what a request may look like."""
+"""GitHub's published description of its REST API, to validate requests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class RestDescription:
     def __init__(self, document: Any) -> None:
         self._document = document
         self._registry: Registry[Any] = Registry().with_resource(_NAME, DRAFT4.create_resource(document))
-        # Of several templates that fit, GitHub means the one with the fewest parameters and the most words.
+        # Of several matching templates, the one with the fewest parameters and the longest text applies.
         templates = sorted(document["paths"], key=lambda template: (template.count("{"), -len(template)))
         self._paths = [(_pattern(template), template) for template in templates]
 
-    def complaints(self, asked: Asked) -> Iterator[str]:
-        """What GitHub does not describe about this request: path, method, query, body, or a key of the body."""
+    def find_errors(self, asked: Asked) -> Iterator[str]:
+        """The deviations of this request from the description: path, method, query, body, or a key of the body."""
         template = next((template for pattern, template in self._paths if pattern.fullmatch(asked.path)), "")
         operation = self._document["paths"].get(template, {}).get(asked.method.lower())
         if operation is None:
@@ -48,7 +48,7 @@ class RestDescription:
             yield "a body where none is described"
 
     def examples(self, method: str, template: str) -> list[Any]:
-        """GitHub's example answers to a request that went well."""
+        """GitHub's example responses to a successful request."""
         answers = self._document["paths"][template][method]["responses"].items()
         good = (self._resolved(answer) for status, answer in answers if status.startswith("2"))
         contents = (answer.get("content", {}).get("application/json", {}) for answer in good)

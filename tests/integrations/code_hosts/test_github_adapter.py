@@ -35,7 +35,7 @@ def as_app(server: Answering, private_key: str) -> Iterator[GitHub]:
 
 
 # --- a lost reply ---------------------------------------------------------------------------------------------------
-# Each write, where its effect can be read back, and how that looks before and after the effect.
+# Each write, the read that shows its effect, and the responses before and after the effect.
 
 SHOWN = {"state": "success", "context": "loopline", "description": "done", "target_url": "http://d/"}
 OPEN: Callable[[GitHub], object] = lambda github: github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why")  # noqa: E731
@@ -88,7 +88,7 @@ LOST = [Answer(502), Answer(dropped=True)]
 
 @pytest.mark.parametrize("lost", LOST, ids=["502", "dropped"])
 @pytest.mark.parametrize("route", WRITES)
-def test_a_write_whose_reply_was_lost_is_found_done(
+def test_github_write_with_a_lost_reply_is_read_back(
     server: Answering, github: GitHub, route: str, lost: Answer
 ) -> None:
     write, look, before, after = WRITES[route]
@@ -101,7 +101,7 @@ def test_a_write_whose_reply_was_lost_is_found_done(
 
 @pytest.mark.parametrize("lost", LOST, ids=["502", "dropped"])
 @pytest.mark.parametrize("route", WRITES)
-def test_a_write_that_nobody_can_prove_is_unavailable_and_was_sent_once(
+def test_github_write_without_proof_is_unavailable_and_sent_once(
     server: Answering, github: GitHub, route: str, lost: Answer
 ) -> None:
     write, look, before, _ = WRITES[route]
@@ -113,7 +113,7 @@ def test_a_write_that_nobody_can_prove_is_unavailable_and_was_sent_once(
 
 
 @pytest.mark.parametrize("route", APP_WRITES)
-def test_a_check_run_is_read_back_like_a_status(server: Answering, as_app: GitHub, route: str) -> None:
+def test_github_check_run_with_a_lost_reply_is_read_back(server: Answering, as_app: GitHub, route: str) -> None:
     before, after = APP_WRITES[route]
     server.on(route, Answer(502))
     server.on(CHECKS, before, after)
@@ -124,7 +124,7 @@ def test_a_check_run_is_read_back_like_a_status(server: Answering, as_app: GitHu
     assert server.count(route) == 2
 
 
-def test_a_rate_limit_is_passed_on_without_another_request(server: Answering, github: GitHub) -> None:
+def test_github_rate_limit_on_a_write_needs_no_read_back(server: Answering, github: GitHub) -> None:
     server.on(MERGE, Answer(403, {"message": "You have exceeded a secondary rate limit."}))
     with pytest.raises(Unavailable) as caught:
         github.merge("o/r", 7, SHA, "Fix")
@@ -132,18 +132,18 @@ def test_a_rate_limit_is_passed_on_without_another_request(server: Answering, gi
     assert len(server.asked) == 1
 
 
-# --- done already ---------------------------------------------------------------------------------------------------
+# --- idempotence ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_there_already_is_not_made_again(server: Answering, github: GitHub) -> None:
+def test_github_writes_are_idempotent(server: Answering, github: GitHub) -> None:
     for write, look, _, after in WRITES.values():
         server.on(look, after)
         write(github)
-    repeated = {f"PATCH {PULLS}/7", MERGE, DELETED}  # GitHub itself makes these harmless
-    assert {f"{one.method} {one.path}" for one in server.asked if one.method != "GET"} == repeated
+    harmless = {f"PATCH {PULLS}/7", MERGE, DELETED}  # GitHub itself makes these harmless
+    assert {f"{one.method} {one.path}" for one in server.asked if one.method != "GET"} == harmless
 
 
-def test_a_check_run_that_says_it_already_is_left_alone(server: Answering, as_app: GitHub) -> None:
+def test_github_check_run_that_matches_is_not_written_again(server: Answering, as_app: GitHub) -> None:
     server.on(CHECKS, Answer(body={"check_runs": [check()]}))
     as_app.set_status("o/r", SHA, "loopline", "pending", "checking", "http://d/")
     assert [one.method for one in server.asked if "check-runs" in one.path] == ["GET"]
@@ -152,7 +152,7 @@ def test_a_check_run_that_says_it_already_is_left_alone(server: Answering, as_ap
 # --- pull requests --------------------------------------------------------------------------------------------------
 
 
-def test_open_pull_requests_come_first_and_then_the_newest(server: Answering, github: GitHub) -> None:
+def test_github_finds_open_pull_requests_first_and_then_the_newest(server: Answering, github: GitHub) -> None:
     server.on(f"GET {PULLS}", Answer(body=[pull(9, state="closed"), pull(8), pull(7, state="closed")]))
     assert github.find_pull_request("o/r", BRANCH) == PullRequest(
         8, "https://github.com/o/r/pull/8", "open", False, BRANCH, "main", SHA, "Fix", "Why"
@@ -166,26 +166,30 @@ def test_open_pull_requests_come_first_and_then_the_newest(server: Answering, gi
 
 
 @pytest.mark.parametrize("head", [{"ref": "other"}, {"repo": {"id": 2}}, {"repo": None}])
-def test_other_branches_and_forks_are_not_ours(server: Answering, github: GitHub, head: dict[str, Any]) -> None:
+def test_github_finds_no_pull_requests_of_other_branches_and_forks(
+    server: Answering, github: GitHub, head: dict[str, Any]
+) -> None:
     server.on(f"GET {PULLS}", Answer(body=[pull(head={"ref": BRANCH, "sha": SHA, "repo": HOME, **head})]))
     assert github.find_pull_request("o/r", BRANCH) is None
 
 
-def test_somebody_who_was_faster_opened_our_pull_request(server: Answering, github: GitHub) -> None:
+def test_github_pull_request_opened_in_a_race_is_used(server: Answering, github: GitHub) -> None:
     exists = {"message": "Validation Failed", "errors": [{"message": f"A pull request already exists for o:{BRANCH}."}]}
     server.on(f"GET {PULLS}", Answer(body=[]), Answer(body=[pull()]))
     server.on(f"POST {PULLS}", Answer(422, exists))
     assert github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why").number == 7
 
 
-def test_nothing_to_merge_is_rejected_in_githubs_words(server: Answering, github: GitHub) -> None:
+def test_github_pull_request_without_commits_is_rejected_with_githubs_message(
+    server: Answering, github: GitHub
+) -> None:
     nothing = {"message": "Validation Failed", "errors": [{"message": "No commits between main and eng-1/fix"}]}
     server.on(f"POST {PULLS}", Answer(422, nothing))
     with pytest.raises(Rejected, match="No commits between main and eng-1/fix"):
         OPEN(github)
 
 
-def test_a_closed_pull_request_is_not_reopened_but_followed_by_another(server: Answering, github: GitHub) -> None:
+def test_github_closed_pull_request_is_followed_by_a_new_one(server: Answering, github: GitHub) -> None:
     server.on(f"GET {PULLS}", Answer(body=[pull(3, state="closed")]))
     assert github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why").number == 7
 
@@ -194,7 +198,7 @@ def test_a_closed_pull_request_is_not_reopened_but_followed_by_another(server: A
 
 
 @pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
-def test_a_merge_names_head_and_method(server: Answering, method: Any) -> None:
+def test_github_merge_sends_head_and_method(server: Answering, method: Any) -> None:
     github = GitHub(server.url, token="t", merge_method=method, backoff=0.0)
     assert github.merge("o/r", 7, SHA, "Fix (#7)") == "c" * 40
     github.close()
@@ -209,7 +213,7 @@ def test_a_merge_names_head_and_method(server: Answering, method: Any) -> None:
         (Answer(405, {"message": "Base branch was modified. Review and try the merge again."}), Unavailable),
     ],
 )
-def test_a_merge_that_github_refuses_says_whether_to_try_again(
+def test_github_merge_error_is_classified(
     server: Answering, github: GitHub, answer: Answer, error: type[Exception]
 ) -> None:
     server.on(MERGE, answer)
@@ -220,7 +224,7 @@ def test_a_merge_that_github_refuses_says_whether_to_try_again(
 @pytest.mark.parametrize(
     ("history", "commit"), [(Answer(body=MERGED_HISTORY), "c" * 40), (Answer(body=[]), ""), (Answer(403), "")]
 )
-def test_merged_already_is_success_with_the_commit_from_its_history(
+def test_github_merge_of_a_merged_pull_request_returns_its_commit(
     server: Answering, github: GitHub, history: Answer, commit: str
 ) -> None:
     server.on(MERGE, Answer(405, {"message": "Pull Request is not mergeable"}))
@@ -232,7 +236,7 @@ def test_merged_already_is_success_with_the_commit_from_its_history(
 # --- branches -------------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_branch_is_none_and_a_missing_repository_is_not_found(server: Answering, github: GitHub) -> None:
+def test_github_branch_head_of_a_missing_branch_is_none(server: Answering, github: GitHub) -> None:
     assert github.branch_head("o/r", BRANCH) == SHA
     server.on(f"GET /repos/o/r/{REF}", Answer(404))
     assert github.branch_head("o/r", BRANCH) is None
@@ -241,18 +245,18 @@ def test_a_missing_branch_is_none_and_a_missing_repository_is_not_found(server: 
         github.branch_head("o/r", BRANCH)
 
 
-def test_a_repository_without_commits_has_no_branches(server: Answering, github: GitHub) -> None:
+def test_github_branch_head_of_an_empty_repository_is_none(server: Answering, github: GitHub) -> None:
     server.on(f"GET /repos/o/r/{REF}", Answer(409, {"message": "Git Repository is empty."}))
     assert github.branch_head("o/r", BRANCH) is None
 
 
-def test_a_branch_that_is_gone_already_is_deleted(server: Answering, github: GitHub) -> None:
+def test_github_branch_deletion_is_idempotent(server: Answering, github: GitHub) -> None:
     server.on(DELETED, Answer(422, {"message": "Reference does not exist"}))
     server.on(f"GET /repos/o/r/{REF}", Answer(404))
     github.delete_branch("o/r", BRANCH)
 
 
-def test_a_branch_that_may_not_be_deleted_is_rejected(server: Answering, github: GitHub) -> None:
+def test_github_branch_deletion_that_is_refused_is_rejected(server: Answering, github: GitHub) -> None:
     server.on(DELETED, Answer(422, {"message": "Cannot delete this protected branch"}))
     with pytest.raises(Rejected, match="protected"):
         github.delete_branch("o/r", BRANCH)
@@ -261,7 +265,7 @@ def test_a_branch_that_may_not_be_deleted_is_rejected(server: Answering, github:
 # --- reviews and people ---------------------------------------------------------------------------------------------
 
 
-def test_reviews_carry_their_inline_comments(server: Answering, github: GitHub) -> None:
+def test_github_reviews_have_their_inline_comments(server: Answering, github: GitHub) -> None:
     review = {"id": 1, "state": "CHANGES_REQUESTED", "body": "Not yet", "user": OCTOCAT, "commit_id": SHA}
     approved = {**review, "id": 3, "state": "APPROVED", "body": None, "user": None}
     server.on(f"GET {PULLS}/7/reviews", Answer(body=[review, {**review, "id": 2, "state": "PENDING"}, approved]))
@@ -269,15 +273,15 @@ def test_reviews_carry_their_inline_comments(server: Answering, github: GitHub) 
     moved = {**inline, "line": None, "original_line": 2, "body": "And here"}
     whole = {**inline, "line": None, "path": "b.py", "body": "Needed?"}
     server.on(f"GET {PULLS}/7/comments", Answer(body=[inline, moved, whole, {**inline, "pull_request_review_id": 2}]))
-    said = ("a.py:4: Why?", "a.py:2: And here", "b.py: Needed?")
+    comments = ("a.py:4: Why?", "a.py:2: And here", "b.py: Needed?")
     assert list(github.reviews("o/r", 7)) == [
-        Review("1", "changes_requested", "Not yet", "octocat", SHA, said),
+        Review("1", "changes_requested", "Not yet", "octocat", SHA, comments),
         Review("3", "approved", "", "", SHA),
     ]
 
 
 @pytest.mark.parametrize(
-    ("permission", "kind", "may"),
+    ("permission", "kind", "permitted"),
     [
         ("admin", "User", True),
         ("maintain", "User", True),
@@ -288,20 +292,20 @@ def test_reviews_carry_their_inline_comments(server: Answering, github: GitHub) 
         ("admin", "Bot", False),
     ],
 )
-def test_only_people_who_may_write_may_steer(
-    server: Answering, github: GitHub, permission: str, kind: str, may: bool
+def test_github_permission_needs_write_access(
+    server: Answering, github: GitHub, permission: str, kind: str, permitted: bool
 ) -> None:
     found = {"permission": permission, "user": {"login": "octocat", "type": kind}}
     server.on("GET /repos/o/r/collaborators/octocat/permission", Answer(body=found))
-    assert github.may_steer("o/r", "octocat") is may
+    assert github.may_steer("o/r", "octocat") is permitted
 
 
 @pytest.mark.parametrize("login", ["dependabot[bot]", "", "..", "a/b", "stranger"])
-def test_bots_odd_names_and_strangers_may_not_steer(github: GitHub, login: str) -> None:
+def test_github_permission_is_absent_for_bots_odd_names_and_strangers(github: GitHub, login: str) -> None:
     assert github.may_steer("o/r", login) is False
 
 
-def test_no_text_can_carry_anothers_marker(server: Answering, github: GitHub) -> None:
+def test_github_comment_marker_must_end_the_body(server: Answering, github: GitHub) -> None:
     server.on(f"GET {COMMENTS}", Answer(body=[{"id": 1, "body": f"{MARK}\n\n<!-- loopline:m0 -->"}]))
     github.comment("o/r", 7, "Hello", "m1")
     assert server.asked[-1].body == {"body": f"Hello\n\n{MARK}"}
@@ -310,34 +314,34 @@ def test_no_text_can_carry_anothers_marker(server: Answering, github: GitHub) ->
 # --- statuses -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("words", "shown"), [("x" * 140, "x" * 140), ("x" * 141, "x" * 139 + "…"), ("", "")])
-def test_a_description_is_cut_to_what_github_takes(server: Answering, github: GitHub, words: str, shown: str) -> None:
-    github.set_status("o/r", SHA, "loopline", "failure", words, "")
+@pytest.mark.parametrize(("text", "shown"), [("x" * 140, "x" * 140), ("x" * 141, "x" * 139 + "…"), ("", "")])
+def test_github_status_description_is_truncated(server: Answering, github: GitHub, text: str, shown: str) -> None:
+    github.set_status("o/r", SHA, "loopline", "failure", text, "")
     assert server.asked[-1].body == {"state": "failure", "context": "loopline", "description": shown}
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "status"),
     [
         ("pending", {"status": "in_progress"}),
         ("success", {"status": "completed", "conclusion": "success"}),
         ("failure", {"status": "completed", "conclusion": "failure"}),
     ],
 )
-def test_an_app_reports_a_check_run(server: Answering, as_app: GitHub, state: Any, said: dict[str, str]) -> None:
+def test_github_app_sets_a_check_run(server: Answering, as_app: GitHub, state: Any, status: dict[str, str]) -> None:
     as_app.set_status("o/r", SHA, "loopline", state, "", "http://d/")
     named = {"name": "loopline", "external_id": f"loopline:{SHA}", "head_sha": SHA, "details_url": "http://d/"}
-    assert server.asked[-1].body == {**named, **said, "output": {"title": "loopline", "summary": "loopline"}}
+    assert server.asked[-1].body == {**named, **status, "output": {"title": "loopline", "summary": "loopline"}}
 
 
-def test_a_completed_check_run_is_followed_by_a_new_one(server: Answering, as_app: GitHub) -> None:
+def test_github_check_run_that_is_completed_is_followed_by_a_new_one(server: Answering, as_app: GitHub) -> None:
     done = check(8, status="completed", conclusion="failure")
     server.on(CHECKS, Answer(body={"check_runs": [done, check(2)]}))
     as_app.set_status("o/r", SHA, "loopline", "pending", "checking", "http://d/")
     assert (server.asked[-1].method, server.asked[-1].path) == ("POST", "/repos/o/r/check-runs")
 
 
-def test_each_purpose_has_its_own_token(server: Answering, as_app: GitHub) -> None:
+def test_github_app_requests_one_token_per_purpose(server: Answering, as_app: GitHub) -> None:
     as_app.branch_head("o/r", BRANCH)
     as_app.comment("o/r", 7, "Hello", "m1")
     as_app.set_status("o/r", SHA, "loopline", "success", "done", "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, failure, operation_of, path
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error, name_operation
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
@@ -29,7 +29,7 @@ def api(server: Answering) -> Iterator[GitHubApi]:
     api.close()
 
 
-def test_every_request_says_who_it_is_and_which_version_it_speaks(server: Answering, api: GitHubApi) -> None:
+def test_github_request_has_version_agent_and_token_headers(server: Answering, api: GitHubApi) -> None:
     server.on("GET /x", Answer(body=REF))
     api.get(Ref, GRANT, "/x")
     headers = server.asked[0].headers
@@ -39,23 +39,23 @@ def test_every_request_says_who_it_is_and_which_version_it_speaks(server: Answer
     assert headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_netrc_file_cannot_replace_our_token(
+def test_github_token_is_not_replaced_by_a_netrc_file(
     server: Answering, api: GitHubApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     server.on("GET /x", Answer(body=REF))
     api.get(Ref, GRANT, "/x")
     assert server.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-# --- what is asked again, and what is not ---------------------------------------------------------------------------
+# --- retries ---------------------------------------------------------------------------------------------------------
 
 LOST = [Answer(502, b"<html>"), Answer(500), Answer(dropped=True), Answer(body=b"{"), Answer(408), Answer(599)]
 
 
 @pytest.mark.parametrize("lost", LOST, ids=str)
-def test_a_lost_reply_is_read_again_until_the_fourth_time(server: Answering, api: GitHubApi, lost: Answer) -> None:
+def test_github_read_with_a_lost_reply_is_tried_four_times(server: Answering, api: GitHubApi, lost: Answer) -> None:
     server.on("GET /x", lost, lost, lost, Answer(body=REF))
     assert api.get(Ref, GRANT, "/x").object.sha == SHA
     server.on("GET /y", lost)
@@ -66,27 +66,27 @@ def test_a_lost_reply_is_read_again_until_the_fourth_time(server: Answering, api
 
 @pytest.mark.parametrize("lost", LOST, ids=str)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_a_write_is_sent_once_whatever_comes_back(server: Answering, api: GitHubApi, method: str, lost: Answer) -> None:
+def test_github_write_is_never_retried(server: Answering, api: GitHubApi, method: str, lost: Answer) -> None:
     server.on(f"{method} /x", lost, lost, Answer(body=REF))
     with pytest.raises(LostReply, match=f"{method} /x"):
         api.send(Ref, GRANT, method, "/x", {})
     assert server.count(f"{method} /x") == 1
 
 
-def test_an_answer_to_a_write_that_cannot_be_read_leaves_open_what_happened(server: Answering, api: GitHubApi) -> None:
+def test_github_write_with_an_invalid_response_is_a_lost_reply(server: Answering, api: GitHubApi) -> None:
     server.on("POST /x", Answer(201, {"number": 7}))
-    with pytest.raises(LostReply, match="cannot be read"):
+    with pytest.raises(LostReply, match="is invalid"):
         api.send(Ref, GRANT, "POST", "/x", {})
 
 
-def test_a_deletion_is_sent_once(server: Answering, api: GitHubApi) -> None:
+def test_github_deletion_is_never_retried(server: Answering, api: GitHubApi) -> None:
     server.on("DELETE /x", Answer(502))
     with pytest.raises(LostReply):
-        api.do(GRANT, "DELETE", "/x")
+        api.send_only(GRANT, "DELETE", "/x")
     assert server.count("DELETE /x") == 1
 
 
-def test_reading_again_waits_longer_each_time(server: Answering) -> None:
+def test_github_read_retries_back_off(server: Answering) -> None:
     server.on("GET /x", Answer(502), Answer(502), Answer(502), Answer(body=REF))
     api = GitHubApi(server.url, PersonalToken(TOKEN), backoff=0.01)
     start = time.monotonic()
@@ -95,15 +95,15 @@ def test_reading_again_waits_longer_each_time(server: Answering) -> None:
     assert time.monotonic() - start >= 0.01 * (1 + 4 + 9)
 
 
-def test_a_server_that_is_away_is_unavailable(api: GitHubApi, server: Answering) -> None:
-    nobody = GitHubApi("http://127.0.0.1:1", PersonalToken(TOKEN), backoff=0.0)
+def test_github_refused_connection_is_unavailable(api: GitHubApi, server: Answering) -> None:
+    offline = GitHubApi("http://127.0.0.1:1", PersonalToken(TOKEN), backoff=0.0)
     with pytest.raises(Unavailable, match="ConnectionError") as caught:
-        nobody.get(Ref, GRANT, "/x")
-    nobody.close()
+        offline.get(Ref, GRANT, "/x")
+    offline.close()
     assert caught.value.retry_after is None
 
 
-def test_threads_do_not_share_connections(server: Answering, api: GitHubApi) -> None:
+def test_github_connections_are_per_thread(server: Answering, api: GitHubApi) -> None:
     server.on("GET /x", Answer(body=REF))
 
     def read() -> None:
@@ -141,7 +141,7 @@ FUTURE = str(int(time.time()) + 10_000)
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "soon"}), 60, 60),
     ],
 )
-def test_a_rate_limit_says_how_long_to_wait(
+def test_github_rate_limit_has_retry_after(
     server: Answering, api: GitHubApi, answer: Answer, least: float, most: float
 ) -> None:
     server.on("GET /x", answer)
@@ -152,7 +152,7 @@ def test_a_rate_limit_says_how_long_to_wait(
     assert server.count("GET /x") == 1
 
 
-def test_a_rate_limit_on_a_write_is_no_lost_reply(server: Answering, api: GitHubApi) -> None:
+def test_github_rate_limit_on_a_write_is_not_a_lost_reply(server: Answering, api: GitHubApi) -> None:
     server.on("POST /x", Answer(403, {"message": SECONDARY}))
     with pytest.raises(Unavailable) as caught:
         api.send(Ref, GRANT, "POST", "/x", {})
@@ -177,12 +177,12 @@ HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge aga
 
 # The bodies are GitHub's: recorded by hub4j/github-api and octokit.rb, or from the documentation.
 @pytest.mark.parametrize(
-    ("answer", "error", "words"),
+    ("answer", "error", "text"),
     [
         (Answer(401, {"message": "Bad credentials"}), Unauthorized, "GITHUB_TOKEN"),
         (Answer(403, INTEGRATION, NEEDED), Rejected, "permission needed: checks=write"),
-        (Answer(403, INTEGRATION), Rejected, "did not say which"),
-        (Answer(404, {"message": "Not Found"}), NotFound, "hides it from us"),
+        (Answer(403, INTEGRATION), Rejected, "not specified by GitHub"),
+        (Answer(404, {"message": "Not Found"}), NotFound, "Loopline has no access"),
         (Answer(410, {"message": "Gone"}), NotFound, "Gone"),
         (Answer(405, {"message": "Pull Request is not mergeable"}), Rejected, "is not mergeable"),
         (Answer(405, {"message": "Base branch was modified. Review and try the merge again."}), Unavailable, "Base"),
@@ -195,27 +195,29 @@ HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge aga
         (Answer(307, None, {"Location": "/repositories/1"}), Rejected, "new name"),
     ],
 )  # fmt: skip
-def test_a_refusal_keeps_githubs_words(
-    server: Answering, api: GitHubApi, answer: Answer, error: type[IntegrationError], words: str
+def test_github_error_is_classified_with_githubs_message(
+    server: Answering, api: GitHubApi, answer: Answer, error: type[IntegrationError], text: str
 ) -> None:
     server.on("POST /x", answer)
-    with pytest.raises(error, match=words) as caught:
+    with pytest.raises(error, match=text) as caught:
         api.send(Ref, GRANT, "POST", "/x", {})
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_success_is_no_failure(status: int) -> None:
+def test_github_success_is_not_an_error(status: int) -> None:
     response = requests.Response()
     response.status_code = status
-    assert failure(response, "GET /x", "GITHUB_TOKEN", 0.0) is None
+    assert classify_error(response, "GET /x", "GITHUB_TOKEN", 0.0) is None
 
 
 @pytest.mark.parametrize("body", [None, [], {"object": {}}, {"object": {"sha": 7}}, "x"])
-def test_an_answer_that_cannot_be_read_is_rejected_by_name(server: Answering, api: GitHubApi, body: object) -> None:
+def test_github_response_that_is_invalid_is_rejected_with_its_path(
+    server: Answering, api: GitHubApi, body: object
+) -> None:
     server.on("GET /x", Answer(body=body))
-    with pytest.raises(Rejected, match="answer to /x cannot be read"):
+    with pytest.raises(Rejected, match="response to /x is invalid"):
         api.get(Ref, GRANT, "/x")
 
 
@@ -223,14 +225,16 @@ def test_an_answer_that_cannot_be_read_is_rejected_by_name(server: Answering, ap
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_renamed_repository_is_followed_with_the_token(server: Answering, api: GitHubApi, status: int) -> None:
+def test_github_redirect_of_a_renamed_repository_is_followed_with_the_token(
+    server: Answering, api: GitHubApi, status: int
+) -> None:
     server.on("GET /repos/o/old", Answer(status, None, {"Location": f"{server.url}/repositories/7"}))
     server.on("GET /repositories/7", Answer(body={"id": 7, "full_name": "o/new"}))
     assert api.get(Repository, GRANT, "/repos/o/old").full_name == "o/new"
     assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_another_host_never_sees_the_token(server: Answering, api: GitHubApi) -> None:
+def test_github_redirect_to_another_host_omits_the_token(server: Answering, api: GitHubApi) -> None:
     elsewhere = Answering()
     elsewhere.on("GET /log", Answer(body=REF))
     server.on("GET /x", Answer(302, None, {"Location": f"{elsewhere.url}/log"}))
@@ -240,41 +244,43 @@ def test_another_host_never_sees_the_token(server: Answering, api: GitHubApi) ->
 
 
 @pytest.mark.parametrize(
-    ("location", "words"), [("/x", "circles"), ("http://[", "ValueError"), ("http://a:b/", "no URL")]
+    ("location", "text"), [("/x", "too often"), ("http://[", "ValueError"), ("http://a:b/", "invalid URL")]
 )
-def test_a_redirect_to_nowhere_ends(server: Answering, api: GitHubApi, location: str, words: str) -> None:
+def test_github_redirect_that_is_invalid_or_endless_is_an_error(
+    server: Answering, api: GitHubApi, location: str, text: str
+) -> None:
     server.on("GET /x", Answer(301, None, {"Location": location}))
-    with pytest.raises((Rejected, Unavailable), match=words):
+    with pytest.raises((Rejected, Unavailable), match=text):
         api.get(Ref, GRANT, "/x")
     assert server.count("GET /x") <= 5
 
 
-def test_pages_are_followed_and_asked_for_as_large_as_they_come(server: Answering, api: GitHubApi) -> None:
+def test_github_pagination_follows_links_with_the_largest_pages(server: Answering, api: GitHubApi) -> None:
     more = {"Link": f'<{server.url}/y?page=2>; rel="next", <{server.url}/y?page=9>; rel="last"'}
     server.on("GET /x", Answer(body={"refs": [REF, REF]}, headers=more))
     server.on("GET /y", Answer(body={"refs": [REF]}))
-    assert len(list(api.items(Ref, GRANT, "/x", key="refs", state="all"))) == 3
+    assert len(list(api.paginate(Ref, GRANT, "/x", key="refs", state="all"))) == 3
     assert [one.query for one in server.asked] == [{"per_page": "100", "state": "all"}, {"page": "2"}]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"refs": 7}, 7])
-def test_a_list_that_is_none_is_rejected(server: Answering, api: GitHubApi, body: object) -> None:
+def test_github_pagination_rejects_anything_but_a_list(server: Answering, api: GitHubApi, body: object) -> None:
     server.on("GET /x", Answer(body=body))
     with pytest.raises(Rejected, match="not a list"):
-        list(api.items(Ref, GRANT, "/x", key="refs"))
+        list(api.paginate(Ref, GRANT, "/x", key="refs"))
 
 
 # --- paths ----------------------------------------------------------------------------------------------------------
 
 
-def test_names_are_quoted_into_paths() -> None:
-    assert path("repos", "o/r", "git/ref/heads", "eng-1/a#b c?") == "/repos/o/r/git/ref/heads/eng-1/a%23b%20c%3F"
+def test_github_path_quotes_names() -> None:
+    assert build_path("repos", "o/r", "git/ref/heads", "eng-1/a#b c?") == "/repos/o/r/git/ref/heads/eng-1/a%23b%20c%3F"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/../b", "a//b", "/a", "a/"])
-def test_a_name_cannot_climb_into_another_path(name: str) -> None:
+def test_github_path_rejects_empty_parts_and_dots(name: str) -> None:
     with pytest.raises(Rejected, match="not a path"):
-        path("repos", name, "pulls")
+        build_path("repos", name, "pulls")
 
 
 # --- failpoints ------------------------------------------------------------------------------------------------------
@@ -283,18 +289,20 @@ def test_a_name_cannot_climb_into_another_path(name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "where", "operation"),
     [
-        ("GET", path("repos", "o/r"), "github.GET.repos"),
-        ("POST", path("repos", "o/r", "pulls"), "github.POST.pulls"),
-        ("PUT", path("repos", "o/r", "pulls", 7, "merge"), "github.PUT.pulls.merge"),
-        ("DELETE", path("repos", "o/r", "git/refs/heads", "loopline/eng-1"), "github.DELETE.git.refs.heads"),
+        ("GET", build_path("repos", "o/r"), "github.GET.repos"),
+        ("POST", build_path("repos", "o/r", "pulls"), "github.POST.pulls"),
+        ("PUT", build_path("repos", "o/r", "pulls", 7, "merge"), "github.PUT.pulls.merge"),
+        ("DELETE", build_path("repos", "o/r", "git/refs/heads", "loopline/eng-1"), "github.DELETE.git.refs.heads"),
     ],
 )
-def test_operation_is_the_method_and_the_fixed_segments_of_the_route(method: str, where: str, operation: str) -> None:
-    assert operation_of(method, where) == operation
+def test_github_operation_is_the_method_and_the_fixed_segments_of_the_route(
+    method: str, where: str, operation: str
+) -> None:
+    assert name_operation(method, where) == operation
 
 
 @pytest.mark.parametrize(("status", "phases"), [(200, ["before", "sent", "done"]), (404, ["before", "sent"])])
-def test_request_passes_its_failpoints(
+def test_github_request_passes_its_failpoints(
     server: Answering, api: GitHubApi, tmp_path: Path, status: int, phases: list[str]
 ) -> None:
     server.on("GET /repos/o/r", Answer(status, REF))

@@ -22,7 +22,7 @@ NOT_GRANTED = {"message": "The permissions requested are not granted to this ins
 MINT = "POST /app/installations/7/access_tokens"
 
 
-def minted(token: str, seconds: float = 3_600.0) -> Answer:
+def token_answer(token: str, seconds: float = 3_600.0) -> Answer:
     return Answer(201, {"token": token, "expires_at": datetime.fromtimestamp(NOW + seconds, UTC).isoformat()})
 
 
@@ -39,10 +39,10 @@ def tokens(server: Answering, private_key: str, clock: list[float]) -> Iterator[
     tokens.close()
 
 
-def test_the_app_proves_itself_with_a_short_token_and_asks_for_no_more_than_it_needs(
+def test_github_app_signs_a_short_jwt_and_requests_minimal_permissions(
     server: Answering, tokens: InstallationTokens
 ) -> None:
-    server.on(MINT, minted("ghs_one"))
+    server.on(MINT, token_answer("ghs_one"))
     assert tokens.token(READ) == "ghs_one"
     asked = server.asked[0]
     claims = jwt.decode(asked.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
@@ -50,24 +50,24 @@ def test_the_app_proves_itself_with_a_short_token_and_asks_for_no_more_than_it_n
     assert asked.body == {"repositories": ["r"], "permissions": {"contents": "read"}}
 
 
-def test_a_token_is_kept_for_its_purpose_and_repository_only(server: Answering, tokens: InstallationTokens) -> None:
-    server.on(MINT, minted("one"), minted("two"), minted("three"))
+def test_github_app_caches_tokens_per_purpose_and_repository(server: Answering, tokens: InstallationTokens) -> None:
+    server.on(MINT, token_answer("one"), token_answer("two"), token_answer("three"))
     other = Grant("o/other", READ.permissions)
     assert [tokens.token(grant) for grant in (READ, WRITE, other, READ, WRITE, other)] == ["one", "two", "three"] * 2
 
 
-def test_a_token_is_renewed_ten_minutes_before_its_end(
+def test_github_app_renews_a_token_ten_minutes_before_expiry(
     server: Answering, tokens: InstallationTokens, clock: list[float]
 ) -> None:
-    server.on(MINT, minted("one"), minted("two", 7_200))
+    server.on(MINT, token_answer("one"), token_answer("two", 7_200))
     seen = []
     for clock[0] in (NOW, NOW + 2_999, NOW + 3_001):
         seen.append(tokens.token(READ))
     assert seen == ["one", "one", "two"]
 
 
-def test_many_threads_mint_one_token(server: Answering, tokens: InstallationTokens) -> None:
-    server.on(MINT, minted("one"), minted("two"))
+def test_github_app_creates_one_token_for_many_threads(server: Answering, tokens: InstallationTokens) -> None:
+    server.on(MINT, token_answer("one"), token_answer("two"))
     together = threading.Barrier(8)
 
     def take(_: int) -> str:
@@ -78,9 +78,9 @@ def test_many_threads_mint_one_token(server: Answering, tokens: InstallationToke
         assert set(pool.map(take, range(8))) == {"one"}
 
 
-def test_the_installation_is_looked_up_once_for_each_repository(server: Answering, private_key: str) -> None:
+def test_github_app_looks_up_the_installation_once_per_repository(server: Answering, private_key: str) -> None:
     server.on("GET /repos/o/r/installation", Answer(body={"id": 7}))
-    server.on(MINT, minted("one"))
+    server.on(MINT, token_answer("one"))
     tokens = InstallationTokens(server.url, AppCredentials("42", private_key), lambda: NOW)
     assert {tokens.token(READ), tokens.token(WRITE)} == {"one"}
     tokens.close()
@@ -88,7 +88,7 @@ def test_the_installation_is_looked_up_once_for_each_repository(server: Answerin
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "words"),
+    ("answer", "error", "text"),
     [
         (Answer(404, {"message": "Not Found"}), Unauthorized, "App 42 is not installed on o/r"),
         (Answer(401, {"message": "A JSON web token could not be decoded"}), Unauthorized, "GITHUB_APP_ID and"),
@@ -98,16 +98,16 @@ def test_the_installation_is_looked_up_once_for_each_repository(server: Answerin
         (Answer(201, {"token": "t"}), Unavailable, "expires_at"),
     ],
 )  # fmt: skip
-def test_what_hinders_a_token_is_said(
-    server: Answering, tokens: InstallationTokens, answer: Answer, error: type[Exception], words: str
+def test_github_app_token_error_is_classified(
+    server: Answering, tokens: InstallationTokens, answer: Answer, error: type[Exception], text: str
 ) -> None:
     server.on(MINT, answer)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=text):
         tokens.token(READ)
     assert server.count(MINT) == 1
 
 
-def test_a_missing_installation_is_not_mistaken_for_a_missing_branch(server: Answering, private_key: str) -> None:
+def test_github_app_missing_installation_is_unauthorized_not_not_found(server: Answering, private_key: str) -> None:
     github = GitHub(server.url, app=AppCredentials("42", private_key), backoff=0.0)
     for ask in (github.branch_head, github.may_steer):
         with pytest.raises(Unauthorized) as caught:
@@ -116,9 +116,9 @@ def test_a_missing_installation_is_not_mistaken_for_a_missing_branch(server: Ans
     github.close()
 
 
-def test_a_token_that_died_early_is_replaced_once(server: Answering, private_key: str) -> None:
+def test_github_app_replaces_a_refused_token_once(server: Answering, private_key: str) -> None:
     github = GitHub(server.url, app=AppCredentials("42", private_key, 7), backoff=0.0)
-    server.on(MINT, minted("one", 1e9), minted("two", 1e9))
+    server.on(MINT, token_answer("one", 1e9), token_answer("two", 1e9))
     refused = Answer(401, {"message": "Bad credentials"})
     made = Answer(201, {"id": 1, "body": "x"})
     server.on("GET /repos/o/r/issues/1/comments", Answer(body=[]))
@@ -134,7 +134,7 @@ def test_a_token_that_died_early_is_replaced_once(server: Answering, private_key
 @pytest.mark.parametrize(
     "key", ["", "nonsense", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"]
 )
-def test_a_private_key_that_is_none_is_named_and_not_shown(server: Answering, key: str) -> None:
+def test_github_app_invalid_private_key_is_named_and_not_shown(server: Answering, key: str) -> None:
     tokens = InstallationTokens(server.url, AppCredentials("42", key, 7))
     with pytest.raises(Unauthorized, match="GITHUB_APP_PRIVATE_KEY_FILE") as caught:
         tokens.token(READ)
@@ -142,29 +142,29 @@ def test_a_private_key_that_is_none_is_named_and_not_shown(server: Answering, ke
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "umläut"])
-def test_a_personal_token_that_fits_no_header_is_refused_at_once(token: str) -> None:
+def test_github_token_invalid_in_a_header_is_rejected_at_once(token: str) -> None:
     with pytest.raises(Unauthorized, match="GITHUB_TOKEN"):
         PersonalToken(token)
 
 
-def test_one_way_to_sign_in_is_needed_and_enough(private_key: str) -> None:
+def test_github_needs_exactly_one_credential(private_key: str) -> None:
     for given in ({}, {"token": "t", "app": AppCredentials("42", private_key)}):
         with pytest.raises(Unauthorized, match="GITHUB_TOKEN and GITHUB_APP_ID"):
             GitHub("http://127.0.0.1:1", **given)
 
 
-def test_git_gets_a_token_for_contents_alone(server: Answering, private_key: str) -> None:
+def test_github_app_git_credentials_are_limited_to_contents(server: Answering, private_key: str) -> None:
     long = "ghs_42_" + ".".join(["x" * 170] * 3)
-    server.on(MINT, minted(long, 1e9))
+    server.on(MINT, token_answer(long, 1e9))
     github = GitHub(server.url, app=AppCredentials("42", private_key, 7))
     assert github.git_credentials("o/r") == GitCredentials("x-access-token", long)
     github.close()
     assert server.asked[0].body["permissions"] == {"contents": "write"}
 
 
-def test_nothing_shows_its_secret(server: Answering, private_key: str) -> None:
+def test_github_secrets_are_in_no_repr(server: Answering, private_key: str) -> None:
     app = AppCredentials("42", private_key, 7)
-    server.on(MINT, minted("ghs_hidden", 1e9))
+    server.on(MINT, token_answer("ghs_hidden", 1e9))
     github = GitHub(server.url, app=app)
     credentials = github.git_credentials("o/r")
     github.close()

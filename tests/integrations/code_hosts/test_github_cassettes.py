@@ -18,7 +18,7 @@ def play(tmp_path: Path, private_key: str) -> Iterator[Stages]:
     yield lambda cassette, sign_in: stage(cassette, sign_in, tmp_path, private_key)
 
 
-def test_a_pull_request_lives_from_opening_to_merge(play: Stages) -> None:
+def test_cassette_of_a_pull_request_from_opening_to_merge(play: Stages) -> None:
     with play("pull_request", "person") as at:
         github, repository = at.github, at.repository
         head = github.branch_head(repository, BRANCH)
@@ -40,7 +40,7 @@ def test_a_pull_request_lives_from_opening_to_merge(play: Stages) -> None:
         assert github.branch_head(repository, BRANCH) is None
 
 
-def test_an_app_takes_a_check_run_from_pending_to_success(play: Stages) -> None:
+def test_cassette_of_an_app_with_a_check_run_from_pending_to_success(play: Stages) -> None:
     with play("check_run", "app") as at:
         sha = at.github.branch_head(at.repository, "main")
         assert sha is not None
@@ -48,7 +48,7 @@ def test_an_app_takes_a_check_run_from_pending_to_success(play: Stages) -> None:
             at.github.set_status(at.repository, sha, "loopline", state, "4 of 4", "")  # type: ignore[arg-type]
 
 
-def test_refusals_keep_their_meaning(play: Stages) -> None:
+def test_cassette_of_refusals(play: Stages) -> None:
     with play("refusals", "person") as at:
         github, repository = at.github, at.repository
         with pytest.raises(NotFound):
@@ -63,7 +63,7 @@ def test_refusals_keep_their_meaning(play: Stages) -> None:
 
 @pytest.mark.skipif(bool(MODE), reason="cassettes are being recorded")
 @pytest.mark.parametrize("cassette", sorted(CASSETTES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_cassette_holds_no_secret_and_no_address_of_a_machine(cassette: Path) -> None:
+def test_cassettes_have_no_secret_and_no_local_address(cassette: Path) -> None:
     text = cassette.read_text()
     assert (
         re.findall(r"(?i)authorization|bearer|eyJ[\w-]+\.|gh[ps]_(?!taken_out)\w+|github_pat_|pat-|127\.0\.0\.1", text)

@@ -1,4 +1,4 @@
-"""Which deliveries GitHub is asked to try again."""
+"""The deliveries for which the adapter requests redelivery."""
 
 from __future__ import annotations
 
@@ -25,52 +25,50 @@ def github(server: Answering) -> Iterator[GitHub]:
     host.close()
 
 
-def asked_again(server: Answering, github: GitHub, *tries: dict[str, Any], at: str = LISTED) -> list[int]:
-    """The ids of the tries that are asked for when GitHub lists these, the newest first."""
-    server.on(f"GET {at}", Answer(body=list(tries)))
-    for one in tries:
+def redelivered(server: Answering, github: GitHub, *attempts: dict[str, Any], at: str = LISTED) -> list[int]:
+    """The ids of the redelivered attempts when GitHub lists these attempts, newest first."""
+    server.on(f"GET {at}", Answer(body=list(attempts)))
+    for one in attempts:
         server.on(f"POST {at}/{one['id']}/attempts", Answer(202, {}))
     assert github.redeliver("o/r", NEW_YEAR) == sum(one.method == "POST" for one in server.asked)
     return [int(one.path.split("/")[-2]) for one in server.asked if one.method == "POST"]
 
 
-def test_events_that_never_arrived_are_asked_for_the_oldest_first(server: Answering, github: GitHub) -> None:
-    assert asked_again(server, github, delivery(9, "b"), delivery(8, "a")) == [8, 9]
+def test_redelivery_requests_failed_events_oldest_first(server: Answering, github: GitHub) -> None:
+    assert redelivered(server, github, delivery(9, "b"), delivery(8, "a")) == [8, 9]
 
 
-def test_an_event_that_arrived_at_some_try_is_left_alone(server: Answering, github: GitHub) -> None:
+def test_redelivery_skips_an_event_that_arrived(server: Answering, github: GitHub) -> None:
     good = delivery(9, "a", status="OK", status_code=200)
-    assert asked_again(server, github, good, delivery(8, "a")) == []
+    assert redelivered(server, github, good, delivery(8, "a")) == []
 
 
-def test_of_several_failed_tries_the_newest_is_repeated(server: Answering, github: GitHub) -> None:
-    assert asked_again(server, github, delivery(9, "a"), delivery(8, "a")) == [9]
+def test_redelivery_repeats_the_newest_failed_attempt(server: Answering, github: GitHub) -> None:
+    assert redelivered(server, github, delivery(9, "a"), delivery(8, "a")) == [9]
 
 
-def test_what_was_refused_again_and_again_is_left_alone(server: Answering, github: GitHub) -> None:
-    assert asked_again(server, github, *(delivery(n, "a", status="Invalid HTTP Response: 401") for n in range(5))) == []
+def test_redelivery_skips_an_event_after_five_attempts(server: Answering, github: GitHub) -> None:
+    assert redelivered(server, github, *(delivery(n, "a", status="Invalid HTTP Response: 401") for n in range(5))) == []
 
 
-def test_what_is_too_old_is_left_alone(server: Answering, github: GitHub) -> None:
-    assert asked_again(server, github, delivery(9), delivery(8, "b", delivered_at="2025-12-31T23:59:59Z")) == [9]
+def test_redelivery_skips_events_that_are_too_old(server: Answering, github: GitHub) -> None:
+    assert redelivered(server, github, delivery(9), delivery(8, "b", delivered_at="2025-12-31T23:59:59Z")) == [9]
 
 
 @pytest.mark.parametrize("hook", [{"active": False}, {"config": {"url": "https://ci.test/github"}}])
-def test_hooks_that_do_not_lead_to_us_are_left_alone(
-    server: Answering, github: GitHub, hook: dict[str, object]
-) -> None:
+def test_redelivery_skips_hooks_of_other_services(server: Answering, github: GitHub, hook: dict[str, object]) -> None:
     server.on("GET /repos/o/r/hooks", Answer(body=[HOOK | hook]))
-    assert asked_again(server, github, delivery(9)) == []
+    assert redelivered(server, github, delivery(9)) == []
 
 
-def test_an_app_asks_for_its_own_hook_with_its_own_token(server: Answering, private_key: str) -> None:
+def test_redelivery_as_an_app_uses_its_hook_and_jwt(server: Answering, private_key: str) -> None:
     host = GitHub(server.url, app=AppCredentials("42", private_key), backoff=0)
-    assert asked_again(server, host, delivery(9), at="/app/hook/deliveries") == [9]
+    assert redelivered(server, host, delivery(9), at="/app/hook/deliveries") == [9]
     assert all(one.headers["authorization"].count(".") == 2 for one in server.asked), "a JWT has two dots"
     host.close()
 
 
-def test_a_token_that_may_not_see_hooks_is_said(server: Answering, github: GitHub) -> None:
+def test_redelivery_without_permission_is_rejected(server: Answering, github: GitHub) -> None:
     server.on("GET /repos/o/r/hooks", Answer(403, {"message": "Resource not accessible by personal access token"}))
     with pytest.raises(Rejected):
         github.redeliver("o/r", NEW_YEAR)

@@ -38,12 +38,12 @@ def description() -> RestDescription:
     return RestDescription(json.loads(rest_description().read_bytes()))
 
 
-def test_every_method_of_a_code_host_is_tried_here() -> None:
+def test_github_openapi_covers_every_method_of_a_code_host() -> None:
     assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("as_app", [False, True], ids=["person", "app"])
-def test_every_request_is_one_that_github_describes(
+def test_github_openapi_describes_every_request(
     server: Answering, description: RestDescription, private_key: str, as_app: bool
 ) -> None:
     for route, answer in ANSWERS.items():
@@ -58,8 +58,8 @@ def test_every_request_is_one_that_github_describes(
     server.on("GET /repos/o/r/pulls/7", Answer(body=pull(merged=True)))
     CALLS["merge"](github)
     github.close()
-    wrong = {f"{one.method} {one.path}": list(description.complaints(one)) for one in server.asked}
-    assert {what: complaints for what, complaints in wrong.items() if complaints} == {}
+    wrong = {f"{one.method} {one.path}": list(description.find_errors(one)) for one in server.asked}
+    assert {route: errors for route, errors in wrong.items() if errors} == {}
     others = ("/statuses", "/o/r/hooks") if as_app else ("/check-runs", "/installation", "/app/hook")
     assert wrong.keys() == {route for route in ANSWERS if not any(part in route for part in others)}
 
@@ -90,13 +90,13 @@ READ_AS: dict[str, tuple[type[payloads.Payload], str]] = {
 
 
 @pytest.mark.parametrize("operation", READ_AS)
-def test_githubs_own_example_answers_can_be_read(description: RestDescription, operation: str) -> None:
-    shape, inside = READ_AS[operation]
+def test_github_openapi_example_responses_can_be_parsed(description: RestDescription, operation: str) -> None:
+    model, inside = READ_AS[operation]
     examples = description.examples(*operation.split())
     assert examples
     for example in examples:
         for item in example if inside == "[]" else example[inside] if inside else [example]:
-            shape.model_validate(item)
+            model.model_validate(item)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_githubs_own_example_answers_can_be_read(description: RestDescription, o
         ("POST", "/app/installations/5/access_tokens", {}, {"permissions": {"contents": "admin"}}),
     ],
 )
-def test_the_check_itself_finds_mistakes(
+def test_github_openapi_check_finds_mistakes(
     description: RestDescription, method: str, path: str, query: dict[str, str], body: object
 ) -> None:
-    assert list(description.complaints(Asked(method, path, query, {}, body)))
+    assert list(description.find_errors(Asked(method, path, query, {}, body)))

@@ -49,7 +49,7 @@ def verify(body: bytes, headers: dict[str, str], *secrets: str) -> Delivery:
         (SECRET, b'{"a":1}', "a9d4930bbb4339455ba4c0ad69a2852f7fdc9beaa09d8bb775a045d170390537"),
     ],
 )
-def test_known_signatures_hold_and_one_more_byte_breaks_them(secret: str, body: bytes, digest: str) -> None:
+def test_github_webhook_accepts_known_signatures_of_the_exact_body(secret: str, body: bytes, digest: str) -> None:
     headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}"}
     assert verify(body, headers, secret).body == body
     with pytest.raises(BadSignature):
@@ -74,38 +74,38 @@ GOOD = signed(PING)["x-hub-signature-256"]
         f"sha256={'0' * 64}",
     ],
 )
-def test_anything_but_one_good_signature_is_refused(signature: str) -> None:
+def test_github_webhook_rejects_anything_but_one_valid_signature(signature: str) -> None:
     with pytest.raises(BadSignature):
         verify(PING, {**signed(PING), "x-hub-signature-256": signature})
 
 
-def test_a_delivery_without_a_signature_is_refused() -> None:
+def test_github_webhook_without_a_signature_is_rejected() -> None:
     with pytest.raises(BadSignature):
         verify(PING, {"content-type": "application/json"})
 
 
-def test_the_old_and_the_new_secret_are_good_during_a_rotation() -> None:
+def test_github_webhook_accepts_both_secrets_during_a_rotation() -> None:
     for secret in ("old", "new"):
         assert verify(PING, signed(PING, secret), "new", "old").source == "github"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("", "other")])
-def test_an_empty_secret_opens_nothing(secrets: tuple[str, ...]) -> None:
+def test_github_webhook_is_rejected_without_a_secret(secrets: tuple[str, ...]) -> None:
     with pytest.raises(BadSignature):
         GITHUB.verify(signed(PING, ""), PING, secrets, now=0.0)
 
 
 @pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain", ""])
-def test_only_json_is_read(media_type: str) -> None:
+def test_github_webhook_needs_content_type_json(media_type: str) -> None:
     with pytest.raises(Malformed, match="application/json"):
         verify(PING, signed(PING, content_type=media_type))
 
 
-def test_a_charset_beside_json_is_no_matter() -> None:
+def test_github_webhook_content_type_can_have_a_charset() -> None:
     assert verify(PING, signed(PING, content_type="Application/JSON; charset=utf-8")).body == PING
 
 
-def test_a_delivery_is_named_by_its_guid_and_known_by_its_body() -> None:
+def test_github_webhook_has_a_guid_and_a_content_key_of_its_body() -> None:
     first = verify(PING, signed(PING, x_github_delivery="72d3162e-cc78-11e3-81ab-4c9367dc0958", x_github_event="ping"))
     again = verify(PING, signed(PING, x_github_delivery="another", x_github_event="ping"))
     assert (first.delivery_id, first.event) == ("72d3162e-cc78-11e3-81ab-4c9367dc0958", "ping")
@@ -114,38 +114,38 @@ def test_a_delivery_is_named_by_its_guid_and_known_by_its_body() -> None:
 
 
 @pytest.mark.parametrize("guid", ["", "a,b", "x" * 65, "new\nline", "é"])
-def test_a_guid_that_is_none_is_replaced_by_the_digest(guid: str) -> None:
+def test_github_webhook_with_an_invalid_guid_uses_the_digest(guid: str) -> None:
     delivery = verify(PING, signed(PING, x_github_delivery=guid))
     assert delivery.delivery_id == delivery.content_key
 
 
-def test_the_door_must_spool_because_github_does_not_send_again() -> None:
+def test_github_webhooks_are_not_retried_by_github() -> None:
     assert GITHUB.retries_on_503 is False
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'"x"', b"[" * 100_000, b'{"a":NaN}', b"\xef\xbb\xbf{}", b'{"a":"\xff"}']
 )
-def test_a_body_that_is_no_json_object_is_named(body: bytes) -> None:
+def test_github_webhook_that_is_not_a_json_object_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed, match="JSON"):
         GITHUB.translate(Delivery("github", "guid-1", "key", body, "push"))
 
 
 @pytest.mark.parametrize("event", ["", "pull_request_target", "Push", "x" * 5_000])
-def test_an_unknown_event_is_named_in_short(event: str) -> None:
-    with pytest.raises(Malformed, match=r"guid-1.*not an event") as caught:
+def test_github_webhook_with_an_unknown_event_is_malformed(event: str) -> None:
+    with pytest.raises(Malformed, match=r"guid-1.*not a known event") as caught:
         GITHUB.translate(Delivery("github", "guid-1", "key", PING, event))
     assert len(str(caught.value)) < 200
 
 
-def test_the_header_cannot_turn_a_body_into_another_event() -> None:
+def test_github_webhook_event_header_must_match_the_body() -> None:
     comment = Delivery("github", "guid-1", "key", b'{"issue":{},"comment":{},"action":"created"}', "push")
     for event in ("push", "pull_request", "ping", "star"):
         with pytest.raises(Malformed, match="the signed body is issue_comment"):
             GITHUB.translate(replace(comment, event=event))
 
 
-def test_the_door_imports_no_http_client_and_no_token_code() -> None:
+def test_github_webhook_module_imports_no_http_client_or_token_code() -> None:
     code = "import sys, integrations.code_hosts.github.webhooks; print({'requests', 'jwt', 'flask'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

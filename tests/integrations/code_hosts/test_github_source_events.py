@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from integrations.code_hosts.github.events import READERS
+from integrations.code_hosts.github.events import TRANSLATORS
 from integrations.code_hosts.github.webhooks import IGNORED, GitHubWebhooks
 from integrations.errors import Malformed
 from integrations.events import (
@@ -46,8 +46,8 @@ def translated(name: str) -> Event:
 
 # --- GitHub's own examples ------------------------------------------------------------------------------------------
 
-# What the examples of an event become, by action; every other example is known and ignored.
-SPOKEN = {
+# The events of the examples by name and action; all other examples are ignored.
+EXPECTED = {
     ("check_run", "completed"): "ChecksReported",
     ("check_suite", "completed"): "ChecksReported",
     ("pull_request", "closed"): "PullRequestClosed",
@@ -66,33 +66,33 @@ def examples() -> list[tuple[str, Any]]:
     return [(one["name"], body) for one in index for body in one["examples"]]
 
 
-def test_every_example_of_github_is_translated_or_ignored_by_name(examples: list[tuple[str, Any]]) -> None:
+def test_github_webhook_examples_are_translated_or_ignored(examples: list[tuple[str, Any]]) -> None:
     for name, body in examples:
-        expected = SPOKEN.get((name, body.get("action")))
+        expected = EXPECTED.get((name, body.get("action")))
         if name == "push" and not body["ref"].startswith("refs/heads/"):
             expected = None
         assert [event.kind for event in translate(name, body)] == ([expected] if expected else []), name
     assert len(examples) == 329
-    assert {name for name, _ in examples} == {name for name, _ in examples} & (IGNORED | READERS.keys())
+    assert {name for name, _ in examples} == {name for name, _ in examples} & (IGNORED | TRANSLATORS.keys())
 
 
-def test_every_event_made_from_an_example_survives_being_stored(examples: list[tuple[str, Any]]) -> None:
+def test_github_webhook_events_of_examples_round_trip(examples: list[tuple[str, Any]]) -> None:
     made = [event for name, body in examples for event in translate(name, body)]
     assert [EVENT.validate_json(event.model_dump_json()) for event in made] == made
     assert all(event.at > 1_500_000_000 for event in made)
 
 
-def test_no_example_passes_under_the_name_of_an_event_that_we_read(examples: list[tuple[str, Any]]) -> None:
+def test_github_webhook_examples_are_rejected_under_another_event(examples: list[tuple[str, Any]]) -> None:
     for name, body in examples:
-        for other in READERS.keys() - {name}:
+        for other in TRANSLATORS.keys() - {name}:
             with pytest.raises(Malformed):
                 translate(other, body)
 
 
-# --- what they lack -------------------------------------------------------------------------------------------------
+# --- beyond the examples --------------------------------------------------------------------------------------------
 
 
-def test_a_merged_pull_request_tells_commit_and_person() -> None:
+def test_github_webhook_merge_has_commit_and_person() -> None:
     assert translated("pull_request.closed.merged") == PullRequestMerged(
         **PLACE,
         at=1557933678.0,
@@ -104,47 +104,47 @@ def test_a_merged_pull_request_tells_commit_and_person() -> None:
     )
 
 
-def test_newer_api_versions_leave_out_the_merge_commit() -> None:
+def test_github_webhook_merge_can_lack_the_commit() -> None:
     event = translated("pull_request.closed.merged.2026_03_10")
     assert isinstance(event, PullRequestMerged)
     assert (event.merge_sha, event.branch) == ("", "")
 
 
-def test_a_fork_cannot_speak_for_our_branch() -> None:
+def test_github_webhook_of_a_fork_has_no_branch() -> None:
     event = translated("pull_request.closed.from_fork")
     assert isinstance(event, PullRequestClosed)
     assert (event.number, event.branch, event.by) == (2, "", "Codertocat")
 
 
 @pytest.mark.parametrize(("state", "body"), [("changes_requested", "Please name the empty case."), ("approved", "")])
-def test_a_review_tells_its_word_and_the_commit_it_is_about(state: str, body: str) -> None:
+def test_github_webhook_review_has_state_and_commit(state: str, body: str) -> None:
     event = translated(f"pull_request_review.submitted.{state}")
     assert isinstance(event, ReviewSubmitted)
     assert (event.state, event.body, event.head_sha, event.review_id) == (state, body, HEAD, "237895671")
     assert (event.number, event.branch, event.author) == (2, "changes", CODERTOCAT)
 
 
-def test_nobody_from_the_outside_may_steer_or_is_us() -> None:
+def test_github_webhook_authors_have_no_permission() -> None:
     event = translated("issue_comment.created.on_pull_request")
     assert isinstance(event, PullRequestCommented)
     assert event.author is not None
     assert not (event.author.may_steer or event.author.is_us)
 
 
-def test_a_review_of_a_deleted_account_has_no_author() -> None:
+def test_github_webhook_review_of_a_deleted_account_has_no_author() -> None:
     event = translated("pull_request_review.submitted.by_nobody")
     assert isinstance(event, ReviewSubmitted)
     assert event.author is None
 
 
-def test_a_comment_on_a_pull_request_is_told_with_its_number() -> None:
+def test_github_webhook_comment_has_the_pull_request_number() -> None:
     event = translated("issue_comment.created.on_pull_request")
     assert isinstance(event, PullRequestCommented)
     assert (event.number, event.comment_id, event.path, event.line) == (2, "492700400", "", 0)
     assert event.body == "You are totally right! I'll get this fixed right away."
 
 
-def test_an_inline_comment_is_told_only_when_no_review_will_tell_it() -> None:
+def test_github_webhook_inline_comment_is_ignored_if_it_has_a_review() -> None:
     alone = payload("pull_request_review_comment.created.alone")
     (event,) = translate("pull_request_review_comment", alone)
     assert isinstance(event, PullRequestCommented)
@@ -154,17 +154,17 @@ def test_an_inline_comment_is_told_only_when_no_review_will_tell_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["pull_request_review.edited", "push.tag"])
-def test_edits_and_tags_are_ignored(name: str) -> None:
+def test_github_webhook_edits_and_tags_are_ignored(name: str) -> None:
     assert translate(name.partition(".")[0], payload(name)) == []
 
 
-def test_a_deleted_branch_is_a_push_without_a_head() -> None:
+def test_github_webhook_branch_deletion_is_a_push_without_head() -> None:
     event = translated("push.branch_deleted")
     assert event == BranchPushed(**PLACE, at=1557933657.0, branch="eng-123/empty-case", before=PUSHED, by="Codertocat")
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "conclusion", "branch", "number"),
+    ("name", "check", "conclusion", "branch", "number"),
     [
         ("status.pending", "default", "pending", "eng-123/empty-case", 0),
         ("status.error", "default", "failure", "eng-123/empty-case", 0),
@@ -173,14 +173,16 @@ def test_a_deleted_branch_is_a_push_without_a_head() -> None:
         ("workflow_run.completed.from_fork", "CI", "failure", "", 3),
     ],
 )
-def test_a_check_tells_how_it_ended_and_where(name: str, said: str, conclusion: str, branch: str, number: int) -> None:
+def test_github_webhook_check_has_conclusion_and_place(
+    name: str, check: str, conclusion: str, branch: str, number: int
+) -> None:
     event = translated(name)
     assert isinstance(event, ChecksReported)
-    assert (event.name, event.conclusion, event.branch, event.number) == (said, conclusion, branch, number)
+    assert (event.name, event.conclusion, event.branch, event.number) == (check, conclusion, branch, number)
 
 
 @pytest.mark.parametrize(
-    ("word", "conclusion"),
+    ("reported", "conclusion"),
     [
         ("success", "success"),
         ("neutral", "success"),
@@ -188,18 +190,18 @@ def test_a_check_tells_how_it_ended_and_where(name: str, said: str, conclusion: 
         ("failure", "failure"),
         ("cancelled", "failure"),
         ("stale", "failure"),
-        ("a word of 2030", "failure"),
+        ("new in 2030", "failure"),
     ],
 )
-def test_only_githubs_passing_words_pass(word: str, conclusion: str) -> None:
+def test_github_webhook_check_passes_only_for_known_conclusions(reported: str, conclusion: str) -> None:
     body = payload("check_run.completed.timed_out")
-    body["check_run"]["conclusion"] = word
+    body["check_run"]["conclusion"] = reported
     (event,) = translate("check_run", body)
     assert isinstance(event, ChecksReported)
     assert event.conclusion == conclusion
 
 
-# --- what cannot be read --------------------------------------------------------------------------------------------
+# --- malformed payloads ----------------------------------------------------------------------------------------------
 
 
 def _leaves(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -212,7 +214,7 @@ def _leaves(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PAYLOADS.glob("*.json")))
 @pytest.mark.parametrize("wrong", [None, 7, -1.5, "x", [], {}, [[]], True], ids=repr)
-def test_a_field_of_the_wrong_type_is_ignored_or_named_and_never_breaks(name: str, wrong: Any) -> None:
+def test_github_webhook_with_a_wrong_type_is_ignored_or_malformed(name: str, wrong: Any) -> None:
     for path in _leaves(payload(name)):
         body = payload(name)
         at = body
@@ -225,7 +227,7 @@ def test_a_field_of_the_wrong_type_is_ignored_or_named_and_never_breaks(name: st
             assert "guid-1" in str(error)
 
 
-def test_what_is_wrong_is_named_by_its_place_without_its_value() -> None:
+def test_github_webhook_error_names_the_field_without_its_value() -> None:
     body = payload("pull_request.closed.merged")
     body["pull_request"]["head"]["sha"] = {"a secret": 1}
     with pytest.raises(Malformed, match=r"pull_request\.head\.sha: ") as caught:

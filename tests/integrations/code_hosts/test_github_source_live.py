@@ -22,8 +22,8 @@ def live(tmp_path: Path, server: Answering) -> Iterator[LiveGitHub]:
     live.close()
 
 
-def heard(live: LiveGitHub, server: Answering) -> list[Event]:
-    """All events so far, as the door and the dispatcher would make them; nothing is left unread."""
+def receive_events(live: LiveGitHub, server: Answering) -> list[Event]:
+    """All events so far, verified and translated as by the web process and the dispatcher."""
     live.settle()
     github = GitHubWebhooks()
     deliveries = [github.verify(one.headers, one.raw, [SECRET], now=0.0) for one in server.asked]
@@ -31,7 +31,7 @@ def heard(live: LiveGitHub, server: Answering) -> list[Event]:
     return [event for delivery in deliveries for event in github.translate(delivery)]
 
 
-def test_the_webhooks_of_a_pull_requests_life_are_all_understood(live: LiveGitHub, server: Answering) -> None:
+def test_github_webhooks_of_a_pull_request_are_translated(live: LiveGitHub, server: Answering) -> None:
     host, repository = live.as_person(), live.repositories[0]
     head = push(host, repository, "eng-1/fix", calc="def add(a, b):\n    return b + a\n")
     number = host.open_pull_request(repository, "eng-1/fix", "main", "Fix", "Why").number
@@ -43,7 +43,7 @@ def test_the_webhooks_of_a_pull_requests_life_are_all_understood(live: LiveGitHu
     sha = host.merge(repository, number, head, "Fix")
     host.delete_branch(repository, "eng-1/fix")
     host.close()
-    events = heard(live, server)
+    events = receive_events(live, server)
     kinds = [event.kind for event in events]
     first = ["BranchPushed", "ReviewSubmitted", "PullRequestCommented", "ChecksReported"]
     assert kinds[:4] == first
@@ -54,15 +54,15 @@ def test_the_webhooks_of_a_pull_requests_life_are_all_understood(live: LiveGitHu
     assert pushes == {("eng-1/fix", head), ("main", sha), ("eng-1/fix", "")}
 
 
-def test_the_review_that_was_told_is_the_one_that_is_read(live: LiveGitHub, server: Answering) -> None:
+def test_github_webhook_review_matches_the_review_that_is_read(live: LiveGitHub, server: Answering) -> None:
     host, repository = live.as_person(), live.repositories[0]
     push(host, repository, "eng-1/fix", calc="x = 1\n")
     number = host.open_pull_request(repository, "eng-1/fix", "main", "Fix", "Why").number
     inline = [{"path": "calc.py", "line": 1, "body": "What for?"}]
     wanted = {"event": "COMMENT", "body": "", "comments": inline}
     live.ask("POST", f"/repos/{repository}/pulls/{number}/reviews", wanted)
-    (told,) = (event for event in heard(live, server) if isinstance(event, ReviewSubmitted))
+    (received,) = (event for event in receive_events(live, server) if isinstance(event, ReviewSubmitted))
     (read,) = host.reviews(repository, number)
     host.close()
-    assert (told.review_id, told.state, told.head_sha) == (read.id, read.state, read.head_sha)
+    assert (received.review_id, received.state, received.head_sha) == (read.id, read.state, read.head_sha)
     assert read.comments == ("calc.py:1: What for?",)

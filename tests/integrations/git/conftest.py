@@ -13,7 +13,7 @@ from tests.integrations.git.hosting import GitHost
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[GitHost]:
-    """A code host that speaks git over HTTP."""
+    """A code host with git over HTTP."""
     with GitHost(tmp_path / "host") as host:
         yield host
 

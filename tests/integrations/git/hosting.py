@@ -1,4 +1,4 @@
-"""A code host for tests: real bare repositories behind `git http-backend`, and the plain git of people."""
+"""A code host for tests: real bare repositories behind `git http-backend`, and plain git commands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def commit(repository: Path, files: Mapping[str, bytes | None], branch: str = "m
 
 
 class GitHost:
-    """Serves `root/<owner>/<name>.git`. Tests turn its knobs: `password`, `delay` in seconds, `status`."""
+    """Serves `root/<owner>/<name>.git`. Tests set `password`, `delay` (seconds) and `status`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -127,8 +127,8 @@ class GitHost:
                     "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                     "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
                 }  # fmt: skip
-                answer = git(host.root, "http-backend", stdin=body, **variables)
-                head, _, content = answer.partition(b"\r\n\r\n")
+                response = git(host.root, "http-backend", stdin=body, **variables)
+                head, _, content = response.partition(b"\r\n\r\n")
                 headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
                 self.send_response(int(headers.pop("Status", "200")[:3]))
                 for name, value in headers.items():

@@ -1,4 +1,4 @@
-"""What two commits differ in, and commits that mix them."""
+"""Changes between two commits, and commits that mix them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fetched(empty_mirror: Mirror, changed: str) -> Mirror:
     return empty_mirror
 
 
-def test_changes_hold_the_text_of_both_sides(fetched: Mirror, base: str, changed: str) -> None:
+def test_changes_have_the_text_of_both_sides(fetched: Mirror, base: str, changed: str) -> None:
     found = {c.path: (c.before and c.before.text, c.after and c.after.text) for c in fetched.changes(base, changed)}
 
     assert found == {
@@ -35,36 +35,36 @@ def test_changes_hold_the_text_of_both_sides(fetched: Mirror, base: str, changed
     }  # fmt: skip
 
 
-def test_a_file_that_is_no_text_has_a_size_and_no_text(fetched: Mirror, base: str, changed: str) -> None:
+def test_changes_give_size_but_no_text_for_a_binary_file(fetched: Mirror, base: str, changed: str) -> None:
     binary = next(c.after for c in fetched.changes(base, changed) if c.path == "new.bin")
 
     assert binary is not None
     assert (binary.size, binary.text) == (2, None)
 
 
-def test_no_change_has_no_changes(fetched: Mirror, base: str) -> None:
+def test_changes_of_equal_commits_are_empty(fetched: Mirror, base: str) -> None:
     assert fetched.changes(base, base) == []
 
 
-def test_a_mix_has_some_paths_of_the_other_commit(fetched: Mirror, base: str, changed: str) -> None:
+def test_mixed_commit_replaces_the_given_paths(fetched: Mirror, base: str, changed: str) -> None:
     sides = {c.path: c.before for c in fetched.changes(base, changed) if c.path != "new.txt"}
-    mixed = fetched.mixed(changed, sides)
+    mixed = fetched.write_mixed_commit(changed, sides)
 
     assert [c.path for c in fetched.changes(base, mixed)] == ["new.txt"]
 
 
-def test_the_same_mix_is_the_same_commit(fetched: Mirror, base: str, changed: str) -> None:
+def test_mixed_commit_is_idempotent(fetched: Mirror, base: str, changed: str) -> None:
     sides = {c.path: c.before for c in fetched.changes(base, changed)}
 
-    assert fetched.mixed(changed, sides) == fetched.mixed(changed, sides)
-    assert fetched.tree_of(fetched.mixed(changed, sides)) == fetched.tree_of(base)
+    assert fetched.write_mixed_commit(changed, sides) == fetched.write_mixed_commit(changed, sides)
+    assert fetched.tree_of(fetched.write_mixed_commit(changed, sides)) == fetched.tree_of(base)
 
 
-def test_a_mix_of_nothing_is_the_commit_itself(fetched: Mirror, changed: str) -> None:
-    assert fetched.mixed(changed, {}) == changed
+def test_mixed_commit_without_paths_is_the_commit_itself(fetched: Mirror, changed: str) -> None:
+    assert fetched.write_mixed_commit(changed, {}) == changed
 
 
-def test_a_mix_brings_a_folder_back_where_the_change_put_a_link(
+def test_mixed_commit_restores_a_folder_that_became_a_link(
     empty_mirror: Mirror, upstream: Path, tmp_path: Path
 ) -> None:
     base = commit(upstream, {"tests/test_a.py": b"a\n"})
@@ -74,15 +74,15 @@ def test_a_mix_brings_a_folder_back_where_the_change_put_a_link(
     empty_mirror.fetch()
     tip = empty_mirror.head("main")
     sides = {c.path: c.before for c in empty_mirror.changes(base, tip) if c.before}
-    workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.mixed(tip, sides))
+    workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.write_mixed_commit(tip, sides))
 
     assert (workspace.tree / "tests" / "test_a.py").read_text() == "a\n"
     assert not (workspace.tree / "tests").is_symlink()
 
 
 @pytest.mark.parametrize("sha", ["main", "--all", ""])
-def test_only_commits_are_taken(fetched: Mirror, base: str, sha: str) -> None:
-    with pytest.raises(Rejected, match="is no commit"):
+def test_changes_reject_anything_but_a_full_sha(fetched: Mirror, base: str, sha: str) -> None:
+    with pytest.raises(Rejected, match="is not a commit"):
         fetched.changes(base, sha)
-    with pytest.raises(Rejected, match="is no commit"):
-        fetched.mixed(sha, {})
+    with pytest.raises(Rejected, match="is not a commit"):
+        fetched.write_mixed_commit(sha, {})

@@ -1,4 +1,4 @@
-"""The mirror against a real git server: what it fetches, reads, makes and refuses."""
+"""The mirror against a real git server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_fetch_makes_the_mirror_and_knows_the_branch(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_fetch_creates_the_mirror_with_its_branches(mirror: Mirror, upstream: Path) -> None:
     assert mirror.head("main") == sha_of(upstream, "rev-parse", "main")
 
 
-def test_a_second_fetch_sees_new_commits_and_forgets_deleted_branches(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_fetch_updates_commits_and_prunes_deleted_branches(mirror: Mirror, upstream: Path) -> None:
     commit(upstream, {"x": b"1"}, branch="topic")
     mirror.fetch()
     git(upstream, "branch", "-D", "topic")
@@ -31,7 +31,7 @@ def test_a_second_fetch_sees_new_commits_and_forgets_deleted_branches(mirror: Mi
         mirror.head("topic")
 
 
-def test_fetch_keeps_our_own_references(mirror: Mirror, tmp_path: Path) -> None:
+def test_mirror_fetch_keeps_references_of_loopline(mirror: Mirror, tmp_path: Path) -> None:
     base = mirror.head("main")
     git_dir = tmp_path / "repos" / "acme__shop.git"
     git(git_dir, "update-ref", f"refs/loopline/received/{base}", base)
@@ -39,14 +39,14 @@ def test_fetch_keeps_our_own_references(mirror: Mirror, tmp_path: Path) -> None:
     assert sha_of(git_dir, "rev-parse", f"refs/loopline/received/{base}") == base
 
 
-def test_a_force_pushed_branch_is_followed(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_fetch_follows_a_force_pushed_branch(mirror: Mirror, upstream: Path) -> None:
     git(upstream, "update-ref", "-d", "refs/heads/main")
     new = commit(upstream, {"other": b"history"})
     mirror.fetch()
     assert mirror.head("main") == new
 
 
-def test_waiting_callers_share_one_fetch(mirror: Mirror, host: GitHost) -> None:
+def test_mirror_fetch_is_shared_by_concurrent_callers(mirror: Mirror, host: GitHost) -> None:
     host.requests.clear()
     host.delay = 0.3
     with ThreadPoolExecutor(8) as pool:
@@ -55,16 +55,16 @@ def test_waiting_callers_share_one_fetch(mirror: Mirror, host: GitHost) -> None:
     assert 1 <= len(advertisements) <= 2
 
 
-def test_sixteen_parallel_fetches_and_worktrees_do_not_disturb_each_other(
+def test_mirror_handles_sixteen_parallel_fetches_and_worktrees(
     empty_mirror: Mirror, upstream: Path, tmp_path: Path
 ) -> None:
-    def work(number: int) -> Workspace:
+    def create(number: int) -> Workspace:
         commit(upstream, {f"file{number}": b"x"}, branch=f"branch{number}")
         empty_mirror.fetch()
         return empty_mirror.create_workspace(tmp_path / "runs" / str(number), empty_mirror.head("main"))
 
     with ThreadPoolExecutor(16) as pool:
-        workspaces = list(pool.map(work, range(16)))
+        workspaces = list(pool.map(create, range(16)))
     assert len({workspace.admin for workspace in workspaces}) == 16
     assert all((workspace.tree / "README.md").read_text() == "hello\n" for workspace in workspaces)
 
@@ -72,24 +72,24 @@ def test_sixteen_parallel_fetches_and_worktrees_do_not_disturb_each_other(
 @pytest.mark.parametrize(
     "url", ["file:///etc", "ssh://git@host/x", "ext::sh -c id", "http://example.com/x.git", "/tmp"]
 )
-def test_an_address_that_is_neither_https_nor_loopback_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(Rejected, match="speaks only https"):
+def test_mirror_rejects_a_url_that_is_neither_https_nor_loopback(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Rejected, match="use https"):
         Mirror(tmp_path / "m.git", url)
 
 
-def test_credentials_in_the_address_are_refused_without_repeating_them(tmp_path: Path) -> None:
+def test_mirror_rejects_credentials_in_the_url_without_printing_them(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="acme/shop holds credentials") as caught:
         Mirror(tmp_path / "m.git", "https://x-access-token:hunter2@host/acme/shop.git")
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_missing_repository_is_not_found(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+def test_mirror_fetch_of_a_missing_repository_is_not_found(tmp_path: Path, host: GitHost, upstream: Path) -> None:
     with pytest.raises(NotFound, match="acme/gone"):
         Mirror(tmp_path / "m.git", f"{host.url}/acme/gone.git").fetch()
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Unauthorized), (404, NotFound)])
-def test_a_refusal_of_the_code_host_is_not_retried(
+def test_mirror_fetch_refused_by_the_code_host_is_not_retryable(
     empty_mirror: Mirror, host: GitHost, status: int, kind: type[Rejected]
 ) -> None:
     host.status = status
@@ -98,18 +98,20 @@ def test_a_refusal_of_the_code_host_is_not_retried(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_an_overloaded_code_host_is_worth_a_retry(empty_mirror: Mirror, host: GitHost, status: int) -> None:
+def test_mirror_fetch_from_an_overloaded_code_host_is_retryable(
+    empty_mirror: Mirror, host: GitHost, status: int
+) -> None:
     host.status = status
     with pytest.raises(Unavailable):
         empty_mirror.fetch()
 
 
-def test_nobody_at_the_address_is_worth_a_retry(tmp_path: Path) -> None:
+def test_mirror_fetch_with_a_refused_connection_is_retryable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         Mirror(tmp_path / "m.git", "http://127.0.0.1:1/acme/shop.git").fetch()
 
 
-def test_fetch_after_a_failure_succeeds(empty_mirror: Mirror, host: GitHost) -> None:
+def test_mirror_fetch_after_a_failure_succeeds(empty_mirror: Mirror, host: GitHost) -> None:
     host.status = 503
     with pytest.raises(Unavailable):
         empty_mirror.fetch()
@@ -118,7 +120,7 @@ def test_fetch_after_a_failure_succeeds(empty_mirror: Mirror, host: GitHost) -> 
     assert empty_mirror.head("main")
 
 
-def test_credentials_open_a_private_repository(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+def test_mirror_fetches_a_private_repository_with_credentials(tmp_path: Path, host: GitHost, upstream: Path) -> None:
     host.password = "s3cret"
     private = Mirror(tmp_path / "m.git", f"{host.url}/acme/shop.git", GitCredentials("x-access-token", "s3cret"))
     private.fetch()
@@ -128,7 +130,7 @@ def test_credentials_open_a_private_repository(tmp_path: Path, host: GitHost, up
     assert "wr0ng" not in str(caught.value)
 
 
-def test_read_gives_a_file_of_a_commit(mirror: Mirror) -> None:
+def test_mirror_read_returns_a_file_of_a_commit(mirror: Mirror) -> None:
     assert mirror.read("main", "README.md") == "hello\n"
     assert mirror.read(mirror.head("main"), "src/app.py") == "print('hi')\n"
 
@@ -136,11 +138,11 @@ def test_read_gives_a_file_of_a_commit(mirror: Mirror) -> None:
 @pytest.mark.parametrize(
     "path", ["none", "src", "../README.md", "src/", "./README.md", "/etc/passwd", "*", ":(glob)**", ""]
 )
-def test_read_gives_none_for_what_is_no_file(mirror: Mirror, path: str) -> None:
+def test_mirror_read_returns_none_for_anything_but_a_file(mirror: Mirror, path: str) -> None:
     assert mirror.read("main", path) is None
 
 
-def test_files_are_listed_as_a_whole_or_below_folders(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_files_lists_all_files_or_those_below_folders(mirror: Mirror, upstream: Path) -> None:
     sha = commit(upstream, {"src/b/ü x.py": b"1", "srcs/y": b"2"})
     mirror.fetch()
     assert mirror.files(sha) == ["README.md", "src/app.py", "src/b/ü x.py", "srcs/y"]
@@ -151,7 +153,7 @@ def test_files_are_listed_as_a_whole_or_below_folders(mirror: Mirror, upstream: 
         mirror.files(UNKNOWN)
 
 
-def test_read_does_not_follow_links(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_read_does_not_follow_links(mirror: Mirror, upstream: Path) -> None:
     link = sha_of(upstream, "hash-object", "-w", "--stdin", stdin=b"/etc/passwd")
     tree = sha_of(upstream, "mktree", stdin=f"120000 blob {link}\tAGENTS.md\n".encode())
     head = sha_of(upstream, "commit-tree", tree, "-m", "x")
@@ -160,7 +162,7 @@ def test_read_does_not_follow_links(mirror: Mirror, upstream: Path) -> None:
     assert mirror.read("links", "AGENTS.md") is None
 
 
-def test_read_refuses_what_is_too_long_or_no_text(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_read_rejects_large_and_binary_files(mirror: Mirror, upstream: Path) -> None:
     commit(upstream, {"big": b"x" * (2**20 + 1), "binary": b"\xff\xfe"})
     mirror.fetch()
     with pytest.raises(Rejected, match="1048577 bytes"):
@@ -170,17 +172,17 @@ def test_read_refuses_what_is_too_long_or_no_text(mirror: Mirror, upstream: Path
 
 
 @pytest.mark.parametrize("revision", ["--help", "main^", "main:README.md", "@{-1}", "a b", "x\ny"])
-def test_a_revision_is_a_plain_name(mirror: Mirror, revision: str) -> None:
-    with pytest.raises(Rejected, match="no revision"):
+def test_mirror_read_rejects_revision_syntax(mirror: Mirror, revision: str) -> None:
+    with pytest.raises(Rejected, match="not a revision"):
         mirror.read(revision, "README.md")
 
 
-def test_an_unknown_revision_is_not_found(mirror: Mirror) -> None:
+def test_mirror_read_of_an_unknown_revision_is_not_found(mirror: Mirror) -> None:
     with pytest.raises(NotFound, match="acme/shop"):
         mirror.read("nowhere", "README.md")
 
 
-def test_changes_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_changes_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -> None:
     base = mirror.head("main")
     new = commit(upstream, {"src/app.py": None, "größe.txt": b"1\n"})
     mirror.fetch()
@@ -190,7 +192,7 @@ def test_changes_and_diff_describe_two_commits(mirror: Mirror, upstream: Path) -
     assert not mirror.is_ancestor(new, base)
 
 
-def test_a_long_diff_says_how_much_was_cut(mirror: Mirror, upstream: Path) -> None:
+def test_mirror_diff_states_how_many_bytes_were_cut(mirror: Mirror, upstream: Path) -> None:
     base = mirror.head("main")
     new = commit(upstream, {"long": b"line\n" * 1000})
     mirror.fetch()
@@ -199,9 +201,7 @@ def test_a_long_diff_says_how_much_was_cut(mirror: Mirror, upstream: Path) -> No
     assert "bytes cut" in patch
 
 
-def test_a_filter_or_textconv_named_by_the_repository_runs_nothing(
-    mirror: Mirror, upstream: Path, tmp_path: Path
-) -> None:
+def test_mirror_runs_no_filter_or_textconv_of_the_repository(mirror: Mirror, upstream: Path, tmp_path: Path) -> None:
     base = mirror.head("main")
     new = commit(upstream, {".gitattributes": b"* filter=evil diff=evil\n", "x": b"1"})
     mirror.fetch()
@@ -211,26 +211,25 @@ def test_a_filter_or_textconv_named_by_the_repository_runs_nothing(
 
 
 @pytest.mark.parametrize("shas", [(UNKNOWN, UNKNOWN), ("main", "main"), ("--all", UNKNOWN)])
-def test_what_is_no_known_commit_is_rejected(mirror: Mirror, shas: tuple[str, str]) -> None:
+def test_mirror_is_ancestor_rejects_unknown_commits(mirror: Mirror, shas: tuple[str, str]) -> None:
     with pytest.raises(Rejected):
         mirror.is_ancestor(*shas)
 
 
-def test_a_candidate_has_the_tree_and_nothing_else_of_the_agents_commit(
-    mirror: Mirror, upstream: Path, tmp_path: Path
-) -> None:
+def test_candidate_has_only_the_tree_of_the_agents_commit(mirror: Mirror, upstream: Path, tmp_path: Path) -> None:
     base = mirror.head("main")
     commit(upstream, {"a": b"1"}, message="forged\n\nSigned-off-by: Boss <boss@example.com>")
     tip = commit(upstream, {"b": b"2"})
     mirror.fetch()
-    made = mirror.candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123)
+    made = mirror.write_candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123)
     git_dir = tmp_path / "repos" / "acme__shop.git"
     shown = git(git_dir, "show", "-s", "--format=%an|%ae|%cn|%at|%P|%T|%B", made).decode()
     tree = sha_of(git_dir, "rev-parse", f"{tip}^{{tree}}")
     assert shown.strip() == f"Loopline|bot@example.com|Loopline|1700000123|{base}|{tree}|ENG-1: title\n\nwhy"
-    assert mirror.candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123) == made
+    again = mirror.write_candidate(tip, base, "ENG-1: title\n\nwhy\n", "Loopline", "bot@example.com", 1_700_000_123)
+    assert again == made
 
 
-def test_a_candidate_without_a_change_is_its_parent(mirror: Mirror) -> None:
+def test_candidate_without_a_change_is_its_parent(mirror: Mirror) -> None:
     base = mirror.head("main")
-    assert mirror.candidate(base, base, "m", "a", "e@example.com", 1) == base
+    assert mirror.write_candidate(base, base, "m", "a", "e@example.com", 1) == base

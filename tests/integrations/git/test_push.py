@@ -1,4 +1,4 @@
-"""The only way out: one branch, forward, with the expected head; the token is seen by the code host alone."""
+"""Pushes: one branch, forward only, with the expected head; only the code host gets the token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
-from integrations.git.failures import failure
+from integrations.git.failures import classify_failure
 from integrations.git.mirror import Mirror
 from integrations.git.push import RemoteState, check_branch, parse_ls_remote
 from integrations.ports.code_host import GitCredentials
@@ -23,27 +23,27 @@ BRANCH = "loopline/ENG-1"
 
 @pytest.fixture
 def made(mirror: Mirror, upstream: Path) -> str:
-    """A commit on top of main that only the mirror has on a branch-less candidate."""
+    """A commit on top of main that only the mirror has, on a candidate without a branch."""
     commit(upstream, {"new": b"1"}, branch="source")
     mirror.fetch()
     return candidate(mirror, mirror.head("main"), "one")
 
 
 def candidate(mirror: Mirror, parent: str, message: str) -> str:
-    return mirror.candidate(mirror.head("source"), parent, message, "Loopline", "bot@example.com", 1)
+    return mirror.write_candidate(mirror.head("source"), parent, message, "Loopline", "bot@example.com", 1)
 
 
 def head(upstream: Path, branch: str = BRANCH) -> str:
     return sha_of(upstream, "rev-parse", f"refs/heads/{branch}")
 
 
-def test_a_new_branch_is_made_and_the_second_push_changes_nothing(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_creates_a_branch_and_is_idempotent(mirror: Mirror, upstream: Path, made: str) -> None:
     for expected in (None, None, made, "0" * 40):
         mirror.push(BRANCH, made, expected)
         assert head(upstream) == made
 
 
-def test_the_branch_moves_forward_from_the_expected_head(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_moves_the_branch_forward_from_the_expected_head(mirror: Mirror, upstream: Path, made: str) -> None:
     mirror.push(BRANCH, made, None)
     mirror.fetch()
     newer = sha_of(upstream, "commit-tree", f"{made}^{{tree}}", "-p", made, "-m", "two")
@@ -53,23 +53,23 @@ def test_the_branch_moves_forward_from_the_expected_head(mirror: Mirror, upstrea
     assert head(upstream) == newer
 
 
-def test_a_foreign_commit_on_the_branch_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_onto_a_foreign_commit_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
     mirror.push(BRANCH, made, None)
     foreign = commit(upstream, {"by": b"a person"}, branch=BRANCH)
     for expected in (made, None):
-        with pytest.raises(Conflict, match="somebody moved it"):
+        with pytest.raises(Conflict, match="another push moved it"):
             mirror.push(BRANCH, candidate(mirror, made, "two") if expected else "1" * 40, expected)
     assert head(upstream) == foreign
 
 
-def test_a_branch_that_a_person_deleted_is_not_made_again(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_does_not_recreate_a_deleted_branch(mirror: Mirror, upstream: Path, made: str) -> None:
     mirror.push(BRANCH, made, None)
     git(upstream, "update-ref", "-d", f"refs/heads/{BRANCH}")
     with pytest.raises(Conflict, match="is gone"):
         mirror.push(BRANCH, "1" * 40, made)
 
 
-def test_a_commit_that_would_have_to_be_forced_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_that_would_need_force_is_a_conflict(mirror: Mirror, upstream: Path, made: str) -> None:
     mirror.push(BRANCH, made, None)
     sideways = candidate(mirror, mirror.head("main"), "sideways")
     with pytest.raises(Conflict, match="forced"):
@@ -77,9 +77,7 @@ def test_a_commit_that_would_have_to_be_forced_is_a_conflict(mirror: Mirror, ups
     assert head(upstream) == made
 
 
-def test_a_commit_that_arrives_between_look_and_push_wins(
-    mirror: Mirror, host: GitHost, upstream: Path, made: str
-) -> None:
+def test_push_loses_a_race_against_a_foreign_commit(mirror: Mirror, host: GitHost, upstream: Path, made: str) -> None:
     host.delay = 0.3
     host.requests.clear()
     outcome: list[IntegrationError] = []
@@ -107,7 +105,7 @@ def wait_for(condition: object, seconds: float = 10.0) -> None:
 
 
 @pytest.mark.parametrize("branch", ["main", "Main", "release", "RELEASE"])
-def test_the_default_and_protected_branches_are_never_pushed(
+def test_push_to_default_and_protected_branches_is_rejected(
     mirror: Mirror, upstream: Path, made: str, branch: str
 ) -> None:
     before = git(upstream, "for-each-ref")
@@ -124,16 +122,16 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("branch", HOSTILE)
-def test_hostile_branch_names_are_rejected(mirror: Mirror, host: GitHost, branch: str) -> None:
+def test_push_rejects_hostile_branch_names(mirror: Mirror, host: GitHost, branch: str) -> None:
     host.requests.clear()
-    with pytest.raises(Rejected, match="no branch name"):
+    with pytest.raises(Rejected, match="not a valid branch name"):
         mirror.push(branch, "1" * 40, None)
     assert host.requests == []
 
 
 @settings(database=None)
 @given(st.text(alphabet="aB1_./-@{}~^:lock", min_size=1, max_size=12))
-def test_git_accepts_every_name_that_we_accept(name: str) -> None:
+def test_branch_names_that_pass_are_valid_for_git(name: str) -> None:
     try:
         check_branch(name)
     except Rejected:
@@ -144,12 +142,12 @@ def test_git_accepts_every_name_that_we_accept(name: str) -> None:
 
 
 @pytest.mark.parametrize("sha", ["main", "", "HEAD", "x" * 40, "1" * 39])
-def test_only_a_whole_sha_is_pushed(mirror: Mirror, sha: str) -> None:
+def test_push_rejects_anything_but_a_full_sha(mirror: Mirror, sha: str) -> None:
     with pytest.raises(Rejected, match="40 hex digits"):
         mirror.push(BRANCH, sha, None)
 
 
-def test_a_hook_of_the_code_host_that_says_no_is_final(mirror: Mirror, upstream: Path, made: str) -> None:
+def test_push_declined_by_a_hook_of_the_code_host_is_rejected(mirror: Mirror, upstream: Path, made: str) -> None:
     hook = upstream / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho GH013 rule violated >&2\nexit 1\n")
@@ -158,7 +156,7 @@ def test_a_hook_of_the_code_host_that_says_no_is_final(mirror: Mirror, upstream:
         mirror.push(BRANCH, made, None)
 
 
-def test_the_token_is_in_no_argv_environment_or_file_while_pushing(
+def test_push_keeps_the_token_out_of_argv_environment_and_files(
     mirror: Mirror, host: GitHost, upstream: Path, made: str, tmp_path: Path
 ) -> None:
     host.password, host.delay = "t0ken-canary", 0.2
@@ -167,18 +165,18 @@ def test_the_token_is_in_no_argv_environment_or_file_while_pushing(
     )
     thread = threading.Thread(target=private.push, args=(BRANCH, made, None))
     thread.start()
-    looks = 0
+    checked = 0
     while thread.is_alive():
-        looks += leaks_of(b"t0ken-canary")
+        checked += assert_no_leak(b"t0ken-canary")
         time.sleep(0.01)
     thread.join()
-    assert looks >= 5
+    assert checked >= 5
     assert head(upstream) == made
     assert subprocess.run(["grep", "-r", "t0ken-canary", tmp_path / "repos"], check=False).returncode == 1
 
 
-def leaks_of(secret: bytes) -> int:
-    """Fails when a process shows `secret`; returns how many git processes were looked at."""
+def assert_no_leak(secret: bytes) -> int:
+    """Fail when a process shows `secret`; returns the number of git processes that were checked."""
     seen = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -190,7 +188,7 @@ def leaks_of(secret: bytes) -> int:
     return seen
 
 
-def test_credentials_are_scoped_to_the_code_host(tmp_path: Path, host: GitHost, upstream: Path) -> None:
+def test_credentials_are_not_sent_to_another_code_host(tmp_path: Path, host: GitHost, upstream: Path) -> None:
     with GitHost(tmp_path / "evil") as evil:
         evil.password = "anything"
         host.password = "s3cret"
@@ -199,9 +197,7 @@ def test_credentials_are_scoped_to_the_code_host(tmp_path: Path, host: GitHost, 
             mirror.fetch()
 
 
-def test_a_lost_connection_is_worth_a_retry_and_the_retry_succeeds(
-    mirror: Mirror, host: GitHost, upstream: Path, made: str
-) -> None:
+def test_push_after_a_lost_connection_can_be_retried(mirror: Mirror, host: GitHost, upstream: Path, made: str) -> None:
     host.status = 502
     with pytest.raises(Unavailable):
         mirror.push(BRANCH, made, None)
@@ -220,13 +216,13 @@ def test_a_lost_connection_is_worth_a_retry_and_the_retry_succeeds(
      ("fatal: unable to access: Could not resolve host: h", Unavailable),
      ("! [remote rejected] a -> a (push declined due to repository rule violations)", Rejected)],
 )  # fmt: skip
-def test_the_words_of_git_are_understood_and_lose_their_credentials(stderr: str, kind: type[IntegrationError]) -> None:
-    error = failure("git x", stderr)
+def test_git_errors_are_classified_without_credentials(stderr: str, kind: type[IntegrationError]) -> None:
+    error = classify_failure("git x", stderr)
     assert type(error) is kind
     assert "tok" not in str(error)
 
 
-def test_ls_remote_is_parsed_by_exact_name() -> None:
+def test_ls_remote_matches_the_exact_branch_name() -> None:
     answer = f"ref: refs/heads/trunk\tHEAD\n{'1' * 40}\tHEAD\n"
     answer += f"{'2' * 40}\trefs/remotes/x/refs/heads/a\n{'3' * 40}\trefs/heads/a\n"
     assert parse_ls_remote(answer, "a") == RemoteState("trunk", "3" * 40)

@@ -1,4 +1,4 @@
-"""What comes out of the sandbox, honest or hostile, against the quarantine."""
+"""Commits from the sandbox, honest and hostile, against the quarantine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CAP = LIMITS.max_pack_bytes
 
 
 class Forge:
-    """A repository of the attacker in which any object can be made, also those that git would refuse to make."""
+    """An attacker's repository that can hold any object, also those that git would refuse to write."""
 
     def __init__(self, folder: Path, mirror: Path, base: str) -> None:
         self.folder, self.base = folder, base
@@ -47,14 +47,14 @@ class Forge:
         return sha
 
     def commit(self, tree: str, *parents: str) -> str:
-        arguments = [word for parent in parents for word in ("-p", parent)]
+        arguments = [argument for parent in parents for argument in ("-p", parent)]
         return sha_of(self.folder, "commit-tree", tree, *arguments, "-m", "evil")
 
     def over_base(self, *entries: tuple[str, bytes, str]) -> str:
         return self.commit(self.tree(*entries), self.base)
 
     def pack(self, tip: str) -> bytes:
-        """Every object made so far. Not by --revs: git would refuse to walk the worst trees."""
+        """A pack of all objects written so far. Without --revs, because git refuses to walk the worst trees."""
         loose = (self.folder / "objects").glob("[0-9a-f][0-9a-f]/*")
         names = {path.parent.name + path.name for path in loose} | {tip}
         return git(self.folder, "pack-objects", "--stdout", "-q", stdin="".join(f"{n}\n" for n in names).encode())
@@ -77,7 +77,7 @@ def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, byte
     return export_pack(sandbox, workspace, workspace.base_sha, CAP)
 
 
-def test_leftovers_are_committed_and_arrive_in_the_mirror(
+def test_export_commits_uncommitted_files_and_receive_imports_them(
     mirror: Mirror, sandbox: Sandbox, workspace: Workspace
 ) -> None:
     tip, pack = work(sandbox, workspace, "echo 1 > new; rm README.md; echo 2 >> src/app.py; ln -s app.py src/link")
@@ -88,34 +88,34 @@ def test_leftovers_are_committed_and_arrive_in_the_mirror(
     mirror.receive(b"", tip, workspace.base_sha, LIMITS)
 
 
-def test_commits_on_a_branch_of_the_agent_leave_too(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+def test_export_includes_commits_on_the_agents_own_branch(
+    mirror: Mirror, sandbox: Sandbox, workspace: Workspace
+) -> None:
     tip, pack = work(sandbox, workspace, "git checkout -qb b; echo 1 > a; git add a; git commit -qm a; echo 2 > b")
     mirror.receive(pack, tip, workspace.base_sha, LIMITS)
     assert [c.path for c in mirror.changes(workspace.base_sha, tip)] == ["a", "b"]
 
 
-def test_no_change_is_an_empty_pack(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+def test_export_without_a_change_is_an_empty_pack(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
     assert work(sandbox, workspace, "true") == (workspace.base_sha, b"")
     mirror.receive(b"", workspace.base_sha, workspace.base_sha, LIMITS)
 
 
-def test_ignored_files_stay_and_a_stale_lock_does_not_matter(sandbox: Sandbox, workspace: Workspace) -> None:
+def test_export_skips_ignored_files_and_clears_a_stale_lock(sandbox: Sandbox, workspace: Workspace) -> None:
     tip, _ = work(sandbox, workspace, "echo out > .gitignore; touch out kept $(git rev-parse --git-dir)/index.lock")
     assert tip != workspace.base_sha
     listed = sandbox.run(["git", "show", "--name-only", "--format=%B", tip], workspace, timeout=10).output
     assert listed.decode().split() == ["left", "over", ".gitignore", "kept"]
 
 
-def test_a_pack_file_is_as_good_as_bytes(
-    mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path
-) -> None:
+def test_receive_accepts_a_pack_file(mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path) -> None:
     tip, pack = work(sandbox, workspace, "touch a")
     (tmp_path / "p.pack").write_bytes(pack)
     mirror.receive(tmp_path / "p.pack", tip, workspace.base_sha, LIMITS)
     assert mirror.read(tip, "a") == ""
 
 
-def test_a_pack_above_the_cap_is_not_read(sandbox: Sandbox, workspace: Workspace) -> None:
+def test_export_rejects_a_pack_above_the_limit(sandbox: Sandbox, workspace: Workspace) -> None:
     commit = "head -c 300000 /dev/urandom > big; git add big; git commit -qm big"
     assert sandbox.run(["sh", "-c", commit], workspace, timeout=30).exit_code == 0
     with pytest.raises(Rejected, match="more than the 100000 bytes"):
@@ -123,13 +123,13 @@ def test_a_pack_above_the_cap_is_not_read(sandbox: Sandbox, workspace: Workspace
 
 
 @pytest.mark.parametrize("plant", ["rm -f $A/HEAD", "echo evil > $A/HEAD", "echo 'ref: refs/heads/none' > $A/HEAD"])
-def test_a_broken_head_is_rejected(sandbox: Sandbox, workspace: Workspace, plant: str) -> None:
+def test_export_rejects_a_broken_head(sandbox: Sandbox, workspace: Workspace, plant: str) -> None:
     sandbox.run(["sh", "-c", plant.replace("$A", str(workspace.admin))], workspace, timeout=10)
     with pytest.raises(Rejected):
         export_pack(sandbox, workspace, workspace.base_sha, CAP)
 
 
-def test_a_nested_repository_cannot_leave(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
+def test_receive_rejects_a_nested_repository(mirror: Mirror, sandbox: Sandbox, workspace: Workspace) -> None:
     nested = "git init -q sub; cd sub; touch f; git add f; git commit -qm f"
     tip, pack = work(sandbox, workspace, nested)
     with pytest.raises(Rejected, match="sub is a submodule or a nested repository"):
@@ -152,7 +152,7 @@ echo $PWD/sub/.git > $ADMIN/commondir; echo planted
 """
 
 
-def test_plants_in_the_worktree_run_nothing_on_the_host(
+def test_mirror_runs_nothing_that_is_planted_in_a_worktree(
     mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path
 ) -> None:
     marker = tmp_path / "marker"
@@ -173,7 +173,7 @@ def test_plants_in_the_worktree_run_nothing_on_the_host(
      (b".g\xe2\x80\x8cit", "40000"), (b"a\nb", "100644"), (b"-rf", "100644"), (b"\xff", "100644"), (b"sub", "160000"),
      (b".github", "40000"), (b"AGENTS.md", "100644"), (b"a/b", "100644"), (b"", "100644"), (b"x", "0")],
 )  # fmt: skip
-def test_hostile_trees_are_refused_and_leave_nothing(
+def test_receive_rejects_hostile_trees_and_changes_nothing(
     mirror: Mirror, forge: Forge, git_dir: Path, name: bytes, mode: str
 ) -> None:
     inner = forge.tree(("40000", b"workflows", forge.tree(("100644", b"ci.yml", forge.blob()))))
@@ -186,7 +186,7 @@ def test_hostile_trees_are_refused_and_leave_nothing(
     assert [path.name for path in git_dir.parent.glob(".quarantine-*")] == []
 
 
-def test_what_a_killed_process_left_in_quarantine_is_cleared(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
+def test_quarantine_of_a_killed_process_is_cleared(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
     tip = forge.over_base(("100644", b"file", forge.blob()))
     left = git_dir.parent / f".quarantine-{tip}" / "objects" / "pack"
     left.mkdir(parents=True)
@@ -197,7 +197,7 @@ def test_what_a_killed_process_left_in_quarantine_is_cleared(mirror: Mirror, for
 
 
 @pytest.mark.parametrize("target", [b"/etc/passwd", b"../x", b".git/config", b"a/../../x"])
-def test_escaping_links_are_refused(mirror: Mirror, forge: Forge, target: bytes) -> None:
+def test_receive_rejects_escaping_links(mirror: Mirror, forge: Forge, target: bytes) -> None:
     tip = forge.over_base(("120000", b"AGENT", forge.blob(target)))
     with pytest.raises(Rejected, match="AGENT is a link"):
         mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
@@ -209,14 +209,14 @@ def test_escaping_links_are_refused(mirror: Mirror, forge: Forge, target: bytes)
      (TreeLimits(max_total_bytes=50), "more than the 50"), (TreeLimits(max_pack_bytes=60), "more than the 60"),
      (TreeLimits(protected=("b",)), r"b is protected \(b\)")],
 )  # fmt: skip
-def test_limits_are_held(mirror: Mirror, forge: Forge, limits: TreeLimits, reason: str) -> None:
+def test_receive_enforces_limits(mirror: Mirror, forge: Forge, limits: TreeLimits, reason: str) -> None:
     blob = forge.blob(os.urandom(200))
     tip = forge.over_base(("100644", b"a", blob), ("100644", b"b", blob))
     with pytest.raises(Rejected, match=reason):
         mirror.receive(forge.pack(tip), tip, forge.base, limits)
 
 
-def test_a_bomb_of_zeros_is_refused_before_it_is_kept(mirror: Mirror, forge: Forge) -> None:
+def test_receive_rejects_a_compression_bomb(mirror: Mirror, forge: Forge) -> None:
     tip = forge.over_base(("100644", b"zeros", forge.blob(bytes(20 * 2**20))))
     pack = forge.pack(tip)
     assert len(pack) < 100_000
@@ -264,7 +264,7 @@ def _option(forge: Forge) -> tuple[bytes, str]:
 @pytest.mark.parametrize(
     "claim", [_unrelated, _missing_blob, _missing_parent, _another_tip, _a_tree, _garbage, _option]
 )
-def test_false_claims_are_refused(mirror: Mirror, forge: Forge, git_dir: Path, claim: Claim) -> None:
+def test_receive_rejects_false_claims_about_the_tip(mirror: Mirror, forge: Forge, git_dir: Path, claim: Claim) -> None:
     pack, tip = claim(forge)
     before = sorted(git_dir.rglob("*"))
     with pytest.raises(Rejected):
@@ -272,7 +272,7 @@ def test_false_claims_are_refused(mirror: Mirror, forge: Forge, git_dir: Path, c
     assert sorted(git_dir.rglob("*")) == before
 
 
-def test_a_received_commit_survives_a_fetch_and_a_check(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
+def test_received_commit_survives_fetch_and_fsck(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
     tip = forge.over_base(("100644", b"a", forge.blob()))
     mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
     mirror.fetch()

@@ -11,11 +11,11 @@ from integrations.git.tree_policy import (
     PROGRAM,
     TreeEntry,
     TreeLimits,
-    is_git_twin,
-    parse,
-    protecting,
-    sentence,
-    violations,
+    find_protecting_pattern,
+    find_violations,
+    format_violations,
+    is_git_alias,
+    parse_raw_diff,
 )  # fmt: skip
 
 LIMITS = TreeLimits(max_files=3, max_blob_bytes=100, max_total_bytes=250)
@@ -23,13 +23,13 @@ LIMITS = TreeLimits(max_files=3, max_blob_bytes=100, max_total_bytes=250)
 
 def faults(path: str | bytes, mode: str = FILE, size: int = 1, target: bytes = b"") -> str:
     raw = path if isinstance(path, bytes) else path.encode()
-    return "; ".join(violations([TreeEntry(raw, mode, "0" * 40, size, target)], LIMITS))
+    return "; ".join(find_violations([TreeEntry(raw, mode, "0" * 40, size, target)], LIMITS))
 
 
 @pytest.mark.parametrize(
     "path", ["a", "src/app.py", ".gitignore", "größe", "日本/語", "a b", "x~1", "git", "dot.git", "é"]
 )
-def test_ordinary_names_pass(path: str) -> None:
+def test_tree_policy_allows_ordinary_names(path: str) -> None:
     assert faults(path) == ""
     assert faults(path, PROGRAM) == ""
 
@@ -40,33 +40,33 @@ def test_ordinary_names_pass(path: str) -> None:
      ".git:x",
      ".git::$INDEX_ALLOCATION/x", ".gitmodules", "a/.GitModules", "gitmod~1", "GI7EBA~1", ".gitmodule\u017f"],
 )  # fmt: skip
-def test_no_spelling_of_the_git_folder_passes(path: str) -> None:
+def test_tree_policy_rejects_every_spelling_of_the_git_folder(path: str) -> None:
     assert "another spelling" in faults(path)
 
 
 @pytest.mark.parametrize(
-    ("path", "word"),
+    ("path", "fault"),
     [("../x", "component"), ("a/../b", "component"), ("/etc", "component"), ("a//b", "component"), ("-rf", "option"),
      ("a/--help", "option"), ("a\nb", "invisible"), ("a\u202eb", "invisible"), ("a\\b", "backslash"),
      ("a\x7f", "invisible"),
      ("e\u0301", "normal form"), ("x" * 256, "255 bytes"), ("é" * 128, "255 bytes"), (b"\xff", "UTF-8")],
 )  # fmt: skip
-def test_dangerous_names_are_refused(path: str | bytes, word: str) -> None:
-    assert word in faults(path)
+def test_tree_policy_rejects_dangerous_names(path: str | bytes, fault: str) -> None:
+    assert fault in faults(path)
 
 
 @pytest.mark.parametrize(
-    ("mode", "word"), [(GITLINK, "submodule"), ("040000", "mode"), ("100666", "mode"), ("0", "mode")]
+    ("mode", "fault"), [(GITLINK, "submodule"), ("040000", "mode"), ("100666", "mode"), ("0", "mode")]
 )
-def test_only_files_programs_and_links_pass(mode: str, word: str) -> None:
-    assert word in faults("x", mode)
+def test_tree_policy_rejects_modes_other_than_file_program_and_link(mode: str, fault: str) -> None:
+    assert fault in faults("x", mode)
 
 
 @pytest.mark.parametrize(
     ("path", "target"),
     [("a", b"b"), ("a", b"./b/c"), ("d/a", b"../b"), ("d/e/a", b"../../x/y"), ("a", b"..."), ("a", b"b/")],
 )
-def test_links_that_stay_inside_pass(path: str, target: bytes) -> None:
+def test_tree_policy_allows_links_inside_the_repository(path: str, target: bytes) -> None:
     assert faults(path, LINK, target=target) == ""
 
 
@@ -76,14 +76,14 @@ def test_links_that_stay_inside_pass(path: str, target: bytes) -> None:
      ("a", b"b/../../x"),
      ("d/a", b"up/../x"), ("a", b""), ("a", b".git/config"), ("d/a", b"../.GIT"), ("a", b"\xff"), ("a", b"b\0c")],
 )  # fmt: skip
-def test_links_that_leave_or_reach_into_git_are_refused(path: str, target: bytes) -> None:
+def test_tree_policy_rejects_links_out_of_the_repository_or_into_git(path: str, target: bytes) -> None:
     assert "link" in faults(path, LINK, target=target)
 
 
-def test_sizes_and_counts_are_bounded() -> None:
+def test_tree_policy_limits_sizes_and_counts() -> None:
     assert "101 bytes" in faults("x", size=101)
     many = [TreeEntry(f"f{n}".encode(), FILE, size=90) for n in range(4)]
-    found = violations(many, LIMITS)
+    found = find_violations(many, LIMITS)
     assert any("4 files" in fault for fault in found)
     assert any("360 bytes" in fault for fault in found)
 
@@ -97,7 +97,7 @@ def test_sizes_and_counts_are_bounded() -> None:
      ".claude", ".mcp.json", ".env", ".env.local", "app/.env", ".devcontainer/x", ".husky/pre-commit",
      ".gitattributes"],
 )  # fmt: skip
-def test_protected_paths_are_refused_in_any_case_also_when_removed(path: str) -> None:
+def test_tree_policy_protects_paths_in_any_case_also_from_removal(path: str) -> None:
     assert "is protected" in faults(path)
     assert "is protected" in faults(path, mode="")
 
@@ -105,7 +105,7 @@ def test_protected_paths_are_refused_in_any_case_also_when_removed(path: str) ->
 @pytest.mark.parametrize(
     "path", ["workflow.mdx", "github/workflows/x", "env", "src/agents.py", ".github/ISSUE.md", "x.env"]
 )
-def test_paths_that_only_look_protected_pass(path: str) -> None:
+def test_tree_policy_allows_paths_similar_to_protected_ones(path: str) -> None:
     assert faults(path) == ""
 
 
@@ -117,22 +117,22 @@ def test_paths_that_only_look_protected_pass(path: str) -> None:
      ("a/**/c", "a/c", True),
      ("a/**/c", "a/x/y/c", True), ("q?", "qu", True), ("a[b]", "a[b]", True), ("größe/**", "GRO\u0308SSE/x", True)],
 )  # fmt: skip
-def test_globs(pattern: str, path: str, matches: bool) -> None:
-    assert bool(protecting(path, [pattern])) is matches
+def test_tree_policy_globs_match_like_gitignore(pattern: str, path: str, matches: bool) -> None:
+    assert bool(find_protecting_pattern(path, [pattern])) is matches
 
 
-def test_removing_an_odd_old_file_is_allowed() -> None:
+def test_tree_policy_allows_removal_of_a_file_with_a_bad_name() -> None:
     assert faults("-odd\n", mode="") == ""
 
 
-def test_raw_output_of_git_is_parsed() -> None:
+def test_tree_policy_parses_raw_diff_output() -> None:
     raw = b":000000 100644 " + b"0" * 40 + b" " + b"1" * 40 + b" A\0a b\0:100644 000000 " + b"1" * 40 + b" " + b"0" * 40
-    assert parse(raw + b" D\0x\0") == [TreeEntry(b"a b", FILE, "1" * 40), TreeEntry(b"x", "", "0" * 40)]
-    assert parse(b"") == []
+    assert parse_raw_diff(raw + b" D\0x\0") == [TreeEntry(b"a b", FILE, "1" * 40), TreeEntry(b"x", "", "0" * 40)]
+    assert parse_raw_diff(b"") == []
 
 
-def test_the_message_is_short_and_harmless() -> None:
-    text = sentence([f"{n}" for n in range(9)])
+def test_tree_policy_message_is_short_and_printable() -> None:
+    text = format_violations([f"{n}" for n in range(9)])
     assert text == "the change is refused: 0; 1; 2; 3; 4 and 4 more"
     assert "\x1b" not in faults(b"\x1b[31m\xff")
-    assert not is_git_twin("gitignore")
+    assert not is_git_alias("gitignore")

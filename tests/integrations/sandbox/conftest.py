@@ -16,7 +16,7 @@ Run = Callable[..., CommandResult]
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Workspace:
-    """A workspace without a repository, for what has nothing to do with git."""
+    """A workspace without a repository, for tests without git."""
     run, git_dir = tmp_path / "runs" / "1", tmp_path / "m.git"
     made = Workspace(run, run / "tree", git_dir, git_dir / "worktrees" / "t", run / "admin", run / "objects", "")
     for path in (made.tree, made.admin, made.private_admin, made.objects):

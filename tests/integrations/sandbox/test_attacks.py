@@ -1,4 +1,4 @@
-"""Attacks from inside the sandbox. Each tries something that an unboxed program on this machine can do."""
+"""Attacks from inside the sandbox. Each works for a program on this machine that is not sandboxed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Limits, Sandbox, default_read_only, find_bwrap
-from integrations.sandbox.cgroup import bounded, pids_folder, sweep
+from integrations.sandbox.cgroup import find_pids_folder, remove_stale_groups, task_limit
 from tests.integrations.sandbox.conftest import Run
 
 MIB = 2**20
@@ -26,14 +26,14 @@ def shell(sandbox: Sandbox, workspace: Workspace, script: str, timeout: float = 
     return result.exit_code, result.output.decode(errors="replace")
 
 
-def test_the_environment_of_the_host_is_nowhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sandbox_hides_the_environment_of_the_host(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", CANARY)
     output = run("env; cat /proc/*/environ /proc/*/task/*/environ /proc/*/cmdline").output
     assert b"LANG=C.UTF-8" in output
     assert CANARY.encode() not in output
 
 
-def test_open_files_of_the_host_are_not_inherited(run: Run, tmp_path: Path) -> None:
+def test_sandbox_does_not_inherit_open_files_of_the_host(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(CANARY)
     with (tmp_path / "secret").open() as secret, socket.create_server(("127.0.0.1", 0)) as listener:
         for file in (secret.fileno(), listener.fileno()):
@@ -50,11 +50,11 @@ def test_open_files_of_the_host_are_not_inherited(run: Run, tmp_path: Path) -> N
      "/srv",
      "/etc/ssl/private", "/proc/1/root/home/agent/../../etc/shadow", "/boot", "/mnt", "/var/run/docker.sock"],
 )  # fmt: skip
-def test_the_hosts_files_do_not_exist(run: Run, path: str) -> None:
+def test_sandbox_hides_files_of_the_host(run: Run, path: str) -> None:
     assert run(f"ls {path}/* || cat {path}").exit_code != 0 or run(f"ls {path}").output == b"agent\n"
 
 
-def test_other_runs_and_the_data_folder_are_invisible(run: Run, plain: Workspace, tmp_path: Path) -> None:
+def test_sandbox_hides_other_runs_and_the_data_folder(run: Run, plain: Workspace, tmp_path: Path) -> None:
     (tmp_path / "runs" / "2").mkdir()
     (tmp_path / "runs" / "2" / "secret").write_text(CANARY)
     (tmp_path / "redis.sock").touch()
@@ -78,11 +78,11 @@ except OSError as error:
     [("(2, 1)", ("1.1.1.1", 443)), ("(2, 2)", ("8.8.8.8", 53)), ("(10, 1)", ("2606:4700::1111", 443)),
      ("(2, 1)", ("169.254.169.254", 80)), ("(1, 1)", "\0loopline-test"), ("(1, 2)", "\0loopline-test")],
 )  # fmt: skip
-def test_no_address_outside_is_reached(python: Run, kind: str, address: object) -> None:
+def test_sandbox_network_reaches_no_outside_address(python: Run, kind: str, address: object) -> None:
     assert python(CONNECT.format(kind=kind, address=address)).output.startswith(b"blocked")
 
 
-def test_listeners_of_the_host_are_out_of_reach(python: Run, tmp_path: Path) -> None:
+def test_sandbox_network_reaches_no_listener_of_the_host(python: Run, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind("\0loopline-attack-test")
         abstract.listen()
@@ -98,14 +98,14 @@ def test_listeners_of_the_host_are_out_of_reach(python: Run, tmp_path: Path) -> 
                 assert python(CONNECT.format(kind=kind, address=address)).output.startswith(b"blocked")
 
 
-def test_a_server_of_the_command_itself_is_reachable_on_loopback(python: Run) -> None:
+def test_sandbox_network_reaches_the_commands_own_server_on_loopback(python: Run) -> None:
     script = (
         "from socket import *; s = create_server(('127.0.0.1', 0)); create_connection(s.getsockname()); print('ok')"
     )
     assert python(script).output == b"ok\n"
 
 
-def test_no_name_is_resolved(python: Run) -> None:
+def test_sandbox_network_resolves_no_names(python: Run) -> None:
     script = "import socket; print(socket.gethostbyname('localhost')); socket.gethostbyname('example.com')"
     result = python(script, separate_stdout=True)
     assert result.output == b"127.0.0.1\n"
@@ -113,7 +113,7 @@ def test_no_name_is_resolved(python: Run) -> None:
 
 
 @pytest.mark.parametrize("family", [16, 17, 38, 40, 29, 31, 44, 21], ids=str)
-def test_exotic_socket_families_are_refused(python: Run, family: int) -> None:
+def test_sandbox_network_refuses_exotic_socket_families(python: Run, family: int) -> None:
     script = f"import socket; socket.socket({family}, 3 if {family} in (16, 17) else 2, 12 if {family} == 16 else 0)"
     assert b"Operation not permitted" in python(script).output
 
@@ -127,18 +127,18 @@ def test_exotic_socket_families_are_refused(python: Run, family: int) -> None:
      "/proc/irq/default_smp_affinity",
      "/proc/bus/pci/devices", "/proc/acpi/wakeup", "/proc/mtrr", "/proc/kcore", "/proc/kmsg"],
 )  # fmt: skip
-def test_nothing_outside_the_worktree_is_writable(python: Run, path: str) -> None:
+def test_sandbox_files_outside_the_worktree_are_not_writable(python: Run, path: str) -> None:
     assert python(f"import os; os.close(os.open({path!r}, os.O_WRONLY | os.O_CREAT))").exit_code == 1
 
 
-def test_only_the_worktree_stays(run: Run, plain: Workspace, tmp_path: Path) -> None:
+def test_sandbox_keeps_only_the_worktree(run: Run, plain: Workspace, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
     folders = f"/ /tmp /dev/shm $HOME {tmp_path} {tmp_path}/runs {plain.folder} {plain.git_dir}"
     run(f"touch kept; for folder in {folders}; do touch $folder/x; done")
     assert set(tmp_path.rglob("*")) - before == {plain.tree / "kept"}
 
 
-def test_the_temporary_folders_are_new_for_each_command(run: Run) -> None:
+def test_sandbox_temporary_folders_are_new_for_each_command(run: Run) -> None:
     run("touch /tmp/x /dev/shm/x $HOME/.profile; mkdir -p $HOME/.config")
     assert run("ls -A /dev/shm $HOME; ls /tmp | grep x").output == b"/dev/shm:\n\n/home/agent:\n"
 
@@ -146,7 +146,7 @@ def test_the_temporary_folders_are_new_for_each_command(run: Run) -> None:
 @pytest.mark.parametrize(
     "attack", ["rm -f .git", "mv .git a", "echo x > .git", "ln -sfn /tmp .git", "mv $PWD ../x", "rm -rf $PWD"]
 )
-def test_the_git_file_stays(run: Run, plain: Workspace, attack: str) -> None:
+def test_sandbox_protects_the_git_file(run: Run, plain: Workspace, attack: str) -> None:
     run(attack)
     assert (plain.tree / ".git").read_text() == "gitdir: x\n"
 
@@ -159,51 +159,51 @@ def test_the_git_file_stays(run: Run, plain: Workspace, attack: str) -> None:
      "mknod /tmp/sda b 8 0", "chown root /tmp", "su -c true", "renice -5 $$", "nsenter -t 1 -m true",
      "setpriv --reuid 0 true"],
 )  # fmt: skip
-def test_privileged_commands_fail(run: Run, attack: str) -> None:
+def test_sandbox_privileged_commands_fail(run: Run, attack: str) -> None:
     assert run(attack).exit_code != 0
 
 
-def test_no_capability_is_left(run: Run) -> None:
+def test_sandbox_drops_all_capabilities(run: Run) -> None:
     status = run("cat /proc/self/status").output.decode()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert (fields["NoNewPrivs"], fields["Seccomp"], fields["Uid"].split()[0]) == ("1", "2", "1000")
 
 
-def test_the_hosts_processes_are_invisible(run: Run) -> None:
+def test_sandbox_hides_processes_of_the_host(run: Run) -> None:
     pids = run("ls -d /proc/[0-9]*").output.decode().split()
     assert len(pids) < 8
     assert run(f"kill -0 {os.getpid()}").exit_code != 0
 
 
-def test_no_terminal_is_reachable(python: Run) -> None:
+def test_sandbox_has_no_terminal(python: Run) -> None:
     assert b"No such device" in python("open('/dev/tty')").output
     assert b"Operation not permitted" in python("import fcntl, os; fcntl.ioctl(os.openpty()[1], 0x5412, b'x')").output
 
 
-def test_a_fork_bomb_is_bounded_and_ends(plain: Workspace) -> None:
-    """A finite bomb: should the sandbox fail, the machine survives the test."""
+def test_sandbox_limits_a_fork_bomb(plain: Workspace) -> None:
+    """The bomb is finite, so the machine survives a failure of the test."""
     bomb = "for i in $(seq 800); do sleep 4 & done; wait"
     result = limited(processes=60).run(["bash", "-c", bomb], plain, timeout=15)
     assert b"Resource temporarily unavailable" in result.output or "more than 60 processes" in result.note
     assert result.seconds < 10
 
 
-def test_the_limits_know_the_sandboxs_processes_from_the_hosts(plain: Workspace) -> None:
+def test_sandbox_process_limit_does_not_count_the_hosts_processes(plain: Workspace) -> None:
     assert limited(processes=5).run(["sleep", "0.3"], plain, timeout=5).note == ""
 
 
 @pytest.mark.parametrize(
     "script", ["x = bytearray(400 << 20)", "import os\nfor _ in range(6): os.fork(); x = bytearray(40 << 20)"]
 )
-def test_memory_is_bounded(plain: Workspace, script: str) -> None:
+def test_sandbox_limits_memory(plain: Workspace, script: str) -> None:
     code = f"{script}\nimport time\ntime.sleep(5)"
     result = limited(memory=200 * MIB).run(["python3", "-c", code], plain, timeout=10)
     assert b"MemoryError" in result.output or "200 MiB of memory" in result.note
 
 
 @pytest.mark.parametrize("place", ["/dev/shm", "/tmp", "$HOME"])
-def test_folders_in_memory_have_a_size(plain: Workspace, place: str) -> None:
+def test_sandbox_limits_memory_backed_folders(plain: Workspace, place: str) -> None:
     sandbox = limited(shm=MIB, tmp=MIB, home=MIB)
     code, output = shell(sandbox, plain, f"head -c 5000000 /dev/zero > {place}/x; stat -c %s {place}/x; exit 1")
     assert "No space left" in output
@@ -211,39 +211,37 @@ def test_folders_in_memory_have_a_size(plain: Workspace, place: str) -> None:
     assert code == 1
 
 
-def test_one_file_has_a_size(plain: Workspace) -> None:
+def test_sandbox_limits_the_size_of_one_file(plain: Workspace) -> None:
     code, _ = shell(limited(file=MIB), plain, "head -c 3000000 /dev/zero > big; truncate -s 20G sparse")
     assert code != 0
     assert (plain.tree / "big").stat().st_size == MIB
 
 
-def test_many_small_files_are_counted_together(plain: Workspace) -> None:
+def test_sandbox_limits_the_total_size_of_files(plain: Workspace) -> None:
     script = "for i in $(seq 30); do head -c 1000000 /dev/zero > f$i; done"
     result = limited(file=2 * MIB, tree=10 * MIB).run(["bash", "-c", script], plain, timeout=20)
     assert result.exit_code == 137
     assert b"more than the 10 MiB allowed" in result.output
 
 
-def test_many_empty_files_are_counted_too(plain: Workspace) -> None:
+def test_sandbox_limits_the_number_of_files(plain: Workspace) -> None:
     result = limited(tree_files=2000).run(["bash", "-c", "mkdir d; cd d; touch $(seq 8000)"], plain, timeout=20)
     assert "2000 allowed" in result.note
 
 
-def test_a_disk_hog_is_killed_while_it_runs(plain: Workspace) -> None:
+def test_sandbox_kills_a_running_command_that_fills_the_disk(plain: Workspace) -> None:
     script = "i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f$i; sleep 0.01; done"
     result = limited(tree=10 * MIB).run(["bash", "-c", script], plain, timeout=20)
     assert "MiB allowed" in result.note
     assert result.seconds < 10
 
 
-def test_a_set_user_id_file_in_the_worktree_is_shut_off_from_other_users(
-    workspace: Workspace, sandbox: Sandbox
-) -> None:
+def test_sandbox_set_user_id_file_is_unreachable_for_other_users(workspace: Workspace, sandbox: Sandbox) -> None:
     shell(sandbox, workspace, "cp /bin/true x; chmod 6755 x")
     assert workspace.folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_link_out_of_the_worktree_leads_nowhere(run: Run, tmp_path: Path) -> None:
+def test_sandbox_link_out_of_the_worktree_is_dangling(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(CANARY)
     assert run(f"ln -s {tmp_path}/secret l; ln -s ../../../secret m; cat l m; ln {tmp_path}/secret n").exit_code != 0
 
@@ -256,26 +254,26 @@ def test_a_link_out_of_the_worktree_leads_nowhere(run: Run, tmp_path: Path) -> N
         ("/docker/1", "/sys/fs/cgroup/pids", "/docker/1/a", "/sys/fs/cgroup/pids/a"),
     ],
 )
-def test_our_own_group_of_processes_is_found(root: str, point: str, path: str, folder: str) -> None:
+def test_cgroup_of_this_process_is_found(root: str, point: str, path: str, folder: str) -> None:
     mounts = f"1 2 0:3 / /proc rw - proc proc rw\n4 2 0:5 {root} {point} rw,relatime - cgroup cgroup rw,pids\n"
-    assert pids_folder(mounts, f"9:pids:{path}\n0::/unified\n") == Path(folder)
+    assert find_pids_folder(mounts, f"9:pids:{path}\n0::/unified\n") == Path(folder)
 
 
-def test_a_machine_without_that_kind_of_group_has_none() -> None:
-    assert pids_folder("4 2 0:5 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/service\n") is None
+def test_cgroup_is_none_without_a_pids_hierarchy() -> None:
+    assert find_pids_folder("4 2 0:5 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/service\n") is None
 
 
-def test_a_group_lives_as_long_as_its_command() -> None:
-    with bounded(7) as procs:
+def test_cgroup_is_removed_with_its_command() -> None:
+    with task_limit(7) as procs:
         if procs is None:
-            pytest.skip("this user needs no group of processes, or may not make one")
+            pytest.skip("this user needs no process group, or cannot create one")
         assert (procs.parent / "pids.max").read_text() == "7\n"
     assert not procs.parent.exists()
 
 
-def test_groups_of_dead_launchers_are_swept(tmp_path: Path) -> None:
+def test_cgroups_of_dead_launchers_are_removed(tmp_path: Path) -> None:
     dead, alive = tmp_path / "loopline-999999999-a", tmp_path / f"loopline-{os.getpid()}-b"
     for group in (dead, alive):
         group.mkdir()
-    sweep(tmp_path)
+    remove_stale_groups(tmp_path)
     assert list(tmp_path.iterdir()) == [alive]

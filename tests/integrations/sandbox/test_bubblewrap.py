@@ -1,4 +1,4 @@
-"""What a caller of the sandbox gets back, and when."""
+"""Results of sandboxed commands, timeouts, limits, and crashes of the caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from integrations.sandbox.bubblewrap import (
     default_read_only,
     find_bwrap,
 )  # fmt: skip
-from integrations.sandbox.leftovers import end_sandboxes_of
+from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.output import Output
 from tests.integrations.sandbox.conftest import Run
 
@@ -38,46 +38,46 @@ def limited(**bounds: int) -> Sandbox:
     ("script", "code"),
     [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143), ("nosuchcommand", 127)],
 )
-def test_the_exit_code_is_the_commands_own(run: Run, script: str, code: int) -> None:
+def test_sandbox_returns_the_commands_exit_code(run: Run, script: str, code: int) -> None:
     assert run(script).exit_code == code
 
 
-def test_a_program_that_does_not_exist_is_a_result(sandbox: Sandbox, plain: Workspace) -> None:
+def test_sandbox_returns_a_result_for_a_missing_program(sandbox: Sandbox, plain: Workspace) -> None:
     result = sandbox.run(["no-such-program"], plain, timeout=5)
     assert result.exit_code == 127
     assert b"no-such-program" in result.output
 
 
-def test_stdout_and_stderr_come_in_order_with_their_digest(run: Run) -> None:
+def test_sandbox_interleaves_stdout_and_stderr_and_hashes_them(run: Run) -> None:
     result = run("echo a; echo b >&2; echo c")
     assert result.output == b"a\nb\nc\n"
     assert result.digest == hashlib.sha256(b"a\nb\nc\n").hexdigest()
     assert not (result.truncated or result.timed_out or result.stopped or result.note)
 
 
-def test_stdout_can_be_kept_apart(run: Run) -> None:
+def test_sandbox_can_separate_stdout(run: Run) -> None:
     result = run("echo a; echo b >&2", separate_stdout=True)
     assert (result.output, result.stderr) == (b"a\n", b"b\n")
 
 
-def test_stdin_and_environment_arrive(run: Run) -> None:
-    assert run('cat; echo "$WORD"', stdin=b"in\n" * 100_000, environment={"WORD": "out"}).output.endswith(b"in\nout\n")
+def test_sandbox_passes_stdin_and_environment(run: Run) -> None:
+    assert run('cat; echo "$TEXT"', stdin=b"in\n" * 100_000, environment={"TEXT": "out"}).output.endswith(b"in\nout\n")
     assert run("cat").output == b""
 
 
-def test_the_worktree_is_the_working_directory_and_keeps_what_is_written(run: Run, plain: Workspace) -> None:
+def test_sandbox_working_directory_is_the_persistent_worktree(run: Run, plain: Workspace) -> None:
     assert run("pwd; echo kept > file").output.decode().strip() == str(plain.tree)
     assert (plain.tree / "file").read_text() == "kept\n"
 
 
-def test_a_checker_cannot_write_anything_that_stays(run: Run, plain: Workspace) -> None:
+def test_sandbox_read_only_run_cannot_change_the_workspace(run: Run, plain: Workspace) -> None:
     targets = [plain.tree / "x", plain.admin / "x", plain.git_dir / "objects" / "x"]
     for target in targets:
         assert run(f"echo x > {target}", writable=False).exit_code != 0
     assert run("echo x > /tmp/x", writable=False).exit_code == 0
 
 
-def test_python_and_git_are_there_and_nothing_asks_or_pages(run: Run) -> None:
+def test_sandbox_has_python_and_git_without_prompts_or_pager(run: Run) -> None:
     output = (
         run("python3 -V; git --version; echo $PAGER $LANG $HOME; whoami; hostname; umask").output.decode().split("\n")
     )
@@ -85,14 +85,14 @@ def test_python_and_git_are_there_and_nothing_asks_or_pages(run: Run) -> None:
 
 
 @pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM INT HUP; while :; do :; done", "exec >&- 2>&-; sleep 60"])
-def test_a_command_out_of_time_ends_within_half_a_second(run: Run, script: str) -> None:
+def test_sandbox_timeout_ends_the_command_within_half_a_second(run: Run, script: str) -> None:
     result = run(script, timeout=0.3)
     assert result.timed_out
     assert result.exit_code == 124
     assert result.seconds < 0.3 + 0.5
 
 
-def test_a_stop_ends_the_command_within_half_a_second(run: Run) -> None:
+def test_sandbox_stop_ends_the_command_within_half_a_second(run: Run) -> None:
     begin = time.monotonic()
     result = run("echo begun; sleep 60", stopped=lambda: time.monotonic() > begin + 0.3)
     assert result.stopped
@@ -100,9 +100,9 @@ def test_a_stop_ends_the_command_within_half_a_second(run: Run) -> None:
     assert result.seconds < 0.3 + 0.5
 
 
-def test_an_error_in_the_stop_question_ends_the_command(run: Run, plain: Workspace) -> None:
+def test_sandbox_error_in_the_stop_callback_ends_the_command(run: Run, plain: Workspace) -> None:
     def broken() -> bool:
-        raise Unavailable("Redis is away")
+        raise Unavailable("Redis is unavailable")
 
     with pytest.raises(Unavailable):
         run("sleep 0.5; touch late", stopped=broken)
@@ -113,7 +113,7 @@ def test_an_error_in_the_stop_question_ends_the_command(run: Run, plain: Workspa
 @pytest.mark.parametrize(
     "script", ["setsid {} & exit", "({} &) & exit", "nohup {} >/dev/null 2>&1 & disown; exit", "{}"]
 )
-def test_no_process_outlives_the_command(run: Run, plain: Workspace, script: str) -> None:
+def test_sandbox_kills_all_processes_with_the_command(run: Run, plain: Workspace, script: str) -> None:
     daemon = "sh -c 'trap \"\" TERM HUP; while :; do echo >> beat; sleep 0.01; done'"
     run(script.format(daemon) if script != "{}" else daemon, timeout=0.4)
     beat = plain.tree / "beat"
@@ -122,7 +122,7 @@ def test_no_process_outlives_the_command(run: Run, plain: Workspace, script: str
     assert (beat.stat().st_size if beat.exists() else 0) == size
 
 
-def test_a_flood_of_output_is_cut_off_and_takes_no_memory(plain: Workspace) -> None:
+def test_sandbox_kills_a_command_with_too_much_output(plain: Workspace) -> None:
     result = limited(output=2**20, head=1000, tail=1000).run(["yes"], plain, timeout=20)
     assert result.exit_code == 137
     assert result.truncated
@@ -131,7 +131,7 @@ def test_a_flood_of_output_is_cut_off_and_takes_no_memory(plain: Workspace) -> N
     assert len(result.output) < 2500
 
 
-def test_long_output_keeps_head_and_tail_and_the_digest_of_all(plain: Workspace) -> None:
+def test_sandbox_output_keeps_head_and_tail_and_the_full_digest(plain: Workspace) -> None:
     result = limited(head=10, tail=10).run(["seq", "100000"], plain, timeout=20)
     whole = "".join(f"{n}\n" for n in range(1, 100_001)).encode()
     assert result.exit_code == 0
@@ -140,31 +140,31 @@ def test_long_output_keeps_head_and_tail_and_the_digest_of_all(plain: Workspace)
 
 
 @pytest.mark.parametrize("pieces", [[b"abc"], [b"a"] * 30, [b"x" * 7, b"", b"y" * 50], [b"z" * 1000]])
-def test_output_never_holds_more_than_it_keeps(pieces: list[bytes]) -> None:
+def test_output_buffer_is_bounded(pieces: list[bytes]) -> None:
     output, whole = Output(5, 5), b"".join(pieces)
     for piece in pieces:
         output.feed(piece)
-    assert output.text().startswith(whole[:5])
-    assert output.text().endswith(whole[-5:])
+    assert output.read().startswith(whole[:5])
+    assert output.read().endswith(whole[-5:])
     assert output.truncated == (len(whole) > 10)
     assert output.digest == hashlib.sha256(whole).hexdigest()
 
 
-def test_capture_gives_all_bytes_of_stdout(sandbox: Sandbox, plain: Workspace) -> None:
+def test_sandbox_capture_returns_all_bytes_of_stdout(sandbox: Sandbox, plain: Workspace) -> None:
     result = sandbox.capture(["head", "-c", "300000", "/dev/zero"], plain, max_bytes=300_000, timeout=10)
     assert result.output == bytes(300_000)
     assert not result.truncated
     assert result.exit_code == 0
 
 
-def test_capture_kills_what_writes_more_than_allowed(sandbox: Sandbox, plain: Workspace) -> None:
+def test_sandbox_capture_kills_a_command_above_the_limit(sandbox: Sandbox, plain: Workspace) -> None:
     result = sandbox.capture(["yes"], plain, max_bytes=1000, timeout=10)
     assert result.truncated
     assert result.exit_code == 137
     assert result.seconds < 5
 
 
-def test_many_threads_share_one_sandbox(sandbox: Sandbox, plain: Workspace) -> None:
+def test_sandbox_is_thread_safe(sandbox: Sandbox, plain: Workspace) -> None:
     def work(number: int) -> bytes:
         return sandbox.run(["cat"], plain, stdin=b"%d" % number, timeout=20).output
 
@@ -184,11 +184,11 @@ Sandbox(find_bwrap()).run(["sleep", {seconds!r}], {workspace!r}, timeout=60)
 
 @pytest.fixture
 def seconds() -> str:
-    """How long a caller's command sleeps: a number that no test at the same time has, so that it can be found."""
+    """The seconds that a caller's command sleeps: unique among concurrent tests, so that it can be found."""
     return f"77.{uuid.uuid4().int}"
 
 
-def test_a_dead_caller_takes_the_command_along(plain: Workspace, seconds: str) -> None:
+def test_sandbox_command_dies_with_its_caller(plain: Workspace, seconds: str) -> None:
     command = f"sleep\0{seconds}".encode()
     with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain, seconds=seconds)]) as caller:
         wait_for(lambda: processes(command) != [])
@@ -209,31 +209,31 @@ os.write = dying_write
 
 
 @pytest.mark.parametrize("wait", [0, 0.001, 0.002, 0.004, 0.01])
-def test_a_caller_that_dies_while_the_sandbox_is_set_up_leaves_no_command_and_nothing_to_who_takes_over(
+def test_sandbox_of_a_caller_killed_during_set_up_never_runs_its_command(
     plain: Workspace, seconds: str, wait: float
 ) -> None:
-    """It dies this long after it let the sandbox's first process go on, which is not bound to its life yet."""
+    """The caller dies `wait` seconds after it unblocked the first process, which is not bound to its life yet."""
     caller = DIES.format(wait=wait) + CALLER.format(workspace=plain, seconds=seconds)
     assert subprocess.run([sys.executable, "-c", caller], check=False).returncode == -signal.SIGKILL
-    nothing_is_left(plain, seconds)
+    assert_nothing_remains(plain, seconds)
 
 
-def test_so_it_is_with_a_caller_that_dies_before_the_sandbox_is_there(plain: Workspace, seconds: str) -> None:
+def test_sandbox_of_a_caller_killed_before_set_up_never_runs_its_command(plain: Workspace, seconds: str) -> None:
     def named() -> list[int]:
         return [pid for pid, line in processes(str(find_bwrap()).encode()) if seconds.encode() in line]
 
     with subprocess.Popen([sys.executable, "-c", CALLER.format(workspace=plain, seconds=seconds)]) as caller:
         wait_for(lambda: named() != [])
         caller.kill()
-    nothing_is_left(plain, seconds)
+    assert_nothing_remains(plain, seconds)
 
 
-def nothing_is_left(workspace: Workspace, seconds: str) -> None:
-    """The command never runs; bubblewrap's own first process may wait for ever, until the run is taken over."""
+def assert_nothing_remains(workspace: Workspace, seconds: str) -> None:
+    """The command never runs; bubblewrap's first process can wait forever, until the run is taken over."""
     wait_for(lambda: processes(f"sleep\0{seconds}".encode()) == [])
     time.sleep(0.2)
     assert processes(f"sleep\0{seconds}".encode()) == []
-    end_sandboxes_of(workspace.folder)
+    kill_sandboxes(workspace.folder)
     wait_for(lambda: not [line for _, line in processes() if seconds.encode() in line])
 
 
@@ -245,7 +245,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def processes(begin: bytes = b"") -> list[tuple[int, bytes]]:
-    """Number and command line of each process whose command line begins so."""
+    """Id and command line of each process whose command line starts with `begin`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -253,19 +253,19 @@ def processes(begin: bytes = b"") -> list[tuple[int, bytes]]:
     return [(pid, line) for pid, line in found if line.startswith(begin)]
 
 
-def test_a_sandbox_that_cannot_be_set_up_is_no_result(plain: Workspace, sandbox: Sandbox) -> None:
+def test_sandbox_that_cannot_be_set_up_is_unavailable(plain: Workspace, sandbox: Sandbox) -> None:
     plain.tree.rename(plain.tree.with_name("gone"))
     with pytest.raises(SandboxUnavailable, match=r"did not start: bwrap: .*/tree"):
         sandbox.run(["true"], plain, timeout=5)
 
 
 @pytest.mark.parametrize("binary", ["/bin/false", "/no/bwrap", "/etc/passwd"])
-def test_a_binary_that_is_no_bubblewrap_is_no_result(plain: Workspace, binary: str) -> None:
+def test_sandbox_with_a_wrong_binary_is_unavailable(plain: Workspace, binary: str) -> None:
     with pytest.raises(SandboxUnavailable):
         Sandbox(Path(binary)).run(["true"], plain, timeout=5)
 
 
-def test_a_workspace_that_is_gone_is_rejected(sandbox: Sandbox, plain: Workspace) -> None:
+def test_sandbox_rejects_a_missing_workspace(sandbox: Sandbox, plain: Workspace) -> None:
     shutil.rmtree(plain.folder)
     with pytest.raises(Rejected, match="no workspace at"):
         sandbox.run(["true"], plain, timeout=5)

@@ -1,4 +1,4 @@
-"""The system call filter, run by a small interpreter of its own language, for both processors."""
+"""The system call filter, run by a small BPF interpreter, for both processors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import struct
 
 import pytest
 
-from integrations.sandbox.seccomp import ALLOW, ENOSYS, EPERM, ERRNO, KILL, MACHINES, Machine, program
+from integrations.sandbox.seccomp import ALLOW, ENOSYS, EPERM, ERRNO, KILL, MACHINES, Machine, build_program
 from tests.integrations.sandbox.conftest import Run
 
 REFUSED, MISSING = ERRNO | EPERM, ERRNO | ENOSYS
 
 
 def verdict(machine: Machine, number: int, *arguments: int, arch: int | None = None) -> int:
-    """What the kernel would answer. linux/filter.h: LD, JEQ, JGE, JSET and RET are all that we use."""
+    """The kernel's verdict. linux/filter.h: the filter uses LD, JEQ, JGE, JSET and RET only."""
     padded = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("<IIQ6Q", number, machine.arch if arch is None else arch, 0, *padded)
-    lines = list(struct.iter_unpack("<HBBI", program(machine)))
+    lines = list(struct.iter_unpack("<HBBI", build_program(machine)))
     at = accumulator = 0
     while True:
         code, yes, no, value = lines[at]
@@ -35,26 +35,26 @@ def machine(request: pytest.FixtureRequest) -> Machine:
     return MACHINES[request.param]
 
 
-def test_ordinary_calls_are_allowed(machine: Machine) -> None:
+def test_seccomp_allows_ordinary_calls(machine: Machine) -> None:
     refused = {*machine.refused, machine.clone3, machine.personality, machine.socket}
     assert {verdict(machine, number) for number in set(range(425)) - refused} == {ALLOW}
 
 
-def test_listed_calls_are_refused(machine: Machine) -> None:
+def test_seccomp_refuses_listed_calls(machine: Machine) -> None:
     assert {verdict(machine, number) for number in machine.refused} == {REFUSED}
     assert verdict(machine, machine.clone3) == MISSING
 
 
-def test_a_foreign_architecture_is_killed(machine: Machine) -> None:
+def test_seccomp_kills_a_foreign_architecture(machine: Machine) -> None:
     assert verdict(machine, 1, arch=0x40000003) == KILL
 
 
-def test_the_x32_abi_is_killed() -> None:
+def test_seccomp_kills_the_x32_abi() -> None:
     assert verdict(MACHINES["x86_64"], 0x40000000 + 1) == KILL
 
 
 @pytest.mark.parametrize("flag", [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000])
-def test_clone_makes_no_namespace(machine: Machine, flag: int) -> None:
+def test_seccomp_refuses_clone_with_a_new_namespace(machine: Machine, flag: int) -> None:
     assert verdict(machine, machine.clone, flag | 17) == REFUSED
     assert verdict(machine, machine.clone, 0x003D0F00) == ALLOW  # a thread
 
@@ -65,23 +65,23 @@ def test_clone_makes_no_namespace(machine: Machine, flag: int) -> None:
      (38, 0, REFUSED),
      (40, 0, REFUSED), (0, 0, REFUSED)],
 )  # fmt: skip
-def test_socket_families(machine: Machine, family: int, protocol: int, answer: int) -> None:
+def test_seccomp_allows_only_common_socket_families(machine: Machine, family: int, protocol: int, answer: int) -> None:
     assert verdict(machine, machine.socket, family, 1, protocol) == answer
 
 
 @pytest.mark.parametrize("command", [0x5412, 0x541C, 0xFFFFFFFF00005412])
-def test_terminal_injection_is_refused_also_with_high_bits(machine: Machine, command: int) -> None:
+def test_seccomp_refuses_terminal_injection_also_with_high_bits(machine: Machine, command: int) -> None:
     assert verdict(machine, machine.ioctl, 0, command) == REFUSED
     assert verdict(machine, machine.ioctl, 0, 0x5401) == ALLOW
 
 
 @pytest.mark.parametrize(("value", "answer"), [(0, ALLOW), (0xFFFFFFFF, ALLOW), (8, REFUSED), (0x40000, REFUSED)])
-def test_personality_may_only_be_asked(machine: Machine, value: int, answer: int) -> None:
+def test_seccomp_allows_only_queries_of_personality(machine: Machine, value: int, answer: int) -> None:
     assert verdict(machine, machine.personality, value) == answer
 
 
-def test_jumps_fit_into_a_byte_and_the_program_into_the_kernel(machine: Machine) -> None:
-    assert len(program(machine)) // 8 < 4096
+def test_seccomp_program_fits_the_kernel_limits(machine: Machine) -> None:
+    assert len(build_program(machine)) // 8 < 4096
 
 
 SYSCALL = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); libc.syscall({}); print(ctypes.get_errno())"
@@ -92,5 +92,5 @@ SYSCALL = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); libc.syscall
     ("call", "errno"),
     [("425, 1, 0", 1), ("250, 0, -3, 0", 1), ("321, 0, 0, 0", 1), ("323, 0", 1), ("435, 0, 0", 38), ("39", 0)],
 )
-def test_the_kernel_agrees(python: Run, call: str, errno: int) -> None:
+def test_seccomp_filter_works_in_the_kernel(python: Run, call: str, errno: int) -> None:
     assert python(SYSCALL.format(call)).output == b"%d\n" % errno

@@ -1,4 +1,4 @@
-"""The start-up test passes on this machine, and notices each promise that is taken away from the real profile."""
+"""The start-up self-test passes on this machine, and detects each guarantee that is removed from the real profile."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pytest
 import integrations
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
-from integrations.sandbox.selftest import PROMISES, explain, self_test
+from integrations.sandbox.selftest import GUARANTEES, explain, run_self_test
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user may not write there anyway")
-# Stands in bubblewrap's place, changes its arguments and becomes it.
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can write there")
+# Takes bubblewrap's place, changes its arguments and executes it.
 STAND_IN = """#!{python}
 import os, sys
 from pathlib import Path
 args, environment = sys.argv[1:], {{}}
-def at(*words):
-    return next(i for i in range(len(args)) if tuple(args[i : i + len(words)]) == words)
-def drop(*words, more=0):
-    del args[at(*words) : at(*words) + len(words) + more]
+def at(*options):
+    return next(i for i in range(len(args)) if tuple(args[i : i + len(options)]) == options)
+def drop(*options, more=0):
+    del args[at(*options) : at(*options) + len(options) + more]
 def allow_all():  # one instruction: return SECCOMP_RET_ALLOW
     args[at('--seccomp') + 1] = str(fd := os.memfd_create('filter', 0))
     os.pwrite(fd, bytes([6, 0, 0, 0, 0, 0, 255, 127]), 0)
 def ending(suffix):
-    return next(i for i, word in enumerate(args) if word.endswith(suffix))
+    return next(i for i, argument in enumerate(args) if argument.endswith(suffix))
 {change}
 os.execve({bwrap!r}, [{bwrap!r}, *args], environment)
 """
@@ -45,23 +45,23 @@ def weakened(tmp_path: Path, change: str) -> Sandbox:
     return Sandbox(script, default_read_only())
 
 
-def test_this_machine_passes_quickly_and_nothing_stays(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_selftest_passes_quickly_and_cleans_up(sandbox: Sandbox, tmp_path: Path) -> None:
     begin = time.monotonic()
-    self_test(sandbox, tmp_path / "runs")
+    run_self_test(sandbox, tmp_path / "runs")
     assert time.monotonic() - begin < 2
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_the_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
-    self_test(weakened(tmp_path, "pass"), tmp_path / "runs")
+    run_self_test(weakened(tmp_path, "pass"), tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
-    ("promise", "change"),
+    ("guarantee", "change"),
     [
         ("no network", "drop('--unshare-net')"),
-        ("namespaces of its own", "drop('--unshare-ipc')"),
-        ("nothing of the host's environment", "environment['TOKEN'] = 'x'"),
+        ("separate namespaces", "drop('--unshare-ipc')"),
+        ("no environment of the host", "environment['TOKEN'] = 'x'"),
         ("no open files of the host", "os.set_inheritable(os.open('/usr/bin/env', os.O_RDONLY), True)"),
         ("no files of the host", SHOW_SECRET),
         ("a read-only root", "drop('--remount-ro', '/')"),
@@ -76,27 +76,27 @@ def test_the_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
         ("a system call filter", "drop('--seccomp', more=1)"),
     ],
 )  # fmt: skip
-def test_a_missing_promise_is_named(tmp_path: Path, promise: str, change: str) -> None:
-    assert promise in PROMISES
-    with pytest.raises(SandboxUnavailable, match=promise):
-        self_test(weakened(tmp_path, change), tmp_path / "runs")
+def test_selftest_names_a_missing_guarantee(tmp_path: Path, guarantee: str, change: str) -> None:
+    assert guarantee in GUARANTEES
+    with pytest.raises(SandboxUnavailable, match=guarantee):
+        run_self_test(weakened(tmp_path, change), tmp_path / "runs")
 
 
-def test_a_sandbox_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_selftest_reports_why_the_sandbox_did_not_start(tmp_path: Path) -> None:
     with pytest.raises(SandboxUnavailable, match="did not start: bwrap: Unknown option --nonsense"):
-        self_test(weakened(tmp_path, "args[0:0] = ['--nonsense']"), tmp_path / "runs")
+        run_self_test(weakened(tmp_path, "args[0:0] = ['--nonsense']"), tmp_path / "runs")
 
 
 INSIDE = """
 from pathlib import Path
 from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
-from integrations.sandbox.selftest import self_test
-self_test(Sandbox(find_bwrap()), Path("/tmp"))
+from integrations.sandbox.selftest import run_self_test
+run_self_test(Sandbox(find_bwrap()), Path("/tmp"))
 """
 
 
-def test_a_place_that_forbids_user_namespaces_is_refused(plain: Workspace) -> None:
-    """Such a place is at hand: the sandbox itself."""
+def test_selftest_refuses_a_machine_without_user_namespaces(plain: Workspace) -> None:
+    """Run inside the sandbox itself, which forbids them."""
     checkout = Path(integrations.__file__).parent.parent
     packages = Path(pytest.__file__).parent.parent
     sandbox = Sandbox(find_bwrap(), [*default_read_only(), checkout / "integrations", packages])
@@ -114,11 +114,11 @@ def test_a_place_that_forbids_user_namespaces_is_refused(plain: Workspace) -> No
         ("user.max_user_namespaces", "0", "set user.max_user_namespaces=10000"),
     ],
 )
-def test_the_switch_to_change_is_named(name: str, value: str, advice: str) -> None:
+def test_selftest_names_the_kernel_setting_to_change(name: str, value: str, advice: str) -> None:
     assert explain("no", {name: value}, confined=True).endswith(f"{advice} with sysctl")
 
 
-def test_a_container_is_named_when_the_kernel_is_not_to_blame() -> None:
+def test_selftest_names_the_container_when_the_kernel_allows_namespaces() -> None:
     settings = {"user.max_user_namespaces": "96365"}
     assert "seccomp=unconfined" in explain("no", settings, confined=True)
     assert explain("no", settings, confined=False) == "no"

@@ -1,4 +1,4 @@
-"""A tiny HTTP server that answers as it is told: the shapes that Linear, its proxies and the network produce."""
+"""A small HTTP server with canned responses and faults, as Linear, proxies and the network produce them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `body` that is no text is sent as JSON. `fault` is drop (hang up), cut (half the body) or silence."""
+    """One response. `body` is text or JSON. `fault` is drop (hang up), cut (half the body) or silence."""
 
     body: Any = ""
     status: int = 200
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass
 class Seen:
-    """A request as it arrived."""
+    """A received request."""
 
     headers: dict[str, str]
     body: dict[str, Any]
@@ -37,7 +37,7 @@ class Seen:
 
 
 class Wire(ThreadingHTTPServer):
-    """Gives its `answers` in order and the last one for ever, and remembers what it `seen`."""
+    """Sends its `answers` in order, repeats the last one, and records the requests in `seen`."""
 
     daemon_threads = True
 
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Tests look at `seen`."""
+        """Do not log; tests check `seen`."""
 
 
 @pytest.fixture
@@ -103,6 +103,6 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def answer(wire: Wire) -> Callable[..., None]:
-    """Sets the next answer by the fields of `Answer`; the last one set is given for ever."""
+    """Adds a response by the fields of `Answer`; the last one is repeated."""
     wire.answers.clear()
     return lambda *args, **kwargs: wire.answers.append(Answer(*args, **kwargs))

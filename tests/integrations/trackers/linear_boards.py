@@ -1,6 +1,6 @@
-"""Boards on Linear for the tracker contract: one on the live stand-in, one on recorded answers.
+"""Boards on Linear for the tracker contract: one on the live stand-in, one on recorded responses.
 
-`LOOPLINE_RECORD=stand-in` or `LOOPLINE_RECORD=linear` makes new recordings; see cassettes/ORIGIN.md.
+`LOOPLINE_RECORD=stand-in` or `LOOPLINE_RECORD=linear` records new cassettes; see cassettes/ORIGIN.md.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ CASSETTES = Path(__file__).with_name("cassettes")
 OpenBoard = Callable[[str], AbstractContextManager[Board]]
 LINEAR_URL = "https://api.linear.app/graphql"
 FIRST_TEAM = "{ teams(first: 1) { nodes { id key states { nodes { id name position } } } } }"
-OUR_KEY, ADAS_KEY = "lin_api_loopline", "lin_api_ada"
+OUR_KEY, ADA_KEY = "lin_api_loopline", "lin_api_ada"
 COLUMNS = {"Backlog": "backlog", "Agent": "unstarted", "Working": "started", "Review": "started", "Done": "completed"}
 STATES = [{"name": name, "type": kind} for name, kind in COLUMNS.items()]
 SEED: Mapping[str, Any] = {
     "users": [
         {"name": "Loopline", "email": "loopline@example.com", "token": OUR_KEY},
-        {"name": "Ada", "email": "ada@example.com", "token": ADAS_KEY},
+        {"name": "Ada", "email": "ada@example.com", "token": ADA_KEY},
         {"name": "Guest", "email": "guest@example.com", "guest": True, "token": "lin_api_guest"},
         {"name": "Bot", "email": "bot@example.com", "app": True, "token": "oauth-of-bot"},
     ],
@@ -44,7 +44,7 @@ SEED: Mapping[str, Any] = {
 
 
 class LinearBoard:
-    """The first team that the key sees, and what a person does there by hand."""
+    """The first team that the key can see, with the actions of a person."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url, self._key = url, key
@@ -59,7 +59,7 @@ class LinearBoard:
         query = "mutation M($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id } } }"
         wanted = {"title": title, "description": description, **self._place}
         ticket_id = str(self._ask(query, input=wanted)["issueCreate"]["issue"]["id"])
-        self._random.seed(ticket_id)  # Linear drew it, so ids made from it are new, and the same at a replay
+        self._random.seed(ticket_id)  # Linear chose it, so ids derived from it are unique, and equal at a replay
         return ticket_id
 
     def delete_ticket(self, ticket_id: str) -> None:
@@ -75,15 +75,15 @@ class LinearBoard:
         self.tracker.close()
 
     def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        asked = {"query": query, "variables": variables}
-        answer = requests.post(self._url, json=asked, headers={"Authorization": self._key}, timeout=20).json()
-        assert "errors" not in answer, answer
-        return dict(answer["data"])
+        payload = {"query": query, "variables": variables}
+        response = requests.post(self._url, json=payload, headers={"Authorization": self._key}, timeout=20).json()
+        assert "errors" not in response, response
+        return dict(response["data"])
 
 
 @contextmanager
 def standin(**options: Any) -> Iterator[tuple[str, LinearApp]]:
-    """A fresh Linear stand-in: its GraphQL address, and the application for those who look inside."""
+    """A new Linear stand-in: its GraphQL URL, and the application for inspection."""
     with tempfile.TemporaryDirectory() as home:
         app = create_app(Path(home), SEED, **options)
         served = serve(app)
@@ -102,7 +102,7 @@ def live() -> Iterator[OpenBoard]:
 
 @contextmanager
 def recorded() -> Iterator[OpenBoard]:
-    """Answers from each test's own cassette; with LOOPLINE_RECORD set, new cassettes."""
+    """Responses from each test's own cassette; records new cassettes when LOOPLINE_RECORD is set."""
     against = os.environ.get("LOOPLINE_RECORD", "")
     with _ACCOUNTS[against]() as (url, key):
 
@@ -114,7 +114,7 @@ def recorded() -> Iterator[OpenBoard]:
             tape = _tape("once" if against else "none")
             with tape.use_cassette(str(cassette)) as played, closing(LinearBoard(url, key)) as board:
                 yield board
-                assert against or played.all_played, f"{cassette.name} holds answers that nobody asked for"
+                assert against or played.all_played, f"{cassette.name} has responses that were not requested"
 
         yield open_board
 
@@ -146,13 +146,13 @@ def _tape(record_mode: str) -> VCR:
 
 
 def _plain_request(request: Any) -> Any:
-    """Without credentials, and to Linear's address wherever it went. `request` is a copy, its headers are not."""
+    """The request without credentials and with Linear's URL. `request` is a copy, its headers are not."""
     request.uri, request.headers = LINEAR_URL, {"Content-Type": "application/json"}
     return request
 
 
 def _plain_response(response: dict[str, Any]) -> dict[str, Any]:
-    """With the headers that the adapter reads, and nobody's mail address."""
+    """The response with only the headers that the adapter reads, and without mail addresses."""
     kept = ("content-type", "x-complexity", "x-ratelimit")
     headers = {name: value for name, value in response["headers"].items() if name.lower().startswith(kept)}
     text = re.sub(rb"[\w.+-]+@[\w.-]+", b"somebody@example.com", response["body"]["string"])

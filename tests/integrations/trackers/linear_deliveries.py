@@ -26,12 +26,12 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 
 
 def verify(body: bytes, now: float = NOW, headers: Mapping[str, str] = MappingProxyType({})) -> Delivery:
-    """A delivery with the right signature and these headers besides."""
+    """A delivery with a valid signature and additional headers."""
     return linear.verify({"linear-signature": sign(body), **headers}, body, [SECRET], now)
 
 
 def issue(action: str = "update", changed: tuple[str, ...] = (), **data: Any) -> bytes:
-    """A delivery about a ticket whose `changed` fields had other values before."""
+    """A delivery about a ticket in which the `changed` fields got new values."""
     state = {"id": "s2", "name": "Agent", "type": "started"}
     data = {"id": TICKET, "updatedAt": "2026-11-20T09:05:00.000Z", "title": "T", "state": state} | data
     body = {"type": "Issue", "action": action, "data": data, "webhookTimestamp": NOW * 1000}
@@ -46,8 +46,8 @@ def comment(action: str = "create", **data: Any) -> bytes:
 
 def reaction(action: str = "create", **data: Any) -> bytes:
     """A 👍 on a comment of the ticket."""
-    about = {"commentId": "c1", "comment": {"id": "c1", "issueId": TICKET}, "issueId": None, "userId": "u1"}
-    data = {"id": "e1", "emoji": "+1", "updatedAt": "2026-11-20T09:05:00Z"} | about | data
+    fields = {"commentId": "c1", "comment": {"id": "c1", "issueId": TICKET}, "issueId": None, "userId": "u1"}
+    data = {"id": "e1", "emoji": "+1", "updatedAt": "2026-11-20T09:05:00Z"} | fields | data
     body = {"type": "Reaction", "action": action, "data": data, "webhookTimestamp": NOW * 1000}
     return json.dumps(body).encode()
 

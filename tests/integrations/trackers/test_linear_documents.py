@@ -24,28 +24,28 @@ from graphql import (
 from graphql.language import Visitor
 from graphql.validation import NoDeprecatedCustomRule
 
-from integrations.trackers.linear import answers, tracker
-from integrations.trackers.linear.answers import Node
-from integrations.trackers.linear.client import documents
+from integrations.trackers.linear import responses, tracker
+from integrations.trackers.linear.client import load_documents
+from integrations.trackers.linear.responses import Node
 from tests.support.linear_schema import linear_schema
 
 SOURCE = Path(tracker.__file__).with_name("operations.graphql").read_text()
 RULES = (*specified_rules, NoDeprecatedCustomRule)
-WE_ALLOW = 2_000  # Linear refuses a single query above 10,000
+MAX_COST = 2_000  # Linear refuses a single query above 10,000
 
 
-def test_every_document_is_valid_and_asks_for_nothing_deprecated() -> None:
+def test_linear_documents_are_valid_and_not_deprecated() -> None:
     assert validate(linear_schema(), parse(SOURCE), RULES) == []
 
 
-def test_a_deprecated_field_would_be_found() -> None:
+def test_linear_schema_check_finds_a_deprecated_field() -> None:
     errors = validate(linear_schema(), parse('{ team(id: "x") { draftWorkflowState { id } } }'), RULES)
     assert [error.message for error in errors if "deprecated" in error.message]
 
 
-@pytest.mark.parametrize("operation", documents())
-def test_a_document_is_cheap_by_the_published_rule(operation: str) -> None:
-    assert cost(documents()[operation]) <= WE_ALLOW
+@pytest.mark.parametrize("operation", load_documents())
+def test_linear_document_is_cheap_by_the_published_rule(operation: str) -> None:
+    assert cost(load_documents()[operation]) <= MAX_COST
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,24 @@ def test_a_document_is_cheap_by_the_published_rule(operation: str) -> None:
         ("{ a { nodes { ...F } } } fragment F on X { b }", 55),
     ],
 )
-def test_the_rule_here_gives_the_known_costs(source: str, points: int) -> None:
+def test_linear_cost_rule_gives_known_costs(source: str, points: int) -> None:
     assert cost(parse(source)) == points
 
 
-@pytest.mark.parametrize("operation", documents())
-def test_a_document_is_sent_by_the_adapter(operation: str) -> None:
+@pytest.mark.parametrize("operation", load_documents())
+def test_linear_document_is_used_by_the_adapter(operation: str) -> None:
     assert f'"{operation}"' in inspect.getsource(tracker)
 
 
-def test_every_field_asked_for_is_read() -> None:
-    models = [model for _, model in inspect.getmembers(answers, inspect.isclass) if issubclass(model, Node)]
+def test_linear_documents_query_only_fields_that_are_read() -> None:
+    models = [model for _, model in inspect.getmembers(responses, inspect.isclass) if issubclass(model, Node)]
     read = {field.alias for model in models for field in model.model_fields.values()}
     assert leaves(parse(SOURCE)) - read == {"success"}
 
 
-def test_a_document_brings_the_fragments_it_uses_and_no_others() -> None:
-    assert "fragment PersonFields" in print_ast(documents()["Comment"])
-    assert "TicketFields" not in print_ast(documents()["Comment"])
+def test_linear_document_includes_only_its_own_fragments() -> None:
+    assert "fragment PersonFields" in print_ast(load_documents()["Comment"])
+    assert "TicketFields" not in print_ast(load_documents()["Comment"])
 
 
 def cost(document: DocumentNode) -> int:
@@ -87,7 +87,7 @@ def cost(document: DocumentNode) -> int:
     def of(node: object) -> float:
         if isinstance(node, FragmentSpreadNode):
             return inside(fragments[node.name.value].selection_set)
-        assert isinstance(node, FieldNode), f"the rule here does not know {node}"
+        assert isinstance(node, FieldNode), f"unknown node {node}"
         if node.selection_set is None:
             return 0.1
         names = {child.name.value for child in node.selection_set.selections if isinstance(child, FieldNode)}

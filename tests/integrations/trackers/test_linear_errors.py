@@ -1,4 +1,4 @@
-"""What the adapter makes of Linear's refusals, of broken proxies and of a broken network."""
+"""The adapter against Linear's errors, broken proxies and a broken network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ import structlog
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.ports.tracker import Attachment
-from integrations.trackers.linear.client import LONGEST_WAIT, SHORTEST_WAIT, RateLimit, retry_after
+from integrations.trackers.linear.client import (
+    MAX_WAIT,
+    MIN_WAIT,
+    RateLimit,
+    parse_retry_after,
+)
 from integrations.trackers.linear.tracker import Linear
 from tests.support.linear_payloads import error_responses
 
@@ -56,15 +61,15 @@ def raised(call: Callable[[], object]) -> IntegrationError:
     return caught.value
 
 
-# --- what Linear says -----------------------------------------------------------------------------------------------
+# --- errors of Linear -----------------------------------------------------------------------------------------------
 
 
-def test_every_published_refusal_has_an_expectation(published: dict[str, Any]) -> None:
+def test_linear_errors_that_are_published_are_all_covered(published: dict[str, Any]) -> None:
     assert published.keys() == CASES.keys()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_published_refusal_becomes_our_word(linear: Linear, answer: Any, published: Any, case: str) -> None:
+def test_linear_error_that_is_published_is_classified(linear: Linear, answer: Any, published: Any, case: str) -> None:
     answer(published[case]["body"], published[case]["status"], published[case]["headers"])
     assert type(raised(lambda: linear.edit_comment("c1", "x"))) is CASES[case]
 
@@ -101,25 +106,25 @@ def test_a_published_refusal_becomes_our_word(linear: Linear, answer: Any, publi
         (200, "[" * 100_000, Unavailable),
     ],
 )
-def test_an_answer_becomes_our_word(linear: Linear, answer: Any, status: int, body: Any, expected: type) -> None:
+def test_linear_error_is_classified(linear: Linear, answer: Any, status: int, body: Any, expected: type) -> None:
     answer(body, status)
     assert type(raised(lambda: linear.edit_comment("c1", "x"))) is expected
 
 
-def test_people_are_shown_the_words_meant_for_them(linear: Linear, answer: Any, published: Any) -> None:
+def test_linear_error_shows_the_message_for_users(linear: Linear, answer: Any, published: Any) -> None:
     answer(published["argument validation"]["body"])
     assert str(raised(lambda: linear.edit_comment("c1", "x"))) == (
         "Linear refused EditComment: stateId must be a UUID."
     )
 
 
-def test_long_words_are_cut(linear: Linear, answer: Any) -> None:
+def test_linear_error_message_is_truncated(linear: Linear, answer: Any) -> None:
     answer(error("forbidden", "x" * 10_000))
     assert len(str(raised(lambda: linear.edit_comment("c1", "x")))) < 400
 
 
 @pytest.mark.parametrize("create", [lambda it: it.comment("t1", "x", "c1"), lambda it: it.react("c1", "eyes", "r1")])
-def test_our_own_id_that_exists_is_success(
+def test_linear_conflict_on_a_client_generated_id_is_success(
     linear: Linear, answer: Any, published: Any, create: Callable[[Linear], None]
 ) -> None:
     answer(published["create with an id that exists already"]["body"])
@@ -127,56 +132,56 @@ def test_our_own_id_that_exists_is_success(
 
 
 @pytest.mark.parametrize(("data", "expected"), [({"issue": None}, NotFound), ({"issue": {"id": "t1"}}, Rejected)])
-def test_a_ticket_that_is_no_ticket_is_never_invented(
+def test_linear_ticket_missing_in_a_response_is_an_error(
     linear: Linear, answer: Any, data: dict[str, Any], expected: type
 ) -> None:
     answer({"data": data})
     assert type(raised(lambda: linear.fetch("ENG-1"))) is expected
 
 
-def test_an_answer_without_a_field_is_named(linear: Linear, answer: Any) -> None:
+def test_linear_response_without_a_field_names_its_path(linear: Linear, answer: Any) -> None:
     answer({"data": {"viewer": {"name": "Ada"}}})
-    assert str(raised(linear.viewer)) == "Linear's answer to Viewer cannot be read at viewer.id"
+    assert str(raised(linear.viewer)) == "Linear's response to Viewer is invalid at viewer.id"
 
 
-def test_pages_that_go_round_in_circles_end(linear: Linear, answer: Any) -> None:
+def test_linear_pagination_with_a_repeated_cursor_ends(linear: Linear, answer: Any) -> None:
     page = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "again"}}
     answer({"data": {"issue": {"attachments": page}}})
-    assert "begins where this one does" in str(raised(lambda: list(linear.attachments("t1"))))
+    assert "repeats its pagination cursor" in str(raised(lambda: list(linear.attachments("t1"))))
 
 
 # --- the network ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["drop", "cut", "silence"])
-def test_a_write_is_never_sent_twice(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
+def test_linear_mutation_is_never_retried(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
     answer(DONE, fault=fault)
     assert type(raised(lambda: linear.edit_comment("c1", "x"))) is Unavailable
     assert len(wire.seen) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "cut"])
-def test_a_read_is_sent_three_times(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
+def test_linear_query_is_tried_three_times(linear: Linear, wire: Any, answer: Any, fault: str) -> None:
     answer(VIEWER, fault=fault)
     assert type(raised(linear.viewer)) is Unavailable
     assert len(wire.seen) == 3
 
 
-def test_a_read_survives_two_dropped_connections(linear: Linear, answer: Any) -> None:
+def test_linear_query_survives_two_dropped_connections(linear: Linear, answer: Any) -> None:
     answer(fault="drop")
     answer(fault="drop")
     answer(VIEWER)
     assert linear.viewer().name == "Ada"
 
 
-def test_silence_ends_after_the_timeout_and_is_not_repeated(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_timeout_is_not_retried(linear: Linear, wire: Any, answer: Any) -> None:
     answer(fault="silence")
     began = time.monotonic()
     assert type(raised(linear.viewer)) is Unavailable
     assert (len(wire.seen), time.monotonic() - began < 5) == (1, True)
 
 
-def test_a_connection_that_does_not_come_about_is_not_tried_again() -> None:
+def test_linear_connect_timeout_is_not_retried() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         waiting = [socket.socket() for _ in range(3)]
         for client in waiting:
@@ -189,37 +194,37 @@ def test_a_connection_that_does_not_come_about_is_not_tried_again() -> None:
     assert (str(failed), time.monotonic() - began < 2) == ("Linear cannot be reached for Viewer (ConnectTimeout)", True)
 
 
-def test_the_credential_does_not_follow_a_redirect(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_redirect_is_not_followed(linear: Linear, wire: Any, answer: Any) -> None:
     answer("", 307, {"Location": wire.url})
     assert type(raised(linear.viewer)) is Unavailable
     assert len(wire.seen) == 1
 
 
-def test_a_failed_server_is_not_asked_again_at_once(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_server_error_is_not_retried_at_once(linear: Linear, wire: Any, answer: Any) -> None:
     answer("", 503)
     assert type(raised(linear.viewer)) is Unavailable
     assert len(wire.seen) == 1
 
 
-def test_nobody_there_is_unavailable(wire: Any) -> None:
+def test_linear_refused_connection_is_unavailable(wire: Any) -> None:
     wire.server_close()
     assert type(raised(Linear(wire.url, KEY).viewer)) is Unavailable
 
 
 @pytest.mark.parametrize("url", ["api.linear.app/graphql", "http://", "ftp://127.0.0.1/graphql"])
-def test_an_address_that_is_none_is_rejected_and_names_the_setting(url: str) -> None:
+def test_linear_invalid_url_is_rejected_with_its_setting(url: str) -> None:
     failed = raised(Linear(url, KEY).viewer)
     assert type(failed) is Rejected
     assert "LINEAR_API_URL" in str(failed)
 
 
 @pytest.mark.parametrize("value", [float("nan"), object()])
-def test_values_that_are_no_json_are_rejected_unsent(linear: Linear, wire: Any, value: Any) -> None:
+def test_linear_values_that_are_not_json_are_rejected_unsent(linear: Linear, wire: Any, value: Any) -> None:
     failed = raised(lambda: linear.attach("t1", Attachment("https://x", "T", metadata={"head": value})))
     assert (type(failed), wire.seen) == (Rejected, [])
 
 
-def test_each_thread_has_its_own_connection(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_connection_is_per_thread(linear: Linear, wire: Any, answer: Any) -> None:
     answer(DONE)
     for _ in range(2):
         linear.edit_comment("c1", "x")
@@ -230,7 +235,7 @@ def test_each_thread_has_its_own_connection(linear: Linear, wire: Any, answer: A
     assert ports[0] == ports[1] != ports[2]
 
 
-def test_a_forked_child_does_not_write_into_its_parents_socket(wire: Any, answer: Any) -> None:
+def test_linear_connection_is_not_shared_with_a_forked_child(wire: Any, answer: Any) -> None:
     answer(DONE)
     script = (
         "import os, sys; from integrations.trackers.linear.tracker import Linear; linear = Linear(sys.argv[1], 'k')\n"
@@ -251,10 +256,10 @@ def test_a_forked_child_does_not_write_into_its_parents_socket(wire: Any, answer
         ({"api_key": KEY, "access_token": "tok"}, "Bearer tok"),
     ],
 )
-def test_a_key_is_sent_bare_and_a_token_as_bearer(
+def test_linear_credential_is_sent_bare_for_a_key_and_as_bearer_for_a_token(
     wire: Any, answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credential: dict[str, Any], header: str
 ) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password else")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     answer(VIEWER)
     Linear(wire.url, **credential).viewer()
@@ -264,7 +269,7 @@ def test_a_key_is_sent_bare_and_a_token_as_bearer(
 @pytest.mark.parametrize(
     ("credential", "name"), [({"api_key": KEY}, "LINEAR_API_KEY"), ({"access_token": KEY}, "LINEAR_ACCESS_TOKEN")]
 )
-def test_a_refused_credential_is_named_and_not_shown(
+def test_linear_credential_that_is_refused_is_named_and_not_shown(
     wire: Any, answer: Any, published: Any, credential: dict[str, Any], name: str
 ) -> None:
     answer(published["unauthenticated"]["body"], 401)
@@ -275,17 +280,17 @@ def test_a_refused_credential_is_named_and_not_shown(
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "ключ"])
-def test_a_credential_that_cannot_be_sent_is_refused_at_once(key: str) -> None:
+def test_linear_credential_invalid_in_a_header_is_rejected_at_once(key: str) -> None:
     failed = raised(lambda: Linear("http://127.0.0.1:9/graphql", key))
     assert type(failed) is Unauthorized
     assert "LINEAR_API_KEY" in str(failed)
     assert not key or key not in str(failed)
 
 
-# --- the allowance --------------------------------------------------------------------------------------------------
+# --- the rate limit -------------------------------------------------------------------------------------------------
 
 
-def test_the_allowance_is_read_after_each_answer(linear: Linear, answer: Any) -> None:
+def test_linear_rate_limit_is_read_from_each_response(linear: Linear, answer: Any) -> None:
     answer(DONE, headers={"X-RateLimit-Requests-Remaining": "4999", "X-RateLimit-Requests-Reset": "1795169100000"})
     answer("", 502, headers={"X-RateLimit-Complexity-Remaining": "7"})
     linear.edit_comment("c1", "x")
@@ -294,13 +299,13 @@ def test_the_allowance_is_read_after_each_answer(linear: Linear, answer: Any) ->
     assert linear.rate_limit == RateLimit(complexity_remaining=7)
 
 
-def test_a_used_up_allowance_says_when_to_come_back(linear: Linear, answer: Any, published: Any) -> None:
+def test_linear_rate_limit_error_has_retry_after(linear: Linear, answer: Any, published: Any) -> None:
     limited = published["rate limited"]
     reset = {"X-RateLimit-Requests-Reset": str(int((time.time() + 90) * 1000))}
     answer(limited["body"], limited["status"], limited["headers"] | reset)
     failed = raised(linear.viewer)
     assert isinstance(failed, Unavailable)
-    assert failed.retry_after == SHORTEST_WAIT
+    assert failed.retry_after == MIN_WAIT
 
 
 def limits(**of: tuple[object, object]) -> dict[str, str]:
@@ -320,13 +325,13 @@ def limits(**of: tuple[object, object]) -> dict[str, str]:
         (limits(requests=(0, 1_014_000)), 14),
         (limits(requests=(0, 1_014_000), complexity=(5, 1_900_000)), 14),
         (limits(requests=(3, 1_014_000), complexity=(0, 4_000_000)), 30),
-        (limits(requests=(0, 1_900_000)), SHORTEST_WAIT),
+        (limits(requests=(0, 1_900_000)), MIN_WAIT),
         (limits(requests=(3, 1_900_000), endpoint_requests=(2, 1_010_000)), 10),
         (limits(requests=(0, 900_000)), 0),
-        (limits(requests=(0, 99_000_000)), LONGEST_WAIT / 100),
+        (limits(requests=(0, 99_000_000)), MAX_WAIT / 100),
         (limits(requests=(0, "soon")), None),
         (limits(requests=(0, "9" * 30)), None),
     ],
 )
-def test_the_wait_is_that_of_the_allowance_that_is_used_up(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers, now=1_000.0) == seconds
+def test_linear_retry_after_is_that_of_the_exhausted_bucket(headers: dict[str, str], seconds: float | None) -> None:
+    assert parse_retry_after(headers, now=1_000.0) == seconds

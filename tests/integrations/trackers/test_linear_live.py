@@ -1,4 +1,4 @@
-"""The adapter against the live stand-in, in what no contract for all trackers can say."""
+"""The adapter against the live stand-in, beyond the contract for all trackers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from integrations.standins.linear.server import LinearApp, Subscription, serve
 from integrations.trackers.linear.tracker import Linear
 from integrations.trackers.linear.webhooks import LinearWebhooks
 from integrations.values import Ticket
-from tests.integrations.trackers.linear_boards import ADAS_KEY, OUR_KEY, LinearBoard, standin
+from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, LinearBoard, standin
 
 SECRET = "lin_wh_test"
 
@@ -36,7 +36,7 @@ def url(place: tuple[str, LinearApp]) -> str:
 
 @pytest.fixture
 def writes(place: tuple[str, LinearApp]) -> Callable[[], list[str]]:
-    """The operations that the stand-in accepted since the test began."""
+    """The operations that the stand-in accepted since the start of the test."""
     before = len(place[1].store.entries())
     return lambda: [entry["operation"] for entry in place[1].store.entries()[before:]]
 
@@ -54,21 +54,21 @@ def ticket(board: LinearBoard) -> Ticket:
 
 @pytest.mark.parametrize(
     ("credential", "may_steer"),
-    [({"api_key": ADAS_KEY}, True), ({"api_key": "lin_api_guest"}, False), ({"access_token": "oauth-of-bot"}, False)],
+    [({"api_key": ADA_KEY}, True), ({"api_key": "lin_api_guest"}, False), ({"access_token": "oauth-of-bot"}, False)],
 )
-def test_what_an_author_may_do_is_looked_up(
+def test_linear_permission_of_authors_is_looked_up(
     url: str, board: LinearBoard, ticket: Ticket, credential: dict[str, Any], may_steer: bool
 ) -> None:
     comment_id = board.new_id()
-    with closing(Linear(url, **credential)) as somebody:
-        somebody.comment(ticket.id, "/stop", comment_id)
-        somebody.react(comment_id, "+1", board.new_id())
+    with closing(Linear(url, **credential)) as other:
+        other.comment(ticket.id, "/stop", comment_id)
+        other.react(comment_id, "+1", board.new_id())
     comment = board.tracker.fetch_comment(comment_id)
     for author in (comment.author, comment.reactions[0].author):
         assert (author.may_steer, author.is_us) == (may_steer, False)
 
 
-def test_more_than_a_page_of_tickets_and_comments_is_read(board: LinearBoard, ticket: Ticket) -> None:
+def test_linear_pagination_reads_all_tickets_and_comments(board: LinearBoard, ticket: Ticket) -> None:
     made = {ticket.id} | {board.new_ticket(f"ticket {number}") for number in range(55)}
     assert made <= {it.id for it in board.tracker.in_columns(board.team, [ticket.column])}
     for number in range(55):
@@ -76,7 +76,7 @@ def test_more_than_a_page_of_tickets_and_comments_is_read(board: LinearBoard, ti
     assert [comment.body for comment in board.tracker.comments(ticket.id)] == [str(number) for number in range(55)]
 
 
-def test_moving_a_ticket_to_where_it_is_writes_nothing(
+def test_linear_move_to_the_current_column_writes_nothing(
     board: LinearBoard, ticket: Ticket, writes: Callable[[], list[str]]
 ) -> None:
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_moving_a_ticket_to_where_it_is_writes_nothing(
     assert writes().count("issueUpdate") == 1
 
 
-def test_a_lost_reply_is_made_good_by_sending_the_same_again(
+def test_linear_comment_with_a_lost_reply_can_be_retried(
     url: str, board: LinearBoard, ticket: Ticket, writes: Callable[[], list[str]]
 ) -> None:
     fault = {"operation": "commentCreate", "kind": "lost_reply"}
@@ -97,28 +97,28 @@ def test_a_lost_reply_is_made_good_by_sending_the_same_again(
     assert writes().count("commentCreate") == 1
 
 
-def test_the_teams_label_is_used_whatever_its_case(board: LinearBoard, ticket: Ticket) -> None:
+def test_linear_label_matches_in_any_case(board: LinearBoard, ticket: Ticket) -> None:
     board.tracker.add_label(ticket, "Bug")
     assert board.tracker.fetch(ticket.id).labels == ("bug",)
 
 
-def test_an_unknown_key_is_unauthorized(url: str) -> None:
+def test_linear_unknown_key_is_unauthorized(url: str) -> None:
     with closing(Linear(url, "lin_api_wrong")) as linear, pytest.raises(Unauthorized, match="LINEAR_API_KEY"):
         linear.viewer()
 
 
-def test_an_empty_comment_is_rejected_in_linears_words(board: LinearBoard, ticket: Ticket) -> None:
+def test_linear_empty_comment_is_rejected_with_linears_message(board: LinearBoard, ticket: Ticket) -> None:
     with pytest.raises(Rejected, match="body should not be empty"):
         board.tracker.comment(ticket.id, " ", board.new_id())
 
 
-def test_several_threads_share_one_adapter(board: LinearBoard, ticket: Ticket) -> None:
+def test_linear_adapter_is_thread_safe(board: LinearBoard, ticket: Ticket) -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: board.tracker.fetch(ticket.id), range(16)))
     assert found == [ticket] * 16
 
 
-def test_a_used_up_hour_is_unavailable_until_it_is_there_again() -> None:
+def test_linear_rate_limit_is_unavailable_until_its_reset() -> None:
     with standin(requests_per_hour=2) as (url, _), closing(Linear(url, OUR_KEY)) as linear:
         linear.check_columns("ENG", ["Agent"])
         assert linear.rate_limit.requests_remaining == 1
@@ -129,8 +129,8 @@ def test_a_used_up_hour_is_unavailable_until_it_is_there_again() -> None:
 
 
 @contextmanager
-def told() -> Iterator[tuple[str, Callable[[], list[tuple[str, Event]]]]]:
-    """A stand-in that sends webhooks: its address, and what they come to once all have arrived."""
+def webhook_receiver() -> Iterator[tuple[str, Callable[[], list[tuple[str, Event]]]]]:
+    """A stand-in that sends webhooks: its URL, and a function that waits for all and returns their events."""
     got: list[tuple[dict[str, str], bytes]] = []
 
     @Request.application
@@ -138,7 +138,7 @@ def told() -> Iterator[tuple[str, Callable[[], list[tuple[str, Event]]]]]:
         got.append(({name.lower(): value for name, value in request.headers.items()}, request.get_data()))
         return Response()
 
-    with closing(serve(receiver)) as door, standin(webhooks=[Subscription(door.url, SECRET)]) as (url, app):
+    with closing(serve(receiver)) as endpoint, standin(webhooks=[Subscription(endpoint.url, SECRET)]) as (url, app):
 
         def arrived() -> list[tuple[str, Event]]:
             assert app.webhooks.settle()
@@ -148,15 +148,19 @@ def told() -> Iterator[tuple[str, Callable[[], list[tuple[str, Event]]]]]:
         yield url, arrived
 
 
-def test_a_webhook_of_the_stand_in_is_verified_and_translated() -> None:
-    with told() as (url, arrived), closing(LinearBoard(url, OUR_KEY)) as board:
+def test_linear_webhook_of_the_stand_in_is_verified_and_translated() -> None:
+    with webhook_receiver() as (url, arrived), closing(LinearBoard(url, OUR_KEY)) as board:
         ticket_id = board.new_ticket("Retry the export")
         [(name, event)] = arrived()
     assert (name, event.kind, event.ticket_id) == ("Issue.create", "TicketMoved", ticket_id)
 
 
-def test_a_reaction_on_the_stand_in_arrives_as_what_the_board_shows() -> None:
-    with told() as (url, arrived), closing(LinearBoard(url, OUR_KEY)) as board, closing(Linear(url, ADAS_KEY)) as ada:
+def test_linear_webhook_of_a_reaction_matches_the_board() -> None:
+    with (
+        webhook_receiver() as (url, arrived),
+        closing(LinearBoard(url, OUR_KEY)) as board,
+        closing(Linear(url, ADA_KEY)) as ada,
+    ):
         ticket_id, comment_id = board.new_ticket("Retry the export"), board.new_id()
         board.tracker.comment(ticket_id, "Needs you", comment_id)
         ada.react(comment_id, "+1", board.new_id())

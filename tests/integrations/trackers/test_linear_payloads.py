@@ -39,12 +39,12 @@ EXPECTED: dict[str, list[str]] = {
 }
 
 
-def test_every_payload_has_an_expectation() -> None:
+def test_linear_payloads_are_all_covered() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} - {"errors"} == EXPECTED.keys()
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_payload_is_translated_or_ignored(name: str) -> None:
+def test_linear_payload_is_translated_or_ignored(name: str) -> None:
     body = payload(name)
     delivery = verify(body, now=json.loads(body)["webhookTimestamp"] / 1000)
     assert not delivery.stale
@@ -73,5 +73,5 @@ def test_a_payload_is_translated_or_ignored(name: str) -> None:
         ),
     ],
 )
-def test_the_content_key_says_what_happened_to_what(name: str, key: str) -> None:
+def test_linear_payload_content_key_names_object_and_change(name: str, key: str) -> None:
     assert verify(payload(name)).content_key == key

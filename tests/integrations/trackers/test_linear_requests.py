@@ -1,4 +1,4 @@
-"""What the adapter asks for, how often, and what it does when somebody was faster."""
+"""The requests that the adapter sends, their number, and races against other writers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def columns(*names: str) -> dict[str, Any]:
     return {"data": {"teams": {"nodes": [{"states": {"nodes": states[::-1]}}]}}}
 
 
-def labels(*, there: bool, known: bool) -> dict[str, Any]:
-    issue = {"team": {"id": "team"}, "labels": {"nodes": [{"id": "label"}] * there}}
+def labels(*, present: bool, known: bool) -> dict[str, Any]:
+    issue = {"team": {"id": "team"}, "labels": {"nodes": [{"id": "label"}] * present}}
     return {"data": {"issue": issue, "issueLabels": {"nodes": [{"id": "label"}] * known}}}
 
 
@@ -41,14 +41,14 @@ def sent(wire: Any) -> list[str]:
     return [seen.body["operationName"] for seen in wire.seen]
 
 
-def test_columns_are_asked_for_once(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_columns_are_cached(linear: Linear, wire: Any, answer: Any) -> None:
     answer(columns("Backlog", "Agent"))
     for _ in range(3):
         linear.check_columns("ENG", ["Agent", "Backlog"])
     assert sent(wire) == ["TeamColumns"]
 
 
-def test_a_new_column_is_found_without_a_restart(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_columns_cache_is_refreshed_for_a_new_column(linear: Linear, wire: Any, answer: Any) -> None:
     answer(columns("Backlog"))
     answer(columns("Backlog", "Agent"))
     linear.check_columns("ENG", ["Backlog"])
@@ -56,16 +56,14 @@ def test_a_new_column_is_found_without_a_restart(linear: Linear, wire: Any, answ
     assert sent(wire) == ["TeamColumns"] * 2
 
 
-def test_a_missing_column_is_looked_for_once_and_the_others_listed_in_order(
-    linear: Linear, wire: Any, answer: Any
-) -> None:
+def test_linear_columns_error_lists_the_others_after_one_request(linear: Linear, wire: Any, answer: Any) -> None:
     answer(columns("Backlog", "Agent", "Done"))
     with pytest.raises(Rejected, match="Linear team ENG has no column 'Agnt': its columns are Backlog, Agent, Done;"):
         linear.check_columns("ENG", ["Agnt"])
     assert len(wire.seen) == 1
 
 
-def test_a_ticket_moves_by_the_team_it_is_in_now(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_move_uses_the_current_team(linear: Linear, wire: Any, answer: Any) -> None:
     answer({"data": {"issue": {"team": {"key": "OPS"}, "state": {"id": "id-Backlog"}}}})
     answer(columns("Backlog", "Done"))
     answer(done("issueUpdate"))
@@ -74,14 +72,14 @@ def test_a_ticket_moves_by_the_team_it_is_in_now(linear: Linear, wire: Any, answ
     assert wire.seen[2].body["variables"] == {"id": "t1", "stateId": "id-Done"}
 
 
-def test_a_ticket_that_is_there_is_not_moved(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_move_is_skipped_in_the_target_column(linear: Linear, wire: Any, answer: Any) -> None:
     answer({"data": {"issue": {"team": {"key": "ENG"}, "state": {"id": "id-Done"}}}})
     answer(columns("Agent", "Done"))
     linear.move(TICKET, "Done")
     assert sent(wire) == ["TicketPlace", "TeamColumns"]
 
 
-def test_tickets_are_asked_for_page_by_page_as_they_are_wanted(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_pagination_of_tickets_is_lazy(linear: Linear, wire: Any, answer: Any) -> None:
     issue = {"id": "t1", "identifier": "ENG-1", "title": "T", "state": {"name": "Agent"}, "team": {"key": "ENG"}}
     page = {"nodes": [issue], "pageInfo": {"hasNextPage": True, "endCursor": "t1"}}
     answer(columns("Agent"))
@@ -92,7 +90,7 @@ def test_tickets_are_asked_for_page_by_page_as_they_are_wanted(linear: Linear, w
     assert wire.seen[2].body["variables"] == {"stateIds": ["id-Agent"], "after": "t1"}
 
 
-def test_who_we_are_is_asked_once(linear: Linear, wire: Any, answer: Any) -> None:
+def test_linear_viewer_is_cached(linear: Linear, wire: Any, answer: Any) -> None:
     answer({"data": {"viewer": VIEWER}})
     answer({"data": {"comment": {"id": "c1", "user": VIEWER}}})
     assert linear.viewer().is_us
@@ -100,37 +98,37 @@ def test_who_we_are_is_asked_once(linear: Linear, wire: Any, answer: Any) -> Non
     assert sent(wire) == ["Viewer", "Comment", "Comment"]
 
 
-def test_a_label_that_is_there_is_not_added(linear: Linear, wire: Any, answer: Any) -> None:
-    answer(labels(there=True, known=True))
+def test_linear_label_that_is_present_is_not_added(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(labels(present=True, known=True))
     linear.add_label(TICKET, "bug")
     assert sent(wire) == ["TicketLabels"]
 
 
-def test_a_label_that_is_known_is_not_made(linear: Linear, wire: Any, answer: Any) -> None:
-    answer(labels(there=False, known=True))
+def test_linear_label_that_exists_is_not_created(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(labels(present=False, known=True))
     answer(done("issueAddLabel"))
     linear.add_label(TICKET, "bug")
     assert sent(wire) == ["TicketLabels", "AddLabel"]
 
 
-def test_a_label_that_somebody_made_a_moment_ago_is_used(linear: Linear, wire: Any, answer: Any) -> None:
-    answer(labels(there=False, known=False))
+def test_linear_label_created_in_a_race_is_used(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(labels(present=False, known=False))
     answer(CONFLICT)
-    answer(labels(there=False, known=True))
+    answer(labels(present=False, known=True))
     answer(done("issueAddLabel"))
     linear.add_label(TICKET, "bug")
     assert sent(wire) == ["TicketLabels", "CreateLabel", "TicketLabels", "AddLabel"]
 
 
-def test_a_label_that_cannot_be_made_says_why(linear: Linear, answer: Any) -> None:
-    answer(labels(there=False, known=False))
+def test_linear_label_that_cannot_be_created_reports_the_reason(linear: Linear, answer: Any) -> None:
+    answer(labels(present=False, known=False))
     answer(CONFLICT)
-    answer(labels(there=False, known=False))
+    answer(labels(present=False, known=False))
     with pytest.raises(Conflict, match="conflict on insert of IssueLabel"):
         linear.add_label(TICKET, "bug")
 
 
-def test_a_label_that_is_not_there_is_not_removed(linear: Linear, wire: Any, answer: Any) -> None:
-    answer(labels(there=False, known=True))
+def test_linear_label_that_is_absent_is_not_removed(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(labels(present=False, known=True))
     linear.remove_label(TICKET, "bug")
     assert sent(wire) == ["TicketLabels"]

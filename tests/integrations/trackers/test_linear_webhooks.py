@@ -1,4 +1,4 @@
-"""Linear's webhooks: what is let in, what is said about it, and how a second copy is recognised."""
+"""Linear's webhooks: signatures, translation into events, and detection of redeliveries."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from tests.integrations.trackers.linear_deliveries import (
     verify,
 )
 
-# --- who gets in ----------------------------------------------------------------------------------------------------
+# --- signatures -----------------------------------------------------------------------------------------------------
 
 
-def test_the_known_test_vector_is_accepted_and_stale() -> None:
+def test_linear_webhook_test_vector_is_accepted_and_stale() -> None:
     body = (
         b'{"action":"create","type":"Issue","data":{"id":"2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9","identifier":"ENG-1",'
         b'"title":"Hello"},"organizationId":"org-1","webhookTimestamp":1767225600000,'
@@ -56,7 +56,7 @@ def test_the_known_test_vector_is_accepted_and_stale() -> None:
         "\ud800",
     ],
 )
-def test_a_wrong_or_doubled_signature_is_refused(signature: str) -> None:
+def test_linear_webhook_with_a_wrong_or_doubled_signature_is_rejected(signature: str) -> None:
     with pytest.raises(BadSignature):
         linear.verify({"linear-signature": signature}, issue(), [SECRET, ""], NOW)
 
@@ -66,38 +66,38 @@ def test_a_wrong_or_doubled_signature_is_refused(signature: str) -> None:
     [
         ({}, "no Linear-Signature"),
         ({"linear-signature": sign(issue()) + "," + sign(issue())}, "more than one Linear-Signature"),
-        ({"linear-signature": sign(b"")}, "none of the secrets in LINEAR_WEBHOOK_SECRETS"),
+        ({"linear-signature": sign(b"")}, "matches none of the secrets in LINEAR_WEBHOOK_SECRETS"),
     ],
 )
-def test_a_refusal_says_what_is_wrong(headers: dict[str, str], reason: str) -> None:
+def test_linear_webhook_signature_error_names_the_reason(headers: dict[str, str], reason: str) -> None:
     with pytest.raises(BadSignature, match=reason):
         linear.verify(headers, issue(), [SECRET], NOW)
 
 
 @pytest.mark.parametrize("secrets", [[], [""]])
-def test_without_a_secret_nothing_gets_in(secrets: list[str]) -> None:
+def test_linear_webhook_is_rejected_without_a_secret(secrets: list[str]) -> None:
     with pytest.raises(BadSignature):
         linear.verify({"linear-signature": sign(issue(), "")}, issue(), secrets, NOW)
 
 
 @pytest.mark.parametrize("secrets", [[SECRET, "old"], ["new", SECRET], ["日本語", SECRET]])
-def test_any_of_several_secrets_lets_a_delivery_in(secrets: list[str]) -> None:
+def test_linear_webhook_is_accepted_with_any_of_several_secrets(secrets: list[str]) -> None:
     assert linear.verify({"linear-signature": sign(issue())}, issue(), secrets, NOW).source == "linear"
 
 
 @pytest.mark.parametrize("timestamp", [None, "1795165500000", True, [NOW], {}])
-def test_a_body_without_a_numeric_timestamp_is_refused(timestamp: object) -> None:
+def test_linear_webhook_without_a_numeric_timestamp_is_rejected(timestamp: object) -> None:
     body = json.dumps({"type": "Issue", "action": "create", "webhookTimestamp": timestamp}).encode()
     with pytest.raises(BadSignature, match="webhookTimestamp"):
         verify(body, headers={"linear-timestamp": str(int(NOW * 1000))})
 
 
 @pytest.mark.parametrize(("age", "stale"), [(0, False), (60, False), (-60, False), (60.1, True), (-60.1, True)])
-def test_a_delivery_is_stale_after_a_minute_either_way(age: float, stale: bool) -> None:
+def test_linear_webhook_is_stale_after_a_minute_either_way(age: float, stale: bool) -> None:
     assert verify(issue(), NOW + age).stale is stale
 
 
-# --- what cannot be read --------------------------------------------------------------------------------------------
+# --- malformed bodies -----------------------------------------------------------------------------------------------
 
 SIGNED = b'{"type":"Issue","action":"create","webhookTimestamp":1795165500000,"data":%s}'
 
@@ -125,7 +125,7 @@ SIGNED = b'{"type":"Issue","action":"create","webhookTimestamp":1795165500000,"d
         (b'{"type":"Issue","action":"create","webhookTimestamp":1%s}' % (b"0" * 400), "webhookTimestamp is out of"),
     ],
 )
-def test_a_signed_body_that_cannot_be_read_is_malformed_and_says_why(body: bytes, reason: str) -> None:
+def test_linear_webhook_with_an_unreadable_body_is_malformed(body: bytes, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         verify(body)
 
@@ -146,42 +146,42 @@ def test_a_signed_body_that_cannot_be_read_is_malformed_and_says_why(body: bytes
         (reaction(comment=[]), "'comment' in Linear's body is a list"),
     ],
 )
-def test_a_delivery_that_cannot_be_translated_is_malformed_and_says_why(body: bytes, reason: str) -> None:
+def test_linear_webhook_that_cannot_be_translated_is_malformed(body: bytes, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         events(body)
 
 
-# --- recognising a second copy --------------------------------------------------------------------------------------
+# --- redeliveries ---------------------------------------------------------------------------------------------------
 
 
-def test_linears_delivery_id_names_the_delivery() -> None:
+def test_linear_webhook_uses_linears_delivery_id() -> None:
     assert verify(issue(), headers={"linear-delivery": DELIVERY_ID}).delivery_id == DELIVERY_ID.lower()
 
 
 @pytest.mark.parametrize("header", ["", "x", f"{DELIVERY_ID},{DELIVERY_ID}", f"{{{DELIVERY_ID}}}", DELIVERY_ID + "\n"])
-def test_without_a_uuid_the_body_names_the_delivery(header: str) -> None:
+def test_linear_webhook_without_a_uuid_uses_a_digest_of_the_body(header: str) -> None:
     assert verify(issue(), headers={"linear-delivery": header}).delivery_id == hashlib.sha256(issue()).hexdigest()
 
 
 @pytest.mark.parametrize("data", [{}, {"id": ""}, {"id": None}, {"id": "x" * 201}])
-def test_a_retry_with_a_fresh_timestamp_has_the_same_content_key(data: dict[str, Any]) -> None:
+def test_linear_webhook_retry_has_the_same_content_key(data: dict[str, Any]) -> None:
     later = json.loads(issue(changed=("stateId",), **data)) | {"webhookTimestamp": NOW * 1000 + 5}
     first, second = verify(issue(changed=("stateId",), **data)), verify(json.dumps(later).encode())
     assert first.content_key == second.content_key
     assert first.body != second.body
 
 
-def test_a_content_key_stays_short() -> None:
+def test_linear_webhook_content_key_is_short() -> None:
     assert len(verify(issue(id="x" * 10_000, changed=("y" * 10_000,))).content_key) < 100
 
 
-def test_archiving_is_no_copy_of_the_update_before_it() -> None:
+def test_linear_webhook_of_archiving_has_its_own_content_key() -> None:
     moved = verify(issue(changed=("stateId", "updatedAt")))
     archived = verify(issue(changed=("archivedAt",), archivedAt="2026-11-20T09:06:00Z"))
     assert moved.content_key != archived.content_key
 
 
-# --- in our words ---------------------------------------------------------------------------------------------------
+# --- translation ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,57 +209,59 @@ def test_archiving_is_no_copy_of_the_update_before_it() -> None:
         (reaction(comment={"id": "c1", "issueId": None}), []),
     ],
 )
-def test_a_delivery_becomes_these_events(body: bytes, expected: list[str]) -> None:
+def test_linear_webhook_is_translated_into_events(body: bytes, expected: list[str]) -> None:
     assert kinds(body) == expected
 
 
-def test_a_move_names_ticket_column_and_time() -> None:
+def test_linear_webhook_move_has_ticket_column_and_time() -> None:
     [moved] = events(issue(changed=("stateId",)))
     assert isinstance(moved, TicketMoved)
     assert (moved.ticket_id, moved.column, moved.at) == (TICKET, "Agent", 1_795_165_500.0)
 
 
-def test_two_events_of_one_delivery_have_two_ids_that_stay_the_same() -> None:
+def test_linear_webhook_events_have_distinct_stable_ids() -> None:
     body = issue(changed=("stateId", "title"))
     ids = [event.event_id for event in events(body)]
     assert len(set(ids)) == 2
     assert ids == [event.event_id for event in events(body)]
 
 
-def test_a_comment_names_its_author_who_may_not_steer_yet() -> None:
-    [said] = events(comment())
-    assert isinstance(said, TicketCommented)
-    assert said.author is not None
-    assert (said.comment_id, said.body, said.author.id, said.author.may_steer) == ("c1", "/stop", "u1", False)
+def test_linear_webhook_comment_has_an_author_without_permission() -> None:
+    [event] = events(comment())
+    assert isinstance(event, TicketCommented)
+    assert event.author is not None
+    assert (event.comment_id, event.body, event.author.id, event.author.may_steer) == ("c1", "/stop", "u1", False)
 
 
 @pytest.mark.parametrize(("data", "author"), [({"externalUserId": "x1"}, "x1"), ({}, None), ({"botActor": {}}, None)])
-def test_a_comment_without_a_user_names_whom_it_can(data: dict[str, Any], author: str | None) -> None:
-    [said] = events(comment(userId=None, **data))
-    assert isinstance(said, TicketCommented)
-    assert (said.author and said.author.id) == author
+def test_linear_webhook_comment_without_a_user_has_the_external_author(
+    data: dict[str, Any], author: str | None
+) -> None:
+    [event] = events(comment(userId=None, **data))
+    assert isinstance(event, TicketCommented)
+    assert (event.author and event.author.id) == author
 
 
-def test_a_stale_comment_keeps_its_id_and_loses_its_words() -> None:
-    [said] = events(comment(), NOW + 3600)
-    assert isinstance(said, TicketCommented)
-    assert (said.comment_id, said.body) == ("c1", "")
+def test_linear_webhook_stale_comment_keeps_its_id_and_loses_its_text() -> None:
+    [event] = events(comment(), NOW + 3600)
+    assert isinstance(event, TicketCommented)
+    assert (event.comment_id, event.body) == ("c1", "")
 
 
-def test_a_reaction_names_comment_ticket_and_who_put_it_there() -> None:
-    [said] = events(reaction())
-    assert isinstance(said, TicketReacted)
-    assert (said.ticket_id, said.comment_id, said.emoji, said.event_id) == (TICKET, "c1", "+1", "reaction:e1")
-    assert said.author is not None
-    assert (said.author.id, said.author.may_steer) == ("u1", False)
+def test_linear_webhook_reaction_has_comment_ticket_and_author() -> None:
+    [event] = events(reaction())
+    assert isinstance(event, TicketReacted)
+    assert (event.ticket_id, event.comment_id, event.emoji, event.event_id) == (TICKET, "c1", "+1", "reaction:e1")
+    assert event.author is not None
+    assert (event.author.id, event.author.may_steer) == ("u1", False)
 
 
 @pytest.mark.parametrize("updated_at", [None, "yesterday", 5, "2026-13-40"])
-def test_an_unreadable_time_is_no_time(updated_at: object) -> None:
+def test_linear_webhook_with_an_invalid_time_has_time_zero(updated_at: object) -> None:
     assert [event.at for event in events(issue("create", updatedAt=updated_at))] == [0.0]
 
 
-def test_the_web_process_gets_no_client_with_the_webhooks() -> None:
+def test_linear_webhook_module_imports_no_http_client() -> None:
     script = "import sys, integrations.trackers.linear.webhooks as _; print({'gql', 'requests'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""Whatever bytes come in, only `BadSignature` or `Malformed` comes out."""
+"""Fuzzing of Linear's webhooks: any input raises only `BadSignature` or `Malformed`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ envelopes = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(body=st.binary() | (envelopes | json_values).map(lambda value: json.dumps(value).encode()))
-def test_no_signed_body_raises_anything_else(body: bytes) -> None:
+def test_linear_webhook_raises_only_two_errors_for_any_signed_body(body: bytes) -> None:
     try:
         linear.translate(verify(body))
     except (BadSignature, Malformed) as error:
@@ -46,14 +46,16 @@ def test_no_signed_body_raises_anything_else(body: bytes) -> None:
     secrets=st.lists(st.text(st.characters(exclude_categories=["Cs"]))),
     body=st.binary(),
 )
-def test_no_unsigned_request_gets_in(signature: str, delivery: str, secrets: list[str], body: bytes) -> None:
+def test_linear_webhook_rejects_any_unsigned_request(
+    signature: str, delivery: str, secrets: list[str], body: bytes
+) -> None:
     with pytest.raises(BadSignature):
         linear.verify({"linear-signature": signature, "linear-delivery": delivery}, body, secrets, NOW)
 
 
 @settings(deadline=None)
 @given(body=st.binary() | envelopes.map(lambda value: json.dumps(value).encode()), stale=st.booleans())
-def test_no_journalled_body_raises_anything_but_malformed(body: bytes, stale: bool) -> None:
+def test_linear_webhook_raises_only_malformed_for_any_journaled_body(body: bytes, stale: bool) -> None:
     try:
         linear.translate(Delivery("linear", "d", "k", body, stale=stale))
     except Malformed as error:

@@ -1,4 +1,4 @@
-"""What is left of a ticket when it has ended: nothing on disk, nothing on the code host, nothing in Redis for good."""
+"""Clean-up after a ticket: nothing stays on disk or on the code host, and every Redis key has an expiry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.jobs.story import BUG, finish, hand_over, in_review, said
 
 
 def worktree(board: Board, loop: Loop) -> None:
-    """What an agent process leaves while it works."""
+    """Create a worktree as an agent process does."""
     mirror = board.world.mirror(loop.repository)
     mirror.create_workspace(board.world.run_folder(BUG, f"{loop.run_id}-left"), loop.base_sha)
 
@@ -61,12 +61,12 @@ def ended(board: Board) -> Loop:
     return loop
 
 
-FOR_GOOD = -1  # Redis's word for a key without an end
+NO_EXPIRY = -1  # PTTL of a key without an expiry
 ENDS = [merged, cancelled, cancelled_at_work, deleted]
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_an_end_leaves_no_worktree_and_no_branch(board: Board, end: Callable[[Board], Loop]) -> None:
+def test_ended_ticket_leaves_no_worktree_and_no_branch(board: Board, end: Callable[[Board], Loop]) -> None:
     loop = end(board)
 
     assert loop.stage is Stage.DONE
@@ -76,20 +76,20 @@ def test_an_end_leaves_no_worktree_and_no_branch(board: Board, end: Callable[[Bo
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_an_end_leaves_nothing_in_redis_for_good(board: Board, end: Callable[[Board], Loop]) -> None:
+def test_ended_ticket_leaves_no_redis_key_without_expiry(board: Board, end: Callable[[Board], Loop]) -> None:
     loop = end(board)
     redis, t = board.world.redis, loop.ticket.id
 
     ours = {name for name in redis.scan_iter() if t.encode() in name or BUG.encode() in name or b"index:" in name}
 
-    assert {name for name in ours if redis.pttl(name) == FOR_GOOD} == set()
+    assert {name for name in ours if redis.pttl(name) == NO_EXPIRY} == set()
     assert redis.ttl(keys.loop(t)) <= KEPT_SECONDS
     for key in (keys.lease(t), keys.retry_at(t), keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")):
         assert not redis.exists(key)
     assert (redis.scard(keys.READY), redis.scard(keys.RUNS)) == (0, 0)
 
 
-def test_a_loop_that_was_forgotten_is_no_loop_any_more(board: Board) -> None:
+def test_expired_loop_is_removed_from_the_set_of_loops(board: Board) -> None:
     loop = merged(board)
     board.world.redis.delete(keys.loop(loop.ticket.id))
 
@@ -97,7 +97,7 @@ def test_a_loop_that_was_forgotten_is_no_loop_any_more(board: Board) -> None:
     assert board.world.redis.scard(keys.LOOPS) == 0
 
 
-def test_a_closed_pull_request_leaves_nothing_and_a_retry_begins_on_another_branch(board: Board) -> None:
+def test_closed_pull_request_is_cleaned_up_and_a_retry_uses_a_new_branch(board: Board) -> None:
     known = in_review(board)
     worktree(board, known)
     board.ana.close(known.number)
@@ -114,7 +114,7 @@ def test_a_closed_pull_request_leaves_nothing_and_a_retry_begins_on_another_bran
     assert (again.stage, again.branch, again.number) == (Stage.MAKING, f"{known.branch}-2", 0)
 
 
-def test_a_pull_request_that_comes_back_is_under_review_again(board: Board) -> None:
+def test_reopened_pull_request_is_in_review_again(board: Board) -> None:
     known = in_review(board)
     board.ana.close(known.number)
     event = {"ticket_id": known.ticket.id, "repository": "acme/tally", "number": known.number}
@@ -132,7 +132,7 @@ def test_a_pull_request_that_comes_back_is_under_review_again(board: Board) -> N
     assert (loop.stage, loop.branch, loop.pushed_sha) == (Stage.REVIEW, known.branch, known.head_sha)
 
 
-def test_a_ticket_that_was_dragged_away_keeps_its_work(board: Board) -> None:
+def test_ticket_that_was_dragged_away_keeps_its_work(board: Board) -> None:
     loop = hand_over(board, BUG)
     worktree(board, loop)
 

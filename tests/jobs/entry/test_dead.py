@@ -1,4 +1,4 @@
-"""What fails again and again is put aside, the ticket says so, everything else goes on, and a person sends it again."""
+"""Dead letters: an item that fails five times is moved, the ticket gets a comment, and an operator can retry it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from integrations.events import CommandFailed, RunFinished, TicketCommented
 from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
-from jobs.runtime.dead_processes import clear_away_the_dead, deaths
+from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from service.operator import repair
 from tests.jobs.board import Board
@@ -82,8 +82,8 @@ import os, sys
 from pathlib import Path
 from redis import Redis
 from jobs.runtime.lease import hold
-from jobs.runtime.dead_processes import announce
-announce(Path(sys.argv[1]))
+from jobs.runtime.dead_processes import register_process
+register_process(Path(sys.argv[1]))
 with hold(Redis.from_url(sys.argv[2]), sys.argv[3]):
     os.kill(os.getpid(), 9)
 """
@@ -95,7 +95,7 @@ def deadly(board: Board, lease: str, times: int) -> None:
     for _ in range(times):
         address = board.world.settings.redis_url.get_secret_value()
         subprocess.run([sys.executable, "-c", DIES, str(home), address, lease], cwd=REPOSITORY, check=False)
-        clear_away_the_dead(redis, home)
+        release_leases_of_dead_processes(redis, home)
 
 
 def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(board: Board) -> None:
@@ -104,7 +104,7 @@ def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(
     for name in ("poison", "harmless"):
         board.world.store.deliver(TicketCommented(event_id=name, ticket_id=t, comment_id=name))
     deadly(board, t, GIVE_UP_AFTER - 1)
-    assert deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
+    assert count_deaths(board.world.redis, t) == GIVE_UP_AFTER - 1
     deadly(board, t, 1)
 
     board.drive(BUG)
@@ -112,16 +112,16 @@ def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(
     (letter,) = DeadLetters(board.world.redis).all()
     assert (json.loads(letter.item)["event_id"], letter.cause[:11]) == ("poison", "ProcessDied")
     assert board.world.store.next_event(t) is None
-    assert deaths(board.world.redis, t) == 0
+    assert count_deaths(board.world.redis, t) == 0
 
 
 def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Board) -> None:
     run_id = hand_over(board, BUG).run_id
     deadly(board, f"run:{run_id}", 2)
-    assert deaths(board.world.redis, f"run:{run_id}") == 2
+    assert count_deaths(board.world.redis, f"run:{run_id}") == 2
 
     board.world.redis.xadd(keys.transcript(run_id), {"kind": "note"})
-    assert deaths(board.world.redis, f"run:{run_id}") == 0
+    assert count_deaths(board.world.redis, f"run:{run_id}") == 0
 
 
 def test_other_tickets_do_not_notice(board: Board) -> None:
@@ -143,7 +143,7 @@ def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
     repair.redrive(board.world.redis, second, None)
     after = board.drive(BUG)
 
-    assert first.getvalue() == f"{letter.id}: RunFinished is on its way again\n"
+    assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
     assert second.getvalue() == ""
     assert after
     assert (after.iteration, len(after.tried)) == (2, 1)
@@ -160,7 +160,7 @@ def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
 
     repair.redrive(board.world.redis, out, "a")
 
-    assert "left alone: it belongs to generation 0" in out.getvalue()
+    assert "skipped: it belongs to generation 0" in out.getvalue()
     assert DeadLetters(board.world.redis).all() == [letter]
 
 
@@ -205,10 +205,10 @@ def test_the_commands_list_and_redrive(board: Board) -> None:
         command = [sys.executable, "-m", "service", *words, "--env-file", "none"]
         return subprocess.run(command, cwd=REPOSITORY, env=board.environ, capture_output=True, text=True, check=False)
 
-    assert letter.cause.strip(": ") in loopline("dead").stdout
-    assert letter.item in loopline("dead").stdout
+    assert letter.cause.strip(": ") in loopline("dead-letters").stdout
+    assert letter.item in loopline("dead-letters").stdout
     assert [loopline("redrive", letter.id).returncode for _ in range(2)] == [0, 1]
-    assert loopline("dead").stdout == "0 dead letters.\n"
+    assert loopline("dead-letters").stdout == "0 dead letters.\n"
 
 
 def test_words_that_cannot_be_posted_are_not_told_in_words(board: Board) -> None:

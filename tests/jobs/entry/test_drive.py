@@ -168,9 +168,9 @@ def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Bo
     assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
     board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
     board.drive(BUG)
-    redis, waiting = board.world.redis, queues.queue(board.world.redis, queues.EVENTS)
+    redis, waiting = board.world.redis, queues.open_queue(board.world.redis, queues.EVENTS)
     waiting.empty()
-    redis.delete(queues.ticket_wake(loop.ticket.id))
+    redis.delete(queues.ticket_wake_flag(loop.ticket.id))
 
     reconcile(redis)
     assert (waiting.count, queues.has_delayed_wake(redis, loop.ticket.id)) == (0, True)
@@ -212,7 +212,7 @@ def test_an_event_waits_for_a_renewed_credential(board: Board) -> None:
 
     with revoked(board):
         driven_often(board, BUG)
-    waiting, said_by_provider = board.world.store.next_event(t), board.world.redis.get(keys.REFUSED)
+    waiting, said_by_provider = board.world.store.next_event(t), board.world.redis.get(keys.REFUSED_CREDENTIALS)
     loop = board.drive(BUG)
 
     assert waiting

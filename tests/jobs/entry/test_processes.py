@@ -13,7 +13,7 @@ from redis import Redis
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
-from jobs.runtime.heartbeats import alive
+from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import EVENTS
 from tests.support.checkout import REPOSITORY
 
@@ -54,15 +54,15 @@ def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_worker_leaves_within_seconds_when_asked(start: Start, redis: Redis, number: signal.Signals) -> None:
+def test_idle_worker_stops_within_seconds_on_a_signal(start: Start, redis: Redis, number: signal.Signals) -> None:
     worker = start("worker")
-    until(lambda: EVENTS in alive(redis, time.time()))
+    until(lambda: EVENTS in list_live_roles(redis, time.time()))
     worker.send_signal(number)
     assert worker.wait(10) == 0
-    assert EVENTS not in alive(redis, time.time())
+    assert EVENTS not in list_live_roles(redis, time.time())
 
 
-def test_the_clock_leads_and_gives_the_lead_back(start: Start, redis: Redis) -> None:
+def test_clock_takes_the_lead_and_releases_it(start: Start, redis: Redis) -> None:
     clock = start("clock")
     until(lambda: redis.exists(keys.lease(LEADER)))
     clock.terminate()
@@ -70,7 +70,7 @@ def test_the_clock_leads_and_gives_the_lead_back(start: Start, redis: Redis) -> 
     assert not redis.exists(keys.lease(LEADER))
 
 
-def test_a_killed_worker_does_not_keep_the_next_from_starting(start: Start, redis: Redis) -> None:
+def test_worker_starts_after_another_was_killed(start: Start, redis: Redis) -> None:
     first = start("worker")
     until(lambda: redis.scard("rq:workers:events") == 4)
     first.kill()
@@ -78,9 +78,9 @@ def test_a_killed_worker_does_not_keep_the_next_from_starting(start: Start, redi
     until(lambda: redis.scard("rq:workers:events") == 8)
 
 
-def test_the_log_of_a_worker_holds_no_secret(start: Start, redis: Redis, tmp_path: Path) -> None:
+def test_worker_log_contains_no_secret(start: Start, redis: Redis, tmp_path: Path) -> None:
     worker = start("worker")
-    until(lambda: EVENTS in alive(redis, time.time()))
+    until(lambda: EVENTS in list_live_roles(redis, time.time()))
     worker.terminate()
     worker.wait(10)
     log = (tmp_path / "worker.log").read_text()

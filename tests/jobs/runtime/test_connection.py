@@ -7,48 +7,48 @@ import pytest
 from redis import Redis
 
 from jobs.config.settings import Settings
-from jobs.runtime.connection import address, check_persistence, connect
+from jobs.runtime.connection import build_redis_url, check_persistence, connect
 
 
 @pytest.fixture
-def careless(redis: Redis) -> Iterator[Redis]:
-    """A Redis whose settings a test may spoil."""
+def unsafe(redis: Redis) -> Iterator[Redis]:
+    """A Redis whose settings are restored after the test."""
     yield redis
     for name, value in {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}.items():
         redis.config_set(name, value)
 
 
-def test_the_embedded_redis_keeps_what_it_acknowledges(redis: Redis) -> None:
+def test_embedded_redis_is_durable(redis: Redis) -> None:
     assert check_persistence(redis) == []
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("appendonly", "no"), ("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru")]
 )
-def test_a_redis_that_may_forget_is_named_with_the_setting(careless: Redis, name: str, value: str) -> None:
-    careless.config_set(name, value)
-    (sentence,) = check_persistence(careless)
+def test_redis_that_is_not_durable_is_reported_with_the_setting(unsafe: Redis, name: str, value: str) -> None:
+    unsafe.config_set(name, value)
+    (sentence,) = check_persistence(unsafe)
     assert f"has {name} {value}" in sentence
 
 
-def test_a_redis_that_hides_its_configuration_is_one_problem(redis: Redis, settings: Settings) -> None:
+def test_redis_that_forbids_config_get_is_reported_once(redis: Redis, settings: Settings) -> None:
     redis.acl_setuser("managed", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"])
     url = settings.redis_url.get_secret_value().replace("unix://", "unix://managed:x@")
     with connect(Settings(redis_url=url)) as managed:
         (sentence,) = check_persistence(managed)
     redis.acl_deluser("managed")
-    assert "does not show its configuration" in sentence
+    assert "does not allow CONFIG GET" in sentence
     assert "appendfsync always" in sentence
 
 
-def test_answers_are_bytes(redis: Redis) -> None:
+def test_redis_replies_are_bytes(redis: Redis) -> None:
     redis.set("key", "value")
     assert redis.get("key") == b"value"
 
 
-def test_without_a_url_the_embedded_redis_is_meant() -> None:
-    assert address(Settings(home=Path("/srv/loop line"))) == "unix:///srv/loop%20line/redis/redis.sock"
+def test_redis_url_defaults_to_the_embedded_redis() -> None:
+    assert build_redis_url(Settings(home=Path("/srv/loop line"))) == "unix:///srv/loop%20line/redis/redis.sock"
 
 
-def test_a_configured_url_is_used_as_it_is() -> None:
-    assert address(Settings(redis_url="redis://db:1/2")) == "redis://db:1/2"
+def test_redis_url_is_the_configured_one() -> None:
+    assert build_redis_url(Settings(redis_url="redis://db:1/2")) == "redis://db:1/2"

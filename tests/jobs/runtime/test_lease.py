@@ -10,7 +10,7 @@ from jobs.runtime.lease import LIFE_MS, hold
 from service.supervisor import embedded_redis
 
 
-def test_what_could_not_be_given_back_is_free_soon_after_redis_is_there_again(tmp_path: Path) -> None:
+def test_lease_released_while_redis_is_down_is_freed_on_reconnect(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with connect(settings, retries=0) as client:
         with embedded_redis.start(settings.redis_socket) as server:

@@ -36,7 +36,7 @@ def log() -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger("jobs.test")
 
 
-def test_a_line_is_json_with_event_level_role_logger_and_time(output: Output) -> None:
+def test_log_line_is_json_with_event_level_role_logger_and_time(output: Output) -> None:
     log().info("moved", ticket="ENG-1")
     line = output.line
     assert line.pop("timestamp").endswith("Z")
@@ -48,13 +48,13 @@ def test_a_line_is_json_with_event_level_role_logger_and_time(output: Output) ->
     ["a hush-hush b", ["hush-hush"], {"deep": ("x", {"hush-hush": 1})}, b"hush-hush", ValueError("hush-hush")],
     ids=["text", "list", "dict", "bytes", "object"],
 )
-def test_a_secret_is_blacked_out_wherever_it_lies(output: Output, value: object) -> None:
+def test_secret_is_redacted_in_every_value(output: Output, value: object) -> None:
     log().warning("hush-hush", given=value)
     assert "hush" not in output.getvalue()
     assert output.line["event"] == "[secret]"
 
 
-def test_a_secret_in_a_traceback_is_blacked_out(output: Output) -> None:
+def test_secret_in_a_traceback_is_redacted(output: Output) -> None:
     try:
         raise RuntimeError("the server said hush-hush")
     except RuntimeError:
@@ -62,22 +62,22 @@ def test_a_secret_in_a_traceback_is_blacked_out(output: Output) -> None:
     assert "the server said [secret]" in output.line["exception"]
 
 
-def test_a_secret_that_contains_another_is_blacked_out_whole(output: Output) -> None:
+def test_secret_that_contains_another_is_redacted_whole(output: Output) -> None:
     log().info("hush-hush-longer")
     assert output.line["event"] == "[secret]"
 
 
-def test_lines_of_libraries_go_the_same_way(output: Output) -> None:
+def test_library_log_lines_are_redacted_too(output: Output) -> None:
     standard.getLogger("urllib3").warning("retry with %s", "hush-hush")
     assert output.line["event"] == "retry with [secret]"
     assert output.line["role"] == "worker"
 
 
-def test_libraries_are_heard_from_warning_on(output: Output) -> None:
+def test_library_log_lines_below_warning_are_dropped(output: Output) -> None:
     standard.getLogger("urllib3").info("chatter")
     assert output.getvalue() == ""
 
 
-def test_nothing_that_drives_a_terminal_gets_through(output: Output) -> None:
+def test_terminal_control_characters_are_stripped(output: Output) -> None:
     log().info("title", text="\x1b[2Jgone\x07\x9b1m\r\nnext\ttab")
     assert output.line["text"] == "[2Jgone1m\nnext\ttab"

@@ -8,68 +8,68 @@ from pathlib import Path
 from redis import Redis
 
 from jobs.runtime import keys
-from jobs.runtime.dead_processes import announce, clear_away_the_dead, dead
-from jobs.runtime.heartbeats import alive, beat
+from jobs.runtime.dead_processes import list_dead_processes, register_process, release_leases_of_dead_processes
+from jobs.runtime.heartbeats import list_live_roles, send_heartbeat
 from jobs.runtime.lease import OWNER, hold
 
-ANNOUNCE = "from pathlib import Path; from jobs.runtime.dead_processes import announce; announce(Path(sys.argv[1]))"
+REGISTER = "import pathlib, jobs.runtime.dead_processes as d; d.register_process(pathlib.Path(sys.argv[1]))"
 HOLDER = """
 import sys, time
 from pathlib import Path
 from redis import Redis
 from jobs.runtime.lease import hold
-from jobs.runtime.dead_processes import announce
-from jobs.runtime.heartbeats import beat
-announce(Path(sys.argv[1]))
+from jobs.runtime.dead_processes import register_process
+from jobs.runtime.heartbeats import send_heartbeat
+register_process(Path(sys.argv[1]))
 redis = Redis.from_url(sys.argv[2])
 with hold(redis, "t1") as lease:
-    beat(redis, "other")
+    send_heartbeat(redis, "other")
     print("holding", flush=True)
     time.sleep(60)
 """
 
 
-def test_a_dead_process_holds_nothing_and_a_living_one_keeps_its_own(
+def test_dead_process_loses_its_leases_and_a_live_one_keeps_them(
     redis: Redis, redis_server: str, tmp_path: Path
 ) -> None:
-    announce(tmp_path)
-    beat(redis, "mine")
+    register_process(tmp_path)
+    send_heartbeat(redis, "mine")
     command = [sys.executable, "-c", HOLDER, str(tmp_path), redis_server]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder, hold(redis, "t2") as mine:
         assert holder.stdout and holder.stdout.readline() == b"holding\n"
-        clear_away_the_dead(redis, tmp_path)
+        release_leases_of_dead_processes(redis, tmp_path)
         assert redis.exists(keys.lease("t1"))
 
         holder.kill()
         holder.wait()
-        assert len(dead(tmp_path)) == 1
-        clear_away_the_dead(redis, tmp_path)
-        assert dead(tmp_path) == []
+        assert len(list_dead_processes(tmp_path)) == 1
+        release_leases_of_dead_processes(redis, tmp_path)
+        assert list_dead_processes(tmp_path) == []
         assert not redis.exists(keys.lease("t1"))
-        assert alive(redis, 0.0) == {"mine"}
+        assert list_live_roles(redis, 0.0) == {"mine"}
         assert mine and redis.get(keys.lease("t2")) == mine.token.encode()
     assert [file.name for file in (tmp_path / "alive").iterdir()] == [OWNER]
 
 
-def test_a_process_of_another_folder_is_not_judged(redis: Redis, tmp_path: Path) -> None:
+def test_dead_process_detection_ignores_other_homes(redis: Redis, tmp_path: Path) -> None:
     with hold(redis, "t1") as lease:
-        clear_away_the_dead(redis, tmp_path)
+        release_leases_of_dead_processes(redis, tmp_path)
         assert lease and redis.get(keys.lease("t1")) == lease.token.encode()
 
 
-def test_a_process_under_another_kernel_is_not_judged(redis: Redis, redis_server: str, tmp_path: Path) -> None:
-    """Its lock may mean nothing here. After a day its file goes."""
+def test_dead_process_detection_ignores_other_kernels(redis: Redis, redis_server: str, tmp_path: Path) -> None:
+    """Its lock can be invisible here. Its file is deleted after a day."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path), redis_server]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline() == b"holding\n"
         holder.kill()
     (file,) = (tmp_path / "alive").iterdir()
     file.write_text("another")
-    clear_away_the_dead(redis, tmp_path)
+    release_leases_of_dead_processes(redis, tmp_path)
     assert redis.exists(keys.lease("t1"))
 
     os.utime(file, (0, 0))
-    announce(tmp_path)
-    subprocess.run([sys.executable, "-c", "import sys; " + ANNOUNCE, str(tmp_path)], check=True)
-    clear_away_the_dead(redis, tmp_path)
+    register_process(tmp_path)
+    subprocess.run([sys.executable, "-c", "import sys; " + REGISTER, str(tmp_path)], check=True)
+    release_leases_of_dead_processes(redis, tmp_path)
     assert [file.name for file in (tmp_path / "alive").iterdir()] == [OWNER]

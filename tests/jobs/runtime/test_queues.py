@@ -10,8 +10,8 @@ from jobs.runtime.queues import (
     LATER,
     clear_wake_flag,
     enqueue_due,
-    queue,
-    ticket_wake,
+    open_queue,
+    ticket_wake_flag,
     wake_run,
     wake_sweep,
     wake_ticket,
@@ -19,45 +19,45 @@ from jobs.runtime.queues import (
 
 
 def waiting(redis: Redis, name: str) -> list[tuple[str, tuple[str, ...]]]:
-    return [(job.func_name, tuple(job.args)) for job in queue(redis, name).get_jobs()]
+    return [(job.func_name, tuple(job.args)) for job in open_queue(redis, name).get_jobs()]
 
 
-def test_a_wake_up_carries_the_ticket_id_and_nothing_else(redis: Redis) -> None:
+def test_wake_up_payload_is_the_ticket_id(redis: Redis) -> None:
     wake_ticket(redis, "ticket-1")
     assert waiting(redis, EVENTS) == [("jobs.drive.drive", ("ticket-1",))]
-    assert b"ticket-1" in queue(redis, EVENTS).get_jobs()[0].data
+    assert b"ticket-1" in open_queue(redis, EVENTS).get_jobs()[0].data
 
 
-def test_runs_wait_in_the_queue_of_the_agents(redis: Redis) -> None:
+def test_wake_up_of_a_run_goes_to_the_agents_queue(redis: Redis) -> None:
     wake_run(redis, "run-1")
     assert waiting(redis, AGENTS) == [("jobs.advance_run.advance_run", ("run-1",))]
 
 
-def test_only_one_wake_up_per_ticket_waits(redis: Redis) -> None:
+def test_wake_up_is_deduplicated_per_ticket(redis: Redis) -> None:
     for ticket in ("a", "b", "a", "a"):
         wake_ticket(redis, ticket)
     assert [arguments for _, arguments in waiting(redis, EVENTS)] == [("a",), ("b",)]
 
 
-def test_a_job_that_has_begun_can_be_woken_again(redis: Redis) -> None:
+def test_wake_up_is_queued_again_once_the_job_has_started(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    clear_wake_flag(redis, ticket_wake("a"))
+    clear_wake_flag(redis, ticket_wake_flag("a"))
     wake_ticket(redis, "a")
     assert len(waiting(redis, EVENTS)) == 2
 
 
-def test_a_lost_wake_up_blocks_the_next_one_for_two_seconds_at_most(redis: Redis) -> None:
+def test_wake_up_that_is_lost_blocks_the_next_for_at_most_two_seconds(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    assert 0 < redis.pttl(ticket_wake("a")) <= 2000
+    assert 0 < redis.pttl(ticket_wake_flag("a")) <= 2000
 
 
-def test_the_sweep_is_woken_once(redis: Redis) -> None:
+def test_sweep_is_queued_once(redis: Redis) -> None:
     wake_sweep(redis)
     wake_sweep(redis)
     assert waiting(redis, EVENTS) == [("jobs.sweep.sweep", ())]
 
 
-def test_a_delayed_wake_up_waits_for_its_time(redis: Redis) -> None:
+def test_delayed_wake_up_is_queued_when_due(redis: Redis) -> None:
     wake_run(redis, "run-1", delay=60)
     assert enqueue_due(redis, time.time() + 59) == 0
     assert waiting(redis, AGENTS) == []
@@ -66,20 +66,20 @@ def test_a_delayed_wake_up_waits_for_its_time(redis: Redis) -> None:
     assert enqueue_due(redis, time.time() + 61) == 0
 
 
-def test_of_two_delays_the_shorter_one_counts(redis: Redis) -> None:
+def test_delayed_wake_up_keeps_the_shorter_of_two_delays(redis: Redis) -> None:
     wake_run(redis, "run-1", delay=5)
     wake_run(redis, "run-1", delay=60)
     assert enqueue_due(redis, time.time() + 6) == 1
 
 
-def test_a_delayed_wake_up_stays_while_another_one_waits(redis: Redis) -> None:
+def test_delayed_wake_up_is_kept_while_another_is_queued(redis: Redis) -> None:
     wake_ticket(redis, "a")
     wake_ticket(redis, "a", delay=1)
     assert enqueue_due(redis, time.time() + 2) == 0
     assert redis.zcard(LATER) == 1
 
 
-def test_a_job_leaves_nothing_behind_when_it_is_done(redis: Redis) -> None:
+def test_job_has_no_timeout_and_keeps_no_result(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    (job,) = queue(redis, EVENTS).get_jobs()
+    (job,) = open_queue(redis, EVENTS).get_jobs()
     assert (job.timeout, job.result_ttl, job.failure_ttl) == (-1, 0, 86_400)

@@ -9,8 +9,8 @@ import pytest
 import structlog
 from redis import Redis
 
-from jobs.runtime.heartbeats import alive
-from jobs.runtime.queues import queue
+from jobs.runtime.heartbeats import list_live_roles
+from jobs.runtime.queues import open_queue
 from jobs.runtime.slots import run_slots
 from tests.jobs import slot_jobs
 
@@ -59,17 +59,17 @@ def start(redis: Redis) -> Iterator[Callable[..., Runner]]:
 
 
 def enqueue(redis: Redis, name: str, *arguments: str) -> None:
-    queue(redis, "tests").enqueue_call(f"tests.jobs.slot_jobs.{name}", args=arguments, timeout=-1, result_ttl=0)
+    open_queue(redis, "tests").enqueue_call(f"tests.jobs.slot_jobs.{name}", args=arguments, timeout=-1, result_ttl=0)
 
 
-def test_jobs_of_the_queue_are_run(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_run_the_jobs_of_their_queue(redis: Redis, start: Callable[..., Runner]) -> None:
     start()
     enqueue(redis, "note", "one")
     enqueue(redis, "note", "two")
     until(lambda: slot_jobs.ran == ["one", "two"])
 
 
-def test_as_many_jobs_run_at_once_as_there_are_slots(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_limit_the_number_of_concurrent_jobs(redis: Redis, start: Callable[..., Runner]) -> None:
     start(slots=3)
     for _ in range(4):
         enqueue(redis, "wait")
@@ -77,13 +77,13 @@ def test_as_many_jobs_run_at_once_as_there_are_slots(redis: Redis, start: Callab
     assert not slot_jobs.started.acquire(timeout=0.3)
 
 
-def test_a_finished_job_leaves_no_key(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_leave_no_key_of_a_finished_job(redis: Redis, start: Callable[..., Runner]) -> None:
     start()
     enqueue(redis, "note", "x")
     until(lambda: slot_jobs.ran and not redis.keys("rq:job:*") and not redis.llen("rq:queue:tests:intermediate"))
 
 
-def test_a_failing_job_is_logged_whole_and_the_slot_goes_on(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slot_logs_the_traceback_of_a_failed_job_and_continues(redis: Redis, start: Callable[..., Runner]) -> None:
     with structlog.testing.capture_logs() as logs:
         start()
         enqueue(redis, "fail", "sums")
@@ -95,13 +95,13 @@ def test_a_failing_job_is_logged_whole_and_the_slot_goes_on(redis: Redis, start:
     assert line["exc_info"][2].tb_next
 
 
-def test_under_test_the_exception_of_a_job_is_raised(redis: Redis) -> None:
+def test_slots_raise_the_exception_of_a_job_when_asked_to(redis: Redis) -> None:
     enqueue(redis, "fail", "sums")
     with pytest.raises(ArithmeticError, match="cannot do sums"):
         run_slots("tests", 1, redis, threading.Event(), raise_errors=True)
 
 
-def test_stopping_waits_for_the_job_under_way_and_takes_no_other(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_finish_the_current_job_on_stop_and_start_no_other(redis: Redis, start: Callable[..., Runner]) -> None:
     runner = start()
     enqueue(redis, "wait")
     enqueue(redis, "note", "too late")
@@ -110,27 +110,27 @@ def test_stopping_waits_for_the_job_under_way_and_takes_no_other(redis: Redis, s
     slot_jobs.finish.set()
     assert runner.leave() is True
     assert slot_jobs.ran == ["waited"]
-    assert len(queue(redis, "tests")) == 1
+    assert len(open_queue(redis, "tests")) == 1
 
 
-def test_a_job_that_outlasts_the_grace_is_reported(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_report_a_job_that_exceeds_the_grace_period(redis: Redis, start: Callable[..., Runner]) -> None:
     runner = start(grace=0.2)
     enqueue(redis, "wait")
     assert slot_jobs.started.acquire(timeout=10)
     assert runner.leave() is False
 
 
-def test_idle_slots_stop_within_two_seconds_and_sign_off(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_idle_slots_stop_in_two_seconds_and_remove_their_heartbeat(redis: Redis, start: Callable[..., Runner]) -> None:
     runner = start(slots=3)
     until(lambda: redis.scard("rq:workers:tests") == 3)
     began = time.monotonic()
     assert runner.leave() is True
     assert time.monotonic() - began < 2
     assert redis.scard("rq:workers:tests") == 0
-    assert alive(redis, time.time()) == set()
+    assert list_live_roles(redis, time.time()) == set()
 
 
-def test_a_process_with_slots_counts_as_alive_for_its_queue(redis: Redis, start: Callable[..., Runner]) -> None:
+def test_slots_send_heartbeats_for_their_queue(redis: Redis, start: Callable[..., Runner]) -> None:
     start()
-    until(lambda: alive(redis, time.time()) == {"tests"})
-    assert alive(redis, time.time() + 20) == set()
+    until(lambda: list_live_roles(redis, time.time()) == {"tests"})
+    assert list_live_roles(redis, time.time() + 20) == set()

@@ -1,4 +1,4 @@
-"""The client sends a command again when the connection broke before the reply: no script may do its work twice."""
+"""Lua scripts are idempotent: the client retries a command when the connection broke before the reply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPEC = RunSpec(
     run_id="r1", ticket_id="t1", identifier="ENG-1", generation=1, role="maker", repository="a/b", base_sha="b",
     start_sha="b", contract=Contract(criteria=()), ticket=Ticket(id="t1", identifier="ENG-1", title="T"),
 )  # fmt: skip
-WORDS = Guidance(author="Ana", text="use decimals", comment_id="k")
+GUIDANCE = Guidance(author="Ana", text="use decimals", comment_id="k")
 
 
 @pytest.fixture
@@ -36,14 +36,14 @@ def take_steering(redis: Redis, lease: Lease, mark: str) -> list[bytes]:
     return taken
 
 
-def test_a_lease_is_given_once(redis: Redis) -> None:
+def test_lease_script_is_idempotent(redis: Redis) -> None:
     names = [keys.lease("t1"), keys.fence("t1")]
     first, again = (run_script(redis, "take_lease", names, ["me", 10_000, "mark"]) for _ in range(2))
     assert first == again == b"me:mark:1"
     assert run_script(redis, "take_lease", names, ["me", 10_000, "another try"]) is None
 
 
-def test_an_entry_is_in_the_transcript_once(redis: Redis, lease: Lease) -> None:
+def test_append_script_is_idempotent(redis: Redis, lease: Lease) -> None:
     names = [keys.lease(lease.name), keys.transcript("r1")]
     first, again = (run_script(redis, "append", names, [lease.token, "note", "{}", "mark"]) for _ in range(2))
     assert first == again
@@ -52,9 +52,9 @@ def test_an_entry_is_in_the_transcript_once(redis: Redis, lease: Lease) -> None:
     assert redis.xlen(keys.transcript("r1")) == 2
 
 
-def test_words_are_taken_once_and_answered_as_often_as_asked(redis: Redis, lease: Lease) -> None:
+def test_take_steering_script_is_idempotent(redis: Redis, lease: Lease) -> None:
     for number in range(3):
-        Runs(redis).steer("r1", WORDS, f"command-{number}")
+        Runs(redis).steer("r1", GUIDANCE, f"command-{number}")
     first, again = (take_steering(redis, lease, "mark") for _ in range(2))
     assert len(first) == 3
     assert first == again
@@ -62,14 +62,14 @@ def test_words_are_taken_once_and_answered_as_often_as_asked(redis: Redis, lease
     assert redis.xlen(keys.transcript("r1")) == 3
 
 
-def test_words_wait_once_per_command(redis: Redis) -> None:
+def test_steer_script_is_idempotent_per_command(redis: Redis) -> None:
     for command in ("command-1", "command-1", "command-2"):
-        Runs(redis).steer("r1", WORDS, command)
+        Runs(redis).steer("r1", GUIDANCE, command)
     assert redis.llen(keys.steering("r1")) == 2
 
 
-def test_a_slice_that_died_with_words_in_hand_is_told_for_by_the_next(redis: Redis, lease: Lease) -> None:
-    Runs(redis).steer("r1", WORDS, "command-1")
+def test_guidance_taken_by_a_crashed_slice_is_reported_once_by_the_next(redis: Redis, lease: Lease) -> None:
+    Runs(redis).steer("r1", GUIDANCE, "command-1")
     take_steering(redis, lease, "a slice that dies here")
     for _ in range(2):
         Runs(redis).conversation(SPEC, lease).tell()

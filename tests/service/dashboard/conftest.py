@@ -1,4 +1,4 @@
-"""The dashboard's application on the real Redis, its server under gunicorn, and a browser."""
+"""Fixtures: the dashboard application with a real Redis, and its server under gunicorn."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def story(redis: Redis) -> Story:
 
 @pytest.fixture
 def client(settings: Settings, redis: Redis) -> FlaskClient:
-    """Asks the application in this process; streams beat fast, and only two may be open."""
-    return create_app(settings, Limits(streams=2, beat_seconds=0.1)).test_client()
+    """A client of the application in this process, with fast heartbeats and at most two streams."""
+    return create_app(settings, Limits(streams=2, heartbeat_seconds=0.1)).test_client()
 
 
 @contextmanager
 def serving(folder: Path, redis_url: str, **more: str) -> Iterator[str]:
-    """The dashboard's process as the supervisor starts it; yields its address."""
+    """Run the dashboard process as the supervisor does; yields its address."""
     port = free_port()
     environ = {"LOOPLINE_HOME": str(folder), "REDIS_URL": redis_url, "PATH": os.environ["PATH"]} | more
     environ["LOOPLINE_DASHBOARD_BIND"] = f"127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Loops and runs as the jobs write them, through the jobs' own doors, for the dashboard to show."""
+"""Loops and runs for the dashboard, written through the stores of `jobs`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def a_run(loop: Loop, role: Any = "maker", iteration: int = 1, **changes: Any) -
 
 
 class Story:
-    """Writes as the worker and the agents do."""
+    """Writes loops and runs as workers and agents do."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
@@ -136,7 +136,7 @@ def turn(stop_reason: str = "tool_use") -> Entry:
 
 
 def fill(redis: Redis) -> Loop:
-    """A morning at a shop's team: six loops at different stages. Returns the one that is being worked on."""
+    """Write six loops at different stages; returns the one in progress."""
     story, now = Story(redis), time.time()
     for loop in (
         a_loop(7, "Rate-limit the login form", stage=Stage.REVIEW, iteration=2, number=41, started_at=now - 5400,

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: live rows, live transcripts, strangers' markup, small screens, a lost server."""
+"""The dashboard in a real browser: live rows and transcripts, untrusted markup, small screens, a lost server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.service.dashboard.story import Story, a_loop, calls, fill, note, resu
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A page that fails its test when a script breaks, is refused by the policy, or opens a dialog."""
+    """A page that fails its test on a script error, a violation of the content policy, or a dialog."""
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
     made, problems = context.new_page(), list[str]()
 
@@ -33,7 +33,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     assert problems == []
 
 
-def test_a_row_changes_by_itself(page: Page, story: Story) -> None:
+def test_row_updates_live(page: Page, story: Story) -> None:
     page.goto("/")
     expect(page.get_by_test_id("empty")).to_be_visible()
     loop = story.remember(a_loop())
@@ -42,7 +42,7 @@ def test_a_row_changes_by_itself(page: Page, story: Story) -> None:
     expect(page.get_by_test_id("stage")).to_have_text("Ready for review")
 
 
-def test_a_row_opens_its_ticket(page: Page, story: Story) -> None:
+def test_row_opens_its_ticket(page: Page, story: Story) -> None:
     story.remember(a_loop())
     page.goto("/")
     page.get_by_test_id("loop-row").click(position={"x": 500, "y": 8})
@@ -50,7 +50,7 @@ def test_a_row_opens_its_ticket(page: Page, story: Story) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Cart total is wrong when two vouchers apply")
 
 
-def test_entries_appear_as_the_agent_writes_them_until_the_end(page: Page, story: Story) -> None:
+def test_transcript_page_shows_entries_live_until_the_end(page: Page, story: Story) -> None:
     run = story.begin(story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker")))
     page.goto("/tickets/ENG-12")
     expect(page.locator("#live")).to_have_text("live")
@@ -62,7 +62,7 @@ def test_entries_appear_as_the_agent_writes_them_until_the_end(page: Page, story
     expect(page.locator("#live")).to_have_text("finished")
 
 
-def test_the_page_follows_from_one_run_to_the_next(page: Page, story: Story) -> None:
+def test_transcript_page_follows_the_next_run(page: Page, story: Story) -> None:
     loop = story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker"))
     run = story.begin(loop)
     story.tell(run, says("made"))
@@ -76,7 +76,7 @@ def test_the_page_follows_from_one_run_to_the_next(page: Page, story: Story) -> 
     expect(page.locator(".divider")).to_have_text([run.run_id, gate.run_id])
 
 
-def test_a_page_that_was_open_before_the_first_run_shows_it(page: Page, story: Story) -> None:
+def test_transcript_page_opened_before_the_first_run_shows_it(page: Page, story: Story) -> None:
     loop = story.remember(a_loop(stage=Stage.PREPARING))
     page.goto("/tickets/ENG-12")
     expect(page.get_by_text("No run has started.")).to_be_visible()
@@ -87,7 +87,7 @@ def test_a_page_that_was_open_before_the_first_run_shows_it(page: Page, story: S
     expect(page.get_by_text("No run has started.")).to_have_count(0)
 
 
-def test_long_results_and_thoughts_open_on_a_click(page: Page, story: Story) -> None:
+def test_long_results_and_thinking_open_on_a_click(page: Page, story: Story) -> None:
     run = story.begin(story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker")))
     story.tell(run, thinks("hm, so"), result("line\n" * 20 + "the last"))
     page.goto("/tickets/ENG-12")
@@ -106,7 +106,7 @@ def test_evidence_stays_open_when_the_state_changes(page: Page, story: Story) ->
     expect(page.get_by_text("18 passed in 2.71s")).to_be_visible()
 
 
-def test_an_attempt_before_says_on_a_click_why_it_was_rejected(page: Page, story: Story) -> None:
+def test_earlier_attempt_shows_its_rejection_on_a_click(page: Page, story: Story) -> None:
     fill(story.redis)
     page.goto("/tickets/ENG-9")
     expect(page.get_by_text("rounding differs in yen")).to_be_hidden()
@@ -115,7 +115,7 @@ def test_an_attempt_before_says_on_a_click_why_it_was_rejected(page: Page, story
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_markup_of_strangers_is_shown_and_never_run(page: Page, story: Story, payload: str) -> None:
+def test_untrusted_markup_is_shown_as_text(page: Page, story: Story, payload: str) -> None:
     loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", words=(Guidance(author="M", text=payload),))
     run = story.begin(story.remember(loop))
     everything = (
@@ -150,7 +150,7 @@ def test_pages_fit_their_screen(browser: Browser, address: str, story: Story, sc
     context.close()
 
 
-def test_a_lost_server_is_named_and_found_again(
+def test_page_reports_a_lost_server_and_reconnects(
     browser: Browser, story: Story, redis_server: str, tmp_path: Path
 ) -> None:
     story.remember(a_loop())
@@ -159,12 +159,12 @@ def test_a_lost_server_is_named_and_found_again(
         page = context.new_page()
         page.goto(address)
         expect(page.get_by_test_id("connection")).to_be_empty()
-    expect(page.get_by_test_id("connection")).to_contain_text("does not answer")
+    expect(page.get_by_test_id("connection")).to_contain_text("does not respond")
     expect(page.get_by_test_id("loop-row")).to_be_visible()
     context.close()
 
 
-def test_a_refused_stream_becomes_asking_again_and_again(page: Page, story: Story) -> None:
+def test_transcript_page_polls_when_streams_are_refused(page: Page, story: Story) -> None:
     run = story.begin(story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker")))
     page.route("**/events?*", lambda route: route.fulfill(status=503, headers={"Retry-After": "5"}))
     page.goto("/tickets/ENG-12")

@@ -1,4 +1,4 @@
-"""How the lines of a transcript are shown."""
+"""Formatting of transcript entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from integrations.ports.agent_runner import Entry
-from service.dashboard.entries import LONGEST, Shown, headline, shown
+from service.dashboard.entries import LONGEST, ShownEntry, format_entry, format_headline
 from tests.service.dashboard.story import calls, note, result, says, thinks, turn
 
 
@@ -27,53 +27,53 @@ from tests.service.dashboard.story import calls, note, result, says, thinks, tur
         ("submit_verdict", {"results": []}, "", '{\n  "results": []\n}'),
     ],
 )
-def test_a_call_says_what_it_does_to_what(name: str, given: dict[str, Any], text: str, body: str) -> None:
-    one = shown(calls(name, given))
+def test_tool_call_is_summarized_in_one_line(name: str, given: dict[str, Any], text: str, body: str) -> None:
+    one = format_entry(calls(name, given))
     assert (one.kind, one.label, one.text, one.body) == ("tool_use", name, text, body)
 
 
-def test_the_editor_has_a_short_name() -> None:
-    assert shown(calls("str_replace_based_edit_tool", {"command": "view", "path": "a"})).label == "edit"
+def test_tool_call_of_the_editor_has_a_short_label() -> None:
+    assert format_entry(calls("str_replace_based_edit_tool", {"command": "view", "path": "a"})).label == "edit"
 
 
 @pytest.mark.parametrize(("lines", "folded"), [(1, False), (12, False), (13, True)])
-def test_a_result_is_folded_when_it_has_more_than_twelve_lines(lines: int, folded: bool) -> None:
-    assert shown(result("\n".join(["x"] * lines))).folded is folded
+def test_tool_result_is_folded_over_twelve_lines(lines: int, folded: bool) -> None:
+    assert format_entry(result("\n".join(["x"] * lines))).folded is folded
 
 
-def test_a_failed_result_is_marked_and_knows_its_call() -> None:
-    one = shown(result("no such file", "call-7", is_error=True))
+def test_tool_result_that_failed_is_marked_and_linked_to_its_call() -> None:
+    one = format_entry(result("no such file", "call-7", is_error=True))
     assert (one.label, one.failed, one.call) == ("Error", True, "call-7")
 
 
-def test_thoughts_and_briefs_are_folded() -> None:
-    assert shown(thinks("hm")) == Shown("thinking", "Thinking", body="hm", folded=True)
-    assert shown(Entry("brief", {"text": "Do it."})) == Shown("brief", "Brief", body="Do it.", folded=True)
+def test_thinking_and_briefs_are_folded() -> None:
+    assert format_entry(thinks("hm")) == ShownEntry("thinking", "Thinking", body="hm", folded=True)
+    assert format_entry(Entry("brief", {"text": "Do it."})) == ShownEntry("brief", "Brief", body="Do it.", folded=True)
 
 
-def test_words_of_people_and_of_loopline_stay_open() -> None:
-    assert shown(Entry("steering", {"text": "Keep it.", "comment_ids": []})).text == "Keep it."
-    assert shown(note("Your limit is near.")) == Shown("note", "Loopline", "Your limit is near.")
+def test_guidance_and_notes_are_not_folded() -> None:
+    assert format_entry(Entry("steering", {"text": "Keep it.", "comment_ids": []})).text == "Keep it."
+    assert format_entry(note("Your limit is near.")) == ShownEntry("note", "Loopline", "Your limit is near.")
 
 
-def test_a_turn_shows_its_bill() -> None:
-    assert shown(turn()).label == "14,210 tokens in · 12,900 cached · 512 out · $0.0123"
+def test_turn_shows_its_usage() -> None:
+    assert format_entry(turn()).label == "14,210 tokens in · 12,900 cached · 512 out · $0.0123"
 
 
-def test_an_unusual_stop_is_named() -> None:
-    assert shown(turn("max_tokens")).label.endswith(" · max_tokens")
+def test_turn_shows_an_unusual_stop_reason() -> None:
+    assert format_entry(turn("max_tokens")).label.endswith(" · max_tokens")
 
 
 @pytest.mark.parametrize(
     ("kind", "failed"), [("done", False), ("no_change", False), ("stopped", True), ("budget", True)]
 )
-def test_an_outcome_other_than_done_is_marked(kind: str, failed: bool) -> None:
-    one = shown(Entry("outcome", {"kind": kind, "summary": "so"}))
+def test_outcome_other_than_done_is_marked(kind: str, failed: bool) -> None:
+    one = format_entry(Entry("outcome", {"kind": kind, "summary": "so"}))
     assert (one.kind, one.label, one.failed) == ("outcome", kind.replace("_", " "), failed)
 
 
-def test_the_end_of_the_conversation_is_not_the_end_of_the_run() -> None:
-    one = shown(Entry("outcome", {"kind": "done", "summary": "I am done.", "final": None}))
+def test_outcome_of_the_conversation_is_not_the_outcome_of_the_run() -> None:
+    one = format_entry(Entry("outcome", {"kind": "done", "summary": "I am done.", "final": None}))
     assert (one.kind, one.text) == ("turn", "")
 
 
@@ -94,13 +94,13 @@ def test_the_end_of_the_conversation_is_not_the_end_of_the_run() -> None:
         Entry(cast(Any, "of a newer release"), {"x": 1}),
     ],
 )
-def test_odd_data_is_shown_somehow(entry: Entry) -> None:
-    one = shown(entry)
+def test_entry_with_invalid_data_is_shown(entry: Entry) -> None:
+    one = format_entry(entry)
     assert one.kind and one.label + one.text + one.body
 
 
-def test_an_endless_text_is_cut_and_says_so() -> None:
-    text = shown(says("x" * (LONGEST + 5))).text
+def test_long_text_is_truncated_with_a_hint() -> None:
+    text = format_entry(says("x" * (LONGEST + 5))).text
     assert text.endswith("… 5 more characters") and len(text) < LONGEST + 40
 
 
@@ -113,15 +113,15 @@ def test_an_endless_text_is_cut_and_says_so() -> None:
         (says("word " * 60), f"{('word ' * 24)[:119]}…"),
     ],
 )
-def test_the_headline_is_one_short_line(entry: Entry, line: str) -> None:
-    assert headline(entry) == line
+def test_headline_is_one_short_line(entry: Entry, line: str) -> None:
+    assert format_headline(entry) == line
 
 
-def test_a_turn_tells_what_left_the_conversation_and_why_the_cache_missed() -> None:
+def test_turn_shows_cleared_results_and_the_cache_miss_reason() -> None:
     usage = {"cache_misses": 1, "cache_miss_reason": "context_cleared"}
-    label = shown(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_use"})).label
+    label = format_entry(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_use"})).label
     assert label.endswith("12 old results cleared · cache missed: context_cleared")
 
 
-def test_a_mark_is_a_line_of_small_print() -> None:
-    assert shown(Entry("mark", {"work": "a" * 40})) == Shown("turn", "the files are at aaaaaaa")
+def test_mark_is_shown_as_a_turn() -> None:
+    assert format_entry(Entry("mark", {"work": "a" * 40})) == ShownEntry("turn", "working tree at aaaaaaa")

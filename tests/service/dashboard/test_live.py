@@ -1,4 +1,4 @@
-"""Server-sent events: order, going on, heartbeat, end, and the limit on their number."""
+"""Server-sent events: order, resuming, heartbeats, end, and the limit of streams."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def entries(given: list[str]) -> list[dict[str, Any]]:
     return [json.loads(frame.split("data: ", 1)[1]) for frame in given if "event: entry" in frame]
 
 
-def test_a_finished_run_is_told_in_order_and_ends(client: FlaskClient, story: Story, run: RunSpec) -> None:
+def test_stream_of_a_finished_run_sends_all_entries_and_ends(client: FlaskClient, story: Story, run: RunSpec) -> None:
     story.tell(run, says("one"), says("two"))
     story.end(run, summary="all good")
-    told = list(frames(opened(client, run)))
-    assert [one["text"] for one in entries(told)] == ["one", "two", "all good"]
-    assert told[0] == "retry: 2000" and told[-1].startswith("event: end")
+    received = list(frames(opened(client, run)))
+    assert [one["text"] for one in entries(received)] == ["one", "two", "all good"]
+    assert received[0] == "retry: 2000" and received[-1].startswith("event: end")
 
 
-def test_entries_come_while_the_run_writes(client: FlaskClient, story: Story, run: RunSpec) -> None:
+def test_stream_sends_entries_as_the_run_writes_them(client: FlaskClient, story: Story, run: RunSpec) -> None:
     with opened(client, run) as response:
         stream = frames(response)
         next(stream)
@@ -62,7 +62,7 @@ def test_entries_come_while_the_run_writes(client: FlaskClient, story: Story, ru
 
 
 @pytest.mark.parametrize("by_header", [True, False])
-def test_a_client_goes_on_after_what_it_has_seen(
+def test_stream_continues_after_the_last_entry_seen(
     client: FlaskClient, story: Story, run: RunSpec, by_header: bool
 ) -> None:
     story.tell(run, says("one"), says("two"))
@@ -73,21 +73,21 @@ def test_a_client_goes_on_after_what_it_has_seen(
     assert entries(list(frames(response)))[0]["text"] == "two"
 
 
-def test_a_silent_run_gets_a_heartbeat(client: FlaskClient, run: RunSpec) -> None:
+def test_stream_of_a_silent_run_sends_heartbeats(client: FlaskClient, run: RunSpec) -> None:
     with opened(client, run) as response:
         stream = frames(response)
         next(stream)
-        assert next(stream) == ": still here"
+        assert next(stream) == ": heartbeat"
 
 
-def test_streams_are_never_kept_by_anyone_on_the_way(client: FlaskClient, story: Story, run: RunSpec) -> None:
+def test_stream_is_not_cached_or_buffered(client: FlaskClient, story: Story, run: RunSpec) -> None:
     story.end(run)
     headers = opened(client, run).headers
     assert headers["Content-Type"].startswith("text/event-stream")
     assert headers["Cache-Control"] == "no-store" and headers["X-Accel-Buffering"] == "no"
 
 
-def test_one_stream_too_many_is_503_until_another_is_closed(client: FlaskClient, run: RunSpec) -> None:
+def test_stream_over_the_limit_is_503_until_another_is_closed(client: FlaskClient, run: RunSpec) -> None:
     first, second = opened(client, run), opened(client, run)
     refused = opened(client, run)
     assert refused.status_code == 503 and refused.headers["Retry-After"] == "5"
@@ -98,16 +98,16 @@ def test_one_stream_too_many_is_503_until_another_is_closed(client: FlaskClient,
     third.close()
 
 
-def test_a_head_request_gives_its_place_back(client: FlaskClient, run: RunSpec) -> None:
+def test_stream_slot_is_freed_after_a_head_request(client: FlaskClient, run: RunSpec) -> None:
     for _ in range(5):
         with client.head(f"/api/runs/{run.run_id}/events") as response:
             assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("run_id", "after", "status"), [("nobody", "0-0", 404), (None, "yesterday", 400), (None, "1-1;DROP", 400)]
+    ("run_id", "after", "status"), [("unknown", "0-0", 404), (None, "yesterday", 400), (None, "1-1;DROP", 400)]
 )
-def test_an_unknown_run_or_place_is_refused(
+def test_stream_of_an_unknown_run_or_cursor_is_rejected(
     client: FlaskClient, run: RunSpec, run_id: str | None, after: str, status: int
 ) -> None:
     for kind in ("events", "entries"):
@@ -115,7 +115,7 @@ def test_an_unknown_run_or_place_is_refused(
         assert answer.status_code == status and answer.get_json()["error"]
 
 
-def test_asking_again_and_again_gives_the_same_entries(client: FlaskClient, story: Story, run: RunSpec) -> None:
+def test_polling_returns_the_same_entries(client: FlaskClient, story: Story, run: RunSpec) -> None:
     story.tell(run, says("one"), says("two"))
     first = client.get(f"/api/runs/{run.run_id}/entries").get_json()
     story.end(run)
@@ -124,7 +124,7 @@ def test_asking_again_and_again_gives_the_same_entries(client: FlaskClient, stor
     assert [one["text"] for one in rest["entries"]] == ["two", ""] and rest["over"]
 
 
-def test_a_stream_ends_without_an_end_when_redis_goes_away(tmp_path: Path) -> None:
+def test_stream_stops_without_end_event_when_redis_becomes_unavailable(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with (tmp_path / "redis.log").open("wb") as log:
         process = embedded_redis.start(settings.redis_socket, log)
@@ -137,18 +137,18 @@ def test_a_stream_ends_without_an_end_when_redis_goes_away(tmp_path: Path) -> No
         assert not any("event: end" in frame for frame in stream)
 
 
-def test_open_pages_do_not_hold_up_a_stop(run: RunSpec, redis_server: str, tmp_path: Path) -> None:
+def test_stream_does_not_delay_the_shutdown(run: RunSpec, redis_server: str, tmp_path: Path) -> None:
     with serving(tmp_path, redis_server) as address, ExitStack() as pages:
         page = pages.enter_context(urlopen(f"{address}/api/runs/{run.run_id}/events", timeout=10))
         assert page.readline() == b"retry: 2000\n"
         kept = pages.pop_all()
         asked = time.monotonic()
     with kept:
-        assert time.monotonic() - asked < 5.0  # the supervisor's patience with this process
+        assert time.monotonic() - asked < 5.0  # the grace period of this process
 
 
 def _stream_of_one_entry(redis: Redis) -> Iterator[str]:
     story, spec = Story(redis), a_run(a_loop())
     story.runs.start(spec)
     story.tell(spec, says("one"))
-    return follow(Runs(redis), spec.run_id, "0-0", beat_seconds=0.1)
+    return follow(Runs(redis), spec.run_id, "0-0", heartbeat_seconds=0.1)

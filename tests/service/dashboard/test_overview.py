@@ -1,4 +1,4 @@
-"""Groups, order, marks and links: what the dashboard says about loops, without any I/O."""
+"""View models of the dashboard: groups, order, marks, links. No I/O."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LIMITS = ServicePolicy(teams={}, max_iterations=3, max_attempts=2, caps=Caps(tic
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_every_stage_has_a_group_and_words(stage: Stage) -> None:
+def test_row_has_a_group_and_a_text_for_every_stage(stage: Stage) -> None:
     row = overview.row(a_loop(stage=stage), LIMITS)
     assert row.group in overview.GROUPS and row.stage_text
 
 
 @pytest.mark.parametrize("stage", [Stage.NEEDS_HUMAN, Stage.ASKING, Stage.REVIEW])
-def test_what_waits_for_a_person_needs_you(stage: Stage) -> None:
+def test_group_is_needs_you_for_stages_that_wait_for_a_person(stage: Stage) -> None:
     assert overview.group_of(stage) == "needs_you"
 
 
-def test_those_that_need_you_come_first_then_the_newest() -> None:
+def test_rows_are_sorted_by_group_then_by_activity() -> None:
     loops = [
         a_loop(1, stage=Stage.DONE, started_at=90.0, finished_at=95.0),
         a_loop(2, stage=Stage.MAKING, started_at=10.0),
@@ -41,42 +41,42 @@ def test_those_that_need_you_come_first_then_the_newest() -> None:
     assert [row.identifier for row in rows] == ["ENG-4", "ENG-3", "ENG-2", "ENG-1"]
 
 
-def test_activity_of_the_agent_counts_for_the_order() -> None:
+def test_row_activity_includes_the_agent() -> None:
     assert overview.row(a_loop(started_at=10.0), LIMITS, active_at=50.0).active_at == 50.0
 
 
-def test_the_repository_sets_the_number_of_iterations_before_the_service() -> None:
+def test_row_iterations_come_from_the_repository_or_the_service() -> None:
     policy = RepositoryPolicy(loop=LoopPolicy(iterations=7))
     assert overview.row(a_loop(policy=policy), LIMITS).iterations == 7
     assert overview.row(a_loop(), LIMITS).iterations == 3
 
 
-def test_what_people_add_to_a_budget_is_part_of_what_the_ticket_may_cost() -> None:
+def test_row_budget_includes_what_people_added() -> None:
     row = overview.row(a_loop(extra_usd=3.0), LIMITS)
     assert (row.cap_usd, row.extra_usd, row.attempts) == (23.0, 3.0, 2)
 
 
-def test_a_repository_may_tighten_the_ticket_s_budget() -> None:
+def test_row_budget_can_be_lowered_by_the_repository() -> None:
     policy = RepositoryPolicy(loop=LoopPolicy(ticket_budget_usd=4.0, attempts=1))
     row = overview.row(a_loop(policy=policy), LIMITS)
     assert (row.cap_usd, row.attempts) == (4.0, 1)
 
 
 @pytest.mark.parametrize("kind", get_args(EscalationClass))
-def test_every_call_for_a_person_has_words(kind: EscalationClass) -> None:
+def test_escalation_has_a_text_for_every_class(kind: EscalationClass) -> None:
     call = overview.row(a_loop(escalation=Escalation(kind=kind, at=5.0, raised=2)), LIMITS).escalation
     assert call and call.text and (call.kind, call.at, call.raised, call.acknowledged) == (kind, 5.0, 2, False)
 
 
 @pytest.mark.parametrize("kind", get_args(TamperKind))
-def test_every_kind_of_tampering_has_words(kind: TamperKind) -> None:
+def test_tampering_has_a_text_for_every_kind(kind: TamperKind) -> None:
     loop = a_loop(tampering=(Tampering(kind=kind, path="a.py", line=3),))
     (one,) = overview.ticket(loop, overview.row(loop, LIMITS), []).tampering
     assert one.what and (one.kind, one.path, one.line) == (kind, "a.py", 3)
 
 
 @pytest.mark.parametrize(("accepted", "head", "shown"), [("a", "a", True), ("a", "b", False), ("", "", False)])
-def test_an_acceptance_holds_for_the_commit_that_was_accepted(accepted: str, head: str, shown: bool) -> None:
+def test_tampering_is_accepted_for_one_commit(accepted: str, head: str, shown: bool) -> None:
     loop = a_loop(tampering_accepted=accepted, head_sha=head)
     assert overview.ticket(loop, overview.row(loop, LIMITS), []).tampering_accepted is shown
 
@@ -90,16 +90,14 @@ def test_an_acceptance_holds_for_the_commit_that_was_accepted(accepted: str, hea
         ({"exit_code": 0, "exit_codes": (1, 0)}, "flaky", (1, 0)),
     ],
 )
-def test_evidence_that_ended_both_ways_is_flaky_and_never_passed(
-    fields: dict[str, Any], mark: str, codes: tuple[int, ...]
-) -> None:
+def test_evidence_with_different_exit_codes_is_flaky(fields: dict[str, Any], mark: str, codes: tuple[int, ...]) -> None:
     loop = a_loop(evidence=(Evidence(name="c1", command="x", **fields),))
     (one,) = overview.ticket(loop, overview.row(loop, LIMITS), []).evidence
     assert (one.mark, one.exit_codes) == (mark, codes)
 
 
 @pytest.mark.parametrize(("stage", "shown"), [(Stage.ASKING, True), (Stage.MAKING, False)])
-def test_a_proposal_is_shown_while_it_is_asked(stage: Stage, shown: bool) -> None:
+def test_proposal_is_shown_while_it_awaits_an_answer(stage: Stage, shown: bool) -> None:
     loop = a_loop(stage=stage, proposal=PROPOSAL)
     assert (overview.ticket(loop, overview.row(loop, LIMITS), []).proposal is not None) is shown
 
@@ -117,27 +115,27 @@ def test_a_proposal_is_shown_while_it_is_asked(stage: Stage, shown: bool) -> Non
         "",
     ],
 )
-def test_an_address_that_is_not_of_the_web_is_no_link(address: str) -> None:
+def test_link_rejects_addresses_that_are_not_http(address: str) -> None:
     assert overview.web_link(address) == ""
 
 
-def test_an_address_of_the_web_is_a_link() -> None:
+def test_link_accepts_an_http_address() -> None:
     assert overview.web_link("https://linear.app/acme/issue/ENG-1") == "https://linear.app/acme/issue/ENG-1"
 
 
-def test_a_criterion_is_open_until_something_speaks_about_it() -> None:
+def test_criterion_is_open_without_evidence_and_verdict() -> None:
     assert [one.mark for one in overview.criteria(CONTRACT, (), None)] == ["open", "open", "open"]
 
 
-def test_exit_codes_mark_criteria_and_the_checker_overrules_them() -> None:
+def test_criterion_mark_of_the_checker_overrides_the_exit_code() -> None:
     evidence = [Evidence(name=name, command="x", exit_code=code) for name, code in (("c1", 0), ("k1", 1))]
-    said = CriterionResult(criterion="c1", result="fail", evidence="it asserts nothing")
-    first, second, third = overview.criteria(CONTRACT, evidence, Verdict(head_sha="a", results=(said,)))
+    result = CriterionResult(criterion="c1", result="fail", evidence="it asserts nothing")
+    first, second, third = overview.criteria(CONTRACT, evidence, Verdict(head_sha="a", results=(result,)))
     assert (first.mark, second.mark, third.mark) == ("fail", "open", "fail")
     assert first.evidence == "it asserts nothing"
 
 
-def test_a_command_that_the_text_names_already_is_not_shown_twice() -> None:
+def test_criterion_command_is_hidden_when_its_text_contains_it() -> None:
     assert [one.command for one in overview.criteria(CONTRACT, (), None)] == ["", "", "ruff check ."]
 
 
@@ -145,12 +143,12 @@ def test_a_command_that_the_text_names_already_is_not_shown_twice() -> None:
     ("run_id", "revision"),
     [("ENG-1-g2-r3-i4-maker", 3), ("ENG-1-g2-r3-a2-i4-scout", 3), ("odd", 0), ("A-r9-g1-r0-i1-gate", 0)],
 )
-def test_the_revision_is_read_from_the_run_s_name(run_id: str, revision: int) -> None:
+def test_run_revision_is_parsed_from_its_id(run_id: str, revision: int) -> None:
     shown = overview.run(a_run(a_loop(), run_id=run_id), Usage(), unfinished=False)
     assert shown.revision == revision
 
 
-def test_the_current_run_is_shown_and_else_the_last() -> None:
+def test_ticket_shows_the_current_run_or_the_last_one() -> None:
     loop = a_loop()
     runs = [overview.run(a_run(loop, role), Usage(), unfinished=False) for role in ("maker", "gate")]
     row = overview.row(loop, LIMITS)
@@ -163,24 +161,24 @@ def test_the_current_run_is_shown_and_else_the_last() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0.4 s"), (42, "42 s"), (60, "1 min"), (3599, "59 min"), (7500, "2 h 5 min")]
 )
-def test_a_duration_reads_as_a_person_says_it(seconds: float, text: str) -> None:
+def test_duration_is_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_times_are_in_utc() -> None:
+def test_time_is_formatted_in_utc() -> None:
     assert iso(0.0) == "1970-01-01T00:00:00Z"
 
 
-def test_money_counts_calls() -> None:
+def test_money_includes_the_number_of_calls() -> None:
     assert money(Usage(model_calls=1, cost_usd=0.5)) == "$0.50 · 1 call"
 
 
-def test_back_ticks_become_code_and_everything_is_escaped() -> None:
+def test_code_in_backticks_is_marked_up_and_everything_is_escaped() -> None:
     assert code("run `<b>` & <i>") == "run <code>&lt;b&gt;</code> &amp; &lt;i&gt;"
 
 
 @pytest.mark.parametrize(
-    ("usage", "words"),
+    ("usage", "text"),
     [
         (Usage(), ""),
         (Usage(input_tokens=1000, cached_tokens=0), "cache 0 %"),
@@ -192,5 +190,5 @@ def test_back_ticks_become_code_and_everything_is_escaped() -> None:
         (Usage(input_tokens=1000, cached_tokens=500, cache_misses=2), "cache 50 %, 2 misses"),
     ],
 )
-def test_how_well_the_cache_served(usage: Usage, words: str) -> None:
-    assert cache(usage) == words
+def test_cache_share_and_misses(usage: Usage, text: str) -> None:
+    assert cache(usage) == text

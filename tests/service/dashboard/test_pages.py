@@ -1,4 +1,4 @@
-"""The pages and their JSON, from loops in the real Redis."""
+"""Pages and JSON of the dashboard, with loops in a real Redis."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from service.dashboard.app import create_app
 from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, says, turn
 
 
-def test_an_empty_list_says_what_to_do(settings: Settings, story: Story) -> None:
+def test_list_without_loops_explains_the_first_step(settings: Settings, story: Story) -> None:
     teams = Settings(home=settings.home, redis_url=settings.redis_url, teams={"ENG": {"repository": "acme/shop"}})
     page = create_app(teams).test_client().get("/").text
     assert "team <strong>ENG</strong> to the column <strong>Agent</strong>" in page
 
 
-def test_a_model_that_takes_no_calls_is_said_above_the_list(client: FlaskClient, story: Story) -> None:
+def test_list_shows_a_notice_while_the_model_is_unavailable(client: FlaskClient, story: Story) -> None:
     assert client.get("/api/loops").get_json()["notices"] == []
     Breaker(story.redis).failed("r1", Unauthorized("<b>invalid</b> x-api-key"))
     (sentence,) = client.get("/api/loops").get_json()["notices"]
@@ -30,7 +30,7 @@ def test_a_model_that_takes_no_calls_is_said_above_the_list(client: FlaskClient,
     assert "&lt;b&gt;invalid&lt;/b&gt; x-api-key" in client.get("/").text
 
 
-def test_the_list_shows_each_loop_with_its_links(client: FlaskClient, story: Story) -> None:
+def test_list_shows_each_loop_with_its_links(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/").text
     assert page.count('data-testid="loop-row"') == 6
@@ -38,21 +38,21 @@ def test_the_list_shows_each_loop_with_its_links(client: FlaskClient, story: Sto
         assert f'href="{link}"' in page
 
 
-def test_the_list_as_json_is_in_the_order_of_the_page(client: FlaskClient, story: Story) -> None:
+def test_list_json_has_the_order_of_the_page(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     rows = client.get("/api/loops").get_json()["loops"]
     assert [row["identifier"] for row in rows] == ["ENG-15", "ENG-7", "ENG-9", "ENG-12", "ENG-5", "ENG-3"]
     assert rows[1]["money"] == "31 model calls, $0.84" and rows[1]["stage_text"] == "Ready for review"
 
 
-def test_a_working_loop_says_what_its_agent_does(client: FlaskClient, story: Story) -> None:
+def test_list_shows_the_activity_of_a_working_agent(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker"))
     story.tell(story.begin(loop), calls("bash", {"command": "make test"}), turn())
     (row,) = client.get("/api/loops").get_json()["loops"]
     assert row["now"] == "bash: make test" and row["active_at"] > loop.started_at + 60
 
 
-def test_a_ticket_in_full_has_contract_evidence_verdict_and_words(client: FlaskClient, story: Story) -> None:
+def test_ticket_page_has_criteria_evidence_verdict_and_guidance(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/tickets/ENG-12").text
     assert page.count('data-testid="criterion"') == 3
@@ -60,7 +60,7 @@ def test_a_ticket_in_full_has_contract_evidence_verdict_and_words(client: FlaskC
     assert "no test covers a voucher above 100 %" in page and "Mira Okafor" in page
 
 
-def test_a_ticket_as_json_has_its_runs_in_order_with_their_bill(client: FlaskClient, story: Story) -> None:
+def test_ticket_json_has_its_runs_in_order_with_their_cost(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     ticket = client.get("/api/tickets/ENG-12").get_json()
     assert [(run["role"], run["iteration"], run["unfinished"]) for run in ticket["runs"]] == [
@@ -72,27 +72,27 @@ def test_a_ticket_as_json_has_its_runs_in_order_with_their_bill(client: FlaskCli
         assert shown.items() >= one.model_copy(update={"exit_codes": (one.exit_code,)}).model_dump(mode="json").items()
 
 
-def test_a_ticket_that_needs_a_person_shows_what_was_tried_and_why(client: FlaskClient, story: Story) -> None:
+def test_ticket_page_of_an_escalation_shows_attempts_and_reasons(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = " ".join(client.get("/tickets/ENG-9").text.split())
-    for words in (
-        "The agent goes in circles", "called twice", "not seen yet", "attempt 3 of 3", ">flaky<",
+    for text in (
+        "The agent is spinning", "raised twice", "not seen yet", "attempt 3 of 3", ">flaky<",
         "moved the rules as they are", "$1.20", "Rejected: rounding differs in yen", "write tests for the six",
-        "checkout/view.py", "test skipped", "tests/cart/test_yen.py:14", "needs a person&#39;s yes", " v2<",
+        "checkout/view.py", "test skipped", "tests/cart/test_yen.py:14", "needs acceptance", " v2<",
         "of $23.00 ($3.00 added)",
         "run 3 times: exit 1, 0, 1", "before the change exit 1", "Yen is still rounded twice.", "c2: no test for yen",
     ):  # fmt: skip
-        assert words in page, words
+        assert text in page, text
 
 
-def test_a_proposal_is_shown_with_its_questions_while_it_is_asked(client: FlaskClient, story: Story) -> None:
+def test_ticket_page_shows_a_proposal_with_its_questions(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/tickets/ENG-15").text
-    for words in ("low confidence", "python -m pytest tests/speed", "shown by a screenshot", "Which page is meant?"):
-        assert words in page
+    for text in ("low confidence", "python -m pytest tests/speed", "evidence: a screenshot", "Which page is meant?"):
+        assert text in page
 
 
-def test_the_json_of_a_ticket_says_what_the_page_says(client: FlaskClient, story: Story) -> None:
+def test_ticket_json_has_the_values_of_the_page(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     ticket = client.get("/api/tickets/ENG-9").get_json()
     assert [one["number"] for one in ticket["attempts"]] == [1, 2]
@@ -104,33 +104,33 @@ def test_the_json_of_a_ticket_says_what_the_page_says(client: FlaskClient, story
     assert (ticket["row"]["cap_usd"], ticket["row"]["escalation"]["raised"]) == (23.0, 2)
 
 
-def test_each_run_shows_how_well_the_cache_served_it(client: FlaskClient, story: Story) -> None:
+def test_ticket_page_shows_the_cache_share_of_each_run(client: FlaskClient, story: Story) -> None:
     spec = story.begin(story.remember(a_loop(12)))
     missed = {"cache_misses": 1, "cache_miss_reason": "messages_changed"}
     story.tell(spec, usage=Usage(model_calls=9, input_tokens=1000, cached_tokens=930, **missed))
     assert "cache 93 %, 1 miss (messages_changed)" in client.get("/tickets/ENG-12").text
 
 
-def test_the_page_shows_the_chosen_run(client: FlaskClient, story: Story) -> None:
+def test_ticket_page_shows_the_chosen_run(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/tickets/ENG-12?run=ENG-12-g1-r0-i1-gate").text
     assert 'data-run="ENG-12-g1-r0-i1-gate"' in page and "Follow the current run" in page
 
 
 @pytest.mark.parametrize("path", ["/tickets/ENG-99", "/api/tickets/ENG-99", "/tickets/ENG-12?run=ENG-1-g1-r0-i1-gate"])
-def test_what_is_not_there_is_404(client: FlaskClient, story: Story, path: str) -> None:
+def test_page_of_an_unknown_ticket_or_run_is_404(client: FlaskClient, story: Story, path: str) -> None:
     fill(story.redis)
     assert client.get(path).status_code == 404
 
 
-def test_a_loop_that_was_changed_since_is_read_again(client: FlaskClient, story: Story) -> None:
+def test_ticket_json_shows_a_changed_loop(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "making"
     story.remember(loop.model_copy(update={"stage": Stage.REVIEW}))
     assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "review"
 
 
-def test_a_ticket_that_moved_to_another_team_is_found_by_its_new_name_only(client: FlaskClient, story: Story) -> None:
+def test_ticket_moved_to_another_team_has_only_its_new_identifier(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     assert client.get("/tickets/ENG-12").status_code == 200
     moved = loop.ticket.model_copy(update={"identifier": "OPS-3"})
@@ -139,7 +139,7 @@ def test_a_ticket_that_moved_to_another_team_is_found_by_its_new_name_only(clien
     assert client.get("/tickets/ENG-12").status_code == 404
 
 
-def test_an_unchanged_page_is_304_and_a_changed_one_is_not(client: FlaskClient, story: Story) -> None:
+def test_page_is_304_until_it_changes(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     known = {"If-None-Match": client.get("/").headers["ETag"]}
     assert client.get("/", headers=known).status_code == 304
@@ -147,7 +147,7 @@ def test_an_unchanged_page_is_304_and_a_changed_one_is_not(client: FlaskClient, 
     assert client.get("/", headers=known).status_code == 200
 
 
-def test_a_run_whose_spec_is_forgotten_leaves_the_page_whole(client: FlaskClient, story: Story) -> None:
+def test_ticket_json_omits_a_run_without_spec(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     spec = story.begin(loop)
     story.tell(spec, says("x"))
@@ -155,9 +155,9 @@ def test_a_run_whose_spec_is_forgotten_leaves_the_page_whole(client: FlaskClient
     assert client.get("/api/tickets/ENG-12").get_json()["runs"] == []
 
 
-def test_without_redis_pages_and_json_are_503_with_one_sentence(tmp_path: Path) -> None:
-    away = create_app(Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/none")).test_client()
+def test_pages_and_json_are_503_while_redis_is_unavailable(tmp_path: Path) -> None:
+    client = create_app(Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/none")).test_client()
     for path in ("/", "/tickets/ENG-1", "/api/loops", "/api/runs/x/events", "/api/runs/x/entries"):
-        answer = away.get(path)
-        assert answer.status_code == 503 and "Redis does not answer" in answer.text
-    assert away.get("/healthz").get_json()["ok"] is True
+        answer = client.get(path)
+        assert answer.status_code == 503 and "Redis does not respond" in answer.text
+    assert client.get("/healthz").get_json()["ok"] is True

@@ -1,4 +1,4 @@
-"""The dashboard against strangers: host names, other sites, framing, markup in data, and no way to change anything."""
+"""Security of the dashboard: host names, cross-site requests, framing, untrusted markup, read-only routes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from integrations.results import (
 )
 from jobs.config.settings import Settings
 from jobs.loop.state import Attempt, Contract, Criterion, Guidance, Stage
-from service.dashboard.app import create_app, names_of
+from service.dashboard.app import allowed_hosts, create_app
 from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop
 
@@ -31,7 +31,7 @@ DANGER = re.compile(r"<(?:script|img|svg|iframe|b|a)\b[^>]*(?:alert|onerror|onlo
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, payload: str) -> None:
+def test_untrusted_markup_is_escaped(client: FlaskClient, story: Story, payload: str) -> None:
     full = a_loop(
         title=payload,
         reason=payload,
@@ -78,7 +78,7 @@ def test_markup_in_data_arrives_as_text(client: FlaskClient, story: Story, paylo
         ("[::1", 403),
     ],
 )
-def test_only_known_names_are_answered(settings: Settings, host: str, status: int) -> None:
+def test_host_names_other_than_the_allowed_are_rejected(settings: Settings, host: str, status: int) -> None:
     mine = Settings(
         home=settings.home,
         redis_url=settings.redis_url,
@@ -89,22 +89,22 @@ def test_only_known_names_are_answered(settings: Settings, host: str, status: in
     assert answer.status_code in ({403, 400} if status == 403 else {status})
 
 
-def test_the_names_are_loopback_bind_and_public_address(settings: Settings) -> None:
-    assert names_of(settings) == {"localhost", "127.0.0.1", "::1"}
+def test_host_names_allowed_by_default_are_loopback(settings: Settings) -> None:
+    assert allowed_hosts(settings) == {"localhost", "127.0.0.1", "::1"}
 
 
-def test_static_files_are_refused_to_other_names_too(client: FlaskClient) -> None:
+def test_host_name_is_checked_for_static_files(client: FlaskClient) -> None:
     assert client.get("/static/dashboard.css", headers={"Host": "evil.example"}).status_code == 403
 
 
 @pytest.mark.parametrize(("mode", "status"), [("navigate", 200), ("cors", 403), ("no-cors", 403)])
-def test_another_site_may_link_here_and_not_read(client: FlaskClient, story: Story, mode: str, status: int) -> None:
+def test_cross_site_requests_can_only_navigate(client: FlaskClient, story: Story, mode: str, status: int) -> None:
     asked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
     assert client.get("/", headers=asked).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/nowhere", "/static/refresh.js", "/api/nowhere"])
-def test_every_answer_is_sealed(client: FlaskClient, story: Story, path: str) -> None:
+def test_security_headers_are_set_on_every_response(client: FlaskClient, story: Story, path: str) -> None:
     with client.get(path) as answer:
         headers = answer.headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -113,13 +113,13 @@ def test_every_answer_is_sealed(client: FlaskClient, story: Story, path: str) ->
     assert headers["X-Content-Type-Options"] == "nosniff" and "Set-Cookie" not in headers
 
 
-def test_no_route_changes_anything(settings: Settings) -> None:
+def test_routes_are_read_only(settings: Settings) -> None:
     app: Flask = create_app(settings)
     methods = {method for rule in app.url_map.iter_rules() for method in rule.methods or ()}
     assert methods == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_templates_mark_nothing_as_safe_and_load_nothing_from_elsewhere() -> None:
+def test_templates_use_no_safe_filter_and_no_external_resource() -> None:
     app = create_app(Settings())
     for name in app.jinja_env.list_templates():
         source = app.jinja_env.loader.get_source(app.jinja_env, name)[0] if app.jinja_env.loader else ""

@@ -1,4 +1,4 @@
-"""Small changes as (before, after) files, and the guard's answer to them. Text in, values out."""
+"""Small changes as (before, after) files, and the guard's result for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from integrations.git.changes import Change, Side
-from jobs.evidence.tampering import Guarded, guard
+from jobs.evidence.tampering import GuardResult, guard
 from jobs.loop.policy import TESTS
 from jobs.loop.state import Contract, Criterion
 
@@ -24,7 +24,7 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """One change. `kinds`: the guard has to name at least one of these; empty for an honest change."""
+    """One change. The guard has to find at least one of `kinds`; empty for an honest change."""
 
     name: str
     before: Files
@@ -54,5 +54,5 @@ def changes(before: Files, after: Files) -> list[Change]:
     return [c for c in both if c.before != c.after]
 
 
-def answer(case: Case) -> Guarded:
+def run_guard(case: Case) -> GuardResult:
     return guard(changes(case.before, case.after), TESTS, CONTRACT)

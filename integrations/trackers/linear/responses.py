@@ -1,7 +1,7 @@
-"""Linear's answers, read with patience: what the rest of the adapter needs, in our words.
+"""Models of Linear's GraphQL responses, and their conversion to Loopline's values. Pure.
 
-Called by `trackers.linear` only. Pure. Unknown keys are ignored, and null counts as missing: Linear adds fields and
-enum members between two releases of its SDK. A person whose rights are not told may not steer.
+Lenient: unknown keys are ignored and null counts as missing, because Linear adds fields and enum members between
+releases of its SDK. A person without explicit permission fields has no permission to control Loopline.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
 from integrations.values import Person, Ticket
 
-Read = TypeVar("Read", bound="Node")
+NodeT = TypeVar("NodeT", bound="Node")
 
 
 class Node(BaseModel):
-    """An object of an answer."""
+    """A GraphQL object."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_missing(cls, value: Any) -> Any:
+    def _drop_nulls(cls, value: Any) -> Any:
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
 
 
 class PageInfo(Node):
-    """Where a page ends."""
+    """The cursor of a page."""
 
     has_next_page: bool = False
     end_cursor: str = ""
 
 
-class Connection(Node, Generic[Read]):
-    """One page of a list."""
+class Connection(Node, Generic[NodeT]):
+    """One page of a paginated list."""
 
-    nodes: tuple[Read, ...] = ()
+    nodes: tuple[NodeT, ...] = ()
     page_info: PageInfo = PageInfo()
 
 
-class Named(Node):
-    """Whatever has an id, a name or both: teams, states, labels, bots."""
+class NamedNode(Node):
+    """An object with an id, a name or both: team, state, label, bot."""
 
     id: str = ""
     name: str = ""
@@ -54,7 +54,7 @@ class Named(Node):
 
 
 class StateNode(Node):
-    """A column. `type` is one of a few words that Linear fixes."""
+    """A column (workflow state). `type` is one of Linear's fixed types, e.g. 'canceled'."""
 
     name: str
     type: str = ""
@@ -63,11 +63,11 @@ class StateNode(Node):
 class TeamNode(Node):
     """A team with its columns."""
 
-    states: Connection[Named]
+    states: Connection[NamedNode]
 
 
 class UserNode(Node):
-    """A user. Rights that are not told are taken as absent."""
+    """A user. Missing permission fields count as no permission."""
 
     id: str
     name: str = ""
@@ -76,8 +76,8 @@ class UserNode(Node):
     app: bool = True
     guest: bool = True
 
-    def person(self, our_id: str) -> Person:
-        """Active members who are no app and no guest may steer."""
+    def to_person(self, our_id: str) -> Person:
+        """The person; active members, except apps and guests, have permission to control Loopline."""
         return Person(
             id=self.id,
             name=self.name,
@@ -99,11 +99,11 @@ class IssueNode(Node):
     trashed: bool = False
     archived_at: str = ""
     state: StateNode
-    team: Named
-    labels: Connection[Named] = Connection()
+    team: NamedNode
+    labels: Connection[NamedNode] = Connection()
 
-    def ticket(self) -> Ticket:
-        """In our words; `team` is the team's key."""
+    def to_ticket(self) -> Ticket:
+        """The ticket; its `team` is the team's key."""
         return Ticket(
             id=self.id,
             identifier=self.identifier,
@@ -120,76 +120,76 @@ class IssueNode(Node):
 
 
 class PlaceNode(Node):
-    """Where a ticket stands."""
+    """A ticket's team and column."""
 
-    team: Named
-    state: Named
+    team: NamedNode
+    state: NamedNode
 
 
-class Said(Node):
-    """What somebody wrote or put there. Without a user it came from a bot or another product, and nobody may steer by
-    it."""
+class AuthoredNode(Node):
+    """An object with an author. Without a user it came from a bot or another product, without permission to control
+    Loopline."""
 
     id: str
     created_at: str = ""
     user: UserNode | None = None
-    bot_actor: Named | None = None
-    external_user: Named | None = None
+    bot_actor: NamedNode | None = None
+    external_user: NamedNode | None = None
 
-    def author(self, our_id: str) -> Person:
-        """Whose it is."""
+    def to_author(self, our_id: str) -> Person:
+        """The author: the user, else the external user or bot by name only."""
         if self.user:
-            return self.user.person(our_id)
-        other = self.external_user or self.bot_actor or Named()
+            return self.user.to_person(our_id)
+        other = self.external_user or self.bot_actor or NamedNode()
         return Person(id=other.id, name=other.name)
 
 
-class ReactionNode(Said):
+class ReactionNode(AuthoredNode):
     """An emoji on a comment."""
 
     emoji: str = ""
 
-    def reaction(self, our_id: str) -> Reaction:
-        """In our words."""
-        return Reaction(self.id, self.emoji, self.author(our_id), self.created_at)
+    def to_reaction(self, our_id: str) -> Reaction:
+        """The reaction, with its author."""
+        return Reaction(self.id, self.emoji, self.to_author(our_id), self.created_at)
 
 
-class CommentNode(Said):
+class CommentNode(AuthoredNode):
     """A comment."""
 
     issue_id: str = ""
     body: str = ""
     reactions: tuple[ReactionNode, ...] = ()
 
-    def comment(self, our_id: str) -> Comment:
-        """In our words."""
-        reactions = tuple(one.reaction(our_id) for one in self.reactions)
-        return Comment(self.id, self.issue_id, self.body, self.author(our_id), self.created_at, reactions)
+    def to_comment(self, our_id: str) -> Comment:
+        """The comment, with its reactions."""
+        reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
+        return Comment(self.id, self.issue_id, self.body, self.to_author(our_id), self.created_at, reactions)
 
 
 class AttachmentNode(Node):
-    """A link on a ticket. Other products put nested metadata on theirs; only plain values are kept."""
+    """A link on a ticket. Only plain metadata values are kept; other products store nested ones."""
 
     url: str
     title: str = ""
     subtitle: str = ""
     metadata: Mapping[str, Any] = {}
 
-    def attachment(self) -> Attachment:
-        """In our words."""
+    def to_attachment(self) -> Attachment:
+        """The attachment, with its plain metadata."""
         plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
         return Attachment(self.url, self.title, self.subtitle, plain)
 
 
-class LabelledNode(Node):
-    """A ticket as a search for one label shows it: its team, and the label when it is there."""
+class LabeledIssueNode(Node):
+    """A ticket queried for one label: its team, and the label if the ticket has it."""
 
-    team: Named
-    labels: Connection[Named]
+    team: NamedNode
+    labels: Connection[NamedNode]
 
 
-def read(model: type[Read], operation: str, data: Mapping[str, Any], path: Sequence[str]) -> Read:
-    """The value at `path` of an answer's `data`. Raises `Rejected` naming the operation and the fields it misses."""
+def parse_response(model: type[NodeT], operation: str, data: Mapping[str, Any], path: Sequence[str]) -> NodeT:
+    """The value at `path` of a response's `data`. Raises `Rejected` with the operation and the missing fields."""
     value: Any = data
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -197,4 +197,4 @@ def read(model: type[Read], operation: str, data: Mapping[str, Any], path: Seque
         return model.model_validate(value)
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, (*path, *entry["loc"]))) for entry in error.errors()[:5])
-        raise Rejected(f"Linear's answer to {operation} cannot be read at {missing}") from error
+        raise Rejected(f"Linear's response to {operation} is invalid at {missing}") from error

@@ -1,4 +1,4 @@
-"""Values that the files of this folder share. Pure."""
+"""Values shared by the modules of this package. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ IsTest = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Claim:
-    """One assertion of a test, resolved. `context` is what has to hold for it to be reached, `steps` what the test did
-    before it, `shown` how it is written."""
+    """One assertion of a test, resolved. `context` are the conditions under which it is reached, `steps` the preceding
+    statements, `shown` its source."""
 
     text: str
     context: tuple[str, ...]
@@ -19,15 +19,15 @@ class Claim:
     line: int
     shown: str
 
-    def kept_by(self, other: Claim) -> bool:
-        """Whether the other one says the same in the same place, after at least the same steps."""
+    def is_kept_by(self, other: Claim) -> bool:
+        """Whether `other` asserts the same in the same context, after at least the same steps."""
         same = self.text == other.text and self.context == other.context
         return same and is_subsequence(self.steps, other.steps)
 
 
 @dataclass
 class Case:
-    """One test: its claims and steps in order, and the (line, text) of whatever makes it be skipped."""
+    """One test: its claims and steps in order, and the (line, text) of everything that skips it."""
 
     path: str
     name: str
@@ -36,20 +36,20 @@ class Case:
     steps: list[str] = field(default_factory=list)
     skips: list[tuple[int, str]] = field(default_factory=list)
     constant: list[tuple[int, str]] = field(default_factory=list)
-    """Assertions that always hold, as `assert True`."""
+    """Assertions that always hold, such as `assert True`."""
 
     @property
     def short(self) -> str:
-        """The name without its class."""
+        """The name without the class."""
         return self.name.rpartition(".")[2]
 
-    def same_as(self, other: Case) -> bool:
-        """Whether both say the same, under whatever name."""
+    def is_same_as(self, other: Case) -> bool:
+        """Whether both tests assert the same; names are ignored."""
         mine, theirs = ([(c.text, c.context) for c in one.claims] for one in (self, other))
         return mine == theirs and self.steps == other.steps
 
 
 def is_subsequence(wanted: tuple[str, ...] | list[str], given: tuple[str, ...] | list[str]) -> bool:
-    """Whether all of `wanted` is in `given`, in this order."""
+    """Whether `given` contains all of `wanted` in the same order."""
     rest = iter(given)
     return all(any(one == other for other in rest) for one in wanted)

@@ -1,7 +1,7 @@
-"""What an agent's work looks like now, as one short text: the same files give the same text, committed or not.
+"""A checksum of an agent's files: equal files give an equal git tree id, committed or not.
 
-Called by `jobs.roles.tools` after turns that may have written. Runs inside the sandbox, where the files are,
-and leaves nothing behind there: index and objects of its own, in the command's own /tmp.
+Called by `jobs.roles.tools` after turns that may have changed files. Runs inside the sandbox and leaves no traces: the
+index and objects are temporary, in the command's private /tmp.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
 
 TIMEOUT = 30.0  # seconds
-# -p: git takes an index that is newer than a file for proof that the file did not change since. checkStat, trustctime:
-# the checkout was made outside, where owner and inode look different, and without them git would read every file.
+# -p: git trusts an index that is newer than a file as proof that the file is unchanged. checkStat, trustctime: the
+# checkout was made outside, where owner and inode differ; without these settings git would read every file.
 _TREE = """\
 set -e
 git_dir=$(git rev-parse --absolute-git-dir)
@@ -28,10 +28,10 @@ git write-tree
 """
 
 
-def tree_of_work(sandbox: Sandbox, workspace: Workspace, stopped: Callable[[], bool]) -> str | None:
-    """The git tree of everything that is not ignored, 40 hex digits; None when git could not make one.
+def snapshot_work_tree(sandbox: Sandbox, workspace: Workspace, stopped: Callable[[], bool]) -> str | None:
+    """The git tree id (40 hex digits) of all files that are not ignored; None when git fails or times out.
 
-    Raises only what a sandbox that cannot start raises."""
+    Raises `SandboxUnavailable`."""
     result = sandbox.capture(("sh", "-c", _TREE), workspace, max_bytes=100, timeout=TIMEOUT, stopped=stopped)
     tree = result.output.decode(errors="replace").strip()
     return tree if result.exit_code == 0 and SHA.fullmatch(tree) else None
