@@ -19,10 +19,11 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations import failpoints
 from integrations.errors import Rejected, Unavailable
 from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
-from jobs.runtime import dead_processes, failpoints, logging
+from jobs.runtime import dead_processes, logging
 from jobs.runtime.connection import check_persistence, connect
 from jobs.runtime.queues import AGENTS, EVENTS, wake_sweep
 from jobs.runtime.slots import run_slots

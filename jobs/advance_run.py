@@ -31,7 +31,6 @@ from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
-from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
@@ -127,9 +126,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
     Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # of a slice that died and shall not be repeated
-    fail("finish_run", "before")
     finished = world.runs.finish(lease, event, heed_words=heed)
-    fail("finish_run", "journaled")
     if finished:
         queues.wake_ticket(world.redis, spec.ticket.id)
     return finished

@@ -18,7 +18,6 @@ from jobs.inbox import dispatch
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import release_leases_of_dead_processes
-from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import OWNER, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode
 from jobs.store.runs import Runs
@@ -49,7 +48,6 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
     journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000)
     next_reconcile = next_sweep = next_redeliver = 0.0
     while not stop.is_set():
-        fail("lead", "before")
         lease.check()
         dispatch.dispatch(redis, OWNER, DISPATCH_WAIT_MS, journal)
         now = time.monotonic()
@@ -68,7 +66,6 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
 def reconcile(redis: Redis) -> None:
     """Wake every ticket and every run that has work and nobody at it: the recovery path, independent of traffic. What
     waits for a provider has its time, so that a limit of requests is not used up by asking whether it is over."""
-    fail("reconcile", "before")
     queues.enqueue_due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
         name = TicketId(decode(ticket))

@@ -20,7 +20,7 @@ from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavai
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.gather import gather
-from jobs.effects.perform import Context, name_of, perform, show_report
+from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
@@ -29,7 +29,6 @@ from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
-from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
@@ -174,9 +173,7 @@ def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
 
 
 def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: World) -> None:
-    fail("gather", "before")
     now = gather(event, world)
-    fail("gather", "done")
     if now is None:
         world.store.commit(lease, event.ticket_id, raw, None, ())
         return
@@ -185,9 +182,7 @@ def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: 
     )
     decision = decide(loop, now, world.policy)
     changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
-    fail("commit", "before")
     world.store.commit(lease, event.ticket_id, raw, changed, decision.commands)
-    fail("commit", "journaled")
     if changed and (before is None or before.stage is not changed.stage):
         _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
@@ -208,7 +203,6 @@ def _perform(posted: Posted, loop: Loop | None, lease: Lease, world: World) -> f
         letter = _letter(posted.lane, posted.command.kind, posted.raw, error, ticket_id, loop)
         return _fault(letter, error, loop, lease, world)
     world.store.performed(lease, ticket_id, posted, events)
-    fail(name_of(posted.command), "journaled")
     return 0.0
 
 

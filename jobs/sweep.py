@@ -27,7 +27,6 @@ from jobs.recovery.polling import (
 )
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, queues
-from jobs.runtime.failpoints import fail
 from jobs.workflow.decision import TeamPolicy
 from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
 
@@ -40,7 +39,6 @@ def sweep() -> None:
     """RQ's entry: one comparison of everything."""
     world = current()
     queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE_FLAG)
-    fail("sweep", "before")
     if not _remembers(world):
         return
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
@@ -55,7 +53,6 @@ def sweep() -> None:
                 *_called(shown, loops, world),
             ):
                 if world.store.deliver(event):
-                    fail("sweep", "journaled")
                     _log.info("found by the sweep", event_kind=event.kind, ticket=event.ticket_id)
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:

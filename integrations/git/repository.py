@@ -23,6 +23,7 @@ from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
 from integrations.errors import Rejected, Unavailable
+from integrations.failpoints import fail
 from integrations.git.failures import classify_failure
 from integrations.ports.code_host import GitCredentials
 
@@ -119,7 +120,7 @@ class HostRepository:
         """Create the bare repository without templates. Idempotent."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(self.folder)]
-        _run_command(Git(str(self.folder)), _build_command((), {}, arguments), f"git init in {self.folder.name}")
+        _run_command(Git(str(self.folder)), _build_command((), {}, arguments), "init", self.folder.name)
 
     def git(
         self,
@@ -168,13 +169,14 @@ class HostRepository:
         stdin: bytes | BinaryIO,
         timeout: float,
     ) -> bytes:
-        description = f"git {arguments[0]} in {self.remote.name if self.remote else self.folder.name}"
+        operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
+        name = self.remote.name if self.remote else self.folder.name
         command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
         try:
             with Repo(self.folder) as repo:
-                return _run_command(repo.git, command, description, stdin, fds, timeout)
+                return _run_command(repo.git, command, operation, name, stdin, fds, timeout)
         except (NoSuchPathError, InvalidGitRepositoryError) as error:
-            raise Rejected(f"{description} failed: there is no repository at {self.folder}") from error
+            raise Rejected(f"git {operation} failed: there is no repository at {self.folder}") from error
 
 
 class _NegativeAnswer(Rejected):
@@ -184,13 +186,15 @@ class _NegativeAnswer(Rejected):
 def _run_command(
     git: Git,
     command: list[str],
-    description: str,
+    operation: str,
+    repository: str,
     stdin: bytes | BinaryIO = b"",
     fds: Sequence[int] = (),
     timeout: float = LOCAL_TIMEOUT,
 ) -> bytes:
     """Run `command` in a new session and return its stdout; the timeout, in seconds, kills its whole process group."""
-    source = subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    description, source = f"git {operation} in {repository}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    fail(f"git.{operation}", "before")
     try:
         process = git.execute(command, istream=source, as_process=True, start_new_session=True, pass_fds=tuple(fds))
     except GitCommandNotFound as error:
@@ -206,4 +210,5 @@ def _run_command(
     if process.returncode != 0:
         text = (output + b"\n" + errors).decode(errors="replace")  # push prints its reasons on stdout
         raise classify_failure(description, text)
+    fail(f"git.{operation}", "done")
     return bytes(output)

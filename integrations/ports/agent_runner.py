@@ -48,7 +48,6 @@ class Grant:
     for, as a clause; empty where all of it was granted."""
 
     usd: float
-    tokens: int
     lowered: str = ""
 
 

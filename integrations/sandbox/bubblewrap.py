@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.errors import Rejected
+from integrations.failpoints import fail
 from integrations.git.workspace import Workspace
 from integrations.sandbox import limits as exit_codes
 from integrations.sandbox import profile, seccomp
@@ -126,7 +127,7 @@ class Sandbox:
         """
         output, errors = (Output(self._limits.head, self._limits.tail) for _ in range(2))
         spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
-        return self._run(spec, output, errors, self._limits.output, separate_stdout)
+        return self._run(f"sandbox.run.{argv[0]}", spec, output, errors, self._limits.output, separate_stdout)
 
     def capture(
         self,
@@ -145,11 +146,14 @@ class Sandbox:
         More than that kills the command: then `truncated` is set and `output` holds only the beginning."""
         output, errors = Output(max_bytes, 0), Output(self._limits.head, self._limits.tail)
         spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
-        return self._run(spec, output, errors, max_bytes, separate=True)
+        return self._run(f"sandbox.capture.{argv[0]}", spec, output, errors, max_bytes, separate=True)
 
-    def _run(self, spec: _CommandSpec, output: Output, errors: Output, max_bytes: int, separate: bool) -> CommandResult:
+    def _run(
+        self, operation: str, spec: _CommandSpec, output: Output, errors: Output, max_bytes: int, separate: bool
+    ) -> CommandResult:
         if not spec.workspace.folder.is_dir():
             raise Rejected(f"there is no workspace at {spec.workspace.folder}")
+        fail(operation, "before")
         disk = DiskGuard((spec.workspace.folder,), self._limits)
         started = time.monotonic()
         with self._start_child(spec, separate) as child:
@@ -160,6 +164,7 @@ class Sandbox:
         seconds = time.monotonic() - started
         if not reason and child.exit_code is None:
             raise SandboxUnavailable(_format_start_error(errors.read() if separate else output.read()))
+        fail(operation, "done")
         reason = reason or disk.check()
         return _make_result(child.exit_code or 0, reason, output, errors, seconds, separate)
 

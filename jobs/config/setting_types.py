@@ -19,7 +19,8 @@ from integrations.settings import matching, split
 COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
 FAILPOINT_FORM = (
-    r"|[a-z_]+:(before|sent|done|journaled):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
+    r"|trace"
+    r"|[A-Za-z_][\w.-]*:(before|sent|done):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
 )
 """A regular expression of the setting; empty is off."""
 

@@ -128,18 +128,6 @@ class Settings(SettingsModel):
     """US dollars that all tickets together may cost in a calendar day (UTC).
     Beyond it runs wait for the next day."""
 
-    max_tokens: int = setting("LOOPLINE_MAX_TOKENS", 30_000_000, ge=0)
-    """Tokens, prompt and reply together, that one run may use.
-    """
-
-    max_ticket_tokens: int = setting("LOOPLINE_MAX_TICKET_TOKENS", 100_000_000, ge=0)
-    """Tokens that one ticket may use over all its runs.
-    """
-
-    max_day_tokens: int = setting("LOOPLINE_MAX_DAY_TOKENS", 500_000_000, ge=0)
-    """Tokens that all tickets together may use in a calendar day (UTC).
-    """
-
     max_no_progress_usd: float = setting("LOOPLINE_MAX_NO_PROGRESS_USD", 3.0, ge=0)
     """US dollars that a maker may spend without changing anything.
     """
@@ -190,8 +178,8 @@ class Settings(SettingsModel):
     For tool chains outside of /usr."""
 
     failpoint: str = setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FAILPOINT_FORM})$")
-    """A step at which a process is to fail, for tests of crashes; empty in production.
-    step:phase:hit:action, as publish_branch:done:1:kill; jobs/runtime/failpoints.py names phases and actions."""
+    """A failpoint at which a process fails, for tests of crashes; empty in production.
+    operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 
     providers: Mapping[str, ProviderSettings] = Field(default_factory=dict)
     """The settings of each provider by its name, read from the provider's own variables."""

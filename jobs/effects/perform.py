@@ -26,7 +26,6 @@ from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
-from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode
 from jobs.store.tickets import KEPT_SECONDS
@@ -60,11 +59,8 @@ class Context:
 
 def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
-    fail(name_of(command), "before")
     ctx.lease.check()
-    events = tuple(_PERFORMERS[type(command)](command, ctx) or ())
-    fail(name_of(command), "done")
-    return events
+    return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
 def show_report(report: Report, ctx: Context) -> None:
@@ -77,11 +73,6 @@ def show_report(report: Report, ctx: Context) -> None:
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
     memory = Attachment(ctx.dashboard(), TITLE, report.subtitle, report.metadata)
     ctx.world.tracker.attach(ctx.ticket.id, memory)
-
-
-def name_of(command: c.Command) -> str:
-    """The performer's name, which is the command's in snake case."""
-    return _PERFORMERS[type(command)].__name__
 
 
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
@@ -133,7 +124,6 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
 def start_run(command: c.StartRun, ctx: Context) -> None:
     """Remember the run, then wake an agent process."""
     ctx.world.runs.start(command.spec)
-    fail("start_run", "sent")
     queues.wake_run(ctx.world.redis, command.spec.run_id)
 
 
@@ -156,7 +146,6 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
     mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
     mirror.push(command.branch, command.sha, _expected(command, ctx) or None)
-    fail("publish_branch", "sent")
     return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
 
 
@@ -209,7 +198,6 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
         mirror.remove_workspace(run)
     if folder.is_dir():
         shutil.rmtree(folder)
-    fail("clean_up", "sent")
     if command.branch:
         ctx.world.code_host.delete_branch(command.repository, command.branch)
 

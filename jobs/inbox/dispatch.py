@@ -30,8 +30,7 @@ from integrations.registry import providers, webhooks
 from integrations.values import TicketId
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
-from jobs.runtime.failpoints import fail
-from jobs.runtime.scripts import decode
+from jobs.runtime.scripts import decode, run_script
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetters, ProcessDied, delivery_letter
 from jobs.store.tickets import Store
 
@@ -75,19 +74,13 @@ def dispatch(redis: Redis, consumer: str, wait_ms: int, journal: Journal | None 
     if journal and entries:
         journal.write([(decode(entry.id), entry.fields) for entry in entries], time.time(), again=bool(left_over))
     for entry in entries:
-        fail("dispatch", "before")
         if entry.died >= GIVE_UP_AFTER:
             _bury(redis, entry.fields, ProcessDied())
         else:
             if entry.died:
                 redis.xclaim(keys.INBOX, keys.INBOX_GROUP, consumer, 0, [entry.id])
             _deliver_or_bury(redis, entry.fields)
-        fail("dispatch", "done")
-        with redis.pipeline() as both:
-            both.xack(keys.INBOX, keys.INBOX_GROUP, entry.id)
-            both.xdel(keys.INBOX, entry.id)
-            both.execute()
-        fail("dispatch", "journaled")
+        run_script(redis, "acknowledge", [keys.INBOX], [keys.INBOX_GROUP, entry.id])
     return len(entries)
 
 
@@ -153,7 +146,6 @@ def _route(redis: Redis, event: Event) -> None:
         _log.info("no ticket of ours", event_kind=event.kind, event_id=event.event_id)
         return
     if Store(redis).deliver(replace(event, ticket_id=ticket_id)):
-        fail("wake", "before")
         queues.wake_ticket(redis, ticket_id)
 
 

@@ -21,6 +21,8 @@ from typing import Any
 
 import structlog
 
+from integrations.failpoints import fail
+
 KEPT_DAYS = 90
 _DAY = 86_400
 _log = structlog.get_logger(__name__)
@@ -82,6 +84,7 @@ class Journal:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self._folder / f"{_day(now)}-{self._writer}.jsonl.gz"
         file.touch(mode=0o600)
+        fail("journal.append", "before")
         with file.open("ab", buffering=0) as stream:
             end = stream.tell()
             try:
@@ -92,6 +95,7 @@ class Journal:
             except OSError:
                 stream.truncate(end)  # half a batch would hide those that come after it
                 raise
+        fail("journal.append", "done")
 
 
 def _day(at: float) -> str:

@@ -19,7 +19,6 @@ from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_run
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
 from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
-from jobs.runtime.failpoints import fail
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
@@ -150,9 +149,7 @@ def _tries(run: Slice, workspace: Workspace, command: str, most: int) -> list[Ra
 
 
 def _ran(run: Slice, workspace: Workspace, command: str) -> Ran:
-    fail("gate", "before")
     result = run_in_sandbox(run, workspace, command)
-    fail("gate", "done")
     if result.stopped:
         raise _Broken(RunResult("stopped"))
     output = result.output.decode(errors="replace")

@@ -17,7 +17,6 @@ from jobs.roles.instructions import read_instructions
 from jobs.roles.skills import skill_tools
 from jobs.roles.slice import RunResult, Slice, run_model, set_up
 from jobs.roles.tools import SandboxTools
-from jobs.runtime.failpoints import fail
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
@@ -26,9 +25,7 @@ AT_A_LIMIT = frozenset({"budget", "turns"})
 
 def run_maker(run: Slice) -> RunResult | None:
     """Some turns of the maker; when it is done, its work becomes one commit of ours in the mirror."""
-    fail("workspace", "before")
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
-    fail("workspace", "done")
     broken = set_up(run, workspace)
     if broken:
         return broken
@@ -58,17 +55,12 @@ def _unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunR
 
 def _candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
     spec, mirror = run.spec, run.mirror
-    fail("commit_leftovers", "before")
     commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}")
-    fail("commit_leftovers", "done")
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, MAX_PACK_BYTES)
     if tip == spec.start_sha:
         return RunResult("no_change", summary, Made(head_sha=tip))
     limits = TreeLimits(protected=(*DEFAULT_PROTECTED, *spec.policy.loop.protected))
-    fail("receive", "before")
     mirror.receive(pack, tip, spec.start_sha, limits)
-    fail("receive", "done")
     message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
     sha = mirror.write_candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
-    fail("candidate", "done")
     return RunResult("done" if sha != spec.start_sha else "no_change", summary, Made(head_sha=sha))

@@ -23,7 +23,6 @@ from jobs.roles.briefs import system_text
 from jobs.roles.instructions import Instructions
 from jobs.roles.limits import context_limits, spinning_limits
 from jobs.roles.skills import catalogue
-from jobs.runtime.failpoints import fail
 from jobs.store.runs import RunConversation
 
 
@@ -97,9 +96,7 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
             return RunResult(
                 "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
             )
-    fail("setup", "done")
     done.touch()
-    fail("setup", "journaled")
     return None
 
 

@@ -21,7 +21,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.runtime import keys
-from jobs.runtime.failpoints import fail
 from jobs.runtime.scripts import LeaseLost, run_script
 
 LIFE_MS = 10_000
@@ -30,8 +29,6 @@ RELEASE_RETRY_SECONDS = 0.5
 OWNER = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 _log = structlog.get_logger(__name__)
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class Lease:
@@ -46,9 +43,8 @@ class Lease:
 
     def renew(self) -> None:
         """Extend the lease by `LIFE_MS`; set `lost` when another process holds it."""
-        fail("renew", "before")
         before = time.monotonic()
-        if self._redis.register_script(_RENEW)(keys=[keys.lease(self.name)], args=[self.token, LIFE_MS]):
+        if run_script(self._redis, "renew_lease", [keys.lease(self.name)], [self.token, LIFE_MS]):
             self.renewed_at = before
         else:
             self.lost = True
@@ -62,7 +58,7 @@ class Lease:
 
     def release(self) -> bool:
         """Release the lease early; False, without effect, when it is lost already."""
-        return bool(self._redis.register_script(_RELEASE)(keys=[keys.lease(self.name)], args=[self.token]))
+        return bool(run_script(self._redis, "release_lease", [keys.lease(self.name)], [self.token]))
 
 
 class _LeaseRenewer:
@@ -125,14 +121,12 @@ _renewer = _LeaseRenewer()
 @contextmanager
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
     """Take the lease on `name`, renew it, and release it at the end. Yields None when another process holds it."""
-    fail("lease", "before")
     token = run_script(
         redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS, uuid.uuid4().hex[:8]]
     )
     if token is None:
         yield None
         return
-    fail("lease", "journaled")
     lease = Lease(redis, name, token.decode())
     _renewer.add(lease)
     try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import cast
 
 from redis import Redis
 from rq import Queue
 
+from integrations.failpoints import fail
 from integrations.values import RunId, TicketId
+from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
 AGENTS = "agents"
@@ -25,7 +26,6 @@ _ADVANCE = "jobs.advance_run.advance_run"
 _SWEEP = "jobs.sweep.sweep"
 _REDELIVER = "jobs.redeliver.redeliver"
 _QUEUE_OF = {_DRIVE: EVENTS, _ADVANCE: AGENTS, _SWEEP: EVENTS, _REDELIVER: EVENTS}
-_REMOVE_DELAYED = (Path(__file__).parent / "lua" / "remove_delayed.lua").read_text()
 _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
@@ -83,11 +83,12 @@ def enqueue_due(redis: Redis, now: float) -> int:
     """Queue all delayed wake-ups that are due at `now` (Unix seconds); returns their number. Called by the clock.
 
     At-least-once: the entry is removed after the job is queued, and only if it was not rescheduled meanwhile."""
+    fail("enqueue.due", "before")
     enqueued = 0
     for member, score in cast("list[tuple[bytes, float]]", redis.zrangebyscore(LATER, "-inf", now, withscores=True)):
         function, *arguments = json.loads(member)
         if _enqueue(redis, function, tuple(arguments)):
-            redis.register_script(_REMOVE_DELAYED)(keys=[LATER], args=[member, repr(score)])
+            run_script(redis, "remove_delayed", [LATER], [member, repr(score)])
             enqueued += 1
     return enqueued
 
@@ -116,7 +117,10 @@ def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:
     """Queue the job; False when the same wake-up was queued in the last two seconds and has not started."""
     if not redis.set(_wake_flag(function, arguments), 1, nx=True, px=_THROTTLE_MS):
         return False
+    operation = f"enqueue.{function.rpartition('.')[2]}"
+    fail(operation, "before")
     open_queue(redis, _QUEUE_OF[function]).enqueue_call(
         function, args=arguments, timeout=-1, result_ttl=0, failure_ttl=_KEEP_FAILURES_SECONDS
     )
+    fail(operation, "done")
     return True

@@ -13,10 +13,16 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from integrations.failpoints import fail
+
 _FOLDER = Path(__file__).parent / "lua"
 _UNFENCED = frozenset(
     {
         "take_lease",
+        "renew_lease",
+        "release_lease",
+        "acknowledge",
+        "remove_delayed",
         "deliver",
         "start_run",
         "steer",
@@ -45,12 +51,15 @@ def load_script(name: str) -> str:
 
 def run_script(redis: Redis, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
     """Run a script by name. Raises `LeaseLost` when the fence rejects the token."""
+    fail(f"{name}.lua", "before")
     try:
-        return redis.register_script(load_script(name))(keys=list(keys), args=list(args))
+        reply = redis.register_script(load_script(name))(keys=list(keys), args=list(args))
     except ResponseError as error:
         if "LEASELOST" in str(error):
             raise LeaseLost(str(error)) from error
         raise
+    fail(f"{name}.lua", "done")
+    return reply
 
 
 def decode(raw: bytes | str) -> str:

@@ -61,17 +61,17 @@ class Ledger:
         """Hold between `least` and `most` for one call; the input tokens of both are the same."""
         self._mark, self._day = uuid4().hex, today(self._clock())
         floor = self._spec.ticket_usage
-        asked = [n for usage in (least, most) for n in (to_micro_usd(usage.cost_usd), _tokens(usage))]
-        args: list[str | int] = [self._mark, most.input_tokens, *asked, *_caps_of(self._spec.caps)]
-        args += [to_micro_usd(floor.cost_usd), _tokens(floor), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
+        asked = (most.input_tokens, most.output_tokens, to_micro_usd(least.cost_usd), to_micro_usd(most.cost_usd))
+        args: list[str | int] = [self._mark, *asked, *_caps_of(self._spec.caps)]
+        args += [to_micro_usd(floor.cost_usd), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
         answer, standing = self._script("reserve", [*args, 2 * _DAY_SECONDS, KEPT_SECONDS], [keys.RUNS])
         self._take_in(standing)
         verdict, scope, unit = map(decode, answer[:3])
-        cap, spent, usd, tokens = map(int, answer[3:])
+        cap, spent, usd = map(int, answer[3:])
         why = limit_sentence(scope, unit, cap, spent)
         match verdict:
             case "granted" | "lowered":
-                return Grant(usd / 1_000_000, tokens, why if verdict == "lowered" else "")
+                return Grant(usd / 1_000_000, why if verdict == "lowered" else "")
             case "waits":
                 return Refusal("other runs hold what is left of the budget", HELD_BY_OTHERS_SECONDS)
             case _:
@@ -114,13 +114,11 @@ class Ledger:
         return int(worked * 1000)
 
     def _take_in(self, standing: Sequence[int]) -> None:
-        *used, worked_ms, parked, ticket_micro, ticket_tokens = standing
+        *used, worked_ms, parked, ticket_micro = standing
         caps, self.total, self.parked_until = self._spec.caps, _usage(*used), parked
         shares = (
             (used[-1], to_micro_usd(caps.run_usd)),
-            (_tokens(self.total), caps.run_tokens),
             (ticket_micro, to_micro_usd(caps.ticket_usd)),
-            (ticket_tokens, caps.ticket_tokens),
             (worked_ms, caps.wall_seconds * 1000),
         )
         self.share_used = max(part / cap if cap else 1.0 for part, cap in shares)
@@ -139,12 +137,11 @@ def today(now: float) -> str:
 
 
 def limit_sentence(scope: str, unit: str, cap: int, spent: int) -> str:
-    """Which limit leaves no room, as a clause. `unit` is 'usd' (in millionths), 'tokens' or 'time' (milliseconds)."""
+    """Which limit leaves no room, as a clause. `unit` is 'usd' (in millionths) or 'time' (milliseconds)."""
     whose = "day's" if scope == "day" else f"{scope}'s"
     if unit == "time":
         return f"the {whose} working time of {cap / 60_000:.0f} minutes is used up"
-    said = (f"${n / 1_000_000:.2f}" if unit == "usd" else f"{n:,} tokens" for n in (cap, spent))
-    text = "the {} budget of {} is used up ({} spent)".format(whose, *said)
+    text = f"the {whose} budget of ${cap / 1_000_000:.2f} is used up (${spent / 1_000_000:.2f} spent)"
     return f"{text}, until midnight UTC" if scope == "day" else text
 
 
@@ -153,13 +150,7 @@ def _until_midnight(now: float) -> float:
 
 
 def _caps_of(caps: Caps) -> list[int]:
-    money = (caps.run_usd, caps.ticket_usd, caps.day_usd)
-    tokens = (caps.run_tokens, caps.ticket_tokens, caps.day_tokens)
-    return [n for usd, count in zip(money, tokens, strict=True) for n in (to_micro_usd(usd), count)]
-
-
-def _tokens(usage: Usage) -> int:
-    return usage.input_tokens + usage.output_tokens
+    return [to_micro_usd(usd) for usd in (caps.run_usd, caps.ticket_usd, caps.day_usd)]
 
 
 def _usage(model_calls: int, input_tokens: int, cached_tokens: int, output_tokens: int, micro_usd: int) -> Usage:

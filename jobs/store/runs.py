@@ -16,12 +16,12 @@ from redis import Redis
 
 from integrations.errors import IntegrationError
 from integrations.events import EVENT, RunFinished, SteeringTaken
+from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
 from jobs.runtime import keys
-from jobs.runtime.failpoints import fail
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 from jobs.store.backoff import park, unpark
@@ -147,19 +147,17 @@ class RunConversation:
 
     def append(self, entry: Entry) -> None:
         """Make the entry durable before returning."""
-        fail(entry.kind, "done")
+        fail(f"transcript.{entry.kind}", "before")
         self._script(
             "append", [keys.transcript(self._spec.run_id)], [entry.kind, json.dumps(dict(entry.data)), uuid4().hex]
         )
-        fail(entry.kind, "journaled")
+        fail(f"transcript.{entry.kind}", "done")
 
     def take_steering(self) -> list[Entry]:
         """Move waiting words into the transcript, and tell the ticket that the agent has them."""
-        fail("model_call", "before")
         r = self._spec.run_id
         taken = self._script("take_steering", [keys.transcript(r), keys.steering(r)], [uuid4().hex])
         if taken:
-            fail("steering", "journaled")
             self.tell()
         return [Entry("steering", json.loads(raw)) for raw in taken]
 
@@ -175,9 +173,7 @@ class RunConversation:
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
         """Leave for one model call: the budgets of run, ticket and day allow it, and the provider is not away."""
-        fail("reserve", "before")
         leave = self.ledger.reserve(least, most)
-        fail("reserve", "journaled")
         if isinstance(leave, Refusal):
             return leave
         admitted = self._breaker.admit(self._spec.run_id)
@@ -189,9 +185,7 @@ class RunConversation:
 
     def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
         """The call is over: its hold becomes what it used, and all runs learn how the provider is."""
-        fail("charge", "before")
         total = self.ledger.settle(usage)
-        fail("charge", "journaled")
         run_id = self._spec.run_id
         if blamed := blames_provider(failure):
             self._breaker.failed(run_id, blamed)

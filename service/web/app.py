@@ -9,9 +9,10 @@ from flask import Flask, Response, jsonify
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from integrations import failpoints
 from jobs.config.environment import load
 from jobs.config.settings import Settings
-from jobs.runtime import failpoints, logging
+from jobs.runtime import logging
 from jobs.runtime.connection import connect
 from service.web import health, webhooks
 

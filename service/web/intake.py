@@ -11,7 +11,6 @@ from redis import Redis
 
 from integrations.ports.source import Delivery
 from jobs.runtime import keys
-from jobs.runtime.failpoints import fail
 from jobs.runtime.scripts import run_script
 
 REMEMBER_MS = 7 * 24 * 3600 * 1000  # senders retry for hours, and can be asked to redeliver for days
@@ -41,10 +40,7 @@ def accept(redis: Redis, received: Received) -> bool:
         "body": delivery.body,
     }
     arguments: list[str | bytes | int | float] = [part for field in fields.items() for part in field]
-    fail("intake", "before")
-    new = run_script(redis, "intake", [*seen, keys.INBOX], [REMEMBER_MS, *arguments]) is not None
-    fail("intake", "journaled")
-    return new
+    return run_script(redis, "intake", [*seen, keys.INBOX], [REMEMBER_MS, *arguments]) is not None
 
 
 def _names(delivery: Delivery) -> tuple[tuple[str, str], tuple[str, str]]:

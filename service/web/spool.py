@@ -20,6 +20,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.failpoints import fail
 from integrations.ports.source import Delivery
 from service.web.intake import Received, accept
 
@@ -47,9 +48,11 @@ class Spool:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file.touch(mode=0o600)
         values = (received.at, *astuple(received.delivery))
+        fail("spool.append", "before")
         with self._database() as database:
             marks = ", ".join("?" * len(values))
             database.execute(f"INSERT INTO deliveries (received_at, {COLUMNS}) VALUES ({marks})", values)
+        fail("spool.append", "done")
 
     def drain(self, redis: Redis) -> int:
         """Accept all waiting deliveries, oldest first; returns how many were new.

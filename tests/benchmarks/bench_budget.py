@@ -32,42 +32,32 @@ from tests.jobs.model_runs import Model, model_at, use_up
 CAPS = {"run": 0.022, "ticket": 0.25, "day": 0.25}
 
 
-def overrun(redis: Redis, home: Path, scope: str, unit: str) -> dict[str, Any]:
+def overrun(redis: Redis, home: Path, scope: str) -> dict[str, Any]:
     """Eight threads of runs until each is refused; what the provider billed against the cap."""
     redis.flushall()
     with model_at(home, latency=0.05) as model:
-        price = 1_000_000 if unit == "tokens" else 1
-        cap = int(CAPS[scope] * price / 3) if unit == "tokens" else CAPS[scope]
-        caps = replace(AMPLE, **{f"{scope}_{unit}": cap})
+        cap = CAPS[scope]
+        caps = replace(AMPLE, **{f"{scope}_usd": cap})
         with ThreadPoolExecutor(8) as pool:
             most = 3 if scope == "run" else 100
             tickets = [f"t{n}" if scope == "day" else "t" for n in range(8)]
             list(pool.map(lambda n: use_up(redis, model, f"r{n}", tickets[n], caps, most), range(8)))
-        sums = _billed(redis, model, unit, scope)
-        billed = max(sums)
+        billed = max(_billed(redis, model, scope))
         calls = len(model.bills())
-        one = max(_each(model, unit))
+        one = max(model.bills())
     return {
-        "scope": scope, "unit": unit, "cap": cap, "billed": round(billed, 6), "overrun": round(billed - cap, 6),
+        "scope": scope, "cap": cap, "billed": round(billed, 6), "overrun": round(billed - cap, 6),
         "one_call": round(one, 6), "calls": calls, "used": round(billed / cap, 3),
     }  # fmt: skip
 
 
-def _each(model: Model, unit: str) -> list[float]:
-    if unit == "usd":
-        return model.bills()
-    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-    return [float(sum(e["result"]["usage"][n] for n in names)) for e in model.log() if "usage" in e["result"]]
-
-
-def _billed(redis: Redis, model: Model, unit: str, scope: str) -> list[float]:
+def _billed(redis: Redis, model: Model, scope: str) -> list[float]:
     """By the provider's own log; for single runs by the ledger, whose sum the provider's log has to confirm."""
-    each = _each(model, unit)
+    each = model.bills()
     if scope != "run":
         return [sum(each)]
     runs = Runs(redis)
-    usages = [runs.usage(run_id) for run_id in runs.of("t")]
-    booked = [u.cost_usd if unit == "usd" else float(u.input_tokens + u.output_tokens) for u in usages]
+    booked = [runs.usage(run_id).cost_usd for run_id in runs.of("t")]
     assert abs(sum(booked) - sum(each)) < 1e-4, (sum(booked), sum(each))
     return booked
 
@@ -116,9 +106,8 @@ def measure(redis: Redis, folder: Path, rounds: int) -> bool:
     """Print every line; whether all promises are kept."""
     lines = []
     for scope in CAPS:
-        for unit in ("usd", "tokens"):
-            lines.append(overrun(redis, folder / f"{scope}-{unit}", scope, unit))
-            print(json.dumps(lines[-1]), flush=True)  # noqa: T201
+        lines.append(overrun(redis, folder / scope, scope))
+        print(json.dumps(lines[-1]), flush=True)  # noqa: T201
     away = outage(redis, folder / "outage")
     print(json.dumps(away))  # noqa: T201
     print(json.dumps(price(redis, rounds)))  # noqa: T201

@@ -1,9 +1,18 @@
-"""The crash matrix as data: at which step and phase which process dies, or which reply is lost."""
+"""The crash matrix as data: at which boundary operation and phase which process dies, or which reply is lost.
+
+A step of the story is reached by the operations around it: a ticket's column is moved by `linear.MoveTicket`, noted by
+`performed.lua`, decided by `commit.lua`. Each operation of the story belongs to one of the groups below, which gives
+its phases and the faults at them; `test_cells` compares the groups with a trace of the story. An operation that occurs
+several times is selected by its hit, counted over all processes: 1, or as in `HITS` and `MORE_HITS`.
+
+A process that stops between its lease check and an effect is not tested, since no fence reaches the provider: effects
+are frozen when they are done, and before them at `commit.lua` and `performed.lua`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SELF, REDIS, ALL = "kill", "kill=redis", "kill=up"
 FROZEN = "stop=13"  # longer than a lease lives
@@ -23,7 +32,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment. `point` is `step:phase:hit:action` as in LOOPLINE_FAILPOINT, or empty."""
+    """One experiment. `point` is the value of LOOPLINE_FAILPOINT, or empty."""
 
     name: str
     point: str = ""
@@ -31,46 +40,95 @@ class Cell:
     recovery: float = RECOVERY
     """Seconds that the story may take longer than without a crash, and until the health page says that all is well."""
 
+    @property
+    def operation(self) -> str:
+        """The boundary operation of its point; empty without one."""
+        return self.point.partition(":")[0]
 
-def _cell(step: str, phase: str, action: str, hit: int = 1, faults: Sequence[Fault] = ()) -> Cell:
+
+def _cell(operation: str, phase: str, action: str, hit: int = 0) -> Cell:
+    hit = hit or HITS.get(operation, 1)
     victim = {SELF: "self"}.get(action, action.removeprefix("kill=").replace("=", "-"))
     longer = FROM_COLD if action == ALL else RECOVERY
     if action.startswith("stop"):
         longer += float(action.partition("=")[2])
     number = f".{hit}" if hit > 1 else ""
-    return Cell(f"{step}.{phase}{number}.{victim}", f"{step}:{phase}:{hit}:{action}", faults, longer)
+    return Cell(f"{operation}.{phase}{number}.{victim}", f"{operation}:{phase}:{hit}:{action}", (), longer)
 
 
-PERFORMERS = (
-    "move_ticket", "post_comment", "set_needs_human", "link_pull_request",
-    "prepare_workspace", "start_run", "publish_branch", "open_pull_request", "set_status", "comment_on_pull_request",
-    "merge_pull_request", "clean_up",
+# A delivery on its way from the request to its ticket's mailbox, and the wake-up.
+INTAKE = ("intake.lua", "journal.append", "deliver.lua", "enqueue.drive", "acknowledge.lua")
+# The worker's path through an event: the lease, the read, the decision.
+DECIDING = {"take_lease.lua": "done", "linear.Ticket": "sent", "commit.lua": "done"}
+# The effects of commands, with the phases at which a process can die.
+HTTP, LOCAL = ("before", "sent", "done"), ("before", "done")
+EFFECTS = {
+    "linear.MoveTicket": HTTP,
+    "linear.CreateComment": HTTP,
+    "linear.EditComment": HTTP,
+    "linear.TicketLabels": HTTP,
+    "linear.UpsertAttachment": HTTP,
+    "git.fetch": LOCAL,
+    "start_run.lua": LOCAL,
+    "enqueue.advance_run": LOCAL,
+    "git.push": LOCAL,
+    "github.POST.pulls": HTTP,
+    "github.POST.statuses": HTTP,
+    "github.POST.issues.comments": HTTP,
+    "github.PUT.pulls.merge": HTTP,
+    "github.DELETE.git.refs.heads": HTTP,
+}
+# An agent's slice, from its worktree to the end of its run.
+ADVANCING = (
+    "git.worktree-add", "transcript.brief", "take_steering.lua", "reserve.lua", "model.stream", "transcript.block",
+    "settle.lua", "transcript.turn", "transcript.tool_result", "transcript.mark", "sandbox.run.bash", "sandbox.run.sh",
+    "git.index-pack", "git.commit-tree", "finish_run.lua",
 )  # fmt: skip
-# step -> phases, of the worker's own path through an event
-DECIDING = {"lease": ("before", "journaled"), "gather": ("before", "done"), "commit": ("before", "journaled")}
-# step -> phases, of an agent's slice
-ADVANCING = {
-    "workspace": ("before", "done"),
-    "setup": ("done", "journaled"),
-    "brief": ("done", "journaled"),
-    "model_call": ("before",),
-    "reserve": ("before", "journaled"),
-    "block": ("done", "journaled"),
-    "charge": ("before", "journaled"),
-    "turn": ("done", "journaled"),
-    "tool_result": ("done", "journaled"),
-    "mark": ("done", "journaled"),
-    "commit_leftovers": ("before", "done"),
-    "receive": ("before", "done"),
-    "candidate": ("done",),
-    "gate": ("before", "done"),
-    "finish_run": ("before", "journaled"),
+# Reads and other operations that a retry repeats: one crash each, at this phase.
+ONCE = {
+    "sent": (
+        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
+        "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
+        "linear.Comment", "linear.TeamColumns", "linear.TicketAttachments", "linear.TicketComments",
+        "linear.TicketPlace", "linear.Viewer", "model.stream",
+    ),
+    "done": (
+        "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
+        "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
+        "git.read-tree", "git.reset", "git.rev-list", "git.update-index", "git.update-ref",
+        "git.worktree-prune", "git.write-tree", "probe_ended.lua", "release.lua", "sandbox.capture.git",
+        "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
+    ),
+    "before": ("git.rev-parse", "renew_lease.lua"),
+}  # fmt: skip
+# The hit to use where the first one belongs to another step.
+HITS = {
+    "append.lua": 20,
+    "git.worktree-add": 3,  # after the planners'
+    "sandbox.run.bash": 15,  # the gate's, after the self-tests and the makers' own
+    "settle.lua": 5,  # a slice begins and ends with one too
+    "transcript.brief": 3,
+    "renew_lease.lua": 3,
+    "enqueue.due": 5,
+    "enqueue.sweep": 3,
 }
-INTAKE = {
-    "intake": ("before", "journaled"),
-    "dispatch": ("before", "done", "journaled"),
-    "wake": ("before",),
+MORE_HITS = {
+    ("take_lease.lua", "done"): (7,),
+    ("linear.Ticket", "sent"): (7,),
+    ("commit.lua", "done"): (7, 20),
+    ("linear.CreateComment", "done"): (4,),
+    ("linear.UpsertAttachment", "before"): (13,),
+    ("linear.UpsertAttachment", "done"): (13,),
+    ("git.worktree-prune", "before"): (10,),
+    ("git.worktree-prune", "done"): (10,),
+    ("transcript.turn", "done"): (4, 9),
+    ("transcript.tool_result", "done"): (4, 9),
+    ("sandbox.run.bash", "before"): (6,),
+    ("sandbox.run.bash", "done"): (6, 25),
+    ("finish_run.lua", "done"): (3, 7),
 }
+PERFORMED = range(1, 36, 4)
+"""Hits of `performed.lua`: the crash comes between two commands of an outbox."""
 LINEAR_WRITES = {  # field -> our operation, so that nobody else's write is hit
     "issueUpdate": "MoveTicket",
     "commentCreate": "CreateComment",
@@ -106,29 +164,32 @@ LOST = {
 
 
 def _matrix() -> Iterator[Cell]:
-    for step, phases in INTAKE.items():
-        for phase in phases:
-            yield from (_cell(step, phase, action) for action in (SELF, REDIS, ALL))
-    yield _cell("intake", "journaled", "kill=web")
-    for step, phases in DECIDING.items():
-        for phase in phases:
-            yield from (_cell(step, phase, action) for action in (SELF, REDIS, ALL, FROZEN))
-        yield _cell(step, phases[-1], SELF, hit=7)
-    for step in PERFORMERS:
-        yield from (_cell(step, "before", action) for action in (SELF, "raise", FROZEN))
-        yield from (_cell(step, "done", action) for action in (SELF, REDIS, ALL, FROZEN))
-        yield _cell(step, "journaled", SELF)
-    yield from (_cell(step, "sent", SELF) for step in ("publish_branch", "start_run", "clean_up"))
-    for step, phases in ADVANCING.items():
-        for phase in phases:
-            yield from (_cell(step, phase, action) for action in (SELF, REDIS))
-        yield from (_cell(step, phases[-1], action) for action in (ALL, "raise", FROZEN))
-    yield from (_cell(step, "journaled", SELF, hit=hit) for step in ("turn", "tool_result") for hit in (4, 9))
-    yield from (_cell(step, "before", "enospc") for step in ("prepare_workspace", "workspace", "receive"))
-    yield from (_cell("lead", "before", action, hit=10) for action in (SELF, REDIS, FROZEN))
-    yield from (_cell("reconcile", "before", action, hit=3) for action in (SELF, REDIS))
-    yield from (_cell("sweep", "before", action) for action in (SELF, REDIS))
-    yield _cell("sweep", "journaled", SELF, faults=[Fault("linear", "Issue", "webhook_drop", 2)])
+    for operation in INTAKE:
+        yield from (_cell(operation, phase, action) for phase in LOCAL for action in (SELF, REDIS, ALL))
+    yield _cell("intake.lua", "done", "kill=web")
+    for operation, last in DECIDING.items():
+        for phase in ("before", last):
+            yield from (_cell(operation, phase, action) for action in (SELF, REDIS, ALL, FROZEN))
+    for operation, phases in EFFECTS.items():
+        yield from (_cell(operation, phase, SELF) for phase in phases)
+        yield _cell(operation, "before", "raise")
+        yield from (_cell(operation, "done", action) for action in (REDIS, ALL, FROZEN))
+    yield from (_cell("performed.lua", "before", action) for action in (SELF, REDIS, FROZEN))
+    yield from (_cell("performed.lua", "done", action, hit) for hit in PERFORMED for action in (SELF, FROZEN))
+    for operation in ADVANCING:
+        yield from (_cell(operation, phase, SELF) for phase in LOCAL)
+        yield from (_cell(operation, "done", action) for action in (REDIS, ALL, "raise", FROZEN))
+    yield from (_cell(operation, phase, SELF) for phase, operations in ONCE.items() for operation in operations)
+    yield from (_cell(*point, SELF, hit) for point, hits in MORE_HITS.items() for hit in hits)
+    yield from (
+        _cell(operation, "before", "enospc") for operation in ("git.fetch", "git.worktree-add", "git.index-pack")
+    )
+    yield from (_cell("enqueue.due", "before", action) for action in (SELF, REDIS, FROZEN))
+    yield from (_cell("linear.TicketsInColumns", "before", action) for action in (SELF, REDIS))
+    found_by_sweep = _cell("deliver.lua", "done", SELF)
+    yield replace(
+        found_by_sweep, name=f"sweep.{found_by_sweep.name}", faults=[Fault("linear", "Issue", "webhook_drop", 2)]
+    )
     yield from (Cell(name, faults=(fault,)) for name, fault in LOST.items())
 
 

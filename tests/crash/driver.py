@@ -6,36 +6,41 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from integrations.failpoints import TRACE
 from tests.crash.cells import Cell
 from tests.crash.facts import Facts, complaints, facts_of
 from tests.crash.stack import FragileStack, processes_below
 from tests.crash.story import Stuck, play
 from tests.crash.watch import Watch
 
-ORACLE = Cell("oracle")
+ORACLE = Cell("oracle", TRACE)
 SWEEP_SECONDS = "3"
 UNEVEN = 1.5  # stacks beside each other do not slow each other down evenly
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a cell: the sentences are empty when everything held. `seconds` is the story's duration."""
+    """What came of a cell: the sentences are empty when everything held. `seconds` is the story's duration.
+
+    `passed` counts the points of the oracle's trace."""
 
     cell: str
     sentences: list[str]
     seconds: float
     facts: Facts | None = None
+    passed: Counter[str] = field(default_factory=Counter)
 
 
 def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) -> Outcome:
     """Play the story with this cell's crash in it and compare. The home is removed when everything held."""
     settings = {"LOOPLINE_SWEEP_SECONDS": SWEEP_SECONDS, "LOOPLINE_FAILPOINT": cell.point}
     stack = FragileStack(home, first_port, latency=0.0, extra=settings)
-    facts, seconds, sentences = None, 0.0, []
+    facts, seconds, sentences, passed = None, 0.0, [], Counter[str]()
     try:
         with stack:
             for fault in cell.faults:
@@ -44,6 +49,8 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
                 seconds = play(stack)
                 watch.settle(cell.recovery)
             facts = facts_of(stack)
+            if cell.point == TRACE:
+                passed = Counter(_mark(cell, stack).read_text().split())
             sentences += _unreached(cell, stack) or _unhealthy(cell, stack, watch)
     except (Stuck, RuntimeError, OSError) as error:
         sentences.append(f"{type(error).__name__}: {error}")
@@ -54,13 +61,12 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
             sentences.append(f"I12 it took {seconds:.1f} s instead of {oracle.seconds:.1f} s")
     if not sentences:
         shutil.rmtree(home, ignore_errors=True)
-    return Outcome(cell.name, sentences, seconds, facts)
+    return Outcome(cell.name, sentences, seconds, facts, passed)
 
 
 def _mark(cell: Cell, stack: FragileStack) -> Path:
     """The file that the point leaves when it is reached."""
-    step, phase, hit, _ = cell.point.split(":")
-    return stack.service_home / "failpoints" / f"{step}.{phase}.{hit}"
+    return stack.service_home / "failpoints" / ".".join(cell.point.split(":")[:3])
 
 
 def _unhealthy(cell: Cell, stack: FragileStack, watch: Watch) -> list[str]:

@@ -20,6 +20,7 @@ from anthropic import AnthropicError, AsyncAnthropic, Timeout
 
 from integrations.agents.anthropic.refusals import may_be_billed, translated
 from integrations.errors import Unavailable
+from integrations.failpoints import fail
 
 BASE_URL = "https://api.anthropic.com"
 POLL_SECONDS = 0.2
@@ -66,6 +67,7 @@ class ModelClient:
 
         Ends early when `stopped()`. Raises `Unavailable`, also after `idle_seconds` without a byte, or `Rejected`
         where a retry would not help."""
+        fail("model.stream", "before")
         finished: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         limit = Timeout(idle_seconds, connect=min(CONNECT_SECONDS, idle_seconds))
         call = asyncio.run_coroutine_threadsafe(self._read({**request, "timeout": limit}, reply, finished), self._loop)
@@ -74,6 +76,7 @@ class ModelClient:
             if (yield from _until_stopped(finished, stopped)):
                 _raise_failure(call, reply)
                 reply.whole = True
+                fail("model.stream", "done")
             else:
                 reply.unheard = not reply.usage
         finally:
@@ -83,6 +86,7 @@ class ModelClient:
         self, request: Mapping[str, Any], reply: Reply, finished: SimpleQueue[dict[str, Any] | None]
     ) -> None:
         async with self._client.beta.messages.stream(**request) as stream:
+            fail("model.stream", "sent")
             said = 0
             async for event in stream:
                 if event.type in ("message_start", "message_delta"):

@@ -41,7 +41,7 @@ def output_within(grant: Grant, model: str, prompt: int, wanted: int) -> int:
     """How many tokens the reply may have, so that the call stays within what was granted."""
     price = price_of(model, prompt)
     affordable = (grant.usd * 1_000_000 - prompt * _dearest(price)) / price.output
-    return max(1, min(wanted, grant.tokens - prompt, int(affordable + 1e-6)))
+    return max(1, min(wanted, int(affordable + 1e-6)))
 
 
 def _dearest(price: Price) -> float:

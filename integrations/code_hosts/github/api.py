@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import fail
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -29,6 +30,13 @@ _HEADERS = {
     "User-Agent": "loopline",
 }
 _TIMEOUTS = (5.0, 20.0)
+_ROUTE_SEGMENTS = frozenset(
+    {
+        "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
+        "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
+        "pulls", "ref", "refs", "reviews", "statuses",
+    }
+)  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -68,6 +76,14 @@ def build_path(*parts: str | int) -> str:
     if any(segment in ("", ".", "..") for segment in joined.split("/")):
         raise Rejected(f"{joined[:200]!r} is not a path of GitHub's API: a name in it is empty or consists of dots")
     return f"/{joined}"
+
+
+def name_operation(method: str, path: str) -> str:
+    """Return the boundary operation of a request: 'github', the method and the fixed segments of its route.
+
+    'github.PUT.pulls.merge' for PUT /repos/o/n/pulls/1/merge, 'github.GET.repos' for GET /repos/o/n."""
+    fixed = [segment for segment in path.split("/")[1:] if segment in _ROUTE_SEGMENTS]
+    return ".".join(("github", method, *(fixed or ["repos"])))
 
 
 class _ThreadSession(threading.local):
@@ -157,6 +173,8 @@ class GitHubApi:
         body: Mapping[str, Any] | None = None,
     ) -> _Response:
         request_line = f"{method} {urlsplit(url).path}"
+        operation = name_operation(method, urlsplit(url).path)
+        fail(operation, "before")
         try:
             response = self._thread.session.request(
                 method,
@@ -167,13 +185,16 @@ class GitHubApi:
                 auth=_Bearer(token),
                 timeout=_TIMEOUTS,
                 allow_redirects=False,
+                hooks={"response": lambda *_, **__: fail(operation, "sent")},
             )
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough.
             raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
         if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
             raise failed
-        return _parse_response(response, request_line)
+        parsed = _parse_response(response, request_line)
+        fail(operation, "done")
+        return parsed
 
 
 class _Bearer(requests.auth.AuthBase):

@@ -27,6 +27,7 @@ from graphql.utilities import separate_operations
 from requests.auth import AuthBase
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import fail
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +90,7 @@ class _Connection(threading.local):
     """A thread's connection, with status and headers of its last response, which gql does not expose."""
 
     def __init__(self, url: str, credential: Credential, timeout: int) -> None:
+        self.operation = ""
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self._transport = RequestsHTTPTransport(
@@ -119,6 +121,7 @@ class _Connection(threading.local):
 
     def _store_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.status, self.headers = response.status_code, response.headers
+        fail(f"linear.{self.operation}", "sent")
 
 
 class LinearClient:
@@ -152,6 +155,8 @@ class LinearClient:
 
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
         connection = self._connection
+        connection.operation = operation
+        fail(f"linear.{operation}", "before")
         try:
             data = connection.execute(request)
         except TransportConnectionFailed:
@@ -161,6 +166,7 @@ class LinearClient:
         except TransportError as error:
             raise self._to_error(operation, {}) from error
         self._update_rate_limit(operation)
+        fail(f"linear.{operation}", "done")
         return data
 
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:

@@ -12,10 +12,7 @@ local function spend(calls, input, cached, output, usd)
   redis.call('HINCRBY', KEYS[2], 'cached_tokens', cached)
   redis.call('HINCRBY', KEYS[2], 'output_tokens', output)
   redis.call('HINCRBY', KEYS[2], 'usd', usd)
-  for i = 3, 4 do
-    redis.call('HINCRBY', KEYS[i], 'usd', usd)
-    redis.call('HINCRBY', KEYS[i], 'tokens', input + output)
-  end
+  for i = 3, 4 do redis.call('HINCRBY', KEYS[i], 'usd', usd) end
 end
 
 local function let_go(run)
@@ -41,6 +38,5 @@ end
 local function standing()
   local calls, input, cached, output, usd, worked, parked = read(KEYS[2], 'model_calls', 'input_tokens',
     'cached_tokens', 'output_tokens', 'usd', 'worked_ms', 'parked_until')
-  local ticket_usd, ticket_tokens = read(KEYS[3], 'usd', 'tokens')
-  return {calls, input, cached, output, usd, worked, parked, ticket_usd, ticket_tokens}
+  return {calls, input, cached, output, usd, worked, parked, read(KEYS[3], 'usd')}
 end

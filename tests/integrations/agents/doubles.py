@@ -57,7 +57,7 @@ class ListConversation:
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
         """What the test has laid out in `leaves`, then everything."""
         self.asked.append((least, most))
-        return self.leaves.pop(0) if self.leaves else Grant(most.cost_usd, most.input_tokens + most.output_tokens)
+        return self.leaves.pop(0) if self.leaves else Grant(most.cost_usd)
 
     def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
         self.failures.append(failure)

@@ -189,7 +189,7 @@ def test_what_a_call_costs_is_less_than_what_was_asked_for(runner: AnthropicApi)
 
 def test_a_lowered_grant_shortens_the_reply_and_a_cut_one_ends_the_run(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
-    conversation.leaves = [Grant(0.0, 0, "the day's budget of $1.00 is used up ($0.99 spent)")]
+    conversation.leaves = [Grant(0.0, "the day's budget of $1.00 is used up ($0.99 spent)")]
     outcome = advance(runner, conversation)
     assert outcome == AgentOutcome("budget", "the day's budget of $1.00 is used up ($0.99 spent)")
     assert [entry["result"]["stop_reason"] for entry in model.log()] == ["max_tokens"]

@@ -3,15 +3,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error, name_operation
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import arm
 from tests.integrations.code_hosts.answering import Answer, Answering
 
 GRANT = Grant("o/r")
@@ -279,3 +281,34 @@ def test_github_path_quotes_names() -> None:
 def test_github_path_rejects_empty_parts_and_dots(name: str) -> None:
     with pytest.raises(Rejected, match="not a path"):
         build_path("repos", name, "pulls")
+
+
+# --- failpoints ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "operation"),
+    [
+        ("GET", build_path("repos", "o/r"), "github.GET.repos"),
+        ("POST", build_path("repos", "o/r", "pulls"), "github.POST.pulls"),
+        ("PUT", build_path("repos", "o/r", "pulls", 7, "merge"), "github.PUT.pulls.merge"),
+        ("DELETE", build_path("repos", "o/r", "git/refs/heads", "loopline/eng-1"), "github.DELETE.git.refs.heads"),
+    ],
+)
+def test_github_operation_is_the_method_and_the_fixed_segments_of_the_route(
+    method: str, where: str, operation: str
+) -> None:
+    assert name_operation(method, where) == operation
+
+
+@pytest.mark.parametrize(("status", "phases"), [(200, ["before", "sent", "done"]), (404, ["before", "sent"])])
+def test_github_request_passes_its_failpoints(
+    server: Answering, api: GitHubApi, tmp_path: Path, status: int, phases: list[str]
+) -> None:
+    server.on("GET /repos/o/r", Answer(status, REF))
+    arm("trace", tmp_path)
+    with suppress(IntegrationError):
+        api.get(Ref, GRANT, "/repos/o/r")
+    arm("", tmp_path)
+    passed = (tmp_path / "failpoints/trace").read_text().split()
+    assert passed == [f"github.GET.repos:{phase}" for phase in phases]

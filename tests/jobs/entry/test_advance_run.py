@@ -160,7 +160,7 @@ def test_a_parked_run_can_be_stopped(agent: World, base: str, model: Model) -> N
 def test_a_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) -> None:
     spec = begin(agent, base)
     agent.redis.hset(keys.run_ledger("r1"), mapping={"mark": "m", "held_usd": 70, "held_input": 5, "held_output": 2})
-    agent.redis.hset(keys.holds(keys.ticket_ledger("t1")), "r1", "70 7")
+    agent.redis.hset(keys.holds(keys.ticket_ledger("t1")), "r1", "70")
     agent.runs.ask_to_stop("r1")
     slices(agent, spec)
     assert finished(agent.redis).usage.cost_usd == 0.00007

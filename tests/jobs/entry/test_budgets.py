@@ -99,7 +99,7 @@ def test_a_full_reply_does_not_fit_any_more_so_a_shorter_one_is_asked_for(redis:
     assert sum(model.bills()) <= 0.06 < 16_000 * 10 / 1e6  # less than one reply of full length would cost
 
 
-@pytest.mark.parametrize("cap", ["run_usd", "ticket_tokens"])
+@pytest.mark.parametrize("cap", ["run_usd", "ticket_usd"])
 def test_with_a_cap_of_zero_no_call_is_made(redis: Redis, model: Model, cap: str) -> None:
     outcome = advance(redis, model, spec_of(caps=replace(AMPLE, **{cap: 0})))
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "budget" and not model.log()

@@ -43,20 +43,7 @@ def test_money_is_capped_to_the_millionth(redis: Redis, scope: str, beyond: bool
         )
 
 
-@pytest.mark.parametrize("scope", ["run", "ticket", "day"])
-@pytest.mark.parametrize("beyond", [False, True])
-def test_tokens_are_capped_to_the_last_one(redis: Redis, scope: str, beyond: bool) -> None:
-    caps = replace(AMPLE, **{f"{scope}_tokens": 5_000})
-    with at_work(redis, spec_of(caps=caps)) as talk:
-        talk.reserve(call(0.1, 3_000), call(0.1, 3_000))
-        talk.settle(call(0.1, 3_000), answered=True)
-        asked = call(0.1, 2_001 if beyond else 2_000)
-        answer = talk.reserve(asked, asked)
-        assert granted(answer) is not beyond
-        assert not beyond or f"{scope}'s budget of 5,000 tokens is used up (3,000 tokens" in refused(answer).reason
-
-
-@pytest.mark.parametrize("name", ["run_usd", "ticket_usd", "day_usd", "run_tokens", "ticket_tokens", "day_tokens"])
+@pytest.mark.parametrize("name", ["run_usd", "ticket_usd", "day_usd"])
 def test_a_cap_of_zero_allows_nothing(redis: Redis, name: str) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, **{name: 0}))) as talk:
         refused(talk.reserve(call(0.000001, 1), call(0.000001, 1)))
@@ -86,15 +73,13 @@ def test_what_is_left_is_granted_when_it_is_of_use(redis: Redis) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0))) as talk:
         spend(redis, "r0", 0.7)
         answer = talk.reserve(call(0.2), call(0.9))
-        assert answer == Grant(0.3, 1000, "the ticket's budget of $1.00 is used up ($0.70 spent)")
+        assert answer == Grant(0.3, "the ticket's budget of $1.00 is used up ($0.70 spent)")
 
 
 def test_what_is_left_of_the_tightest_scope_counts(redis: Redis) -> None:
-    caps = replace(AMPLE, run_usd=0.5, ticket_usd=0.4, day_tokens=900)
+    caps = replace(AMPLE, run_usd=0.5, ticket_usd=0.4, day_usd=0.6)
     with at_work(redis, spec_of(caps=caps)) as talk:
-        assert talk.reserve(call(0.1, 500), call(1.0, 1000)) == Grant(
-            0.4, 900, limit_sentence("run", "usd", 500_000, 0)
-        )
+        assert talk.reserve(call(0.1), call(1.0)) == Grant(0.4, limit_sentence("run", "usd", 500_000, 0))
 
 
 @pytest.mark.parametrize("scope", ["ticket", "day"])
@@ -139,7 +124,6 @@ def test_the_ticket_begins_where_a_lost_redis_had_it(redis: Redis) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0), ticket_usage=begun)) as talk:
         assert "$0.90 spent" in refused(talk.reserve(call(0.2), call(0.2))).reason
         assert granted(talk.reserve(call(0.1), call(0.1)))
-    assert redis.hget(keys.ticket_ledger("t1"), "tokens") == b"5000"
 
 
 def test_a_ticket_that_is_remembered_does_not_begin_again(redis: Redis) -> None:
@@ -191,7 +175,7 @@ def test_a_reserve_whose_reply_was_lost_holds_once(redis: Redis) -> None:
 
     with at_work(redis, spec_of()) as talk:
         ledger = Twice(redis, spec_of(), talk._lease, Clock())
-        assert ledger.reserve(call(0.5), call(0.5)) == Grant(0.5, 1000)
+        assert ledger.reserve(call(0.5), call(0.5)) == Grant(0.5)
         assert sent[0][0] == sent[0][1]
         assert ledger.settle(call(0.2)).cost_usd == 0.2
 
@@ -211,8 +195,6 @@ def test_whoever_lost_the_lease_can_neither_reserve_nor_settle(redis: Redis) -> 
     [
         ({"run_usd": 0.5}, 0.8),
         ({"ticket_usd": 0.8}, 0.5),
-        ({"run_tokens": 2_000}, 0.5),
-        ({"ticket_tokens": 1_600}, 0.625),
         ({"day_usd": 0.5}, 0.0004),
     ],
 )
