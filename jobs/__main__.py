@@ -1,7 +1,7 @@
-"""The processes behind the door: `python -m jobs worker|agent|clock`. Started by the supervisor or a Procfile.
+"""The background processes: `python -m jobs worker|agent|clock`. Started by the supervisor or a Procfile.
 
-Each loads its role's share of the settings, refuses what it cannot work with (exit code 2, one sentence on stderr), and
-works until SIGTERM. A second signal ends it at once; what was under way is taken up by another process.
+Each loads its role's part of the settings, refuses to start with invalid ones (exit code 2, one sentence on stderr),
+and works until SIGTERM. A second signal ends it at once; another process continues its work.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
 from jobs.runtime import dead_processes, logging
 from jobs.runtime.connection import check_persistence, connect
-from jobs.runtime.queues import AGENTS, EVENTS, wake_sweep
+from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
 REFUSED = 2
-_ROLES: dict[str, Role] = {"worker": "worker", "agent": "agent", "clock": "clock"}
 _log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m jobs")
-    parser.add_argument("role", choices=sorted(_ROLES))
-    role = _ROLES[parser.parse_args(arguments).role]
+    parser.add_argument("role", choices=["agent", "clock", "worker"])
+    role: Role = parser.parse_args(arguments).role
     settings = load(role)
     logging.configure(role, settings.secret_values())
     failpoints.arm(settings.failpoint, settings.home)
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             reasons = _reasons_to_refuse(role, settings, redis)
         except RedisError as error:
-            _log.error("Redis is away", reason=str(error))
+            _log.error("Redis unavailable", reason=str(error))
             return 1
         if reasons:
             sys.stderr.write("".join(f"{reason}\n" for reason in reasons))
@@ -57,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str]:
     weak = check_persistence(redis)
-    for sentence in weak:
-        _log.warning("weak Redis", problem=sentence)
+    for problem in weak:
+        _log.warning("Redis is not durable", problem=problem)
     found = [] if settings.i_accept_weak_redis else weak
     if role == "agent":
         return [*found, *_sandbox_problems(settings)]
@@ -66,24 +65,23 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
 
 
 def _column_problems(settings: Settings) -> list[str]:
-    """No worker for a board whose columns are not there; a board that is away now is asked again later."""
+    """A worker needs the board's columns. While the tracker is unavailable, it starts without the check."""
     from jobs.effects.build import tracker_of
 
     found = []
     for key, team in settings.teams.items():
         try:
-            board = tracker_of(settings)
-            if board:
+            if board := tracker_of(settings):
                 board.check_columns(key, team.columns.names())
         except Rejected as error:
             found.append(f"LOOPLINE_TEAMS, team {key}: {error}")
         except Unavailable as error:
-            _log.warning("the columns could not be checked", team=key, reason=str(error))
+            _log.warning("columns not checked", team=key, reason=str(error))
     return found
 
 
 def _sandbox_problems(settings: Settings) -> list[str]:
-    """No agent without a sandbox that proved itself on this host."""
+    """An agent needs a sandbox that passes its self-test on this host."""
     from integrations.sandbox.selftest import run_self_test
     from jobs.effects.build import sandbox_of
 
@@ -95,42 +93,42 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
-    """Until `stop`; False when something under way did not end in time."""
+    """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True
     for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
-        import_module(name)  # now, so that a broken module shows at the start and no job pays for it
+        import_module(name)  # a broken module fails at the start instead of in a job
     from jobs.effects import world
 
-    here = import_module("jobs.effects.build").build(settings, redis, role)
-    here.stopping = stop
-    world.install(here)
+    built = import_module("jobs.effects.build").build(settings, redis, role)
+    built.stopping = stop
+    world.install(built)
     if role == "worker":
-        wake_sweep(redis)  # what was missed or, with an empty Redis, forgotten is looked for at once
+        wake(redis, SWEEP)  # find missed events, and rebuild an empty Redis, at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)
     _log.info("working", queue=queue, slots=slots)
     return run_slots(queue, slots, redis, stop)
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
-    """SIGTERM or SIGINT sets `stop`, the second one ends the process.
+    """The first SIGTERM or SIGINT sets `stop`, the second one ends the process.
 
-    By a thread that reads the wake-up descriptor: a handler that sets an event can deadlock with the thread that it
-    interrupts."""
-    mine, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    A thread reads the wake-up descriptor, because a signal handler that sets an event can deadlock with the thread that
+    it interrupts."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
 
     def listen() -> None:
-        with mine, theirs:
-            mine.recv(1)
+        with reader, writer:
+            reader.recv(1)
             _log.info("stopping")
             stop.set()
-            mine.recv(1)
+            reader.recv(1)
             os._exit(1)
 
     threading.Thread(target=listen, name="signals", daemon=True).start()
@@ -139,5 +137,5 @@ def _stop_on_signals(stop: threading.Event) -> None:
 if __name__ == "__main__":
     code = main()
     if code == 1:
-        os._exit(code)  # a thread that did not end in time must not hold up the exit
+        os._exit(code)  # do not wait for a thread that did not end in time
     raise SystemExit(code)

@@ -1,7 +1,7 @@
-"""The job that advances one run by one slice: some turns of an agent in its role, or the gate's commands.
+"""Advances one run by one slice: some turns of an agent in its role, or the gate's commands.
 
-Woken by `StartRun`, by itself and by the reconciler; the run's lease decides who works. It holds the model key and the
-sandbox and no other token: what it brings about is an event in the ticket's mailbox, and commits in the local mirror.
+The job is queued by `StartRun`, by itself and by the clock; the run's lease admits one worker. It has access to the
+model and the sandbox only: its results are an event in the ticket's mailbox and commits in the local mirror.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
-from jobs.store.runs import stop_predicate
+from jobs.store.runs import RunConversation, stop_predicate
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5
@@ -50,9 +50,9 @@ _log = structlog.get_logger(__name__)
 
 
 def advance_run(run_id: RunId) -> None:
-    """RQ's entry: one bounded piece of work, then back into the queue."""
+    """RQ's entry: advance the run by one slice, then queue the next one."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.run_wake_flag(run_id))
+    queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
     if not world.runs.is_unfinished(run_id):
         return
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
@@ -67,21 +67,21 @@ def advance_run(run_id: RunId) -> None:
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, world.stopping.is_set)
-    run = Slice(spec, world, world.runs.conversation(spec, lease), stopped)
+    run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
     kill_sandboxes(run.folder)
-    run.conversation.tell()  # what a slice that died had taken and not told
+    run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()
     try:
-        ended = _given_up(spec, lease, world) or _work(run)
+        ended = _check_limits(run, lease) or _ROLES[spec.role](run)
     except (Unavailable, Unauthorized) as error:
         run.conversation.park(error)
         return
     except Rejected as error:
         ended = RunResult("failed", str(error))
     except (LeaseLost, RedisError):
-        raise  # neither is the run's fault: whoever is woken next goes on
+        raise  # not the run's fault: the next worker continues it
     except Exception as error:
-        _log.exception("a fault of ours")
+        _log.exception("unexpected error")
         if world.raise_faults:
             raise
         if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
@@ -93,26 +93,22 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         queues.wake_run(world.redis, spec.run_id)
 
 
-def _given_up(spec: RunSpec, lease: Lease, world: World) -> RunResult | None:
-    """What ends a run before its next slice."""
-    if world.runs.must_stop(spec.run_id):
+def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
+    """The result of a run that ends before its next slice. Raises `HeldBack` while the model that it needs is
+    unavailable."""
+    if run.world.runs.must_stop(run.spec.run_id):
         return RunResult("stopped")
-    if count_deaths(world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
+    if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
+    if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
+        raise HeldBack(outage.reason, max(outage.until - time.time(), 0.1))
     return None
 
 
-def _work(run: Slice) -> RunResult | None:
-    """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
-    if run.spec.role != "gate" and (away := run.conversation.away()):
-        raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
-    return _ROLES[run.spec.role](run)
-
-
 def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool:
-    """Tell the ticket. A maker that is done goes on when a person's words came in meanwhile."""
+    """Report the result to the ticket. False: the run continues, for example because a maker has unread guidance."""
     if ended.outcome == "stopped" and not world.runs.must_stop(spec.run_id):
-        return False  # this process shuts down or lost the lease; the run itself is not stopped
+        return False  # this process shuts down or lost the lease; the run was not asked to stop
     event = RunFinished(
         event_id=f"{spec.run_id}:finished",
         ticket_id=spec.ticket.id,
@@ -125,15 +121,15 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
-    Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # of a slice that died and shall not be repeated
-    finished = world.runs.finish(lease, event, heed_words=heed)
+    Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # the probe of a slice that died
+    finished = world.runs.finish(lease, event, heed_guidance=heed)
     if finished:
         queues.wake_ticket(world.redis, spec.ticket.id)
     return finished
 
 
 def _result(spec: RunSpec, ended: RunResult, world: World) -> Result:
-    """The role's result. A maker's names its strategy, also where the run was ended from outside."""
+    """The role's result. A maker's result names its approach even when the run was stopped."""
     result = ended.result or EMPTY_RESULTS[spec.role]
     if not isinstance(result, Made):
         return result

@@ -1,6 +1,6 @@
-"""The clock process: dispatches the inbox, wakes whoever was forgotten, orders sweeps. Started by `python -m jobs`.
+"""The clock process: dispatches the inbox, queues missed wake-ups, sweeps and redelivery. Started by `python -m jobs`.
 
-Any number may run; one leads, under a lease. It holds no tokens: what needs them is a job.
+Any number of clocks can run; one leads, under a lease. It has no tokens: jobs do the work that needs them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
-    """Lead when nobody else does, until `stop`; survives a Redis that comes and goes."""
+    """Lead under the lease until `stop`; retries while Redis is unavailable."""
     while not stop.is_set():
         try:
             release_leases_of_dead_processes(redis, settings.home)
@@ -39,7 +39,7 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
                     _log.info("leading")
                     _lead(settings, redis, lease, stop)
         except (RedisError, LeaseLost) as error:
-            _log.warning("the clock starts again", reason=str(error))
+            _log.warning("clock interrupted, will retry", reason=str(error))
         stop.wait(RECONCILE_SECONDS)
 
 
@@ -57,15 +57,16 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event)
             reconcile(redis)
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds
-            queues.wake_sweep(redis)
+            queues.wake(redis, queues.SWEEP)
         if now >= next_redeliver:
             next_redeliver = now + REDELIVER_SECONDS
-            queues.wake_redeliver(redis)
+            queues.wake(redis, queues.REDELIVER)
 
 
 def reconcile(redis: Redis) -> None:
-    """Wake every ticket and every run that has work and nobody at it: the recovery path, independent of traffic. What
-    waits for a provider has its time, so that a limit of requests is not used up by asking whether it is over."""
+    """Wake every ticket and run that has work and no worker: the recovery path for lost wake-ups.
+
+    Tickets and runs in backoff are left out, so that no request is wasted on a provider that is unavailable."""
     queues.enqueue_due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
         name = TicketId(decode(ticket))

@@ -1,16 +1,16 @@
-"""The job that drives one ticket: gather, decide, commit, perform, in order, under the ticket's lease.
+"""Drives one ticket: gathers, decides, commits and performs, in order, under the ticket's lease.
 
-Woken by the dispatcher, by performers, by finished runs and by the sweep; a wake-up too many finds nothing to do. All
-failures of events and commands end here: `Unavailable` waits, and so does `Unauthorized`, for which no ticket can be
-blamed; `Rejected` becomes an event, anything else is a fault of ours that is tried five times and then buried with its
-cause, also when all that it leaves is a dead process.
+The job is queued by the dispatcher, performers, finished runs, the clock and the sweep; a duplicate does nothing.
+All failures of events and commands are handled here: `Unavailable` and `Unauthorized` are retried with backoff,
+`Rejected` becomes an event, and any other exception is an unexpected error. After five of those, or after five
+processes died at it, the item becomes a dead letter.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from pydantic import ValidationError
@@ -42,173 +42,227 @@ _log = structlog.get_logger(__name__)
 
 
 def drive(ticket_id: TicketId) -> None:
-    """RQ's entry: take the ticket's mailbox and outbox as far as they go now."""
+    """RQ's entry: empty the ticket's mailbox and outboxes as far as possible now."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.ticket_wake_flag(ticket_id))
+    queues.clear_wake_flag(world.redis, queues.DRIVE, ticket_id)
     with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
         if lease is None:
             return
         queues.cancel_delayed_wake(world.redis, ticket_id)
         try:
-            _drive(ticket_id, lease, world)
+            _Driver(ticket_id, lease, world).run()
         except LeaseLost as error:
             _log.info("another process took over", reason=str(error))
 
 
-def _drive(ticket_id: TicketId, lease: Lease, world: World) -> None:
-    if count_deaths(world.redis, ticket_id) >= GIVE_UP_AFTER:
-        _put_aside_what_kills(ticket_id, lease, world)
-    while not world.stopping.is_set():
-        wait = _step(ticket_id, lease, world)
-        if wait:
-            queues.wake_ticket(world.redis, ticket_id, delay=wait)
-            break
-        if wait is None and world.store.release(lease, ticket_id):
-            return
-    world.store.release(lease, ticket_id, leave_work=True)
+class _Driver:
+    """Works on one ticket while it holds the lease."""
 
+    def __init__(self, ticket_id: TicketId, lease: Lease, world: World) -> None:
+        self._id, self._lease, self._world, self._store = ticket_id, lease, world, world.store
+        self._loop: Loop | None = None  # loaded before each step
 
-def _step(ticket_id: TicketId, lease: Lease, world: World) -> float | None:
-    """Perform or decide one thing. 0: done, go on. None: nothing was there. Seconds: wait that long first.
+    def run(self) -> None:
+        if count_deaths(self._world.redis, self._id) >= GIVE_UP_AFTER:
+            self._bury_next_item()
+        while not self._world.stopping.is_set():
+            wait = self._step()
+            if wait:
+                queues.wake_ticket(self._world.redis, self._id, delay=wait)
+                break
+            if wait is None and self._store.release(self._lease, self._id):
+                return
+        self._store.release(self._lease, self._id, leave_work=True)
 
-    While a provider is unavailable its commands wait, but events are still decided, so that a stop is never delayed."""
-    loop = world.store.load(ticket_id)
-    inner = _next_command(ticket_id, "inner", loop, lease, world)
-    if inner:
-        return _perform(inner, loop, lease, world)
-    wait = max(world.redis.pttl(keys.retry_at(ticket_id)), 0) / 1000
-    if not wait:
-        outer = _next_command(ticket_id, "outer", loop, lease, world)
-        if loop and (report := _due_report(loop, world)):
-            return _refresh(report, loop, lease, world)
-        if outer:
-            return _perform(outer, loop, lease, world)
-    decided = _decide(ticket_id, loop, lease, world)
-    return wait if wait and decided is None else decided
+    def _step(self) -> float | None:
+        """Perform or decide one item. 0: done, continue. None: nothing to do. Seconds: back off for that long.
 
+        While a provider is unavailable its commands wait, but events are still decided, so a stop is never delayed."""
+        self._loop = self._store.load(self._id)
+        if inner := self._next_command("inner"):
+            return self._perform(inner, self._loop)
+        wait = max(self._world.redis.pttl(keys.retry_at(self._id)), 0) / 1000
+        if not wait:
+            outer = self._next_command("outer")
+            if self._loop and (report := self._find_outdated_report(self._loop)):
+                return self._refresh(report, self._loop)
+            if outer:
+                return self._perform(outer, self._loop)
+        decided = self._decide()
+        return wait if wait and decided is None else decided
 
-def _due_report(loop: Loop, world: World) -> Report | None:
-    """The report to write now; None while the ticket shows it already or commands come first."""
-    if loop.generation == 0:
-        return None
-    report = report_of(loop, world.policy)
-    if report.digest == world.store.reported(loop.ticket.id):
-        return None
-    return report if is_due_before(world.store.waiting(loop.ticket.id, "outer")) else None
+    def _next_command(self, lane: Lane) -> Posted | None:
+        """The head of an outbox. Commands of a newer release, which this one cannot parse, become dead letters."""
+        while True:
+            try:
+                return self._store.next_command(self._id, lane)
+            except ValidationError as error:
+                self._bury(lane, "command", self._store.head(self._id, lane), error)
 
+    def _find_outdated_report(self, loop: Loop) -> Report | None:
+        """The report to write now; None while the ticket is up to date or commands come first."""
+        if loop.generation == 0:
+            return None
+        report = report_of(loop, self._world.policy)
+        if report.digest == self._store.reported(loop.ticket.id):
+            return None
+        return report if is_due_before(self._store.waiting(loop.ticket.id, "outer")) else None
 
-def _refresh(report: Report, loop: Loop, lease: Lease, world: World) -> float:
-    """Write the report. A ticket that refuses it, because it was deleted for example, is not asked again."""
-    ticket_id = loop.ticket.id
-    try:
-        show_report(report, Context("report", loop.ticket, world, lease))
-    except (Unavailable, Unauthorized) as error:
-        return _retry_later(ticket_id, "report", error, world)
-    except IntegrationError as error:
-        _log.warning("report refused", ticket=loop.identifier, reason=str(error))
-    except (LeaseLost, RedisError):
-        raise
-    except Exception as error:
-        failures = world.store.failed(ticket_id, "report")
-        _log.exception("unexpected error", item="report", failures=failures)
-        if world.raise_faults:
-            raise error
-        if failures < GIVE_UP_AFTER:
-            return 0.5 * 2.0**failures
-    world.store.mark_reported(ticket_id, report.digest)
-    return 0.0
+    def _refresh(self, report: Report, loop: Loop) -> float:
+        """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket."""
 
+        def write() -> None:
+            try:
+                show_report(report, Context("report", loop.ticket, self._world, self._lease))
+            except (Unavailable, Unauthorized):
+                raise
+            except IntegrationError as error:
+                _log.warning("report rejected", ticket=loop.identifier, reason=str(error))
+            self._store.mark_reported(self._id, report.digest)
 
-def _retry_later(ticket_id: TicketId, item: str, error: Unavailable | Unauthorized, world: World) -> float:
-    """The outer outbox rests until the provider is worth another try."""
-    wait = _wait(ticket_id, item, error, world)
-    world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
-    return 0.0
+        return self._attempt(
+            "outer", "report", write, give_up=lambda _: self._store.mark_reported(self._id, report.digest)
+        )
 
+    def _perform(self, posted: Posted, loop: Loop | None) -> float:
+        assert loop, "an outbox without a loop"
 
-def _decide(ticket_id: TicketId, loop: Loop | None, lease: Lease, world: World) -> float | None:
-    raw = world.store.next_event(ticket_id)
-    if raw is None:
-        return None
-    try:
-        event = EVENT.decode(raw)
-    except ValidationError as error:
-        _put_aside(_letter("mailbox", "event", raw, error, ticket_id, loop), loop, lease, world)
-        return 0.0
-    try:
-        loop = loop or _from_board(event, lease, world)
-        if loop is None and not isinstance(event, TicketMoved):
-            world.store.commit(lease, ticket_id, raw, None, ())
-            return 0.0
-        _settle(event, raw, loop, lease, world)
-    except (Unavailable, Unauthorized) as error:
-        return _wait(ticket_id, "event", error, world)
-    except (LeaseLost, RedisError):
-        raise  # neither is the event's fault: whoever is woken next tries it again
-    except Exception as error:  # noqa: BLE001 - the one place that catches everything; under test it raises
-        return _fault(_letter("mailbox", event.kind, raw, error, ticket_id, loop), error, loop, lease, world)
-    return 0.0
+        def execute() -> None:
+            events: Sequence[Event] = ()
+            try:
+                if still_wanted(loop, posted.command):
+                    events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease))
+            except (Unavailable, Unauthorized):
+                raise
+            except (IntegrationError, PolicyError) as error:
+                events = (_command_failed(posted, loop, str(error)),)
+            self._store.performed(self._lease, self._id, posted, events)
 
+        kind = posted.command.kind
+        return self._attempt(posted.lane, kind, execute, lambda error: self._bury(posted.lane, kind, posted.raw, error))
 
-def _next_command(ticket_id: TicketId, lane: Lane, loop: Loop | None, lease: Lease, world: World) -> Posted | None:
-    """The head of an outbox; what a newer release has put there and this one cannot read is put aside."""
-    while True:
+    def _decide(self) -> float | None:
+        raw = self._store.next_event(self._id)
+        if raw is None:
+            return None
         try:
-            return world.store.next_command(ticket_id, lane)
+            event = EVENT.decode(raw)
         except ValidationError as error:
-            raw = world.store.head(ticket_id, lane)
-            _put_aside(_letter(lane, "command", raw, error, ticket_id, loop), loop, lease, world)
+            self._bury("mailbox", "event", raw, error)
+            return 0.0
+        return self._attempt(
+            "mailbox",
+            event.kind,
+            lambda: self._settle(event, raw),
+            lambda error: self._bury("mailbox", event.kind, raw, error),
+        )
 
+    def _settle(self, event: Event, raw: bytes) -> None:
+        before = self._loop = self._loop or self._restore_from_board(event)
+        now = gather(event, self._world) if before or isinstance(event, TicketMoved) else None
+        if now is None:
+            self._store.commit(self._lease, self._id, raw, None, ())
+            return
+        loop = before or Loop(
+            ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
+        )
+        decision = decide(loop, now, self._world.policy)
+        changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
+        self._store.commit(self._lease, self._id, raw, changed, decision.commands)
+        if changed and (before is None or before.stage is not changed.stage):
+            _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
-def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
-    """Before a ticket counts as new: the board may remember what this Redis does not."""
-    if isinstance(event, TicketMoved | TicketCommented):
+    def _restore_from_board(self, event: Event) -> Loop | None:
+        """Before a ticket counts as new: its loop may be missing in Redis and stored on the board."""
+        if isinstance(event, TicketMoved | TicketCommented):
+            try:
+                restore(self._id, self._lease, self._world)
+            except Unauthorized:
+                raise  # the board memory may exist although it cannot be read now
+            except Rejected as error:
+                _log.warning("loop not rebuilt", reason=str(error))
+        return self._store.load(self._id)
+
+    def _attempt(self, box: Box, kind: str, action: Callable[[], None], give_up: Callable[[Exception], None]) -> float:
+        """Run `action`; returns the seconds to wait before the next step. Calls `give_up` after the last attempt."""
         try:
-            restore(event.ticket_id, lease, world)
-        except Unauthorized:
-            raise  # what cannot be read now may be there all the same
-        except Rejected as error:
-            _log.warning("a loop could not be rebuilt", reason=str(error))
-    return world.store.load(event.ticket_id)
+            action()
+        except (Unavailable, Unauthorized) as error:
+            wait = self._wait_for_provider(kind, error)
+            if box == "mailbox":
+                return wait
+            self._world.redis.set(keys.retry_at(self._id), 1, px=max(int(wait * 1000), 1))
+        except (LeaseLost, RedisError):
+            raise  # not the item's fault: the next worker retries it
+        except Exception as error:
+            failures = self._store.failed(self._id, kind)
+            _log.exception("unexpected error", item=kind, failures=failures)
+            if self._world.raise_faults:
+                raise
+            if failures < GIVE_UP_AFTER:
+                return 0.5 * 2.0**failures
+            give_up(error)
+        return 0.0
+
+    def _wait_for_provider(self, item: str, error: Unavailable | Unauthorized) -> float:
+        if isinstance(error, Unauthorized):
+            expiry = int(3 * CREDENTIALS_WAIT_SECONDS)
+            if self._world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=expiry):
+                _log.error("credentials rejected, will retry", reason=str(error))
+            return CREDENTIALS_WAIT_SECONDS
+        failures = self._store.failed(self._id, item)
+        wait = error.retry_after or min(0.5 * 2**failures, 60.0)
+        _log.warning(
+            "provider unavailable, will retry", item=item, reason=str(error), failures=failures, wait_seconds=wait
+        )
+        return float(wait)
+
+    def _bury_next_item(self) -> None:
+        """Bury the item that `_step` would take next, because a process that dies does not report its item."""
+        waits = self._world.redis.exists(keys.retry_at(self._id))
+        boxes: list[tuple[Box, bytes | None]] = [
+            ("inner", self._store.head(self._id, "inner")),
+            ("outer", None if waits else self._store.head(self._id, "outer")),
+            ("mailbox", self._store.next_event(self._id)),
+        ]
+        self._loop = self._store.load(self._id)
+        for box, raw in boxes:
+            if raw:
+                item = json.loads(raw)
+                kind = (item.get("command") or item).get("kind", box)
+                self._bury(box, kind, raw, ProcessDied())
+                return
+
+    def _bury(self, box: Box, kind: str, raw: bytes, error: Exception) -> None:
+        """Move the item to the dead letters and report it as a failed command, except when reporting is what failed."""
+        letter = DeadLetter(
+            id=id_of(self._id, box, raw),
+            box=box,
+            kind=kind,
+            cause=f"{type(error).__name__}: {error}",
+            at=time.time(),
+            ticket_id=self._id,
+            identifier=self._loop.identifier if self._loop else "",
+            item=raw.decode(),
+        )
+        _log.error("moved to dead letters", item=kind, id=letter.id, cause=letter.cause)
+        failed: CommandFailed | None = None
+        if self._loop and kind != CommandFailed.__name__:
+            failed = CommandFailed(
+                event_id=f"dead:{letter.id}",
+                ticket_id=self._id,
+                at=letter.at,
+                generation=self._loop.generation if letter.generation is None else letter.generation,
+                command=kind,
+                reason=dead_letter_reason(kind, letter.cause.partition(":")[0], letter.id),
+                put_aside=True,
+            )
+        DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 
-def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: World) -> None:
-    now = gather(event, world)
-    if now is None:
-        world.store.commit(lease, event.ticket_id, raw, None, ())
-        return
-    loop = before or Loop(
-        ticket=getattr(now, "ticket", None) or Ticket(id=event.ticket_id, identifier=Identifier(""), title="")
-    )
-    decision = decide(loop, now, world.policy)
-    changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
-    world.store.commit(lease, event.ticket_id, raw, changed, decision.commands)
-    if changed and (before is None or before.stage is not changed.stage):
-        _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
-
-
-def _perform(posted: Posted, loop: Loop | None, lease: Lease, world: World) -> float:
-    assert loop, "an outbox without a loop"
-    ticket_id = loop.ticket.id
-    try:
-        wanted = still_wanted(loop, posted.command)
-        events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
-    except (Unavailable, Unauthorized) as error:
-        return _retry_later(ticket_id, posted.command.kind, error, world)
-    except (IntegrationError, PolicyError) as error:
-        events = _refused(posted, loop, str(error))
-    except (LeaseLost, RedisError):
-        raise
-    except Exception as error:  # noqa: BLE001 - as above
-        letter = _letter(posted.lane, posted.command.kind, posted.raw, error, ticket_id, loop)
-        return _fault(letter, error, loop, lease, world)
-    world.store.performed(lease, ticket_id, posted, events)
-    return 0.0
-
-
-def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
-    _log.warning("command refused", ticket=loop.identifier, command=posted.command.kind, reason=reason)
-    failed = CommandFailed(
+def _command_failed(posted: Posted, loop: Loop, reason: str) -> CommandFailed:
+    _log.warning("command rejected", ticket=loop.identifier, command=posted.command.kind, reason=reason)
+    return CommandFailed(
         event_id=f"{posted.id}/refused",
         ticket_id=loop.ticket.id,
         at=time.time(),
@@ -216,71 +270,3 @@ def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
         command=posted.command.kind,
         reason=reason,
     )
-    return (failed,)
-
-
-def _wait(ticket_id: TicketId, item: str, error: Unavailable | Unauthorized, world: World) -> float:
-    if isinstance(error, Unauthorized):
-        if world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
-            _log.error("credentials are refused; everything that needs them waits", reason=str(error))
-        return CREDENTIALS_WAIT_SECONDS
-    failures = world.store.failed(ticket_id, item)
-    wait = error.retry_after or min(0.5 * 2**failures, 60.0)
-    _log.warning("a provider is away", item=item, reason=str(error), failures=failures, wait_seconds=wait)
-    return float(wait)
-
-
-def _fault(letter: DeadLetter, error: Exception, loop: Loop | None, lease: Lease, world: World) -> float:
-    """A fault of ours: try again a few times, then keep the item for a person and go on with the ticket."""
-    failures = world.store.failed(letter.ticket_id, letter.kind)
-    _log.exception("a fault of ours", item=letter.kind, failures=failures)
-    if world.raise_faults:
-        raise error
-    if failures < GIVE_UP_AFTER:
-        return 0.5 * 2.0**failures
-    _put_aside(letter, loop, lease, world)
-    return 0.0
-
-
-def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: TicketId, loop: Loop | None) -> DeadLetter:
-    return DeadLetter(
-        id=id_of(ticket_id, box, raw),
-        box=box,
-        kind=kind,
-        cause=f"{type(error).__name__}: {error}",
-        at=time.time(),
-        ticket_id=ticket_id,
-        identifier=loop.identifier if loop else "",
-        item=raw.decode(),
-    )
-
-
-def _put_aside_what_kills(ticket_id: TicketId, lease: Lease, world: World) -> None:
-    """Whatever `_step` would take next: a death leaves no word about which it was."""
-    boxes: list[tuple[Box, bytes | None]] = [
-        ("inner", world.store.head(ticket_id, "inner")),
-        ("outer", world.store.head(ticket_id, "outer") if not world.redis.exists(keys.retry_at(ticket_id)) else None),
-        ("mailbox", world.store.next_event(ticket_id)),
-    ]
-    loop = world.store.load(ticket_id)
-    for box, raw in boxes:
-        if raw:
-            item = json.loads(raw)
-            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, ProcessDied(), ticket_id, loop)
-            _put_aside(letter, loop, lease, world)
-            return
-
-
-def _put_aside(letter: DeadLetter, loop: Loop | None, lease: Lease, world: World) -> None:
-    """The ticket hears of it as of a command that failed; what fails while it hears is told to nobody but the log."""
-    _log.error("put aside", item=letter.kind, id=letter.id, cause=letter.cause)
-    told = CommandFailed(
-        event_id=f"dead:{letter.id}",
-        ticket_id=letter.ticket_id,
-        at=letter.at,
-        generation=letter.generation if letter.generation is not None else loop.generation if loop else 0,
-        command=letter.kind,
-        reason=dead_letter_reason(letter.kind, letter.cause.partition(":")[0], letter.id),
-        put_aside=True,
-    )
-    DeadLetters(world.redis).bury(lease, letter, told if loop and letter.kind != CommandFailed.__name__ else None)

@@ -1,7 +1,4 @@
-"""The job that asks the code host for webhooks that it could not hand over. Ordered by the clock; acts on nothing else.
-
-What comes of it comes through the door, like any other delivery.
-"""
+"""Requests redelivery of webhooks that the code host could not deliver. Queued by the clock."""
 
 from __future__ import annotations
 
@@ -13,19 +10,19 @@ from integrations.errors import IntegrationError
 from jobs.effects.world import current
 from jobs.runtime import queues
 
-SINCE_SECONDS = 3 * 86_400  # GitHub forgets deliveries after three days
+SINCE_SECONDS = 3 * 86_400  # GitHub keeps deliveries for three days
 _log = structlog.get_logger(__name__)
 
 
 def redeliver() -> None:
-    """RQ's entry: one look at every team's repository."""
+    """RQ's entry: request redelivery for every team's repository."""
     world = current()
-    queues.clear_wake_flag(world.redis, queues.REDELIVER_WAKE_FLAG)
+    queues.clear_wake_flag(world.redis, queues.REDELIVER)
     for repository in sorted({team.repository for team in world.policy.teams.values()}):
         try:
-            asked = world.code_host.redeliver(repository, time.time() - SINCE_SECONDS)
+            requested = world.code_host.redeliver(repository, time.time() - SINCE_SECONDS)
         except IntegrationError as error:
-            _log.info("missed deliveries could not be asked for", repository=repository, reason=str(error))
+            _log.info("redelivery not requested", repository=repository, reason=str(error))
         else:
-            if asked:
-                _log.info("missed deliveries asked for", repository=repository, deliveries=asked)
+            if requested:
+                _log.info("redelivery requested", repository=repository, deliveries=requested)

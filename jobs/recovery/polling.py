@@ -1,8 +1,7 @@
-"""What nobody told us of: comments, reactions and reviews found by reading, made into the events that webhooks would
-have been; and the silence after a call for a person, which no webhook tells.
+"""Events made from polled comments, reactions, reviews and pull requests, and reminders of escalations. Pure.
 
-Called by `jobs.sweep` and `jobs.recovery.rebuild`. Pure. The event ids are made from the comment's or review's own, as
-the providers' webhooks make them (`integrations.trackers`, `integrations.code_hosts`), so a late webhook adds nothing.
+Called by `jobs.sweep` and `jobs.recovery.rebuild`. The event ids are those that webhooks get (`integrations.trackers`,
+`integrations.code_hosts`), so a late webhook is deduplicated.
 """
 
 from __future__ import annotations
@@ -24,22 +23,21 @@ from integrations.values import Person
 from jobs.effects.gather import written_at
 from jobs.loop.state import OPEN, Loop, Stage
 
-CALLS = 3
-"""A call for a person and two reminders; whoever has not answered then will not."""
-
-LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing is read twice
+CALLS = 3  # an escalation and two reminders
+LOOK_BACK = 86_400.0  # seconds; much less than the retention of known event ids, so no comment is read twice
 
 
 def comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
-    """What people wrote since the hand-over, up to a day before the last comment that was read: a webhook in between
-    may be missing. Most of it has been read, so deliver it where events are known."""
+    """Comments of people since the hand-over, from a day before the last one that was read, because a webhook in
+    between can be missing. Most of them are known events, which the mailbox deduplicates."""
     since = max(loop.started_at, loop.comments.last_at - LOOK_BACK)
     return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
 
 
 def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
-    """For a memory that does not know its events: what people wrote after the last comment that was read, or after the
-    hand-over when none was. `comments` come oldest first; where the last one was deleted, its time counts."""
+    """Comments of people after the last one that was read, or since the hand-over; for a Redis without known events.
+
+    `comments` are in order, oldest first; if the last one that was read is deleted, its time counts."""
     ids = [comment.id for comment in comments]
     if loop.comments.last_id in ids:
         later = comments[ids.index(loop.comments.last_id) + 1 :]
@@ -50,8 +48,7 @@ def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[Ticke
 
 
 def escalation_event(loop: Loop, now: float, hours: float) -> EscalationUnanswered | None:
-    """That nobody has answered our call in `hours`, where that is so at `now` (Unix seconds). Once for each call: the
-    rules call again after the first two, and give up after the third."""
+    """The event of an escalation without an answer for `hours` at `now` (Unix seconds), once for each reminder."""
     call = loop.escalation
     if loop.stage is not Stage.NEEDS_HUMAN or call is None or call.acknowledged or call.raised > CALLS:
         return None
@@ -66,7 +63,7 @@ def escalation_event(loop: Loop, now: float, hours: float) -> EscalationUnanswer
 
 
 def reaction_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketReacted]:
-    """What people who may steer have put on our comments since we last called for somebody."""
+    """Reactions on Loopline's comments since the last escalation, by people with permission to control Loopline."""
     since = loop.escalation.at if loop.escalation else loop.started_at
     return [
         TicketReacted(
@@ -85,7 +82,7 @@ def reaction_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketReact
 
 
 def review_events(loop: Loop, reviews: Iterable[Review], at: float) -> list[ReviewSubmitted]:
-    """The reviews of the commit that is under review now; `at` is Unix seconds. Older ones have had their answer."""
+    """Reviews of the commit that is under review now; `at` is Unix seconds. Older reviews have been answered."""
     return [
         ReviewSubmitted(
             event_id=f"review:{review.id}:{review.state}",
@@ -107,8 +104,7 @@ def review_events(loop: Loop, reviews: Iterable[Review], at: float) -> list[Revi
 def pull_request_event(
     loop: Loop, now: PullRequest
 ) -> type[PullRequestMerged] | type[PullRequestClosed] | type[BranchPushed] | None:
-    """What happened to the loop's pull request, None for nothing. One that was closed before its ticket was taken up
-    again does not end the new work."""
+    """The missed event of the loop's pull request, or None. A close before a retry does not end the retry."""
     if now.merged:
         return PullRequestMerged
     if now.state != "open":
@@ -118,8 +114,5 @@ def pull_request_event(
 
 def _event(comment: Comment) -> TicketCommented:
     return TicketCommented(
-        event_id=f"comment:{comment.id}",
-        ticket_id=comment.ticket_id,
-        at=written_at(comment),
-        comment_id=comment.id,
+        event_id=f"comment:{comment.id}", ticket_id=comment.ticket_id, at=written_at(comment), comment_id=comment.id
     )

@@ -1,8 +1,7 @@
-"""Rebuilds loops that Redis does not know from what the ticket, the pull request and git say.
+"""Rebuilds loops that are missing in Redis from the board memory, the pull request and git.
 
-Called by `jobs.sweep` once for each Redis that has never seen the board, by `jobs.drive` for a single ticket it does
-not know, and by `python -m service rebuild`. It writes loops, commands and events into Redis and nothing to the outside
-world; a loop that is remembered is never touched, so it may run at any time and twice.
+Called by `jobs.sweep` once for each empty Redis, by `jobs.drive` for a single unknown ticket, and by `python -m service
+rebuild`. It writes to Redis only and does not change existing loops, so it is idempotent and can run at any time.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the outside world says of one loop now.
+class Snapshot:
+    """The present state of one loop's ticket, pull request and repository.
 
-    `base` is None where the repository's policy cannot be used, and `problem` then says why. `branch_head` is the code
-    host's, empty where there is no branch; `has_candidate`: the mirror on this host has the last candidate; `approved`:
-    the approval can be found again."""
+    `base` is None where the repository's policy is invalid, for the reason in `problem`. `branch_head` is the code
+    host's, empty without a branch; `has_candidate`: the mirror on this host has the last candidate; `approved`: the
+    approval was confirmed."""
 
     base: Base | None = None
     problem: str = ""
@@ -54,8 +53,8 @@ class Seen:
     comments: tuple[Comment, ...] = ()
 
 
-def loop_from(memory: Loop, seen: Seen) -> Loop:
-    """The loop as the board remembers it, set right by what is true now."""
+def loop_from(memory: Loop, seen: Snapshot) -> Loop:
+    """The loop of the board memory, corrected by the snapshot."""
     workspace, pull_request = memory.workspace, memory.pull_request
     if seen.base:
         base_sha = workspace.base_sha or seen.base.sha
@@ -70,13 +69,12 @@ def loop_from(memory: Loop, seen: Seen) -> Loop:
     loop = replace(memory, workspace=workspace, pull_request=pull_request)
     if seen.has_candidate:
         return loop
-    begun = loop.stage in AT_WORK and loop.attempt.iteration
-    stage = Stage.MAKING if begun else loop.stage
+    stage = Stage.MAKING if loop.stage in AT_WORK and loop.attempt.iteration else loop.stage
     return replace(loop, stage=stage, candidate=loop.candidate.at(pull_request.pushed_sha))
 
 
-def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
-    """What happened while nobody listened, oldest first as far as that can be known."""
+def events_from(loop: Loop, seen: Snapshot, at: float) -> list[Event]:
+    """Events that were missed, the oldest first as far as known."""
     found: list[Event] = list(unread_comment_events(loop, seen.comments))
     if loop.stage not in OPEN | AT_WORK:
         return found
@@ -97,8 +95,8 @@ def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
     return found
 
 
-def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decision:
-    """How the loop goes on. A pull request that was merged or closed meanwhile is all there is to see to."""
+def resume_rebuilt(loop: Loop, seen: Snapshot, at: float, policy: ServicePolicy) -> Decision:
+    """How the loop continues. If its pull request was merged or closed meanwhile, that event decides."""
     if seen.pull_request and seen.pull_request.state != "open" and loop.stage in OPEN | AT_WORK:
         return Decision(replace(loop, stage=Stage.REVIEW))
     if seen.problem and loop.stage in AT_WORK:
@@ -106,13 +104,10 @@ def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decisi
     return resume(loop, at, policy)
 
 
-# --- the edge -------------------------------------------------------------------------------------------------------
-
-
 def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, str]]:
-    """Restore every loop of the board that is not remembered; yields each ticket with a line on what became of it.
+    """Restore every loop of the board that is missing; yields each ticket with the result in one line.
 
-    Raises `Unavailable` and `Unauthorized`. Nothing when another process is at it."""
+    Raises `Unavailable` and `Unauthorized`. Yields nothing while another process rebuilds."""
     with hold(world.redis, LEASE) as lease:
         if lease is None:
             return
@@ -123,7 +118,7 @@ def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, st
                 raise
             except Rejected as error:
                 line = f"not rebuilt: {error}"
-                _log.warning("a loop could not be rebuilt", ticket=ticket.identifier, reason=str(error))
+                _log.warning("loop not rebuilt", ticket=ticket.identifier, reason=str(error))
             if line:
                 yield ticket, line
         if not dry_run:
@@ -131,8 +126,8 @@ def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, st
 
 
 def _tickets(world: World) -> Iterator[Ticket]:
-    """Every ticket in one of our columns. The done column grows without end, so there only what left traces on disk
-    counts; any other ticket is restored when something happens to it."""
+    """All tickets in the teams' columns. The done column is unbounded, so a ticket there counts only with a run folder
+    on disk; any other one is restored by its next event."""
     for name, team in world.policy.teams.items():
         done = team.columns["done"]
         for ticket in world.tracker.in_columns(name, list(team.columns.values())):
@@ -141,28 +136,28 @@ def _tickets(world: World) -> Iterator[Ticket]:
 
 
 def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = False) -> str:
-    """Restore one ticket's loop; a line on what was (or would be) done, empty when the board remembers nothing.
+    """Restore one ticket's loop; returns the (planned) result in one line, empty when there is no board memory.
 
-    Raises `Unavailable`, or `Rejected` with what a person has to mend."""
+    Raises `Unavailable`, or `Rejected` with the problem that a person has to fix."""
     if world.store.load(ticket_id):
-        return "is remembered"
+        return "exists"
     metadata = _metadata(ticket_id, world)
     if metadata is None:
         return ""
     ticket = world.tracker.fetch(ticket_id)
-    memory = _checked(loop_of(ticket, metadata), world.policy)
-    seen = _look(memory, lease, world)
+    memory = loop_of(ticket, metadata)
+    _check_ownership(memory, world.policy)
+    seen = _take_snapshot(memory, lease, world)
     loop, now = loop_from(memory, seen), time.time()
-    events, decision = events_from(loop, seen, now), going_on(loop, seen, now, world.policy)
+    events, decision = events_from(loop, seen, now), resume_rebuilt(loop, seen, now, world.policy)
     if not dry_run:
-        _note_places(decision.loop, world)
-        heard = {event.event_id for event in comment_events(memory, seen.comments)} - {
-            event.event_id for event in events
-        }
-        world.store.mark_known(ticket_id, heard)
+        _index(decision.loop, world)
+        missed = {event.event_id for event in events}
+        known = {event.event_id for event in comment_events(memory, seen.comments)} - missed
+        world.store.mark_known(ticket_id, known)
         origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
         if not world.store.restore(decision.loop, origin, decision.commands, events):
-            return "is remembered"
+            return "exists"
         if metadata_of(decision.loop) == metadata:
             world.store.mark_reported(ticket_id, report_of(decision.loop, world.policy).digest)
         _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
@@ -171,7 +166,7 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
 
 
 def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
-    """The newest board memory: there are two when the dashboard's address has changed."""
+    """The latest board memory: there are two when the dashboard's address has changed."""
     try:
         attached = [a.metadata for a in world.tracker.attachments(ticket_id) if a.title == TITLE and a.metadata]
     except NotFound:
@@ -179,8 +174,8 @@ def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
     return max(attached, key=lambda metadata: float(metadata.get("generation", 0)), default=None)
 
 
-def _checked(memory: Loop, policy: ServicePolicy) -> Loop:
-    """Raises `Rejected` where the memory names what is not ours to touch."""
+def _check_ownership(memory: Loop, policy: ServicePolicy) -> None:
+    """Raises `Rejected` when the memory names a repository or branch that does not belong to Loopline."""
     team = policy.teams.get(memory.ticket.team)
     if team is None or team.repository != memory.workspace.repository:
         raise Rejected(
@@ -189,53 +184,46 @@ def _checked(memory: Loop, policy: ServicePolicy) -> Loop:
         )
     if memory.workspace.branch and not memory.workspace.branch.startswith(BRANCH_PREFIX):
         raise Rejected(
-            f"the board memory of {memory.identifier} names {memory.workspace.branch!r}, which is no branch of ours"
+            f"the board memory of {memory.identifier} names {memory.workspace.branch!r}, which is no branch of Loopline"
         )
-    return memory
 
 
-def _look(memory: Loop, lease: Lease, world: World) -> Seen:
+def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
     comments = tuple(world.tracker.comments(memory.ticket.id))
     if memory.stage is Stage.DONE:
-        return Seen(comments=comments, approved=True)
+        return Snapshot(comments=comments, approved=True)
     lease.check()
-    base, problem = _base(memory, world)
+    base, problem = None, ""
+    try:
+        base = read_base(memory.workspace.repository, "", world)
+    except PolicyError as error:
+        problem = str(error)
     host, repository, branch = world.code_host, memory.workspace.repository, memory.workspace.branch
     if memory.pull_request.number:
         pull: PullRequest | None = host.fetch_pull_request(repository, memory.pull_request.number)
     else:
         pull = host.find_pull_request(repository, branch) if branch else None
-    return Seen(
+    return Snapshot(
         base=base,
         problem=problem,
         pull_request=pull,
         branch_head=(host.branch_head(repository, branch) or NO_COMMIT) if branch else NO_COMMIT,
-        has_candidate=not memory.candidate.head_sha or _has(memory, world),
+        has_candidate=not memory.candidate.head_sha or _has_candidate(memory, world),
         approved=_is_approved(memory, comments, world),
         comments=comments,
     )
 
 
-def _base(memory: Loop, world: World) -> tuple[Base | None, str]:
-    """The base branch and its policy as they are now, or why they cannot be used."""
+def _has_candidate(memory: Loop, world: World) -> bool:
+    workspace = memory.workspace
     try:
-        return read_base(memory.workspace.repository, "", world), ""
-    except PolicyError as error:
-        return None, str(error)
-
-
-def _has(memory: Loop, world: World) -> bool:
-    """Whether the mirror on this host has the candidate: git outlives Redis, unless the disk is another one."""
-    try:
-        return world.mirror(memory.workspace.repository).is_ancestor(
-            memory.workspace.base_sha, memory.candidate.head_sha
-        )
+        return world.mirror(workspace.repository).is_ancestor(workspace.base_sha, memory.candidate.head_sha)
     except Rejected:
         return False
 
 
 def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:
-    """Whether a person who may approve is seen to have done so: the memory alone is nobody's word."""
+    """Whether an approval is found on the ticket or pull request; the memory alone is no evidence."""
     if not memory.pull_request.approved_sha:
         return False
     if any(c.body.strip().lower().startswith("/approve") and world.policy.may_approve(c.author) for c in comments):
@@ -245,8 +233,8 @@ def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> b
     return any(r.head_sha == memory.pull_request.approved_sha and host.may_steer(repository, r.author) for r in given)
 
 
-def _note_places(loop: Loop, world: World) -> None:
-    """So that the dispatcher finds the ticket of what the code host tells."""
+def _index(loop: Loop, world: World) -> None:
+    """Let the dispatcher find the ticket of the code host's webhooks."""
     repository = loop.workspace.repository
     known = [keys.branch(repository, loop.workspace.branch)] if loop.workspace.branch else []
     known += [keys.head(repository, sha) for sha in {loop.candidate.head_sha, loop.pull_request.pushed_sha} if sha]
@@ -257,9 +245,8 @@ def _note_places(loop: Loop, world: World) -> None:
 
 def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:
     loop = decision.loop
-    summary = (
-        f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.attempt.tried)} tried"
-    )
+    summary = f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}"
+    summary += f", {len(loop.attempt.tried)} tried"
     if loop.pull_request.number:
         summary += f", pull request #{loop.pull_request.number}"
     if events:

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from jobs.config.settings import Settings
+from jobs.runtime.scripts import decode
 
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107, macOS 103
 _REQUIRED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
@@ -50,9 +51,11 @@ def check_persistence(redis: Redis) -> list[str]:
     try:
         found: dict[str, str] = {}
         for name in _REQUIRED:
-            found.update({_decode(key): _decode(value) for key, value in redis.config_get(name).items()})
+            reply: dict[Any, Any] = redis.config_get(name)
+            found.update({decode(key): decode(value) for key, value in reply.items()})
     except ResponseError as error:
-        return [f"Redis does not allow CONFIG GET ({error}); make sure that it has {_format_required()}."]
+        required = ", ".join(f"{name} {value}" for name, value in _REQUIRED.items())
+        return [f"Redis does not allow CONFIG GET ({error}); make sure that it has {required}."]
     problems = [
         f"Redis has {name} {found.get(name, '(unknown)')}; Loopline needs {name} {required}."
         for name, required in _REQUIRED.items()
@@ -61,11 +64,3 @@ def check_persistence(redis: Redis) -> list[str]:
     if redis.info("persistence").get("aof_last_write_status", "ok") != "ok":
         problems.append("The last write of Redis to its append-only file failed; check its disk.")
     return problems
-
-
-def _format_required() -> str:
-    return ", ".join(f"{name} {required}" for name, required in _REQUIRED.items())
-
-
-def _decode(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -21,111 +21,89 @@ REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's erro
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 
-def seen_delivery(source: str, delivery_id: str) -> str:
-    """Set for an accepted delivery, for deduplication."""
+def seen_delivery(source: str, delivery_id: str) -> str:  # set for an accepted delivery, for deduplication
     return f"seen:{source}:{delivery_id}"
 
 
-def loop(t: TicketId) -> str:
-    """The loop's state, JSON."""
+def loop(t: TicketId) -> str:  # the loop's state, JSON
     return f"loop:{t}"
 
 
-def mailbox(t: str) -> str:
-    """List: the ticket's pending events, oldest first, JSON."""
+def mailbox(t: str) -> str:  # list: the ticket's pending events, oldest first, JSON
     return f"mailbox:{t}"
 
 
-def known_events(t: str) -> str:
-    """Set: ids of all events that were ever in the mailbox, for deduplication."""
+def known_events(t: str) -> str:  # set: ids of all events that were ever in the mailbox, for deduplication
     return f"events:{t}"
 
 
-def outbox(t: str, lane: str) -> str:
-    """List: the ticket's pending commands, oldest first, JSON."""
+def outbox(t: str, lane: str) -> str:  # list: the ticket's pending commands, oldest first, JSON
     return f"outbox:{lane}:{t}"
 
 
-def failures(t: TicketId | RunId) -> str:
-    """Hash: how often the item at the head of a list has failed."""
+def failures(t: TicketId | RunId) -> str:  # hash: how often the item at the head of a list has failed
     return f"failures:{t}"
 
 
-def retry_at(t: str) -> str:
-    """Set while the ticket backs off from a provider; its TTL is the rest of the backoff."""
+def retry_at(t: str) -> str:  # set while the ticket backs off from a provider; its TTL is the rest of the backoff
     return f"retry:{t}"
 
 
-def lease(name: str) -> str:
-    """The fencing token of the lease holder; its TTL is the rest of the lease."""
+def lease(name: str) -> str:  # the fencing token of the lease holder; its TTL is the rest of the lease
     return f"lease:{name}"
 
 
-def report(t: TicketId) -> str:
-    """Digest of the progress comment and board memory that were written last."""
+def report(t: TicketId) -> str:  # digest of the progress comment and board memory that were written last
     return f"report:{t}"
 
 
-def fence(name: str) -> str:
-    """Counter: the epoch of the lease, part of the fencing token."""
+def fence(name: str) -> str:  # counter: the epoch of the lease, part of the fencing token
     return f"fence:{name}"
 
 
-def run(r: RunId) -> str:
-    """The run's spec, JSON."""
+def run(r: RunId) -> str:  # the run's spec, JSON
     return f"run:{r}"
 
 
-def runs_of(t: TicketId) -> str:
-    """Sorted set: the ticket's runs by their start, Unix seconds."""
+def runs_of(t: TicketId) -> str:  # sorted set: the ticket's runs by their start, Unix seconds
     return f"runs-of:{t}"
 
 
-def transcript(r: RunId) -> str:
-    """Stream: the run's transcript."""
+def transcript(r: RunId) -> str:  # stream: the run's transcript
     return f"transcript:{r}"
 
 
-def steering(r: str) -> str:
-    """List: guidance for the run that it has not read yet, JSON."""
+def steering(r: str) -> str:  # list: guidance for the run that it has not read yet, JSON
     return f"steering:{r}"
 
 
-def stop(r: str) -> str:
-    """Set when the run must stop."""
+def stop(r: str) -> str:  # set when the run must stop
     return f"stop:{r}"
 
 
-def run_ledger(r: str) -> str:
-    """Hash: usage of the run, reservation of its current call, working time."""
+def run_ledger(r: str) -> str:  # hash: usage of the run, reservation of its current call, working time
     return f"ledger:run:{r}"
 
 
-def ticket_ledger(t: str) -> str:
-    """Hash: usage of the ticket's runs."""
+def ticket_ledger(t: str) -> str:  # hash: usage of the ticket's runs
     return f"ledger:ticket:{t}"
 
 
-def day_ledger(day: str) -> str:
-    """Hash: usage of all runs on `day`, as '2026-11-25'."""
+def day_ledger(day: str) -> str:  # hash: usage of all runs on `day`, as '2026-11-25'
     return f"ledger:day:{day}"
 
 
-def holds(ledger: str) -> str:
-    """Hash: reservations of current calls in a ticket's or a day's ledger, by run."""
+def holds(ledger: str) -> str:  # hash: reservations of current calls in a ticket's or a day's ledger, by run
     return f"holds:{ledger}"
 
 
-def pull_request(repository: str, number: int) -> str:
-    """The ticket that a pull request belongs to."""
+def pull_request(repository: str, number: int) -> str:  # the ticket that a pull request belongs to
     return f"index:pull:{repository.lower()}#{number}"
 
 
-def branch(repository: str, name: str) -> str:
-    """The ticket that a branch belongs to."""
+def branch(repository: str, name: str) -> str:  # the ticket that a branch belongs to
     return f"index:branch:{repository.lower()}:{name}"
 
 
-def head(repository: str, sha: str) -> str:
-    """The ticket that a head commit belongs to."""
+def head(repository: str, sha: str) -> str:  # the ticket that a head commit belongs to
     return f"index:head:{repository.lower()}:{sha}"

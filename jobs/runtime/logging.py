@@ -23,7 +23,7 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
     """Send all logs of this process to `stream`, with every occurrence of `secrets` redacted."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        _AddRole(role),
+        lambda logger, method, event: {**event, "role": role},  # new threads do not inherit context variables
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -48,17 +48,6 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-
-
-class _AddRole:
-    """Adds the process's role to every line; not a context variable, because new threads do not inherit those."""
-
-    def __init__(self, role: str) -> None:
-        self._role = role
-
-    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        event["role"] = self._role
-        return event
 
 
 class Redactor:

@@ -21,62 +21,51 @@ from jobs.runtime.scripts import run_script
 EVENTS = "events"
 AGENTS = "agents"
 LATER = "later"
-_DRIVE = "jobs.drive.drive"
-_ADVANCE = "jobs.advance_run.advance_run"
-_SWEEP = "jobs.sweep.sweep"
-_REDELIVER = "jobs.redeliver.redeliver"
-_QUEUE_OF = {_DRIVE: EVENTS, _ADVANCE: AGENTS, _SWEEP: EVENTS, _REDELIVER: EVENTS}
+DRIVE = "jobs.drive.drive"
+ADVANCE = "jobs.advance_run.advance_run"
+SWEEP = "jobs.sweep.sweep"
+REDELIVER = "jobs.redeliver.redeliver"
+_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS}
 _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
 
-def ticket_wake_flag(ticket_id: TicketId) -> str:
-    """The key that is set while a wake-up of this ticket is queued; for `clear_wake_flag`."""
-    return _wake_flag(_DRIVE, (ticket_id,))
-
-
-def run_wake_flag(run_id: RunId) -> str:
-    """The key that is set while a wake-up of this run is queued; for `clear_wake_flag`."""
-    return _wake_flag(_ADVANCE, (run_id,))
-
-
-SWEEP_WAKE_FLAG = f"wake:{_SWEEP}"
-REDELIVER_WAKE_FLAG = f"wake:{_REDELIVER}"
-
-
 def wake_ticket(redis: Redis, ticket_id: TicketId, delay: float = 0) -> None:
     """Queue a job that drives the ticket, after `delay` seconds at the earliest."""
-    _wake(redis, _DRIVE, (ticket_id,), delay)
-
-
-def has_delayed_wake(redis: Redis, ticket_id: TicketId) -> bool:
-    """Whether a delayed wake-up of this ticket is pending."""
-    return redis.zscore(LATER, _delayed_member(_DRIVE, (ticket_id,))) is not None
-
-
-def cancel_delayed_wake(redis: Redis, ticket_id: TicketId) -> None:
-    """Cancel the ticket's delayed wake-up. Called by the lease holder, which schedules a new one if needed."""
-    redis.zrem(LATER, _delayed_member(_DRIVE, (ticket_id,)))
+    wake(redis, DRIVE, ticket_id, delay=delay)
 
 
 def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
     """Queue a job that advances the run, after `delay` seconds at the earliest."""
-    _wake(redis, _ADVANCE, (run_id,), delay)
+    wake(redis, ADVANCE, run_id, delay=delay)
 
 
-def wake_sweep(redis: Redis) -> None:
-    """Queue a sweep. Called by the clock."""
-    _wake(redis, _SWEEP, (), 0)
+def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
+    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP` or `REDELIVER`), after `delay` seconds at the earliest."""
+    if delay <= 0:
+        _enqueue(redis, job, arguments)
+        return
+    redis.zadd(LATER, {json.dumps([job, *arguments]): time.time() + delay}, lt=True)
 
 
-def wake_redeliver(redis: Redis) -> None:
-    """Queue a job that requests redelivery of missed webhooks. Called by the clock."""
-    _wake(redis, _REDELIVER, (), 0)
+def has_delayed_wake(redis: Redis, ticket_id: TicketId) -> bool:
+    """Whether a delayed wake-up of this ticket is pending."""
+    return redis.zscore(LATER, json.dumps([DRIVE, ticket_id])) is not None
 
 
-def clear_wake_flag(redis: Redis, key: str) -> None:
+def cancel_delayed_wake(redis: Redis, ticket_id: TicketId) -> None:
+    """Cancel the ticket's delayed wake-up. Called by the lease holder, which schedules a new one if needed."""
+    redis.zrem(LATER, json.dumps([DRIVE, ticket_id]))
+
+
+def clear_wake_flag(redis: Redis, job: str, *arguments: str) -> None:
     """Called first by every job, so that wake-ups from now on are queued instead of deduplicated."""
-    redis.delete(key)
+    redis.delete(wake_flag(job, *arguments))
+
+
+def wake_flag(job: str, *arguments: str) -> str:
+    """The key that is set while this wake-up is queued."""
+    return ":".join(("wake", job, *arguments))
 
 
 def enqueue_due(redis: Redis, now: float) -> int:
@@ -98,24 +87,9 @@ def open_queue(redis: Redis, name: str) -> Queue:
     return Queue(name, connection=redis, serializer="json")
 
 
-def _wake_flag(function: str, arguments: tuple[str, ...]) -> str:
-    return ":".join(("wake", function, *arguments))
-
-
-def _delayed_member(function: str, arguments: tuple[str, ...]) -> str:
-    return json.dumps([function, *arguments])
-
-
-def _wake(redis: Redis, function: str, arguments: tuple[str, ...], delay: float) -> None:
-    if delay <= 0:
-        _enqueue(redis, function, arguments)
-        return
-    redis.zadd(LATER, {_delayed_member(function, arguments): time.time() + delay}, lt=True)
-
-
 def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:
     """Queue the job; False when the same wake-up was queued in the last two seconds and has not started."""
-    if not redis.set(_wake_flag(function, arguments), 1, nx=True, px=_THROTTLE_MS):
+    if not redis.set(wake_flag(function, *arguments), 1, nx=True, px=_THROTTLE_MS):
         return False
     operation = f"enqueue.{function.rpartition('.')[2]}"
     fail(operation, "before")

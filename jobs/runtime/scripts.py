@@ -1,6 +1,7 @@
 """Runs the Lua scripts of `jobs/runtime/lua/`. Called by `jobs.store`, `jobs.runtime.lease` and `service.web.intake`.
 
-Every script that writes under a lease begins with `fence.lua`, so a process that lost its lease cannot write.
+`fence.lua` is put before each script that does not begin with `-- Unfenced.`, so a process that lost its lease cannot
+write.
 """
 
 from __future__ import annotations
@@ -16,24 +17,6 @@ from redis.exceptions import ResponseError
 from integrations.failpoints import fail
 
 _FOLDER = Path(__file__).parent / "lua"
-_UNFENCED = frozenset(
-    {
-        "take_lease",
-        "renew_lease",
-        "release_lease",
-        "acknowledge",
-        "remove_delayed",
-        "deliver",
-        "start_run",
-        "steer",
-        "intake",
-        "restore",
-        "redrive",
-        "admit",
-        "call_failed",
-        "probe_ended",
-    }
-)
 _LEDGER_SCRIPTS = frozenset({"reserve", "settle"})
 
 
@@ -44,9 +27,10 @@ class LeaseLost(Exception):
 @cache
 def load_script(name: str) -> str:
     """Return the text of a script, after the fence (if it writes under a lease) and its shared functions."""
-    fence = "" if name in _UNFENCED else (_FOLDER / "fence.lua").read_text()
+    script = (_FOLDER / f"{name}.lua").read_text()
+    fence = "" if script.startswith("-- Unfenced.") else (_FOLDER / "fence.lua").read_text()
     shared = (_FOLDER / "ledger.lua").read_text() if name in _LEDGER_SCRIPTS else ""
-    return fence + shared + (_FOLDER / f"{name}.lua").read_text()
+    return fence + shared + script
 
 
 def run_script(redis: Redis, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:

@@ -126,11 +126,6 @@ class _Slot(threading.Thread):
             wait = 0.5 if time.monotonic() - started > 30 else min(wait * 2, 10.0)
             self._stop_event.wait(wait)
 
-    @property
-    def busy(self) -> tuple[Job, Execution] | None:
-        """The current job."""
-        return self.worker.busy if self.worker else None
-
 
 def run_slots(
     queue_name: str,
@@ -179,7 +174,7 @@ def _send_heartbeats(name: str, threads: list[_Slot], redis: Redis) -> None:
     try:
         send_heartbeat(redis, name)
         for thread in threads:
-            if thread.worker and (busy := thread.busy):
+            if thread.worker and (busy := thread.worker.busy):
                 thread.worker.maintain_heartbeats(*busy)
     except RedisError as error:
         _log.warning("heartbeat failed", queue=name, error=str(error))

@@ -1,3 +1,3 @@
-"""What Redis keeps: tickets, runs, money, circuit breaker, backoff, dead letters."""
+"""What Redis keeps: tickets, runs, ledgers, circuit breaker, dead letters."""
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""The one switch between all runs and the model's provider: while the provider is away, nobody calls it.
+"""The circuit breaker of all runs for the model provider: while it is open, no model call is made.
 
-Called by `jobs.store.runs.RunConversation` around each model call, by `jobs.store.backoff`, and (to read) by `service`.
-Its state is in Redis, so that every agent process of every machine heeds the same. It waits for nothing and knows no
-ticket.
+Called by `jobs.store.runs.RunConversation` around each model call, and (to read) by `service`.
+Its state is in Redis, shared by all agent processes.
 
-Five failures within 30 s open it, and so does one refusal that names a reset time or our credentials. Then exactly one
-call is let through as a probe: success closes it, failure opens it for twice as long, up to 5 minutes.
+Five failures within 30 s open it, and so does one error with a retry time or about credentials. Then exactly one call
+is admitted as a probe: success closes it, failure opens it for twice as long, up to 5 minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from uuid import uuid4
 import structlog
 from redis import Redis
 
-from integrations.errors import IntegrationError, Unauthorized, Unavailable
+from integrations.errors import Unauthorized, Unavailable
 from integrations.values import RunId
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode, run_script
@@ -31,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Windows:
-    """When the breaker opens and for how long, in seconds. `probe_life`: after that somebody else may try."""
+    """When the breaker opens and for how long, in seconds. After `probe_life` another run can probe."""
 
     failures: int = 5
     within: float = 30.0
@@ -43,7 +42,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Open:
-    """The breaker is open. Times are Unix seconds; `reason` is the provider's own words."""
+    """State of an open breaker. Times are Unix seconds; `reason` is the provider's message."""
 
     until: float
     kind: Kind
@@ -52,36 +51,28 @@ class Open:
 
     @property
     def sentence(self) -> str:
-        """What an operator has to know."""
+        """The state in one sentence, for operators."""
         since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return f"The model takes no calls since {since}, so runs wait and none has failed: {self.reason}"
+        return f"The model provider has been unavailable since {since}. Runs back off, none has failed: {self.reason}"
 
 
 class Breaker:
-    """The switch in one Redis. `clock` tells Unix seconds."""
+    """The breaker in one Redis. `clock` returns Unix seconds."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        windows: Windows = Windows(),
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._redis = redis
-        self._windows = windows
-        self._clock = clock
+    def __init__(self, redis: Redis, windows: Windows = Windows(), clock: Callable[[], float] = time.time) -> None:
+        self._redis, self._windows, self._clock = redis, windows, clock
 
     def look(self, run_id: RunId) -> Open | None:
-        """Whether the run would have to wait now; changes nothing."""
+        """The breaker if the run has to wait now, else None; changes nothing."""
         answer = self._admit(run_id, "look")
         return answer if isinstance(answer, Open) else None
 
     def admit(self, run_id: RunId) -> Open | Literal["all", "probe"]:
-        """Before a call: whether all may call, this run alone as the probe, or it has to wait."""
+        """Admit a call: "all" while the breaker is closed, "probe" for this run alone, or `Open` to wait."""
         return self._admit(run_id, "take")
 
     def failed(self, run_id: RunId, error: Unavailable | Unauthorized) -> None:
-        """A call came to nothing through the provider's fault. Whoever finds refused credentials first raises the alarm
-        for all."""
+        """Count a failed call. The first one with rejected credentials raises the alarm."""
         kind: Kind = "credentials" if isinstance(error, Unauthorized) else "away"
         named = error.retry_after if isinstance(error, Unavailable) else None
         w = self._windows
@@ -91,13 +82,13 @@ class Breaker:
         args: list[str | int] = [run_id, _ms(self._clock()), wait, kind, str(error), uuid4().hex, *limits]
         _, raised = run_script(self._redis, "call_failed", names, args)
         if raised:
-            _log.error("the model provider refuses us, all runs wait", reason=str(error))
+            _log.error("model credentials rejected, will retry", reason=str(error))
 
     def probe_ended(self, run_id: RunId, *, answered: bool) -> None:
-        """The run's call is over: with an answer the breaker closes, otherwise the next one may try."""
+        """End the run's probe: an answer closes the breaker, otherwise the next run can probe."""
         names = [keys.BREAKER, keys.BREAKER_FAILURES, keys.CREDENTIALS_ALARM]
         if run_script(self._redis, "probe_ended", names, [run_id, "answered" if answered else "unknown"]):
-            _log.info("the model answers again")
+            _log.info("model provider available again")
 
     def _admit(self, run_id: RunId, what: Literal["look", "take"]) -> Open | Literal["all", "probe"]:
         w = self._windows
@@ -113,7 +104,7 @@ class Breaker:
 
 
 def current_outage(redis: Redis) -> Open | None:
-    """The breaker as it stands, for people: open until a probe succeeds, also after its time is over."""
+    """The breaker for people: open until a probe succeeds, even after its time is over."""
     found: Any = redis.hmget(keys.BREAKER, ["until", "kind", "reason", "since"])
     if found[0] is None:
         return None
@@ -122,13 +113,8 @@ def current_outage(redis: Redis) -> Open | None:
 
 
 def credentials_alarm(redis: Redis) -> str:
-    """Why the provider refuses our key or account; empty when it does not."""
+    """Why the provider rejects the API key or account; empty when it does not."""
     return decode(redis.get(keys.CREDENTIALS_ALARM) or b"")
-
-
-def blames_provider(error: IntegrationError | None) -> Unavailable | Unauthorized | None:
-    """The error, when it is one that the breaker counts."""
-    return error if isinstance(error, Unavailable | Unauthorized) else None
 
 
 def _kind(text: str) -> Kind:

@@ -1,8 +1,7 @@
-"""Dead letters: what failed too often or cannot be read, kept with its cause until a person sends it on its way again.
+"""Dead letters: items that failed too often or cannot be parsed, kept with their cause until a person redrives them.
 
 Buried by `jobs.drive` (events, commands) and `jobs.inbox.dispatch` (deliveries), listed and redriven by the command
-line. An item leaves its list and becomes a dead letter in one step, and back in one step, so it is never in both or in
-none.
+line. Both moves between a list and the dead letters are atomic.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Box = Literal["mailbox", "inner", "outer", "inbox"]
 
 
 class ProcessDied(Exception):
-    """The cause of what is put aside because nobody survived it."""
+    """The cause of a dead letter that no process survived."""
 
     def __init__(self) -> None:
         super().__init__(f"{GIVE_UP_AFTER} processes died at it, one after another")
@@ -35,8 +34,8 @@ class ProcessDied(Exception):
 
 @value
 class DeadLetter:
-    """One item. `box` is the list it lay in, `item` its exact text there (a delivery's fields are in `fields`), `at`
-    the time in Unix seconds."""
+    """One item. `box` is its list, `item` its exact text there (a delivery's fields are in `fields`), `at` the time in
+    Unix seconds."""
 
     id: str
     box: Box
@@ -50,13 +49,13 @@ class DeadLetter:
 
     @property
     def generation(self) -> int | None:
-        """The loop's generation that a command belongs to; None where it belongs to none."""
+        """The loop's generation that a command belongs to, if any."""
         found = json.loads(self.item)["command"].get("generation") if self.box in ("inner", "outer") else None
         return found if isinstance(found, int) else None
 
     @property
     def where(self) -> str:
-        """The list it came from and goes back to."""
+        """The key of its list."""
         if self.box == "inbox":
             return keys.INBOX
         return keys.mailbox(self.ticket_id) if self.box == "mailbox" else keys.outbox(self.ticket_id, self.box)
@@ -66,7 +65,7 @@ LETTER: Codec[DeadLetter] = Codec(DeadLetter)
 
 
 def id_of(*parts: str | bytes) -> str:
-    """The same item has the same id however often it is buried: 12 hex digits."""
+    """A deterministic id, so burying the same item twice is idempotent: 12 hex digits."""
     whole = b"\0".join(part if isinstance(part, bytes) else part.encode() for part in parts)
     return hashlib.sha256(whole).hexdigest()[:12]
 
@@ -79,26 +78,26 @@ class DeadLetters:
         self._limit = limit
 
     def all(self) -> list[DeadLetter]:
-        """The oldest first."""
+        """All letters, the oldest first."""
         found = [LETTER.decode(raw) for raw in self.redis.hvals(keys.DEAD_LETTERS)]
         return sorted(found, key=lambda letter: letter.at)
 
-    def bury(self, lease: Lease, letter: DeadLetter, told: CommandFailed | None) -> None:
-        """Take the item at the head of a ticket's list out of it; `told` enters the mailbox, once for each letter."""
+    def bury(self, lease: Lease, letter: DeadLetter, failed: CommandFailed | None) -> None:
+        """Move the head of a ticket's list to the dead letters; `failed` enters the mailbox, once per letter."""
         t = letter.ticket_id
         boxes = [letter.where, keys.known_events(t), keys.mailbox(t), keys.failures(t), keys.DEAD_LETTERS]
-        event = [told.event_id, EVENT.encode(told)] if told else ["", ""]
+        event = [failed.event_id, EVENT.encode(failed)] if failed else ["", ""]
         args = [lease.token, letter.item, letter.id, LETTER.encode(letter), *event]
         run_script(self.redis, "bury", [keys.lease(lease.name), *boxes], args)
         self._forget_oldest()
 
     def keep(self, letter: DeadLetter) -> None:
-        """Note a delivery that is about to leave the inbox."""
+        """Store a delivery before it is removed from the inbox."""
         self.redis.hset(keys.DEAD_LETTERS, letter.id, LETTER.encode(letter))
         self._forget_oldest()
 
     def redrive(self, letter: DeadLetter) -> bool:
-        """Put the item back to the end of its list and wake its ticket; False when it is no dead letter any more."""
+        """Move the item to the end of its list and wake its ticket; False when it was redriven or dropped before."""
         fields = [part for name, value in fields_of(letter).items() for part in (name, value)]
         args: list[str | bytes | int | float] = [letter.id, letter.ticket_id, *(fields or [letter.item])]
         done = run_script(self.redis, "redrive", [keys.DEAD_LETTERS, letter.where, keys.READY], args)
@@ -113,7 +112,7 @@ class DeadLetters:
 
 
 def delivery_letter(fields: Mapping[str, bytes], cause: str, at: float) -> DeadLetter:
-    """A delivery as a dead letter. The body may be any bytes, so it travels in base 64."""
+    """A delivery as a dead letter. Its body is arbitrary bytes, so it is encoded in base64."""
     plain = {name: decode(value) for name, value in fields.items() if name != "body"}
     plain["body"] = base64.b64encode(fields["body"]).decode()
     name = id_of(plain["source"], plain["delivery_id"], plain["content_key"])
@@ -121,7 +120,5 @@ def delivery_letter(fields: Mapping[str, bytes], cause: str, at: float) -> DeadL
 
 
 def fields_of(letter: DeadLetter) -> dict[str, str | bytes]:
-    """The inbox entry that a delivery was; empty for any other letter."""
-    if not letter.fields:
-        return {}
-    return {**letter.fields, "body": base64.b64decode(letter.fields["body"])}
+    """The delivery's inbox entry; empty for any other letter."""
+    return {**letter.fields, "body": base64.b64decode(letter.fields["body"])} if letter.fields else {}

@@ -1,9 +1,8 @@
-"""The books: what a run, its ticket and the day have used, and what model calls under way hold of it.
+"""The ledger: usage of a run, its ticket and the day, and the reservations of current model calls.
 
-Called by `jobs.store.runs.RunConversation` around each model call and by nobody else. One script before the call, one
-after it, both under the run's lease; all workers and tickets share one Redis. It decides by `Caps` and knows no model.
-
-A run has at most one call under way. A hold that its dead slice left counts as spent as soon as the run is taken up.
+Called by `jobs.store.runs.RunConversation` around each model call: one script before it, one after it, both under the
+run's lease and atomic across all workers. A run has at most one current call. The reservation of a slice that died
+counts as spent when the next slice begins.
 """
 
 from __future__ import annotations
@@ -19,51 +18,45 @@ from redis import Redis
 
 from integrations.ports.agent_runner import Grant, Refusal
 from integrations.values import RunId, Usage
-from jobs.loop.caps import Caps
 from jobs.loop.commands import RunSpec
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 from jobs.store.tickets import KEPT_SECONDS
 
-HELD_BY_OTHERS_SECONDS = 3.0
-"""How soon to ask again when other runs' calls hold what is missing."""
+HELD_BY_OTHERS_SECONDS = 3.0  # retry interval while other runs' calls reserve the rest of a budget
 _DAY_SECONDS = 86_400
 _FIELDS = ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "usd")
 
 
 def to_micro_usd(usd: float) -> int:
-    """US dollars as the whole millionths that Redis counts in."""
+    """US dollars as whole millionths, the unit in Redis."""
     return round(usd * 1_000_000)
 
 
 class Ledger:
-    """One run's page, for as long as a slice of it is at work. `clock` tells Unix seconds."""
+    """The ledger of one run during one slice. `clock` returns Unix seconds."""
 
     def __init__(self, redis: Redis, spec: RunSpec, lease: Lease, clock: Callable[[], float] = time.time) -> None:
-        self._redis = redis
-        self._spec = spec
-        self._lease = lease
-        self._clock = clock
-        self._mark = ""
-        self._day = ""
+        self._redis, self._spec, self._lease, self._clock = redis, spec, lease, clock
+        self._mark = self._day = ""
         self._noticed = time.monotonic()
         self.total = Usage()
         self.parked_until = 0.0
         self.share_used = 0.0
 
     def balance(self) -> Usage:
-        """At the begin and the end of a slice: what a dead slice held is spent, and the time since the last look counts
-        as work."""
+        """Count the reservation of a dead slice as spent, and the time since the last call as work. Called at the begin
+        and the end of a slice."""
         return self._settle("", Usage())
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
-        """Hold between `least` and `most` for one call; the input tokens of both are the same."""
+        """Reserve between `least` and `most` for one call; the input tokens of both are the same."""
         self._mark, self._day = uuid4().hex, today(self._clock())
-        floor = self._spec.ticket_usage
+        caps, floor = self._spec.caps, self._spec.ticket_usage
         asked = (most.input_tokens, most.output_tokens, to_micro_usd(least.cost_usd), to_micro_usd(most.cost_usd))
-        args: list[str | int] = [self._mark, *asked, *_caps_of(self._spec.caps)]
-        args += [to_micro_usd(floor.cost_usd), self._spec.caps.wall_seconds * 1000, self._worked_ms()]
+        limits = map(to_micro_usd, (caps.run_usd, caps.ticket_usd, caps.day_usd, floor.cost_usd))
+        args: list[str | int] = [self._mark, *asked, *limits, caps.wall_seconds * 1000, self._worked_ms()]
         answer, standing = self._script("reserve", [*args, 2 * _DAY_SECONDS, KEPT_SECONDS], [keys.RUNS])
         self._take_in(standing)
         verdict, scope, unit = map(decode, answer[:3])
@@ -75,26 +68,22 @@ class Ledger:
             case "waits":
                 return Refusal("other runs hold what is left of the budget", HELD_BY_OTHERS_SECONDS)
             case _:
-                return Refusal(why, _until_midnight(self._clock()) if scope == "day" else 0.0)
+                until_midnight = _DAY_SECONDS - self._clock() % _DAY_SECONDS
+                return Refusal(why, until_midnight if scope == "day" else 0.0)
 
     def settle(self, usage: Usage) -> Usage:
-        """The call that was reserved is over and used this much; returns the run's total. Harmless when repeated."""
+        """Replace the reservation by the usage of the call; returns the run's total. Idempotent."""
         return self._settle(self._mark, usage)
 
     def park(self, until: float) -> None:
-        """Note that the run waits, 0 that it goes on. `until` is Unix seconds."""
+        """Note that the run backs off `until` Unix seconds; 0: it continues."""
         self._lease.check()
         self.parked_until = until
         self._redis.hset(keys.run_ledger(self._spec.run_id), "parked_until", str(int(until)))
 
     def _settle(self, mark: str, usage: Usage) -> Usage:
-        used = [
-            usage.model_calls,
-            usage.input_tokens,
-            usage.cached_tokens,
-            usage.output_tokens,
-            to_micro_usd(usage.cost_usd),
-        ]
+        tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+        used = [usage.model_calls, *tokens, to_micro_usd(usage.cost_usd)]
         self._day = self._day or today(self._clock())
         missed: list[str | int] = [usage.cache_misses, usage.cache_miss_reason]
         args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *missed]
@@ -103,12 +92,12 @@ class Ledger:
 
     def _script(self, name: str, args: Sequence[str | int], more_keys: list[str]) -> Any:
         r, ticket, day = self._spec.run_id, keys.ticket_ledger(self._spec.ticket.id), keys.day_ledger(self._day)
-        books = [keys.run_ledger(r), ticket, day, keys.holds(ticket), keys.holds(day)]
-        names = [keys.lease(self._lease.name), *books, *more_keys]
+        ledgers = [keys.run_ledger(r), ticket, day, keys.holds(ticket), keys.holds(day)]
+        names = [keys.lease(self._lease.name), *ledgers, *more_keys]
         return run_script(self._redis, name, names, [self._lease.token, r, *args])
 
     def _worked_ms(self) -> int:
-        """Milliseconds since the last look; a crash loses at most those."""
+        """Milliseconds since the last call of a script; a crash loses no more than those."""
         now = time.monotonic()
         worked, self._noticed = now - self._noticed, now
         return int(worked * 1000)
@@ -137,20 +126,12 @@ def today(now: float) -> str:
 
 
 def limit_sentence(scope: str, unit: str, cap: int, spent: int) -> str:
-    """Which limit leaves no room, as a clause. `unit` is 'usd' (in millionths) or 'time' (milliseconds)."""
+    """The exhausted limit as a clause. `unit` is 'usd' (in millionths) or 'time' (milliseconds)."""
     whose = "day's" if scope == "day" else f"{scope}'s"
     if unit == "time":
         return f"the {whose} working time of {cap / 60_000:.0f} minutes is used up"
     text = f"the {whose} budget of ${cap / 1_000_000:.2f} is used up (${spent / 1_000_000:.2f} spent)"
     return f"{text}, until midnight UTC" if scope == "day" else text
-
-
-def _until_midnight(now: float) -> float:
-    return _DAY_SECONDS - now % _DAY_SECONDS
-
-
-def _caps_of(caps: Caps) -> list[int]:
-    return [to_micro_usd(usd) for usd in (caps.run_usd, caps.ticket_usd, caps.day_usd)]
 
 
 def _usage(model_calls: int, input_tokens: int, cached_tokens: int, output_tokens: int, micro_usd: int) -> Usage:

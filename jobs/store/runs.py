@@ -1,33 +1,38 @@
-"""What we remember of agent runs, in Redis: spec, transcript, ledger, words that wait, and the wish to stop.
+"""State of agent runs in Redis: spec, transcript, ledger, pending guidance, stop flag.
 
-Called by `jobs.effects.perform` (start, stop, steer) and `jobs.advance_run` (everything else). Live transcripts are
-streams, so that any machine can take the next slice and the dashboard can follow.
+Called by `jobs.effects.perform` (start, stop, steer) and `jobs.advance_run` (everything else). Transcripts are streams,
+so any agent process can continue a run and the dashboard can follow it live.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from redis import Redis
 
-from integrations.errors import IntegrationError
-from integrations.events import EVENT, RunFinished, SteeringTaken
+from integrations.errors import HeldBack, IntegrationError, Unauthorized, Unavailable
+from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
-from jobs.runtime import keys
+from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
-from jobs.store.backoff import park, unpark
-from jobs.store.breaker import Breaker, Open, blames_provider
+from jobs.store.breaker import Breaker, Open
 from jobs.store.ledger import Ledger, used_by
 from jobs.store.tickets import KEPT_SECONDS, Store
+
+SILENT_SECONDS = 10.0  # a shorter backoff is not reported on the ticket
+LONGEST_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
 
 
 class Runs:
@@ -37,45 +42,45 @@ class Runs:
         self.redis = redis
 
     def start(self, spec: RunSpec) -> None:
-        """Remember the run as unfinished; a second call changes nothing."""
+        """Store the run as unfinished. Idempotent."""
         names = [keys.run(spec.run_id), keys.RUNS, keys.runs_of(spec.ticket.id)]
         run_script(self.redis, "start_run", names, [RUN_SPEC.encode(spec), spec.run_id, spec.started_at])
 
     def spec(self, run_id: RunId) -> RunSpec | None:
-        """What the run was started with."""
+        """The spec that the run was started with."""
         raw = self.redis.get(keys.run(run_id))
         return RUN_SPEC.decode(raw) if raw else None
 
     def unfinished(self) -> list[RunId]:
-        """Ids of runs that somebody has to advance."""
+        """Ids of all unfinished runs."""
         return [RunId(decode(r)) for r in self.redis.smembers(keys.RUNS)]
 
     def is_unfinished(self, run_id: RunId) -> bool:
-        """Whether the run still has something to do."""
+        """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
     def of(self, ticket_id: TicketId) -> list[RunId]:
-        """Ids of the ticket's runs, the first started first; a run that is forgotten may still be named."""
+        """Ids of the ticket's runs in the order of their start, including runs that have expired."""
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)
         return [RunId(decode(r)) for r in ids]
 
     def ask_to_stop(self, run_id: RunId) -> None:
-        """Interrupt the run: seen between steps, while the model streams and inside commands."""
+        """Interrupt the run, even during a model call or a command."""
         self.redis.set(keys.stop(run_id), 1, ex=KEPT_SECONDS)
 
     def must_stop(self, run_id: RunId) -> bool:
-        """Whether somebody asked the run to stop."""
+        """Whether the run was asked to stop."""
         return bool(self.redis.exists(keys.stop(run_id)))
 
     def steer(self, run_id: RunId, guidance: Guidance, command_id: str) -> None:
-        """Put words where the run finds them before its next model call; once per command."""
+        """Queue guidance for the run's next model call, once per command."""
         text = f"Words from {guidance.author} on the ticket:\n{guidance.text}"
         entry = json.dumps({"text": text, "comment_ids": [guidance.comment_id]})
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])
 
     def transcript(self, run_id: RunId, after: str = "-") -> list[tuple[str, Entry]]:
-        """Entries with their stream ids; `after` is an id that was seen already."""
+        """Entries with their stream ids, those after the id `after`."""
         start = after if after == "-" else f"({after}"
         rows: Any = self.redis.xrange(keys.transcript(run_id), start, "+")
         return [(decode(i), _entry(fields)) for i, fields in rows or []]
@@ -89,32 +94,20 @@ class Runs:
         return {run_id: [(decode(i), _entry(fields)) for i, fields in rows] for run_id, rows in found}
 
     def usage(self, run_id: RunId) -> Usage:
-        """What the run has cost so far."""
+        """The run's usage so far."""
         return used_by(self.redis, run_id)
 
-    def conversation(self, spec: RunSpec, lease: Lease) -> RunConversation:
-        """The run's transcript for writing, under its lease."""
-        return RunConversation(self, spec, lease)
+    def finish(self, lease: Lease, event: RunFinished, *, heed_guidance: bool) -> bool:
+        """End the run and put the event into its ticket's mailbox, atomically.
 
-    def finish(self, lease: Lease, event: RunFinished, *, heed_words: bool) -> bool:
-        """End the run and tell its ticket, together. False: a person's words came in, so the run goes on."""
+        False: there is unread guidance that the run has to read first (`heed_guidance`)."""
         r, t = event.run_id, event.ticket_id
-        args = [lease.token, r, t, event.event_id, EVENT.encode(event), "heed" if heed_words else ""]
         outcome = json.dumps({"kind": event.outcome, "summary": event.summary})
-        ended = run_script(
-            self.redis,
-            "finish_run",
-            [
-                keys.lease(lease.name),
-                keys.RUNS,
-                keys.steering(r),
-                keys.known_events(t),
-                keys.mailbox(t),
-                keys.READY,
-                keys.transcript(r),
-            ],
-            [*args, outcome],
-        )
+        heed = "heed" if heed_guidance else ""
+        args = [lease.token, r, t, event.event_id, EVENT.encode(event), heed, outcome]
+        boxes = [keys.steering(r), keys.known_events(t), keys.mailbox(t)]
+        names = [keys.lease(lease.name), keys.RUNS, *boxes, keys.READY, keys.transcript(r)]
+        ended = run_script(self.redis, "finish_run", names, args)
         if ended:
             for key in (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)
@@ -122,7 +115,7 @@ class Runs:
 
 
 class RunConversation:
-    """`Conversation` on a Redis stream; every write is refused once the lease is lost."""
+    """`Conversation` on a Redis stream; every write is fenced by the run's lease."""
 
     def __init__(
         self,
@@ -132,14 +125,10 @@ class RunConversation:
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._runs = runs
-        self._spec = spec
-        self._lease = lease
+        self._runs, self._spec, self._lease, self._clock = runs, spec, lease, clock
         self.ledger = Ledger(runs.redis, spec, lease, clock)
         self._breaker = breaker or Breaker(runs.redis, clock=clock)
-        self._clock = clock
-        self._probing = False
-        self._heard = False
+        self._is_probe = self._is_unparked = False
 
     def entries(self) -> list[Entry]:
         """All entries so far, oldest first."""
@@ -148,74 +137,112 @@ class RunConversation:
     def append(self, entry: Entry) -> None:
         """Make the entry durable before returning."""
         fail(f"transcript.{entry.kind}", "before")
-        self._script(
-            "append", [keys.transcript(self._spec.run_id)], [entry.kind, json.dumps(dict(entry.data)), uuid4().hex]
-        )
+        args = [entry.kind, json.dumps(dict(entry.data)), uuid4().hex]
+        self._script("append", [keys.transcript(self._spec.run_id)], args)
         fail(f"transcript.{entry.kind}", "done")
 
     def take_steering(self) -> list[Entry]:
-        """Move waiting words into the transcript, and tell the ticket that the agent has them."""
+        """Move pending guidance into the transcript, and report that to the ticket."""
         r = self._spec.run_id
         taken = self._script("take_steering", [keys.transcript(r), keys.steering(r)], [uuid4().hex])
         if taken:
-            self.tell()
+            self.report_steering()
         return [Entry("steering", json.loads(raw)) for raw in taken]
 
-    def tell(self) -> None:
-        """Tell the ticket which words the agent has; each once, however often this is called."""
+    def report_steering(self) -> None:
+        """Report to the ticket the guidance that the agent has read. Idempotent."""
         t, r = self._spec.ticket.id, self._spec.run_id
         for stream_id, entry in self._runs.transcript(r):
             if entry.kind == "steering":
-                event_id, ids = f"{r}:heard:{stream_id}", tuple(entry.data["comment_ids"])
-                Store(self._runs.redis).deliver(
-                    SteeringTaken(event_id=event_id, ticket_id=t, run_id=r, comment_ids=ids)
-                )
+                ids, event_id = tuple(entry.data["comment_ids"]), f"{r}:heard:{stream_id}"
+                event = SteeringTaken(event_id=event_id, ticket_id=t, run_id=r, comment_ids=ids)
+                Store(self._runs.redis).deliver(event)
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
-        """Leave for one model call: the budgets of run, ticket and day allow it, and the provider is not away."""
-        leave = self.ledger.reserve(least, most)
-        if isinstance(leave, Refusal):
-            return leave
+        """Reserve one model call in the ledger and ask the circuit breaker."""
+        grant = self.ledger.reserve(least, most)
+        if isinstance(grant, Refusal):
+            return grant
         admitted = self._breaker.admit(self._spec.run_id)
         if isinstance(admitted, Open):
             self.ledger.settle(Usage())
             return Refusal(admitted.reason, max(admitted.until - self._clock(), 0.1))
-        self._probing = admitted == "probe"
-        return leave
+        self._is_probe = admitted == "probe"
+        return grant
 
     def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
-        """The call is over: its hold becomes what it used, and all runs learn how the provider is."""
+        """Count the usage of a call instead of its reservation, and report its result to the circuit breaker."""
         total = self.ledger.settle(usage)
         run_id = self._spec.run_id
-        if blamed := blames_provider(failure):
-            self._breaker.failed(run_id, blamed)
-        elif self._probing:
+        if isinstance(failure, Unavailable | Unauthorized):
+            self._breaker.failed(run_id, failure)
+        elif self._is_probe:
             self._breaker.probe_ended(run_id, answered=answered or failure is not None)
-        if answered and not failure and not self._heard:
-            self._heard = True
-            unpark(self._spec, self.ledger, self._runs.redis)
+        if answered and not failure and not self._is_unparked:
+            self._is_unparked = True
+            self._unpark()
         return total
 
-    def away(self) -> Open | None:
-        """Whether the run would have to wait for the provider now."""
+    def find_outage(self) -> Open | None:
+        """The open circuit breaker when the run has to wait for the provider now."""
         return self._breaker.look(self._spec.run_id)
 
     def park(self, error: IntegrationError) -> float:
-        """Rest because of this error, which is not the ticket's fault; returns for how many seconds."""
+        """Back off because of this error; returns for how many seconds. An open circuit breaker determines it.
+
+        Backing off uses no attempt, iteration or turn. A long backoff is reported on the ticket once when it begins and
+        once when it ends."""
         self.ledger.balance()
-        return park(self._spec, self.ledger, self._breaker, error, self._runs.redis, self._clock())
+        now, run_id, redis = self._clock(), self._spec.run_id, self._runs.redis
+        wait = self._backoff_seconds(error, now)
+        _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1))
+        until = now + wait
+        if wait > SILENT_SECONDS and abs(self.ledger.parked_until - until) > SILENT_SECONDS:
+            self._report_backoff(until, str(error), f"{until:.0f}")
+            self.ledger.park(until)
+        redis.set(keys.retry_at(run_id), 1, px=max(int(wait * 1000), 1))
+        queues.wake_run(redis, run_id, delay=wait)
+        return wait
+
+    def _backoff_seconds(self, error: IntegrationError, now: float) -> float:
+        if isinstance(error, HeldBack) and error.retry_after:
+            return error.retry_after
+        if outage := self.find_outage():
+            return max(outage.until - now, 0.1)
+        failures = Store(self._runs.redis).failed(self._spec.run_id, "unavailable")
+        named = error.retry_after if isinstance(error, Unavailable) else None
+        return named or min(0.5 * 2**failures, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
+
+    def _unpark(self) -> None:
+        self._runs.redis.hdel(keys.failures(self._spec.run_id), "unavailable")
+        if since := self.ledger.parked_until:
+            self._report_backoff(0, "", f"after-{since:.0f}")
+            self.ledger.park(0)
+
+    def _report_backoff(self, until: float, reason: str, name: str) -> None:
+        event = RunParked(
+            event_id=f"{self._spec.run_id}:parked:{name}",
+            ticket_id=self._spec.ticket.id,
+            at=time.time(),
+            run_id=self._spec.run_id,
+            generation=self._spec.generation,
+            until=until,
+            reason=reason[:500],
+        )
+        if Store(self._runs.redis).deliver(event):
+            queues.wake_ticket(self._runs.redis, event.ticket_id)
 
     def share_used(self) -> float:
-        """How much of its tightest limit has been used, but for turns."""
+        """The used share of the tightest limit other than turns."""
         return self.ledger.share_used
 
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:
-        lease = self._lease
-        return run_script(self._runs.redis, name, [keys.lease(lease.name), *more_keys], [lease.token, *args])
+        names = [keys.lease(self._lease.name), *more_keys]
+        return run_script(self._runs.redis, name, names, [self._lease.token, *args])
 
 
 def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:
-    """What the runner and the sandbox ask again and again: a person said stop, the lease is gone, we shut down."""
+    """Polled by runner and sandbox: true on a stop, when the lease is lost, and on shutdown."""
     return lambda: stopping() or lease.lost or runs.must_stop(run_id)
 
 

@@ -1,7 +1,6 @@
-"""What we remember of tickets, in Redis: loops, mailboxes, outboxes. Called by the jobs; it decides nothing.
+"""State of tickets in Redis: loops, mailboxes, outboxes. Called by the jobs.
 
-Every change of a loop is one script under the ticket's fencing token (`jobs/runtime/lua/`), so a crash leaves either
-all of it or none. Bytes in, values out.
+Every change of a loop is one atomic script under the ticket's fencing token (`jobs/runtime/lua/`).
 """
 
 from __future__ import annotations
@@ -22,13 +21,12 @@ from jobs.runtime import keys
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 
-KEPT_SECONDS = 30 * 86_400  # how long what has ended is remembered
-LANES: tuple[Lane, ...] = ("inner", "outer")
+KEPT_SECONDS = 30 * 86_400  # retention of loops and runs that have ended
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A command in the outbox. `id` is the same however often it is tried; `raw` is its exact bytes in the list."""
+    """A command in the outbox. `id` is the same for every retry; `raw` is its exact bytes in the list."""
 
     id: str
     command: Command
@@ -37,18 +35,18 @@ class Posted:
 
 
 class Store:
-    """The tickets' memory in one Redis."""
+    """All tickets in one Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
     def load(self, ticket_id: TicketId) -> Loop | None:
-        """The loop, None when there never was one."""
+        """The loop, or None."""
         raw = self.redis.get(keys.loop(ticket_id))
         return LOOP.decode(raw) if raw else None
 
     def loops(self) -> list[Loop]:
-        """Every loop there is that this release can read, in no order."""
+        """All loops that this release can parse, in no order."""
         ids = [TicketId(decode(t)) for t in self.redis.smembers(keys.LOOPS)]
         found = []
         for t, raw in zip(ids, self.redis.mget([keys.loop(t) for t in ids]) if ids else [], strict=True):
@@ -60,72 +58,58 @@ class Store:
         return found
 
     def deliver(self, event: Event) -> bool:
-        """Put an event into its ticket's mailbox; False when it was there before."""
+        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id."""
         t = event.ticket_id
         args = [event.event_id, EVENT.encode(event), t]
         return bool(run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args))
 
     def mark_known(self, ticket_id: TicketId, event_ids: Iterable[str]) -> None:
-        """These events were decided before, by a memory that is lost."""
+        """Mark events as decided, so that they are deduplicated. Used when Redis was lost since."""
         if ids := list(event_ids):
             self.redis.sadd(keys.known_events(ticket_id), *ids)
 
     def next_event(self, ticket_id: TicketId) -> bytes | None:
-        """The head of the mailbox as it lies there."""
+        """The exact bytes at the head of the mailbox."""
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)
         return None if head is None else decode(head).encode()
 
     def commit(
         self, lease: Lease, ticket_id: TicketId, raw: bytes, loop: Loop | None, commands: Sequence[Command]
     ) -> None:
-        """The event is decided: new state, its commands posted, event gone. `loop` None keeps the state."""
-        event_id = EVENT.decode(raw).event_id
-        inner, outer = _posted(event_id, commands)
+        """Remove the decided event from the mailbox, save the new state and post its commands. None keeps the state."""
+        inner, outer = _envelopes(EVENT.decode(raw).event_id, commands)
         t = ticket_id
-        run_script(
-            self.redis,
-            "commit",
-            [
-                keys.lease(t),
-                keys.mailbox(t),
-                keys.loop(t),
-                keys.outbox(t, "inner"),
-                keys.outbox(t, "outer"),
-                keys.LOOPS,
-                keys.failures(t),
-            ],
-            [lease.token, raw, LOOP.encode(loop) if loop else "", t, len(inner), *inner, *outer],
-        )
+        outboxes = [keys.outbox(t, "inner"), keys.outbox(t, "outer")]
+        names = [keys.lease(t), keys.mailbox(t), keys.loop(t), *outboxes, keys.LOOPS, keys.failures(t)]
+        state = LOOP.encode(loop) if loop else ""
+        run_script(self.redis, "commit", names, [lease.token, raw, state, t, len(inner), *inner, *outer])
         if loop and loop.stage is Stage.DONE:
-            self._let_go(loop)
+            self._expire(loop)
 
-    def _let_go(self, loop: Loop) -> None:
-        """A loop that is done is forgotten after a while; the board remembers it for good."""
+    def _expire(self, loop: Loop) -> None:
+        """Let the keys of a loop that is done expire; the board memory stays."""
         t, repository = loop.ticket.id, loop.workspace.repository
-        places = [
-            keys.branch(repository, loop.workspace.branch),
-            keys.pull_request(repository, loop.pull_request.number),
-        ]
-        for key in (keys.loop(t), keys.report(t), keys.known_events(t), keys.runs_of(t), keys.fence(t), *places):
+        branch, number = loop.workspace.branch, loop.pull_request.number
+        index = [keys.branch(repository, branch), keys.pull_request(repository, number)]
+        for key in (keys.loop(t), keys.report(t), keys.known_events(t), keys.runs_of(t), keys.fence(t), *index):
             self.redis.expire(key, KEPT_SECONDS)
 
     def restore(self, loop: Loop, origin: str, commands: Sequence[Command], events: Iterable[Event]) -> bool:
-        """A loop that was rebuilt enters with what it has to do and to read; False when it is remembered already.
+        """Create a rebuilt loop with its commands and events; False, without effect, when the loop exists.
 
-        The commands' ids are made from `origin`, as if it were an event."""
+        The commands' ids are made from `origin`, as from an event id."""
         t = loop.ticket.id
-        inner, outer = _posted(origin, commands)
-        pairs = [part for event in events for part in (event.event_id, EVENT.encode(event))]
+        inner, outer = _envelopes(origin, commands)
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         args: list[str | bytes | int | float] = [LOOP.encode(loop), t, len(inner), len(outer)]
         names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY]
-        restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *pairs]))
+        restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *_encode_pairs(events)]))
         if restored and loop.stage is Stage.DONE:
-            self._let_go(loop)
+            self._expire(loop)
         return restored
 
     def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
-        """The head of an outbox. Raises `pydantic.ValidationError` when this release does not know it."""
+        """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""
         raw = self.head(ticket_id, lane)
         if not raw:
             return None
@@ -133,11 +117,11 @@ class Store:
         return Posted(envelope["id"], COMMAND.from_builtins(envelope["command"]), lane, raw)
 
     def head(self, ticket_id: TicketId, lane: Lane) -> bytes:
-        """The head of an outbox as it lies there, empty when there is none."""
+        """The exact bytes at the head of an outbox, empty when there is none."""
         return decode(self.redis.lindex(keys.outbox(ticket_id, lane), 0) or b"").encode()
 
     def waiting(self, ticket_id: TicketId, lane: Lane) -> list[Command]:
-        """All commands of an outbox that this release knows, the head first."""
+        """All commands of an outbox that this release can parse, the head first."""
         found = []
         for raw in self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1):
             with suppress(ValidationError):
@@ -145,27 +129,22 @@ class Store:
         return found
 
     def performed(self, lease: Lease, ticket_id: TicketId, posted: Posted, events: Iterable[Event]) -> None:
-        """The command is done: it leaves the outbox, what it brought about enters the mailbox."""
-        t = ticket_id
-        pairs = [part for event in events for part in (event.event_id, EVENT.encode(event))]
-        run_script(
-            self.redis,
-            "performed",
-            [keys.lease(t), keys.outbox(t, posted.lane), keys.known_events(t), keys.mailbox(t), keys.failures(t)],
-            [lease.token, posted.raw, *pairs],
-        )
+        """Remove the command from the outbox and put the events it caused into the mailbox."""
+        t, outbox = ticket_id, keys.outbox(ticket_id, posted.lane)
+        names = [keys.lease(t), outbox, keys.known_events(t), keys.mailbox(t), keys.failures(t)]
+        run_script(self.redis, "performed", names, [lease.token, posted.raw, *_encode_pairs(events)])
 
     def reported(self, ticket_id: TicketId) -> str:
-        """Digest of the last report that was written to the ticket, empty when there is none."""
+        """Digest of the report that was written last, empty when there is none."""
         return decode(self.redis.get(keys.report(ticket_id)) or b"")
 
     def mark_reported(self, ticket_id: TicketId, digest: str) -> None:
-        """This report is on the ticket, or will never be."""
+        """Note a report as written, or as rejected for good."""
         self.redis.set(keys.report(ticket_id), digest, keepttl=True)
         self.redis.hdel(keys.failures(ticket_id), "report")
 
     def release(self, lease: Lease, ticket_id: TicketId, *, leave_work: bool = False) -> bool:
-        """Give the ticket back; False when there is work again and the holder has to go on."""
+        """Release the ticket's lease; False when there is new work, so that the holder has to continue."""
         t = ticket_id
         lists = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         args = [lease.token, t, "rest" if leave_work else ""]
@@ -178,11 +157,14 @@ class Store:
         return int(count)
 
 
-def _posted(origin: str, commands: Sequence[Command]) -> tuple[list[str], list[str]]:
-    """What enters the inner and the outer outbox."""
-    posted = [(lane_of(c), _envelope(f"{origin}/{n}", c)) for n, c in enumerate(commands)]
-    return [text for lane, text in posted if lane == "inner"], [text for lane, text in posted if lane == "outer"]
+def _envelopes(origin: str, commands: Sequence[Command]) -> tuple[list[str], list[str]]:
+    """The JSON entries of the inner and the outer outbox."""
+    found: dict[Lane, list[str]] = {"inner": [], "outer": []}
+    for n, command in enumerate(commands):
+        envelope = {"id": f"{origin}/{n}", "command": COMMAND.to_builtins(command)}
+        found[lane_of(command)].append(json.dumps(envelope, ensure_ascii=False))
+    return found["inner"], found["outer"]
 
 
-def _envelope(command_id: str, command: Command) -> str:
-    return json.dumps({"id": command_id, "command": COMMAND.to_builtins(command)}, ensure_ascii=False)
+def _encode_pairs(events: Iterable[Event]) -> list[str]:
+    return [part for event in events for part in (event.event_id, EVENT.encode(event))]

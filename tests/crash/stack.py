@@ -122,7 +122,7 @@ def _unfinished(redis: Redis) -> Iterator[str]:
     for group in redis.xinfo_groups(keys.INBOX):
         if group["pending"] or group["lag"]:
             yield f"inbox: {group['pending']} pending, {group['lag']} behind"
-    yield from (f"dead letter: {decode(item)[:300]}" for item in redis.lrange(keys.DEAD_LETTERS, 0, -1))
+    yield from (f"dead letter: {decode(item)[:300]}" for item in redis.hvals(keys.DEAD_LETTERS))
 
 
 def processes_below(home: Path) -> dict[int, str]:

@@ -32,23 +32,23 @@ def ports() -> int:
     return free_ports(26_000 + 1_000 * worker)
 
 
-def test_without_a_crash_nothing_is_left_over(oracle: Outcome) -> None:
+def test_story_without_a_crash_leaves_nothing_over(oracle: Outcome) -> None:
     assert oracle.sentences == []
     assert oracle.facts
     assert oracle.facts.left == []
     assert oracle.facts.ledger_calls == oracle.facts.billed_calls
 
 
-def test_every_operation_of_the_story_has_cells(oracle: Outcome) -> None:
+def test_cells_cover_every_operation_of_the_story(oracle: Outcome) -> None:
     assert {point.partition(":")[0] for point in oracle.passed} - {cell.operation for cell in CELLS.values()} == set()
 
 
-def test_every_cell_names_a_point_that_the_story_passes(oracle: Outcome) -> None:
+def test_cells_name_points_that_the_story_passes(oracle: Outcome) -> None:
     named = {cell.name: cell.point.split(":") for cell in CELLS.values() if cell.point}
     passed = {name: oracle.passed[f"{operation}:{phase}"] for name, (operation, phase, *_) in named.items()}
     assert {name: passed[name] for name, (_, _, hit, _) in named.items() if int(hit) > passed[name]} == {}
 
 
 @pytest.mark.parametrize("name", SAMPLE)
-def test_a_crash_changes_nothing(name: str, tmp_path: Path, oracle: Outcome) -> None:
+def test_crash_changes_nothing(name: str, tmp_path: Path, oracle: Outcome) -> None:
     assert run(CELLS[name], tmp_path / "home", ports(), oracle).sentences == []

@@ -51,7 +51,7 @@ def finish(board: Board, loop: Loop, **fields: object) -> Loop:
     event = run_finished(role, **about | {"generation": loop.generation} | fields)
     with hold(board.world.redis, f"run:{loop.run_id}") as lease:
         assert lease
-        board.world.runs.finish(lease, event, heed_words=False)
+        board.world.runs.finish(lease, event, heed_guidance=False)
     after = board.drive(loop.identifier)
     assert after
     return after

@@ -34,7 +34,7 @@ def test_status_line_has_stage_attempt_money_and_reason(settings: Settings, redi
         "Needs you",
         "attempt 3/3 iteration 3/3",
         "$3.41 of $23.00",
-        "is spinning (raised 2x, not seen)",
+        "No progress (raised 2x, not seen)",
     ):
         assert part in line
 

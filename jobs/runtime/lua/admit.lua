@@ -1,4 +1,4 @@
--- KEYS breaker; ARGV run, now, timeout of a probe, wait for another run's probe, 'look' or 'take'. Times in ms.
+-- Unfenced. KEYS breaker; ARGV run, now, timeout of a probe, wait for another run's probe, 'look' or 'take'. Times in ms.
 -- Returns {} when closed, {'probe'} when this run is the probe, else {'open', until, kind, reason, since}.
 local until_ms = redis.call('HGET', KEYS[1], 'until')
 if not until_ms then return {} end

@@ -1,4 +1,4 @@
--- KEYS breaker, failures, alarm; ARGV run, now, the provider's Retry-After ('' for none), kind, reason, mark,
+-- Unfenced. KEYS breaker, failures, alarm; ARGV run, now, the provider's Retry-After ('' for none), kind, reason, mark,
 -- failures that open the breaker, window in which they count, first backoff, longest backoff. Times in ms.
 -- Returns {until or '0', 1 when this call raised the alarm}.
 local now, named = tonumber(ARGV[2]), tonumber(ARGV[3])

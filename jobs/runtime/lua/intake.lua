@@ -1,4 +1,4 @@
--- Puts a delivery into the inbox once, deduplicated by its id and by its content.
+-- Unfenced. Puts a delivery into the inbox once, deduplicated by its id and by its content.
 -- KEYS[1] seen by id · KEYS[2] seen by content · KEYS[3] inbox
 -- ARGV[1] milliseconds to keep the deduplication keys · ARGV[2..] fields and values of the inbox entry
 -- Returns the entry's id, or nil for a duplicate.

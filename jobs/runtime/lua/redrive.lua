@@ -1,4 +1,4 @@
--- KEYS dead letters, list or inbox, ready; ARGV id, ticket ('' for a delivery), then the item or the delivery's fields
+-- Unfenced. KEYS dead letters, list or inbox, ready; ARGV id, ticket ('' for a delivery), then the item or the delivery's fields
 -- Moves the dead letter back to its list or the inbox; returns 0 when that has been done already.
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 if ARGV[2] == '' then

@@ -1,4 +1,4 @@
--- KEYS loop, loops, known events, mailbox, inner outbox, outer outbox, ready
+-- Unfenced. KEYS loop, loops, known events, mailbox, inner outbox, outer outbox, ready
 -- ARGV loop, ticket, number of inner commands, number of outer commands, commands..., then pairs of event id and event
 -- Atomically creates the loop with its commands and events; returns 0, without effect, when the loop exists.
 if redis.call('SET', KEYS[1], ARGV[1], 'NX') == false then return 0 end

@@ -1,4 +1,4 @@
--- KEYS lease, fence; ARGV owner, ms, mark. Returns the fencing token 'owner:mark:epoch'; nil when the lease is held.
+-- Unfenced. KEYS lease, fence; ARGV owner, ms, mark. Returns the fencing token 'owner:mark:epoch'; nil when the lease is held.
 -- Idempotent: a retry after a lost reply returns the same token.
 local held = redis.call('GET', KEYS[1])
 local mine = ARGV[1] .. ':' .. ARGV[3] .. ':'

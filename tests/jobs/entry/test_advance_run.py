@@ -103,7 +103,7 @@ def finished(redis: Redis) -> RunFinished:
         ({"run_usd": 0.025}, "budget", "the run's budget of $0.03 is used up"),
     ],
 )
-def test_a_maker_at_a_limit_keeps_its_work(
+def test_maker_at_a_limit_keeps_its_work(
     agent: World, base: str, caps: dict[str, Any], outcome: str, words: str
 ) -> None:
     slices(agent, begin(agent, base, **caps))
@@ -112,14 +112,14 @@ def test_a_maker_at_a_limit_keeps_its_work(
     assert "divmod" in agent.mirror("acme/tally").diff(base, ended.result.head_sha, 100_000)
 
 
-def test_a_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
+def test_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
     slices(agent, begin(agent, base, run_usd=0))
     ended = finished(agent.redis)
     assert (ended.outcome, ended.result.head_sha, ended.usage.model_calls) == ("budget", "", 0) and not model.log()
     assert ended.summary == "the run's budget of $0.00 is used up ($0.00 spent)"
 
 
-def test_a_days_budget_parks_the_run_until_midnight(agent: World, base: str, model: Model) -> None:
+def test_days_budget_parks_the_run_until_midnight(agent: World, base: str, model: Model) -> None:
     spec = begin(agent, base, day_usd=0)
     slices(agent, spec, 3)
     assert events(agent.redis, "RunFinished") == [] and not model.log()
@@ -127,7 +127,7 @@ def test_a_days_budget_parks_the_run_until_midnight(agent: World, base: str, mod
     assert parked["until"] % 86_400 == pytest.approx(0, abs=1) and "until midnight UTC" in parked["reason"]
 
 
-def test_a_refused_key_parks_the_run_and_a_good_one_finishes_it(agent: World, base: str, model: Model) -> None:
+def test_refused_key_parks_the_run_and_a_good_one_finishes_it(agent: World, base: str, model: Model) -> None:
     spec = begin(agent, base)
     model.misbehave("401")
     slices(agent, spec, 3)
@@ -139,7 +139,7 @@ def test_a_refused_key_parks_the_run_and_a_good_one_finishes_it(agent: World, ba
     assert [event["until"] > 0 for event in events(agent.redis, "RunParked")] == [True, False]
 
 
-def test_a_gate_needs_no_model(agent: World, base: str, model: Model) -> None:
+def test_gate_needs_no_model(agent: World, base: str, model: Model) -> None:
     begin(agent, base)
     model.misbehave("401")
     slices(agent, begin(agent, base))
@@ -148,7 +148,7 @@ def test_a_gate_needs_no_model(agent: World, base: str, model: Model) -> None:
     assert finished(agent.redis).role == "gate"
 
 
-def test_a_parked_run_can_be_stopped(agent: World, base: str, model: Model) -> None:
+def test_parked_run_can_be_stopped(agent: World, base: str, model: Model) -> None:
     spec = begin(agent, base)
     model.misbehave("401")
     slices(agent, spec)
@@ -157,7 +157,7 @@ def test_a_parked_run_can_be_stopped(agent: World, base: str, model: Model) -> N
     assert finished(agent.redis).outcome == "stopped"
 
 
-def test_a_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) -> None:
+def test_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) -> None:
     spec = begin(agent, base)
     agent.redis.hset(keys.run_ledger("r1"), mapping={"mark": "m", "held_usd": 70, "held_input": 5, "held_output": 2})
     agent.redis.hset(keys.holds(keys.ticket_ledger("t1")), "r1", "70")

@@ -55,14 +55,14 @@ def test_eight_runs_at_once_bill_no_more_than_the_cap(redis: Redis, model: Model
         assert len(outcomes) == 8 and all(f"{scope}'s budget" in reason for reason in reasons) and reasons
 
 
-def test_the_ledger_knows_what_was_billed(redis: Redis, model: Model) -> None:
+def test_ledger_knows_what_was_billed(redis: Redis, model: Model) -> None:
     assert isinstance(advance(redis, model, spec_of()), AgentOutcome)
     assert Runs(redis).usage("r1").cost_usd == pytest.approx(sum(model.bills()))
     assert int(redis.hget(keys.ticket_ledger("t1"), "usd") or 0) == round(sum(model.bills()) * 1e6)
 
 
 @pytest.mark.parametrize("kind", ["drop", "short", "stream_error"])
-def test_a_reply_that_breaks_off_is_booked_as_far_as_it_was_heard(redis: Redis, model: Model, kind: str) -> None:
+def test_reply_that_breaks_off_is_booked_as_far_as_it_was_heard(redis: Redis, model: Model, kind: str) -> None:
     model.misbehave(kind, times=1)
     assert isinstance(advance(redis, model, spec_of()), float)
     used, (whole,) = Runs(redis).usage("r1"), (entry["result"]["usage"] for entry in model.log())
@@ -70,7 +70,7 @@ def test_a_reply_that_breaks_off_is_booked_as_far_as_it_was_heard(redis: Redis, 
     assert used.input_tokens == whole["input_tokens"] + whole["cache_creation_input_tokens"]
 
 
-def test_a_call_that_was_never_heard_of_again_is_booked_with_all_of_its_prompt(redis: Redis, model: Model) -> None:
+def test_call_that_was_never_heard_of_again_is_booked_with_all_of_its_prompt(redis: Redis, model: Model) -> None:
     model.misbehave("silent", times=1, seconds=3)
     assert isinstance(advance(redis, model, spec_of(caps=replace(AMPLE, idle_seconds=1))), float)
     used = Runs(redis).usage("r1")
@@ -78,14 +78,14 @@ def test_a_call_that_was_never_heard_of_again_is_booked_with_all_of_its_prompt(r
 
 
 @pytest.mark.parametrize("kind", ["529", "429", "500", "401"])
-def test_a_call_that_was_refused_costs_nothing(redis: Redis, model: Model, kind: str) -> None:
+def test_call_that_was_refused_costs_nothing(redis: Redis, model: Model, kind: str) -> None:
     model.misbehave(kind, times=1)
     advance(redis, model, spec_of())
     assert Runs(redis).usage("r1").model_calls == 0
     assert not redis.exists(keys.holds(keys.ticket_ledger("t1")))
 
 
-def test_a_silent_model_is_given_up_after_the_idle_time_and_tried_again(redis: Redis, model: Model) -> None:
+def test_silent_model_is_given_up_after_the_idle_time_and_tried_again(redis: Redis, model: Model) -> None:
     spec = spec_of(caps=replace(AMPLE, idle_seconds=1))
     model.misbehave("silent", times=1, seconds=4)
     assert isinstance(advance(redis, model, spec), float)
@@ -93,14 +93,14 @@ def test_a_silent_model_is_given_up_after_the_idle_time_and_tried_again(redis: R
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "done"
 
 
-def test_a_full_reply_does_not_fit_any_more_so_a_shorter_one_is_asked_for(redis: Redis, model: Model) -> None:
+def test_full_reply_does_not_fit_any_more_so_a_shorter_one_is_asked_for(redis: Redis, model: Model) -> None:
     outcome = advance(redis, model, spec_of(caps=replace(AMPLE, run_usd=0.06)))
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "done"
     assert sum(model.bills()) <= 0.06 < 16_000 * 10 / 1e6  # less than one reply of full length would cost
 
 
 @pytest.mark.parametrize("cap", ["run_usd", "ticket_usd"])
-def test_with_a_cap_of_zero_no_call_is_made(redis: Redis, model: Model, cap: str) -> None:
+def test_cap_of_zero_allows_no_call(redis: Redis, model: Model, cap: str) -> None:
     outcome = advance(redis, model, spec_of(caps=replace(AMPLE, **{cap: 0})))
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "budget" and not model.log()
 
@@ -122,7 +122,7 @@ class Mortal:
         raise Killed
 
 
-def test_a_crash_between_reserve_and_settle_costs_what_was_held(redis: Redis, model: Model) -> None:
+def test_crash_between_reserve_and_settle_costs_what_was_held(redis: Redis, model: Model) -> None:
     spec = spec_of()
     with at_work(redis, spec) as talk, pytest.raises(Killed):
         model.api.advance(task_of(spec), Mortal(talk), FunctionToolbox(), lambda: False, time.monotonic() + 60)

@@ -48,7 +48,7 @@ def mended(board: Board, loop: Loop) -> None:
     board.world.redis.set(keys.loop(loop.ticket.id), LOOP.encode(loop))
 
 
-def test_an_event_that_fails_five_times_is_kept_with_cause_and_payload_and_the_ticket_says_so(board: Board) -> None:
+def test_event_that_fails_five_times_becomes_a_dead_letter_and_is_reported_on_the_ticket(board: Board) -> None:
     broken(board)
 
     letter = worn_out(board)
@@ -59,7 +59,7 @@ def test_an_event_that_fails_five_times_is_kept_with_cause_and_payload_and_the_t
     assert board.world.store.next_event(board.ticket_id(BUG)) is None
 
 
-def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(board: Board) -> None:
+def test_command_that_fails_five_times_becomes_a_dead_letter_and_escalates(board: Board) -> None:
     loop = hand_over(board, BUG)
     board.world.raise_faults = False
     teams = board.world.policy
@@ -98,7 +98,7 @@ def deadly(board: Board, lease: str, times: int) -> None:
         release_leases_of_dead_processes(redis, home)
 
 
-def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(board: Board) -> None:
+def test_item_that_kills_five_processes_in_a_row_becomes_a_dead_letter(board: Board) -> None:
     loop = hand_over(board, BUG)
     t = loop.ticket.id
     for name in ("poison", "harmless"):
@@ -115,7 +115,7 @@ def test_what_five_processes_in_a_row_died_of_is_put_aside_and_the_rest_goes_on(
     assert count_deaths(board.world.redis, t) == 0
 
 
-def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Board) -> None:
+def test_progress_of_a_run_resets_its_count_of_deaths(board: Board) -> None:
     run_id = hand_over(board, BUG).run_id
     deadly(board, f"run:{run_id}", 2)
     assert count_deaths(board.world.redis, f"run:{run_id}") == 2
@@ -124,7 +124,7 @@ def test_a_step_forward_of_a_run_begins_the_count_of_its_deaths_again(board: Boa
     assert count_deaths(board.world.redis, f"run:{run_id}") == 0
 
 
-def test_other_tickets_do_not_notice(board: Board) -> None:
+def test_dead_letter_does_not_affect_other_tickets(board: Board) -> None:
     broken(board)
     board.drive(BUG)
     board.world.raise_faults = True
@@ -133,7 +133,7 @@ def test_other_tickets_do_not_notice(board: Board) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["id", "all"])
-def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
+def test_dead_letter_is_redriven_once(board: Board, wanted: str) -> None:
     loop = broken(board)
     letter = worn_out(board)
     mended(board, replace(loop, run_id="r", stage=Stage.CHECKING))
@@ -149,7 +149,7 @@ def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
     assert (after.attempt.iteration, len(after.attempt.tried)) == (2, 1)
 
 
-def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
+def test_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     loop = hand_over(board, BUG)
     command = PrepareWorkspace(generation=0, repository="acme/shop")
     item = json.dumps({"id": "x", "command": COMMAND.to_builtins(command)})
@@ -165,7 +165,7 @@ def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     assert DeadLetters(board.world.redis).all() == [letter]
 
 
-def test_what_a_newer_release_has_queued_is_parked_and_comes_back(board: Board) -> None:
+def test_items_of_a_newer_release_become_dead_letters_and_can_be_redriven(board: Board) -> None:
     loop = hand_over(board, BUG)
     t = loop.ticket.id
     event = json.dumps({"kind": "TicketSang", "event_id": "n", "ticket_id": t})
@@ -181,14 +181,14 @@ def test_what_a_newer_release_has_queued_is_parked_and_comes_back(board: Board) 
     assert board.world.redis.lrange(keys.outbox(t, "outer"), 0, -1) == [command.encode()]
 
 
-def test_a_state_that_cannot_be_read_holds_up_no_other_ticket(board: Board) -> None:
+def test_loop_that_cannot_be_parsed_does_not_block_other_tickets(board: Board) -> None:
     hand_over(board, FEATURE)
     board.world.redis.set(keys.loop(hand_over(board, BUG).ticket.id), "{")
 
     assert [loop.identifier for loop in board.world.store.loops()] == [FEATURE]
 
 
-def test_letters_beyond_the_limit_drop_the_oldest(board: Board) -> None:
+def test_dead_letters_beyond_the_limit_drop_the_oldest(board: Board) -> None:
     letters = [DeadLetter(id=str(n), box="inbox", kind="k", cause="c", at=float(n)) for n in range(3)]
     kept = DeadLetters(board.world.redis, limit=2)
 
@@ -198,7 +198,7 @@ def test_letters_beyond_the_limit_drop_the_oldest(board: Board) -> None:
     assert kept.all() == letters[1:]
 
 
-def test_the_commands_list_and_redrive(board: Board) -> None:
+def test_dead_letters_are_listed_and_redriven_by_the_command_line(board: Board) -> None:
     broken(board)
     letter = worn_out(board)
 
@@ -212,7 +212,7 @@ def test_the_commands_list_and_redrive(board: Board) -> None:
     assert loopline("dead-letters").stdout == "0 dead letters.\n"
 
 
-def test_words_that_cannot_be_posted_are_not_told_in_words(board: Board) -> None:
+def test_comment_that_cannot_be_posted_is_not_reported_in_a_comment(board: Board) -> None:
     loop = hand_over(board, BUG)
     failed = CommandFailed(
         event_id="p", ticket_id=loop.ticket.id, generation=1, command="PostComment", reason="x", put_aside=True

@@ -28,7 +28,7 @@ from tests.jobs.story import BUG, VAGUE, candidate, finish, hand_over, in_review
 from tests.loops import changed
 
 
-def test_a_hand_over_moves_the_card_says_so_and_starts_a_maker(board: Board) -> None:
+def test_hand_over_moves_the_card_posts_a_comment_and_starts_a_maker(board: Board) -> None:
     loop = hand_over(board, BUG)
 
     assert loop.stage is Stage.MAKING
@@ -37,7 +37,7 @@ def test_a_hand_over_moves_the_card_says_so_and_starts_a_maker(board: Board) -> 
     assert board.world.runs.unfinished() == [loop.run_id]
 
 
-def test_the_progress_is_one_comment_edited_in_place(board: Board) -> None:
+def test_progress_is_one_comment_edited_in_place(board: Board) -> None:
     loop = hand_over(board, BUG)
     failed = (Evidence(name="c1", command="x", exit_code=1, output="no"),)
     loop = finish(board, finish(board, loop, head_sha=loop.workspace.base_sha), evidence=failed)
@@ -48,7 +48,7 @@ def test_the_progress_is_one_comment_edited_in_place(board: Board) -> None:
     assert "exit 1" in only
 
 
-def test_a_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
+def test_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
     loop = hand_over(board, VAGUE)
 
     assert loop.stage is Stage.ASKING
@@ -57,7 +57,7 @@ def test_a_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
     assert board.world.runs.unfinished() == []
 
 
-def test_the_answer_to_the_question_starts_the_work(board: Board) -> None:
+def test_answer_to_the_question_starts_the_work(board: Board) -> None:
     hand_over(board, VAGUE)
     board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
     comment = board.ana.board()[VAGUE]["comments"][-1]["id"]
@@ -71,7 +71,7 @@ def test_the_answer_to_the_question_starts_the_work(board: Board) -> None:
     assert board.ana.board()[VAGUE]["column"] == "In Progress"
 
 
-def test_our_own_comments_never_come_back_to_us(board: Board) -> None:
+def test_comments_of_loopline_cause_no_events(board: Board) -> None:
     loop = hand_over(board, BUG)
     ours = board.ana.board()[BUG]["comments"][0]["id"]
     board.world.store.deliver(TicketCommented(event_id="own", ticket_id=loop.ticket.id, comment_id=ours, body="/stop"))
@@ -79,7 +79,7 @@ def test_our_own_comments_never_come_back_to_us(board: Board) -> None:
     assert board.drive(BUG) == loop
 
 
-def test_the_board_memory_holds_what_a_rebuild_needs(board: Board) -> None:
+def test_board_memory_holds_what_a_rebuild_needs(board: Board) -> None:
     loop = hand_over(board, BUG)
 
     (memory,) = [a["metadata"] for a in board.ana.board()[BUG]["attachments"] if a["title"] == "Loopline"]
@@ -92,7 +92,7 @@ def test_the_board_memory_holds_what_a_rebuild_needs(board: Board) -> None:
     assert json.loads(memory["criteria"])["criteria"][0]["id"] == "c1"
 
 
-def test_a_verdict_becomes_a_pull_request_under_review(board: Board) -> None:
+def test_verdict_becomes_a_pull_request_under_review(board: Board) -> None:
     loop = in_review(board)
 
     (pull,) = board.ana.pull_requests().values()
@@ -123,7 +123,7 @@ def test_approve_and_merge_from_the_ticket_end_it(board: Board) -> None:
     assert board.world.code_host.branch_head("acme/tally", loop.workspace.branch) is None
 
 
-def test_a_person_who_takes_over_finds_the_last_candidate_on_the_branch(board: Board) -> None:
+def test_takeover_leaves_the_last_candidate_on_the_branch(board: Board) -> None:
     loop = hand_over(board, BUG)
     sha = candidate(board, loop)
     loop = finish(board, loop, head_sha=sha)
@@ -140,7 +140,7 @@ def test_a_person_who_takes_over_finds_the_last_candidate_on_the_branch(board: B
     assert any(f"`{sha[:7]}`" in body for body in said(board, BUG))
 
 
-def test_a_second_delivery_of_everything_changes_nothing(board: Board) -> None:
+def test_duplicate_deliveries_change_nothing(board: Board) -> None:
     loop = in_review(board)
     before = (said(board, BUG), board.ana.pull_requests())
     board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
@@ -150,7 +150,7 @@ def test_a_second_delivery_of_everything_changes_nothing(board: Board) -> None:
 
 
 @pytest.mark.parametrize("operation", ["commentCreate", "issueUpdate", "attachmentCreate"])
-def test_a_lost_reply_of_the_board_doubles_nothing(board: Board, operation: str) -> None:
+def test_lost_reply_of_the_board_duplicates_nothing(board: Board, operation: str) -> None:
     loop = hand_over(board, BUG, {"operation": operation, "kind": "lost_reply", "times": 1})
     board.world.redis.delete(keys.retry_at(loop.ticket.id))
 
@@ -162,7 +162,7 @@ def test_a_lost_reply_of_the_board_doubles_nothing(board: Board, operation: str)
     assert board.ana.board()[BUG]["column"] == "In Progress"
 
 
-def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> None:
+def test_repository_without_a_policy_is_reported_on_the_ticket(board: Board) -> None:
     team = changed(board.world.policy.teams["ENG"], repository="acme/nowhere")
     board.world.policy = replace(board.world.policy, teams={"ENG": team})
 
@@ -172,7 +172,7 @@ def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> No
     assert any("acme/nowhere" in body for body in said(board, BUG))
 
 
-def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Board) -> None:
+def test_command_that_is_rate_limited_is_not_retried_every_second(board: Board) -> None:
     loop = hand_over(board, BUG)
     fault = {"operation": "Ticket", "kind": "ratelimited", "times": 1}
     assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
@@ -180,7 +180,7 @@ def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Bo
     board.drive(BUG)
     redis, waiting = board.world.redis, queues.open_queue(board.world.redis, queues.EVENTS)
     waiting.empty()
-    redis.delete(queues.ticket_wake_flag(loop.ticket.id))
+    redis.delete(queues.wake_flag(queues.DRIVE, loop.ticket.id))
 
     reconcile(redis)
     assert (waiting.count, queues.has_delayed_wake(redis, loop.ticket.id)) == (0, True)
@@ -213,7 +213,7 @@ def driven_often(board: Board, identifier: str) -> None:
     board.world.redis.delete(keys.retry_at(board.ticket_id(identifier)))
 
 
-def test_an_event_waits_for_a_renewed_credential(board: Board) -> None:
+def test_event_waits_for_a_renewed_credential(board: Board) -> None:
     hand_over(board, BUG)
     board.ana.say(BUG, "use decimals")
     comment = board.ana.board()[BUG]["comments"][-1]["id"]
@@ -231,7 +231,7 @@ def test_an_event_waits_for_a_renewed_credential(board: Board) -> None:
     assert loop and [words.text for words in loop.comments.guidance] == ["use decimals"]
 
 
-def test_a_command_waits_for_a_renewed_credential(board: Board) -> None:
+def test_command_waits_for_a_renewed_credential(board: Board) -> None:
     loop = hand_over(board, BUG)
 
     with revoked(board):
@@ -243,7 +243,7 @@ def test_a_command_waits_for_a_renewed_credential(board: Board) -> None:
     assert board.ana.board()[BUG]["column"] == "Needs Human"
 
 
-def test_a_refused_credential_forgets_no_loop(board: Board) -> None:
+def test_rejected_credential_loses_no_loop(board: Board) -> None:
     loop = hand_over(board, BUG)
     board.world.redis.flushdb()
     board.world.store.deliver(TicketMoved(event_id="m", ticket_id=loop.ticket.id, at=3.0))
@@ -256,7 +256,7 @@ def test_a_refused_credential_forgets_no_loop(board: Board) -> None:
     assert again and again.generation == loop.generation + 1
 
 
-def test_a_run_is_told_everything_it_needs(board: Board) -> None:
+def test_run_spec_has_everything_that_a_run_needs(board: Board) -> None:
     loop = hand_over(board, BUG)
 
     spec = board.world.runs.spec(loop.run_id)
@@ -266,7 +266,7 @@ def test_a_run_is_told_everything_it_needs(board: Board) -> None:
     assert spec.policy.loop.checks
 
 
-def test_our_own_words_on_the_pull_request_never_come_back_to_us(board: Board) -> None:
+def test_pull_request_comments_of_loopline_cause_no_events(board: Board) -> None:
     loop = in_review(board)
     board.ana.say(BUG, "/approve")
     comment = board.ana.board()[BUG]["comments"][-1]["id"]

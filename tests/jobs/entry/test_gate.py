@@ -124,7 +124,7 @@ def kinds(event: RunFinished) -> set[str]:
     return {t.kind for t in event.result.tampering}
 
 
-def test_honest_work_is_green_and_nobody_is_asked(gate: Gate) -> None:
+def test_gate_is_green_for_honest_work_without_a_question(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, UNITTEST, "make check")
 
     assert [e.exit_code for e in event.result.evidence] == [0, 0]
@@ -132,7 +132,7 @@ def test_honest_work_is_green_and_nobody_is_asked(gate: Gate) -> None:
     assert (event.outcome, event.result.tampering, event.result.stray) == ("done", (), ())
 
 
-def test_the_tree_of_the_candidate_is_told(gate: Gate) -> None:
+def test_gate_reports_the_tree_of_the_candidate(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT})
 
     spec = gate.world.runs.spec(event.run_id)
@@ -153,7 +153,7 @@ def test_the_tree_of_the_candidate_is_told(gate: Gate) -> None:
     ],
     ids=["removed", "file removed", "skipped", "loosened", "expectation", "load_tests", "run"],
 )  # fmt: skip
-def test_a_test_that_was_weakened_fails_with_the_base_s_copy(gate: Gate, files: Files, kind: str) -> None:
+def test_test_that_was_weakened_fails_with_the_base_s_copy(gate: Gate, files: Files, kind: str) -> None:
     event = gate(files)
 
     assert not only(event).passed
@@ -161,14 +161,14 @@ def test_a_test_that_was_weakened_fails_with_the_base_s_copy(gate: Gate, files: 
     assert only(event).own in (0, 5)  # Python 3.12 ends with 5 when there are no tests at all
 
 
-def test_exit_0_in_the_makefile_does_not_help(gate: Gate) -> None:
+def test_gate_ignores_exit_0_added_to_the_makefile(gate: Gate) -> None:
     event = gate({"Makefile": "check:\n\texit 0\n"}, "make check")
 
     assert (only(event).passed, only(event).own) == (False, 0)
     assert kinds(event) == {"check_command"}
 
 
-def test_exit_0_in_a_script_behind_the_check_does_not_help(gate: Gate) -> None:
+def test_gate_ignores_exit_0_added_to_a_script_of_the_check(gate: Gate) -> None:
     there = {"scripts/check.sh": 'sh "$(dirname "$0")/inner.sh"\n', "scripts/inner.sh": UNITTEST + "\n"}
     gate.base = commit(gate.upstream, {path: text.encode() for path, text in there.items()})
 
@@ -178,7 +178,7 @@ def test_exit_0_in_a_script_behind_the_check_does_not_help(gate: Gate) -> None:
     assert {t.path for t in event.result.tampering} == {"scripts/inner.sh"}
 
 
-def test_a_conftest_of_the_change_is_not_there(gate: Gate) -> None:
+def test_gate_removes_a_conftest_of_the_change(gate: Gate) -> None:
     event = gate({"conftest.py": "raise SystemExit(0)\n"}, "test ! -e conftest.py")
 
     assert only(event).exit_code == 1  # the command passes with the base's files and fails with the change's own
@@ -186,7 +186,7 @@ def test_a_conftest_of_the_change_is_not_there(gate: Gate) -> None:
     assert kinds(event) == {"test_configuration", "exit_trick"}
 
 
-def test_a_changed_expectation_that_was_asked_for_is_a_person_s_call(gate: Gate) -> None:
+def test_changed_expectation_that_was_requested_needs_approval_by_a_person(gate: Gate) -> None:
     files = {
         "shop/cart.py": CODE.replace("a - b", "a * b"),
         TEST: TESTS.replace("0), 1", "0), 0").replace("), 3", "), 2"),
@@ -211,7 +211,7 @@ class More(unittest.TestCase):
 MORE = "python3 -m unittest -q tests.test_more"
 
 
-def test_a_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> None:
+def test_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> None:
     event = gate(
         {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m unittest -q tests.test_more"
     )
@@ -220,7 +220,7 @@ def test_a_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> Non
     assert event.result.tampering == ()
 
 
-def test_a_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -> None:
+def test_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -> None:
     event = gate(
         {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 0", "2")}, "python3 -m unittest -q tests.test_more"
     )
@@ -228,7 +228,7 @@ def test_a_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -
     assert (only(event).passed, only(event).before) == (True, 0)
 
 
-def test_a_command_that_runs_no_tests_is_not_run_before(gate: Gate) -> None:
+def test_command_that_runs_no_tests_is_not_run_before(gate: Gate) -> None:
     event = gate(
         {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m compileall -q shop"
     )
@@ -236,7 +236,7 @@ def test_a_command_that_runs_no_tests_is_not_run_before(gate: Gate) -> None:
     assert only(event).before is None
 
 
-def test_a_new_test_in_an_existing_file_is_run_and_nobody_is_asked(gate: Gate) -> None:
+def test_new_test_in_an_existing_file_is_run_without_a_question(gate: Gate) -> None:
     more = TESTS + "\n    def test_more(self):\n        self.assertEqual(add(2, 2), 4)\n"
     event = gate({"shop/cart.py": RIGHT, TEST: more})
 
@@ -245,20 +245,20 @@ def test_a_new_test_in_an_existing_file_is_run_and_nobody_is_asked(gate: Gate) -
     assert (event.result.tampering, only(event).own) == ((), None)
 
 
-def test_a_new_test_that_fails_makes_the_gate_red(gate: Gate) -> None:
+def test_new_test_that_fails_makes_the_gate_red(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT, TEST: TESTS + "\n    def test_more(self):\n        self.fail()\n"})
 
     assert not only(event).passed
 
 
-def test_a_moved_and_renamed_test_is_honest(gate: Gate) -> None:
+def test_moved_and_renamed_test_is_honest(gate: Gate) -> None:
     moved = TESTS.replace("test_add", "test_adds_two_numbers")
     event = gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_sums.py": moved})
 
     assert (only(event).passed, event.result.tampering) == (True, ())
 
 
-def test_a_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> None:
+def test_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, "test -e seen || { touch seen; exit 3; }")
 
     assert only(event).exit_codes == (3, 0)
@@ -266,7 +266,7 @@ def test_a_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> Non
 
 
 @pytest.mark.parametrize(("reruns", "codes"), [(0, (1,)), (2, (1, 1, 1)), (3, (1, 1, 1, 1))])
-def test_a_failing_command_is_run_again_as_often_as_the_policy_says(
+def test_failing_command_is_run_again_as_often_as_the_policy_says(
     gate: Gate, reruns: int, codes: tuple[int, ...]
 ) -> None:
     event = gate({"shop/cart.py": RIGHT}, "exit 1", policy=LoopPolicy(flaky_reruns=reruns))
@@ -275,7 +275,7 @@ def test_a_failing_command_is_run_again_as_often_as_the_policy_says(
     assert not only(event).flaky
 
 
-def test_a_timeout_fails_and_is_tried_once_more(gate: Gate) -> None:
+def test_timeout_fails_and_is_tried_once_more(gate: Gate) -> None:
     gate.world.settings = gate.world.settings.model_copy(update={"command_seconds": 1})
     event = gate({"shop/cart.py": RIGHT}, "sleep 60", policy=LoopPolicy(flaky_reruns=3))
 
@@ -289,13 +289,13 @@ def test_stray_files_are_named(gate: Gate) -> None:
     assert event.result.stray == ("scratch.py", "shop/cart.py.orig")
 
 
-def test_a_setup_that_fails_is_told(gate: Gate) -> None:
+def test_setup_that_fails_is_reported(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
 
     assert (event.outcome, "ended with 7" in event.summary) == ("failed", True)
 
 
-def test_a_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
+def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
     spec = gate.spec({"shop/cart.py": RIGHT}, ("sleep 60",))
     thread = threading.Thread(target=advance_run, args=(spec.run_id,))
     thread.start()
@@ -327,7 +327,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def test_a_slice_that_is_over_goes_on_where_it_ended(gate: Gate) -> None:
+def test_gate_slice_continues_where_the_last_one_ended(gate: Gate) -> None:
     gate.world.settings = gate.world.settings.model_copy(update={"slice_seconds": 0})
     spec = gate.spec({"shop/cart.py": RIGHT}, ("echo one", "echo two"))
     advance_run(spec.run_id)
@@ -339,7 +339,7 @@ def test_a_slice_that_is_over_goes_on_where_it_ended(gate: Gate) -> None:
     assert [e.output for e in event.result.evidence] == ["one\n", "two\n"]
 
 
-def test_nothing_is_left_of_the_checkouts(gate: Gate) -> None:
+def test_gate_removes_its_checkouts(gate: Gate) -> None:
     gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_more.py": NEW.format("2, 2", "4")})
 
     assert list((gate.world.settings.home / "runs" / "ENG-1").iterdir()) == []

@@ -28,7 +28,7 @@ def fleet(redis: Redis, model: Model) -> Fleet:
 
 
 @pytest.mark.parametrize("kind", ["529", "500"])
-def test_ten_minutes_away_cost_at_most_twenty_calls_and_no_run(fleet: Fleet, kind: str) -> None:
+def test_outage_of_ten_minutes_costs_at_most_twenty_calls_and_no_run(fleet: Fleet, kind: str) -> None:
     fleet.model.misbehave(kind)
     ends = fleet.until_done(mended_at=NOON + 600)
     assert [end.kind for end in ends] == ["done"] * RUNS
@@ -37,7 +37,7 @@ def test_ten_minutes_away_cost_at_most_twenty_calls_and_no_run(fleet: Fleet, kin
     assert all(Runs(fleet.redis).usage(spec.run_id).model_calls == 5 for spec in fleet.specs)
 
 
-def test_each_ticket_hears_once_of_each_wait_and_once_that_it_is_over(fleet: Fleet) -> None:
+def test_outage_is_reported_on_each_ticket_once_at_its_begin_and_end(fleet: Fleet) -> None:
     fleet.model.misbehave("529")
     fleet.until_done(mended_at=NOON + 600)
     for number in range(RUNS):
@@ -46,7 +46,7 @@ def test_each_ticket_hears_once_of_each_wait_and_once_that_it_is_over(fleet: Fle
         assert 2 <= len(told) <= 6 and len({event.event_id for event in told}) == len(told)
 
 
-def test_a_named_time_is_waited_for_in_full_with_one_call_to_see(fleet: Fleet) -> None:
+def test_retry_time_of_the_provider_is_respected_with_one_probe(fleet: Fleet) -> None:
     fleet.model.misbehave("429", seconds=3_600)
     fleet.step(0)
     assert fleet.step(1) == pytest.approx(3_600)
@@ -56,13 +56,13 @@ def test_a_named_time_is_waited_for_in_full_with_one_call_to_see(fleet: Fleet) -
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("quota", 1_800), ("usage_limit", 86_400)])
-def test_a_quota_says_itself_when_it_is_there_again(fleet: Fleet, kind: str, seconds: float) -> None:
+def test_quota_error_names_its_own_retry_time(fleet: Fleet, kind: str, seconds: float) -> None:
     fleet.model.misbehave(kind, seconds=seconds)
     rest = fleet.step(0)
     assert isinstance(rest, float) and seconds - 90 < rest <= seconds
 
 
-def test_a_short_trouble_is_silent(fleet: Fleet) -> None:
+def test_short_outage_is_not_reported(fleet: Fleet) -> None:
     fleet.model.misbehave("529", times=1)
     rest = fleet.step(0)
     assert isinstance(rest, float) and rest <= 1.0
@@ -80,7 +80,7 @@ def test_refused_credentials_park_all_runs_and_alarm_once(fleet: Fleet, kind: st
     ] * RUNS
 
 
-def test_when_the_key_is_mended_all_go_on_and_the_alarm_is_over(fleet: Fleet) -> None:
+def test_replaced_key_resumes_all_runs_and_clears_the_alarm(fleet: Fleet) -> None:
     fleet.model.misbehave("401")
     ends = fleet.until_done(mended_at=NOON + 100)
     assert [end.kind for end in ends] == ["done"] * RUNS and credentials_alarm(fleet.redis) == ""

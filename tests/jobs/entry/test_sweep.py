@@ -27,21 +27,21 @@ def swept(board: Board, identifier: str = BUG) -> Loop:
     return loop
 
 
-def test_a_ticket_whose_hand_over_was_missed_is_taken_up(board: Board) -> None:
+def test_sweep_finds_a_missed_hand_over(board: Board) -> None:
     board.ana.drag(BUG, "Agent")
 
     assert swept(board).stage is Stage.SCOUTING
 
 
 @pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human"])
-def test_a_ticket_that_was_dragged_away_unseen_stops(board: Board, column: str) -> None:
+def test_ticket_that_was_dragged_away_unseen_stops(board: Board, column: str) -> None:
     hand_over(board, BUG)
     board.ana.drag(BUG, column)
 
     assert swept(board).stage is Stage.STOPPED
 
 
-def test_a_ticket_that_we_are_about_to_move_has_not_left(board: Board) -> None:
+def test_sweep_ignores_a_ticket_that_loopline_is_about_to_move(board: Board) -> None:
     loop = hand_over(board, BUG)
     board.ana.drag(BUG, "Needs Human")
     t = loop.ticket.id
@@ -52,7 +52,7 @@ def test_a_ticket_that_we_are_about_to_move_has_not_left(board: Board) -> None:
     assert swept(board).stage is Stage.MAKING
 
 
-def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
+def test_comment_that_was_missed_is_read_once(board: Board) -> None:
     hand_over(board, BUG)
     board.ana.say(BUG, "use decimals")
 
@@ -67,7 +67,7 @@ def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
     assert not board.world.store.deliver(late)
 
 
-def test_a_comment_that_was_missed_before_another_is_read(board: Board) -> None:
+def test_comment_that_was_missed_before_another_is_read(board: Board) -> None:
     hand_over(board, BUG)
     board.ana.say(BUG, "use decimals")
     story.say(board, BUG, "and round up")
@@ -75,7 +75,7 @@ def test_a_comment_that_was_missed_before_another_is_read(board: Board) -> None:
     assert {words.text for words in swept(board).comments.guidance} == {"use decimals", "and round up"}
 
 
-def test_a_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
+def test_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
     story.stopped(board)
     time.sleep(0.01)
     board.ana.say(BUG, "/retry")
@@ -83,7 +83,7 @@ def test_a_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
     assert swept(board).generation == 2
 
 
-def test_a_missed_answer_starts_the_work(board: Board) -> None:
+def test_missed_answer_starts_the_work(board: Board) -> None:
     hand_over(board, VAGUE)
     board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
 
@@ -98,7 +98,7 @@ def copied(board: Board, loop: Loop, times: int) -> None:
         board.world.redis.sadd(keys.LOOPS, other.ticket.id)
 
 
-def test_a_sweep_asks_the_code_host_about_a_few_pull_requests(board: Board) -> None:
+def test_sweep_asks_the_code_host_about_a_few_pull_requests(board: Board) -> None:
     copied(board, in_review(board), 4 * IN_TURN)
     host = f"{board.urls['pull_requests']}/rate_limit"
     headers = {"Authorization": f"Bearer {board.environ['GITHUB_TOKEN']}"}
@@ -123,7 +123,7 @@ def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
 
 
 @pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.MAKING), ("APPROVE", Stage.REVIEW)])
-def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
+def test_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
     known = in_review(board)
     board.ana.review(known.pull_request.number, event, "name it")
 
@@ -142,7 +142,7 @@ def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: S
     assert not board.world.store.deliver(late)
 
 
-def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
+def test_merge_that_was_missed_ends_the_loop(board: Board) -> None:
     known = in_review(board)
     board.ana.merge(known.pull_request.number)
 
@@ -150,7 +150,7 @@ def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
     assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
 
 
-def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board) -> None:
+def test_merge_that_was_missed_during_another_round_ends_the_loop(board: Board) -> None:
     known = in_review(board)
     story.say(board, BUG, "/changes name it")
     board.ana.merge(known.pull_request.number)
@@ -158,7 +158,7 @@ def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board
     assert swept(board).stage is Stage.DONE
 
 
-def test_a_push_that_was_missed_is_found(board: Board) -> None:
+def test_push_that_was_missed_is_found(board: Board) -> None:
     known = in_review(board)
     pull = board.world.code_host.fetch_pull_request(known.workspace.repository, known.pull_request.number)
 
@@ -166,7 +166,7 @@ def test_a_push_that_was_missed_is_found(board: Board) -> None:
     assert pull_request_event(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
 
 
-def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
+def test_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
     known = in_review(board)
     board.ana.review(known.pull_request.number, "APPROVE", "fine")
     (review,) = board.world.code_host.reviews(known.workspace.repository, known.pull_request.number)
@@ -184,7 +184,7 @@ def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Boa
     assert now.state == "dismissed"
 
 
-def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
+def test_late_push_only_names_the_pull_request_to_fetch(board: Board) -> None:
     known = in_review(board)
     late = BranchPushed(
         event_id="p",
@@ -199,13 +199,13 @@ def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
     assert now is None
 
 
-def test_an_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:
+def test_old_removal_of_a_ticket_that_is_back_removes_nothing(board: Board) -> None:
     loop = hand_over(board, BUG)
 
     assert gather(TicketRemoved(event_id="r", ticket_id=loop.ticket.id), board.world) is None
 
 
-def test_a_stale_delivery_says_nothing_but_where_to_read(board: Board) -> None:
+def test_stale_delivery_only_names_the_comment_to_fetch(board: Board) -> None:
     loop = hand_over(board, BUG)
     comment = story.say(board, BUG, "the real words")
     stale = TicketCommented(event_id="s", ticket_id=loop.ticket.id, comment_id=comment, body="forged /stop")

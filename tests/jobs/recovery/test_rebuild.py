@@ -46,7 +46,7 @@ AT_WORK = {
 
 
 @pytest.mark.parametrize(("before", "stage", "role"), AT_WORK.values(), ids=AT_WORK)
-def test_an_agent_at_work_starts_again_where_it_stood(board: Board, before: Story, stage: Stage, role: str) -> None:
+def test_agent_at_work_restarts_at_its_stage(board: Board, before: Story, stage: Stage, role: str) -> None:
     known = before(board)
 
     loop = restarted(board)
@@ -80,7 +80,9 @@ WAITING = {
 
 
 @pytest.mark.parametrize(("before", "identifier"), WAITING.values(), ids=WAITING)
-def test_what_waits_for_a_person_still_waits_and_says_nothing(board: Board, before: Story, identifier: str) -> None:
+def test_loop_that_waits_for_a_person_is_rebuilt_without_a_comment(
+    board: Board, before: Story, identifier: str
+) -> None:
     known = before(board)
     words = said(board, identifier)
 
@@ -93,7 +95,7 @@ def test_what_waits_for_a_person_still_waits_and_says_nothing(board: Board, befo
 
 
 @pytest.mark.parametrize(("before", "stage"), [(story.stopped, Stage.STOPPED), (story.merged, Stage.DONE)])
-def test_what_has_ended_stays_ended_until_something_happens_to_it(board: Board, before: Story, stage: Stage) -> None:
+def test_loop_that_has_ended_is_rebuilt_as_ended(board: Board, before: Story, stage: Stage) -> None:
     known = before(board)
     board.world.redis.flushall()
     sweep()
@@ -107,7 +109,7 @@ def test_what_has_ended_stays_ended_until_something_happens_to_it(board: Board, 
     assert board.world.runs.unfinished() == []
 
 
-def test_a_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Board) -> None:
+def test_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Board) -> None:
     known = story.stopped(board)
     board.world.redis.flushall()
 
@@ -120,7 +122,7 @@ def test_a_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Bo
     )
 
 
-def test_a_verdict_that_was_not_published_yet_is_published_once(board: Board) -> None:
+def test_verdict_that_was_not_published_yet_is_published_once(board: Board) -> None:
     known = story.publishing(board)
 
     loop = restarted(board)
@@ -131,7 +133,7 @@ def test_a_verdict_that_was_not_published_yet_is_published_once(board: Board) ->
     assert board.world.runs.unfinished() == []
 
 
-def test_a_pull_request_whose_opening_was_forgotten_is_found(board: Board) -> None:
+def test_pull_request_whose_opening_was_forgotten_is_found(board: Board) -> None:
     known = story.publishing(board)
     board.world.code_host.open_pull_request("acme/tally", known.workspace.branch, "main", "t", "b")
 
@@ -140,7 +142,7 @@ def test_a_pull_request_whose_opening_was_forgotten_is_found(board: Board) -> No
     assert len(board.ana.pull_requests()) == 1
 
 
-def test_an_approved_merge_is_carried_out(board: Board) -> None:
+def test_approved_merge_is_carried_out(board: Board) -> None:
     story.merging(board)
 
     loop = restarted(board)
@@ -149,7 +151,7 @@ def test_an_approved_merge_is_carried_out(board: Board) -> None:
     assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
 
 
-def test_a_memory_that_claims_an_approval_merges_nothing(board: Board) -> None:
+def test_board_memory_that_claims_an_approval_merges_nothing(board: Board) -> None:
     known = in_review(board)
     (memory,) = [a for a in board.world.tracker.attachments(known.ticket.id) if a.title == "Loopline"]
     forged = {**memory.metadata, "stage": "merging", "approved": known.pull_request.pushed_sha}
@@ -158,12 +160,14 @@ def test_a_memory_that_claims_an_approval_merges_nothing(board: Board) -> None:
     loop = restarted(board)
 
     assert (loop.stage, loop.pull_request.approved_sha) == (Stage.REVIEW, "")
-    assert "`/approve` and `/merge` once more" in loop.reason
+    assert "`/approve` and `/merge` again" in loop.reason
     assert not any(pull["merged_at"] for pull in board.ana.pull_requests().values())
 
 
 @pytest.mark.parametrize("given", [{"branch": "main"}, {"repository": "acme/other"}, {"schema": 99}, {"criteria": "{"}])
-def test_a_memory_that_cannot_be_ours_is_left_alone(board: Board, given: dict[str, str | int | float]) -> None:
+def test_board_memory_that_names_a_foreign_branch_or_repository_is_rejected(
+    board: Board, given: dict[str, str | int | float]
+) -> None:
     known = in_review(board)
     (memory,) = [a for a in board.world.tracker.attachments(known.ticket.id) if a.title == "Loopline"]
     odd = Attachment(memory.url, memory.title, "", {**memory.metadata, **given})
@@ -176,7 +180,7 @@ def test_a_memory_that_cannot_be_ours_is_left_alone(board: Board, given: dict[st
     assert board.world.store.loops() == []
 
 
-def test_a_pull_request_that_was_merged_meanwhile_ends_the_loop(board: Board) -> None:
+def test_pull_request_that_was_merged_meanwhile_ends_the_loop(board: Board) -> None:
     known = in_review(board)
     board.ana.merge(known.pull_request.number)
 
@@ -198,7 +202,7 @@ def test_comments_are_read_exactly_once(board: Board) -> None:
     assert again.comments.guidance == loop.comments.guidance
 
 
-def test_a_late_webhook_of_a_comment_that_was_found_adds_nothing(board: Board) -> None:
+def test_late_webhook_of_a_comment_that_was_found_adds_nothing(board: Board) -> None:
     hand_over(board, BUG)
     board.ana.say(BUG, "the only word")
     loop = restarted(board)
@@ -209,7 +213,7 @@ def test_a_late_webhook_of_a_comment_that_was_found_adds_nothing(board: Board) -
     assert not board.world.store.deliver(event)
 
 
-def test_a_comment_that_comes_before_the_rebuild_is_not_lost(board: Board) -> None:
+def test_comment_that_comes_before_the_rebuild_is_not_lost(board: Board) -> None:
     hand_over(board, BUG)
     board.world.redis.flushall()
 
@@ -220,7 +224,7 @@ def test_a_comment_that_comes_before_the_rebuild_is_not_lost(board: Board) -> No
     assert [words.text for words in loop.comments.guidance] == ["hold on"]
 
 
-def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> None:
+def test_answer_given_while_redis_was_away_starts_the_work(board: Board) -> None:
     hand_over(board, VAGUE)
     board.ana.say(VAGUE, "- `python3 -m unittest -q` passes")
 
@@ -230,7 +234,7 @@ def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> N
     assert len([body for body in said(board, VAGUE) if "acceptance criteria before" in body]) == 1
 
 
-def test_a_ticket_that_was_dragged_away_meanwhile_is_not_taken_up(board: Board) -> None:
+def test_ticket_that_was_dragged_away_meanwhile_is_not_taken_up(board: Board) -> None:
     hand_over(board, BUG)
     board.world.redis.flushall()
 
@@ -240,7 +244,7 @@ def test_a_ticket_that_was_dragged_away_meanwhile_is_not_taken_up(board: Board) 
     assert board.world.runs.unfinished() == []
 
 
-def test_a_foreign_commit_voids_the_verdict(board: Board) -> None:
+def test_foreign_commit_voids_the_verdict(board: Board) -> None:
     known = in_review(board)
     folder = board.world.settings.home / "repos" / "acme__tally.git"
     who = {f"GIT_{role}_{part}": "eve@e" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
@@ -267,7 +271,7 @@ def test_a_foreign_commit_voids_the_verdict(board: Board) -> None:
     assert (loop.stage, loop.pull_request.pushed_sha, loop.candidate.verdict) == (Stage.REVIEW, sha, None)
 
 
-def test_a_candidate_that_is_on_no_disk_is_made_again(board: Board) -> None:
+def test_candidate_that_is_on_no_disk_is_made_again(board: Board) -> None:
     known = story.gating(board)
     (memory,) = [a for a in board.world.tracker.attachments(known.ticket.id) if a.title == "Loopline"]
     lost = Attachment(memory.url, memory.title, "", {**memory.metadata, "head_sha": "f" * 40})
@@ -278,7 +282,7 @@ def test_a_candidate_that_is_on_no_disk_is_made_again(board: Board) -> None:
     assert (loop.stage, loop.candidate.head_sha, loop.attempt.iteration) == (Stage.MAKING, "", 1)
 
 
-def test_what_the_code_host_tells_finds_its_ticket_again(board: Board) -> None:
+def test_code_host_webhooks_find_their_ticket_after_a_rebuild(board: Board) -> None:
     loop = in_review(board)
 
     restarted(board)
@@ -305,7 +309,7 @@ def test_several_tickets_come_back_each_where_it_was(board: Board) -> None:
     assert stages == {BUG: Stage.REVIEW, FEATURE: Stage.MAKING, VAGUE: Stage.ASKING}
 
 
-def test_a_dry_run_says_what_it_would_do_and_does_nothing(board: Board) -> None:
+def test_rebuild_dry_run_reports_and_changes_nothing(board: Board) -> None:
     in_review(board)
     board.ana.say(BUG, "looks good")
     board.world.redis.flushall()
@@ -319,7 +323,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(board: Board) -> None:
     assert list(board.world.redis.scan_iter()) == [b"fence:rebuild"]
 
 
-def test_the_command_rebuilds_beside_a_running_service(board: Board) -> None:
+def test_rebuild_command_works_beside_a_running_service(board: Board) -> None:
     in_review(board)
     board.world.redis.flushall()
     command = [sys.executable, "-m", "service", "rebuild", "--env-file", "none"]
@@ -333,15 +337,15 @@ def test_the_command_rebuilds_beside_a_running_service(board: Board) -> None:
     assert [loop.stage for loop in board.world.store.loops()] == [Stage.REVIEW]
 
 
-def test_a_second_rebuild_changes_nothing(board: Board) -> None:
+def test_second_rebuild_changes_nothing(board: Board) -> None:
     hand_over(board, BUG)
     loop = restarted(board)
 
-    assert [line for _, line in rebuild(board.world)] == ["is remembered"]
+    assert [line for _, line in rebuild(board.world)] == ["exists"]
     assert board.drive(BUG) == loop
 
 
-def test_two_at_once_are_one(board: Board) -> None:
+def test_rebuilds_at_the_same_time_run_once(board: Board) -> None:
     in_review(board)
     board.world.redis.flushall()
     with hold(board.world.redis, LEASE):
@@ -351,7 +355,7 @@ def test_two_at_once_are_one(board: Board) -> None:
     assert board.world.store.loops() == []
 
 
-def test_a_redis_that_knows_the_board_is_not_rebuilt_again(board: Board) -> None:
+def test_redis_that_knows_the_board_is_not_rebuilt_again(board: Board) -> None:
     hand_over(board, BUG)
     restarted(board)
     board.world.redis.delete(keys.loop(board.ticket_id(BUG)))
@@ -361,7 +365,7 @@ def test_a_redis_that_knows_the_board_is_not_rebuilt_again(board: Board) -> None
     assert board.world.store.load(board.ticket_id(BUG)) is None
 
 
-def test_words_and_evidence_of_any_length_fit_into_the_memory(board: Board) -> None:
+def test_board_memory_fits_guidance_and_evidence_of_any_length(board: Board) -> None:
     known = in_review(board)
     long = tuple(Guidance(author="Ana", text=f"{n} " + "x" * 3_000) for n in range(9))
     big = changed(known, guidance=long, evidence=(Evidence(name="c", command="x", exit_code=1, output="y" * 9_000),))

@@ -37,12 +37,12 @@ def waiting(ticket: Ticket | None = None, **changes: Any) -> Loop:
 
 
 @pytest.mark.parametrize(("hours", "said"), [(3.99, False), (4.0, True), (50.0, True)])
-def test_silence_is_said_after_the_wait(hours: float, said: bool) -> None:
+def test_escalation_is_due_for_a_reminder_after_the_wait(hours: float, said: bool) -> None:
     assert (escalation_event(waiting(), hours * HOUR, 4.0) is not None) is said
 
 
 @pytest.mark.parametrize(("raised", "said"), [(1, True), (2, True), (3, True), (4, False)])
-def test_a_call_is_followed_by_two_reminders_and_an_end(raised: int, said: bool) -> None:
+def test_escalation_is_followed_by_two_reminders_and_an_end(raised: int, said: bool) -> None:
     loop = waiting(escalation=Escalation(kind="budget", at=0.0, raised=raised))
     assert (escalation_event(loop, 5 * HOUR, 4.0) is not None) is said
 
@@ -55,11 +55,11 @@ def test_a_call_is_followed_by_two_reminders_and_an_end(raised: int, said: bool)
         {"escalation": Escalation(kind="budget", at=0.0, acknowledged=True)},
     ],
 )
-def test_a_call_that_is_settled_or_seen_is_not_repeated(change: dict[str, Any]) -> None:
+def test_escalation_that_is_settled_or_acknowledged_is_not_repeated(change: dict[str, Any]) -> None:
     assert escalation_event(waiting(**change), 5 * HOUR, 4.0) is None
 
 
-def test_each_call_has_one_silence_and_a_later_one_another() -> None:
+def test_escalation_event_id_is_unique_per_reminder() -> None:
     def name(at: float, raised: int, now: float) -> str:
         event = escalation_event(waiting(escalation=Escalation(kind="budget", at=at, raised=raised)), now, 4.0)
         assert event and event.at == now and event.generation == 2
@@ -69,7 +69,7 @@ def test_each_call_has_one_silence_and_a_later_one_another() -> None:
     assert len({name(0.0, 1, 9 * HOUR), name(0.0, 2, 9 * HOUR), name(HOUR, 1, 9 * HOUR)}) == 3
 
 
-def test_only_emoji_of_people_who_may_steer_on_our_comments_since_the_call_answer_it() -> None:
+def test_reactions_count_only_with_permission_and_since_the_escalation() -> None:
     def on(author: Person, who: Person, at: str, name: str) -> Comment:
         return Comment(f"c-{name}", "t", "x", author, at, (Reaction(name, "+1", who, at),))
 
@@ -118,37 +118,37 @@ def our_comment(board: Board) -> str:
     return comment_id
 
 
-def test_the_sweep_says_once_that_nobody_has_answered(board: Board, called: Called) -> None:
+def test_sweep_reminds_once_of_an_escalation(board: Board, called: Called) -> None:
     our_comment(board)
     (event,) = called()
     assert isinstance(event, EscalationUnanswered)
     assert time.time() - event.at < 60
 
 
-def test_the_sweep_is_patient(called: Called) -> None:
+def test_sweep_does_not_remind_before_the_wait_is_over(called: Called) -> None:
     assert called(hours=3.0) == []
 
 
-def test_a_reaction_whose_webhook_was_lost_is_found_before_anybody_is_reminded(board: Board, called: Called) -> None:
+def test_reaction_whose_webhook_was_lost_prevents_the_reminder(board: Board, called: Called) -> None:
     board.ana.react(our_comment(board))
     (event,) = called()
     assert isinstance(event, TicketReacted)
     assert event.author and event.author.name == "Ana Flores"
 
 
-def test_an_answer_whose_webhook_was_lost_is_found_before_anybody_is_reminded(board: Board, called: Called) -> None:
+def test_answer_whose_webhook_was_lost_prevents_the_reminder(board: Board, called: Called) -> None:
     board.ana.say(BUG, "tomorrow")
     (event,) = called()
     assert isinstance(event, TicketCommented)
 
 
 @pytest.mark.parametrize("column", ["Backlog", "In Progress"])
-def test_whoever_moved_the_card_away_is_not_reminded(called: Called, column: str) -> None:
+def test_moved_card_prevents_the_reminder(called: Called, column: str) -> None:
     assert called(column=column) == []
 
 
 @pytest.mark.parametrize(("triage", "column"), [("", "Needs Human"), ("Backlog", "Backlog")])
-def test_a_ticket_goes_to_triage_where_there_is_such_a_column(
+def test_ticket_goes_to_triage_where_there_is_such_a_column(
     board: Board, called: Called, triage: str, column: str
 ) -> None:
     called(hours=0.0)

@@ -6,14 +6,16 @@ from redis import Redis
 
 from jobs.runtime.queues import (
     AGENTS,
+    DRIVE,
     EVENTS,
     LATER,
+    SWEEP,
     clear_wake_flag,
     enqueue_due,
     open_queue,
-    ticket_wake_flag,
+    wake,
+    wake_flag,
     wake_run,
-    wake_sweep,
     wake_ticket,
 )
 
@@ -41,19 +43,19 @@ def test_wake_up_is_deduplicated_per_ticket(redis: Redis) -> None:
 
 def test_wake_up_is_queued_again_once_the_job_has_started(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    clear_wake_flag(redis, ticket_wake_flag("a"))
+    clear_wake_flag(redis, DRIVE, "a")
     wake_ticket(redis, "a")
     assert len(waiting(redis, EVENTS)) == 2
 
 
 def test_wake_up_that_is_lost_blocks_the_next_for_at_most_two_seconds(redis: Redis) -> None:
     wake_ticket(redis, "a")
-    assert 0 < redis.pttl(ticket_wake_flag("a")) <= 2000
+    assert 0 < redis.pttl(wake_flag(DRIVE, "a")) <= 2000
 
 
 def test_sweep_is_queued_once(redis: Redis) -> None:
-    wake_sweep(redis)
-    wake_sweep(redis)
+    wake(redis, SWEEP)
+    wake(redis, SWEEP)
     assert waiting(redis, EVENTS) == [("jobs.sweep.sweep", ())]
 
 

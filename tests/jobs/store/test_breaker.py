@@ -34,7 +34,7 @@ def until(answer: object) -> float:
     return answer.until
 
 
-def test_four_failures_leave_it_closed_and_the_fifth_opens_it(redis: Redis) -> None:
+def test_breaker_opens_at_the_fifth_failure(redis: Redis) -> None:
     one = breaker(redis, Clock())
     for number in range(4):
         one.failed(f"r{number}", AWAY)
@@ -43,7 +43,7 @@ def test_four_failures_leave_it_closed_and_the_fifth_opens_it(redis: Redis) -> N
     assert one.admit("r9") == Open(NOON + 60, "away", "Overloaded", NOON)
 
 
-def test_failures_that_are_far_apart_do_not_add_up(redis: Redis) -> None:
+def test_breaker_does_not_add_up_failures_that_are_far_apart(redis: Redis) -> None:
     clock = Clock()
     one = breaker(redis, clock)
     for _ in range(10):
@@ -53,13 +53,13 @@ def test_failures_that_are_far_apart_do_not_add_up(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.25, 30, 4_000])
-def test_one_refusal_that_names_its_end_opens_it_for_that_long(redis: Redis, seconds: float) -> None:
+def test_breaker_opens_for_the_retry_time_of_an_error(redis: Redis, seconds: float) -> None:
     one = breaker(redis, Clock())
     one.failed("r1", Unavailable("rate limited", seconds))
     assert until(one.admit("r2")) == NOON + seconds
 
 
-def test_looking_takes_no_probe(redis: Redis) -> None:
+def test_breaker_look_takes_no_probe(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     assert one.look("r1")
@@ -67,7 +67,7 @@ def test_looking_takes_no_probe(redis: Redis) -> None:
     assert one.look("r1") is one.look("r2") is None and one.admit("r3") == "probe"
 
 
-def test_exactly_one_run_may_try_when_the_time_is_over(redis: Redis) -> None:
+def test_breaker_admits_exactly_one_probe_when_the_time_is_over(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
@@ -75,7 +75,7 @@ def test_exactly_one_run_may_try_when_the_time_is_over(redis: Redis) -> None:
     assert until(one.admit("r2")) == clock.now + 5
 
 
-def test_processes_that_race_for_the_probe_get_one(redis: Redis) -> None:
+def test_breaker_admits_one_probe_to_racing_processes(redis: Redis) -> None:
     clock = Clock()
     opened(redis, clock)
     clock.now += 60
@@ -90,7 +90,7 @@ def test_processes_that_race_for_the_probe_get_one(redis: Redis) -> None:
         assert sum(pool.map(race, range(8))) == 1
 
 
-def test_an_answer_closes_it(redis: Redis) -> None:
+def test_breaker_closes_with_an_answer(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
@@ -99,13 +99,13 @@ def test_an_answer_closes_it(redis: Redis) -> None:
     assert one.admit("r2") == "all" and current_outage(redis) is None
 
 
-def test_an_answer_to_a_call_of_before_does_not_close_it(redis: Redis) -> None:
+def test_breaker_is_not_closed_by_an_answer_to_an_earlier_call(redis: Redis) -> None:
     one = opened(redis, Clock())
     one.probe_ended("r1", answered=True)
     assert until(one.admit("r1"))
 
 
-def test_failed_probes_wait_longer_up_to_five_minutes(redis: Redis) -> None:
+def test_breaker_backs_off_up_to_five_minutes_after_failed_probes(redis: Redis) -> None:
     clock, waits = Clock(), []
     one = opened(redis, clock)
     for _ in range(5):
@@ -116,7 +116,7 @@ def test_failed_probes_wait_longer_up_to_five_minutes(redis: Redis) -> None:
     assert waits == [120, 240, 300, 300, 300]
 
 
-def test_a_probe_that_is_told_to_wait_waits_all_of_it(redis: Redis) -> None:
+def test_breaker_respects_the_retry_time_of_a_failed_probe(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
@@ -125,7 +125,7 @@ def test_a_probe_that_is_told_to_wait_waits_all_of_it(redis: Redis) -> None:
     assert until(one.admit("r1")) == clock.now + 3_600
 
 
-def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait(redis: Redis) -> None:
+def test_breaker_wait_is_not_extended_by_calls_that_began_before_it_opened(redis: Redis) -> None:
     one = opened(redis, Clock())
     for number in range(5, 8):
         one.failed(f"r{number}", AWAY)
@@ -135,7 +135,7 @@ def test_calls_that_were_under_way_when_it_opened_do_not_lengthen_the_wait(redis
 
 
 @pytest.mark.parametrize("seconds", [0, 331])
-def test_a_probe_without_an_end_goes_to_the_next_after_a_while(redis: Redis, seconds: float) -> None:
+def test_breaker_probe_that_never_ends_is_given_to_another_run(redis: Redis, seconds: float) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
@@ -144,14 +144,14 @@ def test_a_probe_without_an_end_goes_to_the_next_after_a_while(redis: Redis, sec
     assert (one.admit("r2") == "probe") is bool(seconds)
 
 
-def test_a_run_that_died_in_its_probe_takes_it_up_again(redis: Redis) -> None:
+def test_breaker_probe_of_a_run_that_died_is_resumed_by_it(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
     assert one.admit("r1") == breaker(redis, clock).admit("r1") == "probe"
 
 
-def test_a_stopped_probe_lets_the_next_one_try(redis: Redis) -> None:
+def test_breaker_probe_of_a_stopped_run_is_released(redis: Redis) -> None:
     clock = Clock()
     one = opened(redis, clock)
     clock.now += 60
@@ -160,7 +160,7 @@ def test_a_stopped_probe_lets_the_next_one_try(redis: Redis) -> None:
     assert one.admit("r2") == "probe"
 
 
-def test_refused_credentials_open_it_at_once_and_alarm_once(redis: Redis) -> None:
+def test_breaker_opens_at_once_and_alarms_once_for_rejected_credentials(redis: Redis) -> None:
     one = breaker(redis, Clock())
     with capture_logs() as logs:
         for number in range(8):
@@ -170,7 +170,7 @@ def test_refused_credentials_open_it_at_once_and_alarm_once(redis: Redis) -> Non
     assert one.admit("r1") == Open(NOON + 60, "credentials", "invalid x-api-key", NOON)
 
 
-def test_the_alarm_goes_when_a_probe_succeeds_and_not_before(redis: Redis) -> None:
+def test_breaker_alarm_is_cleared_by_a_successful_probe(redis: Redis) -> None:
     clock = Clock()
     one = breaker(redis, clock)
     one.failed("r1", REFUSED)
@@ -184,16 +184,16 @@ def test_the_alarm_goes_when_a_probe_succeeds_and_not_before(redis: Redis) -> No
     assert credentials_alarm(redis) == "" and current_outage(redis) is None
 
 
-def test_credentials_are_the_graver_reason(redis: Redis) -> None:
+def test_breaker_reason_of_credentials_takes_precedence(redis: Redis) -> None:
     one = opened(redis, Clock())
     one.failed("r9", REFUSED)
     known = current_outage(redis)
     assert known and known.kind == "credentials" and known.until == NOON + 60
 
 
-def test_people_read_since_when_and_why(redis: Redis) -> None:
+def test_breaker_sentence_names_start_and_reason(redis: Redis) -> None:
     opened(redis, Clock())
     known = current_outage(redis)
     assert known and known.sentence == (
-        "The model takes no calls since 2026-11-25 12:00 UTC, so runs wait and none has failed: Overloaded"
+        "The model provider has been unavailable since 2026-11-25 12:00 UTC. Runs back off, none has failed: Overloaded"
     )

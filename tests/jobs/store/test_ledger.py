@@ -44,7 +44,7 @@ def test_money_is_capped_to_the_millionth(redis: Redis, scope: str, beyond: bool
 
 
 @pytest.mark.parametrize("name", ["run_usd", "ticket_usd", "day_usd"])
-def test_a_cap_of_zero_allows_nothing(redis: Redis, name: str) -> None:
+def test_cap_of_zero_allows_nothing(redis: Redis, name: str) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, **{name: 0}))) as talk:
         refused(talk.reserve(call(0.000001, 1), call(0.000001, 1)))
 
@@ -69,21 +69,21 @@ def test_waiting_between_slices_is_no_working_time(redis: Redis) -> None:
         assert granted(talk.reserve(call(0.1), call(0.1)))
 
 
-def test_what_is_left_is_granted_when_it_is_of_use(redis: Redis) -> None:
+def test_reserve_grants_the_rest_of_a_budget_when_it_is_enough(redis: Redis) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0))) as talk:
         spend(redis, "r0", 0.7)
         answer = talk.reserve(call(0.2), call(0.9))
         assert answer == Grant(0.3, "the ticket's budget of $1.00 is used up ($0.70 spent)")
 
 
-def test_what_is_left_of_the_tightest_scope_counts(redis: Redis) -> None:
+def test_reserve_grants_the_rest_of_the_tightest_scope(redis: Redis) -> None:
     caps = replace(AMPLE, run_usd=0.5, ticket_usd=0.4, day_usd=0.6)
     with at_work(redis, spec_of(caps=caps)) as talk:
         assert talk.reserve(call(0.1), call(1.0)) == Grant(0.4, limit_sentence("run", "usd", 500_000, 0))
 
 
 @pytest.mark.parametrize("scope", ["ticket", "day"])
-def test_what_others_hold_counts_and_is_waited_for(redis: Redis, scope: str) -> None:
+def test_reservations_of_other_runs_count_and_are_waited_for(redis: Redis, scope: str) -> None:
     caps = replace(AMPLE, **{f"{scope}_usd": 1.0})
     with at_work(redis, spec_of("r1", caps=caps)) as one, at_work(redis, spec_of("r2", caps=caps)) as other:
         assert granted(one.reserve(call(0.6), call(0.6)))
@@ -109,7 +109,7 @@ def test_all_tickets_share_the_day_and_the_next_day_begins_anew(redis: Redis) ->
         assert granted(talk.reserve(call(0.2), call(0.2)))
 
 
-def test_a_call_over_midnight_is_booked_on_the_day_that_held_it(redis: Redis) -> None:
+def test_call_over_midnight_is_booked_on_the_day_that_held_it(redis: Redis) -> None:
     clock = Clock(MIDNIGHT - 1)
     with at_work(redis, spec_of(), clock) as talk:
         talk.reserve(call(0.5), call(0.5))
@@ -119,21 +119,21 @@ def test_a_call_over_midnight_is_booked_on_the_day_that_held_it(redis: Redis) ->
     assert not redis.exists(keys.day_ledger(today(MIDNIGHT + 1)), keys.holds(keys.day_ledger(today(MIDNIGHT - 1))))
 
 
-def test_the_ticket_begins_where_a_lost_redis_had_it(redis: Redis) -> None:
+def test_ticket_ledger_continues_after_redis_was_lost(redis: Redis) -> None:
     begun = Usage(model_calls=9, input_tokens=4_000, output_tokens=1_000, cost_usd=0.9)
     with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0), ticket_usage=begun)) as talk:
         assert "$0.90 spent" in refused(talk.reserve(call(0.2), call(0.2))).reason
         assert granted(talk.reserve(call(0.1), call(0.1)))
 
 
-def test_a_ticket_that_is_remembered_does_not_begin_again(redis: Redis) -> None:
+def test_ticket_ledger_that_exists_does_not_begin_again(redis: Redis) -> None:
     spend(redis, "r0", 0.9)
     with at_work(redis, spec_of(ticket_usage=Usage(cost_usd=0.2))) as talk:
         talk.reserve(call(0.1), call(0.1))
     assert redis.hget(keys.ticket_ledger("t1"), "usd") == b"900000"
 
 
-def test_a_call_that_a_dead_slice_was_making_is_spent_in_full(redis: Redis) -> None:
+def test_call_that_a_dead_slice_was_making_is_spent_in_full(redis: Redis) -> None:
     with at_work(redis, spec_of()) as talk:
         talk.reserve(call(0.5), call(0.5))
     with at_work(redis, spec_of()) as talk:
@@ -142,14 +142,14 @@ def test_a_call_that_a_dead_slice_was_making_is_spent_in_full(redis: Redis) -> N
     assert not redis.exists(keys.holds(keys.ticket_ledger("t1")))
 
 
-def test_a_second_reserve_spends_what_the_first_still_held(redis: Redis) -> None:
+def test_second_reserve_spends_what_the_first_still_held(redis: Redis) -> None:
     with at_work(redis, spec_of()) as talk:
         talk.reserve(call(0.5), call(0.5))
         talk.reserve(call(0.1), call(0.1))
         assert talk.settle(call(0.1), answered=True).cost_usd == 0.6
 
 
-def test_a_run_that_has_ended_holds_nothing(redis: Redis) -> None:
+def test_run_that_has_ended_holds_nothing(redis: Redis) -> None:
     with at_work(redis, spec_of("r0")) as talk:
         talk.reserve(call(0.9), call(0.9))
     redis.srem(keys.RUNS, "r0")
@@ -157,7 +157,7 @@ def test_a_run_that_has_ended_holds_nothing(redis: Redis) -> None:
         assert granted(talk.reserve(call(1.0), call(1.0)))
 
 
-def test_a_settled_call_is_not_settled_again(redis: Redis) -> None:
+def test_settled_call_is_not_settled_again(redis: Redis) -> None:
     with at_work(redis, spec_of()) as talk:
         talk.reserve(call(0.5), call(0.5))
         for _ in range(2):
@@ -165,7 +165,7 @@ def test_a_settled_call_is_not_settled_again(redis: Redis) -> None:
     assert total.cost_usd == 0.2 and used_by(redis, "r1") == total
 
 
-def test_a_reserve_whose_reply_was_lost_holds_once(redis: Redis) -> None:
+def test_reserve_whose_reply_was_lost_holds_once(redis: Redis) -> None:
     sent: list[list[object]] = []
 
     class Twice(Ledger):
@@ -180,7 +180,7 @@ def test_a_reserve_whose_reply_was_lost_holds_once(redis: Redis) -> None:
         assert ledger.settle(call(0.2)).cost_usd == 0.2
 
 
-def test_whoever_lost_the_lease_can_neither_reserve_nor_settle(redis: Redis) -> None:
+def test_ledger_is_fenced_by_the_lease(redis: Redis) -> None:
     with at_work(redis, spec_of()) as talk:
         talk.reserve(call(0.5), call(0.5))
         taken_over(redis, talk._lease)
@@ -198,7 +198,7 @@ def test_whoever_lost_the_lease_can_neither_reserve_nor_settle(redis: Redis) -> 
         ({"day_usd": 0.5}, 0.0004),
     ],
 )
-def test_the_tightest_limit_says_how_near_the_end_is(redis: Redis, caps: dict[str, float], share: float) -> None:
+def test_tightest_limit_says_how_near_the_end_is(redis: Redis, caps: dict[str, float], share: float) -> None:
     with at_work(redis, spec_of(caps=replace(AMPLE, **caps))) as talk:
         talk.reserve(call(0.4), call(0.4))
         talk.settle(call(0.4), answered=True)
@@ -224,12 +224,12 @@ def test_eight_runs_at_once_never_pass_a_cap(redis: Redis, scope: str) -> None:
     assert len(spent) * 0.05 >= (1.0 - 0.07) * per_scope - 1e-9
 
 
-def test_the_scripts_refuse_to_run_without_a_lease(redis: Redis) -> None:
+def test_ledger_scripts_need_a_lease(redis: Redis) -> None:
     with pytest.raises(LeaseLost):
         run_script(redis, "settle", ["lease:run:r1", *"abcde"], ["nobody's", "r1", ""])
 
 
-def test_the_default_caps_are_used_up_in_words() -> None:
+def test_limit_sentences_of_the_default_caps() -> None:
     assert limit_sentence("run", "time", Caps().wall_seconds * 1000, 0) == (
         "the run's working time of 45 minutes is used up"
     )

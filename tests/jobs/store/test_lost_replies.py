@@ -13,7 +13,7 @@ from jobs.loop.state import Guidance
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import run_script
-from jobs.store.runs import Runs
+from jobs.store.runs import RunConversation, Runs
 from tests.loops import spec_with
 
 SPEC = spec_with(Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="T"), "r1")
@@ -69,7 +69,7 @@ def test_guidance_taken_by_a_crashed_slice_is_reported_once_by_the_next(redis: R
     Runs(redis).steer("r1", GUIDANCE, "command-1")
     take_steering(redis, lease, "a slice that dies here")
     for _ in range(2):
-        Runs(redis).conversation(SPEC, lease).tell()
+        RunConversation(Runs(redis), SPEC, lease).report_steering()
     (raw,) = redis.lrange(keys.mailbox("t1"), 0, -1)
     event = EVENT.decode(raw)
     assert isinstance(event, SteeringTaken)

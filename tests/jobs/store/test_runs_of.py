@@ -15,7 +15,7 @@ def story(redis: Redis) -> Story:
     return Story(redis)
 
 
-def test_a_ticket_s_runs_are_listed_in_the_order_of_their_start(story: Story) -> None:
+def test_ticket_s_runs_are_listed_in_the_order_of_their_start(story: Story) -> None:
     loop = a_loop()
     late = story.begin(loop, "checker", started_at=30.0)
     early = story.begin(loop, "maker", started_at=10.0)
@@ -23,18 +23,18 @@ def test_a_ticket_s_runs_are_listed_in_the_order_of_their_start(story: Story) ->
     assert story.runs.of(loop.ticket.id) == [early.run_id, late.run_id]
 
 
-def test_a_run_that_is_started_twice_is_listed_once(story: Story) -> None:
+def test_run_that_is_started_twice_is_listed_once(story: Story) -> None:
     loop = a_loop()
     spec = story.begin(loop)
     story.runs.start(spec)
     assert story.runs.of(loop.ticket.id) == [spec.run_id]
 
 
-def test_a_ticket_without_runs_has_none(story: Story) -> None:
+def test_ticket_without_runs_has_none(story: Story) -> None:
     assert story.runs.of("nobody") == []
 
 
-def test_the_list_is_forgotten_with_its_last_run(story: Story) -> None:
+def test_list_is_forgotten_with_its_last_run(story: Story) -> None:
     loop = a_loop()
     story.end(story.begin(loop))
     assert 0 < int(story.redis.ttl(keys.runs_of(loop.ticket.id))) <= KEPT_SECONDS
@@ -48,5 +48,5 @@ def test_newest_four_entries_come_first(story: Story) -> None:
     assert newest[silent.run_id] == []
 
 
-def test_nothing_is_asked_of_redis_for_no_runs(story: Story) -> None:
+def test_latest_entries_of_no_runs_need_no_request(story: Story) -> None:
     assert story.runs.latest([]) == {}

@@ -12,7 +12,7 @@ from jobs.loop.state import Guidance, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
-from jobs.store.runs import Runs
+from jobs.store.runs import RunConversation, Runs
 from jobs.store.tickets import Store
 from tests.loops import spec_with
 
@@ -34,12 +34,12 @@ def taken_over(redis: Redis, lease: Lease) -> None:
     redis.set(keys.lease(lease.name), "another:9")
 
 
-def test_an_event_enters_the_mailbox_once_ever(store: Store) -> None:
+def test_event_enters_the_mailbox_once_ever(store: Store) -> None:
     assert [store.deliver(event("a")), store.deliver(event("a")), store.deliver(event("b"))] == [True, False, True]
     assert store.redis.llen(keys.mailbox("t1")) == 2
 
 
-def test_a_commit_changes_state_outbox_and_mailbox_together(store: Store) -> None:
+def test_commit_changes_state_outbox_and_mailbox_together(store: Store) -> None:
     store.deliver(event("a"))
     with hold(store.redis, "t1") as lease:
         assert lease
@@ -55,7 +55,7 @@ def test_a_commit_changes_state_outbox_and_mailbox_together(store: Store) -> Non
     assert (outer.command, outer.id) == (MoveTicket(column="working"), "a/0")
 
 
-def test_who_lost_the_lease_commits_nothing(store: Store) -> None:
+def test_commit_is_fenced_by_the_lease(store: Store) -> None:
     store.deliver(event("a"))
     raw = store.next_event("t1")
     assert raw
@@ -69,7 +69,7 @@ def test_who_lost_the_lease_commits_nothing(store: Store) -> None:
     assert store.next_event("t1") == raw
 
 
-def test_an_event_that_is_gone_cannot_be_committed_again(store: Store) -> None:
+def test_event_that_is_gone_cannot_be_committed_again(store: Store) -> None:
     store.deliver(event("a"))
     raw = store.next_event("t1")
     assert raw
@@ -82,7 +82,7 @@ def test_an_event_that_is_gone_cannot_be_committed_again(store: Store) -> None:
     assert store.next_command("t1", "outer") is None
 
 
-def test_what_a_command_brought_about_enters_the_mailbox_once(store: Store) -> None:
+def test_events_of_a_command_enter_the_mailbox_once(store: Store) -> None:
     store.deliver(event("a"))
     with hold(store.redis, "t1") as lease:
         assert lease
@@ -96,7 +96,7 @@ def test_what_a_command_brought_about_enters_the_mailbox_once(store: Store) -> N
     assert EVENT.decode(store.next_event("t1") or b"").event_id == "x"
 
 
-def test_a_ticket_with_work_is_not_released(store: Store) -> None:
+def test_ticket_with_work_is_not_released(store: Store) -> None:
     store.deliver(event("a"))
     with hold(store.redis, "t1") as lease:
         assert lease
@@ -108,7 +108,7 @@ def test_a_ticket_with_work_is_not_released(store: Store) -> None:
     assert not store.redis.exists(keys.lease("t1"))
 
 
-def test_one_holder_at_a_time_and_a_higher_epoch_each_time(redis: Redis) -> None:
+def test_lease_has_one_holder_and_a_higher_epoch_each_time(redis: Redis) -> None:
     with hold(redis, "t1") as first, hold(redis, "t1") as second:
         assert first
         assert second is None
@@ -118,7 +118,7 @@ def test_one_holder_at_a_time_and_a_higher_epoch_each_time(redis: Redis) -> None
         assert int(third.token.rsplit(":", 1)[1]) == epoch + 1
 
 
-def test_a_holder_that_was_frozen_notices_before_it_acts(redis: Redis) -> None:
+def test_lease_holder_that_was_frozen_is_rejected_before_it_acts(redis: Redis) -> None:
     with hold(redis, "t1") as lease:
         assert lease
         taken_over(redis, lease)
@@ -134,14 +134,14 @@ def spec() -> RunSpec:
     return spec_with(TICKET, "r1", repository="a/b", base_sha="b", start_sha="b")
 
 
-def test_words_reach_the_transcript_once_and_the_ticket_hears_of_it(redis: Redis, spec: RunSpec) -> None:
+def test_guidance_enters_the_transcript_once_and_is_reported_to_the_ticket(redis: Redis, spec: RunSpec) -> None:
     runs = Runs(redis)
     runs.start(spec)
     for _ in range(2):
         runs.steer("r1", Guidance(author="Ana", text="use decimals", comment_id="k"), "command-1")
     with hold(redis, "run:r1") as lease:
         assert lease
-        conversation = runs.conversation(spec, lease)
+        conversation = RunConversation(runs, spec, lease)
         taken = [conversation.take_steering(), conversation.take_steering()]
 
         assert [len(entries) for entries in taken] == [1, 0]
@@ -149,7 +149,7 @@ def test_words_reach_the_transcript_once_and_the_ticket_hears_of_it(redis: Redis
     assert b"SteeringTaken" in (Store(redis).next_event("t1") or b"")
 
 
-def test_a_run_that_lost_its_lease_writes_nothing(redis: Redis, spec: RunSpec) -> None:
+def test_run_that_lost_its_lease_writes_nothing(redis: Redis, spec: RunSpec) -> None:
     from integrations.ports.agent_runner import Entry
 
     runs = Runs(redis)
@@ -157,6 +157,6 @@ def test_a_run_that_lost_its_lease_writes_nothing(redis: Redis, spec: RunSpec) -
         assert lease
         taken_over(redis, lease)
         with pytest.raises(LeaseLost):
-            runs.conversation(spec, lease).append(Entry("note", {"text": "x"}))
+            RunConversation(runs, spec, lease).append(Entry("note", {"text": "x"}))
 
     assert runs.transcript("r1") == []

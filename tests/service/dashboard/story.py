@@ -27,7 +27,7 @@ from integrations.values import Ticket, Usage
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, Guidance, Loop, Stage
 from jobs.runtime.lease import hold
-from jobs.store.runs import Runs
+from jobs.store.runs import RunConversation, Runs
 from jobs.store.tickets import Store
 from tests.loops import changed, loop_with, run_finished, spec_with
 
@@ -88,7 +88,7 @@ class Story:
     def tell(self, spec: RunSpec, *entries: Entry, usage: Usage | None = None) -> None:
         with hold(self.redis, f"run:{spec.run_id}") as lease:
             assert lease
-            conversation = self.runs.conversation(spec, lease)
+            conversation = RunConversation(self.runs, spec, lease)
             for entry in entries:
                 conversation.append(entry)
             conversation.reserve(Usage(), Usage())
@@ -98,7 +98,7 @@ class Story:
         about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket.id, "run_id": spec.run_id}
         event = run_finished(spec.role, **about, generation=spec.generation, outcome=outcome, summary=summary)
         with hold(self.redis, f"run:{spec.run_id}") as lease:
-            assert lease and self.runs.finish(lease, event, heed_words=False)
+            assert lease and self.runs.finish(lease, event, heed_guidance=False)
 
 
 def note(text: str) -> Entry:
