@@ -129,7 +129,7 @@ MORE_HITS = {
 }
 PERFORMED = range(1, 36, 4)
 """Hits of `performed.lua`: the crash comes between two commands of an outbox."""
-LINEAR_WRITES = {  # field -> our operation, so that nobody else's write is hit
+LINEAR_WRITES = {  # field -> our operation, so that only Loopline's writes are hit
     "issueUpdate": "MoveTicket",
     "commentCreate": "CreateComment",
     "commentUpdate": "EditComment",

@@ -28,7 +28,7 @@ FLEETING = (b"lease:clock",)  # the leader's lease is held as long as the clock 
 
 
 class FragileStack(Stack):
-    """A stack whose service may die at any time: the keeper does what systemd would do."""
+    """A stack whose service can die at any time: the keeper restarts it, as systemd does."""
 
     def start(self) -> None:
         """Start everything, and keep the supervisor alive."""
@@ -55,7 +55,7 @@ class FragileStack(Stack):
                 super()._await(*one)
 
     def _exit_code(self, name: str) -> int | None:
-        """The keeper starts the service again, whatever it ended with."""
+        """None for the service, which the keeper restarts after any exit."""
         return None if name == "service" else super()._exit_code(name)
 
     @property
@@ -90,7 +90,7 @@ class FragileStack(Stack):
 
 
 def free_ports(first: int) -> int:
-    """The first of five ports in a row, somewhere in the thousand from `first` on, that nobody listens on.
+    """The first of five ports in a row, somewhere in the thousand from `first` on, without a listener.
 
     Anywhere, since another run on this machine may be about to listen on those that it has found free just now."""
     bases = range(first, first + 1000, PORTS)

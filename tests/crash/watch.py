@@ -1,4 +1,4 @@
-"""Asks `/readyz` again and again while a story is played: what it said after the crash, and when all was well again."""
+"""Polls `/readyz` during a story: whether it reports the crash, and when the service has recovered."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ RUNS = 8
 
 
 class Fleet:
-    """Eight runs of eight tickets. `until_done` wakes each at its time; the first moment is everybody's at once."""
+    """Eight runs of eight tickets. `until_done` wakes each at its time; all start at the same moment."""
 
     def __init__(self, redis: Redis, model: Model) -> None:
         self.redis, self.model, self.clock = redis, model, Clock()

@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
 
 @pytest.fixture
 def agent(settings: Settings, redis: Redis, model: Model) -> World:
-    """An agent process's world, and nobody else's."""
+    """The world of an agent process."""
     given = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": model.url, "LOOPLINE_HOME": str(settings.home)}
     made = build(read(given), redis)
     made.raise_faults = True

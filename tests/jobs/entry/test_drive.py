@@ -193,7 +193,7 @@ def test_command_that_is_rate_limited_is_not_retried_every_second(board: Board) 
 
 @contextmanager
 def revoked(board: Board) -> Iterator[None]:
-    """The board answers 401 for a while: somebody has taken the key back."""
+    """The board answers 401 for a while, as after a key was revoked."""
     given = {**board.environ, "LINEAR_API_KEY": "lin_api_revoked", "LINEAR_ACCESS_TOKEN": ""}
     refused = build(read(given), board.world.redis)
     worlds.install(refused)
@@ -206,7 +206,7 @@ def revoked(board: Board) -> Iterator[None]:
 
 
 def driven_often(board: Board, identifier: str) -> None:
-    """More often than a fault of ours would be forgiven, without the waits between."""
+    """More attempts than an unexpected error gets, without the waits between."""
     for _ in range(GIVE_UP_AFTER + 1):
         board.world.redis.delete(keys.retry_at(board.ticket_id(identifier)))
         board.drive(identifier)

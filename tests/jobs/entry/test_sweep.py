@@ -1,4 +1,4 @@
-"""Webhooks that never came: whatever they would have told is found by reading, and coming late they add nothing."""
+"""Missed webhooks: polling finds their events, and a late webhook is deduplicated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call for a person that nobody answers: when it is said, how often, and what counts as an answer."""
+"""Unanswered escalations: when and how often Loopline sends a reminder, and what counts as an answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANA = Person(id="ana", may_steer=True)
 
 
 def waiting(ticket: Ticket | None = None, **changes: Any) -> Loop:
-    """A loop that called for somebody at second 0."""
+    """A loop with an escalation at second 0."""
     ticket = ticket or Ticket(id="t", identifier="ENG-1", title="T", team="ENG", column="Needs Human")
     known = {"generation": 2, "stage": Stage.NEEDS_HUMAN, "escalation": Escalation(kind="spinning", at=0.0)}
     return loop_with(ticket, **known | changes)
@@ -95,7 +95,7 @@ Called = Callable[..., list[Event]]
 
 @pytest.fixture
 def called(board: Board) -> Called:
-    """Sweeps a board on which Loopline called for somebody `hours` ago; returns what the ticket is told."""
+    """Sweep a board with an escalation `hours` ago; returns the events found."""
 
     def called(hours: float = 5.0, column: str = "Needs Human") -> list[Event]:
         board.ana.drag(BUG, column)

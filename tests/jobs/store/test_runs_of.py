@@ -31,7 +31,7 @@ def test_run_that_is_started_twice_is_listed_once(story: Story) -> None:
 
 
 def test_ticket_without_runs_has_none(story: Story) -> None:
-    assert story.runs.of("nobody") == []
+    assert story.runs.of("unknown") == []
 
 
 def test_list_is_forgotten_with_its_last_run(story: Story) -> None:
