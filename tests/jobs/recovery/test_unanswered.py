@@ -106,8 +106,8 @@ def called(board: Board) -> Called:
         board.world.redis.sadd(keys.LOOPS, ticket.id)
         for _ in range(2):
             sweep()
-        told: Any = board.world.redis.lrange(keys.mailbox(ticket.id), 0, -1)
-        return [EVENT.decode(raw) for raw in told]
+        found: Any = board.world.redis.lrange(keys.mailbox(ticket.id), 0, -1)
+        return [EVENT.decode(raw) for raw in found]
 
     return called
 
