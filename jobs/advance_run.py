@@ -12,8 +12,8 @@ from collections.abc import Callable
 import structlog
 from redis.exceptions import RedisError
 
-from integrations.agents.transcript import stated
-from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
+from integrations.agents.transcript import find_statement
+from integrations.errors import NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
@@ -101,9 +101,9 @@ def _given_up(spec: RunSpec, lease: Lease, world: World) -> RunResult | None:
 
 
 def _work(run: Slice) -> RunResult | None:
-    """One slice of the role. Raises `HeldBack` before any work for a run that needs the model while it is away."""
+    """One slice of the role. Raises `NotAttempted` before any work for a run that needs the model while it is away."""
     if run.spec.role != "gate" and (away := run.conversation.away()):
-        raise HeldBack(away.reason, max(away.until - time.time(), 0.1))
+        raise NotAttempted(away.reason, max(away.until - time.time(), 0.1))
     return _ROLES[run.spec.role](run)
 
 
@@ -144,4 +144,4 @@ def _approach(spec: RunSpec, world: World) -> str:
     """The strategy that a maker named, also where it came to no end of its own."""
     if spec.role != "maker":
         return ""
-    return stated([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]
+    return find_statement([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from integrations.registry import providers
-from jobs.config.reference import settings_table
+from jobs.config.reference import render_table
 from jobs.runtime.queues import _QUEUE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +82,7 @@ def test_what_happens_when_names_places_that_exist() -> None:
 def test_the_readme_lists_every_setting_as_it_is_declared() -> None:
     table = (ROOT / "README.md").read_text().split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
 
-    assert table.strip().splitlines()[2:] == settings_table().splitlines()
+    assert table.strip().splitlines()[2:] == render_table().splitlines()
 
 
 def test_only_the_settings_read_the_environment() -> None:

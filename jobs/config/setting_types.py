@@ -1,7 +1,4 @@
-"""The shapes of settings that only Loopline's own settings have: teams and the names of providers.
-
-Used by `jobs.config.settings`; reads nothing.
-"""
+"""Types of Loopline's own settings: teams and provider names. Used by `jobs.config.settings`."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, mod
 from integrations.errors import Rejected
 from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, TrackerProvider
 from integrations.ports.tracker import ColumnRole
-from integrations.registry import find
-from integrations.settings import matching, split
+from integrations.registry import find_provider
+from integrations.settings import match_pattern, split_list
 
 COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
@@ -22,7 +19,7 @@ FAILPOINT_FORM = (
     r"|trace"
     r"|[A-Za-z_][\w.-]*:(before|sent|done):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
 )
-"""A regular expression of the setting; empty is off."""
+"""Regular expression of the failpoint setting; empty is off."""
 
 
 def _parse_json(value: object) -> object:
@@ -34,28 +31,28 @@ def _parse_json(value: object) -> object:
         raise ValueError('it has to be JSON like {"ENG": {"repository": "acme/shop"}}') from None
 
 
-def one_of(kind: type[Provider[Any, Any]]) -> AfterValidator:
-    """A validator for the name of a registered provider of this kind."""
+def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
+    """Return a validator for the name of a registered provider of this kind."""
 
     def check(name: str) -> str:
         try:
-            return find(kind, name).name
+            return find_provider(kind, name).name
         except Rejected as error:
             raise ValueError(str(error)) from None
 
     return AfterValidator(check)
 
 
-_REPOSITORY = matching(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop")
+_REPOSITORY = match_pattern(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop")
 
-TrackerName = Annotated[str, one_of(TrackerProvider)]
-CodeHostName = Annotated[str, one_of(CodeHostProvider)]
-RunnerName = Annotated[str, one_of(RunnerProvider)]
-RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split)]
+TrackerName = Annotated[str, match_provider(TrackerProvider)]
+CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
+RunnerName = Annotated[str, match_provider(RunnerProvider)]
+RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
 
 
 class Columns(BaseModel):
-    """The names of a team's workflow states, by the role that each has in the loop."""
+    """Names of a team's columns (Linear's workflow states), by their role in the loop."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,26 +62,26 @@ class Columns(BaseModel):
     done: str = "Done"
     needs_human: str = "Needs Human"
     triage: str = ""
-    """Where a call for a person goes that nobody answers; empty where the team has no such state."""
+    """Column for unanswered escalations; empty if the team has none."""
 
     @model_validator(mode="after")
-    def _differ(self) -> Columns:
+    def _check_names_differ(self) -> Columns:
         names = list(self.roles().values())
         if len(set(names)) < len(names):
-            raise ValueError("each role needs a column of its own")
+            raise ValueError("each role needs its own column")
         return self
 
     def roles(self) -> dict[ColumnRole, str]:
-        """The column of each role that has one."""
+        """Return the column of each role that has one."""
         return {role: name for role in COLUMN_ROLES if (name := getattr(self, role))}
 
     def names(self) -> tuple[str, ...]:
-        """The columns' names."""
+        """Return the columns' names."""
         return tuple(self.roles().values())
 
 
 class Team(BaseModel):
-    """Where a team's tickets are worked on: 'owner/name' of the repository, and the board's columns."""
+    """A team's repository ('owner/name') and columns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -115,7 +115,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     base_sha = mirror.head(repository.default_branch)
     where = f"{command.repository} at {repository.default_branch}"
     policy = read_policy(mirror.read(base_sha, FILE), where)
-    check_runners(policy, ctx.world.settings.runners(), where)
+    check_runners(policy, ctx.world.settings.runner_names(), where)
     ready = WorkspaceReady(
         **ctx.event(),
         generation=command.generation,

@@ -14,7 +14,7 @@ import time
 import structlog
 from redis import Redis
 
-from integrations.errors import HeldBack, IntegrationError, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Unavailable
 from integrations.events import RunParked
 from jobs.loop.commands import RunSpec
 from jobs.runtime import keys, queues
@@ -41,7 +41,7 @@ def park(spec: RunSpec, ledger: Ledger, breaker: Breaker, error: IntegrationErro
 
 
 def _wait(run_id: str, error: IntegrationError, breaker: Breaker, redis: Redis, now: float) -> float:
-    if isinstance(error, HeldBack) and error.retry_after:
+    if isinstance(error, NotAttempted) and error.retry_after:
         return error.retry_after
     if known := breaker.look(run_id):
         return max(known.until - now, 0.1)

@@ -1,6 +1,6 @@
-"""What model calls cost: one table, and the arithmetic from Anthropic's usage block to `Usage`.
+"""Prices of model calls, and the conversion of Anthropic's usage block to `Usage`.
 
-Called by the runner after each model call, before the ledger is charged. Pure but for one warning per unknown model.
+Called by the runner after each model call. Pure except for one warning per unknown model.
 Source: https://platform.claude.com/docs/en/about-claude/pricing, as of November 2026.
 """
 
@@ -14,7 +14,7 @@ import structlog
 
 from integrations.values import Usage
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Price(NamedTuple):
@@ -45,36 +45,30 @@ PRICES: dict[str, Price] = {
     "claude-haiku-4-5": Price(1, 0.10, 1.25, 5),
     "claude-haiku-5-5": Price(0.10, 0.01, 0.125, 0.50),
 }
-# A prompt of more tokens than this, cache reads and writes included, pays the second price for all of the call.
+# With a longer prompt (tokens, cache reads and writes included) the whole call has the second price.
 LONG_PROMPTS: dict[str, tuple[int, Price]] = {"claude-haiku-5-5": (100_000, Price(0.50, 0.05, 0.625, 2.50))}
-DEAREST = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
+HIGHEST_PRICE = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
 
 
-def cost(model: str, usage: Mapping[str, Any]) -> Usage:
-    """One call's `Usage` from the `usage` object of Anthropic's wire format (null counts as 0).
-
-    `input_tokens` of the result is the whole prompt; `cached_tokens` is the part of it that was read from the cache."""
+def compute_usage(model: str, usage: Mapping[str, Any]) -> Usage:
+    """Convert the `usage` object of Anthropic's wire format (null counts as 0); `input_tokens` of the result is the
+    whole prompt, `cached_tokens` the part that was read from the cache."""
     fresh, read, written, output = (
         usage.get(key) or 0
         for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
     )
     prompt = fresh + read + written
-    price = price_of(model, prompt)
+    price = find_price(model, prompt)
     dollars = fresh * price.input + read * price.cache_read + written * price.cache_write + output * price.output
-    return Usage(
-        model_calls=1,
-        input_tokens=prompt,
-        cached_tokens=read,
-        output_tokens=output,
-        cost_usd=round(dollars / 1_000_000, 6),
-    )
+    cost = round(dollars / 1_000_000, 6)
+    return Usage(model_calls=1, input_tokens=prompt, cached_tokens=read, output_tokens=output, cost_usd=cost)
 
 
-def price_of(model: str, prompt_tokens: int = 0) -> Price:
-    """The price of the longest known prefix of `model`; the dearest of all where none fits."""
+def find_price(model: str, prompt_tokens: int = 0) -> Price:
+    """Return the price of the longest known prefix of `model`, or the highest price."""
     known = _known_prefix(model)
     if known is None:
-        return DEAREST
+        return HIGHEST_PRICE
     threshold, long_price = LONG_PROMPTS.get(known, (prompt_tokens, PRICES[known]))
     return long_price if prompt_tokens > threshold else PRICES[known]
 
@@ -83,7 +77,5 @@ def price_of(model: str, prompt_tokens: int = 0) -> Price:
 def _known_prefix(model: str) -> str | None:
     known = max((prefix for prefix in PRICES if model.startswith(prefix)), key=len, default=None)
     if known is None:
-        log.warning(
-            "model has no price in integrations/agents/anthropic/prices.py, the dearest is charged", model=model
-        )
+        _log.warning("model without a price in anthropic/prices.py, charging the highest", model=model)
     return known

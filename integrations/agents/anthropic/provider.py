@@ -1,7 +1,4 @@
-"""Anthropic's Messages API as a provider: its settings, its models, and how its runner is built.
-
-Listed in `integrations.registry`.
-"""
+"""Anthropic's Messages API as a provider: settings, default models, runner."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ ANTHROPIC = RunnerProvider(
         "scout": "claude-haiku-5-5",
         "maker": "claude-sonnet-5-5",
         "judge": "claude-haiku-5-5",
-        "checker": "claude-opus-5-5",  # not the maker's: a model overlooks its own mistakes
+        "checker": "claude-opus-5-5",  # not the maker's model, which overlooks its own mistakes
         "strong": "claude-fable-5-1",
     },
 )

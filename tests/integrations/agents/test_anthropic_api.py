@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.errors import HeldBack
+from integrations.errors import NotAttempted
 from integrations.ports.agent_runner import AgentOutcome, Entry, Grant, Refusal, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (
@@ -173,7 +173,7 @@ def test_a_refusal_ends_a_run_before_the_call(runner: AnthropicApi, model: Model
 def test_a_refusal_for_now_is_handed_on(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     conversation.leaves = [Refusal("later", 12.0)]
-    with pytest.raises(HeldBack, match="later") as caught:
+    with pytest.raises(NotAttempted, match="later") as caught:
         advance(runner, conversation)
     assert caught.value.retry_after == 12.0 and not model.log()
 

@@ -83,7 +83,7 @@ def run(
 
 
 def notes(conversation: ListConversation) -> list[str]:
-    return [note["circle"]["kind"] for note in conversation.of("note") if "circle" in note]
+    return [note["spinning"]["kind"] for note in conversation.of("note") if "spinning" in note]
 
 
 def test_an_agent_that_takes_the_hint_goes_on_to_its_end(runner: AnthropicApi) -> None:
@@ -193,7 +193,7 @@ def test_clearing_bounds_the_prompt(runner: AnthropicApi) -> None:
 
 
 def test_without_a_fixed_place_every_call_would_pay_again(runner: AnthropicApi, model: Model) -> None:
-    """Why `context.edits` asks for exactly as many kept uses: a provider that judges each request anew."""
+    """Why `context.build_edits` asks for exactly as many kept uses: a provider that judges each request anew."""
     conversation, always = ListConversation(), dataclasses.replace(CLEARING, clear_at_tokens=1_000)
     toolbox = FunctionToolbox(lambda name, given, _: ToolResult(f"{given['path']}\n{LONG}"))
     run(runner, "reading", conversation, toolbox, context=dataclasses.replace(always, clear_at_least_tokens=0))

@@ -7,7 +7,7 @@ from typing import get_type_hints
 import pytest
 from anthropic.types.beta import BetaClearToolUses20250919EditParam
 
-from integrations.agents.anthropic.context import cleared_uses, edits, with_miss
+from integrations.agents.anthropic.context import add_cache_miss, build_edits, count_cleared_uses
 from integrations.agents.entries import result_entry, turn_entry
 from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
 from integrations.values import Usage
@@ -24,11 +24,11 @@ def results(count: int, characters: int = 400) -> list[Entry]:
 
 
 def kept(entries: list[Entry]) -> int:
-    return int(edits(LIMITS, entries)["edits"][0]["keep"]["value"])
+    return int(build_edits(LIMITS, entries)["edits"][0]["keep"]["value"])
 
 
 def test_the_edit_is_what_the_sdk_knows() -> None:
-    (edit,) = edits(LIMITS, [])["edits"]
+    (edit,) = build_edits(LIMITS, [])["edits"]
     assert edit.keys() <= get_type_hints(BetaClearToolUses20250919EditParam).keys()
     assert edit == {
         "type": "clear_tool_uses_20250919",
@@ -39,7 +39,7 @@ def test_the_edit_is_what_the_sdk_knows() -> None:
 
 
 def test_no_least_is_not_sent_as_zero() -> None:
-    assert "clear_at_least" not in edits(ContextLimits(1_000, 1), [])["edits"][0]
+    assert "clear_at_least" not in build_edits(ContextLimits(1_000, 1), [])["edits"][0]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_the_place_moves_only_when_that_is_worth_it(last: Entry, count: int, kee
 
 def test_cleared_uses_are_those_of_tools_only() -> None:
     thinking = {"type": "clear_thinking_20251015", "cleared_thinking_turns": 2}
-    assert cleared_uses([{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 4}, thinking]) == 4
-    assert cleared_uses([]) == 0
+    assert count_cleared_uses([{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 4}, thinking]) == 4
+    assert count_cleared_uses([]) == 0
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_cleared_uses_are_those_of_tools_only() -> None:
 )
 def test_misses(before: list[Entry], cached: int, cleared: int, expected: tuple[int, str]) -> None:
     call = Usage(model_calls=1, input_tokens=11_000, cached_tokens=cached)
-    usage = with_miss(call, before, cleared, "messages_changed")
+    usage = add_cache_miss(call, before, cleared, "messages_changed")
     assert (usage.cache_misses, usage.cache_miss_reason) == expected
 
 
 def test_a_call_that_came_to_nothing_is_no_miss() -> None:
-    assert with_miss(Usage(), [said(10_000)], 0, "") == Usage()
+    assert add_cache_miss(Usage(), [said(10_000)], 0, "") == Usage()
 
 
 def test_a_sum_keeps_the_last_reason() -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
-from integrations.agents.anthropic.refusals import may_be_billed, translated, wait_until_reset
+from integrations.agents.anthropic.refusals import may_be_billed, seconds_until_reset, translate_error
 from integrations.errors import Rejected, Unauthorized, Unavailable
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
@@ -42,11 +42,11 @@ def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIS
     ],
 )
 def test_each_failure_has_one_meaning(error: Exception, kind: type[Exception]) -> None:
-    assert type(translated(error)) is kind
+    assert type(translate_error(error)) is kind
 
 
 def test_the_wait_is_the_one_that_the_provider_names() -> None:
-    found = translated(status(429, retry_after="17"))
+    found = translate_error(status(429, retry_after="17"))
     assert isinstance(found, Unavailable) and found.retry_after == 17
 
 
@@ -64,7 +64,7 @@ def test_the_wait_is_the_one_that_the_provider_names() -> None:
     ],
 )  # fmt: skip
 def test_quotas_name_when_they_are_there_again(headers: dict[str, str], wait: float | None) -> None:
-    assert wait_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
+    assert seconds_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.agents.entries import INTERRUPTED
-from integrations.agents.spinning import after_tools, circles, no_progress
+from integrations.agents.spinning import check_progress, check_repetition, find_patterns
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words
 
@@ -19,7 +19,7 @@ Turns = list[list[Entry]]
 
 
 def kinds(turns: Turns) -> list[str]:
-    return [circle.kind for circle in circles(joined(turns), LIMITS)]
+    return [circle.kind for circle in find_patterns(joined(turns), LIMITS)]
 
 
 def played(turns: Turns) -> list[str]:
@@ -27,7 +27,7 @@ def played(turns: Turns) -> list[str]:
     entries, answers = joined([]), []
     for one in turns:
         entries += one
-        wanted = after_tools(entries, LIMITS)
+        wanted = check_repetition(entries, LIMITS)
         entries += [wanted] if isinstance(wanted, Entry) else []
         answers.append(wanted.kind if wanted else "")
         if isinstance(wanted, AgentOutcome):
@@ -137,27 +137,27 @@ def test_a_circle_of_files_ends_when_it_goes_on_after_the_note() -> None:
 def test_the_end_says_what_was_repeated_in_one_short_sentence() -> None:
     long = turn(bash("pytest -q " + "tests/some/folder " * 20 + "`x`", "boom", failed=True))
     entries = joined([long, long, long])
-    note = after_tools(entries, LIMITS)
+    note = check_repetition(entries, LIMITS)
     assert isinstance(note, Entry) and "failed 3 times with the same error" in note.data["text"]
-    end = after_tools([*entries, note, *long], LIMITS)
+    end = check_repetition([*entries, note, *long], LIMITS)
     assert isinstance(end, AgentOutcome) and end.summary.startswith("The agent ran `pytest -q tests/some")
     assert end.summary.endswith("4 times in a row and got the same error each time.") and len(end.summary) < 200
 
 
 def test_a_resumed_slice_does_not_repeat_the_note() -> None:
     entries = joined([failing_tests() for _ in range(3)])
-    note = after_tools(entries, LIMITS)
-    assert isinstance(note, Entry) and after_tools([*entries, note], LIMITS) is None
+    note = check_repetition(entries, LIMITS)
+    assert isinstance(note, Entry) and check_repetition([*entries, note], LIMITS) is None
 
 
 def test_thresholds_come_from_the_policy() -> None:
     patient = dataclasses.replace(LIMITS, same_error=5)
     entries = joined([failing_tests() for _ in range(4)])
-    assert circles(entries, LIMITS) and not circles(entries, patient)
+    assert find_patterns(entries, LIMITS) and not find_patterns(entries, patient)
 
 
 def test_nothing_is_found_before_the_first_turn() -> None:
-    assert after_tools(joined([]), LIMITS) is None and circles(joined([mark("a")]), LIMITS) == []
+    assert check_repetition(joined([]), LIMITS) is None and find_patterns(joined([mark("a")]), LIMITS) == []
 
 
 @pytest.mark.parametrize(
@@ -173,24 +173,24 @@ def test_nothing_is_found_before_the_first_turn() -> None:
 )
 def test_money_without_a_new_change_is_bounded(works: list[str], ends: bool) -> None:
     first, *others = works
-    outcome = no_progress(joined([mark(first), *(turn(bash("x"), work=work, cost=0.5) for work in others)]), LIMITS)
+    outcome = check_progress(joined([mark(first), *(turn(bash("x"), work=work, cost=0.5) for work in others)]), LIMITS)
     assert (outcome is not None) == ends
     assert outcome is None or (outcome.kind == "budget" and "without progress" in outcome.summary)
 
 
 def test_neither_polling_nor_words_are_exempt_from_the_money_cap() -> None:
     entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [words()], turn(bash("sleep 9"), cost=0.4)])
-    assert no_progress(entries, LIMITS) is not None
+    assert check_progress(entries, LIMITS) is not None
 
 
 def test_agents_that_cannot_write_and_runs_without_a_bound_are_left_alone() -> None:
     dear = turn(bash("x"), cost=9.0)
-    assert no_progress(joined([dear]), LIMITS) is None
-    assert no_progress(joined([mark("a"), dear]), SpinningLimits()) is None
+    assert check_progress(joined([dear]), LIMITS) is None
+    assert check_progress(joined([mark("a"), dear]), SpinningLimits()) is None
 
 
 def test_zero_means_that_nothing_may_be_spent() -> None:
-    assert no_progress(joined([mark("a")]), SpinningLimits(no_progress_usd=0.0)) is not None
+    assert check_progress(joined([mark("a")]), SpinningLimits(no_progress_usd=0.0)) is not None
 
 
 _CALLS = st.tuples(
@@ -218,5 +218,5 @@ def written(turns: Any, stamp: str, address: str) -> list[Entry]:
 def test_a_finding_never_depends_on_ids_times_or_addresses(turns: Any, t1: Any, t2: Any, a1: int, a2: int) -> None:
     one = written(turns, t1.isoformat(timespec="seconds"), hex(a1))
     other = written(turns, t2.isoformat(timespec="seconds"), hex(a2))
-    found = [[(c.kind, c.fingerprint) for c in circles(entries, LIMITS)] for entries in (one, other)]
+    found = [[(c.kind, c.fingerprint) for c in find_patterns(entries, LIMITS)] for entries in (one, other)]
     assert found[0] == found[1]

@@ -14,7 +14,7 @@ import requests
 from integrations.events import PullRequestCommented, TicketCommented, TicketMoved
 from integrations.results import Evidence
 from jobs.clock import reconcile
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.effects import world as worlds
 from jobs.effects.build import build
 from jobs.effects.gather import gather
@@ -185,7 +185,7 @@ def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Bo
 def revoked(board: Board) -> Iterator[None]:
     """The board answers 401 for a while: somebody has taken the key back."""
     given = {**board.environ, "LINEAR_API_KEY": "lin_api_revoked", "LINEAR_ACCESS_TOKEN": ""}
-    refused = build(read(given), board.world.redis)
+    refused = build(parse_settings(given), board.world.redis)
     worlds.install(refused)
     try:
         yield

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from integrations.ports.source import Delivery
 from jobs.config.settings import Settings
-from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.dispatch import create_consumer_group, dispatch
 from jobs.runtime import keys
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
 from service.web.intake import Received, accept
@@ -37,7 +37,7 @@ def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
 
 
 def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
-    prepare(redis)
+    create_consumer_group(redis)
     take_in(redis, "github", "d1")
 
     assert dispatch(redis, "clock", 10) == 1
@@ -45,7 +45,7 @@ def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
 
 
 def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Redis) -> None:
-    prepare(redis)
+    create_consumer_group(redis)
     take_in(redis, "a source that was removed", "d1")
     take_in(redis, "github", "d2")
 
@@ -80,7 +80,7 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
     (tmp_path / "deadly.py").write_text(DEADLY)
     install(tmp_path, "deadly:DEADLY")
     environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
-    prepare(redis)
+    create_consumer_group(redis)
     for n in range(3):
         take_in(redis, "deadly" if n == place else "github", f"d{n}")
     address = settings.redis_url.get_secret_value()
@@ -99,7 +99,7 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
 
 
 def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> None:
-    prepare(redis)
+    create_consumer_group(redis)
     for n in range(2):
         take_in(redis, "github", f"d{n}")
     ((_, taken),) = redis.xreadgroup(keys.INBOX_GROUP, "dead", {keys.INBOX: ">"})
@@ -110,7 +110,7 @@ def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> 
 
 
 def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
-    prepare(redis)
+    create_consumer_group(redis)
     redis.set(keys.branch("acme/tally", "main"), "t1")
     take_in(redis, "github", "d1")
     redis.xreadgroup(keys.INBOX_GROUP, "clock", {keys.INBOX: ">"})

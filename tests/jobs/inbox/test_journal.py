@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 
 from integrations.ports.source import Delivery
-from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.dispatch import create_consumer_group, dispatch
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys
 from service.web.intake import Received, accept
@@ -32,7 +32,7 @@ def entry(name: str, body: bytes = b"{}") -> tuple[str, dict[str, bytes]]:
 
 
 def test_an_accepted_delivery_is_journaled_and_leaves_the_inbox(redis: Redis, tmp_path: Path) -> None:
-    prepare(redis)
+    create_consumer_group(redis)
     accept(redis, Received(Delivery("github", "d1", "k1", b'{"zen": "\xc3\xa9"}', "ping"), 5.0))
 
     dispatch(redis, "clock", 10, Journal(tmp_path / "journal", 10_000))

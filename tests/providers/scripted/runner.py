@@ -55,7 +55,9 @@ class Shell:
     ) -> AgentOutcome | None:
         assert workbench, "a role with files"
         conversation.append(Entry("brief", {"text": task.brief}))
-        ran = workbench.run(["sh", "-c", CHANGE.format(model=task.model)], timeout=30, stopped=stopped)
+        command = ["sh", "-c", CHANGE.format(model=task.model)]
+        sandbox, workspace = workbench.sandbox, workbench.workspace
+        ran = sandbox.run(command, workspace, writable=workbench.writable, timeout=30, stopped=stopped)
         conversation.append(text_entry(f"It ended with {ran.exit_code}."))
         conversation.append(turn_entry("end", Usage().model_dump(), 1))
         return AgentOutcome("failed" if ran.exit_code else "done", "I have written a greeting.")
