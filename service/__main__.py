@@ -93,6 +93,7 @@ def _check(env_file: Path) -> int:
     from service.operator.check import find_problems
 
     settings = load("up", read_environment(env_file))
+    logging.configure("check", settings.secret_values(), sys.stderr)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
