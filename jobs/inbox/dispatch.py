@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -26,6 +27,7 @@ from integrations.events import (
 )
 from integrations.ports.source import Delivery
 from integrations.registry import providers
+from integrations.values import TicketId
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.scripts import decode, run_script
@@ -144,11 +146,11 @@ def _route(redis: Redis, event: Event) -> None:
     if not ticket_id:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
         return
-    if Store(redis).deliver(event.model_copy(update={"ticket_id": ticket_id})):
+    if Store(redis).deliver(replace(event, ticket_id=ticket_id)):
         queues.wake_ticket(redis, ticket_id)
 
 
-def find_ticket(redis: Redis, event: Event) -> str:
+def find_ticket(redis: Redis, event: Event) -> TicketId:
     """Return the id of the event's ticket, for events of a code host by pull request, branch or commit."""
     if not isinstance(event, _FROM_CODE_HOST):
         return event.ticket_id
@@ -160,5 +162,5 @@ def find_ticket(redis: Redis, event: Event) -> str:
     for key in filter(None, candidates):
         found = redis.get(key)
         if found:
-            return decode(found)
-    return ""
+            return TicketId(decode(found))
+    return TicketId("")

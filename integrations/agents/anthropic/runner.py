@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -183,7 +183,7 @@ class _Run:
         if reply.is_complete:
             entry = turn_entry(
                 translate_stop_reason(reply.stop_reason),
-                usage.model_dump(),
+                asdict(usage),
                 reply.blocks,
                 reply.explanation,
                 lowered,
