@@ -14,6 +14,7 @@ from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
 from jobs.config.environment import parse_settings
 from service.operator.check import find_problems
+from tests.service.loopline import loopline
 
 
 @pytest.fixture
@@ -26,6 +27,11 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     ):
         stack.urls |= {"board": board.url, "pull_requests": host.url}
         yield stack.settings()
+
+
+def test_check_prints_its_report_only(environ: dict[str, str]) -> None:
+    ended = loopline("service", "check", "--env-file", "none", **environ | {"PATH": "/usr/bin:/bin"})
+    assert (ended.stdout, ended.stderr) == ("No problems found.\n", "")
 
 
 @pytest.mark.parametrize(

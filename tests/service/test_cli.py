@@ -43,7 +43,6 @@ def test_check_reports_every_service_that_does_not_respond(tmp_path: Path) -> No
     assert "REDIS_URL: Redis does not respond" in ended.stdout
     assert "LOOPLINE_TEAMS, team ENG:" in ended.stdout
     assert "LOOPLINE_TEAMS, repository acme/shop:" in ended.stdout
-    assert all(line.startswith(("REDIS_URL: ", "LOOPLINE_TEAMS, ")) for line in ended.stdout.splitlines())
     assert "Traceback" not in ended.stderr
 
 

@@ -60,8 +60,8 @@ def compute_usage(model: str, usage: Mapping[str, Any]) -> Usage:
     prompt = fresh + read + written
     price = find_price(model, prompt)
     dollars = fresh * price.input + read * price.cache_read + written * price.cache_write + output * price.output
-    compute_usage = round(dollars / 1_000_000, 6)
-    return Usage(model_calls=1, input_tokens=prompt, cached_tokens=read, output_tokens=output, cost_usd=compute_usage)
+    cost_usd = round(dollars / 1_000_000, 6)
+    return Usage(model_calls=1, input_tokens=prompt, cached_tokens=read, output_tokens=output, cost_usd=cost_usd)
 
 
 def find_price(model: str, prompt_tokens: int = 0) -> Price:
