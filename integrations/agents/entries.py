@@ -12,16 +12,6 @@ Block = Mapping[str, Any]
 INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
 
 
-def text_entry(text: str) -> Entry:
-    """A block of text."""
-    return Entry("block", {"type": "text", "text": text})
-
-
-def call_entry(call_id: str, name: str, arguments: Mapping[str, Any]) -> Entry:
-    """A block that calls a tool; `call_id` is unique in the run."""
-    return Entry("block", {"type": "tool_call", "id": call_id, "name": name, "input": dict(arguments)})
-
-
 def result_entry(call_id: str, result: ToolResult) -> Entry:
     """The result of a tool call."""
     data: dict[str, Any] = {"call_id": call_id, "content": result.content, "is_error": result.is_error}

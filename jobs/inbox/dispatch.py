@@ -15,16 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from integrations.errors import Malformed
-from integrations.events import (
-    BranchPushed,
-    ChecksReported,
-    Event,
-    PullRequestClosed,
-    PullRequestCommented,
-    PullRequestMerged,
-    PullRequestReopened,
-    ReviewSubmitted,
-)
+from integrations.events import CodeHostEvent, Event
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
@@ -34,15 +25,6 @@ from jobs.runtime.scripts import decode, run_script
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetters, ProcessDied, delivery_letter
 from jobs.store.tickets import Store
 
-_FROM_CODE_HOST = (
-    PullRequestMerged,
-    PullRequestClosed,
-    PullRequestReopened,
-    ReviewSubmitted,
-    PullRequestCommented,
-    BranchPushed,
-    ChecksReported,
-)
 BATCH = 100
 _log = structlog.get_logger(__name__)
 
@@ -152,7 +134,7 @@ def _route(redis: Redis, event: Event) -> None:
 
 def find_ticket(redis: Redis, event: Event) -> TicketId:
     """Return the id of the event's ticket, for events of a code host by pull request, branch or commit."""
-    if not isinstance(event, _FROM_CODE_HOST):
+    if not isinstance(event, CodeHostEvent):
         return event.ticket_id
     candidates = [
         keys.pull_request(event.repository, event.number) if event.number else "",
@@ -160,7 +142,6 @@ def find_ticket(redis: Redis, event: Event) -> TicketId:
         keys.head(event.repository, event.head_sha) if event.head_sha else "",
     ]
     for key in filter(None, candidates):
-        found = redis.get(key)
-        if found:
+        if found := redis.get(key):
             return TicketId(decode(found))
     return TicketId("")

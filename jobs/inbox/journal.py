@@ -99,13 +99,11 @@ def _day(at: float) -> str:
 
 
 def _line(entry: str, fields: Mapping[str, bytes]) -> bytes:
-    plain = {name: value.decode(errors="replace") for name, value in fields.items() if name != "body"}
-    return json.dumps({"entry": entry, **plain, **_body(fields.get("body", b""))}, ensure_ascii=False).encode() + b"\n"
-
-
-def _body(body: bytes) -> dict[str, str]:
-    """The body as text if possible, so that people can search it."""
+    line = {"entry": entry}
+    line |= {name: value.decode(errors="replace") for name, value in fields.items() if name != "body"}
+    body = fields.get("body", b"")
     try:
-        return {"body": body.decode()}
+        line["body"] = body.decode()  # so that people can search it
     except UnicodeDecodeError:
-        return {"body_base64": base64.b64encode(body).decode()}
+        line["body_base64"] = base64.b64encode(body).decode()
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from redis import Redis
 
@@ -27,14 +27,6 @@ def accept(redis: Redis, received: Received) -> bool:
     # The id comes in an unsigned header; its prefix keeps it from matching a content key.
     names = (f"id:{delivery.delivery_id}", f"key:{delivery.content_key}")
     seen = [keys.seen_delivery(delivery.source, name) for name in names]
-    fields: dict[str, str | bytes | int] = {
-        "source": delivery.source,
-        "delivery_id": delivery.delivery_id,
-        "content_key": delivery.content_key,
-        "event": delivery.event,
-        "stale": int(delivery.stale),
-        "received_at": f"{received.at:.3f}",
-        "body": delivery.body,
-    }
-    arguments: list[str | bytes | int | float] = [part for field in fields.items() for part in field]
+    fields = asdict(delivery) | {"stale": int(delivery.stale), "received_at": f"{received.at:.3f}"}
+    arguments = [part for field in fields.items() for part in field]
     return run_script(redis, "intake", [*seen, keys.INBOX], [REMEMBER_MS, *arguments]) is not None

@@ -124,7 +124,9 @@ def environ(tmp_path: Path, settings: Settings, request: pytest.FixtureRequest) 
 @pytest.mark.parametrize(
     ("environ", "model"), [("scripted", "script-1"), ("shell", "shell-1")], indirect=["environ"], ids=["tools", "shell"]
 )
-def test_toys_take_a_signed_webhook_to_a_pull_request(environ: dict[str, str], model: str, redis: Redis) -> None:
+def test_toy_providers_drive_a_signed_webhook_to_a_pull_request(
+    environ: dict[str, str], model: str, redis: Redis
+) -> None:
     create_consumer_group(redis)
     office = Office(environ, redis)
     office.board.write(TICKET, "Greet people", DESCRIPTION)
@@ -145,7 +147,7 @@ def test_toys_take_a_signed_webhook_to_a_pull_request(environ: dict[str, str], m
     assert office.transcripts().keys() == {"scout", "maker", "gate", "judge", "checker"}
 
 
-def test_secrets_of_a_toy_go_to_the_processes_that_need_them(environ: dict[str, str]) -> None:
+def test_toy_secrets_are_visible_to_the_processes_that_need_them(environ: dict[str, str]) -> None:
     def seen(role: Role) -> set[str]:
         return {name for name in filter_environment(role, environ) if name.startswith("JOT_")} - {"JOT_FILE"}
 
@@ -163,35 +165,37 @@ def test_secrets_of_a_toy_go_to_the_processes_that_need_them(environ: dict[str, 
         ({"LOOPLINE_MORE_RUNNERS": "jot"}, "there is no runner 'jot'; the known ones are: anthropic, scripted, shell."),
     ],
 )
-def test_problems_of_a_toy_are_one_sentence(environ: dict[str, str], changes: dict[str, str], sentence: str) -> None:
+def test_toy_settings_report_problems_in_one_sentence(
+    environ: dict[str, str], changes: dict[str, str], sentence: str
+) -> None:
     (problem,) = find_problems("up", environ | changes)
     assert problem.endswith(sentence)
 
 
-def test_settings_of_a_toy_are_in_the_example(environ: dict[str, str]) -> None:
+def test_toy_settings_are_in_the_example(environ: dict[str, str]) -> None:
     assert "# --- jot (tracker) ---" in render_env_example() and "\n# JOT_FILE=\n" in render_env_example()
 
 
-def test_a_runner_that_is_not_set_up_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
+def test_runner_that_is_not_configured_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
     world = build(parse_settings(environ), redis, "agent")
     assert world.runner("shell") is not world.runner()
     with pytest.raises(Rejected, match="anthropic"):
         world.runner("anthropic")
 
 
-def test_a_package_that_cannot_be_loaded_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
+def test_provider_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with installed(tmp_path, "no.such.module:NONE"):
         (problem,) = find_problems("up", {})
     assert problem == "The provider none (no.such.module:NONE) cannot be loaded: No module named 'no'."
 
 
 @pytest.mark.parametrize("value", [JOT, "integrations.trackers.linear.provider:LINEAR"])
-def test_a_name_belongs_to_one_provider(tmp_path: Path, value: str) -> None:
+def test_provider_names_are_unique(tmp_path: Path, value: str) -> None:
     with installed(tmp_path, JOT, value), pytest.raises(Rejected, match=r"two providers have the name (jot|linear)"):
         registry.find_provider(TrackerProvider, "linear")
 
 
-def test_an_installed_package_is_found_by_every_process(tmp_path: Path) -> None:
+def test_provider_of_an_installed_package_is_found(tmp_path: Path) -> None:
     install(tmp_path, *RUNNERS)
     code = "from integrations.registry import providers; print(*(provider.name for provider in providers()))"
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)}
@@ -199,5 +203,5 @@ def test_an_installed_package_is_found_by_every_process(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["linear", "github", "anthropic", "scripted", "shell"], ran.stderr
 
 
-def test_the_default_is_a_provider_of_this_repository(environ: dict[str, str]) -> None:
+def test_provider_default_is_built_in(environ: dict[str, str]) -> None:
     assert (registry.default_name(TrackerProvider), registry.default_name(RunnerProvider)) == ("linear", "anthropic")

@@ -1,17 +1,22 @@
-"""Prices of model calls, and the conversion of Anthropic's usage block to `Usage`.
+"""Prices of model calls: the cost of a call from Anthropic's usage block, and its upper bound before the call.
 
-Called by the runner after each model call. Pure except for one warning per unknown model.
+Called by `runner`. Pure except for one warning per unknown model. A prompt is estimated as the usage of the last reply
+plus the bytes of the entries since, at two bytes per token, which no text exceeds in practice; all of it counts at the
+price of a cache write, the highest.
 Source: https://platform.claude.com/docs/en/about-claude/pricing, as of November 2026.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import structlog
 
+from integrations.agents.entries import find_last
+from integrations.ports.agent_runner import Entry, Grant
 from integrations.values import Usage
 
 _log = structlog.get_logger(__name__)
@@ -49,6 +54,11 @@ PRICES: dict[str, Price] = {
 LONG_PROMPTS: dict[str, tuple[int, Price]] = {"claude-haiku-5-5": (100_000, Price(0.50, 0.05, 0.625, 2.50))}
 HIGHEST_PRICE = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
 
+BYTES_PER_TOKEN = 2
+SMALLEST_REPLY = 1024
+"""Tokens; with less an agent cannot report its state."""
+_ADDED = frozenset({"brief", "steering", "note", "tool_result"})
+
 
 def compute_usage(model: str, usage: Mapping[str, Any]) -> Usage:
     """Convert the `usage` object of Anthropic's wire format (null counts as 0); `input_tokens` of the result is the
@@ -79,3 +89,35 @@ def _known_prefix(model: str) -> str | None:
     if known is None:
         _log.warning("model without a price in anthropic/prices.py, charging the highest", model=model)
     return known
+
+
+def estimate_prompt_tokens(request: Mapping[str, Any], entries: Sequence[Entry]) -> int:
+    """Return an upper bound of the next prompt's tokens. `request` is its body, `entries` the transcript."""
+    last = find_last(entries, "turn")
+    usage = entries[last].data["usage"] if last is not None else {}
+    if last is None or not usage.get("input_tokens"):
+        return _tokens({part: request[part] for part in ("system", "tools", "messages")})
+    added = [dict(entry.data) for entry in entries[last + 1 :] if entry.kind in _ADDED]
+    return int(usage["input_tokens"] + usage["output_tokens"] + _tokens(added))
+
+
+def estimate_worst_case(model: str, prompt: int, output: int) -> Usage:
+    """Return the usage of one call with `prompt` tokens and a reply of `output` tokens."""
+    price = find_price(model, prompt)
+    dollars = (prompt * _highest_input_price(price) + output * price.output) / 1_000_000
+    return Usage(model_calls=1, input_tokens=prompt, output_tokens=output, cost_usd=round(dollars + 5e-7, 6))
+
+
+def fit_output_tokens(grant: Grant, model: str, prompt: int, wanted: int) -> int:
+    """Return the reply's token limit that keeps the call within the grant."""
+    price = find_price(model, prompt)
+    affordable = (grant.usd * 1_000_000 - prompt * _highest_input_price(price)) / price.output
+    return max(1, min(wanted, int(affordable + 1e-6)))
+
+
+def _highest_input_price(price: Price) -> float:
+    return max(price.input, price.cache_write)
+
+
+def _tokens(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode()) // BYTES_PER_TOKEN + 1

@@ -17,7 +17,6 @@ class AnthropicSettings(ProviderSettings):
     api_key: SecretStr = setting("ANTHROPIC_API_KEY", "", seen_by=("agent",), usual=True)
     """API key for the model.
     Only the agent processes get it."""
-
     base_url: OptionalUrl = setting("ANTHROPIC_BASE_URL", "")
     """URL of the model server; empty means Anthropic's.
     For a gateway or a stand-in."""

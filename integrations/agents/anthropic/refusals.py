@@ -81,13 +81,9 @@ def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
     resets = {
         found[1]: _parse_time(value) for name, value in headers.items() if (found := _RESET.fullmatch(name.lower()))
     }
-    empty = [at for name, at in resets.items() if at and _is_empty(headers, name)]
-    return max(1.0, max(empty) - now) if empty else None
-
-
-def _is_empty(headers: Mapping[str, str], name: str) -> bool:
-    remaining = headers.get(f"anthropic-ratelimit-{name}-remaining", "0")
-    return not remaining.strip("0. ")
+    remaining = {name: headers.get(f"anthropic-ratelimit-{name}-remaining", "0") for name in resets}
+    exhausted = [at for name, at in resets.items() if at and not remaining[name].strip("0. ")]
+    return max(1.0, max(exhausted) - now) if exhausted else None
 
 
 def _parse_time(value: str) -> float | None:

@@ -17,14 +17,14 @@ from typing import Any
 from integrations.agents import spinning, transcript
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.client import ModelClient, Reply
-from integrations.agents.anthropic.estimate import (
+from integrations.agents.anthropic.messages import build_request
+from integrations.agents.anthropic.prices import (
     SMALLEST_REPLY,
+    compute_usage,
     estimate_prompt_tokens,
     estimate_worst_case,
     fit_output_tokens,
 )
-from integrations.agents.anthropic.messages import build_request
-from integrations.agents.anthropic.prices import compute_usage
 from integrations.agents.anthropic.refusals import PromptTooLong
 from integrations.agents.anthropic.wire import block_from_wire, translate_stop_reason
 from integrations.agents.entries import result_entry, turn_entry

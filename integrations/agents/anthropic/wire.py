@@ -23,14 +23,13 @@ _STOP_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "context_full",
 }
-_FIELDS = {
-    "text": {"text": "text"},
-    "thinking": {"thinking": "text"},
-    "redacted_thinking": {},
-    "tool_use": {"id": "id", "name": "name", "input": "input"},
+_BLOCKS: dict[str, tuple[str, dict[str, str]]] = {
+    "text": ("text", {"text": "text"}),
+    "thinking": ("thinking", {"thinking": "text"}),
+    "redacted_thinking": ("thinking", {}),
+    "tool_use": ("tool_call", {"id": "id", "name": "name", "input": "input"}),
 }
-"""Per block type: wire name and Loopline's name of the fields that both have."""
-_TYPES = {"text": "text", "thinking": "thinking", "redacted_thinking": "thinking", "tool_use": "tool_call"}
+"""Wire type: Loopline's type, and the names of the fields that both have (wire name: Loopline's)."""
 
 
 def tool_to_wire(spec: ToolSpec) -> dict[str, Any]:
@@ -54,10 +53,10 @@ def translate_stop_reason(wire: str) -> str:
 def block_from_wire(wire: Mapping[str, Any], specs: Sequence[ToolSpec]) -> dict[str, Any]:
     """Convert a content block of the assistant; `specs` are the tools of the request."""
     kind = wire["type"]
-    if kind not in _TYPES:
+    if kind not in _BLOCKS:
         return {"type": "other", "text": kind, "provider": dict(wire)}
-    shared = _FIELDS[kind]
-    block = {"type": _TYPES[kind], **{ours: wire[theirs] for theirs, ours in shared.items()}}
+    block_type, shared = _BLOCKS[kind]
+    block = {"type": block_type, **{name: wire[wire_name] for wire_name, name in shared.items()}}
     rest = {key: value for key, value in wire.items() if key not in shared and key != "type"}
     if kind == "redacted_thinking":
         block, rest = {**block, "text": ""}, {"type": kind, **rest}

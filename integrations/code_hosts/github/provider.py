@@ -20,19 +20,15 @@ class GitHubSettings(ProviderSettings):
     api_url: Url = setting("GITHUB_API_URL", "https://api.github.com")
     """URL of GitHub's REST API.
     Changed for GitHub Enterprise or a stand-in."""
-
     token: SecretStr = setting("GITHUB_TOKEN", "", seen_by=("worker",), usual=True)
     """Fine-grained personal token with contents, pull requests and commit statuses: write.
     Set this or the GITHUB_APP settings."""
-
     app_id: str = setting("GITHUB_APP_ID", "", seen_by=("worker",))
     """Id of the GitHub App that Loopline acts as.
     Better than a token: short-lived credentials for one repository."""
-
     app_private_key_file: OptionalFile = setting("GITHUB_APP_PRIVATE_KEY_FILE", "", seen_by=("worker",))
     """Path of the App's private key in PEM format.
     A file, so that no environment contains the key."""
-
     app_installation_id: str = setting("GITHUB_APP_INSTALLATION_ID", "", seen_by=("worker",))
     """Id of the App's installation; empty means a lookup for each repository.
     The number at the end of the installation's URL."""

@@ -18,11 +18,9 @@ class LinearSettings(ProviderSettings):
     api_url: Url = setting("LINEAR_API_URL", "https://api.linear.app/graphql")
     """URL of Linear's GraphQL endpoint.
     Changed for a stand-in only."""
-
     api_key: SecretStr = setting("LINEAR_API_KEY", "", seen_by=("worker",), usual=True)
     """Personal API key (lin_api_…); Loopline's comments and changes appear under that person.
     Set this or LINEAR_ACCESS_TOKEN."""
-
     access_token: SecretStr = setting("LINEAR_ACCESS_TOKEN", "", seen_by=("worker",))
     """OAuth access token of an app (actor=app); Loopline's comments and changes appear under the app.
     Set this or LINEAR_API_KEY."""

@@ -27,7 +27,7 @@ def kept(entries: list[Entry]) -> int:
     return int(build_edits(LIMITS, entries)["edits"][0]["keep"]["value"])
 
 
-def test_the_edit_is_what_the_sdk_knows() -> None:
+def test_context_edit_has_the_type_of_the_sdk() -> None:
     (edit,) = build_edits(LIMITS, [])["edits"]
     assert edit.keys() <= get_type_hints(BetaClearToolUses20250919EditParam).keys()
     assert edit == {
@@ -38,7 +38,7 @@ def test_the_edit_is_what_the_sdk_knows() -> None:
     }
 
 
-def test_no_least_is_not_sent_as_zero() -> None:
+def test_context_edit_omits_an_unset_minimum() -> None:
     assert "clear_at_least" not in build_edits(ContextLimits(1_000, 1), [])["edits"][0]
 
 
@@ -55,11 +55,11 @@ def test_no_least_is_not_sent_as_zero() -> None:
     ],
     ids=["below", "first time", "stays", "stays for long", "too little to gain", "moves on", "nothing more to clear"],
 )
-def test_the_place_moves_only_when_that_is_worth_it(last: Entry, count: int, keep: int) -> None:
+def test_context_edit_clears_more_only_when_it_frees_enough(last: Entry, count: int, keep: int) -> None:
     assert kept([*results(count), last]) == keep
 
 
-def test_cleared_uses_are_those_of_tools_only() -> None:
+def test_cleared_uses_count_tool_uses_only() -> None:
     thinking = {"type": "clear_thinking_20251015", "cleared_thinking_turns": 2}
     assert count_cleared_uses([{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 4}, thinking]) == 4
     assert count_cleared_uses([]) == 0
@@ -77,17 +77,17 @@ def test_cleared_uses_are_those_of_tools_only() -> None:
         ([said(4_000)], 0, 0, (0, "")),
     ],
 )
-def test_misses(before: list[Entry], cached: int, cleared: int, expected: tuple[int, str]) -> None:
+def test_cache_miss_is_counted(before: list[Entry], cached: int, cleared: int, expected: tuple[int, str]) -> None:
     call = Usage(model_calls=1, input_tokens=11_000, cached_tokens=cached)
     usage = add_cache_miss(call, before, cleared, "messages_changed")
     assert (usage.cache_misses, usage.cache_miss_reason) == expected
 
 
-def test_a_call_that_came_to_nothing_is_no_miss() -> None:
+def test_cache_miss_is_not_counted_for_a_failed_call() -> None:
     assert add_cache_miss(Usage(), [said(10_000)], 0, "") == Usage()
 
 
-def test_a_sum_keeps_the_last_reason() -> None:
+def test_cache_miss_reason_of_a_sum_is_the_last() -> None:
     first, then = (Usage(cache_misses=1, cache_miss_reason=why) for why in ("system_changed", "tools_changed"))
     total = first.plus(then).plus(Usage())
     assert (total.cache_misses, total.cache_miss_reason) == (2, "tools_changed")

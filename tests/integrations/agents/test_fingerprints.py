@@ -27,7 +27,7 @@ SAME_RESULTS = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME_RESULTS)
-def test_what_differs_at_every_run_does_not_count(one: str, other: str) -> None:
+def test_fingerprint_ignores_values_that_differ_in_every_run(one: str, other: str) -> None:
     assert fingerprint_result(one, is_error=False) == fingerprint_result(other, is_error=False)
 
 
@@ -43,11 +43,11 @@ OTHER_RESULTS = [
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER_RESULTS)
-def test_what_tells_of_progress_counts(one: str, other: str) -> None:
+def test_fingerprint_includes_values_that_show_progress(one: str, other: str) -> None:
     assert fingerprint_result(one, is_error=True) != fingerprint_result(other, is_error=True)
 
 
-def test_an_error_is_another_result_than_the_same_words_without() -> None:
+def test_fingerprint_of_an_error_differs_from_the_same_text() -> None:
     assert fingerprint_result("x", is_error=True) != fingerprint_result("x", is_error=False)
 
 
@@ -63,16 +63,16 @@ def test_an_error_is_another_result_than_the_same_words_without() -> None:
         ("head -50 x", "head -60 x", False),
     ],
 )
-def test_actions_differ_by_all_but_times_and_temporary_names(one: str, other: str, same: bool) -> None:
+def test_fingerprint_of_an_action_ignores_times_and_temporary_names(one: str, other: str, same: bool) -> None:
     assert (fingerprint_action("bash", {"command": one}) == fingerprint_action("bash", {"command": other})) == same
 
 
-def test_the_order_of_arguments_does_not_count_and_the_tool_does() -> None:
+def test_fingerprint_of_an_action_ignores_argument_order_and_includes_the_tool() -> None:
     assert fingerprint_action("view", {"path": "a", "x": [1, "b"]}) == fingerprint_action(
         "view", {"x": [1, "b"], "path": "a"}
     )
     assert fingerprint_action("view", {"path": "a"}) != fingerprint_action("search", {"path": "a"})
 
 
-def test_parallel_steps_are_the_same_in_any_order() -> None:
+def test_fingerprint_of_parallel_steps_ignores_their_order() -> None:
     assert combine_fingerprints(["a", "b"]) == combine_fingerprints(["b", "a"]) != combine_fingerprints(["a", "c"])

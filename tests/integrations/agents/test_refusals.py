@@ -41,11 +41,11 @@ def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIS
         (ValueError("no JSON"), Unavailable),
     ],
 )
-def test_each_failure_has_one_meaning(error: Exception, kind: type[Exception]) -> None:
+def test_error_of_the_sdk_is_translated(error: Exception, kind: type[Exception]) -> None:
     assert type(translate_error(error)) is kind
 
 
-def test_the_wait_is_the_one_that_the_provider_names() -> None:
+def test_retry_after_comes_from_the_headers() -> None:
     found = translate_error(status(429, retry_after="17"))
     assert isinstance(found, Unavailable) and found.retry_after == 17
 
@@ -63,7 +63,7 @@ def test_the_wait_is_the_one_that_the_provider_names() -> None:
         ({"tokens-reset": "soon"}, None),
     ],
 )  # fmt: skip
-def test_quotas_name_when_they_are_there_again(headers: dict[str, str], wait: float | None) -> None:
+def test_rate_limit_headers_give_the_seconds_until_reset(headers: dict[str, str], wait: float | None) -> None:
     assert seconds_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
 
 
@@ -71,7 +71,7 @@ def test_quotas_name_when_they_are_there_again(headers: dict[str, str], wait: fl
     ("cause", "billed"),
     [(httpx2.ConnectError("x"), False), (httpx2.ConnectTimeout("x"), False), (httpx2.ReadTimeout("x"), True)],
 )
-def test_only_what_was_sent_may_be_billed(cause: Exception, billed: bool) -> None:
+def test_billing_is_possible_only_for_a_sent_request(cause: Exception, billed: bool) -> None:
     error = APIConnectionError(request=REQUEST)
     error.__cause__ = cause
     assert may_be_billed(error) is billed and not may_be_billed(status(529))

@@ -36,7 +36,7 @@ def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
     return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], DeadLetters(redis).all()
 
 
-def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
+def test_dispatch_skips_events_without_a_ticket(redis: Redis) -> None:
     create_consumer_group(redis)
     take_in(redis, "github", "d1")
 
@@ -44,7 +44,7 @@ def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
     assert left_over(redis) == (0, [])
 
 
-def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Redis) -> None:
+def test_dispatch_moves_a_failing_delivery_to_dead_letters(redis: Redis) -> None:
     create_consumer_group(redis)
     take_in(redis, "a source that was removed", "d1")
     take_in(redis, "github", "d2")
@@ -74,7 +74,7 @@ dispatch(Redis.from_url(sys.argv[1]), sys.argv[2], 10)
 
 
 @pytest.mark.parametrize("place", [0, 2])
-def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
+def test_dispatch_moves_a_delivery_to_dead_letters_after_five_crashes(
     redis: Redis, settings: Settings, place: int, tmp_path: Path
 ) -> None:
     (tmp_path / "deadly.py").write_text(DEADLY)
@@ -98,7 +98,7 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
     assert (dead.fields["delivery_id"], dead.cause[:13]) == (f"d{place}", "ProcessDied: ")
 
 
-def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> None:
+def test_dispatch_continues_after_an_entry_was_deleted_by_hand(redis: Redis) -> None:
     create_consumer_group(redis)
     for n in range(2):
         take_in(redis, "github", f"d{n}")
@@ -109,7 +109,7 @@ def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> 
     assert left_over(redis) == (0, [])
 
 
-def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
+def test_dispatch_does_not_count_redis_failures_as_crashes(redis: Redis) -> None:
     create_consumer_group(redis)
     redis.set(keys.branch("acme/tally", "main"), "t1")
     take_in(redis, "github", "d1")
