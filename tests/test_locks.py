@@ -1,4 +1,4 @@
-"""The lock files say the same as pyproject.toml, pin every file by its hash, and name no index."""
+"""The lock files match pyproject.toml, pin every file by its hash, and name no index."""
 
 from __future__ import annotations
 

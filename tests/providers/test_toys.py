@@ -51,7 +51,7 @@ DESCRIPTION = "## Done when\n\n- `grep -q Hello GREETING.md` passes\n"
 
 
 class Office:
-    """The processes of one Loopline, by turns: the web process, the dispatcher, a worker and an agent."""
+    """The processes of Loopline, in turn: web process, dispatcher, worker, agent."""
 
     def __init__(self, environ: dict[str, str], redis: Redis) -> None:
         self.redis = redis
@@ -68,12 +68,12 @@ class Office:
         return world
 
     def send(self, secret: str, **payload: Any) -> int:
-        """A webhook; returns the status of the answer."""
+        """Send a webhook; returns the status of the response."""
         body = json.dumps({"id": str(time.time_ns()), "ticket": TICKET, "at": time.time(), **payload}).encode()
         return self.web.post("/webhooks/jot", data=body, headers={"Jot-Signature": signature(body, secret)}).status_code
 
     def work(self) -> None:
-        """Until nothing is left to do."""
+        """Run the processes until the queues are empty."""
         dispatch(self.redis, "clock", 10)
         self._drive()
         for _ in range(20):

@@ -19,7 +19,7 @@ from tests.support.spools import spooled
 
 
 class OwnRedis:
-    """A Redis that a test may kill."""
+    """A Redis that a test can kill."""
 
     def __init__(self, home: Settings) -> None:
         self.home = home

@@ -153,7 +153,7 @@ def test_body_over_the_limit_is_413_with_or_without_a_length(
 
 
 def answer_to_flood(web: Web, data: bytes) -> bytes:
-    """The door answers and hangs up before it has read everything, which a sender may see as a reset."""
+    """The endpoint responds and closes before it has read the body, which a sender can see as a reset."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)

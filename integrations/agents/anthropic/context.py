@@ -2,8 +2,8 @@
 
 Called by `messages` and `runner`. The provider clears the oldest tool results before the model sees the prompt, and
 decides again at each call. In a long history it would clear one more per call, and each time the rest of the prompt
-misses the cache. So the request keeps exactly as many tool uses as the last one did, until the prompt is too long again
-and clearing more frees enough.
+misses the cache. So the request keeps every result that the last call kept, until the prompt is too long again and
+clearing more frees enough.
 Source: https://platform.claude.com/docs/en/build-with-claude/context-editing
 """
 

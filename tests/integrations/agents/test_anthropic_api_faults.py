@@ -1,4 +1,4 @@
-"""The runner against a model that misbehaves, and stops at every moment."""
+"""The runner with a faulty model, and stopped at any moment."""
 
 from __future__ import annotations
 

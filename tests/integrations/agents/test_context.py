@@ -1,4 +1,4 @@
-"""Which results are to go, and which calls missed the cache: pure."""
+"""Context editing and cache misses: pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from integrations.values import Usage
 LIMITS = ContextLimits(clear_at_tokens=10_000, keep_tool_uses=3, clear_at_least_tokens=1_000)
 
 
-def said(prompt: int, cleared: int = 0) -> Entry:
+def reply(prompt: int, cleared: int = 0) -> Entry:
     return turn_entry("tool_calls", {"input_tokens": prompt}, 0, cleared=cleared)
 
 
@@ -45,13 +45,13 @@ def test_context_edit_omits_an_unset_minimum() -> None:
 @pytest.mark.parametrize(
     ("last", "count", "keep"),
     [
-        (said(9_000), 20, 3),
-        (said(20_000), 20, 3),
-        (said(5_000, cleared=17), 21, 4),
-        (said(9_999, cleared=17), 30, 13),
-        (said(10_001, cleared=17), 29, 12),
-        (said(10_001, cleared=17), 31, 3),
-        (said(10_001, cleared=30), 31, 3),
+        (reply(9_000), 20, 3),
+        (reply(20_000), 20, 3),
+        (reply(5_000, cleared=17), 21, 4),
+        (reply(9_999, cleared=17), 30, 13),
+        (reply(10_001, cleared=17), 29, 12),
+        (reply(10_001, cleared=17), 31, 3),
+        (reply(10_001, cleared=30), 31, 3),
     ],
     ids=["below", "first time", "stays", "stays for long", "too little to gain", "moves on", "nothing more to clear"],
 )
@@ -69,12 +69,12 @@ def test_cleared_uses_count_tool_uses_only() -> None:
     ("before", "cached", "cleared", "expected"),
     [
         ([], 0, 0, (0, "")),
-        ([said(10_000)], 9_900, 0, (0, "")),
-        ([said(10_000)], 5_000, 0, (0, "")),
-        ([said(10_000)], 4_999, 0, (1, "messages_changed")),
-        ([said(10_000)], 0, 8, (1, "context_cleared")),
-        ([said(10_000, cleared=8)], 0, 8, (1, "messages_changed")),
-        ([said(4_000)], 0, 0, (0, "")),
+        ([reply(10_000)], 9_900, 0, (0, "")),
+        ([reply(10_000)], 5_000, 0, (0, "")),
+        ([reply(10_000)], 4_999, 0, (1, "messages_changed")),
+        ([reply(10_000)], 0, 8, (1, "context_cleared")),
+        ([reply(10_000, cleared=8)], 0, 8, (1, "messages_changed")),
+        ([reply(4_000)], 0, 0, (0, "")),
     ],
 )
 def test_cache_miss_is_counted(before: list[Entry], cached: int, cleared: int, expected: tuple[int, str]) -> None:
@@ -84,7 +84,7 @@ def test_cache_miss_is_counted(before: list[Entry], cached: int, cleared: int, e
 
 
 def test_cache_miss_is_not_counted_for_a_failed_call() -> None:
-    assert add_cache_miss(Usage(), [said(10_000)], 0, "") == Usage()
+    assert add_cache_miss(Usage(), [reply(10_000)], 0, "") == Usage()
 
 
 def test_cache_miss_reason_of_a_sum_is_the_last() -> None:

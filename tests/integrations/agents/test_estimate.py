@@ -1,4 +1,4 @@
-"""What a call may cost at most: pure."""
+"""Upper bounds of the cost of a call: pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ def test_prompt_estimate_of_a_later_call_adds_the_new_entries_to_the_last_usage(
     assert 51_200 < estimate_prompt_tokens(REQUEST, [turn, result]) < 51_300
 
 
-@pytest.mark.parametrize("words", ["plain words", "日本語のテキスト", "{}[]()"])
-def test_prompt_estimate_is_an_upper_bound_for_any_script(words: str) -> None:
+@pytest.mark.parametrize("text", ["plain text", "日本語のテキスト", "{}[]()"])
+def test_prompt_estimate_is_an_upper_bound_for_any_script(text: str) -> None:
     turn = turn_entry("tool_calls", {"input_tokens": 1, "output_tokens": 1}, 1)
-    assert (
-        estimate_prompt_tokens(REQUEST, [turn, Entry("note", {"text": words * 100})]) >= len(words.encode()) * 100 / 3
-    )
+    assert estimate_prompt_tokens(REQUEST, [turn, Entry("note", {"text": text * 100})]) >= len(text.encode()) * 100 / 3
 
 
 def test_worst_case_prices_the_prompt_as_a_cache_write() -> None:

@@ -1,4 +1,4 @@
-"""What counts as the same action, and as the same result: pure."""
+"""Fingerprints of actions and results: pure."""
 
 from __future__ import annotations
 

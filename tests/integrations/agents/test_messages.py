@@ -1,4 +1,4 @@
-"""From entries to messages: pure."""
+"""Requests built from entries: pure."""
 
 from __future__ import annotations
 

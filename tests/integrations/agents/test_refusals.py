@@ -1,4 +1,4 @@
-"""What a failed call means: pure."""
+"""Translation of failed calls: pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ REQUEST = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
 PREFIX = "anthropic-ratelimit-"
 
 
-def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIStatusError:
-    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": words}}
+def status(code: int, kind: str = "", message: str = "no", **headers: str) -> APIStatusError:
+    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return APIStatusError(words, response=httpx2.Response(code, request=REQUEST, headers=given), body=body)
+    return APIStatusError(message, response=httpx2.Response(code, request=REQUEST, headers=given), body=body)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The runner against a live model that goes in circles, and against one that reads for long."""
+"""The runner with a model that is spinning, and with one that reads for long."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_clearing_bounds_the_prompt(runner: AnthropicApi) -> None:
 
 
 def test_clearing_without_a_fixed_keep_misses_the_cache_at_every_call(runner: AnthropicApi, model: Model) -> None:
-    """Why `context.build_edits` asks for exactly as many kept uses: a provider that judges each request anew."""
+    """The reason for the `keep` of `context.build_edits`: the provider decides again at each request."""
     conversation, always = ListConversation(), dataclasses.replace(CLEARING, clear_at_tokens=1_000)
     toolbox = FunctionToolbox(lambda name, given, _: ToolResult(f"{given['path']}\n{LONG}"))
     run(runner, "reading", conversation, toolbox, context=dataclasses.replace(always, clear_at_least_tokens=0))

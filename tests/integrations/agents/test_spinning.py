@@ -1,4 +1,4 @@
-"""Circles in transcripts, and what looks like one and is none: pure."""
+"""Spinning detection in transcripts: pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from integrations.agents.entries import INTERRUPTED
 from integrations.agents.spinning import check_progress, check_repetition, find_patterns
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
-from tests.integrations.agents.transcripts import bash, edit, joined, mark, silent, turn, view, words
+from tests.integrations.agents.transcripts import bash, edit, guidance, joined, mark, silent, turn, view
 
 LIMITS = SpinningLimits(unchanged_turns=5, no_progress_usd=1.0)
 Turns = list[list[Entry]]
@@ -23,7 +23,7 @@ def kinds(turns: Turns) -> list[str]:
 
 
 def played(turns: Turns) -> list[str]:
-    """What a runner would get after each turn: 'note', the kind of an end, or ''."""
+    """The results after each turn: 'note', the kind of an outcome, or ''."""
     entries, answers = joined([]), []
     for one in turns:
         entries += one
@@ -103,7 +103,7 @@ def test_spinning_is_not_detected_in_useful_repetition(what: str) -> None:
 
 
 def test_spinning_count_restarts_after_guidance() -> None:
-    assert played([failing_tests(), [*failing_tests(), words()], failing_tests(), failing_tests()]) == [""] * 4
+    assert played([failing_tests(), [*failing_tests(), guidance()], failing_tests(), failing_tests()]) == [""] * 4
 
 
 def test_spinning_gets_a_note_first_and_ends_one_turn_later() -> None:
@@ -179,7 +179,7 @@ def test_progress_budget_limits_the_cost_without_a_new_change(works: list[str], 
 
 
 def test_progress_budget_includes_polling_and_guidance() -> None:
-    entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [words()], turn(bash("sleep 9"), cost=0.4)])
+    entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [guidance()], turn(bash("sleep 9"), cost=0.4)])
     assert check_progress(entries, LIMITS) is not None
 
 
@@ -204,7 +204,7 @@ _TURNS = st.lists(
 
 
 def written(turns: Any, stamp: str, address: str) -> list[Entry]:
-    """The same story with other ids, times and addresses."""
+    """The same transcript with other ids, times and addresses."""
     return joined(
         [
             turn(*(bash(f"{c} # {stamp}", f"{stamp} {r} at {address}", failed=f) for c, r, f in calls), work=work)

@@ -1,4 +1,4 @@
-"""Where a run stands: pure."""
+"""State of a run: pure."""
 
 from __future__ import annotations
 

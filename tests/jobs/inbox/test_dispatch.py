@@ -25,14 +25,14 @@ PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, 
 
 
 def take_in(redis: Redis, source: str, delivery_id: str) -> None:
-    """Let the door accept a push to the default branch."""
+    """Accept a push to the default branch."""
     body = json.dumps(PUSH | {"after": hashlib.sha1(delivery_id.encode()).hexdigest()}).encode()
     content_key = f"sha256:{hashlib.sha256(body).hexdigest()}"
     accept(redis, Received(Delivery(source, delivery_id, content_key, body, "push"), 0.0))
 
 
 def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
-    """Deliveries that are not through, and the dead letters."""
+    """Pending deliveries and dead letters."""
     return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], DeadLetters(redis).all()
 
 
