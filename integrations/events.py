@@ -82,7 +82,7 @@ class EscalationUnanswered(_Event):
 
 
 @value
-class _CodeHostEvent(_Event):
+class CodeHostEvent(_Event):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher finds it by pull request, branch or head."""
 
     repository: str
@@ -92,7 +92,7 @@ class _CodeHostEvent(_Event):
 
 
 @value
-class PullRequestMerged(_CodeHostEvent):
+class PullRequestMerged(CodeHostEvent):
     """The pull request was merged, by us or by a person."""
 
     kind: Literal["PullRequestMerged"] = "PullRequestMerged"
@@ -101,7 +101,7 @@ class PullRequestMerged(_CodeHostEvent):
 
 
 @value
-class PullRequestClosed(_CodeHostEvent):
+class PullRequestClosed(CodeHostEvent):
     """The pull request was closed without a merge."""
 
     kind: Literal["PullRequestClosed"] = "PullRequestClosed"
@@ -109,14 +109,14 @@ class PullRequestClosed(_CodeHostEvent):
 
 
 @value
-class PullRequestReopened(_CodeHostEvent):
+class PullRequestReopened(CodeHostEvent):
     """A closed pull request is open again."""
 
     kind: Literal["PullRequestReopened"] = "PullRequestReopened"
 
 
 @value
-class ReviewSubmitted(_CodeHostEvent):
+class ReviewSubmitted(CodeHostEvent):
     """A person finished a review. `comments` are 'path:line: text' lines of its inline comments."""
 
     kind: Literal["ReviewSubmitted"] = "ReviewSubmitted"
@@ -128,7 +128,7 @@ class ReviewSubmitted(_CodeHostEvent):
 
 
 @value
-class PullRequestCommented(_CodeHostEvent):
+class PullRequestCommented(CodeHostEvent):
     """Somebody wrote in the pull request's conversation, or under a line of its diff (`path` and `line` set)."""
 
     kind: Literal["PullRequestCommented"] = "PullRequestCommented"
@@ -140,7 +140,7 @@ class PullRequestCommented(_CodeHostEvent):
 
 
 @value
-class BranchPushed(_CodeHostEvent):
+class BranchPushed(CodeHostEvent):
     """Commits arrived on a branch. `head_sha` is the new head, empty when the branch was deleted."""
 
     kind: Literal["BranchPushed"] = "BranchPushed"
@@ -149,7 +149,7 @@ class BranchPushed(_CodeHostEvent):
 
 
 @value
-class ChecksReported(_CodeHostEvent):
+class ChecksReported(CodeHostEvent):
     """A check, status or workflow of the code host reported on `head_sha`."""
 
     kind: Literal["ChecksReported"] = "ChecksReported"

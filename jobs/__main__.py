@@ -29,7 +29,7 @@ from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
 REFUSED = 2
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which logs no INFO
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost
 from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, S, T, TrackerProvider
 from integrations.ports.tracker import Tracker
-from integrations.registry import find
+from integrations.registry import find_provider
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from jobs.config.environment import Role
 from jobs.config.settings import Settings
@@ -31,22 +31,22 @@ def build(settings: Settings, redis: Redis, role: Role = "up") -> World:
 
 def tracker_of(settings: Settings) -> Tracker | None:
     """The tracker, when there are credentials for it."""
-    return _built(settings, find(TrackerProvider, settings.tracker))
+    return _built(settings, find_provider(TrackerProvider, settings.tracker))
 
 
 def code_host_of(settings: Settings) -> CodeHost | None:
     """The code host, when there are credentials for it. Raises `Unauthorized` for a key that cannot be read."""
-    return _built(settings, find(CodeHostProvider, settings.code_host))
+    return _built(settings, find_provider(CodeHostProvider, settings.code_host))
 
 
 def runners_of(settings: Settings) -> dict[str, AgentRunner]:
     """The runners that there are credentials for, by name, the default one first."""
-    built = {name: _built(settings, find(RunnerProvider, name)) for name in settings.runners()}
+    built = {name: _built(settings, find_provider(RunnerProvider, name)) for name in settings.runner_names()}
     return {name: runner for name, runner in built.items() if runner}
 
 
 def _built(settings: Settings, provider: Provider[S, T]) -> T | None:
-    own = settings.of(provider)
+    own = settings.provider_settings(provider)
     return None if any(own.missing_credentials()) else provider.build(own)
 
 
@@ -66,7 +66,7 @@ def policy_of(settings: Settings) -> ServicePolicy:
         max_attempts=settings.max_attempts,
         caps=caps_of(settings),
         models=models_of(settings),
-        runner_models={name: dict(find(RunnerProvider, name).models) for name in settings.more_runners},
+        runner_models={name: dict(find_provider(RunnerProvider, name).models) for name in settings.more_runners},
         approvers=tuple(address.lower() for address in settings.approvers),
     )
 
@@ -81,7 +81,10 @@ def models_of(settings: Settings) -> dict[str, str]:
         "checker": settings.checker_model,
         "strong": settings.strong_model,
     }
-    return {**find(RunnerProvider, settings.runner).models, **{role: model for role, model in chosen.items() if model}}
+    return {
+        **find_provider(RunnerProvider, settings.runner).models,
+        **{role: model for role, model in chosen.items() if model},
+    }
 
 
 def caps_of(settings: Settings) -> Caps:

@@ -36,7 +36,7 @@ def read_base(repository: str, branch: str, world: World) -> Base:
     sha = mirror.head(found.default_branch)
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)
-    check_runners(policy, world.settings.runners(), where)
+    check_runners(policy, world.settings.runner_names(), where)
     return Base(found.default_branch, sha, policy, _head(mirror, branch) if branch else None)
 
 

@@ -70,7 +70,7 @@ class World:
 
     def runner(self, name: str = "") -> AgentRunner:
         """The agent runner of this name; the default one without a name. Raises `Rejected` where it is not set up."""
-        if name and name not in self.settings.runners():
+        if name and name not in self.settings.runner_names():
             raise Rejected(f"the runner {name!r} that WORKFLOW.md chooses is no longer set up")
         return _given(self._runners.get(name or self.settings.runner), "the model")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from jobs.config.environment import Role, environment_for
+from jobs.config.environment import Role, filter_environment
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
 from jobs.runtime.heartbeats import list_live_roles
@@ -95,7 +95,7 @@ def _is_live(queue: str, settings: Settings) -> bool:
 def _starter(
     role: Role, environ: Mapping[str, str], module: str, command: str
 ) -> Callable[[int], subprocess.Popen[bytes]]:
-    env = environment_for(role, environ)
+    env = filter_environment(role, environ)
 
     def start(output: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

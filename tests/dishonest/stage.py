@@ -26,7 +26,7 @@ from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.request import Request
 from integrations.standins.wire import serve
 from jobs.advance_run import advance_run
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
 from jobs.effects.build import build
@@ -89,7 +89,7 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
         stack.urls |= {"board": board.url, "pull_requests": host.url, "model": minds.url}
         given = {name: value for name, value in stack.settings().items() if name not in HIDDEN}
         given |= {"REDIS_URL": _url_of(redis), "LOOPLINE_HOME": str(home / "service"), "ANTHROPIC_API_KEY": "stand-in"}
-        world = build(read(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
+        world = build(parse_settings(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
         world.raise_faults = True
         worlds.install(world)
         for part in (world.tracker, world.code_host, world.runner()):

@@ -19,7 +19,7 @@ from tests.support.spools import spooled
 
 
 class OwnRedis:
-    """A Redis that a test may kill."""
+    """A Redis that a test can kill."""
 
     def __init__(self, home: Settings) -> None:
         self.home = home
@@ -52,7 +52,7 @@ def web(own: OwnRedis, tmp_path: Path) -> Iterator[Web]:
         yield running
 
 
-def test_linear_is_asked_to_send_again(web: Web, own: OwnRedis) -> None:
+def test_endpoint_without_redis_requests_a_retry_from_linear(web: Web, own: OwnRedis) -> None:
     own.kill()
     answer = web.linear(moved())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
@@ -60,7 +60,7 @@ def test_linear_is_asked_to_send_again(web: Web, own: OwnRedis) -> None:
     assert web.linear(moved()).body == {"accepted": True}
 
 
-def test_github_deliveries_are_spooled_and_arrive_once_in_order(web: Web, own: OwnRedis) -> None:
+def test_endpoint_without_redis_spools_github_deliveries_once_and_in_order(web: Web, own: OwnRedis) -> None:
     own.kill()
     for sha in "abcab":
         assert web.github(pushed(sha)).status == 200
@@ -72,7 +72,7 @@ def test_github_deliveries_are_spooled_and_arrive_once_in_order(web: Web, own: O
     assert web.github(pushed("b")).body == {"accepted": "duplicate"}
 
 
-def test_what_a_killed_web_process_has_spooled_is_drained_by_the_next(own: OwnRedis, tmp_path: Path) -> None:
+def test_spool_of_a_killed_web_process_is_drained_by_the_next(own: OwnRedis, tmp_path: Path) -> None:
     own.kill()
     with serving(own.home.home, "", tmp_path / "first.log") as web:
         assert web.github(pushed()).status == 200
@@ -81,7 +81,7 @@ def test_what_a_killed_web_process_has_spooled_is_drained_by_the_next(own: OwnRe
         until(lambda: own.inbox() == [pushed()])
 
 
-def test_a_redis_that_takes_no_writes_is_as_good_as_away(web: Web, own: OwnRedis) -> None:
+def test_endpoint_with_a_read_only_redis_spools(web: Web, own: OwnRedis) -> None:
     own.client.config_set("maxmemory", 1)
     assert web.linear(moved()).status == 503
     assert web.github(pushed()).status == 200
@@ -89,7 +89,7 @@ def test_a_redis_that_takes_no_writes_is_as_good_as_away(web: Web, own: OwnRedis
     until(lambda: own.inbox() == [pushed()])
 
 
-def test_a_frozen_redis_is_given_up_before_linear_does(web: Web, own: OwnRedis) -> None:
+def test_endpoint_with_a_frozen_redis_responds_before_the_timeout_of_linear(web: Web, own: OwnRedis) -> None:
     own.client.execute_command("CLIENT", "PAUSE", "15000", "WRITE")
     began = time.monotonic()
     assert web.linear(moved()).status == 503
@@ -97,14 +97,14 @@ def test_a_frozen_redis_is_given_up_before_linear_does(web: Web, own: OwnRedis) 
     own.client.execute_command("CLIENT", "UNPAUSE")
 
 
-def test_a_spool_that_cannot_be_written_makes_the_answer_503(web: Web, own: OwnRedis) -> None:
+def test_endpoint_responds_503_when_the_spool_cannot_be_written(web: Web, own: OwnRedis) -> None:
     own.kill()
     (own.home.home / "spool").write_text("in the way")
     assert web.github(pushed()).status == 503
     assert "delivery lost" in web.log.read_text()
 
 
-def test_the_process_is_up_and_says_that_it_is_not_ready(web: Web, own: OwnRedis) -> None:
+def test_endpoint_without_redis_is_healthy_and_not_ready(web: Web, own: OwnRedis) -> None:
     own.kill()
     assert web.send("GET", "/healthz").status == 200
     answer = web.send("GET", "/readyz")
@@ -125,7 +125,7 @@ workers, threads = 1, 2
 @pytest.mark.parametrize(
     "begun", [b"POST /webhooks/git", b"POST /webhooks/github HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
 )
-def test_slow_senders_do_not_close_the_door(own: OwnRedis, tmp_path: Path, begun: bytes) -> None:
+def test_slow_senders_do_not_block_the_endpoint(own: OwnRedis, tmp_path: Path, begun: bytes) -> None:
     config = tmp_path / "impatient.py"
     config.write_text(IMPATIENT)
     with serving(own.home.home, "", tmp_path / "web.log", str(config)) as web:

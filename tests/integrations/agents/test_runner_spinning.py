@@ -1,4 +1,4 @@
-"""The runner against a live model that goes in circles, and against one that reads for long."""
+"""The runner with a model that is spinning, and with one that reads for long."""
 
 from __future__ import annotations
 
@@ -83,16 +83,16 @@ def run(
 
 
 def notes(conversation: ListConversation) -> list[str]:
-    return [note["circle"]["kind"] for note in conversation.of("note") if "circle" in note]
+    return [note["spinning"]["kind"] for note in conversation.of("note") if "spinning" in note]
 
 
-def test_an_agent_that_takes_the_hint_goes_on_to_its_end(runner: AnthropicApi) -> None:
+def test_spinning_agent_that_follows_the_note_finishes(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     outcome = run(runner, "heeding", conversation, FunctionToolbox(failing))
     assert outcome == AgentOutcome("done", "Done another way.") and notes(conversation) == ["same_error"]
 
 
-def test_an_agent_that_does_not_is_ended_one_turn_later(runner: AnthropicApi) -> None:
+def test_spinning_agent_that_ignores_the_note_ends_one_turn_later(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     outcome = run(runner, "stubborn", conversation, FunctionToolbox(failing))
     said = "The agent ran `pytest -q` 4 times in a row and got the same error each time."
@@ -100,7 +100,7 @@ def test_an_agent_that_does_not_is_ended_one_turn_later(runner: AnthropicApi) ->
     assert notes(conversation) == ["same_error"] and len(conversation.of("turn")) == 4
 
 
-def test_slices_anywhere_come_to_the_same_end(runner: AnthropicApi) -> None:
+def test_spinning_is_detected_in_any_division_into_slices(runner: AnthropicApi) -> None:
     whole = ListConversation()
     expected = run(runner, "stubborn", whole, FunctionToolbox(failing))
     for length in range(len(whole.kept)):
@@ -110,7 +110,7 @@ def test_slices_anywhere_come_to_the_same_end(runner: AnthropicApi) -> None:
         assert notes(again) == ["same_error"]
 
 
-def test_words_of_a_person_give_the_agent_another_chance(runner: AnthropicApi) -> None:
+def test_spinning_counts_restart_after_guidance(runner: AnthropicApi) -> None:
     conversation = ListConversation()
 
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -122,7 +122,7 @@ def test_words_of_a_person_give_the_agent_another_chance(runner: AnthropicApi) -
     assert outcome and outcome.kind == "spinning" and len(conversation.of("turn")) == 7
 
 
-def test_the_work_is_looked_at_first_and_after_each_turn_that_could_write(runner: AnthropicApi) -> None:
+def test_mark_is_made_first_and_after_each_turn_that_could_write(runner: AnthropicApi) -> None:
     conversation, states = ListConversation(), itertools.count()
     toolbox = FunctionToolbox(failing, digest=lambda: f"tree-{next(states)}")
     run(runner, "stubborn", conversation, toolbox, max_turns=3)
@@ -131,7 +131,7 @@ def test_the_work_is_looked_at_first_and_after_each_turn_that_could_write(runner
     assert [kinds[place - 1] for place, kind in enumerate(kinds) if kind == "mark"][1:] == ["tool_result"] * 3
 
 
-def test_a_turn_whose_process_died_before_the_look_is_looked_at_later(runner: AnthropicApi) -> None:
+def test_mark_missed_in_a_crash_is_made_on_resume(runner: AnthropicApi) -> None:
     whole, toolbox = ListConversation(), FunctionToolbox(failing, digest=lambda: "tree")
     run(runner, "stubborn", whole, toolbox, max_turns=1)
     died = ListConversation(whole.kept[: [entry.kind for entry in whole.kept].index("tool_result") + 1])
@@ -139,7 +139,7 @@ def test_a_turn_whose_process_died_before_the_look_is_looked_at_later(runner: An
     assert len(died.of("mark")) == 2
 
 
-def test_marks_do_not_reach_the_model(runner: AnthropicApi, model: Model) -> None:
+def test_marks_are_not_sent_to_the_model(runner: AnthropicApi, model: Model) -> None:
     with_marks, without = ListConversation(), ListConversation()
     run(runner, "stubborn", with_marks, FunctionToolbox(failing, digest=lambda: "tree"), max_turns=2)
     run(runner, "stubborn", without, FunctionToolbox(failing), max_turns=2)
@@ -147,14 +147,14 @@ def test_marks_do_not_reach_the_model(runner: AnthropicApi, model: Model) -> Non
     assert tokens == [turn["usage"]["input_tokens"] for turn in without.of("turn")]
 
 
-def test_money_without_progress_ends_a_maker(runner: AnthropicApi) -> None:
+def test_budget_without_progress_ends_a_maker(runner: AnthropicApi) -> None:
     limits = SpinningLimits(no_progress_usd=0.02)
     toolbox = FunctionToolbox(lambda *_: ToolResult(LONG), digest=lambda: "tree")
     outcome = run(runner, "reading", ListConversation(), toolbox, spinning=limits)
     assert outcome and outcome.kind == "budget" and "without progress" in outcome.summary
 
 
-def test_a_conversation_that_is_too_long_ends_for_a_fresh_attempt(runner: AnthropicApi, model: Model) -> None:
+def test_conversation_that_is_too_long_ends_the_run(runner: AnthropicApi, model: Model) -> None:
     model.misbehave("too_long")
     outcome = run(runner, "reading", ListConversation(), FunctionToolbox())
     assert outcome and outcome.kind == "turns" and "fresh attempt" in outcome.summary
@@ -173,12 +173,12 @@ def hit_rate(conversation: ListConversation) -> float:
     return float(sum(usage["cached_tokens"] for usage in late) / sum(usage["input_tokens"] for usage in late))
 
 
-def test_the_cache_serves_nine_tenths_without_clearing(runner: AnthropicApi) -> None:
+def test_cache_serves_nine_tenths_without_clearing(runner: AnthropicApi) -> None:
     conversation = read_all(runner, "reading", None)
     assert hit_rate(conversation) >= 0.9 and conversation.total.cache_misses == 0
 
 
-def test_the_cache_serves_nine_tenths_with_clearing(runner: AnthropicApi) -> None:
+def test_cache_serves_nine_tenths_with_clearing(runner: AnthropicApi) -> None:
     conversation = read_all(runner, "reading", CLEARING)
     cleared = [turn.get("cleared", 0) for turn in conversation.of("turn")]
     assert hit_rate(conversation) >= 0.9
@@ -192,22 +192,22 @@ def test_clearing_bounds_the_prompt(runner: AnthropicApi) -> None:
     assert longest < CLEARING.clear_at_tokens + 1_500 and everything > 1.5 * longest
 
 
-def test_without_a_fixed_place_every_call_would_pay_again(runner: AnthropicApi, model: Model) -> None:
-    """Why `context.edits` asks for exactly as many kept uses: a provider that judges each request anew."""
+def test_clearing_without_a_fixed_keep_misses_the_cache_at_every_call(runner: AnthropicApi, model: Model) -> None:
+    """The reason for the `keep` of `context.build_edits`: the provider decides again at each request."""
     conversation, always = ListConversation(), dataclasses.replace(CLEARING, clear_at_tokens=1_000)
     toolbox = FunctionToolbox(lambda name, given, _: ToolResult(f"{given['path']}\n{LONG}"))
     run(runner, "reading", conversation, toolbox, context=dataclasses.replace(always, clear_at_least_tokens=0))
     assert hit_rate(conversation) < 0.6 and conversation.total.cache_misses > 20
 
 
-def test_the_model_does_not_see_what_was_cleared(runner: AnthropicApi) -> None:
+def test_clearing_hides_old_results_from_the_model(runner: AnthropicApi) -> None:
     conversation = read_all(runner, "remembering", CLEARING)
     (last,) = (entry for entry in conversation.kept[-2:-1] if isinstance(entry, Entry))
     seen = int(last.data["text"].split()[-1].rstrip("."))
     assert seen == 60 - conversation.of("turn")[-1]["cleared"] < 40
 
 
-def test_a_changed_prompt_is_a_miss_with_the_providers_reason(runner: AnthropicApi) -> None:
+def test_cache_miss_of_a_changed_prompt_has_the_reason_of_the_provider(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     toolbox = FunctionToolbox(lambda *_: ToolResult(LONG))
     run(runner, "reading", conversation, toolbox, max_turns=5)

@@ -14,7 +14,7 @@ _numbers = itertools.count()
 
 
 def turn(*calls: tuple[str, dict[str, Any], str, bool], work: str = "", cost: float = 0.0) -> list[Entry]:
-    """One reply that makes `calls` (tool, arguments, result, is_error), and how the work looked after it."""
+    """One reply that makes `calls` (tool, arguments, result, is_error), and the digest of the work after it."""
     ids = [f"toolu_{next(_numbers)}" for _ in calls]
     blocks = [
         Entry("block", {"type": "tool_call", "id": name, "name": call[0], "input": call[1]})
@@ -47,7 +47,7 @@ def silent(stop_reason: str = "paused") -> list[Entry]:
     return [Entry("block", {"type": "text", "text": "I am thinking."}), turn_entry(stop_reason, {}, 1)]
 
 
-def words() -> Entry:
+def guidance() -> Entry:
     return Entry("steering", {"text": "Words from Ada on the ticket:\ngo on", "comment_ids": []})
 
 

@@ -1,7 +1,7 @@
-"""How many durable webhooks a second the door takes, next to a bare Flask "ok" in the same run on the same gunicorn.
+"""Durable webhooks per second of the webhook endpoint, compared with a bare Flask "ok" on the same gunicorn.
 
-Run by hand: `python -m tests.benchmarks.bench_door [seconds]`. The load comes from this machine too, so the ratio says
-more than the rates. Every delivery is new and is on disk (appendfsync always) before it is answered.
+Run by hand: `python -m tests.benchmarks.bench_endpoint [seconds]`. The load comes from the same machine, so
+the ratio is more meaningful than the rates. Every delivery is new and on disk (appendfsync always) before the response.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def measured(folder: Path, settings: Settings, config: str, check: Callable[[flo
     with serving(settings.home, "", folder / "server.log", config) as web:
         load(web.port, 0.5)
         rate, latencies = load(web.port, seconds)
-    report("bare Flask" if config else "door, durable", rate, latencies)
+    report("bare Flask" if config else "endpoint, durable", rate, latencies)
     check(rate)
     return rate
 
@@ -108,9 +108,9 @@ def main(seconds: float) -> None:
                 assert redis.xlen(INBOX) >= rate * seconds
 
             bare = measured(folder, settings, str(folder / "gunicorn_bare.py"), lambda _: None, seconds)
-            door = measured(folder, settings, "", all_are_stored, seconds)
+            endpoint = measured(folder, settings, "", all_are_stored, seconds)
             process.terminate()
-    sys.stdout.write(f"door / bare = {door / bare:.2f}\n")
+    sys.stdout.write(f"endpoint / bare = {endpoint / bare:.2f}\n")
 
 
 if __name__ == "__main__":
