@@ -27,15 +27,8 @@ DEMO_REPOSITORY = HERE.parent / "demo_repository"
 DEMO_TICKETS = HERE.parent / "demo_tickets.json"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-COLUMNS = (
-    ("Backlog", "backlog"),
-    ("Agent", "unstarted"),
-    ("In Progress", "started"),
-    ("Needs Human", "started"),
-    ("In Review", "started"),
-    ("Done", "completed"),
-    ("Canceled", "canceled"),
-)
+COLUMNS = ("Backlog", "Agent", "In Progress", "Needs Human", "In Review", "Done", "Canceled")
+COLUMN_TYPES = ("backlog", "unstarted", "started", "started", "started", "completed", "canceled")
 
 
 @dataclass
@@ -114,7 +107,8 @@ class Stack:
     def linear_seed(self) -> dict[str, object]:
         """The board at the start: two people, seven columns, three tickets in the backlog."""
         tickets = json.loads(DEMO_TICKETS.read_text(encoding="utf-8"))
-        states = [{"name": n, "type": t, "position": i, "color": "#5e6ad2"} for i, (n, t) in enumerate(COLUMNS)]
+        columns = zip(COLUMNS, COLUMN_TYPES, strict=True)
+        states = [{"name": name, "type": kind, "color": "#5e6ad2"} for name, kind in columns]
         return {
             "organization": {"name": "Acme", "urlKey": "acme"},
             "users": [
@@ -127,31 +121,13 @@ class Stack:
 
     def github_seed(self) -> dict[str, object]:
         """The code host at the start: two people and one repository with files."""
-
-        def user(login: str, name: str, token: str, permission: str) -> dict[str, object]:
-            email, permissions = f"{login}@acme.test", {REPOSITORY: permission}
-            return {
-                "login": login,
-                "name": name,
-                "email": email,
-                "token": self.tokens[token],
-                "permissions": permissions,
-            }
-
-        repository = {
-            "name": REPOSITORY,
-            "default_branch": "main",
-            "from_folder": str(DEMO_REPOSITORY),
-            "private": True,
-        }
-        return {
-            "users": [
-                user("ana", "Ana Flores", "github_ana", "admin"),
-                user("loopline-bot", "Loopline", "github_bot", "write"),
-            ],
-            "apps": [],
-            "repositories": [repository],
-        }
+        people = [("ana", "Ana Flores", "github_ana", "admin"), ("loopline-bot", "Loopline", "github_bot", "write")]
+        users = [
+            {"login": login, "name": name, "email": f"{login}@acme.test", "token": self.tokens[token]}
+            | {"permissions": {REPOSITORY: role}}
+            for login, name, token, role in people
+        ]
+        return {"users": users, "repositories": [{"name": REPOSITORY, "from_folder": str(DEMO_REPOSITORY)}]}
 
     def _standin(self, module: str, name: str, seed: dict[str, object] | None, *more: str) -> None:
         home = self.home / module
@@ -181,7 +157,8 @@ class Stack:
     def _await(self, name: str, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if (code := self._exit_code(name)) is not None:
+            process = next(process for known, process in self._processes if known == name)
+            if (code := process.poll()) is not None:
                 raise RuntimeError(f"{name} ended with code {code}; see {self.home / name}.log")
             try:
                 if requests.get(url, timeout=2).ok:
@@ -191,17 +168,13 @@ class Stack:
             time.sleep(0.1)
         raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS:.0f} s; see {self.home / name}.log")
 
-    def _exit_code(self, name: str) -> int | None:
-        return next(p for n, p in self._processes if n == name).poll()
-
 
 def remembered(file: Path) -> dict[str, str]:
     """Tokens drawn at the first start, so that a second start of the same home knows them."""
     if not file.exists():
-        names = ("linear_ana", "linear_app", "linear_webhook", "github_ana", "github_bot", "github_webhook")
         prefixes = {"linear_ana": "lin_api_", "linear_app": "lin_api_", "linear_webhook": "lin_wh_"}
-        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_"}
+        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_", "github_webhook": ""}
         file.touch(mode=0o600)
-        file.write_text(json.dumps({name: prefixes.get(name, "") + secrets.token_hex(20) for name in names}))
+        file.write_text(json.dumps({name: prefix + secrets.token_hex(20) for name, prefix in prefixes.items()}))
     tokens: dict[str, str] = json.loads(file.read_text())
     return tokens

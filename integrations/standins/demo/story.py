@@ -68,17 +68,14 @@ class Story:
     def _ticket(self, ticket: dict[str, Any], pulls: dict[str, dict[str, Any]]) -> dict[str, Any]:
         identifier, remembered = ticket["identifier"], memory(ticket)
         url = next((a["url"] for a in ticket["attachments"] if a["url"] in pulls), None)
+        texts = {"done": "**Verdict: done", "asked": "acceptance criteria before"}
         criteria = json.loads(remembered.get("criteria") or '{"criteria": []}')["criteria"]
         return {
             "identifier": identifier,
             "column": ticket["column"],
             "pull_request": url,
             "merged": bool(url and pulls[url]["merged_at"]),
-            "verdict": "done"
-            if "**Verdict: done" in _said(ticket)
-            else "asked"
-            if "acceptance criteria before" in _said(ticket)
-            else None,
+            "verdict": next((verdict for verdict, text in texts.items() if text in _said(ticket)), None),
             "head_sha": pulls[url]["head"]["sha"] if url else None,
             "criteria": [c["text"] for c in criteria],
             "model_calls": remembered.get("model_calls", 0),
@@ -93,9 +90,7 @@ class Story:
             if there(ticket):
                 return
             if time.monotonic() > deadline:
-                raise StoryError(
-                    f"{identifier} never got there: after {self._patience:.0f} s nothing shows that it {what}"
-                )
+                raise StoryError(f"after {self._patience:.0f} s nothing shows that {identifier} {what}")
             time.sleep(LOOK_SECONDS)
 
 

@@ -110,7 +110,5 @@ def _failing_weights(output: str) -> bool:
 
 
 PLAYBOOK = Playbook(
-    "bug",
-    matches=lambda request: request.is_maker and "lose a cent" in request.title.lower(),
-    answer=_answer,
+    "bug", matches=lambda request: request.is_maker and "lose a cent" in request.title.lower(), answer=_answer
 )

@@ -176,7 +176,5 @@ def _answer(request: Request) -> Answer:
 
 
 PLAYBOOK = Playbook(
-    "feature",
-    matches=lambda request: request.is_maker and "json" in request.title.lower(),
-    answer=_answer,
+    "feature", matches=lambda request: request.is_maker and "json" in request.title.lower(), answer=_answer
 )
