@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from integrations.standins.github.bare import BareRepository, Signature
-from integrations.standins.github.diffs import read_diff
+from integrations.standins.github.changes import read_diff
 from integrations.standins.github.records import CheckRun, Review, Status
 from integrations.standins.github.server import create_app
 from integrations.standins.github.store import Store
