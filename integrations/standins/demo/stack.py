@@ -157,8 +157,7 @@ class Stack:
     def _await(self, name: str, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            process = next(process for known, process in self._processes if known == name)
-            if (code := process.poll()) is not None:
+            if (code := self._exit_code(name)) is not None:
                 raise RuntimeError(f"{name} ended with code {code}; see {self.home / name}.log")
             try:
                 if requests.get(url, timeout=2).ok:
@@ -167,6 +166,9 @@ class Stack:
                 pass
             time.sleep(0.1)
         raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS:.0f} s; see {self.home / name}.log")
+
+    def _exit_code(self, name: str) -> int | None:
+        return next(process for known, process in self._processes if known == name).poll()
 
 
 def remembered(file: Path) -> dict[str, str]:

@@ -37,6 +37,11 @@ class Actor:
     permissions: Mapping[str, str] = field(default_factory=dict)
     repositories: frozenset[str] = frozenset()
 
+    @property
+    def key(self) -> str:
+        """Under which the requests of the caller are counted."""
+        return f"{self.kind}:{self.login}"
+
     def role(self, repository: str, private: bool) -> Role:
         """The actor's role in this repository, before the permissions of an App."""
         granted: Role = "none" if private else "read"

@@ -142,21 +142,11 @@ class Webhooks:
 
     def _record(self, message: Message, answer: Answer) -> None:
         code = answer.code or STATUS_OF_FAILURE[answer.reason]
+        status = answer.reason if not answer.code else "OK" if answer.ok else f"Invalid HTTP Response: {code}"
+        about = message.guid, message.target.hook_id, message.event, message.action, message.repository_id
+        how = message.redelivery, now(), round(answer.seconds, 2)
         self._hub.store.put(
-            Delivery(
-                id=self._hub.store.new_id(),
-                guid=message.guid,
-                hook_id=message.target.hook_id,
-                event=message.event,
-                action=message.action,
-                repository_id=message.repository_id,
-                installation_id=message.target.installation_id,
-                redelivery=message.redelivery,
-                delivered_at=now(),
-                duration=round(answer.seconds, 2),
-                status=answer.reason if not answer.code else "OK" if answer.ok else f"Invalid HTTP Response: {code}",
-                status_code=code,
-            )
+            Delivery(self._hub.store.new_id(), *about, message.target.installation_id, *how, status, code)
         )
 
 

@@ -26,9 +26,8 @@ from graphql import (
 
 from integrations.standins.linear.context import Context
 from integrations.standins.linear.errors import refused_document
-from integrations.standins.linear.fields import resolve
+from integrations.standins.linear.fields import QUERIES, resolve
 from integrations.standins.linear.mutations import MUTATIONS
-from integrations.standins.linear.queries import QUERIES
 
 Answer = tuple[dict[str, Any], int]
 

@@ -1,4 +1,4 @@
-"""Resolves the fields of Linear's types from rows: one rule, and tables of the exceptions.
+"""Resolves the fields of `Query` and of Linear's types from rows: one rule, and tables of the exceptions.
 
 `execute` passes `resolve` to graphql-core for every field. The rule, in this order: a derived value, the column of that
 name, the rows that point here, the row that `<name>Id` points to, and null for a field that the board does not model.
@@ -11,15 +11,14 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo, get_named_type
 
-from integrations.standins.linear import derived
 from integrations.standins.linear.connections import connection
-from integrations.standins.linear.context import Context
+from integrations.standins.linear.context import Context, branch_name, identifier, issue_url
 from integrations.standins.linear.store import Row
 
 DERIVED: dict[tuple[str, str], Callable[[Context, Row], Any]] = {
-    ("Issue", "identifier"): derived.identifier,
-    ("Issue", "url"): derived.issue_url,
-    ("Issue", "branchName"): derived.branch_name,
+    ("Issue", "identifier"): identifier,
+    ("Issue", "url"): issue_url,
+    ("Issue", "branchName"): branch_name,
 }
 MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "labels"): lambda context, row: [context.find("IssueLabel", label) for label in row["labelIds"]],
@@ -53,3 +52,20 @@ def follower(context: Context) -> Callable[[Any, str], Any]:
         return context.store.get(KIND_OF[name], row[f"{name}Id"]) if name in KIND_OF else row[name]
 
     return follow
+
+
+def _all(kind: str) -> Callable[..., Any]:
+    def resolve(context: Context, **arguments: Any) -> dict[str, Any]:
+        return connection(context.store.rows(kind), arguments, follower(context))
+
+    return resolve
+
+
+QUERIES: dict[str, Callable[..., Any]] = {
+    "viewer": lambda context: context.viewer,
+    "teams": _all("Team"),
+    "issue": lambda context, id: context.find_issue(id),
+    "issues": _all("Issue"),
+    "issueLabels": _all("IssueLabel"),
+    "comment": lambda context, id=None: context.find("Comment", id),
+}

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from integrations.standins.linear import derived
-from integrations.standins.linear.context import Change, Context
+from integrations.standins.linear.context import Change, Context, identifier, issue_url, profile_url
 from integrations.standins.linear.store import Row
 
 Child = dict[str, Any]
@@ -31,7 +30,7 @@ def envelope(context: Context, change: Change) -> dict[str, Any]:
     if change.action == "update":
         body["updatedFrom"] = _updated_from(change)
     if row["__typename"] == "Issue" and change.action != "remove":
-        body["url"] = derived.issue_url(context, row)
+        body["url"] = issue_url(context, row)
     return body
 
 
@@ -51,8 +50,8 @@ def _data(context: Context, row: Row) -> dict[str, Any]:
 def _issue(context: Context, row: Row) -> Mapping[str, Any]:
     labels = [context.find("IssueLabel", label_id) for label_id in row["labelIds"]]
     return {
-        "identifier": derived.identifier(context, row),
-        "url": derived.issue_url(context, row),
+        "identifier": identifier(context, row),
+        "url": issue_url(context, row),
         "priorityLabel": "No priority",
         "prioritySortOrder": row["sortOrder"],
         "previousIdentifiers": [],
@@ -67,7 +66,7 @@ def _issue(context: Context, row: Row) -> Mapping[str, Any]:
 
 def _comment(context: Context, row: Row) -> Mapping[str, Any]:
     issue = context.find("Issue", row["issueId"])
-    names = {"identifier": derived.identifier(context, issue), "url": derived.issue_url(context, issue)}
+    names = {"identifier": identifier(context, issue), "url": issue_url(context, issue)}
     child = {**_pick(issue, "id", "title", "teamId"), **names, "team": _team(context, issue)}
     return {"reactionData": [], "user": _user(context, row["userId"]), "issue": child}
 
@@ -79,7 +78,7 @@ def _reaction(context: Context, row: Row) -> Mapping[str, Any]:
 
 def _user(context: Context, user_id: str) -> Child:
     row = context.find("User", user_id)
-    return {**_pick(row, "id", "name", "email"), "url": derived.profile_url(context, row)}
+    return {**_pick(row, "id", "name", "email"), "url": profile_url(context, row)}
 
 
 def _team(context: Context, issue: Row) -> Child:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from integrations.standins.model.request import Call, Request
+
+FILES = Path(__file__).with_name("playbooks") / "files"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ def play(script: Sequence[Answer], request: Request) -> Answer:
 def bash(command: str) -> Call:
     """A call of the `bash` tool."""
     return Call("bash", {"command": command})
+
+
+def run_python(program: str) -> Call:
+    """A call that runs a Python program."""
+    return bash(f"python3 - <<'END_OF_EDIT'\n{program}END_OF_EDIT")
+
+
+def read_file(name: str, **values: str) -> str:
+    """A text of `playbooks/files`, with each of these names replaced by its value."""
+    text = (FILES / f"{name}.txt").read_text(encoding="utf-8")
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return text
 
 
 def view(path: str) -> Call:

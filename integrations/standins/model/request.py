@@ -49,24 +49,10 @@ class Request:
     """Notes of the product for the agent, oldest first."""
 
     @property
-    def is_maker(self) -> bool:
-        return self.system.startswith("You are the maker.")
-
-    @property
-    def is_planner(self) -> bool:
-        return self.system.startswith("You are the planner.")
-
-    @property
-    def is_scout(self) -> bool:
-        return self.system.startswith("You are the scout.")
-
-    @property
-    def is_judge(self) -> bool:
-        return self.system.startswith("You are the judge.")
-
-    @property
-    def is_checker(self) -> bool:
-        return self.system.startswith("You are the checker.")
+    def role(self) -> str:
+        """As 'maker'; empty for a request that is not Loopline's."""
+        found = re.match(r"You are the (\w+)\.", self.system)
+        return found[1] if found else ""
 
     @property
     def title(self) -> str:

@@ -18,15 +18,13 @@ from flask import Flask, Response, jsonify, request
 
 from integrations.standins.controls import add_controls
 from integrations.standins.model import validation
-from integrations.standins.model.cache import PrefixCache
+from integrations.standins.model.cache import Diagnoses, PrefixCache
 from integrations.standins.model.clearing import cleared
-from integrations.standins.model.diagnosis import Diagnoses
 from integrations.standins.model.faults import CUTS, ENDINGS, KINDS, REFUSALS
 from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
-from integrations.standins.model.reply import message
+from integrations.standins.model.reply import encoded, events, message
 from integrations.standins.model.request import Request, read_request
-from integrations.standins.model.stream import encoded, events
 from integrations.standins.wire import Fault, Faults, WriteLog, drop_connection
 
 ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error"}
@@ -102,10 +100,9 @@ def _refused(fault: Fault) -> Response:
     if fault.kind == "429":
         response.headers["retry-after"] = f"{fault.seconds:g}"
     if fault.kind == "quota":
-        response.headers["anthropic-ratelimit-tokens-remaining"] = "0"
-        response.headers["anthropic-ratelimit-tokens-reset"] = reset.isoformat(timespec="seconds")
-        response.headers["anthropic-ratelimit-requests-remaining"] = "7"
-        response.headers["anthropic-ratelimit-requests-reset"] = (reset + timedelta(hours=1)).isoformat()
+        for name, left, at in (("tokens", "0", reset), ("requests", "7", reset + timedelta(hours=1))):
+            response.headers[f"anthropic-ratelimit-{name}-remaining"] = left
+            response.headers[f"anthropic-ratelimit-{name}-reset"] = at.isoformat(timespec="seconds")
     return response
 
 

@@ -30,8 +30,8 @@ import integrations.trackers
 from integrations.standins.demo import person
 from integrations.standins.linear import execute
 from integrations.standins.linear.execute import schema
+from integrations.standins.linear.fields import QUERIES
 from integrations.standins.linear.mutations import MUTATIONS
-from integrations.standins.linear.queries import QUERIES
 from tests.crash import soak
 from tests.integrations.trackers import linear_boards
 
