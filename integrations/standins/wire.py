@@ -84,6 +84,17 @@ def serve_until_stopped(app: WSGIApplication, port: int) -> None:
         stopped.wait()
 
 
+def command_line(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that Linear and GitHub share."""
+    parser = argparse.ArgumentParser(prog=f"python -m integrations.standins.{name}", description=description)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--home", type=Path, required=True, help="folder of all state")
+    parser.add_argument("--seed", type=Path, required=True, help="JSON document with the first state")
+    parser.add_argument("--webhook", help="URL of the webhook")
+    parser.add_argument("--webhook-secret-file", type=Path, help="file with the secret that signs the webhook")
+    return parser
+
+
 def webhook_secret(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
     """The content of `--webhook-secret-file`, which a `--webhook` needs: secrets are never in argv."""
     if options.webhook and options.webhook_secret_file is None:

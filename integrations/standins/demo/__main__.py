@@ -10,10 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from integrations.standins.demo.narrator import Narrator
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import ROOT, Stack
-from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Story, StoryError
+from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Narrator, Story, StoryError
 
 MARK = "made-by-the-demo"
 WELCOME = """

@@ -24,21 +24,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
-CONFIG = """[core]
-    repositoryformatversion = 0
-    bare = true
-[http]
-    receivepack = true
-[receive]
-    denyDeleteCurrent = refuse
-    fsckObjects = true
-    hideRefs = refs/pull
-[uploadpack]
-    allowReachableSHA1InWant = true
-    allowFilter = true
-[gc]
-    auto = 0
-"""
+CONFIG = Path(__file__).with_name("bare.gitconfig").read_text()
 # Where post-receive writes the refs that were really updated, one "old new ref" per line.
 REPORT = "STANDIN_PUSH_REPORT"
 POST_RECEIVE = f"""#!/bin/sh

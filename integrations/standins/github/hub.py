@@ -15,9 +15,8 @@ from pathlib import Path
 from integrations.standins.github.auth import Gate
 from integrations.standins.github.bare import BareRepository
 from integrations.standins.github.problems import not_found
-from integrations.standins.github.records import Pull
+from integrations.standins.github.records import Pull, Store
 from integrations.standins.github.seed import App, Installation, Seed, SeededRepository, User, first_commit
-from integrations.standins.github.store import Store
 from integrations.standins.wire import Faults, Sender, WriteLog
 
 REPOSITORY_IDS = 1_000

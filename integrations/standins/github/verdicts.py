@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from integrations.standins.github.records import CheckRun, Review, Status
-from integrations.standins.github.store import Store
+from integrations.standins.github.records import CheckRun, Review, Status, Store
 
 Combined = Literal["none", "pending", "success", "failure"]
 

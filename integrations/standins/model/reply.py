@@ -15,7 +15,7 @@ JSON_CHUNK = 160
 
 
 def message(body: Mapping[str, Any], answer: Answer, prompt_usage: Mapping[str, int], ending: str) -> dict[str, Any]:
-    """The whole message. `ending` is one of `faults.ENDINGS`, or empty for the stop reason of the answer itself.
+    """The whole message. `ending` is one of `server.ENDINGS`, or empty for the stop reason of the answer itself.
 
     Ids are made from the request, so that a repeated request gets the same message."""
     name = hashlib.sha256(json.dumps([body["model"], body["messages"]]).encode()).hexdigest()[:20]

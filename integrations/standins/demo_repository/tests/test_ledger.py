@@ -1,7 +1,5 @@
 """Reading expenses."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.ledger import BadLedger, Expense, read

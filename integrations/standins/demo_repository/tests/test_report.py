@@ -1,7 +1,5 @@
 """Adding up."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.ledger import Expense

@@ -1,7 +1,5 @@
 """Dividing amounts."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.shares import split

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import re
 
-from integrations.standins.model.playbook import Answer, Playbook, bash, create, play, read_file, replace_in, view
-from integrations.standins.model.playbooks.review import review_script
+from integrations.standins.model.playbook import (
+    RUN_ALL,
+    Answer,
+    Playbook,
+    bash,
+    create,
+    play,
+    read_file,
+    replace_in,
+    review_script,
+    view,
+)
 from integrations.standins.model.request import Request
 
 SHARES = "tally/shares.py"
 TESTS = "tests/test_rounding.py"
 RUN_TESTS = "python3 -m unittest tests.test_rounding"
-RUN_ALL = "python3 -m unittest discover -q"
 
 EQUAL_OLD = "    return {name: cents // len(names) for name in names}\n"
 EQUAL_NEW = """    part, left = divmod(cents, len(names))
@@ -72,7 +81,7 @@ def _answer(request: Request) -> Answer:
         return play((LOOK_AGAIN,), request)
     if _failing_weights(shown[0]):
         return play((LOOK_AGAIN, *SECOND_HALF), request)
-    return play((LOOK_AGAIN, *review_script(request, RUN_ALL)), request)
+    return play((LOOK_AGAIN, *review_script(request)), request)
 
 
 def _failing_weights(output: str) -> bool:

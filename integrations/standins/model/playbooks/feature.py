@@ -9,11 +9,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from integrations.standins.model.playbook import Answer, Playbook, bash, create, play, read_file, run_python, view
-from integrations.standins.model.playbooks.review import PEOPLE, review_script
+from integrations.standins.model.playbook import (
+    PEOPLE,
+    RUN_ALL,
+    Answer,
+    Playbook,
+    bash,
+    create,
+    play,
+    read_file,
+    review_script,
+    run_python,
+    view,
+)
 from integrations.standins.model.request import Request
 
-RUN_ALL = "python3 -m unittest discover -q"
 _FLAG = re.compile(r"(?P<flag>--[a-z][a-z0-9-]*)(?:[ =](?P<value>json)\b)?")
 
 
@@ -83,7 +93,7 @@ def _answer(request: Request) -> Answer:
     if request.steering:
         opening = f"Understood, the flag will be `{flag.usage}`. I look at where the work stands."
     if request.is_revision and not _FLAG.search(request.section("Contract")):
-        return play(review_script(request, RUN_ALL), request)
+        return play(review_script(request), request)
     return play(_script(flag, opening), request)
 
 

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import re
 
-from integrations.standins.model.playbook import Answer, Playbook, bash, create, play, read_file, run_python, view
-from integrations.standins.model.playbooks.review import review_script
+from integrations.standins.model.playbook import (
+    RUN_ALL,
+    Answer,
+    Playbook,
+    bash,
+    create,
+    play,
+    read_file,
+    review_script,
+    run_python,
+    view,
+)
 from integrations.standins.model.request import Request
 
-RUN_ALL = "python3 -m unittest discover -q"
 _WANTED = re.compile(r"python3 -m (?P<program>\w+) --help \| grep -qi example")
 
 
@@ -23,7 +32,7 @@ def _program(request: Request) -> str:
 def _answer(request: Request) -> Answer:
     program = _program(request)
     if request.is_revision:
-        return play(review_script(request, RUN_ALL), request)
+        return play(review_script(request), request)
     script = (
         Answer("I look at how the command line describes itself.", (view(f"{program}/cli.py"), view("README.md"))),
         Answer(

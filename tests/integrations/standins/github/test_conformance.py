@@ -81,12 +81,8 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
-        *(
-            "issue_comment.created",
-            "pull_request_review_comment.created",
-            "pull_request_review.submitted",
-            "pull_request_review.dismissed",
-        ),
+        *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
+        *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
     }
 
 

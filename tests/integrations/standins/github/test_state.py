@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from integrations.standins.github.bare import BareRepository, Signature
 from integrations.standins.github.changes import read_diff
-from integrations.standins.github.records import CheckRun, Review, Status
+from integrations.standins.github.records import CheckRun, Review, Status, Store
 from integrations.standins.github.server import create_app
-from integrations.standins.github.store import Store
 from integrations.standins.github.verdicts import combined_state, review_decisions
 from tests.integrations.standins.github.world import SHOP, World
 

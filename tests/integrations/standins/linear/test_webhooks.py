@@ -17,14 +17,7 @@ from integrations.standins.linear.server import Subscription
 from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
 from tests.integrations.standins.receiver import Delivery, Receiver
 
-SCALARS: dict[str, Any] = {
-    "String": str,
-    "ID": str,
-    "DateTime": str,
-    "Float": (int, float),
-    "Boolean": bool,
-    "JSONObject": dict,
-}
+SCALARS: dict[str, Any] = {"Float": (int, float), "Boolean": bool, "JSONObject": dict}  # any other is a string
 ENG = stable_id("Team", "ENG")
 WRITES: dict[str, Callable[[Linear, str], object]] = {
     "Issue create": lambda linear, _: linear.write("issueCreate", input={"teamId": ENG, "title": "New"}),
@@ -57,7 +50,7 @@ def mistakes(value: Any, wanted: Any, place: str, members: dict[str, str]) -> li
         for name, field in wanted.fields.items():
             found += mistakes(value.get(name), field.type, f"{place}.{name}", members)
         return found
-    return [] if isinstance(value, SCALARS[wanted.name]) else [f"{place} is not {wanted.name}"]
+    return [] if isinstance(value, SCALARS.get(wanted.name, str)) else [f"{place} is not {wanted.name}"]
 
 
 @pytest.mark.parametrize("case", WRITES)
@@ -86,11 +79,8 @@ def test_only_an_issue_that_exists_has_a_link(subscribed: Linear, receiver: Rece
     subscribed.comment("ENG-2")
     subscribed.move("ENG-2", title="b")
     subscribed.write("issueDelete", id="ENG-2")
-    assert [body.get("url") for body in (one.body for one in receiver.take(3))] == [
-        None,
-        f"{subscribed.url}/acme/issue/ENG-2/b",
-        None,
-    ]
+    links = [one.body.get("url") for one in receiver.take(3)]
+    assert links == [None, f"{subscribed.url}/acme/issue/ENG-2/b", None]
 
 
 def test_writes_of_the_app_are_sent_and_other_entities_are_not(subscribed: Linear, receiver: Receiver) -> None:
