@@ -100,9 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="play the story to its end and print a summary")
     parser.add_argument("--clean", action="store_true", help="remove everything that the demo wrote")
     parser.add_argument("--port-base", type=_port, default=8800, metavar="N", help="first of five ports (8800)")
-    parser.add_argument(
-        "--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write (.loopline)"
-    )
+    parser.add_argument("--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write")
     parser.add_argument("--patience", type=float, default=120.0, metavar="S", help="seconds to wait for one step")
     return parser.parse_args()
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from integrations.standins.demo.stack import REPOSITORY, TEAM, Stack
 
-_BOARD = """query Board($team: String!) {
-  issues(first: 50, filter: { team: { key: { eq: $team } } }) {
-    nodes {
-      id identifier title url
-      state { id name }
-      team { states(first: 20) { nodes { id name } } }
-      comments(first: 100) { nodes { id body createdAt user { name app } reactions { emoji user { name } } } }
-      attachments(first: 20) { nodes { url title subtitle metadata } }
-    }
-  }
-}
-"""
+_BOARD = Path(__file__).with_name("board.graphql").read_text()
 _UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
 _DELETE = "mutation($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }"

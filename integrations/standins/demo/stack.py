@@ -1,7 +1,4 @@
-"""Starts the stand-ins and the real service as processes of their own, and stops them. Used by the demo and journeys.
-
-The service is started as by an operator (`python -m service up`) and gets only the addresses of the stand-ins.
-"""
+"""Starts the stand-ins and the real service, as an operator does, as processes of their own, and stops them."""
 
 from __future__ import annotations
 

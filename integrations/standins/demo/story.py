@@ -35,7 +35,8 @@ class Narrator:
             for comment in ticket["comments"]:
                 self._comment(identifier, comment)
         for url, pull in self._ana.pull_requests().items():
-            self._news(url, f"pull request #{pull['number']} {_state(pull)}: {pull['title']}  {url}")
+            state = "merged" if pull["merged_at"] else pull["state"]
+            self._news(url, f"pull request #{pull['number']} {state}: {pull['title']}  {url}")
         return board
 
     def say(self, text: str) -> None:
@@ -57,10 +58,6 @@ class Narrator:
         if self._printed.get(key) != text:
             self._printed[key] = text
             self.say(text)
-
-
-def _state(pull: dict[str, Any]) -> str:
-    return "merged" if pull["merged_at"] else str(pull["state"])
 
 
 class StoryError(Exception):

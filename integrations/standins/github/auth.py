@@ -1,7 +1,4 @@
-"""Authentication and permissions. Called by the edges (`rest`, `smart_http`, `pages`) and by `operations`.
-
-Tokens are read here and nowhere else. This module does not write.
-"""
+"""Authentication and permissions. Tokens are read here and nowhere else."""
 
 from __future__ import annotations
 

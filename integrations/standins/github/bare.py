@@ -1,7 +1,4 @@
-"""Git on one bare repository. Used by `hub` and the routes; apart from `smart_http` nothing else here starts git.
-
-The configuration of the host's git must have no effect.
-"""
+"""Git on one bare repository., independent of the configuration of the host's git."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""The changes of a pull request, computed by git and cached per pair of commits. Used by shapes, routes and pages."""
+"""Values computed for a pull request: its changes, cached per pair of commits, and the combined state of its checks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from integrations.standins.github.bare import BareRepository, Commit
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.records import Pull
+from integrations.standins.github.records import CheckRun, Pull, Review, Status, Store
 
 HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 STATUSES = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
@@ -101,9 +102,6 @@ def _mergeable(path: Path, base: str, head: str) -> bool:
     return BareRepository(path).merged_tree(base, head) is not None
 
 
-# --- parsing unified diffs --------------------------------------------------------------------------------------------
-
-
 def read_diff(raw: str, unified: str) -> list[FileDiff]:
     """The changed files: names from `git diff --raw -z`, lines from `git diff`, which list them in the same order."""
     files = list(_read_raw(raw))
@@ -144,3 +142,35 @@ def _read_hunks(body: str) -> Iterator[Line]:
         yield Line(mark, text[1:], old if mark in "- " else None, new if mark in "+ " else None, position)
         old += mark in "- "
         new += mark in "+ "
+
+
+Combined = Literal["none", "pending", "success", "failure"]
+
+
+def newest_statuses(store: Store, repository: str, sha: str) -> list[Status]:
+    """The newest status of each context, newest first."""
+    newest = {one.context: one for one in store.all(Status, repository=repository, sha=sha)}
+    return sorted(newest.values(), key=lambda one: -one.id)
+
+
+def newest_check_runs(store: Store, repository: str, sha: str) -> list[CheckRun]:
+    """The newest check run of each name and App, newest first."""
+    newest = {(one.name, one.app_id): one for one in store.all(CheckRun, repository=repository, sha=sha)}
+    return sorted(newest.values(), key=lambda one: -one.id)
+
+
+def combined_state(store: Store, repository: str, sha: str) -> Combined:
+    """Statuses and check runs together, as on the page of a pull request; 'none' without any."""
+    states = {one.state for one in newest_statuses(store, repository, sha)}
+    states |= {run.conclusion or "pending" for run in newest_check_runs(store, repository, sha)}
+    if states & {"error", "failure"}:
+        return "failure"
+    if "pending" in states:
+        return "pending"
+    return "success" if states else "none"
+
+
+def review_decisions(reviews: Sequence[Review]) -> dict[str, str]:
+    """The decision of each reviewer; a later comment does not revoke an approval or a request for changes."""
+    judged = [one for one in reviews if one.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")]
+    return {one.author: one.state for one in judged}

@@ -1,7 +1,4 @@
-"""The stand-in as one value: its seed, records, repositories and webhooks.
-
-Created by `server.create_app`, passed to every edge and route. Changes need `lock`.
-"""
+"""The stand-in as one value: its seed, records, repositories and webhooks. Changes need `lock`."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from integrations.standins.github.bare import BareRepository
 from integrations.standins.github.problems import not_found
 from integrations.standins.github.records import Pull, Store
 from integrations.standins.github.seed import App, Installation, Seed, SeededRepository, User, first_commit
-from integrations.standins.wire import Faults, Sender, WriteLog
+from integrations.standins.wire import Faults, Sender, Webhook, WriteLog
 
 REPOSITORY_IDS = 1_000
 LIMIT = 5_000  # requests of one caller per hour
@@ -43,14 +40,6 @@ class Repository:
     @property
     def private(self) -> bool:
         return self.seeded.private
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """The URL for all events, and the secret that signs them."""
-
-    url: str
-    secret: str
 
 
 def now() -> str:

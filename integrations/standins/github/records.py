@@ -24,12 +24,18 @@ class Record:
 
 
 @dataclass
-class Pull(Record):
-    """A pull request between two branches of one repository. `state` is 'open' or 'closed'."""
+class OnPull(Record):
+    """A pull request, or something that a person wrote on it."""
 
     repository: str
     number: int
     author: str
+
+
+@dataclass
+class Pull(OnPull):
+    """A pull request between two branches of one repository. `state` is 'open' or 'closed'."""
+
     title: str
     body: str | None
     branch: str
@@ -46,23 +52,17 @@ class Pull(Record):
 
 
 @dataclass
-class IssueComment(Record):
+class IssueComment(OnPull):
     """A comment in the conversation of a pull request."""
 
-    repository: str
-    number: int
-    author: str
     body: str
     created_at: str
 
 
 @dataclass
-class Review(Record):
+class Review(OnPull):
     """`state` is PENDING, COMMENTED, APPROVED, CHANGES_REQUESTED or DISMISSED; `submitted_at` is '' while pending."""
 
-    repository: str
-    number: int
-    author: str
     state: str
     body: str
     commit_id: str

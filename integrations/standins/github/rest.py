@@ -1,7 +1,4 @@
-"""The HTTP edge of the API: credentials, versions, faults, pages, headers. Registered by `server`.
-
-It has no rules about pull requests; those are in `routes`, called through `operations.perform` only.
-"""
+"""The HTTP edge of the API: credentials, versions, faults, pages, headers. The rules are in `routes`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The seed: people, Apps and repositories, read from one JSON document. Called by `hub`.
-
-An unknown or missing key is a `pydantic.ValidationError`.
-"""
+"""The seed: people, Apps and repositories, read from one JSON document without unknown keys."""
 
 from __future__ import annotations
 

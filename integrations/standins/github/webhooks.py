@@ -1,7 +1,4 @@
-"""Sends webhooks as GitHub does: signed, once, without retries, each attempt recorded.
-
-Called by `pushes`, the routes about hooks, and `server`. The parts of a payload are made by the caller.
-"""
+"""Sends webhooks as GitHub does: signed, once, without retries, each attempt recorded."""
 
 from __future__ import annotations
 
@@ -145,9 +142,8 @@ class Webhooks:
         status = answer.reason if not answer.code else "OK" if answer.ok else f"Invalid HTTP Response: {code}"
         about = message.guid, message.target.hook_id, message.event, message.action, message.repository_id
         how = message.redelivery, now(), round(answer.seconds, 2)
-        self._hub.store.put(
-            Delivery(self._hub.store.new_id(), *about, message.target.installation_id, *how, status, code)
-        )
+        installation, new_id = message.target.installation_id, self._hub.store.new_id()
+        self._hub.store.put(Delivery(new_id, *about, installation, *how, status, code))
 
 
 def _body(payload: Mapping[str, Any], target: Target) -> bytes:

@@ -1,7 +1,4 @@
-"""What every resolver receives: the caller, the rows, and the only way to write.
-
-Made once per request by `execute`. `write` is called by the mutations with the store's lock held.
-"""
+"""The input of every resolver: the caller, the rows, and the only way to write, with the store's lock held."""
 
 from __future__ import annotations
 
@@ -100,9 +97,6 @@ def must_be_uuid4(field: str, value: str) -> None:
         version = None
     if version != 4:
         raise invalid(field, "isUuid", f"{field} must be a UUID")
-
-
-# --- names and links that Linear derives from columns ----------------------------------------------------------------
 
 
 def slug(title: str) -> str:

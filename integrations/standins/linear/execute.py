@@ -1,7 +1,6 @@
 """One GraphQL request from text to answer. Called by the server; it holds the store's lock while it runs.
 
-A document that does not parse or validate is HTTP 400, an error inside it is HTTP 200 with `errors`, as at Linear. An
-exception that is no GraphQL error is a fault of this stand-in and is raised.
+A document that does not parse or validate is HTTP 400, an error inside it is HTTP 200 with `errors`, as at Linear.
 """
 
 from __future__ import annotations

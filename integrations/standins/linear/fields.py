@@ -125,7 +125,6 @@ def _start(ordered: Sequence[Row], cursor: str | None) -> int:
     """The index of the first row after the cursor."""
     if cursor is None:
         return 0
-    for index, row in enumerate(ordered):
-        if row["id"] == cursor:
-            return index + 1
-    raise not_found("cursor")
+    if cursor not in (ids := [row["id"] for row in ordered]):
+        raise not_found("cursor")
+    return ids.index(cursor) + 1

@@ -1,7 +1,6 @@
 """The board for people: a page, the two fragments that it reloads after each change, and the stream of changes.
 
 The page's script writes through `/graphql` like every client; the person's key is in a cookie that scripts cannot read.
-Reads go straight to the rows, with the store's lock held.
 """
 
 from __future__ import annotations

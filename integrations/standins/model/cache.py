@@ -78,17 +78,15 @@ def _positions(body: Mapping[str, Any]) -> list[_Position]:
 def _prompt(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """All blocks in the order of the prompt: tools, system, messages (with their role)."""
     yield from body.get("tools", ())
-    yield from _as_blocks(body.get("system") or ())
+    yield from as_blocks(body.get("system") or ())
     for message in body["messages"]:
-        for block in _as_blocks(message["content"]):
+        for block in as_blocks(message["content"]):
             yield {"role": message["role"]} | block
 
 
-def _as_blocks(content: Any) -> Any:
+def as_blocks(content: Any) -> Any:
+    """The blocks of a content, which may be a plain text."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-# --- diagnostics: compares a request with the one whose answer it names; keeps hashes only ---------------------------
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,6 @@ def _usage(prompt_usage: Mapping[str, int], content: list[dict[str, Any]]) -> di
     }
 
 
-# --- the stream ------------------------------------------------------------------------------------------------------
-
-
 def events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """message_start, ping, each block as start, deltas and stop, message_delta, message_stop.
 

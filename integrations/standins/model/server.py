@@ -1,7 +1,6 @@
 """The routes of the stand-in: POST /v1/messages as a stream, /_log and /_faults.
 
-Started by `__main__` and by tests through `wire.serve`. It keeps no conversation: only the prompt cache, the requested
-faults, and the log. It never logs keys or content.
+It keeps no conversation: only the prompt cache, the requested faults, and the log, without keys and content.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from integrations.standins.controls import add_controls
 from integrations.standins.model import validation
 from integrations.standins.model.cache import Diagnoses, PrefixCache
 from integrations.standins.model.clearing import cleared
@@ -24,7 +22,7 @@ from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.reply import encoded, events, message
 from integrations.standins.model.request import Request, read_request
-from integrations.standins.wire import Fault, Faults, WriteLog, drop_connection
+from integrations.standins.wire import Fault, Faults, WriteLog, add_controls, drop_connection
 
 ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error"}
 NO_FAULT = Fault("*", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
+from integrations.standins.github.changes import newest_check_runs
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, check_link, not_found
@@ -13,7 +14,6 @@ from integrations.standins.github.shapes.people import app as app_shape
 from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.repositories import commit
 from integrations.standins.github.shapes.view import View, fields_of, node_id
-from integrations.standins.github.verdicts import newest_check_runs
 
 COMMIT = "/repos/{owner}/{repo}/commits/{ref}"
 RUNS = "/repos/{owner}/{repo}/check-runs"
@@ -168,9 +168,6 @@ def _apply(run: CheckRun, wanted: RunPatch) -> None:
         run.status, run.conclusion, run.completed_at = "completed", wanted.conclusion, now()
     elif wanted.status is not None:
         run.status, run.conclusion, run.completed_at = wanted.status, None, None
-
-
-# --- shapes -----------------------------------------------------------------------------------------------------------
 
 
 def _status(view: View, one: Status) -> dict[str, Any]:

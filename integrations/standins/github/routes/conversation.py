@@ -51,9 +51,6 @@ def create_comment(call: Call) -> Reply:
     return Reply(shape, 201)
 
 
-# --- reviews ----------------------------------------------------------------------------------------------------------
-
-
 class LineComment(Input):
     """`line` is a line number after the change."""
 
@@ -164,9 +161,6 @@ def _emit(call: Call, pull: Pull, review: Review, action: str) -> None:
     shown = pull_request_simple(call.view, call.repository, pull)
     shape = _webhook_review(call.view, pull, review)
     call.aftermath.emit("pull_request_review", action, review=shape, pull_request=shown)
-
-
-# --- shapes -----------------------------------------------------------------------------------------------------------
 
 
 def _shared(view: View, pull: Pull, kind: str, one: IssueComment | Review | ReviewComment) -> dict[str, Any]:

@@ -6,16 +6,9 @@ import zlib
 from typing import Any
 
 from integrations.standins.github.records import Pull
-from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, ROLES, App, Installation, Role
+from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, App, Installation, Role
 from integrations.standins.github.shapes.view import View, links, node_id
 
-LEAST_ROLE: dict[str, Role] = {
-    "pull": "read",
-    "triage": "write",
-    "push": "write",
-    "maintain": "admin",
-    "admin": "admin",
-}
 DATES = dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)
 EVENTS = ["issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"]
 
@@ -53,7 +46,9 @@ def user(view: View, login: str) -> dict[str, Any]:
 
 def permissions_of(role: Role) -> dict[str, bool]:
     """`permissions` of a person with this role."""
-    return {name: ROLES.index(role) >= ROLES.index(least) for name, least in LEAST_ROLE.items()}
+    writes, administers = role in ("write", "admin"), role == "admin"
+    more = {**dict.fromkeys(("triage", "push"), writes), **dict.fromkeys(("maintain", "admin"), administers)}
+    return {"pull": role != "none", **more}
 
 
 def collaborator_permission(view: View, login: str, role: Role) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.standins.github.changes import changes, mergeable
+from integrations.standins.github.changes import changes, combined_state, mergeable
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.records import IssueComment, Pull, ReviewComment
 from integrations.standins.github.shapes.people import association, user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
 from integrations.standins.github.shapes.view import View, fields_of, hrefs, node_id, reactions
-from integrations.standins.github.verdicts import combined_state
 
 
 def _shared(view: View, pull: Pull) -> dict[str, Any]:

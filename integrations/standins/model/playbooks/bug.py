@@ -1,7 +1,6 @@
 """The maker on the bug ticket of the demo repository: the first iteration fixes half of it.
 
-Registered in `playbooks/__init__.py`. The second iteration finds the failing test in the output of the gate and fixes
-the other half; later ones answer a review.
+The second iteration finds the failing test in the gate's output and fixes the rest; later ones answer a review.
 """
 
 from __future__ import annotations
@@ -79,13 +78,9 @@ def _answer(request: Request) -> Answer:
     shown = [exchange.result for exchange in request.exchanges if exchange.call == LOOK_AGAIN.calls[0]]
     if not shown:
         return play((LOOK_AGAIN,), request)
-    if _failing_weights(shown[0]):
+    if re.search(r"^(FAIL|ERROR): test_weighted", shown[0], re.MULTILINE):
         return play((LOOK_AGAIN, *SECOND_HALF), request)
     return play((LOOK_AGAIN, *review_script(request)), request)
-
-
-def _failing_weights(output: str) -> bool:
-    return re.search(r"^(FAIL|ERROR): test_weighted", output, re.MULTILINE) is not None
 
 
 PLAYBOOK = Playbook(

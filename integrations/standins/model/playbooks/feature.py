@@ -1,7 +1,6 @@
 """The maker on the feature ticket of the demo repository: `--json`, or the flag that a person requests.
 
-Registered in `playbooks/__init__.py`. The flag is read from the steering in each request, so late steering makes it
-rewrite its changes.
+The flag is read from the steering in each request, so late steering makes it rewrite its changes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The maker on the proposal of the stand-in's planner: the program's help shows an example.
-
-Registered in `playbooks/__init__.py`. Program and example are read from the contract and the tree.
-"""
+"""The maker on the proposal of the stand-in's planner: the program's help shows an example from the tree."""
 
 from __future__ import annotations
 

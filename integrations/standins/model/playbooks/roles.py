@@ -8,8 +8,6 @@ from typing import Any
 from integrations.standins.model.playbook import Answer, Playbook, bash, play
 from integrations.standins.model.request import Call, Request
 
-# --- planner ---------------------------------------------------------------------------------------------------------
-
 LOOK_AT_PROGRAM = bash("ls; ls */__main__.py tests/__init__.py 2>/dev/null; head -20 README.md 2>/dev/null")
 _PROGRAM = re.compile(r"^(?P<name>[A-Za-z_]\w*)/__main__\.py$", re.MULTILINE)
 
@@ -18,20 +16,16 @@ def _plan_criteria(request: Request) -> Answer:
     """Confirm a list of the ticket's own; else look for the program and propose a small, checkable reading."""
     if request.section("The ticket's own list"):
         confirmed = {"summary": "Each item of the ticket's list can be checked.", "confidence": "high"}
-        return play((Answer("The list can be checked as it stands.", (_proposal(confirmed),)),), request)
+        return play((Answer("The list can be checked as it stands.", (Call("submit_proposal", confirmed),)),), request)
     look = Answer("I look at what there is before I say what done could mean.", (LOOK_AT_PROGRAM,))
     seen = request.shown(LOOK_AT_PROGRAM)
     program = _PROGRAM.search(seen)
     if not seen or not program:
-        return play((look, Answer("My proposal.", (_proposal(_unknown_program(request)),))), request)
+        return play((look, Answer("My proposal.", (Call("submit_proposal", _unknown_program(request)),))), request)
     show = bash(f"python3 -m {program['name']} --help")
     tried = Answer("I try the program as somebody would who does not know it.", (show,))
-    proposal = _proposal(_known_program(request, program["name"], "tests/__init__.py" in seen))
+    proposal = Call("submit_proposal", _known_program(request, program["name"], "tests/__init__.py" in seen))
     return play((look, tried, Answer("My proposal: the smallest reading that helps.", (proposal,))), request)
-
-
-def _proposal(proposal: dict[str, Any]) -> Call:
-    return Call("submit_proposal", proposal)
 
 
 def _known_program(request: Request, program: str, tests: bool) -> dict[str, Any]:
@@ -68,8 +62,6 @@ def _unknown_program(request: Request) -> dict[str, Any]:
 
 PLANNER = Playbook("planner", matches=lambda request: request.role == "planner", answer=_plan_criteria)
 
-
-# --- scout -----------------------------------------------------------------------------------------------------------
 
 FILES = bash("git ls-files | head -100")
 MOST_PATHS = 8
@@ -108,8 +100,6 @@ def _plan(request: Request, find: Call) -> Call:
 
 SCOUT = Playbook("scout", matches=lambda request: request.role == "scout", answer=_scout)
 
-
-# --- checker ---------------------------------------------------------------------------------------------------------
 
 LOOK_AT_TREE = bash("ls -la && git log --oneline -3 2>/dev/null; git status --short 2>/dev/null | head -20")
 _CHANGED = re.compile(r"^\+\+\+ b/(?P<path>\S+)$", re.MULTILINE)
@@ -169,9 +159,6 @@ def _gate(name: str) -> dict[str, Any]:
 
 
 CHECKER = Playbook("checker", matches=lambda request: request.role == "checker", answer=_check)
-
-
-# --- judge -----------------------------------------------------------------------------------------------------------
 
 
 def _judge(request: Request) -> Answer:

@@ -1,5 +1,4 @@
-"""A served stand-in with people, an App and repositories, and clients that check every answer against GitHub's own
-description."""
+"""A served stand-in with people, an App and repositories, and clients that check every answer."""
 
 from __future__ import annotations
 

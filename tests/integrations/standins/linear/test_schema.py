@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +34,11 @@ from integrations.standins.linear import execute
 from integrations.standins.linear.execute import schema
 from integrations.standins.linear.fields import QUERIES
 from integrations.standins.linear.mutations import MUTATIONS
+from integrations.standins.linear.server import Subscription
 from tests.crash import soak
+from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
 from tests.integrations.trackers import linear_boards
+from tests.support import npm
 
 OURS = [kind for name, kind in schema().type_map.items() if not name.startswith("__")]
 OBJECTS = [one for one in OURS if isinstance(one, GraphQLObjectType)]
@@ -42,6 +48,7 @@ INPUTS = [one for one in OURS if isinstance(one, GraphQLInputObjectType)]
 def documents() -> Iterator[str]:
     """Every document that the product, the demo, the board's page and the product's tests send."""
     yield from (path.read_text() for path in Path(integrations.trackers.__file__).parent.rglob("*.graphql"))
+    yield Path(person.__file__).with_name("board.graphql").read_text()
     for module in (person, soak, linear_boards):
         constants = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant)]
         strings = [node.value for node in constants if isinstance(node.value, str)]
@@ -89,3 +96,56 @@ def test_field_is_read_by_a_caller() -> None:
         types = TypeInfo(schema())
         visit(parse(document), TypeInfoVisitor(types, Reader()))
     assert {(one.name, name) for one in OBJECTS for name in one.fields} == read
+
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def sdk(tmp_path: Path) -> Path:
+    """A folder with the SDK and the scripts that use it."""
+    (tmp_path / "node_modules").symlink_to(npm.modules())
+    for script in HERE.glob("*.mjs"):
+        shutil.copy(script, tmp_path)
+    return tmp_path
+
+
+def test_sdk_reads_writes_and_understands_errors(sdk: Path, linear: Linear) -> None:
+    command = [str(npm.NODE), "linear_sdk.mjs", f"{linear.url}/graphql"]
+    done = subprocess.run(command, cwd=sdk, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    comment_id = linear.log()[0]["result"]
+    assert json.loads(done.stdout) == {
+        "created": {"commentCreate": {"success": True}},
+        "issue": {
+            "title": "Retry the export!",
+            "state": {"name": "Backlog"},
+            "comments": {"nodes": [{"body": "from the SDK", "user": {"name": "Loopline"}}]},
+        },
+        "again": f"InvalidInputLinearError: Entity Comment with id {comment_id} already exists.",
+        "missing": "InvalidInputLinearError: Could not find referenced Issue.",
+        "invalid": "GraphqlLinearError: Cannot query field 'nobody' on type 'Query'.",
+        "stranger": "AuthenticationLinearError: You need to authenticate to access this operation.",
+    }
+
+
+@pytest.fixture
+def handler(sdk: Path) -> Iterator[subprocess.Popen[str]]:
+    """The webhook server of the SDK, with the secret."""
+    command = [str(npm.NODE), "linear_sdk_webhooks.mjs"]
+    with subprocess.Popen(command, cwd=sdk, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write(f"{SECRET}\n")
+        process.stdin.flush()
+        yield process
+        process.kill()
+
+
+def test_sdk_verifies_every_delivery(handler: subprocess.Popen[str], start: Start) -> None:
+    assert handler.stdout
+    linear = start(webhooks=[Subscription(f"http://127.0.0.1:{handler.stdout.readline().strip()}/", SECRET)])
+    linear.comment(body="ünïcode")
+    linear.move("ENG-1", stateId=state_id("Agent"))
+    linear.write("issueDelete", id="ENG-1")
+    accepted = [json.loads(handler.stdout.readline()) for _ in range(3)]
+    assert accepted == [["Comment", "create"], ["Issue", "update"], ["Issue", "remove"]]
