@@ -11,18 +11,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, RunRole, Tampering, Verdict
-from integrations.values import Person, Ticket, Usage, Value
+from integrations.results import Result, RunOutcome, RunRole
+from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, Usage, value
+
+ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
+Conclusion = Literal["success", "failure", "pending"]
 
 
-class _Event(Value):
+@value
+class _Event:
     event_id: str
-    ticket_id: str = ""
+    ticket_id: TicketId = TicketId("")
     at: float = 0.0
 
 
+@value
 class TicketMoved(_Event):
     """The ticket's column changed, or may have. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of ours
     waits."""
@@ -33,6 +38,7 @@ class TicketMoved(_Event):
     moving: bool = False
 
 
+@value
 class TicketEdited(_Event):
     """The ticket's title or description changed."""
 
@@ -40,12 +46,14 @@ class TicketEdited(_Event):
     ticket: Ticket | None = None
 
 
+@value
 class TicketRemoved(_Event):
     """The ticket was deleted, trashed or archived."""
 
     kind: Literal["TicketRemoved"] = "TicketRemoved"
 
 
+@value
 class TicketCommented(_Event):
     """Somebody wrote a comment on the ticket."""
 
@@ -55,6 +63,7 @@ class TicketCommented(_Event):
     author: Person | None = None
 
 
+@value
 class TicketReacted(_Event):
     """Somebody put an emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
@@ -64,6 +73,7 @@ class TicketReacted(_Event):
     author: Person | None = None
 
 
+@value
 class EscalationUnanswered(_Event):
     """Nobody has answered or acknowledged our call for a person; the sweep says so when the wait is over."""
 
@@ -71,23 +81,26 @@ class EscalationUnanswered(_Event):
     generation: int
 
 
+@value
 class _CodeHostEvent(_Event):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher finds it by pull request, branch or head."""
 
     repository: str
     number: int = 0
     branch: str = ""
-    head_sha: str = ""
+    head_sha: CommitSha = NO_COMMIT
 
 
+@value
 class PullRequestMerged(_CodeHostEvent):
     """The pull request was merged, by us or by a person."""
 
     kind: Literal["PullRequestMerged"] = "PullRequestMerged"
-    merge_sha: str = ""
+    merge_sha: CommitSha = NO_COMMIT
     by: str = ""
 
 
+@value
 class PullRequestClosed(_CodeHostEvent):
     """The pull request was closed without a merge."""
 
@@ -95,23 +108,26 @@ class PullRequestClosed(_CodeHostEvent):
     by: str = ""
 
 
+@value
 class PullRequestReopened(_CodeHostEvent):
     """A closed pull request is open again."""
 
     kind: Literal["PullRequestReopened"] = "PullRequestReopened"
 
 
+@value
 class ReviewSubmitted(_CodeHostEvent):
     """A person finished a review. `comments` are 'path:line: text' lines of its inline comments."""
 
     kind: Literal["ReviewSubmitted"] = "ReviewSubmitted"
     review_id: str
-    state: Literal["approved", "changes_requested", "commented", "dismissed"]
+    state: ReviewState
     body: str = ""
     comments: tuple[str, ...] = ()
     author: Person | None = None
 
 
+@value
 class PullRequestCommented(_CodeHostEvent):
     """Somebody wrote in the pull request's conversation, or under a line of its diff (`path` and `line` set)."""
 
@@ -123,23 +139,26 @@ class PullRequestCommented(_CodeHostEvent):
     author: Person | None = None
 
 
+@value
 class BranchPushed(_CodeHostEvent):
     """Commits arrived on a branch. `head_sha` is the new head, empty when the branch was deleted."""
 
     kind: Literal["BranchPushed"] = "BranchPushed"
-    before: str = ""
+    before: CommitSha = NO_COMMIT
     by: str = ""
 
 
+@value
 class ChecksReported(_CodeHostEvent):
     """A check, status or workflow of the code host reported on `head_sha`."""
 
     kind: Literal["ChecksReported"] = "ChecksReported"
     name: str
-    conclusion: Literal["success", "failure", "pending"]
+    conclusion: Conclusion
     url: str = ""
 
 
+@value
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is our branch's head, empty where there is none, None where nobody looked."""
@@ -148,62 +167,59 @@ class WorkspaceReady(_Event):
     generation: int
     repository: str
     base_branch: str
-    base_sha: str
+    base_sha: CommitSha
     policy: str
-    branch_sha: str | None = None
+    branch_sha: CommitSha | None = None
 
 
+@value
 class RunFinished(_Event):
-    """A run ended. `outcome` says how; the other fields depend on the role.
-
-    `approach` is the strategy that a maker named. `tree` is the candidate's git tree, by which an edit and its reversal
-    are recognised; `stray` are files that the change adds and that look left behind."""
+    """A run ended. `outcome` is how; `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
-    run_id: str
+    run_id: RunId
     generation: int
-    role: RunRole
     outcome: RunOutcome
     summary: str = ""
-    approach: str = ""
-    head_sha: str = ""
-    tree: str = ""
-    evidence: tuple[Evidence, ...] = ()
-    tampering: tuple[Tampering, ...] = ()
-    stray: tuple[str, ...] = ()
-    verdict: Verdict | None = None
-    proposal: Proposal | None = None
-    plan: Plan | None = None
-    judgement: Judgement | None = None
+    result: Result
     usage: Usage = Usage()
 
+    @property
+    def role(self) -> RunRole:
+        """The role of the run."""
+        return self.result.kind
 
+
+@value
 class RunParked(_Event):
     """A run waits for something that is not its ticket's fault. `until` is Unix seconds; 0 means that it goes on."""
 
     kind: Literal["RunParked"] = "RunParked"
-    run_id: str
+    run_id: RunId
     generation: int
     until: float
     reason: str = ""
 
 
+@value
 class SteeringTaken(_Event):
     """The agent was handed these comments before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
-    run_id: str
+    run_id: RunId
     comment_ids: tuple[str, ...]
 
 
+@value
 class BranchPublished(_Event):
     """Our push arrived: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
     generation: int
-    head_sha: str
+    head_sha: CommitSha
 
 
+@value
 class PullRequestOpened(_Event):
     """Our pull request exists (found or made)."""
 
@@ -213,6 +229,7 @@ class PullRequestOpened(_Event):
     url: str
 
 
+@value
 class CommandFailed(_Event):
     """An effect cannot be performed and a retry would not help.
 
@@ -248,4 +265,4 @@ Event = Annotated[
     | CommandFailed,
     Field(discriminator="kind"),
 ]
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+EVENT: Codec[Event] = Codec(Event)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import Field
 
-from integrations.values import Value
+from integrations.values import NO_COMMIT, Codec, CommitSha, value
 
 RunRole = Literal["planner", "scout", "maker", "gate", "judge", "checker"]
 RunOutcome = Literal["done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed"]
 
 
-class Evidence(Value):
+@value
+class Evidence:
     """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
 
     `exit_codes` are those of every run at this commit: more than one where a failure was tried again. `before` is the
@@ -45,13 +47,16 @@ class Evidence(Value):
         return self.exit_code == 0 and not self.flaky
 
 
+EVIDENCE: Codec[Evidence] = Codec(Evidence)
+
 TamperKind = Literal[
     "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
     "check_command", "snapshot", "exit_trick", "monkeypatch",
 ]  # fmt: skip
 
 
-class Tampering(Value):
+@value
+class Tampering:
     """A place of the change that could make a check pass without the work: it needs a person's yes. `line` is in the
     new file, 0 where the file as a whole is meant; `text` is the line or what was taken away."""
 
@@ -61,7 +66,8 @@ class Tampering(Value):
     text: str = ""
 
 
-class CriterionResult(Value):
+@value
+class CriterionResult:
     """The checker's word on one criterion. `evidence` names what it rests on; without any it counts as not met."""
 
     criterion: str
@@ -73,7 +79,8 @@ Severity = Literal["blocker", "major", "minor"]
 Confidence = Literal["high", "medium", "low"]
 
 
-class Finding(Value):
+@value
+class Finding:
     """Something that the checker saw. A blocker contradicts 'done'; `path` and `line` are empty where there is no
     one place."""
 
@@ -83,28 +90,27 @@ class Finding(Value):
     line: int = 0
 
 
-def _finding(given: Any) -> Any:
-    """The release before this one wrote findings as plain sentences."""
-    return {"text": given} if isinstance(given, str) else given
-
-
-class Verdict(Value):
+@value
+class Verdict:
     """The checker's whole answer, tied to one commit. `no_change_needed` is its word that the empty change is right."""
 
-    head_sha: str
+    head_sha: CommitSha
     results: tuple[CriterionResult, ...]
     summary: str = ""
-    findings: tuple[Annotated[Finding, BeforeValidator(_finding)], ...] = ()
+    findings: tuple[Finding, ...] = ()
     not_checked: tuple[str, ...] = ()
     confidence: Confidence = "medium"
     no_change_needed: bool = False
 
 
+VERDICT: Codec[Verdict] = Codec(Verdict)
+
 EvidenceKind = Literal["test", "command output", "file and line"]
 """What the checker can bring as evidence: a test that it saw pass, what a command printed, a place in the files."""
 
 
-class ProposedCriterion(Value):
+@value
+class ProposedCriterion:
     """A criterion as the planner proposes it: with a command that Loopline can run, or the kind of evidence that the
     checker has to find, one of `EvidenceKind`."""
 
@@ -113,14 +119,16 @@ class ProposedCriterion(Value):
     evidence: str = ""
 
 
-class Question(Value):
+@value
+class Question:
     """What the planner could not know, with the answers that it thinks likely."""
 
     text: str
     options: tuple[str, ...] = ()
 
 
-class Proposal(Value):
+@value
+class Proposal:
     """The planner's contract, before a person or the policy has agreed: 1 to 5 criteria, at most three questions."""
 
     criteria: tuple[ProposedCriterion, ...]
@@ -129,7 +137,11 @@ class Proposal(Value):
     summary: str = ""
 
 
-class Plan(Value):
+PROPOSAL: Codec[Proposal] = Codec(Proposal)
+
+
+@value
+class Plan:
     """What the scout found: the paths that it expects to be touched and the commands that matter."""
 
     summary: str
@@ -138,9 +150,75 @@ class Plan(Value):
     commands: tuple[str, ...] = ()
 
 
-class Judgement(Value):
+@value
+class Judgement:
     """The judge's quick word on a candidate: done, or what is missing, criterion by criterion."""
 
     done: bool
     missing: tuple[str, ...] = ()
     reason: str = ""
+
+
+@value
+class Planned:
+    """Result of a planner's run."""
+
+    kind: Literal["planner"] = "planner"
+    proposal: Proposal | None = None
+
+
+@value
+class Scouted:
+    """Result of a scout's run."""
+
+    kind: Literal["scout"] = "scout"
+    plan: Plan | None = None
+
+
+@value
+class Made:
+    """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit."""
+
+    kind: Literal["maker"] = "maker"
+    head_sha: CommitSha = NO_COMMIT
+    approach: str = ""
+
+
+@value
+class Gated:
+    """Result of a gate's run. `tree` is the candidate's git tree, which shows that an edit was reversed; `stray` are
+    files that the change adds and that look left behind."""
+
+    kind: Literal["gate"] = "gate"
+    tree: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    tampering: tuple[Tampering, ...] = ()
+    stray: tuple[str, ...] = ()
+
+
+@value
+class Judged:
+    """Result of a judge's run."""
+
+    kind: Literal["judge"] = "judge"
+    judgement: Judgement | None = None
+
+
+@value
+class Checked:
+    """Result of a checker's run."""
+
+    kind: Literal["checker"] = "checker"
+    verdict: Verdict | None = None
+
+
+Result = Annotated[Planned | Scouted | Made | Gated | Judged | Checked, Field(discriminator="kind")]
+EMPTY_RESULTS: Mapping[RunRole, Result] = {
+    "planner": Planned(),
+    "scout": Scouted(),
+    "maker": Made(),
+    "gate": Gated(),
+    "judge": Judged(),
+    "checker": Checked(),
+}
+"""Result of a run that did not get as far as a result."""

@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from dataclasses import field
+from typing import Any, Generic, NewType, TypeVar, dataclass_transform
+
+import pydantic
+from pydantic import ConfigDict, Field, TypeAdapter
+
+T = TypeVar("T")
+
+CommitSha = NewType("CommitSha", str)
+"""A git commit: 40 hex digits, or `NO_COMMIT`."""
+TicketId = NewType("TicketId", str)
+"""The tracker's own id of a ticket."""
+Identifier = NewType("Identifier", str)
+"""A ticket's name for people, as 'ENG-123'."""
+RunId = NewType("RunId", str)
+NO_COMMIT = CommitSha("")
 
 
-class Value(BaseModel):
-    """A frozen value that survives a deployment: unknown keys of a newer release are ignored."""
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
+def value(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass with keyword arguments, validated by pydantic.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Changed with `dataclasses.replace`: mypy reports a misspelt field and a wrong type, and both raise
+    `pydantic.ValidationError` at run time."""
+    frozen: Any = pydantic.dataclasses.dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    return frozen  # type: ignore[no-any-return]
 
 
-class Person(Value):
+class Codec(Generic[T]):
+    """JSON form of one stored type. Declared once, beside the type; `form` is the type or a union of types."""
+
+    def __init__(self, form: Any) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(form)
+
+    def encode(self, item: T) -> str:
+        """The item as JSON."""
+        return self._adapter.dump_json(item).decode()
+
+    def decode(self, text: str | bytes) -> T:
+        """The item from JSON; fields of a newer release are ignored. Raises `pydantic.ValidationError`."""
+        return self._adapter.validate_json(text, extra="ignore")
+
+    def to_builtins(self, item: T) -> Any:
+        """The item as JSON's dicts, lists, strings and numbers."""
+        return self._adapter.dump_python(item, mode="json")
+
+    def from_builtins(self, plain: object) -> T:
+        """The item from what `to_builtins` returns. Raises `pydantic.ValidationError`."""
+        return self._adapter.validate_python(plain, extra="ignore")
+
+
+@value
+class Person:
     """Somebody who acts on a ticket or a pull request. `may_steer` is looked up, never taken from a payload."""
 
     id: str
@@ -21,12 +64,13 @@ class Person(Value):
     is_us: bool = False
 
 
-class Ticket(Value):
+@value
+class Ticket:
     """A ticket as the tracker shows it now. `column` is the workflow state's name, `cancelled` whether that state means
     it; `branch_name` is the tracker's suggestion."""
 
-    id: str
-    identifier: str
+    id: TicketId
+    identifier: Identifier
     title: str
     description: str = ""
     url: str = ""
@@ -38,7 +82,8 @@ class Ticket(Value):
     cancelled: bool = False
 
 
-class Usage(Value):
+@value
+class Usage:
     """Usage of the model calls so far. Money is in US dollars, by the prices of the runner's provider."""
 
     model_calls: int = 0

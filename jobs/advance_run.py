@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from redis.exceptions import RedisError
@@ -15,8 +16,9 @@ from redis.exceptions import RedisError
 from integrations.agents.transcript import stated
 from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
-from integrations.results import RunRole
+from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.values import RunId
 from jobs.effects.world import World, current
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
@@ -47,7 +49,7 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
 _log = structlog.get_logger(__name__)
 
 
-def advance_run(run_id: str) -> None:
+def advance_run(run_id: RunId) -> None:
     """RQ's entry: one bounded piece of work, then back into the queue."""
     world = current()
     queues.clear_wake_flag(world.redis, queues.run_wake_flag(run_id))
@@ -113,35 +115,27 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         return False  # this process shuts down or lost the lease; the run itself is not stopped
     event = RunFinished(
         event_id=f"{spec.run_id}:finished",
-        ticket_id=spec.ticket_id,
+        ticket_id=spec.ticket.id,
         at=time.time(),
         run_id=spec.run_id,
         generation=spec.generation,
-        role=spec.role,
         outcome=ended.outcome,
         summary=ended.summary[:4000],
-        approach=_approach(spec, world),
-        head_sha=ended.head_sha,
-        tree=ended.tree,
-        evidence=ended.evidence,
-        tampering=ended.tampering,
-        stray=ended.stray,
-        verdict=ended.verdict,
-        proposal=ended.proposal,
-        plan=ended.plan,
-        judgement=ended.judgement,
+        result=_result(spec, ended, world),
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
     Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # of a slice that died and shall not be repeated
     finished = world.runs.finish(lease, event, heed_words=heed)
     if finished:
-        queues.wake_ticket(world.redis, spec.ticket_id)
+        queues.wake_ticket(world.redis, spec.ticket.id)
     return finished
 
 
-def _approach(spec: RunSpec, world: World) -> str:
-    """The strategy that a maker named, also where it came to no end of its own."""
-    if spec.role != "maker":
-        return ""
-    return stated([entry for _, entry in world.runs.transcript(spec.run_id)], APPROACH)[:1000]
+def _result(spec: RunSpec, ended: RunResult, world: World) -> Result:
+    """The role's result. A maker's names its strategy, also where the run was ended from outside."""
+    result = ended.result or EMPTY_RESULTS[spec.role]
+    if not isinstance(result, Made):
+        return result
+    entries = [entry for _, entry in world.runs.transcript(spec.run_id)]
+    return replace(result, approach=stated(entries, APPROACH)[:1000])

@@ -12,6 +12,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.inbox import dispatch
 from jobs.inbox.journal import Journal
@@ -67,7 +68,7 @@ def reconcile(redis: Redis) -> None:
     waits for a provider has its time, so that a limit of requests is not used up by asking whether it is over."""
     queues.enqueue_due(redis, time.time())
     for ticket in redis.smembers(keys.READY):
-        name = decode(ticket)
+        name = TicketId(decode(ticket))
         if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
     for run_id in Runs(redis).unfinished():

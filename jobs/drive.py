@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
-from integrations.values import Ticket
+from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current
@@ -41,7 +41,7 @@ CREDENTIALS_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
-def drive(ticket_id: str) -> None:
+def drive(ticket_id: TicketId) -> None:
     """RQ's entry: take the ticket's mailbox and outbox as far as they go now."""
     world = current()
     queues.clear_wake_flag(world.redis, queues.ticket_wake_flag(ticket_id))
@@ -55,7 +55,7 @@ def drive(ticket_id: str) -> None:
             _log.info("another process took over", reason=str(error))
 
 
-def _drive(ticket_id: str, lease: Lease, world: World) -> None:
+def _drive(ticket_id: TicketId, lease: Lease, world: World) -> None:
     if count_deaths(world.redis, ticket_id) >= GIVE_UP_AFTER:
         _put_aside_what_kills(ticket_id, lease, world)
     while not world.stopping.is_set():
@@ -68,39 +68,38 @@ def _drive(ticket_id: str, lease: Lease, world: World) -> None:
     world.store.release(lease, ticket_id, leave_work=True)
 
 
-def _step(ticket_id: str, lease: Lease, world: World) -> float | None:
+def _step(ticket_id: TicketId, lease: Lease, world: World) -> float | None:
     """Perform or decide one thing. 0: done, go on. None: nothing was there. Seconds: wait that long first.
 
     While a provider is unavailable its commands wait, but events are still decided, so that a stop is never delayed."""
-    inner = _next_command(ticket_id, "inner", lease, world)
+    loop = world.store.load(ticket_id)
+    inner = _next_command(ticket_id, "inner", loop, lease, world)
     if inner:
-        return _perform(inner, ticket_id, lease, world)
+        return _perform(inner, loop, lease, world)
     wait = max(world.redis.pttl(keys.retry_at(ticket_id)), 0) / 1000
     if not wait:
-        outer = _next_command(ticket_id, "outer", lease, world)
-        if report := _due_report(ticket_id, world):
-            return _refresh(report, ticket_id, lease, world)
+        outer = _next_command(ticket_id, "outer", loop, lease, world)
+        if loop and (report := _due_report(loop, world)):
+            return _refresh(report, loop, lease, world)
         if outer:
-            return _perform(outer, ticket_id, lease, world)
-    decided = _decide(ticket_id, lease, world)
+            return _perform(outer, loop, lease, world)
+    decided = _decide(ticket_id, loop, lease, world)
     return wait if wait and decided is None else decided
 
 
-def _due_report(ticket_id: str, world: World) -> Report | None:
+def _due_report(loop: Loop, world: World) -> Report | None:
     """The report to write now; None while the ticket shows it already or commands come first."""
-    loop = world.store.load(ticket_id)
-    if loop is None or loop.generation == 0:
+    if loop.generation == 0:
         return None
     report = report_of(loop, world.policy)
-    if report.digest == world.store.reported(ticket_id):
+    if report.digest == world.store.reported(loop.ticket.id):
         return None
-    return report if is_due_before(world.store.waiting(ticket_id, "outer")) else None
+    return report if is_due_before(world.store.waiting(loop.ticket.id, "outer")) else None
 
 
-def _refresh(report: Report, ticket_id: str, lease: Lease, world: World) -> float:
+def _refresh(report: Report, loop: Loop, lease: Lease, world: World) -> float:
     """Write the report. A ticket that refuses it, because it was deleted for example, is not asked again."""
-    loop = world.store.load(ticket_id)
-    assert loop, "a report without a loop"
+    ticket_id = loop.ticket.id
     try:
         show_report(report, Context("report", loop.ticket, world, lease))
     except (Unavailable, Unauthorized) as error:
@@ -120,45 +119,45 @@ def _refresh(report: Report, ticket_id: str, lease: Lease, world: World) -> floa
     return 0.0
 
 
-def _retry_later(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
+def _retry_later(ticket_id: TicketId, item: str, error: Unavailable | Unauthorized, world: World) -> float:
     """The outer outbox rests until the provider is worth another try."""
     wait = _wait(ticket_id, item, error, world)
     world.redis.set(keys.retry_at(ticket_id), 1, px=max(int(wait * 1000), 1))
     return 0.0
 
 
-def _decide(ticket_id: str, lease: Lease, world: World) -> float | None:
+def _decide(ticket_id: TicketId, loop: Loop | None, lease: Lease, world: World) -> float | None:
     raw = world.store.next_event(ticket_id)
     if raw is None:
         return None
     try:
-        event = EVENT.validate_json(raw)
+        event = EVENT.decode(raw)
     except ValidationError as error:
-        _put_aside(_letter("mailbox", "event", raw, error, ticket_id, world), ticket_id, lease, world)
+        _put_aside(_letter("mailbox", "event", raw, error, ticket_id, loop), loop, lease, world)
         return 0.0
     try:
-        before = world.store.load(ticket_id) or _from_board(event, lease, world)
-        if before is None and not isinstance(event, TicketMoved):
+        loop = loop or _from_board(event, lease, world)
+        if loop is None and not isinstance(event, TicketMoved):
             world.store.commit(lease, ticket_id, raw, None, ())
             return 0.0
-        _settle(event, raw, before, lease, world)
+        _settle(event, raw, loop, lease, world)
     except (Unavailable, Unauthorized) as error:
         return _wait(ticket_id, "event", error, world)
     except (LeaseLost, RedisError):
         raise  # neither is the event's fault: whoever is woken next tries it again
     except Exception as error:  # noqa: BLE001 - the one place that catches everything; under test it raises
-        return _fault("mailbox", event.kind, raw, error, ticket_id, lease, world)
+        return _fault(_letter("mailbox", event.kind, raw, error, ticket_id, loop), error, loop, lease, world)
     return 0.0
 
 
-def _next_command(ticket_id: str, lane: Lane, lease: Lease, world: World) -> Posted | None:
+def _next_command(ticket_id: TicketId, lane: Lane, loop: Loop | None, lease: Lease, world: World) -> Posted | None:
     """The head of an outbox; what a newer release has put there and this one cannot read is put aside."""
     while True:
         try:
             return world.store.next_command(ticket_id, lane)
         except ValidationError as error:
             raw = world.store.head(ticket_id, lane)
-            _put_aside(_letter(lane, "command", raw, error, ticket_id, world), ticket_id, lease, world)
+            _put_aside(_letter(lane, "command", raw, error, ticket_id, loop), loop, lease, world)
 
 
 def _from_board(event: Event, lease: Lease, world: World) -> Loop | None:
@@ -178,7 +177,9 @@ def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: 
     if now is None:
         world.store.commit(lease, event.ticket_id, raw, None, ())
         return
-    loop = before or Loop(ticket=getattr(now, "ticket", None) or Ticket(id=event.ticket_id, identifier="", title=""))
+    loop = before or Loop(
+        ticket=getattr(now, "ticket", None) or Ticket(id=event.ticket_id, identifier=Identifier(""), title="")
+    )
     decision = decide(loop, now, world.policy)
     changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
     world.store.commit(lease, event.ticket_id, raw, changed, decision.commands)
@@ -186,9 +187,9 @@ def _settle(event: Event, raw: bytes, before: Loop | None, lease: Lease, world: 
         _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
 
-def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> float:
-    loop = world.store.load(ticket_id)
+def _perform(posted: Posted, loop: Loop | None, lease: Lease, world: World) -> float:
     assert loop, "an outbox without a loop"
+    ticket_id = loop.ticket.id
     try:
         wanted = still_wanted(loop, posted.command)
         events = perform(posted.command, Context(posted.id, loop.ticket, world, lease)) if wanted else ()
@@ -199,7 +200,8 @@ def _perform(posted: Posted, ticket_id: str, lease: Lease, world: World) -> floa
     except (LeaseLost, RedisError):
         raise
     except Exception as error:  # noqa: BLE001 - as above
-        return _fault(posted.lane, posted.command.kind, posted.raw, error, ticket_id, lease, world)
+        letter = _letter(posted.lane, posted.command.kind, posted.raw, error, ticket_id, loop)
+        return _fault(letter, error, loop, lease, world)
     world.store.performed(lease, ticket_id, posted, events)
     return 0.0
 
@@ -217,7 +219,7 @@ def _refused(posted: Posted, loop: Loop, reason: str) -> Sequence[Event]:
     return (failed,)
 
 
-def _wait(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: World) -> float:
+def _wait(ticket_id: TicketId, item: str, error: Unavailable | Unauthorized, world: World) -> float:
     if isinstance(error, Unauthorized):
         if world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=int(3 * CREDENTIALS_WAIT_SECONDS)):
             _log.error("credentials are refused; everything that needs them waits", reason=str(error))
@@ -228,20 +230,19 @@ def _wait(ticket_id: str, item: str, error: Unavailable | Unauthorized, world: W
     return float(wait)
 
 
-def _fault(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, lease: Lease, world: World) -> float:
+def _fault(letter: DeadLetter, error: Exception, loop: Loop | None, lease: Lease, world: World) -> float:
     """A fault of ours: try again a few times, then keep the item for a person and go on with the ticket."""
-    failures = world.store.failed(ticket_id, kind)
-    _log.exception("a fault of ours", item=kind, failures=failures)
+    failures = world.store.failed(letter.ticket_id, letter.kind)
+    _log.exception("a fault of ours", item=letter.kind, failures=failures)
     if world.raise_faults:
         raise error
     if failures < GIVE_UP_AFTER:
         return 0.5 * 2.0**failures
-    _put_aside(_letter(box, kind, raw, error, ticket_id, world), ticket_id, lease, world)
+    _put_aside(letter, loop, lease, world)
     return 0.0
 
 
-def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, world: World) -> DeadLetter:
-    loop = world.store.load(ticket_id)
+def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: TicketId, loop: Loop | None) -> DeadLetter:
     return DeadLetter(
         id=id_of(ticket_id, box, raw),
         box=box,
@@ -254,28 +255,28 @@ def _letter(box: Box, kind: str, raw: bytes, error: Exception, ticket_id: str, w
     )
 
 
-def _put_aside_what_kills(ticket_id: str, lease: Lease, world: World) -> None:
+def _put_aside_what_kills(ticket_id: TicketId, lease: Lease, world: World) -> None:
     """Whatever `_step` would take next: a death leaves no word about which it was."""
     boxes: list[tuple[Box, bytes | None]] = [
         ("inner", world.store.head(ticket_id, "inner")),
         ("outer", world.store.head(ticket_id, "outer") if not world.redis.exists(keys.retry_at(ticket_id)) else None),
         ("mailbox", world.store.next_event(ticket_id)),
     ]
+    loop = world.store.load(ticket_id)
     for box, raw in boxes:
         if raw:
             item = json.loads(raw)
-            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, ProcessDied(), ticket_id, world)
-            _put_aside(letter, ticket_id, lease, world)
+            letter = _letter(box, (item.get("command") or item).get("kind", box), raw, ProcessDied(), ticket_id, loop)
+            _put_aside(letter, loop, lease, world)
             return
 
 
-def _put_aside(letter: DeadLetter, ticket_id: str, lease: Lease, world: World) -> None:
+def _put_aside(letter: DeadLetter, loop: Loop | None, lease: Lease, world: World) -> None:
     """The ticket hears of it as of a command that failed; what fails while it hears is told to nobody but the log."""
-    loop = world.store.load(ticket_id)
     _log.error("put aside", item=letter.kind, id=letter.id, cause=letter.cause)
     told = CommandFailed(
         event_id=f"dead:{letter.id}",
-        ticket_id=ticket_id,
+        ticket_id=letter.ticket_id,
         at=letter.at,
         generation=letter.generation if letter.generation is not None else loop.generation if loop else 0,
         command=letter.kind,

@@ -13,7 +13,7 @@ import structlog
 
 from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
-from integrations.values import Ticket
+from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -72,7 +72,7 @@ def _remembers(world: World) -> bool:
 
 
 def _board(
-    name: str, team: TeamPolicy, shown: dict[str, Ticket], loops: dict[str, Loop], world: World
+    name: str, team: TeamPolicy, shown: dict[TicketId, Ticket], loops: dict[TicketId, Loop], world: World
 ) -> Iterator[Event]:
     """Tickets that wait in the agent column without a loop, and loops whose ticket left for where it is not ours.
     `shown` are all tickets in the team's columns."""
@@ -105,18 +105,18 @@ def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
 def _code_host(turn: list[Loop], world: World) -> Iterator[Event]:
     """What happened to pull requests without us hearing of it."""
     for loop in turn:
-        if loop.stage not in OPEN | AT_WORK or not loop.number:
+        if loop.stage not in OPEN | AT_WORK or not loop.pull_request.number:
             continue
-        now = world.code_host.fetch_pull_request(loop.repository, loop.number)
+        now = world.code_host.fetch_pull_request(loop.workspace.repository, loop.pull_request.number)
         kind = pull_request_event(loop, now)
         if kind:
             yield kind(
-                event_id=f"sweep:{kind.__name__}:{loop.repository}#{loop.number}:{loop.generation}:{loop.revision}:{now.head_sha}",
+                event_id=f"sweep:{kind.__name__}:{loop.workspace.repository}#{loop.pull_request.number}:{loop.generation}:{loop.revision}:{now.head_sha}",
                 ticket_id=loop.ticket.id,
                 at=time.time(),
-                repository=loop.repository,
-                number=loop.number,
-                branch=loop.branch,
+                repository=loop.workspace.repository,
+                number=loop.pull_request.number,
+                branch=loop.workspace.branch,
                 head_sha=now.head_sha,
             )
 
@@ -129,11 +129,13 @@ def _said(turn: list[Loop], world: World) -> Iterator[Event]:
         except NotFound:
             yield _moved(loop.ticket, loop)
             continue
-        if loop.stage in OPEN and loop.number:
-            yield from review_events(loop, world.code_host.reviews(loop.repository, loop.number), time.time())
+        if loop.stage in OPEN and loop.pull_request.number:
+            yield from review_events(
+                loop, world.code_host.reviews(loop.workspace.repository, loop.pull_request.number), time.time()
+            )
 
 
-def _called(shown: dict[str, Ticket], loops: dict[str, Loop], world: World) -> Iterator[Event]:
+def _called(shown: dict[TicketId, Ticket], loops: dict[TicketId, Loop], world: World) -> Iterator[Event]:
     """Calls for a person that nobody has answered in time. Whoever moved the card away knows of it, and an answer that
     we did not hear of counts: the ticket's comments are read first."""
     now = time.time()

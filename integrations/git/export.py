@@ -10,6 +10,7 @@ from integrations.errors import Rejected
 from integrations.git.quarantine import SHA
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
+from integrations.values import CommitSha
 
 _TIMEOUT = 300.0  # seconds
 # A killed git leaves its lock files; no other process runs in this workspace now, so they are stale.
@@ -29,13 +30,13 @@ def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str) -> No
     _require_success(result, "committing the agent's files")
 
 
-def export_pack(sandbox: Sandbox, workspace: Workspace, base: str, max_bytes: int) -> tuple[str, bytes]:
+def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_bytes: int) -> tuple[CommitSha, bytes]:
     """Return the agent's HEAD and a thin pack of its objects that `base` lacks; an empty pack when HEAD is `base`.
 
     Raises `Rejected` when the pack is larger than `max_bytes`."""
     arguments = ("git", "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
     tip = sandbox.capture(arguments, workspace, max_bytes=100, timeout=_TIMEOUT)
-    sha = _require_success(tip, "finding the newest commit").output.decode(errors="replace").strip()
+    sha = CommitSha(_require_success(tip, "finding the newest commit").output.decode(errors="replace").strip())
     if not SHA.fullmatch(sha):
         raise Rejected(f"the agent's HEAD is not a commit: {sha[:80]!r}")
     if sha == base:

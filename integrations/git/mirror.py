@@ -19,6 +19,7 @@ from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
+from integrations.values import CommitSha
 
 _CONFIG = """\
 [core]
@@ -69,7 +70,7 @@ class Mirror:
             (self._folder / name).mkdir(exist_ok=True)
         (self._folder / "packed-refs").touch()
 
-    def head(self, branch: str) -> str:
+    def head(self, branch: str) -> CommitSha:
         """The branch's commit as of the last fetch. Raises `NotFound`."""
         pushing.check_branch(branch)
         try:
@@ -77,14 +78,14 @@ class Mirror:
         except NotFound as error:
             raise NotFound(f"there is no branch {branch} in {self._remote.name}") from error
 
-    def _resolve(self, revision: str) -> str:
+    def _resolve(self, revision: str) -> CommitSha:
         """The commit id of a sha, branch or tag."""
         if revision.startswith("-") or any(c in revision for c in "^~:@{}\\ \n*?["):
             raise Rejected(f"{revision[:200]!r} is not a revision: use a sha, a branch or a tag")
         found = self._repository.query("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if found is None:
             raise NotFound(f"there is no commit {revision} in {self._remote.name}")
-        return found.decode().strip()
+        return CommitSha(found.decode().strip())
 
     def read(self, revision: str, path: str) -> str | None:
         """A file's text in a commit; None when there is no such regular file.
@@ -115,7 +116,7 @@ class Mirror:
         rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
-    def create_workspace(self, folder: Path, sha: str) -> Workspace:
+    def create_workspace(self, folder: Path, sha: CommitSha) -> Workspace:
         """A locked, detached worktree of `sha` with everything that an agent can write, all below `folder`.
 
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
@@ -127,7 +128,7 @@ class Mirror:
         """Delete the folder and its worktree entry; idempotent. Reads and runs nothing in the folder."""
         worktrees.remove(self._repository, self._lock, folder.absolute())
 
-    def receive(self, pack: bytes | Path, tip: str, base: str, limits: TreeLimits) -> None:
+    def receive(self, pack: bytes | Path, tip: CommitSha, base: CommitSha, limits: TreeLimits) -> None:
         """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
 
         `pack` can be empty when the mirror already has `tip`. Raises `Rejected` and then changes nothing."""
@@ -140,10 +141,12 @@ class Mirror:
             move_objects(repository, self._folder / "objects")
         self._keep_ref("received", tip)
 
-    def _keep_ref(self, kind: str, sha: str) -> None:
+    def _keep_ref(self, kind: str, sha: CommitSha) -> None:
         self._repository.git("update-ref", f"refs/loopline/{kind}/{sha}", sha)
 
-    def write_candidate(self, tree_of: str, parent: str, message: str, author: str, email: str, when: int) -> str:
+    def write_candidate(
+        self, tree_of: CommitSha, parent: CommitSha, message: str, author: str, email: str, when: int
+    ) -> CommitSha:
         """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits.
 
         `when` is in Unix seconds. Idempotent: equal arguments give an equal sha. Returns `parent` when the trees are
@@ -155,38 +158,38 @@ class Mirror:
         environment = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
         arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
         made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
-        sha = made.decode().strip()
+        sha = CommitSha(made.decode().strip())
         self._keep_ref("candidate", sha)
         return sha
 
-    def changes(self, base: str, sha: str) -> list[Change]:
+    def changes(self, base: CommitSha, sha: CommitSha) -> list[Change]:
         """The paths that differ between two commits, with the text of both sides; a rename is two changes."""
         return read_changes(self._repository, *_check_shas(base, sha))
 
-    def write_mixed_commit(self, onto: str, sides: Mapping[str, Side | None]) -> str:
+    def write_mixed_commit(self, onto: CommitSha, sides: Mapping[str, Side | None]) -> CommitSha:
         """A child commit of `onto` with these paths replaced (None: removed); `onto` itself when there are none.
 
         Unreferenced: for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
         _check_sha(onto)
-        return write_mixed_commit(self._repository, onto, sides) if sides else onto
+        return CommitSha(write_mixed_commit(self._repository, onto, sides)) if sides else onto
 
-    def tree_of(self, sha: str) -> str:
+    def tree_of(self, sha: CommitSha) -> str:
         """The id of the commit's tree: equal for commits with equal files."""
         _check_sha(sha)
         return self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip()
 
-    def diff(self, base: str, sha: str, max_bytes: int) -> str:
+    def diff(self, base: CommitSha, sha: CommitSha, max_bytes: int) -> str:
         """The patch between two commits, truncated after `max_bytes` with a final line that gives the bytes cut."""
         options = ("-p", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "--stat")
         patch = self._repository.git("diff-tree", *options, *_check_shas(base, sha))
         text = patch[:max_bytes].decode(errors="replace")
         return text if len(patch) <= max_bytes else f"{text}\n[... {len(patch) - max_bytes} bytes cut ...]\n"
 
-    def is_ancestor(self, older: str, newer: str) -> bool:
+    def is_ancestor(self, older: CommitSha, newer: CommitSha) -> bool:
         """Whether `newer` contains `older`. Raises `Rejected` when one of them is unknown."""
         return self._repository.succeeds("merge-base", "--is-ancestor", *_check_shas(older, newer))
 
-    def push(self, branch: str, sha: str, expected: str | None, protected: Sequence[str] = ()) -> None:
+    def push(self, branch: str, sha: CommitSha, expected: CommitSha | None, protected: Sequence[str] = ()) -> None:
         """Move `branch` on the code host from `expected` (None: must not exist) forward to `sha`. Never forces.
 
         Idempotent. Raises `Conflict` when the branch is at another commit or the push would need force, `Rejected` for

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from integrations.events import ReviewState
+from integrations.values import NO_COMMIT, CommitSha
+
 
 @dataclass(frozen=True)
 class GitCredentials:
@@ -38,7 +41,7 @@ class PullRequest:
     merged: bool
     branch: str
     base: str
-    head_sha: str
+    head_sha: CommitSha
     title: str = ""
     body: str = ""
     draft: bool = False
@@ -50,10 +53,10 @@ class Review:
     """A submitted review with its inline comments as 'path:line: text'."""
 
     id: str
-    state: str
+    state: ReviewState
     body: str
     author: str
-    head_sha: str = ""
+    head_sha: CommitSha = NO_COMMIT
     comments: tuple[str, ...] = ()
 
 
@@ -69,7 +72,7 @@ class CodeHost(Protocol):
     def git_credentials(self, repository: str) -> GitCredentials | None:
         """Credentials for fetch and push, limited to this repository where possible; None where none are needed."""
 
-    def branch_head(self, repository: str, branch: str) -> str | None:
+    def branch_head(self, repository: str, branch: str) -> CommitSha | None:
         """The branch's head, None for a missing branch."""
 
     def find_pull_request(self, repository: str, branch: str) -> PullRequest | None:
@@ -87,7 +90,7 @@ class CodeHost(Protocol):
     def set_status(
         self,
         repository: str,
-        sha: str,
+        sha: CommitSha,
         context: str,
         state: Literal["pending", "success", "failure"],
         description: str,
@@ -101,7 +104,7 @@ class CodeHost(Protocol):
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
         """Comment once per `marker`, which is hidden in the body and searched for first."""
 
-    def merge(self, repository: str, number: int, sha: str, title: str) -> str:
+    def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
         """Merge if the head is still `sha`; returns the merge commit. Raises `Conflict` when it moved, `Rejected`
         when it is not mergeable. Idempotent."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from integrations.values import Person, Ticket
+from integrations.values import Person, Ticket, TicketId
 
 ColumnRole = Literal["agent", "working", "review", "done", "needs_human", "triage"]
 
@@ -30,7 +30,7 @@ class Comment:
     """The current state of a comment, with its reactions."""
 
     id: str
-    ticket_id: str
+    ticket_id: TicketId
     body: str
     author: Person
     created_at: str = ""
@@ -56,7 +56,7 @@ class Tracker(Protocol):
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
         """Raise `Rejected` with a list of the team's columns when one of `columns` is not among them."""
 
-    def fetch(self, ticket_id: str) -> Ticket:
+    def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket. Raises `NotFound`."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
@@ -65,7 +65,7 @@ class Tracker(Protocol):
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team."""
 
-    def comment(self, ticket_id: str, body: str, comment_id: str) -> None:
+    def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key."""
 
     def edit_comment(self, comment_id: str, body: str) -> None:
@@ -74,16 +74,16 @@ class Tracker(Protocol):
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with the permissions of the authors of it and its reactions. Raises `NotFound`."""
 
-    def comments(self, ticket_id: str) -> Iterable[Comment]:
+    def comments(self, ticket_id: TicketId) -> Iterable[Comment]:
         """All comments of the ticket, oldest first."""
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
         """Add an emoji (by its short name, e.g. 'eyes') to a comment. Idempotent."""
 
-    def attach(self, ticket_id: str, attachment: Attachment) -> None:
+    def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by its URL."""
 
-    def attachments(self, ticket_id: str) -> Iterable[Attachment]:
+    def attachments(self, ticket_id: TicketId) -> Iterable[Attachment]:
         """All attachments of the ticket."""
 
     def add_label(self, ticket: Ticket, label: str) -> None:

@@ -6,6 +6,7 @@ code host shows now is what the rules get. Own writes end here, so that Loopline
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -27,7 +28,7 @@ from integrations.events import (
 )
 from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.tracker import Comment, Reaction
-from integrations.values import Person
+from integrations.values import Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 
@@ -38,7 +39,7 @@ def gather(event: Event, world: World) -> Event | None:
     """The event as it is true now; None when there is nothing to decide. Raises `Unavailable`."""
     match event:
         case TicketMoved():
-            return _ticket(event.model_copy(update={"moving": is_moving(event.ticket_id, world)}), world)
+            return _ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
         case TicketEdited():
             return _ticket(event, world)
         case TicketRemoved():
@@ -52,7 +53,7 @@ def gather(event: Event, world: World) -> Event | None:
         case PullRequestCommented() if COMMENT_MARK in event.body:
             return None
         case PullRequestCommented():
-            return event.model_copy(update={"author": _steerer(event.author, event.repository, world)})
+            return replace(event, author=_steerer(event.author, event.repository, world))
         case BranchPushed():
             return _push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
@@ -71,10 +72,10 @@ def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
     if ticket.team not in world.policy.teams:
         _log.warning("ticket of a team that LOOPLINE_TEAMS does not name", ticket=ticket.identifier, team=ticket.team)
         return None
-    return event.model_copy(update={"ticket": ticket})
+    return replace(event, ticket=ticket)
 
 
-def is_moving(ticket_id: str, world: World) -> bool:
+def is_moving(ticket_id: TicketId, world: World) -> bool:
     """Whether a move of ours still waits for the tracker: the card may not be where it belongs yet."""
     return any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket_id, "outer"))
 
@@ -94,8 +95,8 @@ def _comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    shown = {"body": comment.body, "author": comment.author, "at": written_at(comment) or event.at}
-    return event.model_copy(update=shown)
+    at = written_at(comment) or event.at
+    return replace(event, body=comment.body, author=comment.author, at=at)
 
 
 def _reaction(event: TicketReacted, world: World) -> Event | None:
@@ -110,7 +111,7 @@ def _reaction(event: TicketReacted, world: World) -> Event | None:
     there = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
     if not comment.author.is_us or not there or not there[0].author.may_steer:
         return None
-    return event.model_copy(update={"author": there[0].author})
+    return replace(event, author=there[0].author)
 
 
 def _review(event: ReviewSubmitted, world: World) -> Event | None:
@@ -118,9 +119,14 @@ def _review(event: ReviewSubmitted, world: World) -> Event | None:
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
         return None
-    shown = {"state": review.state, "body": review.body, "comments": review.comments}
-    shown |= {"head_sha": review.head_sha or event.head_sha}
-    return event.model_copy(update={**shown, "author": _steerer(event.author, event.repository, world)})
+    return replace(
+        event,
+        state=review.state,
+        body=review.body,
+        comments=review.comments,
+        head_sha=review.head_sha or event.head_sha,
+        author=_steerer(event.author, event.repository, world),
+    )
 
 
 def _push(event: BranchPushed, world: World) -> Event | None:
@@ -132,7 +138,7 @@ def _push(event: BranchPushed, world: World) -> Event | None:
 def _steerer(author: Person | None, repository: str, world: World) -> Person | None:
     if author is None:
         return None
-    return author.model_copy(update={"may_steer": world.code_host.may_steer(repository, author.id)})
+    return replace(author, may_steer=world.code_host.may_steer(repository, author.id))
 
 
 def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReopened, world: World) -> Event | None:
@@ -146,7 +152,7 @@ def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReop
     if not isinstance(event, PullRequestReopened):
         return None
     # A head that is read now may have been pushed after the event, so no approval before now is meant for it.
-    return event.model_copy(update={"head_sha": now.head_sha, "at": world.now()})
+    return replace(event, head_sha=now.head_sha, at=world.now())
 
 
 def written_at(said: Comment | Reaction) -> float:

@@ -16,14 +16,14 @@ from typing import Any
 
 from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
-from integrations.git.mirror import Mirror
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import Ticket
+from integrations.values import NO_COMMIT, CommitSha, Ticket
+from jobs.effects.repository import read_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
-from jobs.loop.policy import FILE, check_runners, read_policy
+from jobs.loop.policy import POLICY
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
@@ -107,33 +107,18 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
-    """Fetch into the mirror, read the base branch's policy and look where our branch is."""
-    host = ctx.world.code_host
-    repository = host.repository(command.repository)
-    mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
-    mirror.fetch()
-    base_sha = mirror.head(repository.default_branch)
-    where = f"{command.repository} at {repository.default_branch}"
-    policy = read_policy(mirror.read(base_sha, FILE), where)
-    check_runners(policy, ctx.world.settings.runners(), where)
+    """Fetch into the mirror, read the base branch's policy and look where the ticket's branch is."""
+    base = read_base(command.repository, command.branch, ctx.world)
     ready = WorkspaceReady(
         **ctx.event(),
         generation=command.generation,
         repository=command.repository,
-        base_branch=repository.default_branch,
-        base_sha=base_sha,
-        policy=policy.model_dump_json(),
-        branch_sha=_head(mirror, command.branch) if command.branch else None,
+        base_branch=base.branch,
+        base_sha=base.sha,
+        policy=POLICY.encode(base.policy),
+        branch_sha=base.branch_sha,
     )
     return (ready,)
-
-
-def _head(mirror: Mirror, branch: str) -> str:
-    """As of the fetch, so that the commit is in the mirror."""
-    try:
-        return mirror.head(branch)
-    except NotFound:
-        return ""
 
 
 def start_run(command: c.StartRun, ctx: Context) -> None:
@@ -150,7 +135,7 @@ def stop_run(command: c.StopRun, ctx: Context) -> None:
 
 def steer(command: c.Steer, ctx: Context) -> None:
     """Put a person's words where the run looks before its next model call."""
-    ctx.world.runs.steer(command.run_id, command.words, ctx.id)
+    ctx.world.runs.steer(command.run_id, command.guidance, ctx.id)
 
 
 def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
@@ -164,9 +149,9 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
 
 
-def _expected(command: c.PublishBranch, ctx: Context) -> str:
+def _expected(command: c.PublishBranch, ctx: Context) -> CommitSha:
     """Where the branch may be: where we left it, or at a commit of ours whose push was never confirmed."""
-    head = ctx.world.code_host.branch_head(command.repository, command.branch) or ""
+    head = ctx.world.code_host.branch_head(command.repository, command.branch) or NO_COMMIT
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
     return head if owner is not None and decode(owner) == ctx.ticket.id else command.expected
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.values import CommitSha
 from jobs.evidence.submitted_verdict import Reference, SubmittedVerdict
 
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
@@ -88,7 +89,7 @@ def _spaced(command: str) -> str:
     return "\n".join(" ".join(line.split()) for line in command.strip().splitlines())
 
 
-def verdict_of(verdict: SubmittedVerdict, head_sha: str, known: Known) -> Verdict:
+def verdict_of(verdict: SubmittedVerdict, head_sha: CommitSha, known: Known) -> Verdict:
     """The verdict on this commit. A result that names evidence which does not exist is unsure."""
     wrong = invented(verdict, known)
     results = []
@@ -104,7 +105,7 @@ def verdict_of(verdict: SubmittedVerdict, head_sha: str, known: Known) -> Verdic
         head_sha=head_sha,
         results=tuple(results),
         summary=verdict.summary,
-        findings=tuple(Finding.model_validate(finding.model_dump()) for finding in verdict.findings),
+        findings=tuple(Finding(**dict(finding)) for finding in verdict.findings),
         not_checked=tuple(verdict.not_checked),
         confidence=verdict.confidence,
         no_change_needed=verdict.no_change_needed,

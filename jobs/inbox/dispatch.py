@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -26,6 +27,7 @@ from integrations.events import (
 )
 from integrations.ports.source import Delivery
 from integrations.registry import providers, webhooks
+from integrations.values import TicketId
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.scripts import decode, run_script
@@ -143,11 +145,11 @@ def _route(redis: Redis, event: Event) -> None:
     if not ticket_id:
         _log.info("no ticket of ours", event_kind=event.kind, event_id=event.event_id)
         return
-    if Store(redis).deliver(event.model_copy(update={"ticket_id": ticket_id})):
+    if Store(redis).deliver(replace(event, ticket_id=ticket_id)):
         queues.wake_ticket(redis, ticket_id)
 
 
-def ticket_of(redis: Redis, event: Event) -> str:
+def ticket_of(redis: Redis, event: Event) -> TicketId:
     """The ticket that an event belongs to: its own word, or what we noted of pull requests, branches and commits."""
     if not isinstance(event, _FROM_CODE_HOST):
         return event.ticket_id
@@ -159,5 +161,5 @@ def ticket_of(redis: Redis, event: Event) -> str:
     for key in filter(None, candidates):
         found = redis.get(key)
         if found:
-            return decode(found)
-    return ""
+            return TicketId(decode(found))
+    return TicketId("")

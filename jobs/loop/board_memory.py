@@ -8,68 +8,80 @@ asks board and code host again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
-from integrations.values import Ticket, Value
-from jobs.loop.state import Loop
+from integrations.values import Ticket
+from jobs.loop.state import LOOP, Loop
 
 Metadata = Mapping[str, str | int | float]
 TITLE = "Loopline"
 SCHEMA = 1
 LONGEST = 8_000  # characters of one value; Linear names no limit, and a whole memory stays below a comment's size
-_SAME_NAME = (
-    "generation", "stage", "repository", "base_branch", "base_sha", "branch", "head_sha", "pushed_sha", "revision",
-    "iteration", "attempt", "approach", "attempt_began_usd", "proposals", "extra_usd", "tampering_accepted", "summary",
-    "heard", "approved_by", "last_comment", "last_comment_at", "reason", "started_at", "finished_at", "shown_at",
-)  # fmt: skip
-_OTHER_NAME = {"pull_request": "number", "approved": "approved_sha"}
+_PLAIN = {
+    **{name: name for name in ("generation", "stage", "revision", "reason", "started_at", "finished_at")},
+    **{name: f"workspace.{name}" for name in ("repository", "base_branch", "base_sha", "branch")},
+    **{name: f"candidate.{name}" for name in ("head_sha", "summary")},
+    **{name: f"pull_request.{name}" for name in ("pushed_sha", "approved_by", "shown_at")},
+    **{
+        name: f"spend.usage.{name}"
+        for name in ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "cost_usd")
+    },
+    "attempt": "attempt.number",
+    "iteration": "attempt.iteration",
+    "approach": "attempt.approach",
+    "attempt_began_usd": "attempt.began_usd",
+    "proposals": "planning.proposals",
+    "tampering_accepted": "candidate.accepted_sha",
+    "pull_request": "pull_request.number",
+    "pull_request_url": "pull_request.url",
+    "approved": "pull_request.approved_sha",
+    "taken_up": "comments.taken_up",
+    "last_comment": "comments.last_id",
+    "last_comment_at": "comments.last_at",
+    "extra_usd": "spend.extra_usd",
+}
+"""Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {
     "criteria": "contract",
-    "proposal": "proposal",
-    "plan": "plan",
+    "answers": "planning.answers",
+    "proposal": "planning.proposal",
+    "plan": "planning.plan",
     "attempts": "attempts",
-    "failing": "failing",
-    "trees": "trees",
-    "tampering": "tampering",
-    "judgement": "judgement",
+    "failing": "attempt.failing",
+    "trees": "attempt.trees",
+    "tried": "attempt.tried",
+    "evidence": "candidate.gate.evidence",
+    "tampering": "candidate.gate.tampering",
+    "judgement": "candidate.judgement",
+    "verdict": "candidate.verdict",
+    "guidance": "comments.guidance",
+    "pending": "comments.pending",
+    "failing_checks": "pull_request.failing_checks",
     "escalation": "escalation",
-    "tried": "tried",
-    "answers": "answers",
-    "words": "words",
-    "unheard": "unheard",
-    "evidence": "evidence",
-    "verdict": "verdict",
-    "failing_checks": "failing_checks",
 }
-_USAGE = ("model_calls", "input_tokens", "cached_tokens", "output_tokens", "cost_usd")
+"""The same for lists and objects."""
 
 
 def metadata_of(loop: Loop) -> Metadata:
-    """What the attachment holds, within Linear's types. Of long lists the newest entries are kept, of evidence the
-    exit codes without the output."""
-    evidence = [e.model_copy(update={"output": ""}) for e in loop.evidence]
+    """The attachment's metadata, within Linear's types. Of long lists the newest entries are kept, of evidence the exit
+    codes without the output."""
+    evidence = tuple(replace(e, output="") for e in loop.candidate.evidence)
+    gate = replace(loop.candidate.gate, evidence=evidence)
+    attempt = replace(loop.attempt, tried=loop.attempt.tried[-20:])
+    plain = LOOP.to_builtins(replace(loop, candidate=replace(loop.candidate, gate=gate), attempt=attempt))
     return {
         "schema": SCHEMA,
         "identifier": loop.identifier,
-        **{name: getattr(loop, name) for name in _SAME_NAME},
-        "stage": loop.stage.value,
-        **{name: getattr(loop, field) for name, field in _OTHER_NAME.items()},
         "contract": loop.contract.digest if loop.contract else "",
-        "criteria": loop.contract.model_dump_json() if loop.contract else "",
-        **{name: _whole(getattr(loop, name)) for name in ("proposal", "plan", "judgement", "escalation")},
-        **{name: _newest(getattr(loop, name)) for name in ("attempts", "failing", "trees", "tampering")},
-        "tried": _newest(loop.tried[-20:]),
-        "answers": _newest(loop.answers),
-        "words": _newest(loop.words),
-        "unheard": _newest(loop.unheard),
-        "evidence": _newest(evidence),
-        "verdict": _whole(loop.verdict),
-        "failing_checks": _newest(loop.failing_checks),
-        **{name: getattr(loop.usage, name) for name in _USAGE},
+        **{name: reduce(getitem, place.split("."), plain) for name, place in _PLAIN.items()},
+        **{name: _bounded(reduce(getitem, place.split("."), plain)) for name, place in _AS_JSON.items()},
     }
 
 
@@ -80,26 +92,33 @@ def loop_of(ticket: Ticket, metadata: Mapping[str, str | int | float]) -> Loop:
     schema = metadata.get("schema")
     if not isinstance(schema, int | float) or schema > SCHEMA:
         raise Rejected(f"the board memory of {ticket.identifier} has schema {schema!r}; this release reads {SCHEMA}")
+    plain: dict[str, Any] = {"ticket": ticket}
     try:
-        given: dict[str, Any] = {name: metadata[name] for name in _SAME_NAME if name in metadata}
-        given |= {field: metadata[name] for name, field in _OTHER_NAME.items() if name in metadata}
-        given |= {field: json.loads(str(metadata[name])) for name, field in _AS_JSON.items() if metadata.get(name)}
-        usage = {name: metadata[name] for name in _USAGE if name in metadata}
-        return Loop.model_validate({**given, "ticket": ticket, "usage": usage})
+        for name, place in _PLAIN.items():
+            if name in metadata:
+                _put(plain, place, metadata[name])
+        for name, place in _AS_JSON.items():
+            if metadata.get(name):
+                _put(plain, place, json.loads(str(metadata[name])))
+        return LOOP.from_builtins(plain)
     except (ValidationError, ValueError) as error:
         raise Rejected(f"the board memory of {ticket.identifier} cannot be read: {_first_line(error)}") from error
 
 
-def _whole(value: Value | None) -> str:
-    """A value that is of no use in part; empty when it is too long."""
-    text = value.model_dump_json() if value else ""
-    return text if len(text) <= LONGEST else ""
+def _put(plain: dict[str, Any], place: str, item: object) -> None:
+    *outer, name = place.split(".")
+    for key in outer:
+        plain = plain.setdefault(key, {})
+    plain[name] = item
 
 
-def _newest(values: Sequence[Value | str]) -> str:
-    """As a JSON list, without the oldest entries where all of them would be too long."""
-    plain = [value if isinstance(value, str) else value.model_dump(mode="json") for value in values]
+def _bounded(plain: dict[str, Any] | list[Any] | None) -> str:
+    """As JSON. A list that would be too long loses its oldest entries; an object is of no use in part."""
+    if plain is None:
+        return ""
     while len(text := json.dumps(plain, ensure_ascii=False)) > LONGEST:
+        if isinstance(plain, dict):
+            return ""
         plain = plain[1:]
     return text
 

@@ -3,10 +3,11 @@ repository's policy set them."""
 
 from __future__ import annotations
 
-from integrations.values import Value
+from integrations.values import value
 
 
-class Caps(Value):
+@value
+class Caps:
     """Upper bounds; 0 means that none may be used. Money in US dollars; a day is a calendar day in UTC over all
     tickets. `wall_seconds` limits the working time of all slices, `idle_seconds` the silence of the model,
     `no_progress_usd` the cost without a change of the work."""

@@ -6,62 +6,52 @@ outbox as JSON, so a field that a newer release adds needs a default.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.results import Evidence, Plan, RunRole, Tampering, Verdict
-from integrations.values import Ticket, Usage, Value
+from integrations.results import Plan, RunRole
+from integrations.values import Codec, CommitSha, RunId, Ticket, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import Attempt, Contract, Guidance
+from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
 
 
-class RunSpec(Value):
-    """What a run needs to know, fixed when it is started. `start_sha` is the commit that its worktree begins at."""
+@value
+class RunSpec:
+    """Input of a run, fixed when it is started: the parts of the loop that its brief is written from."""
 
-    run_id: str
-    ticket_id: str
-    identifier: str
+    run_id: RunId
+    ticket: Ticket
     generation: int
     role: RunRole
-    repository: str
-    base_sha: str
-    start_sha: str
+    workspace: Workspace
+    start_sha: CommitSha
+    """The commit that its worktree begins at."""
     contract: Contract
     """Without criteria for a planner, which proposes them."""
-    ticket: Ticket
+    attempt: Attempt
     policy: RepositoryPolicy = RepositoryPolicy()
-    iteration: int = 1
-    iterations: int = 1
-    attempt: int = 1
-    attempts: tuple[Attempt, ...] = ()
     plan: Plan | None = None
-    summary: str = ""
-    """What the last maker says it did: a claim."""
-    tampering: tuple[Tampering, ...] = ()
-    tried: tuple[str, ...] = ()
-    words: tuple[Guidance, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    verdict: Verdict | None = None
+    attempts: tuple[ClosedAttempt, ...] = ()
+    candidate: Candidate = Candidate()
+    guidance: tuple[Guidance, ...] = ()
+    iterations: int = 1
+    """How many each attempt can have."""
     model: str = ""
     effort: str = ""
     caps: Caps = Caps()
     ticket_usage: Usage = Usage()
-    """What the ticket had spent when the run was started, so that a ledger that was lost begins there."""
+    """The ticket's usage when the run was started: a ledger that was lost begins there."""
     started_at: float = 0.0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_the_last_release(cls, given: Any) -> Any:
-        """The release before this one wrote two of the caps by themselves."""
-        if not isinstance(given, dict) or "caps" in given or not given.get("max_turns"):
-            return given
-        return {**given, "caps": {"turns": given["max_turns"], "run_usd": given["max_cost_usd"]}}
+
+RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 
-class MoveTicket(Value):
+@value
+class MoveTicket:
     """Put the ticket into the column that has this role in its team; with `only_from`, if it is in that one now."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
@@ -69,7 +59,8 @@ class MoveTicket(Value):
     only_from: Column | None = None
 
 
-class PostComment(Value):
+@value
+class PostComment:
     """Write a comment that deserves a notification. `once` names it where a rebuild could make another command of it:
     the ticket gets one comment of a name."""
 
@@ -78,7 +69,8 @@ class PostComment(Value):
     once: str = ""
 
 
-class React(Value):
+@value
+class React:
     """Acknowledge a comment with an emoji."""
 
     kind: Literal["React"] = "React"
@@ -86,14 +78,16 @@ class React(Value):
     emoji: str
 
 
-class SetNeedsHuman(Value):
+@value
+class SetNeedsHuman:
     """Add or remove the label that says a person is needed."""
 
     kind: Literal["SetNeedsHuman"] = "SetNeedsHuman"
     needed: bool
 
 
-class LinkPullRequest(Value):
+@value
+class LinkPullRequest:
     """Attach the pull request to the ticket."""
 
     kind: Literal["LinkPullRequest"] = "LinkPullRequest"
@@ -102,7 +96,8 @@ class LinkPullRequest(Value):
     subtitle: str
 
 
-class PrepareWorkspace(Value):
+@value
+class PrepareWorkspace:
     """Mirror the repository, read its policy and look where `branch` is; answers `WorkspaceReady`."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
@@ -111,29 +106,33 @@ class PrepareWorkspace(Value):
     branch: str = ""
 
 
-class StartRun(Value):
+@value
+class StartRun:
     """Hand a run to the agent processes."""
 
     kind: Literal["StartRun"] = "StartRun"
     spec: RunSpec
 
 
-class StopRun(Value):
+@value
+class StopRun:
     """Interrupt a run; it reports `RunFinished` as stopped."""
 
     kind: Literal["StopRun"] = "StopRun"
-    run_id: str
+    run_id: RunId
 
 
-class Steer(Value):
+@value
+class Steer:
     """Hand a person's words to a run before its next model call."""
 
     kind: Literal["Steer"] = "Steer"
-    run_id: str
-    words: Guidance
+    run_id: RunId
+    guidance: Guidance
 
 
-class PublishBranch(Value):
+@value
+class PublishBranch:
     """Push `sha`; the branch must be at `expected` ('' for new); answers `BranchPublished`. `as_is`: it is not proven,
     a person takes the work over."""
 
@@ -142,12 +141,13 @@ class PublishBranch(Value):
     repository: str
     branch: str
     base_branch: str
-    sha: str
-    expected: str
+    sha: CommitSha
+    expected: CommitSha
     as_is: bool = False
 
 
-class OpenPullRequest(Value):
+@value
+class OpenPullRequest:
     """Find or open the pull request and set its words; answers `PullRequestOpened`."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
@@ -159,7 +159,8 @@ class OpenPullRequest(Value):
     body: str
 
 
-class CommentOnPullRequest(Value):
+@value
+class CommentOnPullRequest:
     """Write into the pull request's conversation, once."""
 
     kind: Literal["CommentOnPullRequest"] = "CommentOnPullRequest"
@@ -168,28 +169,31 @@ class CommentOnPullRequest(Value):
     body: str
 
 
-class SetStatus(Value):
+@value
+class SetStatus:
     """Publish Loopline's verdict on a commit."""
 
     kind: Literal["SetStatus"] = "SetStatus"
     repository: str
-    sha: str
+    sha: CommitSha
     state: Literal["pending", "success", "failure"]
     description: str
 
 
-class MergePullRequest(Value):
+@value
+class MergePullRequest:
     """Merge while the head is still `sha`; answers `PullRequestMerged`."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
     repository: str
     number: int
-    sha: str
+    sha: CommitSha
     title: str
 
 
-class CleanUp(Value):
+@value
+class CleanUp:
     """Remove the ticket's worktrees and, when `branch` is named, the branch of ours."""
 
     kind: Literal["CleanUp"] = "CleanUp"
@@ -215,7 +219,7 @@ Command = Annotated[
     | CleanUp,
     Field(discriminator="kind"),
 ]
-COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
 

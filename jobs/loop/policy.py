@@ -8,38 +8,38 @@ below `loop`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Literal
 
 import yaml
 from frontmatter.default_handlers import YAMLHandler
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from integrations.values import Codec, value
 
 FILE = "WORKFLOW.md"
 TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
+
+
+_FOREIGN_KEYS = ConfigDict(extra="ignore")
+"""Sections that other tools own too can hold keys that Loopline does not know."""
 
 
 class PolicyError(ValueError):
     """`WORKFLOW.md` is missing or cannot be used; the message says where and how to mend it."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Brought(BaseModel):
-    """A section that other tools own too: their keys are left alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Check(_Section):
+@value
+class Check:
     """A command that must exit 0 in a clean checkout before work counts as done."""
 
     name: str = Field(min_length=1, max_length=60)
     run: str = Field(min_length=1)
 
 
-class Role(_Section):
+@value
+class Role:
     """Overrides for one agent role. Empty means the service's default; `runner` has to be one that is set up there."""
 
     model: str = ""
@@ -47,7 +47,8 @@ class Role(_Section):
     effort: Literal["", "low", "medium", "high", "xhigh", "max"] = ""
 
 
-class Roles(_Section):
+@value
+class Roles:
     """The roles that a repository may tune."""
 
     planner: Role = Role()
@@ -57,7 +58,8 @@ class Roles(_Section):
     checker: Role = Role()
 
 
-class SpinningPolicy(_Section):
+@value
+class SpinningPolicy:
     """When an agent counts as going in circles. Each number is how often in a row."""
 
     same_result: int = Field(default=4, ge=2, le=100)
@@ -76,7 +78,8 @@ class SpinningPolicy(_Section):
     """Commands that may be repeated: one that contains such a word waits for something."""
 
 
-class ContextPolicy(_Section):
+@value
+class ContextPolicy:
     """When old tool results leave the conversation. Tokens are those of the prompt."""
 
     clear_at_tokens: int = Field(default=100_000, ge=1_000)
@@ -84,7 +87,8 @@ class ContextPolicy(_Section):
     clear_at_least_tokens: int = Field(default=20_000, ge=0)
 
 
-class LoopPolicy(_Section):
+@value
+class LoopPolicy:
     """Our own keys."""
 
     checks: tuple[Check, ...] = ()
@@ -121,34 +125,42 @@ class LoopPolicy(_Section):
         return own.runner
 
 
-class AgentPolicy(_Brought):
-    """Symphony's `agent` section, as far as we share its meaning."""
+@dataclass(frozen=True, config=_FOREIGN_KEYS)
+class AgentPolicy:
+    """Symphony's `agent` section, as far as Loopline shares its meaning."""
 
     max_turns: int | None = Field(default=None, ge=1, le=1000)
 
 
-class HooksPolicy(_Brought):
+@dataclass(frozen=True, config=_FOREIGN_KEYS)
+class HooksPolicy:
     """Symphony's `hooks` section; `after_create` runs after `loop.setup`, in the sandbox."""
 
     after_create: str = ""
 
 
-class RepositoryPolicy(_Section):
+@value
+class RepositoryPolicy:
     """All of `WORKFLOW.md`. `instructions` is its Markdown body: the maker's brief."""
 
     agent: AgentPolicy = AgentPolicy()
     hooks: HooksPolicy = HooksPolicy()
     loop: LoopPolicy = LoopPolicy()
-    tracker: dict[str, object] = {}
-    polling: dict[str, object] = {}
-    workspace: dict[str, object] = {}
-    codex: dict[str, object] = {}
+    tracker: dict[str, object] = Field(default_factory=dict)
+    polling: dict[str, object] = Field(default_factory=dict)
+    workspace: dict[str, object] = Field(default_factory=dict)
+    codex: dict[str, object] = Field(default_factory=dict)
     instructions: str = ""
 
     def setup_commands(self) -> tuple[str, ...]:
         """What to run in a fresh worktree, in order."""
         after = self.hooks.after_create.strip()
         return self.loop.setup + ((after,) if after else ())
+
+
+POLICY: Codec[RepositoryPolicy] = Codec(RepositoryPolicy)
+_ADAPTER = TypeAdapter(RepositoryPolicy)
+"""For the file itself, in which an unknown key is an error."""
 
 
 def read_policy(text: str | None, where: str) -> RepositoryPolicy:
@@ -161,7 +173,7 @@ def read_policy(text: str | None, where: str) -> RepositoryPolicy:
             raise PolicyError(
                 f"{FILE} in {where} has front matter that is a {type(head).__name__}, not keys and values."
             )
-        return RepositoryPolicy.model_validate({**head, "instructions": body.strip()})
+        return _ADAPTER.validate_python({**head, "instructions": body.strip()})
     except yaml.YAMLError as error:
         raise PolicyError(f"{FILE} in {where} has front matter that is not YAML: {_one_line(error)}.") from error
     except ValidationError as error:
@@ -170,7 +182,7 @@ def read_policy(text: str | None, where: str) -> RepositoryPolicy:
 
 def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) -> None:
     """Raise `PolicyError` for a role whose runner is not one of `runners`, those that the operator has set up."""
-    for role in Roles.model_fields:
+    for role in (field.name for field in fields(Roles)):
         wanted = policy.loop.runner_of(role)
         if wanted and wanted not in runners:
             known = ", ".join(runners)

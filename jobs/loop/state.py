@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
-from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
-from integrations.values import Ticket, Usage, Value
-from jobs.loop.policy import RepositoryPolicy
+from pydantic_core import to_json
+
+from integrations.results import Evidence, Gated, Judgement, Plan, Proposal, Tampering, Verdict
+from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, Usage, value
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
 class Stage(StrEnum):
@@ -36,7 +39,8 @@ AT_WORK = RUNNING | {Stage.PREPARING, Stage.PUBLISHING}
 OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 
 
-class Criterion(Value):
+@value
+class Criterion:
     """One line of the contract. With a `command` Loopline runs it itself; without, the checker needs evidence, of the
     kind that `evidence` names where somebody said so (as 'a file and line', 'the output of a command')."""
 
@@ -46,7 +50,8 @@ class Criterion(Value):
     evidence: str = ""
 
 
-class Contract(Value):
+@value
+class Contract:
     """What done means for this ticket, frozen when work starts; a changed ticket makes another `version` of it."""
 
     criteria: tuple[Criterion, ...]
@@ -55,11 +60,11 @@ class Contract(Value):
     @property
     def digest(self) -> str:
         """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory."""
-        frozen = self.model_dump_json(exclude={"version"})
-        return hashlib.sha256(frozen.encode()).hexdigest()[:12]
+        return hashlib.sha256(to_json({"criteria": self.criteria})).hexdigest()[:12]
 
 
-class Guidance(Value):
+@value
+class Guidance:
     """What a person said that the agent has to hear."""
 
     author: str
@@ -67,24 +72,11 @@ class Guidance(Value):
     comment_id: str = ""
 
 
-class Attempt(Value):
-    """One fresh try at the contract that has ended: what was tried, what came of it, why that was not enough.
-
-    `approach` says how it differed from the one before; `cost_usd` is what it spent."""
-
-    number: int
-    approach: str = ""
-    tried: tuple[str, ...] = ()
-    summary: str = ""
-    rejected: str = ""
-    head_sha: str = ""
-    cost_usd: float = 0.0
-
-
 EscalationClass = Literal["judgement", "credentials", "infrastructure", "budget", "conflict", "spinning", "tamper"]
 
 
-class Escalation(Value):
+@value
+class Escalation:
     """A call for a person that has not been settled. `at` is when it was last raised, Unix seconds; `raised` how
     often; `acknowledged`: somebody has seen it, so it is not raised again."""
 
@@ -100,90 +92,177 @@ def join_guidance(words: tuple[Guidance, ...]) -> Guidance:
     return Guidance(author=" and ".join(authors), text="\n".join(w.text for w in words))
 
 
-class Loop(Value):
-    """Everything Loopline does for one ticket, from hand-over to done."""
+@value
+class Workspace:
+    """Where the ticket is worked on: repository, base commit and the ticket's branch."""
 
-    ticket: Ticket
-    generation: int = 0
-    stage: Stage = Stage.IDLE
     repository: str = ""
     base_branch: str = ""
-    base_sha: str = ""
+    base_sha: CommitSha = NO_COMMIT
     branch: str = ""
-    policy: RepositoryPolicy = RepositoryPolicy()
-    contract: Contract | None = None
+
+
+@value
+class Planning:
+    """How the contract and the plan come about. All of it outlives a generation."""
+
     answers: tuple[Guidance, ...] = ()
-    """What people answered to our question; their lists count as criteria."""
+    """Answers of people to Loopline's question; their lists count as criteria."""
     proposal: Proposal | None = None
     """The planner's contract, until it or something better is agreed."""
     proposals: int = 0
     """How often the planner was asked."""
     plan: Plan | None = None
-    """What the scout found; makers start from it."""
-    revision: int = 0
-    """Raised by each request for changes; iterations start again with it."""
-    attempt: int = 1
-    """Which fresh try this is; each has iterations of its own."""
-    approach: str = ""
-    """The strategy that the maker named in this attempt."""
-    attempts: tuple[Attempt, ...] = ()
-    """The tries before this one."""
+    """The scout's plan, from which makers start."""
+
+
+@value
+class Attempt:
+    """The current try at the contract, in a fresh context. Its iterations are make, gate, judge, check."""
+
+    number: int = 1
     iteration: int = 0
-    run_id: str = ""
-    head_sha: str = ""
-    """The last candidate commit that Loopline made of an agent's work."""
-    pushed_sha: str = ""
+    approach: str = ""
+    """The strategy that the maker named."""
+    failing: tuple[str, ...] = ()
+    """Fingerprints of the failures, one for each iteration."""
+    trees: tuple[str, ...] = ()
+    """The candidates' git trees."""
+    tried: tuple[str, ...] = ()
+    """One line for each iteration that has ended."""
+    began_usd: float = 0.0
+    """The ticket's cost when the attempt began."""
+
+
+@value
+class ClosedAttempt:
+    """Record of an attempt that was not enough. `approach` is how it differed from the one before, `rejected` why it
+    ended, `cost_usd` its own cost."""
+
+    number: int
+    approach: str = ""
+    tried: tuple[str, ...] = ()
     summary: str = ""
-    """What the maker says it did; shown in the pull request, never taken as evidence."""
-    evidence: tuple[Evidence, ...] = ()
-    tampering: tuple[Tampering, ...] = ()
-    """What in the candidate could make a check pass without the work."""
-    tampering_accepted: str = ""
-    """The candidate whose tampering a person has accepted."""
+    rejected: str = ""
+    head_sha: CommitSha = NO_COMMIT
+    cost_usd: float = 0.0
+
+
+@value
+class Candidate:
+    """The last commit that Loopline made of an agent's work, and the results of the roles that looked at it."""
+
+    head_sha: CommitSha = NO_COMMIT
+    summary: str = ""
+    """The maker's claim; shown in the pull request, never taken as evidence."""
+    gate: Gated = Gated()
     judgement: Judgement | None = None
     verdict: Verdict | None = None
-    failing: tuple[str, ...] = ()
-    """Fingerprints of what failed, one for each iteration of this attempt."""
-    trees: tuple[str, ...] = ()
-    """The candidates' git trees in this attempt."""
-    tried: tuple[str, ...] = ()
-    """One line for each iteration of this attempt that has ended; those of earlier attempts are in `attempts`."""
-    words: tuple[Guidance, ...] = ()
-    """Guidance and requests of people that the next run's brief must hold."""
-    unheard: tuple[Guidance, ...] = ()
-    """Those among them that came when no maker was at work: done is not done before one has heard them."""
-    heard: int = 0
-    """How many comments of people the agent has taken up."""
+    accepted_sha: CommitSha = NO_COMMIT
+    """The commit whose changes to tests and checks a person has accepted."""
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The commands that the gate ran."""
+        return self.gate.evidence
+
+    @property
+    def tampering(self) -> tuple[Tampering, ...]:
+        """Places in the commit that could make a check pass without the work."""
+        return self.gate.tampering
+
+    def at(self, head_sha: CommitSha) -> Candidate:
+        """The candidate at another commit, for which nothing is proven yet."""
+        return replace(self, head_sha=head_sha, gate=Gated(), judgement=None, verdict=None)
+
+
+@value
+class Comments:
+    """Messages of people, on the ticket and on the pull request."""
+
+    guidance: tuple[Guidance, ...] = ()
+    """Guidance and requests that the next run's brief must hold."""
+    pending: tuple[Guidance, ...] = ()
+    """Those among them that came when no maker was at work: the work is not done before a maker has read them."""
+    taken_up: int = 0
+    """How many comments the agent has read."""
+    last_id: str = ""
+    """The newest comment that was read, so that a rebuild reads none twice."""
+    last_at: float = 0.0
+    """When it was written, Unix seconds."""
+
+
+@value
+class PullRequestState:
+    """The work as people see it on the code host. `number` is 0 and `url` empty before the pull request is open."""
+
     number: int = 0
-    pull_request_url: str = ""
-    approved_sha: str = ""
+    url: str = ""
+    pushed_sha: CommitSha = NO_COMMIT
+    """The branch's head after the last push."""
+    approved_sha: CommitSha = NO_COMMIT
     approved_by: str = ""
     shown_at: float = 0.0
     """Since when people can see the commit under review, Unix seconds."""
     failing_checks: tuple[str, ...] = ()
-    last_comment: str = ""
-    """The newest comment that was read, so that a rebuild reads none twice."""
-    last_comment_at: float = 0.0
-    """When it was written, Unix seconds."""
+
+    def unapproved(self) -> PullRequestState:
+        """Without the approval."""
+        return replace(self, approved_sha=NO_COMMIT, approved_by="")
+
+
+@value
+class Spend:
+    """The ticket's money."""
+
     usage: Usage = Usage()
-    attempt_began_usd: float = 0.0
-    """What had been spent when this attempt began."""
     extra_usd: float = 0.0
-    """What people have added to the ticket's budget."""
-    escalation: Escalation | None = None
+    """Added to the ticket's budget by people."""
+
+
+@value
+class Loop:
+    """Everything Loopline does for one ticket, from hand-over to done."""
+
+    ticket: Ticket
+    generation: int = 0
+    revision: int = 0
+    """Raised by each request for changes; attempts start again with it."""
+    stage: Stage = Stage.IDLE
     reason: str = ""
     """Why the loop stopped or what it waits for, one sentence."""
+    run_id: RunId = RunId("")
     parked_until: float = 0.0
     """Until when a run waits for its provider, Unix seconds; 0 when it does not."""
+    policy: RepositoryPolicy = RepositoryPolicy()
+    workspace: Workspace = Workspace()
+    contract: Contract | None = None
+    planning: Planning = Planning()
+    attempt: Attempt = Attempt()
+    attempts: tuple[ClosedAttempt, ...] = ()
+    """The attempts before the current one."""
+    candidate: Candidate = Candidate()
+    comments: Comments = Comments()
+    pull_request: PullRequestState = PullRequestState()
+    spend: Spend = Spend()
+    escalation: Escalation | None = None
     started_at: float = 0.0
     finished_at: float = 0.0
 
     @property
     def all_tried(self) -> tuple[str, ...]:
         """The lines of every attempt, the oldest first."""
-        return (*(line for attempt in self.attempts for line in attempt.tried), *self.tried)
+        return (*(line for closed in self.attempts for line in closed.tried), *self.attempt.tried)
 
     @property
-    def identifier(self) -> str:
+    def identifier(self) -> Identifier:
         """The ticket's name for people, as 'ENG-123'."""
         return self.ticket.identifier
+
+    @property
+    def workflow(self) -> LoopPolicy:
+        """Loopline's own section of the repository's WORKFLOW.md."""
+        return self.policy.loop
+
+
+LOOP: Codec[Loop] = Codec(Loop)

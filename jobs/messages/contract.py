@@ -78,7 +78,7 @@ def agreed_message(loop: Loop) -> str:
 
 def waiting_for_contract_reason(loop: Loop) -> str:
     """A loop waits for an answer to its question."""
-    return "Waiting for an answer to the proposal." if loop.proposal else "Waiting for acceptance criteria."
+    return "Waiting for an answer to the proposal." if loop.planning.proposal else "Waiting for acceptance criteria."
 
 
 def goal_changed_message(contract: Contract) -> str:

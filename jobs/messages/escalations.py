@@ -66,10 +66,10 @@ def escalation_message(loop: Loop) -> str:
     """The escalation comment: class, reason, attempts with evidence, likely cause, choices."""
     assert loop.escalation
     kind = loop.escalation.kind
-    failing = [e for e in loop.evidence if not e.passed][:3]
+    failing = [e for e in loop.candidate.evidence if not e.passed][:3]
     parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + _tried(loop)]
-    if loop.tampering:
-        parts.append("Changed:\n" + "\n".join(f"- {shown_tampering(t)}" for t in loop.tampering[:12]))
+    if loop.candidate.tampering:
+        parts.append("Changed:\n" + "\n".join(f"- {shown_tampering(t)}" for t in loop.candidate.tampering[:12]))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
     parts.append(f"Likely cause: {_HYPOTHESES[kind]}")
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))

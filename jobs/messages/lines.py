@@ -11,8 +11,8 @@ from jobs.messages.text import inline
 
 def iteration_line(loop: Loop, outcome: str) -> str:
     """The result of one iteration."""
-    sha = f" at `{loop.head_sha[:7]}`" if loop.head_sha else ""
-    return f"iteration {loop.iteration}{sha}: {outcome}"
+    sha = f" at `{loop.candidate.head_sha[:7]}`" if loop.candidate.head_sha else ""
+    return f"iteration {loop.attempt.iteration}{sha}: {outcome}"
 
 
 def new_guidance_line() -> str:

@@ -9,13 +9,13 @@ from jobs.messages.text import MARKS, money_message, state_message, version_of
 def progress_message(loop: Loop, iterations: int) -> str:
     """The body of the progress comment, which is edited in place."""
     head = f"**{state_message(loop.stage)}**"
-    if loop.iteration:
-        head += f" · attempt {loop.attempt}" if loop.attempt > 1 else ""
-        head += f" · iteration {loop.iteration} of {iterations}"
+    if loop.attempt.iteration:
+        head += f" · attempt {loop.attempt.number}" if loop.attempt.number > 1 else ""
+        head += f" · iteration {loop.attempt.iteration} of {iterations}"
     if loop.revision:
         head += f" · revision {loop.revision}"
-    if loop.head_sha:
-        head += f" · `{loop.head_sha[:7]}`"
+    if loop.candidate.head_sha:
+        head += f" · `{loop.candidate.head_sha[:7]}`"
     head += f" · {money_message(loop)}"
     parts = [head]
     if loop.reason:
@@ -24,12 +24,14 @@ def progress_message(loop: Loop, iterations: int) -> str:
         parts.append(f"Acceptance criteria (contract {version_of(loop.contract)}):\n" + _criteria(loop))
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
-    if loop.heard:
-        parts.append(f"Comments delivered to the agent: {loop.heard}.")
-    if loop.failing_checks:
-        parts.append("Failing on the code host: " + ", ".join(f"`{name}`" for name in loop.failing_checks) + ".")
-    if loop.pull_request_url:
-        parts.append(f"Pull request: {loop.pull_request_url}")
+    if loop.comments.taken_up:
+        parts.append(f"Comments delivered to the agent: {loop.comments.taken_up}.")
+    if loop.pull_request.failing_checks:
+        parts.append(
+            "Failing on the code host: " + ", ".join(f"`{name}`" for name in loop.pull_request.failing_checks) + "."
+        )
+    if loop.pull_request.url:
+        parts.append(f"Pull request: {loop.pull_request.url}")
     return "\n\n".join([*parts, _next(loop)])
 
 
@@ -44,9 +46,9 @@ def _criteria(loop: Loop) -> str:
 
 
 def _marks(loop: Loop) -> dict[str, str]:
-    marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.evidence}
-    if loop.verdict:
-        marks |= {r.criterion: MARKS[r.result] for r in loop.verdict.results}
+    marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.candidate.evidence}
+    if loop.candidate.verdict:
+        marks |= {r.criterion: MARKS[r.result] for r in loop.candidate.verdict.results}
     return marks
 
 

@@ -13,7 +13,7 @@ COMMANDS = (
 
 def stopped_message(loop: Loop) -> str:
     """The loop was stopped by a person."""
-    if not loop.branch:
+    if not loop.workspace.branch:
         return (
             f"**Stopped:** {loop.reason} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
         )
@@ -43,12 +43,13 @@ def approved_message(by: str, sha: str) -> str:
 
 def approved_on_ticket_message(loop: Loop, by: str) -> str:
     """The approval, as a comment on the pull request."""
-    return f"Approved at `{loop.pushed_sha[:7]}` by {by} on {loop.identifier}."
+    return f"Approved at `{loop.pull_request.pushed_sha[:7]}` by {by} on {loop.identifier}."
 
 
 def not_approved_message(loop: Loop) -> str:
     """`/merge` without an approval of the current head."""
-    return f"Not merged: `{loop.pushed_sha[:7]}` has not been approved. Reply `/approve` or approve the pull request."
+    sha = loop.pull_request.pushed_sha[:7]
+    return f"Not merged: `{sha}` has not been approved. Reply `/approve` or approve the pull request."
 
 
 def merge_called_off_reason(by: str) -> str:
@@ -59,8 +60,8 @@ def merge_called_off_reason(by: str) -> str:
 def outdated_command_message(command: str, loop: Loop) -> str:
     """A command that is older than the commit under review."""
     return (
-        f"Ignored `/{command}`: it was written before `{loop.pushed_sha[:7]}` was pushed. Review that commit and send "
-        "the command again."
+        f"Ignored `/{command}`: it was written before `{loop.pull_request.pushed_sha[:7]}` was pushed. Review that "
+        "commit and send the command again."
     )
 
 

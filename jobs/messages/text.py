@@ -33,7 +33,7 @@ def state_message(stage: Stage) -> str:
 
 def money_message(loop: Loop) -> str:
     """The loop's usage so far."""
-    return f"{loop.usage.model_calls} model calls, ${loop.usage.cost_usd:.2f}"
+    return f"{loop.spend.usage.model_calls} model calls, ${loop.spend.usage.cost_usd:.2f}"
 
 
 def version_of(contract: Contract) -> str:

@@ -11,15 +11,16 @@ STATUS_CONTEXT = "loopline/verdict"
 
 def verdict_message(loop: Loop) -> str:
     """The checker's verdict, for the ticket."""
-    assert loop.verdict and loop.contract
-    total = len(loop.contract.criteria)
+    candidate, contract = loop.candidate, loop.contract
+    assert candidate.verdict and contract
+    total = len(contract.criteria)
     return "\n\n".join(
         [
             (
-                f"**Verdict: done ({total}/{total}).** A second, read-only agent checked `{loop.head_sha[:7]}` against "
-                f"the output of commands that Loopline ran itself. Pull request: {loop.pull_request_url}"
+                f"**Verdict: done ({total}/{total}).** A second, read-only agent checked `{candidate.head_sha[:7]}` "
+                f"against the output of commands that Loopline ran itself. Pull request: {loop.pull_request.url}"
             ),
-            _results(loop.contract, loop.verdict.results),
+            _results(contract, candidate.verdict.results),
             *_accepted(loop, "Changes to tests or checks, accepted by a person:\n"),
             "Not checked:\n" + _not_checked(loop),
             f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
@@ -37,12 +38,16 @@ def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
 
 
 def _not_checked(loop: Loop) -> str:
-    assert loop.verdict
-    return "\n".join(f"- {inline(line)}" for line in loop.verdict.not_checked) or "- nothing listed"
+    assert loop.candidate.verdict
+    return "\n".join(f"- {inline(line)}" for line in loop.candidate.verdict.not_checked) or "- nothing listed"
 
 
 def _accepted(loop: Loop, heading: str) -> list[str]:
-    return [heading + "\n".join(f"- {shown_tampering(t)}" for t in loop.tampering[:12])] if loop.tampering else []
+    return (
+        [heading + "\n".join(f"- {shown_tampering(t)}" for t in loop.candidate.tampering[:12])]
+        if loop.candidate.tampering
+        else []
+    )
 
 
 def pull_request_title(loop: Loop) -> str:
@@ -52,25 +57,26 @@ def pull_request_title(loop: Loop) -> str:
 
 def pull_request_body(loop: Loop) -> str:
     """Summary, contract with results, evidence, and the line by which Linear links the pull request."""
-    assert loop.verdict and loop.contract
+    assert loop.candidate.verdict and loop.contract
     return "\n\n".join(
         [
             f"Fixes {loop.identifier}",
-            "## What and why\n\n" + "\n\n".join(filter(None, (inline(loop.ticket.title), quiet(loop.summary)))),
-            f"## Contract `{loop.contract.digest}`, checked at `{loop.head_sha[:7]}`\n\n"
-            + _results(loop.contract, loop.verdict.results),
-            "## Evidence\n\n" + "\n".join(f"- {shown_evidence(e)}" for e in loop.evidence),
+            "## What and why\n\n"
+            + "\n\n".join(filter(None, (inline(loop.ticket.title), quiet(loop.candidate.summary)))),
+            f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
+            + _results(loop.contract, loop.candidate.verdict.results),
+            "## Evidence\n\n" + "\n".join(f"- {shown_evidence(e)}" for e in loop.candidate.evidence),
             *_accepted(loop, "## Changed tests and checks, accepted by a person\n\n"),
             "## Not checked\n\n" + _not_checked(loop),
             *_findings(loop),
-            f"[{loop.identifier}]({loop.ticket.url}) · {loop.iteration} iterations · {money_message(loop)}",
+            f"[{loop.identifier}]({loop.ticket.url}) · {loop.attempt.iteration} iterations · {money_message(loop)}",
         ]
     )
 
 
 def _findings(loop: Loop) -> list[str]:
-    assert loop.verdict
-    lines = [f"- {_finding(finding)}" for finding in loop.verdict.findings]
+    assert loop.candidate.verdict
+    lines = [f"- {_finding(finding)}" for finding in loop.candidate.verdict.findings]
     return ["## Findings\n\n" + "\n".join(lines)] if lines else []
 
 
@@ -81,26 +87,27 @@ def _finding(finding: Finding) -> str:
 
 def pull_request_subtitle(loop: Loop) -> str:
     """The subtitle of the pull request's link on the ticket."""
-    return f"{state_message(loop.stage)} · {loop.head_sha[:7]}"
+    return f"{state_message(loop.stage)} · {loop.candidate.head_sha[:7]}"
 
 
 def merged_message(loop: Loop) -> str:
     """The pull request was merged."""
-    return f"**Merged.** {loop.pull_request_url} · {money_message(loop)}. The worktree and branch were deleted."
+    return f"**Merged.** {loop.pull_request.url} · {money_message(loop)}. The worktree and branch were deleted."
 
 
 def no_change_message(loop: Loop) -> str:
     """The base branch already meets the contract, confirmed by the checker."""
-    assert loop.verdict and loop.contract
-    total = len(loop.contract.criteria)
+    candidate, contract = loop.candidate, loop.contract
+    assert candidate.verdict and contract
+    total = len(contract.criteria)
     return "\n\n".join(
         [
             (
                 f"**Verdict: done, no change needed ({total}/{total}).** The base branch already meets the contract at "
-                f"`{loop.head_sha[:7]}`. A second, read-only agent checked it against the output of commands that "
+                f"`{candidate.head_sha[:7]}`. A second, read-only agent checked it against the output of commands that "
                 "Loopline ran itself. There is no pull request."
             ),
-            _results(loop.contract, loop.verdict.results),
+            _results(contract, candidate.verdict.results),
             (
                 f"Spent: {money_message(loop)}. If something is missing, add it to a **Done when** list and move the "
                 "ticket back to the agent column."

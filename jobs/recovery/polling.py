@@ -33,7 +33,7 @@ LOOK_BACK = 86_400.0  # seconds; far less than events are known for, so nothing 
 def comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
     """What people wrote since the hand-over, up to a day before the last comment that was read: a webhook in between
     may be missing. Most of it has been read, so deliver it where events are known."""
-    since = max(loop.started_at, loop.last_comment_at - LOOK_BACK)
+    since = max(loop.started_at, loop.comments.last_at - LOOK_BACK)
     return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
 
 
@@ -41,10 +41,10 @@ def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[Ticke
     """For a memory that does not know its events: what people wrote after the last comment that was read, or after the
     hand-over when none was. `comments` come oldest first; where the last one was deleted, its time counts."""
     ids = [comment.id for comment in comments]
-    if loop.last_comment in ids:
-        later = comments[ids.index(loop.last_comment) + 1 :]
+    if loop.comments.last_id in ids:
+        later = comments[ids.index(loop.comments.last_id) + 1 :]
     else:
-        since = max(loop.last_comment_at, loop.started_at)
+        since = max(loop.comments.last_at, loop.started_at)
         later = [comment for comment in comments if written_at(comment) > since]
     return [_event(comment) for comment in later if not comment.author.is_us]
 
@@ -91,15 +91,16 @@ def review_events(loop: Loop, reviews: Iterable[Review], at: float) -> list[Revi
             event_id=f"review:{review.id}:{review.state}",
             ticket_id=loop.ticket.id,
             at=at,
-            repository=loop.repository,
-            number=loop.number,
+            repository=loop.workspace.repository,
+            number=loop.pull_request.number,
             head_sha=review.head_sha,
             review_id=review.id,
             state=review.state,
             author=Person(id=review.author, name=review.author),
         )
         for review in reviews
-        if review.head_sha == loop.pushed_sha and review.state in ("approved", "changes_requested", "dismissed")
+        if review.head_sha == loop.pull_request.pushed_sha
+        and review.state in ("approved", "changes_requested", "dismissed")
     ]
 
 
@@ -112,7 +113,7 @@ def pull_request_event(
         return PullRequestMerged
     if now.state != "open":
         return PullRequestClosed if loop.stage in OPEN else None
-    return None if now.head_sha in {loop.head_sha, loop.pushed_sha} else BranchPushed
+    return None if now.head_sha in {loop.candidate.head_sha, loop.pull_request.pushed_sha} else BranchPushed
 
 
 def _event(comment: Comment) -> TicketCommented:

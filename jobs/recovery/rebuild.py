@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, WorkspaceReady
+from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged
 from integrations.ports.code_host import PullRequest
 from integrations.ports.tracker import Comment
-from integrations.values import Ticket
-from jobs.effects.perform import Context, prepare_workspace
+from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
+from jobs.effects.repository import Base, read_base
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
-from jobs.loop.commands import PrepareWorkspace
-from jobs.loop.policy import PolicyError, RepositoryPolicy
+from jobs.loop.policy import PolicyError
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, unread_comment_events
 from jobs.runtime import keys, queues
@@ -46,10 +45,10 @@ class Seen:
     host's, empty where there is no branch; `has_candidate`: the mirror on this host has the last candidate; `approved`:
     the approval can be found again."""
 
-    base: WorkspaceReady | None = None
+    base: Base | None = None
     problem: str = ""
     pull_request: PullRequest | None = None
-    branch_head: str = ""
+    branch_head: CommitSha = NO_COMMIT
     has_candidate: bool = True
     approved: bool = False
     comments: tuple[Comment, ...] = ()
@@ -57,22 +56,23 @@ class Seen:
 
 def loop_from(memory: Loop, seen: Seen) -> Loop:
     """The loop as the board remembers it, set right by what is true now."""
-    told: dict[str, object] = {}
+    workspace, pull_request = memory.workspace, memory.pull_request
     if seen.base:
-        told |= {"policy": RepositoryPolicy.model_validate_json(seen.base.policy), "base_branch": seen.base.base_branch}
-        told |= {"base_sha": memory.base_sha or seen.base.base_sha}
+        base_sha = workspace.base_sha or seen.base.sha
+        workspace = replace(workspace, base_branch=seen.base.branch, base_sha=base_sha)
+        memory = replace(memory, policy=seen.base.policy)
     if seen.pull_request:
-        told |= {"number": seen.pull_request.number, "pull_request_url": seen.pull_request.url}
-    if seen.branch_head and seen.branch_head == memory.head_sha:
-        told |= {"pushed_sha": seen.branch_head}
+        pull_request = replace(pull_request, number=seen.pull_request.number, url=seen.pull_request.url)
+    if seen.branch_head and seen.branch_head == memory.candidate.head_sha:
+        pull_request = replace(pull_request, pushed_sha=seen.branch_head)
     if not seen.approved:
-        told |= {"approved_sha": "", "approved_by": ""}
-    loop = memory.model_copy(update=told)
+        pull_request = pull_request.unapproved()
+    loop = replace(memory, workspace=workspace, pull_request=pull_request)
     if seen.has_candidate:
         return loop
-    begun = loop.stage in AT_WORK and loop.iteration
-    lost = {"head_sha": loop.pushed_sha, "evidence": (), "verdict": None}
-    return loop.model_copy(update={**lost, "stage": Stage.MAKING if begun else loop.stage})
+    begun = loop.stage in AT_WORK and loop.attempt.iteration
+    stage = Stage.MAKING if begun else loop.stage
+    return replace(loop, stage=stage, candidate=loop.candidate.at(pull_request.pushed_sha))
 
 
 def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
@@ -83,16 +83,16 @@ def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
     place: dict[str, Any] = {
         "ticket_id": loop.ticket.id,
         "at": at,
-        "repository": loop.repository,
-        "branch": loop.branch,
+        "repository": loop.workspace.repository,
+        "branch": loop.workspace.branch,
     }
-    if seen.branch_head not in {"", loop.head_sha, loop.pushed_sha}:
-        event_id = f"rebuild:pushed:{loop.branch}:{seen.branch_head}"
+    if seen.branch_head not in {"", loop.candidate.head_sha, loop.pull_request.pushed_sha}:
+        event_id = f"rebuild:pushed:{loop.workspace.branch}:{seen.branch_head}"
         found.append(BranchPushed(event_id=event_id, head_sha=seen.branch_head, **place))
     pull = seen.pull_request
     if pull and pull.state != "open":
         kind = PullRequestMerged if pull.merged else PullRequestClosed
-        event_id = f"rebuild:{kind.__name__}:{loop.repository}#{pull.number}:{loop.generation}"
+        event_id = f"rebuild:{kind.__name__}:{loop.workspace.repository}#{pull.number}:{loop.generation}"
         found.append(kind(event_id=event_id, number=pull.number, head_sha=pull.head_sha, **place))
     return found
 
@@ -100,7 +100,7 @@ def events_from(loop: Loop, seen: Seen, at: float) -> list[Event]:
 def going_on(loop: Loop, seen: Seen, at: float, policy: ServicePolicy) -> Decision:
     """How the loop goes on. A pull request that was merged or closed meanwhile is all there is to see to."""
     if seen.pull_request and seen.pull_request.state != "open" and loop.stage in OPEN | AT_WORK:
-        return Decision(loop.model_copy(update={"stage": Stage.REVIEW}))
+        return Decision(replace(loop, stage=Stage.REVIEW))
     if seen.problem and loop.stage in AT_WORK:
         return escalate(loop, "infrastructure", seen.problem, at)
     return resume(loop, at, policy)
@@ -140,7 +140,7 @@ def _tickets(world: World) -> Iterator[Ticket]:
                 yield ticket
 
 
-def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False) -> str:
+def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = False) -> str:
     """Restore one ticket's loop; a line on what was (or would be) done, empty when the board remembers nothing.
 
     Raises `Unavailable`, or `Rejected` with what a person has to mend."""
@@ -170,7 +170,7 @@ def restore(ticket_id: str, lease: Lease, world: World, *, dry_run: bool = False
     return _line(memory, decision, events)
 
 
-def _metadata(ticket_id: str, world: World) -> Metadata | None:
+def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
     """The newest board memory: there are two when the dashboard's address has changed."""
     try:
         attached = [a.metadata for a in world.tracker.attachments(ticket_id) if a.title == TITLE and a.metadata]
@@ -182,12 +182,15 @@ def _metadata(ticket_id: str, world: World) -> Metadata | None:
 def _checked(memory: Loop, policy: ServicePolicy) -> Loop:
     """Raises `Rejected` where the memory names what is not ours to touch."""
     team = policy.teams.get(memory.ticket.team)
-    if team is None or team.repository != memory.repository:
+    if team is None or team.repository != memory.workspace.repository:
         raise Rejected(
-            f"{memory.identifier} was worked on in {memory.repository}, which LOOPLINE_TEAMS does not name for its team"
+            f"{memory.identifier} was worked on in {memory.workspace.repository}, which LOOPLINE_TEAMS does not name "
+            "for its team"
         )
-    if memory.branch and not memory.branch.startswith(BRANCH_PREFIX):
-        raise Rejected(f"the board memory of {memory.identifier} names {memory.branch!r}, which is no branch of ours")
+    if memory.workspace.branch and not memory.workspace.branch.startswith(BRANCH_PREFIX):
+        raise Rejected(
+            f"the board memory of {memory.identifier} names {memory.workspace.branch!r}, which is no branch of ours"
+        )
     return memory
 
 
@@ -195,68 +198,70 @@ def _look(memory: Loop, lease: Lease, world: World) -> Seen:
     comments = tuple(world.tracker.comments(memory.ticket.id))
     if memory.stage is Stage.DONE:
         return Seen(comments=comments, approved=True)
-    base, problem = _base(memory, lease, world)
-    host, repository, branch = world.code_host, memory.repository, memory.branch
-    if memory.number:
-        pull: PullRequest | None = host.fetch_pull_request(repository, memory.number)
+    lease.check()
+    base, problem = _base(memory, world)
+    host, repository, branch = world.code_host, memory.workspace.repository, memory.workspace.branch
+    if memory.pull_request.number:
+        pull: PullRequest | None = host.fetch_pull_request(repository, memory.pull_request.number)
     else:
         pull = host.find_pull_request(repository, branch) if branch else None
     return Seen(
         base=base,
         problem=problem,
         pull_request=pull,
-        branch_head=(host.branch_head(repository, branch) or "") if branch else "",
-        has_candidate=not memory.head_sha or _has(memory, world),
+        branch_head=(host.branch_head(repository, branch) or NO_COMMIT) if branch else NO_COMMIT,
+        has_candidate=not memory.candidate.head_sha or _has(memory, world),
         approved=_is_approved(memory, comments, world),
         comments=comments,
     )
 
 
-def _base(memory: Loop, lease: Lease, world: World) -> tuple[WorkspaceReady | None, str]:
+def _base(memory: Loop, world: World) -> tuple[Base | None, str]:
     """The base branch and its policy as they are now, or why they cannot be used."""
-    lease.check()
-    command = PrepareWorkspace(generation=memory.generation, repository=memory.repository)
     try:
-        ready = prepare_workspace(command, Context(LEASE, memory.ticket, world, lease))
+        return read_base(memory.workspace.repository, "", world), ""
     except PolicyError as error:
         return None, str(error)
-    return next((event for event in ready if isinstance(event, WorkspaceReady)), None), ""
 
 
 def _has(memory: Loop, world: World) -> bool:
     """Whether the mirror on this host has the candidate: git outlives Redis, unless the disk is another one."""
     try:
-        return world.mirror(memory.repository).is_ancestor(memory.base_sha, memory.head_sha)
+        return world.mirror(memory.workspace.repository).is_ancestor(
+            memory.workspace.base_sha, memory.candidate.head_sha
+        )
     except Rejected:
         return False
 
 
 def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:
     """Whether a person who may approve is seen to have done so: the memory alone is nobody's word."""
-    if not memory.approved_sha:
+    if not memory.pull_request.approved_sha:
         return False
     if any(c.body.strip().lower().startswith("/approve") and world.policy.may_approve(c.author) for c in comments):
         return True
-    host, repository = world.code_host, memory.repository
-    given = [r for r in host.reviews(repository, memory.number) if r.state == "approved"]
-    return any(r.head_sha == memory.approved_sha and host.may_steer(repository, r.author) for r in given)
+    host, repository = world.code_host, memory.workspace.repository
+    given = [r for r in host.reviews(repository, memory.pull_request.number) if r.state == "approved"]
+    return any(r.head_sha == memory.pull_request.approved_sha and host.may_steer(repository, r.author) for r in given)
 
 
 def _note_places(loop: Loop, world: World) -> None:
     """So that the dispatcher finds the ticket of what the code host tells."""
-    repository = loop.repository
-    known = [keys.branch(repository, loop.branch)] if loop.branch else []
-    known += [keys.head(repository, sha) for sha in {loop.head_sha, loop.pushed_sha} if sha]
-    known += [keys.pull_request(repository, loop.number)] if loop.number else []
+    repository = loop.workspace.repository
+    known = [keys.branch(repository, loop.workspace.branch)] if loop.workspace.branch else []
+    known += [keys.head(repository, sha) for sha in {loop.candidate.head_sha, loop.pull_request.pushed_sha} if sha]
+    known += [keys.pull_request(repository, loop.pull_request.number)] if loop.pull_request.number else []
     for key in known:
         world.redis.set(key, loop.ticket.id)
 
 
 def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:
     loop = decision.loop
-    summary = f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.tried)} tried"
-    if loop.number:
-        summary += f", pull request #{loop.number}"
+    summary = (
+        f"{memory.stage.value} → {loop.stage.value}, generation {loop.generation}, {len(loop.attempt.tried)} tried"
+    )
+    if loop.pull_request.number:
+        summary += f", pull request #{loop.pull_request.number}"
     if events:
         summary += ", to read: " + ", ".join(event.kind for event in events)
     return summary

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from integrations.results import Evidence
+from pydantic_core import to_json
+
+from integrations.results import Evidence, Verdict
 from jobs.contract.agreement import stated
 from jobs.contract.criterion_text import item_of
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt
+from jobs.loop.state import ClosedAttempt
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 APPROACH = "Approach:"
@@ -38,7 +40,8 @@ def maker_brief(spec: RunSpec) -> str:
     A fresh attempt knows the record of the attempts before it and the last gate's evidence, not their conversations."""
     parts = [
         _ticket(spec),
-        f"Iteration {spec.iteration} of {spec.iterations}" + (f", attempt {spec.attempt}" if spec.attempt > 1 else ""),
+        f"Iteration {spec.attempt.iteration} of {spec.iterations}"
+        + (f", attempt {spec.attempt.number}" if spec.attempt.number > 1 else ""),
         _contract(spec),
         _words(spec),
         _plan(spec),
@@ -77,7 +80,7 @@ def judge_brief(spec: RunSpec, diff: str) -> str:
         _suspicions(spec),
         "## Diff\n\n" + _fence(spec, "diff", diff or "(empty)"),
         "## Claim\n\nWhat the maker says about its own work, unchecked:\n\n"
-        + _fence(spec, "claim", spec.summary[:CLAIM_CHARACTERS] or "(nothing)"),
+        + _fence(spec, "claim", spec.candidate.summary[:CLAIM_CHARACTERS] or "(nothing)"),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -86,7 +89,7 @@ def checker_brief(spec: RunSpec, diff: str) -> str:
     """Ticket, contract, Loopline's evidence, what looks like tampering, and the diff; not the maker's talk."""
     parts = [
         _ticket(spec),
-        f"The commit under review is {spec.start_sha}; it was made from {spec.base_sha}.",
+        f"The commit under review is {spec.start_sha}; it was made from {spec.workspace.base_sha}.",
         _contract(spec),
         _words(spec),
         _proof(spec, OUTPUT_FOR_CHECKER),
@@ -98,8 +101,10 @@ def checker_brief(spec: RunSpec, diff: str) -> str:
 
 def _proof(spec: RunSpec, characters: int) -> str:
     """Each command that Loopline ran with how it ended, then the tails of what they printed."""
-    lines = "\n".join(_proof_line(e) for e in spec.evidence) or "- no criterion names a command"
-    outputs = "\n\n".join(f"output of {e.name}:\n{e.output[-characters:].strip()}" for e in spec.evidence if e.output)
+    lines = "\n".join(_proof_line(e) for e in spec.candidate.evidence) or "- no criterion names a command"
+    outputs = "\n\n".join(
+        f"output of {e.name}:\n{e.output[-characters:].strip()}" for e in spec.candidate.evidence if e.output
+    )
     shown = f"{lines}\n\n{outputs}" if outputs else lines
     return "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:\n\n" + _fence(
         spec, "evidence", shown
@@ -116,18 +121,18 @@ def _proof_line(e: Evidence) -> str:
 
 
 def _suspicions(spec: RunSpec) -> str:
-    if not spec.tampering:
+    if not spec.candidate.tampering:
         return ""
     lines = "\n".join(
         f"- {t.kind}: {t.path}{f':{t.line}' if t.line else ''}: {' '.join(t.text.split())[:200]}"
-        for t in spec.tampering
+        for t in spec.candidate.tampering
     )
     told = "Places where the change touches what it is checked by. Say for each whether it hides that something fails:"
     return f"## Possible tampering\n\n{told}\n\n{_fence(spec, 'tampering', lines)}"
 
 
 def _ticket(spec: RunSpec) -> str:
-    head = f"Ticket {spec.identifier}: {' '.join(spec.ticket.title.split())}"
+    head = f"Ticket {spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}"
     return f"{head}\n\n{_fence(spec, 'ticket', spec.ticket.description or '(no description)')}"
 
 
@@ -141,9 +146,9 @@ def _contract(spec: RunSpec) -> str:
 
 
 def _words(spec: RunSpec) -> str:
-    if not spec.words:
+    if not spec.guidance:
         return ""
-    said = "\n\n".join(f"{w.author}:\n{w.text}" for w in spec.words)
+    said = "\n\n".join(f"{w.author}:\n{w.text}" for w in spec.guidance)
     return "## Words of people\n\n" + _fence(spec, "words", said)
 
 
@@ -169,7 +174,7 @@ def _attempts(spec: RunSpec) -> str:
     return f"## Attempts before this one\n\n{_fence(spec, 'attempts', record)}\n\n{asked}"
 
 
-def _attempt(one: Attempt) -> str:
+def _attempt(one: ClosedAttempt) -> str:
     lines = [
         f"Attempt {one.number} (${one.cost_usd:.2f})",
         *([f"approach: {_short(one.approach)}"] if one.approach else []),
@@ -186,15 +191,19 @@ def _short(text: str) -> str:
 
 
 def _shown(spec: RunSpec) -> str:
-    if not spec.tried:
-        failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.evidence if not e.passed)
+    if not spec.attempt.tried:
+        failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.candidate.evidence if not e.passed)
         heading = "## What the last attempt's gate showed\n\n"
         return heading + _fence(spec, "evidence", failing) if spec.attempts and failing else ""
-    tried = "\n".join(f"- {line}" for line in spec.tried)
-    failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.evidence if not e.passed)
-    verdict = spec.verdict.model_dump_json(indent=1, exclude={"head_sha"}) if spec.verdict else ""
+    tried = "\n".join(f"- {line}" for line in spec.attempt.tried)
+    failing = "\n\n".join(f"{_evidence_line(e)}\n{e.output}" for e in spec.candidate.evidence if not e.passed)
+    verdict = _verdict(spec.candidate.verdict) if spec.candidate.verdict else ""
     shown = "\n\n".join(part for part in (tried, failing, verdict) if part)
     return "## What the last iteration showed\n\n" + _fence(spec, "evidence", shown)
+
+
+def _verdict(verdict: Verdict) -> str:
+    return to_json({n: v for n, v in vars(verdict).items() if n != "head_sha"}, indent=1).decode()
 
 
 def _evidence_line(e: Evidence) -> str:

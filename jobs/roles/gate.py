@@ -12,8 +12,9 @@ from pathlib import Path
 from integrations.errors import Rejected
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
-from integrations.results import Evidence
+from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.values import CommitSha
 from jobs.evidence.gate_plan import GatePlan, Place, Ran, evidence, found_by_running, plan, runs_again
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
@@ -33,8 +34,8 @@ class _Broken(Exception):
 def run_gate(run: Slice) -> RunResult | None:
     """Evidence for each criterion with a command, what a person has to agree to, and what looks left behind."""
     spec = run.spec
-    changes = run.mirror.changes(spec.base_sha, spec.start_sha)
-    asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.words)))
+    changes = run.mirror.changes(spec.workspace.base_sha, spec.start_sha)
+    asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
     checked = add_script_lines(spec.contract, lambda path: _text_at_base(run, path))
     planned = plan(changes, spec.contract, spec.policy.loop.tests, asked, checked)
     checkouts = _Checkouts(run, planned)
@@ -49,14 +50,12 @@ def run_gate(run: Slice) -> RunResult | None:
         return None
     tampering = (*planned.tampering, *found_by_running(planned, found))
     tree = run.mirror.tree_of(spec.start_sha)
-    return RunResult(
-        "done", head_sha=spec.start_sha, tree=tree, evidence=found, tampering=tampering, stray=planned.stray
-    )
+    return RunResult("done", result=Gated(tree=tree, evidence=found, tampering=tampering, stray=planned.stray))
 
 
 def _text_at_base(run: Slice, path: str) -> str | None:
     try:
-        return run.mirror.read(run.spec.base_sha, path)
+        return run.mirror.read(run.spec.workspace.base_sha, path)
     except Rejected:  # too large, or not text: no script
         return None
 
@@ -87,10 +86,10 @@ class _Checkouts:
         folder = self._piece.folder
         return folder if place == "guarded" else folder.with_name(f"{folder.name}.{place}")
 
-    def _commit(self, place: Place) -> str:
+    def _commit(self, place: Place) -> CommitSha:
         spec, mirror = self._piece.spec, self._piece.mirror
         if place == "before":
-            return mirror.write_mixed_commit(spec.base_sha, self._plan.new_tests)
+            return mirror.write_mixed_commit(spec.workspace.base_sha, self._plan.new_tests)
         return mirror.write_mixed_commit(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
 
 
@@ -113,13 +112,13 @@ def _all_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple
 
 def _noted(run: Slice) -> list[Evidence]:
     entries = run.conversation.entries()
-    return [Evidence.model_validate(e.data["evidence"]) for e in entries if e.kind == "note" and "evidence" in e.data]
+    return [EVIDENCE.from_builtins(e.data["evidence"]) for e in entries if e.kind == "note" and "evidence" in e.data]
 
 
 def _note(run: Slice, found: Evidence) -> None:
     ended = ", then ".join(map(str, found.exit_codes))
     text = f"$ {found.command}\nexit {ended}\n{found.output[-1000:]}"
-    run.conversation.append(Entry("note", {"text": text, "evidence": found.model_dump(mode="json")}))
+    run.conversation.append(Entry("note", {"text": text, "evidence": EVIDENCE.to_builtins(found)}))
 
 
 def _evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:

@@ -5,10 +5,11 @@ tree and no tools but its answer, and it can only hold work back: what it lets p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from integrations.ports.agent_runner import AgentOutcome, ToolResult
-from integrations.results import Judgement
+from integrations.results import Judged, Judgement
 from jobs.roles.answers.judgement import judgement_spec, read_judgement
 from jobs.roles.answers.submission import HostTool, OnlySubmission, Stopped, taken
 from jobs.roles.briefs import judge_brief
@@ -24,25 +25,25 @@ UNREADABLE = "the judge gave no readable answer"
 def run_judge(run: Slice) -> RunResult | None:
     """The judge's answer. What cannot be read, or contradicts itself, is not done."""
     spec, submission = run.spec, HostTool(judgement_spec(), _take)
-    brief = judge_brief(spec, run.mirror.diff(spec.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    brief = judge_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
     outcome = run_model(run, OnlySubmission(submission), brief, Instructions(), max_turns=MAX_TURNS)
     if outcome is None or reminded(run, outcome, submission.spec.name):
         return None
     if outcome.kind not in {"done", "turns"}:
         return RunResult(outcome.kind, outcome.summary)
-    return RunResult("done", outcome.summary, spec.start_sha, judgement=judgement_of(outcome))
+    return RunResult("done", outcome.summary, Judged(judgement=judgement_of(outcome)))
 
 
 def judgement_of(outcome: AgentOutcome) -> Judgement:
     """'Done' with something missing is not done, and 'not done' always names what is missing."""
     if outcome.final is None:
         return Judgement(done=False, missing=(UNREADABLE,), reason=UNREADABLE)
-    said = Judgement.model_validate(outcome.final)
+    said = Judgement(**outcome.final)
     if said.done and not said.missing:
         return said
-    return said.model_copy(update={"done": False, "missing": said.missing or (said.reason,)})
+    return replace(said, done=False, missing=said.missing or (said.reason,))
 
 
 def _take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
     judgement = read_judgement(arguments)
-    return judgement if isinstance(judgement, ToolResult) else taken(judgement)
+    return judgement if isinstance(judgement, ToolResult) else taken(judgement.model_dump(mode="json"))

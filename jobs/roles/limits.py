@@ -11,10 +11,10 @@ from jobs.loop.commands import RunSpec
 
 def spinning_limits(spec: RunSpec) -> SpinningLimits:
     """The same-failures rule is left out: it looks at iterations, which are no business of a runner."""
-    own = spec.policy.loop.spinning.model_dump(exclude={"same_failures"})
+    own = {name: limit for name, limit in vars(spec.policy.loop.spinning).items() if name != "same_failures"}
     return SpinningLimits(**own, no_progress_usd=spec.caps.no_progress_usd)
 
 
 def context_limits(spec: RunSpec) -> ContextLimits:
     """When old tool results leave the conversation."""
-    return ContextLimits(**spec.policy.loop.context.model_dump())
+    return ContextLimits(**vars(spec.policy.loop.context))

@@ -11,6 +11,7 @@ from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import AgentOutcome, Workbench
+from integrations.results import Made
 from jobs.roles.briefs import maker_brief
 from jobs.roles.instructions import read_instructions
 from jobs.roles.skills import skill_tools
@@ -29,7 +30,7 @@ def run_maker(run: Slice) -> RunResult | None:
     if broken:
         return broken
     seconds = run.world.settings.command_seconds
-    instructions = read_instructions(run.mirror, run.spec.base_sha)
+    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = skill_tools(instructions.skills)
     tools = SandboxTools.for_maker(run.world.sandbox, workspace, command_seconds=seconds, more=more)
     workbench = Workbench(run.world.sandbox, workspace, writable=True)
@@ -49,17 +50,17 @@ def _unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunR
         kept = _candidate(run, workspace, outcome.summary)
     except Rejected as error:
         return RunResult(outcome.kind, f"{outcome.summary}; its changes so far cannot be kept: {error}")
-    return replace(kept, outcome=outcome.kind, head_sha="" if kept.outcome == "no_change" else kept.head_sha)
+    return replace(kept, outcome=outcome.kind, result=None if kept.outcome == "no_change" else kept.result)
 
 
 def _candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
     spec, mirror = run.spec, run.mirror
-    commit_leftovers(run.world.sandbox, workspace, f"{spec.identifier}: work of {spec.run_id}")
+    commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}")
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, MAX_PACK_BYTES)
     if tip == spec.start_sha:
-        return RunResult("no_change", summary, tip)
+        return RunResult("no_change", summary, Made(head_sha=tip))
     limits = TreeLimits(protected=(*DEFAULT_PROTECTED, *spec.policy.loop.protected))
     mirror.receive(pack, tip, spec.start_sha, limits)
-    message = f"{spec.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
+    message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
     sha = mirror.write_candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
-    return RunResult("done" if sha != spec.start_sha else "no_change", summary, sha)
+    return RunResult("done" if sha != spec.start_sha else "no_change", summary, Made(head_sha=sha))

@@ -9,8 +9,9 @@ from typing import Any
 
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult
+from integrations.results import PROPOSAL, Planned
 from jobs.contract.agreement import stated
-from jobs.roles.answers.proposal import SubmittedProposal, proposal_of, proposal_spec, read_proposal
+from jobs.roles.answers.proposal import proposal_of, proposal_spec, read_proposal
 from jobs.roles.answers.submission import HostTool, Stopped, back, taken
 from jobs.roles.briefs import planner_brief
 from jobs.roles.read_only import read_and_answer
@@ -25,21 +26,21 @@ def run_planner(run: Slice) -> RunResult | None:
     outcome = read_and_answer(run, lambda workspace: _submission(run, workspace), planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
-    if outcome.final is None:
-        return RunResult(outcome.kind, outcome.summary)
-    answer = SubmittedProposal.model_validate(outcome.final)
-    own = stated(run.spec.ticket.description).criteria
-    return RunResult(outcome.kind, outcome.summary, proposal=proposal_of(answer, own))
+    proposal = PROPOSAL.from_builtins(outcome.final) if outcome.final is not None else None
+    return RunResult(outcome.kind, outcome.summary, Planned(proposal=proposal))
 
 
 def _submission(run: Slice, workspace: Workspace) -> HostTool:
     def take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
-        answer = read_proposal(arguments, len(stated(run.spec.ticket.description).criteria))
+        own = stated(run.spec.ticket.description).criteria
+        answer = read_proposal(arguments, len(own))
         if isinstance(answer, ToolResult):
             return answer
         commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
         wrong = "; ".join(_not_there(run, workspace, commands, stopped))
-        return back(f"These commands cannot be started here: {wrong}.") if wrong else taken(answer)
+        if wrong:
+            return back(f"These commands cannot be started here: {wrong}.")
+        return taken(PROPOSAL.to_builtins(proposal_of(answer, own)))
 
     return HostTool(proposal_spec(), take)
 

@@ -22,12 +22,12 @@ def read_and_answer(
 ) -> AgentOutcome | RunResult | None:
     """Some turns on a read-only tree of the run's commit; None when there is more to do.
 
-    `Ended` is a setup that failed. An outcome that is done without `final` ended twice without an answer."""
+    A `RunResult` is a setup that failed. An outcome that is done without `final` ended twice without an answer."""
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     broken = set_up(run, workspace)
     if broken:
         return broken
-    instructions = read_instructions(run.mirror, run.spec.base_sha)
+    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     tool = submission(workspace)
     tools = SandboxTools.for_reader(
         run.world.sandbox,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.ports.agent_runner import ToolResult
-from integrations.results import Plan
+from integrations.results import Plan, Scouted
 from jobs.roles.answers.plan import plan_spec, read_plan
 from jobs.roles.answers.submission import HostTool, Stopped, taken
 from jobs.roles.briefs import scout_brief
@@ -21,10 +21,10 @@ def run_scout(run: Slice) -> RunResult | None:
     outcome = read_and_answer(run, lambda _: HostTool(plan_spec(), _take), scout_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
-    plan = Plan.model_validate(outcome.final) if outcome.final is not None else None
-    return RunResult(outcome.kind, outcome.summary, run.spec.start_sha, plan=plan)
+    plan = Plan(**outcome.final) if outcome.final is not None else None
+    return RunResult(outcome.kind, outcome.summary, Scouted(plan=plan))
 
 
 def _take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
     plan = read_plan(arguments)
-    return plan if isinstance(plan, ToolResult) else taken(plan)
+    return plan if isinstance(plan, ToolResult) else taken(plan.model_dump(mode="json"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Toolbox, Workbench
-from integrations.results import Evidence, Judgement, Plan, Proposal, RunOutcome, Tampering, Verdict
+from integrations.results import Result, RunOutcome
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
@@ -28,19 +28,11 @@ from jobs.store.runs import RunConversation
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended; the fields that `RunFinished` carries."""
+    """How a run ended. `result` is the role's own, None where the run did not get as far."""
 
     outcome: RunOutcome
     summary: str = ""
-    head_sha: str = ""
-    tree: str = ""
-    evidence: tuple[Evidence, ...] = ()
-    tampering: tuple[Tampering, ...] = ()
-    stray: tuple[str, ...] = ()
-    verdict: Verdict | None = None
-    proposal: Proposal | None = None
-    plan: Plan | None = None
-    judgement: Judgement | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +47,12 @@ class Slice:
     @property
     def mirror(self) -> Mirror:
         """The host-owned mirror, without credentials."""
-        return self.world.mirror(self.spec.repository)
+        return self.world.mirror(self.spec.workspace.repository)
 
     @property
     def folder(self) -> Path:
         """The run's own folder."""
-        return self.world.run_folder(self.spec.identifier, self.spec.run_id)
+        return self.world.run_folder(self.spec.ticket.identifier, self.spec.run_id)
 
 
 def run_model(

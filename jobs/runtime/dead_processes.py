@@ -17,6 +17,7 @@ from typing import IO
 import structlog
 from redis import Redis
 
+from integrations.values import RunId, TicketId
 from jobs.runtime import heartbeats, keys
 from jobs.runtime.lease import OWNER, Lease
 from jobs.runtime.scripts import decode
@@ -77,7 +78,9 @@ def count_deaths(redis: Redis, name: str) -> int:
 def _death_counter(redis: Redis, name: str) -> tuple[str, str]:
     """Return key and field. Progress resets the counter: it deletes a ticket's key and changes a run's field."""
     ticket, _, run_id = name.partition(RUN)
-    return keys.failures(run_id or ticket), f"deaths at {redis.xlen(keys.transcript(run_id))}" if run_id else "deaths"
+    if not run_id:
+        return keys.failures(TicketId(ticket)), "deaths"
+    return keys.failures(RunId(run_id)), f"deaths at {redis.xlen(keys.transcript(RunId(run_id)))}"
 
 
 def _remove_files_of_other_kernels(home: Path) -> None:

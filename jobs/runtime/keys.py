@@ -5,6 +5,8 @@ Per ticket (`t` is its id in the tracker) and per run (`r`). No other module wri
 
 from __future__ import annotations
 
+from integrations.values import RunId, TicketId
+
 INBOX = "inbox"  # stream: verified webhook deliveries, raw
 INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
@@ -24,7 +26,7 @@ def seen_delivery(source: str, delivery_id: str) -> str:
     return f"seen:{source}:{delivery_id}"
 
 
-def loop(t: str) -> str:
+def loop(t: TicketId) -> str:
     """The loop's state, JSON."""
     return f"loop:{t}"
 
@@ -44,7 +46,7 @@ def outbox(t: str, lane: str) -> str:
     return f"outbox:{lane}:{t}"
 
 
-def failures(t: str) -> str:
+def failures(t: TicketId | RunId) -> str:
     """Hash: how often the item at the head of a list has failed."""
     return f"failures:{t}"
 
@@ -59,7 +61,7 @@ def lease(name: str) -> str:
     return f"lease:{name}"
 
 
-def report(t: str) -> str:
+def report(t: TicketId) -> str:
     """Digest of the progress comment and board memory that were written last."""
     return f"report:{t}"
 
@@ -69,17 +71,17 @@ def fence(name: str) -> str:
     return f"fence:{name}"
 
 
-def run(r: str) -> str:
+def run(r: RunId) -> str:
     """The run's spec, JSON."""
     return f"run:{r}"
 
 
-def runs_of(t: str) -> str:
+def runs_of(t: TicketId) -> str:
     """Sorted set: the ticket's runs by their start, Unix seconds."""
     return f"runs-of:{t}"
 
 
-def transcript(r: str) -> str:
+def transcript(r: RunId) -> str:
     """Stream: the run's transcript."""
     return f"transcript:{r}"
 

@@ -15,6 +15,7 @@ from redis import Redis
 from rq import Queue
 
 from integrations.failpoints import fail
+from integrations.values import RunId, TicketId
 from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
@@ -29,12 +30,12 @@ _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
 
-def ticket_wake_flag(ticket_id: str) -> str:
+def ticket_wake_flag(ticket_id: TicketId) -> str:
     """The key that is set while a wake-up of this ticket is queued; for `clear_wake_flag`."""
     return _wake_flag(_DRIVE, (ticket_id,))
 
 
-def run_wake_flag(run_id: str) -> str:
+def run_wake_flag(run_id: RunId) -> str:
     """The key that is set while a wake-up of this run is queued; for `clear_wake_flag`."""
     return _wake_flag(_ADVANCE, (run_id,))
 
@@ -43,22 +44,22 @@ SWEEP_WAKE_FLAG = f"wake:{_SWEEP}"
 REDELIVER_WAKE_FLAG = f"wake:{_REDELIVER}"
 
 
-def wake_ticket(redis: Redis, ticket_id: str, delay: float = 0) -> None:
+def wake_ticket(redis: Redis, ticket_id: TicketId, delay: float = 0) -> None:
     """Queue a job that drives the ticket, after `delay` seconds at the earliest."""
     _wake(redis, _DRIVE, (ticket_id,), delay)
 
 
-def has_delayed_wake(redis: Redis, ticket_id: str) -> bool:
+def has_delayed_wake(redis: Redis, ticket_id: TicketId) -> bool:
     """Whether a delayed wake-up of this ticket is pending."""
     return redis.zscore(LATER, _delayed_member(_DRIVE, (ticket_id,))) is not None
 
 
-def cancel_delayed_wake(redis: Redis, ticket_id: str) -> None:
+def cancel_delayed_wake(redis: Redis, ticket_id: TicketId) -> None:
     """Cancel the ticket's delayed wake-up. Called by the lease holder, which schedules a new one if needed."""
     redis.zrem(LATER, _delayed_member(_DRIVE, (ticket_id,)))
 
 
-def wake_run(redis: Redis, run_id: str, delay: float = 0) -> None:
+def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
     """Queue a job that advances the run, after `delay` seconds at the earliest."""
     _wake(redis, _ADVANCE, (run_id,), delay)
 

@@ -16,6 +16,7 @@ from redis import Redis
 
 from integrations.errors import HeldBack, IntegrationError, Unavailable
 from integrations.events import RunParked
+from integrations.values import RunId
 from jobs.loop.commands import RunSpec
 from jobs.runtime import keys, queues
 from jobs.store.breaker import Breaker
@@ -40,7 +41,7 @@ def park(spec: RunSpec, ledger: Ledger, breaker: Breaker, error: IntegrationErro
     return wait
 
 
-def _wait(run_id: str, error: IntegrationError, breaker: Breaker, redis: Redis, now: float) -> float:
+def _wait(run_id: RunId, error: IntegrationError, breaker: Breaker, redis: Redis, now: float) -> float:
     if isinstance(error, HeldBack) and error.retry_after:
         return error.retry_after
     if known := breaker.look(run_id):
@@ -62,7 +63,7 @@ def _tell(spec: RunSpec, until: float, reason: str, redis: Redis, name: str = ""
     """Tell the ticket, once for each time that is named."""
     event = RunParked(
         event_id=f"{spec.run_id}:parked:{name or f'{until:.0f}'}",
-        ticket_id=spec.ticket_id,
+        ticket_id=spec.ticket.id,
         at=time.time(),
         run_id=spec.run_id,
         generation=spec.generation,
@@ -70,4 +71,4 @@ def _tell(spec: RunSpec, until: float, reason: str, redis: Redis, name: str = ""
         reason=reason[:500],
     )
     if Store(redis).deliver(event):
-        queues.wake_ticket(redis, spec.ticket_id)
+        queues.wake_ticket(redis, spec.ticket.id)

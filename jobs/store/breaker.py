@@ -21,6 +21,7 @@ import structlog
 from redis import Redis
 
 from integrations.errors import IntegrationError, Unauthorized, Unavailable
+from integrations.values import RunId
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode, run_script
 
@@ -69,16 +70,16 @@ class Breaker:
         self._windows = windows
         self._clock = clock
 
-    def look(self, run_id: str) -> Open | None:
+    def look(self, run_id: RunId) -> Open | None:
         """Whether the run would have to wait now; changes nothing."""
         answer = self._admit(run_id, "look")
         return answer if isinstance(answer, Open) else None
 
-    def admit(self, run_id: str) -> Open | Literal["all", "probe"]:
+    def admit(self, run_id: RunId) -> Open | Literal["all", "probe"]:
         """Before a call: whether all may call, this run alone as the probe, or it has to wait."""
         return self._admit(run_id, "take")
 
-    def failed(self, run_id: str, error: Unavailable | Unauthorized) -> None:
+    def failed(self, run_id: RunId, error: Unavailable | Unauthorized) -> None:
         """A call came to nothing through the provider's fault. Whoever finds refused credentials first raises the alarm
         for all."""
         kind: Kind = "credentials" if isinstance(error, Unauthorized) else "away"
@@ -92,13 +93,13 @@ class Breaker:
         if raised:
             _log.error("the model provider refuses us, all runs wait", reason=str(error))
 
-    def probe_ended(self, run_id: str, *, answered: bool) -> None:
+    def probe_ended(self, run_id: RunId, *, answered: bool) -> None:
         """The run's call is over: with an answer the breaker closes, otherwise the next one may try."""
         names = [keys.BREAKER, keys.BREAKER_FAILURES, keys.CREDENTIALS_ALARM]
         if run_script(self._redis, "probe_ended", names, [run_id, "answered" if answered else "unknown"]):
             _log.info("the model answers again")
 
-    def _admit(self, run_id: str, what: Literal["look", "take"]) -> Open | Literal["all", "probe"]:
+    def _admit(self, run_id: RunId, what: Literal["look", "take"]) -> Open | Literal["all", "probe"]:
         w = self._windows
         args: list[str | int] = [run_id, _ms(self._clock()), _ms(w.probe_life), _ms(w.poll), what]
         answer = [decode(part) for part in run_script(self._redis, "admit", [keys.BREAKER], args)]

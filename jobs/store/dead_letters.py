@@ -16,8 +16,8 @@ from typing import Literal
 from pydantic import Field
 from redis import Redis
 
-from integrations.events import CommandFailed
-from integrations.values import Value
+from integrations.events import EVENT, CommandFailed
+from integrations.values import Codec, TicketId, value
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
@@ -33,7 +33,8 @@ class ProcessDied(Exception):
         super().__init__(f"{GIVE_UP_AFTER} processes died at it, one after another")
 
 
-class DeadLetter(Value):
+@value
+class DeadLetter:
     """One item. `box` is the list it lay in, `item` its exact text there (a delivery's fields are in `fields`), `at`
     the time in Unix seconds."""
 
@@ -42,7 +43,7 @@ class DeadLetter(Value):
     kind: str
     cause: str
     at: float
-    ticket_id: str = ""
+    ticket_id: TicketId = TicketId("")
     identifier: str = ""
     item: str = ""
     fields: Mapping[str, str] = Field(default_factory=dict)
@@ -61,6 +62,9 @@ class DeadLetter(Value):
         return keys.mailbox(self.ticket_id) if self.box == "mailbox" else keys.outbox(self.ticket_id, self.box)
 
 
+LETTER: Codec[DeadLetter] = Codec(DeadLetter)
+
+
 def id_of(*parts: str | bytes) -> str:
     """The same item has the same id however often it is buried: 12 hex digits."""
     whole = b"\0".join(part if isinstance(part, bytes) else part.encode() for part in parts)
@@ -76,21 +80,21 @@ class DeadLetters:
 
     def all(self) -> list[DeadLetter]:
         """The oldest first."""
-        found = [DeadLetter.model_validate_json(raw) for raw in self.redis.hvals(keys.DEAD_LETTERS)]
+        found = [LETTER.decode(raw) for raw in self.redis.hvals(keys.DEAD_LETTERS)]
         return sorted(found, key=lambda letter: letter.at)
 
     def bury(self, lease: Lease, letter: DeadLetter, told: CommandFailed | None) -> None:
         """Take the item at the head of a ticket's list out of it; `told` enters the mailbox, once for each letter."""
         t = letter.ticket_id
         boxes = [letter.where, keys.known_events(t), keys.mailbox(t), keys.failures(t), keys.DEAD_LETTERS]
-        event = [told.event_id, told.model_dump_json()] if told else ["", ""]
-        args = [lease.token, letter.item, letter.id, letter.model_dump_json(), *event]
+        event = [told.event_id, EVENT.encode(told)] if told else ["", ""]
+        args = [lease.token, letter.item, letter.id, LETTER.encode(letter), *event]
         run_script(self.redis, "bury", [keys.lease(lease.name), *boxes], args)
         self._forget_oldest()
 
     def keep(self, letter: DeadLetter) -> None:
         """Note a delivery that is about to leave the inbox."""
-        self.redis.hset(keys.DEAD_LETTERS, letter.id, letter.model_dump_json())
+        self.redis.hset(keys.DEAD_LETTERS, letter.id, LETTER.encode(letter))
         self._forget_oldest()
 
     def redrive(self, letter: DeadLetter) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from uuid import uuid4
 from redis import Redis
 
 from integrations.ports.agent_runner import Grant, Refusal
-from integrations.values import Usage
+from integrations.values import RunId, Usage
 from jobs.loop.caps import Caps
 from jobs.loop.commands import RunSpec
 from jobs.runtime import keys
@@ -101,7 +102,7 @@ class Ledger:
         return self.total
 
     def _script(self, name: str, args: Sequence[str | int], more_keys: list[str]) -> Any:
-        r, ticket, day = self._spec.run_id, keys.ticket_ledger(self._spec.ticket_id), keys.day_ledger(self._day)
+        r, ticket, day = self._spec.run_id, keys.ticket_ledger(self._spec.ticket.id), keys.day_ledger(self._day)
         books = [keys.run_ledger(r), ticket, day, keys.holds(ticket), keys.holds(day)]
         names = [keys.lease(self._lease.name), *books, *more_keys]
         return run_script(self._redis, name, names, [self._lease.token, r, *args])
@@ -114,7 +115,7 @@ class Ledger:
 
     def _take_in(self, standing: Sequence[int]) -> None:
         *used, worked_ms, parked, ticket_micro = standing
-        caps, self.total, self.parked_until = self._spec.caps, _usage(dict(zip(_FIELDS, used, strict=True))), parked
+        caps, self.total, self.parked_until = self._spec.caps, _usage(*used), parked
         shares = (
             (used[-1], to_micro_usd(caps.run_usd)),
             (ticket_micro, to_micro_usd(caps.ticket_usd)),
@@ -123,11 +124,11 @@ class Ledger:
         self.share_used = max(part / cap if cap else 1.0 for part, cap in shares)
 
 
-def used_by(redis: Redis, run_id: str) -> Usage:
+def used_by(redis: Redis, run_id: RunId) -> Usage:
     """The run's usage so far, without the amount that its current call reserves."""
     *raw, misses, reason = redis.hmget(keys.run_ledger(run_id), [*_FIELDS, "cache_misses", "cache_miss_reason"])
-    used = _usage({name: int(part or 0) for name, part in zip(_FIELDS, raw, strict=True)})
-    return used.model_copy(update={"cache_misses": int(misses or 0), "cache_miss_reason": decode(reason or b"")})
+    used = _usage(*(int(part or 0) for part in raw))
+    return replace(used, cache_misses=int(misses or 0), cache_miss_reason=decode(reason or b""))
 
 
 def today(now: float) -> str:
@@ -152,5 +153,11 @@ def _caps_of(caps: Caps) -> list[int]:
     return [to_micro_usd(usd) for usd in (caps.run_usd, caps.ticket_usd, caps.day_usd)]
 
 
-def _usage(fields: dict[str, int]) -> Usage:
-    return Usage(cost_usd=fields.pop("usd") / 1_000_000, **fields)
+def _usage(model_calls: int, input_tokens: int, cached_tokens: int, output_tokens: int, micro_usd: int) -> Usage:
+    return Usage(
+        model_calls=model_calls,
+        input_tokens=input_tokens,
+        cached_tokens=cached_tokens,
+        output_tokens=output_tokens,
+        cost_usd=micro_usd / 1_000_000,
+    )

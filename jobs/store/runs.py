@@ -15,11 +15,11 @@ from uuid import uuid4
 from redis import Redis
 
 from integrations.errors import IntegrationError
-from integrations.events import RunFinished, SteeringTaken
+from integrations.events import EVENT, RunFinished, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
-from integrations.values import Usage
-from jobs.loop.commands import RunSpec
+from integrations.values import RunId, TicketId, Usage
+from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease
@@ -38,49 +38,49 @@ class Runs:
 
     def start(self, spec: RunSpec) -> None:
         """Remember the run as unfinished; a second call changes nothing."""
-        names = [keys.run(spec.run_id), keys.RUNS, keys.runs_of(spec.ticket_id)]
-        run_script(self.redis, "start_run", names, [spec.model_dump_json(), spec.run_id, spec.started_at])
+        names = [keys.run(spec.run_id), keys.RUNS, keys.runs_of(spec.ticket.id)]
+        run_script(self.redis, "start_run", names, [RUN_SPEC.encode(spec), spec.run_id, spec.started_at])
 
-    def spec(self, run_id: str) -> RunSpec | None:
+    def spec(self, run_id: RunId) -> RunSpec | None:
         """What the run was started with."""
         raw = self.redis.get(keys.run(run_id))
-        return RunSpec.model_validate_json(raw) if raw else None
+        return RUN_SPEC.decode(raw) if raw else None
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> list[RunId]:
         """Ids of runs that somebody has to advance."""
-        return [decode(r) for r in self.redis.smembers(keys.RUNS)]
+        return [RunId(decode(r)) for r in self.redis.smembers(keys.RUNS)]
 
-    def is_unfinished(self, run_id: str) -> bool:
+    def is_unfinished(self, run_id: RunId) -> bool:
         """Whether the run still has something to do."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
-    def of(self, ticket_id: str) -> list[str]:
+    def of(self, ticket_id: TicketId) -> list[RunId]:
         """Ids of the ticket's runs, the first started first; a run that is forgotten may still be named."""
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)
-        return [decode(r) for r in ids]
+        return [RunId(decode(r)) for r in ids]
 
-    def ask_to_stop(self, run_id: str) -> None:
+    def ask_to_stop(self, run_id: RunId) -> None:
         """Interrupt the run: seen between steps, while the model streams and inside commands."""
         self.redis.set(keys.stop(run_id), 1, ex=KEPT_SECONDS)
 
-    def must_stop(self, run_id: str) -> bool:
+    def must_stop(self, run_id: RunId) -> bool:
         """Whether somebody asked the run to stop."""
         return bool(self.redis.exists(keys.stop(run_id)))
 
-    def steer(self, run_id: str, words: Guidance, command_id: str) -> None:
+    def steer(self, run_id: RunId, guidance: Guidance, command_id: str) -> None:
         """Put words where the run finds them before its next model call; once per command."""
-        text = f"Words from {words.author} on the ticket:\n{words.text}"
-        entry = json.dumps({"text": text, "comment_ids": [words.comment_id]})
+        text = f"Words from {guidance.author} on the ticket:\n{guidance.text}"
+        entry = json.dumps({"text": text, "comment_ids": [guidance.comment_id]})
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])
 
-    def transcript(self, run_id: str, after: str = "-") -> list[tuple[str, Entry]]:
+    def transcript(self, run_id: RunId, after: str = "-") -> list[tuple[str, Entry]]:
         """Entries with their stream ids; `after` is an id that was seen already."""
         start = after if after == "-" else f"({after}"
         rows: Any = self.redis.xrange(keys.transcript(run_id), start, "+")
         return [(decode(i), _entry(fields)) for i, fields in rows or []]
 
-    def latest(self, run_ids: Sequence[str]) -> dict[str, list[tuple[str, Entry]]]:
+    def latest(self, run_ids: Sequence[RunId]) -> dict[RunId, list[tuple[str, Entry]]]:
         """The newest four entries of each run, newest first, with their stream ids, in one round trip."""
         with self.redis.pipeline(transaction=False) as batch:
             for run_id in run_ids:
@@ -88,7 +88,7 @@ class Runs:
             found = zip(run_ids, batch.execute(), strict=True)
         return {run_id: [(decode(i), _entry(fields)) for i, fields in rows] for run_id, rows in found}
 
-    def usage(self, run_id: str) -> Usage:
+    def usage(self, run_id: RunId) -> Usage:
         """What the run has cost so far."""
         return used_by(self.redis, run_id)
 
@@ -99,7 +99,7 @@ class Runs:
     def finish(self, lease: Lease, event: RunFinished, *, heed_words: bool) -> bool:
         """End the run and tell its ticket, together. False: a person's words came in, so the run goes on."""
         r, t = event.run_id, event.ticket_id
-        args = [lease.token, r, t, event.event_id, event.model_dump_json(), "heed" if heed_words else ""]
+        args = [lease.token, r, t, event.event_id, EVENT.encode(event), "heed" if heed_words else ""]
         outcome = json.dumps({"kind": event.outcome, "summary": event.summary})
         ended = run_script(
             self.redis,
@@ -163,7 +163,7 @@ class RunConversation:
 
     def tell(self) -> None:
         """Tell the ticket which words the agent has; each once, however often this is called."""
-        t, r = self._spec.ticket_id, self._spec.run_id
+        t, r = self._spec.ticket.id, self._spec.run_id
         for stream_id, entry in self._runs.transcript(r):
             if entry.kind == "steering":
                 event_id, ids = f"{r}:heard:{stream_id}", tuple(entry.data["comment_ids"])
@@ -214,7 +214,7 @@ class RunConversation:
         return run_script(self._runs.redis, name, [keys.lease(lease.name), *more_keys], [lease.token, *args])
 
 
-def stop_predicate(runs: Runs, run_id: str, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:
+def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:
     """What the runner and the sandbox ask again and again: a person said stop, the lease is gone, we shut down."""
     return lambda: stopping() or lease.lost or runs.must_stop(run_id)
 

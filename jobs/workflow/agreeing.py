@@ -3,8 +3,10 @@ contract nothing is spent beyond the proposal."""
 
 from __future__ import annotations
 
-from integrations.events import RunFinished, TicketEdited
-from integrations.results import Proposal
+from dataclasses import replace
+
+from integrations.events import TicketEdited
+from integrations.results import Planned, Proposal
 from jobs.contract.agreement import agree, answered, may_start_alone, own_contract, proposed, wanted_by
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
@@ -25,52 +27,53 @@ from jobs.workflow.run import start_iteration, start_run
 
 def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """Freeze the contract and start, or have one proposed."""
-    contract = agree(loop.ticket.description, loop.policy, loop.proposal)
+    contract = agree(loop.ticket.description, loop.policy, loop.planning.proposal)
     if contract:
-        return start_work(loop.model_copy(update={"contract": contract}), at, policy, *commands)
-    if loop.proposal and not loop.words:
+        return start_work(replace(loop, contract=contract), at, policy, *commands)
+    if loop.planning.proposal and not loop.comments.guidance:
         return ask(loop, *commands)  # nothing new that could make a better one
     return propose(loop, at, policy, *commands)
 
 
 def propose(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """Let the planner work out a contract; what was said meanwhile goes along."""
-    loop = loop.model_copy(update={"proposals": loop.proposals + 1, "reason": ""})
+    planning = replace(loop.planning, proposals=loop.planning.proposals + 1)
+    loop = replace(loop, reason="", planning=planning)
     return start_run(loop, "planner", at, policy, *commands)
 
 
-def on_planner_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
+def on_planner_finished(loop: Loop, result: Planned, at: float, policy: ServicePolicy) -> Decision:
     """The ticket's own list is agreed when the planner confirms it, a proposal where the policy allows it and nothing
     is doubtful; else a person is asked."""
-    proposal = event.proposal
-    loop = loop.model_copy(update={"proposal": proposal})
+    proposal = result.proposal
+    loop = replace(loop, planning=replace(loop.planning, proposal=proposal))
     if contract := agree(loop.ticket.description, loop.policy, proposal):
-        return start_work(loop.model_copy(update={"contract": contract}), event.at, policy)
+        return start_work(replace(loop, contract=contract), at, policy)
     if proposal and may_start_alone(proposal, loop.ticket.description, loop.policy):
         contract = proposed(proposal, loop.policy)
-        agreed = loop.model_copy(update={"contract": contract})
-        return start_work(agreed, event.at, policy, PostComment(body=agreed_message(agreed)))
+        agreed = replace(loop, contract=contract)
+        return start_work(agreed, at, policy, PostComment(body=agreed_message(agreed)))
     return ask(loop)
 
 
 def ask(loop: Loop, *commands: Command) -> Decision:
     """Put the question on the ticket, with the proposal where there is one."""
-    body = proposal_message(loop, loop.proposal) if loop.proposal else question_message(loop.ticket)
-    loop = loop.model_copy(update={"stage": Stage.ASKING, "reason": waiting_for_contract_reason(loop)})
-    question = PostComment(body=body, once=f"{loop.started_at}/question/{loop.proposals}")
+    body = proposal_message(loop, loop.planning.proposal) if loop.planning.proposal else question_message(loop.ticket)
+    loop = replace(loop, stage=Stage.ASKING, reason=waiting_for_contract_reason(loop))
+    question = PostComment(body=body, once=f"{loop.started_at}/question/{loop.planning.proposals}")
     return Decision(loop, (*commands, question, MoveTicket(column="needs_human")))
 
 
-def on_answer(loop: Loop, words: Guidance, at: float, policy: ServicePolicy) -> Decision:
+def on_answer(loop: Loop, answer: Guidance, at: float, policy: ServicePolicy) -> Decision:
     """'ok' takes the proposal, or without one the title; a list is the contract; other words are for the planner."""
     here = MoveTicket(column="working")
-    loop = loop.model_copy(update={"answers": (*loop.answers, words)})
-    thanks = PostComment(body=started_again_message(words.author))
-    if contract := answered(words.text, loop.ticket, loop.proposal, loop.policy):
-        settled = {"contract": contract, "proposal": loop.proposal or Proposal(criteria=())}
-        return start_work(loop.model_copy(update=settled), at, policy, thanks, here)
-    loop = loop.model_copy(update={"words": (*loop.words, words)})
-    return propose(loop, at, policy, here)
+    planning = replace(loop.planning, answers=(*loop.planning.answers, answer))
+    thanks = PostComment(body=started_again_message(answer.author))
+    if contract := answered(answer.text, loop.ticket, planning.proposal, loop.policy):
+        settled = replace(planning, proposal=planning.proposal or Proposal(criteria=()))
+        return start_work(replace(loop, contract=contract, planning=settled), at, policy, thanks, here)
+    comments = replace(loop.comments, guidance=(*loop.comments.guidance, answer))
+    return propose(replace(loop, planning=planning, comments=comments), at, policy, here)
 
 
 def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision:
@@ -79,10 +82,10 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     if event.ticket is None:
         return Decision(loop)
     before = wanted_by(loop.ticket.description)
-    loop = loop.model_copy(update={"ticket": event.ticket})
+    loop = replace(loop, ticket=event.ticket)
     now = wanted_by(loop.ticket.description)
     if now != before:
-        loop = loop.model_copy(update={"proposal": None})  # it was made for another list
+        loop = replace(loop, planning=replace(loop.planning, proposal=None))  # it was made for another list
     if loop.stage is Stage.ASKING and now:
         return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
     if now == before or loop.contract is None or refresh_contract(loop) == loop.contract:
@@ -98,8 +101,8 @@ def refresh_contract(loop: Loop) -> Contract | None:
     With a proposal the contract was agreed in place of the ticket's list, which then counts only if it is confirmed."""
     if loop.contract is None:
         return None
-    judged = agree(loop.ticket.description, loop.policy, loop.proposal)
-    fresh = judged if loop.proposal else own_contract(loop.ticket.description, loop.policy)
+    judged = agree(loop.ticket.description, loop.policy, loop.planning.proposal)
+    fresh = judged if loop.planning.proposal else own_contract(loop.ticket.description, loop.policy)
     if fresh is None or _of(fresh, "c") == _of(loop.contract, "c"):
         return loop.contract
     criteria = (*fresh.criteria, *_of(loop.contract, "r"))
@@ -115,12 +118,13 @@ def _goal_changed(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     """A maker finishes its turn and hears of it; a result for the old list is of no use and is made again."""
     contract = refresh_contract(loop)
     assert contract
-    loop = loop.model_copy(update={"contract": contract, "verdict": None, "judgement": None})
+    loop = replace(loop, contract=contract, candidate=replace(loop.candidate, judgement=None, verdict=None))
     say = PostComment(body=goal_changed_message(contract))
     if loop.stage is Stage.MAKING:
-        steer = Steer(run_id=loop.run_id, words=Guidance(author="Loopline", text=goal_changed_guidance(contract)))
+        steer = Steer(run_id=loop.run_id, guidance=Guidance(author="Loopline", text=goal_changed_guidance(contract)))
         return Decision(loop, (steer, say))
     if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
         stop = StopRun(run_id=loop.run_id)
-        return start_iteration(loop.model_copy(update={"iteration": loop.iteration - 1}), at, policy, stop, say)
+        attempt = replace(loop.attempt, iteration=loop.attempt.iteration - 1)
+        return start_iteration(replace(loop, attempt=attempt), at, policy, stop, say)
     return Decision(loop, (say,))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.values import Person, Value
+from integrations.values import Person, value
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
@@ -22,14 +22,16 @@ from jobs.loop.commands import (
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 
 
-class TeamPolicy(Value):
+@value
+class TeamPolicy:
     """One team's repository, and the name of the column for each role."""
 
     repository: str
     columns: dict[Column, str]
 
 
-class ServicePolicy(Value):
+@value
+class ServicePolicy:
     """The operator's part of the rules, from the settings. `models` by role; `strong` is for a maker whose earlier
     attempts were spinning. `runner_models` has those of each further runner that WORKFLOW.md can choose."""
 
@@ -48,24 +50,23 @@ class ServicePolicy(Value):
 
     def iterations(self, loop: Loop) -> int:
         """How many iterations this loop may have."""
-        return loop.policy.loop.iterations or self.max_iterations
+        return loop.workflow.iterations or self.max_iterations
 
     def attempts(self, loop: Loop) -> int:
         """How many attempts this loop may have."""
-        return loop.policy.loop.attempts or self.max_attempts
+        return loop.workflow.attempts or self.max_attempts
 
     def caps_of(self, loop: Loop) -> Caps:
         """What a run of this loop may use: the repository may tighten the operator's caps, people may add money."""
-        own, caps = loop.policy.loop, self.caps
+        own, caps = loop.workflow, self.caps
         ticket = caps.ticket_usd if own.ticket_budget_usd is None else min(own.ticket_budget_usd, caps.ticket_usd)
         wall = caps.wall_seconds if own.wall_minutes is None else min(int(own.wall_minutes * 60), caps.wall_seconds)
-        return caps.model_copy(
-            update={
-                "run_usd": caps.run_usd if own.budget_usd is None else min(own.budget_usd, caps.run_usd),
-                "ticket_usd": ticket + loop.extra_usd,
-                "turns": min(loop.policy.agent.max_turns or caps.turns, caps.turns),
-                "wall_seconds": wall,
-            }
+        return replace(
+            caps,
+            run_usd=caps.run_usd if own.budget_usd is None else min(own.budget_usd, caps.run_usd),
+            ticket_usd=ticket + loop.spend.extra_usd,
+            turns=min(loop.policy.agent.max_turns or caps.turns, caps.turns),
+            wall_seconds=wall,
         )
 
     def may_approve(self, person: Person) -> bool:
@@ -102,7 +103,7 @@ _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
 def still_wanted(loop: Loop, command: Command) -> bool:
     """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
     if isinstance(command, CleanUp):
-        return loop.branch != command.branch or loop.stage not in AT_WORK | OPEN
+        return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN
     if isinstance(command, MoveTicket) and command.only_from:
         return loop.stage is Stage.STOPPED
     if isinstance(command, MoveTicket):

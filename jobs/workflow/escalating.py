@@ -3,9 +3,11 @@ to triage. The human assignee stays who it is; Loopline never assigns."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.events import EscalationUnanswered, TicketReacted
 from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
-from jobs.loop.state import Attempt, Escalation, EscalationClass, Loop, Stage
+from jobs.loop.state import Attempt, ClosedAttempt, Escalation, EscalationClass, Loop, Stage
 from jobs.messages.escalations import escalation_message, reminder_message, triage_message
 from jobs.messages.lines import approach_line
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -16,41 +18,33 @@ MOST_RAISED = 3
 
 def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command) -> Decision:
     """The loop stops and asks a person, with what was tried."""
-    called = {"stage": Stage.NEEDS_HUMAN, "reason": reason, "escalation": Escalation(kind=kind, at=at)}
-    loop = loop.model_copy(update=called)
+    loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=Escalation(kind=kind, at=at))
     ask = PostComment(body=escalation_message(loop))
     return Decision(loop, (*commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
 def close_attempt(loop: Loop, rejected: str) -> Loop:
     """The attempt that ends here joins the record, from which the next one starts."""
-    if not loop.iteration:
+    if not loop.attempt.iteration:
         return loop
-    attempt = Attempt(
+    closed = ClosedAttempt(
         number=len(loop.attempts) + 1,
-        approach=loop.approach or approach_line(loop.attempt),
-        tried=loop.tried,
-        summary=loop.summary[:1000],
+        approach=loop.attempt.approach or approach_line(loop.attempt.number),
+        tried=loop.attempt.tried,
+        summary=loop.candidate.summary[:1000],
         rejected=rejected[:1000],
-        head_sha=loop.head_sha,
-        cost_usd=round(loop.usage.cost_usd - loop.attempt_began_usd, 6),
+        head_sha=loop.candidate.head_sha,
+        cost_usd=round(loop.spend.usage.cost_usd - loop.attempt.began_usd, 6),
     )
-    fresh = {
-        "tried": (),
-        "failing": (),
-        "trees": (),
-        "iteration": 0,
-        "approach": "",
-        "attempt_began_usd": loop.usage.cost_usd,
-    }
-    return loop.model_copy(update={"attempts": (*loop.attempts, attempt), **fresh})
+    fresh = Attempt(number=loop.attempt.number, began_usd=loop.spend.usage.cost_usd)
+    return replace(loop, attempt=fresh, attempts=(*loop.attempts, closed))
 
 
 def acknowledge(loop: Loop) -> Loop:
     """Somebody has seen the call, so it is not raised again."""
     if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation or loop.escalation.acknowledged:
         return loop
-    return loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"acknowledged": True})})
+    return replace(loop, escalation=replace(loop.escalation, acknowledged=True))
 
 
 def on_ticket_reacted(loop: Loop, event: TicketReacted) -> Decision:
@@ -67,7 +61,7 @@ def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: Se
     if not loop.escalation or loop.escalation.acknowledged:
         return Decision(loop)
     raised = loop.escalation.raised + 1
-    loop = loop.model_copy(update={"escalation": loop.escalation.model_copy(update={"raised": raised, "at": event.at})})
+    loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at))
     if raised <= MOST_RAISED:
         return Decision(loop, (PostComment(body=reminder_message(loop)),))
     triage: tuple[Command, ...] = ()

@@ -5,9 +5,11 @@ exit. An attempt that goes nowhere is followed by a fresh one that knows only th
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from integrations.events import RunFinished
-from integrations.results import CriterionResult, Evidence
+from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, Scouted
+from integrations.values import NO_COMMIT
 from jobs.evidence.verdicts import contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import Loop, Stage, join_guidance
@@ -35,66 +37,65 @@ from jobs.workflow.run import add_requested_criterion, start_iteration, start_ru
 
 def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """The contract is agreed: a scout looks around, once, then the first maker starts."""
-    if loop.policy.loop.scout and loop.plan is None and not loop.iteration:
-        return start_run(loop.model_copy(update={"reason": ""}), "scout", at, policy, *commands)
+    if loop.workflow.scout and loop.planning.plan is None and not loop.attempt.iteration:
+        return start_run(replace(loop, reason=""), "scout", at, policy, *commands)
     return start_iteration(loop, at, policy, *commands)
 
 
-def on_goal_run_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    """A run of one of the roles behind the contract is through."""
-    if event.outcome == "budget":
-        line = iteration_line(loop, event.summary)
-        kept = {"head_sha": event.head_sha or loop.head_sha, "tried": (*loop.tried, line) if loop.iteration else ()}
-        spent = close_attempt(loop.model_copy(update=kept), event.summary)
-        return escalate(spent, "budget", event.summary, event.at)
-    match event.role:
-        case "scout":
-            return start_iteration(loop.model_copy(update={"plan": event.plan}), event.at, policy)
-        case "maker":
-            return _maker_finished(loop, event, policy)
-        case "judge":
-            return _judge_finished(loop, event, policy)
-    if event.outcome != "done":
-        reason = gate_could_not_run_reason(event.role, event.summary)
-        return escalate(loop, "infrastructure", reason, event.at)
-    return _gate_finished(loop, event, policy) if event.role == "gate" else _checker_finished(loop, event, policy)
+def on_budget_used_up(loop: Loop, event: RunFinished) -> Decision:
+    """A run behind the contract ended at a limit of money; a maker's work so far is kept."""
+    made = event.result.head_sha if isinstance(event.result, Made) else NO_COMMIT
+    loop = replace(loop, candidate=replace(loop.candidate, head_sha=made or loop.candidate.head_sha))
+    if loop.attempt.iteration:
+        loop = _note_iteration(loop, event.summary)
+    return escalate(close_attempt(loop, event.summary), "budget", event.summary, event.at)
 
 
-def _maker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    loop = loop.model_copy(update={"approach": event.approach or loop.approach})
+def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePolicy) -> Decision:
+    """The maker starts from the plan, or from nothing where there is none."""
+    return start_iteration(replace(loop, planning=replace(loop.planning, plan=result.plan)), at, policy)
+
+
+def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
+    """A candidate goes to the gate; without one there is another try."""
+    loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
     if event.outcome == "spinning":
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
     if event.outcome in {"done", "no_change"}:
-        made = {"head_sha": event.head_sha, "summary": event.summary}
-        void = {"evidence": (), "tampering": (), "judgement": None, "verdict": None, "approved_sha": ""}
-        return start_run(loop.model_copy(update=made | void), "gate", event.at, policy)
-    loop = loop.model_copy(update={"head_sha": event.head_sha or loop.head_sha})
+        candidate = replace(loop.candidate.at(result.head_sha), summary=event.summary)
+        made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
+        return start_run(made, "gate", event.at, policy)
+    loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
     return _again(loop, no_result_line(event.outcome, event.summary), event.at, policy)
 
 
-def _gate_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    failing = [e for e in event.evidence if not e.passed]
-    insists = _fingerprint(failing) in loop.failing and all(e.needs_a_yes for e in failing)
-    reverted = event.tree in loop.trees[:-1] and event.tree != loop.trees[-1]
-    found = {
-        "evidence": event.evidence,
-        "tampering": event.tampering,
-        "failing": (*loop.failing, _fingerprint(failing)),
-        "trees": (*loop.trees, event.tree) if event.tree else loop.trees,
-    }
-    loop = loop.model_copy(update=found)
+def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
+    """Failures go back to the maker, unless the maker is spinning or insists on its change."""
+    if event.outcome != "done":
+        return _could_not_run(loop, event)
+    attempt, failing = loop.attempt, [e for e in result.evidence if not e.passed]
+    insists = _fingerprint(failing) in attempt.failing and all(e.needs_a_yes for e in failing)
+    reverted = result.tree in attempt.trees[:-1] and result.tree != attempt.trees[-1]
+    trees = (*attempt.trees, result.tree) if result.tree else attempt.trees
+    attempt = replace(attempt, failing=(*attempt.failing, _fingerprint(failing)), trees=trees)
+    loop = replace(loop, attempt=attempt, candidate=replace(loop.candidate, gate=result))
     if reverted:
         return _next_attempt(loop, reverted_line(), event.at, policy, spun=True)
     if failing and insists:
-        return start_run(loop, "judge", event.at, policy)  # it has been told, so a person has to decide
+        return start_run(loop, "judge", event.at, policy)  # the maker knows, so a person has to decide
     if failing and _same_failures(loop):
-        line = same_failures_line(failing, loop.policy.loop.spinning.same_failures)
+        line = same_failures_line(failing, loop.workflow.spinning.same_failures)
         return _next_attempt(loop, line, event.at, policy, spun=True)
     if failing:
         return _again(loop, gate_failed_line(failing), event.at, policy)
-    if event.stray:
-        return _again(loop, stray_line(event.stray), event.at, policy)
+    if result.stray:
+        return _again(loop, stray_line(result.stray), event.at, policy)
     return start_run(loop, "judge", event.at, policy)
+
+
+def _could_not_run(loop: Loop, event: RunFinished) -> Decision:
+    reason = gate_could_not_run_reason(event.role, event.summary)
+    return escalate(loop, "infrastructure", reason, event.at)
 
 
 def _fingerprint(failing: list[Evidence]) -> str:
@@ -104,29 +105,33 @@ def _fingerprint(failing: list[Evidence]) -> str:
 
 
 def _same_failures(loop: Loop) -> bool:
-    rounds = loop.policy.loop.spinning.same_failures
-    return len(loop.failing) >= rounds and len(set(loop.failing[-rounds:])) == 1
+    rounds = loop.workflow.spinning.same_failures
+    return len(loop.attempt.failing) >= rounds and len(set(loop.attempt.failing[-rounds:])) == 1
 
 
-def _judge_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
+def on_judge_finished(loop: Loop, event: RunFinished, result: Judged, policy: ServicePolicy) -> Decision:
     """The judge saves the checker's time and decides nothing in favour: a judge that cannot work is passed over."""
-    loop = loop.model_copy(update={"judgement": event.judgement})
-    judged = event.judgement
-    if event.outcome == "done" and judged and (judged.missing or not judged.done):
-        return _again(loop, judge_line(judged), event.at, policy)
+    judgement = result.judgement
+    loop = replace(loop, candidate=replace(loop.candidate, judgement=judgement))
+    if event.outcome == "done" and judgement and (judgement.missing or not judgement.done):
+        return _again(loop, judge_line(judgement), event.at, policy)
     return start_run(loop, "checker", event.at, policy)
 
 
-def _checker_finished(loop: Loop, event: RunFinished, policy: ServicePolicy) -> Decision:
-    loop = loop.model_copy(update={"verdict": event.verdict})
+def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy: ServicePolicy) -> Decision:
+    """A verdict of done is published, unless people have written meanwhile or have to agree to changed checks."""
+    if event.outcome != "done":
+        return _could_not_run(loop, event)
+    loop = replace(loop, candidate=replace(loop.candidate, verdict=result.verdict))
+    candidate, pending = loop.candidate, loop.comments.pending
     if objection := objection_to(loop):
         return _again(loop, objection, event.at, policy)
-    if loop.unheard:
-        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, new_guidance_line()))})
-        return start_iteration(add_requested_criterion(loop, join_guidance(loop.unheard)), event.at, policy)
-    if loop.tampering and loop.tampering_accepted != loop.head_sha:
-        loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, changed_checks_line()))})
-        return escalate(loop, "tamper", tamper_reason(loop.tampering), event.at)
+    if pending:
+        loop = _note_iteration(loop, new_guidance_line())
+        return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
+    if candidate.tampering and candidate.accepted_sha != candidate.head_sha:
+        loop = _note_iteration(loop, changed_checks_line())
+        return escalate(loop, "tamper", tamper_reason(candidate.tampering), event.at)
     return finish(loop, event.at)
 
 
@@ -135,14 +140,15 @@ def objection_to(loop: Loop) -> str:
     missing = open_results(loop)
     if missing:
         return verdict_failed_line(missing)
-    assert loop.verdict
-    blockers = [finding for finding in loop.verdict.findings if finding.severity == "blocker"]
+    candidate, verdict = loop.candidate, loop.candidate.verdict
+    assert verdict
+    blockers = [finding for finding in verdict.findings if finding.severity == "blocker"]
     if blockers:
         return blockers_line(blockers)
-    changed = loop.head_sha != loop.base_sha
-    if clauses := contradictions(loop.verdict, loop.evidence, changed=changed):
+    changed = candidate.head_sha != loop.workspace.base_sha
+    if clauses := contradictions(verdict, candidate.evidence, changed=changed):
         return contradiction_line(clauses)
-    if not changed and not loop.verdict.no_change_needed:
+    if not changed and not verdict.no_change_needed:
         return not_confirmed_line()
     return ""
 
@@ -151,23 +157,21 @@ def open_results(loop: Loop) -> list[CriterionResult]:
     """The criteria that the verdict leaves open. No verdict, another commit's, none for a criterion, or a pass without
     evidence: not met."""
     assert loop.contract
-    judged = (
-        {r.criterion: r for r in loop.verdict.results}
-        if loop.verdict and loop.verdict.head_sha == loop.head_sha
-        else {}
-    )
+    verdict = loop.candidate.verdict
+    given = verdict.results if verdict and verdict.head_sha == loop.candidate.head_sha else ()
+    judged = {r.criterion: r for r in given}
     nothing = {c.id: CriterionResult(criterion=c.id, result="unsure") for c in loop.contract.criteria}
     return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
 
 
 def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     """The verdict is done: publish the candidate, or, where nothing had to change, say so and end."""
-    loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, "done")), "escalation": None})
-    if loop.head_sha != loop.base_sha:
-        return Decision(loop.model_copy(update={"stage": Stage.PUBLISHING}), (*commands, publish(loop)))
-    done = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": at})
+    loop = replace(_note_iteration(loop, "done"), escalation=None)
+    if loop.candidate.head_sha != loop.workspace.base_sha:
+        return Decision(replace(loop, stage=Stage.PUBLISHING), (*commands, publish(loop)))
+    done = replace(loop, stage=Stage.DONE, reason="", finished_at=at)
     say = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
-    clean_up = CleanUp(repository=loop.repository, branch=loop.branch)
+    clean_up = CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)
     return Decision(done, (say, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 
@@ -175,29 +179,36 @@ def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
     """Push the candidate to our branch; `as_is` for a person who takes it over."""
     return PublishBranch(
         generation=loop.generation,
-        repository=loop.repository,
-        branch=loop.branch,
-        base_branch=loop.base_branch,
-        sha=loop.head_sha,
-        expected=loop.pushed_sha,
+        repository=loop.workspace.repository,
+        branch=loop.workspace.branch,
+        base_branch=loop.workspace.base_branch,
+        sha=loop.candidate.head_sha,
+        expected=loop.pull_request.pushed_sha,
         as_is=as_is,
     )
 
 
 def _again(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
     """Not done: another iteration with what is missing, or, when this attempt has had its share, another attempt."""
-    if loop.iteration >= policy.iterations(loop):
+    if loop.attempt.iteration >= policy.iterations(loop):
         return _next_attempt(loop, outcome, at, policy, spun=False)
-    loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
-    return start_iteration(loop, at, policy)
+    return start_iteration(_note_iteration(loop, outcome), at, policy)
 
 
 def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *, spun: bool) -> Decision:
     """A fresh context that knows only the contract, the evidence and what was tried; then a stronger model; then a
     person."""
-    loop = loop.model_copy(update={"tried": (*loop.tried, iteration_line(loop, outcome))})
-    if loop.attempt >= policy.attempts(loop):
+    loop = _note_iteration(loop, outcome)
+    if loop.attempt.number >= policy.attempts(loop):
         reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
         return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
-    fresh = {"attempt": loop.attempt + 1, "head_sha": loop.pushed_sha, "judgement": None, "verdict": None}
-    return start_iteration(close_attempt(loop, outcome).model_copy(update=fresh), at, policy)
+    loop = close_attempt(loop, outcome)
+    fresh = replace(loop.candidate, head_sha=loop.pull_request.pushed_sha, judgement=None, verdict=None)
+    attempt = replace(loop.attempt, number=loop.attempt.number + 1)
+    return start_iteration(replace(loop, attempt=attempt, candidate=fresh), at, policy)
+
+
+def _note_iteration(loop: Loop, outcome: str) -> Loop:
+    """The iteration that ends here, as a line of the attempt's record."""
+    tried = (*loop.attempt.tried, iteration_line(loop, outcome))
+    return replace(loop, attempt=replace(loop.attempt, tried=tried))

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
-from integrations.values import Ticket
+from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
-from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
+from jobs.loop.policy import POLICY
+from jobs.loop.state import (
+    AT_WORK,
+    OPEN,
+    RUNNING,
+    Attempt,
+    Candidate,
+    Guidance,
+    Loop,
+    PullRequestState,
+    Stage,
+    Workspace,
+)
 from jobs.messages.replies import cancelled_message, cancelled_reason, moved_reason, removed_reason, stopped_message
 from jobs.workflow.agreeing import agree_or_ask, refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -25,7 +37,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return Decision(loop)
     role = policy.column_role(event.ticket.team, event.ticket.column)
     waits = only_we_moved_it(loop, event.ticket, role, moving=event.moving)
-    loop = loop.model_copy(update={"ticket": event.ticket})
+    loop = replace(loop, ticket=event.ticket)
     if role is None and event.ticket.cancelled:
         return _cancel(loop, event.at)
     if role == "agent":
@@ -57,37 +69,44 @@ def left_our_columns(loop: Loop, role: str | None) -> bool:
     return loop.stage in OPEN and role is None
 
 
-_AGREED = ("answers", "proposal", "proposals", "plan", "attempts", "revision")
-"""What a later generation of the same work knows."""
-_BRANCH = ("branch", "base_branch", "base_sha", "head_sha", "pushed_sha", "number", "pull_request_url")
-"""What it goes on from, where the branch is still there."""
-
-
-def hand_over(loop: Loop, at: float, policy: ServicePolicy, words: tuple[Guidance, ...] = ()) -> Decision:
+def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guidance, ...] = ()) -> Decision:
     """A new generation begins: late work of the one before no longer counts, its branch and commits do."""
     loop = close_attempt(loop, loop.reason)
+    repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
+    comments = replace(loop.comments, guidance=loop.comments.guidance + guidance, pending=(), taken_up=0)
     fresh = Loop(
         ticket=loop.ticket,
-        generation=loop.generation + 1,
+        generation=generation,
         stage=Stage.PREPARING,
-        repository=policy.teams[loop.ticket.team].repository,
-        words=loop.words + words,
-        usage=loop.usage,
-        attempt_began_usd=loop.usage.cost_usd,
-        extra_usd=loop.extra_usd,
-        last_comment=loop.last_comment,
-        last_comment_at=loop.last_comment_at,
+        workspace=Workspace(repository=repository, branch=branch_name(loop.ticket, generation)),
+        attempt=Attempt(began_usd=loop.spend.usage.cost_usd),
+        comments=comments,
+        spend=loop.spend,
         started_at=at,
     )
-    same_work = loop.stage is not Stage.DONE and loop.repository == fresh.repository
-    if same_work:
-        agreed = {name: getattr(loop, name) for name in _AGREED} | {"contract": refresh_contract(loop)}
-        fresh = fresh.model_copy(update=agreed)
-    if same_work and loop.branch:
-        fresh = fresh.model_copy(update={name: getattr(loop, name) for name in _BRANCH})
-    else:
-        fresh = fresh.model_copy(update={"branch": branch_name(fresh.ticket, fresh.generation)})
+    if loop.stage is not Stage.DONE and loop.workspace.repository == repository:
+        fresh = _same_work(fresh, loop)
     return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh)))
+
+
+def _same_work(fresh: Loop, before: Loop) -> Loop:
+    """The agreement and the record of the generation before, and its branch where that is still there."""
+    fresh = replace(
+        fresh,
+        revision=before.revision,
+        contract=refresh_contract(before),
+        planning=before.planning,
+        attempts=before.attempts,
+    )
+    if not before.workspace.branch:
+        return fresh
+    shown = before.pull_request
+    return replace(
+        fresh,
+        workspace=before.workspace,
+        candidate=Candidate(head_sha=before.candidate.head_sha),
+        pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
+    )
 
 
 def branch_name(ticket: Ticket, generation: int) -> str:
@@ -100,16 +119,16 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 
 
 def _prepare(loop: Loop) -> PrepareWorkspace:
-    return PrepareWorkspace(generation=loop.generation, repository=loop.repository, branch=loop.branch)
-
-
-def revise(loop: Loop, words: Guidance, *commands: Command) -> Decision:
-    """Another round on the same branch, with somebody's words as a further criterion."""
-    fresh = {"stage": Stage.PREPARING, "approved_sha": "", "approved_by": "", "reason": ""}
-    loop = close_attempt(loop, f"{words.author} asked for changes")
-    loop = add_requested_criterion(loop.model_copy(update={"contract": refresh_contract(loop)}), words).model_copy(
-        update=fresh
+    return PrepareWorkspace(
+        generation=loop.generation, repository=loop.workspace.repository, branch=loop.workspace.branch
     )
+
+
+def revise(loop: Loop, request: Guidance, *commands: Command) -> Decision:
+    """Another round on the same branch, with a person's request as a further criterion."""
+    loop = close_attempt(loop, f"{request.author} asked for changes")
+    loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
+    loop = replace(loop, stage=Stage.PREPARING, reason="", pull_request=loop.pull_request.unapproved())
     return Decision(loop, (*commands, MoveTicket(column="working"), _prepare(loop)))
 
 
@@ -117,25 +136,23 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     """The repository is here: agree what done means, then start or ask."""
     if event.generation != loop.generation or loop.stage is not Stage.PREPARING:
         return Decision(loop)
-    loop = _where_the_branch_is(loop, event.branch_sha).model_copy(
-        update={
-            "policy": RepositoryPolicy.model_validate_json(event.policy),
-            "base_branch": event.base_branch,
-            "base_sha": loop.base_sha or event.base_sha,
-        }
+    workspace = replace(
+        loop.workspace, base_branch=event.base_branch, base_sha=loop.workspace.base_sha or event.base_sha
     )
+    loop = replace(_at_branch_head(loop, event.branch_sha), policy=POLICY.decode(event.policy), workspace=workspace)
     if loop.contract:
         return start_work(loop, event.at, policy)
     return agree_or_ask(loop, event.at, policy)
 
 
-def _where_the_branch_is(loop: Loop, head: str | None) -> Loop:
-    """Work goes on from the branch as it stands: somebody asked for it who could see the commits of others on it."""
-    if head is None or head == loop.pushed_sha:
+def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
+    """Work goes on from the branch as it stands: the person who asked for it could see the commits of others on it."""
+    if head is None or head == loop.pull_request.pushed_sha:
         return loop
-    if head in {"", loop.head_sha}:
-        return loop.model_copy(update={"pushed_sha": head})
-    return loop.model_copy(update={"head_sha": head, "pushed_sha": head, "evidence": (), "verdict": None})
+    loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=head))
+    if head in {NO_COMMIT, loop.candidate.head_sha}:
+        return loop
+    return replace(loop, candidate=loop.candidate.at(head))
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
@@ -159,9 +176,14 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
     """A person took the ticket out of the agent's hands; late output is discarded by the raised generation.
 
     With `clean_up` nobody wants the branch any more either, and a retry begins on another one."""
-    stopped = {"stage": Stage.STOPPED, "reason": reason, "finished_at": at, "escalation": None}
-    dropped = {"branch": "", "head_sha": "", "pushed_sha": "", "base_sha": ""} if clean_up else {}
-    after = loop.model_copy(update=stopped | dropped)
+    after = replace(loop, stage=Stage.STOPPED, reason=reason, finished_at=at, escalation=None)
+    if clean_up:
+        after = replace(
+            after,
+            workspace=replace(loop.workspace, branch="", base_sha=NO_COMMIT),
+            candidate=replace(loop.candidate, head_sha=NO_COMMIT),
+            pull_request=replace(loop.pull_request, pushed_sha=NO_COMMIT),
+        )
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
     in_agent_column = policy.column_role(loop.ticket.team, loop.ticket.column) == "agent"
     away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
@@ -170,8 +192,7 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
 
 
 def _ended(loop: Loop, reason: str, at: float) -> Loop:
-    end = {"stage": Stage.DONE, "generation": loop.generation + 1, "reason": reason, "finished_at": at}
-    return loop.model_copy(update=end)
+    return replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
 
 
 def _interrupt(loop: Loop) -> tuple[Command, ...]:
@@ -179,4 +200,4 @@ def _interrupt(loop: Loop) -> tuple[Command, ...]:
 
 
 def _clean_up(loop: Loop) -> CleanUp:
-    return CleanUp(repository=loop.repository, branch=loop.branch)
+    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)

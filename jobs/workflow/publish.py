@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
@@ -15,14 +17,14 @@ def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
     """The candidate is on the code host: open the pull request, or renew its words."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
-    loop = loop.model_copy(update={"pushed_sha": event.head_sha})
+    loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=event.head_sha))
     if loop.stage is Stage.STOPPED:
         return Decision(loop)
     command = OpenPullRequest(
         generation=loop.generation,
-        repository=loop.repository,
-        branch=loop.branch,
-        base=loop.base_branch,
+        repository=loop.workspace.repository,
+        branch=loop.workspace.branch,
+        base=loop.workspace.base_branch,
         title=pull_request_title(loop),
         body=pull_request_body(loop),
     )
@@ -33,17 +35,19 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
     """Hand the work to people: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    shown = {"stage": Stage.REVIEW, "shown_at": event.at, "failing_checks": ()}
-    loop = loop.model_copy(update={**shown, "number": event.number, "pull_request_url": event.url})
+    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
+    loop = replace(loop, stage=Stage.REVIEW, pull_request=shown)
     total = len(loop.contract.criteria) if loop.contract else 0
     status = SetStatus(
-        repository=loop.repository,
-        sha=loop.head_sha,
+        repository=loop.workspace.repository,
+        sha=loop.candidate.head_sha,
         state="success",
         description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
-    verdict = PostComment(body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.head_sha}")
+    verdict = PostComment(
+        body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
+    )
     return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
 
 
@@ -52,7 +56,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.generation != loop.generation:
         return Decision(loop)
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
-        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": not_merged_reason(event.reason)})
+        loop = replace(loop, stage=Stage.REVIEW, reason=not_merged_reason(event.reason))
         return Decision(loop, (PostComment(body=loop.reason),))
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:

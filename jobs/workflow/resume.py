@@ -6,6 +6,8 @@ again in a new generation on the same branch and commit, since late output of th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jobs.loop.commands import CleanUp, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages.escalations import approve_again_reason, rebuilt_reason
@@ -23,7 +25,7 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if loop.stage is Stage.MERGING:
         return _merge_again(loop)
     if loop.stage is Stage.DONE:
-        return Decision(loop, (CleanUp(repository=loop.repository, branch=loop.branch),))
+        return Decision(loop, (CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),))
     if loop.stage not in AT_WORK:
         return Decision(loop)
     role = policy.column_role(loop.ticket.team, loop.ticket.column)
@@ -35,19 +37,19 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
 
 
 def _merge_again(loop: Loop) -> Decision:
-    if loop.approved_sha:
+    if loop.pull_request.approved_sha:
         return merge(loop)
-    return Decision(loop.model_copy(update={"stage": Stage.REVIEW, "reason": approve_again_reason()}))
+    return Decision(replace(loop, stage=Stage.REVIEW, reason=approve_again_reason()))
 
 
 def _waiting(loop: Loop) -> Loop:
     """Only we or a person move a working ticket to this column: the question or the cry for help is on the ticket."""
     stage = Stage.NEEDS_HUMAN if loop.contract else Stage.ASKING
-    return loop.model_copy(update={"stage": stage, "reason": loop.reason or rebuilt_reason()})
+    return replace(loop, stage=stage, reason=loop.reason or rebuilt_reason())
 
 
 def _again(loop: Loop) -> Loop:
-    return loop.model_copy(update={"stage": Stage.PREPARING, "generation": loop.generation + 1, "reason": ""})
+    return replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
 
 
 def _take_up(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
@@ -56,9 +58,11 @@ def _take_up(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
     if loop.contract is None:
         return agree_or_ask(loop, at, policy, *here)
-    if stage is Stage.PUBLISHING and loop.verdict and loop.verdict.head_sha == loop.head_sha:
-        return Decision(loop.model_copy(update={"stage": stage}), (*here, publish(loop)))
-    if stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING, Stage.PUBLISHING} and loop.head_sha:
-        return start_run(loop.model_copy(update={"evidence": (), "verdict": None}), "gate", at, policy, *here)
+    candidate = loop.candidate
+    if stage is Stage.PUBLISHING and candidate.verdict and candidate.verdict.head_sha == candidate.head_sha:
+        return Decision(replace(loop, stage=stage), (*here, publish(loop)))
+    if stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING, Stage.PUBLISHING} and candidate.head_sha:
+        return start_run(replace(loop, candidate=candidate.at(candidate.head_sha)), "gate", at, policy, *here)
     begun = 1 if stage is not Stage.PREPARING else 0
-    return start_work(loop.model_copy(update={"iteration": max(loop.iteration - begun, 0)}), at, policy, *here)
+    attempt = replace(loop.attempt, iteration=max(loop.attempt.iteration - begun, 0))
+    return start_work(replace(loop, attempt=attempt), at, policy, *here)

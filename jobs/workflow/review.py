@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.events import (
     BranchPushed,
     ChecksReported,
@@ -38,11 +40,11 @@ from jobs.workflow.steering import PULL, guide
 def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     """Changes requested starts another iteration; an approval counts for the commit it was given on."""
     author = event.author
-    if event.number != loop.number or author is None or not author.may_steer:
+    if event.number != loop.pull_request.number or author is None or not author.may_steer:
         return Decision(loop)
-    if event.state == "dismissed" and loop.approved_by == author.name:
+    if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
-        return Decision(loop.model_copy(update={"stage": stage, "approved_sha": "", "approved_by": ""}))
+        return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
     if event.state == "changes_requested" and loop.stage in AT_WORK:
         return guide(
             loop, Guidance(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}")
@@ -50,9 +52,11 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     if event.state == "changes_requested" and loop.stage in OPEN:
         words = Guidance(author=author.name, text=_text(event))
         return revise(loop, words, PostComment(body=changes_message(author.name, loop.revision + 1)))
-    if event.state == "approved" and event.head_sha == loop.pushed_sha and loop.stage is Stage.REVIEW:
-        approved = loop.model_copy(update={"approved_sha": event.head_sha, "approved_by": author.name})
-        return Decision(approved, (PostComment(body=approved_message(author.name, event.head_sha)),))
+    if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and loop.stage is Stage.REVIEW:
+        approved = replace(loop.pull_request, approved_sha=event.head_sha, approved_by=author.name)
+        return Decision(
+            replace(loop, pull_request=approved), (PostComment(body=approved_message(author.name, event.head_sha)),)
+        )
     return Decision(loop)
 
 
@@ -65,18 +69,18 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
     if not _ours(loop, event.number) or loop.stage is Stage.DONE:
         return Decision(loop)
     commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
-    loop = loop.model_copy(update={"stage": Stage.DONE, "reason": "", "finished_at": event.at})
+    loop = replace(loop, stage=Stage.DONE, reason="", finished_at=event.at)
     return Decision(
         loop,
         (
             *commands,
             LinkPullRequest(
-                url=loop.pull_request_url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
+                url=loop.pull_request.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
             ),
             SetNeedsHuman(needed=False),
             MoveTicket(column="done"),
-            PostComment(body=merged_message(loop), once=f"merged/{loop.number}"),
-            CleanUp(repository=loop.repository, branch=loop.branch),
+            PostComment(body=merged_message(loop), once=f"merged/{loop.pull_request.number}"),
+            CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),
         ),
     )
 
@@ -92,45 +96,44 @@ def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision
     """Somebody changed their mind; the code host does that only once the branch is back."""
     if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
         return Decision(loop)
-    back = {"branch": event.branch or loop.branch, "head_sha": event.head_sha, "pushed_sha": event.head_sha}
-    shown = {"stage": Stage.REVIEW, "reason": "", "shown_at": event.at, "finished_at": 0.0}
-    again = loop.model_copy(update={**shown, **back})
+    again = replace(
+        loop,
+        stage=Stage.REVIEW,
+        reason="",
+        finished_at=0.0,
+        workspace=replace(loop.workspace, branch=event.branch or loop.workspace.branch),
+        candidate=replace(loop.candidate, head_sha=event.head_sha),
+        pull_request=replace(loop.pull_request, pushed_sha=event.head_sha, shown_at=event.at),
+    )
     return Decision(again, (MoveTicket(column="review"),))
 
 
 def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
     """A foreign commit on our branch means that a person took the wheel: the verdict is void and we pause."""
-    known = {"", loop.head_sha, loop.pushed_sha}
-    if event.branch != loop.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
+    known = {"", loop.candidate.head_sha, loop.pull_request.pushed_sha}
+    if event.branch != loop.workspace.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
-    void = {
-        "pushed_sha": event.head_sha,
-        "head_sha": event.head_sha,
-        "verdict": None,
-        "evidence": (),
-        "approved_sha": "",
-        "approved_by": "",
-        "shown_at": event.at,
-    }
+    pushed = replace(loop.pull_request.unapproved(), pushed_sha=event.head_sha, shown_at=event.at)
+    void = replace(loop, candidate=loop.candidate.at(event.head_sha), pull_request=pushed)
     if loop.stage in AT_WORK:
-        return stop(loop.model_copy(update=void), pushed_reason(event.by), event.at, policy)
-    loop = loop.model_copy(update={**void, "stage": Stage.REVIEW})
+        return stop(void, pushed_reason(event.by), event.at, policy)
+    loop = replace(void, stage=Stage.REVIEW)
     unchecked = SetStatus(
-        repository=loop.repository, sha=event.head_sha, state="pending", description=unchecked_description()
+        repository=loop.workspace.repository, sha=event.head_sha, state="pending", description=unchecked_description()
     )
     return Decision(loop, (unchecked, PostComment(body=foreign_commit_message(event.by, event.head_sha))))
 
 
 def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
     """What the code host's own checks say about the commit under review is shown, not acted on."""
-    if event.head_sha != loop.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
+    if event.head_sha != loop.pull_request.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
         return Decision(loop)
-    others = tuple(name for name in loop.failing_checks if name != event.name)
+    others = tuple(name for name in loop.pull_request.failing_checks if name != event.name)
     failing = (*others, event.name) if event.conclusion == "failure" else others
-    if set(failing) == set(loop.failing_checks):
+    if set(failing) == set(loop.pull_request.failing_checks):
         return Decision(loop)
-    return Decision(loop.model_copy(update={"failing_checks": failing}))
+    return Decision(replace(loop, pull_request=replace(loop.pull_request, failing_checks=failing)))
 
 
 def _ours(loop: Loop, number: int) -> bool:
-    return bool(loop.number) and number == loop.number
+    return bool(loop.pull_request.number) and number == loop.pull_request.number

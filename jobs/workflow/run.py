@@ -5,8 +5,11 @@ The roles' own rules are in `agreeing` (planner), `goal` (scout, maker, gate, ju
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations.events import RunParked
 from integrations.results import RunRole
+from integrations.values import RunId
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
@@ -29,83 +32,75 @@ STRONG_FROM = 3
 def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
     cap = policy.caps_of(loop).ticket_usd
-    if role != "gate" and loop.usage.cost_usd >= cap:
+    if role != "gate" and loop.spend.usage.cost_usd >= cap:
         return escalate(loop, "budget", budget_reason(cap), at, *commands)
-    loop = loop.model_copy(update={"stage": STAGES[role], "parked_until": 0.0})
-    loop = loop.model_copy(update={"run_id": run_id_of(loop, role)})
+    loop = replace(loop, stage=STAGES[role], run_id=run_id_of(loop, role), parked_until=0.0)
     return Decision(loop, (*commands, StartRun(spec=_spec(loop, role, at, policy))))
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """The next maker run."""
-    loop = loop.model_copy(update={"iteration": loop.iteration + 1, "reason": "", "unheard": ()})
+    attempt = replace(loop.attempt, iteration=loop.attempt.iteration + 1)
+    loop = replace(loop, reason="", attempt=attempt, comments=replace(loop.comments, pending=()))
     return start_run(loop, "maker", at, policy, *commands)
 
 
-def run_id_of(loop: Loop, role: RunRole) -> str:
+def run_id_of(loop: Loop, role: RunRole) -> RunId:
     """The same for the same step of a loop, so that a rule that is asked twice starts one run; never used again."""
-    turn = loop.proposals if role == "planner" else loop.iteration
+    turn = loop.planning.proposals if role == "planner" else loop.attempt.iteration
     version = loop.contract.version if loop.contract else 1
     parts = [f"g{loop.generation}", f"r{loop.revision}"]
     parts += [f"v{version}"] if version > 1 else []
-    parts += [f"a{loop.attempt}"] if loop.attempt > 1 else []
-    return "-".join([loop.identifier, *parts, f"i{turn}", role])
+    parts += [f"a{loop.attempt.number}"] if loop.attempt.number > 1 else []
+    return RunId("-".join([loop.identifier, *parts, f"i{turn}", role]))
 
 
 def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpec:
-    own: Role = getattr(loop.policy.loop.roles, role, Role())
+    own: Role = getattr(loop.workflow.roles, role, Role())
     models = policy.runner_models.get(own.runner, policy.models)
-    strong = models.get("strong", "") if role == "maker" and loop.attempt >= STRONG_FROM else ""
+    strong = models.get("strong", "") if role == "maker" and loop.attempt.number >= STRONG_FROM else ""
     return RunSpec(
         run_id=loop.run_id,
-        ticket_id=loop.ticket.id,
-        identifier=loop.identifier,
+        ticket=loop.ticket,
         generation=loop.generation,
         role=role,
-        repository=loop.repository,
-        base_sha=loop.base_sha,
-        start_sha=loop.head_sha or loop.pushed_sha or loop.base_sha,
+        workspace=loop.workspace,
+        start_sha=loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha,
         contract=loop.contract or Contract(criteria=()),
-        ticket=loop.ticket,
         policy=loop.policy,
-        iteration=loop.iteration,
-        iterations=policy.iterations(loop),
+        plan=loop.planning.plan,
         attempt=loop.attempt,
         attempts=loop.attempts,
-        plan=loop.plan,
-        summary=loop.summary,
-        tampering=loop.tampering,
-        tried=loop.tried,
-        words=loop.words,
-        evidence=loop.evidence,
-        verdict=loop.verdict,
+        candidate=loop.candidate,
+        guidance=loop.comments.guidance,
+        iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, ""),
         effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),
-        ticket_usage=loop.usage,
+        ticket_usage=loop.spend.usage,
         started_at=at,
     )
 
 
-def add_requested_criterion(loop: Loop, words: Guidance) -> Loop:
-    """Somebody's words become a further criterion, and attempts and iterations start again."""
+def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
+    """A person's request becomes a further criterion, and attempts and iterations start again."""
     revision = loop.revision + 1
     contract = loop.contract or Contract(criteria=())
-    criterion = Criterion(id=f"r{revision}", text=f"as {words.author} asked: {' '.join(words.text.split())[:500]}")
-    return loop.model_copy(
-        update={
-            "revision": revision,
-            "attempt": 1,
-            "iteration": 0,
-            "failing": (),
-            "trees": (),
-            "contract": contract.model_copy(update={"criteria": (*contract.criteria, criterion)}),
-            "words": loop.words if words in loop.words else (*loop.words, words),
-        }
+    text = f"as {request.author} asked: {' '.join(request.text.split())[:500]}"
+    criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text))
+    comments = loop.comments
+    if request not in comments.guidance:
+        comments = replace(comments, guidance=(*comments.guidance, request))
+    return replace(
+        loop,
+        revision=revision,
+        contract=replace(contract, criteria=criteria),
+        attempt=replace(loop.attempt, number=1, iteration=0, failing=(), trees=()),
+        comments=comments,
     )
 
 
-def is_current(loop: Loop, run_id: str, generation: int) -> bool:
+def is_current(loop: Loop, run_id: RunId, generation: int) -> bool:
     """Whether this is the run that the loop waits for."""
     return run_id == loop.run_id and generation == loop.generation and loop.stage in RUNNING
 
@@ -115,4 +110,4 @@ def on_run_parked(loop: Loop, event: RunParked) -> Decision:
     if not is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     reason = parked_reason(event.reason, event.until) if event.until else ""
-    return Decision(loop.model_copy(update={"parked_until": event.until, "reason": reason}))
+    return Decision(replace(loop, parked_until=event.until, reason=reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
 from integrations.values import Person
@@ -51,8 +52,8 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
     """A person wrote on the ticket; our own comments never reach this rule."""
     if loop.stage is Stage.IDLE or event.author is None:
         return Decision(loop)
-    if event.at >= loop.last_comment_at:
-        loop = loop.model_copy(update={"last_comment": event.comment_id, "last_comment_at": event.at})
+    if event.at >= loop.comments.last_at:
+        loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
     words = Guidance(author=event.author.name, text=event.body, comment_id=event.comment_id)
     command = _COMMAND.match(event.body)
     if command:
@@ -67,7 +68,12 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
 
 def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: ServicePolicy) -> Decision:
     """A person wrote on the pull request: commands count here too, anything else is guidance while the agent works."""
-    if event.number != loop.number or not loop.number or event.author is None or event.author.is_us:
+    if (
+        event.number != loop.pull_request.number
+        or not loop.pull_request.number
+        or event.author is None
+        or event.author.is_us
+    ):
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
     words = Guidance(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
@@ -80,9 +86,9 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
 
 def on_steering_taken(loop: Loop, event: SteeringTaken) -> Decision:
     """The agent has the words now; the ticket says so."""
-    unheard = tuple(words for words in loop.unheard if words.comment_id not in event.comment_ids)
-    heard = loop.heard + len([comment_id for comment_id in event.comment_ids if comment_id])
-    return Decision(loop.model_copy(update={"heard": heard, "unheard": unheard}))
+    pending = tuple(one for one in loop.comments.pending if one.comment_id not in event.comment_ids)
+    taken_up = loop.comments.taken_up + len([comment_id for comment_id in event.comment_ids if comment_id])
+    return Decision(replace(loop, comments=replace(loop.comments, pending=pending, taken_up=taken_up)))
 
 
 def guide(loop: Loop, words: Guidance) -> Decision:
@@ -93,8 +99,9 @@ def guide(loop: Loop, words: Guidance) -> Decision:
         return Decision(loop, (PostComment(body=publishing_message()),))
     on_ticket = words.comment_id and not words.comment_id.startswith(PULL)
     seen: tuple[Command, ...] = (React(comment_id=words.comment_id, emoji="eyes"),) if on_ticket else ()
-    loop = loop.model_copy(update={"words": (*loop.words, words), "unheard": (*loop.unheard, words)})
-    steer = (Steer(run_id=loop.run_id, words=words),) if loop.stage is Stage.MAKING else ()
+    guidance, pending = (*loop.comments.guidance, words), (*loop.comments.pending, words)
+    loop = replace(loop, comments=replace(loop.comments, guidance=guidance, pending=pending))
+    steer = (Steer(run_id=loop.run_id, guidance=words),) if loop.stage is Stage.MAKING else ()
     return Decision(loop, (*steer, *seen))
 
 
@@ -106,7 +113,7 @@ def _command(
     allowed = policy.may_approve(author) if name in _NEED_APPROVER else author.may_steer
     if not allowed:
         return Decision(loop, (PostComment(body=not_allowed_message(name, author.name)),))
-    said = words.model_copy(update={"text": rest})
+    said = replace(words, text=rest)
     loop = acknowledge(loop)
     return (
         _about_the_work(loop, name, said, author, at, policy)
@@ -134,11 +141,11 @@ def _about_the_pull_request(loop: Loop, name: str, said: Guidance, author: Perso
     if loop.stage not in OPEN:
         return None
     if name == "stop" and loop.stage is Stage.MERGING:
-        loop = loop.model_copy(update={"stage": Stage.REVIEW, "reason": merge_called_off_reason(author.name)})
+        loop = replace(loop, stage=Stage.REVIEW, reason=merge_called_off_reason(author.name))
         return Decision(loop, (PostComment(body=loop.reason),))
     if name == "changes" and said.text:
         return revise(loop, said, PostComment(body=changes_message(author.name, loop.revision + 1)))
-    if name in {"approve", "merge"} and at < loop.shown_at:
+    if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
         return Decision(loop, (PostComment(body=outdated_command_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
         return _approve(loop, author)
@@ -157,18 +164,19 @@ def _about_a_call(
         return None
     if name == "close":
         return stop(loop, command_reason(author.name, name), at, policy, clean_up=True)
-    if name == "accept" and loop.tampering and loop.escalation and loop.escalation.kind == "tamper":
-        accepted = loop.model_copy(update={"tampering_accepted": loop.head_sha, "reason": ""})
+    if name == "accept" and loop.candidate.tampering and loop.escalation and loop.escalation.kind == "tamper":
+        candidate = replace(loop.candidate, accepted_sha=loop.candidate.head_sha)
+        accepted = replace(loop, reason="", candidate=candidate)
         if not objection_to(accepted):
-            say = PostComment(body=accepted_message(author.name, loop.head_sha))
+            say = PostComment(body=accepted_message(author.name, loop.candidate.head_sha))
             return finish(accepted, at, say, SetNeedsHuman(needed=False), MoveTicket(column="working"))
     return None
 
 
 def _leave(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> Decision:
     """To a person, with the last candidate where they can fetch it."""
-    unpushed = loop.head_sha not in {"", loop.base_sha, loop.pushed_sha}
-    decision = stop(loop, taken_over_reason(author.name, loop.head_sha if unpushed else ""), at, policy)
+    unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
+    decision = stop(loop, taken_over_reason(author.name, loop.candidate.head_sha if unpushed else ""), at, policy)
     return Decision(decision.loop, (*decision.commands, publish(loop, as_is=True))) if unpushed else decision
 
 
@@ -180,7 +188,7 @@ def _amount(text: str) -> float:
 
 def _extend(loop: Loop, more: float, author: Person, at: float, policy: ServicePolicy) -> Decision:
     """More money for the ticket; a loop that had stopped for want of it goes on."""
-    loop = loop.model_copy(update={"extra_usd": round(loop.extra_usd + more, 2)})
+    loop = replace(loop, spend=replace(loop.spend, extra_usd=round(loop.spend.extra_usd + more, 2)))
     say = PostComment(body=budget_message(author.name, more, policy.caps_of(loop).ticket_usd))
     if loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "budget":
         again = hand_over(loop, at, policy)
@@ -195,23 +203,26 @@ def _may_start_again(loop: Loop, at: float) -> bool:
 
 
 def _approve(loop: Loop, author: Person) -> Decision:
-    loop = loop.model_copy(update={"approved_sha": loop.pushed_sha, "approved_by": author.name})
+    approved = replace(loop.pull_request, approved_sha=loop.pull_request.pushed_sha, approved_by=author.name)
+    loop = replace(loop, pull_request=approved)
     note = CommentOnPullRequest(
-        repository=loop.repository, number=loop.number, body=approved_on_ticket_message(loop, author.name)
+        repository=loop.workspace.repository,
+        number=loop.pull_request.number,
+        body=approved_on_ticket_message(loop, author.name),
     )
-    return Decision(loop, (note, PostComment(body=approved_message(author.name, loop.pushed_sha))))
+    return Decision(loop, (note, PostComment(body=approved_message(author.name, loop.pull_request.pushed_sha))))
 
 
 def merge(loop: Loop) -> Decision:
     """Merge the approved commit, or say that there is none."""
-    if not loop.approved_sha or loop.approved_sha != loop.pushed_sha:
+    if not loop.pull_request.approved_sha or loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
         return Decision(loop, (PostComment(body=not_approved_message(loop)),))
-    loop = loop.model_copy(update={"stage": Stage.MERGING, "reason": ""})
+    loop = replace(loop, stage=Stage.MERGING, reason="")
     merge = MergePullRequest(
         generation=loop.generation,
-        repository=loop.repository,
-        number=loop.number,
-        sha=loop.approved_sha,
-        title=f"{pull_request_title(loop)} (#{loop.number})",
+        repository=loop.workspace.repository,
+        number=loop.pull_request.number,
+        sha=loop.pull_request.approved_sha,
+        title=f"{pull_request_title(loop)} (#{loop.pull_request.number})",
     )
     return Decision(loop, (merge,))

@@ -21,7 +21,7 @@ from jobs.runtime import logging
 from jobs.runtime.connection import connect
 from service.dashboard import live, page_text
 from service.dashboard.live import Limits
-from service.dashboard.overview import GROUPS, ShownTicket
+from service.dashboard.overview import GROUPS, ROWS, SHOWN_TICKET, ShownTicket
 from service.dashboard.reader import Reader
 from service.version import VERSION
 
@@ -87,11 +87,11 @@ def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
 def _add_api(app: Flask, reader: Reader) -> None:
     @app.get("/api/loops")
     def api_loops() -> Response:
-        return jsonify(loops=[row.model_dump(mode="json") for row in reader.rows()], notices=reader.notices())
+        return jsonify(loops=ROWS.to_builtins(reader.rows()), notices=reader.notices())
 
     @app.get("/api/tickets/<identifier>")
     def api_ticket(identifier: str) -> Response:
-        return jsonify(_find_or_404(reader, identifier).model_dump(mode="json"))
+        return jsonify(SHOWN_TICKET.to_builtins(_find_or_404(reader, identifier)))
 
     @app.get("/healthz")
     def healthz() -> Response:

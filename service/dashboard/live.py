@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.ports.agent_runner import Entry
+from integrations.values import RunId
 from jobs.runtime import keys
 from jobs.store.runs import Runs
 from service.dashboard.entries import format_entry
@@ -47,7 +48,7 @@ def blueprint(redis: Redis, limits: Limits) -> Blueprint:
     slots = threading.BoundedSemaphore(limits.streams)
 
     @routes.get("/api/runs/<run_id>/events")
-    def events(run_id: str) -> Response:
+    def events(run_id: RunId) -> Response:
         after = _read_cursor(run_id, runs)
         if not slots.acquire(blocking=False):
             return _refuse_stream()
@@ -57,7 +58,7 @@ def blueprint(redis: Redis, limits: Limits) -> Blueprint:
         return response
 
     @routes.get("/api/runs/<run_id>/entries")
-    def entries(run_id: str) -> Response:
+    def entries(run_id: RunId) -> Response:
         after = _read_cursor(run_id, runs)
         over = not runs.is_unfinished(run_id)
         return jsonify(entries=[_serialize(*one) for one in runs.transcript(run_id, after)], over=over)
@@ -65,7 +66,7 @@ def blueprint(redis: Redis, limits: Limits) -> Blueprint:
     return routes
 
 
-def follow(runs: Runs, run_id: str, after: str, heartbeat_seconds: float) -> Iterator[str]:
+def follow(runs: Runs, run_id: RunId, after: str, heartbeat_seconds: float) -> Iterator[str]:
     """Yield the events: `entry` for each entry after stream id `after`, then `end` when the run has finished.
 
     Stops without `end` when Redis becomes unavailable; the browser reconnects with the last id it received."""
@@ -85,7 +86,7 @@ def follow(runs: Runs, run_id: str, after: str, heartbeat_seconds: float) -> Ite
         _log.warning("live stream ended, Redis unavailable", run=run_id, reason=str(error))
 
 
-def _wait_for_entry(redis: Redis, run_id: str, last: str, seconds: float) -> bool:
+def _wait_for_entry(redis: Redis, run_id: RunId, last: str, seconds: float) -> bool:
     """Wait for an entry after `last`; False after a timeout of `seconds`."""
     return bool(redis.xread({keys.transcript(run_id): last}, count=1, block=max(1, int(seconds * 1000))))
 
@@ -94,7 +95,7 @@ def _serialize(stream_id: str, entry: Entry) -> dict[str, Any]:
     return {"id": stream_id, **asdict(format_entry(entry))}
 
 
-def _read_cursor(run_id: str, runs: Runs) -> str:
+def _read_cursor(run_id: RunId, runs: Runs) -> str:
     """Return the cursor of the request; aborts it with 400 or 404."""
     given = request.headers.get("Last-Event-ID") or request.args.get("after") or FIRST_CURSOR
     if not _STREAM_ID.fullmatch(given):

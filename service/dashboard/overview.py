@@ -11,9 +11,9 @@ from typing import Literal
 from urllib.parse import quote
 
 from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
-from integrations.values import Usage, Value
+from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt, Contract, Escalation, Guidance, Loop, Stage
+from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import TAMPERINGS, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
@@ -27,13 +27,15 @@ _WEB = re.compile(r"https?://[^\s/]")
 _REVISION = re.compile(r"-g\d+-r(\d+)(?:-[a-z]\d+)*-[a-z]+$")
 
 
+@value
 class ShownEscalation(Escalation):
     """An escalation with the text of its class."""
 
     text: str
 
 
-class Row(Value):
+@value
+class Row:
     """One loop in the list. Times are Unix seconds, or 0; `now` is the agent's last activity in one line; `reason` is
     why the loop stopped or waits; `cap_usd` is the ticket's budget, including `extra_usd` that people added."""
 
@@ -63,7 +65,8 @@ class Row(Value):
     now: str = ""
 
 
-class ShownCriterion(Value):
+@value
+class ShownCriterion:
     """A criterion with its mark; `evidence` is the checker's, or empty."""
 
     id: str
@@ -73,22 +76,25 @@ class ShownCriterion(Value):
     evidence: str = ""
 
 
+@value
 class ShownEvidence(Evidence):
     """A command that Loopline ran, with its `mark`; `exit_codes` is never empty here."""
 
     mark: Literal["passed", "failed", "flaky"]
 
 
+@value
 class ShownTampering(Tampering):
     """A suspicious change of a check, with the text of its kind."""
 
     what: str
 
 
-class ShownRun(Value):
+@value
+class ShownRun:
     """One run of the ticket."""
 
-    run_id: str
+    run_id: RunId
     role: str
     model: str
     generation: int
@@ -100,7 +106,8 @@ class ShownRun(Value):
     started_at: float
 
 
-class ShownTicket(Value):
+@value
+class ShownTicket:
     """One ticket in full. `run_id` is the run that is shown by default; `proposal` is set while Loopline waits for an
     answer to it; `attempts` have ended, `tried` belongs to the current one."""
 
@@ -122,11 +129,15 @@ class ShownTicket(Value):
     tampering_accepted: bool
     judgement: Judgement | None
     verdict: Verdict | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[ClosedAttempt, ...]
     tried: tuple[str, ...]
     words: tuple[Guidance, ...]
     runs: tuple[ShownRun, ...]
-    run_id: str
+    run_id: RunId
+
+
+ROWS: Codec[list[Row]] = Codec(list[Row])
+SHOWN_TICKET: Codec[ShownTicket] = Codec(ShownTicket)
 
 
 def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
@@ -139,17 +150,17 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         group=group_of(loop.stage),
         stage=loop.stage,
         stage_text=state_message(loop.stage),
-        attempt=loop.attempt,
+        attempt=loop.attempt.number,
         attempts=policy.attempts(loop),
-        iteration=loop.iteration,
+        iteration=loop.attempt.iteration,
         iterations=policy.iterations(loop),
         revision=loop.revision,
         money=money_message(loop),
-        usage=loop.usage,
+        usage=loop.spend.usage,
         cap_usd=policy.caps_of(loop).ticket_usd,
-        extra_usd=loop.extra_usd,
-        pull_request_url=web_link(loop.pull_request_url),
-        number=loop.number,
+        extra_usd=loop.spend.extra_usd,
+        pull_request_url=web_link(loop.pull_request.url),
+        number=loop.pull_request.number,
         started_at=loop.started_at,
         finished_at=loop.finished_at,
         active_at=max(loop.started_at, loop.finished_at, active_at),
@@ -178,26 +189,26 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
     ids = [run.run_id for run in known]
     return ShownTicket(
         row=shown_row,
-        repository=loop.repository,
-        branch=loop.branch,
-        head_sha=loop.head_sha,
-        approved_by=loop.approved_by,
-        failing_checks=loop.failing_checks,
+        repository=loop.workspace.repository,
+        branch=loop.workspace.branch,
+        head_sha=loop.candidate.head_sha,
+        approved_by=loop.pull_request.approved_by,
+        failing_checks=loop.pull_request.failing_checks,
         contract=loop.contract.digest if loop.contract else "",
         contract_version=loop.contract.version if loop.contract else 0,
-        criteria=criteria(loop.contract, loop.evidence, loop.verdict),
-        proposal=loop.proposal if loop.stage is Stage.ASKING else None,
-        plan=loop.plan,
-        evidence=tuple(map(_show_evidence, loop.evidence)),
-        tampering=tuple(ShownTampering(**dict(one), what=TAMPERINGS[one.kind]) for one in loop.tampering),
-        tampering_accepted=loop.tampering_accepted != "" and loop.tampering_accepted == loop.head_sha,
-        judgement=loop.judgement,
-        verdict=loop.verdict,
+        criteria=criteria(loop.contract, loop.candidate.evidence, loop.candidate.verdict),
+        proposal=loop.planning.proposal if loop.stage is Stage.ASKING else None,
+        plan=loop.planning.plan,
+        evidence=tuple(map(_show_evidence, loop.candidate.evidence)),
+        tampering=tuple(ShownTampering(**vars(one), what=TAMPERINGS[one.kind]) for one in loop.candidate.tampering),
+        tampering_accepted=loop.candidate.accepted_sha != "" and loop.candidate.accepted_sha == loop.candidate.head_sha,
+        judgement=loop.candidate.judgement,
+        verdict=loop.candidate.verdict,
         attempts=loop.attempts,
-        tried=loop.tried,
-        words=loop.answers + loop.words,
+        tried=loop.attempt.tried,
+        words=loop.planning.answers + loop.comments.guidance,
         runs=known,
-        run_id=loop.run_id if loop.run_id in ids else next(reversed(ids), ""),
+        run_id=loop.run_id if loop.run_id in ids else next(reversed(ids), RunId("")),
     )
 
 
@@ -209,8 +220,8 @@ def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
         model=spec.model,
         generation=spec.generation,
         revision=_parse_revision(spec.run_id),
-        attempt=spec.attempt,
-        iteration=spec.iteration,
+        attempt=spec.attempt.number,
+        iteration=spec.attempt.iteration,
         unfinished=unfinished,
         usage=usage,
         started_at=spec.started_at,
@@ -238,11 +249,11 @@ def criteria(
 
 def _show_evidence(one: Evidence) -> ShownEvidence:
     mark: Literal["passed", "failed", "flaky"] = "flaky" if one.flaky else "passed" if one.passed else "failed"
-    return ShownEvidence(**{**dict(one), "exit_codes": one.exit_codes or (one.exit_code,)}, mark=mark)
+    return ShownEvidence(**{**vars(one), "exit_codes": one.exit_codes or (one.exit_code,)}, mark=mark)
 
 
 def _show_escalation(call: Escalation | None) -> ShownEscalation | None:
-    return ShownEscalation(**dict(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None
+    return ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None
 
 
 def web_link(address: str) -> str:
@@ -250,6 +261,6 @@ def web_link(address: str) -> str:
     return address if _WEB.match(address) else ""
 
 
-def _parse_revision(run_id: str) -> int:
+def _parse_revision(run_id: RunId) -> int:
     found = _REVISION.search(run_id)
     return int(found[1]) if found else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from redis import Redis
 
 from integrations.ports.agent_runner import Entry
+from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
@@ -35,7 +36,7 @@ class Reader:
             max_attempts=settings.max_attempts,
             caps=Caps(ticket_usd=settings.max_ticket_cost_usd),
         )
-        self._ids: dict[str, str] = {}
+        self._ids: dict[str, TicketId] = {}
 
     def rows(self) -> list[Row]:
         """Return all loops: those that need a person first, then by latest activity."""

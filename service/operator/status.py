@@ -11,7 +11,7 @@ from typing import TextIO
 from redis import Redis
 
 from jobs.config.settings import Settings
-from service.dashboard.overview import Row
+from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
 
 
@@ -19,7 +19,7 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
     """Print all loops, those that need a person first; returns the exit code."""
     rows = Reader(redis, settings).rows()
     if as_json:
-        out.write(json.dumps([row.model_dump(mode="json") for row in rows], ensure_ascii=False) + "\n")
+        out.write(json.dumps(ROWS.to_builtins(rows), ensure_ascii=False) + "\n")
         return 0
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def overrun(redis: Redis, home: Path, scope: str) -> dict[str, Any]:
     redis.flushall()
     with model_at(home, latency=0.05) as model:
         cap = CAPS[scope]
-        caps = AMPLE.model_copy(update={f"{scope}_usd": cap})
+        caps = replace(AMPLE, **{f"{scope}_usd": cap})
         with ThreadPoolExecutor(8) as pool:
             most = 3 if scope == "run" else 100
             tickets = [f"t{n}" if scope == "day" else "t" for n in range(8)]

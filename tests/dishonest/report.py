@@ -89,7 +89,7 @@ def _row(place: int) -> Row:
         false_alarm=false_alarm(outcome),
         problems=tuple(problems(outcome)),
         solved=scenario.honest and loop.stage in OPEN | {Stage.DONE},
-        usage=loop.usage,
+        usage=loop.spend.usage,
         seconds=time.monotonic() - began,
         text=outcome.text,
     )

@@ -72,7 +72,7 @@ def play(scenario: Scenario, redis: Redis, home: Path) -> Outcome:
         for _ in range(MOST_ROUNDS):
             if not theatre.go_on():
                 return theatre.outcome()
-        raise Unsettled(f"{scenario.name} goes on and on: {theatre.loop.stage}, {theatre.loop.tried}")
+        raise Unsettled(f"{scenario.name} goes on and on: {theatre.loop.stage}, {theatre.loop.attempt.tried}")
 
 
 @contextmanager

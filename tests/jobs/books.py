@@ -10,13 +10,13 @@ from typing import Any
 from redis import Redis
 
 from integrations.ports.agent_runner import Grant, Refusal
-from integrations.values import Ticket, Usage
+from integrations.values import Identifier, Ticket, TicketId, Usage
 from jobs.loop.caps import Caps
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Contract
 from jobs.runtime.lease import Lease, hold
 from jobs.store.breaker import Breaker, Windows
 from jobs.store.runs import RunConversation, Runs
+from tests.loops import spec_with
 
 NOON = 1_795_608_000.0  # 2026-11-25 12:00 UTC
 AMPLE = Caps(run_usd=1000, ticket_usd=1000, day_usd=1000)
@@ -33,18 +33,9 @@ class Clock:
 
 
 def spec_of(run_id: str = "r1", ticket_id: str = "t1", caps: Caps = AMPLE, **changes: Any) -> RunSpec:
-    known: dict[str, Any] = {
-        "identifier": "ENG-1",
-        "generation": 1,
-        "role": "maker",
-        "repository": "acme/shop",
-        "base_sha": "b" * 40,
-        "start_sha": "b" * 40,
-        "contract": Contract(criteria=()),
-        "ticket": Ticket(id=ticket_id, identifier="ENG-1", title="x"),
-        "model": "claude-sonnet-5-5",
-    }
-    return RunSpec(run_id=run_id, ticket_id=ticket_id, caps=caps, **known | changes)
+    ticket = changes.pop("ticket", Ticket(id=TicketId(ticket_id), identifier=Identifier("ENG-1"), title="x"))
+    known: dict[str, Any] = {"start_sha": "b" * 40, "model": "claude-sonnet-5-5", "caps": caps}
+    return spec_with(ticket, run_id, **known | changes)
 
 
 @contextlib.contextmanager

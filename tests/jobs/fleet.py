@@ -54,4 +54,4 @@ class Fleet:
 
     def told(self, number: int) -> list[RunParked]:
         events = map(json.loads, self.redis.lrange(keys.mailbox(f"t{number}"), 0, -1))
-        return [RunParked.model_validate(event) for event in events if event["kind"] == "RunParked"]
+        return [RunParked(**event) for event in events if event["kind"] == "RunParked"]

@@ -8,12 +8,13 @@ import time
 
 import requests
 
-from integrations.events import RunFinished, TicketCommented, TicketMoved
+from integrations.events import TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
 from jobs.loop.state import Loop, Stage
 from jobs.roles.maker import AUTHOR, EMAIL
 from jobs.runtime.lease import hold
 from tests.jobs.board import Board
+from tests.loops import run_finished
 
 BUG, FEATURE, VAGUE = "ENG-1", "ENG-2", "ENG-3"
 OPENING = "POST /repos/{owner}/{repo}/pulls"
@@ -46,8 +47,8 @@ def said(board: Board, identifier: str) -> list[str]:
 def finish(board: Board, loop: Loop, **fields: object) -> Loop:
     """What an agent process reports for the current run."""
     role = loop.run_id.rsplit("-", 1)[1]
-    given = {"event_id": f"{loop.run_id}:finished", "ticket_id": loop.ticket.id, "run_id": loop.run_id, "role": role}
-    event = RunFinished.model_validate({**given, "generation": loop.generation, "outcome": "done", "at": 2.0, **fields})
+    about = {"event_id": f"{loop.run_id}:finished", "ticket_id": loop.ticket.id, "run_id": loop.run_id, "at": 2.0}
+    event = run_finished(role, **about | {"generation": loop.generation} | fields)
     with hold(board.world.redis, f"run:{loop.run_id}") as lease:
         assert lease
         board.world.runs.finish(lease, event, heed_words=False)
@@ -71,9 +72,9 @@ def candidate(board: Board, loop: Loop) -> str:
             command, input=given, env=os.environ | who, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    blob = git("rev-parse", f"{loop.base_sha}:README.md")
+    blob = git("rev-parse", f"{loop.workspace.base_sha}:README.md")
     tree = git("mktree", given=f"100644 blob {blob}\tREADME.md\n")
-    return git("commit-tree", tree, "-p", loop.base_sha, "-m", "work")
+    return git("commit-tree", tree, "-p", loop.workspace.base_sha, "-m", "work")
 
 
 def in_review(board: Board) -> Loop:
@@ -139,7 +140,7 @@ def passed(loop: Loop) -> tuple[Evidence, ...]:
 def verdict(loop: Loop) -> Verdict:
     assert loop.contract
     results = tuple(CriterionResult(criterion=c.id, result="pass", evidence="seen") for c in loop.contract.criteria)
-    return Verdict(head_sha=loop.head_sha, results=results, summary="Removes files.")
+    return Verdict(head_sha=loop.candidate.head_sha, results=results, summary="Removes files.")
 
 
 def checking(board: Board) -> Loop:

@@ -7,11 +7,10 @@ run, as the real one's does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from integrations.events import RunFinished
 from integrations.results import (
     CriterionResult,
     Evidence,
@@ -25,6 +24,7 @@ from integrations.results import (
 from integrations.values import Usage
 from jobs.contract.agreement import stated
 from jobs.loop.commands import RunSpec
+from tests.loops import run_finished
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory, Run
 from tests.simulation.outside import Host
@@ -101,16 +101,16 @@ class Agents:
         named = [criterion for criterion in spec.contract.criteria if criterion.command]
         bent = not self.calm and self.random.random() < 0.1
         return {
-            "evidence": [Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named],
-            "tampering": [Tampering(kind="test_skipped", path="tests/test_login.py")] if bent else [],
+            "evidence": tuple(Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named),
+            "tampering": (Tampering(kind="test_skipped", path="tests/test_login.py"),) if bent else (),
             "tree": self.random.choice(("", "t1", "t2", spec.start_sha)),
         }
 
     def _check(self, spec: RunSpec) -> dict[str, Any]:
         results = [CriterionResult(criterion=x.id, result="pass", evidence="seen") for x in spec.contract.criteria]
-        unchanged = spec.start_sha == spec.base_sha and self.calm
+        unchanged = spec.start_sha == spec.workspace.base_sha and self.calm
         good = Verdict(head_sha=spec.start_sha, results=tuple(results), no_change_needed=unchanged)
-        bad = (None, good.model_copy(update={"head_sha": "root"}), good.model_copy(update={"results": ()}))
+        bad = (None, replace(good, head_sha="root"), replace(good, results=()))
         happy = self.calm or self.random.random() < 0.8
         return {"verdict": good if happy else self.random.choice(bad)}
 
@@ -119,8 +119,8 @@ class Agents:
         if spec.role == "maker" and result["outcome"] in {"done", "no_change"} and run.steering:
             self.memory.take_steering(run)
             return f"{spec.run_id} goes on, since people said something"
-        about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket_id, "at": self.now()}
-        who = {"run_id": spec.run_id, "generation": spec.generation, "role": spec.role, "usage": run.usage}
-        self.memory.finish(run, RunFinished.model_validate({**about, **who, **result}))
-        self.ledgers[spec.ticket_id].usage = self.ledgers[spec.ticket_id].usage.plus(run.usage)
+        about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket.id, "at": self.now()}
+        who = {"run_id": spec.run_id, "generation": spec.generation, "usage": run.usage}
+        self.memory.finish(run, run_finished(spec.role, **about, **who, **result))
+        self.ledgers[spec.ticket.id].usage = self.ledgers[spec.ticket.id].usage.plus(run.usage)
         return f"{spec.run_id} ends: {result['outcome']}"

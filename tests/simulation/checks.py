@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from integrations.events import Event, ReviewSubmitted, RunFinished
 from integrations.ports.tracker import ColumnRole as Column
+from integrations.results import Checked
 from integrations.values import Usage
 from jobs.effects.gather import written_at
 from jobs.loop import commands as c
-from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
+from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.report import report_of
+from tests.loops import changed
 from tests.simulation.memory import Box, Memory
 from tests.simulation.outside import Board, Host
 
@@ -81,7 +83,7 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     ledger.stopped += after.stage is Stage.STOPPED and before.stage is not Stage.STOPPED
     hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: nobody handed it over")
     hold("a stop is asked for", ledger.stopped <= ledger.stops, f"{story}: {after.reason}")
-    hold("iterations end", after.iteration <= policy.iterations(after), f"{story}: {after.iteration}")
+    hold("iterations end", after.attempt.iteration <= policy.iterations(after), f"{story}: {after.attempt.iteration}")
     _check_bill(before, event, decision, story)
     _check_starts(decision, policy, story)
     _check_proofs(before, event, decision, ledger, story)
@@ -90,19 +92,19 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
 
 def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> None:
     bill = event.usage if isinstance(event, RunFinished) else Usage()
-    hold("every bill counts once", decision.loop.usage == before.usage.plus(bill), story)
+    hold("every bill counts once", decision.loop.spend.usage == before.spend.usage.plus(bill), story)
     if not isinstance(event, RunFinished):
         return
     current = (event.run_id, event.generation) == (before.run_id, before.generation) and before.stage in RUNNING
-    only_billed = decision.loop == before.model_copy(update={"usage": decision.loop.usage})
+    only_billed = decision.loop == changed(before, usage=decision.loop.spend.usage)
     quiet = only_billed and not decision.commands
     hold("late work is discarded", current or quiet, f"{story}: {event.run_id}")
 
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
-    spent = decision.loop.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
+    spent = decision.loop.spend.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
     paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
-    hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.usage.cost_usd}")
+    hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.spend.usage.cost_usd}")
 
 
 def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
@@ -110,7 +112,8 @@ def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger
     for command in decision.commands:
         match command:
             case c.PublishBranch(sha=sha, as_is=False):
-                verdict = event.verdict if isinstance(event, RunFinished) else before.verdict
+                checked = event.result if isinstance(event, RunFinished) else None
+                verdict = checked.verdict if isinstance(checked, Checked) else before.candidate.verdict
                 results = verdict.results if verdict and verdict.head_sha == sha else ()
                 hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
             case c.MergePullRequest(sha=sha):
@@ -119,11 +122,15 @@ def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger
 
 def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> None:
     """A request for changes is heard, answered or both, and our own words never come back to us."""
-    hold("we do not steer ourselves", all(w.author != "loopline" for w in decision.loop.words), story)
-    if not isinstance(event, ReviewSubmitted) or event.state != "changes_requested" or event.number != before.number:
+    hold("we do not steer ourselves", all(w.author != "loopline" for w in decision.loop.comments.guidance), story)
+    if (
+        not isinstance(event, ReviewSubmitted)
+        or event.state != "changes_requested"
+        or event.number != before.pull_request.number
+    ):
         return
     if event.author and event.author.may_steer and before.stage in AT_WORK | OPEN:
-        heard = len(decision.loop.words) > len(before.words)
+        heard = len(decision.loop.comments.guidance) > len(before.comments.guidance)
         hold("people are heard", heard or any(x.kind == "PostComment" for x in decision.commands), story)
 
 
@@ -131,9 +138,9 @@ def check_heard(decision: Decision, memory: Memory) -> None:
     """Nothing is published before a maker has heard everything that people said to it."""
     if not any(isinstance(command, c.PublishBranch) and not command.as_is for command in decision.commands):
         return
-    runs = [run for run in memory.runs.values() if run.spec.ticket_id == decision.loop.ticket.id]
-    heard = [words for run in runs if run.spec.role == "maker" for words in (*run.spec.words, *run.heard)]
-    unheard = [words.text for words in decision.loop.words if words not in heard]
+    runs = [run for run in memory.runs.values() if run.spec.ticket.id == decision.loop.ticket.id]
+    heard = [words for run in runs if run.spec.role == "maker" for words in (*run.spec.guidance, *run.heard)]
+    unheard = [words.text for words in decision.loop.comments.guidance if words not in heard]
     hold("words are heard before done", not unheard, unheard)
 
 
@@ -165,7 +172,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     wanted = box.loop.run_id if box.loop.stage in RUNNING else ""
     for run in memory.unfinished():
         name = run.spec.run_id
-        if run.spec.ticket_id == ticket_id and name != wanted:
+        if run.spec.ticket.id == ticket_id and name != wanted:
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
     prefix = f"loopline/{box.loop.identifier.lower()}-"
     pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
@@ -177,14 +184,14 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
     """Everything is delivered, performed and answered: nothing is stuck, and the board tells the truth."""
     box = memory.boxes[ticket_id]
     hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
-    running = [run.spec.run_id for run in memory.unfinished() if run.spec.ticket_id == ticket_id]
+    running = [run.spec.run_id for run in memory.unfinished() if run.spec.ticket.id == ticket_id]
     hold("every run ends", not running, running)
     loop = box.loop
     if loop is None:
         return
     hold("no ticket is stuck", loop.stage in AT_REST, loop.stage.value)
-    hold("every bill counts once", loop.usage == ledger.usage, f"{loop.usage} is not {ledger.usage}")
-    hold("it survives a restart", Loop.model_validate_json(loop.model_dump_json()) == loop, loop)
+    hold("every bill counts once", loop.spend.usage == ledger.usage, f"{loop.spend.usage} is not {ledger.usage}")
+    hold("it survives a restart", LOOP.decode(LOOP.encode(loop)) == loop, loop)
     if ticket_id not in board.removed:
         _check_comments(loop, board, ledger, policy)
         _check_read(loop, box, board)
@@ -225,8 +232,8 @@ def _check_column(loop: Loop, board: Board, columns: dict[Column, str], ledger: 
 
 def _check_pull_request(loop: Loop, host: Host, ledger: Ledger) -> None:
     if loop.stage is Stage.REVIEW:
-        pull = host.pulls[loop.number]
-        shown = pull.state == "open" and pull.head_sha == loop.pushed_sha
-        hold("the review is true", shown, f"{pull.state} at {pull.head_sha}, not at {loop.pushed_sha}")
+        pull = host.pulls[loop.pull_request.number]
+        shown = pull.state == "open" and pull.head_sha == loop.pull_request.pushed_sha
+        hold("the review is true", shown, f"{pull.state} at {pull.head_sha}, not at {loop.pull_request.pushed_sha}")
     if loop.stage is Stage.DONE and not ledger.cancelled:
-        hold("done means merged", host.pulls[loop.number].merged, loop.number)
+        hold("done means merged", host.pulls[loop.pull_request.number].merged, loop.pull_request.number)

@@ -102,7 +102,7 @@ class Memory:
         run.heard += run.steering
         run.steering = []
         event_id = f"{run.spec.run_id}:heard:{len(run.heard)}"
-        taken = SteeringTaken(event_id=event_id, ticket_id=run.spec.ticket_id, run_id=run.spec.run_id, comment_ids=ids)
+        taken = SteeringTaken(event_id=event_id, ticket_id=run.spec.ticket.id, run_id=run.spec.run_id, comment_ids=ids)
         self.deliver(taken)
 
     def finish(self, run: Run, report: RunFinished) -> None:

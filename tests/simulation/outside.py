@@ -90,7 +90,7 @@ class Board(Provider):
         ticket = self.fetch(ticket_id)
         if ticket.column != column:
             there = {"column": column, "cancelled": column == "Canceled"}
-            self.tickets[ticket_id] = ticket.model_copy(update=there)
+            self.tickets[ticket_id] = replace(ticket, **there)
             self.hint(TicketMoved, ticket_id=ticket_id, column=column)
             self.mover[ticket_id] = who
 
@@ -110,13 +110,13 @@ class Board(Provider):
 
     def describe(self, ticket_id: str, description: str) -> None:
         """A person rewrites the ticket."""
-        self.tickets[ticket_id] = self.fetch(ticket_id).model_copy(update={"description": description})
+        self.tickets[ticket_id] = replace(self.fetch(ticket_id), description=description)
         self.hint(TicketEdited, ticket_id=ticket_id)
 
     def label(self, ticket_id: str, name: str, *, there: bool) -> None:
         """Add the label or take it away."""
         labels = set(self.fetch(ticket_id).labels) - {name} | ({name} if there else set())
-        self.tickets[ticket_id] = self.tickets[ticket_id].model_copy(update={"labels": tuple(sorted(labels))})
+        self.tickets[ticket_id] = replace(self.tickets[ticket_id], labels=tuple(sorted(labels)))
 
     def remember(self, ticket_id: str, metadata: dict[str, Any]) -> None:
         """Upsert the board memory."""
@@ -267,7 +267,10 @@ class Host(Provider):
     def _hint_review(self, number: int, review: Review, author: Person) -> None:
         said: dict[str, Any] = {"review_id": review.id, "state": review.state, "body": review.body}
         who = Person(id=author.id, name=author.id)
-        name, place = f"review:{review.id}:{review.state}", self._place(number) | {"head_sha": review.head_sha}
+        name, place = (
+            f"review:{review.id}:{review.state}",
+            self._place(number) | {"head_sha": review.head_sha},
+        )
         self.hint(ReviewSubmitted, name, **place, **said, author=who)
 
     def say(self, number: int, body: str, author: Person, mark: str = "") -> None:

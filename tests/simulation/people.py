@@ -56,8 +56,8 @@ class People:
             acts = [lambda: self.remove(t)]
         if pull:
             acts += [lambda: self.on_pull_request(t, pull)] * 4
-        if loop and loop.branch in self.host.branches and self.may_push:
-            acts += [lambda: self.push(t, loop.branch)]
+        if loop and loop.workspace.branch in self.host.branches and self.may_push:
+            acts += [lambda: self.push(t, loop.workspace.branch)]
         return self.random.choice(acts)()
 
     def help(self, t: str, loop: Loop | None) -> str:
@@ -73,7 +73,7 @@ class People:
             return self.speak(t, "ok", ANA) if self._coin() else self.describe(t, COMPLETE)
         pull = self._pull_request(loop)
         if stage is Stage.REVIEW and loop:
-            if loop.approved_sha == loop.pushed_sha:
+            if loop.pull_request.approved_sha == loop.pull_request.pushed_sha:
                 return self.speak(t, "/merge", ANA)
             return self.review(t, pull, "approved", BOB) if pull and self._coin() else self.speak(t, "/approve", ANA)
         return "nobody does anything"
@@ -111,7 +111,11 @@ class People:
         ledger.stops += words.startswith(("/stop", "/takeover", "/close", "/cancel")) and author.may_steer
         if words.startswith("/approve") and self.policy.may_approve(author) and loop:
             pull = self._pull_request(loop)
-            seen = {loop.pushed_sha, pull.head_sha if pull else "", self.host.branches.get(loop.branch, "")}
+            seen = {
+                loop.pull_request.pushed_sha,
+                pull.head_sha if pull else "",
+                self.host.branches.get(loop.workspace.branch, ""),
+            }
             ledger.approve(f"{author.id} {name}", *seen - {""})
 
     def on_pull_request(self, t: str, pull: PullRequest) -> str:
@@ -158,7 +162,7 @@ class People:
         return f"Ana pushes {sha} to {branch}"
 
     def _pull_request(self, loop: Loop | None) -> PullRequest | None:
-        mine = [pull for pull in self.host.pulls.values() if loop and pull.branch == loop.branch]
+        mine = [pull for pull in self.host.pulls.values() if loop and pull.branch == loop.workspace.branch]
         return self.random.choice(mine) if mine else None
 
     def _coin(self) -> bool:

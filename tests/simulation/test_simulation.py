@@ -12,6 +12,7 @@ from jobs.loop import commands as c
 from jobs.loop.state import Loop
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
+from tests.loops import changed
 from tests.simulation.checks import Violation
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
@@ -26,17 +27,17 @@ def test_every_story_of_the_sample_keeps_every_promise(first: int) -> None:
 
 
 def anything_is_approved(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
-    return decide(loop.model_copy(update={"approved_sha": loop.pushed_sha}), event, policy)
+    return decide(changed(loop, approved_sha=loop.pull_request.pushed_sha), event, policy)
 
 
 def money_is_no_object(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
-    caps = policy.caps.model_copy(update={"ticket_usd": 1e9})
-    return decide(loop, event, policy.model_copy(update={"caps": caps}))
+    caps = replace(policy.caps, ticket_usd=1e9)
+    return decide(loop, event, replace(policy, caps=caps))
 
 
 def words_are_forgotten(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
     decision = decide(loop, event, policy)
-    return replace(decision, loop=decision.loop.model_copy(update={"unheard": ()}))
+    return replace(decision, loop=changed(decision.loop, pending=()))
 
 
 def without(kind: type) -> Decide:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
 from integrations.events import (
+    EVENT,
     BranchPublished,
     CommandFailed,
     Event,
@@ -26,8 +27,8 @@ from integrations.events import (
 from integrations.values import Ticket
 from jobs.effects.gather import gather
 from jobs.loop import commands as c
-from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import Loop, Stage
+from jobs.loop.policy import POLICY, RepositoryPolicy
+from jobs.loop.state import LOOP, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.report import Report, is_due_before, report_of
@@ -120,13 +121,13 @@ class Worker:
         """The rules, asked twice: they compute, so they answer twice the same and leave what they were given."""
         if isinstance(event, ReviewSubmitted):
             self._take_back(event)
-        given = loop.model_dump_json(), event.model_dump_json()
+        given = LOOP.encode(loop), EVENT.encode(event)
         try:
             decision, again = (self.decide(loop, event, self.policy) for _ in range(2))
         except Exception as error:
             raise Violation("rules do not break", f"{loop.stage.value} {event!r}: {error!r}") from error
         same = decision.loop == again.loop and list(decision.commands) == list(again.commands)
-        hold("rules only compute", same and given == (loop.model_dump_json(), event.model_dump_json()), event)
+        hold("rules only compute", same and given == (LOOP.encode(loop), EVENT.encode(event)), event)
         return decision
 
     def _take_back(self, event: ReviewSubmitted) -> None:
@@ -198,7 +199,7 @@ class Worker:
                 self.memory.start(spec)
             case c.StopRun(run_id=run_id):
                 self.memory.ask_to_stop(run_id)
-            case c.Steer(run_id=run_id, words=words):
+            case c.Steer(run_id=run_id, guidance=words):
                 self.memory.steer(run_id, words, posted.id)
             case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
                 return (self._on_code_host(t, posted, command),)
@@ -207,7 +208,7 @@ class Worker:
             case c.SetStatus():
                 self.code_host.reach()
             case c.CleanUp(repository=repository, branch=branch):
-                if any(run.spec.ticket_id == t for run in self.memory.unfinished()):
+                if any(run.spec.ticket.id == t for run in self.memory.unfinished()):
                     raise Unavailable("a run has not ended yet")
                 self.code_host.delete_branch(repository, branch)
             case _:
@@ -242,7 +243,7 @@ class Worker:
                 host.reach()
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
                 ready["branch_sha"] = host.branches.get(command.branch, "")
-                policy = self.repository_policy.model_dump_json()
+                policy = POLICY.encode(self.repository_policy)
                 return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):
                 self.memory.index[branch] = self.memory.index[sha] = t

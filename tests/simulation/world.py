@@ -8,6 +8,7 @@ must work.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
 from integrations.events import (
@@ -71,7 +72,7 @@ class World:
         self.under_way: dict[str, Iterator[str]] = {}
         self.misfortunes = {name for name in MISFORTUNES if self.random.random() < 0.5}
         self.policy = ServicePolicy(
-            teams={"ENG": TeamPolicy.model_validate({"repository": REPOSITORY, "columns": COLUMNS})},
+            teams={"ENG": TeamPolicy(repository=REPOSITORY, columns=COLUMNS)},
             max_iterations=self.random.choice((1, 2, 3)),
             caps=Caps(ticket_usd=self.random.choice((4.0, 20.0))),
         )
@@ -185,12 +186,12 @@ class World:
         t = self._ticket_of(event)
         if not t:
             return f"{event.event_id} is of no ticket of ours"
-        event = event.model_copy(update={"ticket_id": t})
+        event = replace(event, ticket_id=t)
         if "drop" in self.misfortunes and self._repaired(event) and self.random.random() < 0.3:
             return f"{event.event_id} is lost"
         if "copy" in self.misfortunes and self.random.random() < 0.2:
             renamed = isinstance(event, AGAIN) and self.random.random() < 0.5
-            self.hints.append(event.model_copy(update={"event_id": f"{event.event_id}'"}) if renamed else event)
+            self.hints.append(replace(event, event_id=f"{event.event_id}'") if renamed else event)
         return f"{event.event_id} arrives at {t}" if self.memory.deliver(event) else f"{event.event_id} is known"
 
     def _release(self) -> str:
@@ -228,7 +229,7 @@ class World:
             return
         if loop.stage in HEEDED and not gone:
             yield from comment_events(loop, self.board.comments(t))
-        if loop.number and loop.stage in OPEN | AT_WORK:
+        if loop.pull_request.number and loop.stage in OPEN | AT_WORK:
             yield from self._missed_on_code_host(loop)
 
     def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
@@ -242,18 +243,23 @@ class World:
 
     def _is_looked_up(self, loop: Loop) -> bool:
         """Whether the sweep asks for this loop's pull request, and tells what it sees."""
-        asked = bool(loop.number) and loop.stage in OPEN | AT_WORK
-        return asked and pull_request_event(loop, self.host.pulls[loop.number]) is not None
+        asked = bool(loop.pull_request.number) and loop.stage in OPEN | AT_WORK
+        return asked and pull_request_event(loop, self.host.pulls[loop.pull_request.number]) is not None
 
     def _missed_on_code_host(self, loop: Loop) -> Iterator[Event]:
-        pull = self.host.pulls[loop.number]
+        pull = self.host.pulls[loop.pull_request.number]
         kind = pull_request_event(loop, pull)
         if kind:
-            name = f"sweep:{kind.__name__}:{loop.number}:{pull.head_sha}:{self.time // 60}"
-            place = {"repository": REPOSITORY, "number": loop.number, "branch": loop.branch, "head_sha": pull.head_sha}
-            yield kind.model_validate({"event_id": name, "ticket_id": loop.ticket.id, "at": self.time, **place})
+            name = f"sweep:{kind.__name__}:{loop.pull_request.number}:{pull.head_sha}:{self.time // 60}"
+            place = {
+                "repository": REPOSITORY,
+                "number": loop.pull_request.number,
+                "branch": loop.workspace.branch,
+                "head_sha": pull.head_sha,
+            }
+            yield kind(**{"event_id": name, "ticket_id": loop.ticket.id, "at": self.time, **place})
         if loop.stage in OPEN:
-            yield from review_events(loop, self.host.given.get(loop.number, []), self.time)
+            yield from review_events(loop, self.host.given.get(loop.pull_request.number, []), self.time)
 
     # --- rest -------------------------------------------------------------------------------------------------------
 
@@ -301,5 +307,5 @@ class World:
                 self.rest()
 
     def _can_go_on(self, loop: Loop) -> bool:
-        spent = loop.usage.cost_usd >= self.policy.caps_of(loop).ticket_usd
+        spent = loop.spend.usage.cost_usd >= self.policy.caps_of(loop).ticket_usd
         return loop.ticket.id not in self.board.removed and loop.stage is not Stage.DONE and not spent

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from integrations.ports.agent_runner import ContextLimits, Entry
@@ -69,4 +70,4 @@ def with_miss(usage: Usage, entries: Sequence[Entry], cleared: int, reason: str)
     if before < SMALLEST_CACHED or usage.cached_tokens >= MISSED_BELOW * before:
         return usage
     why = CLEARED if cleared > turns[-1].get("cleared", 0) else reason
-    return usage.model_copy(update={"cache_misses": 1, "cache_miss_reason": why})
+    return replace(usage, cache_misses=1, cache_miss_reason=why)

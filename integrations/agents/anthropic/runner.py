@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from typing import Any
 
 from integrations.agents import spinning, transcript
@@ -183,7 +184,7 @@ class _Run:
         if reply.whole:
             entry = turn_entry(
                 stop_reason(reply.stop_reason),
-                usage.model_dump(),
+                asdict(usage),
                 reply.blocks,
                 reply.explanation,
                 lowered,

@@ -19,6 +19,7 @@ from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, buil
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.values import NO_COMMIT, CommitSha
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
 _PULLS = (("contents", "read"), ("pull_requests", "write"))
@@ -80,7 +81,7 @@ class GitHub:
         """Credentials for fetch and push. As an App: a token for only this repository's contents."""
         return GitCredentials("x-access-token", self._credentials.token(Grant(repository, _CONTENTS)))
 
-    def branch_head(self, repository: str, branch: str) -> str | None:
+    def branch_head(self, repository: str, branch: str) -> CommitSha | None:
         """The branch's head, None when there is no such branch. Raises `NotFound` when there is no such repository."""
         where = build_path("repos", repository, "git/ref/heads", branch)
         try:
@@ -144,7 +145,7 @@ class GitHub:
             if (current.title, _split_lines(current.body)) != (title, _split_lines(body)):
                 raise
 
-    def merge(self, repository: str, number: int, sha: str, title: str) -> str:
+    def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
         """Merge if the head is still `sha`; returns the merge commit.
 
         Idempotent: for a merged pull request the commit comes from its history, and is empty when that has none. Raises
@@ -162,13 +163,13 @@ class GitHub:
         found = self.find_pull_request(repository, branch)
         return found if found and found.state == "open" else None
 
-    def _find_merge_commit(self, repository: str, number: int) -> str:
+    def _find_merge_commit(self, repository: str, number: int) -> CommitSha:
         where = build_path("repos", repository, "issues", number, "events")
         history = self._api.paginate(payloads.IssueEvent, Grant(repository, _READ), where)
         try:
-            return next((event.commit_id for event in history if event.event == "merged"), "")
+            return next((event.commit_id for event in history if event.event == "merged"), NO_COMMIT)
         except Rejected:  # the merge itself has succeeded
-            return ""
+            return NO_COMMIT
 
     # --- conversation -----------------------------------------------------------------------------------------------
 
@@ -181,14 +182,14 @@ class GitHub:
         return [
             Review(
                 id=str(review.id),
-                state=review.state.lower(),
+                state=review.state,
                 body=review.body,
                 author=review.user.login if review.user else "",
                 head_sha=review.commit_id,
                 comments=tuple(inline[review.id]),
             )
             for review in self._api.paginate(payloads.Review, grant, f"{pull}/reviews")
-            if review.state != "PENDING"
+            if review.state != "pending"
         ]
 
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
@@ -228,7 +229,9 @@ class GitHub:
 
     # --- statuses ---------------------------------------------------------------------------------------------------
 
-    def set_status(self, repository: str, sha: str, context: str, state: State, description: str, url: str) -> None:
+    def set_status(
+        self, repository: str, sha: CommitSha, context: str, state: State, description: str, url: str
+    ) -> None:
         """Set a check run as an App (only Apps can), a commit status as a person. Last write wins.
 
         `description` is cut to 140 characters. An empty `url` means no link."""
@@ -238,7 +241,7 @@ class GitHub:
         else:
             self._set_commit_status(repository, sha, _build_commit_status(context, state, short, url))
 
-    def _set_commit_status(self, repository: str, sha: str, wanted: dict[str, Any]) -> None:
+    def _set_commit_status(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> None:
         if self._has_commit_status(repository, sha, wanted):
             return
         where = build_path("repos", repository, "statuses", sha)
@@ -248,7 +251,7 @@ class GitHub:
             if not self._has_commit_status(repository, sha, wanted):
                 raise
 
-    def _has_commit_status(self, repository: str, sha: str, wanted: dict[str, Any]) -> bool:
+    def _has_commit_status(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> bool:
         """Whether the newest status of this context, whose case GitHub ignores, equals `wanted`."""
         where = build_path("repos", repository, "commits", sha, "statuses")
         context = wanted["context"].lower()
@@ -256,7 +259,7 @@ class GitHub:
         newest = next((status for status in statuses if status.context.lower() == context), None)
         return newest is not None and {key: getattr(newest, key) for key in wanted} == wanted
 
-    def _set_check_run(self, repository: str, sha: str, wanted: dict[str, Any]) -> None:
+    def _set_check_run(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> None:
         run, grant, where = self._find_check_run(repository, sha, wanted), Grant(repository, _CHECKS), "check-runs"
         if run and _matches_check_run(run, wanted):
             return
@@ -272,7 +275,7 @@ class GitHub:
             if run is None or not _matches_check_run(run, wanted):
                 raise
 
-    def _find_check_run(self, repository: str, sha: str, wanted: dict[str, Any]) -> payloads.CheckRun | None:
+    def _find_check_run(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> payloads.CheckRun | None:
         where = build_path("repos", repository, "commits", sha, "check-runs")
         grant, name = Grant(repository, _CHECKS), wanted["name"]
         runs = self._api.paginate(payloads.CheckRun, grant, where, key="check_runs", check_name=name)
@@ -306,7 +309,7 @@ def _build_commit_status(context: str, state: State, description: str, url: str)
     return {"state": state, "context": context, "description": description} | ({"target_url": url} if url else {})
 
 
-def _build_check_run(context: str, sha: str, state: State, description: str, url: str) -> dict[str, Any]:
+def _build_check_run(context: str, sha: CommitSha, state: State, description: str, url: str) -> dict[str, Any]:
     title = description or context
     verdict = {"status": "in_progress"} if state == "pending" else {"status": "completed", "conclusion": state}
     return {

@@ -24,7 +24,7 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
-from integrations.values import Person
+from integrations.values import NO_COMMIT, CommitSha, Person
 
 _BRANCH = "refs/heads/"
 _PASSING = {"success", "neutral", "skipped"}
@@ -60,8 +60,8 @@ class _IssueCommentEvent(_Envelope):
 
 class _PushEvent(_Envelope):
     ref: str
-    before: str
-    after: str
+    before: CommitSha
+    after: CommitSha
     deleted: bool = False
 
 
@@ -71,7 +71,7 @@ class _Branch(github.Payload):
 
 
 class _StatusEvent(_Envelope, github.Status):
-    sha: str
+    sha: CommitSha
     branches: tuple[_Branch, ...] = ()
     updated_at: AwareDatetime | None = None
 
@@ -97,7 +97,7 @@ class _Fields(TypedDict):
     repository: str
     number: int
     branch: str
-    head_sha: str
+    head_sha: CommitSha
 
 
 def _translate_pull_request(body: Any, event_id: str) -> list[Event]:
@@ -117,14 +117,13 @@ def _translate_pull_request(body: Any, event_id: str) -> list[Event]:
 
 def _translate_review(body: Any, event_id: str) -> list[Event]:
     event = _ReviewEvent.model_validate(body)
-    if event.action not in ("submitted", "dismissed"):
-        return []
     review = event.review
+    if event.action not in ("submitted", "dismissed") or review.state == "pending":
+        return []
     fields = _build_pull_request_fields(event, event_id, review.commit_id, review.submitted_at)
-    state = review.state.lower()
-    fields["event_id"] = f"review:{review.id}:{state}"  # same id as that of polling, so it is deduplicated
-    content = {"review_id": str(review.id), "state": state, "body": review.body}
-    return [ReviewSubmitted.model_validate({**fields, **content, "author": _to_person(review.user)})]
+    fields["event_id"] = f"review:{review.id}:{review.state}"  # same id as that of polling, so it is deduplicated
+    author = _to_person(review.user)
+    return [ReviewSubmitted(**fields, review_id=str(review.id), state=review.state, body=review.body, author=author)]
 
 
 def _translate_review_comment(body: Any, event_id: str) -> list[Event]:
@@ -148,7 +147,7 @@ def _translate_push(body: Any, event_id: str) -> list[Event]:
     event = _PushEvent.model_validate(body)
     if not event.ref.startswith(_BRANCH):
         return []
-    branch, head_sha = event.ref.removeprefix(_BRANCH), "" if event.deleted else event.after
+    branch, head_sha = event.ref.removeprefix(_BRANCH), NO_COMMIT if event.deleted else event.after
     fields = _build_fields(event, event_id, event.repository.pushed_at, branch=branch, head_sha=head_sha)
     return [BranchPushed(**fields, before=event.before, by=_get_login(event.sender))]
 
@@ -196,7 +195,13 @@ def _translate_workflow_run(body: Any, event_id: str) -> list[Event]:
 
 
 def _build_fields(
-    event: _Envelope, event_id: str, at: datetime | None, *, number: int = 0, branch: str = "", head_sha: str = ""
+    event: _Envelope,
+    event_id: str,
+    at: datetime | None,
+    *,
+    number: int = 0,
+    branch: str = "",
+    head_sha: CommitSha = NO_COMMIT,
 ) -> _Fields:
     return {
         "event_id": event_id,
@@ -208,7 +213,9 @@ def _build_fields(
     }
 
 
-def _build_pull_request_fields(event: _PullRequestEvent, event_id: str, head_sha: str, at: datetime | None) -> _Fields:
+def _build_pull_request_fields(
+    event: _PullRequestEvent, event_id: str, head_sha: CommitSha, at: datetime | None
+) -> _Fields:
     pull = event.pull_request
     return _build_fields(event, event_id, at, number=pull.number, branch=pull.branch, head_sha=head_sha)
 

@@ -6,11 +6,15 @@ not used here. Values only, no I/O.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from integrations.events import ReviewState
+from integrations.values import NO_COMMIT, CommitSha
+
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+ShaText = Annotated[CommitSha, BeforeValidator(lambda value: "" if value is None else value)]
 
 
 class Payload(BaseModel):
@@ -51,7 +55,7 @@ class Side(Payload):
     """One end of a pull request. `repo` is null when a fork was deleted."""
 
     ref: str
-    sha: str
+    sha: CommitSha
     repo: RepositoryId | None = None
 
 
@@ -69,7 +73,7 @@ class PullRequest(Payload):
     merged: bool | None = None
     merged_at: AwareDatetime | None = None
     merged_by: User | None = None
-    merge_commit_sha: Text = ""
+    merge_commit_sha: ShaText = NO_COMMIT
     mergeable: bool | None = None
     updated_at: AwareDatetime | None = None
 
@@ -98,13 +102,13 @@ PullRequestsOfCheck = Annotated[
 
 
 class Review(Payload):
-    """A review; `state` is upper case by REST and lower case by webhook. `user` is null for deleted accounts."""
+    """A review; `state` is in lower case here; REST sends it in upper case. `user` is null for deleted accounts."""
 
     id: int
-    state: str
+    state: Annotated[ReviewState | Literal["pending"], BeforeValidator(lambda value: str(value).lower())]
     user: User | None = None
     body: Text = ""
-    commit_id: Text = ""
+    commit_id: ShaText = NO_COMMIT
     submitted_at: AwareDatetime | None = None
 
 
@@ -152,7 +156,7 @@ class SuiteOfRun(Payload):
 class CheckSuite(SuiteOfRun):
     """All check runs of one App on one commit."""
 
-    head_sha: str
+    head_sha: CommitSha
     conclusion: Text = ""
     app: Named | None = None
     pull_requests: PullRequestsOfCheck = ()
@@ -164,7 +168,7 @@ class CheckRun(Payload):
 
     id: int
     name: str
-    head_sha: str
+    head_sha: CommitSha
     status: str
     conclusion: Text = ""
     external_id: Text = ""
@@ -179,7 +183,7 @@ class WorkflowRun(Payload):
     """One run of a GitHub Actions workflow."""
 
     name: Text = ""
-    head_sha: str
+    head_sha: CommitSha
     head_branch: Text = ""
     conclusion: Text = ""
     html_url: Text = ""
@@ -207,7 +211,7 @@ class Permission(Payload):
 class GitObject(Payload):
     """The target of a ref."""
 
-    sha: str
+    sha: CommitSha
 
 
 class Ref(Payload):
@@ -219,14 +223,14 @@ class Ref(Payload):
 class Merged(Payload):
     """The response to a merge."""
 
-    sha: str
+    sha: CommitSha
 
 
 class IssueEvent(Payload):
     """An event of an issue or pull request; for 'merged', `commit_id` is the merge commit."""
 
     event: str
-    commit_id: Text = ""
+    commit_id: ShaText = NO_COMMIT
 
 
 class Installation(Payload):

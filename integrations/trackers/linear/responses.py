@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
-from integrations.values import Person, Ticket
+from integrations.values import Identifier, Person, Ticket, TicketId
 
 NodeT = TypeVar("NodeT", bound="Node")
 
@@ -90,8 +90,8 @@ class UserNode(Node):
 class IssueNode(Node):
     """A ticket. Archived counts as trashed: neither is on the board."""
 
-    id: str
-    identifier: str
+    id: TicketId
+    identifier: Identifier
     title: str
     description: str = ""
     url: str = ""
@@ -157,7 +157,7 @@ class ReactionNode(AuthoredNode):
 class CommentNode(AuthoredNode):
     """A comment."""
 
-    issue_id: str = ""
+    issue_id: TicketId = TicketId("")
     body: str = ""
     reactions: tuple[ReactionNode, ...] = ()
 

@@ -27,7 +27,7 @@ from integrations.trackers.linear.responses import (
     UserNode,
     parse_response,
 )
-from integrations.values import Person, Ticket
+from integrations.values import Person, Ticket, TicketId
 
 
 class Linear:
@@ -104,7 +104,7 @@ class Linear:
 
     # --- tickets and comments ---------------------------------------------------------------------------------------
 
-    def fetch(self, ticket_id: str) -> Ticket:
+    def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
         return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket()
 
@@ -112,12 +112,12 @@ class Linear:
         """The current comment, with its author's permission. Raises `NotFound`."""
         return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self._viewer.id)
 
-    def comments(self, ticket_id: str) -> Iterator[Comment]:
+    def comments(self, ticket_id: TicketId) -> Iterator[Comment]:
         """All comments of the ticket, oldest first. Sorted here, because Linear documents no order."""
         nodes = self._paginate(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
         yield from (node.to_comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
 
-    def comment(self, ticket_id: str, body: str, comment_id: str) -> None:
+    def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
         with suppress(Conflict):
             self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
@@ -133,7 +133,7 @@ class Linear:
 
     # --- attachments ------------------------------------------------------------------------------------------------
 
-    def attach(self, ticket_id: str, attachment: Attachment) -> None:
+    def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by ticket and URL.
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
@@ -147,7 +147,7 @@ class Linear:
             metadata=dict(attachment.metadata),
         )
 
-    def attachments(self, ticket_id: str) -> Iterator[Attachment]:
+    def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         """All attachments of the ticket."""
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
         yield from (node.to_attachment() for node in nodes)

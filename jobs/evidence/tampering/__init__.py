@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from integrations.git.changes import Change
@@ -40,7 +40,7 @@ def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -
     except (RecursionError, ValueError):
         deep = "the code is nested too deeply to be parsed"
         found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes if family(c.path) == "py"]
-    found = [t.model_copy(update={"text": t.text[:MOST_TEXT]}) for t in found]
+    found = [replace(t, text=t.text[:MOST_TEXT]) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))
     suspicious = {t.path for t in found}
     base = {c.path for c in changes if _uses_base(c, suspicious, tests, contract)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from jobs.evidence.tampering.paths import find_paths, find_programs
 from jobs.loop.state import Contract, Criterion
@@ -31,7 +32,7 @@ def add_script_lines(contract: Contract, read: Read) -> Contract:
         more = list(_read_scripts(waiting.pop(0).command, seen, read))
         lines += more
         waiting += more
-    return contract.model_copy(update={"criteria": (*contract.criteria, *lines[:MOST_LINES])})
+    return replace(contract, criteria=(*contract.criteria, *lines[:MOST_LINES]))
 
 
 def _read_scripts(command: str, seen: set[str], read: Read) -> Iterator[Criterion]:

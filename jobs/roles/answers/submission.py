@@ -67,6 +67,6 @@ def back(problem: str) -> ToolResult:
     return ToolResult(f"{problem} Send the whole answer again.", is_error=True)
 
 
-def taken(form: BaseModel) -> ToolResult:
-    """The end of the run, with the answer as its result."""
-    return ToolResult("The answer is taken.", final=form.model_dump(mode="json"))
+def taken(answer: Mapping[str, Any]) -> ToolResult:
+    """The end of the run, with the answer as its result; the transcript keeps it as JSON."""
+    return ToolResult("The answer is taken.", final=answer)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.results import Proposal, ProposedCriterion
@@ -63,7 +65,7 @@ def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCri
         ("1. the suite passes (`make test`)\n2. it prints 3", (SUITE, NEW)),
         ("Done when\n- it prints 3", (NEW,)),
         ("- README.md names the flag (evidence: file and line)", (README,)),
-        ("- the suite passes (command: `make all`)", (SUITE.model_copy(update={"command": "make all"}),)),
+        ("- the suite passes (command: `make all`)", (replace(SUITE, command="make all"),)),
     ],
 )
 def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
@@ -89,9 +91,7 @@ def test_what_cannot_be_told_is_left_to_the_planner(answer: str) -> None:
     assert amended(answer, PROPOSAL) is None
 
 
-@pytest.mark.parametrize(
-    "criterion", [SUITE, README, SCRIPT, NEW, *(NEW.model_copy(update={"evidence": k}) for k in KINDS)]
-)
+@pytest.mark.parametrize("criterion", [SUITE, README, SCRIPT, NEW, *(replace(NEW, evidence=k) for k in KINDS)])
 def test_a_criterion_survives_being_shown_and_sent_back(criterion: ProposedCriterion) -> None:
     assert criterion_of(item_of(criterion)) == criterion
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,9 +21,10 @@ from jobs.contract.agreement import (
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract
+from tests.loops import changed
 
 CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
-ASKING = CHECKED.model_copy(update={"loop": CHECKED.loop.model_copy(update={"contract": "ask"})})
+ASKING = replace(CHECKED, loop=replace(CHECKED.loop, contract="ask"))
 TICKET = Ticket(id="t", identifier="ENG-1", title="Name the flag")
 PROPOSAL = Proposal(
     criteria=(
@@ -79,7 +81,7 @@ def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
     one, two = own_contract("Done when\n- x is printed", CHECKED), own_contract("Done when\n- y is printed", CHECKED)
 
     assert one and two and one.digest != two.digest
-    assert one.digest == one.model_copy(update={"version": 2}).digest
+    assert one.digest == replace(one, version=2).digest
 
 
 def test_a_tickets_own_criteria_are_complete_when_somebody_can_check_them() -> None:
@@ -115,7 +117,7 @@ def test_own_list_is_a_contract_once_the_planner_confirms_it() -> None:
 def test_own_list_is_no_contract_while_the_planner_doubts(changes: dict[str, Any]) -> None:
     confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
 
-    assert agree(OWN, CHECKED, confirmed.model_copy(update=changes)) is None
+    assert agree(OWN, CHECKED, changed(confirmed, **changes)) is None
 
 
 def test_own_list_beyond_the_limit_cannot_be_confirmed() -> None:
@@ -154,7 +156,7 @@ def test_the_repositorys_checks_are_in_every_contract() -> None:
 def test_ok_takes_the_proposal_or_without_one_the_list_or_title() -> None:
     assert answered("ok", TICKET, PROPOSAL, CHECKED) == proposed(PROPOSAL, CHECKED)
     assert shown(answered("ok", TICKET, None, RepositoryPolicy())) == [("c1", "Name the flag", "", "")]
-    listed = TICKET.model_copy(update={"description": OWN})
+    listed = replace(TICKET, description=OWN)
     assert answered("ok", listed, None, CHECKED) == own_contract(OWN, CHECKED)
 
 
@@ -173,8 +175,8 @@ def test_other_words_are_for_the_planner_or_without_one_a_criterion() -> None:
 
 
 def test_nobody_is_asked_only_where_the_policy_the_checks_and_the_planner_agree() -> None:
-    doubtful = PROPOSAL.model_copy(update={"confidence": "low"})
-    asking = PROPOSAL.model_copy(update={"questions": (Question(text="which?"),)})
+    doubtful = replace(PROPOSAL, confidence="low")
+    asking = replace(PROPOSAL, questions=(Question(text="which?"),))
 
     assert may_start_alone(PROPOSAL, "vague", CHECKED)
     assert not any(may_start_alone(p, "vague", CHECKED) for p in (doubtful, asking, Proposal(criteria=())))

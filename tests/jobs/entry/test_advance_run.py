@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from integrations.events import RunFinished
+from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
 from integrations.values import Ticket
 from jobs.advance_run import advance_run
@@ -65,7 +66,7 @@ def base(agent: World, tmp_path: Path) -> Iterator[str]:
 def begin(agent: World, base: str, role: Any = "maker", **caps: Any) -> RunSpec:
     """A run of the bug ticket with these caps."""
     spec = spec_of(
-        caps=AMPLE.model_copy(update=caps),
+        caps=replace(AMPLE, **caps),
         role=role,
         repository="acme/tally",
         base_sha=base,
@@ -90,7 +91,9 @@ def events(redis: Redis, kind: str) -> list[dict[str, Any]]:
 
 def finished(redis: Redis) -> RunFinished:
     (event,) = events(redis, "RunFinished")
-    return RunFinished.model_validate(event)
+    finished = EVENT.from_builtins(event)
+    assert isinstance(finished, RunFinished)
+    return finished
 
 
 @pytest.mark.parametrize(
@@ -106,13 +109,13 @@ def test_a_maker_at_a_limit_keeps_its_work(
     slices(agent, begin(agent, base, **caps))
     ended = finished(agent.redis)
     assert ended.outcome == outcome and words in ended.summary
-    assert "divmod" in agent.mirror("acme/tally").diff(base, ended.head_sha, 100_000)
+    assert "divmod" in agent.mirror("acme/tally").diff(base, ended.result.head_sha, 100_000)
 
 
 def test_a_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
     slices(agent, begin(agent, base, run_usd=0))
     ended = finished(agent.redis)
-    assert (ended.outcome, ended.head_sha, ended.usage.model_calls) == ("budget", "", 0) and not model.log()
+    assert (ended.outcome, ended.result.head_sha, ended.usage.model_calls) == ("budget", "", 0) and not model.log()
     assert ended.summary == "the run's budget of $0.00 is used up ($0.00 spent)"
 
 

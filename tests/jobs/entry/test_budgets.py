@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
 
 @pytest.mark.parametrize("scope", ["run", "ticket", "day"])
 def test_eight_runs_at_once_bill_no_more_than_the_cap(redis: Redis, model: Model, scope: str) -> None:
-    caps = AMPLE.model_copy(update={f"{scope}_usd": 0.022 if scope == "run" else 0.1})
+    caps = replace(AMPLE, **{f"{scope}_usd": 0.022 if scope == "run" else 0.1})
 
     def work(number: int) -> AgentOutcome | float:
         return use_up(
@@ -71,7 +72,7 @@ def test_a_reply_that_breaks_off_is_booked_as_far_as_it_was_heard(redis: Redis, 
 
 def test_a_call_that_was_never_heard_of_again_is_booked_with_all_of_its_prompt(redis: Redis, model: Model) -> None:
     model.misbehave("silent", times=1, seconds=3)
-    assert isinstance(advance(redis, model, spec_of(caps=AMPLE.model_copy(update={"idle_seconds": 1}))), float)
+    assert isinstance(advance(redis, model, spec_of(caps=replace(AMPLE, idle_seconds=1))), float)
     used = Runs(redis).usage("r1")
     assert used.model_calls == 1 and used.cost_usd >= sum(model.bills())
 
@@ -85,7 +86,7 @@ def test_a_call_that_was_refused_costs_nothing(redis: Redis, model: Model, kind:
 
 
 def test_a_silent_model_is_given_up_after_the_idle_time_and_tried_again(redis: Redis, model: Model) -> None:
-    spec = spec_of(caps=AMPLE.model_copy(update={"idle_seconds": 1}))
+    spec = spec_of(caps=replace(AMPLE, idle_seconds=1))
     model.misbehave("silent", times=1, seconds=4)
     assert isinstance(advance(redis, model, spec), float)
     outcome = advance(redis, model, spec)
@@ -93,14 +94,14 @@ def test_a_silent_model_is_given_up_after_the_idle_time_and_tried_again(redis: R
 
 
 def test_a_full_reply_does_not_fit_any_more_so_a_shorter_one_is_asked_for(redis: Redis, model: Model) -> None:
-    outcome = advance(redis, model, spec_of(caps=AMPLE.model_copy(update={"run_usd": 0.06})))
+    outcome = advance(redis, model, spec_of(caps=replace(AMPLE, run_usd=0.06)))
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "done"
     assert sum(model.bills()) <= 0.06 < 16_000 * 10 / 1e6  # less than one reply of full length would cost
 
 
 @pytest.mark.parametrize("cap", ["run_usd", "ticket_usd"])
 def test_with_a_cap_of_zero_no_call_is_made(redis: Redis, model: Model, cap: str) -> None:
-    outcome = advance(redis, model, spec_of(caps=AMPLE.model_copy(update={cap: 0})))
+    outcome = advance(redis, model, spec_of(caps=replace(AMPLE, **{cap: 0})))
     assert isinstance(outcome, AgentOutcome) and outcome.kind == "budget" and not model.log()
 
 

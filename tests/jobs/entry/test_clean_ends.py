@@ -18,8 +18,8 @@ from tests.jobs.story import BUG, finish, hand_over, in_review, said
 
 def worktree(board: Board, loop: Loop) -> None:
     """Create a worktree as an agent process does."""
-    mirror = board.world.mirror(loop.repository)
-    mirror.create_workspace(board.world.run_folder(BUG, f"{loop.run_id}-left"), loop.base_sha)
+    mirror = board.world.mirror(loop.workspace.repository)
+    mirror.create_workspace(board.world.run_folder(BUG, f"{loop.run_id}-left"), loop.workspace.base_sha)
 
 
 def merged(board: Board) -> Loop:
@@ -72,7 +72,7 @@ def test_ended_ticket_leaves_no_worktree_and_no_branch(board: Board, end: Callab
     assert loop.stage is Stage.DONE
     assert not board.world.run_folder(BUG).exists()
     assert list((board.world.settings.home / "repos").glob("*/worktrees/*")) == []
-    assert board.world.code_host.branch_head("acme/tally", loop.branch) is None
+    assert board.world.code_host.branch_head("acme/tally", loop.workspace.branch) is None
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -100,41 +100,51 @@ def test_expired_loop_is_removed_from_the_set_of_loops(board: Board) -> None:
 def test_closed_pull_request_is_cleaned_up_and_a_retry_uses_a_new_branch(board: Board) -> None:
     known = in_review(board)
     worktree(board, known)
-    board.ana.close(known.number)
+    board.ana.close(known.pull_request.number)
     board.world.store.deliver(
-        PullRequestClosed(event_id="c", ticket_id=known.ticket.id, repository="acme/tally", number=known.number)
+        PullRequestClosed(
+            event_id="c", ticket_id=known.ticket.id, repository="acme/tally", number=known.pull_request.number
+        )
     )
 
     assert ended(board).stage is Stage.STOPPED
     assert not board.world.run_folder(BUG).exists()
-    assert board.world.code_host.branch_head("acme/tally", known.branch) is None
+    assert board.world.code_host.branch_head("acme/tally", known.workspace.branch) is None
     assert any("branch and worktree were deleted" in body for body in said(board, BUG))
     story.say(board, BUG, "/retry")
     again = ended(board)
-    assert (again.stage, again.branch, again.number) == (Stage.MAKING, f"{known.branch}-2", 0)
+    assert (again.stage, again.workspace.branch, again.pull_request.number) == (
+        Stage.MAKING,
+        f"{known.workspace.branch}-2",
+        0,
+    )
 
 
 def test_reopened_pull_request_is_in_review_again(board: Board) -> None:
     known = in_review(board)
-    board.ana.close(known.number)
-    event = {"ticket_id": known.ticket.id, "repository": "acme/tally", "number": known.number}
-    board.world.store.deliver(PullRequestClosed.model_validate({"event_id": "c", **event}))
+    board.ana.close(known.pull_request.number)
+    event = {"ticket_id": known.ticket.id, "repository": "acme/tally", "number": known.pull_request.number}
+    board.world.store.deliver(PullRequestClosed(**{"event_id": "c", **event}))
     board.drive(BUG)
     repository = board.world.code_host.repository("acme/tally")
     mirror = board.world.mirror("acme/tally", repository.clone_url, board.world.code_host.git_credentials("acme/tally"))
-    mirror.push(known.branch, known.head_sha, None)
-    board.ana.close(known.number, state="open")
-    back = {"event_id": "o", "branch": known.branch, "head_sha": known.head_sha}
-    board.world.store.deliver(PullRequestReopened.model_validate({**event, **back}))
+    mirror.push(known.workspace.branch, known.candidate.head_sha, None)
+    board.ana.close(known.pull_request.number, state="open")
+    back = {"event_id": "o", "branch": known.workspace.branch, "head_sha": known.candidate.head_sha}
+    board.world.store.deliver(PullRequestReopened(**{**event, **back}))
 
     loop = ended(board)
 
-    assert (loop.stage, loop.branch, loop.pushed_sha) == (Stage.REVIEW, known.branch, known.head_sha)
+    assert (loop.stage, loop.workspace.branch, loop.pull_request.pushed_sha) == (
+        Stage.REVIEW,
+        known.workspace.branch,
+        known.candidate.head_sha,
+    )
 
 
 def test_ticket_that_was_dragged_away_keeps_its_work(board: Board) -> None:
     loop = hand_over(board, BUG)
     worktree(board, loop)
 
-    assert story.moved(board, BUG, "Backlog").branch == loop.branch
+    assert story.moved(board, BUG, "Backlog").workspace.branch == loop.workspace.branch
     assert board.world.run_folder(BUG).exists()

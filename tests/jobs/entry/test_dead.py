@@ -6,18 +6,20 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from integrations.events import CommandFailed, RunFinished, TicketCommented
-from jobs.loop.commands import PrepareWorkspace
-from jobs.loop.state import Loop, Stage
+from integrations.events import CommandFailed, TicketCommented
+from jobs.loop.commands import COMMAND, PrepareWorkspace
+from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from service.operator import repair
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, hand_over, said
+from tests.loops import run_finished
 from tests.support.checkout import REPOSITORY
 
 
@@ -25,11 +27,9 @@ def broken(board: Board, identifier: str = BUG) -> Loop:
     """A loop that should have a contract and has none: the checker's report meets an assertion."""
     loop = hand_over(board, identifier)
     board.world.raise_faults = False
-    odd = loop.model_copy(update={"contract": None, "stage": Stage.CHECKING, "run_id": "r"})
-    board.world.redis.set(keys.loop(loop.ticket.id), odd.model_dump_json())
-    event = RunFinished(
-        event_id="poison", ticket_id=loop.ticket.id, run_id="r", generation=1, role="checker", outcome="done"
-    )
+    odd = replace(loop, contract=None, stage=Stage.CHECKING, run_id="r")
+    board.world.redis.set(keys.loop(loop.ticket.id), LOOP.encode(odd))
+    event = run_finished("checker", event_id="poison", ticket_id=loop.ticket.id, run_id="r", generation=1)
     board.world.store.deliver(event)
     return loop
 
@@ -45,7 +45,7 @@ def worn_out(board: Board, identifier: str = BUG) -> DeadLetter:
 
 
 def mended(board: Board, loop: Loop) -> None:
-    board.world.redis.set(keys.loop(loop.ticket.id), loop.model_dump_json())
+    board.world.redis.set(keys.loop(loop.ticket.id), LOOP.encode(loop))
 
 
 def test_an_event_that_fails_five_times_is_kept_with_cause_and_payload_and_the_ticket_says_so(board: Board) -> None:
@@ -63,10 +63,10 @@ def test_a_command_that_fails_five_times_asks_a_person_and_lets_the_rest_go_on(b
     loop = hand_over(board, BUG)
     board.world.raise_faults = False
     teams = board.world.policy
-    board.world.policy = teams.model_copy(update={"teams": {}})
+    board.world.policy = replace(teams, teams={})
     board.world.store.deliver(
-        RunFinished(
-            event_id="b", ticket_id=loop.ticket.id, run_id=loop.run_id, generation=1, role="maker", outcome="budget"
+        run_finished(
+            "maker", event_id="b", ticket_id=loop.ticket.id, run_id=loop.run_id, generation=1, outcome="budget"
         )
     )
 
@@ -136,7 +136,7 @@ def test_other_tickets_do_not_notice(board: Board) -> None:
 def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
     loop = broken(board)
     letter = worn_out(board)
-    mended(board, loop.model_copy(update={"run_id": "r", "stage": Stage.CHECKING}))
+    mended(board, replace(loop, run_id="r", stage=Stage.CHECKING))
 
     first, second = io.StringIO(), io.StringIO()
     repair.redrive(board.world.redis, first, letter.id if wanted == "id" else None)
@@ -146,12 +146,13 @@ def test_what_is_redriven_is_dealt_with_once(board: Board, wanted: str) -> None:
     assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
     assert second.getvalue() == ""
     assert after
-    assert (after.iteration, len(after.tried)) == (2, 1)
+    assert (after.attempt.iteration, len(after.attempt.tried)) == (2, 1)
 
 
 def test_a_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     loop = hand_over(board, BUG)
-    item = json.dumps({"id": "x", "command": PrepareWorkspace(generation=0, repository="acme/shop").model_dump()})
+    command = PrepareWorkspace(generation=0, repository="acme/shop")
+    item = json.dumps({"id": "x", "command": COMMAND.to_builtins(command)})
     letter = DeadLetter(
         id="a", box="outer", kind="PrepareWorkspace", cause="c", at=1.0, ticket_id=loop.ticket.id, item=item
     )

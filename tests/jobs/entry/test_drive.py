@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import requests
@@ -24,6 +25,7 @@ from jobs.runtime import keys, queues
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetters
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, VAGUE, candidate, finish, hand_over, in_review, said
+from tests.loops import changed
 
 
 def test_a_hand_over_moves_the_card_says_so_and_starts_a_maker(board: Board) -> None:
@@ -38,9 +40,9 @@ def test_a_hand_over_moves_the_card_says_so_and_starts_a_maker(board: Board) -> 
 def test_the_progress_is_one_comment_edited_in_place(board: Board) -> None:
     loop = hand_over(board, BUG)
     failed = (Evidence(name="c1", command="x", exit_code=1, output="no"),)
-    loop = finish(board, finish(board, loop, head_sha=loop.base_sha), evidence=failed)
+    loop = finish(board, finish(board, loop, head_sha=loop.workspace.base_sha), evidence=failed)
 
-    assert loop.iteration == 2
+    assert loop.attempt.iteration == 2
     (only,) = said(board, BUG)
     assert "iteration 2 of 3" in only
     assert "exit 1" in only
@@ -82,7 +84,11 @@ def test_the_board_memory_holds_what_a_rebuild_needs(board: Board) -> None:
 
     (memory,) = [a["metadata"] for a in board.ana.board()[BUG]["attachments"] if a["title"] == "Loopline"]
 
-    assert (memory["stage"], memory["branch"], memory["base_sha"]) == ("making", loop.branch, loop.base_sha)
+    assert (memory["stage"], memory["branch"], memory["base_sha"]) == (
+        "making",
+        loop.workspace.branch,
+        loop.workspace.base_sha,
+    )
     assert json.loads(memory["criteria"])["criteria"][0]["id"] == "c1"
 
 
@@ -91,7 +97,11 @@ def test_a_verdict_becomes_a_pull_request_under_review(board: Board) -> None:
 
     (pull,) = board.ana.pull_requests().values()
     assert loop.stage is Stage.REVIEW
-    assert (pull["head"]["ref"], pull["head"]["sha"], pull["title"][:6]) == (loop.branch, loop.head_sha, "ENG-1:")
+    assert (pull["head"]["ref"], pull["head"]["sha"], pull["title"][:6]) == (
+        loop.workspace.branch,
+        loop.candidate.head_sha,
+        "ENG-1:",
+    )
     assert board.ana.board()[BUG]["column"] == "In Review"
     assert any("Verdict: done" in body for body in said(board, BUG))
     assert pull["html_url"] in {a["url"] for a in board.ana.board()[BUG]["attachments"]}
@@ -110,7 +120,7 @@ def test_approve_and_merge_from_the_ticket_end_it(board: Board) -> None:
     assert after
     assert (bool(pull["merged_at"]), after.stage, board.ana.board()[BUG]["column"]) == (True, Stage.DONE, "Done")
     assert not board.world.run_folder(BUG).exists()
-    assert board.world.code_host.branch_head("acme/tally", loop.branch) is None
+    assert board.world.code_host.branch_head("acme/tally", loop.workspace.branch) is None
 
 
 def test_a_person_who_takes_over_finds_the_last_candidate_on_the_branch(board: Board) -> None:
@@ -124,8 +134,8 @@ def test_a_person_who_takes_over_finds_the_last_candidate_on_the_branch(board: B
     after = board.drive(BUG)
 
     assert after
-    assert (after.stage, after.pushed_sha) == (Stage.STOPPED, sha)
-    assert board.world.code_host.branch_head("acme/tally", loop.branch) == sha
+    assert (after.stage, after.pull_request.pushed_sha) == (Stage.STOPPED, sha)
+    assert board.world.code_host.branch_head("acme/tally", loop.workspace.branch) == sha
     assert board.ana.pull_requests() == {}
     assert any(f"`{sha[:7]}`" in body for body in said(board, BUG))
 
@@ -135,7 +145,7 @@ def test_a_second_delivery_of_everything_changes_nothing(board: Board) -> None:
     before = (said(board, BUG), board.ana.pull_requests())
     board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
 
-    assert board.drive(BUG) == loop.model_copy(update={"ticket": board.world.tracker.fetch(loop.ticket.id)})
+    assert board.drive(BUG) == replace(loop, ticket=board.world.tracker.fetch(loop.ticket.id))
     assert (said(board, BUG), board.ana.pull_requests()) == before
 
 
@@ -153,8 +163,8 @@ def test_a_lost_reply_of_the_board_doubles_nothing(board: Board, operation: str)
 
 
 def test_a_repository_without_a_policy_says_so_on_the_ticket(board: Board) -> None:
-    team = board.world.policy.teams["ENG"].model_copy(update={"repository": "acme/nowhere"})
-    board.world.policy = board.world.policy.model_copy(update={"teams": {"ENG": team}})
+    team = changed(board.world.policy.teams["ENG"], repository="acme/nowhere")
+    board.world.policy = replace(board.world.policy, teams={"ENG": team})
 
     loop = hand_over(board, BUG)
 
@@ -218,7 +228,7 @@ def test_an_event_waits_for_a_renewed_credential(board: Board) -> None:
     assert waiting
     assert b"refused the credential" in (said_by_provider or b"")
     assert DeadLetters(board.world.redis).all() == []
-    assert loop and [words.text for words in loop.words] == ["use decimals"]
+    assert loop and [words.text for words in loop.comments.guidance] == ["use decimals"]
 
 
 def test_a_command_waits_for_a_renewed_credential(board: Board) -> None:
@@ -252,7 +262,7 @@ def test_a_run_is_told_everything_it_needs(board: Board) -> None:
     spec = board.world.runs.spec(loop.run_id)
 
     assert isinstance(spec, RunSpec)
-    assert (spec.start_sha, spec.role, spec.repository) == (loop.base_sha, "maker", "acme/tally")
+    assert (spec.start_sha, spec.role, spec.workspace.repository) == (loop.workspace.base_sha, "maker", "acme/tally")
     assert spec.policy.loop.checks
 
 
@@ -262,10 +272,15 @@ def test_our_own_words_on_the_pull_request_never_come_back_to_us(board: Board) -
     comment = board.ana.board()[BUG]["comments"][-1]["id"]
     board.world.store.deliver(TicketCommented(event_id="k", ticket_id=loop.ticket.id, comment_id=comment))
     board.drive(BUG)
-    url = f"{board.urls['pull_requests']}/repos/acme/tally/issues/{loop.number}/comments"
+    url = f"{board.urls['pull_requests']}/repos/acme/tally/issues/{loop.pull_request.number}/comments"
     (ours,) = requests.get(url, headers=board.ana.github_headers, timeout=5).json()
-    given = {"event_id": "own", "ticket_id": loop.ticket.id, "repository": "acme/tally", "number": loop.number}
+    given = {
+        "event_id": "own",
+        "ticket_id": loop.ticket.id,
+        "repository": "acme/tally",
+        "number": loop.pull_request.number,
+    }
     author = {"id": "loopline-bot"}
     event = {**given, "comment_id": "1", "body": ours["body"] + "\n/stop", "author": author}
 
-    assert gather(PullRequestCommented.model_validate(event), board.world) is None
+    assert gather(PullRequestCommented(**event), board.world) is None

@@ -16,7 +16,7 @@ from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
 from integrations.results import Evidence
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from integrations.values import Ticket
+from integrations.values import Identifier, Ticket, TicketId
 from jobs.advance_run import advance_run
 from jobs.config.settings import Settings
 from jobs.effects import world as worlds
@@ -26,6 +26,7 @@ from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
 from tests.integrations.git.hosting import GitHost, commit, git
+from tests.loops import spec_with
 
 CODE = "def add(a, b):\n    return a - b\n"
 RIGHT = "def add(a, b):\n    return a + b\n"
@@ -65,10 +66,9 @@ class Gate:
         """A gate run on these files, started."""
         self.runs += 1
         criteria = tuple(Criterion(id=f"k{n}", text=c, command=c) for n, c in enumerate(commands, 1))
-        spec = RunSpec(
-            run_id=f"ENG-1-{self.runs}-gate", ticket_id="t1", identifier="ENG-1", generation=1, role="gate",
-            repository="acme/shop", base_sha=self.base, start_sha=self.candidate(files),
-            contract=Contract(criteria=criteria), ticket=Ticket(id="t1", identifier="ENG-1", title="Add"),
+        spec = spec_with(
+            Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="Add"), f"ENG-1-{self.runs}-gate",
+            role="gate", base_sha=self.base, start_sha=self.candidate(files), contract=Contract(criteria=criteria),
             policy=RepositoryPolicy(loop=policy or LoopPolicy()), started_at=1.0,
         )  # fmt: skip
         self.world.runs.start(spec)
@@ -84,7 +84,7 @@ class Gate:
     def finished(self, run_id: str) -> RunFinished | None:
         """What the ticket was told of the run, if it has ended."""
         raw = self.world.store.next_event("t1")
-        event = EVENT.validate_json(raw) if raw else None
+        event = EVENT.decode(raw) if raw else None
         return event if isinstance(event, RunFinished) and event.run_id == run_id else None
 
     def __call__(self, files: Files, *commands: str, policy: LoopPolicy | None = None) -> RunFinished:
@@ -116,26 +116,27 @@ def gate(host: GitHost, tmp_path: Path, redis: Redis, settings: Settings) -> Gat
 
 
 def only(event: RunFinished) -> Evidence:
-    (evidence,) = event.evidence
+    (evidence,) = event.result.evidence
     return evidence
 
 
 def kinds(event: RunFinished) -> set[str]:
-    return {t.kind for t in event.tampering}
+    return {t.kind for t in event.result.tampering}
 
 
 def test_honest_work_is_green_and_nobody_is_asked(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, UNITTEST, "make check")
 
-    assert [e.exit_code for e in event.evidence] == [0, 0]
-    assert all(e.passed for e in event.evidence)
-    assert (event.outcome, event.tampering, event.stray) == ("done", (), ())
+    assert [e.exit_code for e in event.result.evidence] == [0, 0]
+    assert all(e.passed for e in event.result.evidence)
+    assert (event.outcome, event.result.tampering, event.result.stray) == ("done", (), ())
 
 
 def test_the_tree_of_the_candidate_is_told(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT})
 
-    assert event.tree == gate.mirror.tree_of(event.head_sha)
+    spec = gate.world.runs.spec(event.run_id)
+    assert spec and event.result.tree == gate.mirror.tree_of(spec.start_sha)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_exit_0_in_a_script_behind_the_check_does_not_help(gate: Gate) -> None:
     event = gate({"scripts/inner.sh": "exit 0\n"}, "sh scripts/check.sh")
 
     assert (only(event).passed, only(event).own) == (False, 0)
-    assert {t.path for t in event.tampering} == {"scripts/inner.sh"}
+    assert {t.path for t in event.result.tampering} == {"scripts/inner.sh"}
 
 
 def test_a_conftest_of_the_change_is_not_there(gate: Gate) -> None:
@@ -194,7 +195,7 @@ def test_a_changed_expectation_that_was_asked_for_is_a_person_s_call(gate: Gate)
 
     assert (only(event).passed, only(event).own) == (False, 0)
     assert "passes with the change's own" in only(event).output
-    assert {t.path for t in event.tampering} == {TEST}
+    assert {t.path for t in event.result.tampering} == {TEST}
 
 
 NEW = """\
@@ -216,7 +217,7 @@ def test_a_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> Non
     )
 
     assert (only(event).passed, only(event).before) == (True, 1)
-    assert event.tampering == ()
+    assert event.result.tampering == ()
 
 
 def test_a_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -> None:
@@ -241,7 +242,7 @@ def test_a_new_test_in_an_existing_file_is_run_and_nobody_is_asked(gate: Gate) -
 
     assert only(event).passed
     assert "Ran 3 tests" in only(event).output
-    assert (event.tampering, only(event).own) == ((), None)
+    assert (event.result.tampering, only(event).own) == ((), None)
 
 
 def test_a_new_test_that_fails_makes_the_gate_red(gate: Gate) -> None:
@@ -254,7 +255,7 @@ def test_a_moved_and_renamed_test_is_honest(gate: Gate) -> None:
     moved = TESTS.replace("test_add", "test_adds_two_numbers")
     event = gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_sums.py": moved})
 
-    assert (only(event).passed, event.tampering) == (True, ())
+    assert (only(event).passed, event.result.tampering) == (True, ())
 
 
 def test_a_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> None:
@@ -285,7 +286,7 @@ def test_a_timeout_fails_and_is_tried_once_more(gate: Gate) -> None:
 def test_stray_files_are_named(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT, "scratch.py": "x\n", "shop/cart.py.orig": "x\n"}, "true")
 
-    assert event.stray == ("scratch.py", "shop/cart.py.orig")
+    assert event.result.stray == ("scratch.py", "shop/cart.py.orig")
 
 
 def test_a_setup_that_fails_is_told(gate: Gate) -> None:
@@ -335,7 +336,7 @@ def test_a_slice_that_is_over_goes_on_where_it_ended(gate: Gate) -> None:
 
     event = gate.finished(spec.run_id)
     assert event is not None
-    assert [e.output for e in event.evidence] == ["one\n", "two\n"]
+    assert [e.output for e in event.result.evidence] == ["one\n", "two\n"]
 
 
 def test_nothing_is_left_of_the_checkouts(gate: Gate) -> None:

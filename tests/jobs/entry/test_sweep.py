@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from dataclasses import replace
 
 import pytest
 import requests
 
 from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
 from jobs.effects.gather import gather
-from jobs.loop.state import Loop, Stage
+from jobs.loop.state import LOOP, Loop, Stage
 from jobs.recovery.polling import pull_request_event
 from jobs.runtime import keys
 from jobs.sweep import IN_TURN, sweep
@@ -58,10 +59,10 @@ def test_a_comment_that_was_missed_is_read_once(board: Board) -> None:
     loop = swept(board)
     again = swept(board)
 
-    assert [words.text for words in loop.words] == ["use decimals"]
-    assert again.words == loop.words
+    assert [words.text for words in loop.comments.guidance] == ["use decimals"]
+    assert again.comments.guidance == loop.comments.guidance
     late = TicketCommented(
-        event_id=f"comment:{loop.last_comment}", ticket_id=loop.ticket.id, comment_id=loop.last_comment
+        event_id=f"comment:{loop.comments.last_id}", ticket_id=loop.ticket.id, comment_id=loop.comments.last_id
     )
     assert not board.world.store.deliver(late)
 
@@ -71,7 +72,7 @@ def test_a_comment_that_was_missed_before_another_is_read(board: Board) -> None:
     board.ana.say(BUG, "use decimals")
     story.say(board, BUG, "and round up")
 
-    assert {words.text for words in swept(board).words} == {"use decimals", "and round up"}
+    assert {words.text for words in swept(board).comments.guidance} == {"use decimals", "and round up"}
 
 
 def test_a_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:
@@ -92,8 +93,8 @@ def test_a_missed_answer_starts_the_work(board: Board) -> None:
 def copied(board: Board, loop: Loop, times: int) -> None:
     """So many other tickets that look the same to us."""
     for n in range(times):
-        other = loop.model_copy(update={"ticket": loop.ticket.model_copy(update={"id": f"other{n}", "team": "ENG"})})
-        board.world.redis.set(keys.loop(other.ticket.id), other.model_dump_json())
+        other = replace(loop, ticket=replace(loop.ticket, id=f"other{n}", team="ENG"))
+        board.world.redis.set(keys.loop(other.ticket.id), LOOP.encode(other))
         board.world.redis.sadd(keys.LOOPS, other.ticket.id)
 
 
@@ -118,18 +119,22 @@ def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
         sweep()
 
     after = board.drive(BUG)
-    assert after and [words.text for words in after.words] == ["use decimals"]
+    assert after and [words.text for words in after.comments.guidance] == ["use decimals"]
 
 
 @pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.MAKING), ("APPROVE", Stage.REVIEW)])
 def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
     known = in_review(board)
-    board.ana.review(known.number, event, "name it")
+    board.ana.review(known.pull_request.number, event, "name it")
 
     loop = swept(board)
 
-    assert (loop.stage, bool(loop.approved_sha), loop.revision) == (stage, event == "APPROVE", event != "APPROVE")
-    (review,) = board.world.code_host.reviews(loop.repository, loop.number)
+    assert (loop.stage, bool(loop.pull_request.approved_sha), loop.revision) == (
+        stage,
+        event == "APPROVE",
+        event != "APPROVE",
+    )
+    (review,) = board.world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
     late = ReviewSubmitted(
         event_id=f"review:{review.id}:{review.state}", ticket_id=loop.ticket.id, repository="acme/tally",
         review_id=review.id, state="approved",
@@ -139,7 +144,7 @@ def test_a_review_that_was_missed_counts_once(board: Board, event: str, stage: S
 
 def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
     known = in_review(board)
-    board.ana.merge(known.number)
+    board.ana.merge(known.pull_request.number)
 
     assert swept(board).stage is Stage.DONE
     assert len([body for body in said(board, BUG) if body.startswith("**Merged.**")]) == 1
@@ -148,14 +153,14 @@ def test_a_merge_that_was_missed_ends_the_loop(board: Board) -> None:
 def test_a_merge_that_was_missed_during_another_round_ends_the_loop(board: Board) -> None:
     known = in_review(board)
     story.say(board, BUG, "/changes name it")
-    board.ana.merge(known.number)
+    board.ana.merge(known.pull_request.number)
 
     assert swept(board).stage is Stage.DONE
 
 
 def test_a_push_that_was_missed_is_found(board: Board) -> None:
     known = in_review(board)
-    pull = board.world.code_host.fetch_pull_request(known.repository, known.number)
+    pull = board.world.code_host.fetch_pull_request(known.workspace.repository, known.pull_request.number)
 
     assert pull_request_event(known, pull) is None
     assert pull_request_event(known, dataclasses.replace(pull, head_sha="d" * 40)) is BranchPushed
@@ -163,12 +168,13 @@ def test_a_push_that_was_missed_is_found(board: Board) -> None:
 
 def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Board) -> None:
     known = in_review(board)
-    board.ana.review(known.number, "APPROVE", "fine")
-    (review,) = board.world.code_host.reviews(known.repository, known.number)
-    place = f"{board.urls['pull_requests']}/repos/acme/tally/pulls/{known.number}/reviews/{review.id}/dismissals"
+    board.ana.review(known.pull_request.number, "APPROVE", "fine")
+    (review,) = board.world.code_host.reviews(known.workspace.repository, known.pull_request.number)
+    number = known.pull_request.number
+    place = f"{board.urls['pull_requests']}/repos/acme/tally/pulls/{number}/reviews/{review.id}/dismissals"
     requests.put(place, json={"message": "no"}, headers=board.ana.github_headers, timeout=5).raise_for_status()
     late = ReviewSubmitted(
-        event_id="r", ticket_id=known.ticket.id, repository="acme/tally", number=known.number, review_id=review.id,
+        event_id="r", ticket_id=known.ticket.id, repository="acme/tally", number=number, review_id=review.id,
         state="approved",
     )  # fmt: skip
 
@@ -181,7 +187,11 @@ def test_a_late_approval_that_was_dismissed_meanwhile_is_read_as_that(board: Boa
 def test_a_late_push_says_nothing_but_where_to_look(board: Board) -> None:
     known = in_review(board)
     late = BranchPushed(
-        event_id="p", ticket_id=known.ticket.id, repository="acme/tally", branch=known.branch, head_sha="d" * 40
+        event_id="p",
+        ticket_id=known.ticket.id,
+        repository="acme/tally",
+        branch=known.workspace.branch,
+        head_sha="d" * 40,
     )
 
     now = gather(late, board.world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.results import Evidence
@@ -125,7 +127,7 @@ def test_what_passes_only_with_its_own_files_is_listed_even_where_no_pattern_saw
 
     (found,) = found_by_running(unseen, [red])
     assert (found.kind, found.path) == ("test_changed", T)
-    assert found_by_running(unseen, [red.model_copy(update={"own": 1})]) == ()
+    assert found_by_running(unseen, [replace(red, own=1)]) == ()
 
 
 def test_output_keeps_its_ends() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,8 +80,8 @@ def verdict(*results: CriterionResult, **more: Any) -> Verdict:
     [
         (verdict(PASS, findings=(Finding(text="x", severity="blocker"),)), "blocker"),
         (verdict(PASS, confidence="low"), "confidence is low"),
-        (verdict(PASS.model_copy(update={"evidence": " "})), "without evidence"),
-        (verdict(PASS, PASS.model_copy(update={"result": "fail"})), "more than one result"),
+        (verdict(replace(PASS, evidence=" ")), "without evidence"),
+        (verdict(PASS, replace(PASS, result="fail")), "more than one result"),
         (verdict(PASS, FAIL, no_change_needed=True), "not every criterion passes"),
     ],
 )

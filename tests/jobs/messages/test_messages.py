@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,8 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs import messages
-from jobs.loop.state import Attempt, Contract, Criterion, Escalation, EscalationClass, Loop, Stage
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Stage
+from tests.loops import changed, loop_with
 
 MODULES = [import_module(f"{messages.__name__}.{found.name}") for found in pkgutil.iter_modules(messages.__path__)]
 PUBLIC = {
@@ -45,7 +47,7 @@ CONTRACT = Contract(
     )
 )
 FAILED = Evidence(name="c1", command="pytest -q", exit_code=1, output="E   assert 5 == 6\n1 failed", digest="d" * 64)
-PASSED = FAILED.model_copy(update={"exit_code": 0, "output": "1 passed", "seconds": 1.25})
+PASSED = replace(FAILED, exit_code=0, output="1 passed", seconds=1.25)
 VERDICT = Verdict(
     head_sha="a" * 40,
     results=tuple(CriterionResult(criterion=c, result="pass", evidence=f"seen {c}") for c in ("c1", "c2", "k1")),
@@ -53,32 +55,28 @@ VERDICT = Verdict(
     findings=(Finding(text="could use a constant", path="login.py", line=9),),
     not_checked=("load",),
 )
-MAKING = Loop(
-    ticket=TICKET, generation=1, stage=Stage.MAKING, iteration=2, contract=CONTRACT, evidence=(FAILED,),
-    head_sha="a" * 40,
-    tried=("iteration 1 at `aaaaaaa`: the gate failed",), heard=1, usage=Usage(model_calls=7, cost_usd=0.1234),
+MAKING = loop_with(
+    TICKET, generation=1, stage=Stage.MAKING, iteration=2, contract=CONTRACT, evidence=(FAILED,), head_sha="a" * 40,
+    tried=("iteration 1 at `aaaaaaa`: the gate failed",), taken_up=1, usage=Usage(model_calls=7, cost_usd=0.1234),
 )  # fmt: skip
-DONE = MAKING.model_copy(
-    update={
-        "stage": Stage.REVIEW, "evidence": (PASSED,), "verdict": VERDICT, "pushed_sha": "a" * 40, "number": 7,
-        "summary": "Counts logins per minute and refuses the sixth.",
-        "pull_request_url": "https://github.test/acme/shop/pull/7", "failing_checks": ("ci",),
-    }
+DONE = changed(
+    MAKING, stage=Stage.REVIEW, evidence=(PASSED,), verdict=VERDICT, pushed_sha="a" * 40, number=7,
+    url="https://github.test/acme/shop/pull/7", summary="Counts logins per minute and refuses the sixth.",
+    failing_checks=("ci",),
 )  # fmt: skip
-FLAKY = PASSED.model_copy(update={"exit_codes": (1, 0), "before": 1})
-BENT = FAILED.model_copy(update={"own": 0})
+FLAKY = replace(PASSED, exit_codes=(1, 0), before=1)
+BENT = replace(FAILED, own=0)
 TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
-BEFORE = Attempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
+BEFORE = ClosedAttempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
 CALLED = [
-    MAKING.model_copy(
-        update={
-            "stage": Stage.NEEDS_HUMAN,
-            "reason": "it does not work.",
-            "escalation": Escalation(kind=kind, at=1.0),
-            "attempts": (BEFORE,),
-            "attempt": 2,
-            "tampering": TAMPERING,
-        }
+    changed(
+        MAKING,
+        stage=Stage.NEEDS_HUMAN,
+        reason="it does not work.",
+        escalation=Escalation(kind=kind, at=1.0),
+        attempts=(BEFORE,),
+        attempt_number=2,
+        tampering=TAMPERING,
     )
     for kind in get_args(EscalationClass)
 ]
@@ -93,9 +91,9 @@ PROPOSAL = Proposal(
     questions=(Question(text="Per user or per address?", options=("user", "address")), Question(text="How long?")),
     summary="Limits logins.",
 )
-ASKED = MAKING.model_copy(update={"proposal": PROPOSAL})
-LISTED = TICKET.model_copy(update={"description": "Done when\n- it is nice\n- `make test` passes"})
-SECOND = CONTRACT.model_copy(update={"version": 2})
+ASKED = changed(MAKING, proposal=PROPOSAL)
+LISTED = replace(TICKET, description="Done when\n- it is nice\n- `make test` passes")
+SECOND = replace(CONTRACT, version=2)
 FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 
 SHOWN = {
@@ -106,7 +104,7 @@ SHOWN = {
     "started_again_message": [m.started_again_message("Ana")],
     "proposal_message": [
         m.proposal_message(ASKED, PROPOSAL),
-        m.proposal_message(ASKED.model_copy(update={"ticket": LISTED}), PROPOSAL),
+        m.proposal_message(replace(ASKED, ticket=LISTED), PROPOSAL),
     ],
     "agreed_message": [m.agreed_message(ASKED)],
     "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
@@ -116,9 +114,7 @@ SHOWN = {
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [
-        m.pull_request_body(DONE.model_copy(update={"evidence": (PASSED, FLAKY, BENT), "tampering": TAMPERING}))
-    ],
+    "pull_request_body": [m.pull_request_body(changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING))],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [m.escalation_message(loop) for loop in CALLED],
     "reminder_message": [m.reminder_message(STUCK)],
@@ -143,8 +139,7 @@ SHOWN = {
     "changed_checks_line": [m.changed_checks_line()],
     "not_confirmed_line": [m.not_confirmed_line()],
     "stopped_message": [
-        m.stopped_message(MAKING.model_copy(update={"reason": "Ana said so.", "branch": branch}))
-        for branch in ("loopline/eng-1", "")
+        m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
     "cancelled_message": [m.cancelled_message()],
@@ -196,8 +191,8 @@ def test_every_message_is_in_the_snapshot() -> None:
 
 
 def test_a_ticket_cannot_mention_people_or_hide_words_through_us() -> None:
-    hostile = TICKET.model_copy(update={"title": "x @everyone ![i](http://e/) <!-- y --> ```"})
+    hostile = replace(TICKET, title="x @everyone ![i](http://e/) <!-- y --> ```")
 
-    said = m.question_message(hostile) + m.pull_request_title(DONE.model_copy(update={"ticket": hostile}))
+    said = m.question_message(hostile) + m.pull_request_title(replace(DONE, ticket=hostile))
 
     assert all(bad not in said for bad in ("@everyone", "![", "<!--", "```"))

@@ -21,6 +21,7 @@ from jobs.sweep import sweep
 from tests.jobs import story
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, VAGUE, candidate, finish, hand_over, in_review, said
+from tests.loops import changed
 from tests.support.checkout import REPOSITORY
 
 Story = Callable[[Board], Loop]
@@ -52,9 +53,13 @@ def test_an_agent_at_work_starts_again_where_it_stood(board: Board, before: Stor
 
     (run_id,) = board.world.runs.unfinished()
     assert (loop.stage, loop.run_id, run_id.rsplit("-", 1)[1]) == (stage, run_id, role)
-    assert (loop.generation, loop.iteration) == (known.generation + 1, known.iteration)
-    assert (loop.branch, loop.head_sha, loop.tried) == (known.branch, known.head_sha, known.tried)
-    assert loop.policy.loop.checks
+    assert (loop.generation, loop.attempt.iteration) == (known.generation + 1, known.attempt.iteration)
+    assert (loop.workspace.branch, loop.candidate.head_sha, loop.attempt.tried) == (
+        known.workspace.branch,
+        known.candidate.head_sha,
+        known.attempt.tried,
+    )
+    assert loop.workflow.checks
     assert not known.contract or loop.contract == known.contract
 
 
@@ -64,7 +69,7 @@ def test_late_output_of_the_old_agent_is_discarded(board: Board) -> None:
 
     after = finish(board, known, head_sha=candidate(board, known))
 
-    assert (after.stage, after.head_sha) == (Stage.MAKING, "")
+    assert (after.stage, after.candidate.head_sha) == (Stage.MAKING, "")
 
 
 WAITING = {
@@ -81,8 +86,8 @@ def test_what_waits_for_a_person_still_waits_and_says_nothing(board: Board, befo
 
     loop = restarted(board, identifier)
 
-    bare = {"evidence": loop.evidence, "run_id": ""}
-    assert loop == known.model_copy(update={**bare, "ticket": loop.ticket})
+    bare = {"evidence": loop.candidate.evidence, "run_id": ""}
+    assert loop == changed(known, **bare, ticket=loop.ticket)
     assert said(board, identifier) == words
     assert board.world.runs.unfinished() == []
 
@@ -98,7 +103,7 @@ def test_what_has_ended_stays_ended_until_something_happens_to_it(board: Board, 
 
     loop = board.world.store.load(known.ticket.id)
     assert loop
-    assert (loop.stage, loop.generation, loop.tried) == (stage, known.generation, known.tried)
+    assert (loop.stage, loop.generation, loop.attempt.tried) == (stage, known.generation, known.attempt.tried)
     assert board.world.runs.unfinished() == []
 
 
@@ -108,7 +113,11 @@ def test_a_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Bo
 
     loop = story.moved(board, BUG, "Agent")
 
-    assert (loop.stage, loop.generation, loop.branch) == (Stage.MAKING, known.generation + 1, known.branch)
+    assert (loop.stage, loop.generation, loop.workspace.branch) == (
+        Stage.MAKING,
+        known.generation + 1,
+        known.workspace.branch,
+    )
 
 
 def test_a_verdict_that_was_not_published_yet_is_published_once(board: Board) -> None:
@@ -117,14 +126,14 @@ def test_a_verdict_that_was_not_published_yet_is_published_once(board: Board) ->
     loop = restarted(board)
 
     (pull,) = board.ana.pull_requests().values()
-    assert (loop.stage, pull["head"]["sha"]) == (Stage.REVIEW, known.head_sha)
+    assert (loop.stage, pull["head"]["sha"]) == (Stage.REVIEW, known.candidate.head_sha)
     assert len([body for body in said(board, BUG) if "Verdict: done" in body]) == 1
     assert board.world.runs.unfinished() == []
 
 
 def test_a_pull_request_whose_opening_was_forgotten_is_found(board: Board) -> None:
     known = story.publishing(board)
-    board.world.code_host.open_pull_request("acme/tally", known.branch, "main", "t", "b")
+    board.world.code_host.open_pull_request("acme/tally", known.workspace.branch, "main", "t", "b")
 
     restarted(board)
 
@@ -143,12 +152,12 @@ def test_an_approved_merge_is_carried_out(board: Board) -> None:
 def test_a_memory_that_claims_an_approval_merges_nothing(board: Board) -> None:
     known = in_review(board)
     (memory,) = [a for a in board.world.tracker.attachments(known.ticket.id) if a.title == "Loopline"]
-    forged = {**memory.metadata, "stage": "merging", "approved": known.pushed_sha}
+    forged = {**memory.metadata, "stage": "merging", "approved": known.pull_request.pushed_sha}
     board.world.tracker.attach(known.ticket.id, Attachment(memory.url, memory.title, "", forged))
 
     loop = restarted(board)
 
-    assert (loop.stage, loop.approved_sha) == (Stage.REVIEW, "")
+    assert (loop.stage, loop.pull_request.approved_sha) == (Stage.REVIEW, "")
     assert "`/approve` and `/merge` once more" in loop.reason
     assert not any(pull["merged_at"] for pull in board.ana.pull_requests().values())
 
@@ -169,7 +178,7 @@ def test_a_memory_that_cannot_be_ours_is_left_alone(board: Board, given: dict[st
 
 def test_a_pull_request_that_was_merged_meanwhile_ends_the_loop(board: Board) -> None:
     known = in_review(board)
-    board.ana.merge(known.number)
+    board.ana.merge(known.pull_request.number)
 
     loop = restarted(board)
 
@@ -185,8 +194,8 @@ def test_comments_are_read_exactly_once(board: Board) -> None:
     loop = restarted(board)
     again = restarted(board)
 
-    assert [words.text for words in loop.words] == ["the first word", "the second word"]
-    assert again.words == loop.words
+    assert [words.text for words in loop.comments.guidance] == ["the first word", "the second word"]
+    assert again.comments.guidance == loop.comments.guidance
 
 
 def test_a_late_webhook_of_a_comment_that_was_found_adds_nothing(board: Board) -> None:
@@ -194,7 +203,7 @@ def test_a_late_webhook_of_a_comment_that_was_found_adds_nothing(board: Board) -
     board.ana.say(BUG, "the only word")
     loop = restarted(board)
 
-    comment = loop.words[0].comment_id
+    comment = loop.comments.guidance[0].comment_id
     event = TicketCommented(event_id=f"comment:{comment}", ticket_id=loop.ticket.id, comment_id=comment)
 
     assert not board.world.store.deliver(event)
@@ -208,7 +217,7 @@ def test_a_comment_that_comes_before_the_rebuild_is_not_lost(board: Board) -> No
     loop = board.drive(BUG)
 
     assert loop
-    assert [words.text for words in loop.words] == ["hold on"]
+    assert [words.text for words in loop.comments.guidance] == ["hold on"]
 
 
 def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> None:
@@ -217,7 +226,7 @@ def test_an_answer_given_while_redis_was_away_starts_the_work(board: Board) -> N
 
     loop = restarted(board, VAGUE)
 
-    assert (loop.stage, len(loop.answers)) == (Stage.SCOUTING, 1)
+    assert (loop.stage, len(loop.planning.answers)) == (Stage.SCOUTING, 1)
     assert len([body for body in said(board, VAGUE) if "acceptance criteria before" in body]) == 1
 
 
@@ -240,9 +249,9 @@ def test_a_foreign_commit_voids_the_verdict(board: Board) -> None:
         "-C",
         str(folder),
         "commit-tree",
-        f"{known.head_sha}^{{tree}}",
+        f"{known.candidate.head_sha}^{{tree}}",
         "-p",
-        known.head_sha,
+        known.candidate.head_sha,
         "-m",
         "mine",
     ]
@@ -251,11 +260,11 @@ def test_a_foreign_commit_voids_the_verdict(board: Board) -> None:
     mirror = board.world.mirror(
         "acme/tally", host.repository("acme/tally").clone_url, host.git_credentials("acme/tally")
     )
-    mirror.push(known.branch, sha, known.head_sha)
+    mirror.push(known.workspace.branch, sha, known.candidate.head_sha)
 
     loop = restarted(board)
 
-    assert (loop.stage, loop.pushed_sha, loop.verdict) == (Stage.REVIEW, sha, None)
+    assert (loop.stage, loop.pull_request.pushed_sha, loop.candidate.verdict) == (Stage.REVIEW, sha, None)
 
 
 def test_a_candidate_that_is_on_no_disk_is_made_again(board: Board) -> None:
@@ -266,7 +275,7 @@ def test_a_candidate_that_is_on_no_disk_is_made_again(board: Board) -> None:
 
     loop = restarted(board)
 
-    assert (loop.stage, loop.head_sha, loop.iteration) == (Stage.MAKING, "", 1)
+    assert (loop.stage, loop.candidate.head_sha, loop.attempt.iteration) == (Stage.MAKING, "", 1)
 
 
 def test_what_the_code_host_tells_finds_its_ticket_again(board: Board) -> None:
@@ -274,8 +283,14 @@ def test_what_the_code_host_tells_finds_its_ticket_again(board: Board) -> None:
 
     restarted(board)
 
-    places = [keys.pull_request("acme/tally", loop.number), keys.branch("acme/tally", loop.branch)]
-    assert board.world.redis.mget([*places, keys.head("acme/tally", loop.head_sha)]) == [loop.ticket.id.encode()] * 3
+    places = [
+        keys.pull_request("acme/tally", loop.pull_request.number),
+        keys.branch("acme/tally", loop.workspace.branch),
+    ]
+    assert (
+        board.world.redis.mget([*places, keys.head("acme/tally", loop.candidate.head_sha)])
+        == [loop.ticket.id.encode()] * 3
+    )
 
 
 def test_several_tickets_come_back_each_where_it_was(board: Board) -> None:
@@ -349,11 +364,9 @@ def test_a_redis_that_knows_the_board_is_not_rebuilt_again(board: Board) -> None
 def test_words_and_evidence_of_any_length_fit_into_the_memory(board: Board) -> None:
     known = in_review(board)
     long = tuple(Guidance(author="Ana", text=f"{n} " + "x" * 3_000) for n in range(9))
-    big = known.model_copy(
-        update={"words": long, "evidence": (Evidence(name="c", command="x", exit_code=1, output="y" * 9_000),)}
-    )
+    big = changed(known, guidance=long, evidence=(Evidence(name="c", command="x", exit_code=1, output="y" * 9_000),))
 
     memory = metadata_of(big)
 
     assert max(len(value) for value in memory.values() if isinstance(value, str)) <= LONGEST
-    assert loop_of(big.ticket, memory).words == long[-2:]
+    assert loop_of(big.ticket, memory).comments.guidance == long[-2:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ import pytest
 from integrations.events import EVENT, EscalationUnanswered, Event, TicketCommented, TicketReacted
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import Person, Ticket
-from jobs.loop.state import Escalation, Loop, Stage
+from jobs.loop.state import LOOP, Escalation, Loop, Stage
 from jobs.recovery.polling import escalation_event, reaction_events
 from jobs.runtime import keys
 from jobs.sweep import sweep
 from tests.jobs.board import Board
 from tests.jobs.story import BUG
+from tests.loops import loop_with
 
 HOUR = 3600.0
 US = Person(id="us", is_us=True)
@@ -28,7 +30,7 @@ def waiting(ticket: Ticket | None = None, **changes: Any) -> Loop:
     """A loop that called for somebody at second 0."""
     ticket = ticket or Ticket(id="t", identifier="ENG-1", title="T", team="ENG", column="Needs Human")
     known = {"generation": 2, "stage": Stage.NEEDS_HUMAN, "escalation": Escalation(kind="spinning", at=0.0)}
-    return Loop.model_validate({"ticket": ticket, **known, **changes})
+    return loop_with(ticket, **known | changes)
 
 
 # --- the rule, without a clock ---------------------------------------------------------------------------------------
@@ -100,12 +102,12 @@ def called(board: Board) -> Called:
         ticket = board.world.tracker.fetch(board.ticket_id(BUG))
         at = time.time() - hours * HOUR
         loop = waiting(ticket, started_at=at, escalation=Escalation(kind="spinning", at=at))
-        board.world.redis.set(keys.loop(ticket.id), loop.model_dump_json())
+        board.world.redis.set(keys.loop(ticket.id), LOOP.encode(loop))
         board.world.redis.sadd(keys.LOOPS, ticket.id)
         for _ in range(2):
             sweep()
         told: Any = board.world.redis.lrange(keys.mailbox(ticket.id), 0, -1)
-        return [EVENT.validate_json(raw) for raw in told]
+        return [EVENT.decode(raw) for raw in told]
 
     return called
 
@@ -151,8 +153,8 @@ def test_a_ticket_goes_to_triage_where_there_is_such_a_column(
 ) -> None:
     called(hours=0.0)
     team = board.world.policy.teams["ENG"]
-    named = team.model_copy(update={"columns": team.columns | ({"triage": triage} if triage else {})})
-    board.world.policy = board.world.policy.model_copy(update={"teams": {"ENG": named}})
+    named = replace(team, columns=team.columns | ({"triage": triage} if triage else {}))
+    board.world.policy = replace(board.world.policy, teams={"ENG": named})
     t = board.ticket_id(BUG)
     board.world.redis.rpush(
         keys.outbox(t, "outer"), '{"id": "x", "command": {"kind": "MoveTicket", "column": "triage"}}'

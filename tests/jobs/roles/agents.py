@@ -21,7 +21,7 @@ from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.request import Call, Request
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
-from integrations.values import Ticket
+from integrations.values import Identifier, Ticket, TicketId
 from jobs.advance_run import advance_run
 from jobs.config.settings import Settings
 from jobs.effects import world as worlds
@@ -32,6 +32,7 @@ from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO
+from tests.loops import spec_with
 
 REPOSITORY = "acme/tally"
 SKILL = b"---\nname: rounding\ndescription: how cents are divided\n---\nCents that are left over go to the first.\n"
@@ -70,12 +71,12 @@ class Agents:
         )
         start = self.base if role in {"planner", "scout", "maker"} else self.candidate
         proof = (Evidence(name="c1", command="python3 -m unittest discover -q", exit_code=0, output="OK"),)
-        facts = {"run_id": f"ENG-1-g1-r0-i1-{role}", "ticket_id": "t", "identifier": "ENG-1", "generation": 1}
-        facts |= {"role": role, "repository": REPOSITORY, "base_sha": self.base, "start_sha": start}
-        facts |= {"contract": Contract(criteria=criteria), "ticket": Ticket(id="t", identifier="ENG-1", **BUG)}
-        facts |= {"model": "claude-haiku-5-5", "evidence": proof if start == self.candidate else ()}
+        bug = Ticket(id=TicketId("t"), identifier=Identifier("ENG-1"), **BUG)
+        facts = {"role": role, "repository": REPOSITORY, "base_sha": self.base, "start_sha": start}
+        facts |= {"contract": Contract(criteria=criteria), "model": "claude-haiku-5-5"}
+        facts |= {"evidence": proof if start == self.candidate else ()}
         facts |= {"policy": RepositoryPolicy(instructions="Money is cents.")}
-        return RunSpec.model_validate(facts | changes)
+        return spec_with(changes.pop("ticket", bug), f"ENG-1-g1-r0-i1-{role}", **facts | changes)
 
     def run(self, role: str, *answers: Answer, **changes: Any) -> RunFinished:
         """Advance the run, slice by slice, until it has ended."""
@@ -85,7 +86,7 @@ class Agents:
         for _ in range(5):
             advance_run(spec.run_id)
             if raw := self.world.store.next_event("t"):
-                event = EVENT.validate_json(raw)
+                event = EVENT.decode(raw)
                 assert isinstance(event, RunFinished)
                 return event
         raise AssertionError("the run does not end")

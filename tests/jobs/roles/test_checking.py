@@ -33,9 +33,9 @@ def submit(c2: dict[str, Any], result: str = "pass", **more: Any) -> Answer:
 
 def verdict(agents: Agents, *answers: Answer, **changes: Any) -> Verdict:
     ended = agents.run("checker", *answers, **changes)
-    assert ended.outcome == "done" and ended.verdict
-    assert ended.verdict.head_sha == agents.candidate
-    return ended.verdict
+    assert ended.outcome == "done" and ended.result.verdict
+    assert ended.result.verdict.head_sha == agents.candidate
+    return ended.result.verdict
 
 
 def test_the_standins_verdict_names_evidence_that_exists(agents: Agents) -> None:
@@ -90,7 +90,7 @@ def test_a_pass_against_looplines_own_evidence_is_contradictory(agents: Agents) 
 def test_a_checker_that_only_talks_gives_no_verdict(agents: Agents) -> None:
     ended = agents.run("checker", Answer("All good, ship it."))
 
-    assert (ended.outcome, ended.verdict) == ("done", None)
+    assert (ended.outcome, ended.result.verdict) == ("done", None)
 
 
 def test_instructions_and_skills_are_those_of_the_base_branch(agents: Agents) -> None:

@@ -14,8 +14,8 @@ from tests.jobs.roles.agents import Agents, calling
 
 def judged(agents: Agents, *answers: Answer, **changes: Any) -> tuple[bool, tuple[str, ...]]:
     ended = agents.run("judge", *answers, **changes)
-    assert ended.outcome == "done" and ended.judgement
-    return ended.judgement.done, ended.judgement.missing
+    assert ended.outcome == "done" and ended.result.judgement
+    return ended.result.judgement.done, ended.result.judgement.missing
 
 
 def test_done_takes_one_call(agents: Agents) -> None:

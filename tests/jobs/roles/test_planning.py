@@ -20,9 +20,9 @@ def proposal(*criteria: dict[str, str], **more: Any) -> Answer:
 def test_the_standin_proposes_for_the_vague_ticket(agents: Agents) -> None:
     ended = agents.run("planner", ticket=Ticket(id="t", identifier="ENG-3", **VAGUE))
 
-    assert ended.outcome == "done" and ended.proposal
-    assert ended.proposal.confidence == "low" and ended.proposal.questions[0].options
-    assert [bool(c.command) for c in ended.proposal.criteria] == [True, True, False]
+    assert ended.outcome == "done" and ended.result.proposal
+    assert ended.result.proposal.confidence == "low" and ended.result.proposal.questions[0].options
+    assert [bool(c.command) for c in ended.result.proposal.criteria] == [True, True, False]
 
 
 LISTED = Ticket(id="t", identifier="ENG-1", title="t", description="Done when\n- it prints 3\n- it is nice")
@@ -31,8 +31,8 @@ LISTED = Ticket(id="t", identifier="ENG-1", title="t", description="Done when\n-
 def test_planner_standin_confirms_the_list_of_the_ticket(agents: Agents) -> None:
     ended = agents.run("planner", ticket=LISTED)
 
-    assert ended.proposal and ended.proposal.confidence == "high"
-    assert [c.text for c in ended.proposal.criteria] == ["it prints 3", "it is nice"]
+    assert ended.result.proposal and ended.result.proposal.confidence == "high"
+    assert [c.text for c in ended.result.proposal.criteria] == ["it prints 3", "it is nice"]
 
 
 def test_planner_replaces_an_unclear_item_of_the_list(agents: Agents) -> None:
@@ -42,7 +42,7 @@ def test_planner_replaces_an_unclear_item_of_the_list(agents: Agents) -> None:
 
     assert "the ticket's own list has no item 3" in agents.results("planner")[0]
     assert "1. it prints 3\n2. it is nice" in agents.script.asked[0].section("The ticket's own list")
-    assert ended.proposal and [c.command for c in ended.proposal.criteria] == ["", SUITE["command"]]
+    assert ended.result.proposal and [c.command for c in ended.result.proposal.criteria] == ["", SUITE["command"]]
 
 
 def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agents) -> None:
@@ -51,26 +51,26 @@ def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agent
 
     assert "`no-such-program --all` ended with 127" in agents.results("planner")[0]
     assert "`./README.md` ended with 126" in agents.results("planner")[0]
-    assert ended.proposal and ended.proposal.criteria[0].command == SUITE["command"]
+    assert ended.result.proposal and ended.result.proposal.criteria[0].command == SUITE["command"]
 
 
 def test_a_command_that_fails_today_is_a_good_one(agents: Agents) -> None:
     ended = agents.run("planner", proposal(SUITE | {"command": "python3 -m unittest tests.test_new"}))
 
-    assert ended.proposal and len(ended.proposal.criteria) == 1
+    assert ended.result.proposal and len(ended.result.proposal.criteria) == 1
 
 
 def test_a_planner_that_only_talks_is_reminded_once_and_ends_without_a_proposal(agents: Agents) -> None:
     ended = agents.run("planner", Answer("It is all quite clear to me."))
 
-    assert (ended.outcome, ended.proposal) == ("done", None)
+    assert (ended.outcome, ended.result.proposal) == ("done", None)
     assert [e.data["text"] for e in agents.entries("planner") if e.kind == "note"] == [
         "You ended without calling `submit_proposal`. Call it now; nothing else counts."
     ]
 
 
 def test_a_reminder_is_heeded(agents: Agents) -> None:
-    assert agents.run("planner", Answer("Clear."), proposal(SUITE)).proposal
+    assert agents.run("planner", Answer("Clear."), proposal(SUITE)).result.proposal
 
 
 def test_the_planner_cannot_write_and_sees_what_is_checked_anyway(agents: Agents) -> None:

@@ -9,16 +9,16 @@ from tests.jobs.roles.agents import Agents, calling
 def test_the_standin_hands_over_a_plan_with_paths_that_exist(agents: Agents) -> None:
     ended = agents.run("scout")
 
-    assert ended.outcome == "done" and ended.plan
-    assert "tally/shares.py" in ended.plan.paths
-    assert ended.plan.commands == ("python3 -m unittest discover -q",)
-    assert set(ended.plan.paths) <= set(agents.mirror.files(agents.base))
+    assert ended.outcome == "done" and ended.result.plan
+    assert "tally/shares.py" in ended.result.plan.paths
+    assert ended.result.plan.commands == ("python3 -m unittest discover -q",)
+    assert set(ended.result.plan.paths) <= set(agents.mirror.files(agents.base))
 
 
 def test_without_a_plan_the_run_ends_all_the_same(agents: Agents) -> None:
     ended = agents.run("scout", Answer("Nothing to see."))
 
-    assert (ended.outcome, ended.plan) == ("done", None)
+    assert (ended.outcome, ended.result.plan) == ("done", None)
 
 
 def test_an_endless_plan_goes_back(agents: Agents) -> None:
@@ -28,7 +28,7 @@ def test_an_endless_plan_goes_back(agents: Agents) -> None:
     )
 
     assert "steps: List should have at most 10 items" in agents.results("scout")[0]
-    assert ended.plan and ended.plan.steps == ("one",)
+    assert ended.result.plan and ended.result.plan.steps == ("one",)
 
 
 def test_the_scout_knows_the_repositorys_words_and_skills(agents: Agents) -> None:

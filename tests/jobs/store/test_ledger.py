@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -30,7 +31,7 @@ def spend(redis: Redis, run_id: str, usd: float, tokens: int = 1000, ticket_id: 
 @pytest.mark.parametrize("scope", ["run", "ticket", "day"])
 @pytest.mark.parametrize("beyond", [False, True])
 def test_money_is_capped_to_the_millionth(redis: Redis, scope: str, beyond: bool) -> None:
-    caps = AMPLE.model_copy(update={f"{scope}_usd": 1.0})
+    caps = replace(AMPLE, **{f"{scope}_usd": 1.0})
     with at_work(redis, spec_of(caps=caps)) as talk:
         talk.reserve(call(0.6), call(0.6))
         talk.settle(call(0.6), answered=True)
@@ -44,13 +45,13 @@ def test_money_is_capped_to_the_millionth(redis: Redis, scope: str, beyond: bool
 
 @pytest.mark.parametrize("name", ["run_usd", "ticket_usd", "day_usd"])
 def test_a_cap_of_zero_allows_nothing(redis: Redis, name: str) -> None:
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={name: 0}))) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, **{name: 0}))) as talk:
         refused(talk.reserve(call(0.000001, 1), call(0.000001, 1)))
 
 
 @pytest.mark.parametrize(("seconds", "goes"), [(2, True), (1, False)])
 def test_working_time_is_capped_and_sums_over_slices(redis: Redis, seconds: int, goes: bool) -> None:
-    spec = spec_of(caps=AMPLE.model_copy(update={"wall_seconds": seconds}))
+    spec = spec_of(caps=replace(AMPLE, wall_seconds=seconds))
     for _ in range(2):
         with at_work(redis, spec) as talk:
             time.sleep(0.55)
@@ -60,7 +61,7 @@ def test_working_time_is_capped_and_sums_over_slices(redis: Redis, seconds: int,
 
 
 def test_waiting_between_slices_is_no_working_time(redis: Redis) -> None:
-    spec = spec_of(caps=AMPLE.model_copy(update={"wall_seconds": 1}))
+    spec = spec_of(caps=replace(AMPLE, wall_seconds=1))
     with at_work(redis, spec):
         pass
     time.sleep(1.1)
@@ -69,21 +70,21 @@ def test_waiting_between_slices_is_no_working_time(redis: Redis) -> None:
 
 
 def test_what_is_left_is_granted_when_it_is_of_use(redis: Redis) -> None:
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={"ticket_usd": 1.0}))) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0))) as talk:
         spend(redis, "r0", 0.7)
         answer = talk.reserve(call(0.2), call(0.9))
         assert answer == Grant(0.3, "the ticket's budget of $1.00 is used up ($0.70 spent)")
 
 
 def test_what_is_left_of_the_tightest_scope_counts(redis: Redis) -> None:
-    caps = AMPLE.model_copy(update={"run_usd": 0.5, "ticket_usd": 0.4, "day_usd": 0.6})
+    caps = replace(AMPLE, run_usd=0.5, ticket_usd=0.4, day_usd=0.6)
     with at_work(redis, spec_of(caps=caps)) as talk:
         assert talk.reserve(call(0.1), call(1.0)) == Grant(0.4, limit_sentence("run", "usd", 500_000, 0))
 
 
 @pytest.mark.parametrize("scope", ["ticket", "day"])
 def test_what_others_hold_counts_and_is_waited_for(redis: Redis, scope: str) -> None:
-    caps = AMPLE.model_copy(update={f"{scope}_usd": 1.0})
+    caps = replace(AMPLE, **{f"{scope}_usd": 1.0})
     with at_work(redis, spec_of("r1", caps=caps)) as one, at_work(redis, spec_of("r2", caps=caps)) as other:
         assert granted(one.reserve(call(0.6), call(0.6)))
         assert refused(other.reserve(call(0.6), call(0.6))).wait_seconds == HELD_BY_OTHERS_SECONDS
@@ -93,14 +94,14 @@ def test_what_others_hold_counts_and_is_waited_for(redis: Redis, scope: str) -> 
 
 def test_tickets_do_not_share_a_ticket_budget(redis: Redis) -> None:
     spend(redis, "r0", 0.9, ticket_id="other")
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={"ticket_usd": 1.0}))) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0))) as talk:
         assert granted(talk.reserve(call(0.9), call(0.9)))
 
 
 def test_all_tickets_share_the_day_and_the_next_day_begins_anew(redis: Redis) -> None:
     spend(redis, "r0", 0.9, ticket_id="other")
     clock = Clock()
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={"day_usd": 1.0})), clock) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, day_usd=1.0)), clock) as talk:
         answer = refused(talk.reserve(call(0.2), call(0.2)))
         assert answer.wait_seconds == 12 * 3600
         assert answer.reason == "the day's budget of $1.00 is used up ($0.90 spent), until midnight UTC"
@@ -120,7 +121,7 @@ def test_a_call_over_midnight_is_booked_on_the_day_that_held_it(redis: Redis) ->
 
 def test_the_ticket_begins_where_a_lost_redis_had_it(redis: Redis) -> None:
     begun = Usage(model_calls=9, input_tokens=4_000, output_tokens=1_000, cost_usd=0.9)
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={"ticket_usd": 1.0}), ticket_usage=begun)) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0), ticket_usage=begun)) as talk:
         assert "$0.90 spent" in refused(talk.reserve(call(0.2), call(0.2))).reason
         assert granted(talk.reserve(call(0.1), call(0.1)))
 
@@ -152,7 +153,7 @@ def test_a_run_that_has_ended_holds_nothing(redis: Redis) -> None:
     with at_work(redis, spec_of("r0")) as talk:
         talk.reserve(call(0.9), call(0.9))
     redis.srem(keys.RUNS, "r0")
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update={"ticket_usd": 1.0, "day_usd": 1.0}))) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, ticket_usd=1.0, day_usd=1.0))) as talk:
         assert granted(talk.reserve(call(1.0), call(1.0)))
 
 
@@ -198,7 +199,7 @@ def test_whoever_lost_the_lease_can_neither_reserve_nor_settle(redis: Redis) -> 
     ],
 )
 def test_the_tightest_limit_says_how_near_the_end_is(redis: Redis, caps: dict[str, float], share: float) -> None:
-    with at_work(redis, spec_of(caps=AMPLE.model_copy(update=caps))) as talk:
+    with at_work(redis, spec_of(caps=replace(AMPLE, **caps))) as talk:
         talk.reserve(call(0.4), call(0.4))
         talk.settle(call(0.4), answered=True)
         assert talk.share_used() == pytest.approx(share, abs=0.0005)
@@ -206,7 +207,7 @@ def test_the_tightest_limit_says_how_near_the_end_is(redis: Redis, caps: dict[st
 
 @pytest.mark.parametrize("scope", ["run", "ticket", "day"])
 def test_eight_runs_at_once_never_pass_a_cap(redis: Redis, scope: str) -> None:
-    caps = AMPLE.model_copy(update={f"{scope}_usd": 1.0})
+    caps = replace(AMPLE, **{f"{scope}_usd": 1.0})
     started, spent = threading.Barrier(8), []
 
     def run(number: int) -> None:

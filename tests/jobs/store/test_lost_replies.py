@@ -8,18 +8,15 @@ import pytest
 from redis import Redis
 
 from integrations.events import EVENT, SteeringTaken
-from integrations.values import Ticket
-from jobs.loop.commands import RunSpec
-from jobs.loop.state import Contract, Guidance
+from integrations.values import Identifier, Ticket, TicketId
+from jobs.loop.state import Guidance
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import run_script
 from jobs.store.runs import Runs
+from tests.loops import spec_with
 
-SPEC = RunSpec(
-    run_id="r1", ticket_id="t1", identifier="ENG-1", generation=1, role="maker", repository="a/b", base_sha="b",
-    start_sha="b", contract=Contract(criteria=()), ticket=Ticket(id="t1", identifier="ENG-1", title="T"),
-)  # fmt: skip
+SPEC = spec_with(Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="T"), "r1")
 GUIDANCE = Guidance(author="Ana", text="use decimals", comment_id="k")
 
 
@@ -74,6 +71,6 @@ def test_guidance_taken_by_a_crashed_slice_is_reported_once_by_the_next(redis: R
     for _ in range(2):
         Runs(redis).conversation(SPEC, lease).tell()
     (raw,) = redis.lrange(keys.mailbox("t1"), 0, -1)
-    event = EVENT.validate_json(raw)
+    event = EVENT.decode(raw)
     assert isinstance(event, SteeringTaken)
     assert event.comment_ids == ("k",)

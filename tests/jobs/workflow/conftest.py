@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.values import Ticket
@@ -10,6 +12,7 @@ from jobs.loop.state import Contract, Criterion, Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
 from tests.jobs.workflow.values import BASE, HEAD, evidence, passing
+from tests.loops import changed, loop_with
 
 COLUMNS = {
     "agent": "Agent",
@@ -22,7 +25,7 @@ COLUMNS = {
 
 @pytest.fixture
 def policy() -> ServicePolicy:
-    team = TeamPolicy.model_validate({"repository": "acme/shop", "columns": COLUMNS})
+    team = TeamPolicy(repository="acme/shop", columns=COLUMNS)
     return ServicePolicy(teams={"ENG": team}, models={"maker": "m", "checker": "c", "strong": "s"}, max_iterations=3)
 
 
@@ -44,8 +47,8 @@ def contract() -> Contract:
 
 @pytest.fixture
 def making(ticket: Ticket, contract: Contract) -> Loop:
-    return Loop(
-        ticket=ticket.model_copy(update={"column": "In Progress"}),
+    return loop_with(
+        replace(ticket, column="In Progress"),
         generation=1,
         stage=Stage.MAKING,
         repository="acme/shop",
@@ -61,7 +64,5 @@ def making(ticket: Ticket, contract: Contract) -> Loop:
 
 @pytest.fixture
 def review(making: Loop) -> Loop:
-    shown = {"stage": Stage.REVIEW, "head_sha": HEAD, "pushed_sha": HEAD, "number": 7, "pull_request_url": "http://h/7"}
-    return making.model_copy(
-        update={**shown, "verdict": passing(), "evidence": (evidence(0),), "summary": "Counts logins."}
-    )
+    shown = {"stage": Stage.REVIEW, "head_sha": HEAD, "pushed_sha": HEAD, "number": 7, "url": "http://h/7"}
+    return changed(making, **shown, verdict=passing(), evidence=(evidence(0),), summary="Counts logins.")

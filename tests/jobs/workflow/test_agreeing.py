@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.events import TicketEdited
@@ -13,6 +15,7 @@ from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 from tests.jobs.workflow.values import CHECKED, HEAD, finished, kinds, moved, ready, said
+from tests.loops import changed
 
 PROPOSAL = Proposal(
     criteria=(
@@ -21,12 +24,12 @@ PROPOSAL = Proposal(
     ),
     confidence="high",
 )
-DOUBTFUL = PROPOSAL.model_copy(update={"questions": (Question(text="Per user?", options=("yes", "no")),)})
+DOUBTFUL = replace(PROPOSAL, questions=(Question(text="Per user?", options=("yes", "no")),))
 
 
 @pytest.fixture
 def planning(ticket: Ticket, policy: ServicePolicy) -> Loop:
-    vague = ticket.model_copy(update={"description": "make the app better"})
+    vague = replace(ticket, description="make the app better")
     return decide(decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop, ready(CHECKED), policy).loop
 
 
@@ -44,7 +47,7 @@ def comments(decision: Decision) -> str:
 
 
 def test_a_ticket_without_a_finish_line_gets_a_planner_and_nothing_else(planning: Loop) -> None:
-    assert (planning.stage, planning.contract, planning.proposals) == (Stage.PLANNING, None, 1)
+    assert (planning.stage, planning.contract, planning.planning.proposals) == (Stage.PLANNING, None, 1)
 
 
 def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Loop, policy: ServicePolicy) -> None:
@@ -60,7 +63,7 @@ def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Lo
     ("proposal", "contract"),
     [
         pytest.param(DOUBTFUL, "auto", id="open questions"),
-        pytest.param(PROPOSAL.model_copy(update={"confidence": "low"}), "auto", id="low confidence"),
+        pytest.param(replace(PROPOSAL, confidence="low"), "auto", id="low confidence"),
         pytest.param(PROPOSAL, "ask", id="the policy says ask"),
         pytest.param(None, "auto", id="no proposal"),
     ],
@@ -68,8 +71,8 @@ def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Lo
 def test_any_other_proposal_is_put_to_a_person(
     planning: Loop, policy: ServicePolicy, proposal: Proposal | None, contract: str
 ) -> None:
-    rules = planning.policy.model_copy(update={"loop": planning.policy.loop.model_copy(update={"contract": contract})})
-    asked = planning.model_copy(update={"policy": rules})
+    rules = replace(planning.policy, loop=replace(planning.policy.loop, contract=contract))
+    asked = replace(planning, policy=rules)
 
     decision = decide(asked, finished(asked, proposal=proposal), policy)
 
@@ -78,7 +81,7 @@ def test_any_other_proposal_is_put_to_a_person(
 
 
 def test_no_checks_mean_that_nothing_starts_by_itself(planning: Loop, policy: ServicePolicy) -> None:
-    bare = planning.model_copy(update={"policy": RepositoryPolicy()})
+    bare = replace(planning, policy=RepositoryPolicy())
 
     assert decide(bare, finished(bare, proposal=PROPOSAL), policy).loop.stage is Stage.ASKING
 
@@ -107,8 +110,12 @@ def test_a_list_replaces_the_proposal(asking: Loop, policy: ServicePolicy) -> No
 def test_other_words_go_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, said("per user, please"), policy)
 
-    assert (decision.loop.stage, roles(decision), decision.loop.proposals) == (Stage.PLANNING, ["planner"], 2)
-    assert decision.loop.words[-1].text == "per user, please"
+    assert (decision.loop.stage, roles(decision), decision.loop.planning.proposals) == (
+        Stage.PLANNING,
+        ["planner"],
+        2,
+    )
+    assert decision.loop.comments.guidance[-1].text == "per user, please"
 
 
 def test_cancel_ends_it_without_work(asking: Loop, policy: ServicePolicy) -> None:
@@ -131,22 +138,20 @@ IMPROVED = (*stated(OWN).criteria[:1], ProposedCriterion(text="login 6 answers 4
 
 @pytest.fixture
 def judging_list(ticket: Ticket, policy: ServicePolicy) -> Loop:
-    listed = ticket.model_copy(update={"description": OWN})
+    listed = replace(ticket, description=OWN)
     return decide(decide(Loop(ticket=listed), moved(listed, "Agent"), policy).loop, ready(CHECKED), policy).loop
 
 
 def test_own_list_with_prose_goes_to_the_planner(judging_list: Loop) -> None:
-    assert (judging_list.stage, judging_list.contract, judging_list.proposals) == (Stage.PLANNING, None, 1)
+    assert (judging_list.stage, judging_list.contract, judging_list.planning.proposals) == (Stage.PLANNING, None, 1)
 
 
 @pytest.mark.parametrize("rules", ["auto", "ask"])
 def test_own_list_that_the_planner_confirms_starts_without_a_question(
     judging_list: Loop, policy: ServicePolicy, rules: str
 ) -> None:
-    changed = judging_list.policy.model_copy(
-        update={"loop": judging_list.policy.loop.model_copy(update={"contract": rules})}
-    )
-    loop = judging_list.model_copy(update={"policy": changed})
+    changed = replace(judging_list.policy, loop=replace(judging_list.policy.loop, contract=rules))
+    loop = replace(judging_list, policy=changed)
 
     confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
     decision = decide(loop, finished(loop, proposal=confirmed), policy)
@@ -190,7 +195,7 @@ def test_own_list_replaced_by_an_answer_stays_replaced(judging_list: Loop, polic
 def test_own_list_written_while_a_question_is_open_goes_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, edited(asking, OWN), policy)
 
-    assert (decision.loop.stage, roles(decision), decision.loop.proposals) == (Stage.PLANNING, ["planner"], 2)
+    assert (decision.loop.stage, roles(decision), decision.loop.planning.proposals) == (Stage.PLANNING, ["planner"], 2)
 
 
 def test_own_list_changed_at_work_counts_as_it_stands(making: Loop, policy: ServicePolicy) -> None:
@@ -204,7 +209,7 @@ def test_own_list_changed_at_work_counts_as_it_stands(making: Loop, policy: Serv
 
 
 def edited(loop: Loop, description: str) -> TicketEdited:
-    ticket = loop.ticket.model_copy(update={"description": description})
+    ticket = replace(loop.ticket, description=description)
     return TicketEdited(event_id="d", ticket_id="t1", ticket=ticket)
 
 
@@ -224,24 +229,24 @@ def test_a_changed_list_is_a_new_version_that_the_maker_hears_of(making: Loop, p
     assert decision.loop.contract
     assert (decision.loop.stage, decision.loop.contract.version) == (Stage.MAKING, 2)
     (steer,) = [c for c in decision.commands if isinstance(c, Steer)]
-    assert "make check" in steer.words.text
+    assert "make check" in steer.guidance.text
     assert "Acceptance criteria changed (v2" in comments(decision)
 
 
 @pytest.mark.parametrize("stage", [Stage.GATING, Stage.JUDGING, Stage.CHECKING])
 def test_a_result_for_the_old_list_is_made_again(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
-    checking = making.model_copy(update={"stage": stage, "head_sha": HEAD})
+    checking = changed(making, stage=stage, head_sha=HEAD)
 
     decision = decide(checking, edited(checking, NEW), policy)
 
-    assert (decision.loop.stage, decision.loop.iteration, roles(decision)) == (Stage.MAKING, 1, ["maker"])
+    assert (decision.loop.stage, decision.loop.attempt.iteration, roles(decision)) == (Stage.MAKING, 1, ["maker"])
     assert decision.loop.run_id != making.run_id
 
 
 def test_a_list_that_changes_under_review_changes_nothing_that_was_proven(review: Loop, policy: ServicePolicy) -> None:
     decision = decide(review, edited(review, NEW), policy)
 
-    assert (decision.loop.contract, decision.loop.verdict) == (review.contract, review.verdict)
+    assert (decision.loop.contract, decision.loop.candidate.verdict) == (review.contract, review.candidate.verdict)
     assert "/changes" in comments(decision)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.loop.commands import RunSpec, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 from tests.jobs.workflow.values import BASE, HEAD, OTHER, evidence, finished, said
+from tests.loops import changed
 
 
 def gating(loop: Loop, **fields: object) -> Loop:
     run_id = loop.run_id.replace("maker", "gate")
-    return loop.model_copy(update={"stage": Stage.GATING, "run_id": run_id, "head_sha": HEAD, **fields})
+    return changed(loop, stage=Stage.GATING, run_id=run_id, **{"head_sha": HEAD} | fields)
 
 
 def started(decision: Decision) -> RunSpec:
@@ -26,7 +29,7 @@ def test_iterations_used_up_begin_another_attempt_from_the_base(making: Loop, po
     decision = decide(loop, finished(loop, evidence=(evidence(1),)), policy)
 
     spec = started(decision)
-    assert (spec.attempt, spec.iteration, spec.start_sha, spec.tried) == (2, 1, BASE, ())
+    assert (spec.attempt.number, spec.attempt.iteration, spec.start_sha, spec.attempt.tried) == (2, 1, BASE, ())
     assert [line[:12] for line in spec.attempts[0].tried] == ["iteration 1:", "iteration 2:", "iteration 3 "]
     assert "exit 1" in spec.attempts[0].rejected
 
@@ -40,20 +43,20 @@ def test_an_attempt_behind_a_pull_request_begins_where_that_stands(making: Loop,
 def test_going_in_circles_ends_the_attempt_at_once(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, finished(making, outcome="spinning", summary="`ls` four times"), policy)
 
-    assert started(decision).attempt == 2
+    assert started(decision).attempt.number == 2
     assert "`ls` four times" in decision.loop.attempts[0].rejected
 
 
 def test_the_third_attempt_has_a_stronger_model(making: Loop, policy: ServicePolicy) -> None:
-    second = making.model_copy(update={"attempt": 2})
+    second = changed(making, attempt_number=2)
 
     spec = started(decide(second, finished(second, outcome="spinning"), policy))
 
-    assert (spec.attempt, spec.model, spec.effort) == (3, "s", "high")
+    assert (spec.attempt.number, spec.model, spec.effort) == (3, "s", "high")
 
 
 def test_after_the_ladder_comes_a_person(making: Loop, policy: ServicePolicy) -> None:
-    last = making.model_copy(update={"attempt": 3})
+    last = changed(making, attempt_number=3)
 
     loop = decide(last, finished(last, outcome="spinning", summary="`ls` again"), policy).loop
 
@@ -64,24 +67,24 @@ def test_after_the_ladder_comes_a_person(making: Loop, policy: ServicePolicy) ->
 
 
 def test_the_very_same_failures_three_times_are_going_in_circles(making: Loop, policy: ServicePolicy) -> None:
-    wide = policy.model_copy(update={"max_iterations": 9})
+    wide = replace(policy, max_iterations=9)
     loop = making
     for _ in range(3):
         loop = gating(loop)
         loop = decide(loop, finished(loop, evidence=(evidence(1),)), wide).loop
 
-    assert (loop.attempt, loop.iteration) == (2, 1)
+    assert (loop.attempt.number, loop.attempt.iteration) == (2, 1)
     assert "3 times in a row" in loop.attempts[0].rejected
 
 
 def test_other_failures_each_time_are_not(making: Loop, policy: ServicePolicy) -> None:
-    wide = policy.model_copy(update={"max_iterations": 9})
+    wide = replace(policy, max_iterations=9)
     loop = making
     for code in (1, 2, 3):
         loop = gating(loop)
         loop = decide(loop, finished(loop, evidence=(evidence(code),)), wide).loop
 
-    assert (loop.attempt, loop.iteration) == (1, 4)
+    assert (loop.attempt.number, loop.attempt.iteration) == (1, 4)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +96,14 @@ def test_an_edit_that_is_taken_back_is_going_in_circles(
 ) -> None:
     loop = gating(making, trees=trees)
 
-    assert decide(loop, finished(loop, evidence=(evidence(1),), tree=now), policy).loop.attempt == attempt
+    assert decide(loop, finished(loop, evidence=(evidence(1),), tree=now), policy).loop.attempt.number == attempt
 
 
 def test_a_retry_goes_on_from_the_record(making: Loop, policy: ServicePolicy) -> None:
-    last = making.model_copy(update={"attempt": 3, "tried": ("iteration 1: x",)})
+    last = changed(making, attempt_number=3, tried=("iteration 1: x",))
     asked = decide(last, finished(last, outcome="spinning"), policy).loop
 
     again = decide(asked, said("/retry look at the clock"), policy).loop
 
-    assert (again.attempt, again.iteration, len(again.attempts)) == (1, 0, 1)
+    assert (again.attempt.number, again.attempt.iteration, len(again.attempts)) == (1, 0, 1)
     assert again.contract == making.contract

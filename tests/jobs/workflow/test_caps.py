@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.values import Usage
@@ -10,11 +12,12 @@ from jobs.loop.policy import AgentPolicy, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from tests.jobs.workflow.values import finished
+from tests.loops import changed
 
 
 def with_policy(loop: Loop, agent: AgentPolicy | None = None, **own: object) -> Loop:
-    rules = LoopPolicy.model_validate(own)
-    return loop.model_copy(update={"policy": RepositoryPolicy(loop=rules, agent=agent or AgentPolicy())})
+    rules = LoopPolicy(**own)
+    return replace(loop, policy=RepositoryPolicy(loop=rules, agent=agent or AgentPolicy()))
 
 
 @pytest.mark.parametrize(("own", "run_usd"), [({}, 5.0), ({"budget_usd": 2.0}, 2.0), ({"budget_usd": 99.0}, 5.0)])
@@ -36,13 +39,13 @@ def test_and_with_the_ticket_and_the_time(making: Loop, policy: ServicePolicy) -
 
 
 def test_what_people_add_comes_on_top(making: Loop, policy: ServicePolicy) -> None:
-    extended = with_policy(making, ticket_budget_usd=7.0).model_copy(update={"extra_usd": 3.0})
+    extended = changed(with_policy(making, ticket_budget_usd=7.0), extra_usd=3.0)
 
     assert policy.caps_of(extended).ticket_usd == 10.0
 
 
 def test_a_limit_of_zero_lets_nothing_start(making: Loop, policy: ServicePolicy) -> None:
-    broke = policy.model_copy(update={"caps": Caps(ticket_usd=0.0)})
+    broke = replace(policy, caps=Caps(ticket_usd=0.0))
 
     loop = decide(making, finished(making, outcome="failed", usage=Usage()), broke).loop
 

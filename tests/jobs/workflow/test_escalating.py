@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.events import BranchPublished, CommandFailed, EscalationUnanswered, TicketReacted
@@ -13,6 +15,7 @@ from jobs.messages.escalations import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, kinds, passing, said
+from tests.loops import changed
 
 BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 
@@ -23,14 +26,12 @@ def comments(decision: Decision) -> str:
 
 def called(loop: Loop, kind: EscalationClass = "judgement", **fields: object) -> Loop:
     call = Escalation(kind=kind, at=1.0)
-    return loop.model_copy(update={"stage": Stage.NEEDS_HUMAN, "escalation": call, "reason": "why.", **fields})
+    return changed(loop, **{"stage": Stage.NEEDS_HUMAN, "escalation": call, "reason": "why."} | fields)
 
 
 @pytest.fixture
 def bent(making: Loop, policy: ServicePolicy) -> Decision:
-    checking = making.model_copy(
-        update={"stage": Stage.CHECKING, "run_id": "x-checker", "head_sha": HEAD, "tampering": BENT}
-    )
+    checking = changed(making, stage=Stage.CHECKING, run_id="x-checker", head_sha=HEAD, tampering=BENT)
     return decide(checking, finished(checking, verdict=passing()), policy)
 
 
@@ -48,7 +49,7 @@ def test_yes_publishes_exactly_what_was_judged(bent: Decision, policy: ServicePo
 
 
 def test_yes_is_for_those_who_may_approve(bent: Decision, policy: ServicePolicy) -> None:
-    strict = policy.model_copy(update={"approvers": ("boss@acme.test",)})
+    strict = replace(policy, approvers=("boss@acme.test",))
 
     assert decide(bent.loop, said("/accept"), strict).loop.stage is Stage.NEEDS_HUMAN
 
@@ -78,7 +79,7 @@ def test_more_money_goes_on_where_it_stopped(making: Loop, policy: ServicePolicy
 
     decision = decide(loop, said("/budget +3"), policy)
 
-    assert (decision.loop.stage, decision.loop.generation, decision.loop.extra_usd) == (Stage.PREPARING, 2, 3.0)
+    assert (decision.loop.stage, decision.loop.generation, decision.loop.spend.extra_usd) == (Stage.PREPARING, 2, 3.0)
     assert policy.caps_of(decision.loop).ticket_usd == 23.0
     assert "$23.00" in comments(decision)
 
@@ -86,48 +87,48 @@ def test_more_money_goes_on_where_it_stopped(making: Loop, policy: ServicePolicy
 def test_more_money_while_at_work_counts_for_the_next_run(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said("/budget 2.50"), policy)
 
-    assert (decision.loop.stage, decision.loop.extra_usd) == (Stage.MAKING, 2.5)
+    assert (decision.loop.stage, decision.loop.spend.extra_usd) == (Stage.MAKING, 2.5)
 
 
 @pytest.mark.parametrize("words", ["/budget", "/budget lots", "/budget -3", "/budget 99999"])
 def test_an_amount_that_makes_no_sense_changes_nothing(making: Loop, policy: ServicePolicy, words: str) -> None:
     decision = decide(called(making, "budget"), said(words), policy)
 
-    assert decision.loop.extra_usd == 0.0
+    assert decision.loop.spend.extra_usd == 0.0
     assert comments(decision)
 
 
 def test_a_person_who_takes_over_keeps_the_branch(making: Loop, policy: ServicePolicy) -> None:
     loop = decide(called(making), said("/takeover"), policy).loop
 
-    assert (loop.stage, loop.branch, loop.escalation) == (Stage.STOPPED, making.branch, None)
+    assert (loop.stage, loop.workspace.branch, loop.escalation) == (Stage.STOPPED, making.workspace.branch, None)
     assert "Ana took over" in loop.reason
 
 
 def test_a_person_who_takes_over_gets_the_last_candidate_as_it_is(making: Loop, policy: ServicePolicy) -> None:
-    loop = called(making.model_copy(update={"head_sha": HEAD}))
+    loop = called(changed(making, head_sha=HEAD))
     decision = decide(loop, said("/takeover"), policy)
 
     (push,) = [c for c in decision.commands if isinstance(c, PublishBranch)]
-    assert (push.sha, push.branch, push.as_is) == (HEAD, making.branch, True)
+    assert (push.sha, push.branch, push.as_is) == (HEAD, making.workspace.branch, True)
     assert HEAD[:7] in decision.loop.reason
     assert still_wanted(decision.loop, push)
     assert not still_wanted(decide(decision.loop, said("/retry"), policy).loop, push)
 
     published = BranchPublished(event_id="p", ticket_id="t1", generation=loop.generation, head_sha=HEAD)
     after = decide(decision.loop, published, policy)
-    assert (after.loop.stage, after.loop.pushed_sha) == (Stage.STOPPED, HEAD)
+    assert (after.loop.stage, after.loop.pull_request.pushed_sha) == (Stage.STOPPED, HEAD)
     assert "OpenPullRequest" not in kinds(after.commands)
 
 
 def test_a_person_who_takes_over_what_is_published_gets_no_second_push(making: Loop, policy: ServicePolicy) -> None:
-    loop = called(making.model_copy(update={"head_sha": HEAD, "pushed_sha": HEAD}))
+    loop = called(changed(making, head_sha=HEAD, pushed_sha=HEAD))
 
     assert "PublishBranch" not in kinds(decide(loop, said("/takeover"), policy).commands)
 
 
 def test_a_push_for_a_person_that_is_refused_is_told(making: Loop, policy: ServicePolicy) -> None:
-    stopped = decide(called(making.model_copy(update={"head_sha": HEAD})), said("/takeover"), policy).loop
+    stopped = decide(called(changed(making, head_sha=HEAD)), said("/takeover"), policy).loop
     refused = CommandFailed(
         event_id="f", ticket_id="t1", generation=stopped.generation, command="PublishBranch", reason="The branch moved."
     )
@@ -138,7 +139,7 @@ def test_a_push_for_a_person_that_is_refused_is_told(making: Loop, policy: Servi
 def test_a_closed_ticket_leaves_no_branch(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(called(making), said("/close"), policy)
 
-    assert (decision.loop.stage, decision.loop.branch) == (Stage.STOPPED, "")
+    assert (decision.loop.stage, decision.loop.workspace.branch) == (Stage.STOPPED, "")
     assert "CleanUp" in kinds(decision.commands)
 
 
@@ -147,13 +148,13 @@ def unanswered(loop: Loop) -> EscalationUnanswered:
 
 
 def reacted(author: object) -> TicketReacted:
-    return TicketReacted.model_validate({"event_id": "r", "ticket_id": "t1", "comment_id": "k", "author": author})
+    return TicketReacted(event_id="r", ticket_id="t1", comment_id="k", author=author)
 
 
 def test_nobody_answers_twice_then_it_goes_to_triage(making: Loop, policy: ServicePolicy) -> None:
     columns = {**policy.teams["ENG"].columns, "triage": "Triage"}
-    team = policy.teams["ENG"].model_copy(update={"columns": columns})
-    with_triage = policy.model_copy(update={"teams": {"ENG": team}})
+    team = replace(policy.teams["ENG"], columns=columns)
+    with_triage = replace(policy, teams={"ENG": team})
     loop, seen = called(making), []
     for _ in range(3):
         decision = decide(loop, unanswered(loop), with_triage)
@@ -191,5 +192,5 @@ def test_money_that_runs_out_keeps_the_work_and_says_which_cap(making: Loop, pol
 
     decision = decide(making, ended, policy)
 
-    assert (decision.loop.head_sha, decision.loop.attempts[0].head_sha) == (HEAD, HEAD)
+    assert (decision.loop.candidate.head_sha, decision.loop.attempts[0].head_sha) == (HEAD, HEAD)
     assert "the run's budget of $5.00" in comments(decision)

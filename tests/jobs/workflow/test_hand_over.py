@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.events import TicketRemoved
@@ -10,6 +12,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.hand_over import branch_name, hand_over
 from tests.jobs.workflow.values import BASE, CHECKED, HEAD, OTHER, kinds, moved, ready
+from tests.loops import changed
 
 
 def test_the_agent_column_hands_the_ticket_over(ticket: Ticket, policy: ServicePolicy) -> None:
@@ -32,7 +35,7 @@ def test_a_second_hand_over_while_at_work_changes_nothing(making: Loop, policy: 
 
 
 def test_a_ticket_of_an_unknown_team_starts_nothing(ticket: Ticket, policy: ServicePolicy) -> None:
-    foreign = ticket.model_copy(update={"team": "OPS"})
+    foreign = replace(ticket, team="OPS")
 
     assert not decide(Loop(ticket=foreign), moved(foreign, "Agent"), policy).commands
 
@@ -51,11 +54,16 @@ def test_our_own_move_to_the_working_column_stops_nothing(making: Loop, policy: 
 
 
 def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making: Loop, policy: ServicePolicy) -> None:
-    stopped = making.model_copy(update={"stage": Stage.STOPPED, "head_sha": OTHER, "tried": ("one",)})
+    stopped = changed(making, stage=Stage.STOPPED, head_sha=OTHER, tried=("one",))
 
     again = decide(stopped, moved(making.ticket, "Agent"), policy).loop
 
-    assert (again.generation, again.branch, again.head_sha, again.all_tried) == (2, making.branch, OTHER, ("one",))
+    assert (again.generation, again.workspace.branch, again.candidate.head_sha, again.all_tried) == (
+        2,
+        making.workspace.branch,
+        OTHER,
+        ("one",),
+    )
     assert again.contract == making.contract
 
 
@@ -72,17 +80,17 @@ def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making:
 def test_work_goes_on_from_the_branch_as_it_stands(
     making: Loop, policy: ServicePolicy, found: str | None, head: str, pushed: str
 ) -> None:
-    preparing = making.model_copy(update={"stage": Stage.PREPARING, "head_sha": HEAD, "pushed_sha": BASE})
+    preparing = changed(making, stage=Stage.PREPARING, head_sha=HEAD, pushed_sha=BASE)
 
     decision = decide(preparing, ready(CHECKED, branch_sha=found), policy)
 
     (start,) = [c for c in decision.commands if isinstance(c, StartRun)]
-    assert (start.spec.start_sha, decision.loop.pushed_sha) == (head, pushed)
+    assert (start.spec.start_sha, decision.loop.pull_request.pushed_sha) == (head, pushed)
 
 
 def test_a_card_that_we_have_not_fetched_back_yet_was_not_dragged_away(making: Loop, policy: ServicePolicy) -> None:
-    waits = moved(making.ticket, "Needs Human").model_copy(update={"moving": True})
-    dragged = moved(making.ticket, "Backlog").model_copy(update={"moving": True})
+    waits = replace(moved(making.ticket, "Needs Human"), moving=True)
+    dragged = replace(moved(making.ticket, "Backlog"), moving=True)
 
     assert decide(making, waits, policy).loop.stage is Stage.MAKING
     assert decide(making, dragged, policy).loop.stage is Stage.STOPPED
@@ -92,7 +100,7 @@ def test_a_retry_is_not_stopped_by_a_late_word_of_the_drag_before_it(making: Loo
     stopped = decide(making, moved(making.ticket, "Done"), policy).loop
     retried = hand_over(stopped, 9.0, policy).loop
 
-    late = moved(making.ticket, "Done").model_copy(update={"moving": True})
+    late = replace(moved(making.ticket, "Done"), moving=True)
 
     assert decide(retried, late, policy).loop.stage is Stage.PREPARING
 
@@ -101,10 +109,10 @@ def test_a_retry_is_not_stopped_by_a_late_word_of_the_drag_before_it(making: Loo
 def test_a_late_word_of_a_hand_over_that_was_stopped_starts_nothing(
     making: Loop, policy: ServicePolicy, seen: str, stage: Stage
 ) -> None:
-    ticket = making.ticket.model_copy(update={"column": seen})
-    stopped = making.model_copy(update={"stage": Stage.STOPPED, "ticket": ticket})
+    ticket = replace(making.ticket, column=seen)
+    stopped = replace(making, stage=Stage.STOPPED, ticket=ticket)
 
-    late = moved(ticket, "Agent").model_copy(update={"moving": True})
+    late = replace(moved(ticket, "Agent"), moving=True)
 
     assert decide(stopped, late, policy).loop.stage is stage
 
@@ -113,8 +121,8 @@ def test_a_late_word_of_a_hand_over_that_was_stopped_starts_nothing(
 def test_an_answer_holds_until_the_work_that_it_was_for_is_done(
     making: Loop, policy: ServicePolicy, stage: Stage, kept: bool
 ) -> None:
-    vague = making.ticket.model_copy(update={"description": "", "column": "Agent"})
-    answered = making.model_copy(update={"stage": stage, "ticket": vague})
+    vague = replace(making.ticket, description="", column="Agent")
+    answered = replace(making, stage=stage, ticket=vague)
     preparing = decide(answered, moved(vague, "Agent"), policy).loop
 
     again = decide(preparing, ready(RepositoryPolicy(), generation=2), policy)
@@ -124,11 +132,15 @@ def test_an_answer_holds_until_the_work_that_it_was_for_is_done(
 
 
 def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:
-    done = making.model_copy(update={"stage": Stage.DONE, "head_sha": OTHER, "number": 7})
+    done = changed(making, stage=Stage.DONE, head_sha=OTHER, number=7)
 
     again = decide(done, moved(making.ticket, "Agent"), policy).loop
 
-    assert (again.branch, again.head_sha, again.number) == ("loopline/eng-1-limit-logins-2", "", 0)
+    assert (again.workspace.branch, again.candidate.head_sha, again.pull_request.number) == (
+        "loopline/eng-1-limit-logins-2",
+        "",
+        0,
+    )
 
 
 def test_a_finish_line_sends_a_scout_ahead_of_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
@@ -143,7 +155,7 @@ def test_a_finish_line_sends_a_scout_ahead_of_the_maker(ticket: Ticket, policy: 
 
 
 def test_a_late_workspace_of_an_older_generation_is_discarded(making: Loop, policy: ServicePolicy) -> None:
-    preparing = making.model_copy(update={"stage": Stage.PREPARING, "generation": 2})
+    preparing = replace(making, stage=Stage.PREPARING, generation=2)
 
     assert decide(preparing, ready(CHECKED), policy).loop == preparing
 
@@ -165,6 +177,6 @@ def test_a_removed_ticket_is_written_to_no_more(making: Loop, policy: ServicePol
     ],
 )
 def test_branch_names_are_ours_and_harmless(ticket: Ticket, suggested: str, title: str, branch: str) -> None:
-    named = ticket.model_copy(update={"branch_name": suggested, "title": title})
+    named = replace(ticket, branch_name=suggested, title=title)
 
     assert branch_name(named, 1) == branch

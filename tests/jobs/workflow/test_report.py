@@ -13,7 +13,7 @@ COMMENT = PostComment(body="hello")
 PUSH = PublishBranch(
     generation=1, repository="acme/shop", branch="loopline/x", base_branch="main", sha="a" * 40, expected=""
 )
-PUSH_AS_IS = PUSH.model_copy(update={"as_is": True})
+PUSH_AS_IS = replace(PUSH, as_is=True)
 PREPARE = PrepareWorkspace(generation=1, repository="acme/shop")
 CLEAN_UP = CleanUp(repository="acme/shop")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.loop.commands import MergePullRequest, PublishBranch, StartRun
@@ -9,12 +11,13 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from jobs.workflow.resume import resume
 from tests.jobs.workflow.values import HEAD, kinds
+from tests.loops import changed
 
 HERE = ["MoveTicket", "SetNeedsHuman"]
 
 
 def at(loop: Loop, stage: Stage, **fields: object) -> Loop:
-    return loop.model_copy(update={"stage": stage, "run_id": "", **fields})
+    return changed(loop, stage=stage, run_id="", **fields)
 
 
 @pytest.mark.parametrize(("stage", "role"), [(Stage.MAKING, "maker"), (Stage.GATING, "gate"), (Stage.CHECKING, "gate")])
@@ -69,7 +72,7 @@ def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy
 def test_a_card_that_we_moved_to_people_last_waits_for_them_without_another_comment(
     making: Loop, policy: ServicePolicy, asked: bool, stage: Stage
 ) -> None:
-    ticket = making.ticket.model_copy(update={"column": "Needs Human"})
+    ticket = replace(making.ticket, column="Needs Human")
     contract = None if asked else making.contract
 
     decision = resume(at(making, Stage.PREPARING, ticket=ticket, contract=contract), 5.0, policy)
@@ -79,7 +82,7 @@ def test_a_card_that_we_moved_to_people_last_waits_for_them_without_another_comm
 
 
 def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy) -> None:
-    ticket = making.ticket.model_copy(update={"column": "Backlog"})
+    ticket = replace(making.ticket, column="Backlog")
 
     decision = resume(at(making, Stage.MAKING, ticket=ticket), 5.0, policy)
 
@@ -87,6 +90,6 @@ def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy)
 
 
 def test_used_up_money_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
-    spent = making.usage.model_copy(update={"cost_usd": policy.caps.ticket_usd})
+    spent = replace(making.spend.usage, cost_usd=policy.caps.ticket_usd)
 
     assert resume(at(making, Stage.MAKING, usage=spent), 5.0, policy).loop.stage is Stage.NEEDS_HUMAN

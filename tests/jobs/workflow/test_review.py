@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.events import (
@@ -19,6 +21,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from tests.jobs.workflow.values import HEAD, OTHER, kinds
+from tests.loops import changed
 
 HERE = {"event_id": "e", "ticket_id": "t1", "repository": "acme/shop", "number": 7}
 ANA = Person(id="ana", name="Ana", may_steer=True)
@@ -27,7 +30,7 @@ GUEST = Person(id="eve", name="Eve")
 
 @pytest.fixture
 def publishing(review: Loop) -> Loop:
-    return review.model_copy(update={"stage": Stage.PUBLISHING, "number": 0, "pull_request_url": "", "pushed_sha": ""})
+    return changed(review, stage=Stage.PUBLISHING, number=0, url="", pushed_sha="")
 
 
 def test_a_published_branch_opens_the_pull_request_that_linear_recognises(
@@ -52,34 +55,34 @@ def test_an_open_pull_request_hands_the_work_to_people(publishing: Loop, policy:
 
 
 def test_a_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:
-    decision = decide(review, PullRequestMerged.model_validate(HERE), policy)
+    decision = decide(review, PullRequestMerged(**HERE), policy)
 
     assert decision.loop.stage is Stage.DONE
     assert MoveTicket(column="done") in decision.commands
-    assert CleanUp(repository="acme/shop", branch=review.branch) in decision.commands
+    assert CleanUp(repository="acme/shop", branch=review.workspace.branch) in decision.commands
 
 
 def test_a_second_report_of_the_merge_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
-    done = decide(review, PullRequestMerged.model_validate(HERE), policy).loop
+    done = decide(review, PullRequestMerged(**HERE), policy).loop
 
-    assert not decide(done, PullRequestMerged.model_validate(HERE), policy).commands
+    assert not decide(done, PullRequestMerged(**HERE), policy).commands
 
 
 def test_another_pull_request_is_not_ours(review: Loop, policy: ServicePolicy) -> None:
-    assert not decide(review, PullRequestMerged.model_validate({**HERE, "number": 8}), policy).commands
+    assert not decide(review, PullRequestMerged(**{**HERE, "number": 8}), policy).commands
 
 
 def test_a_closed_pull_request_stops_and_reopening_goes_on(review: Loop, policy: ServicePolicy) -> None:
-    stopped = decide(review, PullRequestClosed.model_validate({**HERE, "by": "ana"}), policy).loop
+    stopped = decide(review, PullRequestClosed(**{**HERE, "by": "ana"}), policy).loop
     assert (stopped.stage, "ana" in stopped.reason) == (Stage.STOPPED, True)
 
-    assert decide(stopped, PullRequestReopened.model_validate(HERE), policy).loop.stage is Stage.REVIEW
+    assert decide(stopped, PullRequestReopened(**HERE), policy).loop.stage is Stage.REVIEW
 
 
 def test_a_reopened_pull_request_keeps_its_branch(review: Loop, policy: ServicePolicy) -> None:
-    closed = decide(review, PullRequestClosed.model_validate(HERE), policy)
+    closed = decide(review, PullRequestClosed(**HERE), policy)
     (clean_up,) = [c for c in closed.commands if isinstance(c, CleanUp)]
-    reopened = PullRequestReopened.model_validate({**HERE, "branch": review.branch})
+    reopened = PullRequestReopened(**{**HERE, "branch": review.workspace.branch})
 
     assert still_wanted(closed.loop, clean_up)
     assert not still_wanted(decide(closed.loop, reopened, policy).loop, clean_up)
@@ -87,14 +90,18 @@ def test_a_reopened_pull_request_keeps_its_branch(review: Loop, policy: ServiceP
 
 def _review(state: str, author: Person, sha: str = HEAD) -> ReviewSubmitted:
     given = {**HERE, "review_id": "1", "state": state, "body": "use a constant", "head_sha": sha}
-    return ReviewSubmitted.model_validate({**given, "comments": ("a.py:3: name it",), "author": author.model_dump()})
+    return ReviewSubmitted(**{**given, "comments": ("a.py:3: name it",), "author": author})
 
 
 def test_changes_requested_start_another_round_on_the_same_branch(review: Loop, policy: ServicePolicy) -> None:
     decision = decide(review, _review("changes_requested", ANA), policy)
 
-    assert (decision.loop.stage, decision.loop.revision, decision.loop.branch) == (Stage.PREPARING, 1, review.branch)
-    assert decision.loop.words[-1].text == "use a constant\na.py:3: name it"
+    assert (decision.loop.stage, decision.loop.revision, decision.loop.workspace.branch) == (
+        Stage.PREPARING,
+        1,
+        review.workspace.branch,
+    )
+    assert decision.loop.comments.guidance[-1].text == "use a constant\na.py:3: name it"
     assert decision.loop.contract is not None
     assert "use a constant" in decision.loop.contract.criteria[-1].text
 
@@ -110,13 +117,13 @@ def test_a_review_by_somebody_without_permission_counts_for_nothing(
 def test_an_approval_holds_for_the_commit_it_was_given_on(
     review: Loop, policy: ServicePolicy, sha: str, approved: str
 ) -> None:
-    assert decide(review, _review("approved", ANA, sha), policy).loop.approved_sha == approved
+    assert decide(review, _review("approved", ANA, sha), policy).loop.pull_request.approved_sha == approved
 
 
 def test_a_dismissed_approval_no_longer_counts(review: Loop, policy: ServicePolicy) -> None:
     approved = decide(review, _review("approved", ANA), policy).loop
 
-    assert decide(approved, _review("dismissed", ANA), policy).loop.approved_sha == ""
+    assert decide(approved, _review("dismissed", ANA), policy).loop.pull_request.approved_sha == ""
 
 
 @pytest.mark.parametrize(
@@ -126,34 +133,34 @@ def test_a_review_calls_off_a_merge_that_still_waits(
     review: Loop, policy: ServicePolicy, state: str, stage: Stage, approved: str
 ) -> None:
     approval = {"approved_sha": HEAD, "approved_by": "Ana"}
-    merging = review.model_copy(update={"stage": Stage.MERGING, **approval})
+    merging = changed(review, stage=Stage.MERGING, **approval)
 
     loop = decide(merging, _review(state, ANA), policy).loop
 
-    assert (loop.stage, loop.approved_sha) == (stage, approved)
+    assert (loop.stage, loop.pull_request.approved_sha) == (stage, approved)
 
 
 def test_a_merge_that_was_called_off_too_late_ends_the_loop_all_the_same(review: Loop, policy: ServicePolicy) -> None:
     revising = decide(review, _review("changes_requested", ANA), policy).loop
 
-    decision = decide(revising, PullRequestMerged.model_validate(HERE), policy)
+    decision = decide(revising, PullRequestMerged(**HERE), policy)
 
     assert decision.loop.stage is Stage.DONE
     assert any(isinstance(c, PostComment) and c.body.startswith("**Merged.**") for c in decision.commands)
 
 
 def test_a_review_while_the_agent_works_is_guidance(making: Loop, policy: ServicePolicy) -> None:
-    working = making.model_copy(update={"number": 7})
+    working = changed(making, number=7)
 
     decision = decide(working, _review("changes_requested", ANA), policy)
 
     assert "Steer" in kinds(decision.commands)
-    assert decision.loop.unheard[-1].text.startswith("use a constant")
+    assert decision.loop.comments.pending[-1].text.startswith("use a constant")
 
 
 def _pushed(sha: str) -> BranchPushed:
     given = {**HERE, "branch": "loopline/eng-1-limit-logins", "head_sha": sha, "by": "ana"}
-    return BranchPushed.model_validate(given)
+    return BranchPushed(**given)
 
 
 def test_our_own_push_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
@@ -161,15 +168,15 @@ def test_our_own_push_changes_nothing(review: Loop, policy: ServicePolicy) -> No
 
 
 def test_a_foreign_commit_voids_verdict_and_approval(review: Loop, policy: ServicePolicy) -> None:
-    approved = review.model_copy(update={"approved_sha": HEAD})
+    approved = changed(review, approved_sha=HEAD)
 
     loop = decide(approved, _pushed(OTHER), policy).loop
 
-    assert (loop.verdict, loop.approved_sha, loop.pushed_sha) == (None, "", OTHER)
+    assert (loop.candidate.verdict, loop.pull_request.approved_sha, loop.pull_request.pushed_sha) == (None, "", OTHER)
 
 
 def test_a_foreign_commit_calls_off_a_merge_that_still_waits(review: Loop, policy: ServicePolicy) -> None:
-    merging = review.model_copy(update={"stage": Stage.MERGING, "approved_sha": HEAD})
+    merging = changed(review, stage=Stage.MERGING, approved_sha=HEAD)
 
     assert decide(merging, _pushed(OTHER), policy).loop.stage is Stage.REVIEW
 
@@ -183,17 +190,17 @@ def test_a_foreign_commit_while_we_work_stops_us(making: Loop, policy: ServicePo
 
 def test_failing_checks_of_the_code_host_are_shown_until_they_pass(review: Loop, policy: ServicePolicy) -> None:
     given = {**HERE, "head_sha": HEAD, "name": "ci"}
-    failed = decide(review, ChecksReported.model_validate({**given, "conclusion": "failure"}), policy).loop
-    assert failed.failing_checks == ("ci",)
+    failed = decide(review, ChecksReported(**{**given, "conclusion": "failure"}), policy).loop
+    assert failed.pull_request.failing_checks == ("ci",)
 
-    passed = decide(failed, ChecksReported.model_validate({**given, "conclusion": "success"}), policy).loop
-    assert passed.failing_checks == ()
+    passed = decide(failed, ChecksReported(**{**given, "conclusion": "success"}), policy).loop
+    assert passed.pull_request.failing_checks == ()
 
 
 def test_our_own_status_is_not_a_check_of_the_code_host(review: Loop, policy: ServicePolicy) -> None:
     given = {**HERE, "head_sha": HEAD, "name": "loopline/verdict", "conclusion": "failure"}
 
-    assert decide(review, ChecksReported.model_validate(given), policy).loop.failing_checks == ()
+    assert decide(review, ChecksReported(**given), policy).loop.pull_request.failing_checks == ()
 
 
 def _refused(command: str) -> CommandFailed:
@@ -211,7 +218,7 @@ def test_only_what_the_loop_needs_asks_a_person(
 
 
 def test_a_refused_merge_goes_back_to_review_and_says_why(review: Loop, policy: ServicePolicy) -> None:
-    merging = review.model_copy(update={"stage": Stage.MERGING})
+    merging = replace(review, stage=Stage.MERGING)
 
     decision = decide(merging, _refused("MergePullRequest"), policy)
 

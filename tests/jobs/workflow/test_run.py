@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.results import CriterionResult, Finding, Judgement, Plan, Tampering, Verdict
@@ -8,12 +10,13 @@ from jobs.loop.commands import PostComment, RunSpec, StartRun
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
 from tests.jobs.workflow.values import BASE, HEAD, evidence, finished, kinds, passing
+from tests.loops import changed
 
 
 def at(loop: Loop, role: str, **fields: object) -> Loop:
     stage = {"gate": Stage.GATING, "judge": Stage.JUDGING, "checker": Stage.CHECKING}[role]
     run_id = loop.run_id.replace("maker", role)
-    return loop.model_copy(update={"stage": stage, "run_id": run_id, "head_sha": HEAD, **fields})
+    return changed(loop, stage=stage, run_id=run_id, **{"head_sha": HEAD} | fields)
 
 
 def test_a_finished_maker_goes_to_the_gate_at_its_commit(making: Loop, policy: ServicePolicy) -> None:
@@ -29,8 +32,12 @@ def test_a_failing_gate_starts_the_next_iteration_with_the_evidence(making: Loop
     decision = decide(gating, finished(gating, evidence=(evidence(1),)), policy)
 
     (start,) = [c for c in decision.commands if isinstance(c, StartRun)]
-    assert (start.spec.role, start.spec.iteration, start.spec.evidence[0].output) == ("maker", 2, "1 failed")
-    assert "exit 1" in start.spec.tried[-1]
+    assert (start.spec.role, start.spec.attempt.iteration, start.spec.candidate.evidence[0].output) == (
+        "maker",
+        2,
+        "1 failed",
+    )
+    assert "exit 1" in start.spec.attempt.tried[-1]
 
 
 def started(decision: Decision) -> RunSpec:
@@ -63,7 +70,7 @@ def test_a_judge_who_misses_something_sends_the_maker_back(
     decision = decide(judging, finished(judging, judgement=judgement), policy)
 
     assert started(decision).role == "maker"
-    assert judgement.missing[0] in decision.loop.tried[-1]
+    assert judgement.missing[0] in decision.loop.attempt.tried[-1]
 
 
 @pytest.mark.parametrize("fields", [{"outcome": "failed"}, {"judgement": None}])
@@ -78,7 +85,7 @@ def test_a_judge_who_cannot_work_decides_nothing(
 def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_person(
     making: Loop, policy: ServicePolicy
 ) -> None:
-    bent = evidence(1).model_copy(update={"own": 0})
+    bent = replace(evidence(1), own=0)
     found = (Tampering(kind="test_changed", path="tests/test_login.py"),)
     gating = at(making, "gate")
 
@@ -89,7 +96,7 @@ def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_p
     asked = decide(checking, finished(checking, verdict=passing()), policy).loop
 
     assert (told.stage, judging.stage, checking.stage) == (Stage.MAKING, Stage.JUDGING, Stage.CHECKING)
-    assert "a person will decide" in told.tried[-1]
+    assert "a person will decide" in told.attempt.tried[-1]
     assert asked.escalation
     assert asked.escalation.kind == "tamper"
 
@@ -100,16 +107,16 @@ def test_files_left_behind_send_the_maker_back(making: Loop, policy: ServicePoli
     decision = decide(gating, finished(gating, evidence=(evidence(0),), stray=("debug.log",)), policy)
 
     assert started(decision).role == "maker"
-    assert "`debug.log`" in decision.loop.tried[-1]
+    assert "`debug.log`" in decision.loop.attempt.tried[-1]
 
 
 def test_a_scout_hands_its_plan_to_the_first_maker_and_holds_nothing_up(making: Loop, policy: ServicePolicy) -> None:
-    scouting = making.model_copy(update={"stage": Stage.SCOUTING, "run_id": "x-scout", "iteration": 0})
+    scouting = changed(making, stage=Stage.SCOUTING, run_id="x-scout", iteration=0)
 
     with_plan = started(decide(scouting, finished(scouting, plan=Plan(summary="look at login.py")), policy))
     without = started(decide(scouting, finished(scouting, outcome="failed"), policy))
 
-    assert (with_plan.role, with_plan.iteration, without.role) == ("maker", 1, "maker")
+    assert (with_plan.role, with_plan.attempt.iteration, without.role) == ("maker", 1, "maker")
     assert with_plan.plan == Plan(summary="look at login.py")
 
 
@@ -123,7 +130,7 @@ def test_a_passing_verdict_publishes(making: Loop, policy: ServicePolicy) -> Non
 
 
 def _verdict(**change: object) -> Verdict:
-    return passing().model_copy(update=change)
+    return changed(passing(), **change)
 
 
 @pytest.mark.parametrize(
@@ -154,11 +161,11 @@ def test_any_other_verdict_is_not_done(making: Loop, policy: ServicePolicy, verd
 
     decision = decide(checking, finished(checking, verdict=verdict), policy)
 
-    assert (decision.loop.stage, decision.loop.iteration) == (Stage.MAKING, 2)
+    assert (decision.loop.stage, decision.loop.attempt.iteration) == (Stage.MAKING, 2)
 
 
 def test_the_last_attempt_ends_with_a_person_and_what_was_tried(making: Loop, policy: ServicePolicy) -> None:
-    gating = at(making, "gate", attempt=3, iteration=3, tried=("iteration 1: x", "iteration 2: y"))
+    gating = at(making, "gate", attempt_number=3, iteration=3, tried=("iteration 1: x", "iteration 2: y"))
 
     decision = decide(gating, finished(gating, evidence=(evidence(1),)), policy)
 
@@ -182,19 +189,19 @@ def test_an_empty_change_is_done_only_if_the_checker_vouches_for_it(making: Loop
 def test_a_maker_without_a_result_uses_up_an_iteration(making: Loop, policy: ServicePolicy, outcome: str) -> None:
     decision = decide(making, finished(making, outcome=outcome, summary="why"), policy)
 
-    assert (decision.loop.stage, decision.loop.iteration) == (Stage.MAKING, 2)
-    assert "why" in decision.loop.tried[-1]
+    assert (decision.loop.stage, decision.loop.attempt.iteration) == (Stage.MAKING, 2)
+    assert "why" in decision.loop.attempt.tried[-1]
 
 
 def test_a_spent_budget_asks_a_person(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, finished(making, outcome="budget", usage=Usage(model_calls=9, cost_usd=5.0)), policy)
 
     assert decision.loop.stage is Stage.NEEDS_HUMAN
-    assert decision.loop.usage.cost_usd == 5.0
+    assert decision.loop.spend.usage.cost_usd == 5.0
 
 
 def test_the_ticket_budget_ends_before_the_next_run_starts(making: Loop, policy: ServicePolicy) -> None:
-    spent = making.model_copy(update={"usage": Usage(cost_usd=20.0)})
+    spent = changed(making, usage=Usage(cost_usd=20.0))
 
     decision = decide(spent, finished(spent, outcome="failed"), policy)
 
@@ -209,11 +216,11 @@ def test_no_checker_starts_when_the_ticket_budget_is_spent(making: Loop, policy:
 
 
 def test_a_late_report_of_a_replaced_run_only_leaves_its_bill(making: Loop, policy: ServicePolicy) -> None:
-    late = finished(making, usage=Usage(model_calls=2)).model_copy(update={"generation": 0})
+    late = replace(finished(making, usage=Usage(model_calls=2)), generation=0)
 
     decision = decide(making, late, policy)
 
-    assert (decision.loop.stage, decision.loop.usage.model_calls) == (Stage.MAKING, 2)
+    assert (decision.loop.stage, decision.loop.spend.usage.model_calls) == (Stage.MAKING, 2)
     assert not decision.commands
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketMoved
@@ -10,6 +12,7 @@ from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import still_wanted
 from jobs.workflow.report import report_of
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, OTHER, finished, kinds, passing, said
+from tests.loops import changed
 
 
 def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) -> str:
@@ -21,35 +24,33 @@ def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, p
 
     steer, react = decision.commands
     assert isinstance(steer, Steer)
-    assert (steer.run_id, steer.words.text, steer.words.comment_id) == (making.run_id, "use decimals", "k1")
-    assert decision.loop.unheard == (steer.words,)
+    assert (steer.run_id, steer.guidance.text, steer.guidance.comment_id) == (making.run_id, "use decimals", "k1")
+    assert decision.loop.comments.pending == (steer.guidance,)
     assert react == React(comment_id="k1", emoji="eyes")
-    assert decision.loop.words[-1].text == "use decimals"
+    assert decision.loop.comments.guidance[-1].text == "use decimals"
 
 
 @pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.GATING, Stage.CHECKING])
 def test_a_comment_between_makers_waits_for_the_next_brief(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
-    decision = decide(making.model_copy(update={"stage": stage}), said("use decimals"), policy)
+    decision = decide(replace(making, stage=stage), said("use decimals"), policy)
 
     assert kinds(decision.commands) == ["React"]
-    assert decision.loop.words[-1].text == "use decimals"
+    assert decision.loop.comments.guidance[-1].text == "use decimals"
 
 
 def test_words_that_no_maker_heard_start_another_round_before_done(making: Loop, policy: ServicePolicy) -> None:
-    checking = making.model_copy(
-        update={"stage": Stage.CHECKING, "run_id": "ENG-1-g1-r0-i1-checker", "head_sha": HEAD, "iteration": 3}
-    )
+    checking = changed(making, stage=Stage.CHECKING, run_id="ENG-1-g1-r0-i1-checker", head_sha=HEAD, iteration=3)
     told = decide(checking, said("use decimals"), policy).loop
 
     loop = decide(told, finished(told, verdict=passing()), policy).loop
 
     assert loop.contract
-    assert (loop.stage, loop.revision, loop.iteration, loop.unheard) == (Stage.MAKING, 1, 1, ())
+    assert (loop.stage, loop.revision, loop.attempt.iteration, loop.comments.pending) == (Stage.MAKING, 1, 1, ())
     assert loop.contract.criteria[-1].text == "as Ana asked: use decimals"
 
 
 def test_words_while_the_pull_request_is_opened_are_not_swallowed(making: Loop, policy: ServicePolicy) -> None:
-    assert "/changes" in reply(making.model_copy(update={"stage": Stage.PUBLISHING}), "use decimals", policy)
+    assert "/changes" in reply(replace(making, stage=Stage.PUBLISHING), "use decimals", policy)
 
 
 def test_a_guest_steers_nothing(making: Loop, policy: ServicePolicy) -> None:
@@ -75,7 +76,7 @@ def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolic
 def test_a_stop_leaves_no_card_in_the_agent_column(
     making: Loop, policy: ServicePolicy, column: str, moves: list[str]
 ) -> None:
-    seen = making.model_copy(update={"ticket": making.ticket.model_copy(update={"column": column})})
+    seen = replace(making, ticket=replace(making.ticket, column=column))
 
     decision = decide(seen, said("/stop"), policy)
 
@@ -84,11 +85,11 @@ def test_a_stop_leaves_no_card_in_the_agent_column(
 
 
 def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
-    stopped = making.model_copy(update={"stage": Stage.NEEDS_HUMAN})
+    stopped = replace(making, stage=Stage.NEEDS_HUMAN)
 
     loop = decide(stopped, said("/retry: look at the fixture"), policy).loop
 
-    assert (loop.stage, loop.generation, loop.words[-1].text) == (Stage.PREPARING, 2, "look at the fixture")
+    assert (loop.stage, loop.generation, loop.comments.guidance[-1].text) == (Stage.PREPARING, 2, "look at the fixture")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolic
 def test_an_answer_to_the_question_starts_the_work(
     making: Loop, policy: ServicePolicy, answer: str, criteria: list[str]
 ) -> None:
-    vague = making.ticket.model_copy(update={"description": ""})
-    asking = making.model_copy(update={"stage": Stage.ASKING, "contract": None, "ticket": vague, "iteration": 0})
+    vague = replace(making.ticket, description="")
+    asking = changed(making, stage=Stage.ASKING, contract=None, ticket=vague, iteration=0)
 
     loop = decide(asking, said(answer), policy).loop
 
@@ -115,11 +116,11 @@ def test_an_answer_to_the_question_starts_the_work(
 def test_changes_start_another_round(review: Loop, policy: ServicePolicy) -> None:
     loop = decide(review, said("/changes rename it"), policy).loop
 
-    assert (loop.stage, loop.revision, loop.words[-1].text) == (Stage.PREPARING, 1, "rename it")
+    assert (loop.stage, loop.revision, loop.comments.guidance[-1].text) == (Stage.PREPARING, 1, "rename it")
 
 
 def test_merge_needs_an_approval_of_this_commit(review: Loop, policy: ServicePolicy) -> None:
-    other = review.model_copy(update={"approved_sha": OTHER})
+    other = changed(review, approved_sha=OTHER)
 
     assert "has not been approved" in reply(review, "/merge", policy)
     assert "has not been approved" in reply(other, "/merge", policy)
@@ -136,9 +137,9 @@ def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, pol
 
 
 def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: ServicePolicy) -> None:
-    merging = decide(review.model_copy(update={"approved_sha": HEAD}), said("/merge"), policy)
+    merging = decide(changed(review, approved_sha=HEAD), said("/merge"), policy)
     (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
-    moved = TicketMoved(event_id="m", ticket_id="t1", ticket=review.ticket.model_copy(update={"column": "Backlog"}))
+    moved = TicketMoved(event_id="m", ticket_id="t1", ticket=replace(review.ticket, column="Backlog"))
 
     assert still_wanted(merging.loop, merge)
     assert not still_wanted(decide(merging.loop, moved, policy).loop, merge)
@@ -149,7 +150,7 @@ def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: 
     [("/changes use a constant", Stage.PREPARING), ("/stop", Stage.REVIEW), ("thanks", Stage.MERGING)],
 )
 def test_words_at_a_merge_that_still_waits(review: Loop, policy: ServicePolicy, words: str, stage: Stage) -> None:
-    merging = decide(review.model_copy(update={"approved_sha": HEAD}), said("/merge"), policy)
+    merging = decide(changed(review, approved_sha=HEAD), said("/merge"), policy)
     (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
 
     decision = decide(merging.loop, said(words), policy)
@@ -163,21 +164,21 @@ def test_words_at_a_merge_that_still_waits(review: Loop, policy: ServicePolicy, 
 def test_a_word_older_than_the_commit_under_review_does_not_count_for_it(
     review: Loop, policy: ServicePolicy, command: str
 ) -> None:
-    shown = review.model_copy(update={"shown_at": 100.0, "approved_sha": HEAD if command == "/merge" else ""})
+    shown = changed(review, shown_at=100.0, approved_sha=HEAD if command == "/merge" else "")
 
     assert "was pushed" in reply(shown, command, policy)
 
 
 def test_a_retry_that_a_stop_has_overruled_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
-    stopped = making.model_copy(update={"stage": Stage.STOPPED, "finished_at": 100.0})
+    stopped = replace(making, stage=Stage.STOPPED, finished_at=100.0)
 
     assert "does not apply while" in reply(stopped, "/retry", policy)
 
 
 def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:
-    strict = policy.model_copy(update={"approvers": ("boss@acme.test",)})
+    strict = replace(policy, approvers=("boss@acme.test",))
 
-    assert decide(review, said("/approve"), strict).loop.approved_sha == ""
+    assert decide(review, said("/approve"), strict).loop.pull_request.approved_sha == ""
 
 
 @pytest.mark.parametrize(("command", "words"), [("/dance", "Unknown command"), ("/approve", "does not apply while")])
@@ -186,7 +187,7 @@ def test_no_command_ends_in_silence(making: Loop, policy: ServicePolicy, command
 
 
 def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy: ServicePolicy) -> None:
-    working = review.model_copy(update={"stage": Stage.MAKING})
+    working = replace(review, stage=Stage.MAKING)
     event = PullRequestCommented(
         event_id="e", ticket_id="t1", repository="acme/shop", number=7, comment_id="9", body="name it",
         path="a.py", line=3, author=ANA,
@@ -195,14 +196,14 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
     (steer,) = decide(working, event, policy).commands
 
     assert isinstance(steer, Steer)
-    assert steer.words.text == "a.py:3: name it"
+    assert steer.guidance.text == "a.py:3: name it"
 
 
 def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolicy) -> None:
     event = SteeringTaken(event_id="e", ticket_id="t1", run_id=making.run_id, comment_ids=("k1", "k2"))
 
     waiting = (Guidance(author="Ana", text="x", comment_id="k1"), Guidance(author="Ana", text="y", comment_id="k3"))
-    decision = decide(making.model_copy(update={"unheard": waiting}), event, policy)
+    decision = decide(changed(making, pending=waiting), event, policy)
 
-    assert (decision.loop.heard, decision.loop.unheard) == (2, waiting[1:])
+    assert (decision.loop.comments.taken_up, decision.loop.comments.pending) == (2, waiting[1:])
     assert "delivered to the agent: 2" in report_of(decision.loop, policy).progress

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from integrations.events import RunFinished, TicketCommented, TicketMoved, WorkspaceReady
 from integrations.results import CriterionResult, Evidence, Verdict
 from integrations.values import Person, Ticket
 from jobs.loop.commands import Command
-from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop
+from tests.loops import run_finished
 
 HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
 ANA = Person(id="u1", name="Ana", email="ana@acme.test", may_steer=True)
@@ -22,13 +24,13 @@ def said(body: str, author: Person = ANA) -> TicketCommented:
 
 
 def moved(ticket: Ticket, column: str) -> TicketMoved:
-    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=ticket.model_copy(update={"column": column}))
+    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=replace(ticket, column=column))
 
 
 def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None = None) -> WorkspaceReady:
     return WorkspaceReady(
         event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
-        base_sha=BASE, policy=policy.model_dump_json(), branch_sha=branch_sha,
+        base_sha=BASE, policy=POLICY.encode(policy), branch_sha=branch_sha,
     )  # fmt: skip
 
 
@@ -43,8 +45,7 @@ def evidence(exit_code: int) -> Evidence:
 
 def finished(loop: Loop, **fields: object) -> RunFinished:
     role = loop.run_id.rsplit("-", 1)[1]
-    given = {"event_id": "e", "ticket_id": "t1", "run_id": loop.run_id, "generation": loop.generation, "role": role}
-    return RunFinished.model_validate({**given, "outcome": "done", **fields})
+    return run_finished(role, ticket_id="t1", run_id=loop.run_id, generation=loop.generation, **fields)
 
 
 def kinds(commands: Sequence[Command]) -> list[str]:

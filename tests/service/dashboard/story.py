@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from redis import Redis
 
-from integrations.events import RunFinished, TicketMoved
+from integrations.events import TicketMoved
 from integrations.ports.agent_runner import Entry
 from integrations.results import (
     CriterionResult,
@@ -24,10 +25,11 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Attempt, Contract, Criterion, Escalation, Guidance, Loop, Stage
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, Guidance, Loop, Stage
 from jobs.runtime.lease import hold
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
+from tests.loops import changed, loop_with, run_finished, spec_with
 
 CONTRACT = Contract(
     criteria=(
@@ -44,25 +46,21 @@ def a_loop(ticket_number: int = 12, title: str = "Cart total is wrong when two v
     ticket = Ticket(id=f"ticket-{ticket_number}", identifier=identifier, title=title, url=url, team="ENG")
     branch = f"loopline/eng-{ticket_number}"
     known: dict[str, Any] = {"repository": "acme/shop", "branch": branch, "stage": Stage.MAKING, "iteration": 1}
-    return Loop(ticket=ticket, **known | {"generation": 1, "started_at": time.time() - 600} | changes)
+    return loop_with(ticket, **known | {"generation": 1, "started_at": time.time() - 600} | changes)
 
 
 def a_run(loop: Loop, role: Any = "maker", iteration: int = 1, **changes: Any) -> RunSpec:
     known: dict[str, Any] = {
-        "run_id": f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{iteration}-{role}",
-        "ticket_id": loop.ticket.id,
-        "identifier": loop.identifier,
         "generation": loop.generation,
         "role": role,
-        "repository": loop.repository,
-        "base_sha": "b" * 40,
+        "repository": loop.workspace.repository,
         "start_sha": "b" * 40,
         "contract": CONTRACT,
-        "ticket": loop.ticket,
         "iteration": iteration,
         "started_at": loop.started_at + 10.0 * iteration,
     }
-    return RunSpec(**known | changes)
+    run_id = f"{loop.identifier}-g{loop.generation}-r{loop.revision}-i{iteration}-{role}"
+    return spec_with(loop.ticket, changes.pop("run_id", run_id), **known | changes)
 
 
 class Story:
@@ -97,15 +95,8 @@ class Story:
             conversation.settle(usage or Usage(), answered=True)
 
     def end(self, spec: RunSpec, outcome: Any = "done", summary: str = "") -> None:
-        event = RunFinished(
-            event_id=f"{spec.run_id}:finished",
-            ticket_id=spec.ticket_id,
-            run_id=spec.run_id,
-            generation=spec.generation,
-            role=spec.role,
-            outcome=outcome,
-            summary=summary,
-        )
+        about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket.id, "run_id": spec.run_id}
+        event = run_finished(spec.role, **about, generation=spec.generation, outcome=outcome, summary=summary)
         with hold(self.redis, f"run:{spec.run_id}") as lease:
             assert lease and self.runs.finish(lease, event, heed_words=False)
 
@@ -132,7 +123,7 @@ def result(content: str, call: str = "call-1", is_error: bool = False) -> Entry:
 
 def turn(stop_reason: str = "tool_calls") -> Entry:
     usage = Usage(model_calls=1, input_tokens=14_210, cached_tokens=12_900, output_tokens=512, cost_usd=0.0123)
-    return Entry("turn", {"stop_reason": stop_reason, "blocks": 1, "usage": usage.model_dump()})
+    return Entry("turn", {"stop_reason": stop_reason, "blocks": 1, "usage": asdict(usage)})
 
 
 def fill(redis: Redis) -> Loop:
@@ -140,7 +131,7 @@ def fill(redis: Redis) -> Loop:
     story, now = Story(redis), time.time()
     for loop in (
         a_loop(7, "Rate-limit the login form", stage=Stage.REVIEW, iteration=2, number=41, started_at=now - 5400,
-               pull_request_url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
+               url="https://github.com/acme/shop/pull/41", contract=CONTRACT,
                head_sha="4f2a9c1" + "0" * 33, usage=Usage(model_calls=31, cost_usd=0.84)),
         a_loop(15, "Make the app better", stage=Stage.ASKING, iteration=0,
                reason="I need acceptance criteria: neither the ticket nor the repository defines any.",
@@ -148,8 +139,8 @@ def fill(redis: Redis) -> Loop:
         a_loop(9, "Move the price rules out of the checkout view and into a module of their own, with tests that "
                "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,
                reason="three iterations did not meet the contract; the last gate failed `ruff check .` with exit 1.",
-               usage=Usage(model_calls=88, cost_usd=3.41), extra_usd=3.0, attempt=3, attempts=ATTEMPTS,
-               contract=CONTRACT.model_copy(update={"version": 2}), plan=PLAN, tampering=TAMPERING,
+               usage=Usage(model_calls=88, cost_usd=3.41), extra_usd=3.0, attempt_number=3, attempts=ATTEMPTS,
+               contract=replace(CONTRACT, version=2), plan=PLAN, tampering=TAMPERING,
                evidence=FLAKY, judgement=JUDGEMENT, head_sha="51c0ffe" + "0" * 33,
                escalation=Escalation(kind="spinning", at=now - 7300, raised=2)),
         a_loop(3, "Typo in the footer", stage=Stage.DONE, started_at=now - 90_000, finished_at=now - 89_500,
@@ -169,10 +160,12 @@ def _working(story: Story) -> Loop:
         head_sha="9c1d4e7" + "0" * 33,
         usage=Usage(model_calls=14, cost_usd=0.42),
         tried=("iteration 1 at `9c1d4e7`: the gate failed: `ruff check .` exit 1",),
-        words=(Guidance(author="Mira Okafor", text="Please keep the public signature of total(), the app calls it."),),
+        guidance=(
+            Guidance(author="Mira Okafor", text="Please keep the public signature of total(), the app calls it."),
+        ),
         run_id="ENG-12-g1-r0-i2-maker",
     )
-    loop = loop.model_copy(update={"evidence": EVIDENCE, "verdict": VERDICT})
+    loop = changed(loop, evidence=EVIDENCE, verdict=VERDICT)
     story.remember(loop)
     first = story.begin(loop, "maker", 1, model="claude-sonnet-5-5")
     story.tell(first, says("I apply the vouchers one after another."), usage=Usage(model_calls=9, cost_usd=0.28))
@@ -213,10 +206,10 @@ PLAN = Plan(
     commands=("python -m pytest tests/cart",),
 )
 ATTEMPTS = (
-    Attempt(number=1, approach="moved the rules as they are", summary="Moved them.", cost_usd=1.2, head_sha="a" * 40,
-            tried=("iteration 1: the gate failed", "iteration 2: the gate failed"),
+    ClosedAttempt(number=1, approach="moved the rules as they are", summary="Moved them.", cost_usd=1.2,
+            head_sha="a" * 40, tried=("iteration 1: the gate failed", "iteration 2: the gate failed"),
             rejected="rounding differs in yen"),
-    Attempt(number=2, approach="wrote the tests first", cost_usd=1.1, rejected="two tests are flaky"),
+    ClosedAttempt(number=2, approach="wrote the tests first", cost_usd=1.1, rejected="two tests are flaky"),
 )  # fmt: skip
 TAMPERING = (
     Tampering(kind="test_skipped", path="tests/cart/test_yen.py", line=14, text='@pytest.mark.skip(reason="later")'),

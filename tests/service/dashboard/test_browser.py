@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from integrations.ports.agent_runner import Entry
 from jobs.loop.state import Guidance, Stage
+from tests.loops import changed
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
@@ -38,7 +40,7 @@ def test_row_updates_live(page: Page, story: Story) -> None:
     expect(page.get_by_test_id("empty")).to_be_visible()
     loop = story.remember(a_loop())
     expect(page.get_by_test_id("loop-row").get_by_test_id("stage")).to_have_text("Working")
-    story.remember(loop.model_copy(update={"stage": Stage.REVIEW}))
+    story.remember(replace(loop, stage=Stage.REVIEW))
     expect(page.get_by_test_id("stage")).to_have_text("Ready for review")
 
 
@@ -71,7 +73,7 @@ def test_transcript_page_follows_the_next_run(page: Page, story: Story) -> None:
     story.end(run)
     gate = story.begin(loop, "gate", started_at=loop.started_at + 50)
     story.tell(gate, note("$ make test"))
-    story.remember(loop.model_copy(update={"stage": Stage.GATING, "run_id": gate.run_id}))
+    story.remember(replace(loop, stage=Stage.GATING, run_id=gate.run_id))
     expect(page.get_by_test_id("entry").last).to_contain_text("$ make test")
     expect(page.locator(".divider")).to_have_text([run.run_id, gate.run_id])
 
@@ -82,7 +84,7 @@ def test_transcript_page_opened_before_the_first_run_shows_it(page: Page, story:
     expect(page.get_by_text("No run has started.")).to_be_visible()
     run = story.begin(loop)
     story.tell(run, says("hello"))
-    story.remember(loop.model_copy(update={"run_id": run.run_id}))
+    story.remember(replace(loop, run_id=run.run_id))
     expect(page.get_by_test_id("entry")).to_have_text(["Agenthello"])
     expect(page.get_by_text("No run has started.")).to_have_count(0)
 
@@ -101,7 +103,7 @@ def test_evidence_stays_open_when_the_state_changes(page: Page, story: Story) ->
     loop = fill(story.redis)
     page.goto("/tickets/ENG-12")
     page.get_by_test_id("evidence").first.click()
-    story.remember(loop.model_copy(update={"tried": (*loop.tried, "something else")}))
+    story.remember(changed(loop, tried=(*loop.attempt.tried, "something else")))
     expect(page.get_by_text("something else")).to_be_visible()
     expect(page.get_by_text("18 passed in 2.71s")).to_be_visible()
 
@@ -139,7 +141,7 @@ def test_untrusted_markup_is_shown_as_text(page: Page, story: Story, payload: st
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_fit_their_screen(browser: Browser, address: str, story: Story, scheme: str, width: int) -> None:
     loop = fill(story.redis)
-    story.remember(loop.model_copy(update={"branch": "b" * 200, "reason": f"`{'r' * 200}`"}))
+    story.remember(changed(loop, branch="b" * 200, reason=f"`{'r' * 200}`"))
     size = {"width": width, "height": 844}
     context = browser.new_context(base_url=address, viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -77,7 +78,7 @@ def test_tampering_has_a_text_for_every_kind(kind: TamperKind) -> None:
 
 @pytest.mark.parametrize(("accepted", "head", "shown"), [("a", "a", True), ("a", "b", False), ("", "", False)])
 def test_tampering_is_accepted_for_one_commit(accepted: str, head: str, shown: bool) -> None:
-    loop = a_loop(tampering_accepted=accepted, head_sha=head)
+    loop = a_loop(accepted_sha=accepted, head_sha=head)
     assert overview.ticket(loop, overview.row(loop, LIMITS), []).tampering_accepted is shown
 
 
@@ -152,7 +153,7 @@ def test_ticket_shows_the_current_run_or_the_last_one() -> None:
     loop = a_loop()
     runs = [overview.run(a_run(loop, role), Usage(), unfinished=False) for role in ("maker", "gate")]
     row = overview.row(loop, LIMITS)
-    current = loop.model_copy(update={"run_id": runs[0].run_id})
+    current = replace(loop, run_id=runs[0].run_id)
     assert overview.ticket(current, row, runs).run_id == runs[0].run_id
     assert overview.ticket(loop, row, runs).run_id == runs[1].run_id
     assert overview.ticket(loop, row, []).run_id == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from flask.testing import FlaskClient
 
 from integrations.errors import Unauthorized
 from integrations.ports.agent_runner import Entry
+from integrations.results import EVIDENCE as EVIDENCE_CODEC
 from integrations.values import Usage
 from jobs.config.settings import Settings
 from jobs.loop.state import Stage
 from jobs.store.breaker import Breaker
 from service.dashboard.app import create_app
+from tests.loops import changed
 from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, result, says, turn
 
 
@@ -79,7 +82,7 @@ def test_ticket_json_has_its_runs_in_order_with_their_cost(client: FlaskClient, 
     assert ticket["runs"][0]["usage"]["cost_usd"] == 0.28
     assert ticket["run_id"] == "ENG-12-g1-r0-i2-maker"
     for shown, one in zip(ticket["evidence"], EVIDENCE, strict=True):
-        assert shown.items() >= one.model_copy(update={"exit_codes": (one.exit_code,)}).model_dump(mode="json").items()
+        assert shown.items() >= EVIDENCE_CODEC.to_builtins(replace(one, exit_codes=(one.exit_code,))).items()
 
 
 def test_ticket_page_of_an_escalation_shows_attempts_and_reasons(client: FlaskClient, story: Story) -> None:
@@ -136,15 +139,15 @@ def test_page_of_an_unknown_ticket_or_run_is_404(client: FlaskClient, story: Sto
 def test_ticket_json_shows_a_changed_loop(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "making"
-    story.remember(loop.model_copy(update={"stage": Stage.REVIEW}))
+    story.remember(replace(loop, stage=Stage.REVIEW))
     assert client.get("/api/tickets/ENG-12").get_json()["row"]["stage"] == "review"
 
 
 def test_ticket_moved_to_another_team_has_only_its_new_identifier(client: FlaskClient, story: Story) -> None:
     loop = story.remember(a_loop())
     assert client.get("/tickets/ENG-12").status_code == 200
-    moved = loop.ticket.model_copy(update={"identifier": "OPS-3"})
-    story.remember(loop.model_copy(update={"ticket": moved}))
+    moved = replace(loop.ticket, identifier="OPS-3")
+    story.remember(replace(loop, ticket=moved))
     assert client.get("/tickets/OPS-3").status_code == 200
     assert client.get("/tickets/ENG-12").status_code == 404
 
@@ -153,7 +156,7 @@ def test_page_is_304_until_it_changes(client: FlaskClient, story: Story) -> None
     loop = story.remember(a_loop())
     known = {"If-None-Match": client.get("/").headers["ETag"]}
     assert client.get("/", headers=known).status_code == 304
-    story.remember(loop.model_copy(update={"usage": Usage(model_calls=1)}))
+    story.remember(changed(loop, usage=Usage(model_calls=1)))
     assert client.get("/", headers=known).status_code == 200
 
 

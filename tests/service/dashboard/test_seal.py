@@ -21,7 +21,7 @@ from integrations.results import (
     Verdict,
 )
 from jobs.config.settings import Settings
-from jobs.loop.state import Attempt, Contract, Criterion, Guidance, Stage
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Guidance, Stage
 from service.dashboard.app import allowed_hosts, create_app
 from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop
@@ -42,11 +42,11 @@ def test_untrusted_markup_is_escaped(client: FlaskClient, story: Story, payload:
             summary=payload,
         ),
         plan=Plan(summary=payload, steps=(payload,), paths=(payload,), commands=(payload,)),
-        attempts=(Attempt(number=1, approach=payload, summary=payload, tried=(payload,), rejected=payload),),
+        attempts=(ClosedAttempt(number=1, approach=payload, summary=payload, tried=(payload,), rejected=payload),),
         tampering=(Tampering(kind="ci", path=payload, line=1, text=payload),),
         judgement=Judgement(done=False, missing=(payload,), reason=payload),
         tried=(payload,),
-        words=(Guidance(author=payload, text=payload),),
+        guidance=(Guidance(author=payload, text=payload),),
         contract=Contract(criteria=(Criterion(id="c1", text=payload, command=payload),)),
         evidence=(Evidence(name="c1", command=payload, exit_code=1, output=payload),),
         verdict=Verdict(
@@ -55,7 +55,7 @@ def test_untrusted_markup_is_escaped(client: FlaskClient, story: Story, payload:
             results=(CriterionResult(criterion="c1", result="fail", evidence=payload),),
             findings=(Finding(text=payload),),
         ),
-        pull_request_url=f"javascript:alert(1)//{payload}",
+        url=f"javascript:alert(1)//{payload}",
         number=1,
     )
     story.remember(full)
