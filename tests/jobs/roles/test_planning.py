@@ -79,7 +79,7 @@ def test_the_planner_cannot_write_and_sees_what_is_checked_anyway(agents: Agents
 
     assert "Read-only file system" in agents.results("planner")[0]
     assert "- tests: `make test`" in agents.script.asked[0].brief
-    assert agents.script.asked[0].is_planner
+    assert agents.script.asked[0].role == "planner"
 
 
 def test_a_run_leaves_no_worktree(agents: Agents) -> None:

@@ -1,27 +1,54 @@
-"""Reviews, and their comments on lines of the diff."""
+"""The conversation of a pull request: comments, and reviews with their comments on lines of the diff."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from integrations.standins.github.changes import changes
-from integrations.standins.github.diffs import FileDiff, Line
+from integrations.standins.github.changes import FileDiff, Line, changes
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
-from integrations.standins.github.problems import Problem, not_found
-from integrations.standins.github.records import Pull, Review, ReviewComment
+from integrations.standins.github.problems import Problem, invalid, not_found
+from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
 from integrations.standins.github.routes.pulls import PULL
-from integrations.standins.github.shapes.conversation import review as review_shape
-from integrations.standins.github.shapes.conversation import review_comment, webhook_review
-from integrations.standins.github.shapes.pulls import pull_request_simple
+from integrations.standins.github.shapes.people import association, user
+from integrations.standins.github.shapes.pulls import addresses, issue, pull_request_simple
+from integrations.standins.github.shapes.view import View, fields_of, hrefs, node_id, reactions
 
+COMMENTS = "/repos/{owner}/{repo}/issues/{issue_number}/comments"
 STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 OWN = {
     "APPROVE": "Can not approve your own pull request",
     "REQUEST_CHANGES": "Can not request changes on your own pull request",
 }
+
+
+class NewComment(Input):
+    body: str
+
+
+@operation("GET", COMMENTS, needs="pull_requests:read")
+def list_comments(call: Call) -> Reply:
+    """All comments, oldest first."""
+    pull = call.pull
+    comments = call.hub.store.all(IssueComment, repository=pull.repository, number=pull.number)
+    return Reply([_issue_comment(call.view, pull, one) for one in comments])
+
+
+@operation("POST", COMMENTS, needs="pull_requests:write")
+def create_comment(call: Call) -> Reply:
+    """Add a comment."""
+    pull, body, store = call.pull, call.read(NewComment).body, call.hub.store
+    if not body.strip():
+        raise invalid("IssueComment", "body", code="missing_field")
+    comment = IssueComment(store.new_id(), pull.repository, pull.number, call.actor.login, body, now())
+    store.put(comment)
+    pull.updated_at = now()
+    store.put(pull)
+    shape = _issue_comment(call.view, pull, comment)
+    call.aftermath.emit("issue_comment", "created", issue=issue(call.view, pull), comment=shape)
+    return Reply(shape, 201)
 
 
 class LineComment(Input):
@@ -50,7 +77,7 @@ def list_reviews(call: Call) -> Reply:
     """Oldest first."""
     pull = call.pull
     reviews = call.hub.store.all(Review, repository=pull.repository, number=pull.number)
-    return Reply([review_shape(call.view, pull, one) for one in reviews if _is_visible(call, one)])
+    return Reply([_review(call.view, pull, one) for one in reviews if _is_visible(call, one)])
 
 
 @operation("GET", PULL + "/comments", needs="pull_requests:read")
@@ -59,7 +86,7 @@ def list_review_comments(call: Call) -> Reply:
     pull, store = call.pull, call.hub.store
     found = store.all(ReviewComment, repository=pull.repository, number=pull.number)
     shown = [one for one in found if _is_visible(call, store.get(Review, one.review_id))]
-    return Reply([review_comment(call.view, pull, one) for one in shown])
+    return Reply([_review_comment(call.view, pull, one) for one in shown])
 
 
 @operation("POST", PULL + "/reviews", needs="pull_requests:write")
@@ -78,7 +105,7 @@ def create_review(call: Call) -> Reply:
         store.put(ReviewComment(store.new_id(), *columns, now()))
     if wanted.event:
         _submit(call, pull, review, wanted.event)
-    return Reply(review_shape(call.view, pull, review))
+    return Reply(_review(call.view, pull, review))
 
 
 @operation("PUT", PULL + "/reviews/{review_id}/dismissals", needs="pull_requests:write", role="write")
@@ -92,7 +119,7 @@ def dismiss_review(call: Call) -> Reply:
     review.state = "DISMISSED"
     call.hub.store.put(review)
     _emit(call, pull, review, "dismissed")
-    return Reply(review_shape(call.view, pull, review))
+    return Reply(_review(call.view, pull, review))
 
 
 def _is_visible(call: Call, review: Review | None) -> bool:
@@ -126,11 +153,80 @@ def _submit(call: Call, pull: Pull, review: Review, event: str) -> None:
     _emit(call, pull, review, "submitted")
     shown = pull_request_simple(call.view, call.repository, pull)
     for comment in call.hub.store.all(ReviewComment, review_id=review.id):
-        shape = review_comment(call.view, pull, comment)
+        shape = _review_comment(call.view, pull, comment)
         call.aftermath.emit("pull_request_review_comment", "created", comment=shape, pull_request=shown)
 
 
 def _emit(call: Call, pull: Pull, review: Review, action: str) -> None:
     shown = pull_request_simple(call.view, call.repository, pull)
-    shape = webhook_review(call.view, pull, review)
+    shape = _webhook_review(call.view, pull, review)
     call.aftermath.emit("pull_request_review", action, review=shape, pull_request=shown)
+
+
+def _shared(view: View, pull: Pull, kind: str, one: IssueComment | Review | ReviewComment) -> dict[str, Any]:
+    """The values of everything that a person writes."""
+    return {
+        **fields_of(one, "id", "body"),
+        "node_id": node_id(kind, one.id),
+        "user": user(view, one.author),
+        "author_association": association(view, pull, one.author),
+    }
+
+
+def _issue_comment(view: View, pull: Pull, comment: IssueComment) -> dict[str, Any]:
+    """`issue-comment`."""
+    _, issue, page = addresses(view, pull)
+    url = f"{view.repository_url(pull.repository)}/issues/comments/{comment.id}"
+    return {
+        **_shared(view, pull, "IC", comment),
+        "url": url,
+        "html_url": f"{page}#issuecomment-{comment.id}",
+        "issue_url": issue,
+        **dict.fromkeys(("created_at", "updated_at"), comment.created_at),
+        "reactions": reactions(url),
+        "performed_via_github_app": None,
+    }
+
+
+def _review(view: View, pull: Pull, one: Review) -> dict[str, Any]:
+    """`pull-request-review`; a pending one has no `submitted_at`."""
+    url, _, page = addresses(view, pull)
+    html = f"{page}#pullrequestreview-{one.id}"
+    submitted = {"submitted_at": one.submitted_at} if one.submitted_at else {}
+    return {
+        **_shared(view, pull, "PRR", one),
+        **fields_of(one, "state", "commit_id"),
+        "html_url": html,
+        "pull_request_url": url,
+        "_links": hrefs(html=html, pull_request=url),
+        **submitted,
+    }
+
+
+def _webhook_review(view: View, pull: Pull, one: Review) -> dict[str, Any]:
+    """The review in a webhook, where GitHub writes its state in lower case."""
+    return {**_review(view, pull, one), "state": one.state.lower(), "updated_at": one.submitted_at or None}
+
+
+def _review_comment(view: View, pull: Pull, comment: ReviewComment) -> dict[str, Any]:
+    """`pull-request-review-comment`, which fits `review-comment` too."""
+    pull_url, _, page = addresses(view, pull)
+    url = f"{view.repository_url(pull.repository)}/pulls/comments/{comment.id}"
+    html = f"{page}#discussion_r{comment.id}"
+    return {
+        **_shared(view, pull, "PRRC", comment),
+        "url": url,
+        "pull_request_review_id": comment.review_id,
+        **fields_of(comment, "diff_hunk", "path"),
+        **dict.fromkeys(("position", "original_position"), comment.position),
+        **dict.fromkeys(("line", "original_line"), comment.line),
+        **dict.fromkeys(("start_line", "original_start_line", "start_side")),
+        **dict.fromkeys(("commit_id", "original_commit_id"), comment.commit_id),
+        **dict.fromkeys(("created_at", "updated_at"), comment.created_at),
+        "html_url": html,
+        "pull_request_url": pull_url,
+        "_links": hrefs(self=url, html=html, pull_request=pull_url),
+        "side": "RIGHT",
+        "subject_type": "line",
+        "reactions": reactions(url),
+    }
