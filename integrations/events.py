@@ -243,26 +243,10 @@ class CommandFailed(_Event):
 
 
 Event = Annotated[
-    TicketMoved
-    | TicketEdited
-    | TicketRemoved
-    | TicketCommented
-    | TicketReacted
-    | EscalationUnanswered
-    | PullRequestMerged
-    | PullRequestClosed
-    | PullRequestReopened
-    | ReviewSubmitted
-    | PullRequestCommented
-    | BranchPushed
-    | ChecksReported
-    | WorkspaceReady
-    | RunFinished
-    | RunParked
-    | SteeringTaken
-    | BranchPublished
-    | PullRequestOpened
-    | CommandFailed,
+    TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketReacted | EscalationUnanswered
+    | PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
+    | BranchPushed | ChecksReported | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
+    | PullRequestOpened | CommandFailed,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

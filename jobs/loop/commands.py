@@ -202,23 +202,10 @@ class CleanUp:
 
 
 Command = Annotated[
-    MoveTicket
-    | PostComment
-    | React
-    | SetNeedsHuman
-    | LinkPullRequest
-    | PrepareWorkspace
-    | StartRun
-    | StopRun
-    | Steer
-    | PublishBranch
-    | OpenPullRequest
-    | CommentOnPullRequest
-    | SetStatus
-    | MergePullRequest
-    | CleanUp,
+    MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
+    | Steer | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest | CleanUp,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]

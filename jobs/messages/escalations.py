@@ -18,14 +18,13 @@ def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
     )
 
 
-def approve_again_reason() -> str:
-    """A loop was rebuilt while merging, and no approval can be found."""
-    return "Loopline rebuilt its state from this ticket during the merge. Answer `/approve` and `/merge` again."
+APPROVE_AGAIN_REASON = (
+    "Loopline rebuilt its state from this ticket during the merge. Answer `/approve` and `/merge` again."
+)
+"""A loop was rebuilt while merging, and no approval can be found."""
 
-
-def rebuilt_reason() -> str:
-    """A loop was rebuilt while waiting for a person; the question is in an earlier comment."""
-    return "Loopline rebuilt its state from this ticket. The last comment above shows what it is waiting for."
+REBUILT_REASON = "Loopline rebuilt its state from this ticket. The last comment above shows what it is waiting for."
+"""A loop was rebuilt while waiting for a person; the question is in an earlier comment."""
 
 
 ESCALATION_TITLES: dict[EscalationClass, str] = {

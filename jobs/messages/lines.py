@@ -15,9 +15,8 @@ def iteration_line(loop: Loop, outcome: str) -> str:
     return f"iteration {loop.attempt.iteration}{sha}: {outcome}"
 
 
-def new_guidance_line() -> str:
-    """The verdict passes, but guidance arrived after the maker had finished."""
-    return "done, but new comments arrived in the meantime"
+NEW_GUIDANCE_LINE = "done, but new comments arrived in the meantime"
+"""The verdict passes, but guidance arrived after the maker had finished."""
 
 
 def gate_failed_line(failing: list[Evidence]) -> str:
@@ -64,9 +63,8 @@ def stray_line(stray: Sequence[str]) -> str:
     return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
 
 
-def reverted_line() -> str:
-    """The candidate equals an earlier one of this attempt."""
-    return "the change reverted to an earlier candidate that had already been rejected"
+REVERTED_LINE = "the change reverted to an earlier candidate that had already been rejected"
+"""The candidate equals an earlier one of this attempt."""
 
 
 def same_failures_line(failing: Sequence[Evidence], rounds: int) -> str:
@@ -87,9 +85,8 @@ def blockers_line(findings: Sequence[Finding]) -> str:
     return f"the checker found blockers: {shown}"
 
 
-def not_confirmed_line() -> str:
-    """An empty change that the checker does not confirm."""
-    return "nothing was changed, and the checker does not confirm that no change is needed"
+NOT_CONFIRMED_LINE = "nothing was changed, and the checker does not confirm that no change is needed"
+"""An empty change that the checker does not confirm."""
 
 
 def contradiction_line(clauses: Sequence[str]) -> str:
@@ -97,6 +94,5 @@ def contradiction_line(clauses: Sequence[str]) -> str:
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
 
 
-def changed_checks_line() -> str:
-    """The verdict passes, but tests or checks were changed."""
-    return "done, but tests or checks were changed"
+CHANGED_CHECKS_LINE = "done, but tests or checks were changed"
+"""The verdict passes, but tests or checks were changed."""

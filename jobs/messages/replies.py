@@ -26,9 +26,8 @@ def taken_over_reason(by: str, sha: str) -> str:
     return f"{by} took over.{candidate}"
 
 
-def cancelled_message() -> str:
-    """The ticket was cancelled."""
-    return "**Cancelled.** Work has stopped; the branch and worktree were deleted."
+CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."
+"""The ticket was cancelled."""
 
 
 def changes_message(by: str, revision: int) -> str:
@@ -94,9 +93,8 @@ def closed_reason(by: str) -> str:
     return f"the pull request was closed{f' by {by}' if by else ''} without being merged."
 
 
-def publishing_message() -> str:
-    """Guidance that arrives between verdict and pull request."""
-    return "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
+PUBLISHING_MESSAGE = "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
+"""Guidance that arrives between verdict and pull request."""
 
 
 def budget_message(by: str, more: float, cap: float) -> str:
@@ -109,9 +107,8 @@ def accepted_message(by: str, sha: str) -> str:
     return f"{by} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
 
 
-def unchecked_description() -> str:
-    """The status of a foreign commit."""
-    return "not checked: the verdict is for another commit"
+UNCHECKED_DESCRIPTION = "not checked: the verdict is for another commit"
+"""The status of a foreign commit."""
 
 
 def moved_reason(column: str) -> str:
@@ -129,14 +126,11 @@ def command_reason(by: str, command: str) -> str:
     return f"`/{command}` by {by}."
 
 
-def removed_reason() -> str:
-    """The ticket was deleted or archived."""
-    return "The ticket was removed."
+REMOVED_REASON = "The ticket was removed."
+"""The ticket was deleted or archived."""
 
-
-def cancelled_reason() -> str:
-    """The ticket was moved to a cancelled state."""
-    return "The ticket was cancelled."
+CANCELLED_REASON = "The ticket was cancelled."
+"""The ticket was moved to a cancelled state."""
 
 
 def not_merged_reason(reason: str) -> str:

@@ -31,7 +31,7 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, pull_request_event, review_events
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
-from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
+from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
@@ -238,8 +238,8 @@ class World:
         moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
         if loop is None:
             return role == "agent"
-        found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
-        return found and not only_we_moved_it(loop, ticket, role, moving=moving and not gone)
+        found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
+        return found and not awaits_own_move(loop, ticket, role, moving=moving and not gone)
 
     def _is_looked_up(self, loop: Loop) -> bool:
         """Whether the sweep asks for this loop's pull request, and tells what it sees."""
