@@ -12,7 +12,6 @@ COMMANDS = (
 
 
 def stopped_message(loop: Loop) -> str:
-    """The loop was stopped by a person."""
     if not loop.workspace.branch:
         return (
             f"**Stopped:** {loop.reason} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
@@ -27,11 +26,9 @@ def taken_over_reason(by: str, sha: str) -> str:
 
 
 CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."
-"""The ticket was cancelled."""
 
 
 def changes_message(by: str, revision: int) -> str:
-    """Changes were requested."""
     return f"Working on revision {revision} as requested by {by}, on the same branch."
 
 
@@ -51,7 +48,7 @@ def not_approved_message(loop: Loop) -> str:
     return f"Not merged: `{sha}` has not been approved. Reply `/approve` or approve the pull request."
 
 
-def merge_called_off_reason(by: str) -> str:
+def merge_cancelled_reason(by: str) -> str:
     """`/stop` before the merge."""
     return f"{by} cancelled the merge. `/merge` merges, `/changes <what>` starts another revision."
 
@@ -65,23 +62,19 @@ def outdated_command_message(command: str, loop: Loop) -> str:
 
 
 def not_now_message(command: str, loop: Loop) -> str:
-    """A command that does not apply to the loop's stage."""
     return f"Ignored `/{command}`: it does not apply while the state is “{state_message(loop.stage)}”."
 
 
 def not_allowed_message(command: str, by: str) -> str:
-    """A command from an account without permission."""
     return f"Ignored `/{command}`: {by or 'this account'} does not have permission to control Loopline here."
 
 
 def unknown_command_message(command: str) -> str:
-    """An unknown command."""
     known = f"Available commands: {COMMANDS}. Other comments are guidance for the agent."
     return f"Unknown command `/{inline(command)}`. {known}"
 
 
 def foreign_commit_message(by: str, sha: str) -> str:
-    """A foreign commit on the loop's branch."""
     return (
         f"{by or 'Another account'} pushed `{sha[:7]}` to the branch, so the verdict is void and I have paused. "
         "`/changes <what>` continues from that commit."
@@ -89,7 +82,6 @@ def foreign_commit_message(by: str, sha: str) -> str:
 
 
 def closed_reason(by: str) -> str:
-    """The pull request was closed without a merge."""
     return f"the pull request was closed{f' by {by}' if by else ''} without being merged."
 
 
@@ -103,7 +95,6 @@ def budget_message(by: str, more: float, cap: float) -> str:
 
 
 def accepted_message(by: str, sha: str) -> str:
-    """A person accepted changes to tests or checks."""
     return f"{by} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
 
 
@@ -112,7 +103,6 @@ UNCHECKED_DESCRIPTION = "not checked: the verdict is for another commit"
 
 
 def moved_reason(column: str) -> str:
-    """The ticket was moved to a column outside the loop."""
     return f"the ticket was moved to {column}."
 
 
@@ -127,17 +117,13 @@ def command_reason(by: str, command: str) -> str:
 
 
 REMOVED_REASON = "The ticket was removed."
-"""The ticket was deleted or archived."""
 
 CANCELLED_REASON = "The ticket was cancelled."
-"""The ticket was moved to a cancelled state."""
 
 
 def not_merged_reason(reason: str) -> str:
-    """The code host refused the merge."""
     return f"Not merged: {reason}"
 
 
 def criteria_met_description(total: int) -> str:
-    """The status of a commit whose verdict is done."""
     return f"done: {total} of {total} criteria met"

@@ -85,7 +85,7 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     if now == before or loop.contract is None or refresh_contract(loop) == loop.contract:
         return Decision(loop)
     if loop.stage in OPEN | {Stage.PUBLISHING}:
-        return Decision(loop, (PostComment(body=messages.goal_changed_late_message(loop.contract)),))
+        return Decision(loop, (PostComment(body=messages.criteria_changed_late_message(loop.contract)),))
     return _change_criteria(loop, event.at, policy) if loop.stage in AT_WORK else Decision(loop)
 
 
@@ -113,9 +113,9 @@ def _change_criteria(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     contract = refresh_contract(loop)
     assert contract
     loop = replace(loop, contract=contract, candidate=replace(loop.candidate, judgement=None, verdict=None))
-    comment = PostComment(body=messages.goal_changed_message(contract))
+    comment = PostComment(body=messages.criteria_changed_message(contract))
     if loop.stage is Stage.MAKING:
-        guidance = Guidance(author="Loopline", text=messages.goal_changed_guidance(contract))
+        guidance = Guidance(author="Loopline", text=messages.criteria_changed_guidance(contract))
         return Decision(loop, (Steer(run_id=loop.run_id, guidance=guidance), comment))
     if loop.stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING}:
         stop = StopRun(run_id=loop.run_id)

@@ -60,7 +60,7 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
     if event.outcome != "done":
         return _escalate_failed_run(loop, event)
     attempt, failing = loop.attempt, [e for e in result.evidence if not e.passed]
-    insists = _fingerprint(failing) in attempt.failing and all(e.needs_a_yes for e in failing)
+    insists = _fingerprint(failing) in attempt.failing and all(e.needs_approval for e in failing)
     reverted = result.tree in attempt.trees[:-1] and result.tree != attempt.trees[-1]
     trees = (*attempt.trees, result.tree) if result.tree else attempt.trees
     attempt = replace(attempt, failing=(*attempt.failing, _fingerprint(failing)), trees=trees)

@@ -128,7 +128,7 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
     if loop.stage not in OPEN:
         return None
     if name == "stop" and loop.stage is Stage.MERGING:
-        loop = replace(loop, stage=Stage.REVIEW, reason=replies.merge_called_off_reason(author.name))
+        loop = replace(loop, stage=Stage.REVIEW, reason=replies.merge_cancelled_reason(author.name))
         return Decision(loop, (PostComment(body=loop.reason),))
     if name == "changes" and request.text:
         return revise(loop, request, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))

@@ -21,7 +21,7 @@ SAMPLE, ENOUGH = 200, 300
 
 
 @pytest.mark.parametrize("first", range(0, SAMPLE, 40))
-def test_every_story_of_the_sample_keeps_every_promise(first: int) -> None:
+def test_simulation_of_the_sample_keeps_every_promise(first: int) -> None:
     for seed in range(first, first + 40):
         World(seed).run()
 
@@ -76,15 +76,15 @@ def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command
         (without(c.MergePullRequest), "no ticket is stuck"),
     ],
 )
-def test_a_broken_rule_is_noticed(rule: Decide, promise: str) -> None:
+def test_simulation_detects_a_broken_rule(rule: Decide, promise: str) -> None:
     first_to_break(promise, rule)
 
 
-def test_an_effect_that_is_no_longer_wanted_is_noticed() -> None:
+def test_simulation_detects_an_effect_that_no_longer_applies() -> None:
     first_to_break("nothing is published after a stop", decide, lambda loop, command: True)
 
 
-def test_a_seed_that_fails_fails_again_in_the_same_way() -> None:
+def test_simulation_with_the_same_seed_fails_in_the_same_way() -> None:
     seed = first_to_break("only what was approved is merged", anything_is_approved)
 
     once, again = broken_by(seed, anything_is_approved), broken_by(seed, anything_is_approved)

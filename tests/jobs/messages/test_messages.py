@@ -114,9 +114,9 @@ SHOWN = {
     ],
     "agreed_message": [m.agreed_message(ASKED)],
     "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
-    "goal_changed_message": [m.goal_changed_message(SECOND)],
-    "goal_changed_guidance": [m.goal_changed_guidance(SECOND)],
-    "goal_changed_late_message": [m.goal_changed_late_message(CONTRACT)],
+    "criteria_changed_message": [m.criteria_changed_message(SECOND)],
+    "criteria_changed_guidance": [m.criteria_changed_guidance(SECOND)],
+    "criteria_changed_late_message": [m.criteria_changed_late_message(CONTRACT)],
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
@@ -153,7 +153,7 @@ SHOWN = {
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
-    "merge_called_off_reason": [m.merge_called_off_reason("Ana")],
+    "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", MAKING)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
@@ -191,7 +191,7 @@ def test_messages_match_the_snapshot() -> None:
 
 
 def test_messages_are_all_in_the_snapshot() -> None:
-    parts = {"shown_evidence", "shown_tampering", "inline", "fenced", "quiet", "version_of"}  # of other messages
+    parts = {"format_evidence", "format_tampering", "inline", "fenced", "quiet", "format_version"}  # of other messages
 
     assert (PUBLIC.keys() - parts) | {name.lower() for name in CONSTANTS} == SHOWN.keys()
 
