@@ -35,7 +35,7 @@ def money_is_no_object(loop: Loop, event: Event, policy: ServicePolicy) -> Decis
     return decide(loop, event, replace(policy, caps=caps))
 
 
-def words_are_forgotten(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+def guidance_is_lost(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
     decision = decide(loop, event, policy)
     return replace(decision, loop=changed(decision.loop, pending=()))
 
@@ -70,7 +70,7 @@ def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command
     [
         (anything_is_approved, "only what was approved is merged"),
         (money_is_no_object, "the budget holds"),
-        (words_are_forgotten, "words are heard before done"),
+        (guidance_is_lost, "guidance is delivered before done"),
         (without(c.StopRun), "no run is forgotten"),
         (without(c.SetNeedsHuman), "the label agrees"),
         (without(c.MergePullRequest), "no ticket is stuck"),
