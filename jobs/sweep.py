@@ -19,7 +19,7 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, queues
-from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
+from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 
 IN_TURN = 5
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
@@ -82,8 +82,8 @@ def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
     role = world.policy.column_role(ticket.team, ticket.column)
     if loop is None:
         return role == "agent"
-    found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
-    return found and not only_we_moved_it(loop, ticket, role, moving=is_moving(ticket.id, world))
+    found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
+    return found and not awaits_own_move(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:

@@ -27,7 +27,7 @@ from jobs.recovery.polling import comment_events, unread_comment_events
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalating import escalate
+from jobs.workflow.escalation import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
 from jobs.workflow.report import report_of
 from jobs.workflow.resume import resume

@@ -209,7 +209,7 @@ def _verdict(verdict: Verdict) -> str:
 def _evidence_line(e: Evidence) -> str:
     first = next((line.strip() for line in reversed(e.output.splitlines()) if line.strip()), "no output")
     ending = f"exit {e.exit_code}"
-    if e.needs_a_yes:
+    if e.needs_approval:
         ending = (
             f"exit 0 with the change's own tests and checks, exit {e.exit_code} with those of the base branch (a "
             "person decides about the difference; judge the rest)"

@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 from redis import Redis
 
-from integrations.errors import NotAttempted, IntegrationError, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
 from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal

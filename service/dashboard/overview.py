@@ -15,7 +15,7 @@ from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
-from jobs.messages.text import TAMPERINGS, money_message, state_message
+from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
 Group = Literal["needs_you", "working", "finished"]
@@ -200,7 +200,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         proposal=loop.planning.proposal if loop.stage is Stage.ASKING else None,
         plan=loop.planning.plan,
         evidence=tuple(map(_show_evidence, loop.candidate.evidence)),
-        tampering=tuple(ShownTampering(**vars(one), what=TAMPERINGS[one.kind]) for one in loop.candidate.tampering),
+        tampering=tuple(ShownTampering(**vars(one), what=TAMPER_NAMES[one.kind]) for one in loop.candidate.tampering),
         tampering_accepted=loop.candidate.accepted_sha != "" and loop.candidate.accepted_sha == loop.candidate.head_sha,
         judgement=loop.candidate.judgement,
         verdict=loop.candidate.verdict,

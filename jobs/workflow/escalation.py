@@ -1,5 +1,5 @@
-"""Rules of the calls for a person: raised once with what was tried and choices, again when nobody answers, then left
-to triage. The human assignee stays who it is; Loopline never assigns."""
+"""Rules for escalations: raised with attempts and choices, repeated while unacknowledged, then left to triage.
+Loopline never changes the assignee."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from jobs.messages.escalations import escalation_message, reminder_message, tria
 from jobs.messages.lines import approach_line
 from jobs.workflow.decision import Decision, ServicePolicy
 
-MOST_RAISED = 3
-"""Once, and again at most twice."""
+MAX_RAISED = 3
 
 
 def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command) -> Decision:
-    """The loop stops and asks a person, with what was tried."""
+    """Stop the loop and ask a person; the comment lists the attempts."""
     loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=Escalation(kind=kind, at=at))
-    ask = PostComment(body=escalation_message(loop))
-    return Decision(loop, (*commands, ask, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
+    comment = PostComment(body=escalation_message(loop))
+    return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
 def close_attempt(loop: Loop, rejected: str) -> Loop:
-    """The attempt that ends here joins the record, from which the next one starts."""
+    """Move the current attempt to the record, which is part of the next attempt's brief."""
     if not loop.attempt.iteration:
         return loop
     closed = ClosedAttempt(
@@ -41,30 +40,29 @@ def close_attempt(loop: Loop, rejected: str) -> Loop:
 
 
 def acknowledge(loop: Loop) -> Loop:
-    """Somebody has seen the call, so it is not raised again."""
+    """Mark the escalation as acknowledged, so that it is not raised again."""
     if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation or loop.escalation.acknowledged:
         return loop
     return replace(loop, escalation=replace(loop.escalation, acknowledged=True))
 
 
 def on_ticket_reacted(loop: Loop, event: TicketReacted) -> Decision:
-    """An emoji on one of our comments says: seen."""
-    if event.author is None or not event.author.may_steer or acknowledge(loop) is loop:
+    """An emoji on a comment of Loopline acknowledges the escalation."""
+    if event.author is None or not event.author.may_steer:
         return Decision(loop)
     return Decision(acknowledge(loop))
 
 
 def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:
-    """Raise it again; when that has been done often enough, hand the ticket to whoever sorts the team's tickets."""
+    """Raise the escalation again; after `MAX_RAISED` times move the ticket to triage."""
     if loop.stage is not Stage.NEEDS_HUMAN or event.generation != loop.generation:
         return Decision(loop)
     if not loop.escalation or loop.escalation.acknowledged:
         return Decision(loop)
     raised = loop.escalation.raised + 1
     loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at))
-    if raised <= MOST_RAISED:
+    if raised <= MAX_RAISED:
         return Decision(loop, (PostComment(body=reminder_message(loop)),))
-    triage: tuple[Command, ...] = ()
-    if "triage" in policy.teams[loop.ticket.team].columns:
-        triage = (MoveTicket(column="triage"),)
+    has_triage = "triage" in policy.teams[loop.ticket.team].columns
+    triage = (MoveTicket(column="triage"),) if has_triage else ()
     return Decision(loop, (PostComment(body=triage_message(loop)), *triage))

@@ -46,11 +46,11 @@ def comments(decision: Decision) -> str:
     return "\n".join(c.body for c in decision.commands if isinstance(c, PostComment))
 
 
-def test_a_ticket_without_a_finish_line_gets_a_planner_and_nothing_else(planning: Loop) -> None:
+def test_contract_missing_starts_only_a_planner(planning: Loop) -> None:
     assert (planning.stage, planning.contract, planning.planning.proposals) == (Stage.PLANNING, None, 1)
 
 
-def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Loop, policy: ServicePolicy) -> None:
+def test_proposal_without_doubt_is_agreed_under_the_auto_policy(planning: Loop, policy: ServicePolicy) -> None:
     decision = decide(planning, finished(planning, proposal=PROPOSAL), policy)
 
     assert roles(decision) == ["scout"]
@@ -68,7 +68,7 @@ def test_a_sure_proposal_is_agreed_at_once_where_the_policy_says_so(planning: Lo
         pytest.param(None, "auto", id="no proposal"),
     ],
 )
-def test_any_other_proposal_is_put_to_a_person(
+def test_proposal_with_doubt_is_put_to_a_person(
     planning: Loop, policy: ServicePolicy, proposal: Proposal | None, contract: str
 ) -> None:
     rules = replace(planning.policy, loop=replace(planning.policy.loop, contract=contract))
@@ -80,19 +80,19 @@ def test_any_other_proposal_is_put_to_a_person(
     assert kinds(decision.commands) == ["PostComment", "MoveTicket"]
 
 
-def test_no_checks_mean_that_nothing_starts_by_itself(planning: Loop, policy: ServicePolicy) -> None:
+def test_proposal_without_repository_checks_needs_a_person(planning: Loop, policy: ServicePolicy) -> None:
     bare = replace(planning, policy=RepositoryPolicy())
 
     assert decide(bare, finished(bare, proposal=PROPOSAL), policy).loop.stage is Stage.ASKING
 
 
-def test_the_question_shows_the_proposal_and_what_is_open(planning: Loop, policy: ServicePolicy) -> None:
+def test_question_shows_the_proposal_and_open_questions(planning: Loop, policy: ServicePolicy) -> None:
     asked = comments(decide(planning, finished(planning, proposal=DOUBTFUL), policy))
 
     assert all(words in asked for words in ("1. `make test` passes", "Per user? (yes / no)", "Reply `ok`"))
 
 
-def test_ok_takes_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
+def test_answer_ok_accepts_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, said("OK!"), policy)
 
     assert roles(decision) == ["scout"]
@@ -100,14 +100,14 @@ def test_ok_takes_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
     assert [c.text for c in decision.loop.contract.criteria][:2] == ["`make test` passes", "the sixth login is refused"]
 
 
-def test_a_list_replaces_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
+def test_answer_with_a_list_replaces_the_proposal(asking: Loop, policy: ServicePolicy) -> None:
     loop = decide(asking, said("- `make check` passes"), policy).loop
 
     assert loop.contract
     assert [c.command for c in loop.contract.criteria] == ["make check", "pytest -q"]
 
 
-def test_other_words_go_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
+def test_answer_with_other_text_goes_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, said("per user, please"), policy)
 
     assert (decision.loop.stage, roles(decision), decision.loop.planning.proposals) == (
@@ -118,11 +118,11 @@ def test_other_words_go_to_the_planner(asking: Loop, policy: ServicePolicy) -> N
     assert decision.loop.comments.guidance[-1].text == "per user, please"
 
 
-def test_cancel_ends_it_without_work(asking: Loop, policy: ServicePolicy) -> None:
+def test_command_cancel_ends_a_question_without_work(asking: Loop, policy: ServicePolicy) -> None:
     assert decide(asking, said("/cancel"), policy).loop.stage is Stage.STOPPED
 
 
-def test_an_answered_question_is_not_asked_again(asking: Loop, policy: ServicePolicy) -> None:
+def test_question_is_not_repeated_after_an_answer(asking: Loop, policy: ServicePolicy) -> None:
     at_work = decide(asking, said("ok"), policy).loop
     again = decide(decide(at_work, said("/stop"), policy).loop, said("/retry"), policy).loop
 
@@ -142,12 +142,12 @@ def judging_list(ticket: Ticket, policy: ServicePolicy) -> Loop:
     return decide(decide(Loop(ticket=listed), moved(listed, "Agent"), policy).loop, ready(CHECKED), policy).loop
 
 
-def test_own_list_with_prose_goes_to_the_planner(judging_list: Loop) -> None:
+def test_ticket_list_with_prose_goes_to_the_planner(judging_list: Loop) -> None:
     assert (judging_list.stage, judging_list.contract, judging_list.planning.proposals) == (Stage.PLANNING, None, 1)
 
 
 @pytest.mark.parametrize("rules", ["auto", "ask"])
-def test_own_list_that_the_planner_confirms_starts_without_a_question(
+def test_ticket_list_confirmed_by_the_planner_starts_without_a_question(
     judging_list: Loop, policy: ServicePolicy, rules: str
 ) -> None:
     changed = replace(judging_list.policy, loop=replace(judging_list.policy.loop, contract=rules))
@@ -164,7 +164,7 @@ def test_own_list_that_the_planner_confirms_starts_without_a_question(
     assert comments(decision) == ""
 
 
-def test_own_list_with_an_unclear_item_is_put_to_a_person(judging_list: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_with_an_unclear_item_is_put_to_a_person(judging_list: Loop, policy: ServicePolicy) -> None:
     improved = Proposal(criteria=IMPROVED, confidence="high")
     asking = decide(judging_list, finished(judging_list, proposal=improved), policy)
 
@@ -176,7 +176,9 @@ def test_own_list_with_an_unclear_item_is_put_to_a_person(judging_list: Loop, po
     assert again.contract == agreed.contract
 
 
-def test_own_list_that_the_planner_could_not_judge_is_taken_by_ok(judging_list: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_that_the_planner_could_not_judge_is_accepted_by_ok(
+    judging_list: Loop, policy: ServicePolicy
+) -> None:
     asking = decide(judging_list, finished(judging_list, proposal=None), policy)
 
     assert "I could not find out whether the list" in comments(asking)
@@ -184,7 +186,7 @@ def test_own_list_that_the_planner_could_not_judge_is_taken_by_ok(judging_list: 
     assert agreed.contract and [c.command for c in agreed.contract.criteria][:2] == ["make check", ""]
 
 
-def test_own_list_replaced_by_an_answer_stays_replaced(judging_list: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_replaced_by_an_answer_stays_replaced(judging_list: Loop, policy: ServicePolicy) -> None:
     asking = decide(judging_list, finished(judging_list, proposal=None), policy).loop
     agreed = decide(asking, said("- `make all` passes"), policy).loop
     again = decide(decide(agreed, said("/stop"), policy).loop, moved(agreed.ticket, "Agent"), policy).loop
@@ -192,13 +194,13 @@ def test_own_list_replaced_by_an_answer_stays_replaced(judging_list: Loop, polic
     assert again.contract == agreed.contract
 
 
-def test_own_list_written_while_a_question_is_open_goes_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_written_during_a_question_goes_to_the_planner(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, edited(asking, OWN), policy)
 
     assert (decision.loop.stage, roles(decision), decision.loop.planning.proposals) == (Stage.PLANNING, ["planner"], 2)
 
 
-def test_own_list_changed_at_work_counts_as_it_stands(making: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_changed_during_work_is_not_judged_again(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, edited(making, OWN), policy)
 
     assert decision.loop.contract
@@ -213,7 +215,7 @@ def edited(loop: Loop, description: str) -> TicketEdited:
     return TicketEdited(event_id="d", ticket_id="t1", ticket=ticket)
 
 
-def test_a_list_in_the_ticket_answers_the_question(asking: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_added_later_answers_the_question(asking: Loop, policy: ServicePolicy) -> None:
     decision = decide(asking, edited(asking, "Done when:\n- `make check` passes"), policy)
 
     assert decision.loop.stage is Stage.SCOUTING
@@ -223,7 +225,9 @@ def test_a_list_in_the_ticket_answers_the_question(asking: Loop, policy: Service
 NEW = "Done when:\n- `make check` passes"
 
 
-def test_a_changed_list_is_a_new_version_that_the_maker_hears_of(making: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_changed_during_work_is_a_new_version_sent_to_the_maker(
+    making: Loop, policy: ServicePolicy
+) -> None:
     decision = decide(making, edited(making, NEW), policy)
 
     assert decision.loop.contract
@@ -234,7 +238,9 @@ def test_a_changed_list_is_a_new_version_that_the_maker_hears_of(making: Loop, p
 
 
 @pytest.mark.parametrize("stage", [Stage.GATING, Stage.JUDGING, Stage.CHECKING])
-def test_a_result_for_the_old_list_is_made_again(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
+def test_ticket_list_changed_after_the_gate_repeats_the_iteration(
+    making: Loop, policy: ServicePolicy, stage: Stage
+) -> None:
     checking = changed(making, stage=stage, head_sha=HEAD)
 
     decision = decide(checking, edited(checking, NEW), policy)
@@ -243,14 +249,14 @@ def test_a_result_for_the_old_list_is_made_again(making: Loop, policy: ServicePo
     assert decision.loop.run_id != making.run_id
 
 
-def test_a_list_that_changes_under_review_changes_nothing_that_was_proven(review: Loop, policy: ServicePolicy) -> None:
+def test_ticket_list_changed_during_review_keeps_the_verdict(review: Loop, policy: ServicePolicy) -> None:
     decision = decide(review, edited(review, NEW), policy)
 
     assert (decision.loop.contract, decision.loop.candidate.verdict) == (review.contract, review.candidate.verdict)
     assert "/changes" in comments(decision)
 
 
-def test_an_edit_that_leaves_the_list_alone_is_no_new_version(making: Loop, policy: ServicePolicy) -> None:
+def test_ticket_edit_outside_the_list_is_no_new_version(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, edited(making, f"Please hurry.\n\n{making.ticket.description}"), policy)
 
     assert decision.loop.contract == making.contract

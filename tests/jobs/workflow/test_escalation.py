@@ -35,26 +35,26 @@ def bent(making: Loop, policy: ServicePolicy) -> Decision:
     return decide(checking, finished(checking, verdict=passing()), policy)
 
 
-def test_changed_tests_need_a_yes_even_with_a_passing_verdict(bent: Decision) -> None:
+def test_tampering_needs_approval_even_with_a_passing_verdict(bent: Decision) -> None:
     assert bent.loop.escalation
     assert (bent.loop.stage, bent.loop.escalation.kind) == (Stage.NEEDS_HUMAN, "tamper")
     assert all(words in comments(bent) for words in ("tests/test_login.py:3", "test skipped", "`/accept`"))
 
 
-def test_yes_publishes_exactly_what_was_judged(bent: Decision, policy: ServicePolicy) -> None:
+def test_tampering_accepted_publishes_exactly_the_judged_commit(bent: Decision, policy: ServicePolicy) -> None:
     decision = decide(bent.loop, said("/accept"), policy)
 
     assert [c.sha for c in decision.commands if isinstance(c, PublishBranch)] == [HEAD]
     assert MoveTicket(column="working") in decision.commands
 
 
-def test_yes_is_for_those_who_may_approve(bent: Decision, policy: ServicePolicy) -> None:
+def test_tampering_is_accepted_only_by_approvers(bent: Decision, policy: ServicePolicy) -> None:
     strict = replace(policy, approvers=("boss@acme.test",))
 
     assert decide(bent.loop, said("/accept"), strict).loop.stage is Stage.NEEDS_HUMAN
 
 
-def test_there_is_nothing_to_accept_where_nothing_was_bent(making: Loop, policy: ServicePolicy) -> None:
+def test_tampering_must_exist_to_be_accepted(making: Loop, policy: ServicePolicy) -> None:
     assert "does not apply while" in comments(decide(called(making), said("/accept"), policy))
 
 
@@ -68,13 +68,13 @@ def test_there_is_nothing_to_accept_where_nothing_was_bent(making: Loop, policy:
         ("judgement", "/close"),
     ],
 )
-def test_each_kind_of_call_offers_its_choices(
+def test_escalation_offers_the_choices_of_its_class(
     making: Loop, policy: ServicePolicy, kind: EscalationClass, choice: str
 ) -> None:
     assert f"`{choice}" in escalation_message(called(making, kind))
 
 
-def test_more_money_goes_on_where_it_stopped(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_added_continues_an_escalated_loop(making: Loop, policy: ServicePolicy) -> None:
     loop = called(making, "budget", usage=Usage(cost_usd=20.0))
 
     decision = decide(loop, said("/budget +3"), policy)
@@ -84,28 +84,28 @@ def test_more_money_goes_on_where_it_stopped(making: Loop, policy: ServicePolicy
     assert "$23.00" in comments(decision)
 
 
-def test_more_money_while_at_work_counts_for_the_next_run(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_added_during_work_counts_for_the_next_run(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said("/budget 2.50"), policy)
 
     assert (decision.loop.stage, decision.loop.spend.extra_usd) == (Stage.MAKING, 2.5)
 
 
 @pytest.mark.parametrize("words", ["/budget", "/budget lots", "/budget -3", "/budget 99999"])
-def test_an_amount_that_makes_no_sense_changes_nothing(making: Loop, policy: ServicePolicy, words: str) -> None:
+def test_budget_amount_that_is_invalid_changes_nothing(making: Loop, policy: ServicePolicy, words: str) -> None:
     decision = decide(called(making, "budget"), said(words), policy)
 
     assert decision.loop.spend.extra_usd == 0.0
     assert comments(decision)
 
 
-def test_a_person_who_takes_over_keeps_the_branch(making: Loop, policy: ServicePolicy) -> None:
+def test_takeover_keeps_the_branch(making: Loop, policy: ServicePolicy) -> None:
     loop = decide(called(making), said("/takeover"), policy).loop
 
     assert (loop.stage, loop.workspace.branch, loop.escalation) == (Stage.STOPPED, making.workspace.branch, None)
     assert "Ana took over" in loop.reason
 
 
-def test_a_person_who_takes_over_gets_the_last_candidate_as_it_is(making: Loop, policy: ServicePolicy) -> None:
+def test_takeover_pushes_the_last_candidate(making: Loop, policy: ServicePolicy) -> None:
     loop = called(changed(making, head_sha=HEAD))
     decision = decide(loop, said("/takeover"), policy)
 
@@ -121,13 +121,13 @@ def test_a_person_who_takes_over_gets_the_last_candidate_as_it_is(making: Loop, 
     assert "OpenPullRequest" not in kinds(after.commands)
 
 
-def test_a_person_who_takes_over_what_is_published_gets_no_second_push(making: Loop, policy: ServicePolicy) -> None:
+def test_takeover_of_published_work_pushes_nothing(making: Loop, policy: ServicePolicy) -> None:
     loop = called(changed(making, head_sha=HEAD, pushed_sha=HEAD))
 
     assert "PublishBranch" not in kinds(decide(loop, said("/takeover"), policy).commands)
 
 
-def test_a_push_for_a_person_that_is_refused_is_told(making: Loop, policy: ServicePolicy) -> None:
+def test_takeover_reports_a_refused_push(making: Loop, policy: ServicePolicy) -> None:
     stopped = decide(called(changed(making, head_sha=HEAD)), said("/takeover"), policy).loop
     refused = CommandFailed(
         event_id="f", ticket_id="t1", generation=stopped.generation, command="PublishBranch", reason="The branch moved."
@@ -136,7 +136,7 @@ def test_a_push_for_a_person_that_is_refused_is_told(making: Loop, policy: Servi
     assert comments(decide(stopped, refused, policy)) == "The branch moved."
 
 
-def test_a_closed_ticket_leaves_no_branch(making: Loop, policy: ServicePolicy) -> None:
+def test_command_close_deletes_the_branch(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(called(making), said("/close"), policy)
 
     assert (decision.loop.stage, decision.loop.workspace.branch) == (Stage.STOPPED, "")
@@ -151,7 +151,7 @@ def reacted(author: object) -> TicketReacted:
     return TicketReacted(event_id="r", ticket_id="t1", comment_id="k", author=author)
 
 
-def test_nobody_answers_twice_then_it_goes_to_triage(making: Loop, policy: ServicePolicy) -> None:
+def test_escalation_without_an_answer_is_repeated_then_moved_to_triage(making: Loop, policy: ServicePolicy) -> None:
     columns = {**policy.teams["ENG"].columns, "triage": "Triage"}
     team = replace(policy.teams["ENG"], columns=columns)
     with_triage = replace(policy, teams={"ENG": team})
@@ -165,14 +165,16 @@ def test_nobody_answers_twice_then_it_goes_to_triage(making: Loop, policy: Servi
     assert loop.escalation == Escalation(kind="judgement", at=9.0, raised=4)
 
 
-def test_a_team_without_triage_keeps_the_ticket_where_it_is(making: Loop, policy: ServicePolicy) -> None:
+def test_escalation_without_a_triage_column_leaves_the_ticket(making: Loop, policy: ServicePolicy) -> None:
     loop = called(making, escalation=Escalation(kind="judgement", at=1.0, raised=3))
 
     assert kinds(decide(loop, unanswered(loop), policy).commands) == ["PostComment"]
 
 
 @pytest.mark.parametrize("event", [reacted(ANA), said("hm")])
-def test_an_emoji_or_a_word_shows_that_it_was_seen(making: Loop, policy: ServicePolicy, event: TicketReacted) -> None:
+def test_escalation_is_acknowledged_by_an_emoji_or_a_comment(
+    making: Loop, policy: ServicePolicy, event: TicketReacted
+) -> None:
     loop = decide(called(making), event, policy).loop
 
     assert loop.escalation
@@ -180,14 +182,14 @@ def test_an_emoji_or_a_word_shows_that_it_was_seen(making: Loop, policy: Service
     assert not decide(loop, unanswered(loop), policy).commands
 
 
-def test_a_guest_acknowledges_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_escalation_is_not_acknowledged_without_permission(making: Loop, policy: ServicePolicy) -> None:
     loop = decide(called(making), reacted(GUEST), policy).loop
 
     assert loop.escalation
     assert not loop.escalation.acknowledged
 
 
-def test_money_that_runs_out_keeps_the_work_and_says_which_cap(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_used_up_keeps_the_work_and_names_the_cap(making: Loop, policy: ServicePolicy) -> None:
     ended = finished(making, outcome="budget", head_sha=HEAD, summary="the run's budget of $5.00 is used up.")
 
     decision = decide(making, ended, policy)
