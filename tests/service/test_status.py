@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from jobs.config.settings import Settings
-from service.operator.status import show_status
+from service.operator import show_status
 from tests.service.dashboard.story import Story, a_loop, fill
 from tests.service.loopline import ENOUGH, loopline
 
@@ -34,7 +34,7 @@ def test_status_line_has_stage_attempt_money_and_reason(settings: Settings, redi
         "Needs you",
         "attempt 3/3 iteration 3/3",
         "$3.41 of $23.00",
-        "is spinning (raised 2x, not seen)",
+        "No progress (raised 2x, not seen)",
     ):
         assert part in line
 

@@ -113,8 +113,6 @@ class Review(Payload):
 
 
 class Comment(Payload):
-    """A comment in the conversation."""
-
     id: int
     body: Text = ""
     user: User | None = None
@@ -142,8 +140,6 @@ class Named(Payload):
 
 
 class CheckOutput(Payload):
-    """The output of a check run."""
-
     title: Text = ""
 
 
@@ -180,8 +176,6 @@ class CheckRun(Payload):
 
 
 class WorkflowRun(Payload):
-    """One run of a GitHub Actions workflow."""
-
     name: Text = ""
     head_sha: CommitSha
     head_branch: Text = ""
@@ -209,20 +203,14 @@ class Permission(Payload):
 
 
 class GitObject(Payload):
-    """The target of a ref."""
-
     sha: CommitSha
 
 
 class Ref(Payload):
-    """A branch or tag."""
-
     object: GitObject
 
 
 class Merged(Payload):
-    """The response to a merge."""
-
     sha: CommitSha
 
 
@@ -234,8 +222,6 @@ class IssueEvent(Payload):
 
 
 class Installation(Payload):
-    """An installation of a GitHub App."""
-
     id: int
 
 
