@@ -131,7 +131,7 @@ class ShownTicket:
     verdict: Verdict | None
     attempts: tuple[ClosedAttempt, ...]
     tried: tuple[str, ...]
-    words: tuple[Guidance, ...]
+    guidance: tuple[Guidance, ...]
     runs: tuple[ShownRun, ...]
     run_id: RunId
 
@@ -207,7 +207,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         verdict=loop.candidate.verdict,
         attempts=loop.attempts,
         tried=loop.attempt.tried,
-        words=loop.planning.answers + loop.comments.guidance,
+        guidance=loop.planning.answers + loop.comments.guidance,
         runs=known,
         run_id=loop.run_id if loop.run_id in ids else next(reversed(ids), RunId("")),
     )
