@@ -37,7 +37,7 @@ State = Literal["pending", "success", "failure"]
 
 
 class GitHub:
-    """`CodeHost` for GitHub.
+    """`CodeHost` for GitHub. The Protocol documents the methods that have no docstring here.
 
     `url` is the API's root. Needs a personal `token` or an `app`; an app reports check runs, a person commit statuses.
     `backoff` (seconds) is the base of the delay between retries of reads."""
@@ -91,7 +91,6 @@ class GitHub:
             return None
 
     def delete_branch(self, repository: str, branch: str) -> None:
-        """Delete the branch. Idempotent."""
         where = build_path("repos", repository, "git/refs/heads", branch)
         try:
             self._api.send_only(Grant(repository, _CONTENTS), "DELETE", where)
@@ -131,7 +130,6 @@ class GitHub:
         return _to_pull_request(created)
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
-        """Set title and body."""
         where = build_path("repos", repository, "pulls", number)
         wanted = {"title": title, "body": body}
         try:

@@ -90,8 +90,6 @@ class PullRequest(Payload):
 
 
 class PullRequestOfCheck(Payload):
-    """A pull request in the list of a check or workflow run."""
-
     number: int
     base: Side
 
@@ -134,8 +132,6 @@ class ReviewComment(Comment):
 
 
 class Named(Payload):
-    """The name of a GitHub App or a workflow."""
-
     name: Text = ""
 
 

@@ -160,7 +160,6 @@ class AttachmentNode(Node):
     metadata: Mapping[str, Any] = {}
 
     def to_attachment(self) -> Attachment:
-        """The attachment, with its plain metadata."""
         plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
         return Attachment(self.url, self.title, self.subtitle, plain)
 

@@ -34,7 +34,7 @@ class Linear:
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `timeout` is in seconds.
-    Each thread has its own connection.
+    Each thread has its own connection. The Protocol documents the methods that have no docstring here.
     """
 
     def __init__(self, url: str, api_key: str = "", access_token: str = "", *, timeout: int = 20) -> None:
@@ -114,7 +114,6 @@ class Linear:
             self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
-        """Replace the comment's text. Raises `NotFound` when it was deleted."""
         self._mutate("EditComment", id=comment_id, body=body)
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
@@ -131,7 +130,6 @@ class Linear:
         self._mutate("UpsertAttachment", issueId=ticket_id, **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
-        """All attachments of the ticket."""
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
         yield from (node.to_attachment() for node in nodes)
 
@@ -142,7 +140,6 @@ class Linear:
             self._mutate("AddLabel", id=ticket.id, labelId=known or self._create_label(ticket, issue.team.id, label))
 
     def remove_label(self, ticket: Ticket, label: str) -> None:
-        """Remove the label. Idempotent."""
         for node in self._find_label(ticket, label)[0].labels.nodes:
             self._mutate("RemoveLabel", id=ticket.id, labelId=node.id)
 
