@@ -90,7 +90,7 @@ def _serve(role: str) -> int:
 
 
 def _check(env_file: Path) -> int:
-    from service.operator.check import find_problems
+    from service.operator import find_problems
 
     settings = load("up", read_environment(env_file))
     logging.configure("check", settings.secret_values(), sys.stderr)
@@ -110,7 +110,7 @@ def _status(env_file: Path, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator.status import show_status
+    from service.operator import show_status
 
     settings = load("dashboard", filter_environment("dashboard", read_environment(env_file)))
     with connect(settings, timeout=5.0, retries=0) as redis:
@@ -130,7 +130,7 @@ def _repair(given: argparse.Namespace) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import repair
+    from service import operator
 
     settings = load("worker", filter_environment("worker", read_environment(given.env_file)))
     logging.configure("repair", settings.secret_values(), sys.stderr)
@@ -138,11 +138,11 @@ def _repair(given: argparse.Namespace) -> int:
         try:
             match given.command:
                 case "dead-letters" | "dead":
-                    return repair.list_dead_letters(redis, sys.stdout)
+                    return operator.list_dead_letters(redis, sys.stdout)
                 case "redrive":
-                    return repair.redrive(redis, sys.stdout, None if given.all else given.id)
+                    return operator.redrive(redis, sys.stdout, None if given.all else given.id)
                 case _:
-                    return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
+                    return operator.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:
             return _report_redis_error(error)
 

@@ -13,7 +13,7 @@ from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
 from jobs.config.environment import parse_settings
-from service.operator.check import find_problems
+from service.operator import find_problems
 from tests.service.loopline import loopline
 
 
