@@ -67,12 +67,12 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
 
 def _column_problems(settings: Settings) -> list[str]:
     """No worker for a board whose columns are not there; a board that is away now is asked again later."""
-    from jobs.effects.build import tracker_of
+    from jobs.effects.build import build_tracker
 
     found = []
     for key, team in settings.teams.items():
         try:
-            board = tracker_of(settings)
+            board = build_tracker(settings)
             if board:
                 board.check_columns(key, team.columns.names())
         except Rejected as error:
@@ -85,10 +85,10 @@ def _column_problems(settings: Settings) -> list[str]:
 def _sandbox_problems(settings: Settings) -> list[str]:
     """No agent without a sandbox that proved itself on this host."""
     from integrations.sandbox.selftest import run_self_test
-    from jobs.effects.build import sandbox_of
+    from jobs.effects.build import build_sandbox
 
     try:
-        run_self_test(sandbox_of(settings), settings.home / "sandbox-test")
+        run_self_test(build_sandbox(settings), settings.home / "sandbox-test")
     except Rejected as error:
         return [str(error)]
     return []
@@ -104,7 +104,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(name)  # now, so that a broken module shows at the start and no job pays for it
     from jobs.effects import world
 
-    here = import_module("jobs.effects.build").build(settings, redis, role)
+    here = import_module("jobs.effects.build").build_world(settings, redis, role)
     here.stopping = stop
     world.install(here)
     if role == "worker":

@@ -15,7 +15,7 @@ from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavai
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import (
     comment_events,
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 def sweep() -> None:
     """RQ's entry: one comparison of everything."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.SWEEP_WAKE_FLAG)
     if not _remembers(world):
         return

@@ -1,6 +1,4 @@
-"""One line of words as a criterion, and back: commands and kinds of evidence recognised. Pure; called by
-`jobs.contract.agreement`, `jobs.contract.amendments` and `jobs.messages`.
-"""
+"""Parses one line of text as a criterion with its command or kind of evidence, and formats it again. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ _COMMAND_WORDS = re.compile(
 )
 
 
-def criterion_of(text: str) -> ProposedCriterion:
-    """One item as a criterion: 'the tests pass (command: `make test`)', 'it is there (evidence: file and line)',
-    or free words, in which a command is recognised."""
+def parse_criterion(text: str) -> ProposedCriterion:
+    """One item as a criterion: 'the tests pass (command: `make test`)', 'it is there (evidence: file and line)', or
+    free text, in which a command is recognised."""
     named = _NAMED.search(text)
     if named:
         value, bare = named["value"].strip("` "), text[: named.start()].strip()
@@ -30,18 +28,18 @@ def criterion_of(text: str) -> ProposedCriterion:
             return ProposedCriterion(text=bare, command=value)
         if bare and kind in KINDS:
             return ProposedCriterion(text=bare, evidence=kind)
-    return ProposedCriterion(text=text, command=command_in(text))
+    return ProposedCriterion(text=text, command=find_command(text))
 
 
-def item_of(criterion: ProposedCriterion) -> str:
-    """The criterion as an item that people can edit; `criterion_of` reads it back."""
-    if criterion.command and command_in(criterion.text) != criterion.command:
+def format_criterion(criterion: ProposedCriterion) -> str:
+    """The criterion as an item that people can edit; `parse_criterion` is the inverse."""
+    if criterion.command and find_command(criterion.text) != criterion.command:
         return f"{criterion.text} (command: `{criterion.command}`)"
     return f"{criterion.text} (evidence: {criterion.evidence})" if criterion.evidence else criterion.text
 
 
-def command_in(text: str) -> str:
-    """The command that a criterion names: the first `code` of an item that says it passes, runs, exits.
+def find_command(text: str) -> str:
+    """The command in a criterion: the first `code` of an item with a verb such as passes, runs or exits.
 
     'a `--json` flag exists' names no command, '`pytest tests/auth` passes' does."""
     code = _CODE.search(text)

@@ -1,7 +1,7 @@
-"""What a repository tells agents: AGENTS.md or CLAUDE.md, and skills. Called by `jobs.roles.slice` for every role.
+"""A repository's instructions for agents: AGENTS.md or CLAUDE.md, and skills.
 
-Read from the base commit through the mirror and never from an agent's tree, so that no change can give itself orders.
-What cannot be read is left out and logged: a broken file must not keep anybody from working.
+Read from the base commit through the mirror and never from an agent's tree, so that no change can instruct its own
+review. Unreadable files are skipped and logged: they must not block the work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import structlog
 
 from integrations.errors import Rejected
 from integrations.git.mirror import Mirror
-from jobs.roles.skills import FILE, FOLDERS, Skill, first_of_each_name, skill_in
+from jobs.roles.skills import FILE, FOLDERS, Skill, drop_duplicates, parse_skill
 
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
 MAX_INSTRUCTIONS = 32_768
@@ -22,36 +22,36 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Instructions:
-    """`text` is the first of `INSTRUCTION_FILES` that there is, empty without one."""
+    """`text` is that of the first of `INSTRUCTION_FILES` that exists, empty without one."""
 
     text: str = ""
     skills: tuple[Skill, ...] = ()
 
 
 def read_instructions(mirror: Mirror, sha: str) -> Instructions:
-    """What the repository says at this commit; the same commit always gives the same."""
-    found = (text for name in INSTRUCTION_FILES if (text := _text(mirror, sha, name)))
-    return Instructions(next(found, "")[:MAX_INSTRUCTIONS], _skills(mirror, sha))
+    """The instructions at this commit; the same for every call with the same commit."""
+    found = (text for name in INSTRUCTION_FILES if (text := _read_text(mirror, sha, name)))
+    return Instructions(next(found, "")[:MAX_INSTRUCTIONS], _read_skills(mirror, sha))
 
 
-def _skills(mirror: Mirror, sha: str) -> tuple[Skill, ...]:
-    """In the order of `FOLDERS`, so that the first of a name wins; a link is no skill."""
-    there = [path for path in mirror.files(sha, *FOLDERS) if path.count("/") == 3 and path.endswith(f"/{FILE}")]
-    ordered = [path for folder in FOLDERS for path in there if path.startswith(f"{folder}/")]
+def _read_skills(mirror: Mirror, sha: str) -> tuple[Skill, ...]:
+    """In the order of `FOLDERS`, so that the first of a name wins; symbolic links are ignored."""
+    found = [path for path in mirror.files(sha, *FOLDERS) if path.count("/") == 3 and path.endswith(f"/{FILE}")]
+    ordered = [path for folder in FOLDERS for path in found if path.startswith(f"{folder}/")]
     skills = []
     for path in ordered[:MAX_READ]:
-        text = _text(mirror, sha, path)
-        skill = skill_in(path, text) if text else None
+        text = _read_text(mirror, sha, path)
+        skill = parse_skill(path, text) if text else None
         if skill is None:
-            _log.warning("a skill is left out: its front matter needs name and description", path=path, commit=sha)
+            _log.warning("skill skipped: front matter needs name and description", path=path, commit=sha)
         else:
             skills.append(skill)
-    return first_of_each_name(skills)
+    return drop_duplicates(skills)
 
 
-def _text(mirror: Mirror, sha: str, path: str) -> str:
+def _read_text(mirror: Mirror, sha: str, path: str) -> str:
     try:
         return mirror.read(sha, path) or ""
     except Rejected as error:
-        _log.warning("a file of instructions is left out", path=path, commit=sha, reason=str(error))
+        _log.warning("instruction file skipped", path=path, commit=sha, reason=str(error))
         return ""

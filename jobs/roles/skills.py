@@ -1,7 +1,7 @@
-"""Skills of a repository: SKILL.md files by which a team tells agents how things are done there. Pure.
+"""Skills of a repository: SKILL.md files with a team's instructions for agents. Pure.
 
-`jobs.roles.instructions` reads them from the base commit and never from an agent's tree. They are text: nothing in one
-is run, and `allowed-tools` in its front matter widens nothing. Lenient where vendors differ: unknown keys are ignored.
+`jobs.roles.instructions` reads them from the base commit and never from an agent's tree. They are text and never run,
+and `allowed-tools` in the front matter grants nothing. Unknown keys are ignored, because vendors differ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import frontmatter
 import yaml
 
 from integrations.ports.agent_runner import ToolResult, ToolSpec
-from jobs.roles.answers.submission import HostTool, Stopped
+from jobs.roles.submission import HostTool, IsStopped
 
 FOLDERS = (".agents/skills", ".claude/skills", ".codex/skills")
 FILE = "SKILL.md"
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class Skill:
-    """One skill; `folder` is where its other files are, from the repository's root."""
+    """One skill; `folder` has its other files, relative to the repository's root."""
 
     name: str
     description: str
@@ -36,10 +36,10 @@ class Skill:
     folder: str
 
 
-def skill_in(path: str, text: str) -> Skill | None:
-    """The skill in a SKILL.md; None when its front matter cannot be read or says nothing about when to use it.
+def parse_skill(path: str, text: str) -> Skill | None:
+    """The skill in a SKILL.md; None if its front matter is invalid or has no description.
 
-    A name that breaks the rules (lower-case letters, digits, single hyphens, at most 64) gives way to the folder's."""
+    The folder's name replaces an invalid one (lower-case letters, digits, single hyphens, at most 64 characters)."""
     folder = path.rpartition("/")[0]
     try:
         post = frontmatter.loads(text.replace("\r\n", "\n").lstrip("\ufeff"))
@@ -56,38 +56,36 @@ def skill_in(path: str, text: str) -> Skill | None:
     return Skill(name, description, body if len(body) <= MAX_BODY else cut, folder)
 
 
-def first_of_each_name(skills: Sequence[Skill]) -> tuple[Skill, ...]:
-    """The skills without those whose name came before, at most `MAX_SKILLS`."""
+def drop_duplicates(skills: Sequence[Skill]) -> tuple[Skill, ...]:
+    """The first skill of each name, at most `MAX_SKILLS`."""
     by_name: dict[str, Skill] = {}
     for skill in skills:
         by_name.setdefault(skill.name, skill)
     return tuple(by_name.values())[:MAX_SKILLS]
 
 
-def catalogue(skills: Sequence[Skill]) -> str:
-    """Name and description of each, for the system text; empty without any."""
+def format_catalogue(skills: Sequence[Skill]) -> str:
+    """Name and description of each skill, for the system text; empty without any."""
     if not skills:
         return ""
     lines = "\n".join(f"- {skill.name}: {skill.description}" for skill in skills)
     return f"Skills of this repository; read one with `{TOOL}` before you do what it is about:\n{lines}"
 
 
-def skill_tools(skills: Sequence[Skill]) -> tuple[HostTool, ...]:
-    """The tool that shows a skill's text; none where there are no skills."""
+def build_skill_tools(skills: Sequence[Skill]) -> tuple[HostTool, ...]:
+    """The tool that shows a skill's text; none without skills."""
     by_name = {skill.name: skill for skill in skills}
 
-    def take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
+    def take(arguments: Mapping[str, Any], stopped: IsStopped) -> ToolResult:
         skill = by_name.get(str(arguments.get("name")))
         if skill is None:
             return ToolResult(f"name: has to be one of {', '.join(by_name)}.", is_error=True)
         return ToolResult(f"{skill.body or '(empty)'}\n\n[its other files, if any, are in {skill.folder}]")
 
-    return (HostTool(_spec(list(by_name)), take),) if by_name else ()
-
-
-def _spec(names: list[str]) -> ToolSpec:
-    return ToolSpec(
+    name = {"type": "string", "enum": list(by_name)}
+    spec = ToolSpec(
         TOOL,
         "Show the text of one of the repository's skills, as it is on the base branch.",
-        {"type": "object", "properties": {"name": {"type": "string", "enum": names}}, "required": ["name"]},
+        {"type": "object", "properties": {"name": name}, "required": ["name"]},
     )
+    return (HostTool(spec, take),) if by_name else ()

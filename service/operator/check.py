@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
-from jobs.effects.build import code_host_of, tracker_of
+from jobs.effects.build import build_code_host, build_tracker
 from jobs.runtime.connection import check_persistence, connect
 
 
@@ -31,7 +31,7 @@ def _check_redis(settings: Settings) -> Iterator[str]:
 
 def _check_teams(settings: Settings) -> Iterator[str]:
     """Check each team's columns and repository with the configured credentials."""
-    board, host = tracker_of(settings), code_host_of(settings)
+    board, host = build_tracker(settings), build_code_host(settings)
     assert board and host, "the role `up` has both"
     for key, team in settings.teams.items():
         try:

@@ -13,7 +13,7 @@ from redis import Redis
 
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.recovery.rebuild import rebuild
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
@@ -23,7 +23,7 @@ def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: boo
     """Restore loops that are missing in Redis from the board; with `dry_run` only list them."""
     found = 0
     try:
-        for ticket, line in rebuild(build(settings, redis), dry_run=dry_run):
+        for ticket, line in rebuild(build_world(settings, redis), dry_run=dry_run):
             found += 1
             out.write(f"{ticket.identifier}: {line}\n")
     except IntegrationError as error:

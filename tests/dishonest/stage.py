@@ -29,7 +29,7 @@ from jobs.advance_run import advance_run
 from jobs.config.environment import read
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.state import Loop, Stage
 from tests.dishonest.scenario import Act, Reply, Role, Scenario
@@ -89,7 +89,7 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
         stack.urls |= {"board": board.url, "pull_requests": host.url, "model": minds.url}
         given = {name: value for name, value in stack.settings().items() if name not in HIDDEN}
         given |= {"REDIS_URL": _url_of(redis), "LOOPLINE_HOME": str(home / "service"), "ANTHROPIC_API_KEY": "stand-in"}
-        world = build(read(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
+        world = build_world(read(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
         world.raise_faults = True
         worlds.install(world)
         for part in (world.tracker, world.code_host, world.runner()):

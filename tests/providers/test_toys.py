@@ -27,7 +27,7 @@ from jobs.config.reference import env_example
 from jobs.config.settings import Settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.inbox.dispatch import dispatch, prepare
 from service.web.app import create_app
@@ -63,7 +63,7 @@ class Office:
         return create_app(read(environment_for("web", environ))).test_client()
 
     def _world(self, role: Any, environ: dict[str, str]) -> World:
-        world = build(read(environment_for(role, environ)), self.redis, role)
+        world = build_world(read(environment_for(role, environ)), self.redis, role)
         world.raise_faults = True
         return world
 
@@ -173,7 +173,7 @@ def test_settings_of_a_toy_are_in_the_example(environ: dict[str, str]) -> None:
 
 
 def test_a_runner_that_is_not_set_up_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
-    world = build(read(environ), redis, "agent")
+    world = build_world(read(environ), redis, "agent")
     assert world.runner("shell") is not world.runner()
     with pytest.raises(Rejected, match="anthropic"):
         world.runner("anthropic")

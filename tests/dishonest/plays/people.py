@@ -37,7 +37,7 @@ GOAL = ticket("Prices and vouchers", "a price is never negative", "`shop/voucher
 
 def _heeds(request: Request) -> Answer:
     """Mends the code, and when a person has said so, notes it too."""
-    if any("CHANGELOG" in words for words in request.steering) or "CHANGELOG" in request.section("Words of people"):
+    if any("CHANGELOG" in words for words in request.steering) or "CHANGELOG" in request.section("Guidance"):
         return script(
             Answer("And the note.", (MEND, create("CHANGELOG.md", "- prices stop at zero\n"))), Answer("Noted.")
         )(request)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.contract.amendments import amended, consents
-from jobs.contract.criterion_text import KINDS, criterion_of, item_of
+from jobs.contract.amendments import amend_proposal, is_consent
+from jobs.contract.criterion_text import KINDS, format_criterion, parse_criterion
 
 SUITE = ProposedCriterion(text="the suite passes", command="make test")
 README = ProposedCriterion(text="README.md names the flag", evidence="file and line")
@@ -31,8 +31,8 @@ YES = [
 
 @pytest.mark.parametrize("answer", YES)
 def test_yes_is_the_proposal_as_it_is(answer: str) -> None:
-    assert consents(answer)
-    assert amended(answer, PROPOSAL) == PROPOSAL.criteria
+    assert is_consent(answer)
+    assert amend_proposal(answer, PROPOSAL) == PROPOSAL.criteria
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_yes_is_the_proposal_as_it_is(answer: str) -> None:
     ],
 )
 def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCriterion, ...]) -> None:
-    assert amended(answer, PROPOSAL) == wanted
+    assert amend_proposal(answer, PROPOSAL) == wanted
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCri
 def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
     answer: str, wanted: tuple[ProposedCriterion, ...]
 ) -> None:
-    assert amended(answer, PROPOSAL) == wanted
+    assert amend_proposal(answer, PROPOSAL) == wanted
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
     ],
 )
 def test_what_cannot_be_told_is_left_to_the_planner(answer: str) -> None:
-    assert amended(answer, PROPOSAL) is None
+    assert amend_proposal(answer, PROPOSAL) is None
 
 
 @pytest.mark.parametrize("criterion", [SUITE, README, SCRIPT, NEW, *(replace(NEW, evidence=k) for k in KINDS)])
 def test_a_criterion_survives_being_shown_and_sent_back(criterion: ProposedCriterion) -> None:
-    assert criterion_of(item_of(criterion)) == criterion
+    assert parse_criterion(format_criterion(criterion)) == criterion
 
 
 @pytest.mark.parametrize("kind", ["hearsay", "screenshot", ""])
 def test_an_unknown_kind_of_evidence_is_only_words(kind: str) -> None:
-    assert criterion_of(f"it is there (evidence: {kind})").evidence == ""
+    assert parse_criterion(f"it is there (evidence: {kind})").evidence == ""

@@ -17,7 +17,7 @@ from integrations.results import Evidence
 from jobs.clock import reconcile
 from jobs.config.environment import read
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.gather import gather
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import Stage
@@ -195,7 +195,7 @@ def test_what_waits_for_the_boards_allowance_is_not_tried_every_second(board: Bo
 def revoked(board: Board) -> Iterator[None]:
     """The board answers 401 for a while: somebody has taken the key back."""
     given = {**board.environ, "LINEAR_API_KEY": "lin_api_revoked", "LINEAR_ACCESS_TOKEN": ""}
-    refused = build(read(given), board.world.redis)
+    refused = build_world(read(given), board.world.redis)
     worlds.install(refused)
     try:
         yield

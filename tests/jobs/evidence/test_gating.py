@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from integrations.results import Evidence
-from jobs.evidence.gate_plan import MOST_BEFORE, GatePlan, Ran, ends_of, evidence, found_by_running, plan, runs_again
+from jobs.evidence.gate_plan import (
+    MOST_BEFORE,
+    CommandRun,
+    GatePlan,
+    combine_runs,
+    find_tampering_by_running,
+    plan_gate,
+    shorten_output,
+    should_rerun,
+)
 from jobs.loop.policy import TESTS
 from jobs.loop.state import Contract, Criterion
 from tests.jobs.evidence.tampering.corpus import Files, changes
@@ -16,13 +25,13 @@ from tests.jobs.evidence.tampering.dishonest import CART, T
 CRITERION = Criterion(id="k1", text="tests", command="pytest -q")
 
 
-def ran(*codes: int, timed_out: bool = False) -> list[Ran]:
-    return [Ran(code, f"ended with {code}", f"d{code}", 1.0, timed_out) for code in codes]
+def ran(*codes: int, timed_out: bool = False) -> list[CommandRun]:
+    return [CommandRun(code, f"ended with {code}", f"d{code}", 1.0, timed_out) for code in codes]
 
 
 def planned(before: Files, after: Files, *commands: str) -> GatePlan:
     criteria = tuple(Criterion(id=f"k{n}", text=c, command=c) for n, c in enumerate(commands or ("pytest -q",), 1))
-    return plan(changes(before, after), Contract(criteria=criteria), TESTS, "Add two numbers")
+    return plan_gate(changes(before, after), Contract(criteria=criteria), TESTS, "Add two numbers")
 
 
 @pytest.mark.parametrize(
@@ -32,42 +41,42 @@ def planned(before: Files, after: Files, *commands: str) -> GatePlan:
 def test_a_failing_command_runs_again_until_it_passes_or_the_policy_says_enough(
     codes: tuple[int, ...], most: int, again: bool
 ) -> None:
-    assert runs_again(ran(*codes), most) is again
+    assert should_rerun(ran(*codes), most) is again
 
 
 def test_what_ran_out_of_time_gets_one_more_chance() -> None:
-    assert runs_again(ran(124, timed_out=True), 3)
-    assert not runs_again(ran(124, 124, timed_out=True), 3)
+    assert should_rerun(ran(124, timed_out=True), 3)
+    assert not should_rerun(ran(124, 124, timed_out=True), 3)
 
 
 def test_green_is_green() -> None:
-    found = evidence(CRITERION, ran(0), None, None)
+    found = combine_runs(CRITERION, ran(0), None, None)
 
     assert (found.passed, found.exit_codes, found.before, found.own) == (True, (0,), None, None)
 
 
 def test_what_ended_both_ways_is_flaky_and_shows_the_failure() -> None:
-    found = evidence(CRITERION, ran(1, 0), None, None)
+    found = combine_runs(CRITERION, ran(1, 0), None, None)
 
     assert (found.passed, found.flaky, found.exit_code, found.digest) == (False, True, 1, "d1")
 
 
 def test_only_green_with_its_own_tests_is_red_and_says_so() -> None:
-    found = evidence(CRITERION, ran(1, 1), ran(0), None)
+    found = combine_runs(CRITERION, ran(1, 1), ran(0), None)
 
     assert (found.passed, found.own, found.exit_codes) == (False, 0, (1, 1))
     assert "fails with the base commit's tests" in found.output
 
 
 def test_only_green_with_the_base_s_tests_is_red_too() -> None:
-    found = evidence(CRITERION, ran(0), ran(2, 2), None)
+    found = combine_runs(CRITERION, ran(0), ran(2, 2), None)
 
     assert (found.passed, found.exit_code, found.own) == (False, 2, 2)
     assert "fails with its own tests" in found.output
 
 
 def test_the_run_before_is_kept() -> None:
-    assert evidence(CRITERION, ran(0), None, ran(1)[0]).before == 1
+    assert combine_runs(CRITERION, ran(0), None, ran(1)[0]).before == 1
 
 
 def test_product_code_alone_is_taken_as_it_is() -> None:
@@ -125,10 +134,10 @@ def test_what_passes_only_with_its_own_files_is_listed_even_where_no_pattern_saw
     unseen = GatePlan((), (), {T: None}, {}, frozenset())
     red = Evidence(name="k1", command="pytest -q", exit_code=1, exit_codes=(1,), own=0)
 
-    (found,) = found_by_running(unseen, [red])
+    (found,) = find_tampering_by_running(unseen, [red])
     assert (found.kind, found.path) == ("test_changed", T)
-    assert found_by_running(unseen, [replace(red, own=1)]) == ()
+    assert find_tampering_by_running(unseen, [replace(red, own=1)]) == ()
 
 
 def test_output_keeps_its_ends() -> None:
-    assert ends_of("a" * 3000 + "b" * 3000) == "a" * 2000 + "\n…\n" + "b" * 2000
+    assert shorten_output("a" * 3000 + "b" * 3000) == "a" * 2000 + "\n…\n" + "b" * 2000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.git.changes import Change, Side
-from jobs.evidence.stray_files import LARGE_BYTES, stray_files
+from jobs.evidence.stray_files import LARGE_BYTES, find_stray_files
 
 
 def new(path: str, text: str | None = "x\n", size: int = 2) -> Change:
@@ -27,21 +27,21 @@ MEANT = [
 
 @pytest.mark.parametrize("path", LEFT)
 def test_what_was_left_behind_is_named(path: str) -> None:
-    assert stray_files([new(path)], "Add two numbers") == (path,)
+    assert find_stray_files([new(path)], "Add two numbers") == (path,)
 
 
 @pytest.mark.parametrize("path", MEANT)
 def test_what_was_meant_is_not(path: str) -> None:
-    assert stray_files([new(path)], "Add two numbers") == ()
+    assert find_stray_files([new(path)], "Add two numbers") == ()
 
 
 def test_a_file_that_the_ticket_names_is_meant() -> None:
-    assert stray_files([new("notes.md")], "Write `NOTES.md` about it") == ()
+    assert find_stray_files([new("notes.md")], "Write `NOTES.md` about it") == ()
 
 
 def test_a_file_that_was_there_is_not_stray() -> None:
     side = Side("100644", "b" * 40, 2, "y\n")
-    assert stray_files([Change("scratch.py", side, side), Change("scratch.py", side, None)], "") == ()
+    assert find_stray_files([Change("scratch.py", side, side), Change("scratch.py", side, None)], "") == ()
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_a_file_that_was_there_is_not_stray() -> None:
      ("tests/fixtures/big.bin", 2**22, False)],
 )  # fmt: skip
 def test_empty_and_large_files(path: str, size: int, stray: bool) -> None:
-    assert bool(stray_files([new(path, None if size else "", size)], "")) is stray
+    assert bool(find_stray_files([new(path, None if size else "", size)], "")) is stray

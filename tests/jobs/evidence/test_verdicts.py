@@ -8,10 +8,16 @@ import pytest
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
-from jobs.evidence.submitted_verdict import SubmittedVerdict
-from jobs.evidence.verdicts import Known, commands_run, contradictions, invented, verdict_of
+from jobs.evidence.verdicts import (
+    KnownEvidence,
+    SubmittedVerdict,
+    build_verdict,
+    find_contradictions,
+    find_missing_references,
+    list_command_endings,
+)
 
-KNOWN = Known(
+KNOWN = KnownEvidence(
     gate={"c1": Evidence(name="c1", command="make", exit_code=0)},
     commands={"cd x && pytest -q": "exit 1", "ls -la": "exit 0"},
     lines={"a.py": 3}.get,
@@ -37,7 +43,7 @@ def submitted(**reference: Any) -> SubmittedVerdict:
     ],
 )
 def test_evidence_that_exists_is_shown_with_what_loopline_knows_of_it(reference: dict[str, Any], evidence: str) -> None:
-    assert verdict_of(submitted(**reference), "a" * 40, KNOWN).results[0].evidence == evidence
+    assert build_verdict(submitted(**reference), "a" * 40, KNOWN).results[0].evidence == evidence
 
 
 @pytest.mark.parametrize(
@@ -54,8 +60,8 @@ def test_evidence_that_exists_is_shown_with_what_loopline_knows_of_it(reference:
 def test_evidence_that_does_not_exist_makes_the_result_unsure(reference: dict[str, Any]) -> None:
     verdict = submitted(**reference)
 
-    assert set(invented(verdict, KNOWN)) == {"c1"}
-    assert verdict_of(verdict, "a" * 40, KNOWN).results[0].result == "unsure"
+    assert set(find_missing_references(verdict, KNOWN)) == {"c1"}
+    assert build_verdict(verdict, "a" * 40, KNOWN).results[0].result == "unsure"
 
 
 def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
@@ -68,7 +74,7 @@ def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
     calls = [call("1", "make"), call("2", "sleep 9"), call("3", "rm x"), call("4", "view", "view"), call("5", "top")]
     answers = [answer("1", "ok\n[exit 2]"), answer("3", INTERRUPTED), answer("4", "x\n[exit 0]"), answer("5", "killed")]
 
-    assert commands_run([*calls, *answers]) == {"make": "exit 2", "top": "did not end"}
+    assert list_command_endings([*calls, *answers]) == {"make": "exit 2", "top": "did not end"}
 
 
 def verdict(*results: CriterionResult, **more: Any) -> Verdict:
@@ -86,7 +92,7 @@ def verdict(*results: CriterionResult, **more: Any) -> Verdict:
     ],
 )
 def test_what_cannot_be_true_together_is_named(given: Verdict, named: str) -> None:
-    assert any(named in clause for clause in contradictions(given))
+    assert any(named in clause for clause in find_contradictions(given))
 
 
 @pytest.mark.parametrize(
@@ -100,12 +106,12 @@ def test_what_cannot_be_true_together_is_named(given: Verdict, named: str) -> No
     ],
 )
 def test_a_verdict_that_hangs_together_has_no_contradiction(given: Verdict) -> None:
-    assert contradictions(given) == ()
+    assert find_contradictions(given) == ()
 
 
 def test_looplines_own_evidence_and_the_diff_outweigh_the_checkers_word() -> None:
     flaky = Evidence(name="c1", command="make", exit_code=0, exit_codes=(1, 0))
 
-    assert contradictions(verdict(PASS), (flaky,)) == ("c1 passes, and Loopline's own run of its command did not",)
-    assert contradictions(verdict(FAIL), (flaky,)) == ()
-    assert contradictions(verdict(PASS, no_change_needed=True), changed=True)
+    assert find_contradictions(verdict(PASS), (flaky,)) == ("c1 passes, and Loopline's own run of its command did not",)
+    assert find_contradictions(verdict(FAIL), (flaky,)) == ()
+    assert find_contradictions(verdict(PASS, no_change_needed=True), changed=True)

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.results import Evidence, Verdict
 from integrations.standins.model.playbook import Answer
-from jobs.evidence.verdicts import contradictions
+from jobs.evidence.verdicts import find_contradictions
 from tests.jobs.roles.agents import Agents, calling
 
 LOOK = "grep -n three NOTES.md"
@@ -44,7 +44,7 @@ def test_the_standins_verdict_names_evidence_that_exists(agents: Agents) -> None
     assert [r.result for r in found.results] == ["pass", "pass"]
     assert found.results[0].evidence.startswith("c1: `python3 -m unittest discover -q` exit 0")
     assert found.results[1].evidence.startswith("NOTES.md (is part of the change)")
-    assert (found.confidence, contradictions(found)) == ("high", ())
+    assert (found.confidence, find_contradictions(found)) == ("high", ())
 
 
 @pytest.mark.parametrize(("reference", "problem"), INVENTED)
@@ -76,7 +76,7 @@ def test_a_contradiction_goes_back_once_and_stays_visible(agents: Agents) -> Non
     found = verdict(agents, submit(NOTES, findings=[blocker]))
 
     assert "a finding is a blocker" in agents.results("checker")[0]
-    assert contradictions(found) == ("every criterion passes, and a finding is a blocker",)
+    assert find_contradictions(found) == ("every criterion passes, and a finding is a blocker",)
     assert (found.findings[0].severity, found.findings[0].path, found.findings[0].line) == ("blocker", "tests/x.py", 2)
 
 
@@ -84,7 +84,7 @@ def test_a_pass_against_looplines_own_evidence_is_contradictory(agents: Agents) 
     failed = (Evidence(name="c1", command="make", exit_code=1),)
     found = verdict(agents, submit(NOTES), evidence=failed)
 
-    assert contradictions(found, failed) == ("c1 passes, and Loopline's own run of its command did not",)
+    assert find_contradictions(found, failed) == ("c1 passes, and Loopline's own run of its command did not",)
 
 
 def test_a_checker_that_only_talks_gives_no_verdict(agents: Agents) -> None:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.roles.skills import MAX_BODY, MAX_SKILLS, Skill, catalogue, first_of_each_name, skill_in, skill_tools
+from jobs.roles.skills import (
+    MAX_BODY,
+    MAX_SKILLS,
+    Skill,
+    build_skill_tools,
+    drop_duplicates,
+    format_catalogue,
+    parse_skill,
+)
 
 PATH = ".claude/skills/release-notes/SKILL.md"
 HEAD = "---\nname: release-notes\ndescription: How we write them\n"
@@ -13,7 +21,7 @@ def never() -> bool:
 
 
 def test_a_skill_is_name_description_and_text() -> None:
-    skill = skill_in(PATH, f"{HEAD}---\n\nOne line each.\n")
+    skill = parse_skill(PATH, f"{HEAD}---\n\nOne line each.\n")
 
     assert skill == Skill("release-notes", "How we write them", "One line each.", ".claude/skills/release-notes")
 
@@ -29,12 +37,12 @@ def test_a_skill_is_name_description_and_text() -> None:
     ],
 )
 def test_keys_of_others_are_ignored(more: str) -> None:
-    assert skill_in(PATH, f"{HEAD}{more}---\nText")
+    assert parse_skill(PATH, f"{HEAD}{more}---\nText")
 
 
 @pytest.mark.parametrize("name", ["Release Notes", "a--b", "-a", "x" * 65, "[1]", "12", "null"])
 def test_a_name_that_breaks_the_rules_gives_way_to_the_folders(name: str) -> None:
-    skill = skill_in(PATH, f"---\nname: {name}\ndescription: d\n---\n")
+    skill = parse_skill(PATH, f"---\nname: {name}\ndescription: d\n---\n")
 
     assert skill and skill.name == "release-notes"
 
@@ -48,17 +56,17 @@ def test_a_name_that_breaks_the_rules_gives_way_to_the_folders(name: str) -> Non
     ],
 )  # fmt: skip
 def test_a_broken_skill_is_none(text: str) -> None:
-    assert skill_in(PATH, text) is None
+    assert parse_skill(PATH, text) is None
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
-    skill = skill_in(PATH, f"{HEAD}---\n" + "x" * (MAX_BODY + 7))
+    skill = parse_skill(PATH, f"{HEAD}---\n" + "x" * (MAX_BODY + 7))
 
     assert skill and skill.body.endswith(f"[7 characters cut: the file is {PATH}]")
 
 
 def test_a_description_is_one_line_of_bounded_length() -> None:
-    skill = skill_in(PATH, "---\ndescription: |\n  a\n  b\n  " + "x" * 5000 + "\n---\n")
+    skill = parse_skill(PATH, "---\ndescription: |\n  a\n  b\n  " + "x" * 5000 + "\n---\n")
 
     assert skill and skill.description.startswith("a b x") and len(skill.description) == 1024
 
@@ -66,17 +74,17 @@ def test_a_description_is_one_line_of_bounded_length() -> None:
 def test_the_first_of_a_name_wins_and_there_is_a_limit() -> None:
     skills = [Skill(f"s{n % 60}", "d", str(n), "f") for n in range(120)]
 
-    kept = first_of_each_name(skills)
+    kept = drop_duplicates(skills)
     assert len(kept) == MAX_SKILLS and [skill.body for skill in kept[:3]] == ["0", "1", "2"]
 
 
 def test_the_tool_shows_a_skill_and_knows_no_other() -> None:
-    [tool] = skill_tools([Skill("a", "d", "Text.", "x/a")])
+    [tool] = build_skill_tools([Skill("a", "d", "Text.", "x/a")])
 
     assert tool.take({"name": "a"}, never).content == "Text.\n\n[its other files, if any, are in x/a]"
     assert [tool.take(given, never).is_error for given in ({"name": "b"}, {}, {"name": ["a"]})] == [True] * 3
 
 
 def test_without_skills_there_is_no_tool_and_no_list() -> None:
-    assert (skill_tools([]), catalogue([])) == ((), "")
-    assert catalogue([Skill("a", "what for", "", "")]).endswith("\n- a: what for")
+    assert (build_skill_tools([]), format_catalogue([])) == ((), "")
+    assert format_catalogue([Skill("a", "what for", "", "")]).endswith("\n- a: what for")

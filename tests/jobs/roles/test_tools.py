@@ -14,9 +14,9 @@ from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Toolbox, ToolResult
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.roles.answers.submission import HostTool
-from jobs.roles.answers.verdict import verdict_spec
-from jobs.roles.tools import MAX_OUTPUT, SandboxTools, cut
+from jobs.roles.checker import VERDICT_TOOL
+from jobs.roles.submission import HostTool
+from jobs.roles.tools import MAX_OUTPUT, SandboxTools, shorten
 from tests.integrations.agents.doubles import ListConversation, task
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO, maker_brief
@@ -51,13 +51,13 @@ def workspace(mirror: Mirror, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def maker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    return SandboxTools.for_maker(sandbox, workspace, command_seconds=3)
+    return SandboxTools(sandbox, workspace, writable=True, command_seconds=3)
 
 
 @pytest.fixture
 def checker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    submission = HostTool(verdict_spec(), lambda given, stopped: ToolResult("taken", final=dict(given)))
-    return SandboxTools.for_reader(sandbox, workspace, more=(submission,))
+    submission = HostTool(VERDICT_TOOL, lambda given, stopped: ToolResult("taken", final=dict(given)))
+    return SandboxTools(sandbox, workspace, writable=False, more=(submission,))
 
 
 def edit(tools: Toolbox, **arguments: Any) -> ToolResult:
@@ -98,7 +98,9 @@ def test_long_output_keeps_head_and_tail(maker: SandboxTools) -> None:
 
 @pytest.mark.parametrize("length", [MAX_OUTPUT, MAX_OUTPUT + 1, 10 * MAX_OUTPUT])
 def test_cut_bounds_every_text(length: int) -> None:
-    assert (cut("x" * length) == "x" * length) == (length <= MAX_OUTPUT) and len(cut("x" * length)) < MAX_OUTPUT + 200
+    assert (shorten("x" * length) == "x" * length) == (length <= MAX_OUTPUT) and len(
+        shorten("x" * length)
+    ) < MAX_OUTPUT + 200
 
 
 def test_the_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) -> None:

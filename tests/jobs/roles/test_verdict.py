@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from integrations.ports.agent_runner import ToolResult
-from jobs.evidence.submitted_verdict import SubmittedVerdict
-from jobs.roles.answers.verdict import read_verdict, verdict_spec
+from jobs.evidence.verdicts import SubmittedVerdict
+from jobs.roles.checker import VERDICT_TOOL, read_verdict
 
 GATE = {"source": "gate", "name": "c1"}
 GOOD = {"criterion": "c1", "result": "pass", "evidence": [GATE]}
@@ -57,5 +57,5 @@ def test_unsure_needs_no_evidence() -> None:
 
 
 def test_the_schema_names_the_three_results() -> None:
-    schema = verdict_spec().parameters
+    schema = VERDICT_TOOL.parameters
     assert schema["$defs"]["Result"]["properties"]["result"]["enum"] == ["pass", "fail", "unsure"]

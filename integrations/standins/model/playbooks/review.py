@@ -10,8 +10,8 @@ import re
 from integrations.standins.model.playbook import Answer, bash
 from integrations.standins.model.request import Request
 
-PEOPLE = "Words of people"
-_FENCE = re.compile(r"</?words-\w+>")
+PEOPLE = "Guidance"
+_FENCE = re.compile(r"</?guidance-\w+>")
 
 
 def review_script(request: Request, run_all: str) -> tuple[Answer, ...]:
