@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Ticket
 from jobs.contract.amendments import amend_proposal, is_consent
-from jobs.contract.criteria import MAX_CRITERIA, find_criteria, find_items
-from jobs.contract.criterion_text import parse_criterion
+from jobs.contract.criteria import MAX_CRITERIA, find_criteria, find_items, parse_criterion
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 

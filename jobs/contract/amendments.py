@@ -7,8 +7,14 @@ from __future__ import annotations
 import re
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.contract.criteria import MAX_CRITERIA, clean_text, find_criteria, find_items, find_list_markers
-from jobs.contract.criterion_text import parse_criterion
+from jobs.contract.criteria import (
+    MAX_CRITERIA,
+    clean_text,
+    find_criteria,
+    find_items,
+    find_list_markers,
+    parse_criterion,
+)
 
 _YES = (
     r"(?:ok(?:ay)?|yes|yep|yeah|y|sure|fine|good|great|perfect|agreed?|approved?|accept(?:ed)?|confirm(?:ed)?"

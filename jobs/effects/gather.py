@@ -6,7 +6,7 @@ the current state of tracker and code host. Loopline's own writes are dropped, s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -28,9 +28,10 @@ from integrations.events import (
 )
 from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.tracker import Comment, Reaction
-from integrations.values import Person, TicketId
+from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
+from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 
 _log = structlog.get_logger(__name__)
 
@@ -66,8 +67,8 @@ def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | Non
     try:
         ticket = world.tracker.fetch(event.ticket_id)
     except NotFound:
-        return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
-    if ticket.trashed:
+        ticket = None
+    if ticket is None or ticket.trashed:
         return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
     if ticket.team not in world.policy.teams:
         _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
@@ -164,3 +165,33 @@ def parse_time(written: Comment | Reaction) -> float:
     except ValueError:
         return 0.0
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base branch. `branch_sha` is the head of the ticket's branch, `NO_COMMIT` if it does not exist, None if
+    not requested."""
+
+    branch: str
+    sha: CommitSha
+    policy: RepositoryPolicy
+    branch_sha: CommitSha | None = None
+
+
+def read_base(repository: str, branch: str, world: World) -> Base:
+    """Fetch into the mirror, then read. `branch` is the ticket's; empty to skip it.
+
+    Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
+    host = world.code_host
+    found = host.repository(repository)
+    mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
+    mirror.fetch()
+    sha = mirror.head(found.default_branch)
+    where = f"{repository} at {found.default_branch}"
+    policy = read_policy(mirror.read(sha, FILE), where)
+    check_runners(policy, world.settings.runners(), where)
+    try:
+        branch_sha = mirror.head(branch) if branch else None  # as of the fetch, so that the commit is in the mirror
+    except NotFound:
+        branch_sha = NO_COMMIT
+    return Base(found.default_branch, sha, policy, branch_sha)

@@ -18,8 +18,8 @@ from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.effects.repository import read_base
+from integrations.values import NO_COMMIT, Ticket
+from jobs.effects.gather import read_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -145,15 +145,11 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     ctx.world.redis.set(keys.branch(command.repository, command.branch), ctx.ticket.id)
     ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
     mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
-    mirror.push(command.branch, command.sha, _find_expected(command, ctx) or None)
-    return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
-
-
-def _find_expected(command: c.PublishBranch, ctx: Context) -> CommitSha:
-    """The expected head: that of the command, or a commit by Loopline whose push was never confirmed."""
-    head = ctx.world.code_host.branch_head(command.repository, command.branch) or NO_COMMIT
+    head = host.branch_head(command.repository, command.branch) or NO_COMMIT
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
-    return head if owner is not None and decode(owner) == ctx.ticket.id else command.expected
+    unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
+    mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
+    return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:

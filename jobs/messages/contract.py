@@ -5,7 +5,7 @@ from __future__ import annotations
 from integrations.results import Proposal, Question
 from integrations.values import Ticket
 from jobs.contract.agreement import read_ticket_criteria
-from jobs.contract.criterion_text import format_criterion
+from jobs.contract.criteria import format_criterion
 from jobs.loop.state import Contract, Loop
 from jobs.messages.text import inline, version_of
 

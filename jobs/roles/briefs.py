@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from integrations.results import Evidence
 from jobs.contract.agreement import read_ticket_criteria
-from jobs.contract.criterion_text import format_criterion
+from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 

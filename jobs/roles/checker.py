@@ -22,8 +22,7 @@ from jobs.evidence.verdicts import (
     list_command_endings,
 )
 from jobs.roles.briefs import build_checker_brief
-from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import RunResult, Slice
+from jobs.roles.slice import RunResult, Slice, read_and_answer
 from jobs.roles.submission import HostTool, accept_answer, parse_form, reject_answer
 
 MAX_DIFF_BYTES = 200_000

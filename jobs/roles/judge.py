@@ -14,8 +14,7 @@ from integrations.ports.agent_runner import AgentOutcome, ToolSpec
 from integrations.results import Judged, Judgement
 from jobs.roles.briefs import build_judge_brief
 from jobs.roles.instructions import Instructions
-from jobs.roles.read_only import remind_once
-from jobs.roles.slice import RunResult, Slice, run_model
+from jobs.roles.slice import RunResult, Slice, remind_once, run_model
 from jobs.roles.submission import STRICT, HostTool, OnlySubmission, accept_form
 
 MAX_DIFF_BYTES = 60_000

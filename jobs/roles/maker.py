@@ -10,13 +10,10 @@ from integrations.errors import Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome, Workbench
+from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
 from jobs.roles.briefs import build_maker_brief
-from jobs.roles.instructions import read_instructions
-from jobs.roles.skills import build_skill_tools
-from jobs.roles.slice import RunResult, Slice, run_model, set_up
-from jobs.roles.tools import SandboxTools
+from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
@@ -28,12 +25,7 @@ def run_maker(run: Slice) -> RunResult | None:
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     if failed := set_up(run, workspace):
         return failed
-    seconds = run.world.settings.command_seconds
-    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
-    more = build_skill_tools(instructions.skills)
-    tools = SandboxTools(run.world.sandbox, workspace, writable=True, command_seconds=seconds, more=more)
-    workbench = Workbench(run.world.sandbox, workspace, writable=True)
-    outcome = run_model(run, tools, build_maker_brief(run.spec), instructions, workbench)
+    outcome = run_in_tree(run, workspace, build_maker_brief(run.spec), writable=True)
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:

@@ -16,8 +16,7 @@ from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, Prop
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.roles.briefs import build_planner_brief
-from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import RunResult, Slice
+from jobs.roles.slice import RunResult, Slice, read_and_answer
 from jobs.roles.submission import STRICT, HostTool, IsStopped, accept_answer, parse_form, reject_answer
 
 TRY_SECONDS = 30.0

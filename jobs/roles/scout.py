@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 from integrations.ports.agent_runner import ToolSpec
 from integrations.results import Plan, Scouted
 from jobs.roles.briefs import build_scout_brief
-from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import RunResult, Slice
+from jobs.roles.slice import RunResult, Slice, read_and_answer
 from jobs.roles.submission import STRICT, HostTool, accept_form
 
 Line = Annotated[str, Field(min_length=1, max_length=400)]

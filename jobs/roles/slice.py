@@ -7,7 +7,7 @@ crash: worktrees are adopted, transcripts resumed, and commits from the same inp
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from integrations.ports.agent_runner import (
     AgentOutcome,
     AgentTask,
     ContextLimits,
+    Entry,
     SpinningLimits,
     Toolbox,
     Workbench,
@@ -26,8 +27,9 @@ from integrations.sandbox.bubblewrap import CommandResult
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
-from jobs.roles.instructions import Instructions
-from jobs.roles.skills import format_catalogue
+from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
+from jobs.roles.submission import HostTool
+from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
 
 
@@ -83,6 +85,45 @@ def run_model(
     deadline = time.monotonic() + run.world.settings.slice_seconds
     runner = run.world.runner(spec.policy.loop.runner_of(spec.role))
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
+
+
+def run_in_tree(
+    run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
+) -> AgentOutcome | None:
+    """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
+    sandbox, seconds = run.world.sandbox, run.world.settings.command_seconds
+    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
+    more = (*build_skill_tools(instructions.skills), *tools)
+    toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
+    return run_model(run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable))
+
+
+def read_and_answer(
+    run: Slice, create_tool: Callable[[Workspace], HostTool], brief: str
+) -> AgentOutcome | RunResult | None:
+    """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
+
+    A `RunResult` is a failed setup. An outcome "done" without `final` ended twice without an answer."""
+    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
+    if failed := set_up(run, workspace):
+        return failed
+    tool = create_tool(workspace)
+    outcome = run_in_tree(run, workspace, brief, writable=False, tools=(tool,))
+    if outcome is None or remind_once(run, outcome, tool.spec.name):
+        return None
+    run.mirror.remove_workspace(run.folder)
+    return outcome
+
+
+def remind_once(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
+    """Remind an agent that ended without its answer, once per run; returns whether it was reminded now."""
+    text = f"You ended without calling `{tool}`. Call it now; nothing else counts."
+    if outcome.kind != "done" or outcome.final is not None:
+        return False
+    if any(entry.kind == "note" and entry.data["text"] == text for entry in run.conversation.entries()):
+        return False
+    run.conversation.append(Entry("note", {"text": text}))
+    return True
 
 
 def build_spinning_limits(spec: RunSpec) -> SpinningLimits:

@@ -1,6 +1,6 @@
 """The tools of the roles that have a work tree. They run inside the sandbox; this module never touches the tree itself.
 
-Created by `jobs.roles.maker` and `jobs.roles.read_only` for each slice, called by the runners. A failed command, an
+Created by `jobs.roles.slice` for each slice, called by the runners. A failed command, an
 invalid argument and a timeout are results for the model; only a sandbox that cannot start raises.
 """
 

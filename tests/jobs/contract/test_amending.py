@@ -6,7 +6,7 @@ import pytest
 
 from integrations.results import Proposal, ProposedCriterion
 from jobs.contract.amendments import amend_proposal, is_consent
-from jobs.contract.criterion_text import KINDS, format_criterion, parse_criterion
+from jobs.contract.criteria import KINDS, format_criterion, parse_criterion
 
 SUITE = ProposedCriterion(text="the suite passes", command="make test")
 README = ProposedCriterion(text="README.md names the flag", evidence="file and line")

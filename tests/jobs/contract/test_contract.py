@@ -15,8 +15,7 @@ from jobs.contract.agreement import (
     read_answer,
     read_ticket_criteria,
 )
-from jobs.contract.criteria import MAX_CRITERIA
-from jobs.contract.criterion_text import find_command
+from jobs.contract.criteria import MAX_CRITERIA, find_command
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract
 from tests.loops import changed

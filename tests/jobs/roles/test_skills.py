@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.roles.skills import (
+from jobs.roles.instructions import (
     MAX_BODY,
     MAX_SKILLS,
     Skill,
