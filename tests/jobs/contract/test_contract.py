@@ -50,17 +50,17 @@ def shown(contract: Contract | None) -> list[tuple[str, str, str, str]]:
         ("it works", ""),
     ],
 )
-def test_only_an_item_that_says_so_names_a_command(item: str, command: str) -> None:
+def test_criterion_has_a_command_only_with_a_verb_for_it(item: str, command: str) -> None:
     assert find_command(item) == command
 
 
-def test_the_contract_is_the_tickets_list_and_the_repositorys_checks() -> None:
+def test_contract_has_the_tickets_list_and_the_repositorys_checks() -> None:
     contract = agree("Done when\n- `pytest` passes\n- README.md says so (evidence: file and line)", CHECKED, None)
 
     assert [(i, command) for i, _, command, _ in shown(contract)] == [("c1", "pytest"), ("c2", ""), ("k1", "make test")]
 
 
-def test_an_answer_counts_where_nothing_was_proposed() -> None:
+def test_answer_counts_without_a_proposal() -> None:
     assert [text for _, text, _, _ in shown(read_answer("- one\n- two", TICKET, None, CHECKED))][:2] == ["one", "two"]
 
 
@@ -68,13 +68,11 @@ def test_an_answer_counts_where_nothing_was_proposed() -> None:
     "description", ["vague", "", "Done when\n- it works well", "Done when\n- `make` passes\n- TBD"]
 )
 @pytest.mark.parametrize("policy", [RepositoryPolicy(), CHECKED])
-def test_without_a_finish_line_that_can_be_checked_one_must_be_proposed(
-    description: str, policy: RepositoryPolicy
-) -> None:
+def test_contract_is_missing_without_checkable_criteria(description: str, policy: RepositoryPolicy) -> None:
     assert agree(description, policy, None) is None
 
 
-def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
+def test_contract_digest_changes_with_the_text_and_not_with_the_version() -> None:
     one, two = (
         build_own_contract("Done when\n- x is printed", CHECKED),
         build_own_contract("Done when\n- y is printed", CHECKED),
@@ -84,7 +82,7 @@ def test_the_digest_changes_with_any_word_and_not_with_the_version() -> None:
     assert one.digest == replace(one, version=2).digest
 
 
-def test_a_tickets_own_criteria_are_complete_when_somebody_can_check_them() -> None:
+def test_criteria_of_the_ticket_are_complete_when_all_can_be_checked() -> None:
     found = read_ticket_criteria("Done when\n- `pytest` passes\n- README.md shows it (evidence: file and line)")
 
     assert found.is_complete
@@ -127,17 +125,17 @@ def test_own_list_beyond_the_limit_cannot_be_confirmed() -> None:
     assert build_own_contract(long, CHECKED) is None
 
 
-def test_what_is_beyond_the_limit_is_counted_and_never_dropped_silently() -> None:
+def test_criteria_beyond_the_limit_are_counted() -> None:
     found = read_ticket_criteria("Done when\n" + "\n".join(f"- number {n} is printed" for n in range(MAX_CRITERIA + 5)))
 
     assert (len(found.criteria), found.left_out, found.is_complete) == (MAX_CRITERIA, 5, False)
 
 
-def test_no_finish_line_is_not_complete() -> None:
+def test_criteria_are_incomplete_without_a_list() -> None:
     assert not read_ticket_criteria("make it better").is_complete
 
 
-def test_a_proposal_becomes_a_contract_with_the_repositorys_checks() -> None:
+def test_contract_of_a_proposal_has_the_repositorys_checks() -> None:
     contract = build_contract(PROPOSAL.criteria, CHECKED)
 
     assert shown(contract) == [
@@ -147,18 +145,18 @@ def test_a_proposal_becomes_a_contract_with_the_repositorys_checks() -> None:
     ]
 
 
-def test_the_repositorys_checks_are_in_every_contract() -> None:
+def test_contract_always_has_the_repositorys_checks() -> None:
     assert shown(build_contract([], CHECKED)) == [("k1", "tests (repository check)", "make test", "")]
 
 
-def test_ok_takes_the_proposal_or_without_one_the_list_or_title() -> None:
+def test_answer_ok_accepts_the_proposal_or_without_one_the_list_or_title() -> None:
     assert read_answer("ok", TICKET, PROPOSAL, CHECKED) == build_contract(PROPOSAL.criteria, CHECKED)
     assert shown(read_answer("ok", TICKET, None, RepositoryPolicy())) == [("c1", "Name the flag", "", "")]
     listed = replace(TICKET, description=OWN)
     assert read_answer("ok", listed, None, CHECKED) == build_own_contract(OWN, CHECKED)
 
 
-def test_an_edited_list_is_the_contract() -> None:
+def test_answer_with_an_edited_list_is_the_contract() -> None:
     contract = read_answer("- it is there\n- it says so", TICKET, PROPOSAL, RepositoryPolicy())
 
     assert [(text, kind) for _, text, _, kind in shown(contract)] == [
@@ -167,12 +165,12 @@ def test_an_edited_list_is_the_contract() -> None:
     ]
 
 
-def test_other_words_are_for_the_planner_or_without_one_a_criterion() -> None:
+def test_answer_with_other_text_is_for_the_planner_or_without_one_a_criterion() -> None:
     assert read_answer("rather blue", TICKET, PROPOSAL, CHECKED) is None
     assert shown(read_answer("rather blue", TICKET, None, RepositoryPolicy())) == [("c1", "rather blue", "", "")]
 
 
-def test_nobody_is_asked_only_where_the_policy_the_checks_and_the_planner_agree() -> None:
+def test_approval_is_skipped_only_with_policy_checks_and_a_certain_planner() -> None:
     doubtful = replace(PROPOSAL, confidence="low")
     asking = replace(PROPOSAL, questions=(Question(text="which?"),))
 

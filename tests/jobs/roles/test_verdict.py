@@ -18,7 +18,7 @@ def verdict(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"results": list(results), "summary": "fine", "confidence": "high", **more}
 
 
-def test_a_good_verdict_is_read() -> None:
+def test_verdict_that_is_valid_is_read() -> None:
     read = read_verdict(verdict(GOOD), ["c1"])
 
     assert isinstance(read, SubmittedVerdict)
@@ -45,17 +45,17 @@ def test_a_good_verdict_is_read() -> None:
         (verdict(GOOD, GOOD), "more than one result: c1"),
     ],
 )
-def test_what_is_wrong_is_named(arguments: dict[str, Any], named: str) -> None:
+def test_verdict_error_names_the_field(arguments: dict[str, Any], named: str) -> None:
     result = read_verdict(arguments, ["c1"])
 
     assert isinstance(result, ToolResult)
     assert result.is_error and result.final is None and named in result.content
 
 
-def test_unsure_needs_no_evidence() -> None:
+def test_verdict_unsure_needs_no_evidence() -> None:
     assert isinstance(read_verdict(verdict(GOOD | {"result": "unsure", "evidence": []}), ["c1"]), SubmittedVerdict)
 
 
-def test_the_schema_names_the_three_results() -> None:
+def test_verdict_schema_has_the_three_results() -> None:
     schema = VERDICT_TOOL.parameters
     assert schema["$defs"]["Result"]["properties"]["result"]["enum"] == ["pass", "fail", "unsure"]
