@@ -1,5 +1,5 @@
 """Plays one scenario through the real pipeline in this process: Redis, board, code host, git, sandbox and runner are
-real or stand-ins that the product cannot tell from real ones; only the model's words are scripted.
+real or stand-ins with the same interface; only the model's answers are scripted.
 
 Used by the tests and by `report`. Drives the ticket and its runs in turn, as the workers' queues would.
 """
@@ -43,7 +43,7 @@ HIDDEN = {"LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended, as a person would find it. `said` is every comment on the ticket, oldest first; `makers` counts
+    """The final state, as people see it. `said` is every comment on the ticket, oldest first; `makers` counts
     the maker's runs."""
 
     scenario: Scenario
@@ -65,7 +65,7 @@ class Unsettled(Exception):
 
 
 def play(scenario: Scenario, redis: Redis, home: Path) -> Outcome:
-    """From hand-over until nothing is left to do but what a person would have to say. `home` is an empty folder."""
+    """From hand-over until only a person's answer is missing. `home` is an empty folder."""
     redis.flushall()
     with _theatre(scenario, redis, home) as theatre:
         theatre.hand_over()
@@ -144,7 +144,7 @@ class Theatre:
                 self.calls += 1
                 self._act(self.calls)
             return reply(request)
-        except Exception as error:  # noqa: BLE001 - as said above
+        except Exception as error:  # noqa: BLE001 - see above
             self.failures.append(error)
             return Answer("The play is broken.")
 

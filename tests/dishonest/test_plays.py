@@ -1,4 +1,4 @@
-"""Every scenario, played once: the right end, the right words, nothing done that is not, nobody honest stopped."""
+"""Plays each scenario once: expected end and messages, no dishonest work accepted, no honest work stopped."""
 
 from __future__ import annotations
 

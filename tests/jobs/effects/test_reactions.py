@@ -22,7 +22,7 @@ def ours(board: Board) -> str:
 
 
 def reacted(board: Board, comment_id: str, emoji: str = "+1", who: str = "") -> TicketReacted:
-    """The event as the webhook would bring it; by Ana, when nobody is named."""
+    """The event as in the webhook's payload; by Ana by default."""
     who = who or next(c.author.id for c in board.world.tracker.comments(board.ticket_id(BUG)) if not c.author.is_us)
     author = Person(id=who)
     return TicketReacted(
