@@ -22,11 +22,11 @@ MAX_READ = 500_000  # takes five seconds at worst, as 60,000 items; a log in a c
 MAX_LINE = 2_000
 
 _MARKDOWN = MarkdownIt("commonmark").disable(["inline", "reference", "html_block"])
-_FINISH_LINES = frozenset(
+_CRITERIA_TITLES = frozenset(
     {"done when", "done if", "this is done when", "it is done when", "acceptance criteria", "acceptance criterion"}
     | {"definition of done", "finish line", "success criteria", "acceptance tests", "acceptance", "ac", "dod"}
 )
-_ASIDE = frozenset(
+_EXCLUDED_TITLES = frozenset(
     {"out of scope", "not in scope", "non goals", "nongoals", "later", "follow ups", "followups", "future work"}
     | {"nice to have", "won t do", "won't do", "ideas"}
 )
@@ -158,14 +158,14 @@ def _split_sections(text: str, plain: bool = False) -> list[_Section]:
             section.closed = bool(section.paragraph)  # a paragraph is over; a list may still come
             lines = [line.strip()[:MAX_LINE] for line in token.content.split("\n")]
             if starts:
-                _take_item(sections, depth, lines[0], plain)
+                _add_item(sections, depth, lines[0], plain)
             first, end = token.map or (0, 0)
             for line, written in list(zip(lines, source[first:end], strict=False))[starts:]:
                 indented = depth > 0 and written[:1].isspace()  # else it can continue below the item, as in a paragraph
                 if opened := None if plain or indented else _open_section(line, sections[-1]):
                     sections.append(opened)
                 else:
-                    _take_line(sections, line, depth)
+                    _add_line(sections, line, depth)
             starts = False
     return sections
 
@@ -182,13 +182,13 @@ def _open_section(line: str, before: _Section) -> _Section | None:
         section.paragraph += [_unescape(rest)] if section.finish and rest else []
         few = len(inline["title"].split()) <= _MAX_TITLE_WORDS and not rest
         return section if section.finish or few else None
-    return _create_section(line) if _normalize_title(line) in _FINISH_LINES else None
+    return _create_section(line) if _normalize_title(line) in _CRITERIA_TITLES else None
 
 
 def _create_section(title: str, before: _Section | None = None, level: int = 0) -> _Section:
     """The section of this title; a heading below that of acceptance criteria only divides their list."""
     plain = _normalize_title(title)
-    section = _Section(finish=plain in _FINISH_LINES, aside=plain in _ASIDE, level=level)
+    section = _Section(finish=plain in _CRITERIA_TITLES, aside=plain in _EXCLUDED_TITLES, level=level)
     if before and before.finish:
         section.finish |= 0 < before.level < level and not section.aside
         section.level = before.level if section.finish else level
@@ -201,9 +201,9 @@ def _normalize_title(title: str) -> str:
     return " ".join(re.sub(r"[^a-z' ]+", " ", bare.lower().replace("’", "'")).split())
 
 
-def _take_item(sections: list[_Section], depth: int, line: str, plain: bool) -> None:
+def _add_item(sections: list[_Section], depth: int, line: str, plain: bool) -> None:
     section = sections[-1]
-    if not plain and not section.finish and _normalize_title(line) in _FINISH_LINES:
+    if not plain and not section.finish and _normalize_title(line) in _CRITERIA_TITLES:
         sections.append(_Section(finish=True, under=depth))
         return
     box = _BOX.match(line)
@@ -215,7 +215,7 @@ def _take_item(sections: list[_Section], depth: int, line: str, plain: bool) -> 
         section.items.append(_Item(depth, box is not None, lines))
 
 
-def _take_line(sections: list[_Section], line: str, depth: int) -> None:
+def _add_line(sections: list[_Section], line: str, depth: int) -> None:
     """Add a line that is neither a heading nor the start of an item: to an item, or to a paragraph."""
     section, text = sections[-1], _unescape(line)
     if not re.search(r"\w", _TAGS.sub("", text)):

@@ -43,16 +43,16 @@ class Context:
     world: World
     lease: Lease
 
-    def uuid(self, *parts: str) -> str:
+    def create_id(self, *parts: str) -> str:
         """An idempotent id derived from the command's, in the form of a version 4 UUID, which Linear requires."""
         digest = hashlib.sha256("/".join((self.ticket.id, *(parts or (self.id,)))).encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def event(self, name: str = "") -> dict[str, Any]:
+    def build_event_fields(self, name: str = "") -> dict[str, Any]:
         """The common fields of this command's events."""
         return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": time.time()}
 
-    def dashboard(self) -> str:
+    def format_dashboard_url(self) -> str:
         """The URL of the loop's page, which identifies the board memory."""
         return f"{self.world.settings.dashboard_url}/tickets/{self.ticket.identifier}"
 
@@ -66,12 +66,12 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
 def show_report(report: Report, ctx: Context) -> None:
     """Upsert the progress comment of the report's generation and the board memory."""
     ctx.lease.check()
-    comment_id = ctx.uuid("progress", str(report.generation))
+    comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
     except NotFound:
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
-    memory = Attachment(ctx.dashboard(), TITLE, report.subtitle, report.metadata)
+    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
     ctx.world.tracker.attach(ctx.ticket.id, memory)
 
 
@@ -86,13 +86,13 @@ def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
     """Create a comment, idempotent by its name or by the command."""
-    comment_id = ctx.uuid("comment", command.once) if command.once else ctx.uuid()
+    comment_id = ctx.create_id("comment", command.once) if command.once else ctx.create_id()
     ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
 
 
 def react(command: c.React, ctx: Context) -> None:
     """Acknowledge a comment."""
-    ctx.world.tracker.react(command.comment_id, command.emoji, ctx.uuid())
+    ctx.world.tracker.react(command.comment_id, command.emoji, ctx.create_id())
 
 
 def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
@@ -110,7 +110,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch."""
     base = read_base(command.repository, command.branch, ctx.world)
     ready = WorkspaceReady(
-        **ctx.event(),
+        **ctx.build_event_fields(),
         generation=command.generation,
         repository=command.repository,
         base_branch=base.branch,
@@ -149,7 +149,7 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
     unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
     mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
-    return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
+    return (BranchPublished(**ctx.build_event_fields(), generation=command.generation, head_sha=command.sha),)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
@@ -159,18 +159,22 @@ def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Even
     if (found.title, found.body) != (command.title, command.body):
         host.update_pull_request(command.repository, found.number, command.title, command.body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
-    return (PullRequestOpened(**ctx.event(), generation=command.generation, number=found.number, url=found.url),)
+    return (
+        PullRequestOpened(
+            **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url
+        ),
+    )
 
 
 def comment_on_pull_request(command: c.CommentOnPullRequest, ctx: Context) -> None:
     """Comment on the pull request, idempotent by a marker in the comment."""
-    ctx.world.code_host.comment(command.repository, command.number, command.body, ctx.uuid())
+    ctx.world.code_host.comment(command.repository, command.number, command.body, ctx.create_id())
 
 
 def set_status(command: c.SetStatus, ctx: Context) -> None:
     """Publish the verdict on the commit, linked to the evidence."""
     ctx.world.code_host.set_status(
-        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, ctx.dashboard()
+        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, ctx.format_dashboard_url()
     )
 
 
@@ -178,7 +182,11 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
     """Merge exactly the approved commit."""
     sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
     merged = PullRequestMerged(
-        **ctx.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
+        **ctx.build_event_fields(),
+        repository=command.repository,
+        number=command.number,
+        head_sha=command.sha,
+        merge_sha=sha,
     )
     return (merged,)
 

@@ -38,7 +38,9 @@ def run_checker(run: Slice) -> RunResult | None:
     """Some turns of the checker. A run that ends without a verdict is done, and no criterion is met."""
     spec = run.spec
     brief = build_checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
-    outcome = read_and_answer(run, lambda _: HostTool(VERDICT_TOOL, lambda given, _: _take(run, given)), brief)
+    outcome = read_and_answer(
+        run, lambda _: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
+    )
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
     if outcome.kind != "done":
@@ -47,7 +49,7 @@ def run_checker(run: Slice) -> RunResult | None:
     return RunResult("done", outcome.summary, Checked(verdict=verdict))
 
 
-def _take(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
+def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     """The verdict on the run's commit as the run's result, or an error that the checker can fix."""
     spec, entries = run.spec, run.conversation.entries()
     submitted = read_verdict(arguments, [criterion.id for criterion in spec.contract.criteria])

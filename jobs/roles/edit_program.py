@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,6 @@ def _find_matches_in(pattern: re.Pattern[str], path: Path, shown: str) -> Iterat
             yield f"{shown}:{number}: {line.strip()[:MAX_LINE]}"
 
 
-COMMANDS: Mapping[str, Callable[[dict[str, Any]], str]]
 COMMANDS = {"view": view, "create": create, "str_replace": str_replace, "insert": insert, "search": search}
 
 

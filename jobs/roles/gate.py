@@ -78,23 +78,23 @@ class _Checkouts:
     def clear(self) -> None:
         """Remove all checkouts and the processes that still run in them."""
         for place in _PLACES:
-            kill_sandboxes(self._folder(place))
-            self._run.mirror.remove_workspace(self._folder(place))
+            kill_sandboxes(self._find_folder(place))
+            self._run.mirror.remove_workspace(self._find_folder(place))
 
-    def at(self, place: Place) -> Workspace:
+    def get(self, place: Place) -> Workspace:
         """The checkout, after the repository's setup commands. Raises `_Broken` if they fail."""
         if place not in self._made:
-            workspace = self._run.mirror.create_workspace(self._folder(place), self._commit(place))
+            workspace = self._run.mirror.create_workspace(self._find_folder(place), self._write_commit(place))
             if (broken := set_up(self._run, workspace)) is not None:
                 raise _Broken(broken)
             self._made[place] = workspace
         return self._made[place]
 
-    def _folder(self, place: Place) -> Path:
+    def _find_folder(self, place: Place) -> Path:
         folder = self._run.folder
         return folder if place == "guarded" else folder.with_name(f"{folder.name}.{place}")
 
-    def _commit(self, place: Place) -> CommitSha:
+    def _write_commit(self, place: Place) -> CommitSha:
         spec, mirror = self._run.spec, self._run.mirror
         if place == "before":
             return mirror.write_mixed_commit(spec.workspace.base_sha, self._plan.new_tests)
@@ -123,8 +123,8 @@ def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[E
 
 def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
     again = run.spec.policy.loop.flaky_reruns
-    guarded = _run_repeatedly(run, checkouts.at("guarded"), criterion.command, again)
-    own = _run_repeatedly(run, checkouts.at("own"), criterion.command, again) if planned.from_base else None
+    guarded = _run_repeatedly(run, checkouts.get("guarded"), criterion.command, again)
+    own = _run_repeatedly(run, checkouts.get("own"), criterion.command, again) if planned.from_base else None
     passed = not any(r.exit_code for r in own or guarded)
     before = _run_before(run, checkouts, criterion) if passed and criterion.id in planned.before else None
     return combine_runs(criterion, guarded, own, before)
@@ -133,7 +133,7 @@ def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, crite
 def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun | None:
     """Run the command at the base commit with the new tests; None if the setup fails there."""
     try:
-        workspace = checkouts.at("before")
+        workspace = checkouts.get("before")
     except _Broken as broken:
         if broken.ended.outcome == "stopped":
             raise

@@ -97,7 +97,7 @@ def run_planner(run: Slice) -> RunResult | None:
     own = read_ticket_criteria(run.spec.ticket.description).criteria
 
     def create_tool(workspace: Workspace) -> HostTool:
-        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _take(run, workspace, own, given, stopped))
+        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _accept_proposal(run, workspace, own, given, stopped))
 
     outcome = read_and_answer(run, create_tool, build_planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
@@ -106,7 +106,7 @@ def run_planner(run: Slice) -> RunResult | None:
     return RunResult(outcome.kind, outcome.summary, Planned(proposal=proposal))
 
 
-def _take(
+def _accept_proposal(
     run: Slice,
     workspace: Workspace,
     own: Sequence[ProposedCriterion],

@@ -29,21 +29,21 @@ _PATH = {"type": "string", "description": "relative to the repository's root"}
 _VIEW_RANGE = {"type": "array", "items": {"type": "integer"}, "description": "[first, last] line, last may be -1"}
 
 
-def _schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def _build_schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
 BASH = ToolSpec(
     "bash",
     "Run a command in a new bash shell in the repository's root.",
-    _schema("command", command={"type": "string"}),
+    _build_schema("command", command={"type": "string"}),
     writes=True,
     kind="bash",
 )
 EDIT = ToolSpec(
     "edit",
     "View, create and edit files.",
-    _schema(
+    _build_schema(
         "command",
         "path",
         command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
@@ -61,7 +61,7 @@ EDIT = ToolSpec(
 SEARCH = ToolSpec(
     "search",
     "Find lines by regular expression in the repository's text files. Answers path:line: text.",
-    _schema(
+    _build_schema(
         "pattern",
         pattern={"type": "string", "description": "Python regular expression"},
         path=_PATH | {"description": "folder to search, default the root"},
@@ -72,7 +72,7 @@ SEARCH = ToolSpec(
 VIEW = ToolSpec(
     "view",
     "Show a file with line numbers, or list a folder two levels deep.",
-    _schema("path", path=_PATH, view_range=_VIEW_RANGE),
+    _build_schema("path", path=_PATH, view_range=_VIEW_RANGE),
 )
 
 
@@ -108,14 +108,14 @@ class SandboxTools:
         if name in self._more:
             return self._more[name].take(arguments, stopped)
         if name == "bash":
-            return self._bash(arguments, stopped)
-        return self._edit(arguments if name == "edit" else {**arguments, "command": name}, stopped)
+            return self._run_bash(arguments, stopped)
+        return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
         return snapshot_work_tree(self._sandbox, self._workspace, stopped) if self._writable else None
 
-    def _bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+    def _run_bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):
             return ToolResult("There is nothing to restart: each call is a new shell in the repository's root.")
         command = arguments.get("command")
@@ -138,7 +138,7 @@ class SandboxTools:
             ending = f"exit {result.exit_code}"
         return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
 
-    def _edit(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+    def _run_editor(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         request = {"command": "", **arguments, "root": str(self._workspace.tree), "limit": MAX_OUTPUT - 500}
         result = self._sandbox.capture(
             ["python3", "-I", "-c", _PROGRAM],
