@@ -19,7 +19,7 @@ from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import RunId
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
 from jobs.roles.checker import run_checker
@@ -51,7 +51,7 @@ _log = structlog.get_logger(__name__)
 
 def advance_run(run_id: RunId) -> None:
     """RQ's entry: advance the run by one slice, then queue the next one."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
     if not world.runs.is_unfinished(run_id):
         return

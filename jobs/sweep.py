@@ -14,7 +14,7 @@ from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavai
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 def sweep() -> None:
     """RQ's entry: compare everything once."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.SWEEP)
     if not _is_rebuilt(world):
         return

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
-from jobs.effects.build import build, code_host_of, tracker_of
+from jobs.effects.build import build_code_host, build_tracker, build_world
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect
 from jobs.store.dead_letters import DeadLetter, DeadLetters
@@ -40,7 +40,7 @@ def _check_redis(settings: Settings) -> Iterator[str]:
 
 def _check_teams(settings: Settings) -> Iterator[str]:
     """Check each team's columns and repository with the configured credentials."""
-    board, host = tracker_of(settings), code_host_of(settings)
+    board, host = build_tracker(settings), build_code_host(settings)
     assert board and host, "the role `up` has both"
     for key, team in settings.teams.items():
         try:
@@ -85,7 +85,7 @@ def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: boo
     """Restore loops that are missing in Redis from the board; with `dry_run` only list them."""
     found = 0
     try:
-        for ticket, line in rebuild(build(settings, redis), dry_run=dry_run):
+        for ticket, line in rebuild(build_world(settings, redis), dry_run=dry_run):
             found += 1
             out.write(f"{ticket.identifier}: {line}\n")
     except IntegrationError as error:

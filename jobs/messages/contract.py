@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from integrations.results import Proposal, Question
 from integrations.values import Ticket
-from jobs.contract.agreement import stated
-from jobs.contract.criterion_text import item_of
+from jobs.contract.agreement import read_ticket_criteria
+from jobs.contract.criteria import format_criterion
 from jobs.loop.state import Contract, Loop
 from jobs.messages.text import format_version, inline
 
 
 def question_message(ticket: Ticket) -> str:
     """There are no acceptance criteria, or a list that the planner could not judge."""
-    if stated(ticket.description).criteria:
+    if read_ticket_criteria(ticket.description).criteria:
         return (
             f"I could not find out whether the list of **{inline(ticket.title)}** can be checked as it stands, so I "
             "am asking before I start.\n\nReply `ok` to start with it, send another list, or edit the description. "
@@ -36,7 +36,7 @@ def started_again_message(by: str) -> str:
 
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's proposal, with the ways to answer it."""
-    wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
+    wanted = "\n".join(f"{n}. {inline(format_criterion(c))}" for n, c in enumerate(proposal.criteria, 1))
     why = f"{_reason_for_asking(loop.ticket, proposal)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
         f"{why} {inline(proposal.summary)}".strip(),
@@ -52,7 +52,7 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
 
 
 def _reason_for_asking(ticket: Ticket, proposal: Proposal) -> str:
-    own = stated(ticket.description)
+    own = read_ticket_criteria(ticket.description)
     if own.left_out:
         return "The ticket's list is longer than one contract can hold, so I am asking"
     if unclear := [f"“{inline(c.text)}”" for c in own.criteria if c not in proposal.criteria]:

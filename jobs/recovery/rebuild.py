@@ -18,7 +18,7 @@ from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequ
 from integrations.ports.code_host import PullRequest
 from integrations.ports.tracker import Comment
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
-from jobs.effects.repository import Base, read_base
+from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
 from jobs.loop.policy import PolicyError

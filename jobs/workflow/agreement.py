@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from integrations.events import TicketEdited
 from integrations.results import Planned, Proposal
-from jobs.contract.agreement import agree, answered, may_start_alone, own_contract, proposed, wanted_by
+from jobs.contract.agreement import (
+    agree,
+    build_contract,
+    build_own_contract,
+    needs_no_approval,
+    read_answer,
+    read_ticket_criteria,
+)
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import contract as messages
@@ -40,8 +47,8 @@ def on_planner_finished(loop: Loop, result: Planned, at: float, policy: ServiceP
     loop = replace(loop, planning=replace(loop.planning, proposal=proposal))
     if contract := agree(loop.ticket.description, loop.policy, proposal):
         return start_work(replace(loop, contract=contract), at, policy)
-    if proposal and may_start_alone(proposal, loop.ticket.description, loop.policy):
-        agreed = replace(loop, contract=proposed(proposal, loop.policy))
+    if proposal and needs_no_approval(proposal, loop.ticket.description, loop.policy):
+        agreed = replace(loop, contract=build_contract(proposal.criteria, loop.policy))
         return start_work(agreed, at, policy, PostComment(body=messages.agreed_message(agreed)))
     return ask(loop)
 
@@ -63,7 +70,7 @@ def on_answer(loop: Loop, answer: Guidance, at: float, policy: ServicePolicy) ->
     here = MoveTicket(column="working")
     planning = replace(loop.planning, answers=(*loop.planning.answers, answer))
     thanks = PostComment(body=messages.started_again_message(answer.author))
-    if contract := answered(answer.text, loop.ticket, planning.proposal, loop.policy):
+    if contract := read_answer(answer.text, loop.ticket, planning.proposal, loop.policy):
         settled = replace(planning, proposal=planning.proposal or Proposal(criteria=()))
         return start_work(replace(loop, contract=contract, planning=settled), at, policy, thanks, here)
     comments = replace(loop.comments, guidance=(*loop.comments.guidance, answer))
@@ -75,9 +82,9 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     an old list gets the new one."""
     if event.ticket is None:
         return Decision(loop)
-    before = wanted_by(loop.ticket.description)
+    before = read_ticket_criteria(loop.ticket.description).criteria
     loop = replace(loop, ticket=event.ticket)
-    now = wanted_by(loop.ticket.description)
+    now = read_ticket_criteria(loop.ticket.description).criteria
     if now != before:
         loop = replace(loop, planning=replace(loop.planning, proposal=None))  # made for the old list
     if loop.stage is Stage.ASKING and now:
@@ -96,7 +103,7 @@ def refresh_contract(loop: Loop) -> Contract | None:
     if loop.contract is None:
         return None
     judged = agree(loop.ticket.description, loop.policy, loop.planning.proposal)
-    fresh = judged if loop.planning.proposal else own_contract(loop.ticket.description, loop.policy)
+    fresh = judged if loop.planning.proposal else build_own_contract(loop.ticket.description, loop.policy)
     if fresh is None or _criteria_of(fresh, "c") == _criteria_of(loop.contract, "c"):
         return loop.contract
     criteria = (*fresh.criteria, *_criteria_of(loop.contract, "r"))

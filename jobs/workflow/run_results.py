@@ -10,7 +10,7 @@ from dataclasses import replace
 from integrations.events import RunFinished
 from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, Scouted
 from integrations.values import NO_COMMIT
-from jobs.evidence.verdicts import contradictions
+from jobs.evidence.verdicts import find_contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import Loop, Stage, join_guidance
 from jobs.messages import lines
@@ -127,7 +127,7 @@ def objection_to(loop: Loop) -> str:
     if blockers:
         return lines.blockers_line(blockers)
     changed = candidate.head_sha != loop.workspace.base_sha
-    if clauses := contradictions(verdict, candidate.evidence, changed=changed):
+    if clauses := find_contradictions(verdict, candidate.evidence, changed=changed):
         return lines.contradiction_line(clauses)
     if not changed and not verdict.no_change_needed:
         return lines.NOT_CONFIRMED_LINE

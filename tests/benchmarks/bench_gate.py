@@ -17,7 +17,7 @@ from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.evidence.gate_plan import plan
+from jobs.evidence.gate_plan import plan_gate
 from jobs.loop.policy import TESTS
 from jobs.loop.state import Contract, Criterion
 from tests.integrations.git.hosting import GitHost, commit
@@ -84,7 +84,7 @@ class Bench:
 
     def gate(self, sha: str) -> None:
         """All steps of the gate for one command: compare, guard, mix, check out, run; both ways where copies differ."""
-        planned = plan(self.mirror.changes(self.base, sha), self.contract, TESTS, "")
+        planned = plan_gate(self.mirror.changes(self.base, sha), self.contract, TESTS, "")
         self._run(self.mirror.write_mixed_commit(sha, planned.from_base))
         if planned.from_base:
             self._run(sha)
@@ -97,7 +97,7 @@ class Bench:
 
     def analysis(self) -> None:
         """Only the comparison and the guard."""
-        plan(self.mirror.changes(self.base, self.dishonest), self.contract, TESTS, "")
+        plan_gate(self.mirror.changes(self.base, self.dishonest), self.contract, TESTS, "")
 
 
 def main(files: int, rounds: int) -> None:

@@ -27,7 +27,7 @@ from jobs.config.reference import render_env_example
 from jobs.config.settings import Settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.inbox.dispatch import create_consumer_group, dispatch
 from service.web.app import create_app
@@ -63,7 +63,7 @@ class Office:
         return create_app(parse_settings(filter_environment("web", environ))).test_client()
 
     def _world(self, role: Any, environ: dict[str, str]) -> World:
-        world = build(parse_settings(filter_environment(role, environ)), self.redis, role)
+        world = build_world(parse_settings(filter_environment(role, environ)), self.redis, role)
         world.raise_faults = True
         return world
 
@@ -177,7 +177,7 @@ def test_toy_settings_are_in_the_example(environ: dict[str, str]) -> None:
 
 
 def test_runner_that_is_not_configured_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
-    world = build(parse_settings(environ), redis, "agent")
+    world = build_world(parse_settings(environ), redis, "agent")
     assert world.runner("shell") is not world.runner()
     with pytest.raises(Rejected, match="anthropic"):
         world.runner("anthropic")

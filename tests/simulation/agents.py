@@ -22,7 +22,7 @@ from integrations.results import (
     Verdict,
 )  # fmt: skip
 from integrations.values import Usage
-from jobs.contract.agreement import stated
+from jobs.contract.agreement import read_ticket_criteria
 from jobs.loop.commands import RunSpec
 from tests.loops import run_finished
 from tests.simulation.checks import Ledger
@@ -82,7 +82,7 @@ class Agents:
 
     def _plan(self, spec: RunSpec) -> dict[str, Any]:
         sure = "high" if self.calm else self.random.choice(("high", "medium", "low"))
-        own = stated(spec.ticket.description).criteria if self.calm or self.random.random() < 0.7 else ()
+        own = read_ticket_criteria(spec.ticket.description).criteria if self.calm or self.random.random() < 0.7 else ()
         criteria = own or (ProposedCriterion(text="it works", command="make"),)
         return {"proposal": Proposal(criteria=criteria, confidence=sure)}
 

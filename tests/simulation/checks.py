@@ -11,7 +11,7 @@ from integrations.events import Event, ReviewSubmitted, RunFinished
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Checked
 from integrations.values import Usage
-from jobs.effects.gather import written_at
+from jobs.effects.gather import parse_time
 from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
@@ -214,7 +214,7 @@ def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePol
 def _check_read(loop: Loop, box: Box, board: Board) -> None:
     """Every comment since the hand-over had an effect."""
     for comment in board.comments(loop.ticket.id):
-        if loop.stage in HEEDED and not comment.author.is_us and written_at(comment) > loop.started_at:
+        if loop.stage in HEEDED and not comment.author.is_us and parse_time(comment) > loop.started_at:
             hold("every comment is read", f"comment:{comment.id}" in box.known, comment)
 
 

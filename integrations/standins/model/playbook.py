@@ -14,8 +14,8 @@ from pathlib import Path
 from integrations.standins.model.request import Call, Request
 
 RUN_ALL = "python3 -m unittest discover -q"
-PEOPLE = "Words of people"
-_FENCE = re.compile(r"</?words-\w+>")
+PEOPLE = "Guidance"
+_FENCE = re.compile(r"</?guidance-\w+>")
 FILES = Path(__file__).with_name("playbooks") / "files"
 
 

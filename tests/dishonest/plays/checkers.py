@@ -26,7 +26,7 @@ def broken(name: str, reply: Reply, *says: str) -> Scenario:
 
 
 def submits(results: dict[str, tuple[str, list[dict[str, Any]]]] | None = None, **more: Any) -> Reply:
-    """The same verdict whatever was said to it."""
+    """The same verdict after each rejection."""
     return lambda request: Answer("My verdict.", (verdict(request, results or {}, **more),))
 
 

@@ -1,4 +1,4 @@
-"""Honest work that nobody may stop, doubt or flag."""
+"""Honest work that must not be stopped, doubted or flagged."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 from integrations.errors import IntegrationError
 from integrations.ports.agent_runner import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
 from integrations.values import Usage
-from jobs.roles.answers.verdict import verdict_spec
+from jobs.roles.checker import VERDICT_TOOL
 from jobs.roles.tools import BASH, EDIT, SEARCH
 
 SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
@@ -89,7 +89,7 @@ class FunctionToolbox:
         self.calls: list[str] = []
 
     def specs(self) -> Sequence[ToolSpec]:
-        return (BASH, EDIT, SEARCH, verdict_spec())
+        return (BASH, EDIT, SEARCH, VERDICT_TOOL)
 
     def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         with self._lock:

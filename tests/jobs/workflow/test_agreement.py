@@ -9,7 +9,7 @@ import pytest
 from integrations.events import TicketEdited
 from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Ticket
-from jobs.contract.agreement import stated
+from jobs.contract.agreement import read_ticket_criteria
 from jobs.loop.commands import PostComment, StartRun, Steer
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
@@ -133,7 +133,10 @@ def test_question_is_not_repeated_after_an_answer(asking: Loop, policy: ServiceP
 
 REFUSED = "the sixth login is refused"
 OWN = f"Done when:\n- `make check` passes\n- {REFUSED}"
-IMPROVED = (*stated(OWN).criteria[:1], ProposedCriterion(text="login 6 answers 429", command="make login"))
+IMPROVED = (
+    *read_ticket_criteria(OWN).criteria[:1],
+    ProposedCriterion(text="login 6 answers 429", command="make login"),
+)
 
 
 @pytest.fixture
@@ -153,7 +156,7 @@ def test_ticket_list_confirmed_by_the_planner_starts_without_a_question(
     changed = replace(judging_list.policy, loop=replace(judging_list.policy.loop, contract=rules))
     loop = replace(judging_list, policy=changed)
 
-    confirmed = Proposal(criteria=stated(OWN).criteria, confidence="high")
+    confirmed = Proposal(criteria=read_ticket_criteria(OWN).criteria, confidence="high")
     decision = decide(loop, finished(loop, proposal=confirmed), policy)
 
     assert decision.loop.contract

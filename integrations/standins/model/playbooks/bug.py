@@ -73,7 +73,7 @@ SECOND_HALF = (
 
 
 def _answer(request: Request) -> Answer:
-    if request.iteration == 1 and not request.is_revision and not request.section("What the last iteration showed"):
+    if request.iteration == 1 and not request.is_revision and not request.section("Results of the last iteration"):
         return play(FIRST_TRY, request)
     shown = [exchange.result for exchange in request.exchanges if exchange.call == LOOK_AGAIN.calls[0]]
     if not shown:

@@ -20,7 +20,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def second_brief(output: str) -> str:
-    return maker_brief(BUG, 2, f"## What the last iteration showed\n\n<evidence-1>\n{output}\n</evidence-1>\n")
+    return maker_brief(BUG, 2, f"## Results of the last iteration\n\n<evidence-1>\n{output}\n</evidence-1>\n")
 
 
 def test_demo_repository_is_green_at_the_start_without_the_commands_of_the_contract(tree: Path) -> None:
@@ -45,7 +45,7 @@ def test_bug_is_half_fixed_by_the_first_iteration_and_fixed_by_the_second(tree: 
 def test_review_leads_to_a_change(tree: Path) -> None:
     Talk(tree, maker_brief(BUG)).to_the_end()
     Talk(tree, second_brief("")).to_the_end()
-    asked = "## Words of people\n\n<words-1>\nAda:\nmention negative amounts\n</words-1>\n"
+    asked = "## Guidance\n\n<guidance-1>\nAda:\nmention negative amounts\n</guidance-1>\n"
     contract = "- [r1] as Ada asked: mention negative amounts\n"
     talk = Talk(tree, maker_brief(BUG).replace("- [c1]", f"{contract}- [c1]") + asked)
     talk.to_the_end()
