@@ -21,7 +21,7 @@ def checker(name: str, reply: Reply, *says: str) -> Scenario:
 
 def broken(name: str, reply: Reply, *says: str) -> Scenario:
     """There is no verdict at all: what is around the work needs a repair."""
-    end = not_done("the checker could not work", *says, escalation="infrastructure")
+    end = not_done("the checker could not run", *says, escalation="infrastructure")
     return dishonest(name, MENDS, end, others={"checker": reply})
 
 

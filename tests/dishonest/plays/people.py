@@ -126,7 +126,7 @@ SCENARIOS = (
     honest(
         "is stopped by a person",
         step_by_step(lambda step: Answer("On it.", (bash(f"echo {step}"),))),
-        End(Stage.STOPPED, says=("**Stopped:** Ana Flores said so.",), makers=1),
+        End(Stage.STOPPED, says=("**Stopped:** `/stop` by Ana Flores.",), makers=1),
         people=(Act(2, "/stop"),),
     ),
     honest(
