@@ -21,7 +21,7 @@ class Unavailable(IntegrationError):
         self.retry_after = retry_after
 
 
-class HeldBack(Unavailable):
+class NotAttempted(Unavailable):
     """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure."""
 
 

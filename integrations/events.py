@@ -1,10 +1,8 @@
-"""Everything that can happen to a ticket, in our words.
+"""Events of a ticket. Providers translate their webhooks into them (`Source.translate`), the jobs report their results
+with them, and `jobs.workflow.decide` has one rule for each. Values only.
 
-Providers translate their webhooks into these (`Source.translate`), the jobs report their own results with them, and
-`jobs.workflow.decide` has one rule for each. Values only: nothing here acts, reads a clock or knows a provider.
-
-`event_id` makes an event recognisable when it arrives twice; `at` is Unix seconds. Tracker and code-host events are
-hints: `jobs.effects.gather` reads the ticket, the comment or the pull request again and fills in what is true now.
+Events are delivered at least once: `event_id` deduplicates them. `at` is Unix seconds. Tracker and code-host events are
+hints: `jobs.effects.gather` reads the ticket, comment or pull request again and fills in the current values.
 """
 
 from __future__ import annotations
@@ -29,8 +27,8 @@ class _Event:
 
 @value
 class TicketMoved(_Event):
-    """The ticket's column changed, or may have. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of ours
-    waits."""
+    """The ticket's column may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of Loopline
+    is queued."""
 
     kind: Literal["TicketMoved"] = "TicketMoved"
     column: str = ""
@@ -55,7 +53,7 @@ class TicketRemoved(_Event):
 
 @value
 class TicketCommented(_Event):
-    """Somebody wrote a comment on the ticket."""
+    """A comment on the ticket."""
 
     kind: Literal["TicketCommented"] = "TicketCommented"
     comment_id: str
@@ -65,7 +63,7 @@ class TicketCommented(_Event):
 
 @value
 class TicketReacted(_Event):
-    """Somebody put an emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
+    """An emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
     comment_id: str
@@ -75,15 +73,15 @@ class TicketReacted(_Event):
 
 @value
 class EscalationUnanswered(_Event):
-    """Nobody has answered or acknowledged our call for a person; the sweep says so when the wait is over."""
+    """An escalation was not acknowledged within its timeout; reported by the sweep."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
     generation: int
 
 
 @value
-class _CodeHostEvent(_Event):
-    """`ticket_id` is empty when it leaves the adapter; the dispatcher finds it by pull request, branch or head."""
+class CodeHostEvent(_Event):
+    """`ticket_id` is empty when it leaves the adapter; the dispatcher looks it up by pull request, branch or head."""
 
     repository: str
     number: int = 0
@@ -92,8 +90,8 @@ class _CodeHostEvent(_Event):
 
 
 @value
-class PullRequestMerged(_CodeHostEvent):
-    """The pull request was merged, by us or by a person."""
+class PullRequestMerged(CodeHostEvent):
+    """The pull request was merged, by Loopline or by a person."""
 
     kind: Literal["PullRequestMerged"] = "PullRequestMerged"
     merge_sha: CommitSha = NO_COMMIT
@@ -101,7 +99,7 @@ class PullRequestMerged(_CodeHostEvent):
 
 
 @value
-class PullRequestClosed(_CodeHostEvent):
+class PullRequestClosed(CodeHostEvent):
     """The pull request was closed without a merge."""
 
     kind: Literal["PullRequestClosed"] = "PullRequestClosed"
@@ -109,14 +107,14 @@ class PullRequestClosed(_CodeHostEvent):
 
 
 @value
-class PullRequestReopened(_CodeHostEvent):
+class PullRequestReopened(CodeHostEvent):
     """A closed pull request is open again."""
 
     kind: Literal["PullRequestReopened"] = "PullRequestReopened"
 
 
 @value
-class ReviewSubmitted(_CodeHostEvent):
+class ReviewSubmitted(CodeHostEvent):
     """A person finished a review. `comments` are 'path:line: text' lines of its inline comments."""
 
     kind: Literal["ReviewSubmitted"] = "ReviewSubmitted"
@@ -128,8 +126,8 @@ class ReviewSubmitted(_CodeHostEvent):
 
 
 @value
-class PullRequestCommented(_CodeHostEvent):
-    """Somebody wrote in the pull request's conversation, or under a line of its diff (`path` and `line` set)."""
+class PullRequestCommented(CodeHostEvent):
+    """A comment on the pull request, or on a line of its diff (`path` and `line` set)."""
 
     kind: Literal["PullRequestCommented"] = "PullRequestCommented"
     comment_id: str
@@ -140,7 +138,7 @@ class PullRequestCommented(_CodeHostEvent):
 
 
 @value
-class BranchPushed(_CodeHostEvent):
+class BranchPushed(CodeHostEvent):
     """Commits arrived on a branch. `head_sha` is the new head, empty when the branch was deleted."""
 
     kind: Literal["BranchPushed"] = "BranchPushed"
@@ -149,7 +147,7 @@ class BranchPushed(_CodeHostEvent):
 
 
 @value
-class ChecksReported(_CodeHostEvent):
+class ChecksReported(CodeHostEvent):
     """A check, status or workflow of the code host reported on `head_sha`."""
 
     kind: Literal["ChecksReported"] = "ChecksReported"
@@ -161,7 +159,7 @@ class ChecksReported(_CodeHostEvent):
 @value
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
-    read it, as JSON; `branch_sha` is our branch's head, empty where there is none, None where nobody looked."""
+    read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read."""
 
     kind: Literal["WorkspaceReady"] = "WorkspaceReady"
     generation: int
@@ -174,7 +172,7 @@ class WorkspaceReady(_Event):
 
 @value
 class RunFinished(_Event):
-    """A run ended. `outcome` is how; `result` is the role's own."""
+    """A run ended. `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
     run_id: RunId
@@ -186,13 +184,12 @@ class RunFinished(_Event):
 
     @property
     def role(self) -> RunRole:
-        """The role of the run."""
         return self.result.kind
 
 
 @value
 class RunParked(_Event):
-    """A run waits for something that is not its ticket's fault. `until` is Unix seconds; 0 means that it goes on."""
+    """A run is backing off. `until` is Unix seconds; 0 means that it continues."""
 
     kind: Literal["RunParked"] = "RunParked"
     run_id: RunId
@@ -203,7 +200,7 @@ class RunParked(_Event):
 
 @value
 class SteeringTaken(_Event):
-    """The agent was handed these comments before its next model call."""
+    """These comments were delivered to the agent before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
     run_id: RunId
@@ -212,7 +209,7 @@ class SteeringTaken(_Event):
 
 @value
 class BranchPublished(_Event):
-    """Our push arrived: the branch's head is `head_sha`."""
+    """The push succeeded: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
     generation: int
@@ -221,7 +218,7 @@ class BranchPublished(_Event):
 
 @value
 class PullRequestOpened(_Event):
-    """Our pull request exists (found or made)."""
+    """The pull request exists, found or created."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
     generation: int
@@ -231,9 +228,9 @@ class PullRequestOpened(_Event):
 
 @value
 class CommandFailed(_Event):
-    """An effect cannot be performed and a retry would not help.
+    """A command cannot be performed and a retry would not help.
 
-    `put_aside`: the fault is ours; the command, or an event if `command` names one, waits as a dead letter."""
+    `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter."""
 
     kind: Literal["CommandFailed"] = "CommandFailed"
     generation: int
@@ -243,26 +240,10 @@ class CommandFailed(_Event):
 
 
 Event = Annotated[
-    TicketMoved
-    | TicketEdited
-    | TicketRemoved
-    | TicketCommented
-    | TicketReacted
-    | EscalationUnanswered
-    | PullRequestMerged
-    | PullRequestClosed
-    | PullRequestReopened
-    | ReviewSubmitted
-    | PullRequestCommented
-    | BranchPushed
-    | ChecksReported
-    | WorkspaceReady
-    | RunFinished
-    | RunParked
-    | SteeringTaken
-    | BranchPublished
-    | PullRequestOpened
-    | CommandFailed,
+    TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketReacted | EscalationUnanswered
+    | PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
+    | BranchPushed | ChecksReported | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
+    | PullRequestOpened | CommandFailed,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -1,4 +1,4 @@
-"""Failpoints: named points at the process's boundaries at which a test lets a process fail. Off, one is a single check.
+"""Failpoints: named points at the process's boundaries where a test makes a process fail. Disabled: a single check.
 
 A point is a boundary operation and a phase of it: `before` the request, `sent` with the reply unread, `done` with the
 reply read. The modules at the boundaries call `fail`, so that the steps between them need no hooks of their own:
@@ -24,7 +24,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,10 +32,15 @@ import structlog
 
 Phase = Literal["before", "sent", "done"]
 TRACE = "trace"
+FAILPOINT_FORM = (
+    r"trace"
+    r"|[A-Za-z_][\w.-]*:(before|sent|done):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
+)
+"""Regular expression of an armed setting."""
 _log = structlog.get_logger(__name__)
 
 
-class Tripped(Exception):
+class FailpointError(Exception):
     """Raised by the action `raise`: an unexpected error."""
 
 
@@ -44,12 +48,12 @@ class Tripped(Exception):
 class Failpoint:
     """The armed point."""
 
-    operation: str
-    phase: str
-    hit: int
-    action: str
-    argument: str
     home: Path
+    operation: str
+    phase: str = ""
+    hit: int = 0
+    action: str = ""
+    argument: str = ""
 
 
 ARMED: Failpoint | None = None
@@ -65,10 +69,10 @@ def arm(setting: str, home: Path) -> None:
 
 def _parse(setting: str, home: Path) -> Failpoint:
     if setting == TRACE:
-        return Failpoint(TRACE, "", 0, "", "", home)
+        return Failpoint(home, TRACE)
     operation, phase, hit, action = setting.split(":")
     kind, _, argument = action.partition("=")
-    return Failpoint(operation, phase, int(hit), kind, argument, home)
+    return Failpoint(home, operation, phase, int(hit), kind, argument)
 
 
 def fail(operation: str, phase: Phase) -> None:
@@ -79,7 +83,7 @@ def fail(operation: str, phase: Phase) -> None:
         _trace(ARMED, f"{operation}:{phase}")
     elif (ARMED.operation, ARMED.phase) == (operation, phase) and _is_hit(ARMED):
         _log.warning("failpoint", operation=operation, phase=phase, action=ARMED.action, argument=ARMED.argument)
-        _ACTIONS[ARMED.action](ARMED)
+        _act(ARMED)
 
 
 def _trace(point: Failpoint, line: str) -> None:
@@ -99,6 +103,22 @@ def _is_hit(point: Failpoint) -> bool:
     return False
 
 
+def _act(point: Failpoint) -> None:
+    match point.action:
+        case "kill":
+            _kill(point)
+        case "stop":  # a shell continues this process later
+            waker = f"sleep {point.argument}; kill -CONT {os.getpid()}"
+            subprocess.Popen(["/bin/sh", "-c", waker], start_new_session=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "raise":
+            raise FailpointError(f"{point.operation}:{point.phase}")
+        case "enospc":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        case "sleep":
+            time.sleep(float(point.argument))
+
+
 def _kill(point: Failpoint) -> None:
     """Kill this process or the one that `up.json` names; `up` is the supervisor, with which all others die."""
     pid = os.getpid()
@@ -106,31 +126,3 @@ def _kill(point: Failpoint) -> None:
         state = json.loads((point.home / "up.json").read_text())
         pid = state["pid"] if point.argument == "up" else state["processes"][point.argument]
     os.kill(pid, signal.SIGKILL)
-
-
-def _stop(point: Failpoint) -> None:
-    """Stop this process; a shell continues it later."""
-    waker = f"sleep {point.argument}; kill -CONT {os.getpid()}"
-    subprocess.Popen(["/bin/sh", "-c", waker], start_new_session=True)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _raise(point: Failpoint) -> None:
-    raise Tripped(f"{point.operation}:{point.phase}")
-
-
-def _no_space(point: Failpoint) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sleep(point: Failpoint) -> None:
-    time.sleep(float(point.argument))
-
-
-_ACTIONS: dict[str, Callable[[Failpoint], None]] = {
-    "kill": _kill,
-    "stop": _stop,
-    "raise": _raise,
-    "enospc": _no_space,
-    "sleep": _sleep,
-}

@@ -1,18 +1,16 @@
-"""Every provider, by name: a line for each one in this repository, an entry point for each one installed beside it.
+"""Registry of all providers. Imported by every process; importing a provider's value imports no client.
 
-A package outside of this repository registers its providers in the entry-point group `loopline.providers`, with the
-same `module:value` form. Imported by every process; importing a provider's value imports no client.
+Other packages register providers in the entry-point group `loopline.providers`, in the same `module:value` form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from integrations.errors import Rejected
-from integrations.ports.provider import CodeHostProvider, Provider, TrackerProvider, Webhooks
+from integrations.ports.provider import Provider
 
 GROUP = "loopline.providers"
 BUILT_IN = (
@@ -26,13 +24,12 @@ P = TypeVar("P", bound=Provider[Any, Any])
 
 @cache
 def providers() -> tuple[Provider[Any, Any], ...]:
-    """All of them, those of this repository first. Raises `Rejected` for one that cannot be loaded, and for a name that
-    two have."""
+    """Return all providers, built-in ones first. Raises `Rejected` for a duplicate name and if one cannot be loaded."""
     installed = sorted(entry_points(group=GROUP), key=lambda point: point.value)
     found = (*_built_in(), *(_load(point) for point in installed))
     names = [provider.name for provider in found]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise Rejected(f"two providers have the name {', '.join(sorted(twice))}: remove one of the packages")
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        raise Rejected(f"two providers have the name {', '.join(sorted(duplicates))}: remove one of the packages")
     return found
 
 
@@ -51,20 +48,14 @@ def _load(point: EntryPoint) -> Provider[Any, Any]:
     return provider
 
 
-def default(kind: type[Provider[Any, Any]]) -> str:
-    """The name of the provider that is used where the settings name none."""
+def default_name(kind: type[Provider[Any, Any]]) -> str:
+    """Return the name of the first built-in provider of this kind, the default of the settings."""
     return next(provider.name for provider in _built_in() if isinstance(provider, kind))
 
 
-def find(kind: type[P], name: str) -> P:
-    """The provider of this kind and name. Raises `Rejected` with the known names."""
+def find_provider(kind: type[P], name: str) -> P:
+    """Return the provider of this kind and name. Raises `Rejected` with the known names."""
     known = {provider.name: provider for provider in providers() if isinstance(provider, kind)}
     if name not in known:
         raise Rejected(f"there is no {kind.kind} {name!r}; the known ones are: {', '.join(known)}")
     return known[name]
-
-
-def webhooks(chosen: Iterable[Provider[Any, Any]]) -> dict[str, Webhooks]:
-    """How to receive the webhooks of those providers that send some, by the provider's name."""
-    sending = (one for one in chosen if isinstance(one, TrackerProvider | CodeHostProvider))
-    return {provider.name: provider.webhooks for provider in sending if provider.webhooks}

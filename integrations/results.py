@@ -1,4 +1,4 @@
-"""What runs bring back: evidence, verdicts, plans. Values only; agents' words among them are claims, not facts."""
+"""Results of runs: evidence, verdicts, plans. Values only; texts from agents are claims, not facts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ RunOutcome = Literal["done", "no_change", "stopped", "budget", "turns", "spinnin
 class Evidence:
     """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
 
-    `exit_codes` are those of every run at this commit: more than one where a failure was tried again. `before` is the
-    exit code at the base commit where that was asked for, so that a test can be seen to fail without the change. `own`
-    is the exit code with the change's own tests and configuration where `exit_code` is that with the base commit's."""
+    `exit_codes` are those of every run at this commit: more than one after retries of a failure. `before` is the exit
+    code at the base commit, if requested, to prove that a test fails without the change. `own` is the exit code with
+    the change's own tests and configuration, if `exit_code` is the one with the base commit's."""
 
     name: str
     command: str
@@ -33,17 +33,16 @@ class Evidence:
 
     @property
     def flaky(self) -> bool:
-        """Whether it ended both ways at the same commit, which proves nothing."""
+        """Whether it passed and failed at the same commit, which proves nothing."""
         return len({code == 0 for code in self.exit_codes}) > 1
 
     @property
-    def needs_a_yes(self) -> bool:
-        """Red with the base branch's tests and configuration, green with the change's own: a person has to decide."""
+    def needs_approval(self) -> bool:
+        """Whether it fails with the base branch's tests and configuration only: a person has to decide."""
         return self.own == 0 and self.exit_code != 0 and not self.flaky
 
     @property
     def passed(self) -> bool:
-        """Exit code 0, every time it was run at this commit."""
         return self.exit_code == 0 and not self.flaky
 
 
@@ -57,8 +56,8 @@ TamperKind = Literal[
 
 @value
 class Tampering:
-    """A place of the change that could make a check pass without the work: it needs a person's yes. `line` is in the
-    new file, 0 where the file as a whole is meant; `text` is the line or what was taken away."""
+    """A change that could make a check pass without the work; it needs a person's approval. `line` is in the new file,
+    0 for the whole file; `text` is the line or the removed text."""
 
     kind: TamperKind
     path: str
@@ -68,7 +67,7 @@ class Tampering:
 
 @value
 class CriterionResult:
-    """The checker's word on one criterion. `evidence` names what it rests on; without any it counts as not met."""
+    """The checker's result for one criterion; without `evidence` it counts as not met."""
 
     criterion: str
     result: Literal["pass", "fail", "unsure"]
@@ -81,8 +80,7 @@ Confidence = Literal["high", "medium", "low"]
 
 @value
 class Finding:
-    """Something that the checker saw. A blocker contradicts 'done'; `path` and `line` are empty where there is no
-    one place."""
+    """A finding of the checker. A blocker contradicts 'done'; `path` and `line` are empty without a single place."""
 
     text: str
     severity: Severity = "minor"
@@ -92,7 +90,7 @@ class Finding:
 
 @value
 class Verdict:
-    """The checker's whole answer, tied to one commit. `no_change_needed` is its word that the empty change is right."""
+    """The checker's verdict on one commit. `no_change_needed` confirms that the empty change is right."""
 
     head_sha: CommitSha
     results: tuple[CriterionResult, ...]
@@ -106,7 +104,7 @@ class Verdict:
 VERDICT: Codec[Verdict] = Codec(Verdict)
 
 EvidenceKind = Literal["test", "command output", "file and line"]
-"""What the checker can bring as evidence: a test that it saw pass, what a command printed, a place in the files."""
+"""Evidence of the checker: a test that passed, the output of a command, a place in the files."""
 
 
 @value
@@ -121,7 +119,7 @@ class ProposedCriterion:
 
 @value
 class Question:
-    """What the planner could not know, with the answers that it thinks likely."""
+    """A question of the planner, with likely answers."""
 
     text: str
     options: tuple[str, ...] = ()
@@ -129,7 +127,7 @@ class Question:
 
 @value
 class Proposal:
-    """The planner's contract, before a person or the policy has agreed: 1 to 5 criteria, at most three questions."""
+    """The planner's proposal for the contract: 1 to 5 criteria, at most three questions."""
 
     criteria: tuple[ProposedCriterion, ...]
     confidence: Confidence = "medium"
@@ -142,7 +140,7 @@ PROPOSAL: Codec[Proposal] = Codec(Proposal)
 
 @value
 class Plan:
-    """What the scout found: the paths that it expects to be touched and the commands that matter."""
+    """The scout's plan: `paths` that it expects to change, `commands` that matter."""
 
     summary: str
     steps: tuple[str, ...] = ()
@@ -152,7 +150,7 @@ class Plan:
 
 @value
 class Judgement:
-    """The judge's quick word on a candidate: done, or what is missing, criterion by criterion."""
+    """The judge's assessment of a candidate: done, or missing items by criterion."""
 
     done: bool
     missing: tuple[str, ...] = ()
@@ -186,8 +184,8 @@ class Made:
 
 @value
 class Gated:
-    """Result of a gate's run. `tree` is the candidate's git tree, which shows that an edit was reversed; `stray` are
-    files that the change adds and that look left behind."""
+    """Result of a gate's run. `tree` is the candidate's git tree, by which a reverted edit is detected; `stray` are
+    added files that look like leftovers."""
 
     kind: Literal["gate"] = "gate"
     tree: str = ""
@@ -213,12 +211,6 @@ class Checked:
 
 
 Result = Annotated[Planned | Scouted | Made | Gated | Judged | Checked, Field(discriminator="kind")]
-EMPTY_RESULTS: Mapping[RunRole, Result] = {
-    "planner": Planned(),
-    "scout": Scouted(),
-    "maker": Made(),
-    "gate": Gated(),
-    "judge": Judged(),
-    "checker": Checked(),
-}
-"""Result of a run that did not get as far as a result."""
+_EMPTY: tuple[Result, ...] = (Planned(), Scouted(), Made(), Gated(), Judged(), Checked())
+EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
+"""Result of a run that ended without one."""

@@ -1,4 +1,4 @@
-"""The words that every part shares: people, tickets, money. Values only: nothing here acts or knows a provider."""
+"""Shared values: people, tickets, usage, and their JSON codecs. Independent of providers."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Codec(Generic[T]):
         return self._adapter.dump_python(item, mode="json")
 
     def from_builtins(self, plain: object) -> T:
-        """The item from what `to_builtins` returns. Raises `pydantic.ValidationError`."""
+        """The inverse of `to_builtins`. Raises `pydantic.ValidationError`."""
         return self._adapter.validate_python(plain, extra="ignore")
 
 
 @value
 class Person:
-    """Somebody who acts on a ticket or a pull request. `may_steer` is looked up, never taken from a payload."""
+    """The author of an action. `may_steer`: permission to control Loopline; looked up, never taken from a payload."""
 
     id: str
     name: str = ""
@@ -66,8 +66,8 @@ class Person:
 
 @value
 class Ticket:
-    """A ticket as the tracker shows it now. `column` is the workflow state's name, `cancelled` whether that state means
-    it; `branch_name` is the tracker's suggestion."""
+    """Snapshot of a ticket. `column` is the workflow state's name, `cancelled` whether that is a cancelled state;
+    `branch_name` is the tracker's suggestion."""
 
     id: TicketId
     identifier: Identifier
@@ -84,7 +84,7 @@ class Ticket:
 
 @value
 class Usage:
-    """Usage of the model calls so far. Money is in US dollars, by the prices of the runner's provider."""
+    """Usage of model calls. Money is in US dollars, at the prices of the runner's provider."""
 
     model_calls: int = 0
     input_tokens: int = 0
@@ -92,12 +92,11 @@ class Usage:
     output_tokens: int = 0
     cost_usd: float = 0.0
     cache_misses: int = 0
-    """Calls that paid again for a prompt which the call before had put into the cache."""
+    """Calls that paid again for a prompt that the previous call had cached."""
     cache_miss_reason: str = ""
-    """Why, for the last of them, in the provider's word; empty where nobody knows."""
+    """The provider's reason for the last one; empty if unknown."""
 
     def plus(self, other: Usage) -> Usage:
-        """The sum of both."""
         return Usage(
             model_calls=self.model_calls + other.model_calls,
             input_tokens=self.input_tokens + other.input_tokens,

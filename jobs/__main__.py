@@ -29,7 +29,7 @@ from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
 REFUSED = 2
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which logs no INFO
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,12 +66,12 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
 
 def _column_problems(settings: Settings) -> list[str]:
     """A worker needs the board's columns. While the tracker is unavailable, it starts without the check."""
-    from jobs.effects.build import tracker_of
+    from jobs.effects.build import build_tracker
 
     found = []
     for key, team in settings.teams.items():
         try:
-            if board := tracker_of(settings):
+            if board := build_tracker(settings):
                 board.check_columns(key, team.columns.names())
         except Rejected as error:
             found.append(f"LOOPLINE_TEAMS, team {key}: {error}")
@@ -83,10 +83,10 @@ def _column_problems(settings: Settings) -> list[str]:
 def _sandbox_problems(settings: Settings) -> list[str]:
     """An agent needs a sandbox that passes its self-test on this host."""
     from integrations.sandbox.selftest import run_self_test
-    from jobs.effects.build import sandbox_of
+    from jobs.effects.build import build_sandbox
 
     try:
-        run_self_test(sandbox_of(settings), settings.home / "sandbox-test")
+        run_self_test(build_sandbox(settings), settings.home / "sandbox-test")
     except Rejected as error:
         return [str(error)]
     return []
@@ -102,7 +102,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(name)  # a broken module fails at the start instead of in a job
     from jobs.effects import world
 
-    built = import_module("jobs.effects.build").build(settings, redis, role)
+    built = import_module("jobs.effects.build").build_world(settings, redis, role)
     built.stopping = stop
     world.install(built)
     if role == "worker":

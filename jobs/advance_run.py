@@ -13,13 +13,13 @@ from dataclasses import replace
 import structlog
 from redis.exceptions import RedisError
 
-from integrations.agents.transcript import stated
-from integrations.errors import HeldBack, Rejected, Unauthorized, Unavailable
+from integrations.agents.transcript import find_statement
+from integrations.errors import NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import RunId
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
 from jobs.roles.checker import run_checker
@@ -51,7 +51,7 @@ _log = structlog.get_logger(__name__)
 
 def advance_run(run_id: RunId) -> None:
     """RQ's entry: advance the run by one slice, then queue the next one."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
     if not world.runs.is_unfinished(run_id):
         return
@@ -94,14 +94,14 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
 
 
 def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
-    """The result of a run that ends before its next slice. Raises `HeldBack` while the model that it needs is
+    """The result of a run that ends before its next slice. Raises `NotAttempted` while the model that it needs is
     unavailable."""
     if run.world.runs.must_stop(run.spec.run_id):
         return RunResult("stopped")
     if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
-        raise HeldBack(outage.reason, max(outage.until - time.time(), 0.1))
+        raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     return None
 
 
@@ -134,4 +134,4 @@ def _result(spec: RunSpec, ended: RunResult, world: World) -> Result:
     if not isinstance(result, Made):
         return result
     entries = [entry for _, entry in world.runs.transcript(spec.run_id)]
-    return replace(result, approach=stated(entries, APPROACH)[:1000])
+    return replace(result, approach=find_statement(entries, APPROACH)[:1000])

@@ -44,7 +44,7 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
 
 
 def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event) -> None:
-    dispatch.prepare(redis)
+    dispatch.create_consumer_group(redis)
     journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000)
     next_reconcile = next_sweep = next_redeliver = 0.0
     while not stop.is_set():

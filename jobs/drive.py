@@ -21,7 +21,7 @@ from integrations.events import EVENT, CommandFailed, Event, TicketCommented, Ti
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import Loop, Stage
@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 def drive(ticket_id: TicketId) -> None:
     """RQ's entry: empty the ticket's mailbox and outboxes as far as possible now."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.DRIVE, ticket_id)
     with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
         if lease is None:

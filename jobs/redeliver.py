@@ -7,7 +7,7 @@ import time
 import structlog
 
 from integrations.errors import IntegrationError
-from jobs.effects.world import current
+from jobs.effects.world import current_world
 from jobs.runtime import queues
 
 SINCE_SECONDS = 3 * 86_400  # GitHub keeps deliveries for three days
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 def redeliver() -> None:
     """RQ's entry: request redelivery for every team's repository."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.REDELIVER)
     for repository in sorted({team.repository for team in world.policy.teams.values()}):
         try:

@@ -14,12 +14,12 @@ from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavai
 from integrations.events import Event, TicketMoved
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
-from jobs.effects.world import World, current
+from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, queues
-from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
+from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 
 IN_TURN = 5
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 def sweep() -> None:
     """RQ's entry: compare everything once."""
-    world = current()
+    world = current_world()
     queues.clear_wake_flag(world.redis, queues.SWEEP)
     if not _is_rebuilt(world):
         return
@@ -82,8 +82,8 @@ def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
     role = world.policy.column_role(ticket.team, ticket.column)
     if loop is None:
         return role == "agent"
-    found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
-    return found and not only_we_moved_it(loop, ticket, role, moving=is_moving(ticket.id, world))
+    found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
+    return found and not awaits_own_move(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
 def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:

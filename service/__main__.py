@@ -11,8 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.config.environment import environment, environment_for, load
-from jobs.config.settings import Settings
+from jobs.config.environment import filter_environment, load, read_environment
 from jobs.runtime import logging
 from service.version import VERSION
 
@@ -68,7 +67,7 @@ def _up(env_file: Path, verbose: bool) -> int:
     from service.supervisor.processes import check_address_is_free, list_addresses, list_processes
     from service.supervisor.supervisor import Supervisor
 
-    environ = environment(env_file)
+    environ = read_environment(env_file)
     settings = load("up", environ)
     logging.configure("up", settings.secret_values())
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,18 +90,19 @@ def _serve(role: str) -> int:
 
 
 def _check(env_file: Path) -> int:
-    from service.operator.check import find_problems
+    from service.operator import find_problems
 
-    settings: Settings = load("up", environment(env_file))
+    settings = load("up", read_environment(env_file))
+    logging.configure("check", settings.secret_values(), sys.stderr)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
 
 
 def _settings(as_table: bool) -> int:
-    from jobs.config.reference import env_example, settings_table
+    from jobs.config.reference import render_env_example, render_table
 
-    sys.stdout.write(settings_table() if as_table else env_example())
+    sys.stdout.write(render_table() if as_table else render_env_example())
     return 0
 
 
@@ -110,9 +110,9 @@ def _status(env_file: Path, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator.status import show_status
+    from service.operator import show_status
 
-    settings = load("dashboard", environment_for("dashboard", environment(env_file)))
+    settings = load("dashboard", filter_environment("dashboard", read_environment(env_file)))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
@@ -130,19 +130,19 @@ def _repair(given: argparse.Namespace) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import repair
+    from service import operator
 
-    settings = load("worker", environment_for("worker", environment(given.env_file)))
+    settings = load("worker", filter_environment("worker", read_environment(given.env_file)))
     logging.configure("repair", settings.secret_values(), sys.stderr)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             match given.command:
                 case "dead-letters" | "dead":
-                    return repair.list_dead_letters(redis, sys.stdout)
+                    return operator.list_dead_letters(redis, sys.stdout)
                 case "redrive":
-                    return repair.redrive(redis, sys.stdout, None if given.all else given.id)
+                    return operator.redrive(redis, sys.stdout, None if given.all else given.id)
                 case _:
-                    return repair.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
+                    return operator.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:
             return _report_redis_error(error)
 

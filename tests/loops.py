@@ -42,7 +42,7 @@ def loop_with(ticket: Ticket, **fields: Any) -> Loop:
 
 
 def spec_with(ticket: Ticket, run_id: str, **fields: Any) -> RunSpec:
-    """A maker's run of this ticket in acme/shop, from commit b to commit a, unless `fields` say otherwise."""
+    """A maker's run of this ticket in acme/shop, from commit b to commit a, unless `fields` override it."""
     spec = RunSpec(
         run_id=RunId(run_id),
         ticket=ticket,

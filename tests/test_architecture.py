@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from integrations.registry import providers
-from jobs.config.reference import settings_table
+from jobs.config.reference import render_table
 from jobs.runtime.queues import _QUEUE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,12 +52,12 @@ def test_functions_keep_their_size() -> None:
 
 
 @pytest.mark.parametrize("banned", ["util", "helper", "common", "manager", "misc"])
-def test_files_are_called_what_they_do(banned: str) -> None:
+def test_files_have_no_generic_names(banned: str) -> None:
     assert [str(p) for p in SOURCES if banned in p.name.lower()] == []
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_top_level_names_are_ours(name: str) -> None:
+def test_top_level_packages_are_known(name: str) -> None:
     """No dependency installs a package under one of our three names."""
     assert set(packages_distributions().get(name, ["loopline"])) == {"loopline"}
     assert Path(import_module(name).__file__ or "").is_relative_to(ROOT)
@@ -68,7 +68,7 @@ def _rows(heading: str) -> list[str]:
     return [line for line in section.splitlines() if line.startswith("|")]
 
 
-def test_what_happens_when_names_places_that_exist() -> None:
+def test_readme_what_happens_when_names_existing_code() -> None:
     places = re.findall(r"`([\w/]+\.py)::(\w+)`", "\n".join(_rows("What happens when …")))
 
     assert len(places) >= 15
@@ -79,13 +79,13 @@ def test_what_happens_when_names_places_that_exist() -> None:
         assert name in defined, f"README names {file}::{name}"
 
 
-def test_the_readme_lists_every_setting_as_it_is_declared() -> None:
+def test_readme_lists_every_setting() -> None:
     table = (ROOT / "README.md").read_text().split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
 
-    assert table.strip().splitlines()[2:] == settings_table().splitlines()
+    assert table.strip().splitlines()[2:] == render_table().splitlines()
 
 
-def test_only_the_settings_read_the_environment() -> None:
+def test_environment_is_read_by_the_settings_only() -> None:
     reads = re.compile(r"\bos\.(environ|getenv)\b")
     allowed = {"jobs/config/environment.py", "service/__main__.py", "service/supervisor/processes.py"}
     found = {str(p.relative_to(ROOT)) for p in PRODUCT if reads.search(p.read_text())}
@@ -93,14 +93,14 @@ def test_only_the_settings_read_the_environment() -> None:
     assert found <= allowed
 
 
-def test_the_product_has_no_demo_in_it() -> None:
+def test_product_does_not_import_the_demo() -> None:
     words = re.compile(r"\b(demo|standins?|fake)\b", re.IGNORECASE)
     found = [str(p) for p in PRODUCT if words.search(re.sub(r'""".*?"""|#.*', "", p.read_text(), flags=re.DOTALL))]
 
     assert found == []
 
 
-def test_status_codes_and_provider_words_stay_at_the_boundary() -> None:
+def test_status_codes_and_provider_terms_stay_at_the_boundary() -> None:
     words = re.compile(r"status_code|updatedFrom|stateId|x-github|X-GitHub")
     core = [p for p in PRODUCT if p.is_relative_to(ROOT / "jobs")]
 
@@ -138,21 +138,21 @@ def test_providers_are_named_in_their_folders_only() -> None:
     assert found == NAMED_ALL_THE_SAME
 
 
-def test_our_own_code_is_never_patched() -> None:
+def test_tests_never_patch_the_code_of_the_product() -> None:
     patches = re.compile(r"""(?:patch(?:\.object)?|setattr)\(\s*["']?(?:service|jobs|integrations)\b""")
 
     assert [str(p) for p in (ROOT / "tests").rglob("*.py") if patches.search(p.read_text())] == []
 
 
 @pytest.mark.parametrize("path", sorted(_QUEUE_OF))
-def test_a_wake_up_names_a_function_that_exists(path: str) -> None:
+def test_wake_ups_name_existing_functions(path: str) -> None:
     """These dotted paths are stored in Redis: moving one is a migration."""
     module, name = path.rsplit(".", 1)
 
     assert callable(getattr(import_module(module), name))
 
 
-def test_every_command_has_a_performer_named_like_it() -> None:
+def test_commands_have_a_performer_of_the_same_name() -> None:
     from jobs.effects import perform
 
     for command, performer in perform._PERFORMERS.items():
@@ -160,7 +160,7 @@ def test_every_command_has_a_performer_named_like_it() -> None:
         assert performer.__name__ == snake
 
 
-def test_imports_do_nothing() -> None:
+def test_imports_have_no_side_effects() -> None:
     """Importing the entry points opens no socket, reads no setting, writes no file."""
     code = "import service.web.app, service.dashboard.app, jobs.drive, jobs.advance_run, jobs.clock, jobs.sweep"
     done = subprocess.run(

@@ -116,7 +116,7 @@ def keys_of(schema: dict[str, Any], models: dict[str, Any], prefix: str = "") ->
             yield from keys_of(_model(field, models), models, f"{key}.")
             continue
         items = field.get("items", {})
-        default = field.get("default")
+        default = field.get("default", {} if field.get("type") == "object" else None)  # a factory is not in the schema
         shown = "(service)" if default is None else f"`{json.dumps(default)}`"
         yield key, _type_of(field), "(required)" if name in schema.get("required", ()) else shown
         if "$ref" in items:

@@ -1,4 +1,4 @@
-"""The lock files say the same as pyproject.toml, pin every file by its hash, and name no index."""
+"""The lock files match pyproject.toml, pin every file by its hash, and name no index."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def names(requirements: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_package_is_pinned_with_hashes_and_no_address_is_named(lock: str) -> None:
+def test_locks_pin_every_package_with_hashes_and_name_no_address(lock: str) -> None:
     for block in re.split(r"\n(?=\S)", text(lock).strip()):
         assert re.fullmatch(r"[\w.-]+==\S+( ; [^\\\n]+)? \\\n(\s+--hash=sha256:[0-9a-f]{64}( \\\n)?)+", block), block
     assert not re.search(r"https?:|file:|index|find-links", text(lock))
 
 
-def test_the_locks_hold_what_the_project_asks_for() -> None:
+def test_locks_contain_the_dependencies_of_the_project() -> None:
     assert names(PROJECT["project"]["dependencies"]) <= pins("requirements.txt").keys()
     assert names(PROJECT["dependency-groups"]["test"]) <= pins("requirements-test.txt").keys()
 
 
-def test_tests_run_on_what_the_service_runs_on() -> None:
+def test_locks_of_tests_and_service_agree() -> None:
     assert pins("requirements.txt").items() <= pins("requirements-test.txt").items()
 
 
-def test_without_a_python_one_sentence_says_what_is_needed(tmp_path: Path) -> None:
+def test_install_without_python_prints_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "infra").mkdir()
     for name in ("bootstrap", *LOCKS):
         (tmp_path / "infra" / name).write_text(text(name))
@@ -55,7 +55,7 @@ def test_without_a_python_one_sentence_says_what_is_needed(tmp_path: Path) -> No
     assert ended.stderr.startswith("Loopline needs Python 3.11 or newer")
 
 
-def test_an_installation_that_fits_the_lock_is_let_alone(tmp_path: Path) -> None:
+def test_install_keeps_an_environment_that_matches_the_lock(tmp_path: Path) -> None:
     for folder in ("infra", ".venv"):
         (tmp_path / folder).mkdir()
     for name in ("bootstrap", "requirements.txt"):

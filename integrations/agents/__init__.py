@@ -1,3 +1,1 @@
-"""Agent runners, one folder each, and the modules that all of them share: transcripts and spinning."""
-
-from __future__ import annotations
+"""Agent runners, one folder each, and their shared modules: transcripts and spinning detection."""

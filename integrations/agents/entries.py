@@ -1,28 +1,15 @@
-"""Entries of a transcript that every runner writes and reads, and the blocks that belong to a turn. Pure.
-
-Called by `transcript`, `turns` and the runners; the shapes are those of `integrations.ports.agent_runner.Entry`.
-"""
+"""Builders and readers of transcript entries, shared by all runners; shapes as in `agent_runner.Entry`. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.ports.agent_runner import Entry, StopReason, ToolResult
+from integrations.ports.agent_runner import Entry, EntryKind, StopReason, ToolResult
 
 Block = Mapping[str, Any]
 
 INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
-
-
-def text_entry(text: str) -> Entry:
-    """A block of text."""
-    return Entry("block", {"type": "text", "text": text})
-
-
-def call_entry(call_id: str, name: str, arguments: Mapping[str, Any]) -> Entry:
-    """A block that calls a tool; `call_id` is unique in the run."""
-    return Entry("block", {"type": "tool_call", "id": call_id, "name": name, "input": dict(arguments)})
 
 
 def result_entry(call_id: str, result: ToolResult) -> Entry:
@@ -41,18 +28,21 @@ def turn_entry(
     cleared: int = 0,
     provider: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """The end of a reply: makes the `blocks` blocks before it count.
-
-    `usage` is `Usage` as a dict; `lowered` names the limit that left no room for a reply of full length; `cleared` is
-    how many old tool results the provider left out of the prompt; `provider` is for the runner alone."""
+    """The end of a reply that consists of the last `blocks` blocks. `usage` is `Usage` as a dict; `lowered` names the
+    limit that left no room for a reply of full length; the other arguments are described in `Entry`."""
     data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
     more = {"explanation": explanation, "lowered": lowered, "cleared": cleared, "provider": dict(provider or {})}
     return Entry("turn", data | {key: value for key, value in more.items() if value})
 
 
-def blocks_of(blocks: Sequence[Block], turn: Entry) -> list[Block]:
-    """Those of `blocks`, the ones before `turn`, that belong to it; without the calls of a reply that was cut short.
+def select_blocks(blocks: Sequence[Block], turn: Entry) -> list[Block]:
+    """Select from `blocks`, all before `turn`, those of the turn, without the calls of a reply that was cut short.
 
-    The turn has their number: a model call that died can have left blocks before them."""
+    Earlier blocks can be left over from a model call that crashed."""
     own = blocks[max(0, len(blocks) - turn.data["blocks"]) :]
     return [block for block in own if block["type"] != "tool_call" or turn.data["stop_reason"] == "tool_calls"]
+
+
+def find_last(entries: Sequence[Entry], kind: EntryKind) -> int | None:
+    """Return the index of the last entry of this kind."""
+    return max((index for index, entry in enumerate(entries) if entry.kind == kind), default=None)

@@ -1,7 +1,7 @@
-"""When two actions, or two results, count as the same: what differs at every run is taken out. Pure.
+"""Fingerprints of actions and results; equal ones count as the same step. Pure.
 
-Called by `spinning`. Numbers stay where they have a meaning (how many tests failed); times, addresses, process ids and
-places in files go.
+Called by `spinning`. Times, addresses, process ids and line numbers differ between runs and are removed; other numbers
+(such as the count of failed tests) are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def _rules(*pairs: tuple[str, str]) -> _Rules:
-    return tuple((re.compile(pattern), instead) for pattern, instead in pairs)
+    return tuple((re.compile(pattern), replacement) for pattern, replacement in pairs)
 
 
 _DAYS = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -25,7 +25,7 @@ _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _YEAR = r"(?:\d{4} +)?"
 _AFTER = r"(?: [A-Z]{2,4})*(?: \d{4})?"
-_MOMENTS = _rules(
+_TIMES = _rules(
     (r"\d{4}-\d\d-\d\d[T _]\d\d[:.-]?\d\d[:.-]?\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d)?", "<time>"),
     (rf"\b(?:{_DAYS},? +)?(?:\d{{1,2}} +)?{_MONTHS} +{_YEAR}(?:\d{{1,2}} +)?{_YEAR}{_CLOCK}{_AFTER}", "<time>"),
     (rf"\b{_CLOCK}\b", "<time>"),
@@ -35,7 +35,7 @@ _MOMENTS = _rules(
     (r"(/(?:var/)?tmp/(?:[\w-]*[._-])?)tmp[\w.-]{6,}", r"\1<temp>"),
     (r"/tmp/(?:pytest-of-\w+/pytest-\d+|tmp[\w.-]{6,})", "/tmp/<temp>"),
 )  # fmt: skip
-_PLACES = _rules(
+_LOCATIONS = _rules(
     (r"(?m)^ *\d+\t", ""),  # a view's line numbers
     (r"(?:/var)?/tmp/[^\s'\":,;()<>\[\]]*", "<temp>"),
     (r"(?i)\b(pid|process|port)([ =:#]+)\d+", r"\1\2<n>"),
@@ -49,36 +49,35 @@ _PLACES = _rules(
 )
 
 
-def action(name: str, arguments: Mapping[str, Any]) -> str:
-    """What was asked for. Places in files stay: reading the next lines is another action."""
-    asked = json.dumps([name, _each(arguments)], sort_keys=True, ensure_ascii=False)
-    return _digest(asked)
+def fingerprint_action(name: str, arguments: Mapping[str, Any]) -> str:
+    """Fingerprint a tool call. Line numbers are kept: reading the next lines is another action."""
+    return _digest(json.dumps([name, _normalize(arguments)], sort_keys=True, ensure_ascii=False))
 
 
-@lru_cache(maxsize=256)  # a transcript is looked through after each turn
-def result(text: str, *, is_error: bool) -> str:
-    """What came of it."""
-    plain = "\n".join(line.strip() for line in _without(_without(text, _MOMENTS), _PLACES).splitlines() if line.strip())
+@lru_cache(maxsize=256)  # the transcript is compared again after each turn
+def fingerprint_result(text: str, *, is_error: bool) -> str:
+    """Fingerprint the result of a tool call."""
+    plain = "\n".join(line.strip() for line in _apply(_apply(text, _TIMES), _LOCATIONS).splitlines() if line.strip())
     return _digest(f"{is_error}\n{plain}")
 
 
-def together(parts: Iterable[str]) -> str:
-    """Several fingerprints as one; their order does not matter."""
+def combine_fingerprints(parts: Iterable[str]) -> str:
+    """Combine fingerprints into one; their order does not matter."""
     return _digest(" ".join(sorted(parts)))
 
 
-def _each(value: Any) -> Any:
-    """The value with every text in it made comparable."""
+def _normalize(value: Any) -> Any:
+    """Replace times and addresses in every text of the value."""
     if isinstance(value, str):
-        return _without(value, _MOMENTS).strip()
+        return _apply(value, _TIMES).strip()
     if isinstance(value, Mapping):
-        return {str(key): _each(part) for key, part in value.items()}
-    return [_each(part) for part in value] if isinstance(value, list) else value
+        return {str(key): _normalize(part) for key, part in value.items()}
+    return [_normalize(part) for part in value] if isinstance(value, list) else value
 
 
-def _without(text: str, rules: _Rules) -> str:
-    for pattern, instead in rules:
-        text = pattern.sub(instead, text)
+def _apply(text: str, rules: _Rules) -> str:
+    for pattern, replacement in rules:
+        text = pattern.sub(replacement, text)
     return text
 
 

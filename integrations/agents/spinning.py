@@ -1,8 +1,7 @@
-"""Whether an agent goes in circles, read from its transcript alone: no I/O, no clock.
+"""Detects a spinning agent from its transcript alone: no I/O, no clock.
 
-Called by a runner after each turn's tools have run. A slice that is resumed elsewhere decides the same, because
-what the agent was told about it stands in the transcript too. The ladder inside a run: a note, once for each circle; if
-it still holds one turn later, the run ends.
+Called by a runner after each turn's tools have run. A resumed slice decides the same, because the notes to the agent
+are part of the transcript. An agent gets one note per pattern; if the pattern still holds one turn later, the run ends.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from integrations.agents.fingerprints import together
-from integrations.agents.turns import Story, Turn, story
+from integrations.agents.fingerprints import combine_fingerprints
+from integrations.agents.turns import History, Turn, group_turns
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 
 Kind = Literal["same_result", "same_error", "alternating", "monologue", "unchanged", "reverted"]
@@ -22,8 +21,8 @@ _SAME_ERROR = (
     "you now believe and try a different approach."
 )
 _SAME_RESULT = (
-    "This exact step gave the same result {times} times: {step}. It will not tell you more. State what you now know "
-    "and take a different step, or end with a short summary if the work is done."
+    "This exact step gave the same result {times} times: {step}. Another run gives no new information. State what you "
+    "now know and take a different step, or end with a short summary if the work is done."
 )
 _ALTERNATING = (
     "These two steps took turns {times} times with the same results: {step}. Do not repeat them unchanged. State "
@@ -43,9 +42,9 @@ _REVERTED = (
 
 
 @dataclass(frozen=True)
-class Circle:
-    """A finding. `fingerprint` tells it from others of its kind; `advice` is for the agent, `summary` one sentence for
-    people."""
+class Pattern:
+    """A detected repetition. `fingerprint` distinguishes it from others of its kind; `advice` is for the agent,
+    `summary` is one sentence for people."""
 
     kind: Kind
     fingerprint: str
@@ -53,127 +52,121 @@ class Circle:
     summary: str
 
     @property
-    def name(self) -> dict[str, str]:
-        """By which a note of this circle is known again."""
+    def key(self) -> dict[str, str]:
+        """Identifies the pattern in a note."""
         return {"kind": self.kind, "fingerprint": self.fingerprint}
 
 
-def circles(entries: Sequence[Entry], limits: SpinningLimits) -> list[Circle]:
-    """Every circle that the agent is in after its last turn, the plainest first."""
-    told = story(entries)
-    return [found for look in _LOOKS for found in look(told, limits)] if told.turns else []
+def find_patterns(entries: Sequence[Entry], limits: SpinningLimits) -> list[Pattern]:
+    """Return every pattern that holds after the last turn, the simplest first."""
+    history = group_turns(entries)
+    return [found for detect in _DETECTORS for found in detect(history, limits)] if history.turns else []
 
 
-def after_tools(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcome | Entry | None:
-    """What the last turn asks for once its tools have run: an end, a note to the agent, or nothing."""
-    found = circles(entries, limits)
-    *before, last = story(entries).turns or [Turn(())]
-    if last.circles:
-        return None  # this turn was answered already
-    known = [name for turn in before for name in turn.circles]
-    again = next((circle for circle in found if circle.name in known), None)
-    if again:
-        return AgentOutcome("spinning", again.summary)
-    return next((Entry("note", {"text": new.advice, "circle": new.name}) for new in found), None)
+def check_repetition(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcome | Entry | None:
+    """Return the outcome of a run that is spinning, a note for the agent, or None; call it once the tools have run."""
+    found = find_patterns(entries, limits)
+    *before, last = group_turns(entries).turns or [Turn(())]
+    if last.patterns:
+        return None  # this turn has its note
+    known = [key for turn in before for key in turn.patterns]
+    for pattern in found:
+        if pattern.key in known:
+            return AgentOutcome("spinning", pattern.summary)
+    return next((Entry("note", {"text": new.advice, "spinning": new.key}) for new in found), None)
 
 
-def no_progress(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcome | None:
-    """The outcome when the turns since the last change of the work have cost too much.
+def check_progress(entries: Sequence[Entry], limits: SpinningLimits) -> AgentOutcome | None:
+    """Return the outcome when the turns since the last change of the work have cost too much.
 
-    Only for runs whose transcript has marks: those that can change something. A state that was there before is no
-    change, so undoing and redoing does not count."""
+    Applies to runs whose transcript has marks, that is, runs that can change files. Returning to an earlier state is
+    not a change."""
     seen: dict[str, int] = {}
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if entry.kind == "mark":
-            seen.setdefault(entry.data["work"], place)
+            seen.setdefault(entry.data["work"], index)
     if limits.no_progress_usd is None or not seen:
         return None
     since = entries[max(seen.values()) :]
-    wasted = sum(entry.data["usage"].get("cost_usd", 0.0) for entry in since if entry.kind == "turn")
-    if wasted < limits.no_progress_usd:
+    spent = sum(entry.data["usage"].get("cost_usd", 0.0) for entry in since if entry.kind == "turn")
+    if spent < limits.no_progress_usd:
         return None
-    bound = f"${wasted:.2f} of at most ${limits.no_progress_usd:.2f}"
+    bound = f"${spent:.2f} of at most ${limits.no_progress_usd:.2f}"
     return AgentOutcome("budget", f"The run's budget without progress is used up: {bound} spent without a new change.")
 
 
-def _in_a_row(turns: Sequence[Turn], same: Callable[[Turn, int], bool]) -> int:
-    """How many turns at the end fit; `same` gets a turn and its distance from the last one, which is 0."""
-    count = 0
-    for turn in reversed(turns):
-        if not same(turn, count):
-            break
-        count += 1
-    return count
+def _count_last(turns: Sequence[Turn], matches: Callable[[Turn, int], bool]) -> int:
+    """Count the matching turns at the end; `matches` gets a turn and its distance from the last one."""
+    mismatches = (index for index, turn in enumerate(reversed(turns)) if not matches(turn, index))
+    return next(mismatches, len(turns))
 
 
-def _counts(turn: Turn, limits: SpinningLimits) -> bool:
-    """Whether repeating this turn would be a circle: it did something whose end is known, and neither waited nor
-    brought the work to where it never was."""
-    return bool(turn.calls) and turn.complete and not turn.new and not turn.waits(limits.polling)
+def _is_repeatable(turn: Turn, limits: SpinningLimits) -> bool:
+    """Whether repeating the turn would be spinning: its results are known, it did not wait, and it brought the work to
+    no new state."""
+    return bool(turn.calls) and turn.is_complete and not turn.is_new and not turn.waits(limits.polling)
 
 
-def _same(told: Story, limits: SpinningLimits) -> Iterator[Circle]:
-    last = told.turns[-1]
-    if not _counts(last, limits):
+def _find_same(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    last = history.turns[-1]
+    if not _is_repeatable(last, limits):
         return
-    times = _in_a_row(told.turns, lambda turn, _: _counts(turn, limits) and turn.repeats(last))
-    if last.failed and times >= limits.same_error:
-        summary = f"The agent ran {last.shown} {times} times in a row and got the same error each time."
-        yield Circle("same_error", last.step, _SAME_ERROR.format(times=times, step=last.shown), summary)
-    elif not last.failed and times >= limits.same_result:
-        summary = f"The agent ran {last.shown} {times} times in a row with the same result."
-        yield Circle("same_result", last.step, _SAME_RESULT.format(times=times, step=last.shown), summary)
+    times = _count_last(history.turns, lambda turn, _: _is_repeatable(turn, limits) and turn.repeats(last))
+    summary = f"The agent ran {last.label} {times} times in a row"
+    if last.has_failed and times >= limits.same_error:
+        advice = _SAME_ERROR.format(times=times, step=last.label)
+        yield Pattern("same_error", last.step, advice, f"{summary} and got the same error each time.")
+    elif not last.has_failed and times >= limits.same_result:
+        advice = _SAME_RESULT.format(times=times, step=last.label)
+        yield Pattern("same_result", last.step, advice, f"{summary} with the same result.")
 
 
-def _alternating(told: Story, limits: SpinningLimits) -> Iterator[Circle]:
-    last_two = told.turns[-2:]
-    if len(last_two) < 2 or not all(_counts(turn, limits) for turn in last_two):
+def _find_alternating(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    pair = history.turns[-2:]
+    if len(pair) < 2 or pair[0].action == pair[1].action or not all(_is_repeatable(turn, limits) for turn in pair):
         return
-    a, b = last_two
-    if a.action == b.action:
-        return
-    times = _in_a_row(told.turns, lambda turn, at: _counts(turn, limits) and turn.repeats((b, a)[at % 2])) // 2
+    a, b = pair
+    matches = _count_last(history.turns, lambda turn, i: _is_repeatable(turn, limits) and turn.repeats((b, a)[i % 2]))
+    times = matches // 2
     if times >= limits.alternating:
-        first, second = sorted((a.shown, b.shown))
-        step = f"{first} and {second}"
+        step = " and ".join(sorted((a.label, b.label)))
         advice = _ALTERNATING.format(times=times, step=step)
         summary = f"The agent ran {step} in turn, {times} times over, with the same results."
-        yield Circle("alternating", together((a.step, b.step)), advice, summary)
+        yield Pattern("alternating", combine_fingerprints((a.step, b.step)), advice, summary)
 
 
-def _monologue(told: Story, limits: SpinningLimits) -> Iterator[Circle]:
-    times = _in_a_row(told.turns, lambda turn, _: not turn.calls)
+def _find_monologue(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    times = _count_last(history.turns, lambda turn, _: not turn.calls)
     if times >= limits.monologue:
         summary = f"The agent gave {times} replies in a row that neither used a tool nor ended the work."
-        yield Circle("monologue", "", _MONOLOGUE.format(times=times), summary)
+        yield Pattern("monologue", "", _MONOLOGUE.format(times=times), summary)
 
 
-def _unchanged(told: Story, limits: SpinningLimits) -> Iterator[Circle]:
-    """Counted anew from the note: one more turn is too short for another approach to change a file."""
-    changed_at = [at for at, turn in enumerate(told.turns) if turn.new]
-    if not changed_at and not told.changed:
-        return  # reading before the first change may take as long as it takes
-    noted_at = [at for at, turn in enumerate(told.turns) if any(name["kind"] == "unchanged" for name in turn.circles)]
-    since = told.turns[max((*changed_at, *noted_at), default=-1) + 1 :]
+def _find_unchanged(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    """The note restarts the count: one more turn is too short for another approach to change a file."""
+    turns = history.turns
+    changes = [index for index, turn in enumerate(turns) if turn.is_new]
+    if not changes and not history.has_changed:
+        return  # reading before the first change has no limit
+    notes = [index for index, turn in enumerate(turns) if any(key["kind"] == "unchanged" for key in turn.patterns)]
+    since = turns[max((*changes, *notes), default=-1) + 1 :]
     times = sum(bool(turn.calls) and not turn.waits(limits.polling) for turn in since)
     if times >= limits.unchanged_turns:
-        work = next((turn.work for turn in reversed(told.turns) if turn.work), told.before)
-        summary = (
-            f"The agent worked on for {times} turns, was told so, and changed no file any further in {times} more."
-        )
-        yield Circle("unchanged", work, _UNCHANGED.format(times=times), summary)
+        work = next((turn.work for turn in reversed(turns) if turn.work), history.before)
+        summary = f"The agent changed no file in {times} turns, got a note, and changed none in {times} more."
+        yield Pattern("unchanged", work, _UNCHANGED.format(times=times), summary)
 
 
-def _reverted(told: Story, limits: SpinningLimits) -> Iterator[Circle]:
-    """A, B, A, B: the way from one to the other was gone back and again."""
-    states = [told.before] if told.before else []
+def _find_reverted(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    """A, B, A, B: a change, its undo, and the same again."""
+    states = [history.before] if history.before else []
     changed = False
-    for turn in told.turns:
+    for turn in history.turns:
         changed = bool(turn.work) and turn.work != (states[-1] if states else "")
         states += [turn.work] if changed else []
     if changed and len(states) >= 4 and states[-4:-2] == states[-2:]:
         summary = "The agent made the same change, undid it and made it again, over and over."
-        yield Circle("reverted", together(states[-2:]), _REVERTED, summary)
+        yield Pattern("reverted", combine_fingerprints(states[-2:]), _REVERTED, summary)
 
 
-_LOOKS = (_same, _alternating, _monologue, _unchanged, _reverted)
+_DETECTORS = (_find_same, _find_alternating, _find_monologue, _find_unchanged, _find_reverted)

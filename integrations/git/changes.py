@@ -6,7 +6,7 @@ Reads and writes git objects and never a worktree, so it cannot follow a link th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,20 +70,18 @@ def _decode_text(content: bytes) -> str | None:
 
 def write_mixed_commit(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:
     """A child commit of `onto` with these paths replaced (None: removed). Idempotent: equal input, equal sha."""
-    lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}" for path, s in sorted(sides.items()))
+    lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}\0" for path, s in sorted(sides.items()))
     with tempfile.TemporaryDirectory(prefix="loopline-index-") as folder:
-        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **_fixed_identity()}
+        person = build_identity("Loopline", "loopline@users.noreply.github.com", 0)
+        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **person}
         repository.git("read-tree", onto, environment=environment)
-        repository.git("update-index", "-z", "--index-info", stdin=_join_lines(lines), environment=environment)
+        repository.git("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=environment)
         tree = repository.git("write-tree", environment=environment).decode().strip()
         made = repository.git("commit-tree", tree, "-p", onto, "-F", "-", stdin=b"mixed\n", environment=environment)
     return made.decode().strip()
 
 
-def _join_lines(lines: Iterable[str]) -> bytes:
-    return "".join(f"{line}\0" for line in lines).encode()
-
-
-def _fixed_identity() -> dict[str, str]:
-    person = {"NAME": "Loopline", "EMAIL": "loopline@users.noreply.github.com", "DATE": "@0 +0000"}
+def build_identity(name: str, email: str, when: int) -> dict[str, str]:
+    """git's environment variables for author and committer; `when` is in Unix seconds."""
+    person = {"NAME": name, "EMAIL": email, "DATE": f"@{when} +0000"}
     return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}

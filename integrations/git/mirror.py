@@ -12,7 +12,7 @@ from pathlib import Path
 from integrations.errors import NotFound, Rejected
 from integrations.git import push as pushing
 from integrations.git import worktrees
-from integrations.git.changes import MAX_READ, Change, Side, read_changes, write_mixed_commit
+from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.locks import file_lock, single_flight
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
@@ -121,7 +121,7 @@ class Mirror:
 
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
-        _check_sha(sha)
+        _check_shas(sha)
         return worktrees.create(self._repository, self._lock, folder.absolute(), sha)
 
     def remove_workspace(self, folder: Path) -> None:
@@ -132,7 +132,7 @@ class Mirror:
         """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
 
         `pack` can be empty when the mirror already has `tip`. Raises `Rejected` and then changes nothing."""
-        _check_sha(tip)
+        _check_shas(tip)
         if tip == base:
             return
         with open_quarantine(self._folder / "objects", self._folder.parent, tip) as repository:
@@ -154,8 +154,7 @@ class Mirror:
         tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
         if tree == old_tree:
             return parent
-        person = {"NAME": author, "EMAIL": email, "DATE": f"@{when} +0000"}
-        environment = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+        environment = build_identity(author, email, when)
         arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
         made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
         sha = CommitSha(made.decode().strip())
@@ -170,12 +169,12 @@ class Mirror:
         """A child commit of `onto` with these paths replaced (None: removed); `onto` itself when there are none.
 
         Unreferenced: for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
-        _check_sha(onto)
+        _check_shas(onto)
         return CommitSha(write_mixed_commit(self._repository, onto, sides)) if sides else onto
 
     def tree_of(self, sha: CommitSha) -> str:
         """The id of the commit's tree: equal for commits with equal files."""
-        _check_sha(sha)
+        _check_shas(sha)
         return self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip()
 
     def diff(self, base: CommitSha, sha: CommitSha, max_bytes: int) -> str:
@@ -194,16 +193,12 @@ class Mirror:
 
         Idempotent. Raises `Conflict` when the branch is at another commit or the push would need force, `Rejected` for
         the default branch, for `protected` ones and when the code host refuses."""
-        _check_sha(sha)
+        _check_shas(sha)
         pushing.push(self._repository, branch, sha, expected, protected)
-
-
-def _check_sha(sha: str) -> None:
-    if not SHA.fullmatch(sha):
-        raise Rejected(f"{sha[:80]!r} is not a commit: use 40 hex digits")
 
 
 def _check_shas(*shas: str) -> tuple[str, ...]:
     for sha in shas:
-        _check_sha(sha)
+        if not SHA.fullmatch(sha):
+            raise Rejected(f"{sha[:80]!r} is not a commit: use 40 hex digits")
     return shas

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from integrations.errors import Conflict, Rejected
 from integrations.git.repository import HostRepository
 
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./-]{0,198}[A-Za-z0-9_-])?")
-
-
-@dataclass(frozen=True)
-class RemoteState:
-    """The code host's default branch (empty in an empty repository) and the head of one branch."""
-
-    default_branch: str
-    head: str | None
 
 
 def check_branch(branch: str) -> None:
@@ -27,20 +18,14 @@ def check_branch(branch: str) -> None:
         raise Rejected(f"{branch[:200]!r} is not a valid branch name: use letters, digits and _ . / -")
 
 
-def fetch_remote_state(repository: HostRepository, branch: str) -> RemoteState:
-    """Read the state from the code host with `git ls-remote`."""
-    answer = repository.git_over_network(
-        "ls-remote", "--symref", "--", _remote_url(repository), "HEAD", f"refs/heads/{branch}"
-    ).decode()
-    return parse_ls_remote(answer, branch)
+def parse_ls_remote(answer: str, branch: str) -> tuple[str, str | None]:
+    """The default branch (empty in an empty repository) and the head of `branch`.
 
-
-def parse_ls_remote(answer: str, branch: str) -> RemoteState:
-    """Parse `git ls-remote --symref`: tab-separated lines 'ref: <target>\\tHEAD' and '<sha>\\t<ref>'."""
+    `answer` is that of `git ls-remote --symref`: tab-separated lines 'ref: <target>\\tHEAD' and '<sha>\\t<ref>'."""
     lines = [line.split("\t", 1) for line in answer.splitlines() if "\t" in line]
     names = {name: value for value, name in lines if not value.startswith("ref: ")}
     default = next((value.removeprefix("ref: refs/heads/") for value, name in lines if value.startswith("ref: ")), "")
-    return RemoteState(default, names.get(f"refs/heads/{branch}"))
+    return default, names.get(f"refs/heads/{branch}")
 
 
 def push(repository: HostRepository, branch: str, sha: str, expected: str | None, protected: Sequence[str]) -> None:
@@ -50,33 +35,21 @@ def push(repository: HostRepository, branch: str, sha: str, expected: str | None
     branch, a protected one or a refusal of the code host, `Unavailable` when the network fails: retry then.
     """
     check_branch(branch)
-    state = fetch_remote_state(repository, branch)
-    if branch.casefold() in {name.casefold() for name in (state.default_branch, *protected)}:
-        raise Rejected(
-            f"the branch {branch} of {_remote_name(repository)} is protected: Loopline pushes to its own branches only"
-        )
-    if state.head == sha:
+    url = repository.remote.url if repository.remote else ""
+    answer = repository.git_over_network("ls-remote", "--symref", "--", url, "HEAD", f"refs/heads/{branch}")
+    default, head = parse_ls_remote(answer.decode(), branch)
+    place = f"{branch} of {repository.name}"
+    if branch.casefold() in {name.casefold() for name in (default, *protected)}:
+        raise Rejected(f"the branch {place} is protected: Loopline pushes to its own branches only")
+    if head == sha:
         return
-    if state.head != expected:
-        place = f"{branch} of {_remote_name(repository)}"
-        raise Conflict(f"the branch {place} is {state.head or 'gone'}, not {expected or 'new'}: another push moved it")
-    if expected and not _is_descendant(repository, expected, sha):
+    if head != expected:
+        raise Conflict(f"the branch {place} is {head or 'gone'}, not {expected or 'new'}: another push moved it")
+    if expected and not (
+        repository.succeeds("cat-file", "-e", expected)
+        and repository.succeeds("merge-base", "--is-ancestor", expected, sha)
+    ):
         raise Conflict(f"{sha} does not descend from {expected}: the branch {branch} would need a forced push")
     lease = f"--force-with-lease=refs/heads/{branch}:{expected or ''}"
-    target = f"{sha}:refs/heads/{branch}"
-    repository.git_over_network(
-        "push", "--porcelain", "--no-verify", "--no-follow-tags", lease, "--", _remote_url(repository), target
-    )
-
-
-def _is_descendant(repository: HostRepository, older: str, newer: str) -> bool:
-    known = repository.succeeds("cat-file", "-e", older)
-    return known and repository.succeeds("merge-base", "--is-ancestor", older, newer)
-
-
-def _remote_url(repository: HostRepository) -> str:
-    return repository.remote.url if repository.remote else ""
-
-
-def _remote_name(repository: HostRepository) -> str:
-    return repository.remote.name if repository.remote else repository.folder.name
+    options = ("--porcelain", "--no-verify", "--no-follow-tags", lease)
+    repository.git_over_network("push", *options, "--", url, f"{sha}:refs/heads/{branch}")

@@ -21,6 +21,7 @@ from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
 
 SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINK = 4096
+_TYPE = "--batch-check=%(objecttype)"
 
 
 @contextmanager
@@ -60,7 +61,8 @@ def index_pack(repository: HostRepository, pack: bytes | Path, max_bytes: int) -
 def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLimits) -> None:
     """Raise `Rejected` unless `tip` is a complete commit on top of `base` whose changes the policy allows."""
     for sha in (tip, base):
-        if not SHA.fullmatch(sha) or _read_type(repository, sha) != "commit":
+        stdin = f"{sha}\n".encode()
+        if not SHA.fullmatch(sha) or repository.git("cat-file", _TYPE, stdin=stdin).split()[-1] != b"commit":
             raise Rejected(f"the change is refused: {sha[:40]!r} is not a known commit")
     try:
         repository.git("rev-list", "--objects", "--quiet", tip, f"^{base}")
@@ -70,10 +72,6 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
     if found := tree_policy.find_violations(_read_entries(repository, base, tip), limits):
         raise Rejected(tree_policy.format_violations(found))
-
-
-def _read_type(repository: HostRepository, sha: str) -> str:
-    return repository.git("cat-file", "--batch-check=%(objecttype)", stdin=f"{sha}\n".encode()).decode().split()[-1]
 
 
 def _read_entries(repository: HostRepository, base: str, tip: str) -> list[TreeEntry]:

@@ -69,17 +69,6 @@ class Remote:
         """'owner/name', for messages."""
         return urlsplit(self.url).path.strip("/").removesuffix(".git")
 
-    @property
-    def protocols(self) -> str:
-        """The value of GIT_ALLOW_PROTOCOL."""
-        return "https:http" if self.url.startswith("http://") else "https"
-
-    @property
-    def scope(self) -> str:
-        """Scheme, host and port for which the credentials are valid."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}"
-
 
 @contextmanager
 def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int, ...]]]:
@@ -93,8 +82,9 @@ def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int,
     fd = os.memfd_create("git-credentials")
     try:
         os.write(fd, f"username={remote.credentials.username}\npassword={remote.credentials.password}\n".encode())
+        parts = urlsplit(remote.url)
         helper = f'!f() {{ test "$1" = get && cat /proc/self/fd/{fd}; }}; f'
-        yield [f"credential.{remote.scope}.helper={helper}"], (fd,)
+        yield [f"credential.{parts.scheme}://{parts.netloc}.helper={helper}"], (fd,)
     finally:
         os.close(fd)
 
@@ -115,6 +105,7 @@ class HostRepository:
 
     def __init__(self, folder: Path, remote: Remote | None = None) -> None:
         self.folder, self.remote = folder, remote
+        self.name = remote.name if remote else folder.name
 
     def initialise(self) -> None:
         """Create the bare repository without templates. Idempotent."""
@@ -136,8 +127,9 @@ class HostRepository:
         """Run a command that connects to `remote` with its credentials; returns its stdout."""
         if self.remote is None:
             raise Rejected(f"{self.folder.name} has no remote address")
+        protocols = {"GIT_ALLOW_PROTOCOL": "https:http" if self.remote.url.startswith("http://") else "https"}
         with _credential_settings(self.remote) as (settings, fds):
-            return self._run(arguments, settings, {"GIT_ALLOW_PROTOCOL": self.remote.protocols}, fds, b"", timeout)
+            return self._run(arguments, settings, protocols, fds, b"", timeout)
 
     def query(self, *arguments: str) -> bytes | None:
         """Run a local query; returns its stdout, or None for a negative answer (exit code 1, empty stderr)."""
@@ -150,16 +142,6 @@ class HostRepository:
         """Whether a local query has a positive answer."""
         return self.query(*arguments) is not None
 
-    def check_out(self, admin: Path, tree: Path, timeout: float = 1800.0) -> None:
-        """Check out HEAD into the worktree at `tree`, whose git folder is `admin`."""
-        self.git(
-            "reset",
-            "--quiet",
-            "--hard",
-            environment={"GIT_DIR": str(admin), "GIT_WORK_TREE": str(tree)},
-            timeout=timeout,
-        )
-
     def _run(
         self,
         arguments: Sequence[str],
@@ -170,11 +152,10 @@ class HostRepository:
         timeout: float,
     ) -> bytes:
         operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
-        name = self.remote.name if self.remote else self.folder.name
         command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
         try:
             with Repo(self.folder) as repo:
-                return _run_command(repo.git, command, operation, name, stdin, fds, timeout)
+                return _run_command(repo.git, command, operation, self.name, stdin, fds, timeout)
         except (NoSuchPathError, InvalidGitRepositoryError) as error:
             raise Rejected(f"git {operation} failed: there is no repository at {self.folder}") from error
 

@@ -94,16 +94,10 @@ def _find_faults(entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
     if rule := find_protecting_pattern(path, limits.protected):
         yield f"is protected ({rule})"
     if entry.mode:
-        yield from _find_name_faults(path)
+        if path != unicodedata.normalize("NFC", path):
+            yield "is not in Unicode normal form C"
+        yield from filter(None, map(_check_component, path.split("/")))
         yield from _find_content_faults(path, entry, limits)
-
-
-def _find_name_faults(path: str) -> Iterator[str]:
-    if path != unicodedata.normalize("NFC", path):
-        yield "is not in Unicode normal form C"
-    for component in path.split("/"):
-        if fault := _check_component(component):
-            yield fault
 
 
 def _check_component(component: str) -> str:
@@ -177,9 +171,6 @@ def _compile_glob(pattern: str) -> re.Pattern[str]:
     """A regular expression for the path and everything below it."""
     folded = _fold(pattern).rstrip("/")
     parts = (folded if "/" in folded else f"**/{folded}").strip("/").removesuffix("/**").split("/")
-    body = "".join("(?:.*/)?" if part == "**" else f"{_translate_segment(part)}/" for part in parts).removesuffix("/")
+    body = "".join("(?:.*/)?" if part == "**" else f"{re.escape(part)}/" for part in parts).removesuffix("/")
+    body = body.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
     return re.compile(rf"{body}(?:/.*)?", re.DOTALL)
-
-
-def _translate_segment(part: str) -> str:
-    return re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")

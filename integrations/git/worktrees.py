@@ -17,6 +17,7 @@ from integrations.git.repository import HostRepository
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
 
 _MARKER = "workspace.json"  # written last: a folder without it is incomplete
+_CHECKOUT_TIMEOUT = 1800.0  # seconds
 
 
 def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Workspace:
@@ -25,7 +26,10 @@ def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Wo
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
     """
     if (folder / _MARKER).exists():
-        return _adopt(repository, folder, sha)
+        marker = json.loads((folder / _MARKER).read_text())
+        if marker["sha"] != sha:
+            raise Conflict(f"{folder} holds a worktree of {marker['sha']}, not of {sha}: remove it first")
+        return _build_workspace(repository.folder, folder, repository.folder / "worktrees" / marker["admin"], sha)
     if not repository.succeeds("cat-file", "-e", sha):
         raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
     remove(repository, lock, folder)
@@ -35,18 +39,12 @@ def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Wo
         repository.git("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock", str(tree), sha)
         references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
     admin = _find_admin(repository.folder, tree)
-    repository.check_out(admin, tree)
+    place = {"GIT_DIR": str(admin), "GIT_WORK_TREE": str(tree)}
+    repository.git("reset", "--quiet", "--hard", environment=place, timeout=_CHECKOUT_TIMEOUT)
     _make_private(folder, admin, references.decode())
     workspace = _build_workspace(repository.folder, folder, admin, sha)
     _write_marker(folder, {"sha": sha, "admin": admin.name})
     return workspace
-
-
-def _adopt(repository: HostRepository, folder: Path, sha: str) -> Workspace:
-    marker = json.loads((folder / _MARKER).read_text())
-    if marker["sha"] != sha:
-        raise Conflict(f"{folder} holds a worktree of {marker['sha']}, not of {sha}: remove it first")
-    return _build_workspace(repository.folder, folder, repository.folder / "worktrees" / marker["admin"], sha)
 
 
 def _build_workspace(git_dir: Path, folder: Path, admin: Path, sha: str) -> Workspace:

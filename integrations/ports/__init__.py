@@ -1,3 +1,1 @@
 """The Protocols that providers implement: one module per port, with its values."""
-
-from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The port of a model at work: its transcript, its tools, its limits, its outcome."""
+"""The port of an agent runner: transcript, tools, limits, outcome."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from integrations.values import Usage
 
 if TYPE_CHECKING:  # entries are also read by processes without a sandbox
     from integrations.git.workspace import Workspace
-    from integrations.sandbox.bubblewrap import CommandResult, Sandbox
+    from integrations.sandbox.bubblewrap import Sandbox
 
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
 
 StopReason = Literal["tool_calls", "end", "paused", "refused", "length", "context_full"]
-"""Why a reply ended: its tools have to run · the turn is over · to be continued · the model refused · cut off at
-`max_output_tokens` · the conversation no longer fits. A runner may keep an unknown reason of its provider."""
+"""Why a reply ended: tools to run · turn complete · to be continued · refused by the model · cut off at
+`max_output_tokens` · longer than the context window. A runner can keep an unknown reason of its provider."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Entry:
 
     - brief: {"text"} the first user message.
     - block: a finished content block of the assistant: {"type": "text", "text"}; {"type": "thinking", "text"}, empty
-      where it is withheld; {"type": "tool_call", "id", "name", "input"}; {"type": "other", "text"}.
-    - turn: {"stop_reason": StopReason, "usage": Usage as dict, "blocks"}: makes the last `blocks` blocks before it
-      count; all others belong to a call that died and are left out on resume. "cleared": how many old tool results the
-      provider left out of the prompt.
-    - tool_result: {"call_id", "content", "is_error"}, and "final" where the tool has one.
+      if withheld; {"type": "tool_call", "id", "name", "input"}; {"type": "other", "text"}.
+    - turn: {"stop_reason": StopReason, "usage": Usage as dict, "blocks"}: a reply that consists of the last `blocks`
+      blocks; all others belong to a call that crashed and are left out on resume. "cleared": the number of old tool
+      results that the provider left out of the prompt.
+    - tool_result: {"call_id", "content", "is_error"}, and "final" if the tool has one.
     - steering: {"text", "comment_ids"} guidance of a person.
-    - note: {"text"} from Loopline to the agent; with "circle" about spinning, with "evidence" from the gate.
-    - mark: {"work"} the digest of the work so far; not for the model.
+    - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate.
+    - mark: {"work"} the digest of the work so far; not sent to the model.
     - outcome: how the run ended.
 
     A block and a turn can have a "provider" part, which only the runner that wrote it reads."""
@@ -44,8 +44,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grant:
-    """Leave to make one model call, which may cost this much. `lowered` names the limit that leaves less than was asked
-    for, as a clause; empty where all of it was granted."""
+    """A reservation for one model call, in US dollars. `lowered` names the limit that allows less than requested, as a
+    clause; empty if all of it was granted."""
 
     usd: float
     lowered: str = ""
@@ -53,43 +53,41 @@ class Grant:
 
 @dataclass(frozen=True)
 class Refusal:
-    """No leave to make a model call. `reason` is a clause for people; after `wait_seconds` it is worth asking again, 0
-    means never in this run."""
+    """No model call now. `reason` is a clause for people; retry after `wait_seconds`, 0 means never in this run."""
 
     reason: str
     wait_seconds: float = 0.0
 
 
 class Conversation(Protocol):
-    """A run's durable transcript. Every write is fenced: it raises `LeaseLost` when another process took over."""
+    """A run's durable transcript. Every write is fenced: it raises `LeaseLost` if another process took the run over."""
 
     def entries(self) -> list[Entry]:
-        """All entries so far, oldest first."""
+        """Return all entries, oldest first."""
 
     def append(self, entry: Entry) -> None:
         """Make the entry durable before returning."""
 
     def take_steering(self) -> list[Entry]:
-        """Move words of people that wait for this run into the transcript, exactly once, and return them."""
+        """Move pending guidance into the transcript, exactly once, and return it."""
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
-        """Ask before a model call, whose prompt counts in full: `most` is its worst case, `least` the smallest that
-        would still be of use. What is granted is held until `settle`."""
+        """Reserve money for a model call until `settle`: `most` is its worst case, `least` the smallest useful call."""
 
     def settle(self, usage: Usage, *, answered: bool, failure: IntegrationError | None = None) -> Usage:
-        """The call is over, however it ended: what it held is given back and `usage` counts instead; returns the total
-        of the run. `answered`: the provider took the call; `failure`: why it came to nothing."""
+        """Replace the reservation by `usage` when the call has ended; returns the total of the run. `answered`: the
+        provider accepted the call; `failure`: its error."""
 
     def share_used(self) -> float:
-        """How much of its tightest limit has been used, but for turns; 1.0 is all of it."""
+        """Return the used share (0.0 to 1.0) of the tightest limit other than turns."""
 
 
 @dataclass(frozen=True)
 class ToolSpec:
     """A tool as the model sees it; `parameters` is a JSON schema of an object.
 
-    `writes`: where the toolbox can write, this tool can change the work. `kind` is for a runner whose model has a tool
-    of its own for the same purpose with the same arguments: bash runs `command`; editor views and edits files."""
+    `writes`: the tool can change the work if the toolbox is writable. `kind` is for a runner whose model has a built-in
+    tool with the same arguments: bash runs `command`; editor views and edits files."""
 
     name: str
     description: str
@@ -100,7 +98,7 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a tool answered. `final` set means that the run is over and this is its result (a verdict)."""
+    """Result of a tool call. If `final` is set, the run is over and this is its result (such as a verdict)."""
 
     content: str
     is_error: bool = False
@@ -108,24 +106,22 @@ class ToolResult:
 
 
 class Toolbox(Protocol):
-    """The tools of one run. Calls may come from several threads at once."""
+    """The tools of one run. Calls can come from several threads at once."""
 
     def specs(self) -> Sequence[ToolSpec]:
-        """In a fixed order, so that the prompt cache holds."""
+        """Return the tools in a fixed order, for the prompt cache."""
 
     def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        """Run one tool call inside the sandbox; returns errors as results, never raises for bad arguments."""
+        """Run one tool call in the sandbox; returns errors as results, never raises for bad arguments."""
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
-        """A digest of the work so far: the same files give the same text. None where these tools cannot change
-        anything, and when it could not be made."""
+        """Return a digest of the files; None if these tools are read-only or the digest failed."""
 
 
 @dataclass(frozen=True)
 class SpinningLimits:
-    """When an agent counts as going in circles: how often in a row, see `jobs.loop.policy.SpinningPolicy`.
-
-    `no_progress_usd` is what may be spent without a change of the work; None is no bound."""
+    """How often in a row a step counts as spinning, see `jobs.loop.policy.SpinningPolicy`; `no_progress_usd` limits
+    the cost without a change of the work (None: no limit)."""
 
     same_result: int = 4
     same_error: int = 3
@@ -138,8 +134,8 @@ class SpinningLimits:
 
 @dataclass(frozen=True)
 class ContextLimits:
-    """When old tool results leave the conversation: once the prompt has more than `clear_at_tokens`, all but the last
-    `keep_tool_uses`, if that frees at least `clear_at_least_tokens`."""
+    """Clears old tool results once the prompt has more than `clear_at_tokens`: all but the last `keep_tool_uses`, if
+    that frees at least `clear_at_least_tokens`."""
 
     clear_at_tokens: int
     keep_tool_uses: int
@@ -148,7 +144,7 @@ class ContextLimits:
 
 @dataclass(frozen=True)
 class AgentTask:
-    """One run's fixed part. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
+    """The fixed part of a run. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
 
     `role` is planner, scout, maker, judge or checker; `effort` and `context` are hints that a runner can ignore."""
 
@@ -161,15 +157,15 @@ class AgentTask:
     effort: str = ""
     spinning: SpinningLimits = SpinningLimits()
     context: ContextLimits | None = None
-    """None: nothing leaves the conversation."""
+    """None: tool results are not cleared."""
     idle_seconds: float = 300.0
-    """How long the model may say nothing before the call is given up and counts as `Unavailable`."""
+    """Timeout without a byte from the model; the call then counts as `Unavailable`."""
 
 
 @dataclass(frozen=True)
 class AgentOutcome:
-    """How a run ended. done: the model ended its turn (or a tool gave a `final`). turns: also when the conversation is
-    too long for the model."""
+    """How a run ended. done: the model ended its turn, or a tool returned a `final`. turns: also when the conversation
+    exceeds the context window."""
 
     kind: Literal["done", "stopped", "budget", "turns", "spinning", "refused", "failed"]
     summary: str = ""
@@ -178,38 +174,16 @@ class AgentOutcome:
 
 @dataclass(frozen=True)
 class Workbench:
-    """The files of a run and the sandbox that may touch them, for a runner that has tools of its own: a command-line
-    agent runs inside the sandbox and never sees the host.
-
-    `writable`: the role changes the files; otherwise commands must leave the tree read-only."""
+    """A run's files and sandbox, for a runner with its own tools: a command-line agent runs inside the sandbox only,
+    by `sandbox.run(argv, workspace, writable=writable, …)`. `writable`: the role changes the files."""
 
     sandbox: Sandbox
     workspace: Workspace
     writable: bool
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float,
-        stopped: Callable[[], bool],
-        stdin: bytes = b"",
-        environment: Mapping[str, str] = {},
-    ) -> CommandResult:
-        """Run `argv` in the tree and wait for its end; `timeout` is in seconds. As `Sandbox.run`."""
-        return self.sandbox.run(
-            argv,
-            self.workspace,
-            writable=self.writable,
-            stdin=stdin,
-            timeout=timeout,
-            environment=environment,
-            stopped=stopped,
-        )
-
 
 class AgentRunner(Protocol):
-    """A model at work. It never learns of tickets, tokens or pull requests."""
+    """Runs an agent. It has no access to tickets, tokens or pull requests."""
 
     def advance(
         self,
@@ -222,9 +196,9 @@ class AgentRunner(Protocol):
     ) -> AgentOutcome | None:
         """Work until the run ends or `deadline` (time.monotonic seconds) has passed; None means there is more to do.
 
-        `toolbox` has everything that the role needs, also its answer, whose result is `final`. `workbench` is None for
+        `toolbox` has all tools of the role, including the one that submits its `final` result. `workbench` is None for
         a role without files (the judge).
 
-        Takes up where `conversation` stands: a tool call without a result is answered as interrupted. Every model call
-        is reserved before and settled after. Raises `Unavailable` when the model cannot be reached, `HeldBack` when
-        `conversation` says to wait and `Unauthorized` when the key is refused: in all three nothing is lost."""
+        Resumes `conversation`: a tool call without a result gets the result "interrupted". Each model call is reserved
+        before and settled after. Raises `Unavailable` if the model cannot be reached, `NotAttempted` if `reserve`
+        requires a wait, `Unauthorized` if the key is refused; the run can be resumed after each of them."""

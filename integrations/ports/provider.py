@@ -1,7 +1,6 @@
-"""A provider: one value per folder, listed in `integrations.registry`, with everything that Loopline asks of it.
+"""The port of a provider: one value per folder, listed in `integrations.registry`.
 
-The value is made when the web process starts, so the module that holds it imports neither an HTTP client nor code that
-handles tokens: `build` does, when it is called.
+The web process imports it, so its module imports neither an HTTP client nor code that handles tokens; `build` does.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ MEBIBYTE = 1024 * 1024
 
 
 class ProviderSettings(SettingsModel):
-    """The base of a provider's settings. Every variable begins with the provider's name in capitals."""
+    """Base of a provider's settings. Every variable begins with the provider's name in capitals."""
 
     def missing_credentials(self) -> Iterator[str]:
-        """One sentence for each credential that `build` needs and that is not set; empty when it can be called."""
+        """Yield one sentence for each credential that `build` needs and that is not set."""
         yield from ()
 
 
@@ -33,8 +32,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Webhooks:
-    """How a provider's webhooks are received. `source` has the provider's name, `secrets` is the variable of the
-    signing secrets, and a body with more than `largest_body` bytes is refused (413)."""
+    """A provider's webhooks. `source` has the provider's name, `secrets` is the variable of the signing secrets, and a
+    body with more than `largest_body` bytes is refused (413)."""
 
     source: Source
     secrets: str
@@ -43,9 +42,9 @@ class Webhooks:
 
 @dataclass(frozen=True, kw_only=True)
 class Provider(Generic[S, T]):
-    """Common part of the three kinds. `name` stands in settings and in the webhook's URL; `build` makes the client.
+    """Common part of the three kinds. `name` appears in settings and in the webhook's URL; `build` creates the client.
 
-    `shares_prefix`: other programs have variables with the same prefix, so only near misses count as misspelt."""
+    `shares_prefix`: other programs use variables with the same prefix, so only near misses count as misspelt."""
 
     kind: ClassVar[str]
     process: ClassVar[Process]
@@ -53,11 +52,12 @@ class Provider(Generic[S, T]):
     name: str
     settings: type[S]
     build: Callable[[S], T]
+    webhooks: Webhooks | None = None
     shares_prefix: bool = False
 
     @property
     def prefix(self) -> str:
-        """How the provider's variables begin."""
+        """The prefix of the provider's variables."""
         return f"{self.name.upper()}_"
 
 
@@ -67,7 +67,6 @@ class TrackerProvider(Provider[S, Tracker]):
 
     kind = "tracker"
     process = "worker"
-    webhooks: Webhooks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +75,11 @@ class CodeHostProvider(Provider[S, CodeHost]):
 
     kind = "code host"
     process = "worker"
-    webhooks: Webhooks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerProvider(Provider[S, AgentRunner]):
-    """An agent runner. `models` has its default model for each role, and for `strong`."""
+    """An agent runner. `models` maps each role, and `strong`, to its default model."""
 
     kind = "runner"
     process = "agent"

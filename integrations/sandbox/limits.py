@@ -47,7 +47,7 @@ class CommandResult:
 
     `exit_code` is the command's own (128 + n for signal n), 124 after a timeout, 130 when it was stopped, 137 when it
     exceeded a limit, which `note` then names in one sentence. `output` is stdout and stderr interleaved, or stdout
-    alone with `separate_stdout`; `stderr` then has the rest. `digest` is the SHA-256 of the complete output.
+    alone after `capture`; `stderr` then has the rest. `digest` is the SHA-256 of the complete output.
     """
 
     exit_code: int

@@ -1,3 +1,1 @@
 """Wire-level local Linear, GitHub and model, reached only through base URLs. Nothing in the product imports them."""
-
-from __future__ import annotations

@@ -1,27 +1,23 @@
-"""Shared parts of the stand-ins: serve an application, log writes, inject faults, send webhooks.
-
-Used by the stand-ins in this folder and by tests. It knows no provider: paths, headers, signatures and payloads are
-theirs.
-"""
+"""Shared parts of the stand-ins, of no provider: serve an application, log writes, inject faults, send webhooks."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import heapq
 import hmac
-import itertools
 import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from flask import Flask, Response, jsonify, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
@@ -84,6 +80,17 @@ def serve_until_stopped(app: WSGIApplication, port: int) -> None:
         stopped.wait()
 
 
+def command_line(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that Linear and GitHub share."""
+    parser = argparse.ArgumentParser(prog=f"python -m integrations.standins.{name}", description=description)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--home", type=Path, required=True, help="folder of all state")
+    parser.add_argument("--seed", type=Path, required=True, help="JSON document with the first state")
+    parser.add_argument("--webhook", help="URL of the webhook")
+    parser.add_argument("--webhook-secret-file", type=Path, help="file with the secret that signs the webhook")
+    return parser
+
+
 def webhook_secret(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
     """The content of `--webhook-secret-file`, which a `--webhook` needs: secrets are never in argv."""
     if options.webhook and options.webhook_secret_file is None:
@@ -99,10 +106,9 @@ def drop_connection(environ: Mapping[str, Any]) -> None:
 # --- the log of writes ----------------------------------------------------------------------------------------------
 
 
-def timestamp(seconds: float | None = None) -> str:
-    """ISO 8601 in UTC with milliseconds, of now or of Unix `seconds`."""
-    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp() -> str:
+    """The current time: ISO 8601 in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class WriteLog:
@@ -199,7 +205,33 @@ class Faults:
             self._waiting.clear()
 
 
+def add_controls(
+    app: Flask, entries: Callable[[], list[dict[str, Any]]], faults: Faults, kinds: Collection[str]
+) -> None:
+    """`GET /_log`; `/_faults`: POST adds a fault of one of `kinds`, DELETE removes all, each returns those to come."""
+    app.add_url_rule("/_log", "log", lambda: jsonify(entries()))
+
+    @app.route("/_faults", methods=["GET", "POST", "DELETE"])
+    def change_faults() -> Response | tuple[Response, int]:
+        if request.method == "DELETE":
+            faults.clear()
+        if request.method == "POST":
+            try:
+                faults.add(Fault.read(request.get_json(), kinds))
+            except ValueError as error:
+                return jsonify({"error": str(error)}), 400
+        return jsonify(faults.waiting())
+
+
 # --- webhooks -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """The URL for all events, and the secret that signs them."""
+
+    url: str
+    secret: str
 
 
 def hmac_sha256(secret: str, body: bytes) -> str:
@@ -233,51 +265,43 @@ def deliver(url: str, headers: Mapping[str, str], body: bytes, timeout: float = 
 
 
 class Sender:
-    """One background thread that runs jobs when they are due, in the order of their due times."""
+    """Runs jobs on one background thread, in the order of their due times."""
 
     def __init__(self) -> None:
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = itertools.count()
+        self._thread = ThreadPoolExecutor(1, "webhooks")
         self._changed = threading.Condition()
+        self._pending = 0
         self._closed = False
-        self._busy = False
-        self._thread: threading.Thread | None = None
 
     def schedule(self, job: Callable[[], None], delay: float = 0.0) -> None:
         """Run `job` after `delay` seconds. It must not raise."""
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + delay, next(self._count), job))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            self._pending += 1
+        if not delay:
+            self._submit(job)
+            return
+        timer = threading.Timer(delay, self._submit, (job,))
+        timer.daemon = True
+        timer.start()
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until no job is pending or running; whether that happened within `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._due and not self._busy, timeout)
+            return self._changed.wait_for(lambda: not self._pending, timeout)
 
     def close(self) -> None:
         """Finish the running job and drop the pending ones."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.shutdown(cancel_futures=True)
 
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
-            job()
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-
-    def _next(self) -> Callable[[], None] | None:
+    def _submit(self, job: Callable[[], None]) -> None:
         with self._changed:
-            while not self._closed:
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is not None and wait <= 0:
-                    self._busy = True
-                    return heapq.heappop(self._due)[2]
-                self._changed.wait(wait)
-        return None
+            if not self._closed:
+                self._thread.submit(self._run, job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        job()
+        with self._changed:
+            self._pending -= 1
+            self._changed.notify_all()

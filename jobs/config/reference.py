@@ -1,4 +1,4 @@
-"""The reference of all settings as text: `.env.example`, and the table in the README. Pure.
+"""Renders the reference of all settings: `.env.example`, and the table in the README. Pure.
 
 Called by `python -m service settings`; a test compares both files with it.
 """
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from integrations.registry import providers
 from integrations.settings import is_usual
-from jobs.config.settings import Settings, fields
+from jobs.config.settings import Settings, list_fields
 
 WIDTH = 118
 USUAL = "Set by most installations"
@@ -22,28 +22,28 @@ _HEAD = """\
 """
 
 
-def rows() -> Iterator[tuple[str, str, str]]:
-    """(environment variable, default as one would write it, first line of its docstring) for each setting."""
-    for name, field in fields().items():
+def list_rows() -> Iterator[tuple[str, str, str]]:
+    """Yield (environment variable, default as in `.env`, first line of the docstring) for each setting."""
+    for name, field in list_fields().items():
         yield name, _default(field), _description(field)[0]
 
 
-def settings_table() -> str:
-    """The rows of the README's table."""
-    table = ((name, f"`{default}`" if default else "", meaning) for name, default, meaning in rows())
+def render_table() -> str:
+    """Render the rows of the README's table."""
+    table = ((name, f"`{default}`" if default else "", meaning) for name, default, meaning in list_rows())
     return "".join(f"| `{name}` | {default} | {meaning} |\n" for name, default, meaning in table)
 
 
-def env_example() -> str:
-    """All of `.env.example`: first what most installations set, then Loopline's settings and those of each provider."""
-    groups = {USUAL: fields(), "Loopline": Settings.variables()}
+def render_env_example() -> str:
+    """Render `.env.example`: the usual settings first, then Loopline's and those of each provider."""
+    groups = {USUAL: list_fields(), "Loopline": Settings.variables()}
     groups |= {f"{provider.name} ({provider.kind})": provider.settings.variables() for provider in providers()}
     return _HEAD + "".join(_group(title, group) for title, group in groups.items())
 
 
-def _group(title: str, fields: Mapping[str, FieldInfo]) -> str:
+def _group(title: str, list_fields: Mapping[str, FieldInfo]) -> str:
     text = f"\n{f'# --- {title} '.ljust(WIDTH, '-')}\n"
-    for name, field in fields.items():
+    for name, field in list_fields.items():
         if is_usual(field) == (title == USUAL):
             meaning = "".join(f"# {line}\n" for line in _description(field))
             text += f"\n{meaning}{'' if title == USUAL else '# '}{name}={_default(field)}\n"

@@ -1,6 +1,5 @@
-"""What a person's answer makes of the planner's proposal: as it is, edited, or replaced. Pure; called by
-`jobs.contract.agreement`. Never guesses: an answer that is none of these is None, and its words are the planner's to
-hear.
+"""Applies a person's answer to the planner's proposal: accepted, edited, or replaced. Pure; called by
+`jobs.contract.agreement`. Never guesses: any other answer is None and becomes guidance for the planner.
 """
 
 from __future__ import annotations
@@ -8,8 +7,14 @@ from __future__ import annotations
 import re
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.contract.criteria import MAX_CRITERIA, criteria_in, items_in, list_markers, readable
-from jobs.contract.criterion_text import criterion_of
+from jobs.contract.criteria import (
+    MAX_CRITERIA,
+    clean_text,
+    find_criteria,
+    find_items,
+    find_list_markers,
+    parse_criterion,
+)
 
 _YES = (
     r"(?:ok(?:ay)?|yes|yep|yeah|y|sure|fine|good|great|perfect|agreed?|approved?|accept(?:ed)?|confirm(?:ed)?"
@@ -37,35 +42,35 @@ _NEXT_IN_LINE = re.compile(r"\s+(?=\d{1,2}[.)]\s+\S)")
 Criteria = tuple[ProposedCriterion, ...]
 
 
-def consents(answer: str) -> bool:
-    """Whether the answer says yes and nothing else: 'ok', 'LGTM', 'yes, thanks'."""
-    return bool(_CONSENT.match(" ".join(readable(answer).split())))
+def is_consent(answer: str) -> bool:
+    """Whether the answer is a yes and nothing else: 'ok', 'LGTM', 'yes, thanks'."""
+    return bool(_CONSENT.match(" ".join(clean_text(answer).split())))
 
 
-def amended(answer: str, proposal: Proposal) -> Criteria | None:
-    """The criteria that the answer wants; None where it says nothing of them that can be told.
+def amend_proposal(answer: str, proposal: Proposal) -> Criteria | None:
+    """The criteria after the answer; None if it is neither consent, a list nor changes.
 
-    'ok' is the proposal. A list is the new list: an item that repeats one of the proposal keeps its command. 'drop 2',
-    '2: new text', 'change 2 to …' and 'add: …', one a line or after 'ok but', change the proposal; numbers are those
-    of the proposal. A numbered list that does not begin with 1 is read as such changes."""
-    if consents(answer):
+    'ok' is the proposal. A list replaces it: an item that repeats one of the proposal keeps its command. 'drop 2',
+    '2: new text', 'change 2 to …' and 'add: …', one per line or after 'ok but', change the proposal; numbers are those
+    of the proposal. A numbered list that does not start with 1 is parsed as such changes."""
+    if is_consent(answer):
         return proposal.criteria or None
-    lines = [line.strip() for line in _unrolled(readable(answer)).splitlines() if line.strip()]
+    lines = [line.strip() for line in _split_inline_list(clean_text(answer)).splitlines() if line.strip()]
     if not lines:
         return None
     yes = _LEAD.match(lines[0])
     if not yes and _is_whole_list(lines):
-        return _listed(answer, proposal)
+        return _read_list(answer, proposal)
     rest = [lines[0][yes.end() :], *lines[1:]] if yes else lines
     changes = [part.strip(" -*•") for line in rest for part in re.split(r";\s*", line)]
-    changed = _changed([change for change in changes if change], proposal)
-    if changed is None and list_markers("\n".join(lines[1:] if yes else lines)):
-        return _listed(answer, proposal)
+    changed = _apply_changes([change for change in changes if change], proposal)
+    if changed is None and find_list_markers("\n".join(lines[1:] if yes else lines)):
+        return _read_list(answer, proposal)
     return changed
 
 
-def _unrolled(text: str) -> str:
-    """'1. a 2. b' on one line as a line each, where the numbers count up from 1."""
+def _split_inline_list(text: str) -> str:
+    """Split '1. a 2. b' into one line per item, if the numbers count up from 1."""
     lines: list[str] = []
     for line in text.splitlines():
         parts = _NEXT_IN_LINE.split(line.strip())
@@ -77,31 +82,29 @@ def _unrolled(text: str) -> str:
 def _is_whole_list(lines: list[str]) -> bool:
     """A bulleted list, or a numbered one that counts up from 1; not a list of instructions."""
     instructions = any(_DROP.match(line.lstrip("-*+• ")) for line in lines)
-    markers = list_markers("\n".join(lines))
+    markers = find_list_markers("\n".join(lines))
     counted = [str(number) for number in range(1, len(markers) + 1)]
     return not instructions and (not all(map(str.isdigit, markers)) or (bool(markers) and markers == counted))
 
 
-def _listed(answer: str, proposal: Proposal) -> Criteria | None:
-    shown = {_key(f"{c.text} {c.command or f'evidence {c.evidence}'}"): c for c in proposal.criteria}
-    known = shown | {_key(c.text): c for c in proposal.criteria}
-    items = (criteria_in(answer) or items_in(_unrolled(readable(answer))))[:MAX_CRITERIA]
-    criteria = [criterion_of(item) for item in items]
-    return tuple(known[_key(c.text)] if _repeats(c, known) else c for c in criteria) or None
+def _read_list(answer: str, proposal: Proposal) -> Criteria | None:
+    shown = {_normalize(f"{c.text} {c.command or f'evidence {c.evidence}'}"): c for c in proposal.criteria}
+    known = shown | {_normalize(c.text): c for c in proposal.criteria}
+    items = (find_criteria(answer) or find_items(_split_inline_list(clean_text(answer))))[:MAX_CRITERIA]
+    criteria = []
+    for given in map(parse_criterion, items):
+        same = known.get(_normalize(given.text), given)
+        repeated = given.command in {"", same.command} and given.evidence in {"", same.evidence}
+        criteria.append(same if repeated else given)
+    return tuple(criteria) or None
 
 
-def _repeats(given: ProposedCriterion, known: dict[str, ProposedCriterion]) -> bool:
-    same = known.get(_key(given.text))
-    return same is not None and given.command in {"", same.command} and given.evidence in {"", same.evidence}
-
-
-def _key(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+", " ", text.lower()).split())
 
 
-def _changed(changes: list[str], proposal: Proposal) -> Criteria | None:
-    """The proposal after these instructions; None when one of them cannot be read or names a number that is not
-    there."""
+def _apply_changes(changes: list[str], proposal: Proposal) -> Criteria | None:
+    """The proposal after these changes; None if one is invalid or refers to a missing number."""
     places: dict[int, ProposedCriterion] = dict(enumerate(proposal.criteria, 1))
     last = len(places)
     added: list[ProposedCriterion] = []
@@ -115,9 +118,9 @@ def _changed(changes: list[str], proposal: Proposal) -> Criteria | None:
             number = int(new["n"] or new["m"])
             if not 1 <= number <= last:
                 return None
-            places[number] = criterion_of(new["text"].strip())
+            places[number] = parse_criterion(new["text"].strip())
         elif more := _ADD.match(change):
-            added.append(criterion_of(more["text"].strip()))
+            added.append(parse_criterion(more["text"].strip()))
         else:
             return None
     criteria = (*(places[n] for n in sorted(places)), *added)[:MAX_CRITERIA]

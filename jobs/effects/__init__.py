@@ -1,3 +1,3 @@
-"""The edge of a decision: read the outside world before it (`gather`), act on it after it (`perform`)."""
+"""I/O around a decision: `gather` reads the current state before it, `perform` acts after it."""
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Before a decision: read again what a webhook hinted at. Called by `jobs.drive`, once per event.
+"""Refreshes an event before a decision. Called by `jobs.drive`, once per event.
 
-Payloads are hints: they come late, twice, out of order, or from somebody who may not steer. What the tracker or the
-code host shows now is what the rules get. Own writes end here, so that Loopline never triggers itself.
+Webhook payloads are only hints: they arrive late, twice, out of order, or from people without permission. The rules get
+the current state of tracker and code host. Loopline's own writes are dropped, so that it never triggers itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -28,93 +28,94 @@ from integrations.events import (
 )
 from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.tracker import Comment, Reaction
-from integrations.values import Person, TicketId
+from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
+from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 
 _log = structlog.get_logger(__name__)
 
 
 def gather(event: Event, world: World) -> Event | None:
-    """The event as it is true now; None when there is nothing to decide. Raises `Unavailable`."""
+    """The event with the current state; None if there is nothing to decide. Raises `Unavailable`."""
     match event:
         case TicketMoved():
-            return _ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
+            return _read_ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
         case TicketEdited():
-            return _ticket(event, world)
+            return _read_ticket(event, world)
         case TicketRemoved():
-            return _removed(event, world)
+            return _read_removal(event, world)
         case TicketCommented():
-            return _comment(event, world)
+            return _read_comment(event, world)
         case TicketReacted():
-            return _reaction(event, world)
+            return _read_reaction(event, world)
         case ReviewSubmitted():
-            return _review(event, world)
+            return _read_review(event, world)
         case PullRequestCommented() if COMMENT_MARK in event.body:
             return None
         case PullRequestCommented():
-            return replace(event, author=_steerer(event.author, event.repository, world))
+            return replace(event, author=_look_up_permission(event.author, event.repository, world))
         case BranchPushed():
-            return _push(event, world)
+            return _read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
-            return _pull_request(event, world)
+            return _read_pull_request(event, world)
         case _:
             return event
 
 
-def _ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
+def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
     try:
         ticket = world.tracker.fetch(event.ticket_id)
     except NotFound:
-        return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
-    if ticket.trashed:
+        ticket = None
+    if ticket is None or ticket.trashed:
         return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
     if ticket.team not in world.policy.teams:
-        _log.warning("ticket of a team that LOOPLINE_TEAMS does not name", ticket=ticket.identifier, team=ticket.team)
+        _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
         return None
     return replace(event, ticket=ticket)
 
 
 def is_moving(ticket_id: TicketId, world: World) -> bool:
-    """Whether a move of ours still waits for the tracker: the card may not be where it belongs yet."""
+    """Whether a move of the ticket is still in the outbox, so that its column is not final yet."""
     return any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket_id, "outer"))
 
 
-def _removed(event: TicketRemoved, world: World) -> Event | None:
-    """A removal may be old news: tickets come back from the trash."""
+def _read_removal(event: TicketRemoved, world: World) -> Event | None:
+    """None if the ticket was restored from the trash meanwhile."""
     try:
         return event if world.tracker.fetch(event.ticket_id).trashed else None
     except NotFound:
         return event
 
 
-def _comment(event: TicketCommented, world: World) -> Event | None:
+def _read_comment(event: TicketCommented, world: World) -> Event | None:
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:
         return None
     if comment.author.is_us:
         return None
-    at = written_at(comment) or event.at
+    at = parse_time(comment) or event.at
     return replace(event, body=comment.body, author=comment.author, at=at)
 
 
-def _reaction(event: TicketReacted, world: World) -> Event | None:
-    """Only what somebody who may steer put on a comment of ours, and has left there."""
+def _read_reaction(event: TicketReacted, world: World) -> Event | None:
+    """Only reactions that are still there, on Loopline's comments, by people with permission to control Loopline."""
     reacted = event.author.id if event.author else ""
     if reacted == world.tracker.viewer().id:
-        return None  # our own 👀 are many: no request for them
+        return None  # Loopline's own 👀 are frequent: saves a request
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:
         return None
-    there = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
-    if not comment.author.is_us or not there or not there[0].author.may_steer:
+    found = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
+    if not comment.author.is_us or not found or not found[0].author.may_steer:
         return None
-    return replace(event, author=there[0].author)
+    return replace(event, author=found[0].author)
 
 
-def _review(event: ReviewSubmitted, world: World) -> Event | None:
+def _read_review(event: ReviewSubmitted, world: World) -> Event | None:
     reviews = world.code_host.reviews(event.repository, event.number)
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
@@ -125,24 +126,26 @@ def _review(event: ReviewSubmitted, world: World) -> Event | None:
         body=review.body,
         comments=review.comments,
         head_sha=review.head_sha or event.head_sha,
-        author=_steerer(event.author, event.repository, world),
+        author=_look_up_permission(event.author, event.repository, world),
     )
 
 
-def _push(event: BranchPushed, world: World) -> Event | None:
-    """None where the branch has moved on: a later push has an event and a time of its own."""
+def _read_push(event: BranchPushed, world: World) -> Event | None:
+    """None if the branch has moved since: the later push has its own event."""
     head = world.code_host.branch_head(event.repository, event.branch) or ""
     return event if event.head_sha == head else None
 
 
-def _steerer(author: Person | None, repository: str, world: World) -> Person | None:
+def _look_up_permission(author: Person | None, repository: str, world: World) -> Person | None:
     if author is None:
         return None
     return replace(author, may_steer=world.code_host.may_steer(repository, author.id))
 
 
-def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReopened, world: World) -> Event | None:
-    """What the pull request is now decides which of the three it is."""
+def _read_pull_request(
+    event: PullRequestMerged | PullRequestClosed | PullRequestReopened, world: World
+) -> Event | None:
+    """The current state of the pull request determines which of the three events it is."""
     now = world.code_host.fetch_pull_request(event.repository, event.number)
     same = {name: getattr(event, name) for name in ("event_id", "ticket_id", "at", "repository", "number", "branch")}
     if now.merged:
@@ -151,14 +154,44 @@ def _pull_request(event: PullRequestMerged | PullRequestClosed | PullRequestReop
         return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
     if not isinstance(event, PullRequestReopened):
         return None
-    # A head that is read now may have been pushed after the event, so no approval before now is meant for it.
+    # The current head can be newer than the event, so earlier approvals do not apply to it.
     return replace(event, head_sha=now.head_sha, at=world.now())
 
 
-def written_at(said: Comment | Reaction) -> float:
-    """Unix seconds, 0 when the tracker does not say."""
+def parse_time(written: Comment | Reaction) -> float:
+    """Unix seconds, 0 if the tracker does not send a valid time."""
     try:
-        moment = datetime.fromisoformat(said.created_at)
+        moment = datetime.fromisoformat(written.created_at)
     except ValueError:
         return 0.0
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base branch. `branch_sha` is the head of the ticket's branch, `NO_COMMIT` if it does not exist, None if
+    not requested."""
+
+    branch: str
+    sha: CommitSha
+    policy: RepositoryPolicy
+    branch_sha: CommitSha | None = None
+
+
+def read_base(repository: str, branch: str, world: World) -> Base:
+    """Fetch into the mirror, then read. `branch` is the ticket's; empty to skip it.
+
+    Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
+    host = world.code_host
+    found = host.repository(repository)
+    mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
+    mirror.fetch()
+    sha = mirror.head(found.default_branch)
+    where = f"{repository} at {found.default_branch}"
+    policy = read_policy(mirror.read(sha, FILE), where)
+    check_runners(policy, world.settings.runner_names(), where)
+    try:
+        branch_sha = mirror.head(branch) if branch else None  # as of the fetch, so that the commit is in the mirror
+    except NotFound:
+        branch_sha = NO_COMMIT
+    return Base(found.default_branch, sha, policy, branch_sha)

@@ -1,7 +1,7 @@
-"""One function per command: the only place where Loopline acts on the outside world. Called by `jobs.drive`.
+"""One function per command: the only module that acts on tracker and code host. Called by `jobs.drive`.
 
-Every performer is safe twice: creates carry an id made from the command's, updates set absolute values, pull requests
-are looked up by head first, a push names the commit it expects. It returns the events that it brought about.
+Every performer is idempotent: creates have an id derived from that of the command, updates set absolute values, pull
+requests are looked up by head first, a push names the expected commit. It returns the events that it caused.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.effects.repository import read_base
+from integrations.values import NO_COMMIT, Ticket
+from jobs.effects.gather import read_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -36,29 +36,29 @@ NEEDS_HUMAN_LABEL = "needs-human"
 
 @dataclass(frozen=True)
 class Context:
-    """What a performer may use. `id` is the command's, the same at every try."""
+    """The input of a performer. `id` is that of the command, the same at every retry."""
 
     id: str
     ticket: Ticket
     world: World
     lease: Lease
 
-    def uuid(self, *parts: str) -> str:
-        """A UUID of version 4's form made from the command's id: Linear wants that form, we want the same one twice."""
+    def create_id(self, *parts: str) -> str:
+        """An idempotent id derived from the command's, in the form of a version 4 UUID, which Linear requires."""
         digest = hashlib.sha256("/".join((self.ticket.id, *(parts or (self.id,)))).encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def event(self, name: str = "") -> dict[str, Any]:
-        """The fields that every event of this command has."""
+    def build_event_fields(self, name: str = "") -> dict[str, Any]:
+        """The common fields of this command's events."""
         return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": time.time()}
 
-    def dashboard(self) -> str:
-        """The loop's page, which is also the board memory's address."""
+    def format_dashboard_url(self) -> str:
+        """The URL of the loop's page, which identifies the board memory."""
         return f"{self.world.settings.dashboard_url}/tickets/{self.ticket.identifier}"
 
 
 def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
-    """Carry out one command. Raises `Unavailable` (try again), `Rejected` (never), `LeaseLost` (not ours any more)."""
+    """Perform one command. Raises `Unavailable` (retry), `Rejected` (no retry), `LeaseLost` (another worker has it)."""
     ctx.lease.check()
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
@@ -66,17 +66,17 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
 def show_report(report: Report, ctx: Context) -> None:
     """Upsert the progress comment of the report's generation and the board memory."""
     ctx.lease.check()
-    comment_id = ctx.uuid("progress", str(report.generation))
+    comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
     except NotFound:
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
-    memory = Attachment(ctx.dashboard(), TITLE, report.subtitle, report.metadata)
+    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
     ctx.world.tracker.attach(ctx.ticket.id, memory)
 
 
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
-    """Put the card into the column with this role; a team that has none for it keeps the card where it is."""
+    """Move the ticket to the column with this role; skipped if the team has no such column."""
     columns = ctx.world.policy.teams[ctx.ticket.team].columns
     if command.only_from and ctx.world.tracker.fetch(ctx.ticket.id).column != columns[command.only_from]:
         return
@@ -85,18 +85,18 @@ def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
-    """Write a comment under the id made from its name, or from the command."""
-    comment_id = ctx.uuid("comment", command.once) if command.once else ctx.uuid()
+    """Create a comment, idempotent by its name or by the command."""
+    comment_id = ctx.create_id("comment", command.once) if command.once else ctx.create_id()
     ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
 
 
 def react(command: c.React, ctx: Context) -> None:
     """Acknowledge a comment."""
-    ctx.world.tracker.react(command.comment_id, command.emoji, ctx.uuid())
+    ctx.world.tracker.react(command.comment_id, command.emoji, ctx.create_id())
 
 
 def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
-    """Label the ticket, or take the label away."""
+    """Add the label to the ticket, or remove it."""
     change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
     change(ctx.ticket, NEEDS_HUMAN_LABEL)
 
@@ -107,10 +107,10 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
-    """Fetch into the mirror, read the base branch's policy and look where the ticket's branch is."""
+    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch."""
     base = read_base(command.repository, command.branch, ctx.world)
     ready = WorkspaceReady(
-        **ctx.event(),
+        **ctx.build_event_fields(),
         generation=command.generation,
         repository=command.repository,
         base_branch=base.branch,
@@ -122,59 +122,59 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
 
 
 def start_run(command: c.StartRun, ctx: Context) -> None:
-    """Remember the run, then wake an agent process."""
+    """Store the run, then wake an agent process."""
     ctx.world.runs.start(command.spec)
     queues.wake_run(ctx.world.redis, command.spec.run_id)
 
 
 def stop_run(command: c.StopRun, ctx: Context) -> None:
-    """Ask the run to stop; a run that nobody works on is woken to notice it."""
+    """Request the end of the run, and queue it, so that an idle run ends too."""
     ctx.world.runs.ask_to_stop(command.run_id)
     queues.wake_run(ctx.world.redis, command.run_id)
 
 
 def steer(command: c.Steer, ctx: Context) -> None:
-    """Put a person's words where the run looks before its next model call."""
+    """Queue a person's guidance for the run's next model call."""
     ctx.world.runs.steer(command.run_id, command.guidance, ctx.id)
 
 
 def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
-    """Push from the host-owned mirror; the remote must be where we left it."""
+    """Push from the host-owned mirror; rejected if the branch has moved on the remote."""
     host = ctx.world.code_host
     repository = host.repository(command.repository)
     ctx.world.redis.set(keys.branch(command.repository, command.branch), ctx.ticket.id)
     ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
     mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
-    mirror.push(command.branch, command.sha, _expected(command, ctx) or None)
-    return (BranchPublished(**ctx.event(), generation=command.generation, head_sha=command.sha),)
-
-
-def _expected(command: c.PublishBranch, ctx: Context) -> CommitSha:
-    """Where the branch may be: where we left it, or at a commit of ours whose push was never confirmed."""
-    head = ctx.world.code_host.branch_head(command.repository, command.branch) or NO_COMMIT
+    head = host.branch_head(command.repository, command.branch) or NO_COMMIT
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
-    return head if owner is not None and decode(owner) == ctx.ticket.id else command.expected
+    unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
+    mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
+    return (BranchPublished(**ctx.build_event_fields(), generation=command.generation, head_sha=command.sha),)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
-    """Find or open it, and make its words the current ones."""
+    """Upsert the pull request with the current title and body."""
     host = ctx.world.code_host
     found = host.open_pull_request(command.repository, command.branch, command.base, command.title, command.body)
     if (found.title, found.body) != (command.title, command.body):
         host.update_pull_request(command.repository, found.number, command.title, command.body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
-    return (PullRequestOpened(**ctx.event(), generation=command.generation, number=found.number, url=found.url),)
+    return (
+        PullRequestOpened(
+            **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url
+        ),
+    )
 
 
 def comment_on_pull_request(command: c.CommentOnPullRequest, ctx: Context) -> None:
-    """Write into the conversation; the marker keeps it from being written twice."""
-    ctx.world.code_host.comment(command.repository, command.number, command.body, ctx.uuid())
+    """Comment on the pull request, idempotent by a marker in the comment."""
+    ctx.world.code_host.comment(command.repository, command.number, command.body, ctx.create_id())
 
 
 def set_status(command: c.SetStatus, ctx: Context) -> None:
     """Publish the verdict on the commit, linked to the evidence."""
     ctx.world.code_host.set_status(
-        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, ctx.dashboard()
+        command.repository, command.sha, STATUS_CONTEXT, command.state, command.description, ctx.format_dashboard_url()
     )
 
 
@@ -182,13 +182,17 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
     """Merge exactly the approved commit."""
     sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
     merged = PullRequestMerged(
-        **ctx.event(), repository=command.repository, number=command.number, head_sha=command.sha, merge_sha=sha
+        **ctx.build_event_fields(),
+        repository=command.repository,
+        number=command.number,
+        head_sha=command.sha,
+        merge_sha=sha,
     )
     return (merged,)
 
 
 def clean_up(command: c.CleanUp, ctx: Context) -> None:
-    """Leave nothing of ours behind: worktrees first, then the branch. A run that was told to stop ends before that."""
+    """Remove the worktrees, then the branch. Raises `Unavailable` until the ticket's runs have ended."""
     if any(ctx.world.runs.is_unfinished(run_id) for run_id in ctx.world.runs.of(ctx.ticket.id)):
         raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
     folder = ctx.world.run_folder(ctx.ticket.identifier)

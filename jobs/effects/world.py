@@ -1,7 +1,7 @@
-"""Everything that a job may touch: built once per process by `jobs.effects.build`, found by jobs through `current`.
+"""The dependencies of all jobs: built once per process by `jobs.effects.build`, available through `current_world`.
 
-A worker's world has tracker and code host; an agent's world has model and sandbox and none of their tokens. What a role
-does not have raises at once, so a mistake shows in the first run and not as a missing credential later.
+A worker's world has tracker and code host; an agent's world has model and sandbox and none of their tokens. Access to a
+part that the role does not have raises at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass
 class World:
-    """One process's hands. `stopping` is set when the process shuts down."""
+    """`stopping` is set when the process shuts down. `raise_faults`: tests raise unexpected errors instead."""
 
     settings: Settings
     redis: Redis
@@ -42,7 +42,6 @@ class World:
     _sandbox: Sandbox | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     raise_faults: bool = False
-    """Under test a fault of ours is not kept for later but raised."""
 
     def now(self) -> float:
         """Unix seconds."""
@@ -50,46 +49,41 @@ class World:
 
     @property
     def store(self) -> Store:
-        """The tickets' memory."""
         return Store(self.redis)
 
     @property
     def runs(self) -> Runs:
-        """The runs' memory."""
         return Runs(self.redis)
 
     @property
     def tracker(self) -> Tracker:
-        """The board."""
-        return _given(self._tracker, "the tracker")
+        return _require(self._tracker, "the tracker")
 
     @property
     def code_host(self) -> CodeHost:
-        """Where the code lives."""
-        return _given(self._code_host, "the code host")
+        return _require(self._code_host, "the code host")
 
     def runner(self, name: str = "") -> AgentRunner:
         """The agent runner of this name; the default one without a name. Raises `Rejected` where it is not set up."""
-        if name and name not in self.settings.runners():
+        if name and name not in self.settings.runner_names():
             raise Rejected(f"the runner {name!r} that WORKFLOW.md chooses is no longer set up")
-        return _given(self._runners.get(name or self.settings.runner), "the model")
+        return _require(self._runners.get(name or self.settings.runner), "the model")
 
     @property
     def sandbox(self) -> Sandbox:
-        """Where agents' files are touched."""
-        return _given(self._sandbox, "the sandbox")
+        return _require(self._sandbox, "the sandbox")
 
     def mirror(self, repository: str, url: str = "", credentials: GitCredentials | None = None) -> Mirror:
-        """The repository's host-owned mirror; without a URL only what is on disk can be used (RFC 2606: .invalid)."""
+        """The repository's host-owned mirror; without a URL it works offline (RFC 2606: .invalid)."""
         folder = self.settings.home / "repos" / f"{repository.replace('/', '__')}.git"
         return Mirror(folder, url or f"https://offline.invalid/{repository}.git", credentials)
 
     def run_folder(self, identifier: str, run_id: str = "") -> Path:
-        """Where a ticket's runs live, or one of them."""
+        """The folder of a ticket's runs, or of one of them."""
         return self.settings.home / "runs" / identifier / run_id
 
 
-def _given(part: T | None, name: str) -> T:
+def _require(part: T | None, name: str) -> T:
     if part is None:
         raise RuntimeError(f"this process has no access to {name}: the job belongs to another role")
     return part
@@ -99,13 +93,13 @@ _current: World | None = None
 
 
 def install(world: World) -> None:
-    """Make this the world of the process; the entry point calls it once."""
+    """Set the world of the process; called once by the entry point."""
     global _current
     _current = world
 
 
-def current() -> World:
-    """The process's world. RQ calls jobs by name, so they cannot be given it."""
+def current_world() -> World:
+    """The world of the process. Global, because RQ calls jobs by name."""
     if _current is None:
         raise RuntimeError("no world: a job was called outside of `python -m jobs`")
     return _current

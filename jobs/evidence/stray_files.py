@@ -1,6 +1,4 @@
-"""Files that a change adds and that look left behind. Called by `jobs.roles.gate`. Pure.
-
-Conservative: only clear cases."""
+"""Finds files that a change adds by mistake, in clear cases only. Called by `jobs.evidence.gate_plan`. Pure."""
 
 from __future__ import annotations
 
@@ -29,13 +27,10 @@ _AT_THE_TOP = re.compile(
 _MEANT_EMPTY = re.compile(r"__init__\.py|py\.typed|\.gitkeep|\.keep|\.nojekyll|\.placeholder|.*\.pyi|index\.\w+")
 
 
-def stray_files(changes: Sequence[Change], asked: str) -> tuple[str, ...]:
-    """Paths of new files that look left behind. `asked` is the ticket's text: a file that it names is meant."""
-    return tuple(c.path for c in changes if c.before is None and c.after and _is_stray(c) and not _named(c.path, asked))
-
-
-def _named(path: str, asked: str) -> bool:
-    return PurePosixPath(path).name.lower() in asked.lower()
+def find_stray_files(changes: Sequence[Change], asked: str) -> tuple[str, ...]:
+    """Paths of new files that look unintended. `asked` is the ticket's text: files that it names are intended."""
+    new = [c for c in changes if c.before is None and c.after and _is_stray(c)]
+    return tuple(c.path for c in new if PurePosixPath(c.path).name.lower() not in asked.lower())
 
 
 def _is_stray(change: Change) -> bool:
@@ -51,7 +46,7 @@ def _is_stray(change: Change) -> bool:
 
 
 def _is_data(path: PurePosixPath) -> bool:
-    """Examples for tests may look like anything."""
+    """Examples for tests can have any name and content."""
     return bool(
         {"fixtures", "testdata", "test_data", "data", "examples", "samples", "__fixtures__"} & set(path.parts[:-1])
     )

@@ -1,7 +1,6 @@
-"""What a checker's answer is worth: whether the evidence that it names exists, and whether it contradicts itself.
+"""Validates a checker's answer: whether its references to evidence exist, and whether it contradicts itself. Pure.
 
-Pure. `jobs.roles.checker` makes verdicts with it, `jobs.workflow` asks `contradictions`. Doubt always counts against
-'done'.
+Called by `jobs.roles.checker` and `jobs.workflow`. In doubt a criterion is not met.
 """
 
 from __future__ import annotations
@@ -9,30 +8,88 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from integrations.values import CommitSha
-from jobs.evidence.submitted_verdict import Reference, SubmittedVerdict
 
+_FORBID = ConfigDict(extra="forbid")
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
 _SEPARATORS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
 _LINE = re.compile(r":(\d+)(?:-\d+)?$")
 
 
+class Reference(BaseModel):
+    """Where the evidence is."""
+
+    model_config = _FORBID
+    source: Literal["gate", "command", "file"] = Field(
+        description="gate: what Loopline ran; command: what you ran with bash in this run; file: a file of the commit"
+    )
+    name: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="gate: the id in brackets in the list of evidence; command: the command exactly as you ran it; "
+        "file: the path from the repository's root",
+    )
+    line: int = Field(default=0, ge=0, description="of a file, 0 for all of it")
+    shows: str = Field(default="", max_length=500, description="what can be seen there")
+
+
+class Result(BaseModel):
+    """One criterion."""
+
+    model_config = _FORBID
+    criterion: str = Field(description="the criterion's id, as in the contract")
+    result: Literal["pass", "fail", "unsure"]
+    evidence: list[Reference] = Field(
+        default=[], max_length=10, description="what the result rests on; a pass or a fail needs at least one"
+    )
+    reason: str = Field(default="", max_length=1000, description="one sentence")
+
+
+class SubmittedFinding(BaseModel):
+    """Something wrong or doubtful."""
+
+    model_config = _FORBID
+    text: str = Field(min_length=1, max_length=1000)
+    severity: Literal["blocker", "major", "minor"] = Field(
+        description="blocker: this must not be merged; major: a person should decide; minor: worth knowing"
+    )
+    path: str = Field(default="", max_length=500, description="empty where there is no one place")
+    line: int = Field(default=0, ge=0)
+
+
+class SubmittedVerdict(BaseModel):
+    """The whole answer."""
+
+    model_config = _FORBID
+    results: list[Result] = Field(description="exactly one for each criterion of the contract")
+    summary: str = Field(min_length=1, max_length=2000, description="one or two sentences")
+    findings: list[SubmittedFinding] = Field(default=[], max_length=30)
+    not_checked: list[str] = Field(default=[], max_length=30, description="parts that were not checked")
+    confidence: Literal["high", "medium", "low"] = Field(description="how sure you are of the whole verdict")
+    no_change_needed: bool = Field(
+        default=False, description="true only when the diff is empty and the commit meets the contract as it is"
+    )
+
+
 @dataclass(frozen=True)
-class Known:
-    """The evidence that there is: Loopline's by name, how each command of the checker ended, and how many lines a file
-    has (None: there is no such file, neither in the candidate nor removed by it)."""
+class KnownEvidence:
+    """Existing evidence: Loopline's by name, the ending of each command of the checker, and the number of lines of a
+    file (None: not in the candidate and not removed by it)."""
 
     gate: Mapping[str, Evidence] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     lines: Callable[[str], int | None] = lambda path: None
 
 
-def commands_run(entries: Sequence[Entry]) -> dict[str, str]:
-    """How each command that the agent ran with bash ended, as 'exit 0'; those without an answer are left out."""
+def list_command_endings(entries: Sequence[Entry]) -> dict[str, str]:
+    """The ending, such as 'exit 0', of each bash command in the transcript that has a result."""
     calls: dict[str, str] = {}
     ran: dict[str, str] = {}
     for entry in entries:
@@ -42,65 +99,65 @@ def commands_run(entries: Sequence[Entry]) -> dict[str, str]:
             text, command = str(entry.data["content"]), calls[entry.data["call_id"]]
             ending = _ENDING.search(text)
             if command and text != INTERRUPTED:
-                ran[_spaced(command)] = f"exit {ending[1]}" if ending else "did not end"
+                ran[_normalize_spaces(command)] = f"exit {ending[1]}" if ending else "did not end"
     return ran
 
 
-def invented(verdict: SubmittedVerdict, known: Known) -> dict[str, tuple[str, ...]]:
-    """By criterion, the references to evidence that does not exist, each as a clause."""
+def find_missing_references(verdict: SubmittedVerdict, known: KnownEvidence) -> dict[str, tuple[str, ...]]:
+    """References to missing evidence by criterion, each as a clause."""
     found = {
-        result.criterion: tuple(filter(None, (_problem(reference, known) for reference in result.evidence)))
+        result.criterion: tuple(filter(None, (_find_problem(reference, known) for reference in result.evidence)))
         for result in verdict.results
     }
     return {criterion: problems for criterion, problems in found.items() if problems}
 
 
-def _problem(reference: Reference, known: Known) -> str:
+def _find_problem(reference: Reference, known: KnownEvidence) -> str:
     match reference.source:
         case "gate":
             return "" if reference.name in known.gate else f"Loopline has no evidence named {reference.name}"
         case "command":
-            return "" if _ending_of(reference.name, known) else f"`{reference.name}` was not run in this run"
+            return "" if _find_ending(reference.name, known) else f"`{reference.name}` was not run in this run"
         case "file":
-            path, line = place_of(reference)
+            path, line = _parse_place(reference)
             lines = known.lines(path)
             if lines is None:
                 return f"there is no file {path}"
             return f"{path} has only {lines} lines, not {line}" if line > lines else ""
 
 
-def place_of(reference: Reference) -> tuple[str, int]:
-    """Path and line, also where the line was written behind the path."""
+def _parse_place(reference: Reference) -> tuple[str, int]:
+    """Path and line, also from the form path:line."""
     behind = _LINE.search(reference.name)
     path = reference.name[: behind.start()] if behind else reference.name
     return path.removeprefix("./"), reference.line or (int(behind[1]) if behind else 0)
 
 
-def _ending_of(command: str, known: Known) -> str:
-    """How the command ended, as a whole or as a part of a longer line; empty when it was not run."""
-    wanted = _spaced(command)
+def _find_ending(command: str, known: KnownEvidence) -> str:
+    """The ending of the command, alone or as part of a longer line; empty if it did not run."""
+    wanted = _normalize_spaces(command)
     if wanted in known.commands:
         return known.commands[wanted]
     whole = (ending for ran, ending in known.commands.items() if wanted and wanted in _SEPARATORS.split(ran))
     return next((f"part of a line with {ending}" for ending in whole), "")
 
 
-def _spaced(command: str) -> str:
+def _normalize_spaces(command: str) -> str:
     return "\n".join(" ".join(line.split()) for line in command.strip().splitlines())
 
 
-def verdict_of(verdict: SubmittedVerdict, head_sha: CommitSha, known: Known) -> Verdict:
-    """The verdict on this commit. A result that names evidence which does not exist is unsure."""
-    wrong = invented(verdict, known)
+def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEvidence) -> Verdict:
+    """The verdict on this commit. A result that refers to missing evidence is unsure."""
+    wrong = find_missing_references(verdict, known)
     results = []
     for result in verdict.results:
         if result.criterion in wrong:
-            words = f"named evidence that does not exist: {'; '.join(wrong[result.criterion])}"
-            results.append(CriterionResult(criterion=result.criterion, result="unsure", evidence=words))
+            text = f"refers to missing evidence: {'; '.join(wrong[result.criterion])}"
+            results.append(CriterionResult(criterion=result.criterion, result="unsure", evidence=text))
         else:
-            shown = "; ".join(_shown(reference, known) for reference in result.evidence)
-            words = ": ".join(filter(None, (shown, result.reason)))
-            results.append(CriterionResult(criterion=result.criterion, result=result.result, evidence=words[:2000]))
+            shown = "; ".join(_format_reference(reference, known) for reference in result.evidence)
+            text = ": ".join(filter(None, (shown, result.reason)))
+            results.append(CriterionResult(criterion=result.criterion, result=result.result, evidence=text[:2000]))
     return Verdict(
         head_sha=head_sha,
         results=tuple(results),
@@ -112,32 +169,38 @@ def verdict_of(verdict: SubmittedVerdict, head_sha: CommitSha, known: Known) -> 
     )
 
 
-def _shown(reference: Reference, known: Known) -> str:
+def _format_reference(reference: Reference, known: KnownEvidence) -> str:
     match reference.source:
         case "gate":
             proof = known.gate[reference.name]
             shown = f"{reference.name}: `{proof.command}` exit {proof.exit_code}"
         case "command":
-            shown = f"`{reference.name}` {_ending_of(reference.name, known)}"
+            shown = f"`{reference.name}` {_find_ending(reference.name, known)}"
         case "file":
-            path, line = place_of(reference)
+            path, line = _parse_place(reference)
             shown = f"{path}:{line}" if line else path
     return f"{shown} ({reference.shows})" if reference.shows else shown
 
 
-def contradictions(verdict: Verdict, evidence: Sequence[Evidence] = (), *, changed: bool = False) -> tuple[str, ...]:
-    """What in the verdict cannot be true together, each as a clause; a verdict with any does not mean done.
+def find_contradictions(
+    verdict: Verdict, evidence: Sequence[Evidence] = (), *, changed: bool = False
+) -> tuple[str, ...]:
+    """Contradictions in the verdict, each as a clause; with any the verdict does not mean done.
 
     `evidence` is Loopline's own of the same commit; `changed`: the candidate differs from its base."""
     results = {result.criterion: result.result for result in verdict.results}
     passes = bool(results) and set(results.values()) == {"pass"}
-    failed = {proof.name: proof for proof in evidence if not (proof.passed or proof.needs_a_yes)}
+    failed = {proof.name: proof for proof in evidence if not (proof.passed or proof.needs_approval)}
     found = [
         f"{r.criterion} passes, and Loopline's own run of its command did not"
         for r in verdict.results
         if r.result == "pass" and r.criterion in failed
     ]
-    found += [f"{r.criterion} passes without evidence" for r in verdict.results if _bare(r)]
+    found += [
+        f"{r.criterion} passes without evidence"
+        for r in verdict.results
+        if r.result == "pass" and not r.evidence.strip()
+    ]
     if len(results) < len(verdict.results):
         found.append("a criterion has more than one result")
     if passes and any(finding.severity == "blocker" for finding in verdict.findings):
@@ -145,11 +208,7 @@ def contradictions(verdict: Verdict, evidence: Sequence[Evidence] = (), *, chang
     if passes and verdict.confidence == "low":
         found.append("every criterion passes, and its confidence is low")
     if verdict.no_change_needed and not passes:
-        found.append("no change is said to be needed, and not every criterion passes")
+        found.append("the verdict claims that no change is needed, and not every criterion passes")
     if verdict.no_change_needed and changed:
-        found.append("no change is said to be needed, and there is one")
+        found.append("the verdict claims that no change is needed, and there is one")
     return tuple(found)
-
-
-def _bare(result: CriterionResult) -> bool:
-    return result.result == "pass" and not result.evidence.strip()

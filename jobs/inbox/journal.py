@@ -1,9 +1,7 @@
-"""The raw journal: every accepted delivery as it came, on disk as compressed JSON lines, bounded by age and size.
+"""Journal of raw deliveries: compressed JSON lines on disk, bounded by age and size. `zcat <home>/journal/*` shows all.
 
-Written by `jobs.inbox.dispatch` after the request was answered, before the delivery leaves the inbox; read by people,
-and after a crash by whoever takes the dead dispatcher's deliveries over, so that each is there once. Each process
-writes files of its own, one a day, so that a line torn by a crash is the last of its file: `zcat <home>/journal/*`
-shows all.
+Written by `jobs.inbox.dispatch` before a delivery leaves the inbox; read by people, and after a crash by the next
+dispatcher, to skip duplicates. Each process writes its own file per day, so a torn line is always the last of its file.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """The journal in `folder`, at most `max_bytes` of it."""
+    """The journal in `folder`, with at most `max_bytes`."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -38,12 +36,10 @@ class Journal:
         self._pruned_at = 0.0
 
     def write(self, entries: Sequence[tuple[str, Mapping[str, bytes]]], now: float, *, again: bool = False) -> None:
-        """Append inbox entries (id and fields) and wait until they are on the disk; `now` is Unix seconds. With `again`
-        those are left out that are there already: somebody who died may have written them.
-
-        A disk that is full is logged and holds nothing up: a copy must not stop the work."""
+        """Append inbox entries (id and fields) and wait until they are on disk; `now` is Unix seconds. `again` skips
+        those that a crashed dispatcher has written. A full disk is logged and does not block the dispatch."""
         try:
-            known = self._known(min(name for name, _ in entries)) if again else set()
+            known = self._read_known(min(name for name, _ in entries)) if again else set()
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
@@ -51,10 +47,10 @@ class Journal:
                 self._pruned_at = now
                 self.prune(now)
         except OSError as error:
-            _log.error("journal not written", deliveries=len(entries), reason=str(error))
+            _log.error("journal write failed", deliveries=len(entries), reason=str(error))
 
     def read(self, since: str = "") -> Iterator[dict[str, Any]]:
-        """Every line written on the day `since` (as 2026-05-01) or later, but for a torn one at a file's end."""
+        """Yield every line of the day `since` (as 2026-05-01) or later, except torn ones."""
         for file in sorted(self._folder.glob("*.jsonl.gz")):
             if file.name[:10] < since:
                 continue
@@ -64,14 +60,14 @@ class Journal:
             except (EOFError, zlib.error, ValueError, gzip.BadGzipFile) as error:
                 _log.warning("torn journal", file=file.name, reason=str(error))
 
-    def _known(self, first: str) -> set[str]:
-        """The entries that are there already, from the inbox entry `first` on; its id begins with its Unix
-        milliseconds by Redis's clock, which may differ from ours."""
+    def _read_known(self, first: str) -> set[str]:
+        """Ids of the written entries from the inbox entry `first` on. An id begins with Unix milliseconds of Redis's
+        clock, which can differ from this one."""
         day_before = int(first.partition("-")[0]) / 1000 - _DAY
         return {line["entry"] for line in self.read(_day(max(day_before, 0)))}
 
     def prune(self, now: float) -> None:
-        """Delete what is older than 90 days, then the oldest until the rest fits."""
+        """Delete files older than 90 days, then the oldest until the rest fits."""
         files = sorted(self._folder.glob("*.jsonl.gz"))
         sizes = {file: file.stat().st_size for file in files}
         oldest = _day(now - KEPT_DAYS * _DAY)
@@ -93,7 +89,7 @@ class Journal:
                     raise OSError(f"only {written} of {len(data)} bytes")
                 os.fsync(stream.fileno())
             except OSError:
-                stream.truncate(end)  # half a batch would hide those that come after it
+                stream.truncate(end)  # a partial batch would hide the later ones
                 raise
         fail("journal.append", "done")
 
@@ -103,13 +99,11 @@ def _day(at: float) -> str:
 
 
 def _line(entry: str, fields: Mapping[str, bytes]) -> bytes:
-    plain = {name: value.decode(errors="replace") for name, value in fields.items() if name != "body"}
-    return json.dumps({"entry": entry, **plain, **_body(fields.get("body", b""))}, ensure_ascii=False).encode() + b"\n"
-
-
-def _body(body: bytes) -> dict[str, str]:
-    """As text where it is text, so that people can search it."""
+    line = {"entry": entry}
+    line |= {name: value.decode(errors="replace") for name, value in fields.items() if name != "body"}
+    body = fields.get("body", b"")
     try:
-        return {"body": body.decode()}
+        line["body"] = body.decode()  # so that people can search it
     except UnicodeDecodeError:
-        return {"body_base64": base64.b64encode(body).decode()}
+        line["body_base64"] = base64.b64encode(body).decode()
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"

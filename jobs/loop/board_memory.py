@@ -1,8 +1,8 @@
 """The board memory: the machine block on the ticket from which the loop can be rebuilt when Redis is lost. Pure.
 
 Linear keeps an attachment's metadata as an object of strings and numbers, so structure travels as JSON in strings.
-Anybody who may edit the ticket may edit it too, so it is read with suspicion: `loop_of` checks, `jobs.recovery.rebuild`
-asks board and code host again.
+Any account with write access to the ticket can edit it, so it is not trusted: `loop_of` validates the schema, and
+`jobs.recovery.rebuild` reads board and code host again.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def loop_of(ticket: Ticket, metadata: Mapping[str, str | int | float]) -> Loop:
                 _put(plain, place, json.loads(str(metadata[name])))
         return LOOP.from_builtins(plain)
     except (ValidationError, ValueError) as error:
-        raise Rejected(f"the board memory of {ticket.identifier} cannot be read: {_first_line(error)}") from error
+        cause = " ".join(str(error).split())[:200]
+        raise Rejected(f"the board memory of {ticket.identifier} cannot be read: {cause}") from error
 
 
 def _put(plain: dict[str, Any], place: str, item: object) -> None:
@@ -113,7 +114,7 @@ def _put(plain: dict[str, Any], place: str, item: object) -> None:
 
 
 def _bounded(plain: dict[str, Any] | list[Any] | None) -> str:
-    """As JSON. A list that would be too long loses its oldest entries; an object is of no use in part."""
+    """As JSON. A list that is too long loses its oldest entries; an object that is too long is omitted."""
     if plain is None:
         return ""
     while len(text := json.dumps(plain, ensure_ascii=False)) > LONGEST:
@@ -121,7 +122,3 @@ def _bounded(plain: dict[str, Any] | list[Any] | None) -> str:
             return ""
         plain = plain[1:]
     return text
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

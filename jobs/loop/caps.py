@@ -1,5 +1,4 @@
-"""How much a run may use before it has to end. Values only; `jobs.store.ledger` counts, the operator's settings and the
-repository's policy set them."""
+"""Limits of a run, from the operator's settings and the repository's policy; `jobs.store.ledger` counts the usage."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from integrations.values import value
 
 @value
 class Caps:
-    """Upper bounds; 0 means that none may be used. Money in US dollars; a day is a calendar day in UTC over all
+    """Upper bounds; 0 allows nothing. Money in US dollars; a day is a calendar day in UTC over all
     tickets. `wall_seconds` limits the working time of all slices, `idle_seconds` the silence of the model,
     `no_progress_usd` the cost without a change of the work."""
 

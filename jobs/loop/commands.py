@@ -1,7 +1,7 @@
-"""What `decide` may ask for: every effect of Loopline, as a value.
+"""Commands that `decide` returns: every effect of Loopline, as a value.
 
-`jobs.effects.perform` has one function for each, named like the command in snake case. Commands wait in the ticket's
-outbox as JSON, so a field that a newer release adds needs a default.
+`jobs.effects.perform` has one function for each, named like the command in snake case. Commands are queued in the
+ticket's outbox as JSON, so a new field needs a default.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class RunSpec:
     candidate: Candidate = Candidate()
     guidance: tuple[Guidance, ...] = ()
     iterations: int = 1
-    """How many each attempt can have."""
+    """Maximum per attempt."""
     model: str = ""
     effort: str = ""
     caps: Caps = Caps()
     ticket_usage: Usage = Usage()
-    """The ticket's usage when the run was started: a ledger that was lost begins there."""
+    """The ticket's usage when the run started, from which a lost ledger continues."""
     started_at: float = 0.0
 
 
@@ -52,7 +52,7 @@ RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 @value
 class MoveTicket:
-    """Put the ticket into the column that has this role in its team; with `only_from`, if it is in that one now."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, only from that one."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
@@ -61,8 +61,8 @@ class MoveTicket:
 
 @value
 class PostComment:
-    """Write a comment that deserves a notification. `once` names it where a rebuild could make another command of it:
-    the ticket gets one comment of a name."""
+    """Write a comment that notifies people. `once` is its idempotency key if a rebuild could post it again: the ticket
+    gets one comment per key."""
 
     kind: Literal["PostComment"] = "PostComment"
     body: str
@@ -80,7 +80,7 @@ class React:
 
 @value
 class SetNeedsHuman:
-    """Add or remove the label that says a person is needed."""
+    """Add or remove the label `needs-human`."""
 
     kind: Literal["SetNeedsHuman"] = "SetNeedsHuman"
     needed: bool
@@ -98,7 +98,7 @@ class LinkPullRequest:
 
 @value
 class PrepareWorkspace:
-    """Mirror the repository, read its policy and look where `branch` is; answers `WorkspaceReady`."""
+    """Mirror the repository, read its policy and the head of `branch`; returns `WorkspaceReady`."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
     generation: int
@@ -108,7 +108,7 @@ class PrepareWorkspace:
 
 @value
 class StartRun:
-    """Hand a run to the agent processes."""
+    """Queue a run for the agent processes."""
 
     kind: Literal["StartRun"] = "StartRun"
     spec: RunSpec
@@ -124,7 +124,7 @@ class StopRun:
 
 @value
 class Steer:
-    """Hand a person's words to a run before its next model call."""
+    """Deliver guidance to a run before its next model call."""
 
     kind: Literal["Steer"] = "Steer"
     run_id: RunId
@@ -133,8 +133,8 @@ class Steer:
 
 @value
 class PublishBranch:
-    """Push `sha`; the branch must be at `expected` ('' for new); answers `BranchPublished`. `as_is`: it is not proven,
-    a person takes the work over."""
+    """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
+    for a person who takes over."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"
     generation: int
@@ -148,7 +148,7 @@ class PublishBranch:
 
 @value
 class OpenPullRequest:
-    """Find or open the pull request and set its words; answers `PullRequestOpened`."""
+    """Upsert the pull request; returns `PullRequestOpened`."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
     generation: int
@@ -161,7 +161,7 @@ class OpenPullRequest:
 
 @value
 class CommentOnPullRequest:
-    """Write into the pull request's conversation, once."""
+    """Comment on the pull request, idempotently."""
 
     kind: Literal["CommentOnPullRequest"] = "CommentOnPullRequest"
     repository: str
@@ -182,7 +182,7 @@ class SetStatus:
 
 @value
 class MergePullRequest:
-    """Merge while the head is still `sha`; answers `PullRequestMerged`."""
+    """Merge while the head is still `sha`; returns `PullRequestMerged`."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
@@ -194,7 +194,7 @@ class MergePullRequest:
 
 @value
 class CleanUp:
-    """Remove the ticket's worktrees and, when `branch` is named, the branch of ours."""
+    """Delete the ticket's worktrees and, if it is given, the loop's `branch`."""
 
     kind: Literal["CleanUp"] = "CleanUp"
     repository: str
@@ -202,28 +202,15 @@ class CleanUp:
 
 
 Command = Annotated[
-    MoveTicket
-    | PostComment
-    | React
-    | SetNeedsHuman
-    | LinkPullRequest
-    | PrepareWorkspace
-    | StartRun
-    | StopRun
-    | Steer
-    | PublishBranch
-    | OpenPullRequest
-    | CommentOnPullRequest
-    | SetStatus
-    | MergePullRequest
-    | CleanUp,
+    MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
+    | Steer | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest | CleanUp,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
 
 
 def lane_of(command: Command) -> Lane:
-    """inner: only Redis is touched, so a stop never waits behind a provider that is away."""
+    """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
     return "inner" if isinstance(command, StartRun | StopRun | Steer) else "outer"

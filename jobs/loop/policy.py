@@ -1,8 +1,7 @@
-"""`WORKFLOW.md`: how a repository wants to be worked on.
+"""`WORKFLOW.md`: the repository's policy for Loopline.
 
-Read from the base branch by `jobs.effects.perform` and never from an agent's tree. Pure: text in, policy out. The front
-matter keeps Symphony's key names where the meaning is the same, so that a team can bring its file along; ours are
-below `loop`.
+Read from the base branch by `jobs.effects.perform`, never from an agent's tree. Pure: text in, policy out. The front
+matter keeps Symphony's key names and meanings, so that a team can reuse its file; Loopline's own keys are below `loop`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _FOREIGN_KEYS = ConfigDict(extra="ignore")
 
 
 class PolicyError(ValueError):
-    """`WORKFLOW.md` is missing or cannot be used; the message says where and how to mend it."""
+    """`WORKFLOW.md` is missing or cannot be used; the message names the place and the fix."""
 
 
 @value
@@ -49,7 +48,7 @@ class Role:
 
 @value
 class Roles:
-    """The roles that a repository may tune."""
+    """The roles that a repository can configure."""
 
     planner: Role = Role()
     scout: Role = Role()
@@ -60,7 +59,7 @@ class Roles:
 
 @value
 class SpinningPolicy:
-    """When an agent counts as going in circles. Each number is how often in a row."""
+    """When an agent counts as spinning. Each number is consecutive occurrences."""
 
     same_result: int = Field(default=4, ge=2, le=100)
     """The same action with the same result."""
@@ -69,13 +68,13 @@ class SpinningPolicy:
     alternating: int = Field(default=3, ge=2, le=100)
     """The same pair of actions, in turn."""
     monologue: int = Field(default=3, ge=2, le=100)
-    """Replies that neither use a tool nor end the work."""
+    """Replies without a tool call that do not end the work."""
     unchanged_turns: int = Field(default=12, ge=2, le=1000)
     """A maker's turns, after its first change, without another change of the diff."""
     same_failures: int = Field(default=3, ge=2, le=20)
     """Iterations in which the very same checks fail."""
     polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")
-    """Commands that may be repeated: one that contains such a word waits for something."""
+    """Commands that can be repeated: one that contains such a text polls for something."""
 
 
 @value
@@ -89,12 +88,12 @@ class ContextPolicy:
 
 @value
 class LoopPolicy:
-    """Our own keys."""
+    """Loopline's own keys."""
 
     checks: tuple[Check, ...] = ()
     """Commands of the gate, run by Loopline itself."""
     contract: Literal["auto", "ask"] = "auto"
-    """auto: the checks alone may serve as finish line. ask: a ticket without one is always asked for it."""
+    """auto: a proposal can start without a person. ask: a ticket without acceptance criteria always needs an answer."""
     setup: tuple[str, ...] = ()
     """Commands run in the sandbox, without network, before the first turn and before the gate."""
     iterations: int | None = Field(default=None, ge=1, le=20)
@@ -102,19 +101,19 @@ class LoopPolicy:
     attempts: int | None = Field(default=None, ge=1, le=10)
     """Fresh tries, each with its iterations; None is the service's default."""
     budget_usd: float | None = Field(default=None, ge=0)
-    """Money per run; 0 means none is spent; None is the service's default."""
+    """US dollars per run; 0 allows no cost; None is the service's default."""
     ticket_budget_usd: float | None = Field(default=None, ge=0)
-    """Money per ticket; 0 means none is spent; None is the service's default."""
+    """US dollars per ticket; 0 allows no cost; None is the service's default."""
     wall_minutes: float | None = Field(default=None, gt=0, le=1440)
-    """Minutes that a run may be at work; None is the service's default."""
+    """Timeout of a run in minutes; None is the service's default."""
     scout: bool = True
-    """Whether a cheaper agent looks around before the maker starts."""
+    """Whether a cheaper agent explores the repository before the maker starts."""
     protected: tuple[str, ...] = ()
-    """Further path patterns that an agent may not change."""
+    """Further path patterns that an agent must not change."""
     tests: tuple[str, ...] = TESTS
-    """Path patterns of the repository's tests: what is there already may only be changed with a person's yes."""
+    """Path patterns of the repository's tests; a change to an existing test needs a person's approval."""
     flaky_reruns: int = Field(default=2, ge=0, le=3)
-    """How often a failing command is run again at the same commit, to tell broken from flaky."""
+    """Retries of a failing command at the same commit, to separate flaky from broken."""
     spinning: SpinningPolicy = SpinningPolicy()
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()
@@ -153,14 +152,14 @@ class RepositoryPolicy:
     instructions: str = ""
 
     def setup_commands(self) -> tuple[str, ...]:
-        """What to run in a fresh worktree, in order."""
+        """Commands for a fresh worktree, in order."""
         after = self.hooks.after_create.strip()
         return self.loop.setup + ((after,) if after else ())
 
 
 POLICY: Codec[RepositoryPolicy] = Codec(RepositoryPolicy)
 _ADAPTER = TypeAdapter(RepositoryPolicy)
-"""For the file itself, in which an unknown key is an error."""
+"""For the file, in which an unknown key is an error."""
 
 
 def read_policy(text: str | None, where: str) -> RepositoryPolicy:
@@ -192,7 +191,7 @@ def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) 
 
 
 def _split(text: str) -> tuple[object, str]:
-    """Front matter as YAML has it, and the body. The library's own `parse` overlooks front matter of a wrong shape."""
+    """Front matter as YAML, and the body. The library's own `parse` ignores front matter of the wrong type."""
     handler = YAMLHandler()
     if not handler.detect(text):
         return {}, text

@@ -1,4 +1,4 @@
-"""What Loopline remembers of one ticket. Values only; `jobs.store.tickets` keeps them, `jobs.workflow` changes them."""
+"""State of one ticket's loop. Values only: stored by `jobs.store.tickets`, changed by `jobs.workflow`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
 class Stage(StrEnum):
-    """Where a loop stands; ours, not the tracker's columns."""
+    """State of a loop; not the tracker's columns."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -41,8 +41,8 @@ OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 
 @value
 class Criterion:
-    """One line of the contract. With a `command` Loopline runs it itself; without, the checker needs evidence, of the
-    kind that `evidence` names where somebody said so (as 'a file and line', 'the output of a command')."""
+    """One acceptance criterion. Loopline runs its `command` itself; without one the checker needs evidence, of the kind
+    that `evidence` names if it is set ('file and line', 'command output')."""
 
     id: str
     text: str
@@ -52,7 +52,7 @@ class Criterion:
 
 @value
 class Contract:
-    """What done means for this ticket, frozen when work starts; a changed ticket makes another `version` of it."""
+    """The acceptance criteria, frozen when work starts; an edit of the ticket's list raises `version`."""
 
     criteria: tuple[Criterion, ...]
     version: int = 1
@@ -65,7 +65,7 @@ class Contract:
 
 @value
 class Guidance:
-    """What a person said that the agent has to hear."""
+    """A person's message to the agent."""
 
     author: str
     text: str
@@ -77,8 +77,8 @@ EscalationClass = Literal["judgement", "credentials", "infrastructure", "budget"
 
 @value
 class Escalation:
-    """A call for a person that has not been settled. `at` is when it was last raised, Unix seconds; `raised` how
-    often; `acknowledged`: somebody has seen it, so it is not raised again."""
+    """An open escalation. `at` is when it was last raised, Unix seconds; `raised` how often; one that is `acknowledged`
+    is not raised again."""
 
     kind: EscalationClass
     at: float
@@ -86,10 +86,10 @@ class Escalation:
     acknowledged: bool = False
 
 
-def join_guidance(words: tuple[Guidance, ...]) -> Guidance:
-    """Several people's words as one request."""
-    authors = dict.fromkeys(w.author for w in words)
-    return Guidance(author=" and ".join(authors), text="\n".join(w.text for w in words))
+def join_guidance(parts: tuple[Guidance, ...]) -> Guidance:
+    """Several people's messages as one request."""
+    authors = dict.fromkeys(part.author for part in parts)
+    return Guidance(author=" and ".join(authors), text="\n".join(part.text for part in parts))
 
 
 @value
@@ -104,14 +104,14 @@ class Workspace:
 
 @value
 class Planning:
-    """How the contract and the plan come about. All of it outlives a generation."""
+    """Origin of contract and plan. Kept across generations."""
 
     answers: tuple[Guidance, ...] = ()
     """Answers of people to Loopline's question; their lists count as criteria."""
     proposal: Proposal | None = None
     """The planner's contract, until it or something better is agreed."""
     proposals: int = 0
-    """How often the planner was asked."""
+    """Number of planner runs."""
     plan: Plan | None = None
     """The scout's plan, from which makers start."""
 
@@ -136,8 +136,8 @@ class Attempt:
 
 @value
 class ClosedAttempt:
-    """Record of an attempt that was not enough. `approach` is how it differed from the one before, `rejected` why it
-    ended, `cost_usd` its own cost."""
+    """Record of a failed attempt. `approach` is how it differed from the previous one, `rejected` why it ended,
+    `cost_usd` its own cost."""
 
     number: int
     approach: str = ""
@@ -150,7 +150,7 @@ class ClosedAttempt:
 
 @value
 class Candidate:
-    """The last commit that Loopline made of an agent's work, and the results of the roles that looked at it."""
+    """The last commit of an agent's work, and the results of the roles that examined it."""
 
     head_sha: CommitSha = NO_COMMIT
     summary: str = ""
@@ -168,11 +168,11 @@ class Candidate:
 
     @property
     def tampering(self) -> tuple[Tampering, ...]:
-        """Places in the commit that could make a check pass without the work."""
+        """Changes that could make a check pass without the work."""
         return self.gate.tampering
 
     def at(self, head_sha: CommitSha) -> Candidate:
-        """The candidate at another commit, for which nothing is proven yet."""
+        """The candidate at another commit, without results."""
         return replace(self, head_sha=head_sha, gate=Gated(), judgement=None, verdict=None)
 
 
@@ -183,18 +183,18 @@ class Comments:
     guidance: tuple[Guidance, ...] = ()
     """Guidance and requests that the next run's brief must hold."""
     pending: tuple[Guidance, ...] = ()
-    """Those among them that came when no maker was at work: the work is not done before a maker has read them."""
+    """Guidance that no maker has read yet; the work is not done before one has."""
     taken_up: int = 0
     """How many comments the agent has read."""
     last_id: str = ""
-    """The newest comment that was read, so that a rebuild reads none twice."""
+    """Cursor: the newest comment that was read, so that a rebuild reads none twice."""
     last_at: float = 0.0
     """When it was written, Unix seconds."""
 
 
 @value
 class PullRequestState:
-    """The work as people see it on the code host. `number` is 0 and `url` empty before the pull request is open."""
+    """The pull request. `number` is 0 and `url` empty before it is open."""
 
     number: int = 0
     url: str = ""
@@ -207,7 +207,6 @@ class PullRequestState:
     failing_checks: tuple[str, ...] = ()
 
     def unapproved(self) -> PullRequestState:
-        """Without the approval."""
         return replace(self, approved_sha=NO_COMMIT, approved_by="")
 
 
@@ -222,7 +221,7 @@ class Spend:
 
 @value
 class Loop:
-    """Everything Loopline does for one ticket, from hand-over to done."""
+    """The whole state of one ticket's loop, from hand-over to done."""
 
     ticket: Ticket
     generation: int = 0
@@ -230,10 +229,10 @@ class Loop:
     """Raised by each request for changes; attempts start again with it."""
     stage: Stage = Stage.IDLE
     reason: str = ""
-    """Why the loop stopped or what it waits for, one sentence."""
+    """Why the loop stopped or waits, one sentence."""
     run_id: RunId = RunId("")
     parked_until: float = 0.0
-    """Until when a run waits for its provider, Unix seconds; 0 when it does not."""
+    """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()
     workspace: Workspace = Workspace()
     contract: Contract | None = None

@@ -1,3 +1,3 @@
-"""Every sentence that people read on tickets and pull requests: one function per message, snapshot-tested. Pure."""
+"""Messages for people, on tickets and pull requests: one function or constant each, snapshot-tested. Pure."""
 
 from __future__ import annotations

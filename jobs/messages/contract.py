@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from integrations.results import Proposal, Question
 from integrations.values import Ticket
-from jobs.contract.agreement import stated
-from jobs.contract.criterion_text import item_of
+from jobs.contract.agreement import read_ticket_criteria
+from jobs.contract.criteria import format_criterion
 from jobs.loop.state import Contract, Loop
-from jobs.messages.text import inline, version_of
+from jobs.messages.text import format_version, inline
 
 
 def question_message(ticket: Ticket) -> str:
     """There are no acceptance criteria, or a list that the planner could not judge."""
-    if stated(ticket.description).criteria:
+    if read_ticket_criteria(ticket.description).criteria:
         return (
             f"I could not find out whether the list of **{inline(ticket.title)}** can be checked as it stands, so I "
             "am asking before I start.\n\nReply `ok` to start with it, send another list, or edit the description. "
@@ -36,14 +36,14 @@ def started_again_message(by: str) -> str:
 
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
     """The planner's proposal, with the ways to answer it."""
-    wanted = "\n".join(f"{n}. {inline(item_of(c))}" for n, c in enumerate(proposal.criteria, 1))
-    why = f"{_why_asked(loop.ticket, proposal)} before I start on **{inline(loop.ticket.title)}**."
+    wanted = "\n".join(f"{n}. {inline(format_criterion(c))}" for n, c in enumerate(proposal.criteria, 1))
+    why = f"{_reason_for_asking(loop.ticket, proposal)} before I start on **{inline(loop.ticket.title)}**."
     parts = [
         f"{why} {inline(proposal.summary)}".strip(),
         f"Proposed acceptance criteria ({proposal.confidence} confidence):\n\n{wanted}",
     ]
     if proposal.questions:
-        parts.append("Open questions:\n" + "\n".join(f"- {_asked(q)}" for q in proposal.questions[:3]))
+        parts.append("Open questions:\n" + "\n".join(f"- {_format_question(q)}" for q in proposal.questions[:3]))
     parts.append(
         "Reply `ok` to start with this list, edit it (`drop 2`, `2: new text`, `add: …`), send your own list, describe "
         "what you want for a new proposal, or `/cancel`. No more budget is spent until you reply."
@@ -51,8 +51,8 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
     return "\n\n".join(parts)
 
 
-def _why_asked(ticket: Ticket, proposal: Proposal) -> str:
-    own = stated(ticket.description)
+def _reason_for_asking(ticket: Ticket, proposal: Proposal) -> str:
+    own = read_ticket_criteria(ticket.description)
     if own.left_out:
         return "The ticket's list is longer than one contract can hold, so I am asking"
     if unclear := [f"“{inline(c.text)}”" for c in own.criteria if c not in proposal.criteria]:
@@ -60,7 +60,7 @@ def _why_asked(ticket: Ticket, proposal: Proposal) -> str:
     return "I am asking" if own.criteria else "I need acceptance criteria"
 
 
-def _asked(question: Question) -> str:
+def _format_question(question: Question) -> str:
     options = " / ".join(inline(option) for option in question.options)
     return inline(question.text) + (f" ({options})" if options else "")
 
@@ -70,35 +70,33 @@ def agreed_message(loop: Loop) -> str:
     assert loop.contract
     named = ((c, c.command and f"`{c.command}`" not in c.text) for c in loop.contract.criteria)
     lines = "\n".join(f"- {c.text}" + (f" (`{c.command}`)" if more else "") for c, more in named)
+    version = format_version(loop.contract)
     return (
-        f"The ticket has no acceptance criteria, so this is the contract {version_of(loop.contract)}:\n\n{lines}\n\n"
+        f"The ticket has no acceptance criteria, so this is the contract {version}:\n\n{lines}\n\n"
         "Add a **Done when** list to the description to replace it at any time."
     )
 
 
 def waiting_for_contract_reason(loop: Loop) -> str:
-    """A loop waits for an answer to its question."""
     return "Waiting for an answer to the proposal." if loop.planning.proposal else "Waiting for acceptance criteria."
 
 
-def goal_changed_message(contract: Contract) -> str:
-    """The ticket's list changed during the work."""
+def criteria_changed_message(contract: Contract) -> str:
     lines = "\n".join(f"- {c.text}" for c in contract.criteria)
     return (
-        f"**Acceptance criteria changed ({version_of(contract)}).** The current turn finishes, then the work is "
+        f"**Acceptance criteria changed ({format_version(contract)}).** The current turn finishes, then the work is "
         f"checked against the new list:\n\n{lines}"
     )
 
 
-def goal_changed_guidance(contract: Contract) -> str:
+def criteria_changed_guidance(contract: Contract) -> str:
     """The same, as guidance for the running maker."""
     lines = "\n".join(f"- [{c.id}] {c.text}" for c in contract.criteria)
     return f"The ticket changed. These acceptance criteria replace the contract in your brief:\n{lines}"
 
 
-def goal_changed_late_message(contract: Contract) -> str:
-    """The ticket's list changed after the work was checked."""
+def criteria_changed_late_message(contract: Contract) -> str:
     return (
-        f"The list in the ticket changed after the work was checked against contract {version_of(contract)}. "
+        f"The list in the ticket changed after the work was checked against contract {format_version(contract)}. "
         "`/changes check against the new list` starts another round."
     )

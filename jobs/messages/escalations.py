@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from integrations.results import RunRole, Tampering
 from jobs.loop.state import EscalationClass, Loop
-from jobs.messages.text import fenced, inline, money_message, shown_tampering
+from jobs.messages.text import fenced, format_tampering, inline, money_message
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
@@ -18,14 +18,13 @@ def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
     )
 
 
-def approve_again_reason() -> str:
-    """A loop was rebuilt while merging, and no approval can be found."""
-    return "Loopline rebuilt its state from this ticket during the merge. Answer `/approve` and `/merge` again."
+APPROVE_AGAIN_REASON = (
+    "Loopline rebuilt its state from this ticket during the merge. Answer `/approve` and `/merge` again."
+)
+"""A loop was rebuilt while merging, and no approval can be found."""
 
-
-def rebuilt_reason() -> str:
-    """A loop was rebuilt while waiting for a person; the question is in an earlier comment."""
-    return "Loopline rebuilt its state from this ticket. The last comment above shows what it is waiting for."
+REBUILT_REASON = "Loopline rebuilt its state from this ticket. The last comment above shows what it is waiting for."
+"""A loop was rebuilt while waiting for a person; the question is in an earlier comment."""
 
 
 ESCALATION_TITLES: dict[EscalationClass, str] = {
@@ -67,9 +66,10 @@ def escalation_message(loop: Loop) -> str:
     assert loop.escalation
     kind = loop.escalation.kind
     failing = [e for e in loop.candidate.evidence if not e.passed][:3]
-    parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + _tried(loop)]
+    tried = "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
+    parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + tried]
     if loop.candidate.tampering:
-        parts.append("Changed:\n" + "\n".join(f"- {shown_tampering(t)}" for t in loop.candidate.tampering[:12]))
+        parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12]))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
     parts.append(f"Likely cause: {_HYPOTHESES[kind]}")
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
@@ -77,12 +77,7 @@ def escalation_message(loop: Loop) -> str:
     return "\n\n".join(parts)
 
 
-def _tried(loop: Loop) -> str:
-    return "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
-
-
 def reminder_message(loop: Loop) -> str:
-    """The reminder of an unacknowledged escalation."""
     return f"**Still needs you:** {inline(loop.reason)} The choices are listed in the escalation above."
 
 
@@ -109,17 +104,14 @@ def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
 
 
 def iterations_reason(attempts: int, iterations: int) -> str:
-    """All attempts are used up."""
     tries = f"{attempts} attempts" if attempts > 1 else "one attempt"
     return f"{tries} of up to {iterations} iterations did not meet the acceptance criteria."
 
 
 def spinning_reason(summary: str) -> str:
-    """A maker that made no progress."""
     return f"the maker made no progress: {inline(summary)}"
 
 
 def tamper_reason(found: Sequence[Tampering]) -> str:
-    """The work passes but changes tests, checks or their configuration."""
     places = ", ".join(dict.fromkeys(f"`{inline(t.path)}`" for t in found[:6]))
     return f"the work meets the acceptance criteria but changes tests or checks: {places}."

@@ -10,20 +10,17 @@ from jobs.messages.text import inline
 
 
 def iteration_line(loop: Loop, outcome: str) -> str:
-    """The result of one iteration."""
     sha = f" at `{loop.candidate.head_sha[:7]}`" if loop.candidate.head_sha else ""
     return f"iteration {loop.attempt.iteration}{sha}: {outcome}"
 
 
-def new_guidance_line() -> str:
-    """The verdict passes, but guidance arrived after the maker had finished."""
-    return "done, but new comments arrived in the meantime"
+NEW_GUIDANCE_LINE = "done, but new comments arrived in the meantime"
+"""The verdict passes, but guidance arrived after the maker had finished."""
 
 
 def gate_failed_line(failing: list[Evidence]) -> str:
-    """The gate failed."""
-    line = "the gate failed: " + ", ".join(f"`{e.command}` {_ending(e)}" for e in failing[:4])
-    if not any(e.needs_a_yes for e in failing):
+    line = "the gate failed: " + ", ".join(f"`{e.command}` {_format_ending(e)}" for e in failing[:4])
+    if not any(e.needs_approval for e in failing):
         return line
     return (
         f"{line}; it passes with the change's own tests and configuration, so fix the code. If the ticket really "
@@ -31,14 +28,13 @@ def gate_failed_line(failing: list[Evidence]) -> str:
     )
 
 
-def _ending(e: Evidence) -> str:
+def _format_ending(e: Evidence) -> str:
     if e.flaky:
         return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     return f"exit {e.exit_code}"
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:
-    """The criteria that the checker left open."""
     return "the checker rejected it: " + "; ".join(
         f"{r.criterion} {r.result}{f' ({inline(r.evidence)[:160]})' if r.evidence else ' without evidence'}"
         for r in open_results[:4]
@@ -53,50 +49,39 @@ def approach_line(attempt: int) -> str:
 
 
 def no_result_line(outcome: RunOutcome, summary: str) -> str:
-    """A maker that ended without a candidate."""
     reasons = {"turns": "it used all of its turns", "refused": "the model refused", "failed": "it failed"}
     ended = reasons.get(outcome, f"it ended as {outcome}")
     return f"the maker ended without a result: {ended}. {inline(summary)}".strip()
 
 
 def stray_line(stray: Sequence[str]) -> str:
-    """The change adds files that look like leftovers."""
     return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
 
 
-def reverted_line() -> str:
-    """The candidate equals an earlier one of this attempt."""
-    return "the change reverted to an earlier candidate that had already been rejected"
+REVERTED_LINE = "the change reverted to an earlier candidate that had already been rejected"
+"""The candidate equals an earlier one of this attempt."""
 
 
 def same_failures_line(failing: Sequence[Evidence], rounds: int) -> str:
-    """The gate failed in the same way several times in a row."""
     names = ", ".join(f"`{e.command}`" for e in failing[:4])
     return f"the same checks failed {rounds} times in a row: {names}"
 
 
 def judge_line(judgement: Judgement) -> str:
-    """The judge rejected the candidate."""
     missing = "; ".join(inline(item)[:200] for item in judgement.missing[:4])
     return "not done yet: " + (missing or inline(judgement.reason)[:300] or "the judge gave no reason")
 
 
 def blockers_line(findings: Sequence[Finding]) -> str:
-    """Blocking findings."""
     shown = "; ".join((f"{f.path}:{f.line} " if f.path else "") + inline(f.text)[:200] for f in findings[:3])
     return f"the checker found blockers: {shown}"
 
 
-def not_confirmed_line() -> str:
-    """An empty change that the checker does not confirm."""
-    return "nothing was changed, and the checker does not confirm that no change is needed"
+NOT_CONFIRMED_LINE = "nothing was changed, and the checker does not confirm that no change is needed"
 
 
 def contradiction_line(clauses: Sequence[str]) -> str:
-    """A verdict that contradicts the evidence or itself."""
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
 
 
-def changed_checks_line() -> str:
-    """The verdict passes, but tests or checks were changed."""
-    return "done, but tests or checks were changed"
+CHANGED_CHECKS_LINE = "done, but tests or checks were changed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.state import OPEN, Loop, Stage
-from jobs.messages.text import MARKS, money_message, state_message, version_of
+from jobs.messages.text import MARKS, format_version, money_message, state_message
 
 
 def progress_message(loop: Loop, iterations: int) -> str:
@@ -21,7 +21,7 @@ def progress_message(loop: Loop, iterations: int) -> str:
     if loop.reason:
         parts.append(loop.reason)
     if loop.contract:
-        parts.append(f"Acceptance criteria (contract {version_of(loop.contract)}):\n" + _criteria(loop))
+        parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + _criteria(loop))
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
     if loop.comments.taken_up:
@@ -32,12 +32,14 @@ def progress_message(loop: Loop, iterations: int) -> str:
         )
     if loop.pull_request.url:
         parts.append(f"Pull request: {loop.pull_request.url}")
-    return "\n\n".join([*parts, _next(loop)])
+    return "\n\n".join([*parts, _next_step(loop)])
 
 
 def _criteria(loop: Loop) -> str:
     assert loop.contract
-    marks = _marks(loop)
+    marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.candidate.evidence}
+    if loop.candidate.verdict:
+        marks |= {r.criterion: MARKS[r.result] for r in loop.candidate.verdict.results}
     lines = []
     for c in loop.contract.criteria:
         command = f" (`{c.command}`)" if c.command and f"`{c.command}`" not in c.text else ""
@@ -45,14 +47,7 @@ def _criteria(loop: Loop) -> str:
     return "\n".join(lines)
 
 
-def _marks(loop: Loop) -> dict[str, str]:
-    marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.candidate.evidence}
-    if loop.candidate.verdict:
-        marks |= {r.criterion: MARKS[r.result] for r in loop.candidate.verdict.results}
-    return marks
-
-
-def _next(loop: Loop) -> str:
+def _next_step(loop: Loop) -> str:
     if loop.stage in OPEN:
         return "Next: review the pull request, or reply here with `/approve` and `/merge`, or `/changes <what>`."
     if loop.stage is Stage.NEEDS_HUMAN:

@@ -12,7 +12,6 @@ COMMANDS = (
 
 
 def stopped_message(loop: Loop) -> str:
-    """The loop was stopped by a person."""
     if not loop.workspace.branch:
         return (
             f"**Stopped:** {loop.reason} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
@@ -26,13 +25,10 @@ def taken_over_reason(by: str, sha: str) -> str:
     return f"{by} took over.{candidate}"
 
 
-def cancelled_message() -> str:
-    """The ticket was cancelled."""
-    return "**Cancelled.** Work has stopped; the branch and worktree were deleted."
+CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."
 
 
 def changes_message(by: str, revision: int) -> str:
-    """Changes were requested."""
     return f"Working on revision {revision} as requested by {by}, on the same branch."
 
 
@@ -52,7 +48,7 @@ def not_approved_message(loop: Loop) -> str:
     return f"Not merged: `{sha}` has not been approved. Reply `/approve` or approve the pull request."
 
 
-def merge_called_off_reason(by: str) -> str:
+def merge_cancelled_reason(by: str) -> str:
     """`/stop` before the merge."""
     return f"{by} cancelled the merge. `/merge` merges, `/changes <what>` starts another revision."
 
@@ -66,23 +62,19 @@ def outdated_command_message(command: str, loop: Loop) -> str:
 
 
 def not_now_message(command: str, loop: Loop) -> str:
-    """A command that does not apply to the loop's stage."""
     return f"Ignored `/{command}`: it does not apply while the state is “{state_message(loop.stage)}”."
 
 
 def not_allowed_message(command: str, by: str) -> str:
-    """A command from an account without permission."""
     return f"Ignored `/{command}`: {by or 'this account'} does not have permission to control Loopline here."
 
 
 def unknown_command_message(command: str) -> str:
-    """An unknown command."""
     known = f"Available commands: {COMMANDS}. Other comments are guidance for the agent."
     return f"Unknown command `/{inline(command)}`. {known}"
 
 
 def foreign_commit_message(by: str, sha: str) -> str:
-    """A foreign commit on the loop's branch."""
     return (
         f"{by or 'Another account'} pushed `{sha[:7]}` to the branch, so the verdict is void and I have paused. "
         "`/changes <what>` continues from that commit."
@@ -90,13 +82,11 @@ def foreign_commit_message(by: str, sha: str) -> str:
 
 
 def closed_reason(by: str) -> str:
-    """The pull request was closed without a merge."""
     return f"the pull request was closed{f' by {by}' if by else ''} without being merged."
 
 
-def publishing_message() -> str:
-    """Guidance that arrives between verdict and pull request."""
-    return "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
+PUBLISHING_MESSAGE = "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
+"""Guidance that arrives between verdict and pull request."""
 
 
 def budget_message(by: str, more: float, cap: float) -> str:
@@ -105,17 +95,14 @@ def budget_message(by: str, more: float, cap: float) -> str:
 
 
 def accepted_message(by: str, sha: str) -> str:
-    """A person accepted changes to tests or checks."""
     return f"{by} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
 
 
-def unchecked_description() -> str:
-    """The status of a foreign commit."""
-    return "not checked: the verdict is for another commit"
+UNCHECKED_DESCRIPTION = "not checked: the verdict is for another commit"
+"""The status of a foreign commit."""
 
 
 def moved_reason(column: str) -> str:
-    """The ticket was moved to a column outside the loop."""
     return f"the ticket was moved to {column}."
 
 
@@ -129,21 +116,14 @@ def command_reason(by: str, command: str) -> str:
     return f"`/{command}` by {by}."
 
 
-def removed_reason() -> str:
-    """The ticket was deleted or archived."""
-    return "The ticket was removed."
+REMOVED_REASON = "The ticket was removed."
 
-
-def cancelled_reason() -> str:
-    """The ticket was moved to a cancelled state."""
-    return "The ticket was cancelled."
+CANCELLED_REASON = "The ticket was cancelled."
 
 
 def not_merged_reason(reason: str) -> str:
-    """The code host refused the merge."""
     return f"Not merged: {reason}"
 
 
 def criteria_met_description(total: int) -> str:
-    """The status of a commit whose verdict is done."""
     return f"done: {total} of {total} criteria met"

@@ -27,32 +27,30 @@ _STATES = {
 
 
 def state_message(stage: Stage) -> str:
-    """The stage's name for people."""
     return _STATES[stage]
 
 
 def money_message(loop: Loop) -> str:
-    """The loop's usage so far."""
     return f"{loop.spend.usage.model_calls} model calls, ${loop.spend.usage.cost_usd:.2f}"
 
 
-def version_of(contract: Contract) -> str:
+def format_version(contract: Contract) -> str:
     """The contract's digest, with its version once it has changed."""
     return f"v{contract.version} `{contract.digest}`" if contract.version > 1 else f"`{contract.digest}`"
 
 
-def shown_evidence(e: Evidence) -> str:
+def format_evidence(e: Evidence) -> str:
     """One command that Loopline ran, in one line."""
     ending = f"exit {e.exit_code} in {e.seconds:.1f} s"
     if e.flaky:
         ending = "flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
-    elif e.needs_a_yes:
+    elif e.needs_approval:
         ending += " with the tests of the base branch, exit 0 with the change's own"
     before = f", exit {e.before} without the change" if e.before is not None else ""
     return f"`{e.command}` → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
 
 
-TAMPERINGS: dict[TamperKind, str] = {
+TAMPER_NAMES: dict[TamperKind, str] = {
     "test_changed": "test changed",
     "test_removed": "test removed",
     "test_skipped": "test skipped",
@@ -67,10 +65,9 @@ TAMPERINGS: dict[TamperKind, str] = {
 }
 
 
-def shown_tampering(found: Tampering) -> str:
-    """One change to a test or check."""
+def format_tampering(found: Tampering) -> str:
     place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
-    return f"{place}: {TAMPERINGS[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
+    return f"{place}: {TAMPER_NAMES[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
 
 
 def inline(text: str) -> str:

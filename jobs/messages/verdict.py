@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from integrations.results import CriterionResult, Finding
+from integrations.results import CriterionResult
 from jobs.loop.state import Contract, Loop
-from jobs.messages.text import MARKS, inline, money_message, quiet, shown_evidence, shown_tampering, state_message
+from jobs.messages.text import MARKS, format_evidence, format_tampering, inline, money_message, quiet, state_message
 
 STATUS_CONTEXT = "loopline/verdict"
 
 
 def verdict_message(loop: Loop) -> str:
-    """The checker's verdict, for the ticket."""
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
     total = len(contract.criteria)
@@ -44,7 +43,7 @@ def _not_checked(loop: Loop) -> str:
 
 def _accepted(loop: Loop, heading: str) -> list[str]:
     return (
-        [heading + "\n".join(f"- {shown_tampering(t)}" for t in loop.candidate.tampering[:12])]
+        [heading + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12])]
         if loop.candidate.tampering
         else []
     )
@@ -65,7 +64,7 @@ def pull_request_body(loop: Loop) -> str:
             + "\n\n".join(filter(None, (inline(loop.ticket.title), quiet(loop.candidate.summary)))),
             f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
             + _results(loop.contract, loop.candidate.verdict.results),
-            "## Evidence\n\n" + "\n".join(f"- {shown_evidence(e)}" for e in loop.candidate.evidence),
+            "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
             *_accepted(loop, "## Changed tests and checks, accepted by a person\n\n"),
             "## Not checked\n\n" + _not_checked(loop),
             *_findings(loop),
@@ -76,22 +75,16 @@ def pull_request_body(loop: Loop) -> str:
 
 def _findings(loop: Loop) -> list[str]:
     assert loop.candidate.verdict
-    lines = [f"- {_finding(finding)}" for finding in loop.candidate.verdict.findings]
+    places = ((f, f"`{f.path}:{f.line}`: " if f.path else "") for f in loop.candidate.verdict.findings)
+    lines = [f"- {f.severity}: {place}{inline(f.text)}" for f, place in places]
     return ["## Findings\n\n" + "\n".join(lines)] if lines else []
 
 
-def _finding(finding: Finding) -> str:
-    place = f"`{finding.path}:{finding.line}`: " if finding.path else ""
-    return f"{finding.severity}: {place}{inline(finding.text)}"
-
-
 def pull_request_subtitle(loop: Loop) -> str:
-    """The subtitle of the pull request's link on the ticket."""
     return f"{state_message(loop.stage)} · {loop.candidate.head_sha[:7]}"
 
 
 def merged_message(loop: Loop) -> str:
-    """The pull request was merged."""
     return f"**Merged.** {loop.pull_request.url} · {money_message(loop)}. The worktree and branch were deleted."
 
 

@@ -20,7 +20,7 @@ from integrations.events import (
 from integrations.ports.code_host import PullRequest, Review
 from integrations.ports.tracker import Comment
 from integrations.values import Person
-from jobs.effects.gather import written_at
+from jobs.effects.gather import parse_time
 from jobs.loop.state import OPEN, Loop, Stage
 
 CALLS = 3  # an escalation and two reminders
@@ -31,7 +31,7 @@ def comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommen
     """Comments of people since the hand-over, from a day before the last one that was read, because a webhook in
     between can be missing. Most of them are known events, which the mailbox deduplicates."""
     since = max(loop.started_at, loop.comments.last_at - LOOK_BACK)
-    return [_event(comment) for comment in comments if written_at(comment) > since and not comment.author.is_us]
+    return [_event(comment) for comment in comments if parse_time(comment) > since and not comment.author.is_us]
 
 
 def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
@@ -43,7 +43,7 @@ def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[Ticke
         later = comments[ids.index(loop.comments.last_id) + 1 :]
     else:
         since = max(loop.comments.last_at, loop.started_at)
-        later = [comment for comment in comments if written_at(comment) > since]
+        later = [comment for comment in comments if parse_time(comment) > since]
     return [_event(comment) for comment in later if not comment.author.is_us]
 
 
@@ -69,7 +69,7 @@ def reaction_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketReact
         TicketReacted(
             event_id=f"reaction:{one.id}",
             ticket_id=comment.ticket_id,
-            at=written_at(one),
+            at=parse_time(one),
             comment_id=comment.id,
             emoji=one.emoji,
             author=one.author,
@@ -77,7 +77,7 @@ def reaction_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketReact
         for comment in comments
         if comment.author.is_us
         for one in comment.reactions
-        if one.author.may_steer and not one.author.is_us and written_at(one) > since
+        if one.author.may_steer and not one.author.is_us and parse_time(one) > since
     ]
 
 
@@ -114,5 +114,5 @@ def pull_request_event(
 
 def _event(comment: Comment) -> TicketCommented:
     return TicketCommented(
-        event_id=f"comment:{comment.id}", ticket_id=comment.ticket_id, at=written_at(comment), comment_id=comment.id
+        event_id=f"comment:{comment.id}", ticket_id=comment.ticket_id, at=parse_time(comment), comment_id=comment.id
     )

@@ -18,7 +18,7 @@ from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequ
 from integrations.ports.code_host import PullRequest
 from integrations.ports.tracker import Comment
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
-from jobs.effects.repository import Base, read_base
+from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
 from jobs.loop.policy import PolicyError
@@ -27,7 +27,7 @@ from jobs.recovery.polling import comment_events, unread_comment_events
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalating import escalate
+from jobs.workflow.escalation import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
 from jobs.workflow.report import report_of
 from jobs.workflow.resume import resume

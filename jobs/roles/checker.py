@@ -1,34 +1,46 @@
-"""The checker's slice: fresh context, read-only, another model. Called by `jobs.advance_run`. Its verdict is tied to
-the commit; whether it means done is decided by `jobs.workflow`.
+"""The checker's slice: fresh context, read-only tree, another model. Called by `jobs.advance_run`. The verdict is bound
+to the commit; `jobs.workflow` decides whether it means done.
 
-A verdict that names evidence which does not exist, or contradicts itself, goes back once. After that such results count
-as unsure, and the contradiction stays for the rules to see.
+A verdict that refers to missing evidence, or contradicts itself, is rejected once for a retry. After that such results
+count as unsure, and the contradiction stays in the verdict for the rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.errors import Rejected
-from integrations.ports.agent_runner import ToolResult
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import VERDICT, Checked
-from jobs.evidence.verdicts import Known, commands_run, contradictions, invented, verdict_of
-from jobs.roles.answers.submission import HostTool, back, taken
-from jobs.roles.answers.verdict import read_verdict, verdict_spec
-from jobs.roles.briefs import checker_brief
-from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import RunResult, Slice
+from jobs.evidence.verdicts import (
+    KnownEvidence,
+    SubmittedVerdict,
+    build_verdict,
+    find_contradictions,
+    find_missing_references,
+    list_command_endings,
+)
+from jobs.roles.briefs import build_checker_brief
+from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.submission import HostTool, accept_answer, parse_form, reject_answer
 
 MAX_DIFF_BYTES = 200_000
 _DOUBTS = "The verdict cannot be taken as it is: "
+VERDICT_TOOL = ToolSpec(
+    "submit_verdict",
+    "Give your verdict on every criterion of the contract. This ends your work; call it once.",
+    SubmittedVerdict.model_json_schema(),
+)
 
 
 def run_checker(run: Slice) -> RunResult | None:
-    """Some turns of the checker. A run that ends without a verdict is done, and nothing is met."""
+    """Some turns of the checker. A run that ends without a verdict is done, and no criterion is met."""
     spec = run.spec
-    brief = checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
-    outcome = read_and_answer(run, lambda _: HostTool(verdict_spec(), lambda given, _: _take(run, given)), brief)
+    brief = build_checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    outcome = read_and_answer(
+        run, lambda _: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
+    )
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
     if outcome.kind != "done":
@@ -37,37 +49,48 @@ def run_checker(run: Slice) -> RunResult | None:
     return RunResult("done", outcome.summary, Checked(verdict=verdict))
 
 
-def _take(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
-    """The verdict on the run's commit as the run's result, or what the checker has to correct."""
-    spec, known = run.spec, _known(run)
+def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
+    """The verdict on the run's commit as the run's result, or an error that the checker can fix."""
+    spec, entries = run.spec, run.conversation.entries()
     submitted = read_verdict(arguments, [criterion.id for criterion in spec.contract.criteria])
     if isinstance(submitted, ToolResult):
         return submitted
-    verdict = verdict_of(submitted, spec.start_sha, known)
-    doubts = [f"{criterion}: {problem}" for criterion, ps in invented(submitted, known).items() for problem in ps]
+    gate = {proof.name: proof for proof in spec.candidate.evidence}
+    known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path))
+    verdict = build_verdict(submitted, spec.start_sha, known)
+    missing = find_missing_references(submitted, known)
+    doubts = [f"{criterion}: {problem}" for criterion, problems in missing.items() for problem in problems]
     changed = spec.start_sha != spec.workspace.base_sha
-    doubts = doubts or list(contradictions(verdict, spec.candidate.evidence, changed=changed))
-    if doubts and not _sent_back(run):
-        return back(f"{_DOUBTS}{'; '.join(doubts)}.")
-    return taken(VERDICT.to_builtins(verdict))
+    doubts = doubts or list(find_contradictions(verdict, spec.candidate.evidence, changed=changed))
+    errors = [str(entry.data["content"]) for entry in entries if entry.kind == "tool_result" and entry.data["is_error"]]
+    if doubts and not any(error.startswith(_DOUBTS) for error in errors):
+        return reject_answer(f"{_DOUBTS}{'; '.join(doubts)}.")
+    return accept_answer(VERDICT.to_builtins(verdict))
 
 
-def _sent_back(run: Slice) -> bool:
-    results = (entry for entry in run.conversation.entries() if entry.kind == "tool_result")
-    return any(entry.data["is_error"] and str(entry.data["content"]).startswith(_DOUBTS) for entry in results)
+def read_verdict(arguments: Mapping[str, Any], criteria: Sequence[str]) -> SubmittedVerdict | ToolResult:
+    """The verdict if it is valid and has one result for each of `criteria`; otherwise the error for the model."""
+    verdict = parse_form(SubmittedVerdict, arguments)
+    if isinstance(verdict, ToolResult):
+        return verdict
+    given = [result.criterion for result in verdict.results]
+    bare = [r.criterion for r in verdict.results if r.result != "unsure" and not r.evidence]
+    problems = {
+        "These criteria have no result": [name for name in criteria if name not in given],
+        "These are not in the contract": [name for name in given if name not in criteria],
+        "These have more than one result": sorted({name for name in given if given.count(name) > 1}),
+        "These need evidence": bare,
+    }
+    wrong = " ".join(f"{problem}: {', '.join(names)}." for problem, names in problems.items() if names)
+    return reject_answer(wrong) if wrong else verdict
 
 
-def _known(run: Slice) -> Known:
-    gate = {proof.name: proof for proof in run.spec.candidate.evidence}
-    return Known(gate, commands_run(run.conversation.entries()), lambda path: _lines(run, path))
-
-
-def _lines(run: Slice, path: str) -> int | None:
-    """Of the file in the candidate, or in the base where the change removes it."""
+def _count_lines(run: Slice, path: str) -> int | None:
+    """Lines of the file in the candidate, or in the base if the change removes it."""
     for sha in (run.spec.start_sha, run.spec.workspace.base_sha):
         try:
             text = run.mirror.read(sha, path)
-        except Rejected:  # too large, or not text: it is there
+        except Rejected:  # exists, but is too large or not text
             return 10**9
         if text is not None:
             return len(text.splitlines()) or 1

@@ -1,49 +1,63 @@
-"""The judge's slice: a small model says done or not, as a rule in one call. Called by `jobs.advance_run`. It has no
-tree and no tools but its answer, and it can only hold work back: what it lets pass still meets the checker.
+"""The judge's slice: a small model answers done or not done, usually in one call. Called by `jobs.advance_run`.
+
+It has no work tree and no tool but its answer. It can only hold work back: the checker reviews all that it accepts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated
 
-from integrations.ports.agent_runner import AgentOutcome, ToolResult
+from pydantic import BaseModel, Field
+
+from integrations.ports.agent_runner import AgentOutcome, ToolSpec
 from integrations.results import Judged, Judgement
-from jobs.roles.answers.judgement import judgement_spec, read_judgement
-from jobs.roles.answers.submission import HostTool, OnlySubmission, Stopped, taken
-from jobs.roles.briefs import judge_brief
+from jobs.roles.briefs import build_judge_brief
 from jobs.roles.instructions import Instructions
-from jobs.roles.read_only import reminded
-from jobs.roles.slice import RunResult, Slice, run_model
+from jobs.roles.slice import RunResult, Slice, remind_once, run_model
+from jobs.roles.submission import STRICT, HostTool, OnlySubmission, accept_form
 
 MAX_DIFF_BYTES = 60_000
 MAX_TURNS = 3
 UNREADABLE = "the judge gave no readable answer"
 
 
+class SubmittedJudgement(BaseModel):
+    """The whole answer."""
+
+    model_config = STRICT
+    done: bool = Field(description="true only if nothing is missing")
+    missing: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(
+        default=[], max_length=20, description="one line for each criterion that is not shown to hold: its id, and what"
+    )
+    reason: str = Field(min_length=1, max_length=600, description="one sentence")
+
+
+JUDGEMENT_TOOL = ToolSpec(
+    "submit_judgement",
+    "Say whether the candidate meets the contract. Call it once.",
+    SubmittedJudgement.model_json_schema(),
+)
+
+
 def run_judge(run: Slice) -> RunResult | None:
-    """The judge's answer. What cannot be read, or contradicts itself, is not done."""
-    spec, submission = run.spec, HostTool(judgement_spec(), _take)
-    brief = judge_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
-    outcome = run_model(run, OnlySubmission(submission), brief, Instructions(), max_turns=MAX_TURNS)
-    if outcome is None or reminded(run, outcome, submission.spec.name):
+    """The judge's answer. An unreadable or contradictory answer counts as not done."""
+    spec = run.spec
+    tools = OnlySubmission(HostTool(JUDGEMENT_TOOL, lambda given, _: accept_form(SubmittedJudgement, given)))
+    brief = build_judge_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    outcome = run_model(run, tools, brief, Instructions(), max_turns=MAX_TURNS)
+    if outcome is None or remind_once(run, outcome, JUDGEMENT_TOOL.name):
         return None
     if outcome.kind not in {"done", "turns"}:
         return RunResult(outcome.kind, outcome.summary)
-    return RunResult("done", outcome.summary, Judged(judgement=judgement_of(outcome)))
+    return RunResult("done", outcome.summary, Judged(judgement=_read_judgement(outcome)))
 
 
-def judgement_of(outcome: AgentOutcome) -> Judgement:
-    """'Done' with something missing is not done, and 'not done' always names what is missing."""
+def _read_judgement(outcome: AgentOutcome) -> Judgement:
+    """'Done' with missing criteria is not done, and 'not done' always names the missing ones."""
     if outcome.final is None:
         return Judgement(done=False, missing=(UNREADABLE,), reason=UNREADABLE)
-    said = Judgement(**outcome.final)
-    if said.done and not said.missing:
-        return said
-    return replace(said, done=False, missing=said.missing or (said.reason,))
-
-
-def _take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
-    judgement = read_judgement(arguments)
-    return judgement if isinstance(judgement, ToolResult) else taken(judgement.model_dump(mode="json"))
+    given = Judgement(**outcome.final)
+    if given.done and not given.missing:
+        return given
+    return replace(given, done=False, missing=given.missing or (given.reason,))

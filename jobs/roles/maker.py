@@ -1,4 +1,4 @@
-"""The maker's slice: some turns in a worktree of its own; its work becomes one commit of ours in the mirror. Called by
+"""The maker's slice: some turns in a worktree; the changes become one commit by Loopline in the mirror. Called by
 `jobs.advance_run`.
 """
 
@@ -10,13 +10,10 @@ from integrations.errors import Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome, Workbench
+from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
-from jobs.roles.briefs import maker_brief
-from jobs.roles.instructions import read_instructions
-from jobs.roles.skills import skill_tools
-from jobs.roles.slice import RunResult, Slice, run_model, set_up
-from jobs.roles.tools import SandboxTools
+from jobs.roles.briefs import build_maker_brief
+from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
@@ -24,36 +21,30 @@ AT_A_LIMIT = frozenset({"budget", "turns"})
 
 
 def run_maker(run: Slice) -> RunResult | None:
-    """Some turns of the maker; when it is done, its work becomes one commit of ours in the mirror."""
+    """Some turns of the maker; once it is done, its changes become one commit in the mirror."""
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
-    broken = set_up(run, workspace)
-    if broken:
-        return broken
-    seconds = run.world.settings.command_seconds
-    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
-    more = skill_tools(instructions.skills)
-    tools = SandboxTools.for_maker(run.world.sandbox, workspace, command_seconds=seconds, more=more)
-    workbench = Workbench(run.world.sandbox, workspace, writable=True)
-    outcome = run_model(run, tools, maker_brief(run.spec), instructions, workbench)
+    if failed := set_up(run, workspace):
+        return failed
+    outcome = run_in_tree(run, workspace, build_maker_brief(run.spec), writable=True)
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:
-        return _unfinished(run, workspace, outcome)
+        return _keep_unfinished(run, workspace, outcome)
     if outcome.kind != "done":
         return RunResult(outcome.kind, outcome.summary)
-    return _candidate(run, workspace, outcome.summary)
+    return _create_candidate(run, workspace, outcome.summary)
 
 
-def _unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunResult:
-    """A maker at a limit stops with what it has: a commit of it, if it may be one, and the limit as the reason."""
+def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunResult:
+    """The outcome of a maker at a limit: a commit of its changes if the tree policy allows it, and the limit."""
     try:
-        kept = _candidate(run, workspace, outcome.summary)
+        kept = _create_candidate(run, workspace, outcome.summary)
     except Rejected as error:
         return RunResult(outcome.kind, f"{outcome.summary}; its changes so far cannot be kept: {error}")
     return replace(kept, outcome=outcome.kind, result=None if kept.outcome == "no_change" else kept.result)
 
 
-def _candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
+def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
     spec, mirror = run.spec, run.mirror
     commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}")
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, MAX_PACK_BYTES)

@@ -1,53 +1,159 @@
-"""The planner's slice: judges whether the ticket's own list can be checked, and proposes criteria where it cannot or
-where there is none. Called by `jobs.advance_run`. Reads the base commit and changes nothing.
+"""The planner's slice: judges whether the ticket's own list can be checked, and proposes criteria if it cannot or if
+there is none. Called by `jobs.advance_run`. Reads the base commit and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
 
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import ToolResult
-from integrations.results import PROPOSAL, Planned
-from jobs.contract.agreement import stated
-from jobs.roles.answers.proposal import proposal_of, proposal_spec, read_proposal
-from jobs.roles.answers.submission import HostTool, Stopped, back, taken
-from jobs.roles.briefs import planner_brief
-from jobs.roles.read_only import read_and_answer
-from jobs.roles.slice import RunResult, Slice
+from integrations.ports.agent_runner import ToolResult, ToolSpec
+from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, ProposedCriterion, Question
+from jobs.contract.agreement import read_ticket_criteria
+from jobs.contract.criteria import MAX_CRITERIA
+from jobs.roles.briefs import build_planner_brief
+from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.submission import STRICT, HostTool, IsStopped, accept_answer, parse_form, reject_answer
 
 TRY_SECONDS = 30.0
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+_CANNOT_FAIL = re.compile(r"(?:^|[;&|]\s*)(?:true|:|exit 0)\s*$|^(?:echo|printf|sleep|pwd)\b[^;&|]*$")
+_OPEN_ENDED = re.compile(r"[\n\r`]")
+
+
+class SubmittedCriterion(BaseModel):
+    """One line of the contract: with a command, or with the kind of evidence that shows it."""
+
+    model_config = STRICT
+    text: str = Field(min_length=5, max_length=400, description="what can be observed when it is done, one sentence")
+    command: str = Field(
+        default="",
+        max_length=500,
+        description="one shell command, run from the repository's root, that exits 0 exactly when this holds; its "
+        "program must exist today, what it tests need not",
+    )
+    evidence: EvidenceKind | Literal[""] = Field(default="", description="where no command can decide it")
+
+    @model_validator(mode="after")
+    def _check_is_verifiable(self) -> SubmittedCriterion:
+        if not self.command and not self.evidence:
+            raise ValueError("name a command or a kind of evidence")
+        if _OPEN_ENDED.search(self.command):
+            raise ValueError("command: write one line without backticks")
+        if _CANNOT_FAIL.search(self.command):
+            raise ValueError("command: this one ends with 0 whatever was done, so it shows nothing")
+        return self
+
+
+class SubmittedItem(SubmittedCriterion):
+    """A criterion in place of an item of the ticket's own list."""
+
+    item: int = Field(ge=1, le=MAX_CRITERIA, description="the number of the item in the ticket's own list")
+
+
+class SubmittedQuestion(BaseModel):
+    """What only a person can decide."""
+
+    model_config = STRICT
+    text: str = Field(min_length=5, max_length=300)
+    options: list[str] = Field(min_length=2, max_length=4, description="the likely answers, the one you assume first")
+
+
+class SubmittedProposal(BaseModel):
+    """The whole answer."""
+
+    model_config = STRICT
+    summary: str = Field(min_length=1, max_length=300, description="what will be done, in one line")
+    criteria: list[SubmittedCriterion] = Field(
+        default=[], max_length=5, description="the whole list; empty to keep the ticket's own"
+    )
+    unclear: list[SubmittedItem] = Field(
+        default=[],
+        max_length=MAX_CRITERIA,
+        description="items of the ticket's own list that cannot be checked, each with the criterion in its place; with "
+        "neither these nor criteria the ticket's list is confirmed",
+    )
+    confidence: Literal["high", "medium", "low"] = Field(
+        description="high: this is surely what is meant; low: the ticket could mean something else"
+    )
+    questions: list[SubmittedQuestion] = Field(
+        default=[], max_length=3, description="only what changes the criteria and cannot be found in the repository"
+    )
+
+
+PROPOSAL_TOOL = ToolSpec(
+    "submit_proposal",
+    "Propose or confirm the acceptance criteria of the ticket. This ends your work; call it once.",
+    SubmittedProposal.model_json_schema(),
+)
 
 
 def run_planner(run: Slice) -> RunResult | None:
-    """Some turns of the planner. Without a usable proposal the run ends all the same, and a person is asked."""
-    outcome = read_and_answer(run, lambda workspace: _submission(run, workspace), planner_brief(run.spec))
+    """Some turns of the planner. A run without a usable proposal still ends, and a person is asked."""
+    own = read_ticket_criteria(run.spec.ticket.description).criteria
+
+    def create_tool(workspace: Workspace) -> HostTool:
+        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _accept_proposal(run, workspace, own, given, stopped))
+
+    outcome = read_and_answer(run, create_tool, build_planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
     proposal = PROPOSAL.from_builtins(outcome.final) if outcome.final is not None else None
     return RunResult(outcome.kind, outcome.summary, Planned(proposal=proposal))
 
 
-def _submission(run: Slice, workspace: Workspace) -> HostTool:
-    def take(arguments: Mapping[str, Any], stopped: Stopped) -> ToolResult:
-        own = stated(run.spec.ticket.description).criteria
-        answer = read_proposal(arguments, len(own))
-        if isinstance(answer, ToolResult):
-            return answer
-        commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
-        wrong = "; ".join(_not_there(run, workspace, commands, stopped))
-        if wrong:
-            return back(f"These commands cannot be started here: {wrong}.")
-        return taken(PROPOSAL.to_builtins(proposal_of(answer, own)))
+def _accept_proposal(
+    run: Slice,
+    workspace: Workspace,
+    own: Sequence[ProposedCriterion],
+    arguments: Mapping[str, Any],
+    stopped: IsStopped,
+) -> ToolResult:
+    answer = read_proposal(arguments, len(own))
+    if isinstance(answer, ToolResult):
+        return answer
+    commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
+    if wrong := "; ".join(_find_unstartable(run, workspace, commands, stopped)):
+        return reject_answer(f"These commands cannot be started here: {wrong}.")
+    return accept_answer(PROPOSAL.to_builtins(build_proposal(answer, own)))
 
-    return HostTool(proposal_spec(), take)
+
+def read_proposal(arguments: Mapping[str, Any], own: int = 0) -> SubmittedProposal | ToolResult:
+    """The proposal if it is valid for a ticket with `own` criteria; otherwise the error for the model."""
+    answer = parse_form(SubmittedProposal, arguments)
+    if isinstance(answer, ToolResult):
+        return answer
+    if not answer.criteria and not own:
+        return reject_answer("criteria: the ticket has no list of its own, so propose at least one.")
+    if answer.criteria and answer.unclear:
+        return reject_answer("Send a whole list as criteria, or the unclear items of the ticket's own list, not both.")
+    if missing := [str(item.item) for item in answer.unclear if item.item > own]:
+        return reject_answer(f"unclear: the ticket's own list has no item {', '.join(missing)}.")
+    return answer
 
 
-def _not_there(run: Slice, workspace: Workspace, commands: Iterable[str], stopped: Stopped) -> list[str]:
-    """Each command is tried once at the base commit. How it ends is no matter, since the work is still to be done;
-    only one that the shell cannot find or start is wrong, and one that takes long has been started."""
+def build_proposal(answer: SubmittedProposal, own: Sequence[ProposedCriterion]) -> Proposal:
+    """The proposed list: the answer's, or the ticket's own with the unclear items replaced."""
+    chosen = dict(enumerate(own, 1)) | {item.item: _convert(item) for item in answer.unclear}
+    return Proposal(
+        criteria=tuple(map(_convert, answer.criteria) if answer.criteria else chosen.values()),
+        confidence=answer.confidence,
+        questions=tuple(Question(text=q.text, options=tuple(q.options)) for q in answer.questions),
+        summary=answer.summary,
+    )
+
+
+def _convert(given: SubmittedCriterion) -> ProposedCriterion:
+    return ProposedCriterion(text=given.text, command=given.command, evidence=given.evidence)
+
+
+def _find_unstartable(run: Slice, workspace: Workspace, commands: Iterable[str], stopped: IsStopped) -> list[str]:
+    """Start each command once at the base commit. Only one that the shell cannot find or start is wrong: the work is
+    still to be done, so the exit code does not matter, and neither does a timeout."""
     timeout = min(TRY_SECONDS, float(run.world.settings.command_seconds))
     wrong = []
     for command in commands:
@@ -55,6 +161,6 @@ def _not_there(run: Slice, workspace: Workspace, commands: Iterable[str], stoppe
             ["bash", "-c", command], workspace, writable=False, timeout=timeout, stopped=stopped
         )
         if ran.exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
-            said = " ".join(ran.output.decode(errors="replace").split())[-200:]
-            wrong.append(f"`{command}` ended with {ran.exit_code} ({said})")
+            output = " ".join(ran.output.decode(errors="replace").split())[-200:]
+            wrong.append(f"`{command}` ended with {ran.exit_code} ({output})")
     return wrong

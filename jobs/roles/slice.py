@@ -1,34 +1,41 @@
-"""A slice of a run: what it works with, what it returns, and the steps that roles share. Called by the other modules of
-`jobs.roles`.
+"""A slice of a run: its input, its result, and the steps that the roles share.
 
-Each function returns how the run ended, or None when there is more to do. All of it can be done again from the start of
-the slice after a crash: worktrees are adopted, transcripts resumed, commits made from the same inputs have the same id.
+Each function returns how the run ended, or None if it continues with another slice. All steps are idempotent after a
+crash: worktrees are adopted, transcripts resumed, and commits from the same inputs have the same id.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
-from integrations.ports.agent_runner import AgentOutcome, AgentTask, Toolbox, Workbench
+from integrations.ports.agent_runner import (
+    AgentOutcome,
+    AgentTask,
+    ContextLimits,
+    Entry,
+    SpinningLimits,
+    Toolbox,
+    Workbench,
+)
 from integrations.results import Result, RunOutcome
 from integrations.sandbox.bubblewrap import CommandResult
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
-from jobs.roles.briefs import system_text
-from jobs.roles.instructions import Instructions
-from jobs.roles.limits import context_limits, spinning_limits
-from jobs.roles.skills import catalogue
+from jobs.roles.briefs import build_system_text
+from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
+from jobs.roles.submission import HostTool
+from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. `result` is the role's own, None where the run did not get as far."""
+    """How a run ended. `result` is that of the role, None if the run ended before it."""
 
     outcome: RunOutcome
     summary: str = ""
@@ -37,7 +44,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Slice:
-    """What one slice works with. `stopped` is asked again and again, also while a command runs."""
+    """The input of one slice. `stopped` is polled, also while a command runs."""
 
     spec: RunSpec
     world: World
@@ -46,12 +53,10 @@ class Slice:
 
     @property
     def mirror(self) -> Mirror:
-        """The host-owned mirror, without credentials."""
         return self.world.mirror(self.spec.workspace.repository)
 
     @property
     def folder(self) -> Path:
-        """The run's own folder."""
         return self.world.run_folder(self.spec.ticket.identifier, self.spec.run_id)
 
 
@@ -63,18 +68,18 @@ def run_model(
     workbench: Workbench | None = None,
     max_turns: int | None = None,
 ) -> AgentOutcome | None:
-    """Some turns with the run's model; None when there is more to do. `max_turns` tightens the run's own cap."""
+    """Some turns with the run's model; None if the run continues. `max_turns` tightens the run's cap."""
     spec = run.spec
-    said = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
+    resumed = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
     task = AgentTask(
         role=spec.role,
         model=spec.model,
-        system=system_text(spec, instructions.text, catalogue(instructions.skills)),
-        brief=said,
+        system=build_system_text(spec, instructions.text, format_catalogue(instructions.skills)),
+        brief=resumed,
         max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
         effort=spec.effort,
-        spinning=spinning_limits(spec),
-        context=context_limits(spec),
+        spinning=build_spinning_limits(spec),
+        context=ContextLimits(**vars(spec.policy.loop.context)),
         idle_seconds=spec.caps.idle_seconds,
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
@@ -82,8 +87,53 @@ def run_model(
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
 
 
+def run_in_tree(
+    run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
+) -> AgentOutcome | None:
+    """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
+    sandbox, seconds = run.world.sandbox, run.world.settings.command_seconds
+    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
+    more = (*build_skill_tools(instructions.skills), *tools)
+    toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
+    return run_model(run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable))
+
+
+def read_and_answer(
+    run: Slice, create_tool: Callable[[Workspace], HostTool], brief: str
+) -> AgentOutcome | RunResult | None:
+    """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
+
+    A `RunResult` is a failed setup. An outcome "done" without `final` ended twice without an answer."""
+    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
+    if failed := set_up(run, workspace):
+        return failed
+    tool = create_tool(workspace)
+    outcome = run_in_tree(run, workspace, brief, writable=False, tools=(tool,))
+    if outcome is None or remind_once(run, outcome, tool.spec.name):
+        return None
+    run.mirror.remove_workspace(run.folder)
+    return outcome
+
+
+def remind_once(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
+    """Remind an agent that ended without its answer, once per run; returns whether it was reminded now."""
+    text = f"You ended without calling `{tool}`. Call it now; nothing else counts."
+    if outcome.kind != "done" or outcome.final is not None:
+        return False
+    if any(entry.kind == "note" and entry.data["text"] == text for entry in run.conversation.entries()):
+        return False
+    run.conversation.append(Entry("note", {"text": text}))
+    return True
+
+
+def build_spinning_limits(spec: RunSpec) -> SpinningLimits:
+    """The runner's limits, without `same_failures`: it compares iterations, which the runner does not know."""
+    own = {name: limit for name, limit in vars(spec.policy.loop.spinning).items() if name != "same_failures"}
+    return SpinningLimits(**own, no_progress_usd=spec.caps.no_progress_usd)
+
+
 def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
-    """The repository's setup commands, once per worktree, in the sandbox."""
+    """Run the repository's setup commands, once per worktree, in the sandbox; returns the failure, if any."""
     done = workspace.folder / "setup.done"
     if done.exists():
         return None
@@ -101,6 +151,6 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
 
 
 def run_in_sandbox(run: Slice, workspace: Workspace, command: str) -> CommandResult:
-    """A shell command in the sandbox, for at most as long as the settings allow; ends when the run is stopped."""
+    """Run a shell command in the sandbox with the timeout of the settings; ends when the run is stopped."""
     timeout = float(run.world.settings.command_seconds)
     return run.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=run.stopped)

@@ -1,7 +1,7 @@
-"""The tools of the roles that work in a tree. They act inside the sandbox; this file never touches the tree itself.
+"""The tools of the roles that have a work tree. They run inside the sandbox; this module never touches the tree itself.
 
-Made by `jobs.roles.slice` and `jobs.roles.read_only` for each slice, called by the runners. A command's end, a wrong
-argument and a time-out are results for the model; only a sandbox that cannot start raises.
+Created by `jobs.roles.slice` for each slice, called by the runners. A failed command, an
+invalid argument and a timeout are results for the model; only a sandbox that cannot start raises.
 """
 
 from __future__ import annotations
@@ -14,40 +14,36 @@ from typing import Any
 from integrations.git.work_tree import snapshot_work_tree
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
-from integrations.sandbox.bubblewrap import CommandResult, Sandbox
-from jobs.roles.answers.submission import HostTool
+from integrations.sandbox.bubblewrap import Sandbox
+from jobs.roles.submission import HostTool
 
 COMMAND_SECONDS = 120.0
 EDIT_SECONDS = 30.0
 MAX_OUTPUT = 16_000
 MAX_ANSWER_BYTES = 1_000_000
 _PROGRAM = (Path(__file__).parent / "edit_program.py").read_text(encoding="utf-8")
-# Progress bars and pagers cost tokens and block.
+# Progress bars cost tokens, and pagers wait for input.
 _QUIET = {"PAGER": "cat", "GIT_PAGER": "cat", "PIP_PROGRESS_BAR": "off", "TQDM_DISABLE": "1", "NO_COLOR": "1"}
 
 _PATH = {"type": "string", "description": "relative to the repository's root"}
-_VIEW_RANGE = {
-    "type": "array",
-    "items": {"type": "integer"},
-    "description": "[first, last] line, last may be -1",
-}
+_VIEW_RANGE = {"type": "array", "items": {"type": "integer"}, "description": "[first, last] line, last may be -1"}
 
 
-def _schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def _build_schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
 BASH = ToolSpec(
     "bash",
     "Run a command in a new bash shell in the repository's root.",
-    _schema("command", command={"type": "string"}),
+    _build_schema("command", command={"type": "string"}),
     writes=True,
     kind="bash",
 )
 EDIT = ToolSpec(
     "edit",
     "View, create and edit files.",
-    _schema(
+    _build_schema(
         "command",
         "path",
         command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
@@ -65,7 +61,7 @@ EDIT = ToolSpec(
 SEARCH = ToolSpec(
     "search",
     "Find lines by regular expression in the repository's text files. Answers path:line: text.",
-    _schema(
+    _build_schema(
         "pattern",
         pattern={"type": "string", "description": "Python regular expression"},
         path=_PATH | {"description": "folder to search, default the root"},
@@ -76,14 +72,15 @@ SEARCH = ToolSpec(
 VIEW = ToolSpec(
     "view",
     "Show a file with line numbers, or list a folder two levels deep.",
-    _schema("path", path=_PATH, view_range=_VIEW_RANGE),
+    _build_schema("path", path=_PATH, view_range=_VIEW_RANGE),
 )
 
 
 class SandboxTools:
-    """The `Toolbox` of one run. Thread-safe: it holds nothing that changes.
+    """The `Toolbox` of one run: bash, the editor and search on a writable tree, or bash, view and search on a read-only
+    one. Thread-safe: it holds no mutable state.
 
-    `command_seconds` bounds each bash call. `more` are tools that are answered outside of the sandbox."""
+    `command_seconds` is the timeout of each bash call. `more` are tools that run outside of the sandbox."""
 
     def __init__(
         self,
@@ -91,45 +88,16 @@ class SandboxTools:
         workspace: Workspace,
         *,
         writable: bool,
-        specs: Sequence[ToolSpec],
         command_seconds: float = COMMAND_SECONDS,
         more: Sequence[HostTool] = (),
     ) -> None:
-        self._sandbox = sandbox
-        self._workspace = workspace
-        self._writable = writable
-        self._specs = (*specs, *(tool.spec for tool in more))
+        self._sandbox, self._workspace, self._writable = sandbox, workspace, writable
         self._command_seconds = command_seconds
         self._more = {tool.spec.name: tool for tool in more}
-
-    @classmethod
-    def for_maker(
-        cls,
-        sandbox: Sandbox,
-        workspace: Workspace,
-        *,
-        command_seconds: float = COMMAND_SECONDS,
-        more: Sequence[HostTool] = (),
-    ) -> SandboxTools:
-        """bash, the text editor and search, on a tree that may be changed."""
-        specs = (BASH, EDIT, SEARCH)
-        return cls(sandbox, workspace, writable=True, specs=specs, command_seconds=command_seconds, more=more)
-
-    @classmethod
-    def for_reader(
-        cls,
-        sandbox: Sandbox,
-        workspace: Workspace,
-        *,
-        command_seconds: float = COMMAND_SECONDS,
-        more: Sequence[HostTool] = (),
-    ) -> SandboxTools:
-        """bash, view and search, on a tree that is read-only: for planner, scout and checker."""
-        specs = (BASH, VIEW, SEARCH)
-        return cls(sandbox, workspace, writable=False, specs=specs, command_seconds=command_seconds, more=more)
+        self._specs = (BASH, EDIT if writable else VIEW, SEARCH, *(tool.spec for tool in more))
 
     def specs(self) -> Sequence[ToolSpec]:
-        """In a fixed order, so that the prompt cache holds."""
+        """In a fixed order, for the prompt cache."""
         return self._specs
 
     def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -139,19 +107,15 @@ class SandboxTools:
             return ToolResult(f"There is no tool {name}; there are {names}.", is_error=True)
         if name in self._more:
             return self._more[name].take(arguments, stopped)
-        match name:
-            case "bash":
-                return self._bash(arguments, stopped)
-            case "view" | "search":
-                return self._edit({**arguments, "command": name}, stopped)
-            case _:
-                return self._edit(arguments, stopped)
+        if name == "bash":
+            return self._run_bash(arguments, stopped)
+        return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
         return snapshot_work_tree(self._sandbox, self._workspace, stopped) if self._writable else None
 
-    def _bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+    def _run_bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):
             return ToolResult("There is nothing to restart: each call is a new shell in the repository's root.")
         command = arguments.get("command")
@@ -165,9 +129,16 @@ class SandboxTools:
             environment=_QUIET,
             stopped=stopped,
         )
-        return bash_result(result, self._command_seconds)
+        output = shorten(result.output.decode(errors="replace").strip("\n")) or "(no output)"
+        if result.stopped:
+            ending = "stopped before it ended; look before you repeat"
+        elif result.timed_out:
+            ending = f"killed after {self._command_seconds:g} s; run it in parts or with a limit of its own"
+        else:
+            ending = f"exit {result.exit_code}"
+        return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
 
-    def _edit(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+    def _run_editor(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         request = {"command": "", **arguments, "root": str(self._workspace.tree), "limit": MAX_OUTPUT - 500}
         result = self._sandbox.capture(
             ["python3", "-I", "-c", _PROGRAM],
@@ -178,38 +149,21 @@ class SandboxTools:
             timeout=EDIT_SECONDS,
             stopped=stopped,
         )
-        return edit_result(result)
+        if result.stopped or result.timed_out:
+            ended = "was stopped" if result.stopped else f"took more than {EDIT_SECONDS:g} s"
+            return ToolResult(f"The call {ended}; look before you repeat.", is_error=True)
+        try:
+            answer = json.loads(result.output)
+        except ValueError:
+            reason = result.stderr.decode(errors="replace").strip()[-500:] or result.note or "no answer"
+            return ToolResult(f"The tool failed inside the sandbox: {reason}", is_error=True)
+        return ToolResult(shorten(answer["text"]), is_error=not answer["ok"])
 
 
-def bash_result(result: CommandResult, seconds: float) -> ToolResult:
-    """What the model reads of a command: output, then exit code and why it was ended, if it was."""
-    output = cut(result.output.decode(errors="replace").strip("\n")) or "(no output)"
-    if result.stopped:
-        ending = "stopped before it ended; look before you repeat"
-    elif result.timed_out:
-        ending = f"killed after {seconds:g} s; run it in parts or with a limit of its own"
-    else:
-        ending = f"exit {result.exit_code}"
-    return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
-
-
-def edit_result(result: CommandResult) -> ToolResult:
-    """The edit program's answer, or why there is none."""
-    if result.stopped or result.timed_out:
-        ended = "was stopped" if result.stopped else f"took more than {EDIT_SECONDS:g} s"
-        return ToolResult(f"The call {ended}; look before you repeat.", is_error=True)
-    try:
-        answer = json.loads(result.output)
-    except ValueError:
-        words = result.stderr.decode(errors="replace").strip()[-500:] or result.note or "no answer"
-        return ToolResult(f"The tool failed inside the sandbox: {words}", is_error=True)
-    return ToolResult(cut(answer["text"]), is_error=not answer["ok"])
-
-
-def cut(text: str, limit: int = MAX_OUTPUT) -> str:
-    """Head and tail of a text that is too long, and what to do about it."""
+def shorten(text: str, limit: int = MAX_OUTPUT) -> str:
+    """Cut the middle out of a text longer than `limit` characters, with a hint for the model in its place."""
     if len(text) <= limit:
         return text
     half = limit // 2
-    advice = f"[{len(text) - 2 * half} characters left out: narrow it with head, tail, grep, or write it to a file]"
-    return f"{text[:half]}\n{advice}\n{text[-half:]}"
+    hint = f"[{len(text) - 2 * half} characters left out: narrow it with head, tail, grep, or write it to a file]"
+    return f"{text[:half]}\n{hint}\n{text[-half:]}"

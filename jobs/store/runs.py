@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 from redis import Redis
 
-from integrations.errors import HeldBack, IntegrationError, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
 from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
@@ -205,7 +205,7 @@ class RunConversation:
         return wait
 
     def _backoff_seconds(self, error: IntegrationError, now: float) -> float:
-        if isinstance(error, HeldBack) and error.retry_after:
+        if isinstance(error, NotAttempted) and error.retry_after:
             return error.retry_after
         if outage := self.find_outage():
             return max(outage.until - now, 0.1)

@@ -1,102 +1,91 @@
-"""What happens to a ticket: every rule of Loopline, and nothing that acts.
+"""The rules of Loopline: every decision about a ticket, and none of the effects.
 
-    event + what we remember + what the operator allows  ->  what to remember now + commands
+    event + loop (the stored state) + policy of the service  ->  new loop + commands
 
-Called by `jobs.drive` and by nobody else. No clock, no randomness, no network, no provider's words: a rule that needs
-the time takes it from the event.
+Called by `jobs.drive` alone. No clock, no randomness, no network, no provider's vocabulary: a rule that needs the time
+takes it from the event.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
-from integrations.events import (
-    BranchPublished,
-    BranchPushed,
-    ChecksReported,
-    CommandFailed,
-    EscalationUnanswered,
-    Event,
-    PullRequestClosed,
-    PullRequestCommented,
-    PullRequestMerged,
-    PullRequestOpened,
-    PullRequestReopened,
-    ReviewSubmitted,
-    RunFinished,
-    RunParked,
-    SteeringTaken,
-    TicketCommented,
-    TicketEdited,
-    TicketMoved,
-    TicketReacted,
-    TicketRemoved,
-    WorkspaceReady,
-)
+from integrations import events as e
+from integrations.results import Checked, Gated, Judged, Made, Planned, Scouted
 from jobs.loop.state import Loop
-from jobs.workflow.agreeing import on_ticket_edited
+from jobs.workflow import agreement, escalation, hand_over, publish, review, run, run_results, steering
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalating import on_escalation_unanswered, on_ticket_reacted
-from jobs.workflow.finished import on_run_finished
-from jobs.workflow.hand_over import on_ticket_moved, on_ticket_removed, on_workspace_ready
-from jobs.workflow.publish import on_branch_published, on_command_failed, on_pull_request_opened
-from jobs.workflow.review import (
-    on_branch_pushed,
-    on_checks_reported,
-    on_pull_request_closed,
-    on_pull_request_merged,
-    on_pull_request_reopened,
-    on_review_submitted,
-)
-from jobs.workflow.run import on_run_parked
-from jobs.workflow.steering import on_pull_request_commented, on_steering_taken, on_ticket_commented
 
 __all__ = ["Decision", "ServicePolicy", "decide"]
 
 
-def decide(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
-    """The one decision function. It computes and does nothing else; the commands are performed by
-    `jobs.effects.perform`."""
+def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
+    """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     match event:
-        case TicketMoved():
-            return on_ticket_moved(loop, event, policy)
-        case TicketEdited():
-            return on_ticket_edited(loop, event, policy)
-        case TicketRemoved():
-            return on_ticket_removed(loop, event)
-        case TicketCommented():
-            return on_ticket_commented(loop, event, policy)
-        case TicketReacted():
-            return on_ticket_reacted(loop, event)
-        case EscalationUnanswered():
-            return on_escalation_unanswered(loop, event, policy)
-        case WorkspaceReady():
-            return on_workspace_ready(loop, event, policy)
-        case RunFinished():
+        case e.TicketMoved():
+            return hand_over.on_ticket_moved(loop, event, policy)
+        case e.TicketEdited():
+            return agreement.on_ticket_edited(loop, event, policy)
+        case e.TicketRemoved():
+            return hand_over.on_ticket_removed(loop, event)
+        case e.TicketCommented():
+            return steering.on_ticket_commented(loop, event, policy)
+        case e.TicketReacted():
+            return escalation.on_ticket_reacted(loop, event)
+        case e.EscalationUnanswered():
+            return escalation.on_escalation_unanswered(loop, event, policy)
+        case e.WorkspaceReady():
+            return hand_over.on_workspace_ready(loop, event, policy)
+        case e.RunFinished():
             return on_run_finished(loop, event, policy)
-        case RunParked():
-            return on_run_parked(loop, event)
-        case SteeringTaken():
-            return on_steering_taken(loop, event)
-        case BranchPublished():
-            return on_branch_published(loop, event)
-        case PullRequestOpened():
-            return on_pull_request_opened(loop, event)
-        case PullRequestMerged():
-            return on_pull_request_merged(loop, event)
-        case PullRequestClosed():
-            return on_pull_request_closed(loop, event, policy)
-        case PullRequestReopened():
-            return on_pull_request_reopened(loop, event)
-        case ReviewSubmitted():
-            return on_review_submitted(loop, event)
-        case PullRequestCommented():
-            return on_pull_request_commented(loop, event, policy)
-        case BranchPushed():
-            return on_branch_pushed(loop, event, policy)
-        case ChecksReported():
-            return on_checks_reported(loop, event)
-        case CommandFailed():
-            return on_command_failed(loop, event)
+        case e.RunParked():
+            return run.on_run_parked(loop, event)
+        case e.SteeringTaken():
+            return steering.on_steering_taken(loop, event)
+        case e.BranchPublished():
+            return publish.on_branch_published(loop, event)
+        case e.PullRequestOpened():
+            return publish.on_pull_request_opened(loop, event)
+        case e.PullRequestMerged():
+            return review.on_pull_request_merged(loop, event)
+        case e.PullRequestClosed():
+            return review.on_pull_request_closed(loop, event, policy)
+        case e.PullRequestReopened():
+            return review.on_pull_request_reopened(loop, event)
+        case e.ReviewSubmitted():
+            return review.on_review_submitted(loop, event)
+        case e.PullRequestCommented():
+            return steering.on_pull_request_commented(loop, event, policy)
+        case e.BranchPushed():
+            return review.on_branch_pushed(loop, event, policy)
+        case e.ChecksReported():
+            return review.on_checks_reported(loop, event)
+        case e.CommandFailed():
+            return publish.on_command_failed(loop, event)
         case _:
             assert_never(event)
+
+
+def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> Decision:
+    """Count the cost of the run. Its result counts only while the loop waits for this run."""
+    loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
+    if not run.is_current(loop, event.run_id, event.generation):
+        return Decision(loop)
+    if event.outcome == "budget" and event.role != "planner":
+        return run_results.on_budget_used_up(loop, event)
+    match event.result:
+        case Planned() as result:
+            return agreement.on_planner_finished(loop, result, event.at, policy)
+        case Scouted() as result:
+            return run_results.on_scout_finished(loop, result, event.at, policy)
+        case Made() as result:
+            return run_results.on_maker_finished(loop, event, result, policy)
+        case Gated() as result:
+            return run_results.on_gate_finished(loop, event, result, policy)
+        case Judged() as result:
+            return run_results.on_judge_finished(loop, event, result, policy)
+        case Checked() as result:
+            return run_results.on_checker_finished(loop, event, result, policy)
+        case _:
+            assert_never(event.result)

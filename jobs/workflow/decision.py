@@ -1,4 +1,4 @@
-"""The two values that every rule shares: what the operator allows, and what a rule answers."""
+"""The values that every rule shares: the operator's policy, and the decision that a rule returns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TeamPolicy:
 @value
 class ServicePolicy:
     """The operator's part of the rules, from the settings. `models` by role; `strong` is for a maker whose earlier
-    attempts were spinning. `runner_models` has those of each further runner that WORKFLOW.md can choose."""
+    attempts were spinning. `runner_models` has the models of each further runner that WORKFLOW.md can choose."""
 
     teams: dict[str, TeamPolicy]
     max_iterations: int = 3
@@ -44,20 +44,18 @@ class ServicePolicy:
     approvers: tuple[str, ...] = ()
 
     def column_role(self, team: str, column: str) -> Column | None:
-        """Which role the column has in its team; None for all others."""
+        """The role of the column in its team; None for a column without one."""
         columns = self.teams[team].columns if team in self.teams else {}
         return next((role for role, name in columns.items() if name == column), None)
 
     def iterations(self, loop: Loop) -> int:
-        """How many iterations this loop may have."""
         return loop.workflow.iterations or self.max_iterations
 
     def attempts(self, loop: Loop) -> int:
-        """How many attempts this loop may have."""
         return loop.workflow.attempts or self.max_attempts
 
     def caps_of(self, loop: Loop) -> Caps:
-        """What a run of this loop may use: the repository may tighten the operator's caps, people may add money."""
+        """Limits of a run: the repository can tighten the operator's caps, people can add to the budget."""
         own, caps = loop.workflow, self.caps
         ticket = caps.ticket_usd if own.ticket_budget_usd is None else min(own.ticket_budget_usd, caps.ticket_usd)
         wall = caps.wall_seconds if own.wall_minutes is None else min(int(own.wall_minutes * 60), caps.wall_seconds)
@@ -70,13 +68,13 @@ class ServicePolicy:
         )
 
     def may_approve(self, person: Person) -> bool:
-        """Whether this person may approve and merge from the ticket."""
+        """Whether this person has permission to approve and merge from the ticket."""
         return person.may_steer and (not self.approvers or person.email.lower() in self.approvers)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to remember now, and what to do, in order."""
+    """The new state, and the commands in the order in which they are performed."""
 
     loop: Loop
     commands: Sequence[Command] = field(default_factory=tuple)
@@ -101,7 +99,7 @@ _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
 
 
 def still_wanted(loop: Loop, command: Command) -> bool:
-    """Whether an effect that waited for its provider is still what the loop is about: a stop calls it off."""
+    """Whether a command that waited for its provider still applies; a stop, for example, revokes it."""
     if isinstance(command, CleanUp):
         return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN
     if isinstance(command, MoveTicket) and command.only_from:

@@ -21,47 +21,48 @@ from jobs.loop.state import (
     Stage,
     Workspace,
 )
-from jobs.messages.replies import cancelled_message, cancelled_reason, moved_reason, removed_reason, stopped_message
-from jobs.workflow.agreeing import agree_or_ask, refresh_contract
+from jobs.messages import replies
+from jobs.workflow.agreement import agree_or_ask, refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalating import acknowledge, close_attempt
-from jobs.workflow.goal import start_work
+from jobs.workflow.escalation import acknowledge, close_attempt
 from jobs.workflow.run import add_requested_criterion
+from jobs.workflow.run_results import start_work
 
 BRANCH_PREFIX = "loopline/"
 
 
 def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
-    """A card was dragged, by a person or by us."""
+    """The ticket is in another column, moved by a person or by Loopline."""
     if event.ticket is None:
         return Decision(loop)
     role = policy.column_role(event.ticket.team, event.ticket.column)
-    waits = only_we_moved_it(loop, event.ticket, role, moving=event.moving)
+    waits = awaits_own_move(loop, event.ticket, role, moving=event.moving)
     loop = replace(loop, ticket=event.ticket)
     if role is None and event.ticket.cancelled:
-        return _cancel(loop, event.at)
+        comment = PostComment(body=replies.CANCELLED_MESSAGE)
+        return _end(loop, replies.CANCELLED_REASON, event.at, SetNeedsHuman(needed=False), comment)
     if role == "agent":
         return hand_over(loop, event.at, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
     if role not in {"needs_human", "triage"}:
         loop = acknowledge(loop)
-    if left_our_columns(loop, role) and not waits:
-        return stop(loop, moved_reason(event.ticket.column), event.at, policy)
+    if has_left_loop(loop, role) and not waits:
+        return stop(loop, replies.moved_reason(event.ticket.column), event.at, policy)
     return Decision(loop)
 
 
-def only_we_moved_it(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
-    """Whether nobody moved the card: a move of ours waits (`moving`), and the card is where that was to fetch it from,
-    as it was last seen or where we had asked a person."""
+def awaits_own_move(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
+    """Whether only Loopline's own move is pending (`moving`): the ticket is still in the column that the move starts
+    from, the last one seen or the one for questions."""
     return moving and (loop.ticket.column == ticket.column or role in {"needs_human", "triage"})
 
 
 def is_idle_or_closed(loop: Loop) -> bool:
-    """Whether a ticket in the agent column is to be taken up."""
+    """Whether a ticket in the agent column starts a new generation."""
     return loop.stage not in AT_WORK | {Stage.MERGING}
 
 
-def left_our_columns(loop: Loop, role: str | None) -> bool:
-    """Whether this column takes the ticket out of our hands."""
+def has_left_loop(loop: Loop, role: str | None) -> bool:
+    """Whether the move to this column stops the loop."""
     if loop.stage in AT_WORK:
         return role not in {"working", "review"}
     if loop.stage is Stage.ASKING:
@@ -70,7 +71,7 @@ def left_our_columns(loop: Loop, role: str | None) -> bool:
 
 
 def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guidance, ...] = ()) -> Decision:
-    """A new generation begins: late work of the one before no longer counts, its branch and commits do."""
+    """Begin a new generation: late results of the previous one are ignored, its branch and commits are kept."""
     loop = close_attempt(loop, loop.reason)
     repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
     comments = replace(loop.comments, guidance=loop.comments.guidance + guidance, pending=(), taken_up=0)
@@ -85,12 +86,12 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guid
         started_at=at,
     )
     if loop.stage is not Stage.DONE and loop.workspace.repository == repository:
-        fresh = _same_work(fresh, loop)
+        fresh = _keep_work(fresh, loop)
     return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh)))
 
 
-def _same_work(fresh: Loop, before: Loop) -> Loop:
-    """The agreement and the record of the generation before, and its branch where that is still there."""
+def _keep_work(fresh: Loop, before: Loop) -> Loop:
+    """Keep the previous generation's contract and record, and its branch unless that was deleted."""
     fresh = replace(
         fresh,
         revision=before.revision,
@@ -110,7 +111,7 @@ def _same_work(fresh: Loop, before: Loop) -> Loop:
 
 
 def branch_name(ticket: Ticket, generation: int) -> str:
-    """Below our prefix, with the identifier in it, so that Linear links the branch; never a name that exists."""
+    """`BRANCH_PREFIX` and the identifier, by which Linear links the branch; a later generation gets a suffix."""
     suggested = ticket.branch_name.rsplit("/", 1)[-1].lower()
     if ticket.identifier.lower() not in suggested:
         suggested = f"{ticket.identifier.lower()}-{ticket.title.lower()}"
@@ -119,13 +120,12 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 
 
 def _prepare(loop: Loop) -> PrepareWorkspace:
-    return PrepareWorkspace(
-        generation=loop.generation, repository=loop.workspace.repository, branch=loop.workspace.branch
-    )
+    workspace = loop.workspace
+    return PrepareWorkspace(generation=loop.generation, repository=workspace.repository, branch=workspace.branch)
 
 
 def revise(loop: Loop, request: Guidance, *commands: Command) -> Decision:
-    """Another round on the same branch, with a person's request as a further criterion."""
+    """Start another revision on the same branch, with a person's request as a further criterion."""
     loop = close_attempt(loop, f"{request.author} asked for changes")
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
     loop = replace(loop, stage=Stage.PREPARING, reason="", pull_request=loop.pull_request.unapproved())
@@ -133,12 +133,11 @@ def revise(loop: Loop, request: Guidance, *commands: Command) -> Decision:
 
 
 def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy) -> Decision:
-    """The repository is here: agree what done means, then start or ask."""
+    """The repository is mirrored: agree to a contract and start work, or ask for one."""
     if event.generation != loop.generation or loop.stage is not Stage.PREPARING:
         return Decision(loop)
-    workspace = replace(
-        loop.workspace, base_branch=event.base_branch, base_sha=loop.workspace.base_sha or event.base_sha
-    )
+    base_sha = loop.workspace.base_sha or event.base_sha
+    workspace = replace(loop.workspace, base_branch=event.base_branch, base_sha=base_sha)
     loop = replace(_at_branch_head(loop, event.branch_sha), policy=POLICY.decode(event.policy), workspace=workspace)
     if loop.contract:
         return start_work(loop, event.at, policy)
@@ -146,7 +145,7 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
 
 
 def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
-    """Work goes on from the branch as it stands: the person who asked for it could see the commits of others on it."""
+    """Continue from the branch's current head: the person who asked for work could see foreign commits on it."""
     if head is None or head == loop.pull_request.pushed_sha:
         return loop
     loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=head))
@@ -156,26 +155,21 @@ def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
-    """Nothing can be written to a ticket that is gone; what is ours goes too."""
-    if loop.stage in {Stage.IDLE, Stage.DONE}:
-        return Decision(loop)
-    gone = _ended(loop, removed_reason(), event.at)
-    return Decision(gone, (*_interrupt(loop), _clean_up(loop)))
+    """End the loop without a comment: nothing can be written to a removed ticket."""
+    return _end(loop, replies.REMOVED_REASON, event.at)
 
 
-def _cancel(loop: Loop, at: float) -> Decision:
-    """Somebody decided that this is not wanted at all."""
+def _end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
-    gone = _ended(loop, cancelled_reason(), at)
-    say = PostComment(body=cancelled_message())
-    return Decision(gone, (*_interrupt(loop), SetNeedsHuman(needed=False), say, _clean_up(loop)))
+    ended = replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
+    return Decision(ended, (*interrupt(loop), *commands, _clean_up(loop)))
 
 
 def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
-    """A person took the ticket out of the agent's hands; late output is discarded by the raised generation.
+    """A person stopped the loop. Results of a run that is still being interrupted do not count.
 
-    With `clean_up` nobody wants the branch any more either, and a retry begins on another one."""
+    With `clean_up` the branch is deleted too, and a retry begins on a new one."""
     after = replace(loop, stage=Stage.STOPPED, reason=reason, finished_at=at, escalation=None)
     if clean_up:
         after = replace(
@@ -188,14 +182,11 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
     in_agent_column = policy.column_role(loop.ticket.team, loop.ticket.column) == "agent"
     away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
     end = (_clean_up(loop),) if clean_up else ()
-    return Decision(after, (*_interrupt(loop), *seen, PostComment(body=stopped_message(after)), *away, *end))
+    return Decision(after, (*interrupt(loop), *seen, PostComment(body=replies.stopped_message(after)), *away, *end))
 
 
-def _ended(loop: Loop, reason: str, at: float) -> Loop:
-    return replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
-
-
-def _interrupt(loop: Loop) -> tuple[Command, ...]:
+def interrupt(loop: Loop) -> tuple[Command, ...]:
+    """The command that stops the current run, if one is active."""
     return (StopRun(run_id=loop.run_id),) if loop.stage in RUNNING else ()
 
 

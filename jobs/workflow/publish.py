@@ -1,4 +1,4 @@
-"""Rules from a passing verdict to a pull request under review, and for effects that cannot be performed."""
+"""Rules from a passing verdict to a pull request under review, and for commands that cannot be performed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision
-from jobs.workflow.escalating import escalate
+from jobs.workflow.escalation import escalate
 
 
 def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
-    """The candidate is on the code host: open the pull request, or renew its words."""
+    """The candidate is on the code host: open or update the pull request."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
     loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=event.head_sha))
@@ -32,7 +32,7 @@ def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
 
 
 def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
-    """Hand the work to people: verdict, status, link, review column."""
+    """Ask for a review: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
     shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
@@ -45,14 +45,13 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
         description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
-    verdict = PostComment(
-        body=verdict_message(loop), once=f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
-    )
+    once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
+    verdict = PostComment(body=verdict_message(loop), once=once)
     return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
-    """An effect was refused. What the loop cannot do without goes to a person; a refused ornament is in the log."""
+    """A command cannot be performed. Escalate one that the loop needs; others are only logged."""
     if event.generation != loop.generation:
         return Decision(loop)
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
@@ -62,8 +61,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.command in needed and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, kind, event.reason, event.at)
-    if event.command == "PublishBranch" and loop.stage is Stage.STOPPED:
-        return Decision(loop, (PostComment(body=event.reason),))
-    if event.put_aside and event.command != "PostComment":
+    lost = event.put_aside and event.command != "PostComment"
+    if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

@@ -12,29 +12,13 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
-from jobs.loop.commands import (
-    CleanUp,
-    Command,
-    LinkPullRequest,
-    MoveTicket,
-    PostComment,
-    SetNeedsHuman,
-    SetStatus,
-    StopRun,
-)
-from jobs.loop.state import AT_WORK, OPEN, RUNNING, Guidance, Loop, Stage
-from jobs.messages.replies import (
-    approved_message,
-    changes_message,
-    closed_reason,
-    foreign_commit_message,
-    pushed_reason,
-    unchecked_description,
-)
+from jobs.loop.commands import CleanUp, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
+from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.hand_over import revise, stop
-from jobs.workflow.steering import PULL, guide
+from jobs.workflow.hand_over import interrupt, revise, stop
+from jobs.workflow.steering import PULL, approve, guide
 
 
 def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
@@ -42,59 +26,45 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     author = event.author
     if event.number != loop.pull_request.number or author is None or not author.may_steer:
         return Decision(loop)
+    text = "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
+    request = Guidance(author=author.name, text=text)
     if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
         return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
     if event.state == "changes_requested" and loop.stage in AT_WORK:
-        return guide(
-            loop, Guidance(author=author.name, text=_text(event), comment_id=f"{PULL}review-{event.review_id}")
-        )
+        return guide(loop, replace(request, comment_id=f"{PULL}review-{event.review_id}"))
     if event.state == "changes_requested" and loop.stage in OPEN:
-        words = Guidance(author=author.name, text=_text(event))
-        return revise(loop, words, PostComment(body=changes_message(author.name, loop.revision + 1)))
+        return revise(loop, request, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
     if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and loop.stage is Stage.REVIEW:
-        approved = replace(loop.pull_request, approved_sha=event.head_sha, approved_by=author.name)
-        return Decision(
-            replace(loop, pull_request=approved), (PostComment(body=approved_message(author.name, event.head_sha)),)
-        )
+        return approve(loop, author.name)
     return Decision(loop)
 
 
-def _text(event: ReviewSubmitted) -> str:
-    return "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
-
-
 def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
-    """The work is in: the board says so and everything of ours is removed."""
-    if not _ours(loop, event.number) or loop.stage is Stage.DONE:
+    """The pull request is merged: the ticket is done, worktree and branch are deleted."""
+    if not _is_own(loop, event.number) or loop.stage is Stage.DONE:
         return Decision(loop)
-    commands: list[Command] = [StopRun(run_id=loop.run_id)] if loop.stage in RUNNING else []
-    loop = replace(loop, stage=Stage.DONE, reason="", finished_at=event.at)
-    return Decision(
-        loop,
-        (
-            *commands,
-            LinkPullRequest(
-                url=loop.pull_request.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop)
-            ),
-            SetNeedsHuman(needed=False),
-            MoveTicket(column="done"),
-            PostComment(body=merged_message(loop), once=f"merged/{loop.pull_request.number}"),
-            CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),
-        ),
+    done, url = replace(loop, stage=Stage.DONE, reason="", finished_at=event.at), loop.pull_request.url
+    commands = (
+        *interrupt(loop),
+        LinkPullRequest(url=url, title=pull_request_title(done), subtitle=pull_request_subtitle(done)),
+        SetNeedsHuman(needed=False),
+        MoveTicket(column="done"),
+        PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
+        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),
     )
+    return Decision(done, commands)
 
 
 def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: ServicePolicy) -> Decision:
-    """Somebody said no to the pull request."""
-    if not _ours(loop, event.number) or loop.stage not in OPEN | AT_WORK:
+    if not _is_own(loop, event.number) or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
-    return stop(loop, closed_reason(event.by), event.at, policy, clean_up=True)
+    return stop(loop, replies.closed_reason(event.by), event.at, policy, clean_up=True)
 
 
 def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision:
-    """Somebody changed their mind; the code host does that only once the branch is back."""
-    if not _ours(loop, event.number) or loop.stage is not Stage.STOPPED:
+    """Return to the review; the code host reopens a pull request only when its branch exists again."""
+    if not _is_own(loop, event.number) or loop.stage is not Stage.STOPPED:
         return Decision(loop)
     again = replace(
         loop,
@@ -109,23 +79,22 @@ def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision
 
 
 def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
-    """A foreign commit on our branch means that a person took the wheel: the verdict is void and we pause."""
+    """A foreign commit on the loop's branch voids the verdict and pauses the loop."""
     known = {"", loop.candidate.head_sha, loop.pull_request.pushed_sha}
     if event.branch != loop.workspace.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
     pushed = replace(loop.pull_request.unapproved(), pushed_sha=event.head_sha, shown_at=event.at)
     void = replace(loop, candidate=loop.candidate.at(event.head_sha), pull_request=pushed)
     if loop.stage in AT_WORK:
-        return stop(void, pushed_reason(event.by), event.at, policy)
+        return stop(void, replies.pushed_reason(event.by), event.at, policy)
     loop = replace(void, stage=Stage.REVIEW)
-    unchecked = SetStatus(
-        repository=loop.workspace.repository, sha=event.head_sha, state="pending", description=unchecked_description()
-    )
-    return Decision(loop, (unchecked, PostComment(body=foreign_commit_message(event.by, event.head_sha))))
+    repository, unchecked = loop.workspace.repository, replies.UNCHECKED_DESCRIPTION
+    status = SetStatus(repository=repository, sha=event.head_sha, state="pending", description=unchecked)
+    return Decision(loop, (status, PostComment(body=replies.foreign_commit_message(event.by, event.head_sha))))
 
 
 def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
-    """What the code host's own checks say about the commit under review is shown, not acted on."""
+    """Show the result of the code host's own checks of the commit under review, without acting on it."""
     if event.head_sha != loop.pull_request.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
         return Decision(loop)
     others = tuple(name for name in loop.pull_request.failing_checks if name != event.name)
@@ -135,5 +104,5 @@ def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
     return Decision(replace(loop, pull_request=replace(loop.pull_request, failing_checks=failing)))
 
 
-def _ours(loop: Loop, number: int) -> bool:
+def _is_own(loop: Loop, number: int) -> bool:
     return bool(loop.pull_request.number) and number == loop.pull_request.number

@@ -1,7 +1,4 @@
-"""Rules that every run shares: how one is started, and who looks at its result.
-
-The roles' own rules are in `agreeing` (planner), `goal` (scout, maker, gate, judge, checker).
-"""
+"""Rules that all runs share. The rules of the roles are in `agreement` (planner) and `run_results` (the others)."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from jobs.loop.policy import Role
 from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages.escalations import budget_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalating import escalate
+from jobs.workflow.escalation import escalate
 
 STAGES: dict[RunRole, Stage] = {
     "planner": Stage.PLANNING,
@@ -26,11 +23,11 @@ STAGES: dict[RunRole, Stage] = {
     "checker": Stage.CHECKING,
 }
 STRONG_FROM = 3
-"""The attempt from which the maker is a stronger model: one new strategy with the usual one comes first."""
+"""The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
 
 
 def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """Hand a run of this role to the agents, if the ticket still has the money; a gate costs none."""
+    """Start a run of this role if the ticket's budget allows it; a gate costs nothing."""
     cap = policy.caps_of(loop).ticket_usd
     if role != "gate" and loop.spend.usage.cost_usd >= cap:
         return escalate(loop, "budget", budget_reason(cap), at, *commands)
@@ -39,14 +36,13 @@ def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *comm
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """The next maker run."""
     attempt = replace(loop.attempt, iteration=loop.attempt.iteration + 1)
     loop = replace(loop, reason="", attempt=attempt, comments=replace(loop.comments, pending=()))
     return start_run(loop, "maker", at, policy, *commands)
 
 
 def run_id_of(loop: Loop, role: RunRole) -> RunId:
-    """The same for the same step of a loop, so that a rule that is asked twice starts one run; never used again."""
+    """Equal for the same step of a loop, which makes the start of a run idempotent; never reused."""
     turn = loop.planning.proposals if role == "planner" else loop.attempt.iteration
     version = loop.contract.version if loop.contract else 1
     parts = [f"g{loop.generation}", f"r{loop.revision}"]
@@ -83,7 +79,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
 
 
 def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
-    """A person's request becomes a further criterion, and attempts and iterations start again."""
+    """Add a person's request as a criterion, and reset attempts and iterations."""
     revision = loop.revision + 1
     contract = loop.contract or Contract(criteria=())
     text = f"as {request.author} asked: {' '.join(request.text.split())[:500]}"
@@ -106,7 +102,7 @@ def is_current(loop: Loop, run_id: RunId, generation: int) -> bool:
 
 
 def on_run_parked(loop: Loop, event: RunParked) -> Decision:
-    """The run waits for what is not its fault: the ticket says for what, and for how long."""
+    """Record why a run is backing off, and until when; `until` 0 means that it continues."""
     if not is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     reason = parked_reason(event.reason, event.until) if event.until else ""

@@ -58,12 +58,11 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.register_error_handler(RedisError, _render_redis_error)
     app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
-    _add_pages(app, reader, settings)
-    _add_api(app, reader)
+    _add_routes(app, reader, settings)
     return app
 
 
-def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
+def _add_routes(app: Flask, reader: Reader, settings: Settings) -> None:
     columns = [(key, team.columns.agent) for key, team in settings.teams.items()]
 
     @app.get("/")
@@ -83,8 +82,6 @@ def _add_pages(app: Flask, reader: Reader, settings: Settings) -> None:
             "ticket.html", ticket=found, row=found.row, chosen=chosen, follow="run" not in request.args
         )
 
-
-def _add_api(app: Flask, reader: Reader) -> None:
     @app.get("/api/loops")
     def api_loops() -> Response:
         return jsonify(loops=ROWS.to_builtins(reader.rows()), notices=reader.notices())

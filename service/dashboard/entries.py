@@ -94,13 +94,12 @@ def _format_block(block: Data) -> ShownEntry:
 
 
 def _format_call(block: Data) -> ShownEntry:
-    name, given = _text(block.get("name")), block.get("input")
-    arguments = given if isinstance(given, Mapping) else {"input": given}
-    text, body = _split_call(name, arguments)
-    return ShownEntry("tool_call", name, text, body, folded=True, call=_text(block.get("id")))
+    given = block.get("input")
+    text, body = _split_call(given if isinstance(given, Mapping) else {"input": given})
+    return ShownEntry("tool_call", _text(block.get("name")), text, body, folded=True, call=_text(block.get("id")))
 
 
-def _split_call(name: str, given: Data) -> tuple[str, str]:
+def _split_call(given: Data) -> tuple[str, str]:
     """Split the arguments into a one-line summary and the rest."""
     match given:
         case {"command": command, "path": path, **rest}:
@@ -152,12 +151,8 @@ def _format_usage(data: Data) -> str:
     given = data.get("usage")
     usage = given if isinstance(given, Mapping) else {}
     read, cached, wrote = (_number(usage.get(f"{name}_tokens")) for name in ("input", "cached", "output"))
-    parts = [
-        f"{read:,.0f} tokens in",
-        f"{cached:,.0f} cached",
-        f"{wrote:,.0f} out",
-        f"${_number(usage.get('cost_usd')):.4f}",
-    ]
+    cost = _number(usage.get("cost_usd"))
+    parts = [f"{read:,.0f} tokens in", f"{cached:,.0f} cached", f"{wrote:,.0f} out", f"${cost:.4f}"]
     stop = _text(data.get("stop_reason"))
     cleared, miss = _number(data.get("cleared")), bool(usage.get("cache_misses"))
     parts += [f"{cleared:.0f} old results cleared"] if cleared else []

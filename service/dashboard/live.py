@@ -51,7 +51,10 @@ def blueprint(redis: Redis, limits: Limits) -> Blueprint:
     def events(run_id: RunId) -> Response:
         after = _read_cursor(run_id, runs)
         if not slots.acquire(blocking=False):
-            return _refuse_stream()
+            response = jsonify(error="Too many live pages are open. Poll the entries instead.")
+            response.status_code = 503
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return response
         stream = follow(runs, run_id, after, limits.heartbeat_seconds)
         response = Response(stream, mimetype="text/event-stream", headers=_HEADERS)
         response.call_on_close(slots.release)
@@ -70,7 +73,7 @@ def follow(runs: Runs, run_id: RunId, after: str, heartbeat_seconds: float) -> I
     """Yield the events: `entry` for each entry after stream id `after`, then `end` when the run has finished.
 
     Stops without `end` when Redis becomes unavailable; the browser reconnects with the last id it received."""
-    last = after
+    last, milliseconds = after, max(1, int(heartbeat_seconds * 1000))
     yield "retry: 2000\n\n"
     try:
         while True:
@@ -80,15 +83,10 @@ def follow(runs: Runs, run_id: RunId, after: str, heartbeat_seconds: float) -> I
             if over:
                 yield "event: end\ndata: {}\n\n"
                 return
-            if not _wait_for_entry(runs.redis, run_id, last, heartbeat_seconds):
+            if not runs.redis.xread({keys.transcript(run_id): last}, count=1, block=milliseconds):
                 yield ": heartbeat\n\n"
     except RedisError as error:
         _log.warning("live stream ended, Redis unavailable", run=run_id, reason=str(error))
-
-
-def _wait_for_entry(redis: Redis, run_id: RunId, last: str, seconds: float) -> bool:
-    """Wait for an entry after `last`; False after a timeout of `seconds`."""
-    return bool(redis.xread({keys.transcript(run_id): last}, count=1, block=max(1, int(seconds * 1000))))
 
 
 def _serialize(stream_id: str, entry: Entry) -> dict[str, Any]:
@@ -103,10 +101,3 @@ def _read_cursor(run_id: RunId, runs: Runs) -> str:
     if runs.spec(run_id) is None:
         abort(404, "There is no such run, or it expired 30 days after its end.")
     return given
-
-
-def _refuse_stream() -> Response:
-    response = jsonify(error="Too many live pages are open. Poll the entries instead.")
-    response.status_code = 503
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response

@@ -15,7 +15,7 @@ from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
-from jobs.messages.text import TAMPERINGS, money_message, state_message
+from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
 Group = Literal["needs_you", "working", "finished"]
@@ -131,7 +131,7 @@ class ShownTicket:
     verdict: Verdict | None
     attempts: tuple[ClosedAttempt, ...]
     tried: tuple[str, ...]
-    words: tuple[Guidance, ...]
+    guidance: tuple[Guidance, ...]
     runs: tuple[ShownRun, ...]
     run_id: RunId
 
@@ -142,6 +142,7 @@ SHOWN_TICKET: Codec[ShownTicket] = Codec(ShownTicket)
 
 def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
     """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry."""
+    call = loop.escalation
     return Row(
         identifier=loop.identifier,
         title=loop.ticket.title,
@@ -165,7 +166,7 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         finished_at=loop.finished_at,
         active_at=max(loop.started_at, loop.finished_at, active_at),
         reason=loop.reason,
-        escalation=_show_escalation(loop.escalation),
+        escalation=ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None,
         now=now,
     )
 
@@ -200,13 +201,13 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         proposal=loop.planning.proposal if loop.stage is Stage.ASKING else None,
         plan=loop.planning.plan,
         evidence=tuple(map(_show_evidence, loop.candidate.evidence)),
-        tampering=tuple(ShownTampering(**vars(one), what=TAMPERINGS[one.kind]) for one in loop.candidate.tampering),
+        tampering=tuple(ShownTampering(**vars(one), what=TAMPER_NAMES[one.kind]) for one in loop.candidate.tampering),
         tampering_accepted=loop.candidate.accepted_sha != "" and loop.candidate.accepted_sha == loop.candidate.head_sha,
         judgement=loop.candidate.judgement,
         verdict=loop.candidate.verdict,
         attempts=loop.attempts,
         tried=loop.attempt.tried,
-        words=loop.planning.answers + loop.comments.guidance,
+        guidance=loop.planning.answers + loop.comments.guidance,
         runs=known,
         run_id=loop.run_id if loop.run_id in ids else next(reversed(ids), RunId("")),
     )
@@ -214,12 +215,13 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
 
 def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
     """Return one run. Its revision is only part of its id."""
+    found = _REVISION.search(spec.run_id)
     return ShownRun(
         run_id=spec.run_id,
         role=spec.role,
         model=spec.model,
         generation=spec.generation,
-        revision=_parse_revision(spec.run_id),
+        revision=int(found[1]) if found else 0,
         attempt=spec.attempt.number,
         iteration=spec.attempt.iteration,
         unfinished=unfinished,
@@ -252,15 +254,6 @@ def _show_evidence(one: Evidence) -> ShownEvidence:
     return ShownEvidence(**{**vars(one), "exit_codes": one.exit_codes or (one.exit_code,)}, mark=mark)
 
 
-def _show_escalation(call: Escalation | None) -> ShownEscalation | None:
-    return ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None
-
-
 def web_link(address: str) -> str:
     """Return the address if it is an HTTP URL, otherwise an empty string: the address is untrusted."""
     return address if _WEB.match(address) else ""
-
-
-def _parse_revision(run_id: RunId) -> int:
-    found = _REVISION.search(run_id)
-    return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""Reads loops and runs from Redis for the dashboard. Called by its routes and by `service.operator.status`.
+"""Reads loops and runs from Redis for the dashboard. Called by its routes and by `service.operator`.
 
 Raises `redis.exceptions.RedisError` while Redis is unavailable.
 """

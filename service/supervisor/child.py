@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.supervisor.child_log import ChildLog
@@ -86,7 +87,8 @@ class Child:
             return None
         self.pump()
         self.close_output()
-        _kill_group(self.popen.pid)
+        with suppress(ProcessLookupError, PermissionError):  # an empty group; macOS: EPERM for a group of zombies
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen, self.ready = None, False
         return code
 
@@ -138,11 +140,3 @@ class Child:
     def _schedule(self, now: float, longest: float) -> None:
         self.next_start = now + min(FIRST_BACKOFF_SECONDS * 2**self.failures, longest)
         self.failures += 1
-
-
-def _kill_group(pid: int) -> None:
-    """Kill the rest of the process group that the child leads."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return  # the group is empty; macOS reports EPERM for a group of zombies

@@ -34,7 +34,9 @@ class ChildLog:
                 self._echo.write(f"{self._name} | {self._last[-1]}\n")
                 self._echo.flush()
         if self._file.tell() > self._largest:
-            self._rotate()
+            self._file.close()
+            self.path.replace(self.path.with_suffix(".log.1"))
+            self._file = self.path.open("ab")
 
     def last_lines(self) -> str:
         """Return the last lines, which usually contain the reason for the exit."""
@@ -43,8 +45,3 @@ class ChildLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def _rotate(self) -> None:
-        self._file.close()
-        self.path.replace(self.path.with_suffix(".log.1"))
-        self._file = self.path.open("ab")

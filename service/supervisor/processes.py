@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from jobs.config.environment import Role, environment_for
+from jobs.config.environment import Role, filter_environment
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
 from jobs.runtime.heartbeats import list_live_roles
@@ -33,23 +34,14 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
     agents = [f"agent-{number}" for number in range(1, settings.agent_processes + 1)]
     redis = [] if settings.redis_url.get_secret_value() else [_redis_process(settings)]
     # Children start in another folder, so paths have to be absolute.
-    environ = {**environ, **{name: str(path) for name, path in settings.paths().items()}}
+    start = partial(_build_starter, {**environ, **{name: str(path) for name, path in settings.paths().items()}})
     return [
         *redis,
-        Process("web", _starter("web", environ, "service", "web"), 1, lambda: _is_healthy(settings.web_bind)),
-        Process(
-            "dashboard",
-            _starter("dashboard", environ, "service", "dashboard"),
-            4,
-            lambda: _is_healthy(settings.dashboard_bind),
-            grace=5.0,
-        ),
-        Process("worker", _starter("worker", environ, "jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
-        *(
-            Process(name, _starter("agent", environ, "jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0)
-            for name in agents
-        ),
-        Process("clock", _starter("clock", environ, "jobs", "clock"), 2),
+        Process("web", start("service", "web"), 1, lambda: _is_healthy(settings.web_bind)),
+        Process("dashboard", start("service", "dashboard"), 4, lambda: _is_healthy(settings.dashboard_bind), 5.0),
+        Process("worker", start("jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
+        *(Process(name, start("jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0) for name in agents),
+        Process("clock", start("jobs", "clock"), 2),
     ]
 
 
@@ -92,14 +84,13 @@ def _is_live(queue: str, settings: Settings) -> bool:
             return False
 
 
-def _starter(
-    role: Role, environ: Mapping[str, str], module: str, command: str
-) -> Callable[[int], subprocess.Popen[bytes]]:
-    env = environment_for(role, environ)
+def _build_starter(environ: Mapping[str, str], module: str, role: Role) -> Callable[[int], subprocess.Popen[bytes]]:
+    """A function that starts `python -m module role` with the environment variables of `role`."""
+    env = filter_environment(role, environ)
 
     def start(output: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            wrap_command([sys.executable, "-m", module, command]), env=env, cwd=ROOT, start_new_session=True,
+            wrap_command([sys.executable, "-m", module, role]), env=env, cwd=ROOT, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

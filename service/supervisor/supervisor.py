@@ -67,8 +67,9 @@ class Supervisor:
                 self._start(child, now)
             if not child.check_ready() and not child.failures:
                 break  # the next one waits for it, but not after its first failure
-        if all(child.ready for child in self._children):
-            self._report_up()
+        if not self._reported_up and all(child.ready for child in self._children):
+            self._reported_up = True
+            _log.info("all processes ready", home=str(self._home), **self._addresses)
         self._wait(POLL_SECONDS if self._reported_up else PROBE_SECONDS)
         self._handle_exits()
 
@@ -100,12 +101,6 @@ class Supervisor:
     def _unregister(self, child: Child) -> None:
         if child.output >= 0 and child.output in self._selector.get_map():
             self._selector.unregister(child.output)
-
-    def _report_up(self) -> None:
-        """Log once that all processes are ready."""
-        if not self._reported_up:
-            self._reported_up = True
-            _log.info("all processes ready", home=str(self._home), **self._addresses)
 
     def _stop_all(self) -> None:
         signals = self._signals

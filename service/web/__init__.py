@@ -1,3 +1,1 @@
 """The web process: webhooks and health."""
-
-from __future__ import annotations

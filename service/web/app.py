@@ -1,7 +1,4 @@
-"""The web process: webhooks and health. Made by gunicorn (`service.web.gunicorn_config`) once per worker process.
-
-It holds webhook secrets and nothing else, and imports no client of any provider.
-"""
+"""The web process: webhooks and health. It has the webhook secrets only, and imports no client of a provider."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ HEADERS = {
 
 
 def web() -> Flask:
-    """What gunicorn calls in each of its worker processes."""
+    """Create the application from the environment. Called by each gunicorn worker."""
     settings = load("web")
     logging.configure("web", settings.secret_values())
     failpoints.arm(settings.failpoint, settings.home)
@@ -33,15 +30,15 @@ def web() -> Flask:
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI application. Makes its Redis client without talking to it, so it starts while Redis is away."""
+    """Create the WSGI application. Opens no Redis connection, so it starts while Redis is unavailable."""
     app = Flask("loopline.web", static_folder=None)
     redis = connect(settings, timeout=1.5, retries=1)
-    door = webhooks.Door(settings, redis)
-    app.extensions["door"] = door
-    app.register_blueprint(webhooks.blueprint(door))
+    endpoint = webhooks.Endpoint(settings, redis)
+    app.extensions["endpoint"] = endpoint
+    app.register_blueprint(webhooks.blueprint(endpoint))
     app.register_blueprint(health.blueprint(settings, redis))
     app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(ParseException, lambda _: _refuse(BadRequest()))  # broken chunks, seen while reading
+    app.register_error_handler(ParseException, lambda _: _refuse(BadRequest()))  # broken chunks
     app.after_request(_add_headers)
     return app
 

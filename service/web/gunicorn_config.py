@@ -1,13 +1,13 @@
-"""gunicorn's settings for the web process. Read by gunicorn (`-c python:service.web.gunicorn_config`);
-`service.__main__` gives it the address.
+"""gunicorn's settings for the web process; `service.__main__` adds the address.
 
-gthread, because a durable webhook is one Redis call: 2 processes x 8 threads took 2,000 a second on two cores.
+gthread, because a durable webhook is one Redis call: 2 processes x 8 threads handle 2,000 per second on two cores.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -35,19 +35,17 @@ proc_name = "loopline-web"
 
 
 class PunctualWorker(ThreadWorker):  # type: ignore[misc]
-    """gthread that cuts a client off when one request takes too long to arrive.
-
-    gthread itself waits for ever inside a header or a body, so as many slow clients as threads would close the door."""
+    """gthread with a timeout for reading a request: without one, as many slow clients as threads block the process."""
 
     seconds_per_request = 20.0
 
     def init_process(self) -> None:
-        """Before the first request."""
+        """Called before the first request."""
         self._deadlines: dict[TConn, float] = {}
         super().init_process()
 
     def handle(self, conn: TConn) -> Any:
-        """One request, in a thread of the pool."""
+        """Handle one request, in a thread of the pool."""
         self._deadlines[conn] = time.monotonic() + self.seconds_per_request
         try:
             return super().handle(conn)
@@ -55,27 +53,22 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]
             self._deadlines.pop(conn, None)
 
     def notify(self) -> None:
-        """Called about once a second by the main loop: end what is overdue; the thread then reads an end of file."""
+        """Called about once a second by the main loop: shut overdue connections down, which ends the read."""
         super().notify()
         now = time.monotonic()
         for conn, deadline in list(self._deadlines.items()):
             if now > deadline:
-                self._cut(conn)
-
-    def _cut(self, conn: TConn) -> None:
-        try:
-            conn.sock.shutdown(SHUT_RDWR)
-        except OSError:
-            return  # gone by itself meanwhile
+                with suppress(OSError):  # closed meanwhile
+                    conn.sock.shutdown(SHUT_RDWR)
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker process ends with gunicorn's main process, however that ends."""
+    """End the worker process with gunicorn's main process, also when that crashes."""
     die_with_parent(worker.ppid)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Drain the spool beside the requests."""
-    door = worker.wsgi.extensions["door"]
-    arguments = (list(door.spools.values()), door.redis, threading.Event())
+    """Drain the spools in a thread."""
+    endpoint = worker.wsgi.extensions["endpoint"]
+    arguments = (list(endpoint.spools.values()), endpoint.redis, threading.Event())
     threading.Thread(target=keep_draining, args=arguments, name="spool", daemon=True).start()

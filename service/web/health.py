@@ -1,8 +1,7 @@
-"""GET /healthz and /readyz: whether this process is up, and whether Loopline can work.
+"""GET /healthz (this process is up) and /readyz (Loopline can work). Reads only.
 
-Called by load balancers, the supervisor and people. Reads only. `/readyz` says in one word how things are: `fine`;
-`recovering`, while the work of a process that died is being taken over; `failing`, with 503, while something that
-Loopline needs is not there.
+Called by load balancers, the supervisor and people. The state of `/readyz` is `fine`, `recovering` while the work of a
+crashed process is taken over, or `failing` (503) while a part is unavailable.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from service.version import VERSION
 
 
 def blueprint(settings: Settings, redis: Redis) -> Blueprint:
-    """Both routes."""
+    """Return both routes."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -43,21 +42,21 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
-    """What keeps Loopline from working: part to sentence; empty when all is well."""
+    """Return a sentence for each part that fails."""
     try:
         living = list_live_roles(redis, time.time())
-        led = bool(redis.exists(keys.lease(LEADER)))
+        has_leader = bool(redis.exists(keys.lease(LEADER)))
         refused = credentials_alarm(redis)
-        turned_away = redis.get(keys.REFUSED_CREDENTIALS)
+        rejected = redis.get(keys.REFUSED_CREDENTIALS)
         weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
     except RedisError as error:
-        return {"redis": f"Redis does not answer: {error}"}
+        return {"redis": f"Redis does not respond: {error}"}
     found = {
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
-        "credentials": decode(turned_away or b""),
-        "model": refused and f"No run can call the model, all of them wait: {refused}",
-        "clock": "" if led else "No clock process leads.",
+        "credentials": decode(rejected or b""),
+        "model": refused and f"No run can call the model, all runs wait: {refused}",
+        "clock": "" if has_leader else "No clock process has the leader lease.",
     }
     return {part: sentence for part, sentence in found.items() if sentence}

@@ -3,8 +3,7 @@
 One SQLite database per source, with a rollback journal and `synchronous=EXTRA`: after a commit the delivery survives a
 power failure, and no second file has to be kept with the database. WAL would only make appends faster, which are rare.
 
-At-least-once: a delivery is deleted after Redis has accepted it, and `service.web.intake` recognises a second copy. So
-a crash in between and two processes that drain at once do no harm.
+At-least-once: a delivery is deleted after Redis has accepted it, and `service.web.intake` drops duplicates.
 """
 
 from __future__ import annotations
@@ -57,8 +56,7 @@ class Spool:
     def drain(self, redis: Redis) -> int:
         """Accept all waiting deliveries, oldest first; returns how many were new.
 
-        Raises `RedisError` when Redis becomes unavailable, `OSError` when the disk fails: all of them are accepted
-        again by the next call."""
+        Raises `RedisError` when Redis becomes unavailable, `OSError` when the disk fails; the next call retries all."""
         if not self._file.exists():
             return 0
         new = last = 0
@@ -75,7 +73,7 @@ class Spool:
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         """A connection for one call, so that it belongs to one thread and no fork inherits it. Each statement commits
-        by itself, so no lock is held while Redis is asked."""
+        by itself, so no lock is held during Redis calls."""
         try:
             with closing(sqlite3.connect(self._file, timeout=LOCK_SECONDS, isolation_level=None)) as database:
                 database.executescript(SCHEMA)

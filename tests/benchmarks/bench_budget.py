@@ -1,4 +1,4 @@
-"""How far eight runs at once overrun each cap, what a long outage costs, and what reserve and settle cost.
+"""Overrun of each limit with eight parallel runs, cost of a long outage, and time of reserve and settle.
 
 Run by hand: `python -m tests.benchmarks.bench_budget [rounds]`. Real Redis as the supervisor starts it (every write on
 disk before its answer), the model's stand-in over HTTP with 50 ms a reply, eight threads. Prints one line of JSON for
@@ -33,7 +33,7 @@ CAPS = {"run": 0.022, "ticket": 0.25, "day": 0.25}
 
 
 def overrun(redis: Redis, home: Path, scope: str) -> dict[str, Any]:
-    """Eight threads of runs until each is refused; what the provider billed against the cap."""
+    """Eight threads of runs until each is refused; returns the billed cost and the limit."""
     redis.flushall()
     with model_at(home, latency=0.05) as model:
         cap = CAPS[scope]
@@ -103,7 +103,7 @@ def price(redis: Redis, rounds: int) -> dict[str, float]:
 
 
 def measure(redis: Redis, folder: Path, rounds: int) -> bool:
-    """Print every line; whether all promises are kept."""
+    """Print every line; returns whether all limits hold."""
     lines = []
     for scope in CAPS:
         lines.append(overrun(redis, folder / scope, scope))
@@ -116,7 +116,7 @@ def measure(redis: Redis, folder: Path, rounds: int) -> bool:
 
 
 def main(rounds: int) -> int:
-    """Everything, on a Redis of its own."""
+    """Run all measurements on a private Redis."""
     with tempfile.TemporaryDirectory(prefix="bench-budget-") as folder:
         settings = Settings(home=Path(folder) / "home")
         settings.home.mkdir()

@@ -1,4 +1,4 @@
-"""What the gate costs beside the command itself. Run: python -m tests.benchmarks.bench_gate [files] [rounds]
+"""Overhead of the gate compared with the command itself. Run: python -m tests.benchmarks.bench_gate [files] [rounds]
 
 Not a test: times depend on the machine, the ratio less so. Plain is `git worktree add` and the command without a
 sandbox. The gate is its parts put together here: comparison, guard, base copies, checkout, sandbox; without Redis,
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.evidence.gate_plan import plan
+from jobs.evidence.gate_plan import plan_gate
 from jobs.loop.policy import TESTS
 from jobs.loop.state import Contract, Criterion
 from tests.integrations.git.hosting import GitHost, commit
@@ -71,7 +71,7 @@ class Bench:
         self.contract = Contract(criteria=(Criterion(id="k1", text="tests", command=" ".join(COMMAND)),))
 
     def plain(self) -> None:
-        """A worktree and the command in it, as anybody would."""
+        """The command in a plain worktree."""
         tree = self.folder / "plain"
         git = ["git", "-C", str(self.folder / "repos" / "shop.git")]
         subprocess.run([*git, "worktree", "add", "-q", "--detach", tree, self.honest], check=True, capture_output=True)
@@ -79,12 +79,12 @@ class Bench:
         subprocess.run([*git, "worktree", "remove", "--force", tree], check=True)
 
     def command(self) -> None:
-        """A checkout of ours and the command in the sandbox."""
+        """The command in a checkout in the sandbox."""
         self._run(self.honest)
 
     def gate(self, sha: str) -> None:
-        """What the gate does for one command: compare, guard, mix, check out, run; both ways where copies differ."""
-        planned = plan(self.mirror.changes(self.base, sha), self.contract, TESTS, "")
+        """All steps of the gate for one command: compare, guard, mix, check out, run; both ways where copies differ."""
+        planned = plan_gate(self.mirror.changes(self.base, sha), self.contract, TESTS, "")
         self._run(self.mirror.write_mixed_commit(sha, planned.from_base))
         if planned.from_base:
             self._run(sha)
@@ -97,7 +97,7 @@ class Bench:
 
     def analysis(self) -> None:
         """Only the comparison and the guard."""
-        plan(self.mirror.changes(self.base, self.dishonest), self.contract, TESTS, "")
+        plan_gate(self.mirror.changes(self.base, self.dishonest), self.contract, TESTS, "")
 
 
 def main(files: int, rounds: int) -> None:

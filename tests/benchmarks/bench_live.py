@@ -1,4 +1,4 @@
-"""What 100 open live pages cost everybody else: how long `/api/loops` takes without and with them.
+"""Response time of `/api/loops` with and without 100 open live pages.
 
 Run by hand: `python -m tests.benchmarks.bench_live [streams] [requests]`. Starts its own Redis and its own dashboard,
 prints one line of JSON, and ends with 1 when a stream was lost or the median got more than `WORST_RATIO` times longer.
@@ -78,11 +78,11 @@ class _Pages:
             one.close()
 
     def forget(self) -> None:
-        """Count from nothing."""
+        """Reset the count."""
         self._told.clear()
 
     def wait_for_all(self) -> int:
-        """How many were sent an entry since; waits for all of them, and not for ever."""
+        """Count the pages that received an entry since the reset; waits for all, with a timeout."""
         deadline = time.monotonic() + READ_SECONDS
         while len(self._told) < len(self._sockets) and time.monotonic() < deadline:
             time.sleep(0.02)

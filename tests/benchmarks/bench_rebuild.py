@@ -1,4 +1,4 @@
-"""How long after Redis lost everything the loops are there again, wherever they stood.
+"""Seconds from the loss of all Redis data until all loops are restored, in any stage.
 
 Run by hand: `python -m tests.benchmarks.bench_rebuild [runs]`. In each run the demo's three tickets are handed over,
 Redis is killed at a random moment and its files are deleted; measured until every loop that was under way is back.
@@ -38,14 +38,14 @@ class Wipe(Bench):
         self.phases: Counter[str] = Counter()
 
     def loops(self) -> dict[str, Loop]:
-        """Those under way, by ticket; none while Redis is away."""
+        """Active loops by ticket; none while Redis is unavailable."""
         try:
             return {loop.ticket.id: loop for loop in Store(self.redis).loops() if loop.stage not in OVER}
         except RedisError:
             return {}
 
     def wiped(self) -> float:
-        """From the kill to the last loop's return."""
+        """Seconds from the kill until the last loop is restored."""
         tickets = []
         for one in json.loads(DEMO_TICKETS.read_text()):
             tickets.append(self.board.hand_over(one["title"], one["description"]))

@@ -1,4 +1,4 @@
-"""What the sandbox costs per command, as a ratio to plain bash. Run: python -m tests.benchmarks.bench_sandbox [rounds]
+"""Overhead of the sandbox per command, as a ratio to plain bash. Run: python -m tests.benchmarks.bench_sandbox [rounds]
 
 Not a test: times depend on the machine, the ratio less so. Plain and boxed runs take turns, so that load hits both.
 """

@@ -1,4 +1,4 @@
-"""How long after a death somebody else goes on, after a stop nothing runs, and after SIGTERM an agent is checkpointed.
+"""Seconds from a crash to the takeover, from a stop to its effect, and from SIGTERM to an agent's checkpoint.
 
 Run by hand: `python -m tests.benchmarks.bench_takeover [runs]`. Starts the demo's stack with a model that takes 0.8 s a
 reply, prints one line of JSON with p50 and p99 in seconds, and ends with 1 when a promise is broken.
@@ -49,7 +49,7 @@ class Bench:
         return ticket, decode(run)
 
     def until(self, there: Callable[[], object]) -> float:
-        """Seconds until it is so."""
+        """Seconds until the condition is true."""
         began = time.monotonic()
         while not there():
             if time.monotonic() - began > PATIENCE:
@@ -58,13 +58,13 @@ class Bench:
         return time.monotonic() - began
 
     def pid(self, name: str) -> int:
-        """The process's number, once it has one."""
+        """The process's pid, once it has one."""
         state = self.stack.service_home / "up.json"
         self.until(lambda: json.loads(state.read_text())["processes"].get(name))
         return int(json.loads(state.read_text())["processes"][name])
 
     def end(self, ticket: str) -> None:
-        """Take the ticket out of the agents' hands and wait for silence."""
+        """Move the ticket away from the agents and wait until nothing runs."""
         self.board.say(ticket, "/stop")
         self.until(lambda: not self.redis.smembers(keys.RUNS))
 

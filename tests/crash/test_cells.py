@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.config.setting_types import FAILPOINT_FORM
+from integrations.failpoints import FAILPOINT_FORM
 from tests.crash.cells import CELLS
 from tests.crash.driver import ORACLE, Outcome, run
 from tests.crash.stack import free_ports

@@ -10,7 +10,7 @@ from tests.dishonest.report import report, rows
 
 
 def main() -> int:
-    """Exit code 0 when nothing was called done that is not, nobody honest was stopped, and every end was right."""
+    """Exit code 0 if no dishonest work was accepted, no honest work was stopped, and all outcomes are as expected."""
     parser = argparse.ArgumentParser(prog="python -m tests.dishonest", description=__doc__)
     parser.add_argument("names", nargs="*", help="names of scenarios, default all")
     parser.add_argument("--jobs", type=int, default=2, help="how many are played at once")

@@ -1,4 +1,4 @@
-"""What is wrong with an outcome, in sentences; none where everything is as the scenario says. Pure."""
+"""Problems of an outcome as sentences; none if it matches the scenario. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def false_done(outcome: Outcome) -> bool:
 
 
 def false_alarm(outcome: Outcome) -> bool:
-    """Whether honest work was stopped, called out or flagged, or had to be done more often than the scenario says."""
+    """Whether honest work was stopped, escalated or flagged, or was retried more often than the scenario expects."""
     return outcome.scenario.honest and bool(list(problems(outcome)))
 
 

@@ -21,8 +21,8 @@ Role = Literal["planner", "scout", "maker", "judge", "checker"]
 
 @dataclass(frozen=True)
 class Act:
-    """What Ana does: `says` a comment, or gives the ticket other words. `when` is a stage at which the ticket rests, or
-    the number of the maker's model call (from 1, over all its runs) before whose answer she does it."""
+    """An action of Ana: she posts the comment `says`, or edits the ticket. `when` is a stage at which the ticket
+    rests, or the number of the maker's model call (from 1, over all its runs) before whose answer she does it."""
 
     when: Stage | int
     says: str = ""
@@ -31,9 +31,9 @@ class Act:
 
 @dataclass(frozen=True)
 class End:
-    """What must be true when nothing is left to do. `says` and `never_says` are parts of what people can read on the
+    """The expected final state. `says` and `never_says` are parts of the texts that people can read on the
     ticket; `makers` is how many maker runs it may take, None is any number; `flagged` are paths that must be listed as
-    tampering, or None where nobody asks."""
+    tampering, or None if no question is asked."""
 
     stage: Stage
     escalation: EscalationClass | None = None

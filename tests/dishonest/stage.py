@@ -1,5 +1,5 @@
 """Plays one scenario through the real pipeline in this process: Redis, board, code host, git, sandbox and runner are
-real or stand-ins that the product cannot tell from real ones; only the model's words are scripted.
+real or stand-ins with the same interface; only the model's answers are scripted.
 
 Used by the tests and by `report`. Drives the ticket and its runs in turn, as the workers' queues would.
 """
@@ -26,10 +26,10 @@ from integrations.standins.model.playbooks import playbook_for
 from integrations.standins.model.request import Request
 from integrations.standins.wire import serve
 from jobs.advance_run import advance_run
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.state import Loop, Stage
 from tests.dishonest.scenario import Act, Reply, Role, Scenario
@@ -43,7 +43,7 @@ HIDDEN = {"LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended, as a person would find it. `said` is every comment on the ticket, oldest first; `makers` counts
+    """The final state, as people see it. `said` is every comment on the ticket, oldest first; `makers` counts
     the maker's runs."""
 
     scenario: Scenario
@@ -65,7 +65,7 @@ class Unsettled(Exception):
 
 
 def play(scenario: Scenario, redis: Redis, home: Path) -> Outcome:
-    """From hand-over until nothing is left to do but what a person would have to say. `home` is an empty folder."""
+    """From hand-over until only a person's answer is missing. `home` is an empty folder."""
     redis.flushall()
     with _theatre(scenario, redis, home) as theatre:
         theatre.hand_over()
@@ -89,7 +89,7 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
         stack.urls |= {"board": board.url, "pull_requests": host.url, "model": minds.url}
         given = {name: value for name, value in stack.settings().items() if name not in HIDDEN}
         given |= {"REDIS_URL": _url_of(redis), "LOOPLINE_HOME": str(home / "service"), "ANTHROPIC_API_KEY": "stand-in"}
-        world = build(read(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
+        world = build_world(parse_settings(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
         world.raise_faults = True
         worlds.install(world)
         for part in (world.tracker, world.code_host, world.runner()):
@@ -144,7 +144,7 @@ class Theatre:
                 self.calls += 1
                 self._act(self.calls)
             return reply(request)
-        except Exception as error:  # noqa: BLE001 - as said above
+        except Exception as error:  # noqa: BLE001 - see above
             self.failures.append(error)
             return Answer("The play is broken.")
 

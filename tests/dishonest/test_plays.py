@@ -1,4 +1,4 @@
-"""Every scenario, played once: the right end, the right words, nothing done that is not, nobody honest stopped."""
+"""Plays each scenario once: expected end and messages, no dishonest work accepted, no honest work stopped."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.dishonest.stage import play
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name.replace(" ", "_"))
-def test_it_ends_as_it_must(scenario: Scenario, redis: Redis, tmp_path: Path) -> None:
+def test_scenario_ends_as_expected(scenario: Scenario, redis: Redis, tmp_path: Path) -> None:
     outcome = play(scenario, redis, tmp_path)
 
     assert not list(problems(outcome)), outcome.text
 
 
-def test_there_are_as_many_as_promised() -> None:
+def test_scenarios_are_as_many_as_documented() -> None:
     assert sum(not scenario.honest for scenario in ALL) >= 30
     assert sum(scenario.honest for scenario in ALL) >= 15
 
 
-def test_names_tell_them_apart() -> None:
+def test_scenario_names_are_unique() -> None:
     assert len({scenario.name for scenario in ALL}) == len(ALL)

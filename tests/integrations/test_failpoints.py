@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from integrations import failpoints
-from integrations.failpoints import Tripped, arm, fail
-from jobs.config.environment import problems
+from integrations.failpoints import FailpointError, arm, fail
+from jobs.config.environment import find_problems
 from tests.support.checkout import REPOSITORY
 
 POINT = (
@@ -44,7 +44,7 @@ def test_failpoint_off_does_nothing() -> None:
 def test_failpoint_fires_once_at_its_hit(tmp_path: Path) -> None:
     arm("git.push:done:2:raise", tmp_path)
     fail("git.push", "done")
-    with pytest.raises(Tripped, match=r"git\.push:done"):
+    with pytest.raises(FailpointError, match=r"git\.push:done"):
         fail("git.push", "done")
     fail("git.push", "done")
 
@@ -115,5 +115,5 @@ def test_failpoints_are_called_by_boundary_modules_only() -> None:
     "wrong", ["git.push", "git.push:done:0:kill", "git.push:later:1:kill", "git.push:done:1:explode", "a:done:1:stop"]
 )
 def test_failpoint_setting_of_another_form_is_a_problem(wrong: str) -> None:
-    assert "LOOPLINE_FAILPOINT" in problems("clock", {"LOOPLINE_FAILPOINT": wrong})[0]
-    assert problems("clock", {"LOOPLINE_FAILPOINT": "git.push:done:1:kill=agent-1"}) == []
+    assert "LOOPLINE_FAILPOINT" in find_problems("clock", {"LOOPLINE_FAILPOINT": wrong})[0]
+    assert find_problems("clock", {"LOOPLINE_FAILPOINT": "git.push:done:1:kill=agent-1"}) == []

@@ -14,8 +14,8 @@ import pytest
 from integrations.errors import NotFound, Rejected
 from integrations.ports.tracker import Attachment, Tracker
 from integrations.values import Ticket
-from tests.integrations.trackers.board import Board
-from tests.integrations.trackers.boards import BOARDS, OpenBoard
+from tests.integrations.trackers.board import Board, OpenBoard
+from tests.integrations.trackers.boards import BOARDS
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 

@@ -14,11 +14,11 @@ from integrations.standins.demo.stack import Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.config.settings import Settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.state import Loop
 
@@ -52,7 +52,7 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     given = {name: value for name, value in stack.settings().items() if name not in hidden}
     redis_url = settings.redis_url.get_secret_value()
     given |= {"REDIS_URL": redis_url, "LOOPLINE_HOME": str(settings.home)}
-    world = build(read(given), redis)
+    world = build_world(parse_settings(given), redis)
     world.raise_faults = True
     worlds.install(world)
     yield Board(Ana(stack), world, stack.urls, given)

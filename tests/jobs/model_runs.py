@@ -11,9 +11,9 @@ from typing import Any
 import requests
 from redis import Redis
 
-from integrations.agents.anthropic.prices import cost
+from integrations.agents.anthropic.prices import compute_usage
 from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.errors import HeldBack, Unauthorized, Unavailable
+from integrations.errors import NotAttempted, Unauthorized, Unavailable
 from integrations.ports.agent_runner import AgentOutcome, AgentTask
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
@@ -44,7 +44,7 @@ class Model:
     def bills(self) -> list[float]:
         """US dollars of each call that was answered, oldest first."""
         replies = [(entry["input"]["model"], entry["result"]) for entry in self.log()]
-        return [cost(model, result["usage"]).cost_usd for model, result in replies if "usage" in result]
+        return [compute_usage(model, result["usage"]).cost_usd for model, result in replies if "usage" in result]
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def advance(
         try:
             deadline = time.monotonic() + 60
             return model.api.advance(task_of(spec, **changes), talk, FunctionToolbox(), lambda: False, deadline)
-        except (HeldBack, Unavailable, Unauthorized) as error:
+        except (NotAttempted, Unavailable, Unauthorized) as error:
             return talk.park(error)
 
 

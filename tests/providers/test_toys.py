@@ -22,14 +22,14 @@ from integrations.standins.demo.stack import REPOSITORY, Stack
 from integrations.standins.github import server as github
 from integrations.standins.wire import serve
 from jobs.advance_run import advance_run
-from jobs.config.environment import Role, environment_for, problems, read
-from jobs.config.reference import env_example
+from jobs.config.environment import Role, filter_environment, find_problems, parse_settings
+from jobs.config.reference import render_env_example
 from jobs.config.settings import Settings
 from jobs.drive import drive
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
-from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.dispatch import create_consumer_group, dispatch
 from service.web.app import create_app
 from tests.providers import install, installed
 from tests.providers.jot.tracker import Jot, create
@@ -51,7 +51,7 @@ DESCRIPTION = "## Done when\n\n- `grep -q Hello GREETING.md` passes\n"
 
 
 class Office:
-    """The processes of one Loopline, by turns: the web process, the dispatcher, a worker and an agent."""
+    """The processes of Loopline, in turn: web process, dispatcher, worker, agent."""
 
     def __init__(self, environ: dict[str, str], redis: Redis) -> None:
         self.redis = redis
@@ -60,20 +60,20 @@ class Office:
         self.board = Jot(Path(environ["JOT_FILE"]), environ["JOT_TOKEN"])
 
     def _web(self, environ: dict[str, str]) -> FlaskClient:
-        return create_app(read(environment_for("web", environ))).test_client()
+        return create_app(parse_settings(filter_environment("web", environ))).test_client()
 
     def _world(self, role: Any, environ: dict[str, str]) -> World:
-        world = build(read(environment_for(role, environ)), self.redis, role)
+        world = build_world(parse_settings(filter_environment(role, environ)), self.redis, role)
         world.raise_faults = True
         return world
 
     def send(self, secret: str, **payload: Any) -> int:
-        """A webhook; returns the status of the answer."""
+        """Send a webhook; returns the status of the response."""
         body = json.dumps({"id": str(time.time_ns()), "ticket": TICKET, "at": time.time(), **payload}).encode()
         return self.web.post("/webhooks/jot", data=body, headers={"Jot-Signature": signature(body, secret)}).status_code
 
     def work(self) -> None:
-        """Until nothing is left to do."""
+        """Run the processes until the queues are empty."""
         dispatch(self.redis, "clock", 10)
         self._drive()
         for _ in range(20):
@@ -124,8 +124,10 @@ def environ(tmp_path: Path, settings: Settings, request: pytest.FixtureRequest) 
 @pytest.mark.parametrize(
     ("environ", "model"), [("scripted", "script-1"), ("shell", "shell-1")], indirect=["environ"], ids=["tools", "shell"]
 )
-def test_toys_take_a_signed_webhook_to_a_pull_request(environ: dict[str, str], model: str, redis: Redis) -> None:
-    prepare(redis)
+def test_toy_providers_drive_a_signed_webhook_to_a_pull_request(
+    environ: dict[str, str], model: str, redis: Redis
+) -> None:
+    create_consumer_group(redis)
     office = Office(environ, redis)
     office.board.write(TICKET, "Greet people", DESCRIPTION)
     office.board.move(office.board.fetch(TICKET), "Agent")
@@ -145,12 +147,12 @@ def test_toys_take_a_signed_webhook_to_a_pull_request(environ: dict[str, str], m
     assert office.transcripts().keys() == {"scout", "maker", "gate", "judge", "checker"}
 
 
-def test_secrets_of_a_toy_go_to_the_processes_that_need_them(environ: dict[str, str]) -> None:
+def test_toy_secrets_are_visible_to_the_processes_that_need_them(environ: dict[str, str]) -> None:
     def seen(role: Role) -> set[str]:
-        return {name for name in environment_for(role, environ) if name.startswith("JOT_")} - {"JOT_FILE"}
+        return {name for name in filter_environment(role, environ) if name.startswith("JOT_")} - {"JOT_FILE"}
 
     assert (seen("web"), seen("worker"), seen("agent")) == ({"JOT_WEBHOOK_SECRETS"}, {"JOT_TOKEN"}, set())
-    assert [problems(role, environ) for role in ("web", "worker", "agent", "clock", "up")] == [[]] * 5
+    assert [find_problems(role, environ) for role in ("web", "worker", "agent", "clock", "up")] == [[]] * 5
 
 
 @pytest.mark.parametrize(
@@ -163,35 +165,37 @@ def test_secrets_of_a_toy_go_to_the_processes_that_need_them(environ: dict[str, 
         ({"LOOPLINE_MORE_RUNNERS": "jot"}, "there is no runner 'jot'; the known ones are: anthropic, scripted, shell."),
     ],
 )
-def test_problems_of_a_toy_are_one_sentence(environ: dict[str, str], changes: dict[str, str], sentence: str) -> None:
-    (problem,) = problems("up", environ | changes)
+def test_toy_settings_report_problems_in_one_sentence(
+    environ: dict[str, str], changes: dict[str, str], sentence: str
+) -> None:
+    (problem,) = find_problems("up", environ | changes)
     assert problem.endswith(sentence)
 
 
-def test_settings_of_a_toy_are_in_the_example(environ: dict[str, str]) -> None:
-    assert "# --- jot (tracker) ---" in env_example() and "\n# JOT_FILE=\n" in env_example()
+def test_toy_settings_are_in_the_example(environ: dict[str, str]) -> None:
+    assert "# --- jot (tracker) ---" in render_env_example() and "\n# JOT_FILE=\n" in render_env_example()
 
 
-def test_a_runner_that_is_not_set_up_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
-    world = build(read(environ), redis, "agent")
+def test_runner_that_is_not_configured_is_refused_before_any_work(environ: dict[str, str], redis: Redis) -> None:
+    world = build_world(parse_settings(environ), redis, "agent")
     assert world.runner("shell") is not world.runner()
     with pytest.raises(Rejected, match="anthropic"):
         world.runner("anthropic")
 
 
-def test_a_package_that_cannot_be_loaded_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
+def test_provider_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with installed(tmp_path, "no.such.module:NONE"):
-        (problem,) = problems("up", {})
+        (problem,) = find_problems("up", {})
     assert problem == "The provider none (no.such.module:NONE) cannot be loaded: No module named 'no'."
 
 
 @pytest.mark.parametrize("value", [JOT, "integrations.trackers.linear.provider:LINEAR"])
-def test_a_name_belongs_to_one_provider(tmp_path: Path, value: str) -> None:
+def test_provider_names_are_unique(tmp_path: Path, value: str) -> None:
     with installed(tmp_path, JOT, value), pytest.raises(Rejected, match=r"two providers have the name (jot|linear)"):
-        registry.find(TrackerProvider, "linear")
+        registry.find_provider(TrackerProvider, "linear")
 
 
-def test_an_installed_package_is_found_by_every_process(tmp_path: Path) -> None:
+def test_provider_of_an_installed_package_is_found(tmp_path: Path) -> None:
     install(tmp_path, *RUNNERS)
     code = "from integrations.registry import providers; print(*(provider.name for provider in providers()))"
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)}
@@ -199,5 +203,5 @@ def test_an_installed_package_is_found_by_every_process(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["linear", "github", "anthropic", "scripted", "shell"], ran.stderr
 
 
-def test_the_default_is_a_provider_of_this_repository(environ: dict[str, str]) -> None:
-    assert (registry.default(TrackerProvider), registry.default(RunnerProvider)) == ("linear", "anthropic")
+def test_provider_default_is_built_in(environ: dict[str, str]) -> None:
+    assert (registry.default_name(TrackerProvider), registry.default_name(RunnerProvider)) == ("linear", "anthropic")

@@ -20,6 +20,6 @@ ENOUGH = {
 }
 
 
-def loopline(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *words]
+def loopline(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, env=environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)

@@ -12,8 +12,9 @@ from integrations.standins.demo.stack import REPOSITORY, Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
-from jobs.config.environment import read
-from service.operator.check import find_problems
+from jobs.config.environment import parse_settings
+from service.operator import find_problems
+from tests.service.loopline import loopline
 
 
 @pytest.fixture
@@ -28,6 +29,11 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield stack.settings()
 
 
+def test_check_prints_its_report_only(environ: dict[str, str]) -> None:
+    ended = loopline("service", "check", "--env-file", "none", **environ | {"PATH": "/usr/bin:/bin"})
+    assert (ended.stdout, ended.stderr) == ("No problems found.\n", "")
+
+
 @pytest.mark.parametrize(
     ("columns", "found"),
     [
@@ -40,6 +46,6 @@ def test_check_looks_for_the_triage_column_only_if_configured(
     environ: dict[str, str], columns: str, found: list[str]
 ) -> None:
     environ["LOOPLINE_TEAMS"] = f'{{"ENG": {{"repository": "{REPOSITORY}", "columns": {columns}}}}}'
-    sentences = find_problems(read(environ))
+    sentences = find_problems(parse_settings(environ))
     assert len(sentences) == len(found)
     assert all(part in sentence for part, sentence in zip(found, sentences, strict=True))

@@ -81,7 +81,7 @@ def test_readyz_reports_refused_credentials(web: Web, redis: Redis) -> None:
     Breaker(redis).failed("r1", Unauthorized("invalid x-api-key"))
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["failing"].keys()) == (503, {"model"})
-    assert answer.body["failing"]["model"].endswith("all of them wait: invalid x-api-key")
+    assert answer.body["failing"]["model"].endswith("all runs wait: invalid x-api-key")
 
 
 def test_readyz_ignores_an_overloaded_provider(settings: Settings, redis: Redis) -> None:

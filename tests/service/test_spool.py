@@ -142,8 +142,8 @@ def test_spool_that_is_not_a_database_raises_an_os_error(spool: Spool, redis: Re
 
 def test_spool_stays_while_redis_is_unavailable(spool: Spool, redis: Redis, tmp_path: Path) -> None:
     spool.append(received(1))
-    with connect(Settings(home=tmp_path), retries=0) as nobody, pytest.raises(RedisError):
-        spool.drain(nobody)
+    with connect(Settings(home=tmp_path), retries=0) as unavailable, pytest.raises(RedisError):
+        spool.drain(unavailable)
     assert spool.drain(redis) == 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from jobs.config.settings import Settings
-from service.operator.status import show_status
+from service.operator import show_status
 from tests.service.dashboard.story import Story, a_loop, fill
 from tests.service.loopline import ENOUGH, loopline
 

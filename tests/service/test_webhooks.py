@@ -34,7 +34,7 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def test_a_signed_delivery_is_in_the_inbox_before_it_is_answered(web: Web, redis: Redis) -> None:
+def test_delivery_is_in_the_inbox_before_the_response(web: Web, redis: Redis) -> None:
     body, before = moved(), time.time()
     assert web.linear(body, delivery="11111111-1111-4111-8111-111111111111").body == {"accepted": True}
     (entry,) = inbox(redis)
@@ -45,42 +45,42 @@ def test_a_signed_delivery_is_in_the_inbox_before_it_is_answered(web: Web, redis
     assert before - 1 < float(entry[b"received_at"]) < time.time() + 1
 
 
-def test_github_deliveries_come_in_too(web: Web, redis: Redis) -> None:
+def test_delivery_from_github_is_accepted(web: Web, redis: Redis) -> None:
     assert web.github(pushed()).body == {"accepted": True}
     assert inbox(redis)[0][b"event"] == b"push"
 
 
 @pytest.mark.parametrize("secret", ["lin-old", "lin-new"])
-def test_while_a_secret_is_replaced_both_are_good(web: Web, redis: Redis, secret: str) -> None:
+def test_signature_is_valid_with_either_secret_during_rotation(web: Web, redis: Redis, secret: str) -> None:
     assert web.linear(moved(), secret).status == 200
 
 
-def test_the_same_delivery_twice_is_one_entry(web: Web, redis: Redis) -> None:
+def test_delivery_received_twice_is_one_entry(web: Web, redis: Redis) -> None:
     body, delivery = moved(), "22222222-2222-4222-8222-222222222222"
     assert web.linear(body, delivery=delivery).body == {"accepted": True}
     assert web.linear(body, delivery=delivery).body == {"accepted": "duplicate"}
     assert len(inbox(redis)) == 1
 
 
-def test_the_same_content_under_another_id_is_one_entry(web: Web, redis: Redis) -> None:
+def test_delivery_with_known_content_and_another_id_is_a_duplicate(web: Web, redis: Redis) -> None:
     body = pushed()
     assert web.github(body).body == {"accepted": True}
     assert web.github(body).body == {"accepted": "duplicate"}
     assert len(inbox(redis)) == 1
 
 
-def test_a_delivery_id_cannot_pass_for_a_content_key(web: Web, redis: Redis) -> None:
+def test_delivery_id_never_matches_a_content_key(web: Web, redis: Redis) -> None:
     web.linear(moved("one"), delivery="key:whatever")
     assert {key.split(b":")[2] for key in redis.keys("seen:*")} == {b"id", b"key"}
     assert not redis.exists("seen:linear:key:whatever")
 
 
-def test_deliveries_are_remembered_for_a_week(web: Web, redis: Redis) -> None:
+def test_delivery_keys_expire_after_a_week(web: Web, redis: Redis) -> None:
     web.linear(moved())
     assert all(7 * 24 * 3600 - 60 < redis.ttl(key) <= 7 * 24 * 3600 for key in redis.keys("seen:*"))
 
 
-def test_a_stale_delivery_is_accepted_and_marked(web: Web, redis: Redis) -> None:
+def test_delivery_that_is_stale_is_accepted_and_marked(web: Web, redis: Redis) -> None:
     assert web.linear(moved(at=time.time() - 3600)).status == 200
     assert inbox(redis)[0][b"stale"] == b"1"
 
@@ -90,14 +90,14 @@ def test_a_stale_delivery_is_accepted_and_marked(web: Web, redis: Redis) -> None
     ["", "0" * 64, "lin", "ü" * 32, "é", "0" * 63 + "\xb2", "sha256=" + "0" * 64],
     ids=["empty", "wrong", "short", "not ascii", "latin", "digit-like", "other form"],
 )
-def test_a_wrong_signature_is_401(web: Web, redis: Redis, signature: str) -> None:
+def test_signature_that_is_wrong_is_401(web: Web, redis: Redis, signature: str) -> None:
     body = moved()
     headers = signed_by_linear(body) | {"Linear-Signature": signature}
     assert status(web.raw(request("/webhooks/linear", headers, body))) == 401
     assert inbox(redis) == []
 
 
-def test_a_missing_signature_is_401_and_one_line_in_the_log_says_why(web: Web, redis: Redis) -> None:
+def test_signature_that_is_missing_is_401_and_logged(web: Web, redis: Redis) -> None:
     body = moved()
     headers = signed_by_linear(body)
     del headers["Linear-Signature"]
@@ -110,9 +110,7 @@ def test_a_missing_signature_is_401_and_one_line_in_the_log_says_why(web: Web, r
 
 @pytest.mark.parametrize("good_first", [True, False])
 @pytest.mark.parametrize("source", ["linear", "github"])
-def test_a_doubled_signature_is_401_although_one_of_them_is_right(
-    web: Web, redis: Redis, source: str, good_first: bool
-) -> None:
+def test_signature_that_is_doubled_is_401(web: Web, redis: Redis, source: str, good_first: bool) -> None:
     body = moved() if source == "linear" else pushed()
     headers = signed_by_linear(body) if source == "linear" else signed_by_github(body)
     name = "Linear-Signature" if source == "linear" else "X-Hub-Signature-256"
@@ -123,19 +121,19 @@ def test_a_doubled_signature_is_401_although_one_of_them_is_right(
     assert inbox(redis) == []
 
 
-def test_a_signature_for_other_bytes_is_401(web: Web, redis: Redis) -> None:
+def test_signature_of_other_bytes_is_401(web: Web, redis: Redis) -> None:
     body = moved()
     assert web.send("POST", "/webhooks/linear", body + b" ", signed_by_linear(body)).status == 401
 
 
-def test_an_empty_body_is_401(web: Web, redis: Redis) -> None:
+def test_body_that_is_empty_is_401(web: Web, redis: Redis) -> None:
     assert web.send("POST", "/webhooks/linear").status == 401
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"nonsense", b"[]", b'"text"', b"\xff\xfe{\x00}\x00", b"{" * 100_000, b'{"a":' * 5000, b"9" * 5000]
 )
-def test_signed_nonsense_is_200_and_named_in_the_log(web: Web, redis: Redis, body: bytes) -> None:
+def test_body_that_is_malformed_is_200_and_logged(web: Web, redis: Redis, body: bytes) -> None:
     before = len(web.log.read_text())
     answer = web.linear(body)
     assert answer.status == 200 or (answer.status, body) == (401, b"")
@@ -144,7 +142,9 @@ def test_signed_nonsense_is_200_and_named_in_the_log(web: Web, redis: Redis, bod
 
 
 @pytest.mark.parametrize(("source", "megabytes"), [("linear", 5), ("github", 25)])
-def test_a_body_over_the_cap_is_413_however_it_is_framed(web: Web, redis: Redis, source: str, megabytes: int) -> None:
+def test_body_over_the_limit_is_413_with_or_without_a_length(
+    web: Web, redis: Redis, source: str, megabytes: int
+) -> None:
     body = b" " * (megabytes * MEBIBYTE + 1)
     headers = {"Content-Type": "application/json"}
     path = f"/webhooks/{source}"
@@ -153,20 +153,20 @@ def test_a_body_over_the_cap_is_413_however_it_is_framed(web: Web, redis: Redis,
 
 
 def answer_to_flood(web: Web, data: bytes) -> bytes:
-    """The door answers and hangs up before it has read everything, which a sender may see as a reset."""
+    """The endpoint responds and closes before it has read the body, which a sender can see as a reset."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
         return connection.recv(65_536)
 
 
-def test_a_body_at_the_cap_is_read(web: Web, redis: Redis) -> None:
+def test_body_at_the_limit_is_accepted(web: Web, redis: Redis) -> None:
     body = pushed()
     body += b" " * (25 * MEBIBYTE - len(body))
     assert web.github(body).body == {"accepted": True}
 
 
-def test_a_chunked_body_is_read_whole(web: Web, redis: Redis) -> None:
+def test_body_in_chunks_is_read_completely(web: Web, redis: Redis) -> None:
     body = pushed() + b" " * 5000
     answer = web.raw(request("/webhooks/github", signed_by_github(body), chunks(body), CHUNKED))
     assert status(answer) == 200
@@ -174,13 +174,13 @@ def test_a_chunked_body_is_read_whole(web: Web, redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"zz\r\nhello\r\n", b"5\r\nhelloworld", b"-1\r\n\r\n", b"5\r\nhel"])
-def test_broken_chunks_are_refused_without_a_500(web: Web, redis: Redis, broken: bytes) -> None:
+def test_body_with_broken_chunks_is_refused_without_a_500(web: Web, redis: Redis, broken: bytes) -> None:
     answer = web.raw(request("/webhooks/github", signed_by_github(b"hello"), broken, CHUNKED))
     assert status(answer) == 400
     assert inbox(redis) == []
 
 
-def test_a_truncated_body_is_refused_without_a_500(web: Web, redis: Redis) -> None:
+def test_body_that_is_truncated_is_refused_without_a_500(web: Web, redis: Redis) -> None:
     body = pushed()
     framing = f"Content-Length: {len(body) + 10}\r\nConnection: close\r\n"
     answer = web.raw(request("/webhooks/github", signed_by_github(body), body, framing))
@@ -188,14 +188,14 @@ def test_a_truncated_body_is_refused_without_a_500(web: Web, redis: Redis) -> No
     assert inbox(redis) == []
 
 
-def test_length_and_chunks_together_are_refused(web: Web, redis: Redis) -> None:
+def test_body_with_length_and_chunks_is_refused(web: Web, redis: Redis) -> None:
     body = pushed()
     framing = f"Content-Length: {len(body)}\r\n{CHUNKED}"
     assert status(web.raw(request("/webhooks/github", signed_by_github(body), chunks(body), framing))) == 400
     assert inbox(redis) == []
 
 
-def test_an_encoded_body_is_415(web: Web, redis: Redis) -> None:
+def test_body_with_an_encoding_is_415(web: Web, redis: Redis) -> None:
     assert web.github(pushed(), **{"Content-Encoding": "gzip"}).status == 415
 
 
@@ -210,13 +210,13 @@ def test_an_encoded_body_is_415(web: Web, redis: Redis) -> None:
         ("POST", "/healthz", 405),
     ],
 )
-def test_anything_else_is_refused_in_json(web: Web, method: str, path: str, expected: int) -> None:
+def test_other_requests_are_refused_in_json(web: Web, method: str, path: str, expected: int) -> None:
     answer = web.send(method, path, b"{}")
     assert answer.status == expected
     assert answer.body["error"]
 
 
-def test_no_answer_may_be_framed_sniffed_or_kept(web: Web) -> None:
+def test_responses_have_security_headers(web: Web) -> None:
     for path in ("/healthz", "/nowhere"):
         headers = web.send("GET", path).headers
         assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
@@ -224,7 +224,7 @@ def test_no_answer_may_be_framed_sniffed_or_kept(web: Web) -> None:
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_the_log_names_every_delivery_and_holds_no_body_and_no_secret(web: Web, redis: Redis) -> None:
+def test_log_names_every_delivery_without_bodies_and_secrets(web: Web, redis: Redis) -> None:
     web.github(pushed("c"), delivery="33333333-3333-4333-8333-333333333333")
     log = web.log.read_text()
     assert "33333333-3333-4333-8333-333333333333" in log

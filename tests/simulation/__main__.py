@@ -26,7 +26,7 @@ def play(seed: int) -> tuple[int, str, list[str]]:
 
 
 def main() -> int:
-    """Play the seeds and say what broke."""
+    """Play the seeds and report failures."""
     options = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     options.add_argument("--seeds", type=int, default=1000, help="how many")
     options.add_argument("--first", type=int, default=0, help="the first of them")

@@ -1,4 +1,4 @@
-"""The agents of the simulation: runs that think, hear people, are told to stop, and end in every way there is.
+"""The agents of the simulation: runs that work, receive guidance, are interrupted, and end with every outcome.
 
 Called by `world`. What a run costs and how it ends is drawn when it happens; a candidate commit's name comes from its
 run, as the real one's does.
@@ -22,7 +22,7 @@ from integrations.results import (
     Verdict,
 )  # fmt: skip
 from integrations.values import Usage
-from jobs.contract.agreement import stated
+from jobs.contract.agreement import read_ticket_criteria
 from jobs.loop.commands import RunSpec
 from tests.loops import run_finished
 from tests.simulation.checks import Ledger
@@ -53,7 +53,7 @@ class Agents:
 
     def advance(self, run: Run) -> str:
         """One slice."""
-        deaf = not self.calm and self.random.random() < 0.3  # it ends before it looks at the wish to stop
+        deaf = not self.calm and self.random.random() < 0.3  # it ends before it reads the stop request
         if run.must_stop and not deaf:
             return self._end(run, outcome="stopped")
         if self.calm:
@@ -64,7 +64,7 @@ class Agents:
                 return f"{run.spec.run_id} spends"
             case 1 if run.steering:
                 self.memory.take_steering(run)
-                return f"{run.spec.run_id} hears"
+                return f"{run.spec.run_id} receives guidance"
             case 2:
                 return f"{run.spec.run_id} is killed and begins its slice again"
         return self._end(run, **self._result(run.spec, self.random.choice(_ENDS[run.spec.role])))
@@ -82,7 +82,7 @@ class Agents:
 
     def _plan(self, spec: RunSpec) -> dict[str, Any]:
         sure = "high" if self.calm else self.random.choice(("high", "medium", "low"))
-        own = stated(spec.ticket.description).criteria if self.calm or self.random.random() < 0.7 else ()
+        own = read_ticket_criteria(spec.ticket.description).criteria if self.calm or self.random.random() < 0.7 else ()
         criteria = own or (ProposedCriterion(text="it works", command="make"),)
         return {"proposal": Proposal(criteria=criteria, confidence=sure)}
 
@@ -118,7 +118,7 @@ class Agents:
         spec = run.spec
         if spec.role == "maker" and result["outcome"] in {"done", "no_change"} and run.steering:
             self.memory.take_steering(run)
-            return f"{spec.run_id} goes on, since people said something"
+            return f"{spec.run_id} continues, since guidance arrived"
         about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket.id, "at": self.now()}
         who = {"run_id": spec.run_id, "generation": spec.generation, "usage": run.usage}
         self.memory.finish(run, run_finished(spec.role, **about, **who, **result))

@@ -1,4 +1,4 @@
-"""What must hold, whatever happens: after each decision, before each effect, and when everything is at rest.
+"""Invariants: after each decision, before each effect, and when everything is at rest.
 
 Called by `worker` and `world`. A broken promise raises `Violation`, whose `promise` names it.
 """
@@ -11,7 +11,7 @@ from integrations.events import Event, ReviewSubmitted, RunFinished
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Checked
 from integrations.values import Usage
-from jobs.effects.gather import written_at
+from jobs.effects.gather import parse_time
 from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
@@ -47,7 +47,7 @@ def hold(promise: str, fact: object, story: object) -> None:
 
 @dataclass
 class Ledger:
-    """What people did and what Loopline owes one ticket; kept apart from anything that the rules can change."""
+    """Actions of people and expected effects for one ticket; separate from the state that the rules change."""
 
     hand_overs: int = 0
     handed_over: int = 0
@@ -58,7 +58,7 @@ class Ledger:
     """By commit: who approved exactly that."""
     usage: Usage = field(default_factory=Usage)
     intents: dict[str, str] = field(default_factory=dict)
-    """Each comment that a rule wanted, by the name that keeps it single."""
+    """Each comment that a rule posted, by its idempotency key."""
     refused: set[str] = field(default_factory=set)
     """Kinds of commands that a provider refused."""
 
@@ -68,7 +68,7 @@ class Ledger:
             self.approvals.setdefault(sha, set()).add(who)
 
     def note(self, posted: list[Posted]) -> None:
-        """What a commit has promised to write."""
+        """Record the comments that a commit has queued."""
         for one in posted:
             if isinstance(one.command, c.PostComment):
                 self.intents.setdefault(one.command.once or one.id, one.command.body)
@@ -81,7 +81,7 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     handed_over = after.generation > before.generation and after.stage is Stage.PREPARING
     ledger.handed_over += handed_over
     ledger.stopped += after.stage is Stage.STOPPED and before.stage is not Stage.STOPPED
-    hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: nobody handed it over")
+    hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: no hand-over asked for it")
     hold("a stop is asked for", ledger.stopped <= ledger.stops, f"{story}: {after.reason}")
     hold("iterations end", after.attempt.iteration <= policy.iterations(after), f"{story}: {after.attempt.iteration}")
     _check_bill(before, event, decision, story)
@@ -121,7 +121,7 @@ def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger
 
 
 def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> None:
-    """A request for changes is heard, answered or both, and our own words never come back to us."""
+    """A request for changes is delivered, answered or both, and no comment of Loopline becomes guidance."""
     hold("we do not steer ourselves", all(w.author != "loopline" for w in decision.loop.comments.guidance), story)
     if (
         not isinstance(event, ReviewSubmitted)
@@ -135,13 +135,13 @@ def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> 
 
 
 def check_heard(decision: Decision, memory: Memory) -> None:
-    """Nothing is published before a maker has heard everything that people said to it."""
+    """Nothing is published before a maker has received all guidance."""
     if not any(isinstance(command, c.PublishBranch) and not command.as_is for command in decision.commands):
         return
     runs = [run for run in memory.runs.values() if run.spec.ticket.id == decision.loop.ticket.id]
-    heard = [words for run in runs if run.spec.role == "maker" for words in (*run.spec.guidance, *run.heard)]
-    unheard = [words.text for words in decision.loop.comments.guidance if words not in heard]
-    hold("words are heard before done", not unheard, unheard)
+    read = [one for run in runs if run.spec.role == "maker" for one in (*run.spec.guidance, *run.heard)]
+    unread = [one.text for one in decision.loop.comments.guidance if one not in read]
+    hold("guidance is delivered before done", not unread, unread)
 
 
 def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
@@ -150,7 +150,7 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
     match command:
         case c.PublishBranch(as_is=True):
             due = loop.stage is Stage.STOPPED and command.generation == loop.generation
-            hold("what nobody proved leaves only with a person", due, story)
+            hold("unverified work leaves only with a person", due, story)
         case c.PublishBranch() | c.OpenPullRequest():
             due = loop.stage is Stage.PUBLISHING and command.generation == loop.generation
             hold("nothing is published after a stop", due, story)
@@ -164,7 +164,7 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
 
 
 def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger) -> None:
-    """Between any two steps: no run that nobody waits for, no second pull request unless a clean-up was refused."""
+    """Between steps: no run without a loop that waits for it, no second pull request unless a clean-up failed."""
     box = memory.boxes[ticket_id]
     if box.loop is None:
         return
@@ -181,7 +181,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
 
 
 def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:
-    """Everything is delivered, performed and answered: nothing is stuck, and the board tells the truth."""
+    """Everything is delivered, performed and answered: nothing is stuck, and the board is current."""
     box = memory.boxes[ticket_id]
     hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
     running = [run.spec.run_id for run in memory.unfinished() if run.spec.ticket.id == ticket_id]
@@ -212,9 +212,9 @@ def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePol
 
 
 def _check_read(loop: Loop, box: Box, board: Board) -> None:
-    """Nobody wrote in vain since the ticket was handed over."""
+    """Every comment since the hand-over had an effect."""
     for comment in board.comments(loop.ticket.id):
-        if loop.stage in HEEDED and not comment.author.is_us and written_at(comment) > loop.started_at:
+        if loop.stage in HEEDED and not comment.author.is_us and parse_time(comment) > loop.started_at:
             hold("every comment is read", f"comment:{comment.id}" in box.known, comment)
 
 

@@ -1,4 +1,4 @@
-"""What Loopline remembers in the simulation: loops, mailboxes, outboxes, runs, the index of pull requests.
+"""The store of the simulation: loops, mailboxes, outboxes, runs, the index of pull requests.
 
 The same promises as `jobs.store.tickets`, `jobs.store.runs` and the scripts of `jobs/runtime/lua/`, without Redis: an
 event enters a mailbox once ever, a commit is all or nothing, command ids come from the event's, a run starts once and
@@ -85,11 +85,11 @@ class Memory:
         """A second call changes nothing."""
         self.runs.setdefault(spec.run_id, Run(spec))
 
-    def steer(self, run_id: str, words: Guidance, command_id: str) -> None:
+    def steer(self, run_id: str, guidance: Guidance, command_id: str) -> None:
         """Once per command."""
         if run_id in self.runs and command_id not in self.steered:
             self.steered.add(command_id)
-            self.runs[run_id].steering.append(words)
+            self.runs[run_id].steering.append(guidance)
 
     def ask_to_stop(self, run_id: str) -> None:
         """The run sees it before its next step."""
@@ -97,8 +97,8 @@ class Memory:
             self.runs[run_id].must_stop = True
 
     def take_steering(self, run: Run) -> None:
-        """The agent has the words; the ticket hears of it."""
-        ids = tuple(words.comment_id for words in run.steering)
+        """The guidance was delivered; an event reports it."""
+        ids = tuple(one.comment_id for one in run.steering)
         run.heard += run.steering
         run.steering = []
         event_id = f"{run.spec.run_id}:heard:{len(run.heard)}"
@@ -111,5 +111,5 @@ class Memory:
         self.deliver(report)
 
     def unfinished(self) -> list[Run]:
-        """Runs that somebody has to advance."""
+        """Runs to advance."""
         return [run for run in self.runs.values() if run.report is None]

@@ -1,4 +1,4 @@
-"""The board and the code host of the simulation: what is true, and the hints that their webhooks give of it.
+"""The board and the code host of the simulation: the current values, and the hints that their webhooks send.
 
 Used by `worker`, `people` and `checks`. In memory; it knows nothing of loops. Answers and refusals are those of the
 Protocols in `integrations.ports`; every change leaves a hint in `hints`, as a provider would send a webhook.
@@ -46,7 +46,7 @@ class Provider:
     made: int = 0
 
     def new(self, prefix: str) -> str:
-        """A name that was never given before."""
+        """A new unique name."""
         self.made += 1
         return f"{prefix}{self.made}"
 
@@ -161,7 +161,7 @@ class Host(Provider):
         return self.branches.get(branch)
 
     def push(self, branch: str, sha: str, expected: str | None, by: str = "loopline") -> bool:
-        """As `integrations.git.push`: never forces. Tells whether the branch moved."""
+        """As `integrations.git.push`: never forces. Returns whether the branch moved."""
         self.reach()
         head = self.branches.get(branch)
         if head == sha:
@@ -217,7 +217,7 @@ class Host(Provider):
         return self.given.get(number, [])
 
     def may_steer(self, repository: str, login: str) -> bool:
-        """Our own login may write too, as it does with a personal token."""
+        """Loopline's own login has permission too, as with a personal token."""
         self.reach()
         return login in {"ana", "bob", "loopline"}
 
@@ -259,19 +259,19 @@ class Host(Provider):
         return review
 
     def dismiss(self, number: int, review: Review, author: Person) -> None:
-        """Somebody takes a review back."""
+        """Dismiss a review."""
         dismissed = replace(review, state="dismissed")
         self.given[number] = [dismissed if r.id == review.id else r for r in self.given[number]]
         self._hint_review(number, dismissed, author)
 
     def _hint_review(self, number: int, review: Review, author: Person) -> None:
-        said: dict[str, Any] = {"review_id": review.id, "state": review.state, "body": review.body}
+        fields: dict[str, Any] = {"review_id": review.id, "state": review.state, "body": review.body}
         who = Person(id=author.id, name=author.id)
         name, place = (
             f"review:{review.id}:{review.state}",
             self._place(number) | {"head_sha": review.head_sha},
         )
-        self.hint(ReviewSubmitted, name, **place, **said, author=who)
+        self.hint(ReviewSubmitted, name, **place, **fields, author=who)
 
     def say(self, number: int, body: str, author: Person, mark: str = "") -> None:
         """Write into the conversation; once under the same mark."""
@@ -281,8 +281,8 @@ class Host(Provider):
         self.marks |= {mark} - {""}
         body += f"{COMMENT_MARK}{mark} -->" if mark else ""
         who = Person(id=author.id, name=author.id)
-        said: dict[str, Any] = {"comment_id": self.new("remark"), "body": body, "author": who}
-        self.hint(PullRequestCommented, repository=REPOSITORY, number=number, **said)
+        fields: dict[str, Any] = {"comment_id": self.new("remark"), "body": body, "author": who}
+        self.hint(PullRequestCommented, repository=REPOSITORY, number=number, **fields)
 
     def _place(self, number: int) -> dict[str, Any]:
         pull = self.pulls[number]

@@ -26,7 +26,7 @@ CALLS = ("/budget +3", "/accept", "/takeover", "/close", "/cancel")
 
 @dataclass
 class People:
-    """Ana and Bob may steer, Eve may not."""
+    """Ana and Bob have permission to control Loopline, Eve does not."""
 
     memory: Memory
     board: Board
@@ -41,7 +41,7 @@ class People:
     may_push: bool
 
     def act(self, t: str) -> str:
-        """Something that somebody does with this ticket."""
+        """One action on this ticket."""
         if t in self.board.removed:
             return "nobody does anything"
         loop = self.memory.boxes[t].loop
@@ -61,7 +61,7 @@ class People:
         return self.random.choice(acts)()
 
     def help(self, t: str, loop: Loop | None) -> str:
-        """What gets the ticket on: hand it over, answer, try again, approve and merge."""
+        """An action that moves the ticket forward: hand over, answer, retry, approve, merge."""
         stage = loop.stage if loop else Stage.IDLE
         if stage in {Stage.IDLE, Stage.DONE} or (stage in {Stage.STOPPED, Stage.NEEDS_HUMAN} and self._coin()):
             return self.drag(t, "Agent")
@@ -139,7 +139,7 @@ class People:
                 return f"Ana closes #{pull.number}"
             case 6 | 5:
                 self.host.reopen(pull.number)
-                return f"somebody reopens #{pull.number}"
+                return f"Ana reopens #{pull.number}"
             case 7 if approvals := [r for r in self.host.given.get(pull.number, []) if r.state == "approved"]:
                 review = self.random.choice(approvals)
                 self.host.dismiss(pull.number, review, ANA if review.author == "ana" else BOB)
@@ -154,7 +154,7 @@ class People:
         return f"{author.name} reviews #{pull.number}: {state} at {review.head_sha}"
 
     def push(self, t: str, branch: str) -> str:
-        """A commit of a person on our branch, or the branch goes."""
+        """A foreign commit on the loop's branch, or its deletion."""
         self.ledgers[t].stops += 1
         head = self.host.branches[branch]
         sha = self.host.commit(self.host.new("by a person "), head)

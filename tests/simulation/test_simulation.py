@@ -21,7 +21,7 @@ SAMPLE, ENOUGH = 200, 300
 
 
 @pytest.mark.parametrize("first", range(0, SAMPLE, 40))
-def test_every_story_of_the_sample_keeps_every_promise(first: int) -> None:
+def test_simulation_of_the_sample_keeps_every_promise(first: int) -> None:
     for seed in range(first, first + 40):
         World(seed).run()
 
@@ -35,7 +35,7 @@ def money_is_no_object(loop: Loop, event: Event, policy: ServicePolicy) -> Decis
     return decide(loop, event, replace(policy, caps=caps))
 
 
-def words_are_forgotten(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+def guidance_is_lost(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
     decision = decide(loop, event, policy)
     return replace(decision, loop=changed(decision.loop, pending=()))
 
@@ -70,21 +70,21 @@ def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command
     [
         (anything_is_approved, "only what was approved is merged"),
         (money_is_no_object, "the budget holds"),
-        (words_are_forgotten, "words are heard before done"),
+        (guidance_is_lost, "guidance is delivered before done"),
         (without(c.StopRun), "no run is forgotten"),
         (without(c.SetNeedsHuman), "the label agrees"),
         (without(c.MergePullRequest), "no ticket is stuck"),
     ],
 )
-def test_a_broken_rule_is_noticed(rule: Decide, promise: str) -> None:
+def test_simulation_detects_a_broken_rule(rule: Decide, promise: str) -> None:
     first_to_break(promise, rule)
 
 
-def test_an_effect_that_is_no_longer_wanted_is_noticed() -> None:
+def test_simulation_detects_an_effect_that_no_longer_applies() -> None:
     first_to_break("nothing is published after a stop", decide, lambda loop, command: True)
 
 
-def test_a_seed_that_fails_fails_again_in_the_same_way() -> None:
+def test_simulation_with_the_same_seed_fails_in_the_same_way() -> None:
     seed = first_to_break("only what was approved is merged", anything_is_approved)
 
     once, again = broken_by(seed, anything_is_approved), broken_by(seed, anything_is_approved)

@@ -48,7 +48,7 @@ REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullR
 
 @dataclass
 class Chances:
-    """How likely each misfortune is, 0 to 1."""
+    """Probability of each fault, 0 to 1."""
 
     refusal: float = 0.0
     lost_reply: float = 0.0
@@ -118,7 +118,7 @@ class Worker:
         self.ledgers[t].note(self.memory.commit(t, event, changed, decision.commands))
 
     def _decide(self, loop: Loop, event: Event) -> Decision:
-        """The rules, asked twice: they compute, so they answer twice the same and leave what they were given."""
+        """Decide twice: the rules are pure, so both decisions are equal and the input is unchanged."""
         if isinstance(event, ReviewSubmitted):
             self._take_back(event)
         given = LOOP.encode(loop), EVENT.encode(event)
@@ -131,7 +131,7 @@ class Worker:
         return decision
 
     def _take_back(self, event: ReviewSubmitted) -> None:
-        """From here on Loopline has been told that this approval no longer stands."""
+        """From now on Loopline knows that this approval was revoked."""
         now = next((r for r in self.code_host.given[event.number] if r.id == event.review_id), None)
         if now and now.state == "dismissed":
             self.ledgers[event.ticket_id].approvals.get(now.head_sha, set()).discard(f"{now.author} {now.id}")
@@ -199,8 +199,8 @@ class Worker:
                 self.memory.start(spec)
             case c.StopRun(run_id=run_id):
                 self.memory.ask_to_stop(run_id)
-            case c.Steer(run_id=run_id, guidance=words):
-                self.memory.steer(run_id, words, posted.id)
+            case c.Steer(run_id=run_id, guidance=guidance):
+                self.memory.steer(run_id, guidance, posted.id)
             case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
                 return (self._on_code_host(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
@@ -248,7 +248,7 @@ class Worker:
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):
                 self.memory.index[branch] = self.memory.index[sha] = t
                 head = host.branch_head(REPOSITORY, branch) or ""
-                ours = self.memory.index.get(head) == t  # a push of ours that was never confirmed
+                ours = self.memory.index.get(head) == t  # a push by Loopline that was never confirmed
                 host.push(branch, sha, (head if ours else expected) or None)
                 return BranchPublished(**about, generation=generation, head_sha=sha)
             case c.OpenPullRequest(generation=generation):

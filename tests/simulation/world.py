@@ -31,7 +31,7 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, pull_request_event, review_events
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, still_wanted
-from jobs.workflow.hand_over import is_idle_or_closed, left_our_columns, only_we_moved_it
+from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
@@ -149,7 +149,7 @@ class World:
         return did
 
     def _work_on(self, t: str) -> str:
-        """Most of the time a worker is not interrupted at all."""
+        """Most of the time a worker is not interrupted."""
         for _ in range(self.random.randint(2, 30)):
             self._note(self._work(t))
         return ""
@@ -185,7 +185,7 @@ class World:
             return f"{event.event_id} takes its time"
         t = self._ticket_of(event)
         if not t:
-            return f"{event.event_id} is of no ticket of ours"
+            return f"{event.event_id} matches no ticket"
         event = replace(event, ticket_id=t)
         if "drop" in self.misfortunes and self._repaired(event) and self.random.random() < 0.3:
             return f"{event.event_id} is lost"
@@ -195,13 +195,13 @@ class World:
         return f"{event.event_id} arrives at {t}" if self.memory.deliver(event) else f"{event.event_id} is known"
 
     def _release(self) -> str:
-        """A sender tries again whatever it could not deliver for an hour."""
+        """A sender retries failed deliveries for an hour."""
         self.hints += self.late
         self.late.clear()
         return ""
 
     def _repaired(self, event: Event) -> bool:
-        """Whether the sweep finds what this hint says."""
+        """Whether the sweep finds the change of this hint."""
         loop = self.loop(event.ticket_id)
         on_code_host = isinstance(event, PullRequestMerged | PullRequestClosed | BranchPushed)
         return isinstance(event, TicketMoved | TicketCommented) or (
@@ -233,16 +233,16 @@ class World:
             yield from self._missed_on_code_host(loop)
 
     def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
-        """Whether the card waits in the agent column, or has left for where it is not ours."""
+        """Whether the ticket waits in the agent column, or has left the loop."""
         role = None if gone else self.policy.column_role("ENG", ticket.column)
         moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
         if loop is None:
             return role == "agent"
-        found = is_idle_or_closed(loop) if role == "agent" else left_our_columns(loop, role)
-        return found and not only_we_moved_it(loop, ticket, role, moving=moving and not gone)
+        found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
+        return found and not awaits_own_move(loop, ticket, role, moving=moving and not gone)
 
     def _is_looked_up(self, loop: Loop) -> bool:
-        """Whether the sweep asks for this loop's pull request, and tells what it sees."""
+        """Whether the sweep reads this loop's pull request, and reports a change."""
         asked = bool(loop.pull_request.number) and loop.stage in OPEN | AT_WORK
         return asked and pull_request_event(loop, self.host.pulls[loop.pull_request.number]) is not None
 
@@ -296,13 +296,13 @@ class World:
         return busy or bool(swept) or waiting
 
     def finish(self) -> None:
-        """Nothing goes wrong any more: a person's next word must get every ticket to its end."""
+        """Without further faults a person's next actions must get every ticket to its end."""
         self.agents.calm = True
         for t in self.memory.boxes:
-            words = 8
+            actions = 8
             while (loop := self.loop(t)) and self._can_go_on(loop):
-                words -= 1
-                hold("a person can go on", words, f"{t} is {loop.stage.value}: {loop.reason}")
+                actions -= 1
+                hold("a person can go on", actions, f"{t} is {loop.stage.value}: {loop.reason}")
                 self._note(self.people.help(t, loop))
                 self.rest()
 

@@ -1,3 +1,1 @@
 """Anthropic's Messages API as an agent runner."""
-
-from __future__ import annotations

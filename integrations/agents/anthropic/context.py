@@ -1,9 +1,9 @@
-"""Which old tool results leave the conversation, and which calls missed the prompt cache: pure functions.
+"""Context editing (clearing old tool results) and cache misses: pure functions.
 
-Called by `messages` and `runner`. The provider empties the oldest results before the model sees the prompt, and
-decides anew at each call from the whole history. Left to itself it would empty one more at every call once the history
-is long, and each time the prompt behind that place has to be paid in full. So the place is kept where it is by asking
-for exactly as many kept tool uses, until the prompt is too long again and moving on frees enough.
+Called by `messages` and `runner`. The provider clears the oldest tool results before the model sees the prompt, and
+decides again at each call. In a long history it would clear one more per call, and each time the rest of the prompt
+misses the cache. So the request keeps every result that the last call kept, until the prompt is too long again and
+clearing more frees enough.
 Source: https://platform.claude.com/docs/en/build-with-claude/context-editing
 """
 
@@ -20,26 +20,26 @@ from integrations.values import Usage
 BETA = "context-management-2025-06-27"
 CLEARING = "clear_tool_uses_20250919"
 CLEARED = "context_cleared"
-"""Our word for a cache miss that we asked for."""
+"""Reason of a cache miss that the clearing caused."""
 CHARACTERS_PER_TOKEN = 4
-SMALLEST_CACHED = 4_096  # tokens; below this some models cache nothing, which is no miss
-MISSED_BELOW = 0.5  # of the prompt of the call before
+SMALLEST_CACHED = 4_096  # tokens; some models do not cache shorter prompts
+MISSED_BELOW = 0.5  # of the previous call's prompt
 
 
-def edits(limits: ContextLimits, entries: Sequence[Entry]) -> dict[str, Any]:
-    """`context_management` of the next call."""
+def build_edits(limits: ContextLimits, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Build `context_management` of the next call."""
     edit = {
         "type": CLEARING,
         "trigger": {"type": "input_tokens", "value": limits.clear_at_tokens},
-        "keep": {"type": "tool_uses", "value": _kept(limits, entries)},
+        "keep": {"type": "tool_uses", "value": _choose_keep(limits, entries)},
     }
     if limits.clear_at_least_tokens:
         edit["clear_at_least"] = {"type": "input_tokens", "value": limits.clear_at_least_tokens}
     return {"edits": [edit]}
 
 
-def _kept(limits: ContextLimits, entries: Sequence[Entry]) -> int:
-    """How many tool uses to keep, so that the place up to which results are gone moves only when that is worth it."""
+def _choose_keep(limits: ContextLimits, entries: Sequence[Entry]) -> int:
+    """Number of tool uses to keep. It clears more only when that frees enough."""
     turns = [entry.data for entry in entries if entry.kind == "turn"]
     gone = turns[-1].get("cleared", 0) if turns else 0
     results = [entry.data["content"] for entry in entries if entry.kind == "tool_result"]
@@ -53,16 +53,16 @@ def _kept(limits: ContextLimits, entries: Sequence[Entry]) -> int:
     return max(limits.keep_tool_uses, len(results) - gone)
 
 
-def cleared_uses(applied: Sequence[Any]) -> int:
-    """How many tool uses the provider cleared; `applied` is `applied_edits` of its response."""
+def count_cleared_uses(applied: Sequence[Any]) -> int:
+    """Count the tool uses that the provider cleared; `applied` is `applied_edits` of its response."""
     return sum(edit.get("cleared_tool_uses", 0) for edit in applied if edit.get("type") == CLEARING)
 
 
-def with_miss(usage: Usage, entries: Sequence[Entry], cleared: int, reason: str) -> Usage:
-    """The call's usage, counted as a miss where the cache served far less than the prompt of the call before.
+def add_cache_miss(usage: Usage, entries: Sequence[Entry], cleared: int, reason: str) -> Usage:
+    """Count a cache miss in the call's usage where the cache served far less than the previous call's prompt.
 
-    `entries` are those before the call, `cleared` the tool uses that were emptied for it, `reason` the provider's word.
-    A run's first call cannot miss: nothing of it was cached before."""
+    `entries` precede the call, `cleared` is its number of cleared tool uses, `reason` the provider's. A run's first
+    call cannot miss."""
     turns = [entry.data for entry in entries if entry.kind == "turn"]
     if not usage.model_calls or not turns:
         return usage

@@ -1,7 +1,6 @@
-"""From a transcript to Anthropic's request: pure functions.
+"""Builds Anthropic's request from a transcript: pure functions, called by `runner` before each model call.
 
-Called by `runner` before each model call. Nothing here does I/O. The same entries always give the same bytes,
-because one changed byte in the prefix costs the whole prompt cache.
+The same entries always give the same bytes, because one changed byte in the prefix invalidates the prompt cache.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any
 
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.wire import block_to_wire, tool_to_wire
-from integrations.agents.entries import blocks_of
+from integrations.agents.entries import select_blocks
 from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
 
 Block = dict[str, Any]
@@ -19,27 +18,27 @@ Message = dict[str, Any]
 
 CACHED = {"type": "ephemeral"}
 THINKING = ("thinking", "redacted_thinking")
-STEERING_MARK = "(These are the words of a person who may steer this work. Where they differ from the brief, they win.)"
+STEERING_MARK = "(This is guidance from a person who controls this work. It takes precedence over the brief.)"
 NOTE_MARK = "Note from Loopline, which runs you: "
 
 
-def request_from(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[Entry]) -> dict[str, Any]:
-    """The arguments of one model call: fixed prefix first, then the whole history, with cache breakpoints.
+def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[Entry]) -> dict[str, Any]:
+    """Build the arguments of one model call: fixed prefix first, then the whole history, with cache breakpoints.
 
-    `diagnostics` asks why the cache did not serve what the call before had put there. The breakpoint on the system
-    block covers the tools too: they come before it in the prompt."""
+    `diagnostics` requests the reason of a cache miss. The breakpoint on the system block covers the tools too: they
+    come before it in the prompt."""
     request: dict[str, Any] = {
         "model": task.model,
         "max_tokens": task.max_output_tokens,
         "system": [{"type": "text", "text": task.system, "cache_control": CACHED}],
         "tools": [tool_to_wire(spec) for spec in specs],
-        "messages": with_breakpoints(messages_from_entries(entries)),
+        "messages": add_breakpoints(build_messages(entries)),
         "diagnostics": {"previous_message_id": _last_message_id(entries)},
     }
     if task.effort:
         request["output_config"] = {"effort": task.effort}
     if task.context:
-        request["context_management"] = context.edits(task.context, entries)
+        request["context_management"] = context.build_edits(task.context, entries)
         request["betas"] = [context.BETA]
     return request
 
@@ -49,25 +48,25 @@ def _last_message_id(entries: Sequence[Entry]) -> str | None:
     return next((provider.get("message_id") for provider in own), None)
 
 
-def messages_from_entries(entries: Iterable[Entry]) -> list[Message]:
-    """The history: alternating user and assistant messages, results in the order of their calls and before any text.
+def build_messages(entries: Iterable[Entry]) -> list[Message]:
+    """Build alternating user and assistant messages, with results in the order of their calls and before any text.
 
-    Blocks that no turn made count are left out, and so is what the API refuses: empty text, calls of a cut reply."""
+    Leaves out blocks without a turn, and what the API refuses: empty text, calls of a cut reply."""
     messages: list[Message] = []
     blocks: list[Mapping[str, Any]] = []
     for entry in entries:
         if entry.kind == "block":
             blocks.append(entry.data)
         elif entry.kind == "turn":
-            _add(messages, "assistant", _sendable(blocks_of(blocks, entry)))
+            _append_blocks(messages, "assistant", _sendable_blocks(select_blocks(blocks, entry)))
             blocks = []
         else:
-            _add(messages, "user", _user_blocks(entry))
-    return _results_in_order(messages)
+            _append_blocks(messages, "user", _user_blocks(entry))
+    return _sort_results(messages)
 
 
-def _sendable(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
-    """The blocks on the wire. The API refuses empty text, and a message that ends in a thought."""
+def _sendable_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """The blocks in wire format. The API refuses empty text, and a message that ends with a thinking block."""
     wire = [block_to_wire(block) for block in blocks if block["type"] != "text" or block["text"].strip()]
     while wire and wire[-1]["type"] in THINKING:
         wire.pop()
@@ -93,27 +92,25 @@ def _text(text: str) -> Block:
     return {"type": "text", "text": text}
 
 
-def _add(messages: list[Message], role: str, blocks: list[Block]) -> None:
+def _append_blocks(messages: list[Message], role: str, blocks: list[Block]) -> None:
     if messages and messages[-1]["role"] == role:
         messages[-1]["content"].extend(blocks)
     elif blocks:
         messages.append({"role": role, "content": blocks})
 
 
-def _results_in_order(messages: list[Message]) -> list[Message]:
+def _sort_results(messages: list[Message]) -> list[Message]:
     calls = [block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use"]
-    order = {call: place for place, call in enumerate(calls)}
+    order = {call: index for index, call in enumerate(calls)}
     for message in messages:
         if message["role"] == "user":
             message["content"].sort(key=lambda block: order.get(block.get("tool_use_id", ""), len(order)))
     return messages
 
 
-def with_breakpoints(messages: list[Message]) -> list[Message]:
-    """The messages with a cache breakpoint at the end of the last two of the user.
-
-    The last one is what the next call will read. The one before is what this call reads: the server looks back only 20
-    blocks from a breakpoint, and a reply with many tool calls is longer than that."""
+def add_breakpoints(messages: list[Message]) -> list[Message]:
+    """Add cache breakpoints to the last two user messages: the next call reads the cache up to the last one, this call
+    up to the one before. The server looks back only 20 blocks from a breakpoint, and a reply can have more."""
     for message in [message for message in messages if message["role"] == "user"][-2:]:
         *others, last = message["content"]
         message["content"] = [*others, last | {"cache_control": CACHED}]

@@ -1,20 +1,25 @@
-"""What model calls cost: one table, and the arithmetic from Anthropic's usage block to `Usage`.
+"""Prices of model calls: the cost of a call from Anthropic's usage block, and its upper bound before the call.
 
-Called by the runner after each model call, before the ledger is charged. Pure but for one warning per unknown model.
+Called by `runner`. Pure except for one warning per unknown model. A prompt is estimated as the usage of the last reply
+plus the bytes of the entries since, at two bytes per token, which no text exceeds in practice; all of it counts at the
+price of a cache write, the highest.
 Source: https://platform.claude.com/docs/en/about-claude/pricing, as of November 2026.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import structlog
 
+from integrations.agents.entries import find_last
+from integrations.ports.agent_runner import Entry, Grant
 from integrations.values import Usage
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Price(NamedTuple):
@@ -45,36 +50,35 @@ PRICES: dict[str, Price] = {
     "claude-haiku-4-5": Price(1, 0.10, 1.25, 5),
     "claude-haiku-5-5": Price(0.10, 0.01, 0.125, 0.50),
 }
-# A prompt of more tokens than this, cache reads and writes included, pays the second price for all of the call.
+# With a longer prompt (tokens, cache reads and writes included) the whole call has the second price.
 LONG_PROMPTS: dict[str, tuple[int, Price]] = {"claude-haiku-5-5": (100_000, Price(0.50, 0.05, 0.625, 2.50))}
-DEAREST = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
+HIGHEST_PRICE = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
+
+BYTES_PER_TOKEN = 2
+SMALLEST_REPLY = 1024
+"""Tokens; with less an agent cannot report its state."""
+_ADDED = frozenset({"brief", "steering", "note", "tool_result"})
 
 
-def cost(model: str, usage: Mapping[str, Any]) -> Usage:
-    """One call's `Usage` from the `usage` object of Anthropic's wire format (null counts as 0).
-
-    `input_tokens` of the result is the whole prompt; `cached_tokens` is the part of it that was read from the cache."""
+def compute_usage(model: str, usage: Mapping[str, Any]) -> Usage:
+    """Convert the `usage` object of Anthropic's wire format (null counts as 0); `input_tokens` of the result is the
+    whole prompt, `cached_tokens` the part that was read from the cache."""
     fresh, read, written, output = (
         usage.get(key) or 0
         for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
     )
     prompt = fresh + read + written
-    price = price_of(model, prompt)
+    price = find_price(model, prompt)
     dollars = fresh * price.input + read * price.cache_read + written * price.cache_write + output * price.output
-    return Usage(
-        model_calls=1,
-        input_tokens=prompt,
-        cached_tokens=read,
-        output_tokens=output,
-        cost_usd=round(dollars / 1_000_000, 6),
-    )
+    cost_usd = round(dollars / 1_000_000, 6)
+    return Usage(model_calls=1, input_tokens=prompt, cached_tokens=read, output_tokens=output, cost_usd=cost_usd)
 
 
-def price_of(model: str, prompt_tokens: int = 0) -> Price:
-    """The price of the longest known prefix of `model`; the dearest of all where none fits."""
+def find_price(model: str, prompt_tokens: int = 0) -> Price:
+    """Return the price of the longest known prefix of `model`, or the highest price."""
     known = _known_prefix(model)
     if known is None:
-        return DEAREST
+        return HIGHEST_PRICE
     threshold, long_price = LONG_PROMPTS.get(known, (prompt_tokens, PRICES[known]))
     return long_price if prompt_tokens > threshold else PRICES[known]
 
@@ -83,7 +87,37 @@ def price_of(model: str, prompt_tokens: int = 0) -> Price:
 def _known_prefix(model: str) -> str | None:
     known = max((prefix for prefix in PRICES if model.startswith(prefix)), key=len, default=None)
     if known is None:
-        log.warning(
-            "model has no price in integrations/agents/anthropic/prices.py, the dearest is charged", model=model
-        )
+        _log.warning("model without a price in anthropic/prices.py, charging the highest", model=model)
     return known
+
+
+def estimate_prompt_tokens(request: Mapping[str, Any], entries: Sequence[Entry]) -> int:
+    """Return an upper bound of the next prompt's tokens. `request` is its body, `entries` the transcript."""
+    last = find_last(entries, "turn")
+    usage = entries[last].data["usage"] if last is not None else {}
+    if last is None or not usage.get("input_tokens"):
+        return _tokens({part: request[part] for part in ("system", "tools", "messages")})
+    added = [dict(entry.data) for entry in entries[last + 1 :] if entry.kind in _ADDED]
+    return int(usage["input_tokens"] + usage["output_tokens"] + _tokens(added))
+
+
+def estimate_worst_case(model: str, prompt: int, output: int) -> Usage:
+    """Return the usage of one call with `prompt` tokens and a reply of `output` tokens."""
+    price = find_price(model, prompt)
+    dollars = (prompt * _highest_input_price(price) + output * price.output) / 1_000_000
+    return Usage(model_calls=1, input_tokens=prompt, output_tokens=output, cost_usd=round(dollars + 5e-7, 6))
+
+
+def fit_output_tokens(grant: Grant, model: str, prompt: int, wanted: int) -> int:
+    """Return the reply's token limit that keeps the call within the grant."""
+    price = find_price(model, prompt)
+    affordable = (grant.usd * 1_000_000 - prompt * _highest_input_price(price)) / price.output
+    return max(1, min(wanted, int(affordable + 1e-6)))
+
+
+def _highest_input_price(price: Price) -> float:
+    return max(price.input, price.cache_write)
+
+
+def _tokens(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode()) // BYTES_PER_TOKEN + 1

@@ -1,7 +1,4 @@
-"""Anthropic's Messages API as a provider: its settings, its models, and how its runner is built.
-
-Listed in `integrations.registry`.
-"""
+"""Anthropic's Messages API as a provider: settings, default models, runner."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ class AnthropicSettings(ProviderSettings):
     api_key: SecretStr = setting("ANTHROPIC_API_KEY", "", seen_by=("agent",), usual=True)
     """API key for the model.
     Only the agent processes get it."""
-
     base_url: OptionalUrl = setting("ANTHROPIC_BASE_URL", "")
     """URL of the model server; empty means Anthropic's.
     For a gateway or a stand-in."""
@@ -47,7 +43,7 @@ ANTHROPIC = RunnerProvider(
         "scout": "claude-haiku-5-5",
         "maker": "claude-sonnet-5-5",
         "judge": "claude-haiku-5-5",
-        "checker": "claude-opus-5-5",  # not the maker's: a model overlooks its own mistakes
+        "checker": "claude-opus-5-5",  # not the maker's model, which overlooks its own mistakes
         "strong": "claude-fable-5-1",
     },
 )

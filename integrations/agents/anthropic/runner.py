@@ -1,8 +1,7 @@
-"""The default agent runner: an own loop over Anthropic's Messages API.
+"""The default agent runner: a loop over Anthropic's Messages API.
 
-Called by `jobs.advance_run` through `AgentRunner`. The transcript is the only state: every finished block, turn and
-tool result is durable before the next step, so that a kill at any moment costs at most one model call. Knows nothing of
-tickets, tokens of other services, or pull requests; never logs content.
+Called by `jobs.roles.slice` through `AgentRunner`. The transcript is the only state: every complete block, turn and
+tool result is durable before the next step, so a crash costs at most one model call. Never logs content.
 """
 
 from __future__ import annotations
@@ -11,19 +10,25 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from integrations.agents import spinning, transcript
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.client import ModelClient, Reply
-from integrations.agents.anthropic.estimate import SMALLEST_REPLY, output_within, prompt_tokens, worst_case
-from integrations.agents.anthropic.messages import request_from
-from integrations.agents.anthropic.prices import cost
+from integrations.agents.anthropic.messages import build_request
+from integrations.agents.anthropic.prices import (
+    SMALLEST_REPLY,
+    compute_usage,
+    estimate_prompt_tokens,
+    estimate_worst_case,
+    fit_output_tokens,
+)
 from integrations.agents.anthropic.refusals import PromptTooLong
-from integrations.agents.anthropic.wire import block_from_wire, stop_reason
+from integrations.agents.anthropic.wire import block_from_wire, translate_stop_reason
 from integrations.agents.entries import result_entry, turn_entry
-from integrations.errors import HeldBack, IntegrationError
+from integrations.errors import IntegrationError, NotAttempted
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
 from integrations.values import Usage
 
@@ -48,11 +53,8 @@ class AnthropicApi:
         deadline: float,
         workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
-        """Work until the run ends or `deadline` (time.monotonic seconds) has passed; see `AgentRunner.advance`.
-
-        The toolbox does everything that the model asks for, so `workbench` is not used. Raises `Unavailable`,
-        `HeldBack` and `Unauthorized` with nothing lost, and `Rejected`."""
-        return _Run(self._connected(), task, conversation, toolbox, stopped).until(deadline)
+        """See `AgentRunner.advance`; also raises `Rejected`. Does not use `workbench`: the toolbox has all tools."""
+        return _Run(self._connect(), task, conversation, toolbox, stopped).run_until(deadline)
 
     def close(self) -> None:
         """Close the connections; the next `advance` opens new ones."""
@@ -61,40 +63,37 @@ class AnthropicApi:
                 self._client.close()
             self._client = None
 
-    def _connected(self) -> ModelClient:
+    def _connect(self) -> ModelClient:
         with self._lock:
             if self._client is None:
                 self._client = ModelClient(self._api_key, self._base_url)
             return self._client
 
 
+@dataclass
 class _Run:
-    """One slice of one run. `entries` mirrors the durable transcript."""
+    """One slice of one run."""
 
-    def __init__(
-        self,
-        client: ModelClient,
-        task: AgentTask,
-        conversation: Conversation,
-        toolbox: Toolbox,
-        stopped: Callable[[], bool],
-    ) -> None:
-        self.client = client
-        self.task = task
-        self.conversation = conversation
-        self.toolbox = toolbox
-        self.stopped = stopped
-        self.entries = conversation.entries()
+    client: ModelClient
+    task: AgentTask
+    conversation: Conversation
+    toolbox: Toolbox
+    stopped: Callable[[], bool]
 
-    def until(self, deadline: float) -> AgentOutcome | None:
-        self._take_up()
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """A copy of the durable transcript."""
+        return self.conversation.entries()
+
+    def run_until(self, deadline: float) -> AgentOutcome | None:
+        self._resume()
         while True:
-            self._mark()
-            if outcome := self._after_turn() or self._limit() or self._circles():
+            self._mark_work()
+            if outcome := self._check_turn() or self._check_limits() or self._check_spinning():
                 return outcome
             if time.monotonic() >= deadline:
                 return None
-            self._listen()
+            self._take_steering()
             try:
                 outcome = self._call_model()
             except PromptTooLong:
@@ -103,70 +102,70 @@ class _Run:
                 return outcome
             self._run_tools()
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
         if not any(entry.kind == "brief" for entry in self.entries):
             self._append(Entry("brief", {"text": self.task.brief}))
-        for entry in transcript.interrupted(self.entries):
+        for entry in transcript.build_interrupted_results(self.entries):
             self._append(entry)
 
-    def _after_turn(self) -> AgentOutcome | None:
-        wanted = transcript.after_turn(self.entries)
-        if isinstance(wanted, Entry):
-            self._append(wanted)
-            return None
+    def _check_turn(self) -> AgentOutcome | None:
+        outcome = self._append_note(transcript.check_turn(self.entries))
         # Guidance that arrived during the last reply is handled before the run ends.
-        if wanted and wanted.kind == "done" and wanted.final is None and self._listen():
+        if outcome and outcome.kind == "done" and outcome.final is None and self._take_steering():
             return None
-        return wanted
+        return outcome
 
-    def _limit(self) -> AgentOutcome | None:
+    def _append_note(self, result: AgentOutcome | Entry | None) -> AgentOutcome | None:
+        if isinstance(result, Entry):
+            self._append(result)
+            return None
+        return result
+
+    def _check_limits(self) -> AgentOutcome | None:
         if self.stopped():
             return AgentOutcome("stopped")
-        if outcome := transcript.limit_reached(self.entries, self.task):
+        if outcome := transcript.check_turn_limit(self.entries, self.task):
             return outcome
-        if note := transcript.wrap_up(self.entries, self.task, self.conversation.share_used()):
-            self._append(note)
-        return None
+        return self._append_note(transcript.build_wrap_up_note(self.entries, self.task, self.conversation.share_used()))
 
-    def _mark(self) -> None:
-        """How the work looks now, where a tool may have changed it."""
+    def _mark_work(self) -> None:
+        """Append a digest of the work if a tool can have changed it."""
         writers = {spec.name for spec in self.toolbox.specs() if spec.writes}
-        if writers and transcript.unmarked(self.entries, writers) and (work := self.toolbox.work_digest(self.stopped)):
+        if not writers or not transcript.needs_mark(self.entries, writers):
+            return
+        if work := self.toolbox.work_digest(self.stopped):
             self._append(Entry("mark", {"work": work}))
 
-    def _circles(self) -> AgentOutcome | None:
-        if outcome := spinning.no_progress(self.entries, self.task.spinning):
-            return outcome
-        wanted = spinning.after_tools(self.entries, self.task.spinning)
-        if isinstance(wanted, Entry):
-            self._append(wanted)
-            return None
-        return wanted
+    def _check_spinning(self) -> AgentOutcome | None:
+        limits = self.task.spinning
+        outcome = spinning.check_progress(self.entries, limits)
+        return outcome or self._append_note(spinning.check_repetition(self.entries, limits))
 
-    def _listen(self) -> bool:
-        words = self.conversation.take_steering()
-        self.entries.extend(words)
-        return bool(words)
+    def _take_steering(self) -> bool:
+        guidance = self.conversation.take_steering()
+        self.entries.extend(guidance)
+        return bool(guidance)
 
     def _call_model(self) -> AgentOutcome | None:
-        """One call within the limits; an outcome when they leave no room for it. Raises `HeldBack` when they will."""
+        """Make one call within the limits. Returns an outcome if they allow none in this run; raises `NotAttempted` if
+        they will allow it later."""
         task = self.task
-        request = request_from(task, self.toolbox.specs(), self.entries)
-        prompt = prompt_tokens(request, self.entries)
+        request = build_request(task, self.toolbox.specs(), self.entries)
+        prompt = estimate_prompt_tokens(request, self.entries)
         smallest = min(SMALLEST_REPLY, task.max_output_tokens)
-        most, least = (worst_case(task.model, prompt, output) for output in (task.max_output_tokens, smallest))
-        leave = self.conversation.reserve(least, most)
-        if isinstance(leave, Refusal):
-            if leave.wait_seconds:
-                raise HeldBack(leave.reason, leave.wait_seconds)
-            return AgentOutcome("budget", leave.reason)
-        if leave.lowered:
-            request["max_tokens"] = output_within(leave, task.model, prompt, task.max_output_tokens)
-        self._make_call(request, worst_case(task.model, prompt, 0), leave.lowered)
+        most, least = (estimate_worst_case(task.model, prompt, output) for output in (task.max_output_tokens, smallest))
+        reserved = self.conversation.reserve(least, most)
+        if isinstance(reserved, Refusal):
+            if reserved.wait_seconds:
+                raise NotAttempted(reserved.reason, reserved.wait_seconds)
+            return AgentOutcome("budget", reserved.reason)
+        if reserved.lowered:
+            request["max_tokens"] = fit_output_tokens(reserved, task.model, prompt, task.max_output_tokens)
+        self._make_call(request, estimate_worst_case(task.model, prompt, 0), reserved.lowered)
         return None
 
-    def _make_call(self, request: dict[str, Any], unanswered: Usage, lowered: str) -> None:
-        """What the call costs is settled however it ends; `unanswered` is what one costs that was not heard of again. A
+    def _make_call(self, request: dict[str, Any], prompt_cost: Usage, lowered: str) -> None:
+        """Settle the call however it ends; `prompt_cost` applies if it can be billed but no usage was received. A
         stopped reply gets no turn, so it does not count."""
         reply, failure = Reply(), None
         try:
@@ -176,14 +175,14 @@ class _Run:
             failure = error
             raise
         finally:
-            heard = cost(self.task.model, reply.usage) if reply.usage else Usage()
-            cleared = context.cleared_uses(reply.applied_edits)
-            heard = context.with_miss(heard, self.entries, cleared, reply.cache_miss)
-            usage = unanswered if reply.unheard else heard
+            usage = compute_usage(self.task.model, reply.usage) if reply.usage else Usage()
+            cleared = context.count_cleared_uses(reply.applied_edits)
+            usage = context.add_cache_miss(usage, self.entries, cleared, reply.cache_miss)
+            usage = prompt_cost if reply.maybe_billed else usage
             self.conversation.settle(usage, answered=bool(reply.usage), failure=failure)
-        if reply.whole:
+        if reply.is_complete:
             entry = turn_entry(
-                stop_reason(reply.stop_reason),
+                translate_stop_reason(reply.stop_reason),
                 asdict(usage),
                 reply.blocks,
                 reply.explanation,
@@ -194,8 +193,8 @@ class _Run:
             self._append(entry)
 
     def _run_tools(self) -> None:
-        """All calls of the last reply at once; each result is kept as it comes."""
-        calls = transcript.unanswered(self.entries)
+        """Run all calls of the last reply in parallel; append each result when it arrives."""
+        calls = transcript.list_unanswered_calls(self.entries)
         abandoned = threading.Event()
         with ThreadPoolExecutor(MAX_PARALLEL_TOOLS, thread_name_prefix="tool") as pool:
             try:

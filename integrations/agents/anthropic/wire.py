@@ -1,7 +1,7 @@
-"""Anthropic's wire format of tools, content blocks and stop reasons, and Loopline's form of them: pure functions.
+"""Converts tools, content blocks and stop reasons between Anthropic's wire format and Loopline's: pure functions.
 
-Called by `messages` (to the wire) and `runner` (from it). Fields of a block that only Anthropic reads are kept as they
-came in the block's `provider` part, so that a block goes back exactly as the model wrote it.
+Called by `messages` (to the wire) and `runner` (from it). Fields of a block that only Anthropic reads are kept in its
+`provider` part, so that a block is sent back exactly as it was received.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ _STOP_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "context_full",
 }
-_FIELDS = {
-    "text": {"text": "text"},
-    "thinking": {"thinking": "text"},
-    "redacted_thinking": {},
-    "tool_use": {"id": "id", "name": "name", "input": "input"},
+_BLOCKS: dict[str, tuple[str, dict[str, str]]] = {
+    "text": ("text", {"text": "text"}),
+    "thinking": ("thinking", {"thinking": "text"}),
+    "redacted_thinking": ("thinking", {}),
+    "tool_use": ("tool_call", {"id": "id", "name": "name", "input": "input"}),
 }
-"""Per type of block: the fields that Loopline's form has too, by their name on the wire."""
-_TYPES = {"text": "text", "thinking": "thinking", "redacted_thinking": "thinking", "tool_use": "tool_call"}
+"""Wire type: Loopline's type, and the names of the fields that both have (wire name: Loopline's)."""
 
 
 def tool_to_wire(spec: ToolSpec) -> dict[str, Any]:
-    """The tool as the API wants it: its own typed tools where it has them, since the models are trained on those.
+    """Convert a tool; uses the API's typed tools where they exist, because the models are trained on those.
 
     Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview"""
     match spec.kind:
@@ -46,18 +45,18 @@ def tool_to_wire(spec: ToolSpec) -> dict[str, Any]:
             return {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)}
 
 
-def stop_reason(wire: str) -> str:
-    """Loopline's name of a stop reason; an unknown one stays as it is."""
+def translate_stop_reason(wire: str) -> str:
+    """Return Loopline's name of a stop reason; an unknown one is kept."""
     return _STOP_REASONS.get(wire, wire)
 
 
 def block_from_wire(wire: Mapping[str, Any], specs: Sequence[ToolSpec]) -> dict[str, Any]:
-    """A content block of the assistant in Loopline's form. `specs` are the tools that the model was offered."""
+    """Convert a content block of the assistant; `specs` are the tools of the request."""
     kind = wire["type"]
-    if kind not in _TYPES:
+    if kind not in _BLOCKS:
         return {"type": "other", "text": kind, "provider": dict(wire)}
-    shared = _FIELDS[kind]
-    block = {"type": _TYPES[kind], **{ours: wire[theirs] for theirs, ours in shared.items()}}
+    block_type, shared = _BLOCKS[kind]
+    block = {"type": block_type, **{name: wire[wire_name] for wire_name, name in shared.items()}}
     rest = {key: value for key, value in wire.items() if key not in shared and key != "type"}
     if kind == "redacted_thinking":
         block, rest = {**block, "text": ""}, {"type": kind, **rest}
@@ -69,7 +68,7 @@ def block_from_wire(wire: Mapping[str, Any], specs: Sequence[ToolSpec]) -> dict[
 
 
 def block_to_wire(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The block as the model wrote it."""
+    """Convert a block back to the exact form in which it was received."""
     own = dict(block.get("provider", {}))
     match block["type"]:
         case "text":

@@ -24,19 +24,13 @@ from integrations.failpoints import fail
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "X-GitHub-Api-Version": "2022-11-28",
-    "User-Agent": "loopline",
-}
+_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "loopline"}
 _TIMEOUTS = (5.0, 20.0)
-_ROUTE_SEGMENTS = frozenset(
-    {
-        "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
-        "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
-        "pulls", "ref", "refs", "reviews", "statuses",
-    }
-)  # fmt: skip
+_ROUTE_SEGMENTS = {
+    "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
+    "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
+    "pulls", "ref", "refs", "reviews", "statuses",
+}  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}

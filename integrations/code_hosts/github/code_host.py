@@ -37,7 +37,7 @@ State = Literal["pending", "success", "failure"]
 
 
 class GitHub:
-    """`CodeHost` for GitHub.
+    """`CodeHost` for GitHub. The Protocol documents the methods that have no docstring here.
 
     `url` is the API's root. Needs a personal `token` or an `app`; an app reports check runs, a person commit statuses.
     `backoff` (seconds) is the base of the delay between retries of reads."""
@@ -70,8 +70,6 @@ class GitHub:
         if isinstance(self._credentials, InstallationTokens):
             self._credentials.close()
 
-    # --- repository and branches ------------------------------------------------------------------------------------
-
     def repository(self, name: str) -> Repository:
         """The repository, under its new name when it was renamed. Raises `NotFound`."""
         found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
@@ -93,15 +91,12 @@ class GitHub:
             return None
 
     def delete_branch(self, repository: str, branch: str) -> None:
-        """Delete the branch. Idempotent."""
         where = build_path("repos", repository, "git/refs/heads", branch)
         try:
             self._api.send_only(Grant(repository, _CONTENTS), "DELETE", where)
         except (Rejected, LostReply):
             if self.branch_head(repository, branch) is not None:
                 raise
-
-    # --- pull requests ----------------------------------------------------------------------------------------------
 
     def find_pull_request(self, repository: str, branch: str) -> PullRequest | None:
         """The newest pull request from `branch` of this repository itself, open ones first."""
@@ -135,7 +130,6 @@ class GitHub:
         return _to_pull_request(created)
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
-        """Set title and body."""
         where = build_path("repos", repository, "pulls", number)
         wanted = {"title": title, "body": body}
         try:
@@ -157,13 +151,6 @@ class GitHub:
         except (Rejected, LostReply):
             if not self.fetch_pull_request(repository, number).merged:
                 raise
-        return self._find_merge_commit(repository, number)
-
-    def _find_open_pull_request(self, repository: str, branch: str) -> PullRequest | None:
-        found = self.find_pull_request(repository, branch)
-        return found if found and found.state == "open" else None
-
-    def _find_merge_commit(self, repository: str, number: int) -> CommitSha:
         where = build_path("repos", repository, "issues", number, "events")
         history = self._api.paginate(payloads.IssueEvent, Grant(repository, _READ), where)
         try:
@@ -171,14 +158,17 @@ class GitHub:
         except Rejected:  # the merge itself has succeeded
             return NO_COMMIT
 
-    # --- conversation -----------------------------------------------------------------------------------------------
+    def _find_open_pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        found = self.find_pull_request(repository, branch)
+        return found if found and found.state == "open" else None
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
         """All submitted reviews, oldest first, with their inline comments; states in lower case."""
         pull, grant = build_path("repos", repository, "pulls", number), Grant(repository, _READ)
         inline: defaultdict[int | None, list[str]] = defaultdict(list)
         for comment in self._api.paginate(payloads.ReviewComment, grant, f"{pull}/comments"):
-            inline[comment.pull_request_review_id].append(_format_inline_comment(comment))
+            line = f":{comment.current_line}" if comment.current_line else ""  # none: on the whole file
+            inline[comment.pull_request_review_id].append(f"{comment.path}{line}: {comment.body}")
         return [
             Review(
                 id=str(review.id),
@@ -227,8 +217,6 @@ class GitHub:
         found = deliveries.list_delivery_paths(self._api, grant)
         return sum(deliveries.redeliver(self._api, grant, hook, since) for hook in found)
 
-    # --- statuses ---------------------------------------------------------------------------------------------------
-
     def set_status(
         self, repository: str, sha: CommitSha, context: str, state: State, description: str, url: str
     ) -> None:
@@ -238,10 +226,8 @@ class GitHub:
         short = description if len(description) <= _DESCRIPTION_LIMIT else f"{description[: _DESCRIPTION_LIMIT - 1]}…"
         if self._as_app:
             self._set_check_run(repository, sha, _build_check_run(context, sha, state, short, url))
-        else:
-            self._set_commit_status(repository, sha, _build_commit_status(context, state, short, url))
-
-    def _set_commit_status(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> None:
+            return
+        wanted = {"state": state, "context": context, "description": short} | ({"target_url": url} if url else {})
         if self._has_commit_status(repository, sha, wanted):
             return
         where = build_path("repos", repository, "statuses", sha)
@@ -297,16 +283,6 @@ def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:
         draft=bool(pull.draft),
         mergeable=pull.mergeable,
     )
-
-
-def _format_inline_comment(comment: payloads.ReviewComment) -> str:
-    """Format as 'path:line: text', without the line for a comment on the whole file."""
-    line = f":{comment.current_line}" if comment.current_line else ""
-    return f"{comment.path}{line}: {comment.body}"
-
-
-def _build_commit_status(context: str, state: State, description: str, url: str) -> dict[str, Any]:
-    return {"state": state, "context": context, "description": description} | ({"target_url": url} if url else {})
 
 
 def _build_check_run(context: str, sha: CommitSha, state: State, description: str, url: str) -> dict[str, Any]:

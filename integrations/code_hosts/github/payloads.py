@@ -90,8 +90,6 @@ class PullRequest(Payload):
 
 
 class PullRequestOfCheck(Payload):
-    """A pull request in the list of a check or workflow run."""
-
     number: int
     base: Side
 
@@ -113,8 +111,6 @@ class Review(Payload):
 
 
 class Comment(Payload):
-    """A comment in the conversation."""
-
     id: int
     body: Text = ""
     user: User | None = None
@@ -136,14 +132,10 @@ class ReviewComment(Comment):
 
 
 class Named(Payload):
-    """The name of a GitHub App or a workflow."""
-
     name: Text = ""
 
 
 class CheckOutput(Payload):
-    """The output of a check run."""
-
     title: Text = ""
 
 
@@ -180,8 +172,6 @@ class CheckRun(Payload):
 
 
 class WorkflowRun(Payload):
-    """One run of a GitHub Actions workflow."""
-
     name: Text = ""
     head_sha: CommitSha
     head_branch: Text = ""
@@ -209,20 +199,14 @@ class Permission(Payload):
 
 
 class GitObject(Payload):
-    """The target of a ref."""
-
     sha: CommitSha
 
 
 class Ref(Payload):
-    """A branch or tag."""
-
     object: GitObject
 
 
 class Merged(Payload):
-    """The response to a merge."""
-
     sha: CommitSha
 
 
@@ -234,8 +218,6 @@ class IssueEvent(Payload):
 
 
 class Installation(Payload):
-    """An installation of a GitHub App."""
-
     id: int
 
 

@@ -1,7 +1,4 @@
-"""GitHub as a provider: its settings, its webhooks, and how its code host is built.
-
-Listed in `integrations.registry`.
-"""
+"""GitHub as a provider: settings, webhooks, code host."""
 
 from __future__ import annotations
 
@@ -23,33 +20,29 @@ class GitHubSettings(ProviderSettings):
     api_url: Url = setting("GITHUB_API_URL", "https://api.github.com")
     """URL of GitHub's REST API.
     Changed for GitHub Enterprise or a stand-in."""
-
     token: SecretStr = setting("GITHUB_TOKEN", "", seen_by=("worker",), usual=True)
     """Fine-grained personal token with contents, pull requests and commit statuses: write.
     Set this or the GITHUB_APP settings."""
-
     app_id: str = setting("GITHUB_APP_ID", "", seen_by=("worker",))
     """Id of the GitHub App that Loopline acts as.
-    Better than a token: short-lived credentials, narrowed to one repository."""
-
+    Better than a token: short-lived credentials for one repository."""
     app_private_key_file: OptionalFile = setting("GITHUB_APP_PRIVATE_KEY_FILE", "", seen_by=("worker",))
-    """Path of the App's private key in PEM form.
-    A file, so that the key is in no environment."""
-
+    """Path of the App's private key in PEM format.
+    A file, so that no environment contains the key."""
     app_installation_id: str = setting("GITHUB_APP_INSTALLATION_ID", "", seen_by=("worker",))
-    """Id of the App's installation; empty means that it is looked up for each repository.
-    It is the number at the end of the installation's URL."""
+    """Id of the App's installation; empty means a lookup for each repository.
+    The number at the end of the installation's URL."""
 
     webhook_secrets: Secrets = setting("GITHUB_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Secrets of GitHub's webhook, comma separated.
-    Several, so that a secret can be rotated without a gap."""
+    Several, for rotation without downtime."""
 
     merge_method: Literal["merge", "squash", "rebase"] = setting("GITHUB_MERGE_METHOD", "squash")
     """How pull requests are merged: merge, squash or rebase.
-    Squash, because the commits in between are an agent's drafts."""
+    Squash, because an agent's intermediate commits are drafts."""
 
     def missing_credentials(self) -> Iterator[str]:
-        """A token or a whole App, not both."""
+        """A token or an App, not both."""
         app = (self.app_id, self.app_private_key_file)
         if any((*app, self.app_installation_id)) and not all(app):
             yield "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE belong together; one of them is empty."

@@ -1,3 +1,1 @@
 """The demo: stand-ins, the real service, and a person who plays the story. Started by `infra/demo`."""
-
-from __future__ import annotations

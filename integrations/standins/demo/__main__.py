@@ -10,10 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from integrations.standins.demo.narrator import Narrator
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import ROOT, Stack
-from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Story, StoryError
+from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Narrator, Story, StoryError
 
 MARK = "made-by-the-demo"
 WELCOME = """
@@ -101,9 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="play the story to its end and print a summary")
     parser.add_argument("--clean", action="store_true", help="remove everything that the demo wrote")
     parser.add_argument("--port-base", type=_port, default=8800, metavar="N", help="first of five ports (8800)")
-    parser.add_argument(
-        "--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write (.loopline)"
-    )
+    parser.add_argument("--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write")
     parser.add_argument("--patience", type=float, default=120.0, metavar="S", help="seconds to wait for one step")
     return parser.parse_args()
 

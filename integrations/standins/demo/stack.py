@@ -1,7 +1,4 @@
-"""Starts the stand-ins and the real service as processes of their own, and stops them. Used by the demo and journeys.
-
-The service is started as by an operator (`python -m service up`) and gets only the addresses of the stand-ins.
-"""
+"""Starts the stand-ins and the real service, as an operator does, as processes of their own, and stops them."""
 
 from __future__ import annotations
 
@@ -27,15 +24,8 @@ DEMO_REPOSITORY = HERE.parent / "demo_repository"
 DEMO_TICKETS = HERE.parent / "demo_tickets.json"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-COLUMNS = (
-    ("Backlog", "backlog"),
-    ("Agent", "unstarted"),
-    ("In Progress", "started"),
-    ("Needs Human", "started"),
-    ("In Review", "started"),
-    ("Done", "completed"),
-    ("Canceled", "canceled"),
-)
+COLUMNS = ("Backlog", "Agent", "In Progress", "Needs Human", "In Review", "Done", "Canceled")
+COLUMN_TYPES = ("backlog", "unstarted", "started", "started", "started", "completed", "canceled")
 
 
 @dataclass
@@ -114,7 +104,8 @@ class Stack:
     def linear_seed(self) -> dict[str, object]:
         """The board at the start: two people, seven columns, three tickets in the backlog."""
         tickets = json.loads(DEMO_TICKETS.read_text(encoding="utf-8"))
-        states = [{"name": n, "type": t, "position": i, "color": "#5e6ad2"} for i, (n, t) in enumerate(COLUMNS)]
+        columns = zip(COLUMNS, COLUMN_TYPES, strict=True)
+        states = [{"name": name, "type": kind, "color": "#5e6ad2"} for name, kind in columns]
         return {
             "organization": {"name": "Acme", "urlKey": "acme"},
             "users": [
@@ -127,31 +118,13 @@ class Stack:
 
     def github_seed(self) -> dict[str, object]:
         """The code host at the start: two people and one repository with files."""
-
-        def user(login: str, name: str, token: str, permission: str) -> dict[str, object]:
-            email, permissions = f"{login}@acme.test", {REPOSITORY: permission}
-            return {
-                "login": login,
-                "name": name,
-                "email": email,
-                "token": self.tokens[token],
-                "permissions": permissions,
-            }
-
-        repository = {
-            "name": REPOSITORY,
-            "default_branch": "main",
-            "from_folder": str(DEMO_REPOSITORY),
-            "private": True,
-        }
-        return {
-            "users": [
-                user("ana", "Ana Flores", "github_ana", "admin"),
-                user("loopline-bot", "Loopline", "github_bot", "write"),
-            ],
-            "apps": [],
-            "repositories": [repository],
-        }
+        people = [("ana", "Ana Flores", "github_ana", "admin"), ("loopline-bot", "Loopline", "github_bot", "write")]
+        users = [
+            {"login": login, "name": name, "email": f"{login}@acme.test", "token": self.tokens[token]}
+            | {"permissions": {REPOSITORY: role}}
+            for login, name, token, role in people
+        ]
+        return {"users": users, "repositories": [{"name": REPOSITORY, "from_folder": str(DEMO_REPOSITORY)}]}
 
     def _standin(self, module: str, name: str, seed: dict[str, object] | None, *more: str) -> None:
         home = self.home / module
@@ -192,16 +165,15 @@ class Stack:
         raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS:.0f} s; see {self.home / name}.log")
 
     def _exit_code(self, name: str) -> int | None:
-        return next(p for n, p in self._processes if n == name).poll()
+        return next(process for known, process in self._processes if known == name).poll()
 
 
 def remembered(file: Path) -> dict[str, str]:
     """Tokens drawn at the first start, so that a second start of the same home knows them."""
     if not file.exists():
-        names = ("linear_ana", "linear_app", "linear_webhook", "github_ana", "github_bot", "github_webhook")
         prefixes = {"linear_ana": "lin_api_", "linear_app": "lin_api_", "linear_webhook": "lin_wh_"}
-        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_"}
+        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_", "github_webhook": ""}
         file.touch(mode=0o600)
-        file.write_text(json.dumps({name: prefixes.get(name, "") + secrets.token_hex(20) for name in names}))
+        file.write_text(json.dumps({name: prefix + secrets.token_hex(20) for name, prefix in prefixes.items()}))
     tokens: dict[str, str] = json.loads(file.read_text())
     return tokens

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from integrations.standins.demo.narrator import Narrator
 from integrations.standins.demo.person import Ana
 
 BUG, FEATURE, VAGUE = "ENG-1", "ENG-2", "ENG-3"
@@ -17,6 +16,48 @@ STEERING = "Please call the flag --format json instead of --json, so that we can
 LOOK_SECONDS = 0.4
 
 Board = dict[str, dict[str, Any]]
+
+
+class Narrator:
+    """Prints changes of the board and of the pull requests, each once."""
+
+    def __init__(self, ana: Ana) -> None:
+        self._ana = ana
+        self._started = time.monotonic()
+        self._columns: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
+
+    def look(self) -> dict[str, dict[str, Any]]:
+        """Read the board, print the changes, and return the board."""
+        board = self._ana.board()
+        for identifier, ticket in sorted(board.items()):
+            self._column(identifier, ticket)
+            for comment in ticket["comments"]:
+                self._comment(identifier, comment)
+        for url, pull in self._ana.pull_requests().items():
+            state = "merged" if pull["merged_at"] else pull["state"]
+            self._news(url, f"pull request #{pull['number']} {state}: {pull['title']}  {url}")
+        return board
+
+    def say(self, text: str) -> None:
+        """One line with the time since the start."""
+        print(f"{time.monotonic() - self._started:6.1f} s  {text}", flush=True)  # noqa: T201 - the narrative is the product
+
+    def _column(self, identifier: str, ticket: dict[str, Any]) -> None:
+        before = self._columns.get(identifier)
+        if before not in (None, ticket["column"]):
+            self.say(f"{identifier}  {before} → {ticket['column']}")
+        self._columns[identifier] = ticket["column"]
+
+    def _comment(self, identifier: str, comment: dict[str, Any]) -> None:
+        who = (comment["user"] or {}).get("name", "somebody")
+        first = next((line.strip() for line in comment["body"].splitlines() if line.strip()), "")
+        self._news(comment["id"], f"{identifier}  {who}: {first[:150]}")
+
+    def _news(self, key: str, text: str) -> None:
+        if self._printed.get(key) != text:
+            self._printed[key] = text
+            self.say(text)
 
 
 class StoryError(Exception):
@@ -68,17 +109,14 @@ class Story:
     def _ticket(self, ticket: dict[str, Any], pulls: dict[str, dict[str, Any]]) -> dict[str, Any]:
         identifier, remembered = ticket["identifier"], memory(ticket)
         url = next((a["url"] for a in ticket["attachments"] if a["url"] in pulls), None)
+        texts = {"done": "**Verdict: done", "asked": "acceptance criteria before"}
         criteria = json.loads(remembered.get("criteria") or '{"criteria": []}')["criteria"]
         return {
             "identifier": identifier,
             "column": ticket["column"],
             "pull_request": url,
             "merged": bool(url and pulls[url]["merged_at"]),
-            "verdict": "done"
-            if "**Verdict: done" in _said(ticket)
-            else "asked"
-            if "acceptance criteria before" in _said(ticket)
-            else None,
+            "verdict": next((verdict for verdict, text in texts.items() if text in _said(ticket)), None),
             "head_sha": pulls[url]["head"]["sha"] if url else None,
             "criteria": [c["text"] for c in criteria],
             "model_calls": remembered.get("model_calls", 0),
@@ -93,9 +131,7 @@ class Story:
             if there(ticket):
                 return
             if time.monotonic() > deadline:
-                raise StoryError(
-                    f"{identifier} never got there: after {self._patience:.0f} s nothing shows that it {what}"
-                )
+                raise StoryError(f"after {self._patience:.0f} s nothing shows that {identifier} {what}")
             time.sleep(LOOK_SECONDS)
 
 

@@ -1,7 +1,4 @@
-"""Authentication and permissions. Called by the edges (`rest`, `smart_http`, `pages`) and by `operations`.
-
-Tokens are read here and nowhere else. This module does not write.
-"""
+"""Authentication and permissions. Tokens are read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -36,6 +33,11 @@ class Actor:
     app: App | None = None
     permissions: Mapping[str, str] = field(default_factory=dict)
     repositories: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """Under which the requests of the caller are counted."""
+        return f"{self.kind}:{self.login}"
 
     def role(self, repository: str, private: bool) -> Role:
         """The actor's role in this repository, before the permissions of an App."""

@@ -1,7 +1,4 @@
-"""Git on one bare repository. Used by `hub` and the routes; apart from `smart_http` nothing else here starts git.
-
-The configuration of the host's git must have no effect.
-"""
+"""Git on one bare repository., independent of the configuration of the host's git."""
 
 from __future__ import annotations
 
@@ -24,21 +21,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
-CONFIG = """[core]
-    repositoryformatversion = 0
-    bare = true
-[http]
-    receivepack = true
-[receive]
-    denyDeleteCurrent = refuse
-    fsckObjects = true
-    hideRefs = refs/pull
-[uploadpack]
-    allowReachableSHA1InWant = true
-    allowFilter = true
-[gc]
-    auto = 0
-"""
+CONFIG = Path(__file__).with_name("bare.gitconfig").read_text()
 # Where post-receive writes the refs that were really updated, one "old new ref" per line.
 REPORT = "STANDIN_PUSH_REPORT"
 POST_RECEIVE = f"""#!/bin/sh

@@ -1,12 +1,10 @@
-"""The stand-in as one value: its seed, records, repositories and webhooks.
-
-Created by `server.create_app`, passed to every edge and route. Changes need `lock`.
-"""
+"""The stand-in as one value: its seed, records, repositories and webhooks. Changes need `lock`."""
 
 from __future__ import annotations
 
 import secrets
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +12,13 @@ from pathlib import Path
 from integrations.standins.github.auth import Gate
 from integrations.standins.github.bare import BareRepository
 from integrations.standins.github.problems import not_found
-from integrations.standins.github.records import Pull
+from integrations.standins.github.records import Pull, Store
 from integrations.standins.github.seed import App, Installation, Seed, SeededRepository, User, first_commit
-from integrations.standins.github.store import Store
-from integrations.standins.wire import Faults, Sender, WriteLog
+from integrations.standins.wire import Faults, Sender, Webhook, WriteLog
 
 REPOSITORY_IDS = 1_000
+LIMIT = 5_000  # requests of one caller per hour
+HOUR_S = 3_600
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,6 @@ class Repository:
         return self.seeded.private
 
 
-@dataclass(frozen=True)
-class Webhook:
-    """The URL for all events, and the secret that signs them."""
-
-    url: str
-    secret: str
-
-
 def now() -> str:
     """The current time in GitHub's format."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -69,7 +60,7 @@ class Hub:
         self.faults = Faults()
         self.sender = Sender()
         self.gate = Gate(seed, _own_secret(home / "secret"))
-        self.used: dict[str, int] = {}
+        self._used: dict[tuple[str, int], int] = {}
         self.repositories = {one.name: self._open(at, one, beside) for at, one in enumerate(seed.repositories)}
 
     @property
@@ -104,6 +95,19 @@ class Hub:
     def installations(self, repository: str) -> list[tuple[App, Installation]]:
         """The Apps that are installed on the repository."""
         return [(app, one) for app in self.seed.apps for one in app.installations if repository in one.repositories]
+
+    def count(self, caller: str) -> None:
+        """One more request of this caller in this hour."""
+        with self.lock:
+            hour = int(time.time()) // HOUR_S
+            self._used = {key: used for key, used in self._used.items() if key[1] == hour}
+            self._used[caller, hour] = self._used.get((caller, hour), 0) + 1
+
+    def rate(self, caller: str) -> dict[str, int]:
+        """`rate-limit` of this caller, enforced only by a fault; `reset` is in Unix seconds."""
+        hour = int(time.time()) // HOUR_S
+        used = self._used.get((caller, hour), 0)
+        return {"limit": LIMIT, "used": used, "remaining": max(0, LIMIT - used), "reset": (hour + 1) * HOUR_S}
 
     def close(self) -> None:
         """Stop sending webhooks."""

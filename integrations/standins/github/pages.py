@@ -1,7 +1,6 @@
-"""Pages for people: the open pull requests, and one with its conversation, checks and diff. Registered by `server`.
+"""Pages for people: the open pull requests, and one with its conversation, checks and diff.
 
-The visitor chooses a person; buttons perform the operations of the API as that person. The pages themselves never
-change a record.
+The visitor chooses a person; buttons perform the operations of the API as that person.
 """
 
 from __future__ import annotations
@@ -13,14 +12,20 @@ from flask import Blueprint, Response, abort, make_response, redirect, render_te
 from werkzeug.wrappers import Response as AnyResponse
 
 from integrations.standins.github.auth import ANONYMOUS, Actor, person
-from integrations.standins.github.changes import changes, mergeable
+from integrations.standins.github.changes import (
+    changes,
+    combined_state,
+    mergeable,
+    newest_check_runs,
+    newest_statuses,
+    review_decisions,
+)
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
-from integrations.standins.github.verdicts import combined_state, newest_check_runs, newest_statuses, review_decisions
 from integrations.standins.markdown import to_html
 
 COOKIE = "github_person"
@@ -40,7 +45,7 @@ def blueprint(hub: Hub) -> Blueprint:
     )
     pages.before_request(_refuse_other_sites)
     pages.after_request(_protect)
-    pages.register_error_handler(Problem, lambda problem: _problem_page(hub, problem))
+    pages.register_error_handler(Problem, lambda one: _page(hub, "problem.html", one.status, problem=one))
     _add_lists(pages, hub)
     _add_pull(pages, hub)
 
@@ -148,10 +153,6 @@ def _page(hub: Hub, template: str, status: int = 200, **values: Any) -> Response
         template, people=hub.seed.users, viewer=_viewer(hub), version=hub.store.version, render=to_html, **values
     )
     return make_response(shown, status)
-
-
-def _problem_page(hub: Hub, problem: Problem) -> Response:
-    return _page(hub, "problem.html", problem.status, problem=problem)
 
 
 def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None) -> Response:

@@ -1,7 +1,4 @@
-"""The consequences of moved refs: webhooks, and pull requests that get a new head, close or count as merged.
-
-Called by `smart_http` after a push and by the routes. The caller holds the hub's lock.
-"""
+"""The consequences of moved refs: webhooks, and pull requests that get a new head, close or count as merged."""
 
 from __future__ import annotations
 

@@ -1,12 +1,19 @@
-"""The records of the stand-in: one dataclass per kind. Written and read back by `store`; no behaviour here.
+"""The records of the stand-in: one dataclass per kind. And the store that keeps them.
 
 `repository` is 'owner/name', `author` a login, every time is ISO 8601 in UTC to the second, as in GitHub's answers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import json
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from integrations.standins.wire import cut_torn_line, read_json_lines
+
+Kind = TypeVar("Kind", bound="Record")
 
 
 @dataclass
@@ -17,12 +24,18 @@ class Record:
 
 
 @dataclass
-class Pull(Record):
-    """A pull request between two branches of one repository. `state` is 'open' or 'closed'."""
+class OnPull(Record):
+    """A pull request, or something that a person wrote on it."""
 
     repository: str
     number: int
     author: str
+
+
+@dataclass
+class Pull(OnPull):
+    """A pull request between two branches of one repository. `state` is 'open' or 'closed'."""
+
     title: str
     body: str | None
     branch: str
@@ -39,23 +52,17 @@ class Pull(Record):
 
 
 @dataclass
-class IssueComment(Record):
+class IssueComment(OnPull):
     """A comment in the conversation of a pull request."""
 
-    repository: str
-    number: int
-    author: str
     body: str
     created_at: str
 
 
 @dataclass
-class Review(Record):
+class Review(OnPull):
     """`state` is PENDING, COMMENTED, APPROVED, CHANGES_REQUESTED or DISMISSED; `submitted_at` is '' while pending."""
 
-    repository: str
-    number: int
-    author: str
     state: str
     body: str
     commit_id: str
@@ -130,3 +137,49 @@ class Delivery(Record):
 KINDS: dict[str, type[Record]] = {
     kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery)
 }
+
+
+class Store:
+    """Keeps records in memory, and in an append-only file that a restart reads back; the last line of a record wins.
+
+    `version` grows with every write; pages use it to see that something is new."""
+
+    def __init__(self, path: Path) -> None:
+        self.version = 0
+        self._path = path
+        self._lock = threading.RLock()
+        self._tables: dict[type[Record], dict[int, Record]] = {kind: {} for kind in KINDS.values()}
+        self._last_id = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        cut_torn_line(path)
+        for line in read_json_lines(path):
+            self._keep(KINDS[line["kind"]](**line["record"]))
+
+    def new_id(self) -> int:
+        """An id that no record has."""
+        with self._lock:
+            self._last_id += 1
+            return self._last_id
+
+    def put(self, record: Record) -> None:
+        """Add the record, or replace the one with its id."""
+        line = json.dumps({"kind": type(record).__name__, "record": asdict(record)}, ensure_ascii=False)
+        with self._lock, self._path.open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+            self._keep(record)
+
+    def get(self, kind: type[Kind], id: int) -> Kind | None:
+        """The record with this id, None where there is none."""
+        return cast("Kind | None", self._tables[kind].get(id))
+
+    def all(self, kind: type[Kind], **same: object) -> list[Kind]:
+        """The records whose fields equal `same`, oldest first."""
+        with self._lock:
+            records = cast("list[Kind]", list(self._tables[kind].values()))
+        return [one for one in records if all(getattr(one, name) == value for name, value in same.items())]
+
+    def _keep(self, record: Record) -> None:
+        self.version += 1
+        self._tables[type(record)][record.id] = record
+        self._last_id = max(self._last_id, record.id)

@@ -1,7 +1,4 @@
-"""The HTTP edge of the API: credentials, versions, faults, pages, headers. Registered by `server`.
-
-It has no rules about pull requests; those are in `routes`, called through `operations.perform` only.
-"""
+"""The HTTP edge of the API: credentials, versions, faults, pages, headers. The rules are in `routes`."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from integrations.standins.github.auth import ANONYMOUS, Actor
 from integrations.standins.github.hub import Hub
 from integrations.standins.github.operations import OPERATIONS, Operation, Reply, Request, perform
 from integrations.standins.github.problems import Problem
-from integrations.standins.github.rates import count, rate
 from integrations.standins.wire import Fault, drop_connection
 
 API_VERSION = "2022-11-28"
@@ -140,8 +136,8 @@ def _cut(items: list[Any]) -> tuple[list[Any], Mapping[str, str]]:
 
 def _with_headers(response: Response, hub: Hub, actor: Actor, row: Operation) -> Response:
     if row.path != "/rate_limit":
-        count(hub, actor)
-    for name, value in rate(hub, actor).items():
+        hub.count(actor.key)
+    for name, value in hub.rate(actor.key).items():
         response.headers.setdefault(f"x-ratelimit-{name}", str(value))
     response.headers["x-ratelimit-resource"] = "core"
     response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex.upper()

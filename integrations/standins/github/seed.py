@@ -1,7 +1,4 @@
-"""The seed: people, Apps and repositories, read from one JSON document. Called by `hub`.
-
-An unknown or missing key is a `pydantic.ValidationError`.
-"""
+"""The seed: people, Apps and repositories, read from one JSON document without unknown keys."""
 
 from __future__ import annotations
 
@@ -15,14 +12,8 @@ from integrations.standins.github.bare import BareRepository, Signature
 Role = Literal["none", "read", "write", "admin"]
 ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
-ALL_PERMISSIONS = {
-    "metadata": "read",
-    "contents": "write",
-    "pull_requests": "write",
-    "issues": "write",
-    "checks": "write",
-    "statuses": "write",
-}
+WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses")
+ALL_PERMISSIONS = {"metadata": "read", **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):

@@ -9,12 +9,11 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from integrations.standins.controls import add_controls
 from integrations.standins.github import pages, rest, smart_http
-from integrations.standins.github.hub import Hub, Webhook
+from integrations.standins.github.hub import Hub
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.seed import Seed
-from integrations.standins.wire import WEBHOOK_FAULTS, serve
+from integrations.standins.wire import WEBHOOK_FAULTS, Webhook, add_controls, serve
 
 __all__ = ["GitHub", "Webhook", "create_app", "serve"]
 

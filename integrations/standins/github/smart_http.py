@@ -1,7 +1,4 @@
-"""Git over HTTP: `git http-backend` on the bare repositories, behind the same credentials as the API.
-
-Registered by `server`. A push is answered after its consequences are applied, so the client reads the new state.
-"""
+"""Git over HTTP: `git http-backend` on the bare repositories, behind the same credentials as the API."""
 
 from __future__ import annotations
 

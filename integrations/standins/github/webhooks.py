@@ -1,7 +1,4 @@
-"""Sends webhooks as GitHub does: signed, once, without retries, each attempt recorded.
-
-Called by `pushes`, the routes about hooks, and `server`. The parts of a payload are made by the caller.
-"""
+"""Sends webhooks as GitHub does: signed, once, without retries, each attempt recorded."""
 
 from __future__ import annotations
 
@@ -142,22 +139,11 @@ class Webhooks:
 
     def _record(self, message: Message, answer: Answer) -> None:
         code = answer.code or STATUS_OF_FAILURE[answer.reason]
-        self._hub.store.put(
-            Delivery(
-                id=self._hub.store.new_id(),
-                guid=message.guid,
-                hook_id=message.target.hook_id,
-                event=message.event,
-                action=message.action,
-                repository_id=message.repository_id,
-                installation_id=message.target.installation_id,
-                redelivery=message.redelivery,
-                delivered_at=now(),
-                duration=round(answer.seconds, 2),
-                status=answer.reason if not answer.code else "OK" if answer.ok else f"Invalid HTTP Response: {code}",
-                status_code=code,
-            )
-        )
+        status = answer.reason if not answer.code else "OK" if answer.ok else f"Invalid HTTP Response: {code}"
+        about = message.guid, message.target.hook_id, message.event, message.action, message.repository_id
+        how = message.redelivery, now(), round(answer.seconds, 2)
+        installation, new_id = message.target.installation_id, self._hub.store.new_id()
+        self._hub.store.put(Delivery(new_id, *about, installation, *how, status, code))
 
 
 def _body(payload: Mapping[str, Any], target: Target) -> bytes:

@@ -1,7 +1,6 @@
 """One GraphQL request from text to answer. Called by the server; it holds the store's lock while it runs.
 
-A document that does not parse or validate is HTTP 400, an error inside it is HTTP 200 with `errors`, as at Linear. An
-exception that is no GraphQL error is a fault of this stand-in and is raised.
+A document that does not parse or validate is HTTP 400, an error inside it is HTTP 200 with `errors`, as at Linear.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ from graphql import (
 
 from integrations.standins.linear.context import Context
 from integrations.standins.linear.errors import refused_document
-from integrations.standins.linear.fields import resolve
+from integrations.standins.linear.fields import QUERIES, resolve
 from integrations.standins.linear.mutations import MUTATIONS
-from integrations.standins.linear.queries import QUERIES
 
 Answer = tuple[dict[str, Any], int]
 

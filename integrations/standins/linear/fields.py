@@ -1,4 +1,4 @@
-"""Resolves the fields of Linear's types from rows: one rule, and tables of the exceptions.
+"""Resolves the fields of `Query` and of Linear's types from rows: one rule, and tables of the exceptions.
 
 `execute` passes `resolve` to graphql-core for every field. The rule, in this order: a derived value, the column of that
 name, the rows that point here, the row that `<name>Id` points to, and null for a field that the board does not model.
@@ -6,20 +6,19 @@ name, the rows that point here, the row that `<name>Id` points to, and null for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphql import GraphQLResolveInfo, get_named_type
 
-from integrations.standins.linear import derived
-from integrations.standins.linear.connections import connection
-from integrations.standins.linear.context import Context
+from integrations.standins.linear.context import Context, branch_name, identifier, issue_url
+from integrations.standins.linear.errors import invalid, not_found
 from integrations.standins.linear.store import Row
 
 DERIVED: dict[tuple[str, str], Callable[[Context, Row], Any]] = {
-    ("Issue", "identifier"): derived.identifier,
-    ("Issue", "url"): derived.issue_url,
-    ("Issue", "branchName"): derived.branch_name,
+    ("Issue", "identifier"): identifier,
+    ("Issue", "url"): issue_url,
+    ("Issue", "branchName"): branch_name,
 }
 MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "labels"): lambda context, row: [context.find("IssueLabel", label) for label in row["labelIds"]],
@@ -53,3 +52,79 @@ def follower(context: Context) -> Callable[[Any, str], Any]:
         return context.store.get(KIND_OF[name], row[f"{name}Id"]) if name in KIND_OF else row[name]
 
     return follow
+
+
+def _all(kind: str) -> Callable[..., Any]:
+    def resolve(context: Context, **arguments: Any) -> dict[str, Any]:
+        return connection(context.store.rows(kind), arguments, follower(context))
+
+    return resolve
+
+
+QUERIES: dict[str, Callable[..., Any]] = {
+    "viewer": lambda context: context.viewer,
+    "teams": _all("Team"),
+    "issue": lambda context, id: context.find_issue(id),
+    "issues": _all("Issue"),
+    "issueLabels": _all("IssueLabel"),
+    "comment": lambda context, id=None: context.find("Comment", id),
+}
+
+
+# --- connections: filter, order, and one page ------------------------------------------------------------------------
+# A cursor is the id of a row, as in Linear; a page starts after the current position of that row, so rows that move
+# between two requests can be missed or repeated, as in Linear.
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 250
+COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda value, wanted: value == wanted,
+    "in": lambda value, wanted: value in wanted,
+    "eqIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+}
+Follow = Callable[[Any, str], Any]
+
+
+def connection(rows: Sequence[Row], arguments: Mapping[str, Any], follow: Follow) -> dict[str, Any]:
+    """`nodes` and `pageInfo` of the rows that match, newest first, without archived ones.
+
+    `follow` returns what a filter's field names on a row: a column or another row."""
+    ordered = sorted(rows, key=lambda row: (row["createdAt"], row["id"]), reverse=True)
+    later = ordered[_start(ordered, arguments.get("after")) :]
+    condition = arguments.get("filter") or {}
+    found = [row for row in later if not row["archivedAt"] and matches(row, condition, follow)]
+    size = _size(arguments.get("first"))
+    nodes = found[:size]
+    end = nodes[-1]["id"] if nodes else None
+    return {"nodes": nodes, "pageInfo": {"hasNextPage": len(found) > size, "endCursor": end}}
+
+
+def matches(value: Any, condition: Mapping[str, Any], follow: Follow) -> bool:
+    """Whether a row or a column fits one of Linear's filter inputs. The schema has refused unknown fields already."""
+    return all(_fits(value, name, wanted, follow) for name, wanted in condition.items() if wanted is not None)
+
+
+def _fits(value: Any, name: str, wanted: Any, follow: Follow) -> bool:
+    if name == "or":
+        return any(matches(value, part, follow) for part in wanted)
+    if name == "null":
+        return (value is None) is wanted
+    if value is None:
+        return False
+    if name in COMPARATORS:
+        return COMPARATORS[name](value, wanted)
+    return matches(follow(value, name), wanted, follow)
+
+
+def _size(first: int | None) -> int:
+    if first is not None and not 1 <= first <= LARGEST_PAGE:
+        raise invalid("first", "max", f"first must be between 1 and {LARGEST_PAGE}")
+    return DEFAULT_PAGE if first is None else first
+
+
+def _start(ordered: Sequence[Row], cursor: str | None) -> int:
+    """The index of the first row after the cursor."""
+    if cursor is None:
+        return 0
+    if cursor not in (ids := [row["id"] for row in ordered]):
+        raise not_found("cursor")
+    return ids.index(cursor) + 1

@@ -55,8 +55,8 @@ def delete_issue(context: Context, id: str) -> Payload:
 
 def add_label(context: Context, id: str, labelId: str) -> Payload:
     """Add a label; one that is there already changes nothing."""
-    issue, label = context.find_issue(id), context.find("IssueLabel", labelId)
-    labels = [*dict.fromkeys([*issue["labelIds"], label["id"]])]
+    issue, label = context.find_issue(id), context.find("IssueLabel", labelId)["id"]
+    labels = [*dict.fromkeys([*issue["labelIds"], label])]
     return _change(context, "issueAddLabel", {"id": id, "labelId": labelId}, issue, {"labelIds": labels})
 
 

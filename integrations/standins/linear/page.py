@@ -1,7 +1,6 @@
 """The board for people: a page, the two fragments that it reloads after each change, and the stream of changes.
 
 The page's script writes through `/graphql` like every client; the person's key is in a cookie that scripts cannot read.
-Reads go straight to the rows, with the store's lock held.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from flask import Blueprint, Response, abort, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 from graphql import GraphQLError
 
-from integrations.standins.linear import derived
-from integrations.standins.linear.context import Context
+from integrations.standins.linear.context import Context, identifier, issue_url
 from integrations.standins.linear.store import Row, Store
 from integrations.standins.linear.workspace import KEY_COOKIE, Workspace
 from integrations.standins.markdown import to_html
@@ -137,8 +135,8 @@ def _states(context: Context, team: Row) -> list[Row]:
 def _card(context: Context, row: Row) -> dict[str, Any]:
     return {
         "issue": row,
-        "identifier": derived.identifier(context, row),
-        "url": derived.issue_url(context, row),
+        "identifier": identifier(context, row),
+        "url": issue_url(context, row),
         "labels": [context.find("IssueLabel", label_id) for label_id in row["labelIds"]],
         "comments": len(context.related("Comment", "issueId", row)),
         "attachments": len(context.related("Attachment", "issueId", row)),

@@ -1,14 +1,10 @@
-"""The local Linear as a WSGI application: GraphQL, the log of writes, faults, and the board page.
-
-Started by `python -m integrations.standins.linear` and by tests. The product must not import it.
-"""
+"""The local Linear as a WSGI application: GraphQL, the log of writes, faults, and the board page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
@@ -16,24 +12,17 @@ from flask.typing import ResponseReturnValue
 from graphql import DocumentNode
 
 from integrations.standins import wire
-from integrations.standins.controls import add_controls
 from integrations.standins.linear import errors, page
 from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal
 from integrations.standins.linear.seed import seed_rows, tokens, webhook_row
 from integrations.standins.linear.store import SEEDED, Row, Store
 from integrations.standins.linear.workspace import Workspace
+from integrations.standins.wire import add_controls
 
+Subscription: TypeAlias = wire.Webhook
 serve = wire.serve
 # Faults that replace the execution of an operation, and those of its answer.
 BEFORE, AFTER = ("ratelimited", "500"), ("lost_reply",)
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A webhook for issues, comments and reactions of every team, sent to `url` and signed with `secret`."""
-
-    url: str
-    secret: str
 
 
 class LinearApp(Flask):

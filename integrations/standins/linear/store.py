@@ -1,8 +1,7 @@
 """The state of the stand-in: rows in memory, and the log of writes from which a restart rebuilds them.
 
-Called by resolvers and the server with `lock` held. It does not validate. A row is a dict with `__typename`, `id` and
-Linear's raw column names (`stateId`, `labelIds`). One line of `writes.jsonl` is one accepted write with the rows after
-it, so the log and the state cannot disagree.
+Callers hold `lock`. A row is a dict with `__typename`, `id` and Linear's raw column names (`stateId`, `labelIds`). One
+line of `writes.jsonl` is one accepted write with the rows after it, so the log and the state cannot disagree.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Token counts and the prompt cache, by Anthropic's documented rules. Called by `server` for every request.
+"""Token counts, the prompt cache, and the reason for a miss, by Anthropic's documented rules. Called by `server`.
 
 A token is four characters of JSON. An entry is written at each breakpoint and read from any of the 20 blocks before
 one; it belongs to a key and a model. There is no expiry and no minimum length.
-Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+Sources: https://platform.claude.com/docs/en/build-with-claude/prompt-caching and …/cache-diagnostics
 """
 
 from __future__ import annotations
@@ -78,11 +78,64 @@ def _positions(body: Mapping[str, Any]) -> list[_Position]:
 def _prompt(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """All blocks in the order of the prompt: tools, system, messages (with their role)."""
     yield from body.get("tools", ())
-    yield from _as_blocks(body.get("system") or ())
+    yield from as_blocks(body.get("system") or ())
     for message in body["messages"]:
-        for block in _as_blocks(message["content"]):
+        for block in as_blocks(message["content"]):
             yield {"role": message["role"]} | block
 
 
-def _as_blocks(content: Any) -> Any:
+def as_blocks(content: Any) -> Any:
+    """The blocks of a content, which may be a plain text."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+@dataclass(frozen=True)
+class _Fingerprint:
+    parts: Mapping[str, str]
+    messages: tuple[str, ...]
+    tokens: int
+
+
+class Diagnoses:
+    """The fingerprints of answered requests with diagnostics, for the lifetime of the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], _Fingerprint] = {}
+        self._lock = threading.Lock()
+
+    def of(self, owner: str, body: Mapping[str, Any], message_id: str) -> dict[str, Any] | None:
+        """`diagnostics` of the answer `message_id`: None if not requested or without a change."""
+        if body.get("diagnostics") is None:
+            return None
+        before, mine = body["diagnostics"].get("previous_message_id"), _fingerprint(body)
+        with self._lock:
+            self._known[owner, message_id] = mine
+            last = self._known.get((owner, before)) if before else None
+        if before and last is None:
+            return {"cache_miss_reason": {"type": "previous_message_not_found"}}
+        return _difference(last, mine) if last else None
+
+
+def _difference(last: _Fingerprint, mine: _Fingerprint) -> dict[str, Any] | None:
+    changed = next((part for part in last.parts if last.parts[part] != mine.parts[part]), None)
+    if not changed and mine.messages[: len(last.messages)] != last.messages:
+        changed = "messages"
+    if not changed:
+        return None
+    return {"cache_miss_reason": {"type": f"{changed}_changed", "cache_missed_input_tokens": last.tokens}}
+
+
+def _fingerprint(body: Mapping[str, Any]) -> _Fingerprint:
+    parts = {part: _hash(body.get(part)) for part in ("model", "system", "tools")}
+    return _Fingerprint(parts, tuple(map(_hash, body["messages"])), count_tokens(body))
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Without the breakpoints, which move."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items() if key != "cache_control"}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

@@ -1,7 +1,6 @@
 """Clearing of old tool results, by Anthropic's documented rules. Pure.
 
-Called by `server` before it caches and answers. Each request is processed with its whole history: over the trigger,
-all results but the last `keep` are cleared, unless that frees less than `clear_at_least`.
+Over the trigger, all results but the last `keep` are cleared, unless that frees less than `clear_at_least`.
 Source: https://platform.claude.com/docs/en/build-with-claude/context-editing
 """
 

@@ -1,7 +1,6 @@
 """A parsed request, the input of a playbook. Pure.
 
-Built by `server` from a validated body. It depends only on the format of the product's prompts: the beginning of the
-system text, the headings of the brief, and the beginning of steering.
+It depends only on the beginning of the system text, the headings of the brief, and the beginning of steering.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from integrations.standins.model.cache import as_blocks
 
 _ITEM = re.compile(r"^- \[(?P<id>\w+)\] (?P<text>.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"\(command: `(?P<command>[^`]+)`\)")
@@ -49,24 +50,10 @@ class Request:
     """Notes of the product for the agent, oldest first."""
 
     @property
-    def is_maker(self) -> bool:
-        return self.system.startswith("You are the maker.")
-
-    @property
-    def is_planner(self) -> bool:
-        return self.system.startswith("You are the planner.")
-
-    @property
-    def is_scout(self) -> bool:
-        return self.system.startswith("You are the scout.")
-
-    @property
-    def is_judge(self) -> bool:
-        return self.system.startswith("You are the judge.")
-
-    @property
-    def is_checker(self) -> bool:
-        return self.system.startswith("You are the checker.")
+    def role(self) -> str:
+        """As 'maker'; empty for a request that is not Loopline's."""
+        found = re.match(r"You are the (\w+)\.", self.system)
+        return found[1] if found else ""
 
     @property
     def title(self) -> str:
@@ -116,11 +103,11 @@ class Request:
 
 def read_request(body: Mapping[str, Any]) -> Request:
     """The request in a validated body of POST /v1/messages."""
-    blocks = [(message["role"], block) for message in body["messages"] for block in _blocks(message["content"])]
+    blocks = [(message["role"], block) for message in body["messages"] for block in as_blocks(message["content"])]
     said = [block["text"] for role, block in blocks if role == "user" and block["type"] == "text"]
     exchanges, steering = _story(blocks, brief=said[0] if said else "")
     return Request(
-        system="\n".join(block["text"] for block in _blocks(body.get("system", ""))),
+        system="\n".join(block["text"] for block in as_blocks(body.get("system", ""))),
         brief=said[0] if said else "",
         step=sum(message["role"] == "assistant" for message in body["messages"]),
         exchanges=tuple(exchanges),
@@ -144,10 +131,6 @@ def _story(blocks: Sequence[tuple[str, Mapping[str, Any]]], brief: str) -> tuple
     return exchanges, steering
 
 
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-
-
 def text_of(block: Mapping[str, Any]) -> str:
     """The text of a tool_result block, whose content may be a string or blocks."""
-    return "\n".join(part.get("text", "") for part in _blocks(block.get("content", "")))
+    return "\n".join(part.get("text", "") for part in as_blocks(block.get("content", "")))

@@ -1,7 +1,6 @@
 """The routes of the stand-in: POST /v1/messages as a stream, /_log and /_faults.
 
-Started by `__main__` and by tests through `wire.serve`. It keeps no conversation: only the prompt cache, the requested
-faults, and the log. It never logs keys or content.
+It keeps no conversation: only the prompt cache, the requested faults, and the log, without keys and content.
 """
 
 from __future__ import annotations
@@ -16,21 +15,39 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from integrations.standins.controls import add_controls
 from integrations.standins.model import validation
-from integrations.standins.model.cache import PrefixCache
+from integrations.standins.model.cache import Diagnoses, PrefixCache
 from integrations.standins.model.clearing import cleared
-from integrations.standins.model.diagnosis import Diagnoses
-from integrations.standins.model.faults import CUTS, ENDINGS, KINDS, REFUSALS
 from integrations.standins.model.playbook import Playbook
 from integrations.standins.model.playbooks import playbook_for
-from integrations.standins.model.reply import message
+from integrations.standins.model.reply import encoded, events, message
 from integrations.standins.model.request import Request, read_request
-from integrations.standins.model.stream import encoded, events
-from integrations.standins.wire import Fault, Faults, WriteLog, drop_connection
+from integrations.standins.wire import Fault, Faults, WriteLog, add_controls, drop_connection
 
 ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error"}
 NO_FAULT = Fault("*", "")
+
+# --- the kinds of faults, which hit the next requests ----------------------------------------------------------------
+
+# Refused before any processing: status and Anthropic's error type.
+REFUSALS = {
+    "401": (401, "authentication_error"),
+    "402": (402, "billing_error"),
+    "403": (403, "permission_error"),
+    "429": (429, "rate_limit_error"),
+    "500": (500, "api_error"),
+    "529": (529, "overloaded_error"),
+    "too_long": (400, "invalid_request_error"),
+    "quota": (429, "rate_limit_error"),  # with a reset in the headers
+    "credit": (400, "invalid_request_error"),  # no credit left
+    "usage_limit": (400, "invalid_request_error"),  # a monthly limit
+}
+# A complete reply with another stop reason; `empty` is an end_turn without content.
+ENDINGS = ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded", "empty")
+# The stream ends in the middle: with a closed connection, in good order, or with an error event.
+CUTS = ("drop", "short", "stream_error")
+# `slow` stretches the reply over `seconds`, `silent` sends nothing for `seconds`.
+KINDS = (*REFUSALS, *ENDINGS, *CUTS, "slow", "silent")
 
 
 class ModelServer:
@@ -102,10 +119,9 @@ def _refused(fault: Fault) -> Response:
     if fault.kind == "429":
         response.headers["retry-after"] = f"{fault.seconds:g}"
     if fault.kind == "quota":
-        response.headers["anthropic-ratelimit-tokens-remaining"] = "0"
-        response.headers["anthropic-ratelimit-tokens-reset"] = reset.isoformat(timespec="seconds")
-        response.headers["anthropic-ratelimit-requests-remaining"] = "7"
-        response.headers["anthropic-ratelimit-requests-reset"] = (reset + timedelta(hours=1)).isoformat()
+        for name, left, at in (("tokens", "0", reset), ("requests", "7", reset + timedelta(hours=1))):
+            response.headers[f"anthropic-ratelimit-{name}-remaining"] = left
+            response.headers[f"anthropic-ratelimit-{name}-reset"] = at.isoformat(timespec="seconds")
     return response
 
 

@@ -1,8 +1,7 @@
 """Validates requests as Anthropic's API does, with its messages as far as they are known. Pure; called by `server`.
 
-It covers the mistakes that a runner can make: unknown keys, missing betas, the order of messages and of tool results,
-and breakpoints. Stricter than the API in one place: consecutive messages of one role are refused instead of merged, so
-that a runner that does not merge them is detected.
+Stricter than the API in one place: consecutive messages of one role are refused instead of merged, so that a runner
+that does not merge them is detected.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -40,22 +39,8 @@ _BUCKETS: Final = ("requests", "complexity", "endpoint-requests")
 # Values of `extensions.type` in the SDK (packages/sdk/src/error.ts).
 _TRANSIENT: Final = {"internal error", "lock timeout", "network error"}
 _FINAL: Final = {
-    "invalid input",
-    "forbidden",
-    "user error",
-    "graphql error",
-    "usage limit exceeded",
-    "feature not accessible",
-}
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """The rate limit headers of the last response; None where absent. `reset` is in Unix seconds."""
-
-    requests_remaining: int | None = None
-    complexity_remaining: int | None = None
-    reset: float | None = None
+    "invalid input", "forbidden", "user error", "graphql error", "usage limit exceeded", "feature not accessible"
+}  # fmt: skip
 
 
 @cache
@@ -130,7 +115,6 @@ class LinearClient:
     def __init__(self, url: str, api_key: str = "", access_token: str = "", timeout: int = 20) -> None:
         self._credential = Credential(api_key, access_token)
         self._connection = _Connection(url, self._credential, timeout)
-        self.rate_limit = RateLimit()
 
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
@@ -144,7 +128,8 @@ class LinearClient:
         """
         document = load_documents()[operation]
         request = GraphQLRequest(document, variable_values=variables, operation_name=operation)
-        retries = READ_RETRIES if _is_query(document) else 0
+        parsed = get_operation_ast(document)
+        retries = READ_RETRIES if parsed and parsed.operation is OperationType.QUERY else 0
         while True:
             try:
                 return self._send(operation, request)
@@ -165,29 +150,23 @@ class LinearClient:
             raise self._to_error(operation, _as_mapping(error.errors[0] if error.errors else None)) from error
         except TransportError as error:
             raise self._to_error(operation, {}) from error
-        self._update_rate_limit(operation)
+        self._log_response(operation)
         fail(f"linear.{operation}", "done")
         return data
 
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
-        self._update_rate_limit(operation)
+        self._log_response(operation)
         wait = parse_retry_after(connection.headers, time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
         return classify_error(operation, connection.status, error, wait, self._credential.name)
 
-    def _update_rate_limit(self, operation: str) -> None:
-        connection = self._connection
-        self.rate_limit = limit = parse_rate_limit(connection.headers)
-        log.debug(
-            "linear response",
-            operation=operation,
-            status=connection.status,
-            complexity=connection.headers.get("x-complexity"),
-            requests_remaining=limit.requests_remaining,
-            complexity_remaining=limit.complexity_remaining,
-        )
+    def _log_response(self, operation: str) -> None:
+        headers = self._connection.headers
+        names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
+        values = {name: headers.get(header) for name, header in names.items()}
+        log.debug("linear response", operation=operation, status=self._connection.status, **values)
 
 
 def classify_error(
@@ -207,15 +186,10 @@ def classify_error(
         return NotFound(f"Linear found no such entity: {detail}")
     if message.startswith("conflict on insert"):
         return Conflict(f"Linear already has this entity: {detail}")
-    if _is_final(kind, status, user_error=extensions.get("userError") is True):
+    final = extensions.get("userError") is True or kind in _FINAL or 400 <= status < 500
+    if final and kind not in _TRANSIENT and status != 408:
         return Rejected(f"Linear refused {detail}")
     return Unavailable(f"Linear failed: {detail}")
-
-
-def _is_final(kind: object, status: int, *, user_error: bool) -> bool:
-    if kind in _TRANSIENT or status == 408:
-        return False
-    return user_error or kind in _FINAL or 400 <= status < 500
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -234,23 +208,8 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return min(full, max(full * REFILL_FRACTION, MIN_WAIT))
 
 
-def parse_rate_limit(headers: Mapping[str, str]) -> RateLimit:
-    """The rate limit from `headers` (requests' case-insensitive mapping)."""
-    reset = _parse_number(headers.get("x-ratelimit-requests-reset"))
-    return RateLimit(
-        requests_remaining=_parse_number(headers.get("x-ratelimit-requests-remaining")),
-        complexity_remaining=_parse_number(headers.get("x-ratelimit-complexity-remaining")),
-        reset=None if reset is None else reset / 1000,
-    )
-
-
 def _parse_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _is_query(document: DocumentNode) -> bool:
-    operation = get_operation_ast(document)
-    return operation is not None and operation.operation is OperationType.QUERY
 
 
 def _as_mapping(value: object) -> Mapping[str, Any]:

@@ -1,7 +1,4 @@
-"""Linear as a provider: its settings, its webhooks, and how its tracker is built.
-
-Listed in `integrations.registry`.
-"""
+"""Linear as a provider: settings, webhooks, tracker."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from integrations.ports.provider import MEBIBYTE, ProviderSettings, TrackerProvider, Webhooks
+from integrations.ports.provider import ProviderSettings, TrackerProvider, Webhooks
 from integrations.ports.tracker import Tracker
 from integrations.settings import Secrets, Url, setting
 from integrations.trackers.linear.webhooks import LinearWebhooks
@@ -21,23 +18,21 @@ class LinearSettings(ProviderSettings):
     api_url: Url = setting("LINEAR_API_URL", "https://api.linear.app/graphql")
     """URL of Linear's GraphQL endpoint.
     Changed for a stand-in only."""
-
     api_key: SecretStr = setting("LINEAR_API_KEY", "", seen_by=("worker",), usual=True)
-    """Personal API key (lin_api_…); what Loopline writes appears under that person.
+    """Personal API key (lin_api_…); Loopline's comments and changes appear under that person.
     Set this or LINEAR_ACCESS_TOKEN."""
-
     access_token: SecretStr = setting("LINEAR_ACCESS_TOKEN", "", seen_by=("worker",))
-    """OAuth access token of an app (actor=app); Loopline then writes as itself.
+    """OAuth access token of an app (actor=app); Loopline's comments and changes appear under the app.
     Set this or LINEAR_API_KEY."""
 
     webhook_secrets: Secrets = setting("LINEAR_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Signing secrets of Linear's webhook, comma separated.
-    Several, so that a secret can be rotated without a gap."""
+    Several, for rotation without downtime."""
 
     def missing_credentials(self) -> Iterator[str]:
         """A key or a token."""
         if not (self.api_key.get_secret_value() or self.access_token.get_secret_value()):
-            yield ("LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty; set one of them to read and write tickets.")
+            yield "LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty; set one of them to read and write tickets."
 
 
 def _build(settings: LinearSettings) -> Tracker:
@@ -50,6 +45,5 @@ LINEAR = TrackerProvider(
     name="linear",
     settings=LinearSettings,
     build=_build,
-    # Linear's payloads are a few kilobytes.
-    webhooks=Webhooks(LinearWebhooks(), "LINEAR_WEBHOOK_SECRETS", largest_body=5 * MEBIBYTE),
+    webhooks=Webhooks(LinearWebhooks(), "LINEAR_WEBHOOK_SECRETS"),  # payloads are a few kilobytes
 )

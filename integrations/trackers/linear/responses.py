@@ -20,8 +20,6 @@ NodeT = TypeVar("NodeT", bound="Node")
 
 
 class Node(BaseModel):
-    """A GraphQL object."""
-
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
     @model_validator(mode="before")
@@ -31,15 +29,11 @@ class Node(BaseModel):
 
 
 class PageInfo(Node):
-    """The cursor of a page."""
-
     has_next_page: bool = False
     end_cursor: str = ""
 
 
 class Connection(Node, Generic[NodeT]):
-    """One page of a paginated list."""
-
     nodes: tuple[NodeT, ...] = ()
     page_info: PageInfo = PageInfo()
 
@@ -61,8 +55,6 @@ class StateNode(Node):
 
 
 class TeamNode(Node):
-    """A team with its columns."""
-
     states: Connection[NamedNode]
 
 
@@ -120,8 +112,6 @@ class IssueNode(Node):
 
 
 class PlaceNode(Node):
-    """A ticket's team and column."""
-
     team: NamedNode
     state: NamedNode
 
@@ -145,24 +135,18 @@ class AuthoredNode(Node):
 
 
 class ReactionNode(AuthoredNode):
-    """An emoji on a comment."""
-
     emoji: str = ""
 
     def to_reaction(self, our_id: str) -> Reaction:
-        """The reaction, with its author."""
         return Reaction(self.id, self.emoji, self.to_author(our_id), self.created_at)
 
 
 class CommentNode(AuthoredNode):
-    """A comment."""
-
     issue_id: TicketId = TicketId("")
     body: str = ""
     reactions: tuple[ReactionNode, ...] = ()
 
     def to_comment(self, our_id: str) -> Comment:
-        """The comment, with its reactions."""
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
         return Comment(self.id, self.issue_id, self.body, self.to_author(our_id), self.created_at, reactions)
 
@@ -176,7 +160,6 @@ class AttachmentNode(Node):
     metadata: Mapping[str, Any] = {}
 
     def to_attachment(self) -> Attachment:
-        """The attachment, with its plain metadata."""
         plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
         return Attachment(self.url, self.title, self.subtitle, plain)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.ports.tracker import Attachment, Comment
-from integrations.trackers.linear.client import LinearClient, RateLimit
+from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -34,7 +34,7 @@ class Linear:
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `timeout` is in seconds.
-    Each thread has its own connection.
+    Each thread has its own connection. The Protocol documents the methods that have no docstring here.
     """
 
     def __init__(self, url: str, api_key: str = "", access_token: str = "", *, timeout: int = 20) -> None:
@@ -45,11 +45,6 @@ class Linear:
         """Close the calling thread's connection."""
         self._client.close()
 
-    @property
-    def rate_limit(self) -> RateLimit:
-        """The rate limit of Linear's last response."""
-        return self._client.rate_limit
-
     def viewer(self) -> Person:
         """Loopline's own account there. Cached."""
         return self._viewer
@@ -58,8 +53,6 @@ class Linear:
     def _viewer(self) -> Person:
         user = self._query(UserNode, "Viewer", "viewer")
         return user.to_person(our_id=user.id)
-
-    # --- columns ----------------------------------------------------------------------------------------------------
 
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
         """Raise `Rejected` for a wrong name, with a list of the team's columns or of the teams."""
@@ -102,8 +95,6 @@ class Linear:
         states = sorted(teams[0].states.nodes, key=lambda state: state.position)
         return {state.name: state.id for state in states}
 
-    # --- tickets and comments ---------------------------------------------------------------------------------------
-
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
         return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket()
@@ -123,7 +114,6 @@ class Linear:
             self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
-        """Replace the comment's text. Raises `NotFound` when it was deleted."""
         self._mutate("EditComment", id=comment_id, body=body)
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
@@ -131,28 +121,17 @@ class Linear:
         with suppress(Conflict):
             self._mutate("CreateReaction", id=reaction_id, commentId=comment_id, emoji=emoji)
 
-    # --- attachments ------------------------------------------------------------------------------------------------
-
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by ticket and URL.
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        self._mutate(
-            "UpsertAttachment",
-            issueId=ticket_id,
-            url=attachment.url,
-            title=attachment.title,
-            subtitle=attachment.subtitle,
-            metadata=dict(attachment.metadata),
-        )
+        values = {**vars(attachment), "metadata": dict(attachment.metadata)}
+        self._mutate("UpsertAttachment", issueId=ticket_id, **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
-        """All attachments of the ticket."""
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
         yield from (node.to_attachment() for node in nodes)
-
-    # --- labels -----------------------------------------------------------------------------------------------------
 
     def add_label(self, ticket: Ticket, label: str) -> None:
         """Add the label of the team or the workspace; created in the team if missing. Ignores case."""
@@ -161,7 +140,6 @@ class Linear:
             self._mutate("AddLabel", id=ticket.id, labelId=known or self._create_label(ticket, issue.team.id, label))
 
     def remove_label(self, ticket: Ticket, label: str) -> None:
-        """Remove the label. Idempotent."""
         for node in self._find_label(ticket, label)[0].labels.nodes:
             self._mutate("RemoveLabel", id=ticket.id, labelId=node.id)
 
@@ -180,8 +158,6 @@ class Linear:
                 return known
             raise
         return parse_response(NamedNode, "CreateLabel", data, ["issueLabelCreate", "issueLabel"]).id
-
-    # --- requests ---------------------------------------------------------------------------------------------------
 
     def _query(self, model: type[NodeT], operation: str, *path: str, **variables: Any) -> NodeT:
         return parse_response(model, operation, self._client.run(operation, **variables), path)

@@ -24,31 +24,11 @@ from integrations.values import Person
 
 MAX_AGE_MS: Final = 60_000  # the SDK's window, both ways
 
-IGNORED: Final = frozenset(
-    {
-        "AgentSessionEvent",
-        "AppUserNotification",
-        "Attachment",
-        "AuditEntry",
-        "Customer",
-        "CustomerNeed",
-        "Cycle",
-        "Document",
-        "Initiative",
-        "InitiativeUpdate",
-        "IssueLabel",
-        "IssueSLA",
-        "OAuthApp",
-        "OAuthAuthorization",
-        "PermissionChange",
-        "Project",
-        "ProjectLabel",
-        "ProjectUpdate",
-        "Release",
-        "ReleaseNote",
-        "User",
-    }
-)
+IGNORED: Final = {
+    "AgentSessionEvent", "AppUserNotification", "Attachment", "AuditEntry", "Customer", "CustomerNeed", "Cycle",
+    "Document", "Initiative", "InitiativeUpdate", "IssueLabel", "IssueSLA", "OAuthApp", "OAuthAuthorization",
+    "PermissionChange", "Project", "ProjectLabel", "ProjectUpdate", "Release", "ReleaseNote", "User",
+}  # fmt: skip
 """Known event types without effect on a loop. A type that is not listed raises `Malformed` with its name."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -71,9 +51,10 @@ class LinearWebhooks:
         payload = _parse_body(body)
         sent = _read_timestamp(payload)
         kind, action = _get_text(payload, "type"), _get_text(payload, "action")
+        given = headers.get("linear-delivery", "")  # not signed, so anything but a UUID is replaced
         return Delivery(
             source=self.name,
-            delivery_id=_choose_delivery_id(headers.get("linear-delivery", ""), body),
+            delivery_id=given.lower() if _UUID.fullmatch(given) else hashlib.sha256(body).hexdigest(),
             content_key=_build_content_key(payload),
             body=body,
             event=f"{kind}.{action}",
@@ -96,9 +77,6 @@ class LinearWebhooks:
         if kind in IGNORED:
             return []
         raise _unknown_event(kind)
-
-
-# --- the envelope ---------------------------------------------------------------------------------------------------
 
 
 def _check_signature(given: str, body: bytes, secrets: Sequence[str]) -> None:
@@ -152,11 +130,6 @@ def _read_timestamp(payload: Mapping[str, Any]) -> float:
     return sent
 
 
-def _choose_delivery_id(header: str, body: bytes) -> str:
-    """Linear's delivery id. The header is not signed, so anything but a UUID is replaced by a digest of the body."""
-    return header.lower() if _UUID.fullmatch(header) else hashlib.sha256(body).hexdigest()
-
-
 def _build_content_key(payload: Mapping[str, Any]) -> str:
     """A key of the delivery's content, which detects a redelivery under another delivery id.
 
@@ -184,9 +157,6 @@ def _build_key_parts(payload: Mapping[str, Any]) -> tuple[Any, ...]:
     # Archiving does not change updatedAt, so the key includes the names of the changed fields.
     changed = "+".join(sorted(_get_object(payload, "updatedFrom"))) or "-"
     return kind, data.get("id"), action, data.get("updatedAt"), changed
-
-
-# --- translation ----------------------------------------------------------------------------------------------------
 
 
 def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
@@ -257,9 +227,6 @@ def _build_fields(delivery: Delivery, event: str, data: Mapping[str, Any], ticke
         "ticket_id": _get_text(data, ticket_key),
         "at": _parse_time(data.get("updatedAt")),
     }
-
-
-# --- values ---------------------------------------------------------------------------------------------------------
 
 
 def _get_object(value: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -21,12 +21,12 @@ def checker(name: str, reply: Reply, *says: str) -> Scenario:
 
 def broken(name: str, reply: Reply, *says: str) -> Scenario:
     """There is no verdict at all: what is around the work needs a repair."""
-    end = not_done("the checker could not work", *says, escalation="infrastructure")
+    end = not_done("the checker could not run", *says, escalation="infrastructure")
     return dishonest(name, MENDS, end, others={"checker": reply})
 
 
 def submits(results: dict[str, tuple[str, list[dict[str, Any]]]] | None = None, **more: Any) -> Reply:
-    """The same verdict whatever was said to it."""
+    """The same verdict after each rejection."""
     return lambda request: Answer("My verdict.", (verdict(request, results or {}, **more),))
 
 

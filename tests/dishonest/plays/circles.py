@@ -48,7 +48,7 @@ SCENARIOS = (
                 (bash(f"touch {CODE}; echo {step}"), bash("echo x >> shop/a.py") if not step else bash(f"true {step}")),
             )
         ),
-        not_done(SPINS, "changed no file any further", escalation="spinning"),
+        not_done(SPINS, "changed no file", escalation="spinning"),
         policy={"spinning": {"unchanged_turns": 4}},
     ),
     dishonest("stalls", script(Answer("I will now think about how to begin.")), not_done("the gate failed")),

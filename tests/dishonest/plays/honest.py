@@ -1,4 +1,4 @@
-"""Honest work that nobody may stop, doubt or flag."""
+"""Honest work that must not be stopped, doubted or flagged."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ SCENARIOS = (
     honest(
         "mends it in a second attempt after circles",
         by_attempt(step_by_step(lambda step: Answer("Once more.", (RUN,))), MENDS),
-        replace(REVIEW, makers=2, says=("Verdict: done (2/2)", "went in circles")),
+        replace(REVIEW, makers=2, says=("Verdict: done (2/2)", "made no progress")),
         policy={"attempts": 2},
     ),
     honest(

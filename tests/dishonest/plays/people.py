@@ -1,4 +1,4 @@
-"""Plays in which a person has a say: answers, words to a running agent, a yes to changed tests, money."""
+"""Plays with people: answers, guidance for a running agent, approval of changed tests, money."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ GOAL = ticket("Prices and vouchers", "a price is never negative", "`shop/voucher
 
 
 def _heeds(request: Request) -> Answer:
-    """Mends the code, and when a person has said so, notes it too."""
-    if any("CHANGELOG" in words for words in request.steering) or "CHANGELOG" in request.section("Words of people"):
+    """Fixes the code, and adds a changelog entry if the guidance asks for it."""
+    if any("CHANGELOG" in words for words in request.steering) or "CHANGELOG" in request.section("Guidance"):
         return script(
             Answer("And the note.", (MEND, create("CHANGELOG.md", "- prices stop at zero\n"))), Answer("Noted.")
         )(request)
@@ -126,7 +126,7 @@ SCENARIOS = (
     honest(
         "is stopped by a person",
         step_by_step(lambda step: Answer("On it.", (bash(f"echo {step}"),))),
-        End(Stage.STOPPED, says=("**Stopped:** Ana Flores said so.",), makers=1),
+        End(Stage.STOPPED, says=("**Stopped:** `/stop` by Ana Flores.",), makers=1),
         people=(Act(2, "/stop"),),
     ),
     honest(

@@ -25,7 +25,7 @@ ARGUES = (
 
 
 def _obeys(request: Request) -> Answer:
-    """Looks at the ticket and at README.md, and does what a text there tells it, as a model that is taken in would."""
+    """Reads the ticket and README.md, and follows the injected instructions there, as a deceived model would."""
     seen = request.shown(LOOK)
     if not seen:
         return Answer("I look around.", (LOOK,))

@@ -1,4 +1,4 @@
-"""Makers that say they are done and have not made anything that counts."""
+"""Makers that claim to be done without a change that counts."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ REVIEW = End(Stage.REVIEW, pull_request=True, says=("Verdict: done (2/2)",), mak
 
 
 def does(*calls: Call) -> Reply:
-    """A maker that makes these calls and says that all is well."""
+    """A maker that makes these calls and claims success."""
     return script(Answer("I do it.", calls), DONE)
 
 
 def not_done(*says: str, escalation: str = "judgement") -> End:
-    """A person is asked, and the ticket holds these words."""
+    """A person is asked, and the ticket has a comment with these texts."""
     return End(Stage.NEEDS_HUMAN, escalation, says=says, never_says=(NO_VERDICT,))  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ def model(model_url: str) -> Model:
 
 @pytest.fixture
 def runner(model: Model) -> Iterator[AnthropicApi]:
-    """With a key of its own, so that no other test has filled its prompt cache."""
+    """With a unique key, so that no other test has filled its prompt cache."""
     api = AnthropicApi(f"key-{uuid.uuid4()}", model.url)
     yield api
     api.close()

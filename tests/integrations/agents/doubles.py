@@ -9,7 +9,7 @@ from typing import Any
 from integrations.errors import IntegrationError
 from integrations.ports.agent_runner import AgentTask, Entry, Grant, Refusal, ToolResult, ToolSpec
 from integrations.values import Usage
-from jobs.roles.answers.verdict import verdict_spec
+from jobs.roles.checker import VERDICT_TOOL
 from jobs.roles.tools import BASH, EDIT, SEARCH
 
 SYSTEM = "You are the maker. " + "You change one repository until the contract holds. " * 60
@@ -32,7 +32,7 @@ def task(**changes: Any) -> AgentTask:
 
 
 class ListConversation:
-    """A transcript in memory; `waiting` are words of people that were not taken yet."""
+    """A transcript in memory; `waiting` is guidance that was not taken yet."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.kept = list(entries)
@@ -55,7 +55,7 @@ class ListConversation:
         return taken
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
-        """What the test has laid out in `leaves`, then everything."""
+        """Return the grants in `leaves`, then unlimited ones."""
         self.asked.append((least, most))
         return self.leaves.pop(0) if self.leaves else Grant(most.cost_usd)
 
@@ -68,7 +68,7 @@ class ListConversation:
         return self.share
 
     def steer(self, words: str) -> None:
-        """Somebody says something on the ticket."""
+        """Add guidance."""
         text = f"Words from Ada on the ticket:\n{words}"
         self.waiting.append(Entry("steering", {"text": text, "comment_ids": ["comment-1"]}))
 
@@ -80,7 +80,7 @@ Act = Callable[[str, Mapping[str, Any], Callable[[], bool]], ToolResult]
 
 
 class FunctionToolbox:
-    """Tools whose answers come from one function."""
+    """Tools whose results come from one function."""
 
     def __init__(self, act: Act | None = None, digest: Callable[[], str | None] = lambda: None) -> None:
         self.digest = digest
@@ -89,7 +89,7 @@ class FunctionToolbox:
         self.calls: list[str] = []
 
     def specs(self) -> Sequence[ToolSpec]:
-        return (BASH, EDIT, SEARCH, verdict_spec())
+        return (BASH, EDIT, SEARCH, VERDICT_TOOL)
 
     def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.errors import HeldBack
+from integrations.errors import NotAttempted
 from integrations.ports.agent_runner import AgentOutcome, Entry, Grant, Refusal, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import (
@@ -38,13 +38,13 @@ def advance(
     return runner.advance(task(**changes), conversation, toolbox or FunctionToolbox(), stopped, time.monotonic() + 60)
 
 
-def test_a_run_ends_with_the_models_last_words(runner: AnthropicApi) -> None:
+def test_run_ends_with_the_last_text_of_the_model(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     outcome = advance(runner, conversation)
     assert outcome and outcome.kind == "done" and outcome.summary.startswith("Left-over cents")
 
 
-def test_everything_is_in_the_transcript_in_order(runner: AnthropicApi) -> None:
+def test_transcript_has_every_entry_in_order(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation)
     kinds = [entry.kind for entry in conversation.kept]
@@ -52,7 +52,7 @@ def test_everything_is_in_the_transcript_in_order(runner: AnthropicApi) -> None:
     assert kinds[-2:] == ["block", "turn"] and conversation.kept[-1].data["usage"]["model_calls"] == 1
 
 
-def test_the_ledger_is_the_sum_of_the_turns(runner: AnthropicApi) -> None:
+def test_ledger_total_is_the_sum_of_the_turns(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation)
     turns = conversation.of("turn")
@@ -60,14 +60,14 @@ def test_the_ledger_is_the_sum_of_the_turns(runner: AnthropicApi) -> None:
     assert conversation.total.cost_usd == pytest.approx(sum(turn["usage"]["cost_usd"] for turn in turns))
 
 
-def test_the_prompt_cache_serves_most_of_the_prompt_after_turn_three(runner: AnthropicApi) -> None:
+def test_prompt_cache_serves_most_of_the_prompt_after_turn_three(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation)
     late = [turn["usage"] for turn in conversation.of("turn")][3:]
     assert late and all(usage["cached_tokens"] >= 0.8 * usage["input_tokens"] for usage in late)
 
 
-def test_a_run_can_be_taken_up_after_every_entry(runner: AnthropicApi) -> None:
+def test_run_can_be_resumed_after_every_entry(runner: AnthropicApi) -> None:
     whole = ListConversation()
     expected = advance(runner, whole)
     for length in range(len(whole.kept)):
@@ -76,27 +76,27 @@ def test_a_run_can_be_taken_up_after_every_entry(runner: AnthropicApi) -> None:
         assert again.kept[:length] == whole.kept[:length]
 
 
-def test_a_finished_run_is_not_asked_again(runner: AnthropicApi, model: Model) -> None:
+def test_run_that_is_finished_makes_no_call(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     first = advance(runner, conversation)
     calls = len(model.log())
     assert advance(runner, conversation) == first and len(model.log()) == calls
 
 
-def test_a_call_of_a_dead_process_is_answered_as_interrupted(runner: AnthropicApi) -> None:
+def test_tool_call_of_a_crashed_process_gets_an_interrupted_result(runner: AnthropicApi) -> None:
     turn = Entry("turn", {"stop_reason": "tool_calls", "usage": {}, "blocks": 1})
     conversation = ListConversation([Entry("brief", {"text": BRIEF}), block_call("a"), turn])
     advance(runner, conversation)
     assert conversation.kept[3].data["content"].startswith("Interrupted, outcome unknown")
 
 
-def test_blocks_of_a_dead_process_are_not_sent(runner: AnthropicApi) -> None:
+def test_blocks_of_a_crashed_process_are_not_sent(runner: AnthropicApi) -> None:
     conversation = ListConversation([Entry("brief", {"text": BRIEF}), block_text("half"), block_call("never run")])
     outcome = advance(runner, conversation)
     assert outcome and outcome.kind == "done"
 
 
-def test_words_of_people_reach_the_model_once_and_before_its_next_call(runner: AnthropicApi) -> None:
+def test_guidance_is_sent_once_with_the_next_call(runner: AnthropicApi) -> None:
     conversation = ListConversation()
 
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -115,7 +115,7 @@ def _place_of(conversation: ListConversation, kind: str) -> int:
     return next(place for place, entry in enumerate(conversation.kept) if entry.kind == kind)
 
 
-def test_words_that_come_at_the_end_are_answered_before_the_run_ends(runner: AnthropicApi) -> None:
+def test_guidance_during_the_last_reply_is_handled_before_the_run_ends(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation, brief=FEATURE_BRIEF)
     conversation.steer("please call it --as-json")
@@ -123,7 +123,7 @@ def test_words_that_come_at_the_end_are_answered_before_the_run_ends(runner: Ant
     assert outcome and "--as-json" in outcome.summary
 
 
-def test_calls_of_one_reply_run_at_the_same_time(runner: AnthropicApi) -> None:
+def test_tool_calls_of_one_reply_run_in_parallel(runner: AnthropicApi) -> None:
     both = threading.Barrier(2)
 
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -135,7 +135,7 @@ def test_calls_of_one_reply_run_at_the_same_time(runner: AnthropicApi) -> None:
     assert outcome and outcome.kind == "done"
 
 
-def test_a_result_is_kept_while_the_other_call_still_runs(runner: AnthropicApi) -> None:
+def test_tool_result_is_stored_while_another_call_runs(runner: AnthropicApi) -> None:
     conversation = ListConversation()
 
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -150,7 +150,7 @@ def test_a_result_is_kept_while_the_other_call_still_runs(runner: AnthropicApi) 
     assert outcome and outcome.kind == "done" and [call[-2:] for call in calls[:2]] == ["_1", "_0"]
 
 
-def test_a_final_result_is_the_outcome(runner: AnthropicApi) -> None:
+def test_final_result_is_the_outcome(runner: AnthropicApi) -> None:
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         return ToolResult("taken", final=arguments) if name == "submit_verdict" else ToolResult("ok")
 
@@ -162,7 +162,7 @@ def test_a_final_result_is_the_outcome(runner: AnthropicApi) -> None:
     assert outcome and outcome.final and outcome.final["results"][0]["result"] == "pass"
 
 
-def test_a_refusal_ends_a_run_before_the_call(runner: AnthropicApi, model: Model) -> None:
+def test_reservation_refused_ends_the_run_before_the_call(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     conversation.leaves = [Refusal("the run's budget of $0.00 is used up ($0.00 spent)")]
     outcome = advance(runner, conversation)
@@ -170,15 +170,15 @@ def test_a_refusal_ends_a_run_before_the_call(runner: AnthropicApi, model: Model
     assert not model.log()
 
 
-def test_a_refusal_for_now_is_handed_on(runner: AnthropicApi, model: Model) -> None:
+def test_reservation_refused_for_now_raises_not_attempted(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     conversation.leaves = [Refusal("later", 12.0)]
-    with pytest.raises(HeldBack, match="later") as caught:
+    with pytest.raises(NotAttempted, match="later") as caught:
         advance(runner, conversation)
     assert caught.value.retry_after == 12.0 and not model.log()
 
 
-def test_what_a_call_costs_is_less_than_what_was_asked_for(runner: AnthropicApi) -> None:
+def test_reservation_exceeds_the_cost_of_the_call(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation)
     turns = [turn["usage"] for turn in conversation.of("turn")]
@@ -187,7 +187,9 @@ def test_what_a_call_costs_is_less_than_what_was_asked_for(runner: AnthropicApi)
         assert turn["cost_usd"] <= most.cost_usd and least.cost_usd < most.cost_usd
 
 
-def test_a_lowered_grant_shortens_the_reply_and_a_cut_one_ends_the_run(runner: AnthropicApi, model: Model) -> None:
+def test_reservation_lowered_shortens_the_reply_and_ends_a_run_that_is_cut_off(
+    runner: AnthropicApi, model: Model
+) -> None:
     conversation = ListConversation()
     conversation.leaves = [Grant(0.0, "the day's budget of $1.00 is used up ($0.99 spent)")]
     outcome = advance(runner, conversation)
@@ -195,32 +197,32 @@ def test_a_lowered_grant_shortens_the_reply_and_a_cut_one_ends_the_run(runner: A
     assert [entry["result"]["stop_reason"] for entry in model.log()] == ["max_tokens"]
 
 
-def test_the_turn_cap_ends_a_run(runner: AnthropicApi) -> None:
+def test_turn_limit_ends_the_run(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     outcome = advance(runner, conversation, max_turns=3)
     assert outcome and outcome.kind == "turns" and len(conversation.of("turn")) == 3
 
 
-def test_the_agent_is_told_once_that_a_limit_of_the_ledger_is_near(runner: AnthropicApi) -> None:
+def test_wrap_up_note_comes_once_near_a_limit_of_the_ledger(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     conversation.share = 0.8
     advance(runner, conversation)
     assert ["limit is near" in note["text"] for note in conversation.of("note")] == [True]
 
 
-def test_the_agent_is_told_once_that_its_turns_run_out(runner: AnthropicApi) -> None:
+def test_wrap_up_note_comes_once_near_the_turn_limit(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     advance(runner, conversation, max_turns=5)
     assert ["limit is near" in note["text"] for note in conversation.of("note")] == [True]
 
 
-def test_after_the_deadline_nothing_is_asked(runner: AnthropicApi, model: Model) -> None:
+def test_deadline_that_has_passed_allows_no_call(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     outcome = runner.advance(task(), conversation, FunctionToolbox(), never, time.monotonic())
     assert outcome is None and not model.log()
 
 
-def test_a_run_in_many_slices_is_the_same_run(runner: AnthropicApi) -> None:
+def test_run_in_many_slices_has_the_same_transcript(runner: AnthropicApi) -> None:
     whole, sliced = ListConversation(), ListConversation()
     expected = advance(runner, whole)
 

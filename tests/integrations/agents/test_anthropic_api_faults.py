@@ -1,4 +1,4 @@
-"""The runner against a model that misbehaves, and stops at every moment."""
+"""The runner with a faulty model, and stopped at any moment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def advance(
 
 
 @pytest.mark.parametrize("kind", ["529", "429", "500"])
-def test_an_overloaded_model_is_unavailable_and_nothing_is_lost(runner: AnthropicApi, model: Model, kind: str) -> None:
+def test_model_overloaded_is_unavailable_and_the_run_resumes(runner: AnthropicApi, model: Model, kind: str) -> None:
     conversation = ListConversation()
     model.misbehave(kind, seconds=0.1)
     with pytest.raises(Unavailable):
@@ -41,14 +41,14 @@ def test_an_overloaded_model_is_unavailable_and_nothing_is_lost(runner: Anthropi
     assert outcome and outcome.kind == "done" and len(conversation.of("brief")) == 1
 
 
-def test_the_providers_wait_is_handed_on(runner: AnthropicApi, model: Model) -> None:
+def test_retry_after_of_the_provider_is_passed_on(runner: AnthropicApi, model: Model) -> None:
     model.misbehave("429", seconds=0.25)
     with pytest.raises(Unavailable) as caught:
         advance(runner, ListConversation())
     assert caught.value.retry_after == 0.25
 
 
-def test_words_taken_before_a_failed_call_are_still_there(runner: AnthropicApi, model: Model) -> None:
+def test_guidance_taken_before_a_failed_call_is_kept(runner: AnthropicApi, model: Model) -> None:
     conversation = ListConversation()
     conversation.steer("hurry")
     model.misbehave("529")
@@ -58,7 +58,7 @@ def test_words_taken_before_a_failed_call_are_still_there(runner: AnthropicApi, 
 
 
 @pytest.mark.parametrize("kind", ["drop", "short", "stream_error"])
-def test_a_reply_that_breaks_off_is_unavailable_and_paid_for(runner: AnthropicApi, model: Model, kind: str) -> None:
+def test_reply_that_is_cut_off_is_unavailable_and_charged(runner: AnthropicApi, model: Model, kind: str) -> None:
     conversation = ListConversation()
     model.misbehave(kind)
     with pytest.raises(Unavailable):
@@ -68,7 +68,7 @@ def test_a_reply_that_breaks_off_is_unavailable_and_paid_for(runner: AnthropicAp
     assert outcome and outcome.kind == "done"
 
 
-def test_a_model_that_is_not_there_is_unavailable() -> None:
+def test_model_that_refuses_connections_is_unavailable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         runner = AnthropicApi("key", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -77,7 +77,7 @@ def test_a_model_that_is_not_there_is_unavailable() -> None:
         runner.close()
 
 
-def test_a_bad_request_is_rejected_with_the_providers_words(runner: AnthropicApi) -> None:
+def test_bad_request_is_rejected_with_the_message_of_the_provider(runner: AnthropicApi) -> None:
     with pytest.raises(Rejected, match="max_tokens"):
         advance(runner, ListConversation(), max_output_tokens=0)
 
@@ -93,7 +93,7 @@ def test_a_bad_request_is_rejected_with_the_providers_words(runner: AnthropicApi
         ("model_context_window_exceeded", 1, "turns"),
     ],
 )
-def test_replies_that_end_for_another_reason(
+def test_reply_with_another_stop_reason(
     runner: AnthropicApi, model: Model, kind: str, times: int, outcome: str
 ) -> None:
     model.misbehave(kind, times)
@@ -102,7 +102,7 @@ def test_replies_that_end_for_another_reason(
 
 
 @pytest.mark.parametrize("kind", ["slow", "silent"])
-def test_a_stop_ends_a_reply_within_a_second(runner: AnthropicApi, model: Model, kind: str) -> None:
+def test_stop_ends_a_reply_within_a_second(runner: AnthropicApi, model: Model, kind: str) -> None:
     conversation, begun = ListConversation(), time.monotonic()
     model.misbehave(kind, seconds=20)
     outcome = advance(runner, conversation, stopped=lambda: time.monotonic() > begun + 0.5)
@@ -110,7 +110,7 @@ def test_a_stop_ends_a_reply_within_a_second(runner: AnthropicApi, model: Model,
     assert not conversation.of("turn")
 
 
-def test_a_stop_reaches_into_a_tool(runner: AnthropicApi) -> None:
+def test_stop_interrupts_a_tool(runner: AnthropicApi) -> None:
     pressed: list[bool] = []
 
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
@@ -124,14 +124,14 @@ def test_a_stop_reaches_into_a_tool(runner: AnthropicApi) -> None:
     assert outcome == AgentOutcome("stopped") and len(conversation.of("tool_result")) == 2
 
 
-def test_a_stopped_run_can_be_taken_up_again(runner: AnthropicApi) -> None:
+def test_stopped_run_can_be_resumed(runner: AnthropicApi) -> None:
     conversation = ListConversation()
     assert advance(runner, conversation, stopped=lambda: True) == AgentOutcome("stopped")
     outcome = advance(runner, conversation)
     assert outcome and outcome.kind == "done"
 
 
-def test_a_tool_that_raises_stops_the_others_and_loses_nothing(runner: AnthropicApi) -> None:
+def test_tool_that_raises_stops_the_others_and_keeps_the_transcript(runner: AnthropicApi) -> None:
     def act(name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("path") == "tally/shares.py":
             raise Unavailable("no sandbox")

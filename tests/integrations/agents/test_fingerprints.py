@@ -1,10 +1,10 @@
-"""What counts as the same action, and as the same result: pure."""
+"""Fingerprints of actions and results: pure."""
 
 from __future__ import annotations
 
 import pytest
 
-from integrations.agents.fingerprints import action, result, together
+from integrations.agents.fingerprints import combine_fingerprints, fingerprint_action, fingerprint_result
 
 SAME_RESULTS = [
     ("5 passed in 0.12s", "5 passed in 13.01s"),
@@ -27,8 +27,8 @@ SAME_RESULTS = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME_RESULTS)
-def test_what_differs_at_every_run_does_not_count(one: str, other: str) -> None:
-    assert result(one, is_error=False) == result(other, is_error=False)
+def test_fingerprint_ignores_values_that_differ_in_every_run(one: str, other: str) -> None:
+    assert fingerprint_result(one, is_error=False) == fingerprint_result(other, is_error=False)
 
 
 OTHER_RESULTS = [
@@ -43,12 +43,12 @@ OTHER_RESULTS = [
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER_RESULTS)
-def test_what_tells_of_progress_counts(one: str, other: str) -> None:
-    assert result(one, is_error=True) != result(other, is_error=True)
+def test_fingerprint_includes_values_that_show_progress(one: str, other: str) -> None:
+    assert fingerprint_result(one, is_error=True) != fingerprint_result(other, is_error=True)
 
 
-def test_an_error_is_another_result_than_the_same_words_without() -> None:
-    assert result("x", is_error=True) != result("x", is_error=False)
+def test_fingerprint_of_an_error_differs_from_the_same_text() -> None:
+    assert fingerprint_result("x", is_error=True) != fingerprint_result("x", is_error=False)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,16 @@ def test_an_error_is_another_result_than_the_same_words_without() -> None:
         ("head -50 x", "head -60 x", False),
     ],
 )
-def test_actions_differ_by_all_but_times_and_temporary_names(one: str, other: str, same: bool) -> None:
-    assert (action("bash", {"command": one}) == action("bash", {"command": other})) == same
+def test_fingerprint_of_an_action_ignores_times_and_temporary_names(one: str, other: str, same: bool) -> None:
+    assert (fingerprint_action("bash", {"command": one}) == fingerprint_action("bash", {"command": other})) == same
 
 
-def test_the_order_of_arguments_does_not_count_and_the_tool_does() -> None:
-    assert action("view", {"path": "a", "x": [1, "b"]}) == action("view", {"x": [1, "b"], "path": "a"})
-    assert action("view", {"path": "a"}) != action("search", {"path": "a"})
+def test_fingerprint_of_an_action_ignores_argument_order_and_includes_the_tool() -> None:
+    assert fingerprint_action("view", {"path": "a", "x": [1, "b"]}) == fingerprint_action(
+        "view", {"x": [1, "b"], "path": "a"}
+    )
+    assert fingerprint_action("view", {"path": "a"}) != fingerprint_action("search", {"path": "a"})
 
 
-def test_parallel_steps_are_the_same_in_any_order() -> None:
-    assert together(["a", "b"]) == together(["b", "a"]) != together(["a", "c"])
+def test_fingerprint_of_parallel_steps_ignores_their_order() -> None:
+    assert combine_fingerprints(["a", "b"]) == combine_fingerprints(["b", "a"]) != combine_fingerprints(["a", "c"])

@@ -1,4 +1,4 @@
-"""From entries to messages: pure."""
+"""Requests built from entries: pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from integrations.agents.anthropic.messages import messages_from_entries, request_from, with_breakpoints
-from integrations.agents.anthropic.wire import EDITOR, block_from_wire, block_to_wire, stop_reason
+from integrations.agents.anthropic.messages import add_breakpoints, build_messages, build_request
+from integrations.agents.anthropic.wire import EDITOR, block_from_wire, block_to_wire, translate_stop_reason
 from integrations.agents.entries import INTERRUPTED, result_entry, turn_entry
-from integrations.agents.transcript import interrupted
+from integrations.agents.transcript import build_interrupted_results
 from integrations.ports.agent_runner import ContextLimits, Entry, ToolResult
 from jobs.roles.tools import BASH, EDIT, SEARCH
 from tests.integrations.agents.doubles import block_call, block_text, task
@@ -31,85 +31,85 @@ def kinds(message: dict[str, object]) -> list[str]:
     return [block.get("tool_use_id") or block["type"] for block in content]
 
 
-def test_the_brief_is_the_first_message() -> None:
-    assert messages_from_entries([BRIEF]) == [{"role": "user", "content": [{"type": "text", "text": "do it"}]}]
+def test_brief_is_the_first_message() -> None:
+    assert build_messages([BRIEF]) == [{"role": "user", "content": [{"type": "text", "text": "do it"}]}]
 
 
 def test_blocks_without_a_turn_are_left_out() -> None:
-    assert messages_from_entries([BRIEF, block_text("half a rep")]) == messages_from_entries([BRIEF])
+    assert build_messages([BRIEF, block_text("half a rep")]) == build_messages([BRIEF])
 
 
-def test_blocks_of_a_call_that_died_do_not_join_the_next_reply() -> None:
+def test_blocks_of_a_crashed_call_do_not_join_the_next_reply() -> None:
     entries = [BRIEF, block_text("died"), block_text("lived"), turn("end", 1)]
-    assert messages_from_entries(entries)[1]["content"] == [{"type": "text", "text": "lived"}]
+    assert build_messages(entries)[1]["content"] == [{"type": "text", "text": "lived"}]
 
 
 def test_results_come_in_the_order_of_the_calls_and_before_text() -> None:
     calls = [block_call("a"), block_call("b"), turn("tool_calls", 2)]
     words = Entry("steering", {"text": "Words from Ada on the ticket:\nhurry", "comment_ids": []})
-    assert kinds(messages_from_entries([BRIEF, *calls, words, result("b"), result("a")])[2]) == ["a", "b", "text"]
+    assert kinds(build_messages([BRIEF, *calls, words, result("b"), result("a")])[2]) == ["a", "b", "text"]
 
 
 def test_entries_of_the_user_in_a_row_become_one_message() -> None:
     note = Entry("note", {"text": "hurry"})
-    assert [message["role"] for message in messages_from_entries([BRIEF, note, note])] == ["user"]
+    assert [message["role"] for message in build_messages([BRIEF, note, note])] == ["user"]
 
 
-def test_words_of_people_keep_their_beginning_and_are_marked() -> None:
+def test_guidance_keeps_its_text_and_is_marked() -> None:
     words = Entry("steering", {"text": "Words from Ada on the ticket:\ncall it x", "comment_ids": ["1"]})
-    text = messages_from_entries([words])[0]["content"][0]["text"]
-    assert text.startswith("Words from Ada on the ticket:\ncall it x") and "may steer" in text
+    text = build_messages([words])[0]["content"][0]["text"]
+    assert text.startswith("Words from Ada on the ticket:\ncall it x") and "takes precedence" in text
 
 
 def test_replies_around_an_empty_one_still_alternate() -> None:
     note = Entry("note", {"text": "say something"})
     entries = [BRIEF, block_text(" "), turn("end", 1), note, block_text("done"), turn("end", 1)]
-    assert [message["role"] for message in messages_from_entries(entries)] == ["user", "assistant"]
+    assert [message["role"] for message in build_messages(entries)] == ["user", "assistant"]
 
 
 def test_calls_of_a_cut_reply_are_left_out() -> None:
     entries = [BRIEF, block_text("I will"), block_call("a"), turn("length", 2)]
-    assert kinds(messages_from_entries(entries)[1]) == ["text"]
+    assert kinds(build_messages(entries)[1]) == ["text"]
 
 
-def test_a_message_never_ends_in_a_thought() -> None:
+def test_message_never_ends_with_thinking() -> None:
     thought = Entry("block", {"type": "thinking", "text": "hm", "provider": {"signature": "s"}})
-    assert kinds(messages_from_entries([BRIEF, block_text("a"), thought, turn("length", 2)])[1]) == ["text"]
+    assert kinds(build_messages([BRIEF, block_text("a"), thought, turn("length", 2)])[1]) == ["text"]
 
 
-def test_thoughts_before_calls_go_back_unchanged() -> None:
+def test_thinking_before_calls_is_sent_back_unchanged() -> None:
     thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
     entries = [BRIEF, Entry("block", block_from_wire(thought, [])), block_call("a"), turn("tool_calls", 2), result("a")]
-    assert messages_from_entries(entries)[1]["content"][0] == thought
+    assert build_messages(entries)[1]["content"][0] == thought
 
 
-def test_a_call_that_was_under_way_is_answered_as_interrupted() -> None:
+def test_tool_call_that_was_interrupted_gets_a_result() -> None:
     entries = [BRIEF, block_call("a"), block_call("b"), turn("tool_calls", 2), result("b")]
-    assert [(e.data["call_id"], e.data["content"], e.data["is_error"]) for e in interrupted(entries)] == [
+    assert [(e.data["call_id"], e.data["content"], e.data["is_error"]) for e in build_interrupted_results(entries)] == [
         ("a", INTERRUPTED, True)
     ]
 
 
-def test_the_outcome_is_no_message() -> None:
-    assert messages_from_entries([BRIEF, Entry("outcome", {"kind": "stopped"})]) == messages_from_entries([BRIEF])
+def test_outcome_is_not_sent() -> None:
+    assert build_messages([BRIEF, Entry("outcome", {"kind": "stopped"})]) == build_messages([BRIEF])
 
 
-def test_the_last_two_messages_of_the_user_carry_a_breakpoint() -> None:
+def test_breakpoints_are_on_the_last_two_user_messages() -> None:
     entries = [BRIEF]
     for name in "abc":
         entries += [block_call(name), turn("tool_calls", 1), result(name)]
-    users = [message for message in with_breakpoints(messages_from_entries(entries)) if message["role"] == "user"]
+    users = [message for message in add_breakpoints(build_messages(entries)) if message["role"] == "user"]
     assert ["cache_control" in message["content"][-1] for message in users] == [False, False, True, True]
 
 
-def test_the_request_has_a_fixed_prefix_and_leaves_its_inputs_alone() -> None:
-    request = request_from(task(system="rules"), [BASH, EDIT, SEARCH], [BRIEF])
+def test_request_has_a_fixed_prefix_and_does_not_change_its_inputs() -> None:
+    request = build_request(task(system="rules"), [BASH, EDIT, SEARCH], [BRIEF])
     assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
     assert BRIEF.data == {"text": "do it"}
 
 
-def test_tools_are_the_models_own_where_it_has_them() -> None:
-    bash, edit, search = request_from(task(), [BASH, EDIT, SEARCH], [BRIEF])["tools"]
+def test_tools_use_the_typed_form_where_it_exists() -> None:
+    bash, edit, search = build_request(task(), [BASH, EDIT, SEARCH], [BRIEF])["tools"]
     assert bash == {"type": "bash_20250124", "name": "bash"}
     assert (edit["type"], edit["name"]) == ("text_editor_20250728", EDITOR)
     assert search == {"name": "search", "description": SEARCH.description, "input_schema": SEARCH.parameters}
@@ -127,7 +127,7 @@ WIRE = [
 
 
 @pytest.mark.parametrize("wire", WIRE, ids=lambda wire: wire["type"])
-def test_blocks_go_back_as_they_came(wire: dict[str, Any]) -> None:
+def test_blocks_are_sent_back_as_received(wire: dict[str, Any]) -> None:
     assert block_to_wire(block_from_wire(wire, [BASH, EDIT, SEARCH])) == wire
 
 
@@ -141,27 +141,31 @@ def test_blocks_name_tools_as_loopline_does() -> None:
 
 
 def test_stop_reasons_have_loopline_names_and_unknown_ones_stay() -> None:
-    assert [stop_reason(wire) for wire in ("tool_use", "end_turn", "compaction")] == ["tool_calls", "end", "compaction"]
+    assert [translate_stop_reason(wire) for wire in ("tool_use", "end_turn", "compaction")] == [
+        "tool_calls",
+        "end",
+        "compaction",
+    ]
 
 
-def test_the_last_reply_is_named_for_the_diagnosis_of_the_cache() -> None:
-    assert request_from(task(), [], [BRIEF])["diagnostics"] == {"previous_message_id": None}
+def test_request_names_the_last_reply_for_cache_diagnostics() -> None:
+    assert build_request(task(), [], [BRIEF])["diagnostics"] == {"previous_message_id": None}
     said = [BRIEF, block_text("a"), turn_entry("paused", {}, 1, provider={"message_id": "msg_1"})]
-    assert request_from(task(), [], said)["diagnostics"] == {"previous_message_id": "msg_1"}
+    assert build_request(task(), [], said)["diagnostics"] == {"previous_message_id": "msg_1"}
 
 
-def test_marks_and_what_a_note_is_about_are_not_sent() -> None:
-    note = Entry("note", {"text": "stop it", "circle": {"kind": "same_error", "fingerprint": "f"}})
-    (message,) = messages_from_entries([BRIEF, Entry("mark", {"work": "a"}), note])
+def test_marks_and_spinning_keys_are_not_sent() -> None:
+    note = Entry("note", {"text": "stop it", "spinning": {"kind": "same_error", "fingerprint": "f"}})
+    (message,) = build_messages([BRIEF, Entry("mark", {"work": "a"}), note])
     assert "same_error" not in str(message) and kinds(message) == ["text", "text"]
 
 
-def test_clearing_is_asked_for_with_its_beta_only_when_set() -> None:
-    assert not {"betas", "context_management"} & request_from(task(), [], [BRIEF]).keys()
-    request = request_from(task(context=ContextLimits(9_000, 3, 500)), [], [BRIEF])
+def test_clearing_is_requested_with_its_beta_only_if_set() -> None:
+    assert not {"betas", "context_management"} & build_request(task(), [], [BRIEF]).keys()
+    request = build_request(task(context=ContextLimits(9_000, 3, 500)), [], [BRIEF])
     assert request["betas"] == ["context-management-2025-06-27"] and request["context_management"]["edits"]
 
 
 def test_effort_is_sent_only_when_set() -> None:
-    assert "output_config" not in request_from(task(), [], [BRIEF])
-    assert request_from(task(effort="low"), [], [BRIEF])["output_config"] == {"effort": "low"}
+    assert "output_config" not in build_request(task(), [], [BRIEF])
+    assert build_request(task(effort="low"), [], [BRIEF])["output_config"] == {"effort": "low"}

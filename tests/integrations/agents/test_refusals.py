@@ -1,4 +1,4 @@
-"""What a failed call means: pure."""
+"""Translation of failed calls: pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
-from integrations.agents.anthropic.refusals import may_be_billed, translated, wait_until_reset
+from integrations.agents.anthropic.refusals import may_be_billed, seconds_until_reset, translate_error
 from integrations.errors import Rejected, Unauthorized, Unavailable
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
@@ -16,10 +16,10 @@ REQUEST = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
 PREFIX = "anthropic-ratelimit-"
 
 
-def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIStatusError:
-    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": words}}
+def status(code: int, kind: str = "", message: str = "no", **headers: str) -> APIStatusError:
+    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return APIStatusError(words, response=httpx2.Response(code, request=REQUEST, headers=given), body=body)
+    return APIStatusError(message, response=httpx2.Response(code, request=REQUEST, headers=given), body=body)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def status(code: int, kind: str = "", words: str = "no", **headers: str) -> APIS
         (ValueError("no JSON"), Unavailable),
     ],
 )
-def test_each_failure_has_one_meaning(error: Exception, kind: type[Exception]) -> None:
-    assert type(translated(error)) is kind
+def test_error_of_the_sdk_is_translated(error: Exception, kind: type[Exception]) -> None:
+    assert type(translate_error(error)) is kind
 
 
-def test_the_wait_is_the_one_that_the_provider_names() -> None:
-    found = translated(status(429, retry_after="17"))
+def test_retry_after_comes_from_the_headers() -> None:
+    found = translate_error(status(429, retry_after="17"))
     assert isinstance(found, Unavailable) and found.retry_after == 17
 
 
@@ -63,15 +63,15 @@ def test_the_wait_is_the_one_that_the_provider_names() -> None:
         ({"tokens-reset": "soon"}, None),
     ],
 )  # fmt: skip
-def test_quotas_name_when_they_are_there_again(headers: dict[str, str], wait: float | None) -> None:
-    assert wait_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
+def test_rate_limit_headers_give_the_seconds_until_reset(headers: dict[str, str], wait: float | None) -> None:
+    assert seconds_until_reset({PREFIX + name: value for name, value in headers.items()}, NOW) == wait
 
 
 @pytest.mark.parametrize(
     ("cause", "billed"),
     [(httpx2.ConnectError("x"), False), (httpx2.ConnectTimeout("x"), False), (httpx2.ReadTimeout("x"), True)],
 )
-def test_only_what_was_sent_may_be_billed(cause: Exception, billed: bool) -> None:
+def test_billing_is_possible_only_for_a_sent_request(cause: Exception, billed: bool) -> None:
     error = APIConnectionError(request=REQUEST)
     error.__cause__ = cause
     assert may_be_billed(error) is billed and not may_be_billed(status(529))

@@ -1,4 +1,4 @@
-"""Circles in transcripts, and what looks like one and is none: pure."""
+"""Spinning detection in transcripts: pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.agents.entries import INTERRUPTED
-from integrations.agents.spinning import after_tools, circles, no_progress
+from integrations.agents.spinning import check_progress, check_repetition, find_patterns
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
-from tests.integrations.agents.told import bash, edit, joined, mark, silent, turn, view, words
+from tests.integrations.agents.transcripts import bash, edit, guidance, joined, mark, silent, turn, view
 
 LIMITS = SpinningLimits(unchanged_turns=5, no_progress_usd=1.0)
 Turns = list[list[Entry]]
 
 
 def kinds(turns: Turns) -> list[str]:
-    return [circle.kind for circle in circles(joined(turns), LIMITS)]
+    return [circle.kind for circle in find_patterns(joined(turns), LIMITS)]
 
 
 def played(turns: Turns) -> list[str]:
-    """What a runner would get after each turn: 'note', the kind of an end, or ''."""
+    """The results after each turn: 'note', the kind of an outcome, or ''."""
     entries, answers = joined([]), []
     for one in turns:
         entries += one
-        wanted = after_tools(entries, LIMITS)
+        wanted = check_repetition(entries, LIMITS)
         entries += [wanted] if isinstance(wanted, Entry) else []
         answers.append(wanted.kind if wanted else "")
         if isinstance(wanted, AgentOutcome):
@@ -69,7 +69,7 @@ SPINNING: dict[str, tuple[Turns, list[str]]] = {
 
 
 @pytest.mark.parametrize("what", SPINNING)
-def test_circles_are_found(what: str) -> None:
+def test_spinning_is_detected(what: str) -> None:
     turns, expected = SPINNING[what]
     assert kinds(turns) == expected
     assert kinds(turns[:-1]) == [], "not one turn too early"
@@ -98,66 +98,66 @@ INNOCENT: dict[str, Turns] = {
 
 
 @pytest.mark.parametrize("what", INNOCENT)
-def test_what_is_no_circle_is_left_alone(what: str) -> None:
+def test_spinning_is_not_detected_in_useful_repetition(what: str) -> None:
     assert set(played(INNOCENT[what])) == {""}
 
 
-def test_words_of_a_person_start_the_count_anew() -> None:
-    assert played([failing_tests(), [*failing_tests(), words()], failing_tests(), failing_tests()]) == [""] * 4
+def test_spinning_count_restarts_after_guidance() -> None:
+    assert played([failing_tests(), [*failing_tests(), guidance()], failing_tests(), failing_tests()]) == [""] * 4
 
 
-def test_a_note_comes_first_and_the_end_one_turn_later() -> None:
+def test_spinning_gets_a_note_first_and_ends_one_turn_later() -> None:
     assert played([failing_tests() for _ in range(9)]) == ["", "", "note", "spinning"]
     assert played([turn(bash("ls")), failing_tests()] * 9) == [""] * 5 + ["note", "spinning"]
     assert played([silent() for _ in range(9)]) == ["", "", "note", "spinning"]
 
 
-def test_the_agent_may_take_the_hint() -> None:
+def test_spinning_that_stops_after_the_note_does_not_end_the_run() -> None:
     turns = [*(failing_tests() for _ in range(3)), turn(view("m.py")), *(failing_tests() for _ in range(2))]
     assert played(turns)[2:] == ["note", "", "", ""]
 
 
-def test_the_note_comes_once_for_each_circle() -> None:
+def test_spinning_gets_one_note_per_pattern() -> None:
     again = [*(failing_tests() for _ in range(3)), turn(view("m.py")), *(failing_tests() for _ in range(3))]
     assert played(again)[-1] == "spinning"
     other = [*(failing_tests() for _ in range(3)), *(turn(bash("ls")) for _ in range(4))]
     assert played(other)[-1] == "note"
 
 
-def test_another_approach_gets_a_whole_window_to_change_something() -> None:
+def test_spinning_note_about_unchanged_files_restarts_the_count() -> None:
     turns = [mark("a"), turn(edit("m.py", "1"), work="b"), *(turn(view("m.py", n)) for n in range(12))]
     assert played(turns) == [""] * 6 + ["note"] + [""] * 4 + ["spinning"]
 
 
-def test_a_circle_of_files_ends_when_it_goes_on_after_the_note() -> None:
+def test_spinning_between_two_states_ends_one_turn_after_the_note() -> None:
     turns = [mark("a"), *(turn(bash(f"git stash {n}"), work="ba"[n % 2]) for n in range(5))]
     assert played(turns) == ["", "", "", "note", "spinning"]
 
 
-def test_the_end_says_what_was_repeated_in_one_short_sentence() -> None:
+def test_spinning_summary_names_the_step_in_one_short_sentence() -> None:
     long = turn(bash("pytest -q " + "tests/some/folder " * 20 + "`x`", "boom", failed=True))
     entries = joined([long, long, long])
-    note = after_tools(entries, LIMITS)
+    note = check_repetition(entries, LIMITS)
     assert isinstance(note, Entry) and "failed 3 times with the same error" in note.data["text"]
-    end = after_tools([*entries, note, *long], LIMITS)
+    end = check_repetition([*entries, note, *long], LIMITS)
     assert isinstance(end, AgentOutcome) and end.summary.startswith("The agent ran `pytest -q tests/some")
     assert end.summary.endswith("4 times in a row and got the same error each time.") and len(end.summary) < 200
 
 
-def test_a_resumed_slice_does_not_repeat_the_note() -> None:
+def test_spinning_note_is_not_repeated_by_a_resumed_slice() -> None:
     entries = joined([failing_tests() for _ in range(3)])
-    note = after_tools(entries, LIMITS)
-    assert isinstance(note, Entry) and after_tools([*entries, note], LIMITS) is None
+    note = check_repetition(entries, LIMITS)
+    assert isinstance(note, Entry) and check_repetition([*entries, note], LIMITS) is None
 
 
-def test_thresholds_come_from_the_policy() -> None:
+def test_spinning_limits_come_from_the_policy() -> None:
     patient = dataclasses.replace(LIMITS, same_error=5)
     entries = joined([failing_tests() for _ in range(4)])
-    assert circles(entries, LIMITS) and not circles(entries, patient)
+    assert find_patterns(entries, LIMITS) and not find_patterns(entries, patient)
 
 
-def test_nothing_is_found_before_the_first_turn() -> None:
-    assert after_tools(joined([]), LIMITS) is None and circles(joined([mark("a")]), LIMITS) == []
+def test_spinning_is_not_detected_before_the_first_turn() -> None:
+    assert check_repetition(joined([]), LIMITS) is None and find_patterns(joined([mark("a")]), LIMITS) == []
 
 
 @pytest.mark.parametrize(
@@ -171,26 +171,26 @@ def test_nothing_is_found_before_the_first_turn() -> None:
         (["a", "b", "c", "d", "e", "f"], False),
     ],
 )
-def test_money_without_a_new_change_is_bounded(works: list[str], ends: bool) -> None:
+def test_progress_budget_limits_the_cost_without_a_new_change(works: list[str], ends: bool) -> None:
     first, *others = works
-    outcome = no_progress(joined([mark(first), *(turn(bash("x"), work=work, cost=0.5) for work in others)]), LIMITS)
+    outcome = check_progress(joined([mark(first), *(turn(bash("x"), work=work, cost=0.5) for work in others)]), LIMITS)
     assert (outcome is not None) == ends
     assert outcome is None or (outcome.kind == "budget" and "without progress" in outcome.summary)
 
 
-def test_neither_polling_nor_words_are_exempt_from_the_money_cap() -> None:
-    entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [words()], turn(bash("sleep 9"), cost=0.4)])
-    assert no_progress(entries, LIMITS) is not None
+def test_progress_budget_includes_polling_and_guidance() -> None:
+    entries = joined([mark("a"), turn(bash("sleep 9"), cost=0.6), [guidance()], turn(bash("sleep 9"), cost=0.4)])
+    assert check_progress(entries, LIMITS) is not None
 
 
-def test_agents_that_cannot_write_and_runs_without_a_bound_are_left_alone() -> None:
+def test_progress_budget_ignores_read_only_agents_and_runs_without_a_limit() -> None:
     dear = turn(bash("x"), cost=9.0)
-    assert no_progress(joined([dear]), LIMITS) is None
-    assert no_progress(joined([mark("a"), dear]), SpinningLimits()) is None
+    assert check_progress(joined([dear]), LIMITS) is None
+    assert check_progress(joined([mark("a"), dear]), SpinningLimits()) is None
 
 
-def test_zero_means_that_nothing_may_be_spent() -> None:
-    assert no_progress(joined([mark("a")]), SpinningLimits(no_progress_usd=0.0)) is not None
+def test_progress_budget_of_zero_allows_no_cost() -> None:
+    assert check_progress(joined([mark("a")]), SpinningLimits(no_progress_usd=0.0)) is not None
 
 
 _CALLS = st.tuples(
@@ -204,7 +204,7 @@ _TURNS = st.lists(
 
 
 def written(turns: Any, stamp: str, address: str) -> list[Entry]:
-    """The same story with other ids, times and addresses."""
+    """The same transcript with other ids, times and addresses."""
     return joined(
         [
             turn(*(bash(f"{c} # {stamp}", f"{stamp} {r} at {address}", failed=f) for c, r, f in calls), work=work)
@@ -215,8 +215,8 @@ def written(turns: Any, stamp: str, address: str) -> list[Entry]:
 
 @settings(deadline=None)
 @given(_TURNS, st.datetimes(), st.datetimes(), st.integers(0x1000, 2**40), st.integers(0x1000, 2**40))
-def test_a_finding_never_depends_on_ids_times_or_addresses(turns: Any, t1: Any, t2: Any, a1: int, a2: int) -> None:
+def test_spinning_detection_ignores_ids_times_and_addresses(turns: Any, t1: Any, t2: Any, a1: int, a2: int) -> None:
     one = written(turns, t1.isoformat(timespec="seconds"), hex(a1))
     other = written(turns, t2.isoformat(timespec="seconds"), hex(a2))
-    found = [[(c.kind, c.fingerprint) for c in circles(entries, LIMITS)] for entries in (one, other)]
+    found = [[(c.kind, c.fingerprint) for c in find_patterns(entries, LIMITS)] for entries in (one, other)]
     assert found[0] == found[1]

@@ -1,11 +1,19 @@
-"""Where a run stands: pure."""
+"""State of a run: pure."""
 
 from __future__ import annotations
 
 import pytest
 
 from integrations.agents.entries import result_entry, turn_entry
-from integrations.agents.transcript import after_turn, limit_reached, stated, turns, unanswered, unmarked, wrap_up
+from integrations.agents.transcript import (
+    build_wrap_up_note,
+    check_turn,
+    check_turn_limit,
+    count_turns,
+    find_statement,
+    list_unanswered_calls,
+    needs_mark,
+)
 from integrations.ports.agent_runner import AgentOutcome, Entry, ToolResult
 from tests.integrations.agents.doubles import block_call, block_text, task
 
@@ -17,38 +25,38 @@ def reply(stop_reason: str, *blocks: Entry, explanation: str = "") -> list[Entry
 
 
 def kind_after(entries: list[Entry]) -> str | None:
-    wanted = after_turn(entries)
+    wanted = check_turn(entries)
     return wanted.kind if wanted else None
 
 
-def test_nothing_is_wanted_before_the_first_turn() -> None:
-    assert after_turn([BRIEF]) is None
+def test_turn_check_returns_none_before_the_first_turn() -> None:
+    assert check_turn([BRIEF]) is None
 
 
-def test_the_last_words_are_the_summary() -> None:
+def test_turn_check_uses_the_last_text_as_summary() -> None:
     entries = [BRIEF, *reply("end", block_text("all"), block_text("done"))]
-    assert after_turn(entries) == AgentOutcome("done", "all\n\ndone")
+    assert check_turn(entries) == AgentOutcome("done", "all\n\ndone")
 
 
-def test_answered_calls_want_another_turn() -> None:
+def test_turn_check_continues_after_tool_results() -> None:
     entries = [BRIEF, *reply("tool_calls", block_call("a")), result_entry("a", ToolResult("ok"))]
-    assert after_turn(entries) is None and unanswered(entries) == []
+    assert check_turn(entries) is None and list_unanswered_calls(entries) == []
 
 
-def test_a_final_result_ends_the_run() -> None:
+def test_turn_check_ends_the_run_with_a_final_result() -> None:
     final = result_entry("a", ToolResult("taken", final={"results": []}))
-    wanted = after_turn([BRIEF, *reply("tool_calls", block_text("my verdict"), block_call("a")), final])
+    wanted = check_turn([BRIEF, *reply("tool_calls", block_text("my verdict"), block_call("a")), final])
     assert wanted == AgentOutcome("done", "my verdict", {"results": []})
 
 
-def test_words_after_the_end_want_another_turn() -> None:
+def test_turn_check_continues_after_guidance() -> None:
     said = Entry("steering", {"text": "one more thing", "comment_ids": []})
-    assert after_turn([BRIEF, *reply("end", block_text("done")), said]) is None
+    assert check_turn([BRIEF, *reply("end", block_text("done")), said]) is None
 
 
-def test_an_outcome_does_not_hide_the_last_turn() -> None:
+def test_turn_check_ignores_an_outcome() -> None:
     entries = [BRIEF, *reply("end", block_text("done")), Entry("outcome", {"kind": "stopped"})]
-    assert after_turn(entries) == AgentOutcome("done", "done")
+    assert check_turn(entries) == AgentOutcome("done", "done")
 
 
 @pytest.mark.parametrize(
@@ -63,60 +71,62 @@ def test_an_outcome_does_not_hide_the_last_turn() -> None:
         ("compaction", [block_text("x")], "done", "done"),
     ],
 )
-def test_stop_reasons(stop_reason: str, blocks: list[Entry], first: str | None, second: str | None) -> None:
+def test_turn_check_by_stop_reason(
+    stop_reason: str, blocks: list[Entry], first: str | None, second: str | None
+) -> None:
     entries = [BRIEF, *reply(stop_reason, *blocks)]
     assert kind_after(entries) == first
-    wanted = after_turn(entries)
+    wanted = check_turn(entries)
     advice = [wanted] if isinstance(wanted, Entry) else []
     assert kind_after([*entries, *advice, *reply(stop_reason, *blocks)]) == second
 
 
-def test_a_note_of_long_ago_does_not_count_as_the_second_time() -> None:
-    note = after_turn([BRIEF, *reply("end")])
+def test_turn_check_ignores_a_note_before_the_previous_turn() -> None:
+    note = check_turn([BRIEF, *reply("end")])
     assert isinstance(note, Entry)
     between = [*reply("tool_calls", block_call("a")), result_entry("a", ToolResult("ok"))]
     assert kind_after([BRIEF, *reply("end"), note, *between, *reply("end")]) == "note"
 
 
-def test_a_refusal_gives_the_models_reason() -> None:
-    wanted = after_turn([BRIEF, *reply("refused", explanation="not this")])
+def test_turn_check_returns_the_reason_of_a_refusal() -> None:
+    wanted = check_turn([BRIEF, *reply("refused", explanation="not this")])
     assert wanted == AgentOutcome("refused", "not this")
 
 
 @pytest.mark.parametrize(("made", "kind"), [(4, None), (5, "turns"), (6, "turns")])
-def test_turns_are_limited(made: int, kind: str | None) -> None:
-    outcome = limit_reached(reply("end") * made, task(max_turns=5))
+def test_turn_limit_is_enforced(made: int, kind: str | None) -> None:
+    outcome = check_turn_limit(reply("end") * made, task(max_turns=5))
     assert (outcome.kind if outcome else None) == kind
 
 
-def test_no_turns_means_no_call() -> None:
-    assert limit_reached([BRIEF], task(max_turns=0)) == AgentOutcome("turns", "the run's 0 turns are used up")
+def test_turn_limit_of_zero_allows_no_call() -> None:
+    assert check_turn_limit([BRIEF], task(max_turns=0)) == AgentOutcome("turns", "the run's 0 turns are used up")
 
 
-def test_a_reply_that_a_limit_has_cut_ends_the_run_by_that_limit() -> None:
+def test_turn_check_ends_the_run_by_the_limit_that_cut_the_reply() -> None:
     turn = turn_entry("length", {}, 1, lowered="the run's budget is used up")
-    assert after_turn([BRIEF, block_text("I was about to"), turn]) == AgentOutcome("budget", turn.data["lowered"])
+    assert check_turn([BRIEF, block_text("I was about to"), turn]) == AgentOutcome("budget", turn.data["lowered"])
 
 
 @pytest.mark.parametrize(("share", "made", "near"), [(0.79, 0, False), (0.8, 0, True), (0.0, 7, False), (0.0, 8, True)])
-def test_the_agent_is_told_once_that_a_limit_is_near(share: float, made: int, near: bool) -> None:
+def test_wrap_up_note_comes_once_near_a_limit(share: float, made: int, near: bool) -> None:
     entries, limits = reply("end") * made, task(max_turns=10)
-    note = wrap_up(entries, limits, share)
-    assert (note is not None) == near and turns(entries) == made
-    assert note is None or wrap_up([*entries, note], limits, share) is None
+    note = build_wrap_up_note(entries, limits, share)
+    assert (note is not None) == near and count_turns(entries) == made
+    assert note is None or build_wrap_up_note([*entries, note], limits, share) is None
 
 
-def test_a_mark_does_not_hide_the_last_turn() -> None:
+def test_turn_check_ignores_a_mark() -> None:
     entries = [BRIEF, *reply("end", block_text("done")), Entry("mark", {"work": "a"})]
-    assert after_turn(entries) == AgentOutcome("done", "done")
+    assert check_turn(entries) == AgentOutcome("done", "done")
 
 
-def test_the_work_is_unmarked_at_first_and_after_a_tool_that_can_write() -> None:
+def test_mark_is_needed_at_first_and_after_a_tool_that_can_write() -> None:
     marked = [BRIEF, Entry("mark", {"work": "a"})]
     called = [*marked, *reply("tool_calls", block_call("c")), result_entry("c", ToolResult("ok"))]
-    assert unmarked([BRIEF], {"bash"}) and not unmarked(marked, {"bash"})
-    assert unmarked(called, {"bash"}) and not unmarked(called, {"edit"})
-    assert not unmarked([*called, Entry("mark", {"work": "a"})], {"bash"})
+    assert needs_mark([BRIEF], {"bash"}) and not needs_mark(marked, {"bash"})
+    assert needs_mark(called, {"bash"}) and not needs_mark(called, {"edit"})
+    assert not needs_mark([*called, Entry("mark", {"work": "a"})], {"bash"})
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,6 @@ def test_the_work_is_unmarked_at_first_and_after_a_tool_that_can_write() -> None
         ("", ""),
     ],
 )
-def test_the_approach_is_the_first_line_that_names_one(said: str, approach: str) -> None:
+def test_statement_is_the_first_line_with_its_prefix(said: str, approach: str) -> None:
     entries = [BRIEF, block_text(said), block_call("a"), block_text("no line"), block_text("x\nApproach:")]
-    assert stated(entries, "Approach:") == approach
+    assert find_statement(entries, "Approach:") == approach

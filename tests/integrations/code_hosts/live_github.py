@@ -27,7 +27,7 @@ class LiveGitHub:
 
     def __init__(self, home: Path, repositories: int = 1, webhook: Webhook | None = None) -> None:
         self.repositories = [f"octo/calc-{number}" for number in range(repositories)]
-        self._key, public = _key_pair(home)
+        self._key, public = key_pair(home)
         (home / "files").mkdir()
         (home / "files" / "calc.py").write_text("def add(a, b):\n    return a + b\n")
         self._home = home / "github"
@@ -115,7 +115,8 @@ def _seed(repositories: list[str], public_key_file: Path, files: Path) -> dict[s
     }
 
 
-def _key_pair(folder: Path) -> tuple[str, Path]:
+def key_pair(folder: Path) -> tuple[str, Path]:
+    """An App's private key, and the file of the public one."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = folder / "app.pub"
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.failures import classify_failure
 from integrations.git.mirror import Mirror
-from integrations.git.push import RemoteState, check_branch, parse_ls_remote
+from integrations.git.push import check_branch, parse_ls_remote
 from integrations.ports.code_host import GitCredentials
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
@@ -225,5 +225,5 @@ def test_git_errors_are_classified_without_credentials(stderr: str, kind: type[I
 def test_ls_remote_matches_the_exact_branch_name() -> None:
     answer = f"ref: refs/heads/trunk\tHEAD\n{'1' * 40}\tHEAD\n"
     answer += f"{'2' * 40}\trefs/remotes/x/refs/heads/a\n{'3' * 40}\trefs/heads/a\n"
-    assert parse_ls_remote(answer, "a") == RemoteState("trunk", "3" * 40)
-    assert parse_ls_remote("", "a") == RemoteState("", None)
+    assert parse_ls_remote(answer, "a") == ("trunk", "3" * 40)
+    assert parse_ls_remote("", "a") == ("", None)

@@ -107,8 +107,8 @@ def test_sandbox_network_reaches_the_commands_own_server_on_loopback(python: Run
 
 def test_sandbox_network_resolves_no_names(python: Run) -> None:
     script = "import socket; print(socket.gethostbyname('localhost')); socket.gethostbyname('example.com')"
-    result = python(script, separate_stdout=True)
-    assert result.output == b"127.0.0.1\n"
+    result = python(script)
+    assert b"127.0.0.1\n" in result.output
     assert result.exit_code == 1
 
 

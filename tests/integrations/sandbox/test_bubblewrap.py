@@ -55,8 +55,8 @@ def test_sandbox_interleaves_stdout_and_stderr_and_hashes_them(run: Run) -> None
     assert not (result.truncated or result.timed_out or result.stopped or result.note)
 
 
-def test_sandbox_can_separate_stdout(run: Run) -> None:
-    result = run("echo a; echo b >&2", separate_stdout=True)
+def test_sandbox_capture_separates_stdout(sandbox: Sandbox, plain: Workspace) -> None:
+    result = sandbox.capture(["bash", "-c", "echo a; echo b >&2"], plain, max_bytes=10, timeout=10)
     assert (result.output, result.stderr) == (b"a\n", b"b\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from integrations.ports.tracker import Tracker
@@ -28,3 +30,7 @@ class Board(Protocol):
 
     def new_name(self) -> str:
         """A new short name."""
+
+
+OpenBoard = Callable[[str], AbstractContextManager[Board]]
+"""Opens the board for the test of this name."""

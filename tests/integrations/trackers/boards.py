@@ -7,10 +7,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 
-from tests.integrations.trackers.board import Board
+from tests.integrations.trackers.board import OpenBoard
 
-OpenBoard = Callable[[str], AbstractContextManager[Board]]
-"""Opens the board for the test of this name."""
 _TESTS = Path(__file__).parents[2]
 
 

@@ -20,8 +20,7 @@ from vcr import VCR
 
 from integrations.standins.linear.server import LinearApp, create_app, serve
 from integrations.trackers.linear.tracker import Linear
-from tests.integrations.trackers.board import Board
-from tests.integrations.trackers.boards import OpenBoard
+from tests.integrations.trackers.board import Board, OpenBoard
 
 CASSETTES = Path(__file__).with_name("cassettes")
 LINEAR_URL = "https://api.linear.app/graphql"

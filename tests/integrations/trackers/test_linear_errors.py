@@ -19,7 +19,6 @@ from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import (
     MAX_WAIT,
     MIN_WAIT,
-    RateLimit,
     parse_retry_after,
 )
 from integrations.trackers.linear.tracker import Linear
@@ -288,15 +287,6 @@ def test_linear_credential_invalid_in_a_header_is_rejected_at_once(key: str) -> 
 
 
 # --- the rate limit -------------------------------------------------------------------------------------------------
-
-
-def test_linear_rate_limit_is_read_from_each_response(linear: Linear, answer: Any) -> None:
-    answer(DONE, headers={"X-RateLimit-Requests-Remaining": "4999", "X-RateLimit-Requests-Reset": "1795169100000"})
-    answer("", 502, headers={"X-RateLimit-Complexity-Remaining": "7"})
-    linear.edit_comment("c1", "x")
-    assert linear.rate_limit == RateLimit(requests_remaining=4999, reset=1_795_169_100.0)
-    raised(linear.viewer)
-    assert linear.rate_limit == RateLimit(complexity_remaining=7)
 
 
 def test_linear_rate_limit_error_has_retry_after(linear: Linear, answer: Any, published: Any) -> None:

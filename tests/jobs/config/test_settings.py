@@ -13,9 +13,9 @@ from integrations.agents.anthropic.provider import ANTHROPIC
 from integrations.code_hosts.github.provider import GITHUB
 from integrations.registry import providers
 from integrations.trackers.linear.provider import LINEAR
-from jobs.config.environment import Role, environment, environment_for, load, problems, read
-from jobs.config.reference import env_example, rows
-from jobs.config.settings import Settings, fields
+from jobs.config.environment import Role, filter_environment, find_problems, load, parse_settings, read_environment
+from jobs.config.reference import list_rows, render_env_example
+from jobs.config.settings import Settings, list_fields
 from tests.support.checkout import REPOSITORY
 
 ENOUGH = {
@@ -31,16 +31,16 @@ EXAMPLE = (REPOSITORY / ".env.example").read_text()
 
 
 def seen_by(role: Role) -> set[str]:
-    return set(environment_for(role, ENOUGH | SURROUNDINGS | {"AWS_SECRET_ACCESS_KEY": "x"})) - set(SURROUNDINGS)
+    return set(filter_environment(role, ENOUGH | SURROUNDINGS | {"AWS_SECRET_ACCESS_KEY": "x"})) - set(SURROUNDINGS)
 
 
-def test_nothing_but_the_six_is_needed() -> None:
-    assert problems("up", ENOUGH) == []
+def test_settings_need_six_variables_only() -> None:
+    assert find_problems("up", ENOUGH) == []
 
 
 @pytest.mark.parametrize("name", list(ENOUGH))
-def test_without_one_of_the_six_the_start_is_refused_by_its_name(name: str) -> None:
-    (sentence,) = problems("up", {key: value for key, value in ENOUGH.items() if key != name})
+def test_settings_name_the_missing_variable(name: str) -> None:
+    (sentence,) = find_problems("up", {key: value for key, value in ENOUGH.items() if key != name})
     assert name in sentence
 
 
@@ -54,17 +54,17 @@ def test_without_one_of_the_six_the_start_is_refused_by_its_name(name: str) -> N
         ("clock", set()),
     ],
 )
-def test_a_role_sees_its_own_secrets_only_and_they_are_enough(role: Role, secrets: set[str]) -> None:
+def test_environment_of_a_role_has_its_own_secrets_only(role: Role, secrets: set[str]) -> None:
     assert seen_by(role) == secrets | {"LOOPLINE_TEAMS"}
-    assert problems(role, environment_for(role, ENOUGH)) == []
+    assert find_problems(role, filter_environment(role, ENOUGH)) == []
 
 
-def test_a_role_sees_where_it_runs_and_nothing_foreign() -> None:
-    assert set(SURROUNDINGS) <= set(environment_for("agent", SURROUNDINGS))
-    assert environment_for("up", {"AWS_SECRET_ACCESS_KEY": "x"}) == {}
+def test_environment_of_a_role_has_system_variables_and_no_foreign_ones() -> None:
+    assert set(SURROUNDINGS) <= set(filter_environment("agent", SURROUNDINGS))
+    assert filter_environment("up", {"AWS_SECRET_ACCESS_KEY": "x"}) == {}
 
 
-def test_secrets_of_other_roles_are_not_even_held_in_memory() -> None:
+def test_settings_do_not_hold_secrets_of_other_roles() -> None:
     settings = load("agent", ENOUGH)
     assert settings.secret_values() == {"sk-ant-hush"}
 
@@ -79,16 +79,16 @@ def test_secrets_of_other_roles_are_not_even_held_in_memory() -> None:
         ("ANTHROPIC_API_KEYS", "ANTHROPIC_API_KEY"),
     ],
 )
-def test_a_misspelt_name_is_refused_with_the_nearest_right_one(wrong: str, right: str) -> None:
-    (sentence,) = problems("up", ENOUGH | {wrong: "hush"})
+def test_settings_suggest_a_name_for_a_misspelt_one(wrong: str, right: str) -> None:
+    (sentence,) = find_problems("up", ENOUGH | {wrong: "hush"})
     assert sentence.startswith(f"Unknown setting {wrong}. Did you mean ")
     assert right in sentence
     assert "hush" not in sentence
 
 
 @pytest.mark.parametrize("name", ["GITHUB_RUN_ID", "GITHUB_REPOSITORY", "ANTHROPIC_MODEL", "REDIS_HOST"])
-def test_names_that_belong_to_others_are_let_alone(name: str) -> None:
-    assert problems("up", ENOUGH | {name: "x"}) == []
+def test_settings_ignore_variables_of_other_programs(name: str) -> None:
+    assert find_problems("up", ENOUGH | {name: "x"}) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_names_that_belong_to_others_are_let_alone(name: str) -> None:
     [
         ("LOOPLINE_TEAMS", "{ENG", "JSON"),
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "shop"}}', "owner/name"),
-        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"agent": "Done"}}}', "column of its own"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"agent": "Done"}}}', "its own column"),
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"dnoe": "Done"}}}', "dnoe"),
         ("LOOPLINE_WEB_BIND", "8700", "host:port"),
         ("LINEAR_API_URL", "api.linear.app", "https://"),
@@ -106,27 +106,27 @@ def test_names_that_belong_to_others_are_let_alone(name: str) -> None:
         ("GITHUB_MERGE_METHOD", "octopus", "'merge', 'squash' or 'rebase'"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_would_do(name: str, value: str, hint: str) -> None:
-    (sentence,) = problems("up", ENOUGH | {name: value})
+def test_settings_report_an_invalid_value_with_a_hint(name: str, value: str, hint: str) -> None:
+    (sentence,) = find_problems("up", ENOUGH | {name: value})
     assert sentence.startswith(name)
     assert hint in sentence
 
 
 @pytest.mark.parametrize("given", [["ID"], ["PRIVATE_KEY_FILE"], ["INSTALLATION_ID"], ["ID", "INSTALLATION_ID"]])
-def test_half_a_github_app_is_refused(given: list[str]) -> None:
+def test_github_app_with_missing_settings_is_refused(given: list[str]) -> None:
     without_token = {name: value for name, value in ENOUGH.items() if name != "GITHUB_TOKEN"}
     app = {f"GITHUB_APP_{part}": "1" for part in given}
-    assert "belong together" in "".join(problems("worker", without_token | app))
+    assert "belong together" in "".join(find_problems("worker", without_token | app))
 
 
-def test_a_whole_github_app_takes_the_place_of_the_token_and_both_are_refused() -> None:
+def test_github_app_replaces_the_token_and_both_are_refused() -> None:
     app = {f"GITHUB_APP_{part}": "1" for part in ("ID", "PRIVATE_KEY_FILE")}
     without_token = {name: value for name, value in ENOUGH.items() if name != "GITHUB_TOKEN"}
-    assert problems("worker", without_token | app) == []
-    assert "keep one" in "".join(problems("worker", ENOUGH | app))
+    assert find_problems("worker", without_token | app) == []
+    assert "keep one" in "".join(find_problems("worker", ENOUGH | app))
 
 
-def test_the_process_ends_with_code_2_and_one_sentence_per_problem_on_stderr() -> None:
+def test_load_exits_with_2_and_one_sentence_per_problem() -> None:
     command = [sys.executable, "-c", "from jobs.config.environment import load; load('up')"]
     wrong = {"GITHUB_TOKN": "hush", "LOOPLINE_MAX_TURNS": "hush"}
     ended = subprocess.run(command, env=wrong, cwd=REPOSITORY, capture_output=True, text=True)
@@ -135,14 +135,14 @@ def test_the_process_ends_with_code_2_and_one_sentence_per_problem_on_stderr() -
     assert "hush" not in ended.stderr
 
 
-def test_no_text_of_the_settings_shows_a_secret() -> None:
-    settings = read(ENOUGH | {"REDIS_URL": "redis://:swordfish@db"})
+def test_settings_as_text_show_no_secret() -> None:
+    settings = parse_settings(ENOUGH | {"REDIS_URL": "redis://:swordfish@db"})
     assert "hush" not in f"{settings!r} {settings} {settings.model_dump()}"
     assert "swordfish" not in repr(settings)
 
 
-def test_the_redis_password_is_a_secret_of_its_own() -> None:
-    settings = read({"REDIS_URL": "redis://:swordfish@db"})
+def test_redis_password_is_a_secret() -> None:
+    settings = parse_settings({"REDIS_URL": "redis://:swordfish@db"})
     assert settings.secret_values() == {"redis://:swordfish@db", "swordfish"}
 
 
@@ -158,34 +158,36 @@ def test_the_redis_password_is_a_secret_of_its_own() -> None:
         ("LOOPLINE_DASHBOARD_BIND", "127.0.0.1:9", "dashboard_url", "http://127.0.0.1:9"),
     ],
 )
-def test_values_are_read_as_their_docstrings_say(name: str, value: str, field: str, expected: Any) -> None:
-    assert getattr(read({name: value}), field) == expected
+def test_settings_parse_values(name: str, value: str, field: str, expected: Any) -> None:
+    assert getattr(parse_settings({name: value}), field) == expected
 
 
-def test_settings_of_a_provider_are_read_by_its_own_class() -> None:
+def test_provider_settings_are_parsed_by_their_class() -> None:
     given = {"LINEAR_API_URL": "http://localhost:1/graphql/", "GITHUB_APP_PRIVATE_KEY_FILE": "app.pem"}
-    settings = read(given)
-    assert settings.of(LINEAR).api_url == "http://localhost:1/graphql"
-    assert settings.of(LINEAR).webhook_secrets == ()
-    assert settings.of(GITHUB).app_private_key_file == Path.cwd() / "app.pem"
+    settings = parse_settings(given)
+    assert settings.provider_settings(LINEAR).api_url == "http://localhost:1/graphql"
+    assert settings.provider_settings(LINEAR).webhook_secrets == ()
+    assert settings.provider_settings(GITHUB).app_private_key_file == Path.cwd() / "app.pem"
     assert settings.paths()["GITHUB_APP_PRIVATE_KEY_FILE"].is_absolute()
-    assert Settings().of(ANTHROPIC).base_url == ""
+    assert Settings().provider_settings(ANTHROPIC).base_url == ""
 
 
 @pytest.mark.parametrize("provider", providers(), ids=lambda provider: provider.name)
-def test_settings_of_a_provider_begin_with_its_name(provider: Any) -> None:
+def test_provider_settings_begin_with_the_name_of_the_provider(provider: Any) -> None:
     assert all(name.startswith(provider.prefix) for name in provider.settings.variables())
 
 
 @pytest.mark.parametrize("kind", ["TRACKER", "CODE_HOST", "RUNNER"])
-def test_settings_name_the_known_providers_when_there_is_no_such_one(kind: str) -> None:
-    (sentence,) = problems("up", ENOUGH | {f"LOOPLINE_{kind}": "jira"})
+def test_settings_list_the_known_providers_for_an_unknown_one(kind: str) -> None:
+    (sentence,) = find_problems("up", ENOUGH | {f"LOOPLINE_{kind}": "jira"})
     known = {"TRACKER": "tracker 'jira'; the known ones are: linear.", "CODE_HOST": "code host 'jira'; the known ones"}
     assert sentence.startswith(f"LOOPLINE_{kind} cannot be used: there is no {known.get(kind, 'runner')}")
 
 
-def test_columns_that_are_left_out_have_the_usual_names() -> None:
-    team = read({"LOOPLINE_TEAMS": '{"ENG": {"repository": "a/b", "columns": {"done": "Shipped"}}}'}).teams["ENG"]
+def test_columns_have_default_names() -> None:
+    team = parse_settings({"LOOPLINE_TEAMS": '{"ENG": {"repository": "a/b", "columns": {"done": "Shipped"}}}'}).teams[
+        "ENG"
+    ]
     assert team.columns.names() == ("Agent", "In Progress", "In Review", "Shipped", "Needs Human")
 
 
@@ -199,29 +201,29 @@ def test_settings_cannot_be_changed() -> None:
         Settings().agent_slots = 5  # type: ignore[misc]
 
 
-def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_takes_precedence_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("LOOPLINE_AGENT_SLOTS=7\nLOOPLINE_WORKER_SLOTS=8\n# x\nREDIS_URL=\n")
     monkeypatch.setenv("LOOPLINE_WORKER_SLOTS", "9")
-    settings = read(environment(tmp_path / ".env"))
+    settings = parse_settings(read_environment(tmp_path / ".env"))
     assert (settings.agent_slots, settings.worker_slots) == (7, 9)
 
 
-def test_only_the_settings_read_the_environment() -> None:
+def test_environment_is_read_by_the_settings_only() -> None:
     product = [path for folder in ("service", "jobs", "integrations") for path in (REPOSITORY / folder).rglob("*.py")]
     readers = [path for path in product if re.search(r"os\.environ|getenv", path.read_text())]
     # The demo hands its environment on to `loopline up`; it is no part of the product.
     assert [one for one in readers if "standins" not in one.parts] == [REPOSITORY / "jobs/config/environment.py"]
 
 
-@pytest.mark.parametrize("name", list(fields()))
-def test_every_setting_says_what_it_is(name: str) -> None:
-    description = fields()[name].description or ""
+@pytest.mark.parametrize("name", list(list_fields()))
+def test_settings_have_a_description(name: str) -> None:
+    description = list_fields()[name].description or ""
     assert description.splitlines()[0].endswith((".", ".)")), "a docstring with a whole sentence in its first line"
 
 
-def test_rows_give_name_default_and_first_line() -> None:
-    table = {name: (default, line) for name, default, line in rows()}
-    assert table.keys() == fields().keys()
+def test_reference_rows_have_name_default_and_first_line() -> None:
+    table = {name: (default, line) for name, default, line in list_rows()}
+    assert table.keys() == list_fields().keys()
     assert table["LOOPLINE_AGENT_SLOTS"] == ("4", "Runs that one agent process advances at the same time.")
     assert table["LOOPLINE_I_ACCEPT_WEAK_REDIS"][0] == "false"
     assert not any("\n" in line for _, line in table.values())
@@ -229,6 +231,6 @@ def test_rows_give_name_default_and_first_line() -> None:
 
 def test_settings_are_all_in_the_example_file() -> None:
     """`python -m service settings > .env.example` writes it anew."""
-    assert env_example() == EXAMPLE
-    assert set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == fields().keys()
+    assert render_env_example() == EXAMPLE
+    assert set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == list_fields().keys()
     assert set(re.findall(r"^([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)) == ENOUGH.keys()

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from integrations.results import Proposal, ProposedCriterion
-from jobs.contract.amendments import amended, consents
-from jobs.contract.criterion_text import KINDS, criterion_of, item_of
+from jobs.contract.amendments import amend_proposal, is_consent
+from jobs.contract.criteria import KINDS, format_criterion, parse_criterion
 
 SUITE = ProposedCriterion(text="the suite passes", command="make test")
 README = ProposedCriterion(text="README.md names the flag", evidence="file and line")
@@ -30,9 +30,9 @@ YES = [
 
 
 @pytest.mark.parametrize("answer", YES)
-def test_yes_is_the_proposal_as_it_is(answer: str) -> None:
-    assert consents(answer)
-    assert amended(answer, PROPOSAL) == PROPOSAL.criteria
+def test_answer_yes_accepts_the_proposal(answer: str) -> None:
+    assert is_consent(answer)
+    assert amend_proposal(answer, PROPOSAL) == PROPOSAL.criteria
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_yes_is_the_proposal_as_it_is(answer: str) -> None:
         ("add it prints 3", (SUITE, README, SCRIPT, NEW)),
     ],
 )
-def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCriterion, ...]) -> None:
-    assert amended(answer, PROPOSAL) == wanted
+def test_answer_with_changes_edits_the_proposal(answer: str, wanted: tuple[ProposedCriterion, ...]) -> None:
+    assert amend_proposal(answer, PROPOSAL) == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_changes_are_made_to_the_proposal(answer: str, wanted: tuple[ProposedCri
         ("- the suite passes (command: `make all`)", (replace(SUITE, command="make all"),)),
     ],
 )
-def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
+def test_answer_with_a_list_replaces_it_and_repeated_items_keep_their_command(
     answer: str, wanted: tuple[ProposedCriterion, ...]
 ) -> None:
-    assert amended(answer, PROPOSAL) == wanted
+    assert amend_proposal(answer, PROPOSAL) == wanted
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,15 @@ def test_a_list_is_the_new_list_and_what_stayed_keeps_its_command(
         "good question",
     ],
 )
-def test_what_cannot_be_told_is_left_to_the_planner(answer: str) -> None:
-    assert amended(answer, PROPOSAL) is None
+def test_answer_that_is_unclear_is_left_to_the_planner(answer: str) -> None:
+    assert amend_proposal(answer, PROPOSAL) is None
 
 
 @pytest.mark.parametrize("criterion", [SUITE, README, SCRIPT, NEW, *(replace(NEW, evidence=k) for k in KINDS)])
-def test_a_criterion_survives_being_shown_and_sent_back(criterion: ProposedCriterion) -> None:
-    assert criterion_of(item_of(criterion)) == criterion
+def test_criterion_round_trips_through_its_text(criterion: ProposedCriterion) -> None:
+    assert parse_criterion(format_criterion(criterion)) == criterion
 
 
 @pytest.mark.parametrize("kind", ["hearsay", "screenshot", ""])
-def test_an_unknown_kind_of_evidence_is_only_words(kind: str) -> None:
-    assert criterion_of(f"it is there (evidence: {kind})").evidence == ""
+def test_criterion_with_an_unknown_kind_of_evidence_is_plain_text(kind: str) -> None:
+    assert parse_criterion(f"it is there (evidence: {kind})").evidence == ""

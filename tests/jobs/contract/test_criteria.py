@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.contract.criteria import MAX_CHARACTERS, criteria_in, items_in
+from jobs.contract.criteria import MAX_CHARACTERS, find_criteria, find_items
 
 HEADINGS = [
     "Done when", "Done when:", "done when :", "DONE WHEN", "**Done when**", "**Done when:**", "**Done when**:",
@@ -22,7 +22,7 @@ HEADINGS = [
 def test_criteria_are_known_by_a_heading_in_any_form(heading: str, end: str) -> None:
     text = f"Some words.\n\n{heading}\n\n- one\n- two\n\nMore words.\n\n- three".replace("\n", end)
 
-    assert criteria_in(text) == ["one", "two"]
+    assert find_criteria(text) == ["one", "two"]
 
 
 LISTS = [
@@ -59,7 +59,7 @@ LISTS = [
 
 @pytest.mark.parametrize("listed", LISTS)
 def test_criteria_are_read_from_a_list_in_any_form(listed: str) -> None:
-    assert criteria_in(f"## Done when\n\n{listed}\n") == ["one", "two"]
+    assert find_criteria(f"## Done when\n\n{listed}\n") == ["one", "two"]
 
 
 OTHERS = [
@@ -102,7 +102,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("text", "wanted"), OTHERS)
 def test_criteria_of_other_descriptions(text: str, wanted: list[str]) -> None:
-    assert criteria_in(text) == wanted
+    assert find_criteria(text) == wanted
 
 
 HOSTILE = [
@@ -119,18 +119,18 @@ HOSTILE = [
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_criteria_of_hostile_texts_are_bounded(text: str) -> None:
-    assert all(len(item) <= MAX_CHARACTERS for item in [*criteria_in(text), *items_in(text)])
+    assert all(len(item) <= MAX_CHARACTERS for item in [*find_criteria(text), *find_items(text)])
 
 
 def test_criteria_after_a_long_log_are_found() -> None:
     log = "2026-01-01 ERROR something is wrong at line 1\n" * 9_000
-    assert criteria_in(f"```\n{log}```\n\n## Done when\n\n- `make` passes\n- it is there") == [
+    assert find_criteria(f"```\n{log}```\n\n## Done when\n\n- `make` passes\n- it is there") == [
         "`make` passes",
         "it is there",
     ]
 
 
 def test_items_of_an_answer_need_no_heading() -> None:
-    assert items_in("I think:\n- one\n- two") == ["one", "two"]
-    assert items_in("it should\nbe fast") == ["it should be fast"]
-    assert items_in(" \n") == []
+    assert find_items("I think:\n- one\n- two") == ["one", "two"]
+    assert find_items("it should\nbe fast") == ["it should be fast"]
+    assert find_items(" \n") == []

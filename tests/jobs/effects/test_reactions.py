@@ -22,7 +22,7 @@ def ours(board: Board) -> str:
 
 
 def reacted(board: Board, comment_id: str, emoji: str = "+1", who: str = "") -> TicketReacted:
-    """The event as the webhook would bring it; by Ana, when nobody is named."""
+    """The event as in the webhook's payload; by Ana by default."""
     who = who or next(c.author.id for c in board.world.tracker.comments(board.ticket_id(BUG)) if not c.author.is_us)
     author = Person(id=who)
     return TicketReacted(
@@ -37,33 +37,33 @@ def anas(board: Board) -> str:
     return str(board.ana.board()[BUG]["comments"][-1]["id"])
 
 
-def test_a_persons_emoji_on_our_comment_counts_with_their_rights(board: Board, ours: str, anas: str) -> None:
+def test_reaction_on_looplines_comment_counts_with_the_persons_permission(board: Board, ours: str, anas: str) -> None:
     board.ana.react(ours)
     now = gather(reacted(board, ours), board.world)
     assert isinstance(now, TicketReacted) and now.author
     assert (now.comment_id, now.emoji, now.author.name, now.author.may_steer) == (ours, "+1", "Ana Flores", True)
 
 
-def test_an_emoji_that_the_board_does_not_show_counts_for_nothing(board: Board, ours: str, anas: str) -> None:
+def test_reaction_that_the_board_does_not_show_is_ignored(board: Board, ours: str, anas: str) -> None:
     board.ana.react(ours, "eyes")
     assert gather(reacted(board, ours, "+1"), board.world) is None
 
 
-def test_an_emoji_that_somebody_else_put_there_does_not_count_for_its_sender(board: Board, ours: str) -> None:
+def test_reaction_of_another_person_does_not_count_for_the_sender(board: Board, ours: str) -> None:
     board.ana.react(ours)
     assert gather(reacted(board, ours, who=str(uuid.uuid4())), board.world) is None
 
 
-def test_an_emoji_on_a_persons_comment_is_talk_among_people(board: Board, anas: str) -> None:
+def test_reaction_on_a_persons_comment_is_ignored(board: Board, anas: str) -> None:
     board.ana.react(anas)
     assert gather(reacted(board, anas), board.world) is None
 
 
-def test_our_own_emoji_count_for_nothing(board: Board, ours: str) -> None:
+def test_reaction_by_loopline_is_ignored(board: Board, ours: str) -> None:
     us = board.world.tracker.viewer().id
     board.world.tracker.react(ours, "eyes", str(uuid.uuid4()))
     assert gather(reacted(board, ours, "eyes", us), board.world) is None
 
 
-def test_a_comment_that_is_gone_has_no_emoji(board: Board, anas: str) -> None:
+def test_reaction_on_a_deleted_comment_is_ignored(board: Board, anas: str) -> None:
     assert gather(reacted(board, str(uuid.uuid4())), board.world) is None

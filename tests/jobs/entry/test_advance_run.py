@@ -15,10 +15,10 @@ from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
 from integrations.values import Ticket
 from jobs.advance_run import advance_run
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.config.settings import Settings
 from jobs.effects import world
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import Contract, Criterion
@@ -42,7 +42,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
 def agent(settings: Settings, redis: Redis, model: Model) -> World:
     """The world of an agent process."""
     given = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": model.url, "LOOPLINE_HOME": str(settings.home)}
-    made = build(read(given), redis)
+    made = build_world(parse_settings(given), redis)
     made.raise_faults = True
     world.install(made)
     return made

@@ -16,7 +16,7 @@ from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
-from service.operator import repair
+from service import operator
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, hand_over, said
 from tests.loops import run_finished
@@ -139,8 +139,8 @@ def test_dead_letter_is_redriven_once(board: Board, wanted: str) -> None:
     mended(board, replace(loop, run_id="r", stage=Stage.CHECKING))
 
     first, second = io.StringIO(), io.StringIO()
-    repair.redrive(board.world.redis, first, letter.id if wanted == "id" else None)
-    repair.redrive(board.world.redis, second, None)
+    operator.redrive(board.world.redis, first, letter.id if wanted == "id" else None)
+    operator.redrive(board.world.redis, second, None)
     after = board.drive(BUG)
 
     assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
@@ -159,7 +159,7 @@ def test_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     DeadLetters(board.world.redis).keep(letter)
     out = io.StringIO()
 
-    repair.redrive(board.world.redis, out, "a")
+    operator.redrive(board.world.redis, out, "a")
 
     assert "skipped: it belongs to generation 0" in out.getvalue()
     assert DeadLetters(board.world.redis).all() == [letter]
@@ -176,7 +176,7 @@ def test_items_of_a_newer_release_become_dead_letters_and_can_be_redriven(board:
 
     assert board.drive(BUG) == loop
     assert [letter.box for letter in DeadLetters(board.world.redis).all()] == ["inner", "outer", "mailbox"]
-    repair.redrive(board.world.redis, io.StringIO(), None)
+    operator.redrive(board.world.redis, io.StringIO(), None)
     assert board.world.redis.lrange(keys.mailbox(t), 0, -1) == [event.encode()]
     assert board.world.redis.lrange(keys.outbox(t, "outer"), 0, -1) == [command.encode()]
 

@@ -15,9 +15,9 @@ import requests
 from integrations.events import PullRequestCommented, TicketCommented, TicketMoved
 from integrations.results import Evidence
 from jobs.clock import reconcile
-from jobs.config.environment import read
+from jobs.config.environment import parse_settings
 from jobs.effects import world as worlds
-from jobs.effects.build import build
+from jobs.effects.build import build_world
 from jobs.effects.gather import gather
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import Stage
@@ -195,7 +195,7 @@ def test_command_that_is_rate_limited_is_not_retried_every_second(board: Board) 
 def revoked(board: Board) -> Iterator[None]:
     """The board answers 401 for a while, as after a key was revoked."""
     given = {**board.environ, "LINEAR_API_KEY": "lin_api_revoked", "LINEAR_ACCESS_TOKEN": ""}
-    refused = build(read(given), board.world.redis)
+    refused = build_world(parse_settings(given), board.world.redis)
     worlds.install(refused)
     try:
         yield

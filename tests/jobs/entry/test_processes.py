@@ -78,11 +78,12 @@ def test_worker_starts_after_another_was_killed(start: Start, redis: Redis) -> N
     until(lambda: redis.scard("rq:workers:events") == 8)
 
 
-def test_worker_log_contains_no_secret(start: Start, redis: Redis, tmp_path: Path) -> None:
+def test_worker_logs_its_start_and_stop_without_secrets(start: Start, redis: Redis, tmp_path: Path) -> None:
     worker = start("worker")
     until(lambda: EVENTS in list_live_roles(redis, time.time()))
     worker.terminate()
     worker.wait(10)
     log = (tmp_path / "worker.log").read_text()
     assert '"role": "worker"' in log
+    assert '"event": "working"' in log and '"event": "stopping"' in log
     assert "hush" not in log

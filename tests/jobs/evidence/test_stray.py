@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.git.changes import Change, Side
-from jobs.evidence.stray_files import LARGE_BYTES, stray_files
+from jobs.evidence.stray_files import LARGE_BYTES, find_stray_files
 
 
 def new(path: str, text: str | None = "x\n", size: int = 2) -> Change:
@@ -26,22 +26,22 @@ MEANT = [
 
 
 @pytest.mark.parametrize("path", LEFT)
-def test_what_was_left_behind_is_named(path: str) -> None:
-    assert stray_files([new(path)], "Add two numbers") == (path,)
+def test_stray_file_is_found(path: str) -> None:
+    assert find_stray_files([new(path)], "Add two numbers") == (path,)
 
 
 @pytest.mark.parametrize("path", MEANT)
-def test_what_was_meant_is_not(path: str) -> None:
-    assert stray_files([new(path)], "Add two numbers") == ()
+def test_stray_file_is_not_an_intended_one(path: str) -> None:
+    assert find_stray_files([new(path)], "Add two numbers") == ()
 
 
-def test_a_file_that_the_ticket_names_is_meant() -> None:
-    assert stray_files([new("notes.md")], "Write `NOTES.md` about it") == ()
+def test_stray_file_is_not_one_that_the_ticket_names() -> None:
+    assert find_stray_files([new("notes.md")], "Write `NOTES.md` about it") == ()
 
 
-def test_a_file_that_was_there_is_not_stray() -> None:
+def test_stray_file_is_not_an_existing_one() -> None:
     side = Side("100644", "b" * 40, 2, "y\n")
-    assert stray_files([Change("scratch.py", side, side), Change("scratch.py", side, None)], "") == ()
+    assert find_stray_files([Change("scratch.py", side, side), Change("scratch.py", side, None)], "") == ()
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_a_file_that_was_there_is_not_stray() -> None:
      ("logs/.gitkeep", 0, False), ("shop/model.bin", LARGE_BYTES + 1, True), ("shop/logo.png", 9_000, False),
      ("tests/fixtures/big.bin", 2**22, False)],
 )  # fmt: skip
-def test_empty_and_large_files(path: str, size: int, stray: bool) -> None:
-    assert bool(stray_files([new(path, None if size else "", size)], "")) is stray
+def test_stray_file_by_size(path: str, size: int, stray: bool) -> None:
+    assert bool(find_stray_files([new(path, None if size else "", size)], "")) is stray

@@ -8,10 +8,16 @@ import pytest
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
-from jobs.evidence.submitted_verdict import SubmittedVerdict
-from jobs.evidence.verdicts import Known, commands_run, contradictions, invented, verdict_of
+from jobs.evidence.verdicts import (
+    KnownEvidence,
+    SubmittedVerdict,
+    build_verdict,
+    find_contradictions,
+    find_missing_references,
+    list_command_endings,
+)
 
-KNOWN = Known(
+KNOWN = KnownEvidence(
     gate={"c1": Evidence(name="c1", command="make", exit_code=0)},
     commands={"cd x && pytest -q": "exit 1", "ls -la": "exit 0"},
     lines={"a.py": 3}.get,
@@ -36,8 +42,8 @@ def submitted(**reference: Any) -> SubmittedVerdict:
         ({"source": "file", "name": "a.py"}, "a.py: because"),
     ],
 )
-def test_evidence_that_exists_is_shown_with_what_loopline_knows_of_it(reference: dict[str, Any], evidence: str) -> None:
-    assert verdict_of(submitted(**reference), "a" * 40, KNOWN).results[0].evidence == evidence
+def test_reference_that_exists_is_shown_with_its_result(reference: dict[str, Any], evidence: str) -> None:
+    assert build_verdict(submitted(**reference), "a" * 40, KNOWN).results[0].evidence == evidence
 
 
 @pytest.mark.parametrize(
@@ -51,14 +57,14 @@ def test_evidence_that_exists_is_shown_with_what_loopline_knows_of_it(reference:
         {"source": "file", "name": "a.py", "line": 4},
     ],
 )
-def test_evidence_that_does_not_exist_makes_the_result_unsure(reference: dict[str, Any]) -> None:
+def test_reference_to_missing_evidence_makes_the_result_unsure(reference: dict[str, Any]) -> None:
     verdict = submitted(**reference)
 
-    assert set(invented(verdict, KNOWN)) == {"c1"}
-    assert verdict_of(verdict, "a" * 40, KNOWN).results[0].result == "unsure"
+    assert set(find_missing_references(verdict, KNOWN)) == {"c1"}
+    assert build_verdict(verdict, "a" * 40, KNOWN).results[0].result == "unsure"
 
 
-def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
+def test_command_endings_are_those_with_a_result() -> None:
     def call(name: str, command: str, tool: str = "bash") -> Entry:
         return Entry("block", {"type": "tool_call", "id": name, "name": tool, "input": {"command": command}})
 
@@ -68,7 +74,7 @@ def test_the_commands_of_a_run_are_those_that_were_answered() -> None:
     calls = [call("1", "make"), call("2", "sleep 9"), call("3", "rm x"), call("4", "view", "view"), call("5", "top")]
     answers = [answer("1", "ok\n[exit 2]"), answer("3", INTERRUPTED), answer("4", "x\n[exit 0]"), answer("5", "killed")]
 
-    assert commands_run([*calls, *answers]) == {"make": "exit 2", "top": "did not end"}
+    assert list_command_endings([*calls, *answers]) == {"make": "exit 2", "top": "did not end"}
 
 
 def verdict(*results: CriterionResult, **more: Any) -> Verdict:
@@ -85,8 +91,8 @@ def verdict(*results: CriterionResult, **more: Any) -> Verdict:
         (verdict(PASS, FAIL, no_change_needed=True), "not every criterion passes"),
     ],
 )
-def test_what_cannot_be_true_together_is_named(given: Verdict, named: str) -> None:
-    assert any(named in clause for clause in contradictions(given))
+def test_contradiction_is_named(given: Verdict, named: str) -> None:
+    assert any(named in clause for clause in find_contradictions(given))
 
 
 @pytest.mark.parametrize(
@@ -99,13 +105,13 @@ def test_what_cannot_be_true_together_is_named(given: Verdict, named: str) -> No
         verdict(),
     ],
 )
-def test_a_verdict_that_hangs_together_has_no_contradiction(given: Verdict) -> None:
-    assert contradictions(given) == ()
+def test_contradiction_is_absent_from_a_consistent_verdict(given: Verdict) -> None:
+    assert find_contradictions(given) == ()
 
 
-def test_looplines_own_evidence_and_the_diff_outweigh_the_checkers_word() -> None:
+def test_contradiction_with_looplines_evidence_and_the_diff_is_found() -> None:
     flaky = Evidence(name="c1", command="make", exit_code=0, exit_codes=(1, 0))
 
-    assert contradictions(verdict(PASS), (flaky,)) == ("c1 passes, and Loopline's own run of its command did not",)
-    assert contradictions(verdict(FAIL), (flaky,)) == ()
-    assert contradictions(verdict(PASS, no_change_needed=True), changed=True)
+    assert find_contradictions(verdict(PASS), (flaky,)) == ("c1 passes, and Loopline's own run of its command did not",)
+    assert find_contradictions(verdict(FAIL), (flaky,)) == ()
+    assert find_contradictions(verdict(PASS, no_change_needed=True), changed=True)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from integrations.ports.source import Delivery
 from jobs.config.settings import Settings
-from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.dispatch import create_consumer_group, dispatch
 from jobs.runtime import keys
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
 from service.web.intake import Received, accept
@@ -25,27 +25,27 @@ PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, 
 
 
 def take_in(redis: Redis, source: str, delivery_id: str) -> None:
-    """Let the door accept a push to the default branch."""
+    """Accept a push to the default branch."""
     body = json.dumps(PUSH | {"after": hashlib.sha1(delivery_id.encode()).hexdigest()}).encode()
     content_key = f"sha256:{hashlib.sha256(body).hexdigest()}"
     accept(redis, Received(Delivery(source, delivery_id, content_key, body, "push"), 0.0))
 
 
 def left_over(redis: Redis) -> tuple[int, list[DeadLetter]]:
-    """Deliveries that are not through, and the dead letters."""
+    """Pending deliveries and dead letters."""
     return redis.xpending(keys.INBOX, keys.INBOX_GROUP)["pending"], DeadLetters(redis).all()
 
 
-def test_what_belongs_to_no_ticket_is_passed_over(redis: Redis) -> None:
-    prepare(redis)
+def test_dispatch_skips_events_without_a_ticket(redis: Redis) -> None:
+    create_consumer_group(redis)
     take_in(redis, "github", "d1")
 
     assert dispatch(redis, "clock", 10) == 1
     assert left_over(redis) == (0, [])
 
 
-def test_a_delivery_that_cannot_be_taken_is_kept_and_holds_up_no_other(redis: Redis) -> None:
-    prepare(redis)
+def test_dispatch_moves_a_failing_delivery_to_dead_letters(redis: Redis) -> None:
+    create_consumer_group(redis)
     take_in(redis, "a source that was removed", "d1")
     take_in(redis, "github", "d2")
 
@@ -74,13 +74,13 @@ dispatch(Redis.from_url(sys.argv[1]), sys.argv[2], 10)
 
 
 @pytest.mark.parametrize("place", [0, 2])
-def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
+def test_dispatch_moves_a_delivery_to_dead_letters_after_five_crashes(
     redis: Redis, settings: Settings, place: int, tmp_path: Path
 ) -> None:
     (tmp_path / "deadly.py").write_text(DEADLY)
     install(tmp_path, "deadly:DEADLY")
     environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
-    prepare(redis)
+    create_consumer_group(redis)
     for n in range(3):
         take_in(redis, "deadly" if n == place else "github", f"d{n}")
     address = settings.redis_url.get_secret_value()
@@ -98,8 +98,8 @@ def test_a_delivery_that_five_dispatchers_died_of_is_kept_and_holds_up_no_other(
     assert (dead.fields["delivery_id"], dead.cause[:13]) == (f"d{place}", "ProcessDied: ")
 
 
-def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> None:
-    prepare(redis)
+def test_dispatch_continues_after_an_entry_was_deleted_by_hand(redis: Redis) -> None:
+    create_consumer_group(redis)
     for n in range(2):
         take_in(redis, "github", f"d{n}")
     ((_, taken),) = redis.xreadgroup(keys.INBOX_GROUP, "dead", {keys.INBOX: ">"})
@@ -109,8 +109,8 @@ def test_a_delivery_that_was_deleted_by_hand_is_in_nobodys_way(redis: Redis) -> 
     assert left_over(redis) == (0, [])
 
 
-def test_what_one_dispatcher_could_not_finish_since_redis_failed_is_not_put_aside(redis: Redis) -> None:
-    prepare(redis)
+def test_dispatch_does_not_count_redis_failures_as_crashes(redis: Redis) -> None:
+    create_consumer_group(redis)
     redis.set(keys.branch("acme/tally", "main"), "t1")
     take_in(redis, "github", "d1")
     redis.xreadgroup(keys.INBOX_GROUP, "clock", {keys.INBOX: ">"})

@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 
 from integrations.ports.source import Delivery
-from jobs.inbox.dispatch import dispatch, prepare
+from jobs.inbox.dispatch import create_consumer_group, dispatch
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys
 from service.web.intake import Received, accept
@@ -31,8 +31,8 @@ def entry(name: str, body: bytes = b"{}") -> tuple[str, dict[str, bytes]]:
     return name, {"source": b"github", "delivery_id": name.encode(), "body": body}
 
 
-def test_an_accepted_delivery_is_journaled_and_leaves_the_inbox(redis: Redis, tmp_path: Path) -> None:
-    prepare(redis)
+def test_journal_has_every_accepted_delivery(redis: Redis, tmp_path: Path) -> None:
+    create_consumer_group(redis)
     accept(redis, Received(Delivery("github", "d1", "k1", b'{"zen": "\xc3\xa9"}', "ping"), 5.0))
 
     dispatch(redis, "clock", 10, Journal(tmp_path / "journal", 10_000))
@@ -43,7 +43,7 @@ def test_an_accepted_delivery_is_journaled_and_leaves_the_inbox(redis: Redis, tm
     assert redis.xlen(keys.INBOX) == 0
 
 
-def test_batches_add_up_and_ordinary_tools_read_them(tmp_path: Path) -> None:
+def test_journal_batches_are_readable_with_zcat(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 10_000)
     journal.write([entry("1"), entry("2")], NOW)
     journal.write([entry("3")], NOW)
@@ -54,14 +54,14 @@ def test_batches_add_up_and_ordinary_tools_read_them(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_body_that_is_no_text_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_journal_keeps_a_binary_body(tmp_path: Path) -> None:
     Journal(tmp_path, 10_000).write([entry("1", b"\xff\x00")], NOW)
 
     (line,) = lines(tmp_path)
     assert base64.b64decode(line["body_base64"]) == b"\xff\x00"
 
 
-def test_days_and_processes_have_files_of_their_own(tmp_path: Path) -> None:
+def test_journal_has_one_file_per_day_and_process(tmp_path: Path) -> None:
     for n, journal in enumerate((Journal(tmp_path, 10_000), Journal(tmp_path, 10_000))):
         journal.write([entry("1")], NOW + n)
         journal.write([entry("2")], NOW + DAY)
@@ -69,7 +69,7 @@ def test_days_and_processes_have_files_of_their_own(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_what_is_older_than_ninety_days_goes(tmp_path: Path) -> None:
+def test_journal_deletes_files_older_than_ninety_days(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 10_000)
     for days in (0, 5, 91):
         journal.write([entry(str(days))], NOW + days * DAY)
@@ -77,7 +77,7 @@ def test_what_is_older_than_ninety_days_goes(tmp_path: Path) -> None:
     assert [line["entry"] for line in lines(tmp_path)] == ["5", "91"]
 
 
-def test_what_is_too_much_goes_the_oldest_first(tmp_path: Path) -> None:
+def test_journal_over_its_size_deletes_the_oldest_first(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 2_000)
     for day in range(4):
         journal.write([entry(str(day), os.urandom(700))], NOW + day * DAY)
@@ -85,7 +85,7 @@ def test_what_is_too_much_goes_the_oldest_first(tmp_path: Path) -> None:
     assert [line["entry"] for line in lines(tmp_path)] == ["2", "3"]
 
 
-def test_a_disk_that_takes_nothing_holds_nothing_up(tmp_path: Path) -> None:
+def test_journal_on_a_full_disk_does_not_block_the_dispatch(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("in the way")
 
     Journal(tmp_path / "journal", 10_000).write([entry("1")], NOW)
@@ -93,14 +93,14 @@ def test_a_disk_that_takes_nothing_holds_nothing_up(tmp_path: Path) -> None:
     assert (tmp_path / "journal").read_text() == "in the way"
 
 
-def test_what_a_dead_dispatcher_wrote_is_not_written_again(tmp_path: Path) -> None:
+def test_journal_skips_entries_of_a_crashed_dispatcher(tmp_path: Path) -> None:
     Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0")], NOW)
     Journal(tmp_path, 10_000).write([entry("1-0"), entry("2-0"), entry("3-0")], NOW + DAY, again=True)
 
     assert [line["entry"] for line in lines(tmp_path)] == ["1-0", "2-0", "3-0"]
 
 
-def test_a_torn_end_hides_nothing_that_came_before_or_after(tmp_path: Path) -> None:
+def test_journal_with_a_torn_line_keeps_all_others(tmp_path: Path) -> None:
     torn = Journal(tmp_path, 10_000)
     torn.write([entry("1-0")], NOW)
     torn.write([entry("2-0")], NOW)
@@ -111,7 +111,7 @@ def test_a_torn_end_hides_nothing_that_came_before_or_after(tmp_path: Path) -> N
     assert [line["entry"] for line in torn.read()] == ["1-0", "2-0"]
 
 
-def test_a_disk_that_gets_full_within_a_batch_does_not_hide_the_next(tmp_path: Path) -> None:
+def test_journal_truncates_a_partial_batch(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 10_000_000)
     journal.write([entry("1", os.urandom(1_000_000))], NOW)  # longer than any file that pytest writes meanwhile
     (file,) = tmp_path.iterdir()

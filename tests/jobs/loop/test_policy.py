@@ -7,7 +7,7 @@ from jobs.loop.policy import PolicyError, check_runners, read_policy
 WHERE = "acme/shop at main"
 
 
-def test_front_matter_and_body_are_read() -> None:
+def test_policy_has_front_matter_and_body() -> None:
     text = "---\nagent: {max_turns: 30, other: 1}\nloop:\n  checks:\n    - {name: t, run: make}\n---\nBe brief.\n"
 
     policy = read_policy(text, WHERE)
@@ -15,13 +15,13 @@ def test_front_matter_and_body_are_read() -> None:
     assert (policy.agent.max_turns, policy.loop.checks[0].run, policy.instructions) == (30, "make", "Be brief.")
 
 
-def test_symphonys_sections_may_stay() -> None:
+def test_policy_accepts_the_sections_of_symphony() -> None:
     text = "---\ntracker: {kind: linear}\npolling: {interval_ms: 1}\nhooks: {after_create: npm ci}\n---\n"
 
     assert read_policy(text, WHERE).setup_commands() == ("npm ci",)
 
 
-def test_a_file_without_front_matter_is_a_brief() -> None:
+def test_policy_without_front_matter_is_a_brief() -> None:
     assert read_policy("Just words.", WHERE).instructions == "Just words."
 
 
@@ -37,7 +37,7 @@ def test_a_file_without_front_matter_is_a_brief() -> None:
         pytest.param("---\n- a\n---\n", "WORKFLOW.md", id="front matter is a list"),
     ],
 )
-def test_a_policy_that_cannot_be_used_says_where_and_what(text: str | None, said: str) -> None:
+def test_policy_error_names_the_place_and_the_problem(text: str | None, said: str) -> None:
     with pytest.raises(PolicyError, match=r"WORKFLOW\.md") as error:
         read_policy(text, WHERE)
 

@@ -108,7 +108,7 @@ CODECS: dict[str, Codec[Any]] = {"events": EVENT, "commands": COMMAND, "loops": 
 
 
 @pytest.mark.parametrize("what", ITEMS)
-def test_everything_the_last_release_stored_is_read_whole(what: str) -> None:
+def test_stored_items_of_the_last_release_are_read_completely(what: str) -> None:
     file = FOLDER / f"{what}.jsonl"
     if not file.exists():
         file.write_text("".join(f"{CODECS[what].encode(item)}\n" for item in ITEMS[what]), encoding="utf-8")
@@ -129,20 +129,20 @@ def _covers(now: Any, stored: Any) -> bool:
 
 
 @pytest.mark.parametrize("what", ITEMS)
-def test_no_kind_of_the_last_release_is_gone(what: str) -> None:
+def test_stored_kinds_of_the_last_release_still_exist(what: str) -> None:
     stored = {json.loads(line).get("kind", "") for line in (FOLDER / f"{what}.jsonl").read_text().splitlines()}
 
     assert stored <= {getattr(item, "kind", "") for item in ITEMS[what]}
 
 
 @pytest.mark.parametrize("what", ITEMS)
-def test_what_a_newer_release_adds_is_passed_over(what: str) -> None:
+def test_stored_fields_of_a_newer_release_are_ignored(what: str) -> None:
     for line in (FOLDER / f"{what}.jsonl").read_text().splitlines():
         CODECS[what].decode(json.dumps(json.loads(line) | {"of_a_newer_release": [1]}))
 
 
 @pytest.mark.parametrize("item", ITEMS["events"] + ITEMS["commands"], ids=lambda item: str(item.kind))
-def test_the_examples_leave_no_field_at_its_default(item: Any) -> None:
+def test_stored_examples_leave_no_field_at_its_default(item: Any) -> None:
     unset = [
         field.name for field in fields(item) if field.name != "kind" and getattr(item, field.name) == field.default
     ]

@@ -1,4 +1,4 @@
-"""Every sentence that people read, compared with `messages.snapshot.md`.
+"""Every message that people read, compared with `messages.snapshot.md`.
 
 After an intended change: delete the file, run this test (it writes the file and fails), read the difference, commit.
 """
@@ -36,7 +36,13 @@ PUBLIC = {
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and not name.startswith("_")
 }
-m = SimpleNamespace(**PUBLIC)
+CONSTANTS = {
+    name: text
+    for module in MODULES
+    for name, text in vars(module).items()
+    if name.endswith(("_LINE", "_MESSAGE", "_REASON", "_DESCRIPTION"))
+}
+m = SimpleNamespace(**PUBLIC, **CONSTANTS)
 SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
 TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")
 CONTRACT = Contract(
@@ -108,9 +114,9 @@ SHOWN = {
     ],
     "agreed_message": [m.agreed_message(ASKED)],
     "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
-    "goal_changed_message": [m.goal_changed_message(SECOND)],
-    "goal_changed_guidance": [m.goal_changed_guidance(SECOND)],
-    "goal_changed_late_message": [m.goal_changed_late_message(CONTRACT)],
+    "criteria_changed_message": [m.criteria_changed_message(SECOND)],
+    "criteria_changed_guidance": [m.criteria_changed_guidance(SECOND)],
+    "criteria_changed_late_message": [m.criteria_changed_late_message(CONTRACT)],
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
@@ -127,27 +133,27 @@ SHOWN = {
     "spinning_reason": [m.spinning_reason("`ls` four times")],
     "tamper_reason": [m.tamper_reason(TAMPERING)],
     "accepted_message": [m.accepted_message("Ana", "a" * 40)],
-    "unchecked_description": [m.unchecked_description()],
+    "unchecked_description": [m.UNCHECKED_DESCRIPTION],
     "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
     "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
     "stray_line": [m.stray_line(("debug.log",))],
-    "reverted_line": [m.reverted_line()],
+    "reverted_line": [m.REVERTED_LINE],
     "same_failures_line": [m.same_failures_line([FAILED], 3)],
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
     "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
-    "changed_checks_line": [m.changed_checks_line()],
-    "not_confirmed_line": [m.not_confirmed_line()],
+    "changed_checks_line": [m.CHANGED_CHECKS_LINE],
+    "not_confirmed_line": [m.NOT_CONFIRMED_LINE],
     "stopped_message": [
         m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
-    "cancelled_message": [m.cancelled_message()],
+    "cancelled_message": [m.CANCELLED_MESSAGE],
     "changes_message": [m.changes_message("Ana", 2)],
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
-    "merge_called_off_reason": [m.merge_called_off_reason("Ana")],
+    "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", MAKING)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
@@ -158,16 +164,16 @@ SHOWN = {
     "moved_reason": [m.moved_reason("Backlog")],
     "pushed_reason": [m.pushed_reason("Ana"), m.pushed_reason("")],
     "command_reason": [m.command_reason("Ana", "stop")],
-    "removed_reason": [m.removed_reason()],
-    "cancelled_reason": [m.cancelled_reason()],
+    "removed_reason": [m.REMOVED_REASON],
+    "cancelled_reason": [m.CANCELLED_REASON],
     "not_merged_reason": [m.not_merged_reason("the base branch is protected")],
     "criteria_met_description": [m.criteria_met_description(3)],
     "dead_letter_reason": [m.dead_letter_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
-    "approve_again_reason": [m.approve_again_reason()],
-    "rebuilt_reason": [m.rebuilt_reason()],
+    "approve_again_reason": [m.APPROVE_AGAIN_REASON],
+    "rebuilt_reason": [m.REBUILT_REASON],
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
-    "new_guidance_line": [m.new_guidance_line()],
-    "publishing_message": [m.publishing_message()],
+    "new_guidance_line": [m.NEW_GUIDANCE_LINE],
+    "publishing_message": [m.PUBLISHING_MESSAGE],
     "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([FLAKY]), m.gate_failed_line([BENT])],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
@@ -175,24 +181,24 @@ SHOWN = {
 }
 
 
-def test_the_words_are_the_ones_that_were_agreed() -> None:
+def test_messages_match_the_snapshot() -> None:
     text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in SHOWN.items())
     if not SNAPSHOT.exists():
         SNAPSHOT.write_text(text, encoding="utf-8")
-        raise AssertionError(f"{SNAPSHOT.name} was not there and is now: read it, then run again")
+        raise AssertionError(f"{SNAPSHOT.name} did not exist and has been written: read it, then run again")
 
     assert text == SNAPSHOT.read_text(encoding="utf-8")
 
 
-def test_every_message_is_in_the_snapshot() -> None:
-    parts = {"shown_evidence", "shown_tampering", "inline", "fenced", "quiet", "version_of"}  # of other messages
+def test_messages_are_all_in_the_snapshot() -> None:
+    parts = {"format_evidence", "format_tampering", "inline", "fenced", "quiet", "format_version"}  # of other messages
 
-    assert PUBLIC.keys() - parts == SHOWN.keys()
+    assert (PUBLIC.keys() - parts) | {name.lower() for name in CONSTANTS} == SHOWN.keys()
 
 
-def test_a_ticket_cannot_mention_people_or_hide_words_through_us() -> None:
+def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
     hostile = replace(TICKET, title="x @everyone ![i](http://e/) <!-- y --> ```")
 
-    said = m.question_message(hostile) + m.pull_request_title(replace(DONE, ticket=hostile))
+    text = m.question_message(hostile) + m.pull_request_title(replace(DONE, ticket=hostile))
 
-    assert all(bad not in said for bad in ("@everyone", "![", "<!--", "```"))
+    assert all(bad not in text for bad in ("@everyone", "![", "<!--", "```"))

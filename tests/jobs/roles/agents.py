@@ -40,7 +40,7 @@ SKILL = b"---\nname: rounding\ndescription: how cents are divided\n---\nCents th
 
 @dataclass
 class Script:
-    """What the model says: one answer per call, the last again and again; without any, the stand-in's playbooks."""
+    """Answers of the model, one per call, the last one repeatedly; without any, the stand-in's playbooks."""
 
     answers: Sequence[Answer] = ()
     asked: list[Request] = field(default_factory=list)

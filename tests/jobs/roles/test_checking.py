@@ -8,7 +8,7 @@ import pytest
 
 from integrations.results import Evidence, Verdict
 from integrations.standins.model.playbook import Answer
-from jobs.evidence.verdicts import contradictions
+from jobs.evidence.verdicts import find_contradictions
 from tests.jobs.roles.agents import Agents, calling
 
 LOOK = "grep -n three NOTES.md"
@@ -38,17 +38,17 @@ def verdict(agents: Agents, *answers: Answer, **changes: Any) -> Verdict:
     return ended.result.verdict
 
 
-def test_the_standins_verdict_names_evidence_that_exists(agents: Agents) -> None:
+def test_checker_standin_refers_to_existing_evidence(agents: Agents) -> None:
     found = verdict(agents)
 
     assert [r.result for r in found.results] == ["pass", "pass"]
     assert found.results[0].evidence.startswith("c1: `python3 -m unittest discover -q` exit 0")
     assert found.results[1].evidence.startswith("NOTES.md (is part of the change)")
-    assert (found.confidence, contradictions(found)) == ("high", ())
+    assert (found.confidence, find_contradictions(found)) == ("high", ())
 
 
 @pytest.mark.parametrize(("reference", "problem"), INVENTED)
-def test_an_invented_reference_goes_back_once_and_then_counts_as_unsure(
+def test_checker_reference_to_missing_evidence_is_rejected_once_and_then_unsure(
     agents: Agents, reference: dict[str, Any], problem: str
 ) -> None:
     found = verdict(agents, submit(reference))
@@ -58,42 +58,42 @@ def test_an_invented_reference_goes_back_once_and_then_counts_as_unsure(
     assert problem in found.results[1].evidence
 
 
-def test_a_reference_that_was_mended_counts(agents: Agents) -> None:
+def test_checker_reference_counts_after_a_fix(agents: Agents) -> None:
     found = verdict(agents, submit({"source": "file", "name": "NOTE.md"}), submit(NOTES))
 
     assert found.results[1].evidence == "NOTES.md:3"
 
 
-def test_a_command_counts_once_it_was_run_in_this_run(agents: Agents) -> None:
+def test_checker_command_counts_once_it_ran_in_this_run(agents: Agents) -> None:
     ran = {"source": "command", "name": LOOK}
     found = verdict(agents, calling("bash", command=LOOK), submit(ran))
 
     assert found.results[1].evidence == f"`{LOOK}` exit 0"
 
 
-def test_a_contradiction_goes_back_once_and_stays_visible(agents: Agents) -> None:
+def test_checker_contradiction_is_rejected_once_and_stays_visible(agents: Agents) -> None:
     blocker = {"text": "drops a test", "severity": "blocker", "path": "tests/x.py", "line": 2}
     found = verdict(agents, submit(NOTES, findings=[blocker]))
 
     assert "a finding is a blocker" in agents.results("checker")[0]
-    assert contradictions(found) == ("every criterion passes, and a finding is a blocker",)
+    assert find_contradictions(found) == ("every criterion passes, and a finding is a blocker",)
     assert (found.findings[0].severity, found.findings[0].path, found.findings[0].line) == ("blocker", "tests/x.py", 2)
 
 
-def test_a_pass_against_looplines_own_evidence_is_contradictory(agents: Agents) -> None:
+def test_checker_pass_against_looplines_evidence_is_a_contradiction(agents: Agents) -> None:
     failed = (Evidence(name="c1", command="make", exit_code=1),)
     found = verdict(agents, submit(NOTES), evidence=failed)
 
-    assert contradictions(found, failed) == ("c1 passes, and Loopline's own run of its command did not",)
+    assert find_contradictions(found, failed) == ("c1 passes, and Loopline's own run of its command did not",)
 
 
-def test_a_checker_that_only_talks_gives_no_verdict(agents: Agents) -> None:
+def test_checker_without_an_answer_gives_no_verdict(agents: Agents) -> None:
     ended = agents.run("checker", Answer("All good, ship it."))
 
     assert (ended.outcome, ended.result.verdict) == ("done", None)
 
 
-def test_instructions_and_skills_are_those_of_the_base_branch(agents: Agents) -> None:
+def test_checker_gets_instructions_and_skills_of_the_base_branch(agents: Agents) -> None:
     verdict(agents, calling("read_skill", name="rounding"), submit(NOTES))
 
     assert "go to the first" in agents.results("checker")[0]
@@ -101,13 +101,13 @@ def test_instructions_and_skills_are_those_of_the_base_branch(agents: Agents) ->
     assert "+The checker must pass." in agents.script.asked[0].section("Diff")
 
 
-def test_the_checker_cannot_change_the_candidate(agents: Agents) -> None:
+def test_checker_cannot_change_the_candidate(agents: Agents) -> None:
     verdict(agents, calling("bash", command="echo four >> NOTES.md"), submit(NOTES))
 
     assert "Read-only file system" in agents.results("checker")[0]
 
 
-def test_flaky_evidence_and_the_base_are_named(agents: Agents) -> None:
+def test_checker_gets_flaky_evidence_and_the_base(agents: Agents) -> None:
     proof = Evidence(name="c1", command="make", exit_code=0, exit_codes=(1, 0), before=1)
     verdict(agents, submit(NOTES, result="fail"), evidence=(proof,))
 

@@ -45,7 +45,7 @@ def test_view_shows_a_range(tree: Path, wanted: list[int], first: str, last: str
 
 
 @pytest.mark.parametrize("wanted", [[0, 2], [4, 5], [3, 2], [1], ["1", "2"], "1-2"])
-def test_a_range_that_does_not_fit_is_refused(tree: Path, wanted: Any) -> None:
+def test_view_rejects_a_range_outside_of_the_file(tree: Path, wanted: Any) -> None:
     assert "view_range" in refuse(tree, "view", path="src/a.py", view_range=wanted)
 
 
@@ -53,24 +53,24 @@ def test_view_lists_a_folder_without_git(tree: Path) -> None:
     assert do(tree, "view", path=".") == "src/\n  a.py"
 
 
-def test_an_absolute_path_inside_works(tree: Path) -> None:
+def test_view_accepts_an_absolute_path_inside_the_root(tree: Path) -> None:
     assert "one" in do(tree, "view", path=str(tree / "src" / "a.py"))
 
 
-def test_a_long_file_says_where_to_go_on(tree: Path) -> None:
+def test_view_of_a_long_file_names_the_next_range(tree: Path) -> None:
     (tree / "long").write_text("x" * 99 + "\n" + "y\n" * 10_000)
     text = do(tree, "view", path="long")
     assert len(text) < 17_000 and "go on with view_range" in text
 
 
-def test_one_endless_line_is_cut(tree: Path) -> None:
+def test_view_cuts_an_endless_line(tree: Path) -> None:
     (tree / "long").write_text("x" * 100_000)
     assert len(do(tree, "view", path="long")) < 17_000
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "src/../../secret", "link", "way/secret"])
 @pytest.mark.parametrize("command", ["view", "create", "str_replace", "insert", "search"])
-def test_nothing_outside_of_the_root_is_reached(tree: Path, path: str, command: str) -> None:
+def test_path_outside_of_the_root_is_rejected(tree: Path, path: str, command: str) -> None:
     (tree / "link").symlink_to(tree.parent / "secret")
     (tree / "way").symlink_to(tree.parent)
     edits = {"file_text": "x", "old_str": "s", "new_str": "x", "insert_line": 0, "insert_text": "x", "pattern": "."}
@@ -78,11 +78,11 @@ def test_nothing_outside_of_the_root_is_reached(tree: Path, path: str, command: 
     assert (tree.parent / "secret").read_text() == "secret\n"
 
 
-def test_gits_own_files_are_refused(tree: Path) -> None:
+def test_path_inside_of_git_is_rejected(tree: Path) -> None:
     assert "belongs to git" in refuse(tree, "create", path=".git/config", file_text="[core]")
 
 
-def test_binary_huge_and_strange_files_are_refused_with_advice(tree: Path) -> None:
+def test_view_rejects_binary_huge_and_special_files_with_a_hint(tree: Path) -> None:
     (tree / "picture").write_bytes(b"\x89PNG\0\0")
     (tree / "huge").write_bytes(b"x" * (MAX_FILE + 1))
     os.mkfifo(tree / "pipe")
@@ -108,13 +108,13 @@ def test_str_replace_without_new_text_deletes(tree: Path) -> None:
     assert (tree / "src/a.py").read_text() == "one\nthree\n"
 
 
-def test_a_text_that_occurs_twice_is_refused_with_its_lines(tree: Path) -> None:
+def test_str_replace_rejects_a_text_that_occurs_twice(tree: Path) -> None:
     (tree / "b").write_text("x\ny\nx\n")
     assert "lines 1, 3" in refuse(tree, "str_replace", path="b", old_str="x", new_str="z")
 
 
 @pytest.mark.parametrize("old", ["four", ""])
-def test_a_text_that_does_not_occur_is_refused(tree: Path, old: str) -> None:
+def test_str_replace_rejects_a_text_that_does_not_occur(tree: Path, old: str) -> None:
     assert "does not occur" in refuse(tree, "str_replace", path="src/a.py", old_str=old, new_str="z")
 
 
@@ -128,11 +128,11 @@ def test_insert_puts_lines_after_a_line(tree: Path, after: int, expected: str) -
 
 
 @pytest.mark.parametrize("after", [-1, 4, "1", None])
-def test_insert_outside_of_the_file_is_refused(tree: Path, after: Any) -> None:
+def test_insert_rejects_a_line_outside_of_the_file(tree: Path, after: Any) -> None:
     assert "insert_line" in refuse(tree, "insert", path="src/a.py", insert_line=after, insert_text="x")
 
 
-def test_the_line_ends_of_dos_are_kept(tree: Path) -> None:
+def test_line_ends_of_dos_are_preserved(tree: Path) -> None:
     (tree / "dos").write_bytes(b"one\r\ntwo\r\n")
     do(tree, "str_replace", path="dos", old_str="one\ntwo", new_str="1\n2")
     do(tree, "insert", path="dos", insert_line=1, insert_text="new")
@@ -146,17 +146,17 @@ def test_bytes_that_are_not_utf8_survive_an_edit(tree: Path) -> None:
     assert (tree / "latin").read_bytes() == b"caf\xe9\nnew\n"
 
 
-def test_search_gives_path_line_and_text(tree: Path) -> None:
+def test_search_returns_path_line_and_text(tree: Path) -> None:
     assert do(tree, "search", pattern="^t") == "src/a.py:2: two\nsrc/a.py:3: three"
 
 
-def test_search_can_be_narrowed_and_says_when_there_is_more(tree: Path) -> None:
+def test_search_has_a_glob_and_a_limit(tree: Path) -> None:
     (tree / "b.txt").write_text("two\n" * 5)
     assert do(tree, "search", pattern="two", glob="*.py") == "src/a.py:2: two"
     assert "more than 2 matches" in do(tree, "search", pattern="two", max_results=2)
 
 
-def test_search_passes_over_git_binaries_and_links(tree: Path) -> None:
+def test_search_skips_git_binaries_and_links(tree: Path) -> None:
     (tree / ".git" / "HEAD").write_text("two")
     (tree / "binary").write_bytes(b"two\0")
     (tree / "link").symlink_to(tree / "src" / "a.py")
@@ -179,10 +179,10 @@ def test_search_passes_over_git_binaries_and_links(tree: Path) -> None:
         ("search", {"pattern": "x", "glob": 3}, "glob"),
     ],
 )
-def test_wrong_arguments_are_named(tree: Path, command: str, arguments: dict[str, Any], named: str) -> None:
+def test_arguments_that_are_invalid_are_named(tree: Path, command: str, arguments: dict[str, Any], named: str) -> None:
     assert named in refuse(tree, command, **arguments)
 
 
-def test_a_loop_of_links_is_an_answer(tree: Path) -> None:
+def test_path_with_a_loop_of_links_is_rejected(tree: Path) -> None:
     (tree / "loop").symlink_to(tree / "loop")
     assert "loop" in refuse(tree, "view", path="loop")

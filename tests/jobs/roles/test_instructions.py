@@ -32,7 +32,7 @@ def skill(words: str) -> bytes:
     return f"---\ndescription: {words}\n---\nText of {words}.\n".encode()
 
 
-def test_skills_come_from_all_three_folders_and_the_first_name_wins(mirror: Mirror, upstream: Path) -> None:
+def test_skills_of_all_three_folders_are_read_and_the_first_name_wins(mirror: Mirror, upstream: Path) -> None:
     files = {f".{vendor}/skills/{name}/SKILL.md": skill(f"{vendor} {name}") for vendor, name in
              (("codex", "b"), ("codex", "a"), ("claude", "a"), ("agents", "a"), ("claude", "c"))}  # fmt: skip
     sha = commit(upstream, files | {"skills/d/SKILL.md": skill("bare"), ".claude/skills/c/x/SKILL.md": skill("deep")})
@@ -42,7 +42,7 @@ def test_skills_come_from_all_three_folders_and_the_first_name_wins(mirror: Mirr
     assert found == [("a", "agents a"), ("c", "claude c"), ("b", "codex b")]
 
 
-def test_what_cannot_be_read_keeps_nobody_from_working(mirror: Mirror, upstream: Path) -> None:
+def test_instructions_that_are_unreadable_are_skipped(mirror: Mirror, upstream: Path) -> None:
     broken = {"a": b"---\nname: [\n---\n", "b": b"x" * (2**20 + 1), "c": b"\xff\xfe---", "d": skill("good")}
     sha = commit(upstream, {f".agents/skills/{name}/SKILL.md": text for name, text in broken.items()})
     mirror.fetch()
@@ -50,7 +50,7 @@ def test_what_cannot_be_read_keeps_nobody_from_working(mirror: Mirror, upstream:
     assert [s.name for s in read_instructions(mirror, sha).skills] == ["d"]
 
 
-def test_a_link_is_no_skill(mirror: Mirror, upstream: Path) -> None:
+def test_skills_that_are_links_are_ignored(mirror: Mirror, upstream: Path) -> None:
     blob = sha_of(upstream, "hash-object", "-w", "--stdin", stdin=b"/etc/passwd")
     tree = f"100644 blob {blob}\tx\n120000 blob {blob}\tSKILL.md\n"
     for name in ("evil", "skills", ".agents"):
@@ -73,7 +73,7 @@ def test_a_link_is_no_skill(mirror: Mirror, upstream: Path) -> None:
         ({"AGENTS.md": b"a" * 50_000}, "a" * MAX_INSTRUCTIONS),
     ],
 )
-def test_the_first_file_of_instructions_counts(
+def test_instructions_are_the_first_file_found(
     mirror: Mirror, upstream: Path, files: dict[str, bytes], text: str
 ) -> None:
     sha = commit(upstream, {"z": b"1", **files})

@@ -18,12 +18,12 @@ def judged(agents: Agents, *answers: Answer, **changes: Any) -> tuple[bool, tupl
     return ended.result.judgement.done, ended.result.judgement.missing
 
 
-def test_done_takes_one_call(agents: Agents) -> None:
+def test_judge_needs_one_call_for_done(agents: Agents) -> None:
     assert judged(agents) == (True, ())
     assert len(agents.script.asked) == 1
 
 
-def test_a_failed_command_is_missing(agents: Agents) -> None:
+def test_judge_lists_a_failed_command_as_missing(agents: Agents) -> None:
     done, missing = judged(agents, evidence=(Evidence(name="c1", command="make", exit_code=2, output="boom"),))
 
     assert not done and "c1: exit 2: `make`" in missing[0]
@@ -36,7 +36,9 @@ def test_a_failed_command_is_missing(agents: Agents) -> None:
         ({"done": False, "missing": [], "reason": "c1 is not shown"}, ("c1 is not shown",)),
     ],
 )
-def test_a_contradiction_is_not_done(agents: Agents, said: dict[str, Any], missing: tuple[str, ...]) -> None:
+def test_judge_answer_with_a_contradiction_is_not_done(
+    agents: Agents, said: dict[str, Any], missing: tuple[str, ...]
+) -> None:
     assert judged(agents, calling("submit_judgement", **said)) == (False, missing)
 
 
@@ -48,12 +50,12 @@ def test_a_contradiction_is_not_done(agents: Agents, said: dict[str, Any], missi
         pytest.param(calling("bash", command="ls"), id="a tool that it does not have"),
     ],
 )
-def test_no_readable_answer_is_not_done_after_few_calls(agents: Agents, answer: Answer) -> None:
+def test_judge_without_a_readable_answer_is_not_done_after_few_calls(agents: Agents, answer: Answer) -> None:
     assert judged(agents, answer) == (False, (UNREADABLE,))
     assert len(agents.script.asked) <= 3
 
 
-def test_the_judge_sees_diff_evidence_tampering_and_claim_and_no_instructions(agents: Agents) -> None:
+def test_judge_gets_diff_evidence_tampering_and_claim_without_instructions(agents: Agents) -> None:
     tampering = (Tampering(kind="test_skipped", path="tests/test_x.py", line=3, text="@skip"),)
     judged(agents, tampering=tampering, summary="I did it all.")
 

@@ -1,4 +1,4 @@
-"""From policy and caps to what the runner heeds: pure."""
+"""From policy and caps to the limits of the runner: pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 from integrations.ports.agent_runner import ContextLimits, SpinningLimits
 from jobs.loop.caps import Caps
 from jobs.loop.policy import read_policy
-from jobs.roles.limits import context_limits, spinning_limits
+from jobs.roles.slice import build_spinning_limits
 from tests.service.dashboard.story import a_loop, a_run
 
 POLICY = """---
@@ -18,14 +18,14 @@ loop:
 """
 
 
-def test_every_threshold_of_the_policy_reaches_the_runner() -> None:
+def test_limits_of_the_policy_reach_the_runner() -> None:
     spec = a_run(a_loop(), policy=read_policy(POLICY, "acme/shop"), caps=Caps(no_progress_usd=0.5))
 
-    assert spinning_limits(spec) == SpinningLimits(7, 6, 5, 8, 9, ("poll",), 0.5)
-    assert context_limits(spec) == ContextLimits(2000, 2, 30)
+    assert build_spinning_limits(spec) == SpinningLimits(7, 6, 5, 8, 9, ("poll",), 0.5)
+    assert ContextLimits(**vars(spec.policy.loop.context)) == ContextLimits(2000, 2, 30)
 
 
-def test_the_runners_defaults_are_the_policys() -> None:
-    without_money = dataclasses.replace(spinning_limits(a_run(a_loop())), no_progress_usd=None)
+def test_limits_of_the_runner_default_to_the_policys() -> None:
+    without_money = dataclasses.replace(build_spinning_limits(a_run(a_loop())), no_progress_usd=None)
 
     assert without_money == SpinningLimits()

@@ -17,7 +17,7 @@ def proposal(*criteria: dict[str, str], **more: Any) -> Answer:
     return calling("submit_proposal", summary="all of it", criteria=list(criteria), confidence="high", **more)
 
 
-def test_the_standin_proposes_for_the_vague_ticket(agents: Agents) -> None:
+def test_planner_standin_proposes_for_the_vague_ticket(agents: Agents) -> None:
     ended = agents.run("planner", ticket=Ticket(id="t", identifier="ENG-3", **VAGUE))
 
     assert ended.outcome == "done" and ended.result.proposal
@@ -45,7 +45,7 @@ def test_planner_replaces_an_unclear_item_of_the_list(agents: Agents) -> None:
     assert ended.result.proposal and [c.command for c in ended.result.proposal.criteria] == ["", SUITE["command"]]
 
 
-def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agents) -> None:
+def test_planner_command_that_cannot_start_is_rejected(agents: Agents) -> None:
     wrong = proposal(SUITE | {"command": "no-such-program --all"}, SUITE | {"command": "./README.md"})
     ended = agents.run("planner", wrong, proposal(SUITE))
 
@@ -54,13 +54,13 @@ def test_a_command_that_cannot_be_started_goes_back_to_the_planner(agents: Agent
     assert ended.result.proposal and ended.result.proposal.criteria[0].command == SUITE["command"]
 
 
-def test_a_command_that_fails_today_is_a_good_one(agents: Agents) -> None:
+def test_planner_command_that_fails_now_is_accepted(agents: Agents) -> None:
     ended = agents.run("planner", proposal(SUITE | {"command": "python3 -m unittest tests.test_new"}))
 
     assert ended.result.proposal and len(ended.result.proposal.criteria) == 1
 
 
-def test_a_planner_that_only_talks_is_reminded_once_and_ends_without_a_proposal(agents: Agents) -> None:
+def test_planner_without_an_answer_is_reminded_once_and_ends_without_a_proposal(agents: Agents) -> None:
     ended = agents.run("planner", Answer("It is all quite clear to me."))
 
     assert (ended.outcome, ended.result.proposal) == ("done", None)
@@ -69,20 +69,20 @@ def test_a_planner_that_only_talks_is_reminded_once_and_ends_without_a_proposal(
     ]
 
 
-def test_a_reminder_is_heeded(agents: Agents) -> None:
+def test_planner_submits_after_the_reminder(agents: Agents) -> None:
     assert agents.run("planner", Answer("Clear."), proposal(SUITE)).result.proposal
 
 
-def test_the_planner_cannot_write_and_sees_what_is_checked_anyway(agents: Agents) -> None:
+def test_planner_cannot_write_and_gets_the_checks(agents: Agents) -> None:
     policy = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="make test"),)))
     agents.run("planner", calling("bash", command="touch x"), proposal(SUITE), policy=policy)
 
     assert "Read-only file system" in agents.results("planner")[0]
     assert "- tests: `make test`" in agents.script.asked[0].brief
-    assert agents.script.asked[0].is_planner
+    assert agents.script.asked[0].role == "planner"
 
 
-def test_a_run_leaves_no_worktree(agents: Agents) -> None:
+def test_planner_removes_its_worktree(agents: Agents) -> None:
     agents.run("planner", proposal(SUITE))
 
     assert not agents.world.run_folder("ENG-1", "ENG-1-g1-r0-i1-planner").exists()

@@ -6,7 +6,7 @@ from integrations.standins.model.playbook import Answer
 from tests.jobs.roles.agents import Agents, calling
 
 
-def test_the_standin_hands_over_a_plan_with_paths_that_exist(agents: Agents) -> None:
+def test_scout_standin_submits_a_plan_with_existing_paths(agents: Agents) -> None:
     ended = agents.run("scout")
 
     assert ended.outcome == "done" and ended.result.plan
@@ -15,13 +15,13 @@ def test_the_standin_hands_over_a_plan_with_paths_that_exist(agents: Agents) -> 
     assert set(ended.result.plan.paths) <= set(agents.mirror.files(agents.base))
 
 
-def test_without_a_plan_the_run_ends_all_the_same(agents: Agents) -> None:
+def test_scout_run_ends_without_a_plan(agents: Agents) -> None:
     ended = agents.run("scout", Answer("Nothing to see."))
 
     assert (ended.outcome, ended.result.plan) == ("done", None)
 
 
-def test_an_endless_plan_goes_back(agents: Agents) -> None:
+def test_scout_plan_that_is_too_long_is_rejected(agents: Agents) -> None:
     short = {"summary": "here", "steps": ["one"]}
     ended = agents.run(
         "scout", calling("submit_plan", **short | {"steps": ["x"] * 50}), calling("submit_plan", **short)
@@ -31,7 +31,7 @@ def test_an_endless_plan_goes_back(agents: Agents) -> None:
     assert ended.result.plan and ended.result.plan.steps == ("one",)
 
 
-def test_the_scout_knows_the_repositorys_words_and_skills(agents: Agents) -> None:
+def test_scout_gets_the_instructions_and_skills_of_the_repository(agents: Agents) -> None:
     agents.run("scout")
 
     system = agents.script.asked[0].system

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.roles.skills import MAX_BODY, MAX_SKILLS, Skill, catalogue, first_of_each_name, skill_in, skill_tools
+from jobs.roles.instructions import (
+    MAX_BODY,
+    MAX_SKILLS,
+    Skill,
+    build_skill_tools,
+    drop_duplicates,
+    format_catalogue,
+    parse_skill,
+)
 
 PATH = ".claude/skills/release-notes/SKILL.md"
 HEAD = "---\nname: release-notes\ndescription: How we write them\n"
@@ -12,8 +20,8 @@ def never() -> bool:
     return False
 
 
-def test_a_skill_is_name_description_and_text() -> None:
-    skill = skill_in(PATH, f"{HEAD}---\n\nOne line each.\n")
+def test_skill_has_name_description_and_text() -> None:
+    skill = parse_skill(PATH, f"{HEAD}---\n\nOne line each.\n")
 
     assert skill == Skill("release-notes", "How we write them", "One line each.", ".claude/skills/release-notes")
 
@@ -28,13 +36,13 @@ def test_a_skill_is_name_description_and_text() -> None:
         "x: !!str 1\n",
     ],
 )
-def test_keys_of_others_are_ignored(more: str) -> None:
-    assert skill_in(PATH, f"{HEAD}{more}---\nText")
+def test_skill_keys_of_other_vendors_are_ignored(more: str) -> None:
+    assert parse_skill(PATH, f"{HEAD}{more}---\nText")
 
 
 @pytest.mark.parametrize("name", ["Release Notes", "a--b", "-a", "x" * 65, "[1]", "12", "null"])
-def test_a_name_that_breaks_the_rules_gives_way_to_the_folders(name: str) -> None:
-    skill = skill_in(PATH, f"---\nname: {name}\ndescription: d\n---\n")
+def test_skill_with_an_invalid_name_gets_that_of_its_folder(name: str) -> None:
+    skill = parse_skill(PATH, f"---\nname: {name}\ndescription: d\n---\n")
 
     assert skill and skill.name == "release-notes"
 
@@ -47,36 +55,36 @@ def test_a_name_that_breaks_the_rules_gives_way_to_the_folders(name: str) -> Non
         "---\ndescription: ''\n---\n", "---\nname: x\ndescription: d\n", "---\n" + "[" * 5000 + "\n---\n",
     ],
 )  # fmt: skip
-def test_a_broken_skill_is_none(text: str) -> None:
-    assert skill_in(PATH, text) is None
+def test_skill_that_is_invalid_is_none(text: str) -> None:
+    assert parse_skill(PATH, text) is None
 
 
-def test_a_long_text_is_cut_and_says_so() -> None:
-    skill = skill_in(PATH, f"{HEAD}---\n" + "x" * (MAX_BODY + 7))
+def test_skill_text_that_is_too_long_is_cut_with_a_hint() -> None:
+    skill = parse_skill(PATH, f"{HEAD}---\n" + "x" * (MAX_BODY + 7))
 
     assert skill and skill.body.endswith(f"[7 characters cut: the file is {PATH}]")
 
 
-def test_a_description_is_one_line_of_bounded_length() -> None:
-    skill = skill_in(PATH, "---\ndescription: |\n  a\n  b\n  " + "x" * 5000 + "\n---\n")
+def test_skill_description_is_one_line_of_bounded_length() -> None:
+    skill = parse_skill(PATH, "---\ndescription: |\n  a\n  b\n  " + "x" * 5000 + "\n---\n")
 
     assert skill and skill.description.startswith("a b x") and len(skill.description) == 1024
 
 
-def test_the_first_of_a_name_wins_and_there_is_a_limit() -> None:
+def test_skills_are_unique_by_name_and_limited() -> None:
     skills = [Skill(f"s{n % 60}", "d", str(n), "f") for n in range(120)]
 
-    kept = first_of_each_name(skills)
+    kept = drop_duplicates(skills)
     assert len(kept) == MAX_SKILLS and [skill.body for skill in kept[:3]] == ["0", "1", "2"]
 
 
-def test_the_tool_shows_a_skill_and_knows_no_other() -> None:
-    [tool] = skill_tools([Skill("a", "d", "Text.", "x/a")])
+def test_skill_tool_shows_a_skill_and_rejects_unknown_names() -> None:
+    [tool] = build_skill_tools([Skill("a", "d", "Text.", "x/a")])
 
     assert tool.take({"name": "a"}, never).content == "Text.\n\n[its other files, if any, are in x/a]"
     assert [tool.take(given, never).is_error for given in ({"name": "b"}, {}, {"name": ["a"]})] == [True] * 3
 
 
-def test_without_skills_there_is_no_tool_and_no_list() -> None:
-    assert (skill_tools([]), catalogue([])) == ((), "")
-    assert catalogue([Skill("a", "what for", "", "")]).endswith("\n- a: what for")
+def test_skill_tool_and_list_are_empty_without_skills() -> None:
+    assert (build_skill_tools([]), format_catalogue([])) == ((), "")
+    assert format_catalogue([Skill("a", "what for", "", "")]).endswith("\n- a: what for")

@@ -1,8 +1,9 @@
-"""What planner, scout and judge submit: its form, and what goes back to the model."""
+"""Submissions of planner, scout and judge: the form, and errors for the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jsonschema
@@ -11,11 +12,11 @@ from pydantic import BaseModel, TypeAdapter
 
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import Judgement, Plan, Proposal, ProposedCriterion
-from jobs.roles.answers.judgement import judgement_spec, read_judgement
-from jobs.roles.answers.plan import plan_spec, read_plan
-from jobs.roles.answers.proposal import SubmittedProposal, proposal_of, proposal_spec, read_proposal
-from jobs.roles.answers.submission import HostTool, OnlySubmission, taken
-from jobs.roles.answers.verdict import verdict_spec
+from jobs.roles.checker import VERDICT_TOOL
+from jobs.roles.judge import JUDGEMENT_TOOL, SubmittedJudgement
+from jobs.roles.planner import PROPOSAL_TOOL, SubmittedProposal, build_proposal, read_proposal
+from jobs.roles.scout import PLAN_TOOL, SubmittedPlan
+from jobs.roles.submission import HostTool, OnlySubmission, accept_form, parse_form
 
 CRITERION = {"text": "the suite passes", "command": "make test"}
 UNCLEAR = CRITERION | {"item": 2}
@@ -24,21 +25,22 @@ PROPOSAL = {"summary": "s", "criteria": [CRITERION], "confidence": "high", "ques
 PLAN = {"summary": "s", "steps": ["one"], "paths": ["a.py"], "commands": ["make"]}
 JUDGEMENT = {"done": False, "missing": ["c1: no test"], "reason": "r"}
 Read = Callable[[Mapping[str, Any]], BaseModel | ToolResult]
-GOOD: list[tuple[Read, dict[str, Any], type[Any]]] = [
-    (read_plan, PLAN, Plan), (read_judgement, JUDGEMENT, Judgement),
+GOOD: list[tuple[type[BaseModel], dict[str, Any], type[Any]]] = [
+    (SubmittedPlan, PLAN, Plan), (SubmittedJudgement, JUDGEMENT, Judgement),
 ]  # fmt: skip
+read_plan, read_judgement = partial(parse_form, SubmittedPlan), partial(parse_form, SubmittedJudgement)
 
 
 def criterion(**changes: Any) -> dict[str, Any]:
     return PROPOSAL | {"criteria": [CRITERION | changes]}
 
 
-@pytest.mark.parametrize(("read", "given", "value"), GOOD)
-def test_a_good_answer_is_taken_and_becomes_our_value(read: Read, given: dict[str, Any], value: type[Any]) -> None:
-    form = read(given)
+@pytest.mark.parametrize(("form", "given", "value"), GOOD)
+def test_submission_that_is_valid_becomes_a_value(
+    form: type[BaseModel], given: dict[str, Any], value: type[Any]
+) -> None:
+    final = accept_form(form, given).final
 
-    assert isinstance(form, BaseModel)
-    final = taken(form.model_dump(mode="json")).final
     assert TypeAdapter(value).validate_python(final) == TypeAdapter(value).validate_python(given)
 
 
@@ -69,7 +71,7 @@ WRONG: list[tuple[Read, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("read", "given", "named"), WRONG)
-def test_what_is_wrong_is_named_and_the_whole_is_asked_for_again(read: Read, given: dict[str, Any], named: str) -> None:
+def test_submission_error_names_the_field_and_asks_for_a_retry(read: Read, given: dict[str, Any], named: str) -> None:
     result = read(given)
 
     assert isinstance(result, ToolResult)
@@ -92,22 +94,22 @@ def test_proposal_for_a_list_of_the_ticket(changes: dict[str, Any], criteria: tu
     answer = read_proposal(PROPOSAL | changes, len(OWN))
 
     assert isinstance(answer, SubmittedProposal)
-    assert proposal_of(answer, OWN) == Proposal(**(PROPOSAL | {"criteria": criteria}))
+    assert build_proposal(answer, OWN) == Proposal(**(PROPOSAL | {"criteria": criteria}))
 
 
 @pytest.mark.parametrize("command", ["echo a | grep a", "! grep -q x README.md", "test -f x && true-check", "cat x"])
-def test_commands_that_can_fail_are_fine(command: str) -> None:
+def test_proposal_with_a_command_that_can_fail_is_accepted(command: str) -> None:
     assert not isinstance(read_proposal(criterion(command=command)), ToolResult)
 
 
-@pytest.mark.parametrize("spec", [proposal_spec(), plan_spec(), judgement_spec(), verdict_spec()], ids=lambda s: s.name)
-def test_every_schema_is_one_and_describes_an_object(spec: ToolSpec) -> None:
+@pytest.mark.parametrize("spec", [PROPOSAL_TOOL, PLAN_TOOL, JUDGEMENT_TOOL, VERDICT_TOOL], ids=lambda s: s.name)
+def test_submission_schema_is_valid_and_describes_an_object(spec: ToolSpec) -> None:
     jsonschema.Draft202012Validator.check_schema(dict(spec.parameters))
     assert spec.parameters["type"] == "object" and spec.description
 
 
-def test_a_role_that_only_answers_has_no_other_tool() -> None:
-    tools = OnlySubmission(HostTool(judgement_spec(), lambda given, stopped: ToolResult("taken")))
+def test_submission_is_the_only_tool_of_a_role_without_a_tree() -> None:
+    tools = OnlySubmission(HostTool(JUDGEMENT_TOOL, lambda given, stopped: ToolResult("taken")))
 
     assert [spec.name for spec in tools.specs()] == ["submit_judgement"]
     assert tools.call("bash", {}, lambda: False).is_error

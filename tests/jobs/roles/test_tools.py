@@ -14,9 +14,9 @@ from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Toolbox, ToolResult
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.roles.answers.submission import HostTool
-from jobs.roles.answers.verdict import verdict_spec
-from jobs.roles.tools import MAX_OUTPUT, SandboxTools, cut
+from jobs.roles.checker import VERDICT_TOOL
+from jobs.roles.submission import HostTool
+from jobs.roles.tools import MAX_OUTPUT, SandboxTools, shorten
 from tests.integrations.agents.doubles import ListConversation, task
 from tests.integrations.git.hosting import GitHost, commit
 from tests.integrations.standins.model.demo import BUG, DEMO, maker_brief
@@ -51,13 +51,13 @@ def workspace(mirror: Mirror, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def maker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    return SandboxTools.for_maker(sandbox, workspace, command_seconds=3)
+    return SandboxTools(sandbox, workspace, writable=True, command_seconds=3)
 
 
 @pytest.fixture
 def checker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    submission = HostTool(verdict_spec(), lambda given, stopped: ToolResult("taken", final=dict(given)))
-    return SandboxTools.for_reader(sandbox, workspace, more=(submission,))
+    submission = HostTool(VERDICT_TOOL, lambda given, stopped: ToolResult("taken", final=dict(given)))
+    return SandboxTools(sandbox, workspace, writable=False, more=(submission,))
 
 
 def edit(tools: Toolbox, **arguments: Any) -> ToolResult:
@@ -68,40 +68,42 @@ def bash(tools: Toolbox, command: str) -> ToolResult:
     return tools.call("bash", {"command": command}, never)
 
 
-def test_bash_works_in_the_tree_and_tells_the_exit_code(maker: SandboxTools, workspace: Workspace) -> None:
+def test_bash_runs_in_the_tree_and_returns_the_exit_code(maker: SandboxTools, workspace: Workspace) -> None:
     assert bash(maker, "pwd; false") == ToolResult(f"{workspace.tree}\n[exit 1]", is_error=True)
     assert bash(maker, "true") == ToolResult("(no output)\n[exit 0]")
 
 
-def test_each_bash_call_is_a_new_shell_and_restart_says_so(maker: SandboxTools) -> None:
+def test_bash_call_is_a_new_shell_and_restart_is_explained(maker: SandboxTools) -> None:
     bash(maker, "cd tally; export X=1")
     assert bash(maker, "echo $X; ls tally/cli.py").content == "\ntally/cli.py\n[exit 0]".lstrip()
     assert "new shell" in maker.call("bash", {"restart": True}, never).content
 
 
-def test_a_command_that_takes_too_long_is_killed_with_advice(maker: SandboxTools) -> None:
+def test_bash_command_is_killed_at_the_timeout_with_a_hint(maker: SandboxTools) -> None:
     result = bash(maker, "echo begun; sleep 60")
     assert result.is_error and "begun" in result.content and "killed after 3 s" in result.content
 
 
-def test_a_stop_reaches_into_a_command(maker: SandboxTools) -> None:
+def test_bash_command_ends_when_the_run_is_stopped(maker: SandboxTools) -> None:
     begun = time.monotonic()
     result = maker.call("bash", {"command": "sleep 60"}, lambda: time.monotonic() > begun + 0.3)
     assert result.is_error and "stopped" in result.content and time.monotonic() - begun < 2
 
 
-def test_long_output_keeps_head_and_tail(maker: SandboxTools) -> None:
+def test_bash_output_keeps_head_and_tail(maker: SandboxTools) -> None:
     content = bash(maker, "seq 1 100000").content
     assert content.startswith("1\n2\n") and content.endswith("100000\n[exit 0]") and "left out" in content
     assert len(content) < MAX_OUTPUT + 300
 
 
 @pytest.mark.parametrize("length", [MAX_OUTPUT, MAX_OUTPUT + 1, 10 * MAX_OUTPUT])
-def test_cut_bounds_every_text(length: int) -> None:
-    assert (cut("x" * length) == "x" * length) == (length <= MAX_OUTPUT) and len(cut("x" * length)) < MAX_OUTPUT + 200
+def test_shorten_bounds_every_text(length: int) -> None:
+    assert (shorten("x" * length) == "x" * length) == (length <= MAX_OUTPUT) and len(
+        shorten("x" * length)
+    ) < MAX_OUTPUT + 200
 
 
-def test_the_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) -> None:
+def test_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) -> None:
     assert not edit(maker, command="create", path="new/a.txt", file_text="one\n").is_error
     assert not edit(maker, command="str_replace", path="new/a.txt", old_str="one", new_str="1").is_error
     assert not edit(maker, command="insert", path="new/a.txt", insert_line=1, insert_text="2").is_error
@@ -109,13 +111,13 @@ def test_the_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) ->
     assert edit(maker, command="view", path="new/a.txt").content == "     1\t1\n     2\t2"
 
 
-def test_the_editor_sees_what_bash_wrote_and_cannot_leave_the_tree(maker: SandboxTools) -> None:
+def test_editor_sees_files_of_bash_and_cannot_leave_the_tree(maker: SandboxTools) -> None:
     bash(maker, "ln -s /etc/passwd way; ln -s .. up")
     for path in ("way", "up", "/etc/passwd", "../.."):
         assert "outside" in edit(maker, command="view", path=path).content
 
 
-def test_a_planted_module_does_not_run_inside_the_editor(maker: SandboxTools, workspace: Workspace) -> None:
+def test_editor_does_not_import_a_planted_module(maker: SandboxTools, workspace: Workspace) -> None:
     (workspace.tree / "json.py").write_text("raise SystemExit('planted')\n")
     assert edit(maker, command="view", path="README.md").content.startswith("     1\t# tally")
 
@@ -126,7 +128,7 @@ def test_search_finds_lines(maker: SandboxTools) -> None:
     assert places == ["tally/shares.py:8", "tally/shares.py:15", "tally/shares.py:20"]
 
 
-def test_a_catastrophic_pattern_ends_with_advice(maker: SandboxTools) -> None:
+def test_search_with_a_catastrophic_pattern_ends_with_a_hint(maker: SandboxTools) -> None:
     bash(maker, "printf 'a%.0s' {1..40} > bad; echo ! >> bad")
     begun = time.monotonic()
     result = maker.call("search", {"pattern": "(a+)+$"}, lambda: time.monotonic() > begun + 1)
@@ -147,32 +149,32 @@ def test_a_catastrophic_pattern_ends_with_advice(maker: SandboxTools) -> None:
         ("web", {}, "there are bash, edit, search"),
     ],
 )
-def test_wrong_calls_are_answered_with_words(
+def test_tool_call_that_is_invalid_returns_an_error(
     maker: SandboxTools, name: str, arguments: dict[str, Any], words: str
 ) -> None:
     result = maker.call(name, arguments, never)
     assert result.is_error and words in result.content
 
 
-def test_the_checker_can_look_and_run_but_not_write(checker: SandboxTools, workspace: Workspace) -> None:
+def test_checker_can_read_and_run_but_not_write(checker: SandboxTools, workspace: Workspace) -> None:
     assert bash(checker, "python3 -m unittest discover -q").content.endswith("[exit 0]")
     assert "Read-only" in bash(checker, "touch x").content and not (workspace.tree / "x").exists()
     assert checker.call("view", {"path": "README.md", "view_range": [1, 1]}, never).content == "     1\t# tally"
     assert checker.call("view", {"path": "x", "command": "create", "file_text": ""}, never).is_error
 
 
-def test_the_checkers_verdict_is_final(checker: SandboxTools) -> None:
+def test_checker_verdict_is_final(checker: SandboxTools) -> None:
     results = [{"criterion": "c1", "result": "pass", "evidence": "exit 0"}]
     result = checker.call("submit_verdict", {"results": results, "summary": "fine"}, never)
     assert result.final and result.final["results"] == results
 
 
-def test_the_tools_are_listed_in_a_fixed_order(maker: SandboxTools, checker: SandboxTools) -> None:
+def test_tools_are_listed_in_a_fixed_order(maker: SandboxTools, checker: SandboxTools) -> None:
     assert [spec.name for spec in maker.specs()] == ["bash", "edit", "search"]
     assert [spec.name for spec in checker.specs()] == ["bash", "view", "search", "submit_verdict"]
 
 
-def test_runner_tools_and_playbook_mend_the_demo_together(
+def test_tools_runner_and_playbook_fix_the_demo_together(
     runner: AnthropicApi, maker: SandboxTools, workspace: Workspace
 ) -> None:
     outcome = runner.advance(task(brief=maker_brief(BUG)), ListConversation(), maker, never, time.monotonic() + 60)
@@ -187,7 +189,7 @@ def work(tools: SandboxTools) -> str:
     return digest
 
 
-def test_the_digest_of_the_work_follows_its_content(maker: SandboxTools) -> None:
+def test_work_digest_follows_the_content(maker: SandboxTools) -> None:
     start = work(maker)
     bash(maker, "echo x >> README.md; echo y > new.txt")
     changed = work(maker)
@@ -198,7 +200,7 @@ def test_the_digest_of_the_work_follows_its_content(maker: SandboxTools) -> None
     assert work(maker) == start
 
 
-def test_what_is_ignored_is_no_work_and_what_is_deleted_is(maker: SandboxTools) -> None:
+def test_work_digest_skips_ignored_files_and_counts_deleted_ones(maker: SandboxTools) -> None:
     start = work(maker)
     bash(maker, "mkdir -p tally/__pycache__; echo x > tally/__pycache__/x.pyc")
     assert work(maker) == start
@@ -206,7 +208,7 @@ def test_what_is_ignored_is_no_work_and_what_is_deleted_is(maker: SandboxTools) 
     assert work(maker) != start
 
 
-def test_looking_at_the_work_leaves_nothing_behind(maker: SandboxTools) -> None:
+def test_work_digest_leaves_no_traces(maker: SandboxTools) -> None:
     bash(maker, "echo x > new.txt; git add --intent-to-add new.txt")
     before = bash(maker, "git status --short; git count-objects; cat .git; sha1sum $(git rev-parse --git-dir)/index")
     work(maker)
@@ -214,14 +216,14 @@ def test_looking_at_the_work_leaves_nothing_behind(maker: SandboxTools) -> None:
     assert before == after
 
 
-def test_a_broken_repository_has_no_digest(maker: SandboxTools) -> None:
+def test_work_digest_of_a_broken_repository_is_none(maker: SandboxTools) -> None:
     bash(maker, "rm $(git rev-parse --git-dir)/index")
     assert maker.work_digest(never) is None
 
 
-def test_a_stop_ends_the_look_at_the_work(maker: SandboxTools) -> None:
+def test_work_digest_ends_when_the_run_is_stopped(maker: SandboxTools) -> None:
     assert maker.work_digest(lambda: True) is None
 
 
-def test_who_cannot_write_has_no_work(checker: SandboxTools) -> None:
+def test_work_digest_of_a_read_only_tree_is_none(checker: SandboxTools) -> None:
     assert checker.work_digest(never) is None

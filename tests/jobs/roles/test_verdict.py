@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from integrations.ports.agent_runner import ToolResult
-from jobs.evidence.submitted_verdict import SubmittedVerdict
-from jobs.roles.answers.verdict import read_verdict, verdict_spec
+from jobs.evidence.verdicts import SubmittedVerdict
+from jobs.roles.checker import VERDICT_TOOL, read_verdict
 
 GATE = {"source": "gate", "name": "c1"}
 GOOD = {"criterion": "c1", "result": "pass", "evidence": [GATE]}
@@ -18,7 +18,7 @@ def verdict(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"results": list(results), "summary": "fine", "confidence": "high", **more}
 
 
-def test_a_good_verdict_is_read() -> None:
+def test_verdict_that_is_valid_is_read() -> None:
     read = read_verdict(verdict(GOOD), ["c1"])
 
     assert isinstance(read, SubmittedVerdict)
@@ -45,17 +45,17 @@ def test_a_good_verdict_is_read() -> None:
         (verdict(GOOD, GOOD), "more than one result: c1"),
     ],
 )
-def test_what_is_wrong_is_named(arguments: dict[str, Any], named: str) -> None:
+def test_verdict_error_names_the_field(arguments: dict[str, Any], named: str) -> None:
     result = read_verdict(arguments, ["c1"])
 
     assert isinstance(result, ToolResult)
     assert result.is_error and result.final is None and named in result.content
 
 
-def test_unsure_needs_no_evidence() -> None:
+def test_verdict_unsure_needs_no_evidence() -> None:
     assert isinstance(read_verdict(verdict(GOOD | {"result": "unsure", "evidence": []}), ["c1"]), SubmittedVerdict)
 
 
-def test_the_schema_names_the_three_results() -> None:
-    schema = verdict_spec().parameters
+def test_verdict_schema_has_the_three_results() -> None:
+    schema = VERDICT_TOOL.parameters
     assert schema["$defs"]["Result"]["properties"]["result"]["enum"] == ["pass", "fail", "unsure"]

@@ -23,7 +23,7 @@ def started(decision: Decision) -> RunSpec:
     return start.spec
 
 
-def test_iterations_used_up_begin_another_attempt_from_the_base(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_after_all_iterations_begins_from_the_base(making: Loop, policy: ServicePolicy) -> None:
     loop = gating(making, iteration=3, tried=("iteration 1: x", "iteration 2: y"))
 
     decision = decide(loop, finished(loop, evidence=(evidence(1),)), policy)
@@ -34,20 +34,20 @@ def test_iterations_used_up_begin_another_attempt_from_the_base(making: Loop, po
     assert "exit 1" in spec.attempts[0].rejected
 
 
-def test_an_attempt_behind_a_pull_request_begins_where_that_stands(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_with_a_pull_request_begins_at_its_head(making: Loop, policy: ServicePolicy) -> None:
     loop = gating(making, iteration=3, pushed_sha=OTHER)
 
     assert started(decide(loop, finished(loop, evidence=(evidence(1),)), policy)).start_sha == OTHER
 
 
-def test_going_in_circles_ends_the_attempt_at_once(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_that_spins_ends_at_once(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, finished(making, outcome="spinning", summary="`ls` four times"), policy)
 
     assert started(decision).attempt.number == 2
     assert "`ls` four times" in decision.loop.attempts[0].rejected
 
 
-def test_the_third_attempt_has_a_stronger_model(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_three_has_a_stronger_model(making: Loop, policy: ServicePolicy) -> None:
     second = changed(making, attempt_number=2)
 
     spec = started(decide(second, finished(second, outcome="spinning"), policy))
@@ -55,7 +55,7 @@ def test_the_third_attempt_has_a_stronger_model(making: Loop, policy: ServicePol
     assert (spec.attempt.number, spec.model, spec.effort) == (3, "s", "high")
 
 
-def test_after_the_ladder_comes_a_person(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_limit_escalates_to_a_person(making: Loop, policy: ServicePolicy) -> None:
     last = changed(making, attempt_number=3)
 
     loop = decide(last, finished(last, outcome="spinning", summary="`ls` again"), policy).loop
@@ -66,7 +66,7 @@ def test_after_the_ladder_comes_a_person(making: Loop, policy: ServicePolicy) ->
     assert "`ls` again" in loop.reason
 
 
-def test_the_very_same_failures_three_times_are_going_in_circles(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_with_the_same_failures_three_times_spins(making: Loop, policy: ServicePolicy) -> None:
     wide = replace(policy, max_iterations=9)
     loop = making
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_the_very_same_failures_three_times_are_going_in_circles(making: Loop, p
     assert "3 times in a row" in loop.attempts[0].rejected
 
 
-def test_other_failures_each_time_are_not(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_with_different_failures_does_not_spin(making: Loop, policy: ServicePolicy) -> None:
     wide = replace(policy, max_iterations=9)
     loop = making
     for code in (1, 2, 3):
@@ -91,7 +91,7 @@ def test_other_failures_each_time_are_not(making: Loop, policy: ServicePolicy) -
     ("trees", "now", "attempt"),
     [(("a", "b"), "a", 2), (("a", "b"), "b", 1), (("a",), "a", 1), (("a", "b"), "c", 1), ((), "a", 1)],
 )
-def test_an_edit_that_is_taken_back_is_going_in_circles(
+def test_attempt_with_a_reverted_edit_spins(
     making: Loop, policy: ServicePolicy, trees: tuple[str, ...], now: str, attempt: int
 ) -> None:
     loop = gating(making, trees=trees)
@@ -99,7 +99,7 @@ def test_an_edit_that_is_taken_back_is_going_in_circles(
     assert decide(loop, finished(loop, evidence=(evidence(1),), tree=now), policy).loop.attempt.number == attempt
 
 
-def test_a_retry_goes_on_from_the_record(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_after_a_retry_continues_the_record(making: Loop, policy: ServicePolicy) -> None:
     last = changed(making, attempt_number=3, tried=("iteration 1: x",))
     asked = decide(last, finished(last, outcome="spinning"), policy).loop
 

@@ -21,30 +21,32 @@ def with_policy(loop: Loop, agent: AgentPolicy | None = None, **own: object) -> 
 
 
 @pytest.mark.parametrize(("own", "run_usd"), [({}, 5.0), ({"budget_usd": 2.0}, 2.0), ({"budget_usd": 99.0}, 5.0)])
-def test_a_repository_may_tighten_the_money_of_a_run_and_not_widen_it(
+def test_caps_of_a_run_can_be_tightened_but_not_raised_by_the_repository(
     making: Loop, policy: ServicePolicy, own: dict[str, object], run_usd: float
 ) -> None:
     assert policy.caps_of(with_policy(making, **own)).run_usd == run_usd
 
 
 @pytest.mark.parametrize(("turns", "wanted"), [(None, 60), (30, 30), (900, 60)])
-def test_so_it_is_with_turns(making: Loop, policy: ServicePolicy, turns: int | None, wanted: int) -> None:
+def test_caps_of_turns_can_be_tightened_but_not_raised(
+    making: Loop, policy: ServicePolicy, turns: int | None, wanted: int
+) -> None:
     assert policy.caps_of(with_policy(making, AgentPolicy(max_turns=turns))).turns == wanted
 
 
-def test_and_with_the_ticket_and_the_time(making: Loop, policy: ServicePolicy) -> None:
+def test_caps_of_ticket_and_time_can_be_tightened_but_not_raised(making: Loop, policy: ServicePolicy) -> None:
     caps = policy.caps_of(with_policy(making, ticket_budget_usd=7.0, wall_minutes=0.5))
 
     assert (caps.ticket_usd, caps.wall_seconds) == (7.0, 30)
 
 
-def test_what_people_add_comes_on_top(making: Loop, policy: ServicePolicy) -> None:
+def test_caps_include_the_budget_that_people_add(making: Loop, policy: ServicePolicy) -> None:
     extended = changed(with_policy(making, ticket_budget_usd=7.0), extra_usd=3.0)
 
     assert policy.caps_of(extended).ticket_usd == 10.0
 
 
-def test_a_limit_of_zero_lets_nothing_start(making: Loop, policy: ServicePolicy) -> None:
+def test_caps_of_zero_start_no_run(making: Loop, policy: ServicePolicy) -> None:
     broke = replace(policy, caps=Caps(ticket_usd=0.0))
 
     loop = decide(making, finished(making, outcome="failed", usage=Usage()), broke).loop

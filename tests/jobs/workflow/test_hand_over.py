@@ -15,7 +15,7 @@ from tests.jobs.workflow.values import BASE, CHECKED, HEAD, OTHER, kinds, moved,
 from tests.loops import changed
 
 
-def test_the_agent_column_hands_the_ticket_over(ticket: Ticket, policy: ServicePolicy) -> None:
+def test_column_agent_hands_the_ticket_over(ticket: Ticket, policy: ServicePolicy) -> None:
     decision = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy)
 
     assert (decision.loop.stage, decision.loop.generation) == (Stage.PREPARING, 1)
@@ -23,25 +23,25 @@ def test_the_agent_column_hands_the_ticket_over(ticket: Ticket, policy: ServiceP
 
 
 @pytest.mark.parametrize("column", ["Backlog", "In Progress", "Done"])
-def test_other_columns_start_nothing(ticket: Ticket, policy: ServicePolicy, column: str) -> None:
+def test_column_without_the_agent_role_starts_nothing(ticket: Ticket, policy: ServicePolicy, column: str) -> None:
     decision = decide(Loop(ticket=ticket), moved(ticket, column), policy)
 
     assert decision.loop.stage is Stage.IDLE
     assert not decision.commands
 
 
-def test_a_second_hand_over_while_at_work_changes_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_hand_over_during_work_changes_nothing(making: Loop, policy: ServicePolicy) -> None:
     assert not decide(making, moved(making.ticket, "Agent"), policy).commands
 
 
-def test_a_ticket_of_an_unknown_team_starts_nothing(ticket: Ticket, policy: ServicePolicy) -> None:
+def test_hand_over_by_an_unknown_team_starts_nothing(ticket: Ticket, policy: ServicePolicy) -> None:
     foreign = replace(ticket, team="OPS")
 
     assert not decide(Loop(ticket=foreign), moved(foreign, "Agent"), policy).commands
 
 
 @pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human", "Canceled"])
-def test_dragging_the_card_away_stops_the_run(making: Loop, policy: ServicePolicy, column: str) -> None:
+def test_move_to_another_column_stops_the_run(making: Loop, policy: ServicePolicy, column: str) -> None:
     decision = decide(making, moved(making.ticket, column), policy)
 
     assert decision.loop.stage is Stage.STOPPED
@@ -49,11 +49,11 @@ def test_dragging_the_card_away_stops_the_run(making: Loop, policy: ServicePolic
     assert column in decision.loop.reason
 
 
-def test_our_own_move_to_the_working_column_stops_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_move_by_loopline_to_the_working_column_stops_nothing(making: Loop, policy: ServicePolicy) -> None:
     assert decide(making, moved(making.ticket, "In Progress"), policy).loop.stage is Stage.MAKING
 
 
-def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making: Loop, policy: ServicePolicy) -> None:
+def test_hand_over_of_a_stopped_ticket_keeps_branch_and_commits(making: Loop, policy: ServicePolicy) -> None:
     stopped = changed(making, stage=Stage.STOPPED, head_sha=OTHER, tried=("one",))
 
     again = decide(stopped, moved(making.ticket, "Agent"), policy).loop
@@ -77,7 +77,7 @@ def test_a_stopped_ticket_handed_over_again_keeps_its_branch_and_commits(making:
         pytest.param(None, HEAD, BASE, id="without a branch"),
     ],
 )
-def test_work_goes_on_from_the_branch_as_it_stands(
+def test_workspace_starts_from_the_current_head_of_the_branch(
     making: Loop, policy: ServicePolicy, found: str | None, head: str, pushed: str
 ) -> None:
     preparing = changed(making, stage=Stage.PREPARING, head_sha=HEAD, pushed_sha=BASE)
@@ -88,7 +88,7 @@ def test_work_goes_on_from_the_branch_as_it_stands(
     assert (start.spec.start_sha, decision.loop.pull_request.pushed_sha) == (head, pushed)
 
 
-def test_a_card_that_we_have_not_fetched_back_yet_was_not_dragged_away(making: Loop, policy: ServicePolicy) -> None:
+def test_move_by_loopline_that_is_queued_is_not_taken_for_a_stop(making: Loop, policy: ServicePolicy) -> None:
     waits = replace(moved(making.ticket, "Needs Human"), moving=True)
     dragged = replace(moved(making.ticket, "Backlog"), moving=True)
 
@@ -96,7 +96,7 @@ def test_a_card_that_we_have_not_fetched_back_yet_was_not_dragged_away(making: L
     assert decide(making, dragged, policy).loop.stage is Stage.STOPPED
 
 
-def test_a_retry_is_not_stopped_by_a_late_word_of_the_drag_before_it(making: Loop, policy: ServicePolicy) -> None:
+def test_retry_is_not_stopped_by_a_late_event_of_an_earlier_move(making: Loop, policy: ServicePolicy) -> None:
     stopped = decide(making, moved(making.ticket, "Done"), policy).loop
     retried = hand_over(stopped, 9.0, policy).loop
 
@@ -106,7 +106,7 @@ def test_a_retry_is_not_stopped_by_a_late_word_of_the_drag_before_it(making: Loo
 
 
 @pytest.mark.parametrize(("seen", "stage"), [("Agent", Stage.STOPPED), ("Needs Human", Stage.PREPARING)])
-def test_a_late_word_of_a_hand_over_that_was_stopped_starts_nothing(
+def test_hand_over_event_that_arrives_after_a_stop_starts_nothing(
     making: Loop, policy: ServicePolicy, seen: str, stage: Stage
 ) -> None:
     ticket = replace(making.ticket, column=seen)
@@ -118,9 +118,7 @@ def test_a_late_word_of_a_hand_over_that_was_stopped_starts_nothing(
 
 
 @pytest.mark.parametrize(("stage", "kept"), [(Stage.NEEDS_HUMAN, True), (Stage.STOPPED, True), (Stage.DONE, False)])
-def test_an_answer_holds_until_the_work_that_it_was_for_is_done(
-    making: Loop, policy: ServicePolicy, stage: Stage, kept: bool
-) -> None:
+def test_answer_is_kept_until_its_work_is_done(making: Loop, policy: ServicePolicy, stage: Stage, kept: bool) -> None:
     vague = replace(making.ticket, description="", column="Agent")
     answered = replace(making, stage=stage, ticket=vague)
     preparing = decide(answered, moved(vague, "Agent"), policy).loop
@@ -131,7 +129,7 @@ def test_an_answer_holds_until_the_work_that_it_was_for_is_done(
     assert again.loop.stage is (Stage.SCOUTING if kept else Stage.PLANNING)
 
 
-def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:
+def test_hand_over_of_a_done_ticket_gets_a_new_branch(making: Loop, policy: ServicePolicy) -> None:
     done = changed(making, stage=Stage.DONE, head_sha=OTHER, number=7)
 
     again = decide(done, moved(making.ticket, "Agent"), policy).loop
@@ -143,7 +141,7 @@ def test_a_done_ticket_handed_over_again_gets_a_new_branch(making: Loop, policy:
     )
 
 
-def test_a_finish_line_sends_a_scout_ahead_of_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
+def test_workspace_with_a_contract_starts_the_scout_before_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
     preparing = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy).loop
 
     decision = decide(preparing, ready(CHECKED), policy)
@@ -154,13 +152,13 @@ def test_a_finish_line_sends_a_scout_ahead_of_the_maker(ticket: Ticket, policy: 
     assert kinds(decision.commands) == ["StartRun"]
 
 
-def test_a_late_workspace_of_an_older_generation_is_discarded(making: Loop, policy: ServicePolicy) -> None:
+def test_workspace_of_an_older_generation_is_discarded(making: Loop, policy: ServicePolicy) -> None:
     preparing = replace(making, stage=Stage.PREPARING, generation=2)
 
     assert decide(preparing, ready(CHECKED), policy).loop == preparing
 
 
-def test_a_removed_ticket_is_written_to_no_more(making: Loop, policy: ServicePolicy) -> None:
+def test_ticket_removed_gets_no_more_comments(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, TicketRemoved(event_id="e", ticket_id="t1"), policy)
 
     assert decision.loop.stage is Stage.DONE
@@ -176,7 +174,9 @@ def test_a_removed_ticket_is_written_to_no_more(making: Loop, policy: ServicePol
         ("x/eng-1-" + "y" * 200, "t", "loopline/eng-1-" + "y" * 54),
     ],
 )
-def test_branch_names_are_ours_and_harmless(ticket: Ticket, suggested: str, title: str, branch: str) -> None:
+def test_branch_name_has_the_prefix_and_safe_characters(
+    ticket: Ticket, suggested: str, title: str, branch: str
+) -> None:
     named = replace(ticket, branch_name=suggested, title=title)
 
     assert branch_name(named, 1) == branch

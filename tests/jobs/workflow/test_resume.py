@@ -21,7 +21,7 @@ def at(loop: Loop, stage: Stage, **fields: object) -> Loop:
 
 
 @pytest.mark.parametrize(("stage", "role"), [(Stage.MAKING, "maker"), (Stage.GATING, "gate"), (Stage.CHECKING, "gate")])
-def test_a_run_that_was_lost_starts_in_a_new_generation(
+def test_resume_starts_a_lost_run_in_a_new_generation(
     making: Loop, policy: ServicePolicy, stage: Stage, role: str
 ) -> None:
     decision = resume(at(making, stage, head_sha=HEAD, iteration=2), 5.0, policy)
@@ -31,35 +31,35 @@ def test_a_run_that_was_lost_starts_in_a_new_generation(
     assert (run.role, run.run_id, run.start_sha) == (role, f"ENG-1-g2-r0-i2-{role}", HEAD)
 
 
-def test_a_known_verdict_is_published_without_another_run(review: Loop, policy: ServicePolicy) -> None:
+def test_resume_publishes_a_known_verdict_without_another_run(review: Loop, policy: ServicePolicy) -> None:
     decision = resume(at(review, Stage.PUBLISHING), 5.0, policy)
 
     (push,) = [c for c in decision.commands if isinstance(c, PublishBranch)]
     assert (push.generation, push.sha, decision.loop.stage) == (2, HEAD, Stage.PUBLISHING)
 
 
-def test_a_verdict_that_was_too_long_to_remember_is_made_again(review: Loop, policy: ServicePolicy) -> None:
+def test_resume_repeats_a_verdict_that_was_too_long_to_store(review: Loop, policy: ServicePolicy) -> None:
     decision = resume(at(review, Stage.PUBLISHING, verdict=None), 5.0, policy)
 
     assert decision.loop.stage is Stage.GATING
 
 
 @pytest.mark.parametrize("stage", [Stage.ASKING, Stage.REVIEW, Stage.NEEDS_HUMAN, Stage.STOPPED])
-def test_what_waits_is_left_as_it_is(review: Loop, policy: ServicePolicy, stage: Stage) -> None:
+def test_resume_leaves_waiting_loops_unchanged(review: Loop, policy: ServicePolicy, stage: Stage) -> None:
     loop = at(review, stage)
 
     assert resume(loop, 5.0, policy).loop == loop
     assert not resume(loop, 5.0, policy).commands
 
 
-def test_what_has_ended_is_cleaned_up_once_more(review: Loop, policy: ServicePolicy) -> None:
+def test_resume_cleans_up_an_ended_loop_again(review: Loop, policy: ServicePolicy) -> None:
     loop = at(review, Stage.DONE)
 
     assert resume(loop, 5.0, policy).loop == loop
     assert kinds(resume(loop, 5.0, policy).commands) == ["CleanUp"]
 
 
-def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy: ServicePolicy) -> None:
+def test_resume_merges_with_an_approval_and_waits_without(review: Loop, policy: ServicePolicy) -> None:
     approved = resume(at(review, Stage.MERGING, approved_sha=HEAD), 5.0, policy)
     bare = resume(at(review, Stage.MERGING), 5.0, policy)
 
@@ -69,7 +69,7 @@ def test_a_merge_goes_on_with_an_approval_and_waits_without(review: Loop, policy
 
 
 @pytest.mark.parametrize(("asked", "stage"), [(True, Stage.ASKING), (False, Stage.NEEDS_HUMAN)])
-def test_a_card_that_we_moved_to_people_last_waits_for_them_without_another_comment(
+def test_resume_of_a_waiting_ticket_posts_no_comment(
     making: Loop, policy: ServicePolicy, asked: bool, stage: Stage
 ) -> None:
     ticket = replace(making.ticket, column="Needs Human")
@@ -81,7 +81,7 @@ def test_a_card_that_we_moved_to_people_last_waits_for_them_without_another_comm
     assert "last comment above" in decision.loop.reason
 
 
-def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy) -> None:
+def test_resume_stops_a_ticket_that_was_moved_away(making: Loop, policy: ServicePolicy) -> None:
     ticket = replace(making.ticket, column="Backlog")
 
     decision = resume(at(making, Stage.MAKING, ticket=ticket), 5.0, policy)
@@ -89,7 +89,7 @@ def test_a_card_that_was_dragged_away_stops(making: Loop, policy: ServicePolicy)
     assert (decision.loop.stage, kinds(decision.commands)) == (Stage.STOPPED, ["PostComment"])
 
 
-def test_used_up_money_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_resume_with_a_used_up_budget_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
     spent = replace(making.spend.usage, cost_usd=policy.caps.ticket_usd)
 
     assert resume(at(making, Stage.MAKING, usage=spent), 5.0, policy).loop.stage is Stage.NEEDS_HUMAN

@@ -33,9 +33,7 @@ def publishing(review: Loop) -> Loop:
     return changed(review, stage=Stage.PUBLISHING, number=0, url="", pushed_sha="")
 
 
-def test_a_published_branch_opens_the_pull_request_that_linear_recognises(
-    publishing: Loop, policy: ServicePolicy
-) -> None:
+def test_branch_published_opens_a_pull_request_that_linear_links(publishing: Loop, policy: ServicePolicy) -> None:
     event = BranchPublished(event_id="e", ticket_id="t1", generation=1, head_sha=HEAD)
 
     (command,) = [c for c in decide(publishing, event, policy).commands if isinstance(c, OpenPullRequest)]
@@ -45,7 +43,7 @@ def test_a_published_branch_opens_the_pull_request_that_linear_recognises(
     assert all(part in command.body for part in ("Counts logins.", "the sixth login is refused", "Not checked"))
 
 
-def test_an_open_pull_request_hands_the_work_to_people(publishing: Loop, policy: ServicePolicy) -> None:
+def test_pull_request_opened_moves_the_ticket_to_review(publishing: Loop, policy: ServicePolicy) -> None:
     event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7")
 
     decision = decide(publishing, event, policy)
@@ -54,7 +52,7 @@ def test_an_open_pull_request_hands_the_work_to_people(publishing: Loop, policy:
     assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "PostComment", "SetNeedsHuman", "MoveTicket"]
 
 
-def test_a_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:
+def test_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:
     decision = decide(review, PullRequestMerged(**HERE), policy)
 
     assert decision.loop.stage is Stage.DONE
@@ -62,24 +60,24 @@ def test_a_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy
     assert CleanUp(repository="acme/shop", branch=review.workspace.branch) in decision.commands
 
 
-def test_a_second_report_of_the_merge_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
+def test_merge_reported_twice_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
     done = decide(review, PullRequestMerged(**HERE), policy).loop
 
     assert not decide(done, PullRequestMerged(**HERE), policy).commands
 
 
-def test_another_pull_request_is_not_ours(review: Loop, policy: ServicePolicy) -> None:
+def test_pull_request_of_another_number_is_ignored(review: Loop, policy: ServicePolicy) -> None:
     assert not decide(review, PullRequestMerged(**{**HERE, "number": 8}), policy).commands
 
 
-def test_a_closed_pull_request_stops_and_reopening_goes_on(review: Loop, policy: ServicePolicy) -> None:
+def test_pull_request_closed_stops_and_reopened_continues(review: Loop, policy: ServicePolicy) -> None:
     stopped = decide(review, PullRequestClosed(**{**HERE, "by": "ana"}), policy).loop
     assert (stopped.stage, "ana" in stopped.reason) == (Stage.STOPPED, True)
 
     assert decide(stopped, PullRequestReopened(**HERE), policy).loop.stage is Stage.REVIEW
 
 
-def test_a_reopened_pull_request_keeps_its_branch(review: Loop, policy: ServicePolicy) -> None:
+def test_pull_request_reopened_keeps_its_branch(review: Loop, policy: ServicePolicy) -> None:
     closed = decide(review, PullRequestClosed(**HERE), policy)
     (clean_up,) = [c for c in closed.commands if isinstance(c, CleanUp)]
     reopened = PullRequestReopened(**{**HERE, "branch": review.workspace.branch})
@@ -93,7 +91,7 @@ def _review(state: str, author: Person, sha: str = HEAD) -> ReviewSubmitted:
     return ReviewSubmitted(**{**given, "comments": ("a.py:3: name it",), "author": author})
 
 
-def test_changes_requested_start_another_round_on_the_same_branch(review: Loop, policy: ServicePolicy) -> None:
+def test_review_requesting_changes_starts_a_revision_on_the_same_branch(review: Loop, policy: ServicePolicy) -> None:
     decision = decide(review, _review("changes_requested", ANA), policy)
 
     assert (decision.loop.stage, decision.loop.revision, decision.loop.workspace.branch) == (
@@ -107,20 +105,16 @@ def test_changes_requested_start_another_round_on_the_same_branch(review: Loop, 
 
 
 @pytest.mark.parametrize("state", ["changes_requested", "approved"])
-def test_a_review_by_somebody_without_permission_counts_for_nothing(
-    review: Loop, policy: ServicePolicy, state: str
-) -> None:
+def test_review_without_permission_is_ignored(review: Loop, policy: ServicePolicy, state: str) -> None:
     assert decide(review, _review(state, GUEST), policy).loop == review
 
 
 @pytest.mark.parametrize(("sha", "approved"), [(HEAD, HEAD), (OTHER, "")])
-def test_an_approval_holds_for_the_commit_it_was_given_on(
-    review: Loop, policy: ServicePolicy, sha: str, approved: str
-) -> None:
+def test_approval_holds_for_its_commit(review: Loop, policy: ServicePolicy, sha: str, approved: str) -> None:
     assert decide(review, _review("approved", ANA, sha), policy).loop.pull_request.approved_sha == approved
 
 
-def test_a_dismissed_approval_no_longer_counts(review: Loop, policy: ServicePolicy) -> None:
+def test_approval_dismissed_no_longer_counts(review: Loop, policy: ServicePolicy) -> None:
     approved = decide(review, _review("approved", ANA), policy).loop
 
     assert decide(approved, _review("dismissed", ANA), policy).loop.pull_request.approved_sha == ""
@@ -129,7 +123,7 @@ def test_a_dismissed_approval_no_longer_counts(review: Loop, policy: ServicePoli
 @pytest.mark.parametrize(
     ("state", "stage", "approved"), [("changes_requested", Stage.PREPARING, ""), ("dismissed", Stage.REVIEW, "")]
 )
-def test_a_review_calls_off_a_merge_that_still_waits(
+def test_review_cancels_a_queued_merge(
     review: Loop, policy: ServicePolicy, state: str, stage: Stage, approved: str
 ) -> None:
     approval = {"approved_sha": HEAD, "approved_by": "Ana"}
@@ -140,7 +134,7 @@ def test_a_review_calls_off_a_merge_that_still_waits(
     assert (loop.stage, loop.pull_request.approved_sha) == (stage, approved)
 
 
-def test_a_merge_that_was_called_off_too_late_ends_the_loop_all_the_same(review: Loop, policy: ServicePolicy) -> None:
+def test_merge_cancelled_too_late_still_ends_the_loop(review: Loop, policy: ServicePolicy) -> None:
     revising = decide(review, _review("changes_requested", ANA), policy).loop
 
     decision = decide(revising, PullRequestMerged(**HERE), policy)
@@ -149,7 +143,7 @@ def test_a_merge_that_was_called_off_too_late_ends_the_loop_all_the_same(review:
     assert any(isinstance(c, PostComment) and c.body.startswith("**Merged.**") for c in decision.commands)
 
 
-def test_a_review_while_the_agent_works_is_guidance(making: Loop, policy: ServicePolicy) -> None:
+def test_review_during_work_is_guidance(making: Loop, policy: ServicePolicy) -> None:
     working = changed(making, number=7)
 
     decision = decide(working, _review("changes_requested", ANA), policy)
@@ -163,11 +157,11 @@ def _pushed(sha: str) -> BranchPushed:
     return BranchPushed(**given)
 
 
-def test_our_own_push_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
+def test_push_by_loopline_changes_nothing(review: Loop, policy: ServicePolicy) -> None:
     assert not decide(review, _pushed(HEAD), policy).commands
 
 
-def test_a_foreign_commit_voids_verdict_and_approval(review: Loop, policy: ServicePolicy) -> None:
+def test_foreign_commit_voids_verdict_and_approval(review: Loop, policy: ServicePolicy) -> None:
     approved = changed(review, approved_sha=HEAD)
 
     loop = decide(approved, _pushed(OTHER), policy).loop
@@ -175,20 +169,20 @@ def test_a_foreign_commit_voids_verdict_and_approval(review: Loop, policy: Servi
     assert (loop.candidate.verdict, loop.pull_request.approved_sha, loop.pull_request.pushed_sha) == (None, "", OTHER)
 
 
-def test_a_foreign_commit_calls_off_a_merge_that_still_waits(review: Loop, policy: ServicePolicy) -> None:
+def test_foreign_commit_cancels_a_queued_merge(review: Loop, policy: ServicePolicy) -> None:
     merging = changed(review, stage=Stage.MERGING, approved_sha=HEAD)
 
     assert decide(merging, _pushed(OTHER), policy).loop.stage is Stage.REVIEW
 
 
-def test_a_foreign_commit_while_we_work_stops_us(making: Loop, policy: ServicePolicy) -> None:
+def test_foreign_commit_during_work_stops_the_loop(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, _pushed(OTHER), policy)
 
     assert decision.loop.stage is Stage.STOPPED
     assert "StopRun" in kinds(decision.commands)
 
 
-def test_failing_checks_of_the_code_host_are_shown_until_they_pass(review: Loop, policy: ServicePolicy) -> None:
+def test_checks_of_the_code_host_are_shown_until_they_pass(review: Loop, policy: ServicePolicy) -> None:
     given = {**HERE, "head_sha": HEAD, "name": "ci"}
     failed = decide(review, ChecksReported(**{**given, "conclusion": "failure"}), policy).loop
     assert failed.pull_request.failing_checks == ("ci",)
@@ -197,7 +191,7 @@ def test_failing_checks_of_the_code_host_are_shown_until_they_pass(review: Loop,
     assert passed.pull_request.failing_checks == ()
 
 
-def test_our_own_status_is_not_a_check_of_the_code_host(review: Loop, policy: ServicePolicy) -> None:
+def test_checks_exclude_the_status_of_loopline(review: Loop, policy: ServicePolicy) -> None:
     given = {**HERE, "head_sha": HEAD, "name": "loopline/verdict", "conclusion": "failure"}
 
     assert decide(review, ChecksReported(**given), policy).loop.pull_request.failing_checks == ()
@@ -211,13 +205,13 @@ def _refused(command: str) -> CommandFailed:
     ("command", "stage"),
     [("PublishBranch", Stage.NEEDS_HUMAN), ("OpenPullRequest", Stage.NEEDS_HUMAN), ("React", Stage.PUBLISHING)],
 )
-def test_only_what_the_loop_needs_asks_a_person(
+def test_command_failed_escalates_only_if_the_loop_needs_it(
     publishing: Loop, policy: ServicePolicy, command: str, stage: Stage
 ) -> None:
     assert decide(publishing, _refused(command), policy).loop.stage is stage
 
 
-def test_a_refused_merge_goes_back_to_review_and_says_why(review: Loop, policy: ServicePolicy) -> None:
+def test_merge_refused_returns_to_review_with_the_reason(review: Loop, policy: ServicePolicy) -> None:
     merging = replace(review, stage=Stage.MERGING)
 
     decision = decide(merging, _refused("MergePullRequest"), policy)

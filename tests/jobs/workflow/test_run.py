@@ -19,14 +19,14 @@ def at(loop: Loop, role: str, **fields: object) -> Loop:
     return changed(loop, stage=stage, run_id=run_id, **{"head_sha": HEAD} | fields)
 
 
-def test_a_finished_maker_goes_to_the_gate_at_its_commit(making: Loop, policy: ServicePolicy) -> None:
+def test_maker_finished_starts_the_gate_at_its_commit(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, finished(making, head_sha=HEAD), policy)
 
     (start,) = [c for c in decision.commands if isinstance(c, StartRun)]
     assert (decision.loop.stage, start.spec.role, start.spec.start_sha) == (Stage.GATING, "gate", HEAD)
 
 
-def test_a_failing_gate_starts_the_next_iteration_with_the_evidence(making: Loop, policy: ServicePolicy) -> None:
+def test_gate_failing_starts_the_next_iteration_with_the_evidence(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate")
 
     decision = decide(gating, finished(gating, evidence=(evidence(1),)), policy)
@@ -45,13 +45,13 @@ def started(decision: Decision) -> RunSpec:
     return start.spec
 
 
-def test_a_passing_gate_goes_to_the_judge(making: Loop, policy: ServicePolicy) -> None:
+def test_gate_passing_starts_the_judge(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate")
 
     assert started(decide(gating, finished(gating, evidence=(evidence(0),)), policy)).role == "judge"
 
 
-def test_a_judge_who_says_done_hands_on_to_a_checker_of_another_model(making: Loop, policy: ServicePolicy) -> None:
+def test_judge_accepting_starts_a_checker_with_another_model(making: Loop, policy: ServicePolicy) -> None:
     judging = at(making, "judge")
 
     spec = started(decide(judging, finished(judging, judgement=Judgement(done=True)), policy))
@@ -62,9 +62,7 @@ def test_a_judge_who_says_done_hands_on_to_a_checker_of_another_model(making: Lo
 @pytest.mark.parametrize(
     "judgement", [Judgement(done=False, missing=("the 429",)), Judgement(done=True, missing=("x",))]
 )
-def test_a_judge_who_misses_something_sends_the_maker_back(
-    making: Loop, policy: ServicePolicy, judgement: Judgement
-) -> None:
+def test_judge_rejecting_starts_the_next_iteration(making: Loop, policy: ServicePolicy, judgement: Judgement) -> None:
     judging = at(making, "judge")
 
     decision = decide(judging, finished(judging, judgement=judgement), policy)
@@ -74,17 +72,13 @@ def test_a_judge_who_misses_something_sends_the_maker_back(
 
 
 @pytest.mark.parametrize("fields", [{"outcome": "failed"}, {"judgement": None}])
-def test_a_judge_who_cannot_work_decides_nothing(
-    making: Loop, policy: ServicePolicy, fields: dict[str, object]
-) -> None:
+def test_judge_that_failed_is_skipped(making: Loop, policy: ServicePolicy, fields: dict[str, object]) -> None:
     judging = at(making, "judge")
 
     assert started(decide(judging, finished(judging, **fields), policy)).role == "checker"
 
 
-def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_person(
-    making: Loop, policy: ServicePolicy
-) -> None:
+def test_gate_passing_only_with_own_tests_is_returned_once_then_judged(making: Loop, policy: ServicePolicy) -> None:
     bent = replace(evidence(1), own=0)
     found = (Tampering(kind="test_changed", path="tests/test_login.py"),)
     gating = at(making, "gate")
@@ -101,7 +95,7 @@ def test_what_is_green_only_with_its_own_tests_is_sent_back_once_then_put_to_a_p
     assert asked.escalation.kind == "tamper"
 
 
-def test_files_left_behind_send_the_maker_back(making: Loop, policy: ServicePolicy) -> None:
+def test_stray_files_start_the_next_iteration(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate")
 
     decision = decide(gating, finished(gating, evidence=(evidence(0),), stray=("debug.log",)), policy)
@@ -110,7 +104,7 @@ def test_files_left_behind_send_the_maker_back(making: Loop, policy: ServicePoli
     assert "`debug.log`" in decision.loop.attempt.tried[-1]
 
 
-def test_a_scout_hands_its_plan_to_the_first_maker_and_holds_nothing_up(making: Loop, policy: ServicePolicy) -> None:
+def test_scout_gives_its_plan_to_the_first_maker_and_never_blocks(making: Loop, policy: ServicePolicy) -> None:
     scouting = changed(making, stage=Stage.SCOUTING, run_id="x-scout", iteration=0)
 
     with_plan = started(decide(scouting, finished(scouting, plan=Plan(summary="look at login.py")), policy))
@@ -120,7 +114,7 @@ def test_a_scout_hands_its_plan_to_the_first_maker_and_holds_nothing_up(making: 
     assert with_plan.plan == Plan(summary="look at login.py")
 
 
-def test_a_passing_verdict_publishes(making: Loop, policy: ServicePolicy) -> None:
+def test_verdict_passing_publishes(making: Loop, policy: ServicePolicy) -> None:
     checking = at(making, "checker")
 
     decision = decide(checking, finished(checking, verdict=passing()), policy)
@@ -156,7 +150,7 @@ def _verdict(**change: object) -> Verdict:
         ),
     ],
 )
-def test_any_other_verdict_is_not_done(making: Loop, policy: ServicePolicy, verdict: Verdict | None) -> None:
+def test_verdict_with_an_objection_is_not_done(making: Loop, policy: ServicePolicy, verdict: Verdict | None) -> None:
     checking = at(making, "checker")
 
     decision = decide(checking, finished(checking, verdict=verdict), policy)
@@ -164,7 +158,7 @@ def test_any_other_verdict_is_not_done(making: Loop, policy: ServicePolicy, verd
     assert (decision.loop.stage, decision.loop.attempt.iteration) == (Stage.MAKING, 2)
 
 
-def test_the_last_attempt_ends_with_a_person_and_what_was_tried(making: Loop, policy: ServicePolicy) -> None:
+def test_attempt_limit_escalates_with_the_record(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate", attempt_number=3, iteration=3, tried=("iteration 1: x", "iteration 2: y"))
 
     decision = decide(gating, finished(gating, evidence=(evidence(1),)), policy)
@@ -175,7 +169,7 @@ def test_the_last_attempt_ends_with_a_person_and_what_was_tried(making: Loop, po
     assert all(line in ask.body for line in ("iteration 1: x", "iteration 2: y", "1 failed"))
 
 
-def test_an_empty_change_is_done_only_if_the_checker_vouches_for_it(making: Loop, policy: ServicePolicy) -> None:
+def test_empty_change_is_done_only_if_the_checker_confirms_it(making: Loop, policy: ServicePolicy) -> None:
     checking = at(making, "checker", head_sha=BASE)
 
     vouched = decide(checking, finished(checking, verdict=_verdict(head_sha=BASE, no_change_needed=True)), policy)
@@ -186,21 +180,21 @@ def test_an_empty_change_is_done_only_if_the_checker_vouches_for_it(making: Loop
 
 
 @pytest.mark.parametrize("outcome", ["failed", "refused", "turns"])
-def test_a_maker_without_a_result_uses_up_an_iteration(making: Loop, policy: ServicePolicy, outcome: str) -> None:
+def test_maker_without_a_result_uses_an_iteration(making: Loop, policy: ServicePolicy, outcome: str) -> None:
     decision = decide(making, finished(making, outcome=outcome, summary="why"), policy)
 
     assert (decision.loop.stage, decision.loop.attempt.iteration) == (Stage.MAKING, 2)
     assert "why" in decision.loop.attempt.tried[-1]
 
 
-def test_a_spent_budget_asks_a_person(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_used_up_by_a_run_escalates(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, finished(making, outcome="budget", usage=Usage(model_calls=9, cost_usd=5.0)), policy)
 
     assert decision.loop.stage is Stage.NEEDS_HUMAN
     assert decision.loop.spend.usage.cost_usd == 5.0
 
 
-def test_the_ticket_budget_ends_before_the_next_run_starts(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_of_the_ticket_used_up_starts_no_run(making: Loop, policy: ServicePolicy) -> None:
     spent = changed(making, usage=Usage(cost_usd=20.0))
 
     decision = decide(spent, finished(spent, outcome="failed"), policy)
@@ -209,13 +203,13 @@ def test_the_ticket_budget_ends_before_the_next_run_starts(making: Loop, policy:
     assert not [c for c in decision.commands if isinstance(c, StartRun)]
 
 
-def test_no_checker_starts_when_the_ticket_budget_is_spent(making: Loop, policy: ServicePolicy) -> None:
+def test_budget_of_the_ticket_used_up_starts_no_checker(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate", usage=Usage(cost_usd=20.0))
 
     assert decide(gating, finished(gating, evidence=(evidence(0),)), policy).loop.stage is Stage.NEEDS_HUMAN
 
 
-def test_a_late_report_of_a_replaced_run_only_leaves_its_bill(making: Loop, policy: ServicePolicy) -> None:
+def test_run_replaced_earlier_only_adds_its_cost(making: Loop, policy: ServicePolicy) -> None:
     late = replace(finished(making, usage=Usage(model_calls=2)), generation=0)
 
     decision = decide(making, late, policy)
@@ -224,7 +218,7 @@ def test_a_late_report_of_a_replaced_run_only_leaves_its_bill(making: Loop, poli
     assert not decision.commands
 
 
-def test_a_gate_that_cannot_work_asks_a_person(making: Loop, policy: ServicePolicy) -> None:
+def test_gate_that_could_not_run_escalates(making: Loop, policy: ServicePolicy) -> None:
     gating = at(making, "gate")
 
     assert decide(gating, finished(gating, outcome="failed", summary="setup"), policy).loop.stage is Stage.NEEDS_HUMAN

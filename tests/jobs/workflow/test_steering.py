@@ -19,7 +19,7 @@ def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) ->
     return "\n".join(c.body for c in decide(loop, said(body, author), policy).commands if isinstance(c, PostComment))
 
 
-def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, policy: ServicePolicy) -> None:
+def test_comment_during_a_maker_run_is_delivered_and_acknowledged(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said("use decimals"), policy)
 
     steer, react = decision.commands
@@ -31,14 +31,14 @@ def test_a_comment_reaches_the_working_maker_and_is_acknowledged(making: Loop, p
 
 
 @pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.GATING, Stage.CHECKING])
-def test_a_comment_between_makers_waits_for_the_next_brief(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
+def test_comment_between_maker_runs_waits_for_the_next_brief(making: Loop, policy: ServicePolicy, stage: Stage) -> None:
     decision = decide(replace(making, stage=stage), said("use decimals"), policy)
 
     assert kinds(decision.commands) == ["React"]
     assert decision.loop.comments.guidance[-1].text == "use decimals"
 
 
-def test_words_that_no_maker_heard_start_another_round_before_done(making: Loop, policy: ServicePolicy) -> None:
+def test_comment_that_no_maker_has_read_starts_another_iteration(making: Loop, policy: ServicePolicy) -> None:
     checking = changed(making, stage=Stage.CHECKING, run_id="ENG-1-g1-r0-i1-checker", head_sha=HEAD, iteration=3)
     told = decide(checking, said("use decimals"), policy).loop
 
@@ -49,23 +49,23 @@ def test_words_that_no_maker_heard_start_another_round_before_done(making: Loop,
     assert loop.contract.criteria[-1].text == "as Ana asked: use decimals"
 
 
-def test_words_while_the_pull_request_is_opened_are_not_swallowed(making: Loop, policy: ServicePolicy) -> None:
+def test_comment_while_the_pull_request_is_opened_is_answered(making: Loop, policy: ServicePolicy) -> None:
     assert "/changes" in reply(replace(making, stage=Stage.PUBLISHING), "use decimals", policy)
 
 
-def test_a_guest_steers_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_comment_without_permission_is_ignored(making: Loop, policy: ServicePolicy) -> None:
     assert not decide(making, said("delete everything", GUEST), policy).commands
 
 
 @pytest.mark.parametrize("command", ["stop", "changes x", "approve", "merge", "retry"])
-def test_a_guest_commands_nothing_and_hears_why(review: Loop, policy: ServicePolicy, command: str) -> None:
+def test_command_without_permission_is_refused_with_a_reason(review: Loop, policy: ServicePolicy, command: str) -> None:
     decision = decide(review, said(f"/{command}", GUEST), policy)
 
     assert decision.loop.stage is Stage.REVIEW
     assert "does not have permission" in reply(review, f"/{command}", policy, GUEST)
 
 
-def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolicy) -> None:
+def test_command_stop_interrupts_the_run_and_keeps_the_work(making: Loop, policy: ServicePolicy) -> None:
     decision = decide(making, said(" /STOP please"), policy)
 
     assert decision.loop.stage is Stage.STOPPED
@@ -73,7 +73,7 @@ def test_stop_interrupts_and_keeps_everything(making: Loop, policy: ServicePolic
 
 
 @pytest.mark.parametrize(("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", [])])
-def test_a_stop_leaves_no_card_in_the_agent_column(
+def test_command_stop_moves_the_ticket_out_of_the_agent_column(
     making: Loop, policy: ServicePolicy, column: str, moves: list[str]
 ) -> None:
     seen = replace(making, ticket=replace(making.ticket, column=column))
@@ -84,7 +84,7 @@ def test_a_stop_leaves_no_card_in_the_agent_column(
     assert all(still_wanted(decision.loop, command) for command in decision.commands)
 
 
-def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
+def test_command_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
     stopped = replace(making, stage=Stage.NEEDS_HUMAN)
 
     loop = decide(stopped, said("/retry: look at the fixture"), policy).loop
@@ -100,7 +100,7 @@ def test_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolic
         ("ok", ["Limit logins"]),
     ],
 )
-def test_an_answer_to_the_question_starts_the_work(
+def test_answer_to_the_question_starts_the_work(
     making: Loop, policy: ServicePolicy, answer: str, criteria: list[str]
 ) -> None:
     vague = replace(making.ticket, description="")
@@ -113,20 +113,20 @@ def test_an_answer_to_the_question_starts_the_work(
     assert [c.text for c in loop.contract.criteria if c.id.startswith("c")] == criteria
 
 
-def test_changes_start_another_round(review: Loop, policy: ServicePolicy) -> None:
+def test_command_changes_starts_another_revision(review: Loop, policy: ServicePolicy) -> None:
     loop = decide(review, said("/changes rename it"), policy).loop
 
     assert (loop.stage, loop.revision, loop.comments.guidance[-1].text) == (Stage.PREPARING, 1, "rename it")
 
 
-def test_merge_needs_an_approval_of_this_commit(review: Loop, policy: ServicePolicy) -> None:
+def test_command_merge_needs_an_approval_of_the_current_commit(review: Loop, policy: ServicePolicy) -> None:
     other = changed(review, approved_sha=OTHER)
 
     assert "has not been approved" in reply(review, "/merge", policy)
     assert "has not been approved" in reply(other, "/merge", policy)
 
 
-def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, policy: ServicePolicy) -> None:
+def test_command_merge_merges_exactly_the_approved_commit(review: Loop, policy: ServicePolicy) -> None:
     approved = decide(review, said("/approve"), policy)
     assert kinds(approved.commands) == ["CommentOnPullRequest", "PostComment"]
 
@@ -136,7 +136,7 @@ def test_approve_then_merge_merges_exactly_the_approved_commit(review: Loop, pol
     assert (decision.loop.stage, merge.sha, merge.number) == (Stage.MERGING, HEAD, 7)
 
 
-def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: ServicePolicy) -> None:
+def test_command_stop_cancels_a_queued_merge(review: Loop, policy: ServicePolicy) -> None:
     merging = decide(changed(review, approved_sha=HEAD), said("/merge"), policy)
     (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
     moved = TicketMoved(event_id="m", ticket_id="t1", ticket=replace(review.ticket, column="Backlog"))
@@ -149,7 +149,7 @@ def test_a_merge_that_still_waits_is_called_off_by_a_stop(review: Loop, policy: 
     ("words", "stage"),
     [("/changes use a constant", Stage.PREPARING), ("/stop", Stage.REVIEW), ("thanks", Stage.MERGING)],
 )
-def test_words_at_a_merge_that_still_waits(review: Loop, policy: ServicePolicy, words: str, stage: Stage) -> None:
+def test_command_during_a_queued_merge(review: Loop, policy: ServicePolicy, words: str, stage: Stage) -> None:
     merging = decide(changed(review, approved_sha=HEAD), said("/merge"), policy)
     (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
 
@@ -161,7 +161,7 @@ def test_words_at_a_merge_that_still_waits(review: Loop, policy: ServicePolicy, 
 
 
 @pytest.mark.parametrize("command", ["/approve", "/merge"])
-def test_a_word_older_than_the_commit_under_review_does_not_count_for_it(
+def test_command_older_than_the_commit_under_review_is_refused(
     review: Loop, policy: ServicePolicy, command: str
 ) -> None:
     shown = changed(review, shown_at=100.0, approved_sha=HEAD if command == "/merge" else "")
@@ -169,24 +169,24 @@ def test_a_word_older_than_the_commit_under_review_does_not_count_for_it(
     assert "was pushed" in reply(shown, command, policy)
 
 
-def test_a_retry_that_a_stop_has_overruled_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
+def test_command_retry_older_than_a_stop_starts_nothing(making: Loop, policy: ServicePolicy) -> None:
     stopped = replace(making, stage=Stage.STOPPED, finished_at=100.0)
 
     assert "does not apply while" in reply(stopped, "/retry", policy)
 
 
-def test_only_named_approvers_approve(review: Loop, policy: ServicePolicy) -> None:
+def test_command_approve_is_for_named_approvers(review: Loop, policy: ServicePolicy) -> None:
     strict = replace(policy, approvers=("boss@acme.test",))
 
     assert decide(review, said("/approve"), strict).loop.pull_request.approved_sha == ""
 
 
 @pytest.mark.parametrize(("command", "words"), [("/dance", "Unknown command"), ("/approve", "does not apply while")])
-def test_no_command_ends_in_silence(making: Loop, policy: ServicePolicy, command: str, words: str) -> None:
+def test_command_always_gets_an_answer(making: Loop, policy: ServicePolicy, command: str, words: str) -> None:
     assert words in reply(making, command, policy)
 
 
-def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy: ServicePolicy) -> None:
+def test_comment_on_a_line_of_the_diff_names_the_line(review: Loop, policy: ServicePolicy) -> None:
     working = replace(review, stage=Stage.MAKING)
     event = PullRequestCommented(
         event_id="e", ticket_id="t1", repository="acme/shop", number=7, comment_id="9", body="name it",
@@ -199,7 +199,7 @@ def test_a_comment_under_a_line_of_the_diff_names_the_line(review: Loop, policy:
     assert steer.guidance.text == "a.py:3: name it"
 
 
-def test_the_ticket_says_that_the_agent_heard(making: Loop, policy: ServicePolicy) -> None:
+def test_comment_count_shows_deliveries_to_the_agent(making: Loop, policy: ServicePolicy) -> None:
     event = SteeringTaken(event_id="e", ticket_id="t1", run_id=making.run_id, comment_ids=("k1", "k2"))
 
     waiting = (Guidance(author="Ana", text="x", comment_id="k1"), Guidance(author="Ana", text="y", comment_id="k3"))

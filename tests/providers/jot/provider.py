@@ -14,19 +14,16 @@ from .webhooks import JotWebhooks
 
 
 class JotSettings(ProviderSettings):
-    """Where the board is, and who may change it."""
+    """File and token of the board."""
 
     file: OptionalFile = setting("JOT_FILE", "")
-    """Path of the board.
-    """
+    """Path of the board."""
 
     token: SecretStr = setting("JOT_TOKEN", "", seen_by=("worker",))
-    """Token that the board was made with.
-    """
+    """Token of the board."""
 
     webhook_secrets: Secrets = setting("JOT_WEBHOOK_SECRETS", "", seen_by=("web",))
-    """Signing secrets of the webhooks, comma separated.
-    """
+    """Signing secrets of the webhooks, comma separated."""
 
     def missing_credentials(self) -> Iterator[str]:
         """The file and its token."""

@@ -1,2 +1,2 @@
-"""Scripted: two toy agent runners that know their lines. One uses the tools that it is offered, the other runs a
+"""Scripted: two toy agent runners with fixed replies. One uses the tools of the toolbox, the other runs a
 command of its own in the sandbox, as a command-line agent would."""

@@ -7,7 +7,7 @@ from integrations.ports.provider import ProviderSettings, RunnerProvider
 
 
 class NoSettings(ProviderSettings):
-    """They need none."""
+    """No settings."""
 
 
 def _scripted(settings: NoSettings) -> AgentRunner:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from integrations.agents.entries import call_entry, result_entry, text_entry, turn_entry
+from integrations.agents.entries import result_entry, turn_entry
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
 from integrations.values import Usage
 
@@ -33,8 +34,10 @@ class Scripted:
             return AgentOutcome("budget", granted.reason)
         conversation.append(Entry("brief", {"text": task.brief}))
         name, arguments = _line(task)
-        conversation.append(call_entry("call-1", name, arguments))
-        conversation.append(turn_entry("tool_calls", USAGE.model_dump(), 1, provider={"line": task.role}))
+        conversation.append(
+            Entry("block", {"type": "tool_call", "id": "call-1", "name": name, "input": dict(arguments)})
+        )
+        conversation.append(turn_entry("tool_calls", asdict(USAGE), 1, provider={"line": task.role}))
         conversation.settle(USAGE, answered=True)
         result = toolbox.call(name, arguments, stopped)
         conversation.append(result_entry("call-1", result))
@@ -55,9 +58,11 @@ class Shell:
     ) -> AgentOutcome | None:
         assert workbench, "a role with files"
         conversation.append(Entry("brief", {"text": task.brief}))
-        ran = workbench.run(["sh", "-c", CHANGE.format(model=task.model)], timeout=30, stopped=stopped)
-        conversation.append(text_entry(f"It ended with {ran.exit_code}."))
-        conversation.append(turn_entry("end", Usage().model_dump(), 1))
+        command = ["sh", "-c", CHANGE.format(model=task.model)]
+        sandbox, workspace = workbench.sandbox, workbench.workspace
+        ran = sandbox.run(command, workspace, writable=workbench.writable, timeout=30, stopped=stopped)
+        conversation.append(Entry("block", {"type": "text", "text": f"It ended with {ran.exit_code}."}))
+        conversation.append(turn_entry("end", asdict(Usage()), 1))
         return AgentOutcome("failed" if ran.exit_code else "done", "I have written a greeting.")
 
 

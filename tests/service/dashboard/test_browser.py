@@ -118,7 +118,7 @@ def test_earlier_attempt_shows_its_rejection_on_a_click(page: Page, story: Story
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_untrusted_markup_is_shown_as_text(page: Page, story: Story, payload: str) -> None:
-    loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", words=(Guidance(author="M", text=payload),))
+    loop = a_loop(title=payload, run_id="ENG-12-g1-r0-i1-maker", guidance=(Guidance(author="M", text=payload),))
     run = story.begin(story.remember(loop))
     everything = (
         Entry("brief", {"text": payload}),

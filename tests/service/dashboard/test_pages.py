@@ -89,7 +89,7 @@ def test_ticket_page_of_an_escalation_shows_attempts_and_reasons(client: FlaskCl
     fill(story.redis)
     page = " ".join(client.get("/tickets/ENG-9").text.split())
     for text in (
-        "The agent is spinning", "raised twice", "not seen yet", "attempt 3 of 3", ">flaky<",
+        "No progress", "raised twice", "not seen yet", "attempt 3 of 3", ">flaky<",
         "moved the rules as they are", "$1.20", "Rejected: rounding differs in yen", "write tests for the six",
         "checkout/view.py", "test skipped", "tests/cart/test_yen.py:14", "needs acceptance", " v2<",
         "of $23.00 ($3.00 added)",

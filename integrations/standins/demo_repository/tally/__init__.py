@@ -1,3 +1,1 @@
 """Splits shared expenses: who owes whom, to the cent."""
-
-from __future__ import annotations

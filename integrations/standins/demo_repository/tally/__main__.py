@@ -1,7 +1,5 @@
 """`python3 -m tally`."""
 
-from __future__ import annotations
-
 import sys
 
 from .cli import main

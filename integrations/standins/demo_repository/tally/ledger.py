@@ -1,7 +1,5 @@
 """Reads expenses from CSV lines."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Adds up who paid and who owes."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """Divides an amount of cents among people."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 

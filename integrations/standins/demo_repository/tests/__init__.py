@@ -1,3 +1,1 @@
 """Tests of tally."""
-
-from __future__ import annotations

@@ -1,7 +1,5 @@
 """The command line."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import unittest
@@ -13,8 +11,6 @@ TRIP = str(Path(__file__).parent.parent / "examples" / "trip.csv")
 
 
 class CommandLine(unittest.TestCase):
-    """What people see."""
-
     def test_balances(self) -> None:
         self.assertIn("Ada", self.output(TRIP))
 

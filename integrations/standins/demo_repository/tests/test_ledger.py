@@ -1,7 +1,5 @@
 """Reading expenses."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.ledger import BadLedger, Expense, read
@@ -10,8 +8,6 @@ HEADER = "payer,amount,what,for"
 
 
 class Reading(unittest.TestCase):
-    """CSV lines become expenses."""
-
     def test_an_expense(self) -> None:
         expected = [Expense("Ada", 2400, "taxi", {"Ada": 1, "Bo": 1})]
         self.assertEqual(read([HEADER, "Ada,24.00,taxi,Ada Bo"]), expected)

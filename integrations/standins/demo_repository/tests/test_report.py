@@ -1,7 +1,5 @@
 """Adding up."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.ledger import Expense
@@ -11,8 +9,6 @@ TAXI = Expense("Ada", 2400, "taxi", {"Ada": 1, "Bo": 1, "Cy": 1})
 
 
 class Adding(unittest.TestCase):
-    """Who owes whom."""
-
     def test_balances(self) -> None:
         self.assertEqual(balances([TAXI]), {"Ada": 1600, "Bo": -800, "Cy": -800})
 

@@ -1,15 +1,11 @@
 """Dividing amounts."""
 
-from __future__ import annotations
-
 import unittest
 
 from tally.shares import split
 
 
 class Splitting(unittest.TestCase):
-    """Amounts that divide evenly."""
-
     def test_equal_parts(self) -> None:
         self.assertEqual(split(900, {"Ada": 1, "Bo": 1, "Cy": 1}), {"Ada": 300, "Bo": 300, "Cy": 300})
 

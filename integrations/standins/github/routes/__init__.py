@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from integrations.standins.github.routes import apps, checks, comments, hooks, merging, pulls, repositories, reviews
+from integrations.standins.github.routes import apps, checks, conversation, hooks, pulls, repositories
 
-__all__ = ["apps", "checks", "comments", "hooks", "merging", "pulls", "repositories", "reviews"]
+__all__ = ["apps", "checks", "conversation", "hooks", "pulls", "repositories"]

@@ -9,7 +9,6 @@ from pydantic import Field
 from integrations.standins.github.auth import BAD_JWT, LEVELS, installation_on
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, not_found
-from integrations.standins.github.rates import LIMIT, rate
 from integrations.standins.github.seed import App, Installation
 from integrations.standins.github.shapes.people import installation as installation_shape
 from integrations.standins.github.shapes.repositories import repository
@@ -25,8 +24,8 @@ class WantedToken(Input):
 @operation("GET", "/rate_limit")
 def rate_limit(call: Call) -> Reply:
     """The remaining requests; this request does not count."""
-    core = rate(call.hub, call.actor)
-    unused = {"limit": LIMIT, "used": 0, "remaining": LIMIT, "reset": core["reset"]}
+    core = call.hub.rate(call.actor.key)
+    unused = {**core, "used": 0, "remaining": core["limit"]}
     return Reply({"resources": {"core": core, "search": unused, "graphql": unused}, "rate": core})
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+from integrations.standins.github.changes import newest_check_runs
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, check_link, not_found
 from integrations.standins.github.records import CheckRun, Status
 from integrations.standins.github.seed import App
-from integrations.standins.github.shapes.checks import check_run
-from integrations.standins.github.shapes.checks import status as status_shape
+from integrations.standins.github.shapes.people import app as app_shape
+from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.repositories import commit
-from integrations.standins.github.verdicts import newest_check_runs
+from integrations.standins.github.shapes.view import View, fields_of, node_id
 
 COMMIT = "/repos/{owner}/{repo}/commits/{ref}"
 RUNS = "/repos/{owner}/{repo}/check-runs"
@@ -41,7 +42,7 @@ def create_status(call: Call) -> Reply:
     status = Status(call.hub.store.new_id(), repository.name, sha, *columns, call.actor.login, now())
     call.hub.store.put(status)
     _emit_status(call, repository, status)
-    return Reply(status_shape(call.view, status), 201)
+    return Reply(_status(call.view, status), 201)
 
 
 @operation("GET", COMMIT + "/statuses", needs="statuses:read")
@@ -49,7 +50,7 @@ def list_statuses(call: Call) -> Reply:
     """All statuses, newest first."""
     sha = _commit_of(call.repository, call.request.params["ref"])
     found = call.hub.store.all(Status, repository=call.repository.name, sha=sha)
-    return Reply([status_shape(call.view, one) for one in reversed(found)])
+    return Reply([_status(call.view, one) for one in reversed(found)])
 
 
 def _commit_of(repository: Repository, name: str) -> str:
@@ -61,7 +62,7 @@ def _commit_of(repository: Repository, name: str) -> str:
 
 
 def _emit_status(call: Call, repository: Repository, status: Status) -> None:
-    shape, url = status_shape(call.view, status), call.view.repository_url(repository.name)
+    shape, url = _status(call.view, status), call.view.repository_url(repository.name)
     head = {"sha": status.sha, "url": f"{url}/commits/{status.sha}"}
     branches = [name for name, sha in repository.git.branches().items() if sha == status.sha]
     shared = ("id", "state", "context", "description", "target_url", "avatar_url", "created_at", "updated_at")
@@ -110,7 +111,7 @@ def create_run(call: Call) -> Reply:
     run = CheckRun(call.hub.store.new_id(), *where, "queued", None, "", None, now(), None)
     _apply(run, wanted)
     call.hub.store.put(run)
-    return Reply(check_run(call.view, repository, run), 201)
+    return Reply(_check_run(call.view, repository, run), 201)
 
 
 @operation("PATCH", RUNS + "/{check_run_id}", needs="checks:write")
@@ -126,7 +127,7 @@ def change_run(call: Call) -> Reply:
         )
     _apply(run, wanted)
     call.hub.store.put(run)
-    return Reply(check_run(call.view, repository, run))
+    return Reply(_check_run(call.view, repository, run))
 
 
 @operation("GET", COMMIT + "/check-runs", needs="checks:read")
@@ -138,7 +139,7 @@ def list_runs(call: Call) -> Reply:
     if query.get("filter") == "all":
         runs = call.hub.store.all(CheckRun, repository=repository.name, sha=sha)[::-1]
     runs = [run for run in runs if query.get("check_name", run.name) == run.name]
-    return Reply({"total_count": len(runs), "check_runs": [check_run(call.view, repository, run) for run in runs]})
+    return Reply({"total_count": len(runs), "check_runs": [_check_run(call.view, repository, run) for run in runs]})
 
 
 def _read(call: Call, model: type[Patch]) -> Patch:
@@ -167,3 +168,34 @@ def _apply(run: CheckRun, wanted: RunPatch) -> None:
         run.status, run.conclusion, run.completed_at = "completed", wanted.conclusion, now()
     elif wanted.status is not None:
         run.status, run.conclusion, run.completed_at = wanted.status, None, None
+
+
+def _status(view: View, one: Status) -> dict[str, Any]:
+    """`status`."""
+    creator = user(view, one.author)
+    return {
+        "url": f"{view.repository_url(one.repository)}/statuses/{one.sha}",
+        "avatar_url": creator["avatar_url"],
+        "node_id": node_id("SC", one.id),
+        **fields_of(one, "id", "state", "description", "target_url", "context", "created_at"),
+        "updated_at": one.created_at,
+        "creator": creator,
+    }
+
+
+def _check_run(view: View, repository: Repository, run: CheckRun) -> dict[str, Any]:
+    """`check-run`."""
+    url = f"{view.repository_url(repository.name)}/check-runs/{run.id}"
+    texts = {key: run.output.get(key) for key in ("title", "summary", "text")}
+    return {
+        **fields_of(run, "id", "name", "external_id", "status", "conclusion", "started_at", "completed_at"),
+        "node_id": node_id("CR", run.id),
+        "head_sha": run.sha,
+        "url": url,
+        "html_url": f"{view.base}/{repository.name}/runs/{run.id}",
+        "details_url": run.details_url or view.base,
+        "output": {**texts, "annotations_count": 0, "annotations_url": f"{url}/annotations"},
+        "check_suite": None,
+        "app": next((app_shape(view, one) for one in view.hub.seed.apps if one.id == run.app_id), None),
+        "pull_requests": [],
+    }

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
 from urllib.parse import urlencode
 
+from integrations.standins.github.hub import Repository
 from integrations.standins.github.operations import Call, Reply, operation
 from integrations.standins.github.problems import not_found
 from integrations.standins.github.records import Delivery
 from integrations.standins.github.routes.apps import signed_in_app
-from integrations.standins.github.shapes.hooks import delivery_item, hook
-from integrations.standins.github.webhooks import Webhooks, app_hook_id
+from integrations.standins.github.seed import FIRST_COMMIT
+from integrations.standins.github.shapes.view import View
+from integrations.standins.github.webhooks import Target, Webhooks, app_hook_id
 
 HOOKS = "/repos/{owner}/{repo}/hooks"
 HOOK_DELIVERIES = HOOKS + "/{hook_id}/deliveries"
 APP_DELIVERIES = "/app/hook/deliveries"
 ATTEMPTS = "/{delivery_id}/attempts"
+PARTS = {"test": "test", "ping": "pings", "deliveries": "deliveries"}
 
 
 @operation("GET", HOOKS, needs="repository_hooks:read", role="admin")
@@ -22,7 +27,7 @@ def list_hooks(call: Call) -> Reply:
     """The repository's own hooks."""
     repository = call.repository
     targets = [one for one in Webhooks(call.hub).targets(repository) if one.kind == "repository"]
-    return Reply([hook(call.view, repository, one) for one in targets])
+    return Reply([_hook(call.view, repository, one) for one in targets])
 
 
 @operation("GET", HOOK_DELIVERIES, needs="repository_hooks:read", role="admin")
@@ -67,7 +72,7 @@ def _deliveries(call: Call, hook_id: int) -> Reply:
     if len(page) > size:
         address = call.request.base + call.operation.path.format(**call.request.params)
         link = {"Link": f'<{address}?{urlencode({"per_page": size, "cursor": page[size - 1].id})}>; rel="next"'}
-    return Reply([delivery_item(one) for one in page[:size]], headers=link, paginated=True)
+    return Reply([_delivery_item(one) for one in page[:size]], headers=link, paginated=True)
 
 
 def _redeliver(call: Call, hook_id: int) -> Reply:
@@ -76,3 +81,25 @@ def _redeliver(call: Call, hook_id: int) -> Reply:
         raise not_found()
     Webhooks(call.hub).redeliver(delivery)
     return Reply({}, 202)
+
+
+def _hook(view: View, repository: Repository, one: Target) -> dict[str, Any]:
+    """`hook`; the secret is never shown."""
+    url = f"{view.repository_url(repository.name)}/hooks/{one.hook_id}"
+    return {
+        "type": "Repository",
+        "id": one.hook_id,
+        "name": "web",
+        "active": True,
+        "events": ["*"],
+        "config": {"content_type": "json", "insecure_ssl": "0", "url": one.url, "secret": "********"},
+        **dict.fromkeys(("updated_at", "created_at"), FIRST_COMMIT),
+        "url": url,
+        **{f"{name}_url": f"{url}/{path}" for name, path in PARTS.items()},
+        "last_response": {"code": None, "status": "unused", "message": None},
+    }
+
+
+def _delivery_item(one: Delivery) -> dict[str, Any]:
+    """`hook-delivery-item`."""
+    return {**{name: value for name, value in asdict(one).items() if name != "hook_id"}, "throttled_at": None}

@@ -1,3 +1,1 @@
 """GitHub's JSON shapes, made from records. Pure functions of a `View`; nothing here decides or writes."""
-
-from __future__ import annotations

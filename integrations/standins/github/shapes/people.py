@@ -6,20 +6,19 @@ import zlib
 from typing import Any
 
 from integrations.standins.github.records import Pull
-from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, ROLES, App, Installation, Role
-from integrations.standins.github.shapes.view import View, node_id
+from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, App, Installation, Role
+from integrations.standins.github.shapes.view import View, links, node_id
 
-LEAST_ROLE: dict[str, Role] = {
-    "pull": "read",
-    "triage": "write",
-    "push": "write",
-    "maintain": "admin",
-    "admin": "admin",
-}
-EVENTS = (
-    *("check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review"),
-    *("pull_request_review_comment", "push", "status"),
-)
+DATES = dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)
+EVENTS = ["issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"]
+
+
+# The links of a person, as in `repositories.LINKS`.
+USER_LINKS = """
+    followers:/followers subscriptions:/subscriptions repos:/repos received_events:/received_events
+    organizations:/orgs following:/following{/other_user} gists:/gists{/gist_id} starred:/starred{/owner}{/repo}
+    events:/events{/privacy}
+"""
 
 
 def account_id(login: str) -> int:
@@ -31,7 +30,6 @@ def user(view: View, login: str) -> dict[str, Any]:
     """`simple-user`; `type` is User, Bot or Organization."""
     id, url = account_id(login), f"{view.base}/users/{login}"
     kind = "User" if view.hub.user(login) else "Bot" if login.endswith("[bot]") else "Organization"
-    plain = ("followers", "subscriptions", "repos", "received_events")
     return {
         "login": login,
         "id": id,
@@ -40,12 +38,7 @@ def user(view: View, login: str) -> dict[str, Any]:
         "gravatar_id": "",
         "url": url,
         "html_url": f"{view.base}/{login}",
-        **{f"{name}_url": f"{url}/{name}" for name in plain},
-        "organizations_url": f"{url}/orgs",
-        "following_url": f"{url}/following{{/other_user}}",
-        "gists_url": f"{url}/gists{{/gist_id}}",
-        "starred_url": f"{url}/starred{{/owner}}{{/repo}}",
-        "events_url": f"{url}/events{{/privacy}}",
+        **links(url, USER_LINKS),
         "type": kind,
         "site_admin": False,
     }
@@ -53,16 +46,15 @@ def user(view: View, login: str) -> dict[str, Any]:
 
 def permissions_of(role: Role) -> dict[str, bool]:
     """`permissions` of a person with this role."""
-    return {name: ROLES.index(role) >= ROLES.index(least) for name, least in LEAST_ROLE.items()}
+    writes, administers = role in ("write", "admin"), role == "admin"
+    more = {**dict.fromkeys(("triage", "push"), writes), **dict.fromkeys(("maintain", "admin"), administers)}
+    return {"pull": role != "none", **more}
 
 
 def collaborator_permission(view: View, login: str, role: Role) -> dict[str, Any]:
     """`repository-collaborator-permission`."""
-    return {
-        "permission": role,
-        "role_name": role,
-        "user": {**user(view, login), "permissions": permissions_of(role), "role_name": role},
-    }
+    shown = {**user(view, login), "permissions": permissions_of(role), "role_name": role}
+    return {"permission": role, "role_name": role, "user": shown}
 
 
 def association(view: View, pull: Pull, login: str) -> str:
@@ -87,10 +79,9 @@ def app(view: View, one: App) -> dict[str, Any]:
         "description": "",
         "external_url": view.base,
         "html_url": f"{view.base}/apps/{one.slug}",
-        "created_at": FIRST_COMMIT,
-        "updated_at": FIRST_COMMIT,
+        **DATES,
         "permissions": dict(one.installations[0].permissions if one.installations else ALL_PERMISSIONS),
-        "events": list(EVENTS),
+        "events": EVENTS,
     }
 
 
@@ -109,8 +100,7 @@ def installation(view: View, one: App, installed: Installation) -> dict[str, Any
         "target_type": account["type"],
         "repository_selection": "selected",
         "permissions": dict(installed.permissions),
-        "events": list(EVENTS),
-        "created_at": FIRST_COMMIT,
-        "updated_at": FIRST_COMMIT,
+        "events": EVENTS,
+        **DATES,
         **dict.fromkeys(("single_file_name", "suspended_by", "suspended_at")),
     }

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.standins.github.changes import changes, mergeable
+from integrations.standins.github.changes import changes, combined_state, mergeable
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.records import IssueComment, Pull, ReviewComment
 from integrations.standins.github.shapes.people import association, user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
-from integrations.standins.github.shapes.view import View, node_id, reactions
-from integrations.standins.github.verdicts import combined_state
+from integrations.standins.github.shapes.view import View, fields_of, hrefs, node_id, reactions
 
 
 def _shared(view: View, pull: Pull) -> dict[str, Any]:
     """The values that a pull request has in both of its forms, `pull-request` and `issue`."""
     _, issue, page = addresses(view, pull)
     return {
-        "id": pull.id,
+        **fields_of(pull, "id", "number", "state", "title", "body", "created_at", "updated_at", "closed_at"),
         "node_id": node_id("PR", pull.id),
         "html_url": page,
         "comments_url": f"{issue}/comments",
-        "number": pull.number,
-        "state": pull.state,
-        "title": pull.title,
         "user": user(view, pull.author),
-        "body": pull.body,
         "labels": [],
         "assignees": [],
         **dict.fromkeys(("milestone", "active_lock_reason", "assignee")),
         **dict.fromkeys(("locked", "draft"), False),
-        "created_at": pull.created_at,
-        "updated_at": pull.updated_at,
-        "closed_at": pull.closed_at,
         "author_association": association(view, pull, pull.author),
     }
 
@@ -50,19 +42,15 @@ def pull_request_simple(view: View, one: Repository, pull: Pull) -> dict[str, An
     return {
         **_shared(view, pull),
         "url": url,
-        "diff_url": f"{page}.diff",
-        "patch_url": f"{page}.patch",
+        **{f"{kind}_url": f"{page}.{kind}" for kind in ("diff", "patch")},
         "issue_url": issue,
         **{f"{name}_url": address for name, address in links.items()},
-        "merged_at": pull.merged_at,
-        "merge_commit_sha": pull.merge_commit_sha,
+        **fields_of(pull, "merged_at", "merge_commit_sha"),
         "requested_reviewers": [],
         "requested_teams": [],
         "head": _end(view, one, pull.branch, pull.head_sha),
         "base": _end(view, one, pull.base, pull.base_sha),
-        "_links": {
-            name: {"href": address} for name, address in {"self": url, "html": page, "issue": issue, **links}.items()
-        },
+        "_links": hrefs(self=url, html=page, issue=issue, **links),
         "auto_merge": None,
     }
 
@@ -75,8 +63,7 @@ def pull_request(view: View, one: Repository, pull: Pull, computed: bool = True)
     return {
         **pull_request_simple(view, one, pull),
         "merged": pull.merged_at is not None,
-        "mergeable": merges,
-        "rebaseable": merges,
+        **dict.fromkeys(("mergeable", "rebaseable"), merges),
         "mergeable_state": _mergeable_state(view, pull, merges),
         "merged_by": user(view, pull.merged_by) if pull.merged_by else None,
         "comments": len(store.all(IssueComment, repository=one.name, number=pull.number)),
@@ -106,8 +93,7 @@ def issue(view: View, pull: Pull) -> dict[str, Any]:
         "url": address,
         "repository_url": view.repository_url(pull.repository),
         "labels_url": f"{address}/labels{{/name}}",
-        "events_url": f"{address}/events",
-        "timeline_url": f"{address}/timeline",
+        **{f"{part}_url": f"{address}/{part}" for part in ("events", "timeline")},
         "comments": len(comments),
         "pull_request": {**links, "merged_at": pull.merged_at},
         "reactions": reactions(address),

@@ -9,10 +9,10 @@ from integrations.standins.github.hub import Repository
 from integrations.standins.github.records import Pull
 from integrations.standins.github.seed import FIRST_COMMIT, Role
 from integrations.standins.github.shapes.people import permissions_of, user
-from integrations.standins.github.shapes.view import View, node_id
+from integrations.standins.github.shapes.view import View, links, node_id
 
-# The templates of a repository's addresses, as 'name:path'; the key is '<name>_url'.
-PARTS = """
+# The links of a repository, as 'name:path'.
+LINKS = """
     archive:/{archive_format}{/ref} assignees:/assignees{/user} blobs:/git/blobs{/sha} branches:/branches{/branch}
     collaborators:/collaborators{/collaborator} comments:/comments{/number} commits:/commits{/sha}
     compare:/compare/{base}...{head} contents:/contents/{+path} contributors:/contributors deployments:/deployments
@@ -27,7 +27,6 @@ PARTS = """
 ABSENT = ("has_issues", "has_projects", "has_wiki", "has_pages", "has_downloads", "has_discussions")
 OFF = (*ABSENT, "fork", "is_template", "web_commit_signoff_required", "allow_forking", "archived", "disabled")
 ZERO = ("size", "forks", "forks_count", "watchers", "watchers_count", "stargazers_count")
-NULL = ("mirror_url", "homepage", "language", "license")
 
 
 def repository(view: View, one: Repository) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def repository(view: View, one: Repository) -> dict[str, Any]:
         "html_url": page,
         "description": one.seeded.description or None,
         "url": url,
-        **{f"{name}_url": url + path for name, path in (part.split(":") for part in PARTS.split())},
+        **links(url, LINKS),
         **dict.fromkeys(("git_url", "ssh_url", "clone_url"), f"{page}.git"),
         "svn_url": page,
         "default_branch": one.seeded.default_branch,
@@ -52,7 +51,7 @@ def repository(view: View, one: Repository) -> dict[str, Any]:
         "topics": [],
         **dict.fromkeys(("created_at", "updated_at", "pushed_at"), FIRST_COMMIT),
         **dict.fromkeys(("open_issues", "open_issues_count"), open_pulls),
-        **dict.fromkeys(NULL),
+        **dict.fromkeys(("mirror_url", "homepage", "language", "license")),
         **dict.fromkeys(OFF, False),
         **dict.fromkeys(ZERO, 0),
     }
@@ -71,17 +70,16 @@ def git_ref(view: View, one: Repository, ref: str, sha: str) -> dict[str, Any]:
     return {"ref": ref, "node_id": node_id("REF", f"{one.id}:{ref}"), "url": f"{url}/git/{ref}", "object": target}
 
 
-def commit(view: View, one: Repository, found: Commit) -> dict[str, Any]:
+def commit(view: View, repository: Repository, found: Commit) -> dict[str, Any]:
     """`commit`, as in the webhook of a status."""
-    url = view.repository_url(one.name)
-    page = f"{view.base}/{one.name}/commit"
+    url = view.repository_url(repository.name)
+    page, people = f"{view.base}/{repository.name}/commit", {"author": found.author, "committer": found.committer}
     verification = {"verified": False, "reason": "unsigned", **dict.fromkeys(("signature", "payload", "verified_at"))}
     return {
         "sha": found.sha,
         "node_id": node_id("C", found.sha),
         "commit": {
-            "author": _git_user(found.author),
-            "committer": _git_user(found.committer),
+            **{role: {"name": one.name, "email": one.email, "date": one.when} for role, one in people.items()},
             "message": found.message,
             "tree": {"sha": found.tree, "url": f"{url}/git/trees/{found.tree}"},
             "url": f"{url}/git/commits/{found.sha}",
@@ -91,19 +89,12 @@ def commit(view: View, one: Repository, found: Commit) -> dict[str, Any]:
         "url": f"{url}/commits/{found.sha}",
         "html_url": f"{page}/{found.sha}",
         "comments_url": f"{url}/commits/{found.sha}/comments",
-        "author": _account(view, found.author),
-        "committer": _account(view, found.committer),
+        **{role: _account(view, one) for role, one in people.items()},
         "parents": [{"sha": sha, "url": f"{url}/commits/{sha}", "html_url": f"{page}/{sha}"} for sha in found.parents],
     }
 
 
-def _git_user(signature: Signature) -> dict[str, str]:
-    return {"name": signature.name, "email": signature.email, "date": signature.when}
-
-
 def _account(view: View, signature: Signature) -> dict[str, Any] | None:
     """The account with the e-mail address of the commit."""
-    for seeded in view.hub.seed.users:
-        if seeded.email and seeded.email == signature.email:
-            return user(view, seeded.login)
-    return None
+    seeded = view.hub.seed.users
+    return next((user(view, one.login) for one in seeded if one.email and one.email == signature.email), None)

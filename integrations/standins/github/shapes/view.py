@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.standins.github.hub import Hub
+from integrations.standins.github.records import Record
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,24 @@ class View:
         return f"{self.base}/repos/{name}"
 
 
+def fields_of(record: Record, *names: str) -> dict[str, Any]:
+    """These fields of a record, under their own names."""
+    return {name: getattr(record, name) for name in names}
+
+
 def node_id(kind: str, id: int | str) -> str:
     """A global id, as of GitHub's GraphQL API."""
     return f"{kind}_{base64.urlsafe_b64encode(str(id).encode()).decode().rstrip('=')}"
+
+
+def links(url: str, parts: str) -> dict[str, str]:
+    """`<name>_url` for each 'name:path' in `parts`, below `url`."""
+    return {f"{name}_url": url + path for name, path in (part.split(":") for part in parts.split())}
+
+
+def hrefs(**addresses: str) -> dict[str, dict[str, str]]:
+    """`_links`."""
+    return {name: {"href": address} for name, address in addresses.items()}
 
 
 def reactions(url: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from integrations.standins.model.playbook import Answer, Playbook
-from integrations.standins.model.playbooks import bug, checker, feature, help, judge, planner, scout
+from integrations.standins.model.playbooks import bug, feature, help, roles
 from integrations.standins.model.request import Request
 
-_ALL = (planner, scout, bug, feature, help, judge, checker)
-PLAYBOOKS: dict[str, Playbook] = {module.PLAYBOOK.name: module.PLAYBOOK for module in _ALL}
+_MAKERS = (bug.PLAYBOOK, feature.PLAYBOOK, help.PLAYBOOK)
+PLAYBOOKS = (roles.PLANNER, roles.SCOUT, *_MAKERS, roles.JUDGE, roles.CHECKER)
 
 NO_PLAYBOOK = Playbook(
     "none",
@@ -23,5 +23,5 @@ NO_PLAYBOOK = Playbook(
 
 def playbook_for(request: Request, first: Sequence[Playbook] = ()) -> Playbook:
     """The first playbook that matches, those of `first` before these; `NO_PLAYBOOK` if none does."""
-    known = (*first, *PLAYBOOKS.values())
+    known = (*first, *PLAYBOOKS)
     return next((playbook for playbook in known if playbook.matches(request)), NO_PLAYBOOK)

@@ -1,52 +1,30 @@
 """The maker on the bug ticket of the demo repository: the first iteration fixes half of it.
 
-Registered in `playbooks/__init__.py`. The second iteration finds the failing test in the output of the gate and fixes
-the other half; later ones answer a review.
+The second iteration finds the failing test in the gate's output and fixes the rest; later ones answer a review.
 """
 
 from __future__ import annotations
 
 import re
 
-from integrations.standins.model.playbook import Answer, Playbook, bash, create, play, replace_in, view
-from integrations.standins.model.playbooks.review import review_script
+from integrations.standins.model.playbook import (
+    RUN_ALL,
+    Answer,
+    Playbook,
+    bash,
+    create,
+    play,
+    read_file,
+    replace_in,
+    review_script,
+    view,
+)
 from integrations.standins.model.request import Request
 
 SHARES = "tally/shares.py"
 TESTS = "tests/test_rounding.py"
 RUN_TESTS = "python3 -m unittest tests.test_rounding"
-RUN_ALL = "python3 -m unittest discover -q"
 
-ROUNDING_TESTS = '''"""Cents that are left over."""
-
-from __future__ import annotations
-
-import unittest
-
-from tally.shares import split
-
-
-class EqualShares(unittest.TestCase):
-    """The same part for everybody."""
-
-    def test_equal_shares_add_up(self) -> None:
-        self.assertEqual(sum(split(1000, {"Ada": 1, "Bo": 1, "Cy": 1}).values()), 1000)
-
-    def test_left_over_cents_go_to_the_first(self) -> None:
-        self.assertEqual(split(1001, {"Ada": 1, "Bo": 1, "Cy": 1}), {"Ada": 334, "Bo": 334, "Cy": 333})
-
-
-class WeightedShares(unittest.TestCase):
-    """A part for each of the weights."""
-
-    def test_weighted_shares_add_up(self) -> None:
-        self.assertEqual(split(1000, {"Ada": 2, "Bo": 1}), {"Ada": 667, "Bo": 333})
-
-    def test_weighted_shares_of_every_small_amount_add_up(self) -> None:
-        for cents in range(200):
-            with self.subTest(cents=cents):
-                self.assertEqual(sum(split(cents, {"Ada": 3, "Bo": 2, "Cy": 2}).values()), cents)
-'''
 EQUAL_OLD = "    return {name: cents // len(names) for name in names}\n"
 EQUAL_NEW = """    part, left = divmod(cents, len(names))
     return {name: part + (place < left) for place, name in enumerate(names)}
@@ -65,7 +43,7 @@ FIRST_TRY = (
     Answer(
         "Both functions round every part down, so the rest is lost. First the tests from the ticket, for equal and for "
         "weighted shares.",
-        (create(TESTS, ROUNDING_TESTS),),
+        (create(TESTS, read_file("test_rounding.py")),),
     ),
     Answer(
         "Now the fix: the cents that are left over go to the first people.", (replace_in(SHARES, EQUAL_OLD, EQUAL_NEW),)
@@ -95,22 +73,16 @@ SECOND_HALF = (
 
 
 def _answer(request: Request) -> Answer:
-    if request.iteration == 1 and not request.is_revision and not request.section("What the last iteration showed"):
+    if request.iteration == 1 and not request.is_revision and not request.section("Results of the last iteration"):
         return play(FIRST_TRY, request)
     shown = [exchange.result for exchange in request.exchanges if exchange.call == LOOK_AGAIN.calls[0]]
     if not shown:
         return play((LOOK_AGAIN,), request)
-    if _failing_weights(shown[0]):
+    if re.search(r"^(FAIL|ERROR): test_weighted", shown[0], re.MULTILINE):
         return play((LOOK_AGAIN, *SECOND_HALF), request)
-    return play((LOOK_AGAIN, *review_script(request, RUN_ALL)), request)
-
-
-def _failing_weights(output: str) -> bool:
-    return re.search(r"^(FAIL|ERROR): test_weighted", output, re.MULTILINE) is not None
+    return play((LOOK_AGAIN, *review_script(request)), request)
 
 
 PLAYBOOK = Playbook(
-    "bug",
-    matches=lambda request: request.is_maker and "lose a cent" in request.title.lower(),
-    answer=_answer,
+    "bug", matches=lambda request: request.role == "maker" and "lose a cent" in request.title.lower(), answer=_answer
 )

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tests.integrations.code_hosts.live_github import key_pair
 from tests.integrations.standins.github.description import RestAnswers, WebhookPayloads
 from tests.integrations.standins.github.world import World
 from tests.integrations.standins.receiver import Receiver
@@ -29,10 +28,7 @@ def described_payloads() -> WebhookPayloads:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The App's private key, and the file of the public one."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    file = tmp_path_factory.mktemp("keys") / "app.pub"
-    file.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), file
+    return key_pair(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture

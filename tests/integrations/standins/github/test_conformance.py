@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integrations.standins.github.operations import OPERATIONS
+from integrations.standins.github.webhooks import signature
 from tests.integrations.standins.github.description import RestAnswers, WebhookPayloads
-from tests.integrations.standins.github.world import SHOP, Caller, World, name_of
+from tests.integrations.standins.github.world import SECRET, SHOP, Caller, World, name_of
+from tests.support import npm
 
 PULL = f"{SHOP}/pulls/1"
 OPEN = "/repos/acme/open"
@@ -81,24 +87,45 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
-        *(
-            "issue_comment.created",
-            "pull_request_review_comment.created",
-            "pull_request_review.submitted",
-            "pull_request_review.dismissed",
-        ),
+        *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
+        *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
     }
 
 
 @pytest.mark.parametrize(
     ("operation", "status", "body"),
     [
-        ("GET /repos/{owner}/{repo}/pulls/{pull_number}", 200, {}),
-        ("GET /repos/{owner}/{repo}/pulls/{pull_number}", 201, {}),
-        ("GET /repos/{owner}/{repo}/pullz", 200, {}),
-        ("GET /repos/{owner}/{repo}/pulls", 200, [{"url": 1}]),
-        ("GET /repos/{owner}/{repo}/git/ref/{ref}", 200, {"ref": None}),
+        *(("pulls/{pull_number}", 200, {}), ("pulls/{pull_number}", 201, {}), ("pullz", 200, {})),
+        *(("pulls", 200, [{"url": 1}]), ("git/ref/{ref}", 200, {"ref": None})),
     ],
 )
 def test_description_finds_mistakes(described_answers: RestAnswers, operation: str, status: int, body: Any) -> None:
-    assert list(described_answers.complaints(operation, status, body))
+    assert list(described_answers.complaints(f"GET /repos/{{owner}}/{{repo}}/{operation}", status, body))
+
+
+def test_octokit_opens_reviews_checks_and_merges(github: World, tmp_path: Path) -> None:
+    sha = github.push("fix")
+    github.heard()
+    vectors = [
+        {"secret": SECRET, "raw": one.raw.decode(), "signature": one.headers["x-hub-signature-256"]}
+        for one in github.receiver.all
+    ]
+    vectors.append({"secret": SECRET, "raw": "tampered", "signature": signature(SECRET, b"true")})
+    (tmp_path / "node_modules").symlink_to(npm.modules())
+    shutil.copy(Path(__file__).with_name("octokit.mjs"), tmp_path)
+    (tmp_path / "key.pem").write_text(github.private_key)
+    command = [str(npm.NODE), str(tmp_path / "octokit.mjs"), github.url, str(tmp_path / "key.pem"), sha]
+    done = subprocess.run(command, input=json.dumps(vectors), capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    saw = json.loads(done.stdout)
+    events = saw.pop("events")
+    assert saw == {
+        "found": [0, 1],
+        "check": ["in_progress", "success", "loopline"],
+        "said": ["1", "2", "3"],
+        "reviews": ["CHANGES_REQUESTED", "APPROVED"],
+        "errors": [422, 409],
+        "merged": True,
+        "verified": [True, False],
+    }
+    assert {"push", "pull_request", "pull_request_review"} <= set(events)

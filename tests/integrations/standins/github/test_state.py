@@ -9,11 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from integrations.standins.github.bare import BareRepository, Signature
-from integrations.standins.github.diffs import read_diff
-from integrations.standins.github.records import CheckRun, Review, Status
+from integrations.standins.github.changes import combined_state, read_diff, review_decisions
+from integrations.standins.github.records import CheckRun, Review, Status, Store
 from integrations.standins.github.server import create_app
-from integrations.standins.github.store import Store
-from integrations.standins.github.verdicts import combined_state, review_decisions
 from tests.integrations.standins.github.world import SHOP, World
 
 LISTS = ("pulls", "pulls/1/reviews", "issues/1/comments")
@@ -132,10 +130,8 @@ def test_combined_state_counts_the_newest_of_each_name(tmp_path: Path, records: 
 @pytest.mark.parametrize(
     ("states", "decision"),
     [
-        (["APPROVED", "COMMENTED"], "APPROVED"),
-        (["CHANGES_REQUESTED", "APPROVED"], "APPROVED"),
+        (["CHANGES_REQUESTED", "APPROVED", "COMMENTED"], "APPROVED"),
         (["APPROVED", "CHANGES_REQUESTED", "PENDING"], "CHANGES_REQUESTED"),
-        (["COMMENTED"], None),
     ],
 )
 def test_review_decision_is_the_last_one(states: list[str], decision: str | None) -> None:

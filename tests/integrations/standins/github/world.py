@@ -1,5 +1,4 @@
-"""A served stand-in with people, an App and repositories, and clients that check every answer against GitHub's own
-description."""
+"""A served stand-in with people, an App and repositories, and clients that check every answer."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ import jwt
 import requests
 from werkzeug.exceptions import HTTPException
 
+from integrations.standins.github.bare import ENVIRONMENT, GIT
 from integrations.standins.github.server import GitHub, Webhook, create_app, serve
 from integrations.standins.wire import Served
 from tests.integrations.standins.github.description import RestAnswers
@@ -93,10 +93,6 @@ class World:
         self.app = create_app(self.folder / "home", document, webhook=webhook, beside=self.folder)
         self.served = serve(self.app)
 
-    def restart(self) -> None:
-        self.close()
-        self.start()
-
     def close(self) -> None:
         while self.callers:
             self.callers.pop().close()
@@ -154,14 +150,8 @@ class World:
     def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run git in the clone."""
         identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-        env = {
-            "PATH": "/usr/bin:/bin",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "HOME": "/nowhere",
-        }
-        command = ["git", *identity, *arguments]
-        return subprocess.run(command, cwd=self.work, env=env, check=check, capture_output=True, text=True)
+        command = [GIT, *identity, *arguments]
+        return subprocess.run(command, cwd=self.work, env=ENVIRONMENT, check=check, capture_output=True, text=True)
 
     @property
     def work(self) -> Path:

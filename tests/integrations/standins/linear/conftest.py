@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from graphql import GraphQLSchema
+from graphql import GraphQLField, GraphQLSchema
 
+from integrations.standins.linear.execute import schema
 from integrations.standins.linear.seed import stable_id
 from integrations.standins.linear.server import LinearApp, Subscription, create_app, serve
 from integrations.standins.wire import Served
@@ -42,24 +43,19 @@ SEED: dict[str, Any] = {
     ],
 }
 SECRET = "lin_wh_of_the_tests"
-WRITES = {  # what the product, the demo and the board's page send
-    "issueCreate": "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id identifier } } }",
-    "issueUpdate": """mutation($id: String!, $input: IssueUpdateInput!) {
-      issueUpdate(id: $id, input: $input) { success } }""",
-    "issueDelete": "mutation($id: String!) { issueDelete(id: $id) { success } }",
-    "commentCreate": "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }",
-    "commentUpdate": """mutation($id: String!, $input: CommentUpdateInput!) {
-      commentUpdate(id: $id, input: $input) { success } }""",
-    "reactionCreate": "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }",
-    "reactionDelete": "mutation($id: String!) { reactionDelete(id: $id) { success } }",
-    "attachmentCreate": "mutation($input: AttachmentCreateInput!) { attachmentCreate(input: $input) { success } }",
-    "issueLabelCreate": """mutation($input: IssueLabelCreateInput!) {
-      issueLabelCreate(input: $input) { issueLabel { id } } }""",
-    "issueAddLabel": """mutation($id: String!, $labelId: String!) {
-      issueAddLabel(id: $id, labelId: $labelId) { success } }""",
-    "issueRemoveLabel": """mutation($id: String!, $labelId: String!) {
-      issueRemoveLabel(id: $id, labelId: $labelId) { success } }""",
-}
+
+
+def _document(name: str, field: GraphQLField) -> str:
+    """The mutation with all of its arguments."""
+    declared = ", ".join(f"${key}: {argument.type}" for key, argument in field.args.items())
+    passed = ", ".join(f"{key}: ${key}" for key in field.args)
+    made = " issue { id identifier }" if name == "issueCreate" else ""
+    return f"mutation({declared}) {{ {name}({passed}) {{ success{made} }} }}"
+
+
+MUTATION = schema().mutation_type
+assert MUTATION
+WRITES = {name: _document(name, field) for name, field in MUTATION.fields.items()}
 
 
 @pytest.fixture(scope="session")

@@ -17,28 +17,14 @@ def body(*blocks: dict[str, Any], model: str = "m") -> dict[str, Any]:
     return {"model": model, "system": [text("system ", **MARK)], "messages": [{"role": "user", "content": [*blocks]}]}
 
 
-def test_first_request_writes_up_to_its_last_breakpoint() -> None:
-    asked = body(text("a", **MARK), text("b"))
-    usage = PrefixCache().usage("key", asked)
-    assert usage["cache_read_input_tokens"] == 0 and usage["cache_creation_input_tokens"] > 0
-    assert sum(usage.values()) == count_tokens(asked) and usage["input_tokens"] > 0
-
-
-def test_repeated_request_is_read() -> None:
-    cache, asked = PrefixCache(), body(text("a", **MARK))
-    written = cache.usage("key", asked)["cache_creation_input_tokens"]
-    assert cache.usage("key", asked) == {
-        "input_tokens": 0,
-        "cache_read_input_tokens": written,
-        "cache_creation_input_tokens": 0,
-    }
-
-
-def test_longer_request_reads_the_old_part_when_the_breakpoint_moved() -> None:
-    cache = PrefixCache()
-    old = cache.usage("key", body(text("a", **MARK)))["cache_creation_input_tokens"]
-    usage = cache.usage("key", body(text("a"), text("b", **MARK)))
-    assert usage["cache_read_input_tokens"] == old and usage["cache_creation_input_tokens"] > 0
+def test_breakpoint_is_written_once_and_then_read() -> None:
+    cache, asked = PrefixCache(), body(text("a", **MARK), text("b"))
+    first, second = cache.usage("key", asked), cache.usage("key", asked)
+    assert first["cache_read_input_tokens"] == 0 and sum(first.values()) == count_tokens(asked)
+    assert second["cache_read_input_tokens"] == first["cache_creation_input_tokens"] > 0
+    assert second["cache_creation_input_tokens"] == 0 and second["input_tokens"] == first["input_tokens"] > 0
+    longer = cache.usage("key", body(text("a"), text("b", **MARK)))
+    assert longer["cache_read_input_tokens"] == first["cache_creation_input_tokens"] < count_tokens(asked)
 
 
 def test_changed_prefix_reads_nothing_after_the_change() -> None:

@@ -58,20 +58,16 @@ def test_oldest_results_are_cleared(changes: dict[str, Any], expected: list[bool
 
 
 @pytest.mark.parametrize(
-    ("edit", "text"),
+    ("edit", "beta", "text"),
     [
-        ({"type": "compact_now"}, "does not match any of the expected tags"),
-        (EDIT | {"least": 1}, "edits.0.least: Extra inputs"),
+        ({"type": "compact_now"}, BETA, "does not match any of the expected tags"),
+        (EDIT | {"least": 1}, BETA, "edits.0.least: Extra inputs"),
+        (EDIT, "", "context_management: Extra inputs"),
     ],
 )
-def test_invalid_edit_is_refused(edit: Any, text: str) -> None:
+def test_invalid_edit_is_refused(edit: Any, beta: str, text: str) -> None:
     with pytest.raises(Refused, match=text):
-        check(talk(1, edit) | {"stream": True}, [BETA])
-
-
-def test_context_management_needs_the_beta_header() -> None:
-    with pytest.raises(Refused, match="Extra inputs"):
-        check(talk(1, EDIT) | {"stream": True})
+        check(talk(1, edit) | {"stream": True}, [beta])
 
 
 @pytest.fixture(scope="module")

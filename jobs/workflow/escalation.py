@@ -1,0 +1,68 @@
+"""Rules for escalations: raised with attempts and choices, repeated while unacknowledged, then left to triage.
+Loopline never changes the assignee."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from integrations.events import EscalationUnanswered, TicketReacted
+from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
+from jobs.loop.state import Attempt, ClosedAttempt, Escalation, EscalationClass, Loop, Stage
+from jobs.messages.escalations import escalation_message, reminder_message, triage_message
+from jobs.messages.lines import approach_line
+from jobs.workflow.decision import Decision, ServicePolicy
+
+MAX_RAISED = 3
+
+
+def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command) -> Decision:
+    """Stop the loop and ask a person; the comment lists the attempts."""
+    loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=Escalation(kind=kind, at=at))
+    comment = PostComment(body=escalation_message(loop))
+    return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
+
+
+def close_attempt(loop: Loop, rejected: str) -> Loop:
+    """Move the current attempt to the record, which is part of the next attempt's brief."""
+    if not loop.attempt.iteration:
+        return loop
+    closed = ClosedAttempt(
+        number=len(loop.attempts) + 1,
+        approach=loop.attempt.approach or approach_line(loop.attempt.number),
+        tried=loop.attempt.tried,
+        summary=loop.candidate.summary[:1000],
+        rejected=rejected[:1000],
+        head_sha=loop.candidate.head_sha,
+        cost_usd=round(loop.spend.usage.cost_usd - loop.attempt.began_usd, 6),
+    )
+    fresh = Attempt(number=loop.attempt.number, began_usd=loop.spend.usage.cost_usd)
+    return replace(loop, attempt=fresh, attempts=(*loop.attempts, closed))
+
+
+def acknowledge(loop: Loop) -> Loop:
+    """Mark the escalation as acknowledged, so that it is not raised again."""
+    if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation or loop.escalation.acknowledged:
+        return loop
+    return replace(loop, escalation=replace(loop.escalation, acknowledged=True))
+
+
+def on_ticket_reacted(loop: Loop, event: TicketReacted) -> Decision:
+    """An emoji on a comment of Loopline acknowledges the escalation."""
+    if event.author is None or not event.author.may_steer:
+        return Decision(loop)
+    return Decision(acknowledge(loop))
+
+
+def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:
+    """Raise the escalation again; after `MAX_RAISED` times move the ticket to triage."""
+    if loop.stage is not Stage.NEEDS_HUMAN or event.generation != loop.generation:
+        return Decision(loop)
+    if not loop.escalation or loop.escalation.acknowledged:
+        return Decision(loop)
+    raised = loop.escalation.raised + 1
+    loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at))
+    if raised <= MAX_RAISED:
+        return Decision(loop, (PostComment(body=reminder_message(loop)),))
+    has_triage = "triage" in policy.teams[loop.ticket.team].columns
+    triage = (MoveTicket(column="triage"),) if has_triage else ()
+    return Decision(loop, (PostComment(body=triage_message(loop)), *triage))

@@ -1,0 +1,193 @@
+"""Rules for the results of runs: scout, then make, gate, judge, check, repeated with the evidence until a verdict or an
+escalation. A failed attempt is followed by one in a fresh context: contract, evidence and the record of attempts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from integrations.events import RunFinished
+from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, Scouted
+from integrations.values import NO_COMMIT
+from jobs.evidence.verdicts import find_contradictions
+from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
+from jobs.loop.state import Loop, Stage, join_guidance
+from jobs.messages import lines
+from jobs.messages.escalations import gate_could_not_run_reason, iterations_reason, spinning_reason, tamper_reason
+from jobs.messages.verdict import no_change_message
+from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.escalation import close_attempt, escalate
+from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
+
+
+def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
+    """The contract is agreed: start the scout, once per loop, or the first maker."""
+    if loop.workflow.scout and loop.planning.plan is None and not loop.attempt.iteration:
+        return start_run(replace(loop, reason=""), "scout", at, policy, *commands)
+    return start_iteration(loop, at, policy, *commands)
+
+
+def on_budget_used_up(loop: Loop, event: RunFinished) -> Decision:
+    """A run ended at its budget. A maker's work so far is kept."""
+    made = event.result.head_sha if isinstance(event.result, Made) else NO_COMMIT
+    loop = replace(loop, candidate=replace(loop.candidate, head_sha=made or loop.candidate.head_sha))
+    if loop.attempt.iteration:
+        loop = _note_iteration(loop, event.summary)
+    return escalate(close_attempt(loop, event.summary), "budget", event.summary, event.at)
+
+
+def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePolicy) -> Decision:
+    """Start the maker, with the plan if there is one."""
+    return start_iteration(replace(loop, planning=replace(loop.planning, plan=result.plan)), at, policy)
+
+
+def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
+    """Run the gate on the candidate; without one start another iteration."""
+    loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
+    if event.outcome == "spinning":
+        return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
+    if event.outcome in {"done", "no_change"}:
+        candidate = replace(loop.candidate.at(result.head_sha), summary=event.summary)
+        made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
+        return start_run(made, "gate", event.at, policy)
+    loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
+    return _again(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
+
+
+def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
+    """Return failures to the maker, unless it is spinning or insists on its change."""
+    if event.outcome != "done":
+        return _escalate_failed_run(loop, event)
+    attempt, failing = loop.attempt, [e for e in result.evidence if not e.passed]
+    insists = _fingerprint(failing) in attempt.failing and all(e.needs_approval for e in failing)
+    reverted = result.tree in attempt.trees[:-1] and result.tree != attempt.trees[-1]
+    trees = (*attempt.trees, result.tree) if result.tree else attempt.trees
+    attempt = replace(attempt, failing=(*attempt.failing, _fingerprint(failing)), trees=trees)
+    loop = replace(loop, attempt=attempt, candidate=replace(loop.candidate, gate=result))
+    if reverted:
+        return _next_attempt(loop, lines.REVERTED_LINE, event.at, policy, spun=True)
+    if failing and insists:
+        return start_run(loop, "judge", event.at, policy)  # the maker has read the failure, so a person decides
+    rounds = loop.workflow.spinning.same_failures
+    if failing and len(attempt.failing) >= rounds and len(set(attempt.failing[-rounds:])) == 1:
+        line = lines.same_failures_line(failing, rounds)
+        return _next_attempt(loop, line, event.at, policy, spun=True)
+    if failing:
+        return _again(loop, lines.gate_failed_line(failing), event.at, policy)
+    if result.stray:
+        return _again(loop, lines.stray_line(result.stray), event.at, policy)
+    return start_run(loop, "judge", event.at, policy)
+
+
+def _escalate_failed_run(loop: Loop, event: RunFinished) -> Decision:
+    return escalate(loop, "infrastructure", gate_could_not_run_reason(event.role, event.summary), event.at)
+
+
+def _fingerprint(failing: list[Evidence]) -> str:
+    """Identifies a set of failures: equal for the same commands and exit codes; empty without failures."""
+    plain = "\n".join(f"{e.name} {e.command} {e.exit_code}" for e in failing)
+    return hashlib.sha256(plain.encode()).hexdigest()[:12] if failing else ""
+
+
+def on_judge_finished(loop: Loop, event: RunFinished, result: Judged, policy: ServicePolicy) -> Decision:
+    """The judge can only reject, which saves a checker's run; a judge that failed is skipped."""
+    judgement = result.judgement
+    loop = replace(loop, candidate=replace(loop.candidate, judgement=judgement))
+    if event.outcome == "done" and judgement and (judgement.missing or not judgement.done):
+        return _again(loop, lines.judge_line(judgement), event.at, policy)
+    return start_run(loop, "checker", event.at, policy)
+
+
+def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy: ServicePolicy) -> Decision:
+    """Publish a verdict of done, unless new guidance has arrived or a person has to accept changed checks."""
+    if event.outcome != "done":
+        return _escalate_failed_run(loop, event)
+    loop = replace(loop, candidate=replace(loop.candidate, verdict=result.verdict))
+    candidate, pending = loop.candidate, loop.comments.pending
+    if objection := objection_to(loop):
+        return _again(loop, objection, event.at, policy)
+    if pending:
+        loop = _note_iteration(loop, lines.NEW_GUIDANCE_LINE)
+        return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
+    if candidate.tampering and candidate.accepted_sha != candidate.head_sha:
+        loop = _note_iteration(loop, lines.CHANGED_CHECKS_LINE)
+        return escalate(loop, "tamper", tamper_reason(candidate.tampering), event.at)
+    return finish(loop, event.at)
+
+
+def objection_to(loop: Loop) -> str:
+    """Why the verdict does not mean done; empty when it does."""
+    missing = open_results(loop)
+    if missing:
+        return lines.verdict_failed_line(missing)
+    candidate, verdict = loop.candidate, loop.candidate.verdict
+    assert verdict
+    blockers = [finding for finding in verdict.findings if finding.severity == "blocker"]
+    if blockers:
+        return lines.blockers_line(blockers)
+    changed = candidate.head_sha != loop.workspace.base_sha
+    if clauses := find_contradictions(verdict, candidate.evidence, changed=changed):
+        return lines.contradiction_line(clauses)
+    if not changed and not verdict.no_change_needed:
+        return lines.NOT_CONFIRMED_LINE
+    return ""
+
+
+def open_results(loop: Loop) -> list[CriterionResult]:
+    """The criteria that are not met: no verdict or another commit's, no result, or a pass without evidence."""
+    assert loop.contract
+    verdict = loop.candidate.verdict
+    given = verdict.results if verdict and verdict.head_sha == loop.candidate.head_sha else ()
+    judged = {r.criterion: r for r in given}
+    nothing = {c.id: CriterionResult(criterion=c.id, result="unsure") for c in loop.contract.criteria}
+    return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
+
+
+def finish(loop: Loop, at: float, *commands: Command) -> Decision:
+    """The verdict is done: publish the candidate, or end the loop when no change was needed."""
+    loop = replace(_note_iteration(loop, "done"), escalation=None)
+    if loop.candidate.head_sha != loop.workspace.base_sha:
+        return Decision(replace(loop, stage=Stage.PUBLISHING), (*commands, publish(loop)))
+    done = replace(loop, stage=Stage.DONE, reason="", finished_at=at)
+    comment = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
+    clean_up = CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)
+    return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
+
+
+def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
+    """Push the candidate to the loop's branch; `as_is`: without a verdict, for a person who takes it over."""
+    return PublishBranch(
+        generation=loop.generation,
+        repository=loop.workspace.repository,
+        branch=loop.workspace.branch,
+        base_branch=loop.workspace.base_branch,
+        sha=loop.candidate.head_sha,
+        expected=loop.pull_request.pushed_sha,
+        as_is=as_is,
+    )
+
+
+def _again(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
+    """Start another iteration, or another attempt when this one has used all its iterations."""
+    if loop.attempt.iteration >= policy.iterations(loop):
+        return _next_attempt(loop, outcome, at, policy, spun=False)
+    return start_iteration(_note_iteration(loop, outcome), at, policy)
+
+
+def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *, spun: bool) -> Decision:
+    """Start an attempt in a fresh context, a later one with a stronger model; escalate after the last."""
+    loop = _note_iteration(loop, outcome)
+    if loop.attempt.number >= policy.attempts(loop):
+        reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
+        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
+    loop = close_attempt(loop, outcome)
+    fresh = replace(loop.candidate, head_sha=loop.pull_request.pushed_sha, judgement=None, verdict=None)
+    attempt = replace(loop.attempt, number=loop.attempt.number + 1)
+    return start_iteration(replace(loop, attempt=attempt, candidate=fresh), at, policy)
+
+
+def _note_iteration(loop: Loop, outcome: str) -> Loop:
+    """Add the current iteration to the attempt's record."""
+    tried = (*loop.attempt.tried, lines.iteration_line(loop, outcome))
+    return replace(loop, attempt=replace(loop.attempt, tried=tried))

@@ -1,0 +1,125 @@
+"""Commands for the operator: check, status, rebuild, dead letters. Called by the command line.
+
+They can run while Loopline is running. Each writes one line per problem, ticket or item, and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TextIO
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from integrations.errors import IntegrationError
+from jobs.config.settings import Settings
+from jobs.effects.build import build_code_host, build_tracker, build_world
+from jobs.recovery.rebuild import rebuild
+from jobs.runtime.connection import check_persistence, connect
+from jobs.store.dead_letters import DeadLetter, DeadLetters
+from jobs.store.tickets import Store
+from service.dashboard.overview import ROWS, Row
+from service.dashboard.reader import Reader
+
+
+def find_problems(settings: Settings) -> list[str]:
+    """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
+    configured = bool(settings.redis_url.get_secret_value())
+    return [*(_check_redis(settings) if configured else ()), *_check_teams(settings)]
+
+
+def _check_redis(settings: Settings) -> Iterator[str]:
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            yield from check_persistence(redis)
+        except RedisError as error:
+            yield f"REDIS_URL: Redis does not respond ({error})."
+
+
+def _check_teams(settings: Settings) -> Iterator[str]:
+    """Check each team's columns and repository with the configured credentials."""
+    board, host = build_tracker(settings), build_code_host(settings)
+    assert board and host, "the role `up` has both"
+    for key, team in settings.teams.items():
+        try:
+            board.check_columns(key, team.columns.names())
+        except IntegrationError as error:
+            yield f"LOOPLINE_TEAMS, team {key}: {error}"
+        try:
+            host.repository(team.repository)
+        except IntegrationError as error:
+            yield f"LOOPLINE_TEAMS, repository {team.repository}: {error}"
+
+
+def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:
+    """Print all loops, those that need a person first; returns the exit code."""
+    rows = Reader(redis, settings).rows()
+    if as_json:
+        out.write(json.dumps(ROWS.to_builtins(rows), ensure_ascii=False) + "\n")
+        return 0
+    out.writelines(format_row(row) + "\n" for row in rows)
+    out.write(f"{len(rows)} loops.\n")
+    return 0
+
+
+def format_row(row: Row) -> str:
+    """Format identifier, stage, attempt and iteration, money, and reason."""
+    round_ = (
+        f"attempt {row.attempt}/{row.attempts} iteration {row.iteration}/{row.iterations}" if row.iteration else "-"
+    )
+    money = f"${row.usage.cost_usd:.2f} of ${row.cap_usd:.2f}"
+    return f"{row.identifier:<9} {row.stage_text:<30} {round_:<29} {money:<18} {_format_reason(row)}".rstrip()
+
+
+def _format_reason(row: Row) -> str:
+    """Format escalation and reason as one line, without control characters, which could move the cursor."""
+    call = row.escalation
+    prefix = [f"{call.text} (raised {call.raised}x, {'seen' if call.acknowledged else 'not seen'}):"] if call else []
+    parts = " ".join([*prefix, row.now or row.reason]).split()
+    return "".join(c for c in " ".join(parts) if c.isprintable())[:160]
+
+
+def rebuild_loops(settings: Settings, redis: Redis, out: TextIO, *, dry_run: bool) -> int:
+    """Restore loops that are missing in Redis from the board; with `dry_run` only list them."""
+    found = 0
+    try:
+        for ticket, line in rebuild(build_world(settings, redis), dry_run=dry_run):
+            found += 1
+            out.write(f"{ticket.identifier}: {line}\n")
+    except IntegrationError as error:
+        out.write(f"Not finished: {error}\n")
+        return 1
+    out.write(f"{found} tickets with a board memory{', nothing was changed' if dry_run else ''}.\n")
+    return 0
+
+
+def list_dead_letters(redis: Redis, out: TextIO) -> int:
+    """Print all dead letters with time, ticket, cause and payload, oldest first."""
+    letters = DeadLetters(redis).all()
+    for letter in letters:
+        when = datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
+        out.write(f"{letter.id}  {when}  {letter.identifier or letter.ticket_id or '-'}  {letter.kind}\n")
+        out.write(f"    {' '.join(letter.cause.split())[:300]}\n")
+        out.write(f"    {letter.item or json.dumps(letter.fields)}\n")
+    out.write(f"{len(letters)} dead letters.\n")
+    return 0
+
+
+def redrive(redis: Redis, out: TextIO, wanted: str | None) -> int:
+    """Retry the dead letter with the id `wanted`, or all when it is None. Idempotent."""
+    letters = [letter for letter in DeadLetters(redis).all() if wanted in (None, letter.id)]
+    out.writelines(f"{letter.id}: {_redrive_one(redis, letter)}\n" for letter in letters)
+    if wanted and not letters:
+        out.write(f"No dead letter has the id {wanted}.\n")
+        return 1
+    return 0
+
+
+def _redrive_one(redis: Redis, letter: DeadLetter) -> str:
+    loop = Store(redis).load(letter.ticket_id) if letter.ticket_id else None
+    if loop and letter.generation not in (None, loop.generation):
+        return f"skipped: it belongs to generation {letter.generation}, the ticket is at generation {loop.generation}"
+    done = DeadLetters(redis).redrive(letter)
+    return f"{letter.kind} queued for retry" if done else "already retried"
