@@ -74,7 +74,7 @@ class Runs:
 
     def steer(self, run_id: RunId, guidance: Guidance, command_id: str) -> None:
         """Queue guidance for the run's next model call, once per command."""
-        text = f"Words from {guidance.author} on the ticket:\n{guidance.text}"
+        text = f"Comment from {guidance.author}:\n{guidance.text}"
         entry = json.dumps({"text": text, "comment_ids": [guidance.comment_id]})
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])

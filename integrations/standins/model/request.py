@@ -15,7 +15,7 @@ from integrations.standins.model.cache import as_blocks
 _ITEM = re.compile(r"^- \[(?P<id>\w+)\] (?P<text>.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"\(command: `(?P<command>[^`]+)`\)")
 _EXIT = re.compile(r"^exit (?P<code>-?\d+)")
-_STEERING = re.compile(r"^Words from .+? on the ticket:", re.MULTILINE)
+_STEERING = re.compile(r"^Comment from .+?:$", re.MULTILINE)
 _NOTE = "Note from Loopline"
 _INTERRUPTED = re.compile(r"^interrupted", re.IGNORECASE)
 

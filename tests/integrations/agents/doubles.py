@@ -69,7 +69,7 @@ class ListConversation:
 
     def steer(self, words: str) -> None:
         """Add guidance."""
-        text = f"Words from Ada on the ticket:\n{words}"
+        text = f"Comment from Ada:\n{words}"
         self.waiting.append(Entry("steering", {"text": text, "comment_ids": ["comment-1"]}))
 
     def of(self, kind: str) -> list[Mapping[str, Any]]:

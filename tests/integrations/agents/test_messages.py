@@ -46,7 +46,7 @@ def test_blocks_of_a_crashed_call_do_not_join_the_next_reply() -> None:
 
 def test_results_come_in_the_order_of_the_calls_and_before_text() -> None:
     calls = [block_call("a"), block_call("b"), turn("tool_calls", 2)]
-    words = Entry("steering", {"text": "Words from Ada on the ticket:\nhurry", "comment_ids": []})
+    words = Entry("steering", {"text": "Comment from Ada:\nhurry", "comment_ids": []})
     assert kinds(build_messages([BRIEF, *calls, words, result("b"), result("a")])[2]) == ["a", "b", "text"]
 
 
@@ -56,9 +56,9 @@ def test_entries_of_the_user_in_a_row_become_one_message() -> None:
 
 
 def test_guidance_keeps_its_text_and_is_marked() -> None:
-    words = Entry("steering", {"text": "Words from Ada on the ticket:\ncall it x", "comment_ids": ["1"]})
+    words = Entry("steering", {"text": "Comment from Ada:\ncall it x", "comment_ids": ["1"]})
     text = build_messages([words])[0]["content"][0]["text"]
-    assert text.startswith("Words from Ada on the ticket:\ncall it x") and "takes precedence" in text
+    assert text.startswith("Comment from Ada:\ncall it x") and "takes precedence" in text
 
 
 def test_replies_around_an_empty_one_still_alternate() -> None:

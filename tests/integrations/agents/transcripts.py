@@ -48,7 +48,7 @@ def silent(stop_reason: str = "paused") -> list[Entry]:
 
 
 def guidance() -> Entry:
-    return Entry("steering", {"text": "Words from Ada on the ticket:\ngo on", "comment_ids": []})
+    return Entry("steering", {"text": "Comment from Ada:\ngo on", "comment_ids": []})
 
 
 def joined(parts: Sequence[Sequence[Entry]]) -> list[Entry]:

@@ -240,7 +240,7 @@ ENTRIES = (
            "new_str": "    return max(total - off, Decimal(0))"}, "call-2"),
     turn(),
     result("The file cart/total.py has been edited.", "call-2"),
-    Entry("steering", {"text": "Words from Mira Okafor on the ticket:\nPlease keep the public signature of total().",
+    Entry("steering", {"text": "Comment from Mira Okafor:\nPlease keep the public signature of total().",
                        "comment_ids": ["x"]}),
     calls("bash", {"command": "python -m pytest -q tests/cart; ruff check ."}, "call-3"),
     calls("search", {"pattern": r"total\(", "path": "app"}, "call-4"),

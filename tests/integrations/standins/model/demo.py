@@ -81,7 +81,7 @@ class Talk:
 
     def steer(self, words: str) -> None:
         """A person's steering, in the format of the product."""
-        text = {"type": "text", "text": f"Words from Ada on the ticket:\n{words}"}
+        text = {"type": "text", "text": f"Comment from Ada:\n{words}"}
         self.messages[-1]["content"].append(text)
 
     def calls(self, name: str) -> list[dict[str, Any]]:
