@@ -33,10 +33,10 @@ import structlog
 Phase = Literal["before", "sent", "done"]
 TRACE = "trace"
 FAILPOINT_FORM = (
-    r"trace"
+    r"|trace"
     r"|[A-Za-z_][\w.-]*:(before|sent|done):[1-9]\d*:(kill(=[a-z0-9-]+)?|raise|enospc|(stop|sleep)=\d+(\.\d+)?)"
 )
-"""Regular expression of an armed setting."""
+"""Regular expression of the setting; empty is off."""
 _log = structlog.get_logger(__name__)
 
 

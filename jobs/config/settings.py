@@ -219,7 +219,7 @@ class Settings(SettingsModel):
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr."""
 
-    failpoint: str = setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FAILPOINT_FORM})?$")
+    failpoint: str = setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FAILPOINT_FORM})$")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
     operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 
