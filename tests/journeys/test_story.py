@@ -34,7 +34,7 @@ def ends(ticket: dict[str, Any]) -> tuple[Any, ...]:
     return ticket["column"], ticket["merged"], ticket["verdict"]
 
 
-def test_the_story_ends_as_it_should_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_story_reaches_its_ends_and_leaves_no_process(tmp_path: Path) -> None:
     home = tmp_path / "demo"
     options = ["--once", "--home", str(home), "--port-base", str(free_ports())]
     done = subprocess.run([*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
@@ -50,7 +50,7 @@ def test_the_story_ends_as_it_should_and_leaves_nothing_running(tmp_path: Path) 
     assert str(home) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
-def test_the_demo_never_removes_a_folder_that_it_did_not_make(tmp_path: Path) -> None:
+def test_demo_keeps_a_folder_that_it_did_not_create(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious").touch()
 
@@ -60,7 +60,7 @@ def test_the_demo_never_removes_a_folder_that_it_did_not_make(tmp_path: Path) ->
     assert (tmp_path / "mine" / "precious").exists()
 
 
-def test_a_person_drags_the_card_in_a_browser_and_reads_what_happens(stack: Stack, browser: Browser) -> None:
+def test_board_in_a_browser_starts_the_work_and_shows_it(stack: Stack, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(stack.urls["board"])
     page.get_by_test_id("card-ENG-1").drag_to(page.get_by_test_id("column-Agent"))

@@ -52,7 +52,7 @@ def test_selftest_passes_quickly_and_cleans_up(sandbox: Sandbox, tmp_path: Path)
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_the_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
+def test_self_test_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
     run_self_test(weakened(tmp_path, "pass"), tmp_path / "runs")
 
 

@@ -98,7 +98,7 @@ def test_tickets_do_not_share_a_ticket_budget(redis: Redis) -> None:
         assert granted(talk.reserve(call(0.9), call(0.9)))
 
 
-def test_all_tickets_share_the_day_and_the_next_day_begins_anew(redis: Redis) -> None:
+def test_ledger_of_the_day_is_shared_by_all_tickets_and_starts_anew_the_next_day(redis: Redis) -> None:
     spend(redis, "r0", 0.9, ticket_id="other")
     clock = Clock()
     with at_work(redis, spec_of(caps=replace(AMPLE, day_usd=1.0)), clock) as talk:

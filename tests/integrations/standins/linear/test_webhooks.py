@@ -75,7 +75,7 @@ def test_move_has_the_actor_and_the_old_column(subscribed: Linear, receiver: Rec
     assert body["updatedFrom"]["stateId"] == state_id("Backlog")
 
 
-def test_only_an_issue_that_exists_has_a_link(subscribed: Linear, receiver: Receiver) -> None:
+def test_link_is_given_only_for_an_issue_that_exists(subscribed: Linear, receiver: Receiver) -> None:
     subscribed.comment("ENG-2")
     subscribed.move("ENG-2", title="b")
     subscribed.write("issueDelete", id="ENG-2")
