@@ -84,7 +84,7 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         _log.exception("unexpected error")
         if world.raise_faults:
             raise
-        if world.store.failed(spec.run_id, "run") < GIVE_UP_AFTER:
+        if world.store.count_failure(spec.run_id, "run") < GIVE_UP_AFTER:
             return
         ended = RunResult("failed", f"internal error: {type(error).__name__}: {error}")
     run.conversation.ledger.balance()
@@ -121,7 +121,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         usage=world.runs.usage(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
-    Breaker(world.redis).probe_ended(spec.run_id, answered=False)  # the probe of a slice that died
+    Breaker(world.redis).end_probe(spec.run_id, answered=False)  # the probe of a slice that died
     finished = world.runs.finish(lease, event, heed_guidance=heed)
     if finished:
         queues.wake_ticket(world.redis, spec.ticket.id)

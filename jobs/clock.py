@@ -72,6 +72,6 @@ def reconcile(redis: Redis) -> None:
         name = TicketId(decode(ticket))
         if not redis.exists(keys.lease(name), keys.retry_at(name)) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
-    for run_id in Runs(redis).unfinished():
+    for run_id in Runs(redis).list_unfinished():
         if not redis.exists(keys.lease(f"run:{run_id}"), keys.retry_at(run_id)):
             queues.wake_run(redis, run_id)

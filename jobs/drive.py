@@ -34,7 +34,7 @@ from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
 from jobs.store.tickets import Posted
 from jobs.workflow import decide
-from jobs.workflow.decision import still_wanted
+from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import Report, is_due_before, report_of
 
 CREDENTIALS_WAIT_SECONDS = 60.0
@@ -104,9 +104,9 @@ class _Driver:
         if loop.generation == 0:
             return None
         report = report_of(loop, self._world.policy)
-        if report.digest == self._store.reported(loop.ticket.id):
+        if report.digest == self._store.report_digest(loop.ticket.id):
             return None
-        return report if is_due_before(self._store.waiting(loop.ticket.id, "outer")) else None
+        return report if is_due_before(self._store.list_commands(loop.ticket.id, "outer")) else None
 
     def _refresh(self, report: Report, loop: Loop) -> float:
         """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket."""
@@ -130,13 +130,13 @@ class _Driver:
         def execute() -> None:
             events: Sequence[Event] = ()
             try:
-                if still_wanted(loop, posted.command):
+                if is_still_wanted(loop, posted.command):
                     events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease))
             except (Unavailable, Unauthorized):
                 raise
             except (IntegrationError, PolicyError) as error:
                 events = (_command_failed(posted, loop, str(error)),)
-            self._store.performed(self._lease, self._id, posted, events)
+            self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
         return self._attempt(posted.lane, kind, execute, lambda error: self._bury(posted.lane, kind, posted.raw, error))
@@ -195,7 +195,7 @@ class _Driver:
         except (LeaseLost, RedisError):
             raise  # not the item's fault: the next worker retries it
         except Exception as error:
-            failures = self._store.failed(self._id, kind)
+            failures = self._store.count_failure(self._id, kind)
             _log.exception("unexpected error", item=kind, failures=failures)
             if self._world.raise_faults:
                 raise
@@ -210,7 +210,7 @@ class _Driver:
             if self._world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=expiry):
                 _log.error("credentials rejected, will retry", reason=str(error))
             return CREDENTIALS_WAIT_SECONDS
-        failures = self._store.failed(self._id, item)
+        failures = self._store.count_failure(self._id, item)
         wait = error.retry_after or min(0.5 * 2**failures, 60.0)
         _log.warning(
             "provider unavailable, will retry", item=item, reason=str(error), failures=failures, wait_seconds=wait

@@ -71,11 +71,11 @@ def _find_moves(
     for ticket in tickets.values():
         loop = loops.get(ticket.id)
         if _is_misplaced(ticket, loop, world):
-            yield _moved(ticket, loop)
+            yield _build_ticket_moved(ticket, loop)
     for loop in loops.values():
         polled = loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING}
         if polled and loop.ticket.id not in tickets and not is_moving(loop.ticket.id, world):
-            yield _moved(loop.ticket, loop)
+            yield _build_ticket_moved(loop.ticket, loop)
 
 
 def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
@@ -86,7 +86,7 @@ def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
     return found and not awaits_own_move(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
-def _moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
+def _build_ticket_moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
     """The id holds the loop's state, so the same finding is delivered once and a later one again."""
     known = f"{loop.generation}:{loop.stage.value}:{loop.revision}" if loop else "new"
     event_id = f"sweep:moved:{ticket.id}:{ticket.column}:{known}"
@@ -117,7 +117,7 @@ def _find_comments_and_reviews(turn: list[Loop], world: World) -> Iterator[Event
         try:
             yield from polling.comment_events(loop, list(world.tracker.comments(loop.ticket.id)))
         except NotFound:
-            yield _moved(loop.ticket, loop)
+            yield _build_ticket_moved(loop.ticket, loop)
             continue
         if loop.stage in OPEN and loop.pull_request.number:
             reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)

@@ -78,7 +78,7 @@ def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | Non
 
 def is_moving(ticket_id: TicketId, world: World) -> bool:
     """Whether a move of the ticket is still in the outbox, so that its column is not final yet."""
-    return any(isinstance(command, MoveTicket) for command in world.store.waiting(ticket_id, "outer"))
+    return any(isinstance(command, MoveTicket) for command in world.store.list_commands(ticket_id, "outer"))
 
 
 def _read_removal(event: TicketRemoved, world: World) -> Event | None:

@@ -193,7 +193,7 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
 
 def clean_up(command: c.CleanUp, ctx: Context) -> None:
     """Remove the worktrees, then the branch. Raises `Unavailable` until the ticket's runs have ended."""
-    if any(ctx.world.runs.is_unfinished(run_id) for run_id in ctx.world.runs.of(ctx.ticket.id)):
+    if any(ctx.world.runs.is_unfinished(run_id) for run_id in ctx.world.runs.list_runs(ctx.ticket.id)):
         raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
     folder = ctx.world.run_folder(ctx.ticket.identifier)
     mirror = ctx.world.mirror(command.repository)

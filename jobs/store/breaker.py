@@ -71,7 +71,7 @@ class Breaker:
         """Admit a call: "all" while the breaker is closed, "probe" for this run alone, or `Open` to wait."""
         return self._admit(run_id, "take")
 
-    def failed(self, run_id: RunId, error: Unavailable | Unauthorized) -> None:
+    def record_failure(self, run_id: RunId, error: Unavailable | Unauthorized) -> None:
         """Count a failed call. The first one with rejected credentials raises the alarm."""
         kind: Kind = "credentials" if isinstance(error, Unauthorized) else "away"
         named = error.retry_after if isinstance(error, Unavailable) else None
@@ -84,7 +84,7 @@ class Breaker:
         if raised:
             _log.error("model credentials rejected, will retry", reason=str(error))
 
-    def probe_ended(self, run_id: RunId, *, answered: bool) -> None:
+    def end_probe(self, run_id: RunId, *, answered: bool) -> None:
         """End the run's probe: an answer closes the breaker, otherwise the next run can probe."""
         names = [keys.BREAKER, keys.BREAKER_FAILURES, keys.CREDENTIALS_ALARM]
         if run_script(self._redis, "probe_ended", names, [run_id, "answered" if answered else "unknown"]):

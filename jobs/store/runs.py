@@ -51,7 +51,7 @@ class Runs:
         raw = self.redis.get(keys.run(run_id))
         return RUN_SPEC.decode(raw) if raw else None
 
-    def unfinished(self) -> list[RunId]:
+    def list_unfinished(self) -> list[RunId]:
         """Ids of all unfinished runs."""
         return [RunId(decode(r)) for r in self.redis.smembers(keys.RUNS)]
 
@@ -59,7 +59,7 @@ class Runs:
         """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
-    def of(self, ticket_id: TicketId) -> list[RunId]:
+    def list_runs(self, ticket_id: TicketId) -> list[RunId]:
         """Ids of the ticket's runs in the order of their start, including runs that have expired."""
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)
         return [RunId(decode(r)) for r in ids]
@@ -175,9 +175,9 @@ class RunConversation:
         total = self.ledger.settle(usage)
         run_id = self._spec.run_id
         if isinstance(failure, Unavailable | Unauthorized):
-            self._breaker.failed(run_id, failure)
+            self._breaker.record_failure(run_id, failure)
         elif self._is_probe:
-            self._breaker.probe_ended(run_id, answered=answered or failure is not None)
+            self._breaker.end_probe(run_id, answered=answered or failure is not None)
         if answered and not failure and not self._is_unparked:
             self._is_unparked = True
             self._unpark()
@@ -209,7 +209,7 @@ class RunConversation:
             return error.retry_after
         if outage := self.find_outage():
             return max(outage.until - now, 0.1)
-        failures = Store(self._runs.redis).failed(self._spec.run_id, "unavailable")
+        failures = Store(self._runs.redis).count_failure(self._spec.run_id, "unavailable")
         named = error.retry_after if isinstance(error, Unavailable) else None
         return named or min(0.5 * 2**failures, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
 

@@ -120,7 +120,7 @@ class Store:
         """The exact bytes at the head of an outbox, empty when there is none."""
         return decode(self.redis.lindex(keys.outbox(ticket_id, lane), 0) or b"").encode()
 
-    def waiting(self, ticket_id: TicketId, lane: Lane) -> list[Command]:
+    def list_commands(self, ticket_id: TicketId, lane: Lane) -> list[Command]:
         """All commands of an outbox that this release can parse, the head first."""
         found = []
         for raw in self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1):
@@ -128,13 +128,13 @@ class Store:
                 found.append(COMMAND.from_builtins(json.loads(raw)["command"]))
         return found
 
-    def performed(self, lease: Lease, ticket_id: TicketId, posted: Posted, events: Iterable[Event]) -> None:
+    def complete_command(self, lease: Lease, ticket_id: TicketId, posted: Posted, events: Iterable[Event]) -> None:
         """Remove the command from the outbox and put the events it caused into the mailbox."""
         t, outbox = ticket_id, keys.outbox(ticket_id, posted.lane)
         names = [keys.lease(t), outbox, keys.known_events(t), keys.mailbox(t), keys.failures(t)]
         run_script(self.redis, "performed", names, [lease.token, posted.raw, *_encode_pairs(events)])
 
-    def reported(self, ticket_id: TicketId) -> str:
+    def report_digest(self, ticket_id: TicketId) -> str:
         """Digest of the report that was written last, empty when there is none."""
         return decode(self.redis.get(keys.report(ticket_id)) or b"")
 
@@ -150,7 +150,7 @@ class Store:
         args = [lease.token, t, "rest" if leave_work else ""]
         return bool(run_script(self.redis, "release", [keys.lease(t), *lists, keys.READY], args))
 
-    def failed(self, ticket_id: TicketId | RunId, item: str) -> int:
+    def count_failure(self, ticket_id: TicketId | RunId, item: str) -> int:
         """Count a failure of the item at the head; returns how often it has failed in a row."""
         count = self.redis.hincrby(keys.failures(ticket_id), item, 1)
         self.redis.expire(keys.failures(ticket_id), 86_400)

@@ -98,7 +98,7 @@ _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
 }
 
 
-def still_wanted(loop: Loop, command: Command) -> bool:
+def is_still_wanted(loop: Loop, command: Command) -> bool:
     """Whether a command that waited for its provider still applies; a stop, for example, revokes it."""
     if isinstance(command, CleanUp):
         return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN

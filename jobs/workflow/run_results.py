@@ -52,7 +52,7 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
         return start_run(made, "gate", event.at, policy)
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
-    return _again(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
+    return _retry(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
 
 
 def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
@@ -74,9 +74,9 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         line = lines.same_failures_line(failing, rounds)
         return _next_attempt(loop, line, event.at, policy, spun=True)
     if failing:
-        return _again(loop, lines.gate_failed_line(failing), event.at, policy)
+        return _retry(loop, lines.gate_failed_line(failing), event.at, policy)
     if result.stray:
-        return _again(loop, lines.stray_line(result.stray), event.at, policy)
+        return _retry(loop, lines.stray_line(result.stray), event.at, policy)
     return start_run(loop, "judge", event.at, policy)
 
 
@@ -95,7 +95,7 @@ def on_judge_finished(loop: Loop, event: RunFinished, result: Judged, policy: Se
     judgement = result.judgement
     loop = replace(loop, candidate=replace(loop.candidate, judgement=judgement))
     if event.outcome == "done" and judgement and (judgement.missing or not judgement.done):
-        return _again(loop, lines.judge_line(judgement), event.at, policy)
+        return _retry(loop, lines.judge_line(judgement), event.at, policy)
     return start_run(loop, "checker", event.at, policy)
 
 
@@ -106,7 +106,7 @@ def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy:
     loop = replace(loop, candidate=replace(loop.candidate, verdict=result.verdict))
     candidate, pending = loop.candidate, loop.comments.pending
     if objection := objection_to(loop):
-        return _again(loop, objection, event.at, policy)
+        return _retry(loop, objection, event.at, policy)
     if pending:
         loop = _note_iteration(loop, lines.NEW_GUIDANCE_LINE)
         return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
@@ -168,7 +168,7 @@ def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
     )
 
 
-def _again(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
+def _retry(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
     """Start another iteration, or another attempt when this one has used all its iterations."""
     if loop.attempt.iteration >= policy.iterations(loop):
         return _next_attempt(loop, outcome, at, policy, spun=False)

@@ -78,7 +78,7 @@ class Reader:
 
     def _runs_of(self, loop: Loop) -> list[ShownRun]:
         runs = self.runs
-        specs = filter(None, map(runs.spec, runs.of(loop.ticket.id)))
+        specs = filter(None, map(runs.spec, runs.list_runs(loop.ticket.id)))
         return [
             overview.run(spec, runs.usage(spec.run_id), unfinished=runs.is_unfinished(spec.run_id)) for spec in specs
         ]

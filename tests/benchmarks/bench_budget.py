@@ -57,7 +57,7 @@ def _billed(redis: Redis, model: Model, scope: str) -> list[float]:
     if scope != "run":
         return [sum(each)]
     runs = Runs(redis)
-    booked = [runs.usage(run_id).cost_usd for run_id in runs.of("t")]
+    booked = [runs.usage(run_id).cost_usd for run_id in runs.list_runs("t")]
     assert abs(sum(booked) - sum(each)) < 1e-4, (sum(booked), sum(each))
     return booked
 

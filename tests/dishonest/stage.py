@@ -163,7 +163,7 @@ class Theatre:
 
     def go_on(self) -> bool:
         """One slice of whatever runs, or what Ana does where the ticket rests; False when nothing is left to do."""
-        waiting = self.world.runs.unfinished()
+        waiting = self.world.runs.list_unfinished()
         for run_id in waiting:
             self.runs += [run_id] if run_id not in self.runs else []
             advance_run(run_id)

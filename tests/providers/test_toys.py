@@ -77,7 +77,7 @@ class Office:
         dispatch(self.redis, "clock", 10)
         self._drive()
         for _ in range(20):
-            for run_id in (waiting := self.worker.runs.unfinished()):
+            for run_id in (waiting := self.worker.runs.list_unfinished()):
                 worlds.install(self.agent)
                 advance_run(run_id)
                 self._drive()
@@ -92,7 +92,7 @@ class Office:
     def transcripts(self) -> dict[str, list[Entry]]:
         """The entries of every run, by its role."""
         runs = self.worker.runs
-        return {i.rsplit("-")[-1]: [e for _, e in runs.transcript(i)] for i in runs.of(TICKET)}
+        return {i.rsplit("-")[-1]: [e for _, e in runs.transcript(i)] for i in runs.list_runs(TICKET)}
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_readyz_fails_without_durable_redis_unless_accepted(settings: Settings, 
 
 def test_readyz_reports_refused_credentials(web: Web, redis: Redis) -> None:
     send_all_heartbeats(redis)
-    Breaker(redis).failed("r1", Unauthorized("invalid x-api-key"))
+    Breaker(redis).record_failure("r1", Unauthorized("invalid x-api-key"))
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["failing"].keys()) == (503, {"model"})
     assert answer.body["failing"]["model"].endswith("all runs wait: invalid x-api-key")
@@ -86,7 +86,7 @@ def test_readyz_reports_refused_credentials(web: Web, redis: Redis) -> None:
 
 def test_readyz_ignores_an_overloaded_provider(settings: Settings, redis: Redis) -> None:
     send_all_heartbeats(redis)
-    Breaker(redis).failed("r1", Unavailable("Overloaded", 30))
+    Breaker(redis).record_failure("r1", Unavailable("Overloaded", 30))
     assert failing_parts(settings, redis) == {}
 
 

@@ -168,9 +168,9 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     box = memory.boxes[ticket_id]
     if box.loop is None:
         return
-    stopping = {x.run_id for x in memory.waiting(ticket_id, "inner") if isinstance(x, c.StopRun)}
+    stopping = {x.run_id for x in memory.list_commands(ticket_id, "inner") if isinstance(x, c.StopRun)}
     wanted = box.loop.run_id if box.loop.stage in RUNNING else ""
-    for run in memory.unfinished():
+    for run in memory.list_unfinished():
         name = run.spec.run_id
         if run.spec.ticket.id == ticket_id and name != wanted:
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
@@ -184,7 +184,7 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
     """Everything is delivered, performed and answered: nothing is stuck, and the board is current."""
     box = memory.boxes[ticket_id]
     hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
-    running = [run.spec.run_id for run in memory.unfinished() if run.spec.ticket.id == ticket_id]
+    running = [run.spec.run_id for run in memory.list_unfinished() if run.spec.ticket.id == ticket_id]
     hold("every run ends", not running, running)
     loop = box.loop
     if loop is None:

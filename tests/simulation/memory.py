@@ -71,13 +71,13 @@ class Memory:
         box.loop = loop or box.loop
         return posted
 
-    def performed(self, ticket_id: str, posted: Posted, events: Iterable[Event]) -> None:
+    def complete_command(self, ticket_id: str, posted: Posted, events: Iterable[Event]) -> None:
         """The command leaves the outbox, what it brought about enters the mailbox."""
         assert self.boxes[ticket_id].outbox[posted.lane].pop(0) is posted
         for event in events:
             self.deliver(event)
 
-    def waiting(self, ticket_id: str, lane: Lane) -> list[Command]:
+    def list_commands(self, ticket_id: str, lane: Lane) -> list[Command]:
         """All commands of an outbox, the head first."""
         return [posted.command for posted in self.boxes[ticket_id].outbox[lane]]
 
@@ -110,6 +110,6 @@ class Memory:
         run.report = report
         self.deliver(report)
 
-    def unfinished(self) -> list[Run]:
+    def list_unfinished(self) -> list[Run]:
         """Runs to advance."""
         return [run for run in self.runs.values() if run.report is None]

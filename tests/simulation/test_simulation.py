@@ -11,7 +11,7 @@ from integrations.events import Event
 from jobs.loop import commands as c
 from jobs.loop.state import Loop
 from jobs.workflow import Decision, ServicePolicy, decide
-from jobs.workflow.decision import still_wanted
+from jobs.workflow.decision import is_still_wanted
 from tests.loops import changed
 from tests.simulation.checks import Violation
 from tests.simulation.worker import Decide, StillWanted
@@ -48,7 +48,7 @@ def without(kind: type) -> Decide:
     return rule
 
 
-def broken_by(seed: int, rule: Decide, wanted: StillWanted = still_wanted) -> tuple[str, list[str]]:
+def broken_by(seed: int, rule: Decide, wanted: StillWanted = is_still_wanted) -> tuple[str, list[str]]:
     """The promise that this seed's story breaks ('' for none), and how the story went."""
     world = World(seed, rule, wanted)
     try:
@@ -58,7 +58,7 @@ def broken_by(seed: int, rule: Decide, wanted: StillWanted = still_wanted) -> tu
     return "", world.schedule
 
 
-def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command], bool] = still_wanted) -> int:
+def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command], bool] = is_still_wanted) -> int:
     for seed in range(ENOUGH):
         if broken_by(seed, rule, wanted)[0] == promise:
             return seed

@@ -65,7 +65,7 @@ class Worker:
     repository_policy: RepositoryPolicy
     ledgers: dict[str, Ledger]
     decide: Decide
-    still_wanted: StillWanted
+    is_still_wanted: StillWanted
     random: Random
     chances: Chances
     now: Callable[[], float]
@@ -143,7 +143,7 @@ class Worker:
         if loop is None or loop.generation == 0:
             return None
         report = report_of(loop, self.policy)
-        due = report.digest != self.memory.boxes[t].reported and is_due_before(self.memory.waiting(t, "outer"))
+        due = report.digest != self.memory.boxes[t].reported and is_due_before(self.memory.list_commands(t, "outer"))
         return report if due else None
 
     def _refresh(self, t: str, report: Report) -> Iterator[str]:
@@ -168,7 +168,7 @@ class Worker:
         assert loop, "an outbox without a loop"
         events: Sequence[Event] = ()
         try:
-            if self.still_wanted(loop, posted.command):
+            if self.is_still_wanted(loop, posted.command):
                 events = self._effect(t, posted, loop)
                 yield f"performed {posted.id} {posted.command.kind}"
                 self._lose(posted)
@@ -180,7 +180,7 @@ class Worker:
             generation = getattr(posted.command, "generation", loop.generation)
             failed = {"generation": generation, "command": posted.command.kind, "reason": str(error)}
             events = (CommandFailed(**self._event(t, posted, "refused"), **failed),)
-        self.memory.performed(t, posted, events)
+        self.memory.complete_command(t, posted, events)
 
     def _lose(self, posted: Posted) -> None:
         if posted.lane == "outer" and self.random.random() < self.chances.lost_reply:
@@ -208,7 +208,7 @@ class Worker:
             case c.SetStatus():
                 self.code_host.reach()
             case c.CleanUp(repository=repository, branch=branch):
-                if any(run.spec.ticket.id == t for run in self.memory.unfinished()):
+                if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
                     raise Unavailable("a run has not ended yet")
                 self.code_host.delete_branch(repository, branch)
             case _:

@@ -30,7 +30,7 @@ from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, pull_request_event, review_events
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.decision import TeamPolicy, still_wanted
+from jobs.workflow.decision import TeamPolicy, is_still_wanted
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
@@ -58,7 +58,7 @@ class World:
     """Everything, for one seed."""
 
     def __init__(
-        self, seed: int, decide: Decide = decide, still_wanted: StillWanted = still_wanted, tickets: int = 2
+        self, seed: int, decide: Decide = decide, is_still_wanted: StillWanted = is_still_wanted, tickets: int = 2
     ) -> None:
         self.random = Random(seed)
         self.time = 1_000.0
@@ -76,16 +76,16 @@ class World:
             max_iterations=self.random.choice((1, 2, 3)),
             caps=Caps(ticket_usd=self.random.choice((4.0, 20.0))),
         )
-        self._people(decide, still_wanted)
+        self._people(decide, is_still_wanted)
         for n in range(1, tickets + 1):
             self._ticket(n)
 
-    def _people(self, decide: Decide, still_wanted: StillWanted) -> None:
+    def _people(self, decide: Decide, is_still_wanted: StillWanted) -> None:
         checks = (Check(name="tests", run="pytest -q"),) if self.random.random() < 0.5 else ()
         repository = RepositoryPolicy(loop=LoopPolicy(checks=checks))
         chances = Chances(*(0.03 if name in self.misfortunes else 0.0 for name in ("refusal", "lost reply")))
         given = (self.memory, self.board, self.host, self.policy)
-        self.worker = Worker(*given, repository, self.ledgers, decide, still_wanted, self.random, chances, self.now)
+        self.worker = Worker(*given, repository, self.ledgers, decide, is_still_wanted, self.random, chances, self.now)
         pace, helpful = self.random.choice((4, 8, 16)), self.random.choice((0.3, 0.5, 0.7))
         self.people = People(*given, self.ledgers, self.random, pace, helpful, "push" in self.misfortunes)
         self.agents = Agents(self.memory, self.host, self.ledgers, self.random, self.now)
@@ -170,7 +170,7 @@ class World:
         return f"{type(provider).__name__} is {'away' if provider.away else 'back'}"
 
     def _advance(self) -> str:
-        runs = self.memory.unfinished()
+        runs = self.memory.list_unfinished()
         return self.agents.advance(self.random.choice(runs)) if runs else ""
 
     # --- hints and the sweep ----------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class World:
     def _misplaced(self, ticket: Ticket, loop: Loop | None, gone: bool) -> bool:
         """Whether the ticket waits in the agent column, or has left the loop."""
         role = None if gone else self.policy.column_role("ENG", ticket.column)
-        moving = any(isinstance(command, MoveTicket) for command in self.memory.waiting(ticket.id, "outer"))
+        moving = any(isinstance(command, MoveTicket) for command in self.memory.list_commands(ticket.id, "outer"))
         if loop is None:
             return role == "agent"
         found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
@@ -286,7 +286,7 @@ class World:
             while t in self.under_way or not self.worker.idle(t):
                 self._note(self._work(t))
                 busy = True
-        for run in self.memory.unfinished():
+        for run in self.memory.list_unfinished():
             self._note(self.agents.advance(run))
             busy = True
         self.time += 30

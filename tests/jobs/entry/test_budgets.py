@@ -44,10 +44,10 @@ def test_eight_runs_at_once_bill_no_more_than_the_cap(redis: Redis, model: Model
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(work, range(8)))
     bills = model.bills()
-    cap = caps.run_usd * len(Runs(redis).of("t")) if scope == "run" else 0.1
+    cap = caps.run_usd * len(Runs(redis).list_runs("t")) if scope == "run" else 0.1
     assert 0 < sum(bills) <= cap
     if scope == "run":
-        assert all(Runs(redis).usage(run_id).cost_usd <= caps.run_usd for run_id in Runs(redis).of("t"))
+        assert all(Runs(redis).usage(run_id).cost_usd <= caps.run_usd for run_id in Runs(redis).list_runs("t"))
     elif scope == "day":
         assert all(isinstance(outcome, float) and outcome > 60 for outcome in outcomes)
     else:

@@ -34,7 +34,7 @@ def test_hand_over_moves_the_card_posts_a_comment_and_starts_a_maker(board: Boar
     assert loop.stage is Stage.MAKING
     assert board.ana.board()[BUG]["column"] == "In Progress"
     assert said(board, BUG)[0].startswith("**Working** · iteration 1 of 3")
-    assert board.world.runs.unfinished() == [loop.run_id]
+    assert board.world.runs.list_unfinished() == [loop.run_id]
 
 
 def test_progress_is_one_comment_edited_in_place(board: Board) -> None:
@@ -54,7 +54,7 @@ def test_vague_ticket_ends_in_a_question_and_no_spend(board: Board) -> None:
     assert loop.stage is Stage.ASKING
     assert board.ana.board()[VAGUE]["column"] == "Needs Human"
     assert any("acceptance criteria before" in body for body in said(board, VAGUE))
-    assert board.world.runs.unfinished() == []
+    assert board.world.runs.list_unfinished() == []
 
 
 def test_answer_to_the_question_starts_the_work(board: Board) -> None:

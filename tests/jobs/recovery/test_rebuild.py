@@ -51,7 +51,7 @@ def test_agent_at_work_restarts_at_its_stage(board: Board, before: Story, stage:
 
     loop = restarted(board)
 
-    (run_id,) = board.world.runs.unfinished()
+    (run_id,) = board.world.runs.list_unfinished()
     assert (loop.stage, loop.run_id, run_id.rsplit("-", 1)[1]) == (stage, run_id, role)
     assert (loop.generation, loop.attempt.iteration) == (known.generation + 1, known.attempt.iteration)
     assert (loop.workspace.branch, loop.candidate.head_sha, loop.attempt.tried) == (
@@ -91,7 +91,7 @@ def test_loop_that_waits_for_a_person_is_rebuilt_without_a_comment(
     bare = {"evidence": loop.candidate.evidence, "run_id": ""}
     assert loop == changed(known, **bare, ticket=loop.ticket)
     assert said(board, identifier) == words
-    assert board.world.runs.unfinished() == []
+    assert board.world.runs.list_unfinished() == []
 
 
 @pytest.mark.parametrize(("before", "stage"), [(story.stopped, Stage.STOPPED), (story.merged, Stage.DONE)])
@@ -106,7 +106,7 @@ def test_loop_that_has_ended_is_rebuilt_as_ended(board: Board, before: Story, st
     loop = board.world.store.load(known.ticket.id)
     assert loop
     assert (loop.stage, loop.generation, loop.attempt.tried) == (stage, known.generation, known.attempt.tried)
-    assert board.world.runs.unfinished() == []
+    assert board.world.runs.list_unfinished() == []
 
 
 def test_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Board) -> None:
@@ -130,7 +130,7 @@ def test_verdict_that_was_not_published_yet_is_published_once(board: Board) -> N
     (pull,) = board.ana.pull_requests().values()
     assert (loop.stage, pull["head"]["sha"]) == (Stage.REVIEW, known.candidate.head_sha)
     assert len([body for body in said(board, BUG) if "Verdict: done" in body]) == 1
-    assert board.world.runs.unfinished() == []
+    assert board.world.runs.list_unfinished() == []
 
 
 def test_pull_request_whose_opening_was_forgotten_is_found(board: Board) -> None:
@@ -241,7 +241,7 @@ def test_ticket_that_was_dragged_away_meanwhile_is_not_taken_up(board: Board) ->
     loop = story.moved(board, BUG, "Done")
 
     assert loop.stage is Stage.STOPPED
-    assert board.world.runs.unfinished() == []
+    assert board.world.runs.list_unfinished() == []
 
 
 def test_foreign_commit_voids_the_verdict(board: Board) -> None:

@@ -161,4 +161,4 @@ def test_ticket_goes_to_triage_where_there_is_such_a_column(
     )
     board.drive(BUG)
     assert board.ana.board()[BUG]["column"] == column
-    assert board.world.store.waiting(t, "outer") == [] and board.world.store.next_event(t) is None
+    assert board.world.store.list_commands(t, "outer") == [] and board.world.store.next_event(t) is None

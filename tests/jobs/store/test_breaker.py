@@ -25,7 +25,7 @@ def opened(redis: Redis, clock: Clock) -> Breaker:
     """Open since now by five failures."""
     one = breaker(redis, clock)
     for number in range(5):
-        one.failed(f"r{number}", AWAY)
+        one.record_failure(f"r{number}", AWAY)
     return one
 
 
@@ -37,9 +37,9 @@ def until(answer: object) -> float:
 def test_breaker_opens_at_the_fifth_failure(redis: Redis) -> None:
     one = breaker(redis, Clock())
     for number in range(4):
-        one.failed(f"r{number}", AWAY)
+        one.record_failure(f"r{number}", AWAY)
         assert one.admit("r9") == "all"
-    one.failed("r1", AWAY)
+    one.record_failure("r1", AWAY)
     assert one.admit("r9") == Open(NOON + 60, "away", "Overloaded", NOON)
 
 
@@ -47,7 +47,7 @@ def test_breaker_does_not_add_up_failures_that_are_far_apart(redis: Redis) -> No
     clock = Clock()
     one = breaker(redis, clock)
     for _ in range(10):
-        one.failed("r1", AWAY)
+        one.record_failure("r1", AWAY)
         clock.now += 8
     assert one.admit("r1") == "all"
 
@@ -55,7 +55,7 @@ def test_breaker_does_not_add_up_failures_that_are_far_apart(redis: Redis) -> No
 @pytest.mark.parametrize("seconds", [0.25, 30, 4_000])
 def test_breaker_opens_for_the_retry_time_of_an_error(redis: Redis, seconds: float) -> None:
     one = breaker(redis, Clock())
-    one.failed("r1", Unavailable("rate limited", seconds))
+    one.record_failure("r1", Unavailable("rate limited", seconds))
     assert until(one.admit("r2")) == NOON + seconds
 
 
@@ -95,13 +95,13 @@ def test_breaker_closes_with_an_answer(redis: Redis) -> None:
     one = opened(redis, clock)
     clock.now += 60
     one.admit("r1")
-    one.probe_ended("r1", answered=True)
+    one.end_probe("r1", answered=True)
     assert one.admit("r2") == "all" and current_outage(redis) is None
 
 
 def test_breaker_is_not_closed_by_an_answer_to_an_earlier_call(redis: Redis) -> None:
     one = opened(redis, Clock())
-    one.probe_ended("r1", answered=True)
+    one.end_probe("r1", answered=True)
     assert until(one.admit("r1"))
 
 
@@ -111,7 +111,7 @@ def test_breaker_backs_off_up_to_five_minutes_after_failed_probes(redis: Redis) 
     for _ in range(5):
         clock.now = until(one.admit("r1"))
         assert one.admit("r1") == "probe"
-        one.failed("r1", AWAY)
+        one.record_failure("r1", AWAY)
         waits.append(until(one.admit("r1")) - clock.now)
     assert waits == [120, 240, 300, 300, 300]
 
@@ -121,16 +121,16 @@ def test_breaker_respects_the_retry_time_of_a_failed_probe(redis: Redis) -> None
     one = opened(redis, clock)
     clock.now += 60
     one.admit("r1")
-    one.failed("r1", Unavailable("rate limited", 3_600))
+    one.record_failure("r1", Unavailable("rate limited", 3_600))
     assert until(one.admit("r1")) == clock.now + 3_600
 
 
 def test_breaker_wait_is_not_extended_by_calls_that_began_before_it_opened(redis: Redis) -> None:
     one = opened(redis, Clock())
     for number in range(5, 8):
-        one.failed(f"r{number}", AWAY)
+        one.record_failure(f"r{number}", AWAY)
     assert until(one.admit("r1")) == NOON + 60
-    one.failed("r8", Unavailable("rate limited", 90))
+    one.record_failure("r8", Unavailable("rate limited", 90))
     assert until(one.admit("r1")) == NOON + 90
 
 
@@ -156,7 +156,7 @@ def test_breaker_probe_of_a_stopped_run_is_released(redis: Redis) -> None:
     one = opened(redis, clock)
     clock.now += 60
     one.admit("r1")
-    one.probe_ended("r1", answered=False)
+    one.end_probe("r1", answered=False)
     assert one.admit("r2") == "probe"
 
 
@@ -164,7 +164,7 @@ def test_breaker_opens_at_once_and_alarms_once_for_rejected_credentials(redis: R
     one = breaker(redis, Clock())
     with capture_logs() as logs:
         for number in range(8):
-            one.failed(f"r{number}", REFUSED)
+            one.record_failure(f"r{number}", REFUSED)
     assert [log["log_level"] for log in logs] == ["error"]
     assert credentials_alarm(redis) == "invalid x-api-key"
     assert one.admit("r1") == Open(NOON + 60, "credentials", "invalid x-api-key", NOON)
@@ -173,20 +173,20 @@ def test_breaker_opens_at_once_and_alarms_once_for_rejected_credentials(redis: R
 def test_breaker_alarm_is_cleared_by_a_successful_probe(redis: Redis) -> None:
     clock = Clock()
     one = breaker(redis, clock)
-    one.failed("r1", REFUSED)
+    one.record_failure("r1", REFUSED)
     clock.now += 60
     one.admit("r1")
-    one.failed("r1", REFUSED)
+    one.record_failure("r1", REFUSED)
     assert credentials_alarm(redis)
     clock.now += 120
     one.admit("r2")
-    one.probe_ended("r2", answered=True)
+    one.end_probe("r2", answered=True)
     assert credentials_alarm(redis) == "" and current_outage(redis) is None
 
 
 def test_breaker_reason_of_credentials_takes_precedence(redis: Redis) -> None:
     one = opened(redis, Clock())
-    one.failed("r9", REFUSED)
+    one.record_failure("r9", REFUSED)
     known = current_outage(redis)
     assert known and known.kind == "credentials" and known.until == NOON + 60
 

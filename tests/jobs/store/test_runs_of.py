@@ -20,18 +20,18 @@ def test_ticket_s_runs_are_listed_in_the_order_of_their_start(story: Story) -> N
     late = story.begin(loop, "checker", started_at=30.0)
     early = story.begin(loop, "maker", started_at=10.0)
     story.begin(a_loop(13), "maker", started_at=20.0)
-    assert story.runs.of(loop.ticket.id) == [early.run_id, late.run_id]
+    assert story.runs.list_runs(loop.ticket.id) == [early.run_id, late.run_id]
 
 
 def test_run_that_is_started_twice_is_listed_once(story: Story) -> None:
     loop = a_loop()
     spec = story.begin(loop)
     story.runs.start(spec)
-    assert story.runs.of(loop.ticket.id) == [spec.run_id]
+    assert story.runs.list_runs(loop.ticket.id) == [spec.run_id]
 
 
 def test_ticket_without_runs_has_none(story: Story) -> None:
-    assert story.runs.of("unknown") == []
+    assert story.runs.list_runs("unknown") == []
 
 
 def test_list_is_forgotten_with_its_last_run(story: Story) -> None:

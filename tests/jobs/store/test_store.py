@@ -90,7 +90,7 @@ def test_events_of_a_command_enter_the_mailbox_once(store: Store) -> None:
         for _ in range(2):
             posted = store.next_command("t1", "outer")
             assert posted
-            store.performed(lease, "t1", posted, (TicketRemoved(event_id="x", ticket_id="t1"),))
+            store.complete_command(lease, "t1", posted, (TicketRemoved(event_id="x", ticket_id="t1"),))
 
     assert store.redis.llen(keys.mailbox("t1")) == 1
     assert EVENT.decode(store.next_event("t1") or b"").event_id == "x"

@@ -13,7 +13,7 @@ from jobs.loop.commands import MoveTicket, PostComment, PublishBranch
 from jobs.loop.state import Escalation, EscalationClass, Loop, Stage
 from jobs.messages.escalations import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
-from jobs.workflow.decision import still_wanted
+from jobs.workflow.decision import is_still_wanted
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, kinds, passing, said
 from tests.loops import changed
 
@@ -112,8 +112,8 @@ def test_takeover_pushes_the_last_candidate(making: Loop, policy: ServicePolicy)
     (push,) = [c for c in decision.commands if isinstance(c, PublishBranch)]
     assert (push.sha, push.branch, push.as_is) == (HEAD, making.workspace.branch, True)
     assert HEAD[:7] in decision.loop.reason
-    assert still_wanted(decision.loop, push)
-    assert not still_wanted(decide(decision.loop, said("/retry"), policy).loop, push)
+    assert is_still_wanted(decision.loop, push)
+    assert not is_still_wanted(decide(decision.loop, said("/retry"), policy).loop, push)
 
     published = BranchPublished(event_id="p", ticket_id="t1", generation=loop.generation, head_sha=HEAD)
     after = decide(decision.loop, published, policy)

@@ -19,7 +19,7 @@ from integrations.values import Person
 from jobs.loop.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.decision import still_wanted
+from jobs.workflow.decision import is_still_wanted
 from tests.jobs.workflow.values import HEAD, OTHER, kinds
 from tests.loops import changed
 
@@ -82,8 +82,8 @@ def test_pull_request_reopened_keeps_its_branch(review: Loop, policy: ServicePol
     (clean_up,) = [c for c in closed.commands if isinstance(c, CleanUp)]
     reopened = PullRequestReopened(**{**HERE, "branch": review.workspace.branch})
 
-    assert still_wanted(closed.loop, clean_up)
-    assert not still_wanted(decide(closed.loop, reopened, policy).loop, clean_up)
+    assert is_still_wanted(closed.loop, clean_up)
+    assert not is_still_wanted(decide(closed.loop, reopened, policy).loop, clean_up)
 
 
 def _review(state: str, author: Person, sha: str = HEAD) -> ReviewSubmitted:

@@ -9,7 +9,7 @@ from integrations.values import Person
 from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
 from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.decision import still_wanted
+from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import report_of
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, OTHER, finished, kinds, passing, said
 from tests.loops import changed
@@ -81,7 +81,7 @@ def test_command_stop_moves_the_ticket_out_of_the_agent_column(
     decision = decide(seen, said("/stop"), policy)
 
     assert kinds(decision.commands) == ["StopRun", "PostComment", *moves]
-    assert all(still_wanted(decision.loop, command) for command in decision.commands)
+    assert all(is_still_wanted(decision.loop, command) for command in decision.commands)
 
 
 def test_command_retry_hands_over_again_with_the_hint(making: Loop, policy: ServicePolicy) -> None:
@@ -141,8 +141,8 @@ def test_command_stop_cancels_a_queued_merge(review: Loop, policy: ServicePolicy
     (merge,) = [c for c in merging.commands if isinstance(c, MergePullRequest)]
     moved = TicketMoved(event_id="m", ticket_id="t1", ticket=replace(review.ticket, column="Backlog"))
 
-    assert still_wanted(merging.loop, merge)
-    assert not still_wanted(decide(merging.loop, moved, policy).loop, merge)
+    assert is_still_wanted(merging.loop, merge)
+    assert not is_still_wanted(decide(merging.loop, moved, policy).loop, merge)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_command_during_a_queued_merge(review: Loop, policy: ServicePolicy, word
     decision = decide(merging.loop, said(words), policy)
 
     assert decision.loop.stage is stage
-    assert still_wanted(decision.loop, merge) == (stage is Stage.MERGING)
+    assert is_still_wanted(decision.loop, merge) == (stage is Stage.MERGING)
     assert ("PostComment" in kinds(decision.commands)) == (stage is not Stage.MERGING)
 
 

@@ -28,7 +28,7 @@ def test_list_without_loops_explains_the_first_step(settings: Settings, story: S
 
 def test_list_shows_a_notice_while_the_model_is_unavailable(client: FlaskClient, story: Story) -> None:
     assert client.get("/api/loops").get_json()["notices"] == []
-    Breaker(story.redis).failed("r1", Unauthorized("<b>invalid</b> x-api-key"))
+    Breaker(story.redis).record_failure("r1", Unauthorized("<b>invalid</b> x-api-key"))
     (sentence,) = client.get("/api/loops").get_json()["notices"]
     assert sentence.startswith("The model provider has been unavailable since ") and "none has failed" in sentence
     assert "&lt;b&gt;invalid&lt;/b&gt; x-api-key" in client.get("/").text
