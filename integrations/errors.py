@@ -25,6 +25,10 @@ class NotAttempted(Unavailable):
     """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure."""
 
 
+class Paused(NotAttempted):
+    """Work waits until this machine has space, inodes or files again; `retry_after` is the poll interval."""
+
+
 class Rejected(IntegrationError):
     """Not retryable: the provider refused the request, or the input is invalid."""
 

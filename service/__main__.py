@@ -70,7 +70,11 @@ def _up(env_file: Path, verbose: bool) -> int:
     environ = read_environment(env_file)
     settings = load("up", environ)
     logging.configure("up", settings.secret_values())
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"LOOPLINE_HOME, {settings.home}, cannot be created: {error.strerror}.\n")
+        return 1
     try:
         check_address_is_free(settings.web_bind, "LOOPLINE_WEB_BIND")
         check_address_is_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")

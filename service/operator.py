@@ -13,6 +13,7 @@ from typing import TextIO
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.disk import read_disk
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world
@@ -27,7 +28,8 @@ from service.dashboard.reader import Reader
 def find_problems(settings: Settings) -> list[str]:
     """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
     configured = bool(settings.redis_url.get_secret_value())
-    return [*(_check_redis(settings) if configured else ()), *_check_teams(settings)]
+    disk = filter(None, [read_disk(settings.home).sentence])
+    return [*disk, *(_check_redis(settings) if configured else ()), *_check_teams(settings)]
 
 
 def _check_redis(settings: Settings) -> Iterator[str]:

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -17,6 +18,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # Terminal control characters: C0 except tab and newline, and C1.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _REDACTED = "[secret]"
+_log = structlog.get_logger(__name__)
 
 
 def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) -> None:
@@ -32,7 +34,7 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
         Redactor(secrets),
     ]
     last: Processor = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(stream)
+    handler = StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.PositionalArgumentsFormatter(), *shared],
@@ -48,6 +50,53 @@ def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class StreamHandler(logging.StreamHandler[TextIO]):
+    """Drops lines while its stream cannot be written (a full disk, a closed pipe), and reports their number once that
+    is over. logging's own handler prints a traceback for each."""
+
+    _dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record; called under the handler's lock."""
+        before = self._dropped
+        super().emit(record)
+        if before and self._dropped == before:
+            self._dropped = 0
+            message = f"{before} log lines were dropped"
+            self.emit(logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, (), None))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count the line if the stream is the cause."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError | ValueError):  # ValueError: the stream is closed
+            super().handleError(record)
+            return
+        if not self._dropped:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"The log cannot be written, lines are dropped until it can: {error}\n")
+        self._dropped += 1
+
+
+class Outage:
+    """A repeated action that can fail: logs `began` once when it fails first, and `ended` once when it works again."""
+
+    def __init__(self, began: str, ended: str, **fields: object) -> None:
+        self._began, self._ended, self._fields = began, ended, fields
+        self.is_on = False
+
+    def report_failure(self, error: Exception) -> None:
+        """The action failed."""
+        if not self.is_on:
+            _log.error(self._began, reason=str(error), **self._fields)
+        self.is_on = True
+
+    def report_success(self) -> None:
+        """The action worked."""
+        if self.is_on:
+            self.is_on = False
+            _log.warning(self._ended, **self._fields)
 
 
 class Redactor:

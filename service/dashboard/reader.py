@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from redis import Redis
 
+from integrations.disk import read_disk
 from integrations.ports.agent_runner import Entry
 from integrations.values import TicketId
 from jobs.config.settings import Settings
@@ -37,15 +38,21 @@ class Reader:
             caps=Caps(ticket_usd=settings.max_ticket_cost_usd),
         )
         self._ids: dict[str, TicketId] = {}
+        self._home = settings.home
 
     def rows(self) -> list[Row]:
         """Return all loops: those that need a person first, then by latest activity."""
         return overview.in_order(self._rows(self._loops()))
 
     def notices(self) -> list[str]:
-        """Return notices about all loops: the model provider is unavailable or rejects the credentials."""
+        """Return notices about all loops: the disk is full, the model provider is unavailable or rejects the
+        credentials."""
         outage = current_outage(self.runs.redis)
-        return [outage.sentence] if outage else []
+        return [*filter(None, [self.disk_notice(), outage.sentence if outage else ""])]
+
+    def disk_notice(self) -> str:
+        """Return why the disk pauses work, or an empty string."""
+        return read_disk(self._home).sentence
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""

@@ -1,4 +1,4 @@
-"""GET /healthz (this process is up) and /readyz (Loopline can work). Reads only.
+"""GET /healthz (this process is up) and /readyz (Loopline can work). Changes nothing.
 
 Called by load balancers, the supervisor and people. The state of `/readyz` is `fine`, `recovering` while the work of a
 crashed process is taken over, or `failing` (503) while a part is unavailable.
@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.disk import read_disk
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
@@ -43,6 +44,11 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     """Return a sentence for each part that fails."""
+    disk = read_disk(settings.home).sentence
+    return {"disk": disk} | _failing_processes(settings, redis) if disk else _failing_processes(settings, redis)
+
+
+def _failing_processes(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
         living = list_live_roles(redis, time.time())
         has_leader = bool(redis.exists(keys.lease(LEADER)))
