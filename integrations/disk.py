@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -69,13 +70,18 @@ class Disk:
 def read_disk(folder: Path) -> Disk:
     """Return the state of the file system of `folder`, or of its closest parent that exists. Never raises `OSError`."""
     try:
-        existing = next(path for path in (folder, *folder.parents) if path.is_dir())
+        existing = find_existing(folder)
         state = os.statvfs(existing)
         space = _used_share(state.f_blocks, state.f_bfree, state.f_bavail)
         inodes = _used_share(state.f_files, state.f_ffree, state.f_favail)
     except OSError as error:
         return Disk(folder, failure="" if error.errno in _FILE_LIMITS else str(error.strerror))
     return Disk(folder, space, inodes, _try_to_write(existing))
+
+
+def find_existing(folder: Path) -> Path:
+    """Return the folder, or its closest parent that exists."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def _used_share(total: int, free: int, available: int) -> float:
@@ -115,10 +121,18 @@ class DiskMonitor:
 def compute_allowance(folder: Path) -> int:
     """Return the bytes that one command can write below `folder` until the disk is `RUNS_SHARE` full, at least 1 % of
     the disk or 64 MiB."""
-    state = os.statvfs(folder)
+    state = os.statvfs(find_existing(folder))
     total = state.f_blocks - state.f_bfree + state.f_bavail
     room = state.f_bavail - int(total * (1 - RUNS_SHARE))
     return max(room * state.f_frsize, min(_MIN_ALLOWANCE, total * state.f_frsize // 100))
+
+
+def compute_inode_allowance(folder: Path) -> int:
+    """Return the files that one command can create below `folder` until `RUNS_SHARE` of the inodes are used, at least
+    1 % of them."""
+    state = os.statvfs(folder)
+    total = state.f_files - state.f_ffree + state.f_favail
+    return max(state.f_favail - int(total * (1 - RUNS_SHARE)), total // 100) if state.f_files else sys.maxsize
 
 
 def walk(folder: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -142,6 +156,6 @@ def is_exhausted(error: Exception) -> bool:
     return isinstance(error, OSError) and not _EXHAUSTED.isdisjoint({error.errno, *map(int, numbers)})
 
 
-def pause_when_exhausted(error: OSError) -> Paused | None:
+def pause_when_exhausted(error: Exception) -> Paused | None:
     """Return the error to raise instead, when the machine is the cause: work waits for it and uses no attempt."""
     return Paused(f"this machine cannot store data ({error})", POLL_SECONDS) if is_exhausted(error) else None

@@ -18,6 +18,7 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Unavailable, ("resolve host", "failed to connect", "couldn't connect", "connection (refused|reset)", "timed out")),
     (Unavailable, ("error: (408|429|5[0-9][0-9])", "early eof", "rpc failed", "unexpected disconnect", "hung up")),
     (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left")),
+    (Unavailable, ("disk quota exceeded", "read-only file system", "input/output error", "too many open files")),
     (Unavailable, ("unable to create '.*[.]lock'", "cannot allocate memory", "temporarily unavailable")),
 )
 

@@ -89,11 +89,15 @@ def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int,
         os.close(fd)
 
 
-def _build_command(settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
+def _build_command(
+    settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str], largest_file: int = 0
+) -> list[str]:
     """`env -i … git -c … arguments`: GitPython alone would pass on the whole environment of the service."""
     git = shutil.which("git") or "git"
     variables = {**_ENVIRONMENT, "PATH": f"{_PATH}:{Path(git).parent}", **environment}
     command = [shutil.which("env", path=_PATH) or "env", "-i", *(f"{key}={value}" for key, value in variables.items())]
+    if largest_file and (prlimit := shutil.which("prlimit", path=_PATH)):
+        command += [prlimit, f"--fsize={largest_file}"]
     command += [git, "--no-optional-locks"]
     for setting in (*_SETTINGS, *settings):
         command += ["-c", setting]
@@ -123,13 +127,14 @@ class HostRepository:
         """Run a command without network access; returns its stdout. Raises `Unavailable` or `Rejected`."""
         return self._run(arguments, (), environment or {}, (), stdin, timeout)
 
-    def git_over_network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT) -> bytes:
-        """Run a command that connects to `remote` with its credentials; returns its stdout."""
+    def git_over_network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT, largest_file: int = 0) -> bytes:
+        """Run a command that connects to `remote` with its credentials; returns its stdout. git can write no file of
+        more than `largest_file` bytes, if given."""
         if self.remote is None:
             raise Rejected(f"{self.folder.name} has no remote address")
         protocols = {"GIT_ALLOW_PROTOCOL": "https:http" if self.remote.url.startswith("http://") else "https"}
         with _credential_settings(self.remote) as (settings, fds):
-            return self._run(arguments, settings, protocols, fds, b"", timeout)
+            return self._run(arguments, settings, protocols, fds, b"", timeout, largest_file)
 
     def query(self, *arguments: str) -> bytes | None:
         """Run a local query; returns its stdout, or None for a negative answer (exit code 1, empty stderr)."""
@@ -150,9 +155,10 @@ class HostRepository:
         fds: Sequence[int],
         stdin: bytes | BinaryIO,
         timeout: float,
+        largest_file: int = 0,
     ) -> bytes:
         operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
-        command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
+        command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments, largest_file)
         try:
             with Repo(self.folder) as repo:
                 return _run_command(repo.git, command, operation, self.name, stdin, fds, timeout)

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis
 
+from integrations.disk import DiskMonitor
 from integrations.errors import Rejected
 from integrations.git.mirror import Mirror
 from integrations.ports.agent_runner import AgentRunner
@@ -46,6 +48,11 @@ class World:
     def now(self) -> float:
         """Unix seconds."""
         return time.time()
+
+    @cached_property
+    def disk(self) -> DiskMonitor:
+        """The disk of the home folder."""
+        return DiskMonitor(self.settings.home)
 
     @property
     def store(self) -> Store:

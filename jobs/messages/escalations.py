@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from integrations.events import UNTIL_RESOLVED
 from integrations.results import RunRole, Tampering
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.text import fenced, format_tampering, inline, money_message
@@ -94,7 +95,9 @@ def budget_reason(cap: float) -> str:
 
 
 def parked_reason(what: str, until: float) -> str:
-    """A run backs off until `until` (Unix seconds)."""
+    """A run backs off until `until` (Unix seconds, or `UNTIL_RESOLVED`)."""
+    if until >= UNTIL_RESOLVED:
+        return f"Waiting: {inline(what)}"
     return f"Waiting until {datetime.fromtimestamp(until, UTC):%H:%M} UTC: {inline(what)}"
 
 

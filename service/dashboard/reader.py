@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from redis import Redis
 
-from integrations.disk import read_disk
 from integrations.ports.agent_runner import Entry
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
+from jobs.runtime.disk import find_problem
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -38,7 +38,7 @@ class Reader:
             caps=Caps(ticket_usd=settings.max_ticket_cost_usd),
         )
         self._ids: dict[str, TicketId] = {}
-        self._home = settings.home
+        self._settings = settings
 
     def rows(self) -> list[Row]:
         """Return all loops: those that need a person first, then by latest activity."""
@@ -52,7 +52,7 @@ class Reader:
 
     def disk_notice(self) -> str:
         """Return why the disk pauses work, or an empty string."""
-        return read_disk(self._home).sentence
+        return find_problem(self._settings, self.runs.redis)
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""

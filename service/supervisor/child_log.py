@@ -28,7 +28,9 @@ class ChildLog:
         self._last: deque[str] = deque(maxlen=20)
         self._file: IO[bytes] | None = None
         self._dropped = 0
-        self._outage = Outage("log file cannot be written, will retry", "log file is written again", file=self.path.name)
+        self._outage = Outage(
+            "log file cannot be written, will retry", "log file is written again", file=self.path.name
+        )
 
     def write(self, data: bytes) -> None:
         """Append output of the child; a line can arrive in several chunks."""

@@ -65,7 +65,7 @@ class Supervisor:
                 self._stop_all()
 
     def _tick_safely(self) -> None:
-        """A tick that fails, for example without free file descriptors, is repeated: nothing else restarts processes."""
+        """Repeat a tick that fails, for example without free file descriptors: nothing else restarts processes."""
         try:
             self._tick(time.monotonic())
             self._fault.report_success()

@@ -12,12 +12,12 @@ from flask import Blueprint, Response, jsonify
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integrations.disk import read_disk
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
+from jobs.runtime.disk import find_problem
 from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
@@ -44,7 +44,7 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     """Return a sentence for each part that fails."""
-    disk = read_disk(settings.home).sentence
+    disk = find_problem(settings, redis)
     return {"disk": disk} | _failing_processes(settings, redis) if disk else _failing_processes(settings, redis)
 
 
