@@ -34,7 +34,7 @@ _CONFIG = """\
 	auto = false
 """
 MIB = 2**20
-MIN_ROOM = 64 * MIB
+MIN_ROOM = 16 * MIB
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
@@ -51,7 +51,7 @@ class Mirror:
         self._lock = folder.with_name(f"{folder.name}.lock")
 
     def fetch(self, room: int | None = None) -> None:
-        """Update branches and tags; creates the mirror on first use. It can grow by `room` bytes, at least 64 MiB.
+        """Update branches and tags; creates the mirror on first use. It can grow by `room` bytes, at least 16 MiB.
 
         Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`, and `Rejected` for a
         mirror that does not fit."""

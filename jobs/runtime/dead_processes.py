@@ -51,8 +51,13 @@ def register_process(home: Path) -> None:
 
 
 def list_dead_processes(home: Path) -> list[Path]:
-    """Return the files of dead processes of this kernel that are not cleaned up yet; each is named after its owner."""
-    return [file for file in (home / "alive").glob("[!.]*") if _is_dead(file)]
+    """Return the files of dead processes of this kernel that are not cleaned up yet; each is named after its owner.
+
+    None while the folder cannot be read, for example without a free file descriptor."""
+    try:
+        return [file for file in (home / "alive").glob("[!.]*") if _is_dead(file)]
+    except OSError:
+        return []
 
 
 def release_leases_of_dead_processes(redis: Redis, home: Path) -> None:

@@ -92,7 +92,7 @@ def replay_in_namespace(request: pytest.FixtureRequest) -> bool:
     """Run the test again in a namespace where it can mount, unless this process can; returns whether it did.
 
     Fails where neither is possible."""
-    if _can_mount():
+    if can_mount():
         return False
     again = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", request.node.nodeid]
     done = subprocess.run(["unshare", "-Urm", *again], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -100,6 +100,7 @@ def replay_in_namespace(request: pytest.FixtureRequest) -> bool:
     return True
 
 
-def _can_mount() -> bool:
+def can_mount() -> bool:
+    """Whether this process can mount file systems."""
     done = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "x", "/mnt"], capture_output=True, check=False)
     return os.geteuid() == 0 and done.returncode == 0

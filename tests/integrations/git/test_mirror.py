@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
-from integrations.git.mirror import Mirror
+from integrations.git.mirror import MIN_ROOM, Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
@@ -233,3 +235,38 @@ def test_candidate_has_only_the_tree_of_the_agents_commit(mirror: Mirror, upstre
 def test_candidate_without_a_change_is_its_parent(mirror: Mirror) -> None:
     base = mirror.head("main")
     assert mirror.write_candidate(base, base, "m", "a", "e@example.com", 1) == base
+
+
+def test_mirror_that_does_not_fit_is_rejected_and_leaves_no_partial_pack(
+    empty_mirror: Mirror, upstream: Path, tmp_path: Path
+) -> None:
+    commit(upstream, {f"big{number}": os.urandom(2**20) for number in range(MIN_ROOM // 2**20 + 4)})
+    with pytest.raises(Rejected, match=r"mirror of acme/shop needs more than the 16 MiB that .*LOOPLINE_DISK_GIGABYTES"):
+        empty_mirror.fetch(room=-1)
+    packs = tmp_path / "repos" / "acme__shop.git" / "objects" / "pack"
+    assert list(packs.glob("tmp_*")) == []
+    empty_mirror.fetch(room=100 * 2**20)
+    assert empty_mirror.head("main") == sha_of(upstream, "rev-parse", "main")
+
+
+def test_mirror_fetch_removes_the_partial_pack_of_a_killed_fetch(mirror: Mirror, tmp_path: Path) -> None:
+    left = tmp_path / "repos" / "acme__shop.git" / "objects" / "pack" / "tmp_pack_x1"
+    left.write_bytes(b"PACK")
+    mirror.fetch()
+    assert not left.exists()
+
+
+def test_mirror_fetch_on_a_full_disk_is_retried(
+    tmp_path: Path, host: GitHost, upstream: Path, request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    commit(upstream, {"big": os.urandom(4 * 2**20)})
+    with small_disk(tmp_path / "repos", megabytes=10) as disk:
+        mirror = Mirror(disk.folder / "acme__shop.git", f"{host.url}/acme/shop.git")
+        disk.fill(leave=2**20)
+        with pytest.raises(Unavailable, match="No space left"):
+            mirror.fetch()
+        disk.free()
+        mirror.fetch()
+        assert mirror.head("main") == sha_of(upstream, "rev-parse", "main")
