@@ -22,7 +22,7 @@ import structlog
 
 from integrations.disk import DiskMonitor
 from integrations.failpoints import fail
-from jobs.runtime.logging import Outage
+from jobs.runtime.logging import OutageLog
 
 KEPT_DAYS = 90
 LARGEST_SHARE = 0.1
@@ -40,7 +40,7 @@ class Journal:
         self._writer = uuid.uuid4().hex[:8]
         self._pruned_at = 0.0
         self._unpruned = 0
-        self._outage = Outage("journal write failed", "journal is written again")
+        self._outage = OutageLog()
 
     def write(self, entries: Sequence[tuple[str, Mapping[str, bytes]]], now: float, *, again: bool = False) -> None:
         """Append inbox entries (id and fields) and wait until they are on disk; `now` is Unix seconds. `again` skips
@@ -56,9 +56,9 @@ class Journal:
                 self._pruned_at, self._unpruned = now, 0
                 self.prune(now)
         except OSError as error:
-            self._outage.report_failure(error)
+            self._outage.error("journal write failed", error)
         else:
-            self._outage.report_success()
+            self._outage.info("journal is written again")
 
     def read(self, since: str = "") -> Iterator[dict[str, Any]]:
         """Yield every line of the day `since` (as 2026-05-01) or later, except torn ones."""

@@ -79,24 +79,24 @@ class StreamHandler(logging.StreamHandler[TextIO]):
         self._dropped += 1
 
 
-class Outage:
-    """A repeated action that can fail: logs `began` once when it fails first, and `ended` once when it works again."""
+class OutageLog:
+    """Logs a repeated action that can fail: `error` its first failure only, `info` the first success after that."""
 
-    def __init__(self, began: str, ended: str, **fields: object) -> None:
-        self._began, self._ended, self._fields = began, ended, fields
-        self.is_on = False
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+        self._is_failing = False
 
-    def report_failure(self, error: Exception) -> None:
+    def error(self, event: str, error: Exception) -> None:
         """The action failed."""
-        if not self.is_on:
-            _log.error(self._began, reason=str(error), **self._fields)
-        self.is_on = True
+        if not self._is_failing:
+            _log.error(event, reason=str(error), **self._fields)
+        self._is_failing = True
 
-    def report_success(self) -> None:
+    def info(self, event: str) -> None:
         """The action worked."""
-        if self.is_on:
-            self.is_on = False
-            _log.warning(self._ended, **self._fields)
+        if self._is_failing:
+            _log.info(event, **self._fields)
+        self._is_failing = False
 
 
 class Redactor:

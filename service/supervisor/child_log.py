@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from jobs.runtime.logging import Outage
+from jobs.runtime.logging import OutageLog
 
 LARGEST = 5 * 1024 * 1024
 
@@ -28,9 +28,7 @@ class ChildLog:
         self._last: deque[str] = deque(maxlen=20)
         self._file: IO[bytes] | None = None
         self._dropped = 0
-        self._outage = Outage(
-            "log file cannot be written, will retry", "log file is written again", file=self.path.name
-        )
+        self._outage = OutageLog(file=self.path.name)
 
     def write(self, data: bytes) -> None:
         """Append output of the child; a line can arrive in several chunks."""
@@ -46,9 +44,9 @@ class ChildLog:
         except OSError as error:
             self._dropped += len(data)
             self.close()
-            self._outage.report_failure(error)
+            self._outage.error("log file cannot be written, will retry", error)
         else:
-            self._outage.report_success()
+            self._outage.info("log file is written again")
 
     def last_lines(self) -> str:
         """Return the last lines, which usually contain the reason for the exit."""

@@ -95,6 +95,7 @@ def _build_options(folder: Path, socket: Path) -> list[str]:
     return [
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(folder)),
         *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"),
+        *("--aof-load-truncated", "yes"),  # a write that a full disk cut off was not acknowledged
         *("--daemonize", "no", "--loglevel", "notice"),
     ]
 

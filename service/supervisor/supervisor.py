@@ -23,7 +23,7 @@ from typing import IO
 
 import structlog
 
-from jobs.runtime.logging import Outage
+from jobs.runtime.logging import OutageLog
 from service.supervisor.child import Child, Process
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
@@ -48,8 +48,8 @@ class Supervisor:
         self._signals = 0
         self._reported_up = False
         self._state_is_written = False
-        self._state_outage = Outage("up.json cannot be written, will retry", "up.json is written again")
-        self._fault = Outage("supervision interrupted, will retry", "supervision continues")
+        self._state_outage = OutageLog()
+        self._fault = OutageLog()
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; returns the exit code. A second signal kills the processes."""
@@ -68,9 +68,9 @@ class Supervisor:
         """Repeat a tick that fails, for example without free file descriptors: nothing else restarts processes."""
         try:
             self._tick(time.monotonic())
-            self._fault.report_success()
+            self._fault.info("supervision continues")
         except OSError as error:
-            self._fault.report_failure(error)
+            self._fault.error("supervision interrupted, will retry", error)
             time.sleep(PROBE_SECONDS)
 
     def _tick(self, now: float) -> None:
@@ -164,10 +164,10 @@ class Supervisor:
             draft.replace(self._home / "up.json")
         except OSError as error:
             self._state_is_written = False
-            self._state_outage.report_failure(error)
+            self._state_outage.error("up.json cannot be written, will retry", error)
         else:
             self._state_is_written = True
-            self._state_outage.report_success()
+            self._state_outage.info("up.json is written again")
 
     @contextmanager
     def _handle_signals(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pytest
 from tests.support.checkout import REPOSITORY
 
 MIB = 2**20
-FULL_SECONDS = (3.0, 12.0)
+FREE_SECONDS, FULL_SECONDS = (15.0, 60.0), (3.0, 12.0)
 
 
 @dataclass
@@ -61,15 +62,13 @@ class SmallDisk:
         with suppress(FileNotFoundError):
             (self.folder / "many").rmdir()
 
-    def torment(self, over: threading.Event, chance: random.Random) -> int:
-        """Fill the disk now and then for some seconds; returns how often. It is free at the end."""
-        times = 0
-        while not over.wait(chance.uniform(10, 40)):
+    def fill_at_random(self, chance: random.Random, count: Counter[str], over: threading.Event) -> None:
+        """Fill the disk now and then for some seconds, and count it; it is free at the end."""
+        while not over.wait(chance.uniform(*FREE_SECONDS)):
             self.fill()
-            times += 1
+            count["disk"] += 1
             over.wait(chance.uniform(*FULL_SECONDS))
             self.free()
-        return times
 
 
 @contextmanager

@@ -241,7 +241,9 @@ def test_mirror_that_does_not_fit_is_rejected_and_leaves_no_partial_pack(
     empty_mirror: Mirror, upstream: Path, tmp_path: Path
 ) -> None:
     commit(upstream, {f"big{number}": os.urandom(2**20) for number in range(MIN_ROOM // 2**20 + 4)})
-    with pytest.raises(Rejected, match=r"mirror of acme/shop needs more than the 16 MiB that .*LOOPLINE_DISK_GIGABYTES"):
+    with pytest.raises(
+        Rejected, match=r"mirror of acme/shop needs more than the 16 MiB that .*LOOPLINE_DISK_GIGABYTES"
+    ):
         empty_mirror.fetch(room=-1)
     packs = tmp_path / "repos" / "acme__shop.git" / "objects" / "pack"
     assert list(packs.glob("tmp_*")) == []

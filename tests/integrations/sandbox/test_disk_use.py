@@ -75,9 +75,7 @@ def test_command_that_fails_while_the_run_is_stopped_counts_as_stopped(
     with small_disk(tmp_path / "disk", megabytes=100) as disk:
         workspace = workspace_in(disk.folder)
         disk.fill()
-        result = sandbox.run(
-            ["bash", "-c", "rm missing"], workspace, timeout=20, stopped=lambda: True
-        )
+        result = sandbox.run(["bash", "-c", "rm missing"], workspace, timeout=20, stopped=lambda: True)
         assert result.exit_code == STOPPED and result.stopped
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.runtime.logging import Outage
+from jobs.runtime.logging import OutageLog
 from tests.support.checkout import REPOSITORY
 
 # RLIMIT_FSIZE makes writes fail as a full disk does: with an OSError.
@@ -64,14 +64,14 @@ def test_log_that_cannot_be_written_never_stops_the_process(target: str, tmp_pat
 
 
 def test_outage_is_logged_when_it_begins_and_when_it_ends() -> None:
-    outage = Outage("it fails", "it works", file="x")
+    outage = OutageLog(file="x")
     with capture_logs() as lines:
-        outage.report_success()
+        outage.info("it works")
         for _ in range(3):
-            outage.report_failure(OSError("full"))
+            outage.error("it fails", OSError("full"))
         for _ in range(3):
-            outage.report_success()
-        outage.report_failure(OSError("full again"))
+            outage.info("it works")
+        outage.error("it fails", OSError("full again"))
     assert [(line["event"], line["file"]) for line in lines] == [
         ("it fails", "x"),
         ("it works", "x"),
