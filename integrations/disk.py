@@ -153,7 +153,8 @@ def is_exhausted(error: Exception) -> bool:
     """Whether this error, or one in its message, means that space, inodes, open files or memory are used up, or that
     the disk is read-only or broken: a fault of the machine, never of the work."""
     numbers = re.findall(r"\[Errno (\d+)\]", str(error))  # `shutil.Error` has no errno, but a list of messages
-    return isinstance(error, OSError) and not _EXHAUSTED.isdisjoint({error.errno, *map(int, numbers)})
+    found = {getattr(error, "errno", None), *map(int, numbers)}
+    return isinstance(error, OSError) and (not _EXHAUSTED.isdisjoint(found) or "usable temporary dir" in str(error))
 
 
 def pause_when_exhausted(error: Exception) -> Paused | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from integrations.errors import IntegrationError, NotFound, Rejected
+from integrations.errors import NotFound, Rejected
 from integrations.git import push as pushing
 from integrations.git import worktrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
@@ -33,54 +33,32 @@ _CONFIG = """\
 [maintenance]
 	auto = false
 """
-MIB = 2**20
-MIN_ROOM = 16 * MIB
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
-    Locks and quarantines are beside the folder, because sandboxes see the folder itself.
+    Locks and quarantines are beside the folder, because sandboxes see the folder itself. A fetch can add `room` bytes.
     Every method is idempotent and can be retried after a crash.
     """
 
-    def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None) -> None:
-        self._folder, self._remote = folder, Remote(url, credentials)
+    def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None, room: int = 0) -> None:
+        self._folder, self._remote = folder, Remote(url, credentials, room)
         self._repository = HostRepository(folder, self._remote)
         self._lock = folder.with_name(f"{folder.name}.lock")
 
-    def fetch(self, room: int | None = None) -> None:
-        """Update branches and tags; creates the mirror on first use. It can grow by `room` bytes, at least 16 MiB.
+    def fetch(self) -> None:
+        """Update branches and tags; creates the mirror on first use.
 
-        Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`, and `Rejected` for a
-        mirror that does not fit."""
-        largest = 0 if room is None else max(room, MIN_ROOM)
-        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), lambda: self._fetch(largest))
+        Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`."""
+        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), self._fetch)
 
-    def _fetch(self, largest: int) -> None:
+    def _fetch(self) -> None:
         with file_lock(self._lock):
             self._create_if_missing()
-            self._remove_partial_packs()
             options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            arguments = ("fetch", *options, "--", self._remote.url, *_REFSPECS)
-            try:
-                self._repository.git_over_network(*arguments, largest_file=largest)
-            except IntegrationError as error:
-                if self._remove_partial_packs() < largest or not largest:
-                    raise
-                raise Rejected(
-                    f"the mirror of {self._remote.name} needs more than the {largest // MIB} MiB that the disk and "
-                    "LOOPLINE_DISK_GIGABYTES leave: free space, raise the setting, or finish other tickets"
-                ) from error
-
-    def _remove_partial_packs(self) -> int:
-        """Delete packs of a fetch that was killed or had no space, which git keeps; returns the largest one's size."""
-        partial = list((self._folder / "objects" / "pack").glob("tmp_*"))
-        sizes = [file.stat().st_size for file in partial]
-        for file in partial:
-            file.unlink()
-        return max(sizes, default=0)
+            self._repository.git_over_network("fetch", *options, "--", self._remote.url, *_REFSPECS)
 
     def _create_if_missing(self) -> None:
         """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""

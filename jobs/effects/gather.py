@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.disk import compute_allowance
 from integrations.errors import NotFound
 from integrations.events import (
     BranchPushed,
@@ -33,7 +32,7 @@ from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
-from jobs.runtime.disk import check_disk, compute_room
+from jobs.runtime.disk import check_disk
 
 _log = structlog.get_logger(__name__)
 
@@ -188,7 +187,7 @@ def read_base(repository: str, branch: str, world: World) -> Base:
     host = world.code_host
     found = host.repository(repository)
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
-    mirror.fetch(min(compute_room(world.settings, world.redis), compute_allowance(world.settings.home)))
+    mirror.fetch()
     sha = mirror.head(found.default_branch)
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)

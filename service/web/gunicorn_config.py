@@ -5,6 +5,7 @@ gthread, because a durable webhook is one Redis call: 2 processes x 8 threads ha
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -31,6 +32,7 @@ limit_request_field_size = 8190
 loglevel = "warning"
 accesslog = None
 control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # workers also start while the disk is full
 proc_name = "loopline-web"
 
 

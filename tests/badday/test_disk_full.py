@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +37,10 @@ class Day:
     @property
     def supervisor(self) -> int:
         return next(process.pid for name, process in self.stack._processes if name == "service")
+
+    def pid(self, process: str) -> int:
+        state = json.loads((self.stack.service_home / "up.json").read_text())
+        return int(state["processes"][process] or 0)
 
     def readyz(self) -> dict[str, Any]:
         answer = requests.get(f"{self.stack.urls['web']}/readyz", timeout=10)
@@ -96,6 +102,7 @@ def test_disk_full_in_mid_run_pauses_the_work_and_loses_nothing(tmp_path: Path, 
         _new_runs_wait_on_a_nearly_full_disk(day)
         _a_full_disk_pauses_everything(day)
         _exhausted_inodes_are_reported(day)
+        _a_read_only_disk_is_survived(day)
         until(lambda: day.column("ENG-1") == "In Review")
         settle(stack)
         _nothing_is_lost_or_doubled(day)
@@ -136,6 +143,21 @@ def _exhausted_inodes_are_reported(day: Day) -> None:
         assert "inodes" in day.readyz()["disk"]
     day.disk.free()
     until(lambda: day.readyz() == {})
+
+
+def _a_read_only_disk_is_survived(day: Day) -> None:
+    """Processes that end meanwhile return afterwards."""
+    agent, supervisor = day.pid("agent-1"), day.supervisor
+    with day.disk.read_only():
+        os.kill(agent, signal.SIGKILL)
+        until(lambda: "cannot be written to (Read-only file system)" in day.readyz()["disk"], 5)
+        ends = time.monotonic() + 4
+        while time.monotonic() < ends:
+            day.send_webhooks()
+            time.sleep(0.2)
+    until(lambda: day.pid("agent-1") not in (agent, 0))
+    until(lambda: day.readyz() == {})
+    assert day.supervisor == supervisor
 
 
 def _nothing_is_lost_or_doubled(day: Day) -> None:

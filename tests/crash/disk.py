@@ -54,6 +54,16 @@ class SmallDisk:
             for number in range(10_000_000):
                 (folder / str(number)).touch()
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Mount the folder again on top, read-only: a read-only remount fails while files are open for writing."""
+        _mount("--bind", self.folder, self.folder)
+        try:
+            _mount("-o", "remount,bind,ro", self.folder)
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
+
     def free(self) -> None:
         """Give everything back."""
         self._ballast.unlink(missing_ok=True)
@@ -76,15 +86,17 @@ def small_disk(folder: Path, megabytes: int = 200, inodes: int = 20_000) -> Iter
     """Mount a tmpfs at `folder`. Raises `RuntimeError` when this process can not mount."""
     folder.mkdir(parents=True, exist_ok=True)
     options = f"size={megabytes}m,nr_inodes={inodes},mode=700"
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "loopline-test", folder], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(f"a small disk needs root or `unshare -Urm`: {done.stderr.strip()}")
+    _mount("-t", "tmpfs", "-o", options, "loopline-test", folder)
     try:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def _mount(*arguments: str | Path) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"mounting needs root or `unshare -Urm`: {done.stderr.strip()}")
 
 
 def replay_in_namespace(request: pytest.FixtureRequest) -> bool:
