@@ -105,7 +105,7 @@ def replay_in_namespace(request: pytest.FixtureRequest) -> bool:
     Fails where neither is possible."""
     if can_mount():
         return False
-    again = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", request.node.nodeid]
+    again = [sys.executable, "-m", "pytest", "-q", "-n0", request.node.nodeid]
     done = subprocess.run(["unshare", "-Urm", *again], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"it needs root or `unshare -Urm`:\n{done.stdout[-5000:]}{done.stderr[-2000:]}"
     return True
