@@ -159,4 +159,10 @@ def is_exhausted(error: Exception) -> bool:
 
 def pause_when_exhausted(error: Exception) -> Paused | None:
     """Return the error to raise instead, when the machine is the cause: work waits for it and uses no attempt."""
-    return Paused(f"this machine cannot store data ({error})", POLL_SECONDS) if is_exhausted(error) else None
+    if not is_exhausted(error):
+        return None
+    reason = re.sub(r"\[Errno \d+\] ", "", str(error))
+    sentence = (
+        f"the machine that Loopline runs on is out of disk, files or memory ({reason}); free or raise what is named"
+    )
+    return Paused(sentence, POLL_SECONDS)

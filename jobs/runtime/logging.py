@@ -6,10 +6,12 @@ Called once by each entry point. Log records of libraries pass through the same 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -21,8 +23,10 @@ _REDACTED = "[secret]"
 _log = structlog.get_logger(__name__)
 
 
-def configure(role: str, secrets: Collection[str], stream: TextIO = sys.stdout) -> None:
-    """Send all logs of this process to `stream`, with every occurrence of `secrets` redacted."""
+def configure(role: str, secrets: Collection[str], stream: TextIO | None = sys.stdout) -> None:
+    """Send all logs of this process to `stream`, with every occurrence of `secrets` redacted; nowhere if the process
+    was started without stdout."""
+    stream = stream or Path(os.devnull).open("w")  # noqa: SIM115
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         lambda logger, method, event: {**event, "role": role},  # new threads do not inherit context variables
@@ -74,7 +78,7 @@ class StreamHandler(logging.StreamHandler[TextIO]):
             super().handleError(record)
             return
         if not self._dropped:
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, AttributeError):  # no stderr
                 sys.stderr.write(f"The log cannot be written, lines are dropped until it can: {error}\n")
         self._dropped += 1
 
