@@ -23,7 +23,6 @@ NEARLY_FULL, FULL = 0.90, 0.97
 RUNS_SHARE = 0.96
 """Share up to which one command can fill the disk: it is killed before `FULL` pauses all runs."""
 POLL_SECONDS = 15.0
-_MIN_ALLOWANCE = 64 * 2**20  # so that a command of a run that has begun can still write a little above `RUNS_SHARE`
 _PROBE = bytes(4096)
 _FILE_LIMITS = frozenset({errno.EMFILE, errno.ENFILE})
 _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, *_FILE_LIMITS})
@@ -120,11 +119,11 @@ class DiskMonitor:
 
 def compute_allowance(folder: Path) -> int:
     """Return the bytes that one command can write below `folder` until the disk is `RUNS_SHARE` full, at least 1 % of
-    the disk or 64 MiB."""
+    the disk."""
     state = os.statvfs(find_existing(folder))
     total = state.f_blocks - state.f_bfree + state.f_bavail
     room = state.f_bavail - int(total * (1 - RUNS_SHARE))
-    return max(room * state.f_frsize, min(_MIN_ALLOWANCE, total * state.f_frsize // 100))
+    return max(room, total // 100) * state.f_frsize
 
 
 def compute_inode_allowance(folder: Path) -> int:

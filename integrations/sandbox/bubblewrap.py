@@ -152,7 +152,7 @@ class Sandbox:
         if not spec.workspace.folder.is_dir():
             raise Rejected(f"there is no workspace at {spec.workspace.folder}")
         fail(operation, "before")
-        allowance = min(compute_allowance(spec.workspace.folder), max(self._room(), MIB))
+        allowance = min(compute_allowance(spec.workspace.folder), self._room())
         disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
         started = time.monotonic()
         limits = replace(
@@ -177,7 +177,7 @@ class Sandbox:
                 f"the sandbox did not start: {lines[0] if lines else 'bubblewrap printed no error'}"
             )
         fail(operation, "done")
-        over_limit = disk.check()
+        over_limit = disk.check(final=True)
         reason = reason or over_limit or ("stopped" if child.exit_code and spec.stopped() else "")
         if reason and (over_limit or read_disk(spec.workspace.folder).level == "full"):
             disk.reclaim(spec.workspace.tree)

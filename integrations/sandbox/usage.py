@@ -58,8 +58,8 @@ class DiskGuard:
 
     def __init__(self, folder: Path, limits: Limits, allowance: int) -> None:
         self._folder, self._limits, self._allowance = str(folder), limits, allowance
-        self._step = max(_MIN_GROWTH, min(limits.tree, allowance) // 16)
         self._inodes = compute_inode_allowance(folder)
+        self._least = self._step = (_MIN_GROWTH, max(16, min(_MIN_GROWTH_FILES, os.statvfs(folder).f_files // 100)))
         self._free = self._free_now()
         self._exceeded = ""
         self._began = time.time_ns()
@@ -68,12 +68,12 @@ class DiskGuard:
         state = os.statvfs(self._folder)
         return state.f_bfree * state.f_frsize, state.f_ffree
 
-    def check(self) -> str:
+    def check(self, *, final: bool = False) -> str:
         """Returns a sentence once the folder exceeds `tree` bytes or `tree_files` files, or the command its allowance,
-        else ''."""
+        else ''. `final`: after its end."""
         space, files = self._free_now()
-        step = min(_MIN_GROWTH_FILES, self._inodes)
-        if self._free[0] - space >= self._step or self._free[1] - files >= step:
+        step = self._least if final else self._step
+        if self._free[0] - space >= step[0] or self._free[1] - files >= step[1]:
             self._free = (space, files)
             self._exceeded = self._exceeded or self._measure()
         return self._exceeded
@@ -92,6 +92,10 @@ class DiskGuard:
             return f"the command wrote {written // MIB} MiB, more than the {self._allowance // MIB} MiB left for runs"
         if created > self._inodes:
             return f"the command wrote {created} files, more than the {self._inodes} left for runs"
+        # Walks again after a quarter of what is left, so a large tree is walked rarely.
+        space = min(self._limits.tree - size, self._allowance - written) // 4
+        files = min(self._limits.tree_files - count, self._inodes - created) // 4
+        self._step = (max(self._least[0], space), max(self._least[1], files))
         return ""
 
     def reclaim(self, tree: Path) -> None:

@@ -217,7 +217,7 @@ class Settings(SettingsModel):
 
     disk_gigabytes: float = setting("LOOPLINE_DISK_GIGABYTES", 0.0, ge=0, le=1_000_000, allow_inf_nan=False)
     """Gigabytes that mirrors and worktrees can use together; 0 means 60 % of the disk of LOOPLINE_HOME.
-    Beyond it no new run starts and no command can grow its worktree. Redis, spool and journal use the same disk."""
+    Beyond it no new run starts, and large commands are killed. Redis, spool and journal use the same disk."""
 
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.

@@ -21,7 +21,7 @@ from jobs.config.environment import Role
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.caps import Caps
-from jobs.runtime.disk import compute_room
+from jobs.runtime.disk import compute_command_room
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
 
@@ -32,7 +32,7 @@ def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
         (build_tracker(settings), build_code_host(settings)) if role in ("worker", "up") else (None, None)
     )
     runners = build_runners(settings) if role in ("agent", "up") else {}
-    sandbox = build_sandbox(settings, partial(compute_room, settings, redis)) if runners else None
+    sandbox = build_sandbox(settings, partial(compute_command_room, settings, redis)) if runners else None
     return World(settings, redis, build_policy(settings), tracker, code_host, runners, sandbox)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import structlog
 
-from integrations.disk import DiskMonitor
+from integrations.disk import DiskMonitor, find_existing
 from integrations.failpoints import fail
 from jobs.runtime.logging import OutageLog
 
@@ -52,7 +52,7 @@ class Journal:
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
-            if now - self._pruned_at > 3_600 or self._unpruned > self._max_bytes // 10:
+            if now - self._pruned_at > 3_600 or self._unpruned > self._compute_limit() // 10:
                 self._pruned_at, self._unpruned = now, 0
                 self.prune(now)
         except OSError as error:
@@ -82,11 +82,14 @@ class Journal:
         files = sorted(self._folder.glob("*.jsonl.gz"))
         sizes = {file: file.stat().st_size for file in files}
         oldest = _day(now - KEPT_DAYS * _DAY)
-        most = min(self._max_bytes, int(LARGEST_SHARE * shutil.disk_usage(self._folder).total)) if files else 0
+        most = self._compute_limit()
         for file in files:
             if file.name[:10] < oldest or sum(sizes.values()) > most:
                 file.unlink(missing_ok=True)
                 del sizes[file]
+
+    def _compute_limit(self) -> int:
+        return min(self._max_bytes, int(LARGEST_SHARE * shutil.disk_usage(find_existing(self._folder)).total))
 
     def _append(self, data: bytes, now: float) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

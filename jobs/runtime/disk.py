@@ -59,6 +59,12 @@ def compute_room(settings: Settings, redis: Redis) -> int:
     return budget - used
 
 
+def compute_command_room(settings: Settings, redis: Redis) -> int:
+    """As `compute_room`, for a command of a run that has begun: at least a tenth of the budget, because a command that
+    is killed for the space of others would count as a failed check."""
+    return max(compute_room(settings, redis), compute_budget(settings) // 10)
+
+
 def compute_budget(settings: Settings) -> int:
     """Return the budget of mirrors and worktrees in bytes; by default a share of the disk."""
     if settings.disk_gigabytes:
