@@ -56,11 +56,13 @@ def _check_teams(settings: Settings) -> Iterator[str]:
 
 
 def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:
-    """Print all loops, those that need a person first; returns the exit code."""
-    rows = Reader(redis, settings).rows()
+    """Print what pauses all loops, then the loops, those that need a person first; returns the exit code."""
+    reader = Reader(redis, settings)
+    rows = reader.rows()
     if as_json:
         out.write(json.dumps(ROWS.to_builtins(rows), ensure_ascii=False) + "\n")
         return 0
+    out.writelines(f"{notice}\n" for notice in reader.notices())
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
     return 0
