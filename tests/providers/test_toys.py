@@ -114,7 +114,7 @@ def environ(tmp_path: Path, settings: Settings, request: pytest.FixtureRequest) 
             "LOOPLINE_MORE_RUNNERS": "shell",
             "JOT_FILE": str(file),
             "JOT_TOKEN": "jot-token",
-            "JOT_WEBHOOK_SECRETS": "jot-secret",
+            "JOT_WEBHOOK_SECRETS": "jot-signing-secret",
             "GITHUB_API_URL": host.url,
             "GITHUB_TOKEN": stack.tokens["github_bot"],
             "GITHUB_WEBHOOK_SECRETS": "github-secret",
@@ -133,7 +133,7 @@ def test_toy_providers_drive_a_signed_webhook_to_a_pull_request(
     office.board.move(office.board.fetch(TICKET), "Agent")
 
     assert office.send("another secret", event="moved") == 401
-    assert office.send("jot-secret", event="moved") == 200
+    assert office.send("jot-signing-secret", event="moved") == 200
     assert office.web.post("/webhooks/linear").status_code == 404
     office.work()
 
