@@ -5,11 +5,14 @@ Used for the service's settings (`jobs.config.environment`) and for `WORKFLOW.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Characters of no text in one line: controls, line separators, changes of direction, halves of UTF-16 pairs."""
 LONG = 200
 """Characters from which the class of a text names its length."""
 _WHOLE, _NUMBER, _SWITCH = "write a whole number", "write a number such as 2 or 0.5", "write true or false"
@@ -55,7 +58,7 @@ def classify(value: object, bounds: Mapping[str, Any] | None = None) -> str:
             return _classify_number(value, bounds or {})
         case str() if not value.strip():
             return "an empty text"
-        case str() if not value.isprintable():
+        case str() if CONTROLS.search(value):
             return "a text with control characters"
         case str():
             return f"a text of {len(value)} characters" if len(value) > LONG else "a text"
@@ -74,5 +77,5 @@ def _classify_number(value: float, bounds: Mapping[str, Any]) -> str:
 
 def show_name(name: str) -> str:
     """Return the name of a variable, key or file for a message: one line, printable, at most 80 characters."""
-    shown = name if name.isprintable() else ascii(name)
+    shown = ascii(name) if CONTROLS.search(name) or not name else name
     return shown if len(shown) <= 80 else f"{shown[:79]}…"

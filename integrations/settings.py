@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
-from integrations.explain import classify
+from integrations.explain import CONTROLS, classify
 
 LONGEST_TEXT, LONGEST_JSON = 4_096, 65_536
 """Characters of one value. Linux limits a path to 4,096 bytes and a variable to 128 KiB."""
@@ -126,7 +126,7 @@ def _parse_text(text: str, field: FieldInfo) -> object:
     longest = LONGEST_JSON if is_json else LONGEST_TEXT
     if len(text) > longest:
         raise ValueError(f"it is a text of {len(text)} characters; write at most {longest}")
-    if not ("".join(text.split()) if is_json else text).isprintable():
+    if CONTROLS.search("".join(text.split()) if is_json else text):
         raise ValueError("it is a text with control characters; write it anew, in one line")
     return _check_secret(text, SHORTEST_KEY) if field.annotation is SecretStr else text
 

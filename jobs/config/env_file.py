@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from integrations.explain import show_name
+from integrations.explain import CONTROLS, show_name
 
 DEFAULT = Path(".env")
 NONE = ("none", os.devnull)
@@ -93,7 +93,7 @@ def _parse(text: str, shown: str) -> dict[str, str]:
     problems = []
     for binding in parse_stream(StringIO(text)):
         line, name = _find_line(binding), binding.key
-        if binding.error or (name is not None and (binding.value is None or not name.isprintable())):
+        if binding.error or (name is not None and (binding.value is None or CONTROLS.search(name))):
             problems.append(
                 f"The settings file {shown} has no NAME=value in line {line}; correct it, or begin it with #."
             )

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 
 from integrations.errors import Rejected
-from integrations.explain import classify, show_name
+from integrations.explain import CONTROLS, classify, show_name
 from integrations.failpoints import FAILPOINT_FORM
 from integrations.ports.provider import (
     CodeHostProvider,
@@ -98,7 +98,7 @@ def _check_repository(value: str) -> str:
 
 
 def _check_column(value: str) -> str:
-    if value and (value != value.strip() or not value.isprintable() or len(value) > 100):
+    if value and (value != value.strip() or CONTROLS.search(value) or len(value) > 100):
         raise ValueError(f"it is {classify(value)} that is not a column's name; write at most 100 printable characters")
     return value
 
