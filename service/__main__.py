@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from jobs.config.environment import filter_environment, find_warnings, load, read_environment
@@ -19,7 +20,23 @@ from service.version import VERSION
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names and arguments can be bytes that are no text
+            stream.reconfigure(errors="backslashreplace")
     given = _parser().parse_args(arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.stderr.write(f"The command {given.command} cannot read or write ({error.strerror}).\n")
+        return 1
+    return code
+
+
+def _run(given: argparse.Namespace) -> int:
     match given.command:
         case "up":
             return _up(given.env_file, given.verbose)
@@ -73,6 +90,10 @@ def _up(env_file: Path | None, verbose: bool) -> int:
     logging.configure("up", settings.secret_values())
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"LOOPLINE_HOME cannot be created ({error.strerror}); choose another folder.\n")
+        return 2
+    try:
         check_address_is_free(settings.web_bind, "LOOPLINE_WEB_BIND")
         check_address_is_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
         echo = sys.stdout if verbose else None
@@ -80,9 +101,6 @@ def _up(env_file: Path | None, verbose: bool) -> int:
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    except OSError as error:
-        sys.stderr.write(f"LOOPLINE_HOME cannot be used ({error.strerror}); choose another folder.\n")
-        return 2
 
 
 def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:

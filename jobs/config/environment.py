@@ -115,25 +115,26 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
     except Rejected as error:  # by the registry
         return [f"{str(error)[:1].upper()}{str(error)[1:]}."]
     classes: list[type[SettingsModel]] = [Settings, *(provider.settings for provider in providers())]
-    invalid = [one for settings in classes for one in _find_invalid(settings, variables)]
-    wrong = {name for name, _ in invalid}
-    settings = parse_settings({name: value for name, value in variables.items() if name not in wrong})
-    missing = () if wrong & PROVIDER_NAMES else _find_missing(role, settings)
+    invalid = {name: one for settings in classes for name, one in _find_invalid(settings, variables).items()}
+    settings = parse_settings({name: value for name, value in variables.items() if name not in invalid})
+    missing = () if invalid.keys() & PROVIDER_NAMES else _find_missing(role, settings)
     found = [*missing, *_find_unusable(role, settings)]
-    rest = (sentence for sentence in found if not any(name in sentence for name in wrong))
-    return [*sentences, *(sentence for _, sentence in invalid), *rest]
+    rest = (sentence for sentence in found if not any(name in sentence for name in invalid))
+    return [*sentences, *invalid.values(), *rest]
 
 
-def _find_invalid(settings: type[SettingsModel], variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Variables with an invalid value, and the sentence."""
+def _find_invalid(settings: type[SettingsModel], variables: Mapping[str, str]) -> dict[str, str]:
+    """One sentence for each variable with an invalid value."""
+    found: dict[str, list[str]] = {}
     try:
         settings.from_variables(variables)
     except ValidationError as error:
         for one in error.errors(include_url=False):
             name, *parts = one["loc"]
             shown = (f", item {p + 1}," if isinstance(p, int) else f".{show_name(p)}" for p in parts if p != "[key]")
-            place = "".join(shown)
-            yield str(name), f"{name}{place} cannot be used: {explain(one)}."
+            found.setdefault(str(name), []).append(f"{name}{''.join(shown)} cannot be used: {explain(one)}")
+    more = {name: f" ({len(sentences) - 1} more)" if len(sentences) > 1 else "" for name, sentences in found.items()}
+    return {name: f"{sentences[0]}{more[name]}." for name, sentences in found.items()}
 
 
 def find_warnings(settings: Settings, env_file: Path | None) -> Iterator[str]:

@@ -25,7 +25,6 @@ SHARED = frozenset(
     )
 )  # fmt: skip
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
-LARGEST_KEY_FILE = 65_536
 
 
 def find_home_problems(home: Path) -> Iterator[str]:
@@ -71,8 +70,8 @@ def find_secret_file_problem(path: Path) -> str:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return "is not a regular file; name the file"
-        if not 0 < status.st_size <= LARGEST_KEY_FILE:
-            return f"has {status.st_size} bytes; name a file of 1 to {LARGEST_KEY_FILE} bytes"
+        if not status.st_size:
+            return "is empty; name the file of the key"
         if not os.access(path, os.R_OK):
             return "cannot be read by this user; change its permissions"
         return find_owner_problem(status)

@@ -14,6 +14,8 @@ from integrations.ports.code_host import CodeHost
 from integrations.ports.provider import MEBIBYTE, CodeHostProvider, ProviderSettings, Webhooks
 from integrations.settings import OptionalFile, Secrets, Url, match_pattern, setting
 
+LARGEST_KEY = 65_536
+"""Bytes of a file with a private key; one of 4,096 bits has 3,300."""
 AppId = Annotated[str, match_pattern(r"[A-Za-z0-9.]{0,40}", "write the App's id or client id")]
 InstallationId = Annotated[str, match_pattern(r"([1-9][0-9]{0,17})?", "write the number of the installation")]
 
@@ -68,7 +70,10 @@ def _has_rsa_key(file: Path) -> bool:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        content = file.read_bytes() if file.is_file() else b""  # not a pipe, which would block
+        if not file.is_file():
+            return True  # a pipe would block
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_KEY)
         return not content or isinstance(load_pem_private_key(content, password=None), RSAPrivateKey)
     except OSError:
         return True
