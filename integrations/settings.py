@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +31,7 @@ from integrations.explain import CONTROLS, classify
 
 LONGEST_TEXT, LONGEST_JSON = 4_096, 65_536
 """Characters of one value. Linux limits a path to 4,096 bytes and a variable to 128 KiB."""
-SHORTEST_KEY, SHORTEST_WEBHOOK_SECRET = 8, 12
+SHORTEST_PASSWORD, SHORTEST_KEY, SHORTEST_WEBHOOK_SECRET = 4, 8, 12
 """Characters. The logs redact each secret wherever it occurs, so it cannot be a syllable; a webhook secret is the only
 proof of the sender, and 12 random letters and digits (71 bits) are beyond a search."""
 MOST_ENTRIES = 100
@@ -292,6 +292,8 @@ def check_redis_url(value: object) -> object:
     url = _split_url(
         text, ("redis", "rediss"), "redis://127.0.0.1:6379/0, with special characters of a password as %XX"
     )
+    if url.password and len(unquote(url.password)) < SHORTEST_PASSWORD:
+        raise ValueError(f"it is a URL with a password of fewer than {SHORTEST_PASSWORD} characters; set a longer one")
     if not re.fullmatch(f"/?|/{number}", url.path):
         raise ValueError("it is a URL with a path; write the number of the database, from 0 to 9999, or nothing")
     return value

@@ -93,9 +93,16 @@ def _up(env_file: Path | None, verbose: bool) -> int:
     except OSError as error:
         sys.stderr.write(f"LOOPLINE_HOME cannot be created ({error.strerror}); choose another folder.\n")
         return 2
+    taken = []
+    for name, bind in (("LOOPLINE_WEB_BIND", settings.web_bind), ("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)):
+        try:
+            check_address_is_free(bind, name)
+        except CannotStart as error:
+            taken.append(f"{error}\n")
+    if taken:
+        sys.stderr.write("".join(taken))
+        return 1
     try:
-        check_address_is_free(settings.web_bind, "LOOPLINE_WEB_BIND")
-        check_address_is_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
         echo = sys.stdout if verbose else None
         return Supervisor(list_processes(settings, environ), settings.home, list_addresses(settings), echo).run()
     except CannotStart as error:

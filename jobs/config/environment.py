@@ -94,7 +94,7 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
 
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     """Files, folders and addresses that the process cannot work with."""
-    yield from find_home_problems(settings.home)
+    yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
     if role in ("agent", "up"):
         yield from find_sandbox_problems(settings)
     for name, path in settings.secret_files().items():

@@ -27,28 +27,41 @@ SHARED = frozenset(
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
 
 
-def find_home_problems(home: Path) -> Iterator[str]:
-    """Yield one sentence when LOOPLINE_HOME is not, and cannot become, a folder for Loopline alone."""
+def find_home_problems(home: Path, *, to_write: bool) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_HOME is not, and cannot become, a folder for Loopline alone. `to_write`: the
+    process cannot work without writing to it."""
     try:
-        problem = _find_home_problem(home)
+        problem = _find_home_problem(home, to_write)
     except OSError as error:
         problem = f"cannot be used ({error.strerror}); choose another folder"
     if problem:
         yield f"LOOPLINE_HOME is a path that {problem}."
 
 
-def _find_home_problem(home: Path) -> str:
+def _find_home_problem(home: Path, to_write: bool) -> str:
     real = Path(os.path.realpath(home))
-    if real in SHARED | {Path(os.path.realpath(Path.home()))} or CODE.is_relative_to(real):
+    if real in SHARED or CODE.is_relative_to(real) or _is_personal(real):
         return "other programs or Loopline's own code use; choose a folder of its own below it, such as .loopline"
     if not home.exists() and home.is_symlink():
         return "is a symbolic link to a folder that does not exist; create the folder or remove the link"
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     if not existing.is_dir():
         return "is not a folder or leads through a file; choose a folder"
-    writable = os.access(existing, os.R_OK | os.W_OK | os.X_OK) and not real.is_relative_to("/proc")
-    problem = find_owner_problem(home.stat()) if existing == home else ""
-    return problem or ("" if writable else "is not writable; choose a folder that this user can write to")
+    if problem := find_owner_problem(home.stat()) if existing == home else "":
+        return problem
+    if to_write and (not os.access(existing, os.R_OK | os.W_OK | os.X_OK) or real.is_relative_to("/proc")):
+        return "is not writable; choose a folder that this user can write to"
+    return ""
+
+
+def _is_personal(folder: Path) -> bool:
+    """Whether it is the user's home and has other files; a service user can have Loopline's folder as home."""
+    try:
+        is_home = folder == Path.home().resolve()
+    except RuntimeError:  # the user has no home
+        return False
+    others = (entry for entry in (folder.iterdir() if is_home and folder.is_dir() else ()) if entry.name[0] != ".")
+    return any(others) and not (folder / "up.lock").exists()
 
 
 def find_sandbox_problems(settings: Settings) -> Iterator[str]:

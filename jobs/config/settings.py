@@ -263,7 +263,7 @@ class Settings(SettingsModel):
 
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
-    For tool chains outside of /usr."""
+    For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
     failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.

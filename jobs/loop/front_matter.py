@@ -84,7 +84,7 @@ def read_front_matter(text: str) -> FrontMatter:
     last = next((number for number in range(first + 1, len(lines)) if lines[number].rstrip() == "---"), 0)
     if not last:
         raise _error(first, "begins front matter that has no end; add a line ---")
-    head = "\n" * (first + 1) + "\n".join(lines[first + 1 : last])  # keeps the numbers of the lines
+    head = "\n" * (first + 1) + "\n".join(lines[first + 1 : last]) + "\n"  # keeps the numbers of the lines
     if len(head) > LARGEST:
         raise _error(first, f"begins front matter with {len(head)} characters; write at most {LARGEST}")
     values, found = _parse(head)

@@ -41,7 +41,7 @@ class GitHubSettings(ProviderSettings):
 
     webhook_secrets: Secrets = setting("GITHUB_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Secrets of GitHub's webhook, comma separated.
-    Several, for rotation without downtime."""
+    Several, for rotation without downtime; each has at least 12 characters."""
 
     merge_method: Literal["merge", "squash", "rebase"] = setting("GITHUB_MERGE_METHOD", "squash")
     """How pull requests are merged: merge, squash or rebase.

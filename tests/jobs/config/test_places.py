@@ -17,11 +17,23 @@ def find(name: str, value: object) -> str:
     return "".join(problems)
 
 
-@pytest.mark.parametrize("home", ["/", "/etc", "/tmp", "/tmp/", "/var/../etc", "~", ".", "..", "/usr/local"])
+@pytest.mark.parametrize("home", ["/", "/etc", "/tmp", "/tmp/", "/var/../etc", "~root", ".", "..", "/usr/local"])
 def test_home_that_others_use_is_refused(home: str) -> None:
     assert find("LOOPLINE_HOME", home).startswith(
         "LOOPLINE_HOME is a path that other programs or Loopline's own code use"
     )
+
+
+def test_home_of_a_user_is_refused_unless_it_is_for_loopline_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".cache").mkdir()
+    assert find("LOOPLINE_HOME", "~") == ""
+    (tmp_path / "Documents").mkdir()
+    assert "other programs" in find("LOOPLINE_HOME", "~")
+    (tmp_path / "up.lock").write_text("")
+    assert find("LOOPLINE_HOME", "~") == ""
 
 
 def test_home_is_missing_or_a_writable_folder(tmp_path: Path) -> None:
