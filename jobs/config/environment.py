@@ -76,8 +76,9 @@ def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
     own = ("LOOPLINE_", *(provider.prefix for provider in providers() if not provider.shares_prefix))
     shared = tuple(provider.prefix for provider in providers() if provider.shares_prefix)
     for name in sorted(environ.keys() - list_fields().keys()):
-        (near,) = get_close_matches(name[:100], list_fields(), n=1, cutoff=0.0)
-        if name.startswith(own) or (name.startswith(shared) and get_close_matches(name, [near], cutoff=NEAR_MISS)):
+        upper = name[:100].upper()  # `loopline_home` is misspelt, too
+        (near,) = get_close_matches(upper, list_fields(), n=1, cutoff=0.0)
+        if upper.startswith(own) or (upper.startswith(shared) and get_close_matches(upper, [near], cutoff=NEAR_MISS)):
             yield f"Unknown setting {show_name(name)}. Did you mean {near}?"
 
 
