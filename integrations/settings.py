@@ -203,7 +203,7 @@ def match_pattern(pattern: str, hint: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_HOST_NAME = re.compile(r"(?!-)(?=.{1,253}$)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")
+_HOST_NAME = re.compile(r"(?!-)(?=.{1,253}$)(?:[\w-]{1,63}\.)*(?=[^.]{1,63}$)[\w-]*[A-Za-z][\w-]*", re.ASCII)
 _ADDRESS_HINT = "write host:port with a port from 1 to 65535, such as 127.0.0.1:8700"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
+from integrations.errors import Rejected
 from jobs.config.environment import filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except Rejected as error:  # by the registry of providers
+        sys.stderr.write(f"{str(error)[:1].upper()}{str(error)[1:]}.\n")
+        return 2
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         sys.stderr.write(f"The command {given.command} cannot read or write ({error.strerror}).\n")

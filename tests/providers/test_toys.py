@@ -30,6 +30,7 @@ from jobs.effects import world as worlds
 from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.inbox.dispatch import create_consumer_group, dispatch
+from service.__main__ import main
 from service.web.app import create_app
 from tests.providers import install, installed
 from tests.providers.jot.tracker import Jot, create
@@ -187,6 +188,20 @@ def test_provider_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: Pa
     with installed(tmp_path, "no.such.module:NONE"):
         (problem,) = find_problems("up", {})
     assert problem == "The provider none (no.such.module:NONE) cannot be loaded: No module named 'no'."
+
+
+@pytest.mark.parametrize("code", ["x = (", "raise RuntimeError('a\\nb')", "1 / 0", "BROKEN = 3"])
+def test_provider_with_broken_code_is_reported_in_one_sentence(
+    tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_provider.py").write_text(f"{code}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with installed(tmp_path, "broken_provider:BROKEN"):
+        (problem,) = find_problems("up", {})
+        assert main(["settings"]) == 2
+    assert problem.startswith("The provider broken (broken_provider:BROKEN) ")
+    assert problem.isprintable()
+    sys.modules.pop("broken_provider", None)
 
 
 @pytest.mark.parametrize("value", [JOT, "integrations.trackers.linear.provider:LINEAR"])
