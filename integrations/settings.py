@@ -286,7 +286,7 @@ def check_redis_url(value: object) -> object:
     if "#" in text:
         raise ValueError("it is a URL with a fragment; write a # in the password as %23")
     if scheme == "unix":
-        if not path.startswith("/"):
+        if not re.fullmatch(r"(?:[^/@]*@)?/.+", path):
             raise ValueError("it is a URL of a socket without an absolute path; write unix:///path/to/redis.sock")
         return value
     url = _split_url(
