@@ -299,7 +299,6 @@ def check_redis_url(value: object) -> object:
     return value
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 WebhookSecret = Annotated[SecretStr, BeforeValidator(partial(_check_secret, shortest=SHORTEST_WEBHOOK_SECRET))]
 Secrets = Annotated[tuple[WebhookSecret, ...], BeforeValidator(split_list)]
 Paths = Annotated[tuple[Annotated[Path, BeforeValidator(_check_absolute)], ...], BeforeValidator(split_list)]

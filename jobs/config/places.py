@@ -27,6 +27,10 @@ SHARED = frozenset(
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
 
 
+LONGEST_HOME = 1_000
+"""Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
+
+
 def find_home_problems(home: Path, *, to_write: bool) -> Iterator[str]:
     """Yield one sentence when LOOPLINE_HOME is not, and cannot become, a folder for Loopline alone. `to_write`: the
     process cannot work without writing to it."""
@@ -39,6 +43,8 @@ def find_home_problems(home: Path, *, to_write: bool) -> Iterator[str]:
 
 
 def _find_home_problem(home: Path, to_write: bool) -> str:
+    if len(os.fsencode(home)) > LONGEST_HOME:
+        return f"has more than {LONGEST_HOME} bytes; choose a shorter one"
     real = Path(os.path.realpath(home))
     if real in SHARED or CODE.is_relative_to(real) or _is_personal(real):
         return "other programs or Loopline's own code use; choose a folder of its own below it, such as .loopline"

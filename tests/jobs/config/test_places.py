@@ -50,6 +50,7 @@ def test_home_is_missing_or_a_writable_folder(tmp_path: Path) -> None:
     assert "LOOPLINE_HOME" in find("LOOPLINE_HOME", tmp_path / "loop")
     assert "other programs" in find("LOOPLINE_HOME", tmp_path / "etc")
     assert "File name too long" in find("LOOPLINE_HOME", tmp_path / ("x" * 300))
+    assert "more than 1000 bytes" in find("LOOPLINE_HOME", tmp_path / ("x/" * 500))
     assert not (tmp_path / "new").exists()
 
 
