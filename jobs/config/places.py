@@ -25,8 +25,6 @@ SHARED = frozenset(
     )
 )  # fmt: skip
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
-
-
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
 
@@ -46,7 +44,7 @@ def _find_home_problem(home: Path, to_write: bool) -> str:
     if len(os.fsencode(home)) > LONGEST_HOME:
         return f"has more than {LONGEST_HOME} bytes; choose a shorter one"
     real = Path(os.path.realpath(home))
-    if real in SHARED or CODE.is_relative_to(real) or _is_personal(real):
+    if SHARED & {real, Path(os.path.normpath(home))} or CODE.is_relative_to(real) or _is_personal(real):
         return "other programs or Loopline's own code use; choose a folder of its own below it, such as .loopline"
     if not home.exists() and home.is_symlink():
         return "is a symbolic link to a folder that does not exist; create the folder or remove the link"
