@@ -212,10 +212,10 @@ class _Driver:
             return CREDENTIALS_WAIT_SECONDS
         failures = self._store.count_failure(self._id, item)
         wait = error.retry_after or min(0.5 * 2**failures, 60.0)
-        _log.warning(
-            "provider unavailable, will retry", item=item, reason=str(error), failures=failures, wait_seconds=wait
-        )
-        return float(wait)
+        shortened = {} if error.retry_after == error.requested else {"requested_seconds": error.requested}
+        facts = {"item": item, "reason": str(error), "failures": failures, "wait_seconds": wait, **shortened}
+        _log.warning("provider unavailable, will retry", **facts)
+        return wait
 
     def _bury_next_item(self) -> None:
         """Bury the item that `_step` would take next, because a process that dies does not report its item."""

@@ -195,7 +195,9 @@ class RunConversation:
         self.ledger.balance()
         now, run_id, redis = self._clock(), self._spec.run_id, self._runs.redis
         wait = self._backoff_seconds(error, now)
-        _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1))
+        requested = error.requested if isinstance(error, Unavailable) and error.requested != error.retry_after else None
+        shortened = {} if requested is None else {"requested_seconds": requested}
+        _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1), **shortened)
         until = now + wait
         if wait > SILENT_SECONDS and abs(self.ledger.parked_until - until) > SILENT_SECONDS:
             self._report_backoff(until, str(error), f"{until:.0f}")

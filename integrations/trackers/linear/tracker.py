@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
+from integrations.paging import PageBounds
 from integrations.ports.tracker import Attachment, Comment
 from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
@@ -169,15 +170,14 @@ class Linear:
         return parse_response(model, operation, data, [root])
 
     def _paginate(self, model: type[Connection[NodeT]], operation: str, *path: str, **values: Any) -> Iterator[NodeT]:
-        after = ""
+        after, bounds = "", PageBounds(f"Linear's response to {operation}", "")
         while True:
             page = self._query(model, operation, *path, after=after or None, **values)
             yield from page.nodes
             if not page.page_info.has_next_page:
                 return
-            if page.page_info.end_cursor in ("", after):
-                raise Rejected(f"Linear's response to {operation} repeats its pagination cursor")
             after = page.page_info.end_cursor
+            bounds.check(page.nodes, after)
 
     def _mutate(self, operation: str, **variables: Any) -> dict[str, Any]:
         """Send a mutation. Raises `Rejected` for `success: false`, which comes under HTTP 200 without errors."""
