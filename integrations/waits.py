@@ -22,6 +22,11 @@ def clamp_wait(seconds: float) -> float:
     return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT) if seconds == seconds else LONGEST_WAIT
 
 
+def exponential_wait(failures: int, first: float, longest: float) -> float:
+    """`first` seconds, doubled with each failure in a row, up to `longest`."""
+    return min(first * 2.0 ** min(failures, 64), longest)  # a day of failures would exceed a float
+
+
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds in `Retry-After`, which is a number or an HTTP date (RFC 9110, 10.2.3); None for any other value. `now`
     is in Unix seconds. `headers` must ignore case, or have names in lower case."""

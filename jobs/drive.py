@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
+from integrations.waits import exponential_wait
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -211,7 +212,7 @@ class _Driver:
                 _log.error("credentials rejected, will retry", reason=str(error))
             return CREDENTIALS_WAIT_SECONDS
         failures = self._store.count_failure(self._id, item)
-        wait = error.retry_after or min(0.5 * 2**failures, 60.0)
+        wait = error.retry_after or exponential_wait(failures, 0.5, 60.0)
         shortened = {} if error.retry_after == error.requested else {"requested_seconds": error.requested}
         facts = {"item": item, "reason": str(error), "failures": failures, "wait_seconds": wait, **shortened}
         _log.warning("provider unavailable, will retry", **facts)

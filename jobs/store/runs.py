@@ -21,6 +21,7 @@ from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
+from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
 from jobs.runtime import keys, queues
@@ -213,7 +214,7 @@ class RunConversation:
             return max(outage.until - now, 0.1)
         failures = Store(self._runs.redis).count_failure(self._spec.run_id, "unavailable")
         named = error.retry_after if isinstance(error, Unavailable) else None
-        return named or min(0.5 * 2**failures, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
+        return named or exponential_wait(failures, 0.5, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
 
     def _unpark(self) -> None:
         self._runs.redis.hdel(keys.failures(self._spec.run_id), "unavailable")

@@ -21,7 +21,7 @@ from integrations.paging import MAX_EMPTY_PAGES, MAX_ITEMS, MAX_PAGES, PageBound
 from integrations.trackers.linear.tracker import Linear
 from integrations.transport import LARGEST_BODY, mount_bounds, parse_json
 from integrations.values import TicketId
-from integrations.waits import LONGEST_WAIT, SHORTEST_WAIT, clamp_wait, parse_reset, parse_retry_after
+from integrations.waits import LONGEST_WAIT, SHORTEST_WAIT, clamp_wait, exponential_wait, parse_reset, parse_retry_after
 from tests.integrations.endless import Play, http, serve_raw
 
 NOW = 1_795_000_000.0
@@ -291,6 +291,13 @@ def test_wait_is_bounded_for_every_provider(seconds: float) -> None:
     wait = Unavailable("away", seconds).retry_after
     assert wait == clamp_wait(seconds)
     assert wait in {SHORTEST_WAIT, LONGEST_WAIT}
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 0.5), (1, 1.0), (6, 32.0), (7, 60.0), (5_000, 60.0), (10**9, 60.0)]
+)
+def test_wait_after_failures_is_bounded_after_a_day_of_them(failures: int, seconds: float) -> None:
+    assert exponential_wait(failures, 0.5, 60.0) == seconds
 
 
 def test_wait_of_loopline_itself_lasts_up_to_a_day() -> None:

@@ -76,6 +76,7 @@ class UserNode(Node):
             email=self.email,
             may_steer=self.active and not self.app and not self.guest,
             is_us=self.id == our_id,
+            is_bot=self.app,
         )
 
 
@@ -131,7 +132,7 @@ class AuthoredNode(Node):
         if self.user:
             return self.user.to_person(our_id)
         other = self.external_user or self.bot_actor or NamedNode()
-        return Person(id=other.id, name=other.name)
+        return Person(id=other.id, name=other.name, is_bot=bool(self.bot_actor and not self.external_user))
 
 
 class ReactionNode(AuthoredNode):
