@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
-from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
+from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
 from jobs.effects.gather import gather
@@ -39,6 +39,7 @@ from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import Report, is_due_before, report_of
 
 CREDENTIALS_WAIT_SECONDS = 60.0
+SLICE_STEPS, SLICE_SECONDS = 200, 20.0  # after which a busy ticket goes to the end of the queue
 _log = structlog.get_logger(__name__)
 
 
@@ -64,6 +65,7 @@ class _Driver:
         self._loop: Loop | None = None  # loaded before each step
 
     def run(self) -> None:
+        steps, until = 0, time.monotonic() + SLICE_SECONDS
         if count_deaths(self._world.redis, self._id) >= GIVE_UP_AFTER:
             self._bury_next_item()
         while not self._world.stopping.is_set():
@@ -72,6 +74,11 @@ class _Driver:
                 queues.wake_ticket(self._world.redis, self._id, delay=wait)
                 break
             if wait is None and self._store.release(self._lease, self._id):
+                return
+            steps += 1
+            if steps >= SLICE_STEPS or time.monotonic() > until:
+                self._store.release(self._lease, self._id, leave_work=True)
+                queues.wake_ticket(self._world.redis, self._id)
                 return
         self._store.release(self._lease, self._id, leave_work=True)
 
@@ -159,17 +166,20 @@ class _Driver:
         )
 
     def _settle(self, event: Event, raw: bytes) -> None:
+        """Decide the event. Equal hints that directly follow it are older than the read of the ticket, so they go too."""
+        hint = isinstance(event, TicketMoved | TicketEdited)
+        repeats = self._store.count_repeats(self._id, event.kind) if hint else 0
         before = self._loop = self._loop or self._restore_from_board(event)
         now = gather(event, self._world) if before or isinstance(event, TicketMoved) else None
         if now is None:
-            self._store.commit(self._lease, self._id, raw, None, ())
+            self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
         loop = before or Loop(
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
-        self._store.commit(self._lease, self._id, raw, changed, decision.commands)
+        self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         if changed and (before is None or before.stage is not changed.stage):
             _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
