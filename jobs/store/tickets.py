@@ -63,8 +63,9 @@ class Store:
         return found
 
     def deliver(self, event: Event) -> bool:
-        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id, and while the
-        mailbox is full: the sweep finds moves, comments and reviews again, and the journal has the delivery."""
+        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id.
+
+        False also while the mailbox is full: the sweep finds moves, comments and reviews again."""
         t = event.ticket_id
         args: list[str | int] = [event.event_id, EVENT.encode(event), t, MAILBOX_LIMIT]
         result = run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args)

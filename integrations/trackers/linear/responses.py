@@ -14,8 +14,11 @@ from pydantic.alias_generators import to_camel
 
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.texts import cut
 from integrations.values import Identifier, Person, Ticket, TicketId
 
+DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
+COMMENT_CHARACTERS = 100_000
 NodeT = TypeVar("NodeT", bound="Node")
 
 
@@ -101,7 +104,7 @@ class IssueNode(Node):
             id=self.id,
             identifier=self.identifier,
             title=self.title,
-            description=self.description,
+            description=cut(self.description, DESCRIPTION_CHARACTERS, tail=DESCRIPTION_CHARACTERS // 4),
             url=self.url,
             team=self.team.key,
             column=self.state.name,
@@ -149,7 +152,8 @@ class CommentNode(AuthoredNode):
 
     def to_comment(self, our_id: str) -> Comment:
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
-        return Comment(self.id, self.issue_id, self.body, self.to_author(our_id), self.created_at, reactions)
+        body = cut(self.body, COMMENT_CHARACTERS)
+        return Comment(self.id, self.issue_id, body, self.to_author(our_id), self.created_at, reactions)
 
 
 class AttachmentNode(Node):

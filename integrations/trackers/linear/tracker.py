@@ -14,6 +14,7 @@ from typing import Any
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.paging import PageBounds
 from integrations.ports.tracker import Attachment, Comment
+from integrations.texts import cut
 from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
     AttachmentNode,
@@ -29,6 +30,8 @@ from integrations.trackers.linear.responses import (
     parse_response,
 )
 from integrations.values import Person, Ticket, TicketId
+
+BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
 class Linear:
@@ -112,10 +115,10 @@ class Linear:
     def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
         with suppress(Conflict):
-            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
+            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=cut(body, BODY_LIMIT))
 
     def edit_comment(self, comment_id: str, body: str) -> None:
-        self._mutate("EditComment", id=comment_id, body=body)
+        self._mutate("EditComment", id=comment_id, body=cut(body, BODY_LIMIT))
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
         """Add an emoji to a comment. Idempotent: a second one of a kind by the same person conflicts too."""
@@ -127,7 +130,8 @@ class Linear:
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        values = {**vars(attachment), "metadata": dict(attachment.metadata)}
+        title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
+        values = {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
         self._mutate("UpsertAttachment", issueId=ticket_id, **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
