@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from integrations.code_hosts.github import api as api
 from integrations.code_hosts.github.api import GitHubApi, Grant
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Repository
@@ -170,6 +171,19 @@ def test_response_that_drips_ends_at_its_deadline(play: Play) -> None:
         failed = raised(lambda: Linear(url, "k", timeout=1).viewer())
         assert type(failed) is Unavailable
         assert time.monotonic() - began < 6
+
+
+def test_response_that_drips_is_read_once_from_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_TIMEOUTS", (1.0, 0.5))
+    requested: list[bytes] = []
+
+    def play(client: socket.socket, request: bytes) -> None:
+        requested.append(request)
+        drip_body(client, request)
+
+    with serve_raw(play) as url:
+        assert type(raised(lambda: ask_github(url))) is Unavailable
+    assert len(requested) == 1
 
 
 def pour(client: socket.socket, request: bytes) -> None:

@@ -192,8 +192,10 @@ class GitHubApi:
             kind = Rejected if method == "GET" else LostReply
             raise kind(f"GitHub's response to {request_line} cannot be used: {error}") from None
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
-            # The cause contains the request with the token; its name is enough.
-            raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
+            # The cause contains the request with the token; its name is enough. A slow read is not retried at once.
+            slow_read = method == "GET" and isinstance(error, requests.Timeout)
+            lost = Unavailable if slow_read else LostReply
+            raise lost(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
         if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
             raise failed
         parsed = _parse_response(response, request_line)
