@@ -186,6 +186,9 @@ def test_response_that_drips_is_read_once_from_github(monkeypatch: pytest.Monkey
     assert len(requested) == 1
 
 
+BOMB = gzip.compress(b" " * (LARGEST_BODY + 1_000), 1)
+
+
 def pour(client: socket.socket, request: bytes) -> None:
     client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
@@ -193,11 +196,11 @@ def pour(client: socket.socket, request: bytes) -> None:
 
 
 def explode(client: socket.socket, request: bytes) -> None:
-    client.sendall(http(gzip.compress(b" " * (LARGEST_BODY + 1_000)), "Content-Encoding: gzip"))
+    client.sendall(http(BOMB, "Content-Encoding: gzip"))
 
 
 def explode_twice(client: socket.socket, request: bytes) -> None:
-    client.sendall(http(gzip.compress(gzip.compress(b" " * 10**8)), "Content-Encoding: gzip, gzip"))
+    client.sendall(http(gzip.compress(BOMB), "Content-Encoding: gzip, gzip"))
 
 
 @pytest.mark.parametrize("play", [pour, explode, explode_twice])
