@@ -259,13 +259,14 @@ class _Driver:
         _log.error("moved to dead letters", item=kind, id=letter.id, cause=letter.cause)
         failed: CommandFailed | None = None
         if self._loop and kind != CommandFailed.__name__:
+            fault = str(error) if isinstance(error, IntegrationError) else type(error).__name__
             failed = CommandFailed(
                 event_id=f"dead:{letter.id}",
                 ticket_id=self._id,
                 at=letter.at,
                 generation=self._loop.generation if letter.generation is None else letter.generation,
                 command=kind,
-                reason=dead_letter_reason(kind, letter.cause.partition(":")[0], letter.id),
+                reason=dead_letter_reason(kind, fault, letter.id),
                 put_aside=True,
             )
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)

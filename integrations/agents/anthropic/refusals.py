@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx2
 from anthropic import APIConnectionError, APIStatusError
 
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
-from integrations.waits import parse_reset, parse_retry_after
 
 _RETRY_STATUS = frozenset({408, 409, 425, 429})
 _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
@@ -69,17 +68,27 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
 
 def _seconds_to_wait(error: APIStatusError) -> float | None:
     """Seconds until a retry according to the response's headers."""
-    headers, now = error.response.headers, time.time()
-    if (seconds := parse_retry_after(headers, now)) is not None:
-        return seconds
-    return seconds_until_reset(headers, now) if error.status_code == 429 else None
+    headers = error.response.headers
+    try:
+        return float(headers.get("retry-after", ""))
+    except ValueError:
+        return seconds_until_reset(headers, time.time()) if error.status_code == 429 else None
 
 
 def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds until every exhausted rate limit in the `anthropic-ratelimit-*` headers resets, None without
     one. `now` is Unix seconds. A limit without a `-remaining` header counts as exhausted."""
-    named = ((_RESET.fullmatch(name.lower()), value) for name, value in headers.items())
-    resets = {found[1]: parse_reset(value, now) for found, value in named if found}
+    resets = {
+        found[1]: _parse_time(value) for name, value in headers.items() if (found := _RESET.fullmatch(name.lower()))
+    }
     remaining = {name: headers.get(f"anthropic-ratelimit-{name}-remaining", "0") for name in resets}
-    exhausted = [wait for name, wait in resets.items() if wait is not None and not remaining[name].strip("0. ")]
-    return max(1.0, max(exhausted)) if exhausted else None
+    exhausted = [at for name, at in resets.items() if at and not remaining[name].strip("0. ")]
+    return max(1.0, max(exhausted) - now) if exhausted else None
+
+
+def _parse_time(value: str) -> float | None:
+    """Unix seconds of an RFC 3339 time or of a number of seconds."""
+    try:
+        return float(value) if value.isdecimal() else datetime.fromisoformat(value).astimezone(UTC).timestamp()
+    except ValueError:
+        return None
