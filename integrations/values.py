@@ -95,6 +95,8 @@ class Usage:
     """Calls that paid again for a prompt that the previous call had cached."""
     cache_miss_reason: str = ""
     """The provider's reason for the last one; empty if unknown."""
+    estimated_calls: int = 0
+    """Calls whose reply had no usage that can be trusted; they are counted at an upper bound."""
 
     def plus(self, other: Usage) -> Usage:
         return Usage(
@@ -105,4 +107,5 @@ class Usage:
             cost_usd=round(self.cost_usd + other.cost_usd, 6),
             cache_misses=self.cache_misses + other.cache_misses,
             cache_miss_reason=(other if other.cache_misses else self).cache_miss_reason,
+            estimated_calls=self.estimated_calls + other.estimated_calls,
         )

@@ -12,6 +12,29 @@ Block = Mapping[str, Any]
 INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
 
 
+def clean_text(text: str) -> str:
+    """Replace what JSON, Redis or a provider cannot store: lone surrogates and NUL become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\ufffd")
+
+
+def clean_value(value: Any) -> Any:
+    """Apply `clean_text` to all texts of a JSON value, keys included."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_value(key): clean_value(part) for key, part in value.items()}
+    return [clean_value(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def clean_entry(entry: Entry) -> Entry:
+    """The entry in a form that can be stored and sent."""
+    return Entry(entry.kind, clean_value(entry.data))
+
+
 def result_entry(call_id: str, result: ToolResult) -> Entry:
     """The result of a tool call."""
     data: dict[str, Any] = {"call_id": call_id, "content": result.content, "is_error": result.is_error}

@@ -98,8 +98,8 @@ def parked_reason(what: str, until: float) -> str:
     return f"Waiting until {datetime.fromtimestamp(until, UTC):%H:%M} UTC: {inline(what)}"
 
 
-def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
-    """A gate, judge or checker that failed for a reason outside the change."""
+def run_blocked_reason(role: RunRole, summary: str) -> str:
+    """A run that failed for a reason outside the change."""
     return f"the {role} could not run: {inline(summary)}"
 
 

@@ -31,7 +31,9 @@ def state_message(stage: Stage) -> str:
 
 
 def money_message(loop: Loop) -> str:
-    return f"{loop.spend.usage.model_calls} model calls, ${loop.spend.usage.cost_usd:.2f}"
+    usage = loop.spend.usage
+    estimated = f" ({usage.estimated_calls} calls estimated)" if usage.estimated_calls else ""
+    return f"{usage.model_calls} model calls, ${usage.cost_usd:.2f}{estimated}"
 
 
 def format_version(contract: Contract) -> str:

@@ -9,7 +9,7 @@ import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
 from integrations.agents.anthropic.refusals import may_be_billed, seconds_until_reset, translate_error
-from integrations.errors import Rejected, Unauthorized, Unavailable
+from integrations.errors import Misconfigured, NotFound, Rejected, Unauthorized, Unavailable, Unusable
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
 REQUEST = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
@@ -27,18 +27,21 @@ def status(code: int, kind: str = "", message: str = "no", **headers: str) -> AP
     [
         (status(401), Unauthorized),
         (status(402), Unauthorized),
-        (status(403), Unauthorized),
+        (status(403, "permission_error"), Misconfigured),
+        (status(403), Misconfigured),
         (status(200, "authentication_error"), Unauthorized),
         (status(400, "invalid_request_error", "Your credit balance is too low"), Unauthorized),
         (status(400, "invalid_request_error", "max_tokens: too large"), Rejected),
-        (status(404, "not_found_error"), Rejected),
+        (status(404, "not_found_error"), NotFound),
+        (status(404), Misconfigured),
+        (status(301), Misconfigured),
         (status(408), Unavailable),
         (status(500, "api_error"), Unavailable),
         (status(529, "overloaded_error"), Unavailable),
         (status(200, "overloaded_error"), Unavailable),
         (APITimeoutError(request=REQUEST), Unavailable),
         (APIConnectionError(request=REQUEST), Unavailable),
-        (ValueError("no JSON"), Unavailable),
+        (ValueError("no JSON"), Unusable),
     ],
 )
 def test_error_of_the_sdk_is_translated(error: Exception, kind: type[Exception]) -> None:
@@ -74,4 +77,5 @@ def test_rate_limit_headers_give_the_seconds_until_reset(headers: dict[str, str]
 def test_billing_is_possible_only_for_a_sent_request(cause: Exception, billed: bool) -> None:
     error = APIConnectionError(request=REQUEST)
     error.__cause__ = cause
-    assert may_be_billed(error) is billed and not may_be_billed(status(529))
+    assert may_be_billed(translate_error(error), error) is billed
+    assert not may_be_billed(translate_error(status(529)), status(529))

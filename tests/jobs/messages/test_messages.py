@@ -128,7 +128,7 @@ SHOWN = {
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
     "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
     "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
-    "gate_could_not_run_reason": [m.gate_could_not_run_reason("gate", "no disk")],
+    "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
     "tamper_reason": [m.tamper_reason(TAMPERING)],
