@@ -32,7 +32,7 @@ def state_message(stage: Stage) -> str:
 
 def money_message(loop: Loop) -> str:
     usage = loop.spend.usage
-    estimated = f" ({usage.estimated_calls} calls estimated)" if usage.estimated_calls else ""
+    estimated = f" ({usage.estimated_calls} estimated)" if usage.estimated_calls else ""
     return f"{usage.model_calls} model calls, ${usage.cost_usd:.2f}{estimated}"
 
 

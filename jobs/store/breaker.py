@@ -4,7 +4,8 @@ Called by `jobs.store.runs.RunConversation` around each model call, and (to read
 Its state is in Redis, shared by all agent processes.
 
 Five failures within 30 s open it, and so does one error with a retry time or about credentials. Then exactly one call
-is admitted as a probe: success closes it, failure opens it for twice as long, up to 5 minutes.
+is admitted as a probe: success closes it, failure opens it for twice as long, up to 5 minutes. The run that failed last
+waits a little longer, so that another run is the probe if there is one. Replies that cannot be used do not count here.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Breaker:
     def _admit(self, run_id: RunId, what: Literal["look", "take"]) -> Open | Literal["all", "probe"]:
         w = self._windows
         args: list[str | int] = [run_id, _ms(self._clock()), _ms(w.probe_life), _ms(w.poll), what]
-        answer = [decode(part) for part in run_script(self._redis, "admit", [keys.BREAKER], args)]
+        answer = [decode(part) for part in run_script(self._redis, "admit", [keys.BREAKER, keys.RUNS], args)]
         match answer:
             case []:
                 return "all"

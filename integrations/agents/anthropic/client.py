@@ -115,7 +115,7 @@ class ModelClient:
             raise Unavailable(f"The model did not answer within {CHECK_SECONDS:.0f} seconds.") from None
         except _FAILURES as error:
             raise translate_error(error) from error
-        if not hasattr(found, "input_tokens") and getattr(found, "type", None) != "model":
+        if type(getattr(found, "input_tokens", None)) is not int and getattr(found, "type", None) != "model":
             raise Misconfigured(f"The model server does not answer as Anthropic's API: {WRONG_URL}.")
 
     async def _count(self, request: Mapping[str, Any]) -> Any:

@@ -40,6 +40,7 @@ _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 _RESET = re.compile(r"anthropic-ratelimit-([a-z-]+)-reset")
 # Failures before the request was sent, so it is not billed.
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_CANNOT_ENCODE = "The conversation has characters that cannot be encoded as UTF-8."
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")  # OpenSSL's names
 
 
@@ -53,10 +54,10 @@ def translate_error(error: Exception) -> IntegrationError:
         return error
     if isinstance(error, APIStatusError):
         return _translate_status(error)
-    if isinstance(error, UnicodeEncodeError):
-        return _translate_encoding(error)
     if isinstance(error, APIConnectionError | httpx2.HTTPError | httpx2.InvalidURL):
         return _translate_connection(error)
+    if isinstance(error, UnicodeEncodeError):
+        return Unusable(_CANNOT_ENCODE)
     if isinstance(error, ValueError):
         return Unusable(f"The model's reply cannot be read ({type(error).__name__}).")
     return Rejected(f"The model client refused the call ({type(error).__name__}).")
@@ -73,23 +74,13 @@ def may_be_billed(failure: IntegrationError, error: BaseException) -> bool:
     )
 
 
-def _translate_encoding(error: UnicodeEncodeError) -> IntegrationError:
-    if error.encoding == "ascii":  # a header
-        return _invalid_key()
-    return Unusable("The conversation has characters that cannot be encoded as UTF-8.")
-
-
-def _invalid_key() -> Misconfigured:
-    return Misconfigured("ANTHROPIC_API_KEY has a character that is invalid in a header: copy it again.", "credentials")
-
-
 def _translate_connection(error: Exception) -> IntegrationError:
     for cause in _causes(error):
         match cause:
             case IntegrationError():
                 return cause
             case UnicodeEncodeError():
-                return _translate_encoding(cause)
+                return Unusable(_CANNOT_ENCODE)
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"The certificate of the model server is not trusted ({cause.verify_message}): check "
@@ -100,7 +91,9 @@ def _translate_connection(error: Exception) -> IntegrationError:
             case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
                 return Misconfigured(f"ANTHROPIC_BASE_URL is not a URL of a model server: {WRONG_URL}.")
             case httpx2.LocalProtocolError():
-                return _invalid_key()
+                return Misconfigured(
+                    "ANTHROPIC_API_KEY has a character that is invalid in a header: copy it again.", "credentials"
+                )
             case httpx2.DecodingError():
                 return Unusable("The model's reply cannot be decoded.")
             case socket.gaierror():

@@ -25,7 +25,7 @@ from graphql import DocumentNode, OperationType, get_operation_ast, parse
 from graphql.utilities import separate_operations
 from requests.auth import AuthBase
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
 from integrations.failpoints import fail
 
 log = structlog.get_logger(__name__)
@@ -160,6 +160,11 @@ class LinearClient:
         wait = parse_retry_after(connection.headers, time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
+        if not error and _is_wrong_endpoint(connection.status, connection.headers):
+            return WrongEndpoint(
+                f"LINEAR_API_URL does not answer as Linear's API (HTTP {connection.status} without a GraphQL response "
+                f"to {operation}): set it to the URL of the GraphQL endpoint"
+            )
         return classify_error(operation, connection.status, error, wait, self._credential.name)
 
     def _log_response(self, operation: str) -> None:
@@ -167,6 +172,12 @@ class LinearClient:
         names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
         values = {name: headers.get(header) for name, header in names.items()}
         log.debug("linear response", operation=operation, status=self._connection.status, **values)
+
+
+def _is_wrong_endpoint(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a response without GraphQL is one of another service, not a failure of Linear."""
+    is_page = headers.get("content-type", "").lower().startswith("text/html")
+    return status in (404, 405, 410) or 300 <= status < 400 or (is_page and status in (200, 403))
 
 
 def classify_error(

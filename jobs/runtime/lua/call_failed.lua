@@ -8,7 +8,7 @@ local until_ms, wait, probe, last = unpack(redis.call('HMGET', KEYS[1], 'until',
 local function open(wait_ms, till)
   till = string.format('%.0f', till)
   redis.call('HSET', KEYS[1], 'until', till, 'wait', string.format('%.0f', wait_ms), 'kind', ARGV[4], 'reason', ARGV[5],
-    'mark', ARGV[6])
+    'mark', ARGV[6], 'failed', ARGV[1])
   redis.call('HSETNX', KEYS[1], 'since', ARGV[2])
   return {till, raised}
 end

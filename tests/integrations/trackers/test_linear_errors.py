@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
 from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import (
     MAX_WAIT,
@@ -96,7 +96,7 @@ def test_linear_error_that_is_published_is_classified(linear: Linear, answer: An
         (429, "slow down", Unavailable),
         (408, "", Unavailable),
         (401, "who are you?", Unauthorized),
-        (404, "<html>", Rejected),
+        (404, "<html>", WrongEndpoint),
         (200, "<html>Log in to the hotel network</html>", Unavailable),
         (200, {"data": None}, Unavailable),
         (200, {"errors": "no", "data": {}}, Unavailable),
@@ -195,8 +195,15 @@ def test_linear_connect_timeout_is_not_retried() -> None:
 
 def test_linear_redirect_is_not_followed(linear: Linear, wire: Any, answer: Any) -> None:
     answer("", 307, {"Location": wire.url})
-    assert type(raised(linear.viewer)) is Unavailable
+    failed = raised(linear.viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
     assert len(wire.seen) == 1
+
+
+def test_linear_web_page_names_the_setting_of_the_url(linear: Linear, answer: Any) -> None:
+    answer("<html>Welcome</html>", 200, {"Content-Type": "text/html; charset=utf-8"})
+    failed = raised(linear.viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
 
 
 def test_linear_server_error_is_not_retried_at_once(linear: Linear, wire: Any, answer: Any) -> None:

@@ -52,7 +52,7 @@ def test_retry_time_of_the_provider_is_respected_with_one_probe(fleet: Fleet) ->
     assert fleet.step(1) == pytest.approx(3_600)
     fleet.model.mend()
     fleet.clock.now += 3_600
-    assert all(isinstance(fleet.step(n), AgentOutcome) for n in range(RUNS)) and fleet.refusals() == 1
+    assert all(isinstance(fleet.step(n), AgentOutcome) for n in reversed(range(RUNS))) and fleet.refusals() == 1
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("quota", 1_800), ("usage_limit", 86_400)])
@@ -69,7 +69,7 @@ def test_short_outage_is_not_reported(fleet: Fleet) -> None:
     assert isinstance(fleet.step(0), AgentOutcome) and fleet.told(0) == []
 
 
-@pytest.mark.parametrize("kind", ["401", "402", "403", "credit"])
+@pytest.mark.parametrize("kind", ["401", "402", "credit"])
 def test_refused_credentials_park_all_runs_and_alarm_once(fleet: Fleet, kind: str) -> None:
     fleet.model.misbehave(kind)
     rests = [fleet.step(n) for n in range(RUNS)]

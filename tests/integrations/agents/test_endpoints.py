@@ -1,0 +1,86 @@
+"""A model server that is not one: TLS, host names, keys that no header can carry."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from integrations.agents.anthropic.runner import AnthropicApi
+from integrations.errors import Unavailable
+from integrations.ports.agent_runner import AgentOutcome
+from tests.integrations.agents.conftest import Model
+from tests.integrations.agents.doubles import FunctionToolbox, ListConversation, task
+
+
+def advance(url: str, key: str = "key") -> AgentOutcome | None:
+    runner, conversation = AnthropicApi(key, url), ListConversation()
+    try:
+        ended = runner.advance(task(), conversation, FunctionToolbox(), lambda: False, time.monotonic() + 20)
+        assert conversation.total.cost_usd == 0
+        return ended
+    finally:
+        runner.close()
+
+
+@pytest.fixture(scope="module")
+def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a TLS server with a certificate of its own."""
+    home: Path = tmp_path_factory.mktemp("tls")
+    names = ["-keyout", str(home / "key.pem"), "-out", str(home / "cert.pem"), "-subj", "/CN=localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(home / "cert.pem", home / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with suppress(OSError), context.wrap_socket(connection, server_side=True):
+                        pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_certificate_that_is_not_trusted_is_a_matter_of_settings(untrusted: str) -> None:
+    ended = advance(untrusted)
+    assert ended and ended.kind == "infrastructure"
+    assert "certificate" in ended.summary and "ANTHROPIC_BASE_URL" in ended.summary
+
+
+def test_server_without_tls_is_a_matter_of_settings(model: Model) -> None:
+    ended = advance(model.url.replace("http:", "https:"))
+    assert ended and ended.kind == "infrastructure" and "TLS" in ended.summary
+
+
+def test_url_of_another_scheme_is_a_matter_of_settings() -> None:
+    ended = advance("ftp://127.0.0.1")
+    assert ended and ended.kind == "infrastructure" and "ANTHROPIC_BASE_URL" in ended.summary
+
+
+@pytest.mark.parametrize("key", ["key\nbreak", "key\0"])
+def test_key_that_no_header_can_carry_is_a_matter_of_credentials(model: Model, key: str) -> None:
+    ended = advance(model.url, key)
+    assert ended and ended.kind == "credentials" and "ANTHROPIC_API_KEY" in ended.summary
+    assert key not in ended.summary
+
+
+def test_path_without_the_api_is_a_matter_of_settings(model: Model) -> None:
+    ended = advance(f"{model.url}/nothing/here")
+    assert ended and ended.kind == "infrastructure" and "404" in ended.summary
+
+
+def test_host_name_without_an_address_is_unavailable_and_named() -> None:
+    with pytest.raises(Unavailable, match=r"host name .* ANTHROPIC_BASE_URL"):
+        advance("https://model.invalid")
