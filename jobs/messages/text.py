@@ -33,7 +33,8 @@ def state_message(stage: Stage) -> str:
 def money_message(loop: Loop) -> str:
     usage = loop.spend.usage
     estimated = f" ({usage.estimated_calls} estimated)" if usage.estimated_calls else ""
-    return f"{usage.model_calls} model calls, ${usage.cost_usd:.2f}{estimated}"
+    cost = "under $0.01" if 0 < usage.cost_usd < 0.005 else f"${usage.cost_usd:.2f}"
+    return f"{usage.model_calls} model calls, {cost}{estimated}"
 
 
 def format_version(contract: Contract) -> str:

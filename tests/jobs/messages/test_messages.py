@@ -98,6 +98,7 @@ PROPOSAL = Proposal(
     summary="Limits logins.",
 )
 ASKED = changed(MAKING, proposal=PROPOSAL)
+CHEAP = changed(MAKING, usage=Usage(model_calls=1, cost_usd=0.0007))
 ESTIMATED = changed(MAKING, usage=Usage(model_calls=3, cost_usd=0.4, estimated_calls=1))
 LISTED = replace(TICKET, description="Done when\n- it is nice\n- `make test` passes")
 SECOND = replace(CONTRACT, version=2)
@@ -106,7 +107,7 @@ FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 SHOWN = {
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
     "state_message": [m.state_message(stage) for stage in Stage],
-    "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED)],
+    "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED, CHEAP)],
     "question_message": [m.question_message(TICKET), m.question_message(LISTED)],
     "started_again_message": [m.started_again_message("Ana")],
     "proposal_message": [
