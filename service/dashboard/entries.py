@@ -62,7 +62,7 @@ def format_entry(entry: Entry) -> ShownEntry:
         case "mark":
             return ShownEntry("turn", f"working tree at {_text(data.get('work'))[:7]}")
         case "fault":
-            return ShownEntry("note", "Model call failed", _text(data.get("text")), failed=True)
+            return ShownEntry("other", "Model call failed", _text(data.get("text")), failed=True)
         case "outcome":
             return _format_outcome(data)
     return ShownEntry("other", str(entry.kind), body=_json(data), folded=True)  # unknown kind, from a newer release

@@ -25,7 +25,7 @@ from anthropic import (
 )
 
 from integrations.agents.anthropic.refusals import WRONG_URL, may_be_billed, translate_error
-from integrations.agents.anthropic.reply import Reply, parse_event
+from integrations.agents.anthropic.reply import Reply, parse_json
 from integrations.errors import IntegrationError, Misconfigured, Unavailable, Unusable
 from integrations.failpoints import fail
 
@@ -93,10 +93,10 @@ class ModelClient:
                 fail("model.stream", "sent")
                 _check_content_type(stream.response)
                 async for event in AsyncStream.raw_events(stream.response):
-                    if event.event == "error":
-                        body = parse_event(event.data)
-                        raise APIStatusError("error event", response=stream.response, body=body)
-                    if event.data and (block := reply.add_event(parse_event(event.data))):
+                    content = parse_json(event.data) if event.data else {"type": "ping"}
+                    if event.event == "error" or (isinstance(content, dict) and content.get("type") == "error"):
+                        raise APIStatusError("error event", response=stream.response, body=content)
+                    if block := reply.add_event(content):
                         finished.put(block)
         except TimeoutError:
             raise Unusable(f"The model's reply did not end within {seconds:.0f} seconds.") from None

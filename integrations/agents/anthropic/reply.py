@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NoReturn
 
 from integrations.agents.anthropic.prices import BYTES_PER_TOKEN
@@ -101,7 +102,9 @@ class Reply:
         self.has_final_usage = True
         self._read_notes(event)
         stop = delta.get("stop_reason")
-        if stop not in _STOP_REASONS:
+        if stop is None:
+            return
+        if not isinstance(stop, str) or stop not in _STOP_REASONS:
             _reject(f"its stop reason is {str(stop)[:60]!r}")
         self.stop_reason = stop
         details = delta.get("stop_details")
@@ -166,7 +169,7 @@ class Reply:
         if open_block.citations:
             block["citations"] = open_block.citations
         if (given := block.pop("partial_json", "")) and kind == "tool_use":
-            block["input"] = _parse(given)
+            block["input"] = parse_json(given)
         for name in _TEXTS.get(kind, ()):
             _text(block, name)
         if kind == "tool_use":
@@ -185,20 +188,19 @@ class Reply:
         self.call_ids.add(call["id"])
 
 
-def parse_event(data: str) -> Any:
-    """The JSON of an event. Raises `Unusable`, also for NaN, Infinity and what is nested too deeply to parse."""
-    return _parse(data)
-
-
-def _parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
+    """The value of a JSON text. Raises `Unusable`, also for infinite numbers and too deep nesting."""
     try:
-        return json.loads(text, parse_constant=_reject_constant)
+        return json.loads(text, parse_constant=_read_number, parse_float=_read_number)
     except (ValueError, RecursionError):
         _reject("a part of it is not JSON")
 
 
-def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+def _read_number(text: str) -> float:
+    """A number that can be written as JSON again: not 1e999, NaN or Infinity."""
+    if not isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 def _object(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:

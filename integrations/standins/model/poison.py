@@ -61,6 +61,7 @@ _CHANGES: dict[str, Callable[[Message], object]] = {
     "call_name_number": lambda m: _call(m, name=7),
     "call_input_text": lambda m: _call(m, input="rm"),
     "call_deep": lambda m: _call(m, input=_nested()),
+    "call_infinite": lambda m: _call(m, input={"timeout": float("inf")}),
     "call_giant": lambda m: _call(m, input={"command": "x" * 3_000_000}),
     "id_number": lambda m: m.update(id=7),
 }

@@ -176,7 +176,7 @@ def _read_body(*, counting: bool) -> dict[str, Any] | Response:
         return _error(400, "anthropic-version: header is required")
     try:
         body: dict[str, Any] = json.loads(request.get_data())
-        whole = {"stream": True, "max_tokens": 1, **body} if counting else body
+        whole = {"stream": True, "max_tokens": 1} | body if counting and isinstance(body, dict) else body
         validation.check(whole, request.headers.get("anthropic-beta", "").replace(" ", "").split(","))
     except json.JSONDecodeError:
         return _error(400, "The request body is not valid JSON")

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from integrations.agents.anthropic.runner import AnthropicApi
+from integrations.agents.entries import clean_text
 from integrations.agents.transcript import MAX_FAULTS
 from integrations.errors import Unavailable, Unusable
 from integrations.ports.agent_runner import AgentOutcome, Entry, ToolResult
@@ -18,7 +19,8 @@ from tests.integrations.agents.doubles import BRIEF, FunctionToolbox, ListConver
 
 UNUSABLE = [
     "stop_unknown", "no_stop_reason", "block_number", "text_number", "call_without_id", "call_twice",
-    "call_name_number", "call_input_text", "call_deep", "call_giant", "order", "bad_utf8", "no_json", "not_an_event",
+    "call_name_number", "call_input_text", "call_deep", "call_giant", "call_infinite",
+    "order", "bad_utf8", "no_json", "not_an_event",
     "giant", "json",
 ]  # fmt: skip
 USAGES = ["no_usage", "usage_text", "usage_negative", "usage_huge", "usage_zero"]
@@ -119,8 +121,6 @@ def test_tool_argument_with_a_lone_surrogate_reaches_the_tool_and_the_next_call(
 
 
 def test_surrogate_pair_that_was_split_between_two_parts_is_joined() -> None:
-    from integrations.agents.entries import clean_text
-
     assert clean_text("\ud83d" + "\ude00") == "\U0001f600"
 
 

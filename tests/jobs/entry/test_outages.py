@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from integrations.ports.agent_runner import AgentOutcome
-from jobs.store.breaker import credentials_alarm
+from jobs.store.breaker import credentials_alarm, current_outage
 from jobs.store.runs import Runs
 from tests.jobs.books import NOON
 from tests.jobs.fleet import RUNS, Fleet
@@ -67,6 +67,19 @@ def test_short_outage_is_not_reported(fleet: Fleet) -> None:
     rest = fleet.step(0)
     assert isinstance(rest, float) and rest <= 1.0
     assert isinstance(fleet.step(0), AgentOutcome) and fleet.told(0) == []
+
+
+@pytest.mark.parametrize("kind", ["bad_utf8", "400", "call_without_id"])
+def test_probe_that_fails_for_its_own_run_closes_the_breaker(fleet: Fleet, kind: str) -> None:
+    fleet.model.misbehave("429", seconds=60)
+    fleet.step(0)
+    fleet.model.mend()
+    fleet.clock.now += 60
+    fleet.model.misbehave(kind, times=3)
+    ended = fleet.step(1)
+    assert isinstance(ended, AgentOutcome) and ended.kind == "infrastructure"
+    assert current_outage(fleet.redis) is None
+    assert isinstance(fleet.step(2), AgentOutcome)
 
 
 @pytest.mark.parametrize("kind", ["401", "402", "credit"])
