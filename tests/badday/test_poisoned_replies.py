@@ -87,3 +87,13 @@ def test_model_that_does_not_exist_is_one_escalation_per_ticket_and_costs_no_cal
     assert {entry["input"]["playbook"] for entry in stack.log("model")} == {"scout"}
     log = (stack.service_home / "logs" / "agent-1.log").read_text()
     assert "model check failed" in log and "LOOPLINE_MAKER_MODEL" in log
+
+
+def test_conversation_that_the_provider_always_fails_stops_no_other_ticket(stack: FragileStack) -> None:
+    ana = Ana(stack)
+    stack.misbehave("model", kind="500", operation=TITLE, times=1_000)
+    for identifier in (POISONED, HEALTHY):
+        ana.drag(identifier, "Agent")
+    until(stack, lambda: ana.board()[HEALTHY]["column"] == "In Review")
+    until(stack, lambda: any("Waiting until" in c["body"] for c in ana.board()[POISONED]["comments"]))
+    assert not escalations(ana, POISONED), "a provider that is unavailable fails no run"

@@ -136,6 +136,8 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
             "or choose another model",
             "credentials",
         )
+    if kind == "not_found_error" and "model" not in message.lower():
+        return Misconfigured(f"The model server has no such path (HTTP {status}: {message}): {WRONG_URL}.")
     if kind == "not_found_error":
         return NotFound(f"Anthropic does not know what was requested: {message}")
     return Rejected(f"Anthropic rejected the request: {message}")

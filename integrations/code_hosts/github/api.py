@@ -192,6 +192,8 @@ class GitHubApi:
             )
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough.
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise WrongEndpoint("The certificate of GITHUB_API_URL is not trusted: check the URL") from None
             raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
         if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
             raise failed

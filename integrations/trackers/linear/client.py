@@ -247,4 +247,6 @@ def _classify_connection_error(operation: str, cause: BaseException | None) -> I
     name = type(cause).__name__
     if isinstance(cause, ValueError | TypeError | requests.exceptions.InvalidJSONError):
         return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is not a URL")
+    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return WrongEndpoint(f"The certificate of LINEAR_API_URL is not trusted ({operation}): check the URL")
     return Unavailable(f"Linear cannot be reached for {operation} ({name})")

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +12,7 @@ from integrations.errors import Unavailable
 from integrations.ports.agent_runner import AgentOutcome
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import FunctionToolbox, ListConversation, task
+from tests.support.tls import untrusted_server
 
 
 def advance(url: str, key: str = "key") -> AgentOutcome | None:
@@ -32,25 +27,8 @@ def advance(url: str, key: str = "key") -> AgentOutcome | None:
 
 @pytest.fixture(scope="module")
 def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a TLS server with a certificate of its own."""
-    home: Path = tmp_path_factory.mktemp("tls")
-    names = ["-keyout", str(home / "key.pem"), "-out", str(home / "cert.pem"), "-subj", "/CN=localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(home / "cert.pem", home / "key.pem")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with suppress(OSError), context.wrap_socket(connection, server_side=True):
-                        pass
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
+    with untrusted_server(tmp_path_factory.mktemp("tls")) as url:
+        yield url
 
 
 def test_certificate_that_is_not_trusted_is_a_matter_of_settings(untrusted: str) -> None:

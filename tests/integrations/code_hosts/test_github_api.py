@@ -24,6 +24,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import arm
 from tests.integrations.code_hosts.answering import Answer, Answering
+from tests.support.tls import untrusted_server
 
 GRANT = Grant("o/r")
 SHA = "a" * 40
@@ -215,6 +216,11 @@ def test_github_error_is_classified_with_githubs_message(
         api.send(Ref, GRANT, "POST", "/x", {})
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
+
+
+def test_github_certificate_that_is_not_trusted_names_the_setting(tmp_path: Path) -> None:
+    with untrusted_server(tmp_path) as url, pytest.raises(WrongEndpoint, match="GITHUB_API_URL"):
+        GitHubApi(url, PersonalToken(TOKEN), backoff=0.0).get(Ref, GRANT, "/x")
 
 
 @pytest.mark.parametrize("status", [200, 404])

@@ -23,6 +23,7 @@ from integrations.trackers.linear.client import (
 )
 from integrations.trackers.linear.tracker import Linear
 from tests.support.linear_payloads import error_responses
+from tests.support.tls import untrusted_server
 
 KEY = "lin_api_do_not_show"
 DONE = {"data": {"commentUpdate": {"success": True}}}
@@ -210,6 +211,12 @@ def test_linear_server_error_is_not_retried_at_once(linear: Linear, wire: Any, a
     answer("", 503)
     assert type(raised(linear.viewer)) is Unavailable
     assert len(wire.seen) == 1
+
+
+def test_linear_certificate_that_is_not_trusted_names_the_setting(tmp_path: Path) -> None:
+    with untrusted_server(tmp_path) as url:
+        failed = raised(Linear(f"{url}/graphql", KEY).viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
 
 
 def test_linear_refused_connection_is_unavailable(wire: Any) -> None:

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from integrations.events import EVENT, RunFinished
-from integrations.results import Made
 from integrations.git.mirror import Mirror
+from integrations.results import Made
 from integrations.values import Ticket
 from jobs.advance_run import advance_run
 from jobs.config.environment import parse_settings

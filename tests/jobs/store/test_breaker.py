@@ -100,6 +100,17 @@ def test_breaker_closes_with_an_answer(redis: Redis) -> None:
     assert one.admit("r2") == "all" and current_outage(redis) is None
 
 
+@pytest.mark.parametrize(("runs", "opens"), [(["r1"], True), (["r1", "r2"], False)])
+def test_breaker_is_not_opened_by_one_of_several_runs(redis: Redis, runs: list[str], opens: bool) -> None:
+    redis.sadd(keys.RUNS, *runs)
+    one = breaker(redis, Clock())
+    for _ in range(9):
+        one.record_failure("r1", AWAY)
+    assert (one.look("r3") is not None) is opens
+    one.record_failure("r2", AWAY)
+    assert one.look("r3")
+
+
 def test_breaker_prefers_another_run_as_the_probe(redis: Redis) -> None:
     clock = Clock()
     redis.sadd(keys.RUNS, "r1", "r2")

@@ -9,6 +9,7 @@ import pytest
 from integrations.events import CommandFailed
 from integrations.results import Made
 from jobs.loop.commands import PostComment, StartRun
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy, Role, Roles
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from tests.jobs.workflow.values import HEAD, finished, kinds, ready, said
@@ -78,11 +79,27 @@ def test_blocked_command_that_the_loop_can_do_without_is_reported(making: Loop, 
 
 
 @pytest.mark.parametrize(
-    ("role", "attempt", "expected"),
-    [("maker", 1, "LOOPLINE_MAKER_MODEL"), ("maker", 3, "LOOPLINE_STRONG_MODEL")],
+    ("role", "expected"),
+    [
+        (Role(model="x"), "loop.roles.maker.model in WORKFLOW.md"),
+        (Role(runner="shell"), "loop.roles.maker.model in WORKFLOW.md"),
+        (Role(), "LOOPLINE_MAKER_MODEL"),
+    ],
+)
+def test_blocked_run_of_a_repositorys_own_model_names_its_key(
+    making: Loop, policy: ServicePolicy, role: Role, expected: str
+) -> None:
+    own = RepositoryPolicy(loop=LoopPolicy(roles=Roles(maker=role)))
+    decision = decide(changed(making, policy=own), finished(making, outcome="failed"), policy)
+    assert [c.spec.model_setting for c in decision.commands if isinstance(c, StartRun)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [(1, "LOOPLINE_MAKER_MODEL"), (3, "LOOPLINE_STRONG_MODEL")],
 )
 def test_blocked_run_knows_the_setting_of_its_model(
-    making: Loop, policy: ServicePolicy, role: str, attempt: int, expected: str
+    making: Loop, policy: ServicePolicy, attempt: int, expected: str
 ) -> None:
     loop = changed(making, attempt_number=attempt - 1) if attempt > 1 else making
     outcome = "spinning" if attempt > 1 else "failed"
