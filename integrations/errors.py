@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from integrations.values import clean_text
+
 
 class IntegrationError(Exception):
-    """An external system failed."""
+    """An external system failed. The message can contain that system's own, so it is made storable."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean_text(message))
 
 
 class Unavailable(IntegrationError):

@@ -20,6 +20,15 @@ RunId = NewType("RunId", str)
 NO_COMMIT = CommitSha("")
 
 
+def clean_text(text: str) -> str:
+    """Replace what JSON, Redis or a provider cannot store: lone surrogates and NUL become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\ufffd")
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
 def value(cls: type[T]) -> type[T]:
     """Class decorator: a frozen dataclass with keyword arguments, validated by pydantic.

@@ -13,13 +13,12 @@ from dataclasses import replace
 import structlog
 from redis.exceptions import RedisError
 
-from integrations.agents.entries import clean_text
 from integrations.agents.transcript import find_statement
 from integrations.errors import Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import RunId
+from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH

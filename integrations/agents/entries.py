@@ -6,19 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.ports.agent_runner import Entry, EntryKind, StopReason, ToolResult
+from integrations.values import clean_text
 
 Block = Mapping[str, Any]
 
 INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
-
-
-def clean_text(text: str) -> str:
-    """Replace what JSON, Redis or a provider cannot store: lone surrogates and NUL become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", "\ufffd")
 
 
 def clean_value(value: Any) -> Any:

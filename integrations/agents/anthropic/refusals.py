@@ -32,6 +32,7 @@ WRONG_URL = "set ANTHROPIC_BASE_URL to the URL of a server that speaks Anthropic
 LONGEST_WAIT = 86_400.0  # seconds; then the provider is asked again
 _RETRY_STATUS = frozenset({408, 409, 425, 429})
 _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
+_REFUSAL_TYPES = frozenset({"invalid_request_error", "permission_error", "not_found_error", "request_too_large"})
 _ACCOUNT_STATUS = frozenset({401, 402})
 _ACCOUNT_TYPES = frozenset({"authentication_error", "billing_error"})
 _ACCOUNT_MESSAGE = re.compile(r"credit balance", re.IGNORECASE)
@@ -114,7 +115,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _translate_status(error: APIStatusError) -> IntegrationError:
     status, kind = error.status_code, error.type if isinstance(error.type, str) else ""
     text = error.api_message if isinstance(error.api_message, str) else f"HTTP {status}"
-    message = " ".join(text.split())[:300]
+    message = " ".join(text.split())[:300].rstrip(".")
     if (wait := _seconds_until_regained(message)) is not None:
         return Unavailable(f"Anthropic's usage limit is reached: {message}", wait)
     if status in _ACCOUNT_STATUS or kind in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
@@ -122,9 +123,9 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     # An error inside a stream has status 200, so only its type identifies it.
     if status in _RETRY_STATUS or status >= 500 or kind in _RETRY_TYPES:
         return Unavailable(f"The model is not available now: {message}", _seconds_to_wait(error))
-    if status < 300 and not kind:
-        return Unusable("The model's reply cannot be used: it ended with an unknown error.")
-    if status < 400 and not kind:
+    if status < 300 and kind not in _REFUSAL_TYPES:
+        return Unusable(f"The model's reply cannot be used: it ended with the unknown error {kind[:60]!r}.")
+    if 300 <= status < 400:
         return Misconfigured(f"The model server redirects to another URL (HTTP {status}): {WRONG_URL}.")
     if status == 413 or "prompt is too long" in message.lower():
         return PromptTooLong(f"Anthropic rejected the request: {message}")

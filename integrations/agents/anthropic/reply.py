@@ -18,6 +18,7 @@ from integrations.agents.anthropic.prices import BYTES_PER_TOKEN
 from integrations.errors import Unusable
 
 MAX_BLOCK_BYTES = 1_000_000
+MAX_BLOCKS = 200
 MAX_DEPTH = 64  # of a tool call's input; Python's JSON parser ends at about 1,000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")  # the API refuses other ids and names when they are sent back
 _EVENTS = {"message_start", "message_delta", "message_stop"}
@@ -98,8 +99,8 @@ class Reply:
         self._read_notes(message)
 
     def _change(self, delta: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        self._merge_usage(event.get("usage"))
-        self.has_final_usage = True
+        self._merge_usage(usage := event.get("usage"))
+        self.has_final_usage |= isinstance(usage, dict) and usage.get("output_tokens") is not None
         self._read_notes(event)
         stop = delta.get("stop_reason")
         if stop is None:
@@ -135,6 +136,8 @@ class Reply:
         index = event.get("index")
         if not isinstance(index, int) or (index in self._open) is (kind == "content_block_start"):
             _reject(f"the event {kind} belongs to no content block")
+        if self.blocks + len(self._open) > MAX_BLOCKS:
+            _reject(f"it has more than {MAX_BLOCKS} content blocks")
         if kind == "content_block_start":
             self._open[index] = _OpenBlock(_object(event, "content_block"))
         elif kind == "content_block_delta":

@@ -244,7 +244,10 @@ class _Run:
         if not reply.has_final_usage:  # a reply that was cut off: only its last event has the output's tokens
             known = usage.get("output_tokens")
             usage["output_tokens"] = max(known if isinstance(known, int) else 0, reply.estimate_output())
-        if problem := find_usage_problem(usage, prompt, most):
+        problem = find_usage_problem(usage, prompt, most)
+        if not problem and reply.is_complete and not reply.has_final_usage:
+            problem = "the last event has none"
+        if problem:
             _log.warning("usage of a model call estimated", reason=problem, model=model)
             return estimate_usage(model, prompt, reply.estimate_output())
         return compute_usage(model, usage)

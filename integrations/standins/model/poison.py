@@ -46,6 +46,7 @@ _CHANGES: dict[str, Callable[[Message], object]] = {
     "surrogate_text": lambda m: _text(m, "done \udfff"),
     "nul": lambda m: _text(m, "done \0"),
     "no_usage": lambda m: m.pop("usage"),
+    "no_final_usage": lambda m: m.update(only_first=True),
     "usage_text": lambda m: m["usage"].update(input_tokens="many"),
     "usage_negative": lambda m: m["usage"].update(input_tokens=-5),
     "usage_nan": lambda m: m["usage"].update(output_tokens=float("nan")),
@@ -61,6 +62,7 @@ _CHANGES: dict[str, Callable[[Message], object]] = {
     "call_name_number": lambda m: _call(m, name=7),
     "call_input_text": lambda m: _call(m, input="rm"),
     "call_deep": lambda m: _call(m, input=_nested()),
+    "calls_many": lambda m: m.update(content=[{"type": "text", "text": "x"}] * 1_000),
     "call_infinite": lambda m: _call(m, input={"timeout": float("inf")}),
     "call_giant": lambda m: _call(m, input={"command": "x" * 3_000_000}),
     "id_number": lambda m: m.update(id=7),
@@ -85,7 +87,7 @@ def poisoned(kind: str, message: Mapping[str, Any], seconds: float) -> Iterator[
 
 def _whole(message: Message) -> Iterator[bytes]:
     """The stream of a message whose fields can have any type; deltas only where there is text."""
-    usage = {"usage": message["usage"]} if "usage" in message else {}
+    usage = {"usage": message["usage"]} if "usage" in message and "only_first" not in message else {}
     yield encoded({"type": "message_start", "message": {**message, "content": [], "stop_reason": None}})
     for index, block in enumerate(message["content"]):
         yield encoded({"type": "content_block_start", "index": index, "content_block": block})

@@ -10,20 +10,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.agents.entries import clean_text
 from integrations.agents.transcript import MAX_FAULTS
 from integrations.errors import Unavailable, Unusable
 from integrations.ports.agent_runner import AgentOutcome, Entry, ToolResult
+from integrations.values import clean_text
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import BRIEF, FunctionToolbox, ListConversation, task
 
 UNUSABLE = [
     "stop_unknown", "no_stop_reason", "block_number", "text_number", "call_without_id", "call_twice",
-    "call_name_number", "call_input_text", "call_deep", "call_giant", "call_infinite",
+    "call_name_number", "call_input_text", "call_deep", "call_giant", "call_infinite", "calls_many",
     "order", "bad_utf8", "no_json", "not_an_event",
     "giant", "json",
 ]  # fmt: skip
-USAGES = ["no_usage", "usage_text", "usage_negative", "usage_huge", "usage_zero"]
+USAGES = ["no_usage", "no_final_usage", "usage_text", "usage_negative", "usage_huge", "usage_zero"]
 
 
 def advance(

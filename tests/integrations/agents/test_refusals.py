@@ -8,7 +8,13 @@ import httpx2
 import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
-from integrations.agents.anthropic.refusals import may_be_billed, seconds_until_reset, translate_error
+from integrations.agents.anthropic.refusals import (
+    LONGEST_WAIT,
+    PromptTooLong,
+    may_be_billed,
+    seconds_until_reset,
+    translate_error,
+)
 from integrations.errors import Misconfigured, NotFound, Rejected, Unauthorized, Unavailable, Unusable
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
@@ -40,6 +46,11 @@ def status(code: int, kind: str = "", message: str = "no", **headers: str) -> AP
         (status(500, "api_error"), Unavailable),
         (status(529, "overloaded_error"), Unavailable),
         (status(200, "overloaded_error"), Unavailable),
+        (status(200, "coffee_error"), Unusable),
+        (status(200), Unusable),
+        (status(200, "invalid_request_error"), Rejected),
+        (status(413, "request_too_large"), PromptTooLong),
+        (status(405), Misconfigured),
         (APITimeoutError(request=REQUEST), Unavailable),
         (APIConnectionError(request=REQUEST), Unavailable),
         (ValueError("no JSON"), Unusable),
@@ -47,6 +58,29 @@ def status(code: int, kind: str = "", message: str = "no", **headers: str) -> AP
 )
 def test_error_of_the_sdk_is_translated(error: Exception, kind: type[Exception]) -> None:
     assert type(translate_error(error)) is kind
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-3", "0", "soon", "1e400"])
+def test_retry_after_that_is_no_time_is_ignored(text: str) -> None:
+    found = translate_error(status(529, retry_after=text))
+    assert isinstance(found, Unavailable) and found.retry_after is None
+
+
+def test_retry_after_is_at_most_a_day() -> None:
+    found = translate_error(status(429, retry_after="1000000000"))
+    assert isinstance(found, Unavailable) and found.retry_after == LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    "message", ["regain access on 2026-99-99 at 99:99 UTC", "regain access on 9999-12-31 at 23:59 UTC"]
+)
+def test_usage_limit_with_an_odd_date_is_bounded(message: str) -> None:
+    found = translate_error(status(400, "invalid_request_error", message))
+    assert getattr(found, "retry_after", None) in (None, LONGEST_WAIT)
+
+
+def test_message_of_the_provider_can_be_stored() -> None:
+    assert str(translate_error(status(529, message="half \ud800"))).encode().endswith("half \ufffd".encode())
 
 
 def test_retry_after_comes_from_the_headers() -> None:
