@@ -153,8 +153,8 @@ class _LimitedStream(httpx2.AsyncByteStream):
 
 
 async def _limit_response(response: httpx2.Response) -> None:
-    """Limit the size of every response, before the SDK reads it. Uncompressed content was requested; decompression could
-    exceed any limit."""
+    """Limit the size of every response, before the SDK reads it. It is not decompressed, which could exceed the limit;
+    uncompressed content was requested."""
     response.headers.pop("content-encoding", None)
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     response.stream = _LimitedStream(response.stream)

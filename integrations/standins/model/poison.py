@@ -5,6 +5,7 @@ Called by `server`. Each kind changes a good message in one place.
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +70,7 @@ _CHANGES: dict[str, Callable[[Message], object]] = {
 }
 """The kind of fault, and how it changes the message."""
 _STREAMS = ("order", "bad_utf8", "no_json", "not_an_event", "giant", "pings", "drip")
-KINDS = (*_CHANGES, *_STREAMS, "html", "json", "redirect")
+KINDS = (*_CHANGES, *_STREAMS, "html", "json", "redirect", "compressed")
 
 
 def poisoned(kind: str, message: Mapping[str, Any], seconds: float) -> Iterator[bytes]:
@@ -78,6 +79,8 @@ def poisoned(kind: str, message: Mapping[str, Any], seconds: float) -> Iterator[
         return iter([HTML])
     if kind == "json":
         return iter([json.dumps(message).encode()])
+    if kind == "compressed":
+        return iter([gzip.compress(b"".join(map(encoded, events(message))))])
     changed = json.loads(json.dumps(message))
     if kind in _CHANGES:
         _CHANGES[kind](changed)

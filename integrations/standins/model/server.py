@@ -115,6 +115,8 @@ def _poisoned(fault: Fault, reply: Mapping[str, Any]) -> Response:
     types = {"html": "text/html", "redirect": "text/html", "json": "application/json"}
     body = poison.poisoned(fault.kind, reply, fault.seconds)
     response = Response(body, mimetype=types.get(fault.kind, "text/event-stream"))
+    if fault.kind == "compressed":
+        response.headers["content-encoding"] = "gzip"
     if fault.kind == "redirect":
         response.status_code, response.headers["location"] = 301, "https://elsewhere.invalid/"
     return response

@@ -21,7 +21,7 @@ UNUSABLE = [
     "stop_unknown", "no_stop_reason", "block_number", "text_number", "call_without_id", "call_twice",
     "call_name_number", "call_input_text", "call_deep", "call_giant", "call_infinite", "calls_many",
     "order", "bad_utf8", "no_json", "not_an_event",
-    "giant", "json",
+    "giant", "json", "compressed",
 ]  # fmt: skip
 USAGES = ["no_usage", "no_final_usage", "usage_text", "usage_negative", "usage_huge", "usage_zero"]
 
