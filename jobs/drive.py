@@ -246,6 +246,7 @@ class _Driver:
             item=raw.decode(),
         )
         _log.error("moved to dead letters", item=kind, id=letter.id, cause=letter.cause)
+        fault = str(error) if isinstance(error, Misconfigured) else type(error).__name__
         failed: CommandFailed | None = None
         if self._loop and kind != CommandFailed.__name__:
             failed = CommandFailed(
@@ -254,7 +255,7 @@ class _Driver:
                 at=letter.at,
                 generation=self._loop.generation if letter.generation is None else letter.generation,
                 command=kind,
-                reason=dead_letter_reason(kind, letter.cause.partition(":")[0], letter.id),
+                reason=dead_letter_reason(kind, fault, letter.id),
                 put_aside=True,
             )
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)

@@ -11,10 +11,10 @@ from jobs.messages.text import fenced, format_tampering, inline, money_message
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
-    """An event or command that failed five times. `fault` is the exception's class."""
+    """An event or command that failed five times. `fault` is the exception's class, or the wrong setting."""
     return (
-        f"Loopline could not process `{item}` after several retries ({fault}) and moved it to the dead letters. "
-        f"Run `python -m service redrive {letter_id}` to retry it."
+        f"Loopline could not process `{item}` after several retries ({inline(fault)}) and moved it to the dead "
+        f"letters. Run `python -m service redrive {letter_id}` to retry it."
     )
 
 

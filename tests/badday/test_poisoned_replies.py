@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from integrations.standins.demo.person import Ana
 from jobs.store.breaker import current_outage
@@ -34,6 +36,21 @@ def until(stack: FragileStack, what: Callable[[], Any], seconds: float = 90) -> 
             assert (outage := current_outage(redis)) is None, outage
             assert time.monotonic() < deadline, f"nothing came of it within {seconds:.0f} s"
             time.sleep(0.2)
+
+
+def restart(stack: FragileStack, extra: dict[str, str]) -> None:
+    """Start the service again, with other settings."""
+    stack.extra = extra
+    _, service = stack._processes[-1]
+    service.terminate()
+    service.wait(60)
+    deadline = time.monotonic() + 60
+    while True:
+        with suppress(requests.RequestException):
+            if requests.get(f"{stack.urls['web']}/readyz", timeout=2).ok:
+                return
+        assert time.monotonic() < deadline, "the service is not ready"
+        time.sleep(0.2)
 
 
 def escalations(ana: Ana, identifier: str) -> list[str]:
@@ -87,6 +104,11 @@ def test_model_that_does_not_exist_is_one_escalation_per_ticket_and_costs_no_cal
     assert {entry["input"]["playbook"] for entry in stack.log("model")} == {"scout"}
     log = (stack.service_home / "logs" / "agent-1.log").read_text()
     assert "model check failed" in log and "LOOPLINE_MAKER_MODEL" in log
+
+    restart(stack, {})
+    ana.say(POISONED, "/retry")
+    until(stack, lambda: ana.board()[POISONED]["column"] == "In Review")
+    assert not any("attempt 2" in c["body"] for c in ana.board()[POISONED]["comments"])
 
 
 def test_conversation_that_the_provider_always_fails_stops_no_other_ticket(stack: FragileStack) -> None:
