@@ -94,7 +94,7 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 
 def _log_model_problems(settings: Settings) -> None:
     """Report wrong models, keys and endpoints at the start. Runs wait or escalate by themselves."""
-    for problem in import_module("jobs.effects.build").find_model_problems(settings):
+    for problem in import_module("jobs.effects.build").find_model_problems(settings, thorough=False):
         _log.error("model check failed", reason=problem)
 
 

@@ -30,7 +30,7 @@ def find_problems(settings: Settings) -> list[str]:
     return [
         *(_check_redis(settings) if configured else ()),
         *_check_teams(settings),
-        *find_model_problems(settings),
+        *find_model_problems(settings, thorough=True),
     ]
 
 

@@ -49,15 +49,18 @@ def build_runners(settings: Settings) -> dict[str, AgentRunner]:
     return {name: runner for name, runner in built.items() if runner}
 
 
-def find_model_problems(settings: Settings) -> Iterator[str]:
-    """Yield one sentence per problem with the key, endpoint or models of a runner, found by free requests."""
+def find_model_problems(settings: Settings, *, thorough: bool) -> Iterator[str]:
+    """Yield one sentence per problem with the key, endpoint or models of a runner; `thorough`: not by free requests
+    alone."""
     policy = build_policy(settings)
     for name in settings.runner_names():
         provider = find_provider(RunnerProvider, name)
         own = settings.provider_settings(provider)
         if provider.find_problems and not any(own.missing_credentials()):
             models = policy.models if name == settings.runner else provider.models
-            yield from provider.find_problems(own, {f"LOOPLINE_{r.upper()}_MODEL": m for r, m in models.items()})
+            yield from provider.find_problems(
+                own, {f"LOOPLINE_{r.upper()}_MODEL": m for r, m in models.items()}, thorough
+            )
 
 
 def _build_provider(settings: Settings, provider: Provider[S, T]) -> T | None:

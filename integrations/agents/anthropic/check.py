@@ -15,15 +15,15 @@ STRONG = "LOOPLINE_STRONG_MODEL"
 _LIMITS = ContextLimits(clear_at_tokens=100_000, keep_tool_uses=6, clear_at_least_tokens=20_000)
 
 
-def find_problems(api_key: str, base_url: str | None, models: Mapping[str, str]) -> list[str]:
+def find_problems(api_key: str, base_url: str | None, models: Mapping[str, str], *, thorough: bool) -> list[str]:
     """Return one sentence per problem; `models` maps the names of settings to models. One request per model, and none
-    after a problem that all of them share."""
+    after a problem that all of them share. `thorough`: paid, with one token, where the server has no free one."""
     found: list[str] = []
     with closing(ModelClient(api_key, base_url)) as client:
         for model in dict.fromkeys(models.values()):
             names = [name for name, chosen in models.items() if chosen == model]
             try:
-                client.check_model(_build_request(model, is_strong=STRONG in names))
+                client.check_model(_build_request(model, is_strong=STRONG in names), thorough=thorough)
             except IntegrationError as error:
                 if _concerns_all(error):
                     return [*found, str(error)]

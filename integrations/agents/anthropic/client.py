@@ -20,7 +20,6 @@ from anthropic import (
     AsyncAnthropic,
     AsyncStream,
     DefaultAsyncHttpxClient,
-    NotFoundError,
     Timeout,
 )
 
@@ -103,28 +102,32 @@ class ModelClient:
         if not reply.is_complete:
             raise Unavailable("The model's reply ended before it was complete.")
 
-    def check_model(self, request: Mapping[str, Any]) -> None:
-        """Make a free request with the settings of a call: counts the tokens of its prompt. Raises as `stream` does."""
-        asyncio.run_coroutine_threadsafe(self._check(request), self._loop).result()
+    def check_model(self, request: Mapping[str, Any], *, thorough: bool) -> None:
+        """Make a free request with the settings of a call: counts the tokens of its prompt. Raises as `stream` does.
 
-    async def _check(self, request: Mapping[str, Any]) -> None:
+        `thorough`: a server that cannot count tokens gets a call of one token instead."""
+        asyncio.run_coroutine_threadsafe(self._check(request, thorough), self._loop).result()
+
+    async def _check(self, request: Mapping[str, Any], thorough: bool) -> None:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                found: Any = await self._count(request)
+                counted: Any = await self._client.beta.messages.count_tokens(**request)
         except TimeoutError:
             raise Unavailable(f"The model did not answer within {CHECK_SECONDS:.0f} seconds.") from None
         except _FAILURES as error:
-            raise translate_error(error) from error
-        if type(getattr(found, "input_tokens", None)) is not int and getattr(found, "type", None) != "model":
+            if not _is_missing_route(error):
+                raise translate_error(error) from error
+            if thorough:
+                await self._call_once(request)
+            return
+        if type(getattr(counted, "input_tokens", None)) is not int:
             raise Misconfigured(f"The model server does not answer as Anthropic's API: {WRONG_URL}.")
 
-    async def _count(self, request: Mapping[str, Any]) -> Any:
+    async def _call_once(self, request: Mapping[str, Any]) -> None:
         try:
-            return await self._client.beta.messages.count_tokens(**request)
-        except NotFoundError as error:
-            if error.type is not None:
-                raise
-            return await self._client.beta.models.retrieve(request["model"])  # a gateway without token counting
+            await self._read({**request, "max_tokens": 1}, Reply(), SimpleQueue(), CHECK_SECONDS)
+        except _FAILURES as error:
+            raise translate_error(error) from error
 
     def close(self) -> None:
         """Close the connections and end the thread."""
@@ -160,10 +163,21 @@ async def _limit_response(response: httpx2.Response) -> None:
     response.stream = _LimitedStream(response.stream)
 
 
+def _is_missing_route(error: Exception) -> bool:
+    """Whether a gateway does not offer this endpoint. A web page is another service."""
+    if not isinstance(error, APIStatusError) or error.status_code not in (404, 405, 501) or error.type is not None:
+        return False
+    return not _is_web_page(error.response)
+
+
+def _is_web_page(response: httpx2.Response) -> bool:
+    return str(response.headers.get("content-type", "")).strip().lower().startswith("text/html")
+
+
 def _check_content_type(response: httpx2.Response) -> None:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "text/html":
+    if _is_web_page(response):
         raise Misconfigured(f"The model server answers with a web page: {WRONG_URL}.")
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/event-stream":
         raise Unusable(f"The model's reply cannot be used: it is {kind[:60] or 'of no type'}, not an event stream.")
 

@@ -33,10 +33,10 @@ def _build(settings: AnthropicSettings) -> AgentRunner:
     return AnthropicApi(settings.api_key.get_secret_value(), settings.base_url or None)
 
 
-def _find_problems(settings: AnthropicSettings, models: Mapping[str, str]) -> list[str]:
+def _find_problems(settings: AnthropicSettings, models: Mapping[str, str], thorough: bool) -> list[str]:
     from integrations.agents.anthropic.check import find_problems
 
-    return find_problems(settings.api_key.get_secret_value(), settings.base_url or None, models)
+    return find_problems(settings.api_key.get_secret_value(), settings.base_url or None, models, thorough=thorough)
 
 
 ANTHROPIC = RunnerProvider(

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from integrations.agents.anthropic.check import find_problems
 from integrations.agents.anthropic.runner import AnthropicApi
 from integrations.errors import Unavailable
 from integrations.ports.agent_runner import AgentOutcome
+from integrations.standins.model.server import create_app
+from integrations.standins.wire import serve
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import FunctionToolbox, ListConversation, task
 from tests.support.tls import untrusted_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Gateway(NamedTuple):
+    """A server's URL, and the paths of its requests."""
+
+    url: str
+    calls: list[str]
 
 
 def advance(url: str, key: str = "key") -> AgentOutcome | None:
@@ -62,3 +77,32 @@ def test_path_without_the_api_is_a_matter_of_settings(model: Model) -> None:
 def test_host_name_without_an_address_is_unavailable_and_named() -> None:
     with pytest.raises(Unavailable, match=r"host name .* ANTHROPIC_BASE_URL"):
         advance("https://model.invalid")
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """The stand-in without the counting of tokens."""
+    inner = create_app(tmp_path)
+    calls: list[str] = []
+
+    def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        calls.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"].endswith("count_tokens"):
+            start("404 Not Found", [("Content-Type", "application/json")])
+            return [b'{"detail": "Not Found"}']
+        return inner(environ, start)
+
+    with serve(app) as served:
+        yield Gateway(served.url, calls)
+
+
+def test_gateway_that_cannot_count_tokens_is_checked_by_a_call_of_one_token(gateway: Gateway) -> None:
+    models = {"LOOPLINE_MAKER_MODEL": "claude-sonnet-5-5", "LOOPLINE_SCOUT_MODEL": "gpt-17"}
+    (problem,) = find_problems("key", gateway.url, models, thorough=True)
+    assert problem.startswith("LOOPLINE_SCOUT_MODEL (gpt-17): ")
+    assert gateway.calls.count("/v1/messages") == 2
+
+
+def test_gateway_that_cannot_count_tokens_is_not_paid_at_the_start(gateway: Gateway) -> None:
+    assert find_problems("key", gateway.url, {"LOOPLINE_MAKER_MODEL": "gpt-17"}, thorough=False) == []
+    assert "/v1/messages" not in gateway.calls
