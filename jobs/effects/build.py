@@ -58,9 +58,8 @@ def find_model_problems(settings: Settings, *, thorough: bool) -> Iterator[str]:
         own = settings.provider_settings(provider)
         if provider.find_problems and not any(own.missing_credentials()):
             models = policy.models if name == settings.runner else provider.models
-            yield from provider.find_problems(
-                own, {f"LOOPLINE_{r.upper()}_MODEL": m for r, m in models.items()}, thorough
-            )
+            named = {f"LOOPLINE_{role.upper()}_MODEL": model for role, model in models.items()}
+            yield from provider.find_problems(own, named, thorough)
 
 
 def _build_provider(settings: Settings, provider: Provider[S, T]) -> T | None:
