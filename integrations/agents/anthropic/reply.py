@@ -19,6 +19,7 @@ from integrations.errors import Unusable
 
 MAX_BLOCK_BYTES = 1_000_000
 MAX_BLOCKS = 200
+MAX_LABEL = 200  # characters
 MAX_DEPTH = 64  # of a tool call's input; Python's JSON parser ends at about 1,000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")  # the API refuses other ids and names when they are sent back
 _EVENTS = {"message_start", "message_delta", "message_stop"}
@@ -93,8 +94,7 @@ class Reply:
 
     def _begin(self, message: Mapping[str, Any]) -> None:
         self.has_begun = True
-        if isinstance(message_id := message.get("id"), str):
-            self.message_id = message_id
+        self.message_id = _read_label(message, "id")
         self._merge_usage(message.get("usage"))
         self._read_notes(message)
 
@@ -106,10 +106,12 @@ class Reply:
         if stop is None:
             return
         if not isinstance(stop, str) or stop not in _STOP_REASONS:
-            _reject(f"its stop reason is {str(stop)[:60]!r}")
+            _reject(
+                f"its stop reason {stop[:60]!r} is unknown" if isinstance(stop, str) else "its stop reason is no text"
+            )
         self.stop_reason = stop
         details = delta.get("stop_details")
-        self.explanation = str(details.get("explanation") or "") if isinstance(details, dict) else ""
+        self.explanation = _read_label(details, "explanation", 2_000) if isinstance(details, dict) else ""
 
     def _end(self) -> None:
         if self._open:
@@ -127,7 +129,7 @@ class Reply:
         """The reason of a cache miss, and the applied context edits, from wherever they have the expected form."""
         match part.get("diagnostics"):
             case {"cache_miss_reason": {"type": str() as reason}}:
-                self.cache_miss = reason
+                self.cache_miss = reason[:MAX_LABEL]
         match part.get("context_management"):
             case {"applied_edits": list() as edits}:
                 self.applied_edits = [edit for edit in edits if isinstance(edit, dict)]
@@ -139,7 +141,9 @@ class Reply:
         if self.blocks + len(self._open) > MAX_BLOCKS:
             _reject(f"it has more than {MAX_BLOCKS} content blocks")
         if kind == "content_block_start":
-            self._open[index] = _OpenBlock(_object(event, "content_block"))
+            start = _object(event, "content_block")
+            self.received += _measure(start)
+            self._open[index] = _OpenBlock(start)
         elif kind == "content_block_delta":
             self._add_delta(self._open[index], _object(event, "delta"))
         else:
@@ -177,7 +181,7 @@ class Reply:
             _text(block, name)
         if kind == "tool_use":
             self._check_call(block)
-        _check_size(block)
+        _measure(block)
         return block
 
     def _check_call(self, call: Mapping[str, Any]) -> None:
@@ -220,11 +224,19 @@ def _text(block: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _check_size(block: Mapping[str, Any]) -> None:
+def _read_label(part: Mapping[str, Any], name: str, longest: int = MAX_LABEL) -> str:
+    """A text for people or diagnostics only; empty for another type."""
+    value = part.get(name)
+    return value[:longest] if isinstance(value, str) else ""
+
+
+def _measure(block: Mapping[str, Any]) -> int:
+    """Bytes of a block. Raises `Unusable` for one that is too large or nested too deeply."""
     if _measure_depth(block) > MAX_DEPTH:
         _reject(f"a content block is nested more than {MAX_DEPTH} levels deep")
-    if len(json.dumps(block)) > MAX_BLOCK_BYTES:
+    if (size := len(json.dumps(block))) > MAX_BLOCK_BYTES:
         _reject(f"a content block has more than {MAX_BLOCK_BYTES:,} bytes")
+    return size
 
 
 def _measure_depth(value: Any) -> int:

@@ -104,6 +104,20 @@ def test_reply_that_repeats_the_id_of_an_earlier_call_is_unusable() -> None:
         read(START, *block(CALL), reply=Reply({"toolu_1"}))
 
 
+def test_reply_drops_labels_of_another_type_and_shortens_long_ones() -> None:
+    reply = Reply()
+    deep = parse_json("[" * 400 + "]" * 400)
+    refused = {"stop_reason": "refusal", "stop_details": {"explanation": deep}}
+    start = {"id": deep, "diagnostics": {"cache_miss_reason": {"type": "x" * 9_999}}, "usage": {"input_tokens": deep}}
+    read({"type": "message_start", "message": start}, {"type": "message_delta", "delta": refused}, reply=reply)
+    assert (reply.message_id, reply.explanation, len(reply.cache_miss)) == ("", "", 200)
+
+
+def test_reply_with_a_nested_stop_reason_is_unusable() -> None:
+    with pytest.raises(Unusable, match="stop reason"):
+        read(START, {"type": "message_delta", "delta": {"stop_reason": parse_json("[" * 400 + "]" * 400)}})
+
+
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "{", "[" * 100_000, "1" * 5_000, ""])
 def test_json_that_cannot_be_written_again_is_unusable(text: str) -> None:
     with pytest.raises(Unusable):
