@@ -6,19 +6,36 @@ import re
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 
+
+class MissingBranch(NotFound):
+    """The code host has no branch of this name."""
+
+
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
-# The first error type with a matching phrase applies. The phrases are from git and curl, in lower case.
+# The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
+# objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
+    (Rejected, ("object [0-9a-f]{40}: [a-z0-9]+: ",)),
+    (MissingBranch, ("couldn't find remote ref",)),
     (
         Unauthorized,
         ("authentication failed", "could not read (username|password)", "error: 40[13]", "permission to .* denied"),
     ),
-    (NotFound, ("repository .*not found", "error: 404", "does not appear to be a git repository")),
+    (NotFound, ("repository .*not found", "error: (404|410)", "does not appear to be a git repository")),
     (Conflict, ("stale info", "non-fast-forward", "fetch first", "cannot lock ref", "reference already exists")),
     (Unavailable, ("resolve host", "failed to connect", "couldn't connect", "connection (refused|reset)", "timed out")),
     (Unavailable, ("error: (408|429|5[0-9][0-9])", "early eof", "rpc failed", "unexpected disconnect", "hung up")),
     (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left")),
     (Unavailable, ("unable to create '.*[.]lock'", "cannot allocate memory", "temporarily unavailable")),
+)
+# Guidance for failures that a person has to fix.
+_FIXES = (
+    ("object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
+    ("error: 30[1-8]", "the repository was moved or the address redirects: set its current name and address"),
+    ("not valid: is this a git repo|invalid server response|protocol error", "the address does not answer as git does"),
+    ("shallow", "the repository on the code host is incomplete (a shallow clone): push its full history"),
+    ("did not send all necessary objects", "the repository on the code host is incomplete: push the missing objects"),
+    ("error: (404|410)|not found", "it was deleted or renamed, or Loopline's account has no access"),
 )
 
 
@@ -36,6 +53,7 @@ def find_error_line(stderr: str) -> str:
 
 def classify_failure(command: str, stderr: str) -> IntegrationError:
     """The error to raise for a failed git command. `command` is its name and place, e.g. 'git fetch in x'."""
-    text = redact_credentials(stderr).lower()
+    text, line = redact_credentials(stderr).lower(), find_error_line(stderr)
     found = (kind for kind, phrases in _PHRASES if any(re.search(phrase, text) for phrase in phrases))
-    return next(found, Rejected)(f"{command} failed: {find_error_line(stderr)}")
+    fix = next((f" ({fix})" for phrase, fix in _FIXES if re.search(phrase, line.lower())), "")
+    return next(found, Rejected)(f"{command} failed: {line}{fix}")

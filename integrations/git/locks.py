@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MAX_KEYS = 1000
 
 
 @contextmanager
@@ -24,17 +26,29 @@ def file_lock(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def single_flight(path: Path, act: Callable[[], None]) -> None:
-    """Call `act` under the lock at `path`, unless a call that began after this request has succeeded meanwhile.
+def single_flight(path: Path, keys: Sequence[str], act: Callable[[Sequence[str]], None]) -> None:
+    """Call `act` under the lock at `path` with the `keys` for which no call that began after this request succeeded.
 
-    Works across threads and processes: the lock file stores the start of the last successful call, on the monotonic
-    clock that all processes share, and the boot id to which that clock belongs.
+    Works across threads and processes: the lock file stores the start of each key's last successful call, on the
+    monotonic clock that all processes share, and the boot id to which that clock belongs.
     """
     boot, requested = _BOOT.read_text().strip(), time.monotonic_ns()
     with file_lock(path):
-        began = path.read_text().split()
-        if len(began) == 2 and began[0] == boot and int(began[1]) >= requested:
+        began = _read_starts(path, boot)
+        missing = [key for key in dict.fromkeys(keys) if began.get(key, 0) < requested]
+        if not missing:
             return
         now = time.monotonic_ns()
-        act()
-        path.write_text(f"{boot} {now}")
+        act(missing)
+        newest = sorted({**began, **dict.fromkeys(missing, now)}.items(), key=lambda item: -item[1])[:_MAX_KEYS]
+        with suppress(OSError):  # a full disk: the next caller acts itself
+            path.write_text(json.dumps({"boot": boot, "began": dict(newest)}))
+
+
+def _read_starts(path: Path, boot: str) -> dict[str, int]:
+    """The starts of this boot, in nanoseconds; empty for a file that was cut off or has another format."""
+    try:
+        stored = json.loads(path.read_bytes())
+        return dict(stored["began"]) if stored["boot"] == boot else {}
+    except (ValueError, TypeError, LookupError):
+        return {}

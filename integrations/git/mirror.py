@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integrations.errors import NotFound, Rejected
+from integrations.git import branches, worktrees
 from integrations.git import push as pushing
-from integrations.git import worktrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.locks import file_lock, single_flight
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
@@ -33,7 +33,6 @@ _CONFIG = """\
 [maintenance]
 	auto = false
 """
-_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 class Mirror:
@@ -48,21 +47,23 @@ class Mirror:
         self._repository = HostRepository(folder, self._remote)
         self._lock = folder.with_name(f"{folder.name}.lock")
 
-    def fetch(self) -> None:
-        """Update branches and tags; creates the mirror on first use.
+    def fetch(self, *names: str) -> None:
+        """Update these branches; creates the mirror on first use. `head` does not find one that the code host lacks.
 
-        Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`."""
-        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), self._fetch)
+        Concurrent callers share one fetch of a branch. Raises `Unavailable`, `Unauthorized` or `Rejected`."""
+        for name in names:
+            branches.check_name(name)
+        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), names, self._fetch)
 
-    def _fetch(self) -> None:
+    def _fetch(self, names: Sequence[str]) -> None:
         with file_lock(self._lock):
             self._create_if_missing()
-            options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            self._repository.git_over_network("fetch", *options, "--", self._remote.url, *_REFSPECS)
+            for name in names:
+                branches.fetch_branch(self._repository, name)
 
     def _create_if_missing(self) -> None:
         """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
-        if (self._folder / "packed-refs").exists():
+        if self._exists():
             return
         self._repository.initialise()
         (self._folder / "config").write_text(_CONFIG)
@@ -70,19 +71,25 @@ class Mirror:
             (self._folder / name).mkdir(exist_ok=True)
         (self._folder / "packed-refs").touch()
 
+    def _exists(self) -> bool:
+        return (self._folder / "packed-refs").exists()
+
     def head(self, branch: str) -> CommitSha:
-        """The branch's commit as of the last fetch. Raises `NotFound`."""
-        pushing.check_branch(branch)
-        try:
-            return self._resolve(f"refs/heads/{branch}")
-        except NotFound as error:
-            raise NotFound(f"there is no branch {branch} in {self._remote.name}") from error
+        """The branch's commit as of its last fetch. Raises `NotFound`."""
+        return branches.resolve_branch(self._repository, branch)
+
+    def forget(self, branch: str) -> None:
+        """Delete the mirror's copy of a branch that is no longer needed. Idempotent."""
+        branches.check_name(branch)
+        if self._exists():
+            with file_lock(self._lock):
+                branches.delete_branches(self._repository, [branch])
 
     def _resolve(self, revision: str) -> CommitSha:
-        """The commit id of a sha, branch or tag."""
-        if revision.startswith("-") or any(c in revision for c in "^~:@{}\\ \n*?["):
-            raise Rejected(f"{revision[:200]!r} is not a revision: use a sha, a branch or a tag")
-        found = self._repository.query("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        """The commit of a sha or a branch."""
+        if not SHA.fullmatch(revision):
+            return self.head(revision)
+        found = self._repository.query("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if found is None:
             raise NotFound(f"there is no commit {revision} in {self._remote.name}")
         return CommitSha(found.decode().strip())

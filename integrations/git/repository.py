@@ -24,6 +24,7 @@ from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathErr
 
 from integrations.errors import Rejected, Unavailable
 from integrations.failpoints import fail
+from integrations.git import fsck
 from integrations.git.failures import classify_failure
 from integrations.ports.code_host import GitCredentials
 
@@ -45,8 +46,8 @@ _SETTINGS = (
     "protocol.allow=never", "transfer.fsckObjects=true", "gc.auto=0", "maintenance.auto=false",
     "core.protectHFS=true", "core.protectNTFS=true", "safe.bareRepository=explicit", "advice.detachedHead=false",
     "http.lowSpeedLimit=1000", "http.lowSpeedTime=30",
-    # Harmless defects that old tools left in the history of many well-known repositories.
-    "fetch.fsck.zeroPaddedFilemode=warn", "fetch.fsck.missingSpaceBeforeDate=warn", "fetch.fsck.badTimezone=warn",
+    # Only the configured address is contacted, with a redirect to nowhere else; GitHub's API gives a moved one.
+    "http.followRedirects=false", *fsck.SETTINGS,
 )  # fmt: skip
 
 

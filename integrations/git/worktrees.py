@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from integrations.errors import Conflict, NotFound
+from integrations.git.branches import TRACKING
 from integrations.git.locks import file_lock
 from integrations.git.repository import HostRepository
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
@@ -37,11 +38,11 @@ def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Wo
     tree = folder / "tree"
     with file_lock(lock):
         repository.git("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock", str(tree), sha)
-        references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags")
+        references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", TRACKING)
     admin = _find_admin(repository.folder, tree)
     place = {"GIT_DIR": str(admin), "GIT_WORK_TREE": str(tree)}
     repository.git("reset", "--quiet", "--hard", environment=place, timeout=_CHECKOUT_TIMEOUT)
-    _make_private(folder, admin, references.decode())
+    _make_private(folder, admin, references.decode(errors="surrogateescape"))
     workspace = _build_workspace(repository.folder, folder, admin, sha)
     _write_marker(folder, {"sha": sha, "admin": admin.name})
     return workspace
@@ -66,10 +67,10 @@ def _make_private(folder: Path, admin: Path, references: str) -> None:
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "logs"):
         (folder / name).mkdir(parents=True)
     (folder / "objects" / "info" / "alternates").write_text(f"{SHARED_OBJECTS}\n")
-    lines = references.splitlines()
-    remote = [line.replace(" refs/heads/", " refs/remotes/origin/") for line in lines if " refs/heads/" in line]
-    packed = "".join(f"{line}\n" for line in lines + remote)
-    (folder / "packed-refs").write_text(f"# pack-refs with: \n{packed}")
+    remote = references.splitlines(keepends=True)
+    local = [line.replace(f" {TRACKING}", " refs/heads/") for line in remote]
+    packed = "".join(("# pack-refs with: \n", *local, *remote))
+    (folder / "packed-refs").write_bytes(packed.encode(errors="surrogateescape"))
 
 
 def _write_marker(folder: Path, values: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ def changed(base: str, upstream: Path) -> str:
 
 @pytest.fixture
 def fetched(empty_mirror: Mirror, changed: str) -> Mirror:
-    empty_mirror.fetch()
+    empty_mirror.fetch("main")
     return empty_mirror
 
 
@@ -71,7 +71,7 @@ def test_mixed_commit_restores_a_folder_that_became_a_link(
     link = b"commit refs/heads/main\ncommitter Ann <ann@example.com> 1700000000 +0000\ndata 1\nx\n"
     link += b"from %s\nD tests\nM 120000 inline tests\ndata 3\nsrc\n" % base.encode()
     git(upstream, "fast-import", "--quiet", "--force", stdin=link)
-    empty_mirror.fetch()
+    empty_mirror.fetch("main")
     tip = empty_mirror.head("main")
     sides = {c.path: c.before for c in empty_mirror.changes(base, tip) if c.before}
     workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.write_mixed_commit(tip, sides))

@@ -158,7 +158,7 @@ def test_mirror_runs_nothing_that_is_planted_in_a_worktree(
     marker = tmp_path / "marker"
     script = PLANTS.replace("$MARKER", str(marker)).replace("$ADMIN", str(workspace.admin))
     assert sandbox.run(["bash", "-ec", script], workspace, timeout=30).output.endswith(b"planted\n")
-    mirror.fetch()
+    mirror.fetch("main")
     mirror.create_workspace(workspace.folder, workspace.base_sha)
     mirror.create_workspace(tmp_path / "runs" / "2", workspace.base_sha)
     mirror.diff(workspace.base_sha, workspace.base_sha, 100)
@@ -275,6 +275,6 @@ def test_receive_rejects_false_claims_about_the_tip(mirror: Mirror, forge: Forge
 def test_received_commit_survives_fetch_and_fsck(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
     tip = forge.over_base(("100644", b"a", forge.blob()))
     mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
-    mirror.fetch()
+    mirror.fetch("main")
     git(git_dir, "fsck", "--strict", "--connectivity-only")
     assert sha_of(git_dir, "rev-parse", f"refs/loopline/received/{tip}") == tip

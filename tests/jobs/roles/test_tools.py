@@ -40,7 +40,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
         files = {str(path.relative_to(DEMO)): path.read_bytes() for path in sorted(DEMO.rglob("*")) if path.is_file()}
         commit(upstream, {name: text for name, text in files.items() if "__pycache__" not in name})
         mirror = Mirror(folder / "repos" / "acme__tally.git", f"{host.url}/acme/tally.git")
-        mirror.fetch()
+        mirror.fetch("main")
     yield mirror
 
 
