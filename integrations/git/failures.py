@@ -11,11 +11,23 @@ class MissingBranch(NotFound):
     """The code host has no branch of this name."""
 
 
+class Damaged(Rejected):
+    """Files of the repository on this host cannot be read."""
+
+
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
+_DAMAGE = (  # at the start of a line, because file names of the repository can follow
+    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object refs/|ignoring broken ref"
+    r"|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt|packfile .*(index|truncated)"
+    r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|bad config"
+    r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate)"
+)
 # The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
 # objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Rejected, ("object [0-9a-f]{40}: [a-z0-9]+: ",)),
+    (Unavailable, ("unable to create '.*[.]lock'",)),
+    (Damaged, (_DAMAGE,)),
     (MissingBranch, ("couldn't find remote ref",)),
     (
         Unauthorized,
@@ -26,7 +38,7 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Unavailable, ("resolve host", "failed to connect", "couldn't connect", "connection (refused|reset)", "timed out")),
     (Unavailable, ("error: (408|429|5[0-9][0-9])", "early eof", "rpc failed", "unexpected disconnect", "hung up")),
     (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left")),
-    (Unavailable, ("unable to create '.*[.]lock'", "cannot allocate memory", "temporarily unavailable")),
+    (Unavailable, ("cannot allocate memory", "temporarily unavailable")),
 )
 # Guidance for failures that a person has to fix.
 _FIXES = (

@@ -32,7 +32,6 @@ WARNINGS = {
     **dict.fromkeys(("missingAuthor", "missingCommitter", "missingTaggerEntry"), "old tools wrote none"),
     **dict.fromkeys(("badDate", "badDateOverflow", "zeroPaddedDate", "badTimezone"), "old tools wrote such dates"),
     **dict.fromkeys(("missingSpaceBeforeDate", "extraHeaderEntry", "badTagName"), "old tools wrote such headers"),
-    **dict.fromkeys(("badGpgsig", "badHeaderContinuation"), "Loopline verifies no signatures (git 2.50)"),
     "nulInCommit": "git shows the message up to the NUL",
     # Trees and special files that git reads safely.
     **dict.fromkeys(("zeroPaddedFilemode", "badFilemode"), "git reads the same mode"),

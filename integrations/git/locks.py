@@ -1,10 +1,11 @@
-"""File locks for a repository's references and worktrees, on one machine. Called by `mirror` and `worktrees`."""
+"""Locks for a repository's references and worktrees, on one machine. Called by `mirror` and `worktrees`."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MAX_KEYS = 1000
+_LOCK_SECONDS = 10.0  # git holds the lock file of a reference for milliseconds
+_PACK_SECONDS = 3600.0  # longer than any git command may run
 
 
 @contextmanager
@@ -24,6 +27,31 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+@contextmanager
+def repository_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of the repository in `folder`; blocks. Deletes the leftovers of killed git processes first."""
+    with file_lock(folder.with_name(f"{folder.name}.lock")):
+        remove_leftovers(folder)
+        yield
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete lock files of references and unfinished packs that no living git process can own.
+
+    Lock files of worktrees stay: a checkout can take long, and an incomplete worktree is replaced as a whole."""
+    for path in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
+        _delete_older(path, _LOCK_SECONDS)
+    for pattern in ("pack/tmp_*", "tmp_objdir-*", "??/tmp_obj_*"):
+        for path in (folder / "objects").glob(pattern):
+            _delete_older(path, _PACK_SECONDS)
+
+
+def _delete_older(path: Path, seconds: float) -> None:
+    with suppress(FileNotFoundError):
+        if abs(time.time() - path.stat().st_mtime) > seconds:  # abs: the clock may have jumped back
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def single_flight(path: Path, keys: Sequence[str], act: Callable[[Sequence[str]], None]) -> None:

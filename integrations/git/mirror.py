@@ -7,13 +7,15 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from integrations.errors import NotFound, Rejected
-from integrations.git import branches, worktrees
+from integrations.git import branches, repair, worktrees
 from integrations.git import push as pushing
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
-from integrations.git.locks import file_lock, single_flight
+from integrations.git.failures import Damaged
+from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
@@ -44,35 +46,44 @@ class Mirror:
 
     def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None) -> None:
         self._folder, self._remote = folder, Remote(url, credentials)
-        self._repository = HostRepository(folder, self._remote)
-        self._lock = folder.with_name(f"{folder.name}.lock")
+        self._damage = folder.with_name(f"{folder.name}.damaged")
+        self._repository = HostRepository(folder, self._remote, self._note_damage)
 
     def fetch(self, *names: str) -> None:
-        """Update these branches; creates the mirror on first use. `head` does not find one that the code host lacks.
+        """Update these branches; creates the mirror on first use, and again when it is damaged.
 
-        Concurrent callers share one fetch of a branch. Raises `Unavailable`, `Unauthorized` or `Rejected`."""
+        A branch that the code host lacks is no error: `head` does not find it. Concurrent callers share one fetch of a
+        branch. Raises `Unavailable`, `Unauthorized` or `Rejected`."""
         for name in names:
             branches.check_name(name)
         single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), names, self._fetch)
 
     def _fetch(self, names: Sequence[str]) -> None:
-        with file_lock(self._lock):
-            self._create_if_missing()
+        def clone(folder: Path) -> HostRepository:
+            repository = HostRepository(folder, self._remote)
+            _create_if_missing(repository)
             for name in names:
-                branches.fetch_branch(self._repository, name)
+                branches.fetch_branch(repository, name)
+            return repository
 
-    def _create_if_missing(self) -> None:
-        """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
-        if self._exists():
-            return
-        self._repository.initialise()
-        (self._folder / "config").write_text(_CONFIG)
-        for name in ("logs", "worktrees"):
-            (self._folder / name).mkdir(exist_ok=True)
-        (self._folder / "packed-refs").touch()
+        with repository_lock(self._folder):
+            try:
+                if not self._damage.exists():
+                    _create_if_missing(self._repository)
+                    for name in names:
+                        branches.fetch_branch(self._repository, name)
+                    return
+                reason = self._damage.read_text(errors="replace")
+            except (Damaged, FileExistsError) as error:
+                reason = str(error)
+            repair.replace_mirror(self._folder, reason, clone)
+            self._damage.unlink(missing_ok=True)
 
-    def _exists(self) -> bool:
-        return (self._folder / "packed-refs").exists()
+    def _note_damage(self, reason: str) -> None:
+        """Let the next fetch replace the mirror."""
+        if self._folder.exists():
+            with suppress(OSError):  # a full disk: the next command notes it
+                self._damage.write_text(reason)
 
     def head(self, branch: str) -> CommitSha:
         """The branch's commit as of its last fetch. Raises `NotFound`."""
@@ -81,8 +92,8 @@ class Mirror:
     def forget(self, branch: str) -> None:
         """Delete the mirror's copy of a branch that is no longer needed. Idempotent."""
         branches.check_name(branch)
-        if self._exists():
-            with file_lock(self._lock):
+        if (self._folder / "packed-refs").exists():
+            with repository_lock(self._folder):
                 branches.delete_branches(self._repository, [branch])
 
     def _resolve(self, revision: str) -> CommitSha:
@@ -129,11 +140,11 @@ class Mirror:
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
         _check_shas(sha)
-        return worktrees.create(self._repository, self._lock, folder.absolute(), sha)
+        return worktrees.create(self._repository, folder.absolute(), sha)
 
     def remove_workspace(self, folder: Path) -> None:
         """Delete the folder and its worktree entry; idempotent. Reads and runs nothing in the folder."""
-        worktrees.remove(self._repository, self._lock, folder.absolute())
+        worktrees.remove(self._repository, folder.absolute())
 
     def receive(self, pack: bytes | Path, tip: CommitSha, base: CommitSha, limits: TreeLimits) -> None:
         """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
@@ -149,6 +160,7 @@ class Mirror:
         self._keep_ref("received", tip)
 
     def _keep_ref(self, kind: str, sha: CommitSha) -> None:
+        remove_leftovers(self._folder)
         self._repository.git("update-ref", f"refs/loopline/{kind}/{sha}", sha)
 
     def write_candidate(
@@ -202,6 +214,18 @@ class Mirror:
         the default branch, for `protected` ones and when the code host refuses."""
         _check_shas(sha)
         pushing.push(self._repository, branch, sha, expected, protected)
+
+
+def _create_if_missing(repository: HostRepository) -> None:
+    """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
+    folder = repository.folder
+    if (folder / "packed-refs").exists():
+        return
+    repository.initialise()
+    (folder / "config").write_text(_CONFIG)
+    for name in ("logs", "worktrees"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "packed-refs").touch()
 
 
 def _check_shas(*shas: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from integrations.errors import Conflict, NotFound
 from integrations.git.branches import TRACKING
-from integrations.git.locks import file_lock
+from integrations.git.locks import repository_lock
 from integrations.git.repository import HostRepository
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
 
@@ -21,7 +21,7 @@ _MARKER = "workspace.json"  # written last: a folder without it is incomplete
 _CHECKOUT_TIMEOUT = 1800.0  # seconds
 
 
-def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Workspace:
+def create(repository: HostRepository, folder: Path, sha: str) -> Workspace:
     """Create the workspace in `folder` at `sha`. Idempotent: a complete one is reused, an incomplete one replaced.
 
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
@@ -33,10 +33,10 @@ def create(repository: HostRepository, lock: Path, folder: Path, sha: str) -> Wo
         return _build_workspace(repository.folder, folder, repository.folder / "worktrees" / marker["admin"], sha)
     if not repository.succeeds("cat-file", "-e", sha):
         raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
-    remove(repository, lock, folder)
+    remove(repository, folder)
     folder.mkdir(parents=True, mode=0o700)
     tree = folder / "tree"
-    with file_lock(lock):
+    with repository_lock(repository.folder):
         repository.git("worktree", "add", "--quiet", "--detach", "--no-checkout", "--lock", str(tree), sha)
         references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", TRACKING)
     admin = _find_admin(repository.folder, tree)
@@ -82,7 +82,7 @@ def _write_marker(folder: Path, values: dict[str, str]) -> None:
     draft.replace(folder / _MARKER)
 
 
-def remove(repository: HostRepository, lock: Path, folder: Path) -> None:
+def remove(repository: HostRepository, folder: Path) -> None:
     """Remove the workspace. Idempotent; also cleans up after a removal that was killed."""
     if folder.exists():
         folder.rename(folder.with_name(f".trash-{folder.name}-{uuid.uuid4().hex}"))
@@ -92,7 +92,7 @@ def remove(repository: HostRepository, lock: Path, folder: Path) -> None:
         admin = _find_admin(repository.folder, folder / "tree")
     except NotFound:
         return
-    with file_lock(lock):
+    with repository_lock(repository.folder):
         (admin / "locked").unlink(missing_ok=True)
         repository.git("worktree", "prune", "--expire=now")
 
