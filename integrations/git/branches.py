@@ -6,7 +6,7 @@ Only the branches that a loop needs are fetched, so an object on any other branc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.git.failures import MissingBranch
@@ -14,37 +14,50 @@ from integrations.git.repository import HostRepository
 from integrations.values import CommitSha
 
 TRACKING = "refs/remotes/origin/"
+_MAX_NAME, _MAX_COMPONENT = 400, 240  # bytes; a component and `.lock` are a file name
 _FORBIDDEN = re.compile(r"[\0-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\.lock(/|$)|^[/.]|[/.]$|^$")
 
 
 def check_name(branch: str) -> None:
     """Raise `Rejected` unless git accepts this as a branch name (git help check-ref-format)."""
-    if _FORBIDDEN.search(branch) or len(branch.encode()) > 1000:
+    if _FORBIDDEN.search(branch):
         raise Rejected(f"{branch[:200]!r} is not a valid branch name: git help check-ref-format has the rules")
+    if len(branch.encode()) > _MAX_NAME or any(len(part.encode()) > _MAX_COMPONENT for part in branch.split("/")):
+        raise Rejected(f"the branch name {branch[:60]}… is too long: use at most {_MAX_COMPONENT} bytes")
 
 
-def fetch_branch(repository: HostRepository, branch: str) -> None:
-    """Update the tracking branch; delete it when the code host has no such branch. The caller holds the lock."""
-    check_name(branch)
+def fetch_branches(repository: HostRepository, names: Sequence[str]) -> None:
+    """Update the tracking branches; delete those that the code host lacks. The caller holds the lock.
+
+    All are read from one answer of the code host, so that a page that is not git's lacks the first of them too."""
+    url, wanted = repository.remote.url if repository.remote else "", list(dict.fromkeys(names))
     options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
-    url = repository.remote.url if repository.remote else ""
-    arguments = ("fetch", *options, "--", url, f"+refs/heads/{branch}:{TRACKING}{branch}")
-    try:
-        repository.git_over_network(*arguments)
-    except MissingBranch:
-        delete_branches(repository, [branch])
-    except Conflict:
-        if not (stale := find_name_conflicts(_list_names(repository), branch)):
+    while wanted:
+        refspecs = (f"+refs/heads/{name}:{TRACKING}{name}" for name in wanted)
+        try:
+            repository.git_over_network("fetch", *options, "--", url, *refspecs)
+            break
+        except MissingBranch as error:
+            gone = [name for name in wanted if str(error).endswith(f" refs/heads/{name}")]
+        except Conflict:
+            gone = []
+        stale = find_name_conflicts(_list_names(repository), wanted)
+        if not gone and not stale:
             raise
-        delete_branches(repository, stale)
-        repository.git_over_network(*arguments)
+        delete_branches(repository, {*gone, *stale})
+        wanted = [name for name in wanted if name not in gone]
+    stored = set(_list_names(repository))
+    if refused := [name for name in wanted if name not in stored]:
+        place = f"the branch {refused[0]} of {repository.name}"
+        raise Rejected(f"{place} cannot be fetched: the code host has a shallow clone of it, push its full history")
 
 
-def find_name_conflicts(names: Iterable[str], branch: str) -> list[str]:
-    """The names that cannot exist together with `branch`: `a` and `a/b` are a file and a folder of one name.
+def find_name_conflicts(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """The names that cannot exist together with one of `wanted`: `a` and `a/b` are a file and a folder of one name.
 
     The code host has the same rule, so these branches were deleted there."""
-    return [name for name in names if name.startswith(f"{branch}/") or branch.startswith(f"{name}/")]
+    pairs = ((name, branch) for name in names for branch in wanted)
+    return [name for name, branch in pairs if name.startswith(f"{branch}/") or branch.startswith(f"{name}/")]
 
 
 def delete_branches(repository: HostRepository, branches: Iterable[str]) -> None:
@@ -63,5 +76,7 @@ def resolve_branch(repository: HostRepository, branch: str) -> CommitSha:
     check_name(branch)
     found = repository.query("rev-parse", "--verify", "--quiet", "--end-of-options", f"{TRACKING}{branch}^{{commit}}")
     if found is None:
-        raise NotFound(f"there is no branch {branch} in {repository.name}: create it, or change the default branch")
+        raise NotFound(
+            f"there is no branch {branch} in {repository.name}: push it, or check the default branch and the address"
+        )
     return CommitSha(found.decode().strip())

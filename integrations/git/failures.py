@@ -8,7 +8,7 @@ from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, 
 
 
 class MissingBranch(NotFound):
-    """The code host has no branch of this name."""
+    """The code host has no branch of the name that the message ends with."""
 
 
 class Damaged(Rejected):
@@ -16,17 +16,19 @@ class Damaged(Rejected):
 
 
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
-_DAMAGE = (  # at the start of a line, because file names of the repository can follow
+_DAMAGE = (  # at the start of a line, because names of the repository's files can follow
     r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object refs/|ignoring broken ref"
     r"|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt|packfile .*(index|truncated)"
     r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|bad config"
-    r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate)"
+    r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate"
+    r"|unable to stream|not a tree object)"
 )
 # The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
 # objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Rejected, ("object [0-9a-f]{40}: [a-z0-9]+: ",)),
-    (Unavailable, ("unable to create '.*[.]lock'",)),
+    (Rejected, ("was archived so it is read-only",)),
+    (Unavailable, ("unable to create '.*[.]lock': file exists",)),
     (Damaged, (_DAMAGE,)),
     (MissingBranch, ("couldn't find remote ref",)),
     (
@@ -43,10 +45,12 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
 # Guidance for failures that a person has to fix.
 _FIXES = (
     ("object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
+    ("was archived so it is read-only", "unarchive the repository on the code host"),
     ("error: 30[1-8]", "the repository was moved or the address redirects: set its current name and address"),
     ("not valid: is this a git repo|invalid server response|protocol error", "the address does not answer as git does"),
-    ("shallow", "the repository on the code host is incomplete (a shallow clone): push its full history"),
     ("did not send all necessary objects", "the repository on the code host is incomplete: push the missing objects"),
+    ("unable to create (file|symlink)|cannot create directory", "no checkout on this host can have it: rename it"),
+    ("no valid working-tree-encoding", "correct .gitattributes"),
     ("error: (404|410)|not found", "it was deleted or renamed, or Loopline's account has no access"),
 )
 
@@ -67,5 +71,8 @@ def classify_failure(command: str, stderr: str) -> IntegrationError:
     """The error to raise for a failed git command. `command` is its name and place, e.g. 'git fetch in x'."""
     text, line = redact_credentials(stderr).lower(), find_error_line(stderr)
     found = (kind for kind, phrases in _PHRASES if any(re.search(phrase, text) for phrase in phrases))
-    fix = next((f" ({fix})" for phrase, fix in _FIXES if re.search(phrase, line.lower())), "")
-    return next(found, Rejected)(f"{command} failed: {line}{fix}")
+    kind = next(found, Rejected)
+    fix = (
+        next((f" ({fix})" for phrase, fix in _FIXES if re.search(phrase, text)), "") if kind is not Unavailable else ""
+    )
+    return kind(f"{command} failed: {line}{fix}")

@@ -55,7 +55,7 @@ def _delete_older(path: Path, seconds: float) -> None:
 
 
 def single_flight(path: Path, keys: Sequence[str], act: Callable[[Sequence[str]], None]) -> None:
-    """Call `act` under the lock at `path` with the `keys` for which no call that began after this request succeeded.
+    """Call `act(keys)` under the lock at `path`, unless calls that began after this request succeeded for all keys.
 
     Works across threads and processes: the lock file stores the start of each key's last successful call, on the
     monotonic clock that all processes share, and the boot id to which that clock belongs.
@@ -63,12 +63,11 @@ def single_flight(path: Path, keys: Sequence[str], act: Callable[[Sequence[str]]
     boot, requested = _BOOT.read_text().strip(), time.monotonic_ns()
     with file_lock(path):
         began = _read_starts(path, boot)
-        missing = [key for key in dict.fromkeys(keys) if began.get(key, 0) < requested]
-        if not missing:
+        if all(began.get(key, 0) >= requested for key in keys):
             return
         now = time.monotonic_ns()
-        act(missing)
-        newest = sorted({**began, **dict.fromkeys(missing, now)}.items(), key=lambda item: -item[1])[:_MAX_KEYS]
+        act(keys)
+        newest = sorted({**began, **dict.fromkeys(keys, now)}.items(), key=lambda item: -item[1])[:_MAX_KEYS]
         with suppress(OSError):  # a full disk: the next caller acts itself
             path.write_text(json.dumps({"boot": boot, "began": dict(newest)}))
 

@@ -62,16 +62,14 @@ class Mirror:
         def clone(folder: Path) -> HostRepository:
             repository = HostRepository(folder, self._remote)
             _create_if_missing(repository)
-            for name in names:
-                branches.fetch_branch(repository, name)
+            branches.fetch_branches(repository, names)
             return repository
 
         with repository_lock(self._folder):
             try:
                 if not self._damage.exists():
                     _create_if_missing(self._repository)
-                    for name in names:
-                        branches.fetch_branch(self._repository, name)
+                    branches.fetch_branches(self._repository, names)
                     return
                 reason = self._damage.read_text(errors="replace")
             except (Damaged, FileExistsError) as error:
@@ -116,6 +114,8 @@ class Mirror:
         fields = found.split(b"\t", 1)[0].decode().split()
         if len(fields) != 4 or fields[1] != "blob" or fields[0] == LINK:
             return None
+        if fields[3] == "BAD":
+            raise self._repository.report_damage(f"{path} of {self._remote.name} cannot be read")
         if int(fields[3]) > MAX_READ:
             raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the limit of {MAX_READ}")
         try:

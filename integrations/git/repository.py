@@ -162,16 +162,16 @@ class HostRepository:
         try:
             with Repo(self.folder) as repo:
                 return _run_command(repo.git, command, operation, self.name, stdin, fds, timeout)
-        except (NoSuchPathError, InvalidGitRepositoryError, configparser.Error, UnicodeDecodeError, Damaged) as error:
-            reason = (
-                str(error)
-                if isinstance(error, Damaged)
-                else f"git {operation} failed: there is no repository at {self.folder}"
-            )
-            if self._note_damage:
-                self._note_damage(reason)
-            fix = "retry the ticket, and Loopline fetches the repository again"
-            raise Damaged(f"{reason}: {fix}") from error
+        except Damaged as error:
+            raise self.report_damage(str(error)) from error
+        except (NoSuchPathError, InvalidGitRepositoryError, configparser.Error, UnicodeDecodeError) as error:
+            raise self.report_damage(f"git {operation} failed: there is no repository at {self.folder}") from error
+
+    def report_damage(self, reason: str) -> Damaged:
+        """The error to raise when the repository's own files cannot be read; the next fetch replaces them."""
+        if self._note_damage:
+            self._note_damage(reason)
+        return Damaged(f"{reason}: retry the ticket, and Loopline fetches the repository again")
 
 
 class _NegativeAnswer(Rejected):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -98,16 +99,10 @@ def remove(repository: HostRepository, folder: Path) -> None:
 
 
 def delete_tree(folder: Path) -> None:
-    """Delete a tree that an agent wrote: removes links without following them, and makes folders readable first.
+    """Delete a tree that an agent wrote: removes links without following them, and makes folders readable when needed.
 
-    Safe because no process of the agent is running: the sandbox ends with each command."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        for parent, names, _ in os.walk(folder):
-            for path in (Path(parent, name) for name in names):
-                if not path.is_symlink():
-                    path.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+    Uses rm, because `shutil.rmtree` recurses and an agent can nest thousands of folders. Idempotent. Safe because no
+    process of the agent is running: the sandbox ends with each command."""
+    for command in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
+        if folder.exists():
+            subprocess.run((*command, "--", folder.absolute()), env={"PATH": "/usr/bin:/bin"}, capture_output=True)
