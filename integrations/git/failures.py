@@ -21,7 +21,7 @@ _DAMAGE = (  # at the start of a line, because names of the repository's files c
     r"|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt|packfile .*(index|truncated)"
     r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|bad config"
     r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate"
-    r"|unable to stream|not a tree object)"
+    r"|unable to stream|not a tree object|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
 )
 # The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
 # objects come first, because their messages quote the repository's content.
