@@ -104,7 +104,7 @@ class Mirror:
         return CommitSha(found.decode().strip())
 
     def read(self, revision: str, path: str) -> str | None:
-        """A file's text in a commit; None when there is no such regular file.
+        """A file's text in a commit, without a byte order mark; None when there is no such regular file.
 
         Raises `NotFound` for an unknown revision, `Rejected` above 1 MiB or when it is not UTF-8."""
         sha = self._resolve(revision)
@@ -119,7 +119,7 @@ class Mirror:
         if int(fields[3]) > MAX_READ:
             raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the limit of {MAX_READ}")
         try:
-            return self._repository.git("cat-file", "blob", fields[2]).decode()
+            return self._repository.git("cat-file", "blob", fields[2]).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise Rejected(f"{path} in {self._remote.name} is not UTF-8 text") from error
 

@@ -86,3 +86,16 @@ def test_changes_reject_anything_but_a_full_sha(fetched: Mirror, base: str, sha:
         fetched.changes(base, sha)
     with pytest.raises(Rejected, match="is not a commit"):
         fetched.write_mixed_commit(sha, {})
+
+
+@pytest.mark.parametrize("content", ["# coding: latin-1\nx = 'é'\n".encode("latin-1"), "\ufeffx = 'é'\n".encode()])
+def test_changes_have_the_text_of_a_file_in_another_encoding(
+    empty_mirror: Mirror, upstream: Path, content: bytes
+) -> None:
+    base = commit(upstream, {"a.py": content})
+    sha = commit(upstream, {"a.py": content + b"assert True\n"})
+    empty_mirror.fetch("main")
+    (change,) = empty_mirror.changes(base, sha)
+    assert change.before and change.before.text and change.before.text.endswith("x = 'é'\n")
+    assert change.after and change.after.text == f"{change.before.text}assert True\n"
+    assert "\ufeff" not in change.after.text

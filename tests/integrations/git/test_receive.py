@@ -16,6 +16,7 @@ from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
+from jobs.roles.edit_program import DRAFT
 from tests.integrations.git.hosting import git, sha_of
 
 LIMITS = TreeLimits()
@@ -75,6 +76,15 @@ def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, byte
     assert result.exit_code == 0, result.output
     commit_leftovers(sandbox, workspace, "left over")
     return export_pack(sandbox, workspace, workspace.base_sha, CAP)
+
+
+def test_leftovers_are_committed_without_drafts_of_the_editor(sandbox: Sandbox, workspace: Workspace) -> None:
+    (workspace.tree / "src" / f"{DRAFT}7").write_text("half")
+    (workspace.tree / f"{DRAFT}8").write_text("half")
+    (workspace.tree / "src" / "new").write_text("whole")
+    commit_leftovers(sandbox, workspace, "left over")
+    listed = sandbox.run(["git", "show", "--name-only", "--format="], workspace, timeout=30).output
+    assert listed.split() == [b"src/new"]
 
 
 def test_export_commits_uncommitted_files_and_receive_imports_them(
