@@ -41,6 +41,11 @@ def fetch_branches(repository: HostRepository, names: Sequence[str]) -> None:
             gone = [name for name in wanted if str(error).endswith(f" refs/heads/{name}")]
         except Conflict:
             gone = []
+        except Rejected as error:
+            if type(error) is not Rejected:
+                raise
+            place = f"the branch {' or '.join(wanted)} of {repository.name}"
+            raise Rejected(f"{place} cannot be fetched: {error}") from error
         stale = find_name_conflicts(_list_names(repository), wanted)
         if not gone and not stale:
             raise

@@ -23,6 +23,7 @@ _DAMAGE = (  # at the start of a line, because names of the repository's files c
     r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate"
     r"|unable to stream|not a tree object|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
 )
+_DISK = "disk quota exceeded|read-only file system|input/output error|too many open files"
 # The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
 # objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
@@ -39,7 +40,7 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Conflict, ("stale info", "non-fast-forward", "fetch first", "cannot lock ref", "reference already exists")),
     (Unavailable, ("resolve host", "failed to connect", "couldn't connect", "connection (refused|reset)", "timed out")),
     (Unavailable, ("error: (408|429|5[0-9][0-9])", "early eof", "rpc failed", "unexpected disconnect", "hung up")),
-    (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left")),
+    (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left", _DISK)),
     (Unavailable, ("cannot allocate memory", "temporarily unavailable")),
 )
 # Guidance for failures that a person has to fix.

@@ -75,6 +75,7 @@ class Mirror:
             except (Damaged, FileExistsError) as error:
                 reason = str(error)
             repair.replace_mirror(self._folder, reason, clone)
+            branches.fetch_branches(self._repository, names)  # a kept branch can be deleted on the code host
             self._damage.unlink(missing_ok=True)
 
     def _note_damage(self, reason: str) -> None:

@@ -25,16 +25,20 @@ def replace_mirror(folder: Path, reason: str, clone: Callable[[Path], HostReposi
     The caller holds the lock. Raises as `clone` does, and then changes nothing."""
     fresh, broken = folder.with_name(f"{folder.name}.fresh"), folder.with_name(f"{folder.name}.broken")
     _delete(fresh)
-    repository = clone(fresh)
-    references = list(_list_references(folder))[:_MAX_KEPT]
-    kept = sum(_copy_reference(repository, folder / "objects", name, sha) for name, sha in references)
-    _delete(broken)
-    folder.rename(broken)
-    fresh.rename(folder)
+    try:
+        repository = clone(fresh)
+        new = set(repository.git("for-each-ref", "--format=%(refname)").decode(errors="surrogateescape").splitlines())
+        references = [(name, sha) for name, sha in _list_references(folder) if name not in new][:_MAX_KEPT]
+        kept = sum(_copy_reference(repository, folder / "objects", name, sha) for name, sha in references)
+        _delete(broken)
+        folder.rename(broken)
+        fresh.rename(folder)
+    finally:
+        _delete(fresh)
     _delete(broken)
     _log.warning(
         "mirror was damaged, fetched again",
-        repository=repository.name, reason=reason, candidates=len(references), candidates_kept=kept,
+        repository=repository.name, reason=reason, references=len(references), references_kept=kept,
     )  # fmt: skip
 
 
@@ -46,10 +50,12 @@ def _delete(path: Path) -> None:
 
 
 def _list_references(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and sha of the references of Loopline, newest first, read from their files because git can fail here."""
-    files = [path for path in (folder / "refs" / "loopline").glob("*/*") if SHA.fullmatch(path.name)]
+    """Name and sha of Loopline's references and branches, newest first, from their files because git can fail here."""
+    files = [path for kind in ("loopline", "remotes") for path in (folder / "refs" / kind).rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
-        yield path.relative_to(folder).as_posix(), path.name
+        sha = path.read_text(errors="replace").strip()
+        if SHA.fullmatch(sha):
+            yield path.relative_to(folder).as_posix(), sha
 
 
 def _copy_reference(repository: HostRepository, objects: Path, name: str, sha: str) -> bool:

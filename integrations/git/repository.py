@@ -169,8 +169,9 @@ class HostRepository:
 
     def report_damage(self, reason: str) -> Damaged:
         """The error to raise when the repository's own files cannot be read; the next fetch replaces them."""
-        if self._note_damage:
-            self._note_damage(reason)
+        if self._note_damage is None:
+            return Damaged(reason)
+        self._note_damage(reason)
         return Damaged(f"{reason}: retry the ticket, and Loopline fetches the repository again")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from integrations.errors import Rejected, Unavailable
+from integrations.errors import NotFound, Rejected, Unavailable
 from integrations.git.failures import Damaged
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
@@ -125,11 +125,24 @@ def test_repair_keeps_candidates_that_can_be_read_and_logs_one_line(
         mirror.fetch("main")
     (line,) = logs
     assert (line["event"], line["repository"]) == ("mirror was damaged, fetched again", "acme/shop")
-    assert (line["candidates"], line["candidates_kept"]) == (2, 1)
+    assert (line["references"], line["references_kept"]) == (3, 2)
+    assert mirror.head("source")
     assert UNKNOWN in line["reason"]
     assert mirror.read(candidate, "z") == "1"
     assert mirror.is_ancestor(base, candidate)
     mirror.push("loopline/eng-1", candidate, None)
+
+
+def test_repair_does_not_restore_a_branch_that_was_deleted(mirror: Mirror, upstream: Path, git_dir: Path) -> None:
+    kept, gone = (commit(upstream, {name: b"1"}, branch=name) for name in ("kept", "gone"))
+    mirror.fetch("kept", "gone")
+    git(upstream, "update-ref", "-d", "refs/heads/gone")
+    (git_dir / "HEAD").unlink()
+    mirror.fetch("main", "gone")
+    assert mirror.head("kept") == kept
+    assert mirror.files(gone)
+    with pytest.raises(NotFound):
+        mirror.head("gone")
 
 
 def test_repair_leaves_the_mirror_while_the_code_host_is_unavailable(
