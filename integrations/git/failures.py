@@ -17,9 +17,9 @@ class Damaged(Rejected):
 
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
 _DAMAGE = (  # at the start of a line, because names of the repository's files can follow
-    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object refs/|ignoring broken ref"
+    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object (refs|worktrees)/|ignoring broken ref"
     r"|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt|packfile .*(index|truncated)"
-    r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|bad config"
+    r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|failed to read .*commondir|bad config"
     r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate"
     r"|unable to stream|not a tree object|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
 )

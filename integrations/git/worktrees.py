@@ -27,8 +27,7 @@ def create(repository: HostRepository, folder: Path, sha: str) -> Workspace:
 
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
     """
-    if (folder / _MARKER).exists():
-        marker = json.loads((folder / _MARKER).read_text())
+    if marker := _read_marker(folder):
         if marker["sha"] != sha:
             raise Conflict(f"{folder} holds a worktree of {marker['sha']}, not of {sha}: remove it first")
         return _build_workspace(repository.folder, folder, repository.folder / "worktrees" / marker["admin"], sha)
@@ -56,7 +55,7 @@ def _build_workspace(git_dir: Path, folder: Path, admin: Path, sha: str) -> Work
 def _find_admin(git_dir: Path, tree: Path) -> Path:
     """The mirror's administrative folder of the worktree at `tree`. Raises `NotFound`."""
     for link in (git_dir / "worktrees").glob("*/gitdir"):
-        if link.read_text().strip() == str(tree / ".git"):
+        if link.read_text(errors="replace").strip() == str(tree / ".git"):
             return link.parent
     raise NotFound(f"{git_dir.name} has no worktree at {tree}")
 
@@ -72,6 +71,15 @@ def _make_private(folder: Path, admin: Path, references: str) -> None:
     local = [line.replace(f" {TRACKING}", " refs/heads/") for line in remote]
     packed = "".join(("# pack-refs with: \n", *local, *remote))
     (folder / "packed-refs").write_bytes(packed.encode(errors="surrogateescape"))
+
+
+def _read_marker(folder: Path) -> dict[str, str]:
+    """Empty when the workspace is incomplete or a bad disk lost the marker."""
+    try:
+        found = json.loads((folder / _MARKER).read_bytes())
+        return {key: str(found[key]) for key in ("sha", "admin")}
+    except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _write_marker(folder: Path, values: dict[str, str]) -> None:

@@ -169,6 +169,30 @@ def test_repair_keeps_the_workspaces_of_running_agents(mirror: Mirror, git_dir: 
     assert not workspace.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("HEAD", b""), ("HEAD", UNKNOWN.encode() + b"\n"), ("HEAD", b"\0" * 41), ("commondir", b""), ("gitdir", b"\xff\xfe"),
+     ("gitdir", b""), ("index", b""), ("index.lock", b"")],
+)  # fmt: skip
+def test_worktree_entry_that_is_damaged_stops_no_other_run(
+    mirror: Mirror, upstream: Path, workspace: Workspace, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (workspace.admin / name).write_bytes(content)
+    new = commit(upstream, {"y": b"1"})
+    mirror.fetch("main")
+    other = mirror.create_workspace(tmp_path / "runs" / "ENG-2", new)
+    for folder in (workspace.folder, other.folder):
+        mirror.remove_workspace(folder)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\0\0", b'{"sha": "x"}'])
+def test_workspace_with_a_damaged_marker_is_replaced(mirror: Mirror, workspace: Workspace, content: bytes) -> None:
+    (workspace.folder / "workspace.json").write_bytes(content)
+    (workspace.tree / "work").touch()
+    assert not (mirror.create_workspace(workspace.folder, workspace.base_sha).tree / "work").exists()
+
+
 def test_damage_of_one_repository_does_not_concern_another(tmp_path: Path, host: GitHost, mirror: Mirror) -> None:
     host.create("acme/other")
     other = Mirror(tmp_path / "repos" / "acme__other.git", f"{host.url}/acme/other.git")
