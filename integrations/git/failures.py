@@ -17,17 +17,18 @@ class Damaged(Rejected):
 
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
 _DAMAGE = (  # at the start of a line, because names of the repository's files can follow
-    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object (refs|worktrees)/|ignoring broken ref"
-    r"|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt|packfile .*(index|truncated)"
-    r"|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})|bad shallow|failed to read .*commondir|bad config"
-    r"|missing (blob|tree|commit) object|.*reference broken|not a git repository|unable to (find|normalize) alternate"
-    r"|unable to stream|not a tree object|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
+    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object (refs|worktrees)/"
+    r"|ignoring broken ref|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt"
+    r"|packfile .*(index|truncated)|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})"
+    r"|bad shallow|bad config|failed to read .*commondir|missing (blob|tree|commit) object|.*reference broken"
+    r"|not a git repository|unable to (find|normalize) alternate|unable to stream|not a tree object"
+    r"|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
 )
 _DISK = "disk quota exceeded|read-only file system|input/output error|too many open files"
 # The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
 # objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
-    (Rejected, ("object [0-9a-f]{40}: [a-z0-9]+: ",)),
+    (Rejected, ("error: object [0-9a-f]{40}: [a-z0-9]+: ",)),
     (Rejected, ("was archived so it is read-only",)),
     (Unavailable, ("unable to create '.*[.]lock': file exists",)),
     (Damaged, (_DAMAGE,)),
@@ -45,7 +46,7 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
 )
 # Guidance for failures that a person has to fix.
 _FIXES = (
-    ("object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
+    ("error: object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
     ("was archived so it is read-only", "unarchive the repository on the code host"),
     ("error: 30[1-8]", "the repository was moved or the address redirects: set its current name and address"),
     ("not valid: is this a git repo|invalid server response|protocol error", "the address does not answer as git does"),
@@ -73,7 +74,6 @@ def classify_failure(command: str, stderr: str) -> IntegrationError:
     text, line = redact_credentials(stderr).lower(), find_error_line(stderr)
     found = (kind for kind, phrases in _PHRASES if any(re.search(phrase, text) for phrase in phrases))
     kind = next(found, Rejected)
-    fix = (
-        next((f" ({fix})" for phrase, fix in _FIXES if re.search(phrase, text)), "") if kind is not Unavailable else ""
-    )
+    fixes = () if kind in (Unavailable, Damaged) else _FIXES
+    fix = next((f" ({fix})" for phrase, fix in fixes if re.search(phrase, text)), "")
     return kind(f"{command} failed: {line}{fix}")

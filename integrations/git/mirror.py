@@ -73,7 +73,7 @@ class Mirror:
                     return
                 reason = self._damage.read_text(errors="replace")
             except (Damaged, FileExistsError) as error:
-                reason = str(error)
+                reason = str(error.__cause__ or error)
             repair.replace_mirror(self._folder, reason, clone)
             branches.fetch_branches(self._repository, names)  # a kept branch can be deleted on the code host
             self._damage.unlink(missing_ok=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from integrations.errors import Rejected
-from integrations.git import fsck
+from integrations.errors import Rejected, Unavailable
+from integrations.git import fsck, repository
+from integrations.git.failures import classify_failure
 from integrations.git.mirror import Mirror
+from integrations.git.tree_policy import TreeLimits
 from tests.integrations.git.hosting import commit, git, sha_of, write_object, write_tree
 
 ANN = b"Ann <ann@example.com> 1700000000 +0000"
@@ -32,6 +34,7 @@ TOLERATED_HEADERS = {
     "nulInCommit": {"message": b"a\0b"},
     "latin-1 author": {"author": b"Andr\xe9 <a@b.c> 1700000000 +0000"},
 }
+STRICT = sorted(TOLERATED_HEADERS.keys() - {"latin-1 author", "extraHeaderEntry"})  # git's checks ignore these two
 TOLERATED_TREES: dict[str, list[tuple[str, bytes, str | bytes]]] = {
     "zeroPaddedFilemode": [("0100644", b"a", b"x\n")],
     "badFilemode": [("100666", b"a", b"x\n")],
@@ -137,6 +140,23 @@ def test_fsck_refuses_a_harmful_object_and_names_it(mirror: Mirror, upstream: Pa
     assert mirror.head("main") == new
 
 
+@pytest.mark.parametrize("defect", [*STRICT, "gitattributesLineLength", "gitmodulesUrl", "zeroPaddedFilemode"])
+def test_fsck_tolerates_no_defect_in_the_pack_of_an_agent(mirror: Mirror, upstream: Path, defect: str) -> None:
+    base = mirror.head("main")
+    if defect in TOLERATED_TREES:
+        tip = plant(upstream, "bad", build_tree(upstream, TOLERATED_TREES[defect]))
+    else:
+        tip = plant(upstream, "bad", **TOLERATED_HEADERS[defect])  # type: ignore[arg-type]
+    pack = git(upstream, "pack-objects", "--revs", "--stdout", "-q", stdin=f"{tip}\n^{base}\n".encode())
+    with pytest.raises(Rejected, match=defect.split()[0]):
+        mirror.receive(pack, tip, base, TreeLimits())
+
+
+def test_fsck_warning_does_not_hide_the_reason_of_a_failure() -> None:
+    stderr = f"warning: object {'1' * 40}: zeroPaddedFilemode: contains zero-padded file modes\nfatal: early EOF"
+    assert type(classify_failure("git fetch in a/b", stderr)) is Unavailable
+
+
 def test_fsck_settings_cover_each_id_of_git_once() -> None:
     assert not fsck.ERRORS.keys() & fsck.WARNINGS.keys()
     manual = subprocess.run(["git", "help", "fsck"], capture_output=True, text=True, check=False).stdout
@@ -151,8 +171,6 @@ def test_fsck_settings_cover_each_id_of_git_once() -> None:
 def test_fsck_setting_that_git_does_not_know_is_skipped(
     mirror: Mirror, upstream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from integrations.git import repository
-
     monkeypatch.setattr(repository, "_SETTINGS", (*repository._SETTINGS, "fetch.fsck.ofTheFuture=warn"))
     new = commit(upstream, {"y": b"2"})
     mirror.fetch("main")

@@ -171,8 +171,8 @@ def test_repair_keeps_the_workspaces_of_running_agents(mirror: Mirror, git_dir: 
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("HEAD", b""), ("HEAD", UNKNOWN.encode() + b"\n"), ("HEAD", b"\0" * 41), ("commondir", b""), ("gitdir", b"\xff\xfe"),
-     ("gitdir", b""), ("index", b""), ("index.lock", b"")],
+    [("HEAD", b""), ("HEAD", UNKNOWN.encode() + b"\n"), ("HEAD", b"\0" * 41), ("commondir", b""),
+     ("gitdir", b"\xff\xfe"), ("gitdir", b""), ("index", b""), ("index.lock", b"")],
 )  # fmt: skip
 def test_worktree_entry_that_is_damaged_stops_no_other_run(
     mirror: Mirror, upstream: Path, workspace: Workspace, tmp_path: Path, name: str, content: bytes
