@@ -60,7 +60,7 @@ def base(agent: World, tmp_path: Path) -> Iterator[str]:
     with GitHost(tmp_path / "host") as host:
         sha = commit(host.create("acme/tally"), files)
         mirror: Mirror = agent.mirror("acme/tally", f"{host.url}/acme/tally.git")
-        mirror.fetch()
+        mirror.fetch("main")
         yield sha
 
 
