@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from integrations.waits import exponential_wait
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
 
@@ -143,5 +144,5 @@ class Child:
 
     def _schedule(self, now: float) -> None:
         longest = LONGEST_BACKOFF_ONCE_READY_SECONDS if self._was_ready else LONGEST_BACKOFF_SECONDS
-        self.next_start = now + min(FIRST_BACKOFF_SECONDS * 2**self.failures, longest)
+        self.next_start = now + exponential_wait(self.failures, FIRST_BACKOFF_SECONDS, longest)
         self.failures += 1
