@@ -34,6 +34,7 @@ STOP_SECONDS = 2.0  # replaces all deadlines while the worker stops
 REQUESTS_AT_ONCE = 64  # calls of the application, each with up to one connection to Redis
 RESERVED_FILES = 128 + REQUESTS_AT_ONCE  # listeners, log, spool, Redis
 WARN_SECONDS = 60.0
+_PART = 65_536  # bytes of a body between which other connections take their turns
 _log = structlog.get_logger(__name__)
 _STATUS = {
     errors.LimitRequestLine: (HTTPStatus.REQUEST_URI_TOO_LONG, "The request line is too long."),
@@ -152,7 +153,6 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> None:
         """Read the body, then call the application and write its response."""
-        gevent.sleep(0)  # a client that sends without a pause takes turns with the others
         self._read_body(req, sock)
         sock.is_waiting, sock.is_served = False, True
         sock.settimeout(self.write_seconds)
@@ -166,7 +166,10 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
             raise
         self._release(sock)
         sock.settimeout(None)
-        sock.start_waiting(is_idle=not req.unreader.buf.getvalue())
+        is_pipelined = bool(req.unreader.buf.getvalue())
+        sock.start_waiting(is_idle=not is_pipelined)
+        if is_pipelined:
+            gevent.sleep(0)  # a client that sends without a pause takes turns with the others
 
     def handle_error(self, req: Any, client: Connection, addr: Any, exc: BaseException) -> None:
         """Respond to a request that cannot be parsed, or whose response failed."""
@@ -245,10 +248,11 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
         parts: list[bytes] = []
         size = 0
         try:
-            while size <= self.largest_body and (part := req.body.read(65_536)):
+            while size <= self.largest_body and (part := req.body.read(_PART)):
                 parts.append(part)
                 size += len(part)
-                gevent.sleep(0)
+                if len(part) == _PART:
+                    gevent.sleep(0)
         except errors.NoMoreData:
             length = size + 1
         if sock.is_shut:

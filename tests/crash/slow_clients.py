@@ -1,27 +1,33 @@
-"""Slow clients: connections that are silent, send one byte a second, or never read, as many as wanted at once.
+"""Slow clients: connections that are silent, send one byte a second, or never read; and the time of good deliveries.
 
-They live in a process of their own, so that they cost the caller no time: `python -m tests.crash.slow_clients PORT N`
-prints `ready`, runs until its stdin is closed, and prints a report as JSON.
+The clients live in a process of their own, so that they cost the caller no time: `python -m tests.crash.slow_clients
+PORT N` prints `ready`, runs until its stdin is closed, and prints a report as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import socket
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
 
 from tests.support.checkout import REPOSITORY
 
 DRIP_SECONDS = 1.0
+PHASE_SECONDS = 20.0
+PHASE_CLIENTS = 500
 _POST = b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\n"
 _GETS = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -47,7 +53,7 @@ KINDS = {
     "waiting for 100 Continue": Slowness(_POST + b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n"),
     "idle after a request": Slowness(_GETS),
     "TLS": Slowness(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)),
-    "never reading": Slowness(_GETS * 200, _GETS * 200, reads=False),
+    "never reading": Slowness(_GETS * 20, _GETS, reads=False),
 }
 
 
@@ -144,6 +150,42 @@ def slow_clients(port: int, count: int, *kinds: str, replace: bool = True) -> It
             watchdog.cancel()
             process.kill()
             report.__dict__.update(found)
+
+
+def crowd_in_phases(port: int, over: threading.Event) -> None:
+    """Keep slow clients at this port in phases of `PHASE_SECONDS`, with pauses of the same length, until `over`."""
+    while not over.wait(PHASE_SECONDS):
+        with slow_clients(port, PHASE_CLIENTS):
+            over.wait(PHASE_SECONDS)
+
+
+def time_deliveries(port: int, secret: str, seconds: float, keep: bool) -> list[float]:
+    """Milliseconds of good deliveries one after the other, on one connection or each on a new one."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    until, taken = time.monotonic() + seconds, []
+    while time.monotonic() < until:
+        body = json.dumps({"zen": "Design for failure.", "hook_id": str(uuid.uuid4())}).encode()
+        began = time.perf_counter()
+        connection.request("POST", "/webhooks/github", body, _sign(body, secret))
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (200, {"accepted": True})
+        taken.append((time.perf_counter() - began) * 1000)
+        if not keep:
+            connection.close()
+        time.sleep(0.01)
+    connection.close()
+    return taken
+
+
+def _sign(body: bytes, secret: str) -> dict[str, str]:
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    kind = {"Content-Type": "application/json", "X-GitHub-Event": "ping", "X-GitHub-Delivery": str(uuid.uuid4())}
+    return kind | {"X-Hub-Signature-256": f"sha256={signature}"}
+
+
+def find_p99(milliseconds: list[float]) -> float:
+    """The 99th percentile."""
+    return sorted(milliseconds)[int(len(milliseconds) * 0.99)]
 
 
 if __name__ == "__main__":
