@@ -10,12 +10,14 @@ a reverse proxy, all connections come from one address.
 
 from __future__ import annotations
 
+import errno
 import io
 import resource
 import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
+from functools import partial
 from http import HTTPStatus
 from socket import SHUT_RDWR
 from typing import Any
@@ -23,6 +25,7 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]
 import structlog
 from gevent.lock import BoundedSemaphore  # type: ignore[import-untyped]
+from gevent.server import StreamServer  # type: ignore[import-untyped]
 from gevent.socket import socket  # type: ignore[import-untyped]
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.http import errors  # type: ignore[import-untyped]
@@ -82,6 +85,22 @@ class Connection(socket):  # type: ignore[misc]
             native.shutdown(SHUT_RDWR)
 
 
+class Server(StreamServer):  # type: ignore[misc]
+    """Accepts connections. Without free file descriptors it makes room and accepts again."""
+
+    max_accept = 1  # at once, so that the processes share a burst
+    worker: DeadlineWorker
+
+    def do_read(self) -> Any:
+        """Accept one connection; None when there was none, or when room has to be made first."""
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self.worker.evict_oldest():
+                return None
+            raise  # gevent logs it and pauses for up to a second
+
+
 def choose_oldest(connections: Iterable[Connection], host: str | None = None) -> Connection | None:
     """Return the connection to close, None when all are being served. `connections` are in order of age.
 
@@ -109,7 +128,7 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
     connections_per_address = 1000
     largest_body = 32 * 1024 * 1024  # above the limit of every provider, which the endpoint applies
     wsgi: Any
-    buffer_bytes = 128 * 1024 * 1024  # of all requests that are not complete, or not answered
+    buffer_bytes = 64 * 1024 * 1024  # of all requests that are not complete, or not answered
 
     def init_process(self) -> None:
         """Called in the new process."""
@@ -121,6 +140,12 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
         self._buffered = self._evicted = 0
         self._warned = -WARN_SECONDS
         super().init_process()
+
+    def server_class(self, listener: Any, spawn: Any, **_: Any) -> Server:
+        """Create the server of one listener; gunicorn passes the arguments of gevent's own WSGI server."""
+        server = Server(listener, handle=partial(self.handle, listener), spawn=spawn)
+        server.worker = self
+        return server
 
     def load_wsgi(self) -> None:
         """Load the application and limit its calls. A response is written, and a live page runs, outside the limit."""
@@ -208,17 +233,21 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
             waiting = (one for one in self._connections if one.is_waiting)
             self._evict(max(waiting, key=lambda one: one.buffered, default=connection))
 
+    def evict_oldest(self, host: str | None = None) -> bool:
+        """Close the oldest connection without a complete request; False when there is none."""
+        oldest = choose_oldest(self._connections, host)
+        if oldest:
+            self._evict(oldest)
+        return oldest is not None
+
     def _make_room(self, host: str) -> bool:
         if self._hosts[host] >= min(self.connections_per_address, self._limit):
-            return self._evict(choose_oldest(self._connections, host))
-        return len(self._connections) < self._limit or self._evict(choose_oldest(self._connections))
+            return self.evict_oldest(host)
+        return len(self._connections) < self._limit or self.evict_oldest()
 
-    def _evict(self, connection: Connection | None) -> bool:
-        if connection is None:
-            return False
+    def _evict(self, connection: Connection) -> None:
         self._evicted += 1
         self._shut(connection, _TOO_MANY)
-        return True
 
     def _shut(self, connection: Connection, reason: tuple[HTTPStatus, str]) -> None:
         connection.shut(reason)

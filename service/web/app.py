@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
@@ -10,8 +11,10 @@ from jobs.config.environment import load
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.connection import connect
-from service.refusals import HEADERS
+from service.refusals import HEADERS, RETRY_AFTER_SECONDS
 from service.web import health, webhooks
+
+_log = structlog.get_logger(__name__)
 
 
 def web() -> Flask:
@@ -32,6 +35,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(webhooks.blueprint(endpoint))
     app.register_blueprint(health.blueprint(settings, redis))
     app.register_error_handler(HTTPException, _refuse)
+    app.register_error_handler(OSError, _request_retry)
     app.after_request(_add_headers)
     return app
 
@@ -40,6 +44,12 @@ def _refuse(error: HTTPException) -> tuple[Response, int]:
     response = jsonify(error=error.description or error.name)
     response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return response, error.code or 500
+
+
+def _request_retry(error: OSError) -> tuple[Response, int, dict[str, str]]:
+    """A full disk, or no more file descriptors."""
+    _log.error("request failed, the sender can retry", reason=str(error))
+    return jsonify(error="The request failed for now; retry later."), 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
 def _add_headers(response: Response) -> Response:

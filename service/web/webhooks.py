@@ -38,7 +38,7 @@ class Endpoint:
         line = _log.bind(source=source.name, event_name=delivery.event, delivery=delivery.delivery_id)
         try:
             new = accept(self.redis, received)
-        except RedisError as error:
+        except (RedisError, OSError) as error:  # the second without file descriptors
             return self._store_without_redis(source, received, line.bind(reason=str(error)))
         line.info("delivery accepted" if new else "duplicate delivery", stale=delivery.stale)
         return jsonify(accepted=True if new else "duplicate")

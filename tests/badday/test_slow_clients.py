@@ -52,7 +52,7 @@ def wait_until_reviewed(board: Board, ticket: str) -> None:
 
 def test_slow_clients_delay_no_delivery_and_no_ticket(stack: FragileStack) -> None:
     board = Board(stack)
-    baseline = worst_p99(stack, 2.0)
+    before = worst_p99(stack, 3.0)
     with slow_clients(port(stack, "web"), CLIENTS) as report:
         ticket = hand_over(board)
         beside = worst_p99(stack, 6.0)
@@ -61,8 +61,9 @@ def test_slow_clients_delay_no_delivery_and_no_ticket(stack: FragileStack) -> No
         ]
         wait_until_reviewed(board, ticket)
         time.sleep(2.0)
+    after = worst_p99(stack, 3.0)
 
-    assert beside < max(LARGEST_P99, 5 * baseline)
+    assert beside < max(LARGEST_P99, 5 * before, 5 * after)
     assert health == [200, 200]
     overdue = {kind: took for kind, took in report.longest.items() if took > DEADLINE + TOLERANCE}
     assert overdue == {}

@@ -27,14 +27,19 @@ FEW_FILES = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (220, 220))
 """
+NO_FILES_LEFT = """
+import resource
+def post_worker_init(worker):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+"""
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @contextmanager
-def quick(folder: Path, redis_url: str, extra: str = "") -> Iterator[Web]:
+def quick(folder: Path, redis_url: str, before: str = "", after: str = "") -> Iterator[Web]:
     """The web process with deadlines of a second and low limits."""
     config = folder / "quick.py"
-    config.write_text(extra + QUICK)
+    config.write_text(before + QUICK + after)
     with serving(folder / "home", redis_url, folder / "web.log", str(config)) as running:
         yield running
 
@@ -157,6 +162,20 @@ def test_file_limit_lowers_the_number_of_connections(tmp_path: Path, redis_serve
             assert sum(map(is_open, connections)) <= 220 - 192
         assert "Traceback" not in web.log.read_text()
         until(lambda: "oldest unfinished ones closed" in web.log.read_text())
+
+
+def test_file_descriptors_that_run_out_close_the_oldest_connections(
+    tmp_path: Path, redis_server: str, redis: Redis
+) -> None:
+    with quick(tmp_path, redis_server, after=NO_FILES_LEFT) as web:
+        with crowd(web, 70):
+            assert web.github(pushed("1")).status in (200, 503)  # 503 when none is left for the connection to Redis
+        assert web.github(pushed("2")).status == 200
+        began = time.monotonic()
+        with crowd(web, 70):
+            assert web.github(pushed("3")).status == 200
+            assert time.monotonic() - began < 0.9, "before any deadline"
+        assert "Traceback" not in web.log.read_text()
 
 
 def test_stop_does_not_wait_for_slow_clients(tmp_path: Path, redis_server: str) -> None:
