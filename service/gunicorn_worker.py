@@ -1,8 +1,8 @@
 """The gunicorn worker class of the web process and the dashboard: gevent, with deadlines and limits for slow clients.
 
-One greenlet per connection reads the request and writes the response, so a slow client blocks nobody. The application
+One greenlet per connection reads the request and writes the response, so a slow client blocks no other. The application
 is called for complete requests only, a limited number at once. Measured on two cores with 1,000 slow clients: p99 of
-good deliveries 12 ms (gunicorn's gthread: none within 30 s), and 1,800 instead of 1,250 deliveries a second without.
+good deliveries 14 ms (gthread: none within 30 s), and 1,400 instead of 1,250 deliveries a second without any.
 
 Limits per process, which close the oldest connection without a complete request instead of refusing the new one: behind
 a reverse proxy, all connections come from one address.
@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
+from enum import Enum, auto
 from functools import partial
 from http import HTTPStatus
 from socket import SHUT_RDWR
@@ -50,8 +51,17 @@ _TOO_MANY = (HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections or too much u
 _CUT_OFF = (HTTPStatus.BAD_REQUEST, "The connection ended before the request body was complete.")
 
 
+class Phase(Enum):
+    """Of a connection. All but `WORKING` depend on the client, have a deadline, and can be closed to make room."""
+
+    IDLE = auto()  # between requests, or while it closes
+    READING = auto()  # from accepting, or the first byte of a later request, to the end of the body
+    WORKING = auto()  # in the application
+    WRITING = auto()
+
+
 class Connection(socket):  # type: ignore[misc]
-    """The socket of one client. It counts its unfinished input, and the time that it has been waiting."""
+    """The socket of one client, with its phase, the beginning of it, and its bytes of unfinished input."""
 
     def __init__(self, accepted: Any, address: Any, worker: DeadlineWorker) -> None:
         super().__init__(fileno=accepted.detach())
@@ -59,27 +69,34 @@ class Connection(socket):  # type: ignore[misc]
         self._worker = worker
         self.buffered = 0
         self.is_shut = self.is_served = False
-        self.start_waiting(is_idle=False)
+        self.enter(Phase.READING)
 
-    def start_waiting(self, is_idle: bool) -> None:
-        """Wait for a request; `is_idle` until its first byte."""
-        self.is_waiting, self.is_idle, self.since = True, is_idle, time.monotonic()
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self.phase, self.since = phase, time.monotonic()
 
     def recv(self, *args: Any) -> bytes:
         """Receive bytes; the first one of a request starts its deadline."""
         data: bytes = super().recv(*args)
-        if self.is_idle:
-            self.start_waiting(is_idle=False)
+        if self.phase is Phase.IDLE:
+            self.enter(Phase.READING)
         self._worker.count_received(self, len(data))
         return data
 
+    def sendall(self, *args: Any) -> None:
+        """Send bytes: a page, or one event of a live page."""
+        before = self.phase, self.since
+        self.enter(Phase.WRITING)
+        super().sendall(*args)
+        self.phase, self.since = before
+
     def shut(self, reason: tuple[HTTPStatus, str]) -> None:
-        """End the connection, which wakes its greenlet. An idle client gets no response: it could be taken for the
-        response to its next request."""
+        """End the connection, which wakes its greenlet. Only an unfinished request gets a response: in other phases it
+        could be taken for the response to the next request."""
         self.is_shut = True
         native = self._sock  # does not wait, and its shutdown is the end of the stream for the greenlet that reads
         with suppress(OSError):
-            if not self.is_idle:
+            if self.phase is Phase.READING:
                 native.send(render_refusal(*reason))
         with suppress(OSError):
             native.shutdown(SHUT_RDWR)
@@ -102,10 +119,10 @@ class Server(StreamServer):  # type: ignore[misc]
 
 
 def choose_oldest(connections: Iterable[Connection], host: str | None = None) -> Connection | None:
-    """Return the connection to close, None when all are being served. `connections` are in order of age.
+    """Return the connection to close, None when all are in the application. `connections` are in order of age.
 
     One that never delivered a complete request goes first. `host` limits the choice to one address."""
-    waiting = [one for one in connections if one.is_waiting and host in (None, one.host)]
+    waiting = [one for one in connections if one.phase is not Phase.WORKING and host in (None, one.host)]
     return next((one for one in waiting if not one.is_served), waiting[0] if waiting else None)
 
 
@@ -123,8 +140,7 @@ def raise_file_limit(wanted: int) -> int:
 class DeadlineWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker with the deadlines and limits of this module."""
 
-    request_seconds = 10.0  # from accepting, or the first byte of a later request, to the end of the body
-    write_seconds = 10.0  # for one write of a response: a page, or an event of a live page
+    request_seconds = 10.0  # for reading a request, and for each write of its response
     connections_per_address = 1000
     largest_body = 32 * 1024 * 1024  # above the limit of every provider, which the endpoint applies
     wsgi: Any
@@ -179,20 +195,17 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> None:
         """Read the body, then call the application and write its response."""
         self._read_body(req, sock)
-        sock.is_waiting, sock.is_served = False, True
-        sock.settimeout(self.write_seconds)
+        sock.is_served = True
+        sock.enter(Phase.WORKING)
         try:
             super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError:  # the client does not read
-            raise StopIteration from None
         except StopIteration:
-            sock.start_waiting(is_idle=True)
+            sock.enter(Phase.IDLE)
             util.close_graceful(sock)
             raise
         self._release(sock)
-        sock.settimeout(None)
         is_pipelined = bool(req.unreader.buf.getvalue())
-        sock.start_waiting(is_idle=not is_pipelined)
+        sock.enter(Phase.READING if is_pipelined else Phase.IDLE)
         if is_pipelined:
             gevent.sleep(0)  # a client that sends without a pause takes turns with the others
 
@@ -207,7 +220,6 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
             self.log.error("Error handling request", exc_info=exc)
             reason = (HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected error.")
         with suppress(OSError):
-            client.settimeout(self.write_seconds)
             client.sendall(render_refusal(*reason))
         util.close_graceful(client)
 
@@ -215,8 +227,8 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
         """Called about once a second: close what is overdue, and log evictions once a minute."""
         super().notify()
         now = time.monotonic()
-        for connection in [one for one in self._connections if one.is_waiting]:
-            limit = self.cfg.keepalive if connection.is_idle else self.request_seconds
+        for connection in [one for one in self._connections if one.phase is not Phase.WORKING]:
+            limit = self.cfg.keepalive if connection.phase is Phase.IDLE else self.request_seconds
             if now - connection.since > (limit if self.alive else min(limit, STOP_SECONDS)):
                 self._shut(connection, _TOO_SLOW)
         if self._evicted and now - self._warned > WARN_SECONDS:
@@ -230,8 +242,8 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
         connection.buffered += count
         self._buffered += count
         if self._buffered > self.buffer_bytes:
-            waiting = (one for one in self._connections if one.is_waiting)
-            self._evict(max(waiting, key=lambda one: one.buffered, default=connection))
+            unfinished = (one for one in self._connections if one.phase is Phase.READING)
+            self._evict(max(unfinished, key=lambda one: one.buffered, default=connection))
 
     def evict_oldest(self, host: str | None = None) -> bool:
         """Close the oldest connection without a complete request; False when there is none."""

@@ -17,6 +17,7 @@ worker_connections = 1000
 timeout = 30
 graceful_timeout = 2  # live pages do not end by themselves, and they reconnect
 keepalive = 5
+sendfile = False  # it would bypass the deadline of `Connection.sendall`
 backlog = 2048
 limit_request_line = 2048
 limit_request_fields = 64

@@ -1,6 +1,6 @@
 """gunicorn's settings for the web process; `service.__main__` adds the address.
 
-Two processes on two cores handle 1,800 durable webhooks per second; a durable webhook is one Redis call. The modules of
+Two processes on two cores handle 1,400 durable webhooks per second; a durable webhook is one Redis call. The modules of
 the application are imported after gevent has patched the standard library, so this file imports them late.
 """
 

@@ -18,7 +18,7 @@ QUICK = """
 from service.web.gunicorn_config import *
 from service.gunicorn_worker import DeadlineWorker
 class Quick(DeadlineWorker):
-    request_seconds = write_seconds = 1.0
+    request_seconds = 1.0
     connections_per_address = 60
     buffer_bytes = 2_000_000
 worker_class, workers, keepalive = Quick, 1, 1
