@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -120,6 +121,8 @@ async def _closed(connection: socket.socket, reads: bool) -> bool:
 
 
 async def _run(port: int, count: int, kinds: list[str], replace: bool) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     crowd = _Crowd(port, replace)
     ready = [asyncio.Event() for _ in range(count)]
     tasks = [asyncio.create_task(crowd.live(kinds[n % len(kinds)], event)) for n, event in enumerate(ready)]

@@ -25,6 +25,7 @@ from integrations.ports.source import Delivery
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _CONTENT_TYPE_ADVICE = "set the content type of the webhook to application/json in its settings at GitHub"
 _WITHOUT_ACTION = ("push", "status")
+_EVENT = re.compile(r"\w{1,80}", re.ASCII)
 _GUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -82,8 +83,8 @@ def _has_valid_signature(header: str, body: bytes, secrets: Sequence[str]) -> bo
 
 
 def _check_fields(event: str, body: Mapping[str, Any]) -> None:
-    if not event:
-        raise Malformed("GitHub's delivery has no X-GitHub-Event header; check the proxy in front of Loopline")
+    if not _EVENT.fullmatch(event):
+        raise Malformed("GitHub's delivery has no valid X-GitHub-Event header; check the proxy in front of Loopline")
     if event in TRANSLATORS and event not in _WITHOUT_ACTION and not isinstance(body.get("action"), str):
         raise Malformed(f"GitHub's body of a {event} event has no `action`; check the webhook's address")
 

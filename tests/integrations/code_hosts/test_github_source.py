@@ -144,7 +144,10 @@ def test_github_webhook_with_an_unknown_event_is_malformed(event: str) -> None:
 @pytest.mark.parametrize(
     ("event", "body", "reason"),
     [
-        ("", b"{}", "no X-GitHub-Event header"),
+        ("", b"{}", "no valid X-GitHub-Event header"),
+        ("push,push", b"{}", "no valid X-GitHub-Event header"),
+        ("é" * 9, b"{}", "no valid X-GitHub-Event header"),
+        ("x" * 81, b"{}", "no valid X-GitHub-Event header"),
         ("pull_request", b"{}", "pull_request event has no `action`"),
         ("issue_comment", b'{"action":5}', "issue_comment event has no `action`"),
         ("push", b"payload=%7B%7D", "not JSON"),
