@@ -143,8 +143,8 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
     request_seconds = 10.0  # for reading a request, and for each write of its response
     connections_per_address = 1000
     largest_body = 32 * 1024 * 1024  # above the limit of every provider, which the endpoint applies
-    wsgi: Any
     buffer_bytes = 64 * 1024 * 1024  # of all requests that are not complete, or not answered
+    wsgi: Any
 
     def init_process(self) -> None:
         """Called in the new process."""
@@ -213,7 +213,7 @@ class DeadlineWorker(GeventWorker):  # type: ignore[misc]
         """Respond to a request that cannot be parsed, or whose response failed."""
         if isinstance(exc, gevent.GreenletExit):
             return
-        if isinstance(exc, errors.ParseException):
+        if req is None or isinstance(exc, errors.ParseException):  # the second also in the body
             _log.warning("invalid request", client=client.host, reason=str(exc)[:200])
             reason = _STATUS.get(type(exc), _INVALID)
         else:

@@ -154,6 +154,8 @@ def test_request_that_is_refused_gets_json_and_security_headers(
         ("Content-Length: -1", 400),
         ("Content-Length: 1e3", 400),
         ("Content-Length: 99999999999999999999", 413),
+        ("Content-Length: " + "9" * 5000, 400),
+        ("Content-Length: ²", 400),
         ("Expect: a miracle", 417),
         ("no colon", 400),
         ("Bad Name: x", 400),
