@@ -17,7 +17,7 @@ from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world
 from jobs.recovery.rebuild import rebuild
-from jobs.runtime.connection import check_persistence, connect
+from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
 from service.dashboard.overview import ROWS, Row
@@ -33,7 +33,7 @@ def find_problems(settings: Settings) -> list[str]:
 def _check_redis(settings: Settings) -> Iterator[str]:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            yield from check_persistence(redis)
+            yield from find_refusal(redis) or check_persistence(redis)
         except RedisError as error:
             yield f"REDIS_URL: Redis does not respond ({error})."
 

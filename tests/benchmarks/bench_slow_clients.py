@@ -29,7 +29,7 @@ def measure(port: int, number: int, seconds: float) -> float:
     worst = 0.0
     with slow_clients(port, number, *DRIPPING):
         for keep in (False, True):
-            taken = time_deliveries(port, "gh-new", seconds, keep)
+            taken = time_deliveries(port, "github-secret-new", seconds, keep)
             report(f"{number} slow, {'kept' if keep else 'new'}", len(taken) / seconds, taken)
             worst = max(worst, find_p99(taken))
     return worst
