@@ -5,24 +5,39 @@ Raised by adapters, git and the sandbox; handled by `jobs`, which never sees HTT
 
 from __future__ import annotations
 
+from typing import Literal
+
+from integrations.values import clean_text
+from integrations.waits import clamp_wait
+
 
 class IntegrationError(Exception):
-    """An external system failed."""
+    """An external system failed. The message can contain that system's own, so it is made storable."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean_text(message))
 
 
 class Unavailable(IntegrationError):
     """Retryable: a network error, an overloaded provider, a rate limit.
 
-    `retry_after` is in seconds, None where the provider gave none.
+    `retry_after` is in seconds and bounded, None where the provider gave none; `requested` is the provider's own value.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.requested = retry_after
+        self.retry_after = None if retry_after is None else clamp_wait(retry_after)
 
 
 class NotAttempted(Unavailable):
-    """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure."""
+    """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure.
+
+    Its `retry_after` is Loopline's own, up to the end of the day."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
 
 
 class Rejected(IntegrationError):
@@ -31,6 +46,26 @@ class Rejected(IntegrationError):
 
 class Unauthorized(Rejected):
     """The provider refuses Loopline's credentials or account (unpaid, out of credit); a person has to fix that."""
+
+
+class WrongEndpoint(Unauthorized):
+    """The configured URL does not answer as the provider's API: HTML, a redirect, another service. Like refused
+    credentials, everything that needs it waits until a person has fixed the setting."""
+
+
+class Misconfigured(Rejected):
+    """A setting is wrong, and a person has to change it: one escalation, without a retry and without using an attempt.
+
+    The message names the setting, its place and the fix; `kind` is the class of the escalation."""
+
+    def __init__(self, message: str, kind: Literal["credentials", "infrastructure"] = "infrastructure") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Unusable(Rejected):
+    """A complete reply that cannot be used, or a conversation that cannot be sent. It concerns one run, never the
+    provider; the run retries a few times."""
 
 
 class NotFound(Rejected):

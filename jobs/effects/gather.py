@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import NotFound
+from integrations.errors import Misconfigured, NotFound
 from integrations.events import (
     BranchPushed,
     Event,
@@ -37,7 +37,10 @@ _log = structlog.get_logger(__name__)
 
 
 def gather(event: Event, world: World) -> Event | None:
-    """The event with the current state; None if there is nothing to decide. Raises `Unavailable`."""
+    """The event with the current state; None if there is nothing to decide. Raises `Unavailable`.
+
+    A time in the future, from a provider's clock, counts as now."""
+    event = replace(event, at=min(event.at, world.now()))
     match event:
         case TicketMoved():
             return _read_ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
@@ -96,7 +99,7 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    at = parse_time(comment) or event.at
+    at = min(parse_time(comment) or event.at, world.now())
     return replace(event, body=comment.body, author=comment.author, at=at)
 
 
@@ -179,13 +182,16 @@ class Base:
 
 
 def read_base(repository: str, branch: str, world: World) -> Base:
-    """Fetch into the mirror, then read. `branch` is the ticket's; empty to skip it.
+    """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it.
 
     Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
     host = world.code_host
-    found = host.repository(repository)
+    try:
+        found = host.repository(repository)
+    except NotFound as error:
+        raise Misconfigured(f"{error}. Check the repository {repository} in LOOPLINE_TEAMS.") from error
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
-    mirror.fetch()
+    mirror.fetch(found.default_branch, *filter(None, (branch,)))
     sha = mirror.head(found.default_branch)
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from integrations.results import Evidence, Tampering, TamperKind
 from jobs.loop.state import Contract, Loop, Stage
 
@@ -30,8 +32,16 @@ def state_message(stage: Stage) -> str:
     return _STATES[stage]
 
 
+def format_time(at: float) -> str:
+    """Unix seconds as a time of day, e.g. '14:05 UTC'."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M} UTC"
+
+
 def money_message(loop: Loop) -> str:
-    return f"{loop.spend.usage.model_calls} model calls, ${loop.spend.usage.cost_usd:.2f}"
+    usage = loop.spend.usage
+    estimated = f" ({usage.estimated_calls} estimated)" if usage.estimated_calls else ""
+    cost = "under $0.01" if 0 < usage.cost_usd < 0.005 else f"${usage.cost_usd:.2f}"
+    return f"{usage.model_calls} model calls, {cost}{estimated}"
 
 
 def format_version(contract: Contract) -> str:

@@ -25,7 +25,8 @@ class Received:
 
 
 def accept(redis: Redis, received: Received) -> bool:
-    """Add the delivery to the inbox; False for a duplicate. Raises `redis.exceptions.RedisError`.
+    """Add the delivery to the inbox; False for a duplicate. Raises `redis.exceptions.RedisError`, also while the inbox
+    is full.
 
     The content decides: the id comes in an unsigned header, so one that is used again with another signed body does not
     hide that body, and is logged."""

@@ -12,9 +12,19 @@ import requests
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error, name_operation
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    Conflict,
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    WrongEndpoint,
+)
 from integrations.failpoints import arm
 from tests.integrations.code_hosts.answering import Answer, Answering
+from tests.support.tls import untrusted_server
 
 GRANT = Grant("o/r")
 SHA = "a" * 40
@@ -136,7 +146,7 @@ FUTURE = str(int(time.time()) + 10_000)
         (Answer(403, {"message": BLOCKED}), 60, 60),
         (Answer(429), 60, 60),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "90"}), 90, 90),
-        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 5_000, 10_001),
+        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 3_600, 3_600),
         (Answer(429, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}), 1, 1),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "soon"}), 60, 60),
     ],
@@ -170,6 +180,7 @@ EXISTS = {
     ],
 }
 INTEGRATION = {"message": "Resource not accessible by integration"}
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
 NEEDED = {"X-Accepted-GitHub-Permissions": "checks=write"}
 INVALID = {"resource": "Label", "field": "name", "code": "invalid"}
 HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge again."}
@@ -180,8 +191,10 @@ HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge aga
     ("answer", "error", "text"),
     [
         (Answer(401, {"message": "Bad credentials"}), Unauthorized, "GITHUB_TOKEN"),
-        (Answer(403, INTEGRATION, NEEDED), Rejected, "permission needed: checks=write"),
-        (Answer(403, INTEGRATION), Rejected, "not specified by GitHub"),
+        (Answer(403, INTEGRATION, NEEDED), Misconfigured, "permission needed: checks=write"),
+        (Answer(403, INTEGRATION), Misconfigured, "not specified by GitHub"),
+        (Answer(404, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
+        (Answer(403, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
         (Answer(404, {"message": "Not Found"}), NotFound, "Loopline has no access"),
         (Answer(410, {"message": "Gone"}), NotFound, "Gone"),
         (Answer(405, {"message": "Pull Request is not mergeable"}), Rejected, "is not mergeable"),
@@ -203,6 +216,18 @@ def test_github_error_is_classified_with_githubs_message(
         api.send(Ref, GRANT, "POST", "/x", {})
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
+
+
+def test_github_certificate_that_is_not_trusted_names_the_setting(tmp_path: Path) -> None:
+    with untrusted_server(tmp_path) as url, pytest.raises(WrongEndpoint, match="GITHUB_API_URL"):
+        GitHubApi(url, PersonalToken(TOKEN), backoff=0.0).get(Ref, GRANT, "/x")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_github_web_page_names_the_setting_of_the_url(server: Answering, api: GitHubApi, status: int) -> None:
+    server.on("GET /x", Answer(status, b"<html>", PAGE))
+    with pytest.raises(WrongEndpoint, match="GITHUB_API_URL"):
+        api.get(Ref, GRANT, "/x")
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
@@ -234,13 +259,17 @@ def test_github_redirect_of_a_renamed_repository_is_followed_with_the_token(
     assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_github_redirect_to_another_host_omits_the_token(server: Answering, api: GitHubApi) -> None:
+@pytest.mark.parametrize("place", [{"Location": "{}/log"}, {"Link": '<{}/log>; rel="next"'}])
+def test_github_redirect_or_next_page_on_another_host_is_refused_unsent(
+    server: Answering, api: GitHubApi, place: dict[str, str]
+) -> None:
     elsewhere = Answering()
-    elsewhere.on("GET /log", Answer(body=REF))
-    server.on("GET /x", Answer(302, None, {"Location": f"{elsewhere.url}/log"}))
-    assert api.get(Ref, GRANT, "/x").object.sha == SHA
+    headers = {name: value.format(elsewhere.url) for name, value in place.items()}
+    server.on("GET /x", Answer(302 if "Location" in place else 200, [REF], headers))
+    with pytest.raises(Rejected, match=f"another host, '{elsewhere.url}/log'.*GITHUB_API_URL"):
+        list(api.paginate(Ref, GRANT, "/x"))
     elsewhere.close()
-    assert "authorization" not in elsewhere.asked[0].headers
+    assert elsewhere.asked == []
 
 
 @pytest.mark.parametrize(
