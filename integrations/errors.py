@@ -85,4 +85,8 @@ class BadSignature(Rejected):
 
 
 class Malformed(Rejected):
-    """A correctly signed delivery that cannot be parsed. The web process logs its event and responds with 200."""
+    """A correctly signed delivery that cannot be parsed. The web process logs the reason and responds with 422."""
+
+
+class UnsupportedContentType(Malformed):
+    """A correctly signed delivery in another format than JSON. The web process responds with 415."""

@@ -1,4 +1,5 @@
-"""`infra/soak`: processes die at random while tickets flow and webhooks go astray; then everything is counted.
+"""`infra/soak`: processes die at random while tickets flow, webhooks go astray and slow clients come; then everything
+is counted.
 
 Tickets are copies of the demo's, so that the stand-in model knows what to answer. They end in review: a merge would
 take the bug out of the later copies.
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from redis.exceptions import RedisError
@@ -32,6 +34,7 @@ from integrations.standins.demo.story import memory
 from jobs.runtime import keys
 from tests.crash.disk import small_disk
 from tests.crash.driver import stragglers
+from tests.crash.slow_clients import crowd_in_phases
 from tests.crash.stack import FragileStack, free_ports, unfinished
 
 FIRST_PORT = 24_000
@@ -241,7 +244,8 @@ def run(minutes: float, seed: int, home: Path) -> dict[str, Any]:
     with small_disk(stack.service_home, megabytes=400) as disk, stack:
         soak, board = Soak(stack, random.Random(seed)), Board(stack)
         fill = partial(disk.fill_at_random, random.Random(seed), soak.kills)
-        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch, fill)]
+        crowd = partial(crowd_in_phases, urlsplit(stack.urls["web"]).port or 0)
+        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch, crowd, fill)]
         for thread in threads:
             thread.start()
         try:
