@@ -40,6 +40,10 @@ class NotAttempted(Unavailable):
         self.retry_after = retry_after
 
 
+class Paused(NotAttempted):
+    """Work waits until this machine has space, inodes or files again; `retry_after` is the poll interval."""
+
+
 class Rejected(IntegrationError):
     """Not retryable: the provider refused the request, or the input is invalid."""
 

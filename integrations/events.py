@@ -14,6 +14,7 @@ from pydantic import Field
 from integrations.results import Result, RunOutcome, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, Usage, value
 
+UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
 Conclusion = Literal["success", "failure", "pending"]
 
@@ -189,7 +190,8 @@ class RunFinished(_Event):
 
 @value
 class RunParked(_Event):
-    """A run is backing off. `until` is Unix seconds; 0 means that it continues."""
+    """A run is backing off. `until` is Unix seconds, `UNTIL_RESOLVED` for a cause without a time; 0 means that it
+    continues."""
 
     kind: Literal["RunParked"] = "RunParked"
     run_id: RunId

@@ -20,11 +20,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations import failpoints
-from integrations.errors import Rejected, Unavailable
+from integrations.disk import read_disk
+from integrations.errors import Paused, Rejected, Unavailable
 from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
 from jobs.runtime import dead_processes, logging
 from jobs.runtime.connection import check_persistence, connect, find_refusal
+from jobs.runtime.disk import check_disk
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
@@ -48,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RedisError as error:
             _log.error("Redis unavailable", reason=str(error))
             return 1
+        except (Paused, OSError) as error:  # the supervisor retries, until there is space
+            _log.error("start failed", reason=str(error))
+            return 1
         if reasons:
             sys.stderr.write("".join(f"{reason}\n" for reason in reasons))
             return REFUSED
@@ -62,7 +67,7 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
         _log.warning("Redis is not durable", problem=problem)
     found = [] if settings.i_accept_weak_redis else weak
     if role == "agent":
-        return [*found, *_sandbox_problems(settings)]
+        return [*found, *_sandbox_problems(settings, redis)]
     return [*found, *_column_problems(settings)] if role == "worker" else found
 
 
@@ -82,11 +87,12 @@ def _column_problems(settings: Settings) -> list[str]:
     return found
 
 
-def _sandbox_problems(settings: Settings) -> list[str]:
-    """An agent needs a sandbox that passes its self-test on this host."""
+def _sandbox_problems(settings: Settings, redis: Redis) -> list[str]:
+    """An agent needs a sandbox that passes its self-test on this host. Raises `Paused` on a full disk."""
     from integrations.sandbox.selftest import run_self_test
     from jobs.effects.build import build_sandbox
 
+    check_disk(read_disk(settings.home), settings, redis, begins=False)
     try:
         run_self_test(build_sandbox(settings), settings.home / "sandbox-test")
     except Rejected as error:

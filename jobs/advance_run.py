@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from integrations.agents.transcript import find_statement
+from integrations.disk import pause_when_exhausted
 from integrations.errors import Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
@@ -31,6 +32,7 @@ from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
+from jobs.runtime.disk import check_disk
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
@@ -66,7 +68,7 @@ def advance_run(run_id: RunId) -> None:
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
-    stopped = stop_predicate(world.runs, spec.run_id, lease, world.stopping.is_set)
+    stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: world.stopping.is_set() or world.disk.is_full())
     run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
     kill_sandboxes(run.folder)
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
@@ -83,6 +85,9 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     except (LeaseLost, RedisError):
         raise  # not the run's fault: the next worker continues it
     except Exception as error:
+        if pause := pause_when_exhausted(error):
+            run.conversation.park(pause)
+            return
         _log.exception("unexpected error")
         if world.raise_faults:
             raise
@@ -97,13 +102,16 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
 
 def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
     """The result of a run that ends before its next slice. Raises `NotAttempted` while the model that it needs is
-    unavailable."""
+    unavailable, or the disk is full."""
     if run.world.runs.must_stop(run.spec.run_id):
         return RunResult("stopped")
     if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
+    begins = not run.conversation.entries() and not run.folder.exists()
+    check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
+    run.conversation.resume()
     return None
 
 

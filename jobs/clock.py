@@ -12,6 +12,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.disk import DiskMonitor
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.inbox import dispatch
@@ -38,14 +39,14 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
                 if lease:
                     _log.info("leading")
                     _lead(settings, redis, lease, stop)
-        except (RedisError, LeaseLost) as error:
+        except (RedisError, LeaseLost, OSError) as error:  # OSError: no free file descriptor, a broken disk
             _log.warning("clock interrupted, will retry", reason=str(error))
         stop.wait(RECONCILE_SECONDS)
 
 
 def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event) -> None:
     dispatch.create_consumer_group(redis)
-    journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000)
+    journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000, DiskMonitor(settings.home))
     next_reconcile = next_sweep = next_redeliver = 0.0
     while not stop.is_set():
         lease.check()

@@ -16,6 +16,7 @@ import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from integrations.disk import pause_when_exhausted
 from integrations.errors import IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
@@ -199,13 +200,12 @@ class _Driver:
         try:
             action()
         except (Unavailable, Unauthorized) as error:
-            wait = self._wait_for_provider(kind, error)
-            if box == "mailbox":
-                return wait
-            self._world.redis.set(keys.retry_at(self._id), 1, px=max(int(wait * 1000), 1))
+            return self._back_off(box, kind, error)
         except (LeaseLost, RedisError):
             raise  # not the item's fault: the next worker retries it
         except Exception as error:
+            if pause := pause_when_exhausted(error):
+                return self._back_off(box, kind, pause)
             failures = self._store.count_failure(self._id, kind)
             _log.exception("unexpected error", item=kind, failures=failures)
             if self._world.raise_faults:
@@ -213,6 +213,14 @@ class _Driver:
             if failures < GIVE_UP_AFTER:
                 return 0.5 * 2.0**failures
             give_up(error)
+        return 0.0
+
+    def _back_off(self, box: Box, kind: str, error: Unavailable | Unauthorized) -> float:
+        """Returns the seconds to wait before the next step; commands wait apart, while events are decided."""
+        wait = self._wait_for_provider(kind, error)
+        if box == "mailbox":
+            return wait
+        self._world.redis.set(keys.retry_at(self._id), 1, px=max(int(wait * 1000), 1))
         return 0.0
 
     def _wait_for_provider(self, item: str, error: Unavailable | Unauthorized) -> float:

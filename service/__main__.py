@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
+from integrations.disk import is_exhausted
 from integrations.errors import Rejected
 from jobs.config.environment import filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
@@ -96,7 +97,7 @@ def _up(env_file: Path | None, verbose: bool) -> int:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         sys.stderr.write(f"LOOPLINE_HOME cannot be created ({error.strerror}); choose another folder.\n")
-        return 2
+        return 1 if is_exhausted(error) else 2  # a service manager restarts after 1
     taken = []
     for name, bind in (("LOOPLINE_WEB_BIND", settings.web_bind), ("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)):
         try:

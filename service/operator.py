@@ -13,6 +13,7 @@ from typing import TextIO
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integrations.disk import read_disk
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
@@ -27,7 +28,9 @@ from service.dashboard.reader import Reader
 def find_problems(settings: Settings) -> list[str]:
     """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
     configured = bool(settings.redis_url.get_secret_value())
+    disk = filter(None, [read_disk(settings.home).sentence])
     return [
+        *disk,
         *(_check_redis(settings) if configured else ()),
         *_check_teams(settings),
         *find_model_problems(settings, thorough=True),
@@ -58,11 +61,13 @@ def _check_teams(settings: Settings) -> Iterator[str]:
 
 
 def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:
-    """Print all loops, those that need a person first; returns the exit code."""
-    rows = Reader(redis, settings).rows()
+    """Print what pauses all loops, then the loops, those that need a person first; returns the exit code."""
+    reader = Reader(redis, settings)
+    rows = reader.rows()
     if as_json:
         out.write(json.dumps(ROWS.to_builtins(rows), ensure_ascii=False) + "\n")
         return 0
+    out.writelines(f"{notice}\n" for notice in reader.notices())
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
     return 0

@@ -40,12 +40,12 @@ _CONFIG = """\
 class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
-    Locks and quarantines are beside the folder, because sandboxes see the folder itself.
+    Locks and quarantines are beside the folder, because sandboxes see the folder itself. A fetch can add `room` bytes.
     Every method is idempotent and can be retried after a crash.
     """
 
-    def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None) -> None:
-        self._folder, self._remote = folder, Remote(url, credentials)
+    def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None, room: int = 0) -> None:
+        self._folder, self._remote = folder, Remote(url, credentials, room)
         self._damage = folder.with_name(f"{folder.name}.damaged")
         self._repository = HostRepository(folder, self._remote, self._note_damage)
 

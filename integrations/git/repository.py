@@ -23,13 +23,14 @@ from urllib.parse import urlsplit
 from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
-from integrations.errors import Rejected, Unavailable
+from integrations.errors import IntegrationError, Rejected, Unavailable
 from integrations.failpoints import fail
 from integrations.git import fsck
 from integrations.git.failures import Damaged, classify_failure
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
+_MIN_ROOM = 2**24  # bytes, so that a mirror without room still gets the commits of a ticket
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _ENVIRONMENT = {
@@ -54,10 +55,13 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class Remote:
-    """The one remote URL of a repository. Raises `Rejected` for anything but https or http on loopback."""
+    """The one remote URL of a repository, and the bytes that a fetch from it can add, 0 for no limit.
+
+    Raises `Rejected` for anything but https or http on loopback."""
 
     url: str
     credentials: GitCredentials | None = None
+    room: int = 0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -91,11 +95,15 @@ def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int,
         os.close(fd)
 
 
-def _build_command(settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
+def _build_command(
+    settings: Sequence[str], environment: Mapping[str, str], arguments: Sequence[str], largest_file: int = 0
+) -> list[str]:
     """`env -i … git -c … arguments`: GitPython alone would pass on the whole environment of the service."""
     git = shutil.which("git") or "git"
     variables = {**_ENVIRONMENT, "PATH": f"{_PATH}:{Path(git).parent}", **environment}
     command = [shutil.which("env", path=_PATH) or "env", "-i", *(f"{key}={value}" for key, value in variables.items())]
+    if largest_file and (prlimit := shutil.which("prlimit", path=_PATH)):
+        command += [prlimit, f"--fsize={largest_file}"]
     command += [git, "--no-optional-locks"]
     for setting in (*_SETTINGS, *settings):
         command += ["-c", setting]
@@ -130,12 +138,31 @@ class HostRepository:
         return self._run(arguments, (), environment or {}, (), stdin, timeout)
 
     def git_over_network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT) -> bytes:
-        """Run a command that connects to `remote` with its credentials; returns its stdout."""
+        """Run a command that connects to `remote` with its credentials; returns its stdout.
+
+        A caller that fetches holds the repository's lock. Raises `Rejected` for a fetch beyond the room."""
         if self.remote is None:
             raise Rejected(f"{self.folder.name} has no remote address")
         protocols = {"GIT_ALLOW_PROTOCOL": "https:http" if self.remote.url.startswith("http://") else "https"}
         with _credential_settings(self.remote) as (settings, fds):
-            return self._run(arguments, settings, protocols, fds, b"", timeout)
+            largest = max(self.remote.room, _MIN_ROOM) if self.remote.room and arguments[0] == "fetch" else 0
+            try:
+                return self._run(arguments, settings, protocols, fds, b"", timeout, largest)
+            except IntegrationError as error:
+                if arguments[0] == "fetch" and self._remove_partial_packs() >= largest > 0:
+                    raise Rejected(
+                        f"the mirror of {self.name} needs more than the {largest >> 20} MiB that the disk and "
+                        "LOOPLINE_DISK_GIGABYTES leave: free space, raise the setting, or finish other tickets"
+                    ) from error
+                raise
+
+    def _remove_partial_packs(self) -> int:
+        """Delete packs of a failed fetch, which git keeps; returns the size of the largest one."""
+        partial = list((self.folder / "objects" / "pack").glob("tmp_*"))
+        sizes = [file.stat().st_size for file in partial]
+        for file in partial:
+            file.unlink()
+        return max(sizes, default=0)
 
     def query(self, *arguments: str) -> bytes | None:
         """Run a local query; returns its stdout, or None for a negative answer (exit code 1, empty stderr)."""
@@ -156,9 +183,10 @@ class HostRepository:
         fds: Sequence[int],
         stdin: bytes | BinaryIO,
         timeout: float,
+        largest_file: int = 0,
     ) -> bytes:
         operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
-        command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments)
+        command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments, largest_file)
         try:
             with Repo(self.folder) as repo:
                 return _run_command(repo.git, command, operation, self.name, stdin, fds, timeout)

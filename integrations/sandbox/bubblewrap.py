@@ -15,17 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from integrations.errors import Rejected
+from integrations.disk import POLL_SECONDS, compute_allowance, pause_when_exhausted, read_disk
+from integrations.errors import Paused, Rejected
 from integrations.failpoints import fail
 from integrations.git.workspace import Workspace
 from integrations.sandbox import limits as exit_codes
 from integrations.sandbox import profile, seccomp
 from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Check, Child
-from integrations.sandbox.limits import DEFAULT_LIMITS, CommandResult, Limits, SandboxUnavailable
+from integrations.sandbox.limits import DEFAULT_LIMITS, MIB, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
 from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
 
@@ -83,7 +84,8 @@ class _CommandSpec:
 class Sandbox:
     """Runs commands on workspaces. Stateless between commands; thread-safe.
 
-    `read_only` are host folders mounted at their own path; the `bin` of each comes first in PATH. Works as root and as
+    `read_only` are host folders mounted at their own path; the `bin` of each comes first in PATH. `room` returns the
+    bytes that a command can write; it can never fill the disk. Works as root and as
     an ordinary user. The command is uid 1000 without privileges, in its own user, pid, network (loopback only), ipc,
     uts and cgroup namespaces; system calls are filtered (`seccomp`), resources limited (`limits`).
 
@@ -91,8 +93,14 @@ class Sandbox:
     and stash are private to the run; the repository's configuration, its other branches and hooks are read-only.
     """
 
-    def __init__(self, bwrap: Path, read_only: Sequence[Path] = (), limits: Limits = DEFAULT_LIMITS) -> None:
-        self._bwrap, self._read_only, self._limits = bwrap, tuple(read_only), limits
+    def __init__(
+        self,
+        bwrap: Path,
+        read_only: Sequence[Path] = (),
+        limits: Limits = DEFAULT_LIMITS,
+        room: Callable[[], int] = lambda: sys.maxsize,
+    ) -> None:
+        self._bwrap, self._read_only, self._limits, self._room = bwrap, tuple(read_only), limits, room
         filter_ = seccomp.build_host_program()
         if filter_ is None:
             raise SandboxUnavailable("no system call filter for this processor: only x86_64 and aarch64 work")
@@ -149,26 +157,35 @@ class Sandbox:
         if problem := _find_argument_problem(spec.argv):
             return _make_result(0, problem, output, errors, 0.0, separate)
         fail(operation, "before")
-        disk = DiskGuard((spec.workspace.folder,), self._limits)
+        allowance = min(compute_allowance(spec.workspace.folder), self._room())
+        disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
         started = time.monotonic()
-        with self._start_child(spec, separate) as child:
+        limits = replace(
+            self._limits, file=min(self._limits.file, allowance + MIB)
+        )  # `disk` polls, the kernel does not
+        with self._start_child(spec, separate, limits) as child:
             sinks = {child.stdout: self._make_sink(output, max_bytes)}
             if separate:
                 sinks[child.stderr] = self._make_sink(errors, self._limits.output)
             checks: list[Check] = [
                 (0.2, lambda _: "stopped" if spec.stopped() else ""),
                 (0.05, lambda pid: check_process_limits(pid, self._limits) if pid else ""),
-                (1.0, lambda _: disk.check()),
+                (0.2, lambda _: disk.check()),
             ]
             reason = child.read_until_exit(sinks, started + spec.timeout, checks)
         seconds = time.monotonic() - started
         if not reason and child.exit_code is None:
             lines = (errors if separate else output).read().decode(errors="replace").strip().splitlines()
+            if (state := read_disk(spec.workspace.folder)).level == "full":
+                raise Paused(state.sentence, POLL_SECONDS)
             raise SandboxUnavailable(
                 f"the sandbox did not start: {lines[0] if lines else 'bubblewrap printed no error'}"
             )
         fail(operation, "done")
-        reason = reason or disk.check()
+        over_limit = disk.check(final=True)
+        reason = reason or over_limit or ("stopped" if child.exit_code and spec.stopped() else "")
+        if reason and (over_limit or read_disk(spec.workspace.folder).level == "full"):
+            disk.reclaim(spec.workspace.tree)
         return _make_result(child.exit_code or 0, reason, output, errors, seconds, separate)
 
     @staticmethod
@@ -181,22 +198,24 @@ class Sandbox:
         return feed
 
     @contextmanager
-    def _start_child(self, spec: _CommandSpec, separate: bool) -> Iterator[Child]:
+    def _start_child(self, spec: _CommandSpec, separate: bool, limits: Limits) -> Iterator[Child]:
         with ExitStack() as stack:
             data = {path: stack.enter_context(_open_memory_file(text.encode())) for path, text in profile.ETC.items()}
             filter_ = stack.enter_context(_open_memory_file(self._filter))
             stdin = stack.enter_context(_open_memory_file(spec.stdin)) if spec.stdin else subprocess.DEVNULL
             variables = {**profile.build_environment(self._read_only, spec.writable), **spec.environment}
             options = profile.build_options(
-                spec.workspace, self._read_only, self._limits, spec.writable, variables, data, filter_
+                spec.workspace, self._read_only, limits, spec.writable, variables, data, filter_
             )
             hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            command = profile.wrap_with_prlimit(spec.argv, self._prlimit, self._limits, hard_files)
-            group = stack.enter_context(task_limit(self._limits.processes + BWRAP_TASKS))
+            command = profile.wrap_with_prlimit(spec.argv, self._prlimit, limits, hard_files)
+            group = stack.enter_context(task_limit(limits.processes + BWRAP_TASKS))
             child = Child(self._bwrap, options, command, [*data.values(), filter_], stdin, separate, group)
             try:
                 stack.enter_context(child)
             except OSError as error:
+                if pause := pause_when_exhausted(error):
+                    raise pause from error
                 raise SandboxUnavailable(f"{self._bwrap} cannot be run: {error.strerror}") from error
             yield child
 

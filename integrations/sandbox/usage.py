@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
+from integrations.disk import compute_inode_allowance, read_disk, walk
 from integrations.sandbox.limits import MIB, Limits
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -44,49 +47,73 @@ def check_process_limits(first_pid: int, limits: Limits) -> str:
     return ""
 
 
-def _walk(folder: str) -> Iterator[os.stat_result]:
-    """Every entry below `folder`; does not follow links and skips unreadable folders."""
-    pending = [folder]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    yield entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-        except (FileNotFoundError, PermissionError):
-            continue
-
-
 class DiskGuard:
-    """Checks the size of a run's folders. A walk is expensive, so it walks only after the file system lost space.
+    """Checks the size of a run's folder during one command. A walk is expensive, so it walks only after the file system
+    lost space.
 
-    Other writers cause extra walks; only a program that frees space at the same time can delay one.
+    Other writers cause extra walks; only a program that frees space at the same time can delay one. The command can
+    write `allowance` bytes, and files until the inodes are nearly used up. Files of the command have a change time
+    since its start, which a program cannot set.
     """
 
-    def __init__(self, folders: Sequence[Path], limits: Limits) -> None:
-        self._folders, self._limits = folders, limits
+    def __init__(self, folder: Path, limits: Limits, allowance: int) -> None:
+        self._folder, self._limits, self._allowance = str(folder), limits, allowance
+        self._inodes = compute_inode_allowance(folder)
+        self._least = self._step = (_MIN_GROWTH, max(16, min(_MIN_GROWTH_FILES, os.statvfs(folder).f_files // 100)))
         self._free = self._free_now()
+        self._exceeded = ""
+        self._began = time.time_ns()
 
     def _free_now(self) -> tuple[int, int]:
-        state = os.statvfs(self._folders[0])
+        state = os.statvfs(self._folder)
         return state.f_bfree * state.f_frsize, state.f_ffree
 
-    def check(self) -> str:
-        """Returns a sentence when the folders exceed `tree` bytes or `tree_files` files, else ''."""
+    def check(self, *, final: bool = False) -> str:
+        """Returns a sentence once the folder exceeds `tree` bytes or `tree_files` files, or the command its allowance,
+        else ''. `final`: after its end."""
         space, files = self._free_now()
-        if self._free[0] - space < _MIN_GROWTH and self._free[1] - files < _MIN_GROWTH_FILES:
-            return ""
-        self._free = (space, files)
-        return self._measure()
+        step = self._least if final else self._step
+        if self._free[0] - space >= step[0] or self._free[1] - files >= step[1]:
+            self._free = (space, files)
+            self._exceeded = self._exceeded or self._measure()
+        return self._exceeded
 
     def _measure(self) -> str:
-        size = count = 0
-        for folder in self._folders:
-            for state in _walk(str(folder)):
-                size, count = size + state.st_blocks * 512, count + 1
+        size = count = written = created = 0
+        for _, state in walk(self._folder):
+            size, count = size + state.st_blocks * 512, count + 1
+            if state.st_ctime_ns > self._began:
+                written, created = written + state.st_blocks * 512, created + 1
         if size > self._limits.tree:
             return f"the run's folder holds {size // MIB} MiB, more than the {self._limits.tree // MIB} MiB allowed"
         if count > self._limits.tree_files:
             return f"the run's folder holds {count} files, more than the {self._limits.tree_files} allowed"
+        if written > self._allowance:
+            return f"the command wrote {written // MIB} MiB, more than the {self._allowance // MIB} MiB left for runs"
+        if created > self._inodes:
+            return f"the command wrote {created} files, more than the {self._inodes} left for runs"
+        # Walks again after a quarter of what is left, so a large tree is walked rarely.
+        space = min(self._limits.tree - size, self._allowance - written) // 4
+        files = min(self._limits.tree_files - count, self._inodes - created) // 4
+        self._step = (max(self._least[0], space), max(self._least[1], files))
         return ""
+
+    def reclaim(self, tree: Path) -> None:
+        """After a command that was killed because of the disk: delete files that it wrote in `tree`, the largest first,
+        until the disk is not nearly full. Keeps them when the command wrote less than 1 % of the disk.
+
+        A run that is paused on a full disk would otherwise keep its space and wait for itself."""
+        written = [
+            (state.st_blocks * 512, path)
+            for path, state in walk(str(tree))
+            if stat.S_ISREG(state.st_mode) and state.st_ctime_ns > self._began
+        ]
+        total = os.statvfs(tree)
+        is_cause = sum(size for size, _ in written) > total.f_blocks * total.f_frsize // 100
+        if not is_cause and not 0 < total.f_files // 100 < len(written):
+            return
+        for number, (_, path) in enumerate(sorted(written, reverse=True)):
+            if number % 100 < 3 and read_disk(tree).level == "fine":
+                return
+            with suppress(OSError):
+                Path(path).unlink()

@@ -261,6 +261,10 @@ class Settings(SettingsModel):
     """Megabytes of accepted deliveries that the journal keeps, compressed, for at most 90 days.
     Beyond that the oldest are deleted."""
 
+    disk_gigabytes: float = setting("LOOPLINE_DISK_GIGABYTES", 0.0, ge=0, le=1_000_000, allow_inf_nan=False)
+    """Gigabytes that mirrors and worktrees can use together; 0 means 60 % of the disk of LOOPLINE_HOME.
+    Beyond it no new run starts, and large commands are killed. Redis, spool and journal use the same disk."""
+
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""

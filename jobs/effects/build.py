@@ -5,7 +5,9 @@ Each role gets only the parts that it needs: a worker never holds the model key,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from redis import Redis
 
@@ -19,6 +21,7 @@ from jobs.config.environment import Role
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.caps import Caps
+from jobs.runtime.disk import compute_command_room
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import TeamPolicy
 
@@ -29,7 +32,7 @@ def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
         (build_tracker(settings), build_code_host(settings)) if role in ("worker", "up") else (None, None)
     )
     runners = build_runners(settings) if role in ("agent", "up") else {}
-    sandbox = build_sandbox(settings) if runners else None
+    sandbox = build_sandbox(settings, partial(compute_command_room, settings, redis)) if runners else None
     return World(settings, redis, build_policy(settings), tracker, code_host, runners, sandbox)
 
 
@@ -67,9 +70,9 @@ def _build_provider(settings: Settings, provider: Provider[S, T]) -> T | None:
     return None if any(own.missing_credentials()) else provider.build(own)
 
 
-def build_sandbox(settings: Settings) -> Sandbox:
-    """The sandbox for agents' files and commands. Raises `SandboxUnavailable`."""
-    return Sandbox(find_bwrap(), (*default_read_only(), *settings.sandbox_read_only))
+def build_sandbox(settings: Settings, room: Callable[[], int] = lambda: sys.maxsize) -> Sandbox:
+    """The sandbox for agents' files and commands, which can write `room()` bytes. Raises `SandboxUnavailable`."""
+    return Sandbox(find_bwrap(), (*default_read_only(), *settings.sandbox_read_only), room=room)
 
 
 def build_policy(settings: Settings) -> ServicePolicy:

@@ -32,6 +32,7 @@ from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
+from jobs.runtime.disk import check_disk
 
 _log = structlog.get_logger(__name__)
 
@@ -185,6 +186,7 @@ def read_base(repository: str, branch: str, world: World) -> Base:
     """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it.
 
     Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
+    check_disk(world.disk.read(), world.settings, world.redis, begins=False)
     host = world.code_host
     try:
         found = host.repository(repository)

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis
 
+from integrations.disk import DiskMonitor, compute_allowance
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
 from integrations.ports.agent_runner import AgentRunner
@@ -22,6 +24,7 @@ from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
 from integrations.sandbox.bubblewrap import Sandbox
 from jobs.config.settings import Settings
+from jobs.runtime.disk import compute_room
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -46,6 +49,11 @@ class World:
     def now(self) -> float:
         """Unix seconds."""
         return time.time()
+
+    @cached_property
+    def disk(self) -> DiskMonitor:
+        """The disk of the home folder."""
+        return DiskMonitor(self.settings.home)
 
     @property
     def store(self) -> Store:
@@ -79,7 +87,10 @@ class World:
     def mirror(self, repository: str, url: str = "", credentials: GitCredentials | None = None) -> Mirror:
         """The repository's host-owned mirror; without a URL it works offline (RFC 2606: .invalid)."""
         folder = self.settings.home / "repos" / f"{repository.replace('/', '__')}.git"
-        return Mirror(folder, url or f"https://offline.invalid/{repository}.git", credentials)
+        if not url:
+            return Mirror(folder, f"https://offline.invalid/{repository}.git")
+        room = min(compute_room(self.settings, self.redis), compute_allowance(self.settings.home))
+        return Mirror(folder, url, credentials, max(room, 1))
 
     def run_folder(self, identifier: str, run_id: str = "") -> Path:
         """The folder of a ticket's runs, or of one of them."""

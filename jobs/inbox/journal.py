@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import time
 import uuid
 import zlib
@@ -19,35 +20,45 @@ from typing import Any
 
 import structlog
 
+from integrations.disk import DiskMonitor, find_existing
 from integrations.failpoints import fail
+from jobs.runtime.logging import OutageLog
 
 KEPT_DAYS = 90
+LARGEST_SHARE = 0.1
 _DAY = 86_400
 _log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """The journal in `folder`, with at most `max_bytes`."""
+    """The journal in `folder`, with at most `max_bytes` and `LARGEST_SHARE` of the disk that `monitor` watches."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, monitor: DiskMonitor | None = None) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._monitor = monitor or DiskMonitor(folder)
         self._writer = uuid.uuid4().hex[:8]
         self._pruned_at = 0.0
+        self._unpruned = 0
+        self._outage = OutageLog()
 
     def write(self, entries: Sequence[tuple[str, Mapping[str, bytes]]], now: float, *, again: bool = False) -> None:
         """Append inbox entries (id and fields) and wait until they are on disk; `now` is Unix seconds. `again` skips
-        those that a crashed dispatcher has written. A full disk is logged and does not block the dispatch."""
+        those that a crashed dispatcher has written. A full disk is logged once and does not block the dispatch."""
         try:
+            if self._monitor.is_full():
+                raise OSError(self._monitor.read().sentence)
             known = self._read_known(min(name for name, _ in entries)) if again else set()
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
-            if now - self._pruned_at > 3_600:
-                self._pruned_at = now
+            if now - self._pruned_at > 3_600 or self._unpruned > self._compute_limit() // 10:
+                self._pruned_at, self._unpruned = now, 0
                 self.prune(now)
         except OSError as error:
-            _log.error("journal write failed", deliveries=len(entries), reason=str(error))
+            self._outage.error("journal write failed", error)
+        else:
+            self._outage.info("journal is written again")
 
     def read(self, since: str = "") -> Iterator[dict[str, Any]]:
         """Yield every line of the day `since` (as 2026-05-01) or later, except torn ones."""
@@ -71,10 +82,14 @@ class Journal:
         files = sorted(self._folder.glob("*.jsonl.gz"))
         sizes = {file: file.stat().st_size for file in files}
         oldest = _day(now - KEPT_DAYS * _DAY)
+        most = self._compute_limit()
         for file in files:
-            if file.name[:10] < oldest or sum(sizes.values()) > self._max_bytes:
+            if file.name[:10] < oldest or sum(sizes.values()) > most:
                 file.unlink(missing_ok=True)
                 del sizes[file]
+
+    def _compute_limit(self) -> int:
+        return min(self._max_bytes, int(LARGEST_SHARE * shutil.disk_usage(find_existing(self._folder)).total))
 
     def _append(self, data: bytes, now: float) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,6 +106,7 @@ class Journal:
             except OSError:
                 stream.truncate(end)  # a partial batch would hide the later ones
                 raise
+        self._unpruned += len(data)
         fail("journal.append", "done")
 
 

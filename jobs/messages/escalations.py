@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from integrations.events import UNTIL_RESOLVED
 from integrations.results import RunRole, Tampering
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.text import fenced, format_tampering, format_time, inline, money_message
@@ -93,7 +94,9 @@ def budget_reason(cap: float) -> str:
 
 
 def parked_reason(what: str, until: float) -> str:
-    """A run backs off until `until` (Unix seconds)."""
+    """A run backs off until `until` (Unix seconds, or `UNTIL_RESOLVED`)."""
+    if until >= UNTIL_RESOLVED:
+        return f"Waiting: {inline(what)}"
     return f"Waiting until {format_time(until)}: {inline(what)}"
 
 

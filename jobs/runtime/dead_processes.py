@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -31,21 +32,32 @@ _lock_files: list[IO[bytes]] = []
 
 
 def register_process(home: Path) -> None:
-    """Register this process until it ends. The file is locked before it gets its name, so it never looks dead."""
+    """Register this process until it ends. The file is locked before it gets its name, so it never looks dead.
+
+    Without space for the file the process works unregistered: its leases then expire after a timeout if it dies."""
     folder = home / "alive"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = folder / f".{OWNER}"
-    file = draft.open("wb")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    file.write(_kernel_id())
-    file.flush()
-    draft.rename(folder / OWNER)
-    _lock_files.append(file)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = draft.open("wb", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(_kernel_id())
+        draft.rename(folder / OWNER)
+        _lock_files.append(file)
+    except OSError as error:
+        _log.warning("process not registered", reason=str(error))
+        with suppress(OSError):
+            draft.unlink()
 
 
 def list_dead_processes(home: Path) -> list[Path]:
-    """Return the files of dead processes of this kernel that are not cleaned up yet; each is named after its owner."""
-    return [file for file in (home / "alive").glob("[!.]*") if _is_dead(file)]
+    """Return the files of dead processes of this kernel that are not cleaned up yet; each is named after its owner.
+
+    None while the folder cannot be read, for example without a free file descriptor."""
+    try:
+        return [file for file in (home / "alive").glob("[!.]*") if _is_dead(file)]
+    except OSError:
+        return []
 
 
 def release_leases_of_dead_processes(redis: Redis, home: Path) -> None:
@@ -58,9 +70,10 @@ def release_leases_of_dead_processes(redis: Redis, home: Path) -> None:
         if token.partition(":")[0] in files:
             _release_lease(redis, decode(key).removeprefix(keys.lease("")), token)
     heartbeats.remove_heartbeats_of(redis, set(files))
-    for file in files.values():
-        file.unlink(missing_ok=True)
-    _remove_files_of_other_kernels(home)
+    with suppress(OSError):  # a read-only disk: their leases are released again, which does nothing
+        for file in files.values():
+            file.unlink(missing_ok=True)
+        _remove_files_of_other_kernels(home)
 
 
 def _release_lease(redis: Redis, name: str, token: str) -> None:
@@ -98,7 +111,7 @@ def _is_dead(file: Path) -> bool:
         with file.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return lock.read() == _kernel_id()
-    except (BlockingIOError, FileNotFoundError):  # alive; deleted by another clock
+    except OSError:  # alive; deleted by another clock; no free file descriptor to look
         return False
 
 

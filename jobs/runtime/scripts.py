@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 
 from integrations.failpoints import fail
 
-_FOLDER = Path(__file__).parent / "lua"
+# Read at the import: later a process can be out of file descriptors.
+_TEXTS = {file.stem: file.read_text() for file in (Path(__file__).parent / "lua").glob("*.lua")}
 _LEDGER_SCRIPTS = frozenset({"reserve", "settle"})
 
 
@@ -27,9 +28,9 @@ class LeaseLost(Exception):
 @cache
 def load_script(name: str) -> str:
     """Return the text of a script, after the fence (if it writes under a lease) and its shared functions."""
-    script = (_FOLDER / f"{name}.lua").read_text()
-    fence = "" if script.startswith("-- Unfenced.") else (_FOLDER / "fence.lua").read_text()
-    shared = (_FOLDER / "ledger.lua").read_text() if name in _LEDGER_SCRIPTS else ""
+    script = _TEXTS[name]
+    fence = "" if script.startswith("-- Unfenced.") else _TEXTS["fence"]
+    shared = _TEXTS["ledger"] if name in _LEDGER_SCRIPTS else ""
     return fence + shared + script
 
 

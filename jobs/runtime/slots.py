@@ -121,7 +121,7 @@ class _Slot(threading.Thread):
             try:
                 self.worker = SlotWorker(self._queue, self._redis, self._stop_event)
                 self.worker.work(logging_level="WARNING")
-            except RedisError as error:
+            except (RedisError, OSError) as error:  # OSError: no free file descriptor
                 _log.warning("Redis unavailable, will retry", error=str(error), retry_in_seconds=wait)
             wait = 0.5 if time.monotonic() - started > 30 else min(wait * 2, 10.0)
             self._stop_event.wait(wait)
@@ -176,5 +176,5 @@ def _send_heartbeats(name: str, threads: list[_Slot], redis: Redis) -> None:
         for thread in threads:
             if thread.worker and (busy := thread.worker.busy):
                 thread.worker.maintain_heartbeats(*busy)
-    except RedisError as error:
+    except (RedisError, OSError) as error:
         _log.warning("heartbeat failed", queue=name, error=str(error))

@@ -17,8 +17,8 @@ import structlog
 from redis import Redis
 
 from integrations.agents.entries import clean_entry
-from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
-from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
+from integrations.errors import IntegrationError, NotAttempted, Paused, Unauthorized, Unavailable
+from integrations.events import EVENT, UNTIL_RESOLVED, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
@@ -200,9 +200,9 @@ class RunConversation:
         requested = error.requested if isinstance(error, Unavailable) and error.requested != error.retry_after else None
         shortened = {} if requested is None else {"requested_seconds": requested}
         _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1), **shortened)
-        until = now + wait
+        until = UNTIL_RESOLVED if isinstance(error, Paused) else now + wait
         if wait > SILENT_SECONDS and abs(self.ledger.parked_until - until) > SILENT_SECONDS:
-            self._report_backoff(until, str(error), f"{until:.0f}")
+            self._report_backoff(until, str(error), f"{now + wait:.0f}")
             self.ledger.park(until)
         redis.set(keys.retry_at(run_id), 1, px=max(int(wait * 1000), 1))
         queues.wake_run(redis, run_id, delay=wait)
@@ -217,10 +217,15 @@ class RunConversation:
         named = error.retry_after if isinstance(error, Unavailable) else None
         return named or exponential_wait(failures, 0.5, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
 
+    def resume(self) -> None:
+        """Report the end of a pause by this machine. The end of other backoffs is reported after a model call."""
+        if self.ledger.parked_until >= UNTIL_RESOLVED:
+            self._unpark()
+
     def _unpark(self) -> None:
         self._runs.redis.hdel(keys.failures(self._spec.run_id), "unavailable")
         if since := self.ledger.parked_until:
-            self._report_backoff(0, "", f"after-{since:.0f}")
+            self._report_backoff(0, "", f"after-{min(since, self._clock()):.0f}")
             self.ledger.park(0)
 
     def _report_backoff(self, until: float, reason: str, name: str) -> None:

@@ -8,6 +8,7 @@ DNS rebinding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -55,9 +56,9 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.before_request(_require_host(allowed_hosts(settings)))
     app.after_request(_set_headers)
     app.register_error_handler(HTTPException, _render_error)
-    app.register_error_handler(RedisError, _render_redis_error)
-    app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
+    app.register_error_handler(RedisError, partial(_render_redis_error, reader))
+    app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     _add_routes(app, reader, settings)
     return app
 
@@ -130,9 +131,10 @@ def _render_error(error: HTTPException) -> tuple[Response | str, int] | HTTPExce
     return render_template("problem.html", name=error.name, sentence=sentence), code
 
 
-def _render_redis_error(error: RedisError) -> tuple[Response | str, int] | HTTPException:
+def _render_redis_error(reader: Reader, error: RedisError) -> tuple[Response | str, int] | HTTPException:
     _log.warning("Redis unavailable", reason=str(error))
-    return _render_error(ServiceUnavailable("Redis does not respond. This page retries automatically."))
+    sentences = ("Redis does not respond.", reader.disk_notice(), "This page retries automatically.")
+    return _render_error(ServiceUnavailable(" ".join(filter(None, sentences))))
 
 
 def _set_headers(response: Response) -> Response:

@@ -12,6 +12,7 @@ from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
+from jobs.runtime.disk import find_problem
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -37,15 +38,21 @@ class Reader:
             caps=Caps(ticket_usd=settings.max_ticket_cost_usd),
         )
         self._ids: dict[str, TicketId] = {}
+        self._settings = settings
 
     def rows(self) -> list[Row]:
         """Return all loops: those that need a person first, then by latest activity."""
         return overview.in_order(self._rows(self._loops()))
 
     def notices(self) -> list[str]:
-        """Return notices about all loops: the model provider is unavailable or rejects the credentials."""
+        """Return notices about all loops: the disk is full, the model provider is unavailable or rejects the
+        credentials."""
         outage = current_outage(self.runs.redis)
-        return [outage.sentence] if outage else []
+        return [*filter(None, [self.disk_notice(), outage.sentence if outage else ""])]
+
+    def disk_notice(self) -> str:
+        """Return why the disk pauses work, or an empty string."""
+        return find_problem(self._settings, self.runs.redis)
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""

@@ -50,6 +50,7 @@ class Child:
         self.failures = 0
         self.next_start = 0.0
         self._started = 0.0
+        self._starts = 0
         self._was_ready = False
 
     @property
@@ -61,19 +62,22 @@ class Child:
         """Start it, or schedule a retry when the operating system cannot start it now.
 
         Raises `CannotStart` when it cannot be started and has never been ready."""
-        self.output, child_end = os.pipe()
-        os.set_blocking(self.output, False)
+        child_end = -1
         self._started = now
+        self._starts += 1
         try:
+            self.output, child_end = os.pipe()
+            os.set_blocking(self.output, False)
             self.popen = self.process.start(child_end)
         except (CannotStart, OSError) as error:
             self.close_output()
-            self._schedule(now, LONGEST_BACKOFF_SECONDS)
+            self._schedule(now)
             self.log.write(f"{error}\n".encode())
             if isinstance(error, CannotStart) and not self._was_ready:
                 raise
         finally:
-            os.close(child_end)
+            if child_end >= 0:
+                os.close(child_end)
 
     def check_ready(self) -> bool:
         """Whether it has been ready since its start; probes it until then."""
@@ -96,16 +100,16 @@ class Child:
     def handle_exit(self, now: float) -> int | None:
         """As `reap`, and schedule the next start.
 
-        Raises `CannotStart` when it ended with `REFUSED_EXIT_CODE` in its first minute."""
-        longest = LONGEST_BACKOFF_ONCE_READY_SECONDS if self.ready else LONGEST_BACKOFF_SECONDS
+        Raises `CannotStart` when it ended with `REFUSED_EXIT_CODE` in its first minute. A process that worked before
+        with the same settings is restarted: its reason, such as a full disk, can pass."""
         code = self.reap()
         if code is None:
             return None
         healthy = now - self._started >= HEALTHY_SECONDS
-        if code == REFUSED_EXIT_CODE and not healthy:
+        if code == REFUSED_EXIT_CODE and not healthy and (self._starts == 1 or not self._was_ready):
             raise CannotStart(f"{self.process.name} refused to start: {self.log.last_lines()}")
         self.failures = 0 if healthy else self.failures
-        self._schedule(now, longest)
+        self._schedule(now)
         return code
 
     def pump(self) -> bool:
@@ -138,6 +142,7 @@ class Child:
             os.close(self.output)
         self.output = -1
 
-    def _schedule(self, now: float, longest: float) -> None:
+    def _schedule(self, now: float) -> None:
+        longest = LONGEST_BACKOFF_ONCE_READY_SECONDS if self._was_ready else LONGEST_BACKOFF_SECONDS
         self.next_start = now + exponential_wait(self.failures, FIRST_BACKOFF_SECONDS, longest)
         self.failures += 1

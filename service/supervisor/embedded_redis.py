@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -64,7 +65,8 @@ def start(socket: Path, output: IO[bytes] | int | None = None) -> subprocess.Pop
             wrap_command(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT,
             pass_fds=[lock], start_new_session=True, cwd=folder,
         )  # fmt: skip
-        os.pwrite(lock, f"{process.pid}\n".encode().ljust(12), 0)
+        with suppress(OSError):  # a full disk; the pid is only for a message
+            os.pwrite(lock, f"{process.pid}\n".encode().ljust(12), 0)
     finally:
         os.close(lock)
     return process
@@ -93,6 +95,7 @@ def _build_options(folder: Path, socket: Path) -> list[str]:
     return [
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(folder)),
         *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"),
+        *("--aof-load-truncated", "yes"),  # a write that a full disk cut off was not acknowledged
         *("--daemonize", "no", "--loglevel", "notice"),
     ]
 

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from typing import IO
 
 import structlog
 
+from jobs.runtime.logging import OutageLog
 from service.supervisor.child import Child, Process
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
@@ -40,26 +41,37 @@ class Supervisor:
     def __init__(
         self, processes: Sequence[Process], home: Path, addresses: Mapping[str, str], echo: IO[str] | None = None
     ) -> None:
-        (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._children = [Child(process, ChildLog(home / "logs", process.name, echo)) for process in processes]
         self._home = home
         self._addresses = addresses
         self._selector = selectors.DefaultSelector()
         self._signals = 0
         self._reported_up = False
+        self._state_is_written = False
+        self._state_outage = OutageLog()
+        self._fault = OutageLog()
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; returns the exit code. A second signal kills the processes."""
         with hold_home_lock(self._home), self._handle_signals():
             try:
                 while not self._signals:
-                    self._tick(time.monotonic())
+                    self._tick_safely()
                 return 0
             except CannotStart as error:
                 sys.stderr.write(f"{error}\n")
                 return 1
             finally:
                 self._stop_all()
+
+    def _tick_safely(self) -> None:
+        """Repeat a tick that fails, for example without free file descriptors: nothing else restarts processes."""
+        try:
+            self._tick(time.monotonic())
+            self._fault.info("supervision continues")
+        except OSError as error:
+            self._fault.error("supervision interrupted, will retry", error)
+            time.sleep(PROBE_SECONDS)
 
     def _tick(self, now: float) -> None:
         for child in self._children:
@@ -70,6 +82,8 @@ class Supervisor:
         if not self._reported_up and all(child.ready for child in self._children):
             self._reported_up = True
             _log.info("all processes ready", home=str(self._home), **self._addresses)
+        if not self._state_is_written:
+            self._write_state()
         self._wait(POLL_SECONDS if self._reported_up else PROBE_SECONDS)
         self._handle_exits()
 
@@ -78,6 +92,8 @@ class Supervisor:
         if child.popen:
             self._selector.register(child.output, selectors.EVENT_READ, child)
             _log.info("process started", process=child.process.name, pid=child.pid)
+        else:
+            _log.warning("process not started, will retry", process=child.process.name, reason=child.log.last_lines())
         self._write_state()
 
     def _handle_exits(self) -> None:
@@ -109,7 +125,8 @@ class Supervisor:
             self._stop(list(group), signals)
         for child in self._children:
             child.log.close()
-        (self._home / "up.json").unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk
+            (self._home / "up.json").unlink(missing_ok=True)
 
     def _stop(self, group: list[Child], signals: int) -> None:
         """Terminate the group, wait for the grace period, then kill the rest."""
@@ -134,6 +151,7 @@ class Supervisor:
         return True
 
     def _write_state(self) -> None:
+        """Write `up.json`; the next tick retries when that fails."""
         state = {
             "pid": os.getpid(),
             "home": str(self._home),
@@ -141,8 +159,15 @@ class Supervisor:
             "processes": {child.process.name: child.pid for child in self._children},
         }
         draft = self._home / "up.json.new"
-        draft.write_text(json.dumps(state, indent=2))
-        draft.replace(self._home / "up.json")
+        try:
+            draft.write_text(json.dumps(state, indent=2))
+            draft.replace(self._home / "up.json")
+        except OSError as error:
+            self._state_is_written = False
+            self._state_outage.error("up.json cannot be written, will retry", error)
+        else:
+            self._state_is_written = True
+            self._state_outage.info("up.json is written again")
 
     @contextmanager
     def _handle_signals(self) -> Iterator[None]:
@@ -169,8 +194,12 @@ class Supervisor:
 
 @contextmanager
 def hold_home_lock(home: Path) -> Iterator[None]:
-    """Hold the lock of `home`. Raises `CannotStart` when another supervisor holds it."""
-    with (home / "up.lock").open("a+") as lock:
+    """Hold the lock of `home`. Raises `CannotStart` when another supervisor holds it, or it cannot be created."""
+    try:
+        opened = (home / "up.lock").open("a+")
+    except OSError as error:
+        raise CannotStart(f"LOOPLINE_HOME, {home}, cannot be written to: {error.strerror}.") from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,6 +6,7 @@ the application are imported after gevent has patched the standard library, so t
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from service.lifeline import die_with_parent
@@ -24,6 +25,7 @@ limit_request_field_size = 8190
 loglevel = "warning"
 accesslog = None
 control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # workers also start while the disk is full
 proc_name = "loopline-web"
 
 

@@ -1,4 +1,4 @@
-"""GET /healthz (this process is up) and /readyz (Loopline can work). Reads only.
+"""GET /healthz (this process is up) and /readyz (Loopline can work). Changes nothing.
 
 Called by load balancers, the supervisor and people. The state of `/readyz` is `fine`, `recovering` while the work of a
 crashed process is taken over, or `failing` (503) while a part is unavailable.
@@ -17,6 +17,7 @@ from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
+from jobs.runtime.disk import find_problem
 from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
@@ -43,6 +44,11 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     """Return a sentence for each part that fails."""
+    disk = find_problem(settings, redis)
+    return {"disk": disk} | _failing_processes(settings, redis) if disk else _failing_processes(settings, redis)
+
+
+def _failing_processes(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
         living = list_live_roles(redis, time.time())
         has_leader = bool(redis.exists(keys.lease(LEADER)))

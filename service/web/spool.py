@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from integrations.failpoints import fail
 from integrations.ports.source import Delivery
+from jobs.runtime.logging import OutageLog
 from service.web.intake import Received, accept
 
 _log = structlog.get_logger(__name__)
@@ -84,12 +85,14 @@ class Spool:
 
 def keep_draining(spools: list[Spool], redis: Redis, stop: threading.Event) -> None:
     """Drain at once and then every two seconds, until `stop`; the web process runs this in a thread."""
+    outages = [OutageLog() for _ in spools]
     while True:
-        for spool in spools:
+        for spool, outage in zip(spools, outages, strict=True):
             try:
                 if new := spool.drain(redis):
                     _log.info("spool drained", deliveries=new)
+                outage.info("spool can be drained again")
             except (RedisError, OSError) as error:
-                _log.warning("spool cannot be drained, will retry", reason=str(error))
+                outage.error("spool cannot be drained, will retry", error)
         if stop.wait(POLL_SECONDS):
             return

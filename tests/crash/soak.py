@@ -32,6 +32,7 @@ from redis.exceptions import RedisError
 from integrations.standins.demo.stack import DEMO_TICKETS, TEAM
 from integrations.standins.demo.story import memory
 from jobs.runtime import keys
+from tests.crash.disk import small_disk
 from tests.crash.driver import stragglers
 from tests.crash.slow_clients import crowd_in_phases
 from tests.crash.stack import FragileStack, free_ports, unfinished
@@ -217,7 +218,7 @@ class Soak:
         """The budget checker: never less than the model billed; a call that a kill cut off may count without a bill."""
         billed = sum("usage" in entry["result"] for entry in self.stack.log("model"))
         ledger = sum(int(memory(ticket).get("model_calls", 0)) for ticket in tickets.values())
-        cut_off = AT_ONCE * sum(self.kills[name] for name in ("agent-1", "redis", "up"))
+        cut_off = AT_ONCE * sum(self.kills[name] for name in ("agent-1", "redis", "up", "disk"))
         if not billed <= ledger <= billed + cut_off:
             yield f"the ledger says {ledger} model calls, the model billed {billed}, {cut_off} may have been cut off"
 
@@ -240,10 +241,11 @@ def run(minutes: float, seed: int, home: Path) -> dict[str, Any]:
         board_options=("--requests-per-hour", str(REQUESTS_PER_HOUR)),
     )
     over = threading.Event()
-    with stack:
+    with small_disk(stack.service_home, megabytes=400) as disk, stack:
         soak, board = Soak(stack, random.Random(seed)), Board(stack)
+        fill = partial(disk.fill_at_random, random.Random(seed), soak.kills)
         crowd = partial(crowd_in_phases, urlsplit(stack.urls["web"]).port or 0)
-        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch, crowd)]
+        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch, crowd, fill)]
         for thread in threads:
             thread.start()
         try:

@@ -117,8 +117,9 @@ def _unfinished(redis: Redis) -> Iterator[str]:
     for name in (queues.EVENTS, queues.AGENTS):
         if waiting := queues.open_queue(redis, name).count:
             yield f"{waiting} jobs in queue {name}"
-    for pattern in ("mailbox:*", "outbox:*", "retry:*", "lease:*", "steering:*", keys.READY, keys.RUNS, queues.LATER):
+    for pattern in ("mailbox:*", "outbox:*", "retry:*", "lease:*", keys.READY, keys.RUNS, queues.LATER):
         yield from (key.decode() for key in redis.scan_iter(pattern) if key not in FLEETING)
+    yield from (key.decode() for key in redis.scan_iter("steering:*", _type="LIST"))  # not the marks of commands
     for group in redis.xinfo_groups(keys.INBOX):
         if group["pending"] or group["lag"]:
             yield f"inbox: {group['pending']} pending, {group['lag']} behind"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,7 +52,6 @@ def main() -> int:
         process("second", BEHAVIOURS[BEHAVIOUR], 1),
         process("third", POLITE, 2),
     ]
-    (HOME / "began").write_text(str(time.time()))
     return Supervisor(children, HOME, {"web": "http://x"}).run()
 
 

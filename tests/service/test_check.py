@@ -16,6 +16,7 @@ from integrations.standins.model import server as model
 from integrations.standins.wire import serve
 from jobs.config.environment import parse_settings
 from service.operator import find_problems
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.service.loopline import loopline
 
 
@@ -52,6 +53,21 @@ def test_check_looks_for_the_triage_column_only_if_configured(
     sentences = find_problems(parse_settings(environ))
     assert len(sentences) == len(found)
     assert all(part in sentence for part, sentence in zip(found, sentences, strict=True))
+
+
+def test_check_reports_a_full_disk(environ: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "home", megabytes=5) as disk:
+        disk.fill_to(0.92)
+        (sentence,) = find_problems(parse_settings(environ | {"LOOPLINE_HOME": str(disk.folder)}))
+    assert str(disk.folder) in sentence and "no new run starts" in sentence
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e300", "much"])
+def test_check_refuses_an_unusable_disk_budget(environ: dict[str, str], value: str) -> None:
+    ended = loopline("service", "check", "--env-file", "none", **environ | {"LOOPLINE_DISK_GIGABYTES": value})
+    assert ended.returncode == 2 and ended.stderr.startswith("LOOPLINE_DISK_GIGABYTES cannot be used:")
 
 
 def misbehave(environ: dict[str, str], kind: str) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from jobs.config.settings import Settings
 from jobs.runtime.connection import check_persistence, connect
 from service.supervisor import embedded_redis
 from service.supervisor.embedded_redis import CannotStart
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.support.checkout import REPOSITORY
 
 
@@ -125,3 +127,28 @@ def test_embedded_redis_without_a_server_binary_raises_with_the_fix(monkeypatch:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CannotStart, match="set REDIS_URL"):
         embedded_redis.find_binary_on_path()
+
+
+def test_embedded_redis_keeps_acknowledged_writes_over_a_full_disk(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """It ends when it cannot write; restarted on the full disk it ends again, and afterwards it loads a torn file."""
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "home", megabytes=20) as disk:
+        home, accepted = Settings(home=disk.folder), 0
+        with started(home) as process, connect(home, timeout=5, retries=0) as redis, pytest.raises(RedisError):
+            disk.fill()
+            while True:
+                redis.rpush("accepted", "x" * 100)
+                accepted += 1
+        assert process.returncode
+        with started(home) as process, connect(home, timeout=5, retries=0) as redis, pytest.raises(RedisError):
+            assert redis.llen("accepted") == accepted
+            while True:
+                redis.rpush("other", "x" * 10_000)
+        assert process.returncode
+        disk.free()
+        with started(home) as process, connect(home) as redis:
+            assert redis.rpush("accepted", "more") == accepted + 1
+            process.kill()

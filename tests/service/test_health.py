@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
 from redis import Redis
 
 from integrations.errors import Unauthorized, Unavailable
@@ -17,6 +18,7 @@ from jobs.store.breaker import Breaker
 from service.version import VERSION
 from service.web.app import create_app
 from service.web.health import failing_parts
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.service.conftest import Web
 from tests.support.checkout import REPOSITORY
 
@@ -74,6 +76,25 @@ def test_readyz_fails_without_durable_redis_unless_accepted(settings: Settings, 
     redis.config_set("appendfsync", "always")
     assert found[0].keys() == {"persistence"}
     assert found[1] == {}
+
+
+def test_readyz_reports_a_full_disk_also_without_redis(
+    settings: Settings, redis: Redis, request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    send_all_heartbeats(redis)
+    with small_disk(settings.home / "disk", megabytes=5) as disk:
+        own = settings.model_copy(update={"home": disk.folder})
+        disk.fill_to(0.95)
+        assert list(failing_parts(own, redis)) == ["disk"]
+        away = own.model_copy(update={"redis_url": Settings(redis_url="redis://127.0.0.1:1").redis_url})
+        disk.fill()
+        answer = create_app(away).test_client().get("/readyz")
+        assert answer.status_code == 503 and answer.json["failing"].keys() == {"disk", "redis"}
+        assert str(disk.folder) in answer.json["failing"]["disk"]
+        disk.free()
+        assert failing_parts(own, redis) == {}
 
 
 def test_readyz_reports_refused_credentials(web: Web, redis: Redis) -> None:

@@ -6,10 +6,12 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from jobs.config.settings import Settings
 from service.operator import show_status
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.service.dashboard.story import Story, a_loop, fill
 from tests.service.loopline import ENOUGH, loopline
 
@@ -57,3 +59,14 @@ def test_status_command_reports_an_unavailable_redis(tmp_path: Path, redis: Redi
     assert loopline("service", "status", **given, REDIS_URL=redis_server).stdout.startswith("ENG-12")
     away = loopline("service", "status", **given, REDIS_URL="redis://127.0.0.1:9")
     assert away.returncode == 1 and away.stderr.startswith("Redis does not respond")
+
+
+def test_status_begins_with_what_pauses_all_loops(
+    settings: Settings, redis: Redis, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "disk", megabytes=5) as disk:
+        disk.fill_to(0.92)
+        first, *_ = shown(settings.model_copy(update={"home": disk.folder}), redis).splitlines()
+    assert first.startswith(f"The disk of {disk.folder} is 92 % full: no new run starts")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.service.conftest import until
 from tests.support.checkout import REPOSITORY
 
@@ -23,7 +25,7 @@ class Up:
 
     def __init__(self, home: Path, behaviour: str) -> None:
         self.home = home
-        self.errors = home / "errors"
+        self.errors = home.with_name(f"{home.name}.errors")
         command = [sys.executable, "-m", "tests.service.small_up", str(home), behaviour]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=errors, stderr=subprocess.STDOUT)
@@ -154,3 +156,61 @@ def test_supervisor_refuses_a_second_one_on_the_same_home(up: Callable[..., Up])
     assert second.process.wait(20) == 1
     assert "already runs" in second.errors.read_text()
     assert all(map(is_alive, one.pids().values()))
+
+
+def test_supervisor_restarts_children_after_file_descriptors_were_used_up(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    before = one.pids()
+    pid = one.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+    os.kill(before["second"], signal.SIGKILL)
+    until(lambda: "Too many open files" in one.errors.read_text())
+    assert one.process.poll() is None
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    until(lambda: one.pids().get("second", before["second"]) != before["second"])
+    assert one.pids() | {"second": 0} == before | {"second": 0}
+
+
+def test_supervisor_keeps_running_without_its_state_file_and_writes_it_later(up: Callable[..., Up]) -> None:
+    one = up()
+    until(one.all_up)
+    before = one.pids()
+    (one.home / "up.json.new").mkdir()
+    os.kill(before["second"], signal.SIGKILL)
+    until(lambda: one.starts("second") == 2)
+    assert one.pids() == before
+    (one.home / "up.json.new").rmdir()
+    until(lambda: one.pids().get("second", before["second"]) != before["second"])
+    log = one.errors.read_text()
+    assert log.count("up.json cannot be written") == log.count("up.json is written again") == 1
+
+
+def test_supervisor_on_a_full_disk_starts_and_logs_once_there_is_space(
+    tmp_path: Path, up: Callable[..., Up], request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path, megabytes=2) as disk:
+        disk.fill()
+        one = up()
+        until(lambda: (one.home / "third.ready").exists())
+        disk.free()
+        until(one.all_up)
+        os.kill(one.pids()["second"], signal.SIGKILL)
+        until(lambda: "started" in (one.home / "logs/second.log").read_text())
+        one.process.terminate()
+        assert one.process.wait(20) == 0
+
+
+def test_supervisor_refuses_a_home_without_inodes_in_one_sentence(
+    tmp_path: Path, up: Callable[..., Up], request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path, megabytes=2, inodes=50) as disk:
+        disk.use_up_inodes()
+        one = up()
+        assert one.process.wait(20) == 1
+        assert f"LOOPLINE_HOME, {tmp_path}, cannot be written to: No space left on device." in one.errors.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
@@ -233,3 +235,35 @@ def test_candidate_has_only_the_tree_of_the_agents_commit(mirror: Mirror, upstre
 def test_candidate_without_a_change_is_its_parent(mirror: Mirror) -> None:
     base = mirror.head("main")
     assert mirror.write_candidate(base, base, "m", "a", "e@example.com", 1) == base
+
+
+def test_mirror_that_does_not_fit_is_rejected_and_leaves_no_partial_pack(
+    host: GitHost, upstream: Path, tmp_path: Path
+) -> None:
+    commit(upstream, {f"big{number}": os.urandom(2**20) for number in range(20)})
+    folder, url = tmp_path / "repos" / "acme__shop.git", f"{host.url}/acme/shop.git"
+    with pytest.raises(
+        Rejected, match=r"mirror of acme/shop needs more than the 16 MiB that .*LOOPLINE_DISK_GIGABYTES"
+    ):
+        Mirror(folder, url, room=1).fetch("main")
+    assert list((folder / "objects" / "pack").glob("tmp_*")) == []
+    mirror = Mirror(folder, url, room=100 * 2**20)
+    mirror.fetch("main")
+    assert mirror.head("main") == sha_of(upstream, "rev-parse", "main")
+
+
+def test_mirror_fetch_on_a_full_disk_is_retried(
+    tmp_path: Path, host: GitHost, upstream: Path, request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    commit(upstream, {"big": os.urandom(4 * 2**20)})
+    with small_disk(tmp_path / "repos", megabytes=10) as disk:
+        mirror = Mirror(disk.folder / "acme__shop.git", f"{host.url}/acme/shop.git")
+        disk.fill(leave=2**20)
+        with pytest.raises(Unavailable, match="No space left"):
+            mirror.fetch("main")
+        assert list(disk.folder.rglob("tmp_*")) == []
+        disk.free()
+        mirror.fetch("main")
+        assert mirror.head("main") == sha_of(upstream, "rev-parse", "main")

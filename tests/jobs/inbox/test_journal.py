@@ -11,13 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from integrations.ports.source import Delivery
 from jobs.inbox.dispatch import create_consumer_group, dispatch
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys
 from service.web.intake import Received, accept
+from tests.crash.disk import replay_in_namespace, small_disk
 
 NOW = time.mktime((2026, 5, 1, 12, 0, 0, 0, 0, 0))
 DAY = 86_400
@@ -126,3 +129,29 @@ def test_journal_truncates_a_partial_batch(tmp_path: Path) -> None:
     journal.write([entry("3")], NOW)
 
     assert [line["entry"] for line in lines(tmp_path)] == ["1", "3"]
+
+
+def test_journal_pauses_on_a_full_disk_and_logs_that_once(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "disk", megabytes=10) as disk:
+        journal = Journal(disk.folder / "journal", 10_000)
+        disk.fill_to(0.98)
+        with capture_logs() as logged:
+            for number in range(3):
+                journal.write([entry(str(number))], NOW)
+            disk.free()
+            time.sleep(0.25)  # longer than the monitor's memory
+            journal.write([entry("4")], NOW)
+        assert [line["entry"] for line in lines(disk.folder / "journal")] == ["4"]
+    assert [line["event"] for line in logged] == ["journal write failed", "journal is written again"]
+
+
+def test_journal_uses_at_most_a_tenth_of_its_disk(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "disk", megabytes=10) as disk:
+        for day in range(1, 6):
+            Journal(disk.folder, 10**9).write([entry(str(day), os.urandom(400_000).hex().encode())], NOW + day * DAY)
+        sizes = [file.stat().st_size for file in disk.folder.iterdir()]
+        assert 0 < sum(sizes) <= 1024**2

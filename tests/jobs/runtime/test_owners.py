@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,22 @@ def test_dead_process_detection_ignores_other_kernels(redis: Redis, redis_server
     subprocess.run([sys.executable, "-c", "import sys; " + REGISTER, str(tmp_path)], check=True)
     release_leases_of_dead_processes(redis, tmp_path)
     assert [file.name for file in (tmp_path / "alive").iterdir()] == [OWNER]
+
+
+def test_process_that_cannot_be_registered_works_unregistered(tmp_path: Path) -> None:
+    """As on a disk without inodes: its leases expire after a timeout when it dies."""
+    (tmp_path / "alive").symlink_to("/dev/full")
+    register_process(tmp_path)
+    assert list_dead_processes(tmp_path) == []
+
+
+def test_dead_process_detection_survives_exhausted_file_descriptors(redis: Redis, tmp_path: Path) -> None:
+    register_process(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        assert list_dead_processes(tmp_path) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -16,6 +16,7 @@ from jobs.config.settings import Settings
 from jobs.loop.state import Stage
 from jobs.store.breaker import Breaker
 from service.dashboard.app import create_app
+from tests.crash.disk import replay_in_namespace, small_disk
 from tests.loops import changed
 from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, result, says, turn
 
@@ -174,3 +175,16 @@ def test_pages_and_json_are_503_while_redis_is_unavailable(tmp_path: Path) -> No
         answer = client.get(path)
         assert answer.status_code == 503 and "Redis does not respond" in answer.text
     assert client.get("/healthz").get_json()["ok"] is True
+
+
+def test_pages_name_a_full_disk_with_and_without_redis(
+    settings: Settings, story: Story, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if replay_in_namespace(request):
+        return
+    with small_disk(tmp_path / "disk", megabytes=5) as disk:
+        disk.fill()
+        for redis_url in (settings.redis_url, f"unix://{tmp_path}/none"):
+            client = create_app(Settings(home=disk.folder, redis_url=redis_url)).test_client()
+            for path in ("/", "/api/loops"):
+                assert f"The disk of {disk.folder} is 100 % full" in client.get(path).text
