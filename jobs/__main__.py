@@ -23,7 +23,7 @@ from integrations import failpoints
 from integrations.errors import Rejected, Unavailable
 from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
-from jobs.runtime import dead_processes, logging
+from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
@@ -95,6 +95,7 @@ def _sandbox_problems(settings: Settings) -> list[str]:
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
+    epoch.watch(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True

@@ -6,7 +6,6 @@ rebuild`. It writes to Redis only and does not change existing loops, so it is i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +19,7 @@ from integrations.ports.tracker import Comment
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
-from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
+from jobs.loop.board_memory import TITLE, Metadata, is_ahead, loop_of, metadata_of
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, unread_comment_events
@@ -148,7 +147,7 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
     memory = loop_of(ticket, metadata)
     _check_ownership(memory, world.policy)
     seen = _take_snapshot(memory, lease, world)
-    loop, now = loop_from(memory, seen), time.time()
+    loop, now = loop_from(memory, seen), world.now()
     events, decision = events_from(loop, seen, now), resume_rebuilt(loop, seen, now, world.policy)
     if not dry_run:
         _index(decision.loop, world)
@@ -163,6 +162,21 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
         _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
         queues.wake_ticket(world.redis, ticket_id)
     return _line(memory, decision, events)
+
+
+def replace_if_older(loop: Loop, lease: Lease, world: World) -> bool:
+    """Replace a loop that is older than its board memory, as after the restore of a backup; whether it was replaced.
+
+    Its pending commands and events are from the past too, and their effects exist. Raises as `restore`."""
+    metadata = _metadata(loop.ticket.id, world)
+    if metadata is None or not is_ahead(metadata, loop):
+        return False
+    for run_id in filter(world.runs.is_unfinished, world.runs.list_runs(loop.ticket.id)):
+        world.runs.ask_to_stop(run_id)
+    world.store.forget(lease, loop.ticket.id)
+    _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
+    restore(loop.ticket.id, lease, world)
+    return True
 
 
 def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:

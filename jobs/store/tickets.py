@@ -108,6 +108,21 @@ class Store:
             self._expire(loop)
         return restored
 
+    def forget(self, lease: Lease, ticket_id: TicketId) -> None:
+        """Delete the loop with all that is pending, so that it can be restored from the board."""
+        t = ticket_id
+        boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
+        names = [
+            keys.lease(t),
+            keys.LOOPS,
+            keys.loop(t),
+            *boxes,
+            keys.known_events(t),
+            keys.report(t),
+            keys.failures(t),
+        ]
+        run_script(self.redis, "forget_loop", names, [lease.token, t])
+
     def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
         """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""
         raw = self.head(ticket_id, lane)

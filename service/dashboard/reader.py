@@ -12,6 +12,7 @@ from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
+from jobs.runtime.notices import list_notices
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -43,9 +44,9 @@ class Reader:
         return overview.in_order(self._rows(self._loops()))
 
     def notices(self) -> list[str]:
-        """Return notices about all loops: the model provider is unavailable or rejects the credentials."""
+        """Return notices about all loops: the model provider is unavailable, a clock jumped."""
         outage = current_outage(self.runs.redis)
-        return [outage.sentence] if outage else []
+        return [*([outage.sentence] if outage else []), *list_notices(self.runs.redis)]
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""

@@ -15,6 +15,7 @@ import httpx2
 from anthropic import APIConnectionError, APIStatusError
 
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
+from integrations.server_time import read_date
 
 _RETRY_STATUS = frozenset({408, 409, 425, 429})
 _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
@@ -55,7 +56,8 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     message = error.api_message or f"HTTP {error.status_code}"
     if regained := _REGAIN.search(message):
         until = datetime.fromisoformat(f"{regained[1]}T{regained[2]}+00:00").timestamp()
-        return Unavailable(f"Anthropic's usage limit is reached: {message}", max(1.0, until - time.time()))
+        now = read_date(error.response.headers) or time.time()
+        return Unavailable(f"Anthropic's usage limit is reached: {message}", max(1.0, until - now))
     if error.status_code in _ACCOUNT_STATUS or error.type in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
         return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {message}")
     # An error inside a stream has status 200, so only its type identifies it.
@@ -72,7 +74,8 @@ def _seconds_to_wait(error: APIStatusError) -> float | None:
     try:
         return float(headers.get("retry-after", ""))
     except ValueError:
-        return seconds_until_reset(headers, time.time()) if error.status_code == 429 else None
+        now = read_date(headers) or time.time()
+        return seconds_until_reset(headers, now) if error.status_code == 429 else None
 
 
 def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
@@ -89,6 +92,9 @@ def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
 def _parse_time(value: str) -> float | None:
     """Unix seconds of an RFC 3339 time or of a number of seconds."""
     try:
-        return float(value) if value.isdecimal() else datetime.fromisoformat(value).astimezone(UTC).timestamp()
+        if value.isdecimal():
+            return float(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
         return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

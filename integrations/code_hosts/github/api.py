@@ -21,6 +21,7 @@ from pydantic_core import from_json
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.failpoints import fail
+from integrations.server_time import read_date, server_clock
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -184,7 +185,9 @@ class GitHubApi:
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough.
             raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
-        if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
+        server_clock("github").observe(response.headers, response.elapsed.total_seconds())
+        now = read_date(response.headers) or time.time()
+        if failed := classify_error(response, request_line, self._credentials.settings, now):
             raise failed
         parsed = _parse_response(response, request_line)
         fail(operation, "done")

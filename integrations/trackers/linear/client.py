@@ -27,6 +27,7 @@ from requests.auth import AuthBase
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.failpoints import fail
+from integrations.server_time import read_date, server_clock
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ class _Connection(threading.local):
 
     def _store_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.status, self.headers = response.status_code, response.headers
+        server_clock("linear").observe(response.headers, response.elapsed.total_seconds())
         fail(f"linear.{self.operation}", "sent")
 
 
@@ -157,7 +159,7 @@ class LinearClient:
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
         self._log_response(operation)
-        wait = parse_retry_after(connection.headers, time.time())
+        wait = parse_retry_after(connection.headers, read_date(connection.headers) or time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
         return classify_error(operation, connection.status, error, wait, self._credential.name)
