@@ -58,8 +58,8 @@ class ServerClock:
             return ""
         way, minutes = "behind" if self.offset > 0 else "ahead of", abs(self.offset) / 60
         return (
-            f"This host's clock is {minutes:.1f} min {way} the provider's ({self.name}). Loopline corrects compared times; "
-            "set up time synchronization on the host."
+            f"This host's clock is {minutes:.1f} min {way} the provider's ({self.name}). Loopline corrects the "
+            "times that it compares; set up time synchronization on the host."
         )
 
 

@@ -29,6 +29,8 @@ from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
 REFUSED = 2
+CLOCK_TIMEOUT_SECONDS = 5.0
+"""Redis measures blocking reads with the wall clock: after it goes back, a read of 250 ms lasts until this timeout."""
 _log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which logs no INFO
 
 
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failpoints.arm(settings.failpoint, settings.home)
     stop = threading.Event()
     _stop_on_signals(stop)
-    with connect(settings) as redis:
+    with connect(settings, timeout=CLOCK_TIMEOUT_SECONDS if role == "clock" else 30.0) as redis:
         try:
             reasons = _reasons_to_refuse(role, settings, redis)
         except RedisError as error:

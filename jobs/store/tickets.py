@@ -112,16 +112,8 @@ class Store:
         """Delete the loop with all that is pending, so that it can be restored from the board."""
         t = ticket_id
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
-        names = [
-            keys.lease(t),
-            keys.LOOPS,
-            keys.loop(t),
-            *boxes,
-            keys.known_events(t),
-            keys.report(t),
-            keys.failures(t),
-        ]
-        run_script(self.redis, "forget_loop", names, [lease.token, t])
+        own = [keys.loop(t), *boxes, keys.known_events(t), keys.report(t), keys.failures(t)]
+        run_script(self.redis, "forget_loop", [keys.lease(t), keys.LOOPS, *own], [lease.token, t])
 
     def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
         """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""

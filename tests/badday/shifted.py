@@ -9,10 +9,13 @@ import os
 import signal
 import stat
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from integrations.standins.demo.stack import START_SECONDS, STOP_SECONDS, Stack
 from tests.crash.stack import FragileStack, processes_below
 
 HERE = Path(__file__).resolve().parent / "shifted_time"
@@ -42,6 +45,7 @@ class ShiftedStack(FragileStack):
         self.home = self.home.resolve()
         self._offset = self.home / "clock-offset"
         self._interpreter = self.home / "python"
+        self.before_start: Callable[[], None] | None = None
         self.set_clock(0)
         self._interpreter.write_text(
             INTERPRETER.format(library=find_library(), offset=self._offset, path=HERE, python=sys.executable)
@@ -68,6 +72,17 @@ class ShiftedStack(FragileStack):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
+    def restart(self, between: Callable[[], None]) -> None:
+        """Stop the service, call `between`, start it and return when it is ready."""
+        self.before_start = between
+        name, process = self._processes[-1]
+        process.send_signal(signal.SIGTERM)
+        process.wait(STOP_SECONDS)
+        deadline = time.monotonic() + START_SECONDS
+        while self.before_start and time.monotonic() < deadline:
+            time.sleep(0.05)
+        Stack._await(self, name, f"{self.urls['web']}/readyz")
+
     def read_log(self, event: str) -> list[str]:
         """The lines of the service's logs with this event."""
         files = [self.home / "service.log", *sorted((self.service_home / "logs").glob("*.log*"))]
@@ -78,4 +93,7 @@ class ShiftedStack(FragileStack):
         if name == "service" and args[0] != str(self._interpreter):
             _, _, _, *command = args  # instead of `python -m service`
             args = [str(self._interpreter), str(HERE / "up.py"), str(self._interpreter), *command]
+        if name == "service" and self.before_start:
+            self.before_start()
+            self.before_start = None
         super()._spawn(name, args, environment)
