@@ -25,7 +25,7 @@ from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
-from jobs.recovery.rebuild import replace_if_older, restore
+from jobs.recovery.rebuild import replace_if_outdated, restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
@@ -93,12 +93,12 @@ class _Driver:
         return wait if wait and decided is None else decided
 
     def _compare_with_board(self, loop: Loop) -> float:
-        """Once per process, before it acts on a ticket: a Redis from a backup is older than the board."""
+        """Once per process, before it acts on a ticket: Redis or the home folder can be from a backup."""
         compared = self._world.compared
 
         def compare() -> None:
             try:
-                replace_if_older(loop, self._lease, self._world)
+                replace_if_outdated(loop, self._lease, self._world)
             except Unauthorized:
                 raise
             except Rejected as error:

@@ -123,10 +123,12 @@ def _find_pull_request_events(turn: list[Loop], world: World) -> Iterator[Event]
 def _find_comments_and_reviews(turn: list[Loop], world: World) -> Iterator[Event]:
     for loop in turn:
         try:
-            yield from polling.comment_events(loop, list(world.tracker.comments(loop.ticket.id)))
+            comments = list(world.tracker.comments(loop.ticket.id))
         except NotFound:
             yield _build_ticket_moved(loop.ticket, loop, world)
             continue
+        known = world.store.has_known_events(loop.ticket.id)
+        yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
         if loop.stage in OPEN and loop.pull_request.number:
             reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
             yield from polling.review_events(loop, reviews, world.now())

@@ -39,7 +39,7 @@ class Journal:
         """Append inbox entries (id and fields) and wait until they are on disk; `now` is Unix seconds. `again` skips
         those that a crashed dispatcher has written. A full disk is logged and does not block the dispatch."""
         try:
-            known = self._read_known(min(name for name, _ in entries)) if again else set()
+            known = self._read_known(min(name for name, _ in entries), now) if again else set()
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
@@ -60,19 +60,21 @@ class Journal:
             except (EOFError, zlib.error, ValueError, gzip.BadGzipFile) as error:
                 _log.warning("torn journal", file=file.name, reason=str(error))
 
-    def _read_known(self, first: str) -> set[str]:
+    def _read_known(self, first: str, now: float) -> set[str]:
         """Ids of the written entries from the inbox entry `first` on. An id begins with Unix milliseconds of Redis's
-        clock, which can differ from this one."""
-        day_before = int(first.partition("-")[0]) / 1000 - _DAY
+        clock, which can differ from this one, and does not follow a clock that goes back."""
+        day_before = min(int(first.partition("-")[0]) / 1000, now) - _DAY
         return {line["entry"] for line in self.read(_day(max(day_before, 0)))}
 
     def prune(self, now: float) -> None:
-        """Delete files older than 90 days, then the oldest until the rest fits."""
+        """Delete files older than 90 days, one day's at a time (the clock can be wrong), then the oldest until the rest
+        fits."""
         files = sorted(self._folder.glob("*.jsonl.gz"))
         sizes = {file: file.stat().st_size for file in files}
         oldest = _day(now - KEPT_DAYS * _DAY)
+        first = files[0].name[:10] if files else ""
         for file in files:
-            if file.name[:10] < oldest or sum(sizes.values()) > self._max_bytes:
+            if file.name[:10] == first < oldest or sum(sizes.values()) > self._max_bytes:
                 file.unlink(missing_ok=True)
                 del sizes[file]
 

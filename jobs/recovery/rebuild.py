@@ -164,17 +164,26 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
     return _line(memory, decision, events)
 
 
-def replace_if_older(loop: Loop, lease: Lease, world: World) -> bool:
-    """Replace a loop that is older than its board memory, as after the restore of a backup; whether it was replaced.
+def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
+    """Replace a loop that is older than its board memory, or whose candidate is lost with the mirror; whether it was.
 
-    Its pending commands and events are from the past too, and their effects exist. Raises as `restore`."""
+    The pending commands and events of an older loop are from the past too, and their effects exist. Raises as
+    `restore`."""
     metadata = _metadata(loop.ticket.id, world)
-    if metadata is None or not is_ahead(metadata, loop):
+    if metadata is None:
+        return False
+    is_lost = loop.stage in AT_WORK and loop.candidate.head_sha and not _has_candidate(loop, world)
+    if is_lost:
+        _log.warning(
+            "candidate lost with the mirror, loop rebuilt", ticket=loop.identifier, sha=loop.candidate.head_sha
+        )
+    elif is_ahead(metadata, loop):
+        _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
+    else:
         return False
     for run_id in filter(world.runs.is_unfinished, world.runs.list_runs(loop.ticket.id)):
         world.runs.ask_to_stop(run_id)
     world.store.forget(lease, loop.ticket.id)
-    _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
     restore(loop.ticket.id, lease, world)
     return True
 

@@ -68,6 +68,10 @@ class Store:
         if ids := list(event_ids):
             self.redis.sadd(keys.known_events(ticket_id), *ids)
 
+    def has_known_events(self, ticket_id: TicketId) -> bool:
+        """Whether events of the ticket are known; not after a long time, which a clock can also pretend."""
+        return bool(self.redis.exists(keys.known_events(ticket_id)))
+
     def next_event(self, ticket_id: TicketId) -> bytes | None:
         """The exact bytes at the head of the mailbox."""
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)
