@@ -23,6 +23,7 @@ from integrations import failpoints
 from integrations.errors import Rejected, Unavailable
 from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
+from jobs.recovery import older_redis
 from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
@@ -61,6 +62,7 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
     for problem in weak:
         _log.warning("Redis is not durable", problem=problem)
     found = [] if settings.i_accept_weak_redis else weak
+    found += older_redis.find_problems(redis, settings.home)
     if role == "agent":
         return [*found, *_sandbox_problems(settings)]
     return [*found, *_column_problems(settings)] if role == "worker" else found

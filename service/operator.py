@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world
+from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect
 from jobs.store.dead_letters import DeadLetter, DeadLetters
@@ -34,6 +35,7 @@ def _check_redis(settings: Settings) -> Iterator[str]:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             yield from check_persistence(redis)
+            yield from older_redis.find_problems(redis, settings.home)
         except RedisError as error:
             yield f"REDIS_URL: Redis does not respond ({error})."
 

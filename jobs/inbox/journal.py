@@ -43,7 +43,7 @@ class Journal:
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
-            if now - self._pruned_at > 3_600:
+            if abs(now - self._pruned_at) > 3_600:  # also after the clock went back
                 self._pruned_at = now
                 self.prune(now)
         except OSError as error:

@@ -47,6 +47,11 @@ def prepare(redis: Redis, home: Path) -> bool:
     return True
 
 
+def find_problems(redis: Redis, home: Path) -> list[str]:
+    """The reason not to work with this Redis, in one sentence."""
+    return [FOREIGN] if epoch.compare(epoch.read_mark(redis), epoch.read_file(home)) == "foreign" else []
+
+
 def raise_epoch(redis: Redis, home: Path, now: float) -> None:
     """Raise the number of the epoch, and keep the day's spending (the day of `now`, Unix seconds) beside it."""
     day = today(now)

@@ -19,7 +19,7 @@ from integrations.standins.demo.stack import START_SECONDS, STOP_SECONDS, Stack
 from tests.crash.stack import FragileStack, processes_below
 
 HERE = Path(__file__).resolve().parent / "shifted_time"
-PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/local/lib/faketime", "/opt/homebrew/lib/faketime")
+PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime")
 INTERPRETER = """\
 #!/bin/sh
 export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
