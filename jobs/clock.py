@@ -31,6 +31,7 @@ DISPATCH_WAIT_MS = 250
 REDELIVER_SECONDS = 300.0
 TAKEOVER_PAUSE_SECONDS = 2 * RENEW_SECONDS
 NOTICE_SECONDS = 600
+_NO_KEY = -2  # reply of PTTL
 CLOCK_NOT_SET = "The clock of Redis's host is not set, its date is before 2025. Set it, or set up time synchronization."
 _log = structlog.get_logger(__name__)
 
@@ -106,12 +107,13 @@ def reconcile(redis: Redis, *, take_over: bool = True) -> None:
 
 def _is_busy(redis: Redis, lease: str, item: str) -> bool:
     """Whether a worker has the item, or it backs off. After the clock went back neither lasts longer than it can."""
-    held, waits = keys.lease(lease), keys.retry_at(item)
-    if not redis.exists(held, waits):
-        return False
-    run_script(redis, "shorten", [held], [LIFE_MS])
-    run_script(redis, "shorten", [waits], [int(queues.LONGEST_DELAY_SECONDS * 1000)])
-    return True
+    is_busy = False
+    for key, longest in ((keys.lease(lease), LIFE_MS), (keys.retry_at(item), int(queues.LONGEST_DELAY_SECONDS * 1000))):
+        left = redis.pttl(key)
+        is_busy = is_busy or left != _NO_KEY
+        if left > longest:
+            run_script(redis, "shorten", [key], [longest])
+    return is_busy
 
 
 def _check_that_clock_is_set(redis: Redis) -> None:

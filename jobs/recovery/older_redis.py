@@ -18,6 +18,8 @@ from jobs.runtime.scripts import run_script
 from jobs.store.ledger import read_day_micro_usd, restore_day, today
 
 NOTICE_SECONDS = 3_600
+UNUSED_SECONDS = 3_600.0
+"""After this time Redis can be from a backup together with the home folder, whose epochs are equal then."""
 OLDER = "Redis was restored from a backup: its state was forgotten, and all loops are rebuilt from the board."
 EMPTY = "Redis was empty: all loops are rebuilt from the board."
 FOREIGN = (
@@ -42,6 +44,8 @@ def prepare(redis: Redis, home: Path) -> bool:
             _log.warning("Redis was empty", reason=EMPTY, day_usd=known.day_micro_usd / 1_000_000)
         case "new":
             epoch.begin(redis, None)
+        case "current" | "new home" if epoch.read_age(redis) > UNUSED_SECONDS and redis.delete(keys.REBUILT):
+            _log.info("Redis was not used for a while, searching the board for missing loops")
         case _:
             pass
     return True

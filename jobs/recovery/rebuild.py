@@ -183,6 +183,7 @@ def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
         return False
     for run_id in filter(world.runs.is_unfinished, world.runs.list_runs(loop.ticket.id)):
         world.runs.ask_to_stop(run_id)
+    world.redis.delete(keys.REBUILT)  # other loops can be missing, and this one until it is restored
     world.store.forget(lease, loop.ticket.id)
     restore(loop.ticket.id, lease, world)
     return True

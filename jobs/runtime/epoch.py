@@ -8,7 +8,7 @@ A Redis with a smaller number than the file was restored from a backup, and its 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -65,6 +65,12 @@ def read_mark(redis: Redis) -> Mark | None:
     return Mark(decode(installation), int(number or 0)) if installation else None
 
 
+def read_age(redis: Redis) -> float:
+    """Seconds since the number was raised; 0 before that."""
+    at = redis.hget(keys.EPOCH, "at")
+    return read_redis_time(redis) - int(at) / 1000 if at else 0.0
+
+
 def read_file(home: Path) -> Mark | None:
     """The epoch that the home folder knows; None without a valid file."""
     try:
@@ -83,14 +89,16 @@ def raise_number(redis: Redis, home: Path, day: str, day_micro_usd: int) -> None
     """Raise the number in Redis, then in the file, which must never be ahead.
 
     A full disk weakens the comparison only."""
-    number = redis.hincrby(keys.EPOCH, "number", 1)
-    redis.hset(keys.EPOCH, "at", int(read_redis_time(redis) * 1000))
+    with redis.pipeline() as batch:  # one write of the append-only file
+        batch.hincrby(keys.EPOCH, "number", 1)
+        batch.hset(keys.EPOCH, "at", int(read_redis_time(redis) * 1000))
+        batch.execute()
     mark = read_mark(redis)
     if mark is None:
         return
     draft = home / f".{FILE}"
     try:
-        draft.write_text(json.dumps(asdict(Mark(mark.installation, number, day, day_micro_usd))))
+        draft.write_text(json.dumps(asdict(replace(mark, day=day, day_micro_usd=day_micro_usd))))
         draft.replace(home / FILE)
     except OSError:
         return

@@ -53,7 +53,8 @@ class Lease:
 
     def check(self) -> None:
         """Raise `LeaseLost` unless Redis confirms the lease. Called before each external effect."""
-        self.renew()
+        if decode(self._redis.get(keys.lease(self.name)) or b"") != self.token:
+            self.renew()
         if self.lost:
             raise LeaseLost(f"the lease on {self.name} was taken over")
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 from redis import Redis
 
+from integrations.results import Judgement
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.clock import run as run_clock
 from jobs.config.settings import Settings
@@ -205,7 +206,7 @@ def test_loop_from_a_backup_of_everything_repeats_nothing(board: Board, before: 
     if loop.stage is Stage.GATING:
         loop = story.finish(board, loop, evidence=story.passed(loop))
     if loop.stage is Stage.JUDGING:
-        loop = story.finish(board, loop, judgement=story.Judgement(done=True))
+        loop = story.finish(board, loop, judgement=Judgement(done=True))
     if loop.stage is Stage.CHECKING:
         loop = story.finish(board, loop, verdict=story.verdict(loop))
     after = board.drive(BUG)
@@ -239,6 +240,22 @@ def test_merge_that_a_backup_does_not_know_is_not_repeated(board: Board) -> None
     assert loop
     assert loop.stage is Stage.DONE
     assert (written(board), said(board, BUG)) == (host, words)
+
+
+def test_ticket_handed_over_after_the_backup_of_everything_is_found(board: Board) -> None:
+    board.world.redis.set(keys.REBUILT, 1)
+    epoch.begin(board.world.redis, KNOWN)
+    board.world.redis.hset(keys.EPOCH, "at", 1_000)
+    backup = copy(board.world.redis)
+    known = story.hand_over(board, BUG)
+
+    put_back(board, backup)
+    assert older_redis.prepare(board.world.redis, board.world.settings.home)
+    sweep()
+    loop = board.drive(BUG)
+
+    assert loop
+    assert (loop.stage, loop.generation) == (Stage.MAKING, known.generation + 1)
 
 
 def test_candidate_that_is_lost_with_the_mirrors_is_made_again(board: Board) -> None:
