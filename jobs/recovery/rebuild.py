@@ -168,19 +168,16 @@ def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
     """Replace a loop that is older than its board memory, or whose candidate is lost with the mirror; whether it was.
 
     The pending commands and events of an older loop are from the past too, and their effects exist. Raises as
-    `restore`."""
+    `restore`, then without effect if the board memory cannot be used."""
     metadata = _metadata(loop.ticket.id, world)
-    if metadata is None:
+    is_older = metadata is not None and is_ahead(metadata, loop)
+    if metadata is None or not (is_older or _has_lost_candidate(loop, world)):
         return False
-    is_lost = loop.stage in AT_WORK and loop.candidate.head_sha and not _has_candidate(loop, world)
-    if is_lost:
-        _log.warning(
-            "candidate lost with the mirror, loop rebuilt", ticket=loop.identifier, sha=loop.candidate.head_sha
-        )
-    elif is_ahead(metadata, loop):
+    _check_ownership(loop_of(world.tracker.fetch(loop.ticket.id), metadata), world.policy)
+    if is_older:
         _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
     else:
-        return False
+        _log.warning("candidate lost, loop rebuilt", ticket=loop.identifier, sha=loop.candidate.head_sha)
     for run_id in filter(world.runs.is_unfinished, world.runs.list_runs(loop.ticket.id)):
         world.runs.ask_to_stop(run_id)
     world.redis.delete(keys.REBUILT)  # other loops can be missing, and this one until it is restored
@@ -244,6 +241,12 @@ def _has_candidate(memory: Loop, world: World) -> bool:
         return world.mirror(workspace.repository).is_ancestor(workspace.base_sha, memory.candidate.head_sha)
     except Rejected:
         return False
+
+
+def _has_lost_candidate(loop: Loop, world: World) -> bool:
+    """Whether the work in progress is missing in the mirror, as after the loss of the home folder."""
+    has_work = loop.stage in AT_WORK and loop.workspace.base_sha and loop.candidate.head_sha
+    return bool(has_work) and not _has_candidate(loop, world)
 
 
 def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:

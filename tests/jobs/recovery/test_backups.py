@@ -10,6 +10,7 @@ import pytest
 import requests
 from redis import Redis
 
+from integrations.ports.tracker import Attachment
 from integrations.results import Judgement
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.clock import run as run_clock
@@ -240,6 +241,19 @@ def test_merge_that_a_backup_does_not_know_is_not_repeated(board: Board) -> None
     assert loop
     assert loop.stage is Stage.DONE
     assert (written(board), said(board, BUG)) == (host, words)
+
+
+@pytest.mark.parametrize("given", [{"repository": "acme/other"}, {"branch": "main"}, {"schema": 99}, {"criteria": "{"}])
+def test_loop_is_kept_when_the_newer_board_memory_cannot_be_used(
+    board: Board, given: dict[str, str | int | float]
+) -> None:
+    known = in_review(board)
+    (memory,) = [a for a in board.world.tracker.attachments(known.ticket.id) if a.title == "Loopline"]
+    odd = Attachment(memory.url, memory.title, "", {**memory.metadata, "generation": 9, **given})
+    board.world.tracker.attach(known.ticket.id, odd)
+    board.world.compared.clear()
+
+    assert board.drive(BUG) == known
 
 
 def test_ticket_handed_over_after_the_backup_of_everything_is_found(board: Board) -> None:

@@ -6,6 +6,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from redis import Redis
 from structlog.testing import capture_logs
 
@@ -57,6 +59,19 @@ def test_incident_between_two_readings(now: Reading, incident: Incident | None) 
     if found and incident:
         assert found.jump == pytest.approx(incident.jump)
         assert (found.slept, found.stopped) == (pytest.approx(incident.slept), pytest.approx(incident.stopped))
+
+
+@given(elapsed=st.floats(0.0, 8.0), jump=st.floats(-1e10, 1e10), slept=st.floats(0.0, 1e7), continuous=st.booleans())
+def test_incident_is_found_exactly_when_a_clock_or_the_host_left_its_course(
+    elapsed: float, jump: float, slept: float, continuous: bool
+) -> None:
+    found = find_incident(BEFORE, after(elapsed, jump=jump, slept=slept), continuous=continuous) or Incident()
+
+    limit = 5.0 + 0.001 * (elapsed + slept)
+    assert abs(abs(jump) - limit) < 1e-3 or bool(found.jump) == (abs(jump) > limit)
+    assert abs(slept - 5.0) < 1e-3 or bool(found.slept) == (slept > 5.0)
+    assert not found.stopped
+    assert found.jump == 0 or found.jump == pytest.approx(jump, abs=1e-3)
 
 
 def test_incident_after_an_expected_pause_is_no_stop_but_still_a_jump() -> None:
