@@ -18,7 +18,7 @@ from jobs.inbox import dispatch
 from jobs.inbox.journal import Journal
 from jobs.recovery import older_redis
 from jobs.runtime import epoch, keys, notices, queues
-from jobs.runtime.clocks import PLAUSIBLE_FROM, ClockWatch, Incident, read_redis_time
+from jobs.runtime.clocks import ClockWatch, Incident, is_set, read_redis_time
 from jobs.runtime.dead_processes import release_leases_of_dead_processes
 from jobs.runtime.heartbeats import HEARTBEATS, LIFE_SECONDS
 from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
@@ -118,7 +118,7 @@ def _is_busy(redis: Redis, lease: str, item: str) -> bool:
 
 def _check_that_clock_is_set(redis: Redis) -> None:
     """Report a clock that lost its time while the host was off: no provider's certificate is valid then."""
-    if read_redis_time(redis) < PLAUSIBLE_FROM:
+    if not is_set(read_redis_time(redis)):
         _log.error("clock not set", reason=CLOCK_NOT_SET)
         notices.post(redis, "clock", CLOCK_NOT_SET, NOTICE_SECONDS)
 

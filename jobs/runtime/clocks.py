@@ -19,6 +19,11 @@ SLOW_SECONDS = 1.0
 PLAUSIBLE_FROM = 1_735_689_600  # 2025-01-01: an earlier time is that of a host without a clock battery
 
 
+def is_set(wall: float) -> bool:
+    """Whether a clock shows a date that is possible."""
+    return wall >= PLAUSIBLE_FROM
+
+
 def read_redis_time(redis: Redis) -> float:
     """Unix seconds of Redis's clock."""
     seconds, microseconds = redis.time()

@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent / "shifted_time"
 PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime")
 INTERPRETER = """\
 #!/bin/sh
-export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
+export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_CACHE_DURATION=1 DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
 export PYTHONPATH={path}
 exec {python} "$@"
 """

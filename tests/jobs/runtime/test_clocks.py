@@ -15,7 +15,7 @@ from integrations.errors import Unavailable
 from integrations.values import RunId, TicketId
 from jobs.clock import _handle_incident, reconcile
 from jobs.runtime import keys, queues
-from jobs.runtime.clocks import ClockWatch, Incident, Reading, find_incident, format_seconds, read_redis_time
+from jobs.runtime.clocks import ClockWatch, Incident, Reading, find_incident, format_seconds, is_set, read_redis_time
 from jobs.runtime.heartbeats import list_live_roles, send_heartbeat
 from jobs.runtime.lease import LIFE_MS, Lease, hold
 from jobs.runtime.notices import list_notices
@@ -105,6 +105,15 @@ def test_incident_is_one_sentence(incident: Incident, start: str) -> None:
 )
 def test_durations_have_one_unit(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("wall", "expected"),
+    [(0.0, False), (-1.0, False), (1_577_836_800.0, False), (BEFORE.wall, True), (2.0**31, True), (2.0**33, True)],
+    ids=["1970", "before 1970", "2020", "2026", "2038", "2242"],
+)
+def test_clock_without_a_battery_is_found(wall: float, expected: bool) -> None:
+    assert is_set(wall) is expected
 
 
 def test_watch_reports_nothing_on_a_healthy_host(redis: Redis) -> None:
