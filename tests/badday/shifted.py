@@ -22,8 +22,8 @@ HERE = Path(__file__).resolve().parent / "shifted_time"
 PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime")
 INTERPRETER = """\
 #!/bin/sh
-export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_CACHE_DURATION=1 DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
-export PYTHONPATH={path}
+export LD_PRELOAD={library} PYTHONPATH={path}
+export FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_CACHE_DURATION=1 DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
 exec {python} "$@"
 """
 
