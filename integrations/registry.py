@@ -41,8 +41,9 @@ def _built_in() -> tuple[Provider[Any, Any], ...]:
 def _load(point: EntryPoint) -> Provider[Any, Any]:
     try:
         provider = point.load()
-    except (ImportError, AttributeError) as error:
-        raise Rejected(f"the provider {point.name} ({point.value}) cannot be loaded: {error}") from error
+    except Exception as error:  # the code of another package
+        reason = " ".join(str(error).split())[:200]
+        raise Rejected(f"the provider {point.name} ({point.value}) cannot be loaded: {reason}") from error
     if not isinstance(provider, Provider):
         raise Rejected(f"the provider {point.name} ({point.value}) is a {type(provider).__name__}, not a Provider")
     return provider

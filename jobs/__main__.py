@@ -25,7 +25,7 @@ from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
 from jobs.recovery import older_redis
 from jobs.runtime import dead_processes, epoch, logging
-from jobs.runtime.connection import check_persistence, connect
+from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str]:
+    if refused := find_refusal(redis):
+        return refused
     weak = check_persistence(redis)
     for problem in weak:
         _log.warning("Redis is not durable", problem=problem)

@@ -8,17 +8,39 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
-from jobs.config.environment import filter_environment, load, read_environment
+from integrations.errors import Rejected
+from jobs.config.environment import filter_environment, find_warnings, load, read_environment
+from jobs.config.settings import Settings
 from jobs.runtime import logging
 from service.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names and arguments can be bytes that are no text
+            stream.reconfigure(errors="backslashreplace")
     given = _parser().parse_args(arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except Rejected as error:  # by the registry of providers
+        sys.stderr.write(f"{str(error)[:1].upper()}{str(error)[1:]}.\n")
+        return 2
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.stderr.write(f"The command {given.command} cannot read or write ({error.strerror}).\n")
+        return 1
+    return code
+
+
+def _run(given: argparse.Namespace) -> int:
     match given.command:
         case "up":
             return _up(given.env_file, given.verbose)
@@ -53,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
     for command in (up, check, status, rebuild, dead, redrive):
-        command.add_argument("--env-file", type=Path, default=Path(".env"), help="settings file (default: %(default)s)")
+        command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
     settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
@@ -62,23 +84,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(env_file: Path, verbose: bool) -> int:
+def _up(env_file: Path | None, verbose: bool) -> int:
     from service.supervisor.embedded_redis import CannotStart
     from service.supervisor.processes import check_address_is_free, list_addresses, list_processes
     from service.supervisor.supervisor import Supervisor
 
     environ = read_environment(env_file)
-    settings = load("up", environ)
+    settings = _load_with_warnings(env_file, environ)
     logging.configure("up", settings.secret_values())
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        check_address_is_free(settings.web_bind, "LOOPLINE_WEB_BIND")
-        check_address_is_free(settings.dashboard_bind, "LOOPLINE_DASHBOARD_BIND")
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"LOOPLINE_HOME cannot be created ({error.strerror}); choose another folder.\n")
+        return 2
+    taken = []
+    for name, bind in (("LOOPLINE_WEB_BIND", settings.web_bind), ("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)):
+        try:
+            check_address_is_free(bind, name)
+        except CannotStart as error:
+            taken.append(f"{error}\n")
+    if taken:
+        sys.stderr.write("".join(taken))
+        return 1
+    try:
         echo = sys.stdout if verbose else None
         return Supervisor(list_processes(settings, environ), settings.home, list_addresses(settings), echo).run()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return 1
+
+
+def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
+    settings = load("up", environ)
+    sys.stderr.write("".join(f"Warning: {sentence}\n" for sentence in find_warnings(settings, env_file)))
+    return settings
 
 
 def _serve(role: str) -> int:
@@ -89,10 +128,10 @@ def _serve(role: str) -> int:
     os.execv(sys.executable, command)
 
 
-def _check(env_file: Path) -> int:
+def _check(env_file: Path | None) -> int:
     from service.operator import find_problems
 
-    settings = load("up", read_environment(env_file))
+    settings = _load_with_warnings(env_file, read_environment(env_file))
     logging.configure("check", settings.secret_values(), sys.stderr)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
@@ -106,7 +145,7 @@ def _settings(as_table: bool) -> int:
     return 0
 
 
-def _status(env_file: Path, as_json: bool) -> int:
+def _status(env_file: Path | None, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect

@@ -18,7 +18,7 @@ from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world
 from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
-from jobs.runtime.connection import check_persistence, connect
+from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
 from service.dashboard.overview import ROWS, Row
@@ -34,8 +34,8 @@ def find_problems(settings: Settings) -> list[str]:
 def _check_redis(settings: Settings) -> Iterator[str]:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            yield from check_persistence(redis)
-            yield from older_redis.find_problems(redis, settings.home)
+            found = find_refusal(redis)
+            yield from found or [*check_persistence(redis), *older_redis.find_problems(redis, settings.home)]
         except RedisError as error:
             yield f"REDIS_URL: Redis does not respond ({error})."
 

@@ -136,11 +136,11 @@ def _type_of(field: dict[str, Any]) -> str:
     kind = {"object": "mapping"}.get(field["type"], field["type"])
     low, high = field.get("minimum", field.get("minLength")), field.get("maximum", field.get("maxLength"))
     over = field.get("exclusiveMinimum")
-    bounds = [f"> {over:g}"] if over is not None else []
+    bounds = [f"> {over:.9g}"] if over is not None else []
     if high is not None:
-        bounds.append(f"{low:g}–{high:g}" if low is not None else f"≤ {high:g}")
+        bounds.append(f"{low:.9g}–{high:.9g}" if low is not None else f"≤ {high:.9g}")
     elif low is not None:
-        bounds.append(f"≥ {low:g}")
+        bounds.append(f"≥ {low:.9g}")
     unit = " characters" if kind == "string" and bounds else ""
     return ", ".join([kind, *bounds]) + unit
 

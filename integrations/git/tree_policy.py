@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 FILE, PROGRAM, LINK, GITLINK = "100644", "100755", "120000", "160000"
 DEFAULT_PROTECTED = (
@@ -168,9 +169,19 @@ def _is_parent_of_protected(path: str, pattern: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _compile_glob(pattern: str) -> re.Pattern[str]:
-    """A regular expression for the path and everything below it."""
+    """A regular expression for the path and everything below it.
+
+    Each part behind a `*` or `**` takes its first place (atomic groups), so that no pattern takes exponential time."""
     folded = _fold(pattern).rstrip("/")
     parts = (folded if "/" in folded else f"**/{folded}").strip("/").removesuffix("/**").split("/")
-    body = "".join("(?:.*/)?" if part == "**" else f"{re.escape(part)}/" for part in parts).removesuffix("/")
-    body = body.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    return re.compile(rf"{body}(?:/.*)?", re.DOTALL)
+    first, *others = [list(group) for is_any, group in groupby(["", *parts, ""], "**".__eq__) if not is_any]
+    sections = ["/".join(map(_compile_segment, filter(None, section))) for section in (first, *others)]
+    *outer, last = [(f"(?:[^/]*/)*?{one}" if one else ".*") if number else one for number, one in enumerate(sections)]
+    return re.compile("".join(f"(?>{one}/)" for one in outer if one) + last + "(?:/.*)?", re.DOTALL)
+
+
+def _compile_segment(segment: str) -> str:
+    first, *others = (re.escape(part).replace(r"\?", "[^/]") for part in re.split(r"\*+", segment))
+    return (
+        first + "".join(f"(?>[^/]*?{part})" for part in others[:-1]) + "".join(f"[^/]*{last}" for last in others[-1:])
+    )

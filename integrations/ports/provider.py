@@ -22,7 +22,7 @@ class ProviderSettings(SettingsModel):
     """Base of a provider's settings. Every variable begins with the provider's name in capitals."""
 
     def missing_credentials(self) -> Iterator[str]:
-        """Yield one sentence for each credential that `build` needs and that is not set."""
+        """Yield one sentence for each credential that `build` needs and that is not set or cannot be used."""
         yield from ()
 
 

@@ -6,21 +6,33 @@ Called by the entry points. Opens no connection: `python -m service check` check
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
+from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
+from integrations.explain import explain, show_name
 from integrations.registry import providers
-from integrations.settings import Process, SettingsModel, is_visible
+from integrations.settings import Process, SettingsModel, is_loopback, is_visible
+from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
+from jobs.config.places import (
+    find_address_problems,
+    find_equal_addresses,
+    find_home_problems,
+    find_sandbox_problems,
+    find_secret_file_problem,
+)
 from jobs.config.settings import Settings, list_fields
 
 Role = Process | Literal["up"]
+PROVIDER_NAMES = {"LOOPLINE_TRACKER", "LOOPLINE_CODE_HOST", "LOOPLINE_RUNNER", "LOOPLINE_MORE_RUNNERS"}
+"""While one of them is wrong, the credentials that a start needs are unknown."""
 NEAR_MISS = 0.9
 """Similarity from which a name with a shared prefix counts as misspelt: one wrong letter of ten."""
 
@@ -31,11 +43,14 @@ def parse_settings(variables: Mapping[str, str]) -> Settings:
     return Settings.from_variables(variables, providers=own)
 
 
-def read_environment(env_file: Path) -> dict[str, str]:
-    """Return the process's environment merged over `env_file`, if it exists. For the commands of operators only: the
-    other processes get their variables from the supervisor or the Procfile."""
-    from_file = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
-    return {name: value for name, value in from_file.items() if value} | dict(os.environ)
+def read_environment(env_file: Path | None) -> dict[str, str]:
+    """Return the process's environment merged over the settings file, or exit with code 2 and the reasons on stderr.
+
+    For the commands of operators only: the other processes get their variables from the supervisor or the Procfile."""
+    try:
+        return read_env_file(env_file) | dict(os.environ)
+    except UnusableFile as error:
+        _exit(error.sentences)
 
 
 _SYSTEM_VARIABLES = frozenset(
@@ -61,9 +76,10 @@ def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
     own = ("LOOPLINE_", *(provider.prefix for provider in providers() if not provider.shares_prefix))
     shared = tuple(provider.prefix for provider in providers() if provider.shares_prefix)
     for name in sorted(environ.keys() - list_fields().keys()):
-        (near,) = get_close_matches(name, list_fields(), n=1, cutoff=0.0)
-        if name.startswith(own) or (name.startswith(shared) and get_close_matches(name, [near], cutoff=NEAR_MISS)):
-            yield f"Unknown setting {name}. Did you mean {near}?"
+        upper = name[:100].upper()  # `loopline_home` is misspelt, too
+        (near,) = get_close_matches(upper, list_fields(), n=1, cutoff=0.0)
+        if upper.startswith(own) or (upper.startswith(shared) and get_close_matches(upper, [near], cutoff=NEAR_MISS)):
+            yield f"Unknown setting {show_name(name)}. Did you mean {near}?"
 
 
 def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
@@ -77,6 +93,21 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
             yield from settings.provider_settings(provider).missing_credentials()
 
 
+def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
+    """Files, folders and addresses that the process cannot work with."""
+    yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
+    if role in ("agent", "up"):
+        yield from find_sandbox_problems(settings)
+    for name, path in settings.secret_files().items():
+        if problem := find_secret_file_problem(path):
+            yield f"{name} is the path of a file that {problem}."
+    if role in ("web", "up"):
+        yield from find_address_problems("LOOPLINE_WEB_BIND", settings.web_bind)
+    if role in ("dashboard", "up"):
+        yield from find_address_problems("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)
+    yield from find_equal_addresses(settings)
+
+
 def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
     """Return one sentence for each reason that a process of this role cannot start, without any setting's value."""
     try:
@@ -85,24 +116,47 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
     except Rejected as error:  # by the registry
         return [f"{str(error)[:1].upper()}{str(error)[1:]}."]
     classes: list[type[SettingsModel]] = [Settings, *(provider.settings for provider in providers())]
-    invalid = [sentence for settings in classes for sentence in _find_invalid(settings, variables)]
-    return [*sentences, *(invalid or _find_missing(role, parse_settings(variables)))]
+    invalid = {name: one for settings in classes for name, one in _find_invalid(settings, variables).items()}
+    settings = parse_settings({name: value for name, value in variables.items() if name not in invalid})
+    missing = () if invalid.keys() & PROVIDER_NAMES else _find_missing(role, settings)
+    found = [*missing, *_find_unusable(role, settings)]
+    rest = (sentence for sentence in found if not any(name in sentence for name in invalid))
+    return [*sentences, *invalid.values(), *rest]
 
 
-def _find_invalid(settings: type[SettingsModel], variables: Mapping[str, str]) -> Iterator[str]:
-    """Invalid values of this class."""
+def _find_invalid(settings: type[SettingsModel], variables: Mapping[str, str]) -> dict[str, str]:
+    """One sentence for each variable with an invalid value."""
+    found: dict[str, list[str]] = {}
     try:
         settings.from_variables(variables)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False, include_context=False):
-            place = ".".join(str(part) for part in one["loc"])
-            yield f"{place} cannot be used: {one['msg'].removeprefix('Value error, ')}."
+        for one in error.errors(include_url=False):
+            name, *parts = one["loc"]
+            shown = (f", item {p + 1}," if isinstance(p, int) else f".{show_name(p)}" for p in parts if p != "[key]")
+            found.setdefault(str(name), []).append(f"{name}{''.join(shown)} cannot be used: {explain(one)}")
+    more = {name: f" ({len(sentences) - 1} more)" if len(sentences) > 1 else "" for name, sentences in found.items()}
+    return {name: f"{sentences[0]}{more[name]}." for name, sentences in found.items()}
+
+
+def find_warnings(settings: Settings, env_file: Path | None) -> Iterator[str]:
+    """Yield one sentence for each setting that works and exposes a secret or the queue to others."""
+    if is_exposed(env_file) and settings.secret_values():
+        yield "The settings file can be read by every user of this host; run chmod 600 on it."
+    for name, path in settings.secret_files().items():
+        if path.stat().st_mode & stat.S_IROTH:
+            yield f"{name} is the path of a file that every user of this host can read; run chmod 600 on it."
+    url = urlsplit(settings.redis_url.get_secret_value())
+    if url.scheme == "redis" and not url.password and not is_loopback(url.hostname or ""):
+        yield "REDIS_URL has neither TLS nor a password; use it in a private network only."
 
 
 def load(role: Role, environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings that a process of this role can see, or exit with code 2 and the reasons on stderr."""
-    sentences = find_problems(role, environ)
-    if sentences:
-        sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
-        raise SystemExit(2)
+    if sentences := find_problems(role, environ):
+        _exit(sentences)
     return parse_settings(filter_environment(role, environ))
+
+
+def _exit(sentences: Iterable[str]) -> NoReturn:
+    sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
+    raise SystemExit(2)

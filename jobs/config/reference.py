@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pydantic.fields import FieldInfo
 
 from integrations.registry import providers
-from integrations.settings import is_usual
+from integrations.settings import find_bounds, is_usual
 from jobs.config.settings import Settings, list_fields
 
 WIDTH = 118
@@ -56,4 +56,6 @@ def _default(field: FieldInfo) -> str:
 
 
 def _description(field: FieldInfo) -> list[str]:
-    return [line.strip() for line in (field.description or "").strip().splitlines()]
+    bounds = find_bounds(field)
+    limits = [f"From {bounds[0]:,} to {bounds[1]:,}."] if bounds else []
+    return [*(line.strip() for line in (field.description or "").strip().splitlines()), *limits]

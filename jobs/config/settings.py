@@ -7,6 +7,7 @@ of `.env.example` and of the README's table (`jobs.config.reference`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 
 from integrations.errors import Rejected
+from integrations.explain import CONTROLS, classify, show_name
 from integrations.failpoints import FAILPOINT_FORM
 from integrations.ports.provider import (
     CodeHostProvider,
@@ -31,10 +33,10 @@ from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
     Address,
     Folder,
-    OptionalUrl,
+    Link,
     Paths,
     SettingsModel,
-    Texts,
+    check_redis_url,
     match_pattern,
     setting,
     split_list,
@@ -43,13 +45,32 @@ from integrations.settings import (
 COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
 
+_TEAMS_EXAMPLE = 'write JSON like {"ENG": {"repository": "acme/shop"}}'
+
+
+class _DuplicateKey(ValueError):
+    """A key that occurs twice in one object; JSON itself permits it."""
+
+
 def _parse_json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError('it has to be JSON like {"ENG": {"repository": "acme/shop"}}') from None
+        parsed = json.loads(value, object_pairs_hook=_parse_object)
+    except _DuplicateKey:
+        raise
+    except (ValueError, RecursionError):
+        raise ValueError(f"it is {classify(value)} that is not JSON; {_TEAMS_EXAMPLE}") from None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"it is {classify(parsed)}; {_TEAMS_EXAMPLE}")
+    return parsed
+
+
+def _parse_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise _DuplicateKey(f"it has the key {show_name(duplicate)!r} twice in one object; remove one of them")
+    return dict(pairs)
 
 
 def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
@@ -57,19 +78,44 @@ def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
 
     def check(name: str) -> str:
         try:
-            return find_provider(kind, name).name
+            return find_provider(kind, show_name(name)).name
         except Rejected as error:
             raise ValueError(str(error)) from None
 
     return AfterValidator(check)
 
 
-_REPOSITORY = match_pattern(r"[\w.-]+/[\w.-]+", "write owner/name, such as acme/shop")
+_REPOSITORY = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/(?!\.\.?$|.*\.[gG][iI][tT]$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}"
+)
+"""owner/name with the characters of GitHub: both become folders. GitHub drops `.git` at the end of a name."""
+
+
+def _check_repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value):
+        raise ValueError(f"it is {classify(value)} that is not a repository; write owner/name, such as acme/shop")
+    return value
+
+
+def _check_column(value: str) -> str:
+    if value and (value != value.strip() or CONTROLS.search(value) or len(value) > 100):
+        raise ValueError(f"it is {classify(value)} that is not a column's name; write at most 100 printable characters")
+    return value
+
+
+_TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
+_EMAIL = match_pattern(r"[^@\s]{1,64}@[^@\s]{1,255}", "write an e-mail address")
+_MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
+_FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
 
 TrackerName = Annotated[str, match_provider(TrackerProvider)]
 CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
+RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
 RunnerName = Annotated[str, match_provider(RunnerProvider)]
 RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
+Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
+Model = Annotated[str, _MODEL]
+Column = Annotated[str, AfterValidator(_check_column)]
 
 
 class Columns(BaseModel):
@@ -77,19 +123,19 @@ class Columns(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    agent: str = "Agent"
-    working: str = "In Progress"
-    review: str = "In Review"
-    done: str = "Done"
-    needs_human: str = "Needs Human"
-    triage: str = ""
+    agent: Column = "Agent"
+    working: Column = "In Progress"
+    review: Column = "In Review"
+    done: Column = "Done"
+    needs_human: Column = "Needs Human"
+    triage: Column = ""
     """Column for unanswered escalations; empty if the team has none."""
 
     @model_validator(mode="after")
     def _check_names_differ(self) -> Columns:
-        names = list(self.roles().values())
-        if len(set(names)) < len(names):
-            raise ValueError("each role needs its own column")
+        names = [name.casefold() for name in self.roles().values()]
+        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage):
+            raise ValueError("a name is empty or occurs twice; each role needs its own column, except triage")
         return self
 
     def roles(self) -> dict[ColumnRole, str]:
@@ -106,11 +152,11 @@ class Team(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: Annotated[str, _REPOSITORY]
+    repository: Annotated[str, AfterValidator(_check_repository)]
     columns: Columns = Columns()
 
 
-Teams = Annotated[dict[str, Team], BeforeValidator(_parse_json)]
+Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(_parse_json)]
 
 
 class Settings(SettingsModel):
@@ -120,7 +166,7 @@ class Settings(SettingsModel):
     """Folder for all data that Loopline writes.
     Mirrors, worktrees, evidence, logs, the spool and the embedded Redis live below it; relative to the start folder."""
 
-    redis_url: SecretStr = setting("REDIS_URL", "")
+    redis_url: RedisUrl = setting("REDIS_URL", "")
     """Address of a Redis or Valkey 6.2 or newer; empty means the embedded one.
     redis://, rediss:// or unix://. It needs appendonly yes, appendfsync always and maxmemory-policy noeviction."""
     i_accept_weak_redis: bool = setting("LOOPLINE_I_ACCEPT_WEAK_REDIS", False)
@@ -133,14 +179,14 @@ class Settings(SettingsModel):
     dashboard_bind: Address = setting("LOOPLINE_DASHBOARD_BIND", "127.0.0.1:8701")
     """host:port of the dashboard.
     Separate from webhooks, so that open live pages never delay them."""
-    dashboard_url: OptionalUrl = setting("LOOPLINE_DASHBOARD_URL", "")
+    dashboard_url: Link = setting("LOOPLINE_DASHBOARD_URL", "")
     """Public address of the dashboard, for links on tickets; empty means http://<dashboard bind>."""
 
     teams: Teams = setting("LOOPLINE_TEAMS", {}, usual=True)
     """Teams that Loopline works for, as JSON from team key to repository and columns.
     {"ENG": {"repository": "acme/shop", "columns": {"agent": "Agent", "working": "In Progress", "review": "In Review",
     "done": "Done", "needs_human": "Needs Human"}}}; columns left out have these names."""
-    approvers: Texts = setting("LOOPLINE_APPROVERS", "")
+    approvers: Approvers = setting("LOOPLINE_APPROVERS", "")
     """E-mail addresses of the people with permission to control Loopline and to approve, comma separated.
     Empty means every member of the workspace who is not a guest."""
 
@@ -154,46 +200,46 @@ class Settings(SettingsModel):
     """Names of further agent runners that WORKFLOW.md can choose for a role, comma separated.
     As `loop.roles.maker.runner`; a repository can only choose among the runners that are set up here."""
 
-    maker_model: str = setting("LOOPLINE_MAKER_MODEL", "")
+    maker_model: Model = setting("LOOPLINE_MAKER_MODEL", "")
     """Model that writes the change; empty means the runner's default for the role."""
-    checker_model: str = setting("LOOPLINE_CHECKER_MODEL", "")
+    checker_model: Model = setting("LOOPLINE_CHECKER_MODEL", "")
     """Model that reviews the change; empty means the runner's default for the role.
     A different model than the maker's, because a model overlooks its own mistakes."""
-    planner_model: str = setting("LOOPLINE_PLANNER_MODEL", "")
+    planner_model: Model = setting("LOOPLINE_PLANNER_MODEL", "")
     """Model that proposes acceptance criteria; empty means the runner's default for the role."""
-    scout_model: str = setting("LOOPLINE_SCOUT_MODEL", "")
+    scout_model: Model = setting("LOOPLINE_SCOUT_MODEL", "")
     """Model that explores before the maker starts; empty means the runner's default for the role."""
-    judge_model: str = setting("LOOPLINE_JUDGE_MODEL", "")
+    judge_model: Model = setting("LOOPLINE_JUDGE_MODEL", "")
     """Model that decides done or not done before the checker runs; empty means the runner's default for the role."""
-    strong_model: str = setting("LOOPLINE_STRONG_MODEL", "")
+    strong_model: Model = setting("LOOPLINE_STRONG_MODEL", "")
     """Model of a maker after an attempt that was spinning; empty means the runner's strongest."""
 
     max_iterations: int = setting("LOOPLINE_MAX_ITERATIONS", 3, ge=1, le=100)
     """Rounds of make, gate and check in one attempt."""
     max_attempts: int = setting("LOOPLINE_MAX_ATTEMPTS", 3, ge=1, le=10)
     """Fresh attempts at a ticket before a person is asked."""
-    max_turns: int = setting("LOOPLINE_MAX_TURNS", 60, ge=1)
+    max_turns: int = setting("LOOPLINE_MAX_TURNS", 60, ge=1, le=1_000)
     """Model calls in one run at most."""
 
-    max_cost_usd: float = setting("LOOPLINE_MAX_COST_USD", 5.0, ge=0)
+    max_cost_usd: float = setting("LOOPLINE_MAX_COST_USD", 5.0, ge=0, le=1_000)
     """Limit in US dollars for one run.
     Reserved before each model call, so a run never exceeds it."""
-    max_ticket_cost_usd: float = setting("LOOPLINE_MAX_TICKET_COST_USD", 20.0, ge=0)
+    max_ticket_cost_usd: float = setting("LOOPLINE_MAX_TICKET_COST_USD", 20.0, ge=0, le=10_000)
     """Limit in US dollars for all runs of a ticket; people raise it with /budget."""
-    max_day_cost_usd: float = setting("LOOPLINE_MAX_DAY_COST_USD", 100.0, ge=0)
+    max_day_cost_usd: float = setting("LOOPLINE_MAX_DAY_COST_USD", 100.0, ge=0, le=100_000)
     """Limit in US dollars for all tickets together in a calendar day (UTC).
     Beyond it runs wait for the next day."""
-    max_no_progress_usd: float = setting("LOOPLINE_MAX_NO_PROGRESS_USD", 3.0, ge=0)
+    max_no_progress_usd: float = setting("LOOPLINE_MAX_NO_PROGRESS_USD", 3.0, ge=0, le=1_000)
     """Limit in US dollars for a maker that changes nothing."""
 
-    max_run_minutes: float = setting("LOOPLINE_MAX_RUN_MINUTES", 45.0, gt=0)
+    max_run_minutes: float = setting("LOOPLINE_MAX_RUN_MINUTES", 45.0, ge=0.5, le=1_440)
     """Limit in minutes for one run; waiting for a slot or a provider does not count."""
-    max_idle_seconds: int = setting("LOOPLINE_MAX_IDLE_SECONDS", 300, ge=1)
+    max_idle_seconds: int = setting("LOOPLINE_MAX_IDLE_SECONDS", 300, ge=1, le=3_600)
     """Seconds without a byte from the model after which the call times out and is retried."""
-    slice_seconds: int = setting("LOOPLINE_SLICE_SECONDS", 60, ge=1)
+    slice_seconds: int = setting("LOOPLINE_SLICE_SECONDS", 60, ge=1, le=3_600)
     """Seconds after which a run releases its slot and is queued again.
     Short, so that deployments and other tickets never wait for a long run."""
-    command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1)
+    command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1, le=7_200)
     """Timeout in seconds of one command of the gate."""
 
     agent_processes: int = setting("LOOPLINE_AGENT_PROCESSES", 1, ge=1, le=64)
@@ -204,22 +250,22 @@ class Settings(SettingsModel):
     worker_slots: int = setting("LOOPLINE_WORKER_SLOTS", 4, ge=1, le=200)
     """Tickets that the worker process handles at the same time."""
 
-    sweep_seconds: int = setting("LOOPLINE_SWEEP_SECONDS", 30, ge=1)
+    sweep_seconds: int = setting("LOOPLINE_SWEEP_SECONDS", 30, ge=1, le=3_600)
     """Seconds between two polls of board and code host for missed webhooks.
     Each poll reads the comments and pull requests of five tickets, in turn."""
-    remind_hours: float = setting("LOOPLINE_REMIND_HOURS", 4.0, gt=0)
+    remind_hours: float = setting("LOOPLINE_REMIND_HOURS", 4.0, ge=0.01, le=720)
     """Hours after which an unanswered escalation is repeated, twice; then the ticket moves to triage.
     Half a working day: longer than a meeting, and the answer can still come the same day."""
 
-    journal_megabytes: int = setting("LOOPLINE_JOURNAL_MEGABYTES", 1000, ge=1)
+    journal_megabytes: int = setting("LOOPLINE_JOURNAL_MEGABYTES", 1000, ge=1, le=1_000_000)
     """Megabytes of accepted deliveries that the journal keeps, compressed, for at most 90 days.
     Beyond that the oldest are deleted."""
 
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
-    For tool chains outside of /usr."""
+    For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
-    failpoint: str = setting("LOOPLINE_FAILPOINT", "", pattern=f"^(?:{FAILPOINT_FORM})$")
+    failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
     operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 
@@ -273,6 +319,11 @@ class Settings(SettingsModel):
     def paths(self) -> dict[str, Path]:
         """Return all files and folders by variable, including those of the providers."""
         return super().paths() | {name: p for own in self.providers.values() for name, p in own.paths().items()}
+
+    def secret_files(self) -> dict[str, Path]:
+        """Return the files with a secret of the chosen providers by variable."""
+        own = (self.provider_settings(provider).secret_files() for provider in self.chosen_providers())
+        return {name: path for files in own for name, path in files.items()}
 
 
 def list_fields() -> dict[str, FieldInfo]:

@@ -6,16 +6,17 @@ matter keeps Symphony's key names and meanings, so that a team can reuse its fil
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Literal
+from typing import Annotated, Literal
 
-import yaml
-from frontmatter.default_handlers import YAMLHandler
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from integrations.explain import CONTROLS, explain, show_name
 from integrations.values import Codec, value
+from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
 
 FILE = "WORKFLOW.md"
 TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
@@ -25,24 +26,64 @@ _FOREIGN_KEYS = ConfigDict(extra="ignore")
 """Sections that other tools own too can hold keys that Loopline does not know."""
 
 
+LONGEST_COMMAND = 10_000
+LONGEST_INSTRUCTIONS = 65_536
+"""Characters; the instructions are part of every prompt."""
+MOST_PROBLEMS = 5
+
+
 class PolicyError(ValueError):
     """`WORKFLOW.md` is missing or cannot be used; the message names the place and the fix."""
+
+
+def _check_line(text: str) -> str:
+    if CONTROLS.search(text):
+        raise ValueError("it is a text with control characters; write one line")
+    if text != text.strip():
+        raise ValueError("it is a text with white space around it; remove that")
+    return text
+
+
+def _check_model(text: str) -> str:
+    if " " in _check_line(text):
+        raise ValueError("it is a text with white space; write one name")
+    return text
+
+
+def _check_command(text: str) -> str:
+    """A command can have several lines."""
+    if CONTROLS.search(text.replace("\n", "").replace("\t", "")):
+        raise ValueError("it is a text with control characters; remove them")
+    return text
+
+
+def _check_filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is an empty text; write a command or remove the entry")
+    return _check_command(text)
+
+
+Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_check_line)]
+Lines = Annotated[tuple[Line, ...], Field(max_length=200)]
+Name = Annotated[str, Field(max_length=200), AfterValidator(_check_model)]
+Command = Annotated[str, Field(min_length=1, max_length=LONGEST_COMMAND), AfterValidator(_check_filled)]
+Dollars = Annotated[float, Field(ge=0, le=10_000)]
 
 
 @value
 class Check:
     """A command that must exit 0 in a clean checkout before work counts as done."""
 
-    name: str = Field(min_length=1, max_length=60)
-    run: str = Field(min_length=1)
+    name: Annotated[str, AfterValidator(_check_line)] = Field(min_length=1, max_length=60)
+    run: Command
 
 
 @value
 class Role:
     """Overrides for one agent role. Empty means the service's default; `runner` has to be one that is set up there."""
 
-    model: str = ""
-    runner: str = ""
+    model: Name = ""
+    runner: Name = ""
     effort: Literal["", "low", "medium", "high", "xhigh", "max"] = ""
 
 
@@ -73,7 +114,7 @@ class SpinningPolicy:
     """A maker's turns, after its first change, without another change of the diff."""
     same_failures: int = Field(default=3, ge=2, le=20)
     """Iterations in which the very same checks fail."""
-    polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")
+    polling: Lines = ("sleep", "watch", "tail -f", "wait")
     """Commands that can be repeated: one that contains such a text polls for something."""
 
 
@@ -81,36 +122,36 @@ class SpinningPolicy:
 class ContextPolicy:
     """When old tool results leave the conversation. Tokens are those of the prompt."""
 
-    clear_at_tokens: int = Field(default=100_000, ge=1_000)
+    clear_at_tokens: int = Field(default=100_000, ge=1_000, le=1_000_000)
     keep_tool_uses: int = Field(default=6, ge=1, le=100)
-    clear_at_least_tokens: int = Field(default=20_000, ge=0)
+    clear_at_least_tokens: int = Field(default=20_000, ge=0, le=1_000_000)
 
 
 @value
 class LoopPolicy:
     """Loopline's own keys."""
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check, ...] = Field(default=(), max_length=100)
     """Commands of the gate, run by Loopline itself."""
     contract: Literal["auto", "ask"] = "auto"
     """auto: a proposal can start without a person. ask: a ticket without acceptance criteria always needs an answer."""
-    setup: tuple[str, ...] = ()
+    setup: Annotated[tuple[Command, ...], Field(max_length=100)] = ()
     """Commands run in the sandbox, without network, before the first turn and before the gate."""
     iterations: int | None = Field(default=None, ge=1, le=20)
     """Tries at the contract before a person is asked; None is the service's default."""
     attempts: int | None = Field(default=None, ge=1, le=10)
     """Fresh tries, each with its iterations; None is the service's default."""
-    budget_usd: float | None = Field(default=None, ge=0)
+    budget_usd: Dollars | None = None
     """US dollars per run; 0 allows no cost; None is the service's default."""
-    ticket_budget_usd: float | None = Field(default=None, ge=0)
+    ticket_budget_usd: Dollars | None = None
     """US dollars per ticket; 0 allows no cost; None is the service's default."""
-    wall_minutes: float | None = Field(default=None, gt=0, le=1440)
+    wall_minutes: float | None = Field(default=None, ge=0.5, le=1440)
     """Timeout of a run in minutes; None is the service's default."""
     scout: bool = True
     """Whether a cheaper agent explores the repository before the maker starts."""
-    protected: tuple[str, ...] = ()
+    protected: Lines = ()
     """Further path patterns that an agent must not change."""
-    tests: tuple[str, ...] = TESTS
+    tests: Lines = TESTS
     """Path patterns of the repository's tests; a change to an existing test needs a person's approval."""
     flaky_reruns: int = Field(default=2, ge=0, le=3)
     """Retries of a failing command at the same commit, to separate flaky from broken."""
@@ -135,7 +176,7 @@ class AgentPolicy:
 class HooksPolicy:
     """Symphony's `hooks` section; `after_create` runs after `loop.setup`, in the sandbox."""
 
-    after_create: str = ""
+    after_create: Annotated[str, AfterValidator(_check_command)] = Field(default="", max_length=LONGEST_COMMAND)
 
 
 @value
@@ -145,11 +186,11 @@ class RepositoryPolicy:
     agent: AgentPolicy = AgentPolicy()
     hooks: HooksPolicy = HooksPolicy()
     loop: LoopPolicy = LoopPolicy()
-    tracker: dict[str, object] = Field(default_factory=dict)
-    polling: dict[str, object] = Field(default_factory=dict)
-    workspace: dict[str, object] = Field(default_factory=dict)
-    codex: dict[str, object] = Field(default_factory=dict)
-    instructions: str = ""
+    tracker: dict[str, JsonValue] = Field(default_factory=dict)
+    polling: dict[str, JsonValue] = Field(default_factory=dict)
+    workspace: dict[str, JsonValue] = Field(default_factory=dict)
+    codex: dict[str, JsonValue] = Field(default_factory=dict)
+    instructions: str = Field(default="", max_length=LONGEST_INSTRUCTIONS)
 
     def setup_commands(self) -> tuple[str, ...]:
         """Commands for a fresh worktree, in order."""
@@ -167,16 +208,18 @@ def read_policy(text: str | None, where: str) -> RepositoryPolicy:
     if text is None:
         raise PolicyError(f"{where} has no {FILE}: add one at the root of the repository, see README, Real accounts.")
     try:
-        head, body = _split(text)
-        if not isinstance(head, dict):
-            raise PolicyError(
-                f"{FILE} in {where} has front matter that is a {type(head).__name__}, not keys and values."
+        head = read_front_matter(text)
+        if "instructions" in head.values:
+            line = head.find_line(("instructions",))
+            raise FrontMatterError(
+                f"line {line}, instructions: it is no key; write the instructions below the front matter"
             )
-        return _ADAPTER.validate_python({**head, "instructions": body.strip()})
-    except yaml.YAMLError as error:
-        raise PolicyError(f"{FILE} in {where} has front matter that is not YAML: {_one_line(error)}.") from error
+        given = json.dumps({**head.values, "instructions": head.body.strip()})
+        return _ADAPTER.validate_json(given, strict=True)  # JSON, so that numbers in quotes are no numbers
+    except FrontMatterError as error:
+        raise PolicyError(f"{FILE} in {where} cannot be used: {error}.") from error
     except ValidationError as error:
-        raise PolicyError(f"{FILE} in {where} is wrong: {_problems(error)}.") from error
+        raise PolicyError(f"{FILE} in {where} cannot be used: {_problems(error, head)}.") from error
 
 
 def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) -> None:
@@ -190,18 +233,12 @@ def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) 
             )
 
 
-def _split(text: str) -> tuple[object, str]:
-    """Front matter as YAML, and the body. The library's own `parse` ignores front matter of the wrong type."""
-    handler = YAMLHandler()
-    if not handler.detect(text):
-        return {}, text
-    head, body = handler.split(text)
-    return handler.load(head) or {}, body
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'front matter'}: {e['msg']}" for e in error.errors()[:5])
+def _problems(error: ValidationError, head: FrontMatter) -> str:
+    """Each problem with its line and key, one sentence each."""
+    found = error.errors(include_url=False)
+    shown = []
+    for one in found[:MOST_PROBLEMS]:
+        path = tuple(part for part in one["loc"] if part != "[key]")
+        shown.append(f"line {head.find_line(path)}, {'.'.join(show_name(str(part)) for part in path)}: {explain(one)}")
+    more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
+    return ". Also ".join(shown + more)

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import frontmatter
 import structlog
-import yaml
 
 from integrations.errors import Rejected
 from integrations.git.mirror import Mirror
 from integrations.ports.agent_runner import ToolResult, ToolSpec
+from jobs.loop.front_matter import FrontMatterError, read_front_matter
 from jobs.roles.submission import HostTool, IsStopped
 
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
@@ -65,11 +64,10 @@ def _read_skills(mirror: Mirror, sha: str) -> tuple[Skill, ...]:
     skills = []
     for path in ordered[:MAX_READ]:
         text = _read_text(mirror, sha, path)
-        skill = parse_skill(path, text) if text else None
-        if skill is None:
-            _log.warning("skill skipped: front matter needs name and description", path=path, commit=sha)
-        else:
-            skills.append(skill)
+        try:
+            skills.append(parse_skill(path, text))
+        except FrontMatterError as error:
+            _log.warning("skill skipped", path=path, commit=sha, reason=str(error))
     return drop_duplicates(skills)
 
 
@@ -81,22 +79,19 @@ def _read_text(mirror: Mirror, sha: str, path: str) -> str:
         return ""
 
 
-def parse_skill(path: str, text: str) -> Skill | None:
-    """The skill in a SKILL.md; None if its front matter is invalid or has no description.
+def parse_skill(path: str, text: str) -> Skill:
+    """The skill in a SKILL.md. Raises `FrontMatterError` if its front matter is invalid or has no description.
 
     The folder's name replaces an invalid one (lower-case letters, digits, single hyphens, at most 64 characters)."""
     folder = path.rpartition("/")[0]
-    try:
-        post = frontmatter.loads(text.replace("\r\n", "\n").lstrip("\ufeff"))
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    given = [post.metadata.get("name"), folder.rpartition("/")[2].lower()]
+    head = read_front_matter(text)
+    given = [head.values.get("name"), folder.rpartition("/")[2].lower()]
     name = next((n for n in given if isinstance(n, str) and len(n) <= 64 and _NAME.fullmatch(n)), "")
-    described = post.metadata.get("description")
+    described = head.values.get("description")
     description = " ".join(described.split())[:MAX_DESCRIPTION] if isinstance(described, str) else ""
     if not name or not description:
-        return None
-    body = post.content.strip()
+        raise FrontMatterError("front matter needs name and description")
+    body = head.body.strip()
     cut = f"{body[:MAX_BODY]}\n[{len(body) - MAX_BODY} characters cut: the file is {path}]"
     return Skill(name, description, body if len(body) <= MAX_BODY else cut, folder)
 

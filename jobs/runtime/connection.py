@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.retry import Retry
 
 from jobs.config.settings import Settings
@@ -44,6 +44,15 @@ def build_redis_url(settings: Settings) -> str:
 def resolve_socket(socket: Path) -> Path:
     """Return `socket`, or the target of its link when the path is too long for a socket address."""
     return socket.readlink() if len(bytes(socket)) > SOCKET_PATH_LIMIT and socket.is_symlink() else socket
+
+
+def find_refusal(redis: Redis) -> list[str]:
+    """Return one sentence when Redis refuses the database, user or password of REDIS_URL, else nothing."""
+    try:
+        redis.ping()
+    except (ResponseError, AuthenticationError) as error:
+        return [f"REDIS_URL: Redis refuses the connection ({error}); correct the database, user or password."]
+    return []
 
 
 def check_persistence(redis: Redis) -> list[str]:

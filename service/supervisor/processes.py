@@ -15,6 +15,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from integrations.settings import split_address
 from jobs.config.environment import Role, filter_environment
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
@@ -59,12 +60,6 @@ def check_address_is_free(address: str, name: str) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CannotStart(f"{name} is {address}, which is not available: {error.strerror}.") from error
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of 'host:port'; removes the brackets of an IPv6 host."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _redis_process(settings: Settings) -> Process:

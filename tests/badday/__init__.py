@@ -1,1 +1,1 @@
-"""Bad days on the real service: full disks, slow clients, poisoned replies, clock jumps, each beside healthy tickets."""
+"""Bad days on the real service: full disks, slow clients, poisoned replies, clock jumps, beside healthy tickets."""

@@ -52,6 +52,13 @@ class ShiftedStack(FragileStack):
         )
         self._interpreter.chmod(stat.S_IRWXU)
 
+    def close(self) -> None:
+        """As before, and delete the shared memory that libfaketime leaves of processes that were killed."""
+        super().close()
+        for file in Path("/dev/shm").glob("*faketime_*"):
+            if not Path("/proc", file.name.rpartition("_")[2]).exists():
+                file.unlink(missing_ok=True)
+
     def set_clock(self, offset: float) -> None:
         """From now on the service's wall clock differs by `offset` seconds from the true time."""
         draft = self._offset.with_suffix(".new")

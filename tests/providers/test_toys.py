@@ -30,6 +30,7 @@ from jobs.effects import world as worlds
 from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.inbox.dispatch import create_consumer_group, dispatch
+from service.__main__ import main
 from service.web.app import create_app
 from tests.providers import install, installed
 from tests.providers.jot.tracker import Jot, create
@@ -114,7 +115,7 @@ def environ(tmp_path: Path, settings: Settings, request: pytest.FixtureRequest) 
             "LOOPLINE_MORE_RUNNERS": "shell",
             "JOT_FILE": str(file),
             "JOT_TOKEN": "jot-token",
-            "JOT_WEBHOOK_SECRETS": "jot-secret",
+            "JOT_WEBHOOK_SECRETS": "jot-signing-secret",
             "GITHUB_API_URL": host.url,
             "GITHUB_TOKEN": stack.tokens["github_bot"],
             "GITHUB_WEBHOOK_SECRETS": "github-secret",
@@ -133,7 +134,7 @@ def test_toy_providers_drive_a_signed_webhook_to_a_pull_request(
     office.board.move(office.board.fetch(TICKET), "Agent")
 
     assert office.send("another secret", event="moved") == 401
-    assert office.send("jot-secret", event="moved") == 200
+    assert office.send("jot-signing-secret", event="moved") == 200
     assert office.web.post("/webhooks/linear").status_code == 404
     office.work()
 
@@ -187,6 +188,20 @@ def test_provider_that_cannot_be_loaded_is_reported_in_one_sentence(tmp_path: Pa
     with installed(tmp_path, "no.such.module:NONE"):
         (problem,) = find_problems("up", {})
     assert problem == "The provider none (no.such.module:NONE) cannot be loaded: No module named 'no'."
+
+
+@pytest.mark.parametrize("code", ["x = (", "raise RuntimeError('a\\nb')", "1 / 0", "BROKEN = 3"])
+def test_provider_with_broken_code_is_reported_in_one_sentence(
+    tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_provider.py").write_text(f"{code}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with installed(tmp_path, "broken_provider:BROKEN"):
+        (problem,) = find_problems("up", {})
+        assert main(["settings"]) == 2
+    assert problem.startswith("The provider broken (broken_provider:BROKEN) ")
+    assert problem.isprintable()
+    sys.modules.pop("broken_provider", None)
 
 
 @pytest.mark.parametrize("value", [JOT, "integrations.trackers.linear.provider:LINEAR"])

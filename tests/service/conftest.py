@@ -24,7 +24,10 @@ from tests.support.redis_fixtures import redis, redis_server, settings
 
 __all__ = ["redis", "redis_server", "settings", "web"]
 
-SECRETS = {"LINEAR_WEBHOOK_SECRETS": "lin-old,lin-new", "GITHUB_WEBHOOK_SECRETS": "gh-old,gh-new"}
+SECRETS = {
+    "LINEAR_WEBHOOK_SECRETS": "lin-secret-old,lin-secret-new",
+    "GITHUB_WEBHOOK_SECRETS": "github-secret-old,github-secret-new",
+}
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -71,14 +74,14 @@ class Web:
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65_536), b""))
 
-    def linear(self, body: bytes, secret: str = "lin-new", delivery: str = "", **extra: str) -> Answer:
+    def linear(self, body: bytes, secret: str = "lin-secret-new", delivery: str = "", **extra: str) -> Answer:
         return self.send("POST", "/webhooks/linear", body, signed_by_linear(body, secret, delivery) | extra)
 
-    def github(self, body: bytes, secret: str = "gh-new", delivery: str = "", **extra: str) -> Answer:
+    def github(self, body: bytes, secret: str = "github-secret-new", delivery: str = "", **extra: str) -> Answer:
         return self.send("POST", "/webhooks/github", body, signed_by_github(body, secret, delivery) | extra)
 
 
-def signed_by_linear(body: bytes, secret: str = "lin-new", delivery: str = "") -> dict[str, str]:
+def signed_by_linear(body: bytes, secret: str = "lin-secret-new", delivery: str = "") -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "Linear-Delivery": delivery or str(uuid.uuid4()),
@@ -87,7 +90,7 @@ def signed_by_linear(body: bytes, secret: str = "lin-new", delivery: str = "") -
     }
 
 
-def signed_by_github(body: bytes, secret: str = "gh-new", delivery: str = "") -> dict[str, str]:
+def signed_by_github(body: bytes, secret: str = "github-secret-new", delivery: str = "") -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "X-GitHub-Delivery": delivery or str(uuid.uuid4()),

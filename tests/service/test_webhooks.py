@@ -50,7 +50,7 @@ def test_delivery_from_github_is_accepted(web: Web, redis: Redis) -> None:
     assert inbox(redis)[0][b"event"] == b"push"
 
 
-@pytest.mark.parametrize("secret", ["lin-old", "lin-new"])
+@pytest.mark.parametrize("secret", ["lin-secret-old", "lin-secret-new"])
 def test_signature_is_valid_with_either_secret_during_rotation(web: Web, redis: Redis, secret: str) -> None:
     assert web.linear(moved(), secret).status == 200
 
@@ -229,4 +229,4 @@ def test_log_names_every_delivery_without_bodies_and_secrets(web: Web, redis: Re
     log = web.log.read_text()
     assert "33333333-3333-4333-8333-333333333333" in log
     assert "c" * 40 not in log
-    assert "gh-new" not in log
+    assert "github-secret-new" not in log

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.provider import ProviderSettings, RunnerProvider
-from integrations.settings import OptionalUrl, setting
+from integrations.settings import Url, setting
 
 
 class AnthropicSettings(ProviderSettings):
@@ -17,7 +17,7 @@ class AnthropicSettings(ProviderSettings):
     api_key: SecretStr = setting("ANTHROPIC_API_KEY", "", seen_by=("agent",), usual=True)
     """API key for the model.
     Only the agent processes get it."""
-    base_url: OptionalUrl = setting("ANTHROPIC_BASE_URL", "")
+    base_url: Url = setting("ANTHROPIC_BASE_URL", "")
     """URL of the model server; empty means Anthropic's.
     For a gateway or a stand-in."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import SecretStr
 
@@ -11,7 +12,12 @@ from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import Unauthorized
 from integrations.ports.code_host import CodeHost
 from integrations.ports.provider import MEBIBYTE, CodeHostProvider, ProviderSettings, Webhooks
-from integrations.settings import OptionalFile, Secrets, Url, setting
+from integrations.settings import OptionalFile, Secrets, Url, match_pattern, setting
+
+LARGEST_KEY = 65_536
+"""Bytes of a file with a private key; one of 4,096 bits has 3,300."""
+AppId = Annotated[str, match_pattern(r"[A-Za-z0-9.]{0,40}", "write the App's id or client id")]
+InstallationId = Annotated[str, match_pattern(r"([1-9][0-9]{0,17})?", "write the number of the installation")]
 
 
 class GitHubSettings(ProviderSettings):
@@ -23,26 +29,26 @@ class GitHubSettings(ProviderSettings):
     token: SecretStr = setting("GITHUB_TOKEN", "", seen_by=("worker",), usual=True)
     """Fine-grained personal token with contents, pull requests and commit statuses: write.
     Set this or the GITHUB_APP settings."""
-    app_id: str = setting("GITHUB_APP_ID", "", seen_by=("worker",))
+    app_id: AppId = setting("GITHUB_APP_ID", "", seen_by=("worker",))
     """Id of the GitHub App that Loopline acts as.
     Better than a token: short-lived credentials for one repository."""
     app_private_key_file: OptionalFile = setting("GITHUB_APP_PRIVATE_KEY_FILE", "", seen_by=("worker",))
     """Path of the App's private key in PEM format.
     A file, so that no environment contains the key."""
-    app_installation_id: str = setting("GITHUB_APP_INSTALLATION_ID", "", seen_by=("worker",))
+    app_installation_id: InstallationId = setting("GITHUB_APP_INSTALLATION_ID", "", seen_by=("worker",))
     """Id of the App's installation; empty means a lookup for each repository.
     The number at the end of the installation's URL."""
 
     webhook_secrets: Secrets = setting("GITHUB_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Secrets of GitHub's webhook, comma separated.
-    Several, for rotation without downtime."""
+    Several, for rotation without downtime; each has at least 12 characters."""
 
     merge_method: Literal["merge", "squash", "rebase"] = setting("GITHUB_MERGE_METHOD", "squash")
     """How pull requests are merged: merge, squash or rebase.
     Squash, because an agent's intermediate commits are drafts."""
 
     def missing_credentials(self) -> Iterator[str]:
-        """A token or an App, not both."""
+        """A token or an App with a key that can be used, not both."""
         app = (self.app_id, self.app_private_key_file)
         if any((*app, self.app_installation_id)) and not all(app):
             yield "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE belong together; one of them is empty."
@@ -50,6 +56,29 @@ class GitHubSettings(ProviderSettings):
             yield "GITHUB_TOKEN and a GitHub App are both set; keep one of them."
         elif not any(app) and not self.token.get_secret_value():
             yield "GITHUB_TOKEN is empty and no GitHub App is set; set one of them to push and open pull requests."
+        elif self.app_private_key_file and not _has_rsa_key(self.app_private_key_file):
+            yield (
+                "GITHUB_APP_PRIVATE_KEY_FILE is the path of a file that has no RSA private key in PEM format; download "
+                "one from the App's page."
+            )
+
+
+def _has_rsa_key(file: Path) -> bool:
+    """Whether the file has an RSA key. True also for a file that cannot be read, which the check of files reports."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        if not file.is_file():
+            return True  # a pipe would block
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_KEY)
+        return not content or isinstance(load_pem_private_key(content, password=None), RSAPrivateKey)
+    except OSError:
+        return True
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def _build(settings: GitHubSettings) -> CodeHost:

@@ -27,7 +27,7 @@ class LinearSettings(ProviderSettings):
 
     webhook_secrets: Secrets = setting("LINEAR_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Signing secrets of Linear's webhook, comma separated.
-    Several, for rotation without downtime."""
+    Several, for rotation without downtime; each has at least 12 characters."""
 
     def missing_credentials(self) -> Iterator[str]:
         """A key or a token."""

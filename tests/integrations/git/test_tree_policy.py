@@ -115,10 +115,26 @@ def test_tree_policy_allows_paths_similar_to_protected_ones(path: str) -> None:
      ("*.lock", "a/b.lock", True),
      ("/ci", "ci", True), ("/ci", "a/ci", False), ("a/*/c", "a/b/c", True), ("a/*/c", "a/b/b/c", False),
      ("a/**/c", "a/c", True),
-     ("a/**/c", "a/x/y/c", True), ("q?", "qu", True), ("a[b]", "a[b]", True), ("größe/**", "GRO\u0308SSE/x", True)],
+     ("a/**/c", "a/x/y/c", True), ("q?", "qu", True), ("a[b]", "a[b]", True), ("größe/**", "GRO\u0308SSE/x", True),
+     ("**", "a", True), ("**", "a/b", True), ("a/**/**", "a/b/c", True), ("*a*b*", "xaxbx", True),
+     ("*a*b", "xbxa", False)],
 )  # fmt: skip
 def test_tree_policy_globs_match_like_gitignore(pattern: str, path: str, matches: bool) -> None:
     assert bool(find_protecting_pattern(path, [pattern])) is matches
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 100 + "b", "a" * 4000),
+        ("**/a/" * 60 + "b", "a/" * 2000 + "c"),
+        ("**/*a*a/" * 30 + "b", "aaa/" * 900 + "c"),
+    ],
+    ids=["stars", "folders", "both"],
+)
+def test_tree_policy_globs_take_no_exponential_time(pattern: str, path: str) -> None:
+    assert not find_protecting_pattern(path, [pattern])
 
 
 def test_tree_policy_allows_removal_of_a_file_with_a_bad_name() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
 from integrations.agents.anthropic.provider import ANTHROPIC
@@ -21,9 +23,9 @@ from tests.support.checkout import REPOSITORY
 ENOUGH = {
     "LOOPLINE_TEAMS": '{"ENG": {"repository": "acme/shop"}}',
     "LINEAR_API_KEY": "lin_api_hush",
-    "LINEAR_WEBHOOK_SECRETS": "lin_wh_hush",
+    "LINEAR_WEBHOOK_SECRETS": "lin_wh_hush_hush",
     "GITHUB_TOKEN": "ghp_hush",
-    "GITHUB_WEBHOOK_SECRETS": "gh_wh_hush",
+    "GITHUB_WEBHOOK_SECRETS": "gh_wh_hush_hush",
     "ANTHROPIC_API_KEY": "sk-ant-hush",
 }
 SURROUNDINGS = {"PATH": "/bin", "HOME": "/root", "LANG": "C", "LC_ALL": "C", "PYTHONPATH": ".", "TMPDIR": "/tmp"}
@@ -32,6 +34,11 @@ EXAMPLE = (REPOSITORY / ".env.example").read_text()
 
 def seen_by(role: Role) -> set[str]:
     return set(filter_environment(role, ENOUGH | SURROUNDINGS | {"AWS_SECRET_ACCESS_KEY": "x"})) - set(SURROUNDINGS)
+
+
+def create_rsa_key() -> bytes:
+    key = generate_private_key(public_exponent=65537, key_size=1024)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def test_settings_need_six_variables_only() -> None:
@@ -75,6 +82,9 @@ def test_settings_do_not_hold_secrets_of_other_roles() -> None:
         ("LOOPLINE_AGENTS_SLOTS", "LOOPLINE_AGENT_SLOTS"),
         ("LOOPLINE_SOMETHING_ELSE", "LOOPLINE_"),
         ("LINEAR_KEY", "LINEAR_API_KEY"),
+        ("loopline_home", "LOOPLINE_HOME"),
+        ("Linear_Api_Key", "LINEAR_API_KEY"),
+        ("github_token", "GITHUB_TOKEN"),
         ("GITHUB_TOKN", "GITHUB_TOKEN"),
         ("ANTHROPIC_API_KEYS", "ANTHROPIC_API_KEY"),
     ],
@@ -100,9 +110,9 @@ def test_settings_ignore_variables_of_other_programs(name: str) -> None:
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"dnoe": "Done"}}}', "dnoe"),
         ("LOOPLINE_WEB_BIND", "8700", "host:port"),
         ("LINEAR_API_URL", "api.linear.app", "https://"),
-        ("LOOPLINE_AGENT_SLOTS", "many", "integer"),
-        ("LOOPLINE_AGENT_SLOTS", "0", "greater than or equal to 1"),
-        ("LOOPLINE_MAX_COST_USD", "-1", "greater than or equal to 0"),
+        ("LOOPLINE_AGENT_SLOTS", "many", "whole number from 1 to 200"),
+        ("LOOPLINE_AGENT_SLOTS", "0", "a number below 1"),
+        ("LOOPLINE_MAX_COST_USD", "-1", "a negative number"),
         ("GITHUB_MERGE_METHOD", "octopus", "'merge', 'squash' or 'rebase'"),
     ],
 )
@@ -119,8 +129,10 @@ def test_github_app_with_missing_settings_is_refused(given: list[str]) -> None:
     assert "belong together" in "".join(find_problems("worker", without_token | app))
 
 
-def test_github_app_replaces_the_token_and_both_are_refused() -> None:
-    app = {f"GITHUB_APP_{part}": "1" for part in ("ID", "PRIVATE_KEY_FILE")}
+def test_github_app_replaces_the_token_and_both_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "app.pem"
+    file.write_bytes(create_rsa_key())
+    app = {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_FILE": str(file)}
     without_token = {name: value for name, value in ENOUGH.items() if name != "GITHUB_TOKEN"}
     assert find_problems("worker", without_token | app) == []
     assert "keep one" in "".join(find_problems("worker", ENOUGH | app))
@@ -128,10 +140,10 @@ def test_github_app_replaces_the_token_and_both_are_refused() -> None:
 
 def test_load_exits_with_2_and_one_sentence_per_problem() -> None:
     command = [sys.executable, "-c", "from jobs.config.environment import load; load('up')"]
-    wrong = {"GITHUB_TOKN": "hush", "LOOPLINE_MAX_TURNS": "hush"}
-    ended = subprocess.run(command, env=wrong, cwd=REPOSITORY, capture_output=True, text=True)
+    wrong = {"GITHUB_TOKN": "hush", "LOOPLINE_MAX_TURNS": "hush", "GITHUB_TOKEN": ""}
+    ended = subprocess.run(command, env=ENOUGH | wrong, cwd=REPOSITORY, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert len(ended.stderr.splitlines()) == 2
+    assert len(ended.stderr.splitlines()) == 3
     assert "hush" not in ended.stderr
 
 

@@ -41,7 +41,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
 @pytest.fixture
 def agent(settings: Settings, redis: Redis, model: Model) -> World:
     """The world of an agent process."""
-    given = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": model.url, "LOOPLINE_HOME": str(settings.home)}
+    given = {"ANTHROPIC_API_KEY": "stand-in", "ANTHROPIC_BASE_URL": model.url, "LOOPLINE_HOME": str(settings.home)}
     made = build_world(parse_settings(given), redis)
     made.raise_faults = True
     world.install(made)

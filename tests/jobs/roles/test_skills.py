@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.loop.front_matter import FrontMatterError
 from jobs.roles.instructions import (
     MAX_BODY,
     MAX_SKILLS,
@@ -55,8 +56,9 @@ def test_skill_with_an_invalid_name_gets_that_of_its_folder(name: str) -> None:
         "---\ndescription: ''\n---\n", "---\nname: x\ndescription: d\n", "---\n" + "[" * 5000 + "\n---\n",
     ],
 )  # fmt: skip
-def test_skill_that_is_invalid_is_none(text: str) -> None:
-    assert parse_skill(PATH, text) is None
+def test_skill_that_is_invalid_is_refused(text: str) -> None:
+    with pytest.raises(FrontMatterError):
+        parse_skill(PATH, text)
 
 
 def test_skill_text_that_is_too_long_is_cut_with_a_hint() -> None:

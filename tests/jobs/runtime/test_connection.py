@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from jobs.config.settings import Settings
-from jobs.runtime.connection import build_redis_url, check_persistence, connect
+from jobs.runtime.connection import build_redis_url, check_persistence, connect, find_refusal
 
 
 @pytest.fixture
@@ -29,6 +29,20 @@ def test_redis_that_is_not_durable_is_reported_with_the_setting(unsafe: Redis, n
     unsafe.config_set(name, value)
     (sentence,) = check_persistence(unsafe)
     assert f"has {name} {value}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("user", "query", "reason"),
+    [("", "?db=9999", "DB index is out of range"), ("nobody:wrong-password@", "", "invalid username-password pair")],
+)
+def test_redis_that_refuses_the_url_is_reported(
+    redis: Redis, settings: Settings, user: str, query: str, reason: str
+) -> None:
+    url = settings.redis_url.get_secret_value().replace("unix://", f"unix://{user}") + query
+    with connect(Settings(redis_url=url)) as refused:
+        (sentence,) = find_refusal(refused)
+    assert find_refusal(redis) == []
+    assert reason in sentence and sentence.startswith("REDIS_URL: ") and "wrong-password" not in sentence
 
 
 def test_redis_that_forbids_config_get_is_reported_once(redis: Redis, settings: Settings) -> None:

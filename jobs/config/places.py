@@ -1,0 +1,119 @@
+"""Checks the files, folders and addresses that the settings name, before anything starts. Creates and changes nothing.
+
+Called by `jobs.config.environment`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from integrations.settings import split_address
+from jobs.config.env_file import find_owner_problem
+from jobs.config.settings import Settings
+
+CODE = Path(__file__).resolve().parents[2]
+SHARED = frozenset(
+    map(
+        Path,
+        (*("/", "/bin", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt"),
+         *("/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local"),
+         *("/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/tmp")),
+    )
+)  # fmt: skip
+"""Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
+LONGEST_HOME = 1_000
+"""Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
+
+
+def find_home_problems(home: Path, *, to_write: bool) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_HOME is not, and cannot become, a folder for Loopline alone. `to_write`: the
+    process cannot work without writing to it."""
+    try:
+        problem = _find_home_problem(home, to_write)
+    except OSError as error:
+        problem = f"cannot be used ({error.strerror}); choose another folder"
+    if problem:
+        yield f"LOOPLINE_HOME is a path that {problem}."
+
+
+def _find_home_problem(home: Path, to_write: bool) -> str:
+    if len(os.fsencode(home)) > LONGEST_HOME:
+        return f"has more than {LONGEST_HOME} bytes; choose a shorter one"
+    real = Path(os.path.realpath(home))
+    if SHARED & {real, Path(os.path.normpath(home))} or CODE.is_relative_to(real) or _is_personal(real):
+        return "other programs or Loopline's own code use; choose a folder of its own below it, such as .loopline"
+    if not home.exists() and home.is_symlink():
+        return "is a symbolic link to a folder that does not exist; create the folder or remove the link"
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not existing.is_dir():
+        return "is not a folder or leads through a file; choose a folder"
+    if problem := find_owner_problem(home.stat()) if existing == home else "":
+        return problem
+    if to_write and (not os.access(existing, os.R_OK | os.W_OK | os.X_OK) or real.is_relative_to("/proc")):
+        return "is not writable; choose a folder that this user can write to"
+    return ""
+
+
+def _is_personal(folder: Path) -> bool:
+    """Whether it is the user's home and has other files; a service user can have Loopline's folder as home."""
+    try:
+        is_home = folder == Path.home().resolve()
+    except RuntimeError:  # the user has no home
+        return False
+    others = (entry for entry in (folder.iterdir() if is_home and folder.is_dir() else ()) if entry.name[0] != ".")
+    return any(others) and not (folder / "up.lock").exists()
+
+
+def find_sandbox_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each entry of LOOPLINE_SANDBOX_READ_ONLY that is missing or exposes Loopline's data."""
+    for number, path in enumerate(settings.sandbox_read_only, 1):
+        entry = f"LOOPLINE_SANDBOX_READ_ONLY, item {number}, is a path"
+        try:
+            home, real = os.path.realpath(settings.home), str(path.resolve(strict=True))
+        except (OSError, RuntimeError) as error:  # a loop of symbolic links is a RuntimeError before Python 3.13
+            yield f"{entry} that cannot be read ({getattr(error, 'strerror', error)}); correct it or remove it."
+            continue
+        if home.startswith(real.rstrip("/") + "/") or f"{real}/".startswith(f"{home}/"):
+            yield f"{entry} that contains Loopline's data or a part of it; name the tool chain's own folder."
+
+
+def find_secret_file_problem(path: Path) -> str:
+    """Return the reason and the fix when the file of a secret cannot be used; empty if it can."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a regular file; name the file"
+        if not status.st_size:
+            return "is empty; name the file of the key"
+        if not os.access(path, os.R_OK):
+            return "cannot be read by this user; change its permissions"
+        return find_owner_problem(status)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); correct the path"
+
+
+def find_address_problems(name: str, address: str) -> Iterator[str]:
+    """Yield one sentence when the host of setting `name` cannot be resolved or is not an address of this machine."""
+    host, _ = split_address(address)
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        yield f"{name} is an address whose host cannot be resolved; write 127.0.0.1 or another address of this machine."
+        return
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(target)
+    except OSError as error:
+        yield f"{name} is an address that this machine does not have ({error.strerror}); write 127.0.0.1 or 0.0.0.0."
+
+
+def find_equal_addresses(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when both processes would listen on the same address."""
+    (web, web_port), (dashboard, port) = map(split_address, (settings.web_bind, settings.dashboard_bind))
+    hosts = {"127.0.0.1" if host.lower() == "localhost" else host for host in (web, dashboard)}
+    if web_port == port and (len(hosts) == 1 or hosts & {"0.0.0.0", "::"}):
+        yield f"LOOPLINE_WEB_BIND and LOOPLINE_DASHBOARD_BIND have the same port {port}; choose another port for one."
