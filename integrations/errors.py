@@ -5,6 +5,8 @@ Raised by adapters, git and the sandbox; handled by `jobs`, which never sees HTT
 
 from __future__ import annotations
 
+from integrations.waits import clamp_wait
+
 
 class IntegrationError(Exception):
     """An external system failed."""
@@ -13,16 +15,23 @@ class IntegrationError(Exception):
 class Unavailable(IntegrationError):
     """Retryable: a network error, an overloaded provider, a rate limit.
 
-    `retry_after` is in seconds, None where the provider gave none.
+    `retry_after` is in seconds and bounded, None where the provider gave none; `requested` is the provider's own value.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.requested = retry_after
+        self.retry_after = None if retry_after is None else clamp_wait(retry_after)
 
 
 class NotAttempted(Unavailable):
-    """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure."""
+    """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure.
+
+    Its `retry_after` is Loopline's own, up to the end of the day."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
 
 
 class Rejected(IntegrationError):

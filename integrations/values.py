@@ -55,13 +55,15 @@ class Codec(Generic[T]):
 
 @value
 class Person:
-    """The author of an action. `may_steer`: permission to control Loopline; looked up, never taken from a payload."""
+    """The author of an action. `may_steer`: permission to control Loopline; looked up, never taken from a payload.
+    `is_bot`: an app or integration, which gets no replies."""
 
     id: str
     name: str = ""
     email: str = ""
     may_steer: bool = False
     is_us: bool = False
+    is_bot: bool = False
 
 
 @value

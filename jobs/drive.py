@@ -9,6 +9,7 @@ processes died at it, the item becomes a dead letter.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -16,8 +17,9 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
-from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketMoved
+from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
+from integrations.waits import exponential_wait
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -37,6 +39,7 @@ from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import Report, is_due_before, report_of
 
 CREDENTIALS_WAIT_SECONDS = 60.0
+SLICE_STEPS, SLICE_SECONDS = 200, 20.0  # after which a busy ticket goes to the end of the queue
 _log = structlog.get_logger(__name__)
 
 
@@ -62,6 +65,7 @@ class _Driver:
         self._loop: Loop | None = None  # loaded before each step
 
     def run(self) -> None:
+        steps, until = 0, time.monotonic() + SLICE_SECONDS
         if count_deaths(self._world.redis, self._id) >= GIVE_UP_AFTER:
             self._bury_next_item()
         while not self._world.stopping.is_set():
@@ -70,6 +74,11 @@ class _Driver:
                 queues.wake_ticket(self._world.redis, self._id, delay=wait)
                 break
             if wait is None and self._store.release(self._lease, self._id):
+                return
+            steps += 1
+            if steps >= SLICE_STEPS or time.monotonic() > until:
+                self._store.release(self._lease, self._id, leave_work=True)
+                queues.wake_ticket(self._world.redis, self._id)
                 return
         self._store.release(self._lease, self._id, leave_work=True)
 
@@ -174,17 +183,20 @@ class _Driver:
         )
 
     def _settle(self, event: Event, raw: bytes) -> None:
+        """Decide the event. Equal hints that directly follow it are older than its read, so they go too."""
+        hint = isinstance(event, TicketMoved | TicketEdited)
+        repeats = self._store.count_repeats(self._id, event.kind) if hint else 0
         before = self._loop = self._loop or self._restore_from_board(event)
         now = gather(event, self._world) if before or isinstance(event, TicketMoved) else None
         if now is None:
-            self._store.commit(self._lease, self._id, raw, None, ())
+            self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
         loop = before or Loop(
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
-        self._store.commit(self._lease, self._id, raw, changed, decision.commands)
+        self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
         if changed and (before is None or before.stage is not changed.stage):
             _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
@@ -229,11 +241,11 @@ class _Driver:
                 _log.error("credentials rejected, will retry", reason=str(error))
             return CREDENTIALS_WAIT_SECONDS
         failures = self._store.count_failure(self._id, item)
-        wait = error.retry_after or min(0.5 * 2**failures, 60.0)
-        _log.warning(
-            "provider unavailable, will retry", item=item, reason=str(error), failures=failures, wait_seconds=wait
-        )
-        return float(wait)
+        wait = error.retry_after or exponential_wait(failures, 0.5, 60.0)
+        shortened = {} if error.retry_after == error.requested else {"requested_seconds": error.requested}
+        facts = {"item": item, "reason": str(error), "failures": failures, "wait_seconds": wait, **shortened}
+        _log.warning("provider unavailable, will retry", **facts)
+        return wait
 
     def _bury_next_item(self) -> None:
         """Bury the item that `_step` would take next, because a process that dies does not report its item."""
@@ -266,13 +278,14 @@ class _Driver:
         _log.error("moved to dead letters", item=kind, id=letter.id, cause=letter.cause)
         failed: CommandFailed | None = None
         if self._loop and kind != CommandFailed.__name__:
+            fault = str(error) if isinstance(error, IntegrationError) else type(error).__name__
             failed = CommandFailed(
                 event_id=f"dead:{letter.id}",
                 ticket_id=self._id,
                 at=letter.at,
                 generation=self._loop.generation if letter.generation is None else letter.generation,
                 command=kind,
-                reason=dead_letter_reason(kind, letter.cause.partition(":")[0], letter.id),
+                reason=dead_letter_reason(kind, fault, letter.id),
                 put_aside=True,
             )
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)

@@ -5,11 +5,11 @@ A sweep performs no effects, so missed events are decided by the same rules as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
-from integrations.errors import IntegrationError, NotFound, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
 from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
@@ -39,8 +39,8 @@ def sweep() -> None:
             turn = list(_choose_loops([loop for loop in loops.values() if loop.ticket.team == name], world))
             for event in (
                 *_find_moves(name, tickets, loops, world),
-                *_find_pull_request_events(turn, world),
-                *_find_comments_and_reviews(turn, world),
+                *_find_for_each(turn, world, _find_pull_request_event),
+                *_find_for_each(turn, world, _find_comments_and_reviews),
                 *_find_unanswered_escalations(tickets, loops, world),
             ):
                 if world.store.deliver(event):
@@ -101,37 +101,46 @@ def _build_ticket_moved(ticket: Ticket, loop: Loop | None, world: World) -> Tick
     return TicketMoved(event_id=event_id, ticket_id=ticket.id, at=world.now(), column=ticket.column)
 
 
-def _find_pull_request_events(turn: list[Loop], world: World) -> Iterator[Event]:
-    for loop in turn:
-        repository, number = loop.workspace.repository, loop.pull_request.number
-        if loop.stage not in OPEN | AT_WORK or not number:
-            continue
-        now = world.code_host.fetch_pull_request(repository, number)
-        if kind := polling.pull_request_event(loop, now):
-            name = f"sweep:{kind.__name__}:{repository}#{number}"
-            yield kind(
-                event_id=f"{name}:{loop.generation}:{loop.revision}:{now.head_sha}",
-                ticket_id=loop.ticket.id,
-                at=world.now(),
-                repository=repository,
-                number=number,
-                branch=loop.workspace.branch,
-                head_sha=now.head_sha,
-            )
-
-
-def _find_comments_and_reviews(turn: list[Loop], world: World) -> Iterator[Event]:
+def _find_for_each(turn: list[Loop], world: World, find: Callable[[Loop, World], Iterator[Event]]) -> Iterator[Event]:
+    """The events of each loop; one that a provider rejects does not hide those of the others."""
     for loop in turn:
         try:
-            comments = list(world.tracker.comments(loop.ticket.id))
-        except NotFound:
-            yield _build_ticket_moved(loop.ticket, loop, world)
-            continue
-        known = world.store.has_known_events(loop.ticket.id)
-        yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
-        if loop.stage in OPEN and loop.pull_request.number:
-            reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
-            yield from polling.review_events(loop, reviews, world.now())
+            yield from find(loop, world)
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            _log.warning("sweep of a ticket failed", ticket=loop.identifier, reason=str(error))
+
+
+def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
+    repository, number = loop.workspace.repository, loop.pull_request.number
+    if loop.stage not in OPEN | AT_WORK or not number:
+        return
+    now = world.code_host.fetch_pull_request(repository, number)
+    if kind := polling.pull_request_event(loop, now):
+        name = f"sweep:{kind.__name__}:{repository}#{number}"
+        yield kind(
+            event_id=f"{name}:{loop.generation}:{loop.revision}:{now.head_sha}",
+            ticket_id=loop.ticket.id,
+            at=world.now(),
+            repository=repository,
+            number=number,
+            branch=loop.workspace.branch,
+            head_sha=now.head_sha,
+        )
+
+
+def _find_comments_and_reviews(loop: Loop, world: World) -> Iterator[Event]:
+    try:
+        comments = list(world.tracker.comments(loop.ticket.id))
+    except NotFound:
+        yield _build_ticket_moved(loop.ticket, loop, world)
+        return
+    known = world.store.has_known_events(loop.ticket.id)
+    yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
+    if loop.stage in OPEN and loop.pull_request.number:
+        reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
+        yield from polling.review_events(loop, reviews, world.now())
 
 
 def _find_unanswered_escalations(

@@ -38,7 +38,10 @@ _log = structlog.get_logger(__name__)
 
 
 def gather(event: Event, world: World) -> Event | None:
-    """The event with the current state; None if there is nothing to decide. Raises `Unavailable`."""
+    """The event with the current state; None if there is nothing to decide. Raises `Unavailable`.
+
+    A time in the future, from a provider's clock, counts as now."""
+    event = replace(event, at=min(event.at, world.now()))
     match event:
         case TicketMoved():
             return _read_ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
@@ -99,7 +102,7 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    at = parse_time(comment) or event.at
+    at = min(parse_time(comment) or event.at, world.now())
     return replace(event, body=comment.body, author=comment.author, at=at)
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
+from itertools import accumulate
 from operator import getitem
 from typing import Any
 
@@ -129,8 +130,9 @@ def _bounded(plain: dict[str, Any] | list[Any] | None) -> str:
     """As JSON. A list that is too long loses its oldest entries; an object that is too long is omitted."""
     if plain is None:
         return ""
-    while len(text := json.dumps(plain, ensure_ascii=False)) > LONGEST:
-        if isinstance(plain, dict):
-            return ""
-        plain = plain[1:]
-    return text
+    if isinstance(plain, list):
+        sizes = accumulate(len(json.dumps(item, ensure_ascii=False)) + 2 for item in reversed(plain))
+        kept = sum(size <= LONGEST for size in sizes)
+        plain = plain[len(plain) - kept :]
+    text = json.dumps(plain, ensure_ascii=False)
+    return text if len(text) <= LONGEST else ""

@@ -176,6 +176,19 @@ class Candidate:
         return replace(self, head_sha=head_sha, gate=Gated(), judgement=None, verdict=None)
 
 
+MAX_GUIDANCE = 100
+"""Entries that are kept; older ones leave the briefs."""
+GUIDANCE_CHARACTERS = 20_000
+
+
+@value
+class Reply:
+    """A reply of Loopline that changed nothing else. `author` is the id of a person without permission, else None."""
+
+    at: float
+    author: str | None = None
+
+
 @value
 class Comments:
     """Messages of people, on the ticket and on the pull request."""
@@ -190,6 +203,12 @@ class Comments:
     """Cursor: the newest comment that was read, so that a rebuild reads none twice."""
     last_at: float = 0.0
     """When it was written, Unix seconds."""
+    replies: tuple[Reply, ...] = ()
+    """Those of the last hour, which are limited."""
+
+    def add(self, *guidance: Guidance) -> Comments:
+        """With these newest entries of guidance."""
+        return replace(self, guidance=(*self.guidance, *guidance)[-MAX_GUIDANCE:])
 
 
 @value
@@ -245,6 +264,8 @@ class Loop:
     pull_request: PullRequestState = PullRequestState()
     spend: Spend = Spend()
     escalation: Escalation | None = None
+    handed_over: tuple[float, ...] = ()
+    """Times of the last hour's hand-overs, Unix seconds."""
     started_at: float = 0.0
     finished_at: float = 0.0
 

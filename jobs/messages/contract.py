@@ -29,6 +29,14 @@ def question_message(ticket: Ticket) -> str:
     )
 
 
+def not_agreed_reason(proposals: int) -> str:
+    """No answer of a person has become a contract."""
+    return (
+        f"{proposals} proposals for acceptance criteria were answered without an agreement. Write a **Done when** list "
+        "in the description, then reply `/retry`."
+    )
+
+
 def started_again_message(by: str) -> str:
     """A person's answer was accepted as the contract."""
     return f"Thanks, {by}, that gives me acceptance criteria. Starting."

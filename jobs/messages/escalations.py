@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from integrations.results import RunRole, Tampering
 from jobs.loop.state import EscalationClass, Loop
-from jobs.messages.text import fenced, format_tampering, inline, money_message
+from jobs.messages.text import fenced, format_tampering, format_time, inline, money_message
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
-    """An event or command that failed five times. `fault` is the exception's class."""
+    """An event or command that failed five times. `fault` is the exception's class, or the wrong setting."""
     return (
-        f"Loopline could not process `{item}` after several retries ({fault}) and moved it to the dead letters. "
-        f"Run `python -m service redrive {letter_id}` to retry it."
+        f"Loopline could not process `{item}` after several retries ({inline(fault)}) and moved it to the dead "
+        f"letters. Run `python -m service redrive {letter_id}` to retry it."
     )
 
 
@@ -95,7 +94,7 @@ def budget_reason(cap: float) -> str:
 
 def parked_reason(what: str, until: float) -> str:
     """A run backs off until `until` (Unix seconds)."""
-    return f"Waiting until {datetime.fromtimestamp(until, UTC):%H:%M} UTC: {inline(what)}"
+    return f"Waiting until {format_time(until)}: {inline(what)}"
 
 
 def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
@@ -106,6 +105,13 @@ def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
 def iterations_reason(attempts: int, iterations: int) -> str:
     tries = f"{attempts} attempts" if attempts > 1 else "one attempt"
     return f"{tries} of up to {iterations} iterations did not meet the acceptance criteria."
+
+
+def too_many_revisions_reason(revisions: int) -> str:
+    return (
+        f"{revisions} revisions have been requested. `/retry <hint>` continues with the last request; describe in the "
+        "hint what a final version has to do."
+    )
 
 
 def spinning_reason(summary: str) -> str:

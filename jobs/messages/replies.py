@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.state import Loop
-from jobs.messages.text import inline, state_message
+from jobs.messages.text import format_time, inline, state_message
 
 COMMANDS = (
     "`/stop`, `/retry <hint>`, `/changes <what>`, `/approve`, `/merge`, `/accept`, `/budget +<dollars>`, `/takeover`, "
@@ -72,6 +72,29 @@ def not_allowed_message(command: str, by: str) -> str:
 def unknown_command_message(command: str) -> str:
     known = f"Available commands: {COMMANDS}. Other comments are guidance for the agent."
     return f"Unknown command `/{inline(command)}`. {known}"
+
+
+def no_more_replies_message(replies: int, until: float) -> str:
+    """The last reply before the limit applies; `until` is Unix seconds."""
+    return (
+        f"I have replied {replies} times on this ticket within an hour and post no further replies until "
+        f"{format_time(until)}. Commands still take effect; the progress comment shows the state."
+    )
+
+
+def too_many_hand_overs_message(hand_overs: int, until: float) -> str:
+    """A hand-over that is ignored; `until` is Unix seconds."""
+    return (
+        f"Not started: this ticket was handed over {hand_overs} times within an hour. Hand it over again after "
+        f"{format_time(until)}, and check whether an automation does that."
+    )
+
+
+def too_many_comments_message(waiting: int) -> str:
+    return (
+        f"{waiting} comments are waiting for the agent, so this one is not passed on. Send it again after the next "
+        "iteration, or put everything into the description."
+    )
 
 
 def foreign_commit_message(by: str, sha: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from integrations.results import Evidence, Tampering, TamperKind
 from jobs.loop.state import Contract, Loop, Stage
 
@@ -28,6 +30,11 @@ _STATES = {
 
 def state_message(stage: Stage) -> str:
     return _STATES[stage]
+
+
+def format_time(at: float) -> str:
+    """Unix seconds as a time of day, e.g. '14:05 UTC'."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M} UTC"
 
 
 def money_message(loop: Loop) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic_core import to_json
 
 from integrations.results import Evidence
+from integrations.texts import cut
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
@@ -21,6 +22,7 @@ OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 APPROACH = "Approach:"
 """Prefix of the line that names a maker's strategy; `jobs.advance_run` records it."""
 RECORD_CHARACTERS = 600
+TICKET_CHARACTERS, GUIDANCE_CHARACTERS = 100_000, 60_000
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -132,7 +134,8 @@ def _format_tampering(spec: RunSpec) -> str:
 
 def _format_ticket(spec: RunSpec) -> str:
     head = f"Ticket {spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}"
-    return f"{head}\n\n{_fence(spec, 'ticket', spec.ticket.description or '(no description)')}"
+    description = cut(spec.ticket.description, TICKET_CHARACTERS, tail=TICKET_CHARACTERS // 4)
+    return f"{head}\n\n{_fence(spec, 'ticket', description or '(no description)')}"
 
 
 def _format_contract(spec: RunSpec) -> str:
@@ -145,7 +148,10 @@ def _format_contract(spec: RunSpec) -> str:
 
 
 def _format_guidance(spec: RunSpec) -> str:
+    """The newest guidance, as much as fits."""
     comments = "\n\n".join(f"{one.author}:\n{one.text}" for one in spec.guidance)
+    if len(comments) > GUIDANCE_CHARACTERS:
+        comments = f"[older comments are left out]\n\n{comments[-GUIDANCE_CHARACTERS:]}"
     return f"## Guidance\n\n{_fence(spec, 'guidance', comments)}" if comments else ""
 
 

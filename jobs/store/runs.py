@@ -21,6 +21,7 @@ from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
+from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
 from jobs.runtime import keys, queues
@@ -195,7 +196,9 @@ class RunConversation:
         self.ledger.balance()
         now, run_id, redis = self._clock(), self._spec.run_id, self._runs.redis
         wait = self._backoff_seconds(error, now)
-        _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1))
+        requested = error.requested if isinstance(error, Unavailable) and error.requested != error.retry_after else None
+        shortened = {} if requested is None else {"requested_seconds": requested}
+        _log.warning("run backs off, will retry", reason=str(error), wait_seconds=round(wait, 1), **shortened)
         until = now + wait
         if wait > SILENT_SECONDS and abs(self.ledger.parked_until - until) > SILENT_SECONDS:
             self._report_backoff(until, str(error), f"{until:.0f}")
@@ -212,7 +215,7 @@ class RunConversation:
             return max(outage.until - now, 0.1)
         failures = Store(self._runs.redis).count_failure(self._spec.run_id, "unavailable")
         named = error.retry_after if isinstance(error, Unavailable) else None
-        return named or min(0.5 * 2**failures, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
+        return named or exponential_wait(failures, 0.5, LONGEST_SECONDS) * random.uniform(0.5, 1.0)
 
     def _unpark(self) -> None:
         self._runs.redis.hdel(keys.failures(self._spec.run_id), "unavailable")

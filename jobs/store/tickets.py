@@ -9,7 +9,9 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
+import structlog
 from pydantic import ValidationError
 from redis import Redis
 
@@ -21,7 +23,10 @@ from jobs.runtime import keys
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 
+MAILBOX_LIMIT = 20_000  # events
 KEPT_SECONDS = 30 * 86_400  # retention of loops and runs that have ended
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,15 @@ class Store:
         return found
 
     def deliver(self, event: Event) -> bool:
-        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id."""
+        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id.
+
+        False also while the mailbox is full: the sweep finds moves, comments and reviews again."""
         t = event.ticket_id
-        args = [event.event_id, EVENT.encode(event), t]
-        return bool(run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args))
+        args: list[str | int] = [event.event_id, EVENT.encode(event), t, MAILBOX_LIMIT]
+        result = run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args)
+        if result == -1:
+            _log.warning("mailbox full, event dropped", ticket=t, event_id=event.event_id, limit=MAILBOX_LIMIT)
+        return int(result) == 1
 
     def mark_known(self, ticket_id: TicketId, event_ids: Iterable[str]) -> None:
         """Mark events as decided, so that they are deduplicated. Used when Redis was lost since."""
@@ -77,16 +87,28 @@ class Store:
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)
         return None if head is None else decode(head).encode()
 
+    def count_repeats(self, ticket_id: TicketId, kind: str) -> int:
+        """The number of events of this kind that directly follow the head, at most 1,000."""
+        following = self.redis.lrange(keys.mailbox(ticket_id), 1, 1_000)
+        return len(list(takewhile(lambda raw: json.loads(raw).get("kind") == kind, following)))
+
     def commit(
-        self, lease: Lease, ticket_id: TicketId, raw: bytes, loop: Loop | None, commands: Sequence[Command]
+        self,
+        lease: Lease,
+        ticket_id: TicketId,
+        raw: bytes,
+        loop: Loop | None,
+        commands: Sequence[Command],
+        repeats: int = 0,
     ) -> None:
-        """Remove the decided event from the mailbox, save the new state and post its commands. None keeps the state."""
+        """Remove the decided event and its `repeats` from the mailbox, save the new state and post its commands. None
+        keeps the state."""
         inner, outer = _envelopes(EVENT.decode(raw).event_id, commands)
         t = ticket_id
         outboxes = [keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         names = [keys.lease(t), keys.mailbox(t), keys.loop(t), *outboxes, keys.LOOPS, keys.failures(t)]
         state = LOOP.encode(loop) if loop else ""
-        run_script(self.redis, "commit", names, [lease.token, raw, state, t, len(inner), *inner, *outer])
+        run_script(self.redis, "commit", names, [lease.token, raw, state, t, repeats, len(inner), *inner, *outer])
         if loop and loop.stage is Stage.DONE:
             self._expire(loop)
 

@@ -16,6 +16,7 @@ from integrations.results import Checked, Gated, Judged, Made, Planned, Scouted
 from jobs.loop.state import Loop
 from jobs.workflow import agreement, escalation, hand_over, publish, review, run, run_results, steering
 from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.limits import limit_replies
 
 __all__ = ["Decision", "ServicePolicy", "decide"]
 
@@ -24,13 +25,13 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     match event:
         case e.TicketMoved():
-            return hand_over.on_ticket_moved(loop, event, policy)
+            return limit_replies(loop, hand_over.on_ticket_moved(loop, event, policy), None, event.at)
         case e.TicketEdited():
-            return agreement.on_ticket_edited(loop, event, policy)
+            return limit_replies(loop, agreement.on_ticket_edited(loop, event, policy), None, event.at)
         case e.TicketRemoved():
             return hand_over.on_ticket_removed(loop, event)
         case e.TicketCommented():
-            return steering.on_ticket_commented(loop, event, policy)
+            return limit_replies(loop, steering.on_ticket_commented(loop, event, policy), event.author, event.at)
         case e.TicketReacted():
             return escalation.on_ticket_reacted(loop, event)
         case e.EscalationUnanswered():
@@ -54,11 +55,12 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.PullRequestReopened():
             return review.on_pull_request_reopened(loop, event)
         case e.ReviewSubmitted():
-            return review.on_review_submitted(loop, event)
+            return limit_replies(loop, review.on_review_submitted(loop, event), event.author, event.at)
         case e.PullRequestCommented():
-            return steering.on_pull_request_commented(loop, event, policy)
+            decision = steering.on_pull_request_commented(loop, event, policy)
+            return limit_replies(loop, decision, event.author, event.at)
         case e.BranchPushed():
-            return review.on_branch_pushed(loop, event, policy)
+            return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
         case e.ChecksReported():
             return review.on_checks_reported(loop, event)
         case e.CommandFailed():

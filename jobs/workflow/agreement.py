@@ -16,11 +16,15 @@ from jobs.contract.agreement import (
     read_ticket_criteria,
 )
 from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
-from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, MAX_GUIDANCE, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import contract as messages
 from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.escalation import escalate
 from jobs.workflow.run import start_iteration, start_run
 from jobs.workflow.run_results import start_work
+
+MAX_PROPOSALS = 5
+"""Planner runs of one hand-over, each answered by a person with something that is no contract."""
 
 
 def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -34,7 +38,9 @@ def agree_or_ask(loop: Loop, at: float, policy: ServicePolicy, *commands: Comman
 
 
 def propose(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """Start a planner; guidance that arrived in the meantime is part of its brief."""
+    """Start a planner; guidance that arrived in the meantime is part of its brief. Escalate when none was accepted."""
+    if loop.planning.proposals >= MAX_PROPOSALS:
+        return escalate(loop, "judgement", messages.not_agreed_reason(MAX_PROPOSALS), at, *commands)
     planning = replace(loop.planning, proposals=loop.planning.proposals + 1)
     loop = replace(loop, reason="", planning=planning)
     return start_run(loop, "planner", at, policy, *commands)
@@ -68,13 +74,12 @@ def ask(loop: Loop, *commands: Command) -> Decision:
 def on_answer(loop: Loop, answer: Guidance, at: float, policy: ServicePolicy) -> Decision:
     """'ok' accepts the proposal, or the title without one; a list is the contract; other text is for the planner."""
     here = MoveTicket(column="working")
-    planning = replace(loop.planning, answers=(*loop.planning.answers, answer))
+    planning = replace(loop.planning, answers=(*loop.planning.answers, answer)[-MAX_GUIDANCE:])
     thanks = PostComment(body=messages.started_again_message(answer.author))
     if contract := read_answer(answer.text, loop.ticket, planning.proposal, loop.policy):
         settled = replace(planning, proposal=planning.proposal or Proposal(criteria=()))
         return start_work(replace(loop, contract=contract, planning=settled), at, policy, thanks, here)
-    comments = replace(loop.comments, guidance=(*loop.comments.guidance, answer))
-    return propose(replace(loop, planning=planning, comments=comments), at, policy, here)
+    return propose(replace(loop, planning=planning, comments=loop.comments.add(answer)), at, policy, here)
 
 
 def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision:

@@ -22,13 +22,16 @@ from jobs.loop.state import (
     Workspace,
 )
 from jobs.messages import replies
+from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import agree_or_ask, refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalation import acknowledge, close_attempt
+from jobs.workflow.escalation import acknowledge, close_attempt, escalate
+from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.run import add_requested_criterion
 from jobs.workflow.run_results import start_work
 
 BRANCH_PREFIX = "loopline/"
+REVISIONS = 20
 
 
 def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
@@ -72,9 +75,13 @@ def has_left_loop(loop: Loop, role: str | None) -> bool:
 
 def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guidance, ...] = ()) -> Decision:
     """Begin a new generation: late results of the previous one are ignored, its branch and commits are kept."""
+    handed_over = count_hand_over(loop, at)
+    if len(handed_over) > HAND_OVERS:
+        ignored = replies.too_many_hand_overs_message(HAND_OVERS, handed_over[0] + HOUR)
+        return Decision(loop, (PostComment(body=ignored),))
     loop = close_attempt(loop, loop.reason)
     repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
-    comments = replace(loop.comments, guidance=loop.comments.guidance + guidance, pending=(), taken_up=0)
+    comments = replace(loop.comments.add(*guidance), pending=(), taken_up=0)
     fresh = Loop(
         ticket=loop.ticket,
         generation=generation,
@@ -83,6 +90,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guid
         attempt=Attempt(began_usd=loop.spend.usage.cost_usd),
         comments=comments,
         spend=loop.spend,
+        handed_over=handed_over,
         started_at=at,
     )
     if loop.stage is not Stage.DONE and loop.workspace.repository == repository:
@@ -96,7 +104,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         fresh,
         revision=before.revision,
         contract=refresh_contract(before),
-        planning=before.planning,
+        planning=replace(before.planning, proposals=0),
         attempts=before.attempts,
     )
     if not before.workspace.branch:
@@ -124,11 +132,15 @@ def _prepare(loop: Loop) -> PrepareWorkspace:
     return PrepareWorkspace(generation=loop.generation, repository=workspace.repository, branch=workspace.branch)
 
 
-def revise(loop: Loop, request: Guidance, *commands: Command) -> Decision:
-    """Start another revision on the same branch, with a person's request as a further criterion."""
+def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
+    """Start another revision on the same branch, with a person's request as a further criterion. Escalate every 20th:
+    a reviewer can be a bot that is never content."""
     loop = close_attempt(loop, f"{request.author} asked for changes")
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
-    loop = replace(loop, stage=Stage.PREPARING, reason="", pull_request=loop.pull_request.unapproved())
+    loop = replace(loop, pull_request=loop.pull_request.unapproved())
+    if loop.revision % REVISIONS == 0:
+        return escalate(loop, "judgement", too_many_revisions_reason(loop.revision), at)
+    loop = replace(loop, stage=Stage.PREPARING, reason="")
     return Decision(loop, (*commands, MoveTicket(column="working"), _prepare(loop)))
 
 

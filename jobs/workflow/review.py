@@ -12,13 +12,16 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
 )
+from integrations.texts import cut
 from jobs.loop.commands import CleanUp, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
-from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import interrupt, revise, stop
 from jobs.workflow.steering import PULL, approve, guide
+
+MAX_CHECKS, MAX_CHECK_NAME = 20, 100  # failing checks that the ticket shows, and characters of their names
 
 
 def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
@@ -27,14 +30,15 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     if event.number != loop.pull_request.number or author is None or not author.may_steer:
         return Decision(loop)
     text = "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
-    request = Guidance(author=author.name, text=text)
+    request = Guidance(author=author.name, text=cut(text, GUIDANCE_CHARACTERS))
     if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
         return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
     if event.state == "changes_requested" and loop.stage in AT_WORK:
         return guide(loop, replace(request, comment_id=f"{PULL}review-{event.review_id}"))
     if event.state == "changes_requested" and loop.stage in OPEN:
-        return revise(loop, request, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
+        comment = PostComment(body=replies.changes_message(author.name, loop.revision + 1))
+        return revise(loop, request, event.at, comment)
     if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and loop.stage is Stage.REVIEW:
         return approve(loop, author.name)
     return Decision(loop)
@@ -97,8 +101,8 @@ def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
     """Show the result of the code host's own checks of the commit under review, without acting on it."""
     if event.head_sha != loop.pull_request.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
         return Decision(loop)
-    others = tuple(name for name in loop.pull_request.failing_checks if name != event.name)
-    failing = (*others, event.name) if event.conclusion == "failure" else others
+    others = tuple(name for name in loop.pull_request.failing_checks if name != event.name[:MAX_CHECK_NAME])
+    failing = (*others, event.name[:MAX_CHECK_NAME])[-MAX_CHECKS:] if event.conclusion == "failure" else others
     if set(failing) == set(loop.pull_request.failing_checks):
         return Decision(loop)
     return Decision(replace(loop, pull_request=replace(loop.pull_request, failing_checks=failing)))

@@ -86,7 +86,7 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
     criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text))
     comments = loop.comments
     if request not in comments.guidance:
-        comments = replace(comments, guidance=(*comments.guidance, request))
+        comments = comments.add(request)
     return replace(
         loop,
         revision=revision,

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
+from integrations.texts import cut
 from integrations.values import Person
 from jobs.loop.commands import (
     Command,
@@ -17,7 +18,7 @@ from jobs.loop.commands import (
     SetNeedsHuman,
     Steer,
 )
-from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import pull_request_title
 from jobs.workflow.agreement import on_answer
@@ -30,6 +31,8 @@ _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOT
 PULL = "pull-request:"
 """Prefix of the comment ids of guidance from the pull request, to which Loopline does not react with an emoji."""
 _KNOWN = {"stop", "cancel", "changes", "approve", "merge", "retry", "budget", "accept", "takeover", "close"}
+MAX_PENDING = 50
+"""Comments that wait for the agent."""
 _NEED_APPROVER = {"approve", "merge", "accept", "budget"}
 
 
@@ -39,7 +42,8 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
         return Decision(loop)
     if event.at >= loop.comments.last_at:
         loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
-    guidance = Guidance(author=event.author.name, text=event.body, comment_id=event.comment_id)
+    text = cut(event.body, GUIDANCE_CHARACTERS)
+    guidance = Guidance(author=event.author.name, text=text, comment_id=event.comment_id)
     command = _COMMAND.match(event.body)
     if command:
         return _apply_command(loop, command, guidance, event.author, event.at, policy)
@@ -56,7 +60,8 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     if event.number != loop.pull_request.number or not event.number or event.author is None or event.author.is_us:
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
-    guidance = Guidance(author=event.author.name, text=place + event.body, comment_id=f"{PULL}{event.comment_id}")
+    text = cut(place + event.body, GUIDANCE_CHARACTERS)
+    guidance = Guidance(author=event.author.name, text=text, comment_id=f"{PULL}{event.comment_id}")
     command = _COMMAND.match(event.body)
     if command and command["name"].lower() in _KNOWN:
         at = event.at + 1.0  # the code host's times are whole seconds
@@ -77,10 +82,12 @@ def guide(loop: Loop, guidance: Guidance) -> Decision:
         return Decision(loop)
     if loop.stage is Stage.PUBLISHING:
         return Decision(loop, (PostComment(body=replies.PUBLISHING_MESSAGE),))
+    if len(loop.comments.pending) >= MAX_PENDING:
+        return Decision(loop, (PostComment(body=replies.too_many_comments_message(MAX_PENDING)),))
     on_ticket = guidance.comment_id and not guidance.comment_id.startswith(PULL)
     seen = (React(comment_id=guidance.comment_id, emoji="eyes"),) if on_ticket else ()
-    comments = loop.comments
-    comments = replace(comments, guidance=(*comments.guidance, guidance), pending=(*comments.pending, guidance))
+    comments = loop.comments.add(guidance)
+    comments = replace(comments, pending=(*comments.pending, guidance))
     loop = replace(loop, comments=comments)
     steer = (Steer(run_id=loop.run_id, guidance=guidance),) if loop.stage is Stage.MAKING else ()
     return Decision(loop, (*steer, *seen))
@@ -95,7 +102,7 @@ def _apply_command(
     allowed = policy.may_approve(author) if name in _NEED_APPROVER else author.may_steer
     if not allowed:
         return Decision(loop, (PostComment(body=replies.not_allowed_message(name, author.name)),))
-    guidance = replace(guidance, text=command["rest"].strip())
+    guidance = replace(guidance, text=cut(command["rest"].strip(), GUIDANCE_CHARACTERS))
     loop = acknowledge(loop)
     return (
         _control_work(loop, name, guidance, author, at, policy)
@@ -131,7 +138,7 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
         loop = replace(loop, stage=Stage.REVIEW, reason=replies.merge_cancelled_reason(author.name))
         return Decision(loop, (PostComment(body=loop.reason),))
     if name == "changes" and request.text:
-        return revise(loop, request, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
+        return revise(loop, request, at, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
         return Decision(loop, (PostComment(body=replies.outdated_command_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from integrations.waits import exponential_wait
 from service.supervisor.child_log import ChildLog
 from service.supervisor.embedded_redis import CannotStart
 
@@ -138,5 +139,5 @@ class Child:
         self.output = -1
 
     def _schedule(self, now: float, longest: float) -> None:
-        self.next_start = now + min(FIRST_BACKOFF_SECONDS * 2**self.failures, longest)
+        self.next_start = now + exponential_wait(self.failures, FIRST_BACKOFF_SECONDS, longest)
         self.failures += 1

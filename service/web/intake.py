@@ -22,7 +22,8 @@ class Received:
 
 
 def accept(redis: Redis, received: Received) -> bool:
-    """Add the delivery to the inbox; False for a duplicate, by id or content. Raises `redis.exceptions.RedisError`."""
+    """Add the delivery to the inbox; False for a duplicate, by id or content. Raises `redis.exceptions.RedisError`,
+    also while the inbox is full."""
     delivery = received.delivery
     # The id comes in an unsigned header; its prefix keeps it from matching a content key.
     names = (f"id:{delivery.delivery_id}", f"key:{delivery.content_key}")

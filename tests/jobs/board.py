@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+from uuid import uuid4
 
 import pytest
+import requests
 from redis import Redis
 
+from integrations.events import TicketCommented
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import Stack
 from integrations.standins.github import server as github
@@ -21,6 +25,14 @@ from jobs.effects import world as worlds
 from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.state import Loop
+
+OTHERS: list[dict[str, object]] = [
+    {"name": "Rude bot", "email": "bot@acme.test", "app": True, "token": "lin_api_bot"},
+    {"name": "Eve", "email": "eve@acme.test", "guest": True, "token": "lin_api_eve"},
+    {"name": "Max", "email": "max@acme.test", "guest": True, "token": "lin_api_max"},
+    {"name": "Script", "email": "script@acme.test", "token": "lin_api_script"},
+]
+"""Further accounts on the board: an app, two guests, and a member behind which a script writes."""
 
 
 @dataclass
@@ -35,6 +47,22 @@ class Board:
     def ticket_id(self, identifier: str) -> str:
         return str(self.ana.board()[identifier]["id"])
 
+    def write_as(self, token: str, identifier: str, body: str) -> str:
+        """A comment by the account of this token (one of `OTHERS`); its webhook is delivered. Returns its id."""
+        ticket_id, comment_id = self.ticket_id(identifier), str(uuid4())
+        variables = {"input": {"id": comment_id, "issueId": ticket_id, "body": body}}
+        query = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }"
+        answer = requests.post(
+            f"{self.urls['board']}/graphql",
+            json={"query": query, "variables": variables},
+            headers={"Authorization": token},
+            timeout=20,
+        )
+        assert answer.json()["data"]["commentCreate"]["success"], answer.text
+        event = TicketCommented(event_id=f"comment:{comment_id}", ticket_id=ticket_id, comment_id=comment_id)
+        self.world.store.deliver(event)
+        return comment_id
+
     def drive(self, identifier: str) -> Loop | None:
         """Take the ticket as far as it goes now."""
         ticket_id = self.ticket_id(identifier)
@@ -45,7 +73,9 @@ class Board:
 @pytest.fixture
 def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     stack = Stack(tmp_path / "stack", 1)
-    board_app = serve(linear.create_app(tmp_path / "linear", stack.linear_seed()))
+    seed = stack.linear_seed()
+    seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
+    board_app = serve(linear.create_app(tmp_path / "linear", seed))
     host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}

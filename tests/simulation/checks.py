@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from integrations.events import Event, ReviewSubmitted, RunFinished
+from integrations.events import Event, PullRequestCommented, ReviewSubmitted, RunFinished, TicketCommented
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Checked
 from integrations.values import Usage
@@ -16,6 +16,7 @@ from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
+from jobs.workflow.limits import HOUR
 from jobs.workflow.report import report_of
 from tests.loops import changed
 from tests.simulation.memory import Box, Memory
@@ -57,6 +58,10 @@ class Ledger:
     approvals: dict[str, set[str]] = field(default_factory=dict)
     """By commit: who approved exactly that."""
     usage: Usage = field(default_factory=Usage)
+    replied: dict[str, float] = field(default_factory=dict)
+    """When a person without permission got the last reply."""
+    newest: float = 0.0
+    """The latest time of an event."""
     intents: dict[str, str] = field(default_factory=dict)
     """Each comment that a rule posted, by its idempotency key."""
     refused: set[str] = field(default_factory=set)
@@ -88,6 +93,18 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     _check_starts(decision, policy, story)
     _check_proofs(before, event, decision, ledger, story)
     _check_words(before, event, decision, story)
+    _check_replies(event, decision, ledger, story)
+
+
+def _check_replies(event: Event, decision: Decision, ledger: Ledger, story: str) -> None:
+    """A bot gets no reply, a stranger one in an hour."""
+    ledger.newest = max(ledger.newest, event.at)
+    author = event.author if isinstance(event, TicketCommented | PullRequestCommented) else None
+    if author is None or author.may_steer or not any(isinstance(x, c.PostComment) for x in decision.commands):
+        return
+    before = ledger.replied.get(author.id, -HOUR)
+    hold("strangers get few replies", not author.is_bot and ledger.newest - before >= HOUR, f"{story}: {author.name}")
+    ledger.replied[author.id] = event.at
 
 
 def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> None:

@@ -33,6 +33,7 @@ REPOSITORY, MAIN = "acme/shop", "main"
 ANA = Person(id="ana", name="Ana", email="ana@acme.test", may_steer=True)
 BOB = Person(id="bob", name="Bob", email="bob@acme.test", may_steer=True)
 EVE = Person(id="eve", name="Eve", email="eve@acme.test")
+ROBOT = Person(id="robot", name="Rude bot", is_bot=True)
 US = Person(id="loopline", name="Loopline", email="us@acme.test", may_steer=True, is_us=True)
 
 

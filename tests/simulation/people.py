@@ -15,7 +15,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory
-from tests.simulation.outside import ANA, BOB, EVE, Board, Host
+from tests.simulation.outside import ANA, BOB, EVE, ROBOT, Board, Host
 
 FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
 COMPLETE = f"{FINISH_LINE} (evidence: test)"
@@ -26,7 +26,7 @@ CALLS = ("/budget +3", "/accept", "/takeover", "/close", "/cancel")
 
 @dataclass
 class People:
-    """Ana and Bob have permission to control Loopline, Eve does not."""
+    """Ana and Bob have permission to control Loopline; Eve and a bot do not."""
 
     memory: Memory
     board: Board
@@ -101,7 +101,7 @@ class People:
 
     def speak(self, t: str, words: str, author: Person | None = None) -> str:
         """Write on the ticket."""
-        author = author or self.random.choice((ANA, BOB, EVE))
+        author = author or self.random.choice((ANA, BOB, EVE, ROBOT))
         self._count(t, words, author, self.board.say(t, words, author))
         return f"{author.name} says {words!r} on {t}"
 
@@ -120,7 +120,7 @@ class People:
 
     def on_pull_request(self, t: str, pull: PullRequest) -> str:
         """Something on the pull request's page."""
-        author = self.random.choice((ANA, BOB, EVE))
+        author = self.random.choice((ANA, BOB, EVE, ROBOT))
         match self.random.randrange(8):
             case 0 | 1:
                 state = self.random.choice(("approved", "changes_requested", "changes_requested", "commented"))

@@ -16,12 +16,14 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.failpoints import fail
+from integrations.paging import PageBounds
 from integrations.server_time import read_date, server_clock
+from integrations.transport import OversizedResponse, mount_bounds, parse_json
+from integrations.waits import parse_reset, parse_retry_after
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -85,7 +87,7 @@ class _ThreadSession(threading.local):
     """One session per thread: `requests.Session` is not thread-safe."""
 
     def __init__(self) -> None:
-        self.session = requests.Session()
+        self.session = mount_bounds(requests.Session())
 
 
 class GitHubApi:
@@ -106,6 +108,7 @@ class GitHubApi:
     ) -> Iterator[Model]:
         """Read a paginated list; `key` is its name where GitHub wraps it in an object."""
         url, query = f"{self._url}{path}", {"per_page": 100, **query}
+        bounds = PageBounds(f"GitHub's response to {path}", url)
         while url:
             response = self._read(url, grant, query)
             page = response.data.get(key) if key and isinstance(response.data, dict) else response.data
@@ -113,6 +116,8 @@ class GitHubApi:
                 raise Rejected(f"GitHub's response to {path} is not a list")
             yield from (_validate(model, item, path) for item in page)
             url, query = _join_url(url, response.next_page) if response.next_page else "", {}
+            if url:
+                bounds.check(page, url)
 
     def send(self, model: type[Model], grant: Grant, method: str, path: str, body: Mapping[str, Any]) -> Model:
         """Write once and parse the response. Raises `LostReply` when the write may have taken effect."""
@@ -148,9 +153,11 @@ class GitHubApi:
         raise Rejected(f"GitHub redirects GET {urlsplit(url).path} too often")
 
     def _send_authorized(self, method: str, url: str, grant: Grant, **content: Any) -> _Response:
-        """Send with a token; retry once with a new one if GitHub refused it, as a refused request has no effect."""
+        """Send with a token; retry once with a new one if GitHub refused it, as a refused request has no effect.
+
+        Only to the API's own host: a redirect or the next page can name any other."""
         if _get_origin(url) != _get_origin(self._url):
-            return self._exchange(method, url, None, **content)
+            raise Rejected(f"GitHub refers to another host, {url[:100]!r}: if it is the API's own, set GITHUB_API_URL")
         token = self._credentials.token(grant)
         try:
             return self._exchange(method, url, token, **content)
@@ -163,7 +170,7 @@ class GitHubApi:
         self,
         method: str,
         url: str,
-        token: str | None,
+        token: str,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> _Response:
@@ -182,9 +189,14 @@ class GitHubApi:
                 allow_redirects=False,
                 hooks={"response": lambda *_, **__: fail(operation, "sent")},
             )
+        except OversizedResponse as error:
+            kind = Rejected if method == "GET" else LostReply
+            raise kind(f"GitHub's response to {request_line} cannot be used: {error}") from None
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
-            # The cause contains the request with the token; its name is enough.
-            raise LostReply(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
+            # The cause contains the request with the token; its name is enough. A slow read is not retried at once.
+            slow_read = method == "GET" and isinstance(error, requests.Timeout)
+            lost = Unavailable if slow_read else LostReply
+            raise lost(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
         server_clock("github").observe(response.headers, response.elapsed.total_seconds())
         now = read_date(response.headers) or time.time()
         if failed := classify_error(response, request_line, self._credentials.settings, now):
@@ -197,12 +209,11 @@ class GitHubApi:
 class _Bearer(requests.auth.AuthBase):
     """Sets the header; without an `auth` object, requests replaces it with a password from ~/.netrc."""
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
@@ -219,7 +230,7 @@ def _parse_response(response: requests.Response, request_line: str) -> _Response
     if response.status_code in _REDIRECTS:
         return _Response(moved_to=response.headers.get("Location", "?"))
     try:
-        data = from_json(response.content) if response.content else None
+        data = parse_json(response.content) if response.content else None
     except ValueError:
         raise LostReply(f"GitHub's response to {request_line} is not JSON") from None
     return _Response(data=data, next_page=response.links.get("next", {}).get("url", ""))
@@ -237,7 +248,7 @@ def classify_error(
     if status == 408 or status >= 500:
         return LostReply(f"GitHub failed at {request_line} with status {status}")
     message = _read_message(response)
-    if (wait := _parse_retry_after(response, message, now)) is not None:
+    if (wait := _seconds_until_retry(response, message, now)) is not None:
         return Unavailable(f"GitHub rate limit exceeded at {request_line}: {message}", wait)
     match status:
         case 401:
@@ -256,17 +267,18 @@ def classify_error(
     return Rejected(f"GitHub refuses {request_line}: {message}")
 
 
-def _parse_retry_after(response: requests.Response, message: str, now: float) -> float | None:
+def _seconds_until_retry(response: requests.Response, message: str, now: float) -> float | None:
     """Seconds until the rate limit allows a retry; None when this is not a rate limit.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
     if response.status_code not in (403, 429):
         return None
     headers = response.headers
-    if headers.get("Retry-After", "").isdecimal():
-        return float(headers["Retry-After"])
-    if headers.get("X-RateLimit-Remaining") == "0" and headers.get("X-RateLimit-Reset", "").isdecimal():
-        return max(1.0, float(headers["X-RateLimit-Reset"]) - now + 1)
+    if (seconds := parse_retry_after(headers, now)) is not None:
+        return seconds
+    reset = parse_reset(headers.get("X-RateLimit-Reset"), now)
+    if headers.get("X-RateLimit-Remaining") == "0" and reset is not None:
+        return reset + 1
     secondary = any(phrase in message.lower() for phrase in _SECONDARY_LIMIT)
     return 60.0 if secondary or response.status_code == 429 else None
 
@@ -274,7 +286,7 @@ def _parse_retry_after(response: requests.Response, message: str, now: float) ->
 def _read_message(response: requests.Response) -> str:
     """GitHub's error message in one line of at most 300 characters."""
     try:
-        body = from_json(response.content)
+        body = parse_json(response.content)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -19,6 +19,7 @@ from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, buil
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.texts import cut
 from integrations.values import NO_COMMIT, CommitSha
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
@@ -29,7 +30,13 @@ _CONTENTS = (("contents", "write"),)
 _HOOKS = (("repository_hooks", "write"),)
 _MERGE = (("contents", "write"), ("pull_requests", "write"))
 
+# GitHub's limits in characters: https://docs.github.com/en/rest, and its answers to longer values
 _DESCRIPTION_LIMIT = 140
+_TITLE_LIMIT = 256
+_BODY_LIMIT = 65_536
+# Bounds of what is read for a brief.
+_COMMENT_CHARACTERS = 4_000
+_COMMENTS_OF_REVIEW = 100
 _MAY_WRITE = {"admin", "maintain", "write"}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -118,7 +125,7 @@ class GitHub:
         """Return the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge."""
         if existing := self._find_open_pull_request(repository, branch):
             return existing
-        wanted = {"title": title, "head": branch, "base": base, "body": body}
+        wanted = {"title": cut(title, _TITLE_LIMIT), "head": branch, "base": base, "body": cut(body, _BODY_LIMIT)}
         where = build_path("repos", repository, "pulls")
         try:
             created = self._api.send(payloads.PullRequest, Grant(repository, _PULLS), "POST", where, wanted)
@@ -131,6 +138,7 @@ class GitHub:
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
         where = build_path("repos", repository, "pulls", number)
+        title, body = cut(title, _TITLE_LIMIT), cut(body, _BODY_LIMIT)
         wanted = {"title": title, "body": body}
         try:
             self._api.send_only(Grant(repository, _PULLS), "PATCH", where, wanted)
@@ -145,7 +153,7 @@ class GitHub:
         Idempotent: for a merged pull request the commit comes from its history, and is empty when that has none. Raises
         `Conflict` when the head moved, `Rejected` when it is not mergeable."""
         where = build_path("repos", repository, "pulls", number, "merge")
-        wanted = {"sha": sha, "merge_method": self._merge_method, "commit_title": title}
+        wanted = {"sha": sha, "merge_method": self._merge_method, "commit_title": cut(title, _TITLE_LIMIT)}
         try:
             return self._api.send(payloads.Merged, Grant(repository, _MERGE), "PUT", where, wanted).sha
         except (Rejected, LostReply):
@@ -163,20 +171,22 @@ class GitHub:
         return found if found and found.state == "open" else None
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
-        """All submitted reviews, oldest first, with their inline comments; states in lower case."""
+        """All submitted reviews, oldest first, with their first hundred inline comments; states in lower case. Long
+        texts are cut with a mark."""
         pull, grant = build_path("repos", repository, "pulls", number), Grant(repository, _READ)
         inline: defaultdict[int | None, list[str]] = defaultdict(list)
         for comment in self._api.paginate(payloads.ReviewComment, grant, f"{pull}/comments"):
             line = f":{comment.current_line}" if comment.current_line else ""  # none: on the whole file
-            inline[comment.pull_request_review_id].append(f"{comment.path}{line}: {comment.body}")
+            text = cut(comment.body, _COMMENT_CHARACTERS)
+            inline[comment.pull_request_review_id].append(f"{comment.path}{line}: {text}")
         return [
             Review(
                 id=str(review.id),
                 state=review.state,
-                body=review.body,
+                body=cut(review.body, 4 * _COMMENT_CHARACTERS),
                 author=review.user.login if review.user else "",
                 head_sha=review.commit_id,
-                comments=tuple(inline[review.id]),
+                comments=_shorten_list(inline[review.id]),
             )
             for review in self._api.paginate(payloads.Review, grant, f"{pull}/reviews")
             if review.state != "pending"
@@ -188,7 +198,8 @@ class GitHub:
         if self._has_comment(repository, where, mark):
             return
         try:
-            self._api.send_only(Grant(repository, _PULLS), "POST", where, {"body": f"{body}\n\n{mark}"})
+            text = f"{cut(body, _BODY_LIMIT - len(mark) - 2)}\n\n{mark}"
+            self._api.send_only(Grant(repository, _PULLS), "POST", where, {"body": text})
         except LostReply:
             if not self._has_comment(repository, where, mark):
                 raise
@@ -223,7 +234,7 @@ class GitHub:
         """Set a check run as an App (only Apps can), a commit status as a person. Last write wins.
 
         `description` is cut to 140 characters. An empty `url` means no link."""
-        short = description if len(description) <= _DESCRIPTION_LIMIT else f"{description[: _DESCRIPTION_LIMIT - 1]}…"
+        short = cut(description, _DESCRIPTION_LIMIT)
         if self._as_app:
             self._set_check_run(repository, sha, _build_check_run(context, sha, state, short, url))
             return
@@ -267,6 +278,12 @@ class GitHub:
         runs = self._api.paginate(payloads.CheckRun, grant, where, key="check_runs", check_name=name)
         own = [run for run in runs if run.external_id == wanted["external_id"]]
         return max(own, key=lambda run: run.id, default=None)
+
+
+def _shorten_list(comments: list[str]) -> tuple[str, ...]:
+    left_out = len(comments) - _COMMENTS_OF_REVIEW
+    more = (f"[{left_out:,} further comments are left out]",) if left_out > 0 else ()
+    return (*comments[:_COMMENTS_OF_REVIEW], *more)
 
 
 def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:

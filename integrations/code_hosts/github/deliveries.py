@@ -15,6 +15,7 @@ from integrations.code_hosts.github.api import GitHubApi, Grant, build_path
 from integrations.code_hosts.github.payloads import Payload
 
 MAX_ATTEMPTS = 5  # an event that Loopline refused five times is refused on purpose
+MAX_REQUESTS = 200  # a call; GitHub permits 80 writes a minute and 500 an hour for content, more for others
 WEBHOOK_PATH = "/webhooks/github"
 
 
@@ -43,14 +44,15 @@ def list_delivery_paths(api: GitHubApi, grant: Grant) -> Iterator[str]:
 
 
 def redeliver(api: GitHubApi, grant: Grant, listed_at: str, since: float) -> int:
-    """Redeliver the events that failed since `since` (Unix seconds); returns their number.
+    """Redeliver the oldest events that failed since `since` (Unix seconds); returns their number. The next call
+    continues.
 
     GitHub's filter for failures omits broken connections, so attempts are grouped by event here."""
     attempts = api.paginate(_Delivery, grant, listed_at)
     missed = _find_failed(takewhile(lambda attempt: attempt.delivered_at.timestamp() >= since, attempts))
-    for delivery_id in missed:
+    for delivery_id in missed[:MAX_REQUESTS]:
         api.send_only(grant, "POST", f"{listed_at}/{delivery_id}/attempts")
-    return len(missed)
+    return min(len(missed), MAX_REQUESTS)
 
 
 def _find_failed(attempts: Iterable[_Delivery]) -> list[int]:

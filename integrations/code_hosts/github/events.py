@@ -245,7 +245,9 @@ def _get_login(user: github.User | None) -> str:
 
 
 def _to_person(user: github.User | None) -> Person | None:
-    return Person(id=user.login, name=user.login) if user else None
+    if user is None:
+        return None
+    return Person(id=user.login, name=user.login, is_bot=user.type == "Bot" or user.login.endswith("[bot]"))
 
 
 TRANSLATORS: Mapping[str, Callable[[Any, str], list[Event]]] = {

@@ -6,7 +6,6 @@ client-generated id). No credential gets into a message or a log line.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -28,11 +27,12 @@ from requests.auth import AuthBase
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.failpoints import fail
 from integrations.server_time import read_date, server_clock
+from integrations.transport import OversizedResponse, mount_bounds, parse_json
+from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
 
 log = structlog.get_logger(__name__)
 
 READ_RETRIES: Final = 2
-MAX_WAIT: Final = 3600.0  # seconds; Linear refills its buckets within the hour
 REFILL_FRACTION, MIN_WAIT = 0.01, 15.0  # refill is continuous: 1 % is enough to continue
 _MAX_MESSAGE: Final = 300  # characters of Linear's error text in a message
 _BUCKETS: Final = ("requests", "complexity", "endpoint-requests")
@@ -79,12 +79,13 @@ class _Connection(threading.local):
         self.operation = ""
         self.status = 0
         self.headers: Mapping[str, str] = {}
+        self._content = b""
         self._transport = RequestsHTTPTransport(
             url,
             headers={"User-Agent": "Loopline"},
             auth=credential,
             timeout=timeout,
-            json_deserialize=_parse_body,
+            json_deserialize=lambda _: _parse_body(self._content),
             allow_redirects=False,
             hooks={"response": self._store_response},
         )
@@ -99,6 +100,8 @@ class _Connection(threading.local):
             self._process = os.getpid()
         if self._session is None:
             self._session = self._client.connect_sync()  # type: ignore[no-untyped-call]
+            if self._transport.session:
+                mount_bounds(self._transport.session)
         return self._session.execute(request)
 
     def close(self) -> None:
@@ -106,7 +109,7 @@ class _Connection(threading.local):
         self._session = None
 
     def _store_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        self.status, self.headers = response.status_code, response.headers
+        self.status, self.headers, self._content = response.status_code, response.headers, response.content
         server_clock("linear").observe(response.headers, response.elapsed.total_seconds())
         fail(f"linear.{self.operation}", "sent")
 
@@ -159,7 +162,7 @@ class LinearClient:
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
         self._log_response(operation)
-        wait = parse_retry_after(connection.headers, read_date(connection.headers) or time.time())
+        wait = seconds_until_refill(connection.headers, read_date(connection.headers) or time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
         return classify_error(operation, connection.status, error, wait, self._credential.name)
@@ -194,33 +197,27 @@ def classify_error(
     return Unavailable(f"Linear failed: {detail}")
 
 
-def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+def seconds_until_refill(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds until the exhausted rate limit has refilled enough to continue; None without rate limit headers.
 
     `X-RateLimit-*-Reset`, in epoch milliseconds, is the time of a full refill, up to an hour away, so only a fraction
     of it is waited for. Buckets that are not exhausted count only when no bucket is."""
-    if (seconds := _parse_number(headers.get("retry-after"))) is not None:
-        return min(seconds, MAX_WAIT)
-    resets = {name: reset for name in _BUCKETS if (reset := _parse_number(headers.get(f"x-ratelimit-{name}-reset")))}
-    spent = [reset for name, reset in resets.items() if headers.get(f"x-ratelimit-{name}-remaining") == "0"]
-    until = max(spent) if spent else min(resets.values(), default=None)
-    if until is None:
-        return None
-    full = min(max(until / 1000 - now, 0.0), MAX_WAIT)
-    return min(full, max(full * REFILL_FRACTION, MIN_WAIT))
-
-
-def _parse_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+    if (seconds := parse_retry_after(headers, now)) is not None:
+        return seconds
+    found = {name: parse_reset(headers.get(f"x-ratelimit-{name}-reset"), now) for name in _BUCKETS}
+    resets = {name: seconds for name, seconds in found.items() if seconds is not None}
+    spent = [seconds for name, seconds in resets.items() if headers.get(f"x-ratelimit-{name}-remaining") == "0"]
+    full = max(spent) if spent else min(resets.values(), default=None)
+    return None if full is None else min(full, max(min(full, LONGEST_WAIT) * REFILL_FRACTION, MIN_WAIT))
 
 
 def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _parse_body(text: str) -> dict[str, Any]:
+def _parse_body(content: bytes) -> dict[str, Any]:
     """The body as a GraphQL response. Raises ValueError otherwise, which gql turns into a TransportError."""
-    body = json.loads(text)
+    body = parse_json(content)
     errors = body.get("errors") if isinstance(body, dict) else None
     if isinstance(body, dict) and (isinstance(body.get("data"), dict) or (errors and isinstance(errors, list))):
         return body
@@ -236,6 +233,8 @@ def _is_broken_connection(cause: BaseException | None) -> bool:
 def _classify_connection_error(operation: str, cause: BaseException | None) -> IntegrationError:
     """The exception for an error of `requests`, which gql wraps: also those for NaN, unknown objects and bad URLs."""
     name = type(cause).__name__
+    if isinstance(cause, OversizedResponse):
+        return Rejected(f"Linear's response to {operation} cannot be used: {cause}")
     if isinstance(cause, ValueError | TypeError | requests.exceptions.InvalidJSONError):
         return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is not a URL")
     return Unavailable(f"Linear cannot be reached for {operation} ({name})")

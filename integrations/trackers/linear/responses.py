@@ -14,8 +14,11 @@ from pydantic.alias_generators import to_camel
 
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.texts import cut
 from integrations.values import Identifier, Person, Ticket, TicketId
 
+DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
+COMMENT_CHARACTERS = 100_000
 NodeT = TypeVar("NodeT", bound="Node")
 
 
@@ -76,6 +79,7 @@ class UserNode(Node):
             email=self.email,
             may_steer=self.active and not self.app and not self.guest,
             is_us=self.id == our_id,
+            is_bot=self.app,
         )
 
 
@@ -100,7 +104,7 @@ class IssueNode(Node):
             id=self.id,
             identifier=self.identifier,
             title=self.title,
-            description=self.description,
+            description=cut(self.description, DESCRIPTION_CHARACTERS, tail=DESCRIPTION_CHARACTERS // 4),
             url=self.url,
             team=self.team.key,
             column=self.state.name,
@@ -131,7 +135,7 @@ class AuthoredNode(Node):
         if self.user:
             return self.user.to_person(our_id)
         other = self.external_user or self.bot_actor or NamedNode()
-        return Person(id=other.id, name=other.name)
+        return Person(id=other.id, name=other.name, is_bot=bool(self.bot_actor and not self.external_user))
 
 
 class ReactionNode(AuthoredNode):
@@ -148,7 +152,8 @@ class CommentNode(AuthoredNode):
 
     def to_comment(self, our_id: str) -> Comment:
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
-        return Comment(self.id, self.issue_id, self.body, self.to_author(our_id), self.created_at, reactions)
+        body = cut(self.body, COMMENT_CHARACTERS)
+        return Comment(self.id, self.issue_id, body, self.to_author(our_id), self.created_at, reactions)
 
 
 class AttachmentNode(Node):

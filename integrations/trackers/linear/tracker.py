@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
+from integrations.paging import PageBounds
 from integrations.ports.tracker import Attachment, Comment
+from integrations.texts import cut
 from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
     AttachmentNode,
@@ -28,6 +30,8 @@ from integrations.trackers.linear.responses import (
     parse_response,
 )
 from integrations.values import Person, Ticket, TicketId
+
+BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
 class Linear:
@@ -111,10 +115,10 @@ class Linear:
     def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
         with suppress(Conflict):
-            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=body)
+            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=cut(body, BODY_LIMIT))
 
     def edit_comment(self, comment_id: str, body: str) -> None:
-        self._mutate("EditComment", id=comment_id, body=body)
+        self._mutate("EditComment", id=comment_id, body=cut(body, BODY_LIMIT))
 
     def react(self, comment_id: str, emoji: str, reaction_id: str) -> None:
         """Add an emoji to a comment. Idempotent: a second one of a kind by the same person conflicts too."""
@@ -126,7 +130,8 @@ class Linear:
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        values = {**vars(attachment), "metadata": dict(attachment.metadata)}
+        title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
+        values = {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
         self._mutate("UpsertAttachment", issueId=ticket_id, **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
@@ -169,15 +174,14 @@ class Linear:
         return parse_response(model, operation, data, [root])
 
     def _paginate(self, model: type[Connection[NodeT]], operation: str, *path: str, **values: Any) -> Iterator[NodeT]:
-        after = ""
+        after, bounds = "", PageBounds(f"Linear's response to {operation}", "")
         while True:
             page = self._query(model, operation, *path, after=after or None, **values)
             yield from page.nodes
             if not page.page_info.has_next_page:
                 return
-            if page.page_info.end_cursor in ("", after):
-                raise Rejected(f"Linear's response to {operation} repeats its pagination cursor")
             after = page.page_info.end_cursor
+            bounds.check(page.nodes, after)
 
     def _mutate(self, operation: str, **variables: Any) -> dict[str, Any]:
         """Send a mutation. Raises `Rejected` for `success: false`, which comes under HTTP 200 without errors."""

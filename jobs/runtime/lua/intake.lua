@@ -5,6 +5,9 @@
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then
   return nil
 end
+if redis.call('XLEN', KEYS[3]) >= 20000 then  -- about 500 MB
+  return redis.error_reply('INBOXFULL the inbox holds 20,000 deliveries: check that the clock process runs')
+end
 local entry = redis.call('XADD', KEYS[3], '*', unpack(ARGV, 2))
 redis.call('SET', KEYS[1], entry, 'PX', ARGV[1])
 redis.call('SET', KEYS[2], entry, 'PX', ARGV[1])

@@ -136,7 +136,7 @@ FUTURE = str(int(time.time()) + 10_000)
         (Answer(403, {"message": BLOCKED}), 60, 60),
         (Answer(429), 60, 60),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "90"}), 90, 90),
-        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 5_000, 10_001),
+        (Answer(403, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": FUTURE}), 3_600, 3_600),
         (Answer(429, {"message": "x"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}), 1, 1),
         (Answer(403, {"message": SECONDARY}, {"Retry-After": "soon"}), 60, 60),
     ],
@@ -234,13 +234,17 @@ def test_github_redirect_of_a_renamed_repository_is_followed_with_the_token(
     assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_github_redirect_to_another_host_omits_the_token(server: Answering, api: GitHubApi) -> None:
+@pytest.mark.parametrize("place", [{"Location": "{}/log"}, {"Link": '<{}/log>; rel="next"'}])
+def test_github_redirect_or_next_page_on_another_host_is_refused_unsent(
+    server: Answering, api: GitHubApi, place: dict[str, str]
+) -> None:
     elsewhere = Answering()
-    elsewhere.on("GET /log", Answer(body=REF))
-    server.on("GET /x", Answer(302, None, {"Location": f"{elsewhere.url}/log"}))
-    assert api.get(Ref, GRANT, "/x").object.sha == SHA
+    headers = {name: value.format(elsewhere.url) for name, value in place.items()}
+    server.on("GET /x", Answer(302 if "Location" in place else 200, [REF], headers))
+    with pytest.raises(Rejected, match=f"another host, '{elsewhere.url}/log'.*GITHUB_API_URL"):
+        list(api.paginate(Ref, GRANT, "/x"))
     elsewhere.close()
-    assert "authorization" not in elsewhere.asked[0].headers
+    assert elsewhere.asked == []
 
 
 @pytest.mark.parametrize(

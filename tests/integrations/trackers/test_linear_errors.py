@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import structlog
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import (
-    MAX_WAIT,
     MIN_WAIT,
-    parse_retry_after,
+    seconds_until_refill,
 )
 from integrations.trackers.linear.tracker import Linear
+from integrations.waits import LONGEST_WAIT
 from tests.support.linear_payloads import error_responses
 
 KEY = "lin_api_do_not_show"
@@ -298,11 +299,18 @@ def test_linear_rate_limit_error_has_retry_after(linear: Linear, answer: Any, pu
     assert failed.retry_after == MIN_WAIT
 
 
+NOW = 1_795_000_000.0
+
+
 def limits(**of: tuple[object, object]) -> dict[str, str]:
-    """Headers from name=(remaining, reset in epoch milliseconds)."""
+    """Headers from name=(remaining, seconds until the reset); the header has epoch milliseconds."""
     named = {f"x-ratelimit-{name.replace('_', '-')}": values for name, values in of.items()}
     remaining = {f"{name}-remaining": str(value) for name, (value, _) in named.items()}
-    return remaining | {f"{name}-reset": str(value) for name, (_, value) in named.items()}
+    return remaining | {f"{name}-reset": _milliseconds(value) for name, (_, value) in named.items()}
+
+
+def _milliseconds(value: object) -> str:
+    return str(int((NOW + value) * 1000)) if isinstance(value, int) else str(value)
 
 
 @pytest.mark.parametrize(
@@ -310,18 +318,18 @@ def limits(**of: tuple[object, object]) -> dict[str, str]:
     [
         ({}, None),
         ({"retry-after": "7"}, 7),
-        ({"retry-after": "7"} | limits(requests=(0, 1_030_000)), 7),
-        ({"retry-after": "Fri, 20 Nov 2026 09:05:00 GMT"}, None),
-        (limits(requests=(0, 1_014_000)), 14),
-        (limits(requests=(0, 1_014_000), complexity=(5, 1_900_000)), 14),
-        (limits(requests=(3, 1_014_000), complexity=(0, 4_000_000)), 30),
-        (limits(requests=(0, 1_900_000)), MIN_WAIT),
-        (limits(requests=(3, 1_900_000), endpoint_requests=(2, 1_010_000)), 10),
-        (limits(requests=(0, 900_000)), 0),
-        (limits(requests=(0, 99_000_000)), MAX_WAIT / 100),
+        ({"retry-after": "7"} | limits(requests=(0, 30)), 7),
+        ({"retry-after": formatdate(NOW + 300, usegmt=True)}, 300),
+        (limits(requests=(0, 14)), 14),
+        (limits(requests=(0, 14), complexity=(5, 900)), 14),
+        (limits(requests=(3, 14), complexity=(0, 3_000)), 30),
+        (limits(requests=(0, 900)), MIN_WAIT),
+        (limits(requests=(3, 900), endpoint_requests=(2, 10)), 10),
+        (limits(requests=(0, str(int(NOW) + 14))), 14),
+        (limits(requests=(0, 98_000)), LONGEST_WAIT / 100),
         (limits(requests=(0, "soon")), None),
         (limits(requests=(0, "9" * 30)), None),
     ],
 )
 def test_linear_retry_after_is_that_of_the_exhausted_bucket(headers: dict[str, str], seconds: float | None) -> None:
-    assert parse_retry_after(headers, now=1_000.0) == seconds
+    assert seconds_until_refill(headers, now=NOW) == seconds

@@ -52,9 +52,9 @@ def test_linear_permission_is_absent_when_a_field_is_missing(missing: str) -> No
 @pytest.mark.parametrize(
     ("fields", "author"),
     [
-        ({"user": None, "botActor": {"id": "b1", "name": "Slack"}}, Person(id="b1", name="Slack")),
+        ({"user": None, "botActor": {"id": "b1", "name": "Slack"}}, Person(id="b1", name="Slack", is_bot=True)),
         ({"externalUser": {"id": "x1", "name": "Bo"}, "botActor": {"id": "b1"}}, Person(id="x1", name="Bo")),
-        ({"botActor": {"id": None, "name": "GitHub"}}, Person(id="", name="GitHub")),
+        ({"botActor": {"id": None, "name": "GitHub"}}, Person(id="", name="GitHub", is_bot=True)),
         ({}, Person(id="")),
     ],
 )

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 import requests
+import structlog
 
+from integrations import paging
 from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
 from jobs.effects.gather import gather
 from jobs.loop.state import LOOP, Loop, Stage
@@ -17,7 +19,7 @@ from jobs.runtime import keys
 from jobs.sweep import IN_TURN, sweep
 from tests.jobs import story
 from tests.jobs.board import Board
-from tests.jobs.story import BUG, VAGUE, hand_over, in_review, said
+from tests.jobs.story import BUG, FEATURE, VAGUE, hand_over, in_review, said
 
 
 def swept(board: Board, identifier: str = BUG) -> Loop:
@@ -214,3 +216,22 @@ def test_stale_delivery_only_names_the_comment_to_fetch(board: Board) -> None:
 
     assert isinstance(now, TicketCommented)
     assert (now.body, now.author and now.author.may_steer) == ("the real words", True)
+
+
+def test_ticket_whose_comments_never_end_does_not_hide_those_of_another(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = hand_over(board, BUG)
+    hand_over(board, FEATURE)
+    board.ana.say(FEATURE, "use decimals")
+    monkeypatch.setattr(paging, "MAX_ITEMS", 3)
+    for n in range(60):
+        board.ana.say(BUG, f"comment {n}")
+
+    with structlog.testing.capture_logs() as logged:
+        loop = swept(board, FEATURE)
+
+    assert [one.text for one in loop.comments.guidance] == ["use decimals"]
+    (failed,) = [line for line in logged if line["event"] == "sweep of a ticket failed"]
+    assert failed["ticket"] == endless.identifier
+    assert failed["reason"] == "Linear's response to TicketComments has more than 3 items, so Loopline stopped reading"

@@ -158,6 +158,11 @@ SHOWN = {
     "not_now_message": [m.not_now_message("approve", MAKING)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
     "unknown_command_message": [m.unknown_command_message("dance")],
+    "no_more_replies_message": [m.no_more_replies_message(10, 1_800_000_000.0)],
+    "too_many_hand_overs_message": [m.too_many_hand_overs_message(20, 1_800_000_000.0)],
+    "too_many_comments_message": [m.too_many_comments_message(50)],
+    "too_many_revisions_reason": [m.too_many_revisions_reason(20)],
+    "not_agreed_reason": [m.not_agreed_reason(5)],
     "merged_message": [m.merged_message(DONE)],
     "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
     "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
@@ -191,7 +196,15 @@ def test_messages_match_the_snapshot() -> None:
 
 
 def test_messages_are_all_in_the_snapshot() -> None:
-    parts = {"format_evidence", "format_tampering", "inline", "fenced", "quiet", "format_version"}  # of other messages
+    parts = {
+        "format_evidence",
+        "format_tampering",
+        "inline",
+        "fenced",
+        "quiet",
+        "format_version",
+        "format_time",
+    }  # of other messages
 
     assert (PUBLIC.keys() - parts) | {name.lower() for name in CONSTANTS} == SHOWN.keys()
 

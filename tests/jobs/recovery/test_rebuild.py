@@ -88,7 +88,7 @@ def test_loop_that_waits_for_a_person_is_rebuilt_without_a_comment(
 
     loop = restarted(board, identifier)
 
-    bare = {"evidence": loop.candidate.evidence, "run_id": ""}
+    bare = {"evidence": loop.candidate.evidence, "run_id": "", "replies": (), "handed_over": ()}
     assert loop == changed(known, **bare, ticket=loop.ticket)
     assert said(board, identifier) == words
     assert board.world.runs.list_unfinished() == []

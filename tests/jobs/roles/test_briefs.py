@@ -56,6 +56,17 @@ def test_brief_has_the_guidance_of_people(spec: RunSpec) -> None:
     assert "Ana:\nuse decimals" in build_checker_brief(told, "")
 
 
+def test_brief_marks_a_description_and_guidance_that_are_cut(spec: RunSpec) -> None:
+    long = replace(spec.ticket, description="begin " + "x" * 300_000 + " end")
+    guidance = tuple(Guidance(author="Ana", text=f"{n} " + "y" * 19_000) for n in range(100))
+
+    brief = build_maker_brief(changed(spec, ticket=long, guidance=guidance))
+
+    assert len(brief) < 170_000
+    assert "begin x" in brief and "[cut by Loopline: 300,010 characters in all]" in brief and "x end" in brief
+    assert "[older comments are left out]" in brief and "99 yyy" in brief and "50 yyy" not in brief
+
+
 def test_brief_of_the_checker_has_evidence_and_diff_without_the_makers_claim(spec: RunSpec) -> None:
     seen = changed(spec, evidence=(Evidence(name="c1", command="make", exit_code=0, output="ok"),))
 
