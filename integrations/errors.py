@@ -5,11 +5,17 @@ Raised by adapters, git and the sandbox; handled by `jobs`, which never sees HTT
 
 from __future__ import annotations
 
+from typing import Literal
+
+from integrations.values import clean_text
 from integrations.waits import clamp_wait
 
 
 class IntegrationError(Exception):
-    """An external system failed."""
+    """An external system failed. The message can contain that system's own, so it is made storable."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean_text(message))
 
 
 class Unavailable(IntegrationError):
@@ -42,6 +48,26 @@ class Unauthorized(Rejected):
     """The provider refuses Loopline's credentials or account (unpaid, out of credit); a person has to fix that."""
 
 
+class WrongEndpoint(Unauthorized):
+    """The configured URL does not answer as the provider's API: HTML, a redirect, another service. Like refused
+    credentials, everything that needs it waits until a person has fixed the setting."""
+
+
+class Misconfigured(Rejected):
+    """A setting is wrong, and a person has to change it: one escalation, without a retry and without using an attempt.
+
+    The message names the setting, its place and the fix; `kind` is the class of the escalation."""
+
+    def __init__(self, message: str, kind: Literal["credentials", "infrastructure"] = "infrastructure") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Unusable(Rejected):
+    """A complete reply that cannot be used, or a conversation that cannot be sent. It concerns one run, never the
+    provider; the run retries a few times."""
+
+
 class NotFound(Rejected):
     """The object does not exist, or was deleted."""
 
@@ -55,4 +81,8 @@ class BadSignature(Rejected):
 
 
 class Malformed(Rejected):
-    """A correctly signed delivery that cannot be parsed. The web process logs its event and responds with 200."""
+    """A correctly signed delivery that cannot be parsed. The web process logs the reason and responds with 422."""
+
+
+class UnsupportedContentType(Malformed):
+    """A correctly signed delivery in another format than JSON. The web process responds with 415."""

@@ -230,13 +230,15 @@ class PullRequestOpened(_Event):
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
-    `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter."""
+    `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter. `problem`:
+    a setting is wrong, of this class of escalation."""
 
     kind: Literal["CommandFailed"] = "CommandFailed"
     generation: int
     command: str
     reason: str
     put_aside: bool = False
+    problem: Literal["", "credentials", "infrastructure"] = ""
 
 
 Event = Annotated[

@@ -10,7 +10,10 @@ from pydantic import Field
 from integrations.values import NO_COMMIT, Codec, CommitSha, value
 
 RunRole = Literal["planner", "scout", "maker", "gate", "judge", "checker"]
-RunOutcome = Literal["done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed"]
+RunOutcome = Literal[
+    "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure"
+]
+"""The last two are also the class of the escalation: as in `agent_runner.AgentOutcome`."""
 
 
 @value

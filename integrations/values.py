@@ -20,6 +20,15 @@ RunId = NewType("RunId", str)
 NO_COMMIT = CommitSha("")
 
 
+def clean_text(text: str) -> str:
+    """Replace what JSON, Redis or a provider cannot store: lone surrogates and NUL become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\ufffd")
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))
 def value(cls: type[T]) -> type[T]:
     """Class decorator: a frozen dataclass with keyword arguments, validated by pydantic.
@@ -97,6 +106,8 @@ class Usage:
     """Calls that paid again for a prompt that the previous call had cached."""
     cache_miss_reason: str = ""
     """The provider's reason for the last one; empty if unknown."""
+    estimated_calls: int = 0
+    """Calls whose reply had no usage that can be trusted; they are counted at an upper bound."""
 
     def plus(self, other: Usage) -> Usage:
         return Usage(
@@ -107,4 +118,5 @@ class Usage:
             cost_usd=round(self.cost_usd + other.cost_usd, 6),
             cache_misses=self.cache_misses + other.cache_misses,
             cache_miss_reason=(other if other.cache_misses else self).cache_miss_reason,
+            estimated_calls=self.estimated_calls + other.estimated_calls,
         )

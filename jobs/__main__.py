@@ -98,6 +98,12 @@ def _sandbox_problems(settings: Settings) -> list[str]:
     return []
 
 
+def _log_model_problems(settings: Settings) -> None:
+    """Report wrong models, keys and endpoints at the start. Runs wait or escalate by themselves."""
+    for problem in import_module("jobs.effects.build").find_model_problems(settings, thorough=False):
+        _log.error("model check failed", reason=problem)
+
+
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
@@ -112,6 +118,8 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     built = import_module("jobs.effects.build").build_world(settings, redis, role)
     built.stopping = stop
     world.install(built)
+    if role == "agent":
+        threading.Thread(target=_log_model_problems, args=[settings], name="model-check", daemon=True).start()
     if role == "worker":
         wake(redis, SWEEP)  # find missed events, and rebuild an empty Redis, at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)

@@ -14,11 +14,11 @@ import structlog
 from redis.exceptions import RedisError
 
 from integrations.agents.transcript import find_statement
-from integrations.errors import NotAttempted, Rejected, Unauthorized, Unavailable
+from integrations.errors import Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import RunId
+from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
@@ -76,6 +76,8 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     except (Unavailable, Unauthorized) as error:
         run.conversation.park(error)
         return
+    except Misconfigured as error:
+        ended = RunResult(error.kind, str(error))
     except Rejected as error:
         ended = RunResult("failed", str(error))
     except (LeaseLost, RedisError):
@@ -116,7 +118,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         run_id=spec.run_id,
         generation=spec.generation,
         outcome=ended.outcome,
-        summary=ended.summary[:4000],
+        summary=clean_text(ended.summary)[:4000],
         result=_result(spec, ended, world),
         usage=world.runs.usage(spec.run_id),
     )

@@ -16,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
@@ -160,7 +160,7 @@ class _Driver:
             except (Unavailable, Unauthorized):
                 raise
             except (IntegrationError, PolicyError) as error:
-                events = (_command_failed(posted, loop, str(error), self._world.now()),)
+                events = (_command_failed(posted, loop, error, self._world.now()),)
             self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
@@ -291,7 +291,8 @@ class _Driver:
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 
-def _command_failed(posted: Posted, loop: Loop, reason: str, at: float) -> CommandFailed:
+def _command_failed(posted: Posted, loop: Loop, error: Exception, at: float) -> CommandFailed:
+    reason = str(error)
     _log.warning("command rejected", ticket=loop.identifier, command=posted.command.kind, reason=reason)
     return CommandFailed(
         event_id=f"{posted.id}/refused",
@@ -300,4 +301,5 @@ def _command_failed(posted: Posted, loop: Loop, reason: str, at: float) -> Comma
         generation=getattr(posted.command, "generation", loop.generation),
         command=posted.command.kind,
         reason=reason,
+        problem=error.kind if isinstance(error, Misconfigured) else "",
     )

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
-    check = commands.add_parser("check", help="check settings, Redis, columns and repositories")
+    check = commands.add_parser("check", help="check settings, Redis, columns, repositories and models")
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
-from jobs.effects.build import build_code_host, build_tracker, build_world
+from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
 from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect, find_refusal
@@ -28,7 +28,11 @@ from service.dashboard.reader import Reader
 def find_problems(settings: Settings) -> list[str]:
     """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
     configured = bool(settings.redis_url.get_secret_value())
-    return [*(_check_redis(settings) if configured else ()), *_check_teams(settings)]
+    return [
+        *(_check_redis(settings) if configured else ()),
+        *_check_teams(settings),
+        *find_model_problems(settings, thorough=True),
+    ]
 
 
 def _check_redis(settings: Settings) -> Iterator[str]:

@@ -14,7 +14,8 @@ WRAP_UP_AT = 0.8
 CONTEXT_FULL = (
     "The conversation no longer fits into the model's context window; a fresh attempt starts from the record."
 )
-_HIDDEN = frozenset({"outcome", "mark"})  # entries that are not sent to the model
+MAX_FAULTS = 3
+_HIDDEN = frozenset({"outcome", "mark", "fault"})  # entries that are not sent to the model
 
 _CUT = "Your last reply was cut off at its length limit. Continue in smaller steps: short replies, one edit at a time."
 _EMPTY = "Your last reply was empty. If the work is done, summarize it in a few sentences; if not, go on."
@@ -36,6 +37,18 @@ def list_unanswered_calls(entries: Sequence[Entry]) -> list[Block]:
 def build_interrupted_results(entries: Sequence[Entry]) -> list[Entry]:
     """Return the results to append for calls that a crash interrupted."""
     return [result_entry(call["id"], ToolResult(INTERRUPTED, is_error=True)) for call in list_unanswered_calls(entries)]
+
+
+def list_call_ids(entries: Sequence[Entry]) -> set[str]:
+    """Return the ids of the tool calls that are sent to the model."""
+    blocks, ids = list[Block](), set[str]()
+    for entry in entries:
+        if entry.kind == "block":
+            blocks.append(entry.data)
+        elif entry.kind == "turn":
+            ids |= {str(block.get("id")) for block in select_blocks(blocks, entry) if block["type"] == "tool_call"}
+            blocks = []
+    return ids
 
 
 def needs_mark(entries: Sequence[Entry], writers: Collection[str]) -> bool:
@@ -91,6 +104,15 @@ def _advise_once(entries: Sequence[Entry], advice: str, failure: str) -> AgentOu
     """The advice as a note; the failure when the last turn followed that note."""
     *_, before, last = (-1, *(index for index, entry in enumerate(entries) if entry.kind == "turn"))
     return AgentOutcome("failed", failure) if _has_note(entries[before + 1 : last], advice) else _note(advice)
+
+
+def check_faults(entries: Sequence[Entry]) -> AgentOutcome | None:
+    """Return the outcome after `MAX_FAULTS` model calls in a row that gave nothing that can be used."""
+    last = find_last(entries, "turn")
+    faults = [entry.data["text"] for entry in entries[0 if last is None else last + 1 :] if entry.kind == "fault"]
+    if len(faults) < MAX_FAULTS:
+        return None
+    return AgentOutcome("infrastructure", f"{len(faults)} model calls in a row failed in this run: {faults[-1]}")
 
 
 def check_turn_limit(entries: Sequence[Entry], task: AgentTask) -> AgentOutcome | None:

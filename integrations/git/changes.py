@@ -62,10 +62,13 @@ def _parse_rows(raw: bytes) -> Iterator[tuple[str, tuple[str, str], tuple[str, s
 
 
 def _decode_text(content: bytes) -> str | None:
-    try:
-        return None if b"\0" in content else content.decode()
-    except UnicodeDecodeError:
+    """The text without a byte order mark. If not UTF-8, as Latin-1, so that the tamper guard sees it."""
+    if b"\0" in content:
         return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def write_mixed_commit(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:

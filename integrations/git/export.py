@@ -13,12 +13,13 @@ from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.values import CommitSha
 
 _TIMEOUT = 300.0  # seconds
-# A killed git leaves its lock files; no other process runs in this workspace now, so they are stale.
+# A killed git leaves its lock files; no other process runs in this workspace now, so they are stale. A killed editor
+# leaves a draft beside the file.
 _COMMIT = """\
 set -e
 git_dir=$(git rev-parse --git-dir)
 rm -f "$git_dir/index.lock" "$git_dir/HEAD.lock"
-git add --all
+git add --all -- . ':(exclude,glob)**/.loopline-edit-*'
 git diff --cached --quiet || git commit --quiet --no-verify --file=-
 """
 

@@ -6,19 +6,54 @@ import re
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 
+
+class MissingBranch(NotFound):
+    """The code host has no branch of the name that the message ends with."""
+
+
+class Damaged(Rejected):
+    """Files of the repository on this host cannot be read."""
+
+
 _CREDENTIALS = re.compile(r"(://)[^/\s@]+@")
-# The first error type with a matching phrase applies. The phrases are from git and curl, in lower case.
+_DAMAGE = (  # at the start of a line, because names of the repository's files can follow
+    r"(?m)^(error|fatal|warning): (object file .* is empty|(corrupt )?loose object|bad object (refs|worktrees)/"
+    r"|ignoring broken ref|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt"
+    r"|packfile .*(index|truncated)|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})"
+    r"|bad shallow|bad config|failed to read .*commondir|missing (blob|tree|commit) object|.*reference broken"
+    r"|not a git repository|unable to (find|normalize) alternate|unable to stream|not a tree object"
+    r"|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header)"
+)
+_DISK = "disk quota exceeded|read-only file system|input/output error|too many open files"
+# The first error type with a matching phrase applies. The phrases are from git and curl, in lower case. The checks of
+# objects come first, because their messages quote the repository's content.
 _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
+    (Rejected, ("error: object [0-9a-f]{40}: [a-z0-9]+: ",)),
+    (Rejected, ("was archived so it is read-only",)),
+    (Unavailable, ("unable to create '.*[.]lock': file exists",)),
+    (Damaged, (_DAMAGE,)),
+    (MissingBranch, ("couldn't find remote ref",)),
     (
         Unauthorized,
         ("authentication failed", "could not read (username|password)", "error: 40[13]", "permission to .* denied"),
     ),
-    (NotFound, ("repository .*not found", "error: 404", "does not appear to be a git repository")),
+    (NotFound, ("repository .*not found", "error: (404|410)", "does not appear to be a git repository")),
     (Conflict, ("stale info", "non-fast-forward", "fetch first", "cannot lock ref", "reference already exists")),
     (Unavailable, ("resolve host", "failed to connect", "couldn't connect", "connection (refused|reset)", "timed out")),
     (Unavailable, ("error: (408|429|5[0-9][0-9])", "early eof", "rpc failed", "unexpected disconnect", "hung up")),
-    (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left")),
-    (Unavailable, ("unable to create '.*[.]lock'", "cannot allocate memory", "temporarily unavailable")),
+    (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left", _DISK)),
+    (Unavailable, ("cannot allocate memory", "temporarily unavailable")),
+)
+# Guidance for failures that a person has to fix.
+_FIXES = (
+    ("error: object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
+    ("was archived so it is read-only", "unarchive the repository on the code host"),
+    ("error: 30[1-8]", "the repository was moved or the address redirects: set its current name and address"),
+    ("not valid: is this a git repo|invalid server response|protocol error", "the address does not answer as git does"),
+    ("did not send all necessary objects", "the repository on the code host is incomplete: push the missing objects"),
+    ("unable to create (file|symlink)|cannot create directory", "no checkout on this host can have it: rename it"),
+    ("no valid working-tree-encoding", "correct .gitattributes"),
+    ("error: (404|410)|not found", "it was deleted or renamed, or Loopline's account has no access"),
 )
 
 
@@ -36,6 +71,9 @@ def find_error_line(stderr: str) -> str:
 
 def classify_failure(command: str, stderr: str) -> IntegrationError:
     """The error to raise for a failed git command. `command` is its name and place, e.g. 'git fetch in x'."""
-    text = redact_credentials(stderr).lower()
+    text, line = redact_credentials(stderr).lower(), find_error_line(stderr)
     found = (kind for kind, phrases in _PHRASES if any(re.search(phrase, text) for phrase in phrases))
-    return next(found, Rejected)(f"{command} failed: {find_error_line(stderr)}")
+    kind = next(found, Rejected)
+    fixes = () if kind in (Unavailable, Damaged) else _FIXES
+    fix = next((f" ({fix})" for phrase, fix in fixes if re.search(phrase, text)), "")
+    return kind(f"{command} failed: {line}{fix}")

@@ -7,13 +7,15 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from integrations.errors import NotFound, Rejected
+from integrations.git import branches, repair, worktrees
 from integrations.git import push as pushing
-from integrations.git import worktrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
-from integrations.git.locks import file_lock, single_flight
+from integrations.git.failures import Damaged
+from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
@@ -33,7 +35,6 @@ _CONFIG = """\
 [maintenance]
 	auto = false
 """
-_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 class Mirror:
@@ -45,50 +46,66 @@ class Mirror:
 
     def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None) -> None:
         self._folder, self._remote = folder, Remote(url, credentials)
-        self._repository = HostRepository(folder, self._remote)
-        self._lock = folder.with_name(f"{folder.name}.lock")
+        self._damage = folder.with_name(f"{folder.name}.damaged")
+        self._repository = HostRepository(folder, self._remote, self._note_damage)
 
-    def fetch(self) -> None:
-        """Update branches and tags; creates the mirror on first use.
+    def fetch(self, *names: str) -> None:
+        """Update these branches; creates the mirror on first use, and again when it is damaged.
 
-        Concurrent callers share one fetch. Raises `Unavailable`, `Unauthorized` or `NotFound`."""
-        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), self._fetch)
+        A branch that the code host lacks is no error: `head` does not find it. Concurrent callers share one fetch of a
+        branch. Raises `Unavailable`, `Unauthorized` or `Rejected`."""
+        for name in names:
+            branches.check_name(name)
+        single_flight(self._folder.with_name(f"{self._folder.name}.fetch"), names, self._fetch)
 
-    def _fetch(self) -> None:
-        with file_lock(self._lock):
-            self._create_if_missing()
-            options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            self._repository.git_over_network("fetch", *options, "--", self._remote.url, *_REFSPECS)
+    def _fetch(self, names: Sequence[str]) -> None:
+        def clone(folder: Path) -> HostRepository:
+            repository = HostRepository(folder, self._remote)
+            _create_if_missing(repository)
+            branches.fetch_branches(repository, names)
+            return repository
 
-    def _create_if_missing(self) -> None:
-        """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
-        if (self._folder / "packed-refs").exists():
-            return
-        self._repository.initialise()
-        (self._folder / "config").write_text(_CONFIG)
-        for name in ("logs", "worktrees"):
-            (self._folder / name).mkdir(exist_ok=True)
-        (self._folder / "packed-refs").touch()
+        with repository_lock(self._folder):
+            try:
+                if not self._damage.exists():
+                    _create_if_missing(self._repository)
+                    branches.fetch_branches(self._repository, names)
+                    return
+                reason = self._damage.read_text(errors="replace")
+            except (Damaged, FileExistsError) as error:
+                reason = str(error.__cause__ or error)
+            repair.replace_mirror(self._folder, reason, clone)
+            branches.fetch_branches(self._repository, names)  # a kept branch can be deleted on the code host
+            self._damage.unlink(missing_ok=True)
+
+    def _note_damage(self, reason: str) -> None:
+        """Let the next fetch replace the mirror."""
+        if self._folder.exists():
+            with suppress(OSError):  # a full disk: the next command notes it
+                self._damage.write_text(reason)
 
     def head(self, branch: str) -> CommitSha:
-        """The branch's commit as of the last fetch. Raises `NotFound`."""
-        pushing.check_branch(branch)
-        try:
-            return self._resolve(f"refs/heads/{branch}")
-        except NotFound as error:
-            raise NotFound(f"there is no branch {branch} in {self._remote.name}") from error
+        """The branch's commit as of its last fetch. Raises `NotFound`."""
+        return branches.resolve_branch(self._repository, branch)
+
+    def forget(self, branch: str) -> None:
+        """Delete the mirror's copy of a branch that is no longer needed. Idempotent."""
+        branches.check_name(branch)
+        if (self._folder / "packed-refs").exists():
+            with repository_lock(self._folder):
+                branches.delete_branches(self._repository, [branch])
 
     def _resolve(self, revision: str) -> CommitSha:
-        """The commit id of a sha, branch or tag."""
-        if revision.startswith("-") or any(c in revision for c in "^~:@{}\\ \n*?["):
-            raise Rejected(f"{revision[:200]!r} is not a revision: use a sha, a branch or a tag")
-        found = self._repository.query("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        """The commit of a sha or a branch."""
+        if not SHA.fullmatch(revision):
+            return self.head(revision)
+        found = self._repository.query("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if found is None:
             raise NotFound(f"there is no commit {revision} in {self._remote.name}")
         return CommitSha(found.decode().strip())
 
     def read(self, revision: str, path: str) -> str | None:
-        """A file's text in a commit; None when there is no such regular file.
+        """A file's text in a commit, without a byte order mark; None when there is no such regular file.
 
         Raises `NotFound` for an unknown revision, `Rejected` above 1 MiB or when it is not UTF-8."""
         sha = self._resolve(revision)
@@ -98,10 +115,12 @@ class Mirror:
         fields = found.split(b"\t", 1)[0].decode().split()
         if len(fields) != 4 or fields[1] != "blob" or fields[0] == LINK:
             return None
+        if fields[3] == "BAD":
+            raise self._repository.report_damage(f"{path} of {self._remote.name} cannot be read")
         if int(fields[3]) > MAX_READ:
             raise Rejected(f"{path} in {self._remote.name} has {fields[3]} bytes, more than the limit of {MAX_READ}")
         try:
-            return self._repository.git("cat-file", "blob", fields[2]).decode()
+            return self._repository.git("cat-file", "blob", fields[2]).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise Rejected(f"{path} in {self._remote.name} is not UTF-8 text") from error
 
@@ -122,11 +141,11 @@ class Mirror:
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
         _check_shas(sha)
-        return worktrees.create(self._repository, self._lock, folder.absolute(), sha)
+        return worktrees.create(self._repository, folder.absolute(), sha)
 
     def remove_workspace(self, folder: Path) -> None:
         """Delete the folder and its worktree entry; idempotent. Reads and runs nothing in the folder."""
-        worktrees.remove(self._repository, self._lock, folder.absolute())
+        worktrees.remove(self._repository, folder.absolute())
 
     def receive(self, pack: bytes | Path, tip: CommitSha, base: CommitSha, limits: TreeLimits) -> None:
         """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
@@ -142,6 +161,7 @@ class Mirror:
         self._keep_ref("received", tip)
 
     def _keep_ref(self, kind: str, sha: CommitSha) -> None:
+        remove_leftovers(self._folder)
         self._repository.git("update-ref", f"refs/loopline/{kind}/{sha}", sha)
 
     def write_candidate(
@@ -195,6 +215,18 @@ class Mirror:
         the default branch, for `protected` ones and when the code host refuses."""
         _check_shas(sha)
         pushing.push(self._repository, branch, sha, expected, protected)
+
+
+def _create_if_missing(repository: HostRepository) -> None:
+    """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
+    folder = repository.folder
+    if (folder / "packed-refs").exists():
+        return
+    repository.initialise()
+    (folder / "config").write_text(_CONFIG)
+    for name in ("logs", "worktrees"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "packed-refs").touch()
 
 
 def _check_shas(*shas: str) -> tuple[str, ...]:

@@ -88,7 +88,10 @@ def read_sizes(repository: HostRepository, shas: Sequence[str]) -> dict[str, int
     """The objects' sizes in bytes, by sha."""
     stdin = "".join(f"{sha}\n" for sha in shas).encode()
     answer = repository.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin) if shas else b""
-    return {sha: int(size) for sha, size in (line.split() for line in answer.decode().splitlines())}
+    rows = [line.split() for line in answer.decode().splitlines()]
+    if missing := [sha for sha, size in rows if size == "missing"]:
+        raise repository.report_damage(f"the object {missing[0]} of {repository.name} is missing")
+    return {sha: int(size) for sha, size in rows}
 
 
 def read_contents(repository: HostRepository, shas: Sequence[str]) -> dict[str, bytes]:

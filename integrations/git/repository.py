@@ -7,12 +7,13 @@ with an empty environment, and all settings with which git starts other programs
 
 from __future__ import annotations
 
+import configparser
 import os
 import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathErr
 
 from integrations.errors import Rejected, Unavailable
 from integrations.failpoints import fail
-from integrations.git.failures import classify_failure
+from integrations.git import fsck
+from integrations.git.failures import Damaged, classify_failure
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
@@ -44,9 +46,9 @@ _SETTINGS = (
     "push.gpgSign=false", "log.showSignature=false", "gpg.program=/bin/false", "gpg.ssh.program=/bin/false",
     "protocol.allow=never", "transfer.fsckObjects=true", "gc.auto=0", "maintenance.auto=false",
     "core.protectHFS=true", "core.protectNTFS=true", "safe.bareRepository=explicit", "advice.detachedHead=false",
-    "http.lowSpeedLimit=1000", "http.lowSpeedTime=30",
-    # Harmless defects that old tools left in the history of many well-known repositories.
-    "fetch.fsck.zeroPaddedFilemode=warn", "fetch.fsck.missingSpaceBeforeDate=warn", "fetch.fsck.badTimezone=warn",
+    "core.fsync=objects,reference", "http.lowSpeedLimit=1000", "http.lowSpeedTime=30",
+    # Only the configured address is contacted, with a redirect to nowhere else; GitHub's API gives a moved one.
+    "http.followRedirects=false", *fsck.SETTINGS,
 )  # fmt: skip
 
 
@@ -101,10 +103,14 @@ def _build_command(settings: Sequence[str], environment: Mapping[str, str], argu
 
 
 class HostRepository:
-    """A bare repository that only the host writes to. `remote` is needed for network commands only."""
+    """A bare repository that only the host writes to. `remote` is needed for network commands only.
 
-    def __init__(self, folder: Path, remote: Remote | None = None) -> None:
-        self.folder, self.remote = folder, remote
+    `note_damage` is called with the reason when a command cannot read the repository's own files."""
+
+    def __init__(
+        self, folder: Path, remote: Remote | None = None, note_damage: Callable[[str], None] | None = None
+    ) -> None:
+        self.folder, self.remote, self._note_damage = folder, remote, note_damage
         self.name = remote.name if remote else folder.name
 
     def initialise(self) -> None:
@@ -156,8 +162,17 @@ class HostRepository:
         try:
             with Repo(self.folder) as repo:
                 return _run_command(repo.git, command, operation, self.name, stdin, fds, timeout)
-        except (NoSuchPathError, InvalidGitRepositoryError) as error:
-            raise Rejected(f"git {operation} failed: there is no repository at {self.folder}") from error
+        except Damaged as error:
+            raise self.report_damage(str(error)) from error
+        except (NoSuchPathError, InvalidGitRepositoryError, configparser.Error, UnicodeDecodeError) as error:
+            raise self.report_damage(f"git {operation} failed: there is no repository at {self.folder}") from error
+
+    def report_damage(self, reason: str) -> Damaged:
+        """The error to raise when the repository's own files cannot be read; the next fetch replaces them."""
+        if self._note_damage is None:
+            return Damaged(reason)
+        self._note_damage(reason)
+        return Damaged(f"{reason}: retry the ticket, and Loopline fetches the repository again")
 
 
 class _NegativeAnswer(Rejected):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # entries are also read by processes without a sandbox
     from integrations.git.workspace import Workspace
     from integrations.sandbox.bubblewrap import Sandbox
 
-EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "outcome"]
+EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "fault", "outcome"]
 
 StopReason = Literal["tool_calls", "end", "paused", "refused", "length", "context_full"]
 """Why a reply ended: tools to run · turn complete · to be continued · refused by the model · cut off at
@@ -34,6 +34,7 @@ class Entry:
     - steering: {"text", "comment_ids"} guidance of a person.
     - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate.
     - mark: {"work"} the digest of the work so far; not sent to the model.
+    - fault: {"text"} why a model call gave nothing that can be used; not sent to the model.
     - outcome: how the run ended.
 
     A block and a turn can have a "provider" part, which only the runner that wrote it reads."""
@@ -160,14 +161,21 @@ class AgentTask:
     """None: tool results are not cleared."""
     idle_seconds: float = 300.0
     """Timeout without a byte from the model; the call then counts as `Unavailable`."""
+    reply_seconds: float = 1800.0
+    """Timeout of a whole reply, however slowly it arrives; the call then counts as `Unusable`."""
+    model_setting: str = "the model's setting"
+    """Where `model` is configured, for messages: a setting, or a key of WORKFLOW.md."""
 
 
 @dataclass(frozen=True)
 class AgentOutcome:
     """How a run ended. done: the model ended its turn, or a tool returned a `final`. turns: also when the conversation
-    exceeds the context window."""
+    exceeds the context window. credentials, infrastructure: a setting is wrong or the replies cannot be used, which
+    another attempt would not change; `summary` names the cause and the fix."""
 
-    kind: Literal["done", "stopped", "budget", "turns", "spinning", "refused", "failed"]
+    kind: Literal[
+        "done", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure"
+    ]
     summary: str = ""
     final: Mapping[str, Any] | None = None
 
@@ -201,4 +209,5 @@ class AgentRunner(Protocol):
 
         Resumes `conversation`: a tool call without a result gets the result "interrupted". Each model call is reserved
         before and settled after. Raises `Unavailable` if the model cannot be reached, `NotAttempted` if `reserve`
-        requires a wait, `Unauthorized` if the key is refused; the run can be resumed after each of them."""
+        requires a wait, `Unauthorized` if the key is refused; the run can be resumed after each of them. A wrong
+        setting, and replies that cannot be used several times in a row, end the run."""

@@ -79,8 +79,12 @@ class CodeHostProvider(Provider[S, CodeHost]):
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerProvider(Provider[S, AgentRunner]):
-    """An agent runner. `models` maps each role, and `strong`, to its default model."""
+    """An agent runner. `models` maps each role, and `strong`, to its default model.
+
+    `find_problems` gets the settings, the models by the names of their settings, and whether it may also make cheap
+    requests; otherwise it makes free ones only. It returns one sentence per problem of key, endpoint or model."""
 
     kind = "runner"
     process = "agent"
     models: Mapping[str, str] = field(default_factory=dict)
+    find_problems: Callable[[S, Mapping[str, str], bool], list[str]] | None = None

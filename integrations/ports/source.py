@@ -34,7 +34,8 @@ class Source(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
         """Check signature and age. `headers` have lower-case names; repeated headers are joined with ','.
 
-        `now` is Unix seconds. Raises `BadSignature` (401) or `Malformed` (logged, 200)."""
+        `now` is Unix seconds. Raises `BadSignature` (401), `UnsupportedContentType` (415) or `Malformed` (422).
+        The last two name the fault and the setting or place to fix: the response contains the sentence."""
 
     def translate(self, delivery: Delivery) -> list[Event]:
         """The events of the delivery; empty for a known event that is ignored.

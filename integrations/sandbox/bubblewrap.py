@@ -51,6 +51,9 @@ def default_read_only() -> tuple[Path, ...]:
     return () if prefix.is_relative_to("/usr") or not os.access(prefix, os.X_OK) else (prefix,)
 
 
+_MAX_ARGUMENT = 2**17  # bytes; MAX_ARG_STRLEN of Linux
+
+
 @contextmanager
 def _open_memory_file(content: bytes) -> Iterator[int]:
     """A file descriptor from which `content` can be read."""
@@ -143,6 +146,8 @@ class Sandbox:
     ) -> CommandResult:
         if not spec.workspace.folder.is_dir():
             raise Rejected(f"there is no workspace at {spec.workspace.folder}")
+        if problem := _find_argument_problem(spec.argv):
+            return _make_result(0, problem, output, errors, 0.0, separate)
         fail(operation, "before")
         disk = DiskGuard((spec.workspace.folder,), self._limits)
         started = time.monotonic()
@@ -194,6 +199,20 @@ class Sandbox:
             except OSError as error:
                 raise SandboxUnavailable(f"{self._bwrap} cannot be run: {error.strerror}") from error
             yield child
+
+
+def _find_argument_problem(argv: Sequence[str]) -> str:
+    """One sentence about an argument that no program can get; empty without one. Commands come from models too."""
+    for argument in argv:
+        if "\0" in argument:
+            return "the command was not run because it contains a NUL character"
+        try:
+            size = len(os.fsencode(argument))
+        except UnicodeEncodeError:
+            return "the command was not run because it contains half of a surrogate pair"
+        if size >= _MAX_ARGUMENT:
+            return f"the command was not run because it has {size} bytes: write a script to a file and run that"
+    return ""
 
 
 def _make_result(

@@ -185,9 +185,10 @@ class Faults:
         with self._lock:
             self._waiting.append(fault)
 
-    def take(self, operations: Collection[str], kinds: Collection[str]) -> Fault | None:
-        """Use up the oldest fault of one of `kinds` that matches one of the names in `operations`."""
-        names = {"*", *operations}
+    def take(self, operations: Collection[str], kinds: Collection[str], *, named_only: bool = False) -> Fault | None:
+        """Use up the oldest fault of one of `kinds` that matches one of the names in `operations`; `named_only`: not
+        one for all operations."""
+        names = {*operations} if named_only else {"*", *operations}
         with self._lock:
             for fault in self._waiting:
                 if fault.times > 0 and fault.kind in kinds and fault.operation in names:

@@ -5,6 +5,8 @@ Each role gets only the parts that it needs: a worker never holds the model key,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from redis import Redis
 
 from integrations.ports.agent_runner import AgentRunner
@@ -45,6 +47,19 @@ def build_runners(settings: Settings) -> dict[str, AgentRunner]:
     """The runners with credentials by name, the default one first."""
     built = {name: _build_provider(settings, find_provider(RunnerProvider, name)) for name in settings.runner_names()}
     return {name: runner for name, runner in built.items() if runner}
+
+
+def find_model_problems(settings: Settings, *, thorough: bool) -> Iterator[str]:
+    """Yield one sentence per problem with the key, endpoint or models of a runner; `thorough`: not by free requests
+    alone."""
+    policy = build_policy(settings)
+    for name in settings.runner_names():
+        provider = find_provider(RunnerProvider, name)
+        own = settings.provider_settings(provider)
+        if provider.find_problems and not any(own.missing_credentials()):
+            models = policy.models if name == settings.runner else provider.models
+            named = {f"LOOPLINE_{role.upper()}_MODEL": model for role, model in models.items()}
+            yield from provider.find_problems(own, named, thorough)
 
 
 def _build_provider(settings: Settings, provider: Provider[S, T]) -> T | None:

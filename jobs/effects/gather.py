@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import NotFound
+from integrations.errors import Misconfigured, NotFound
 from integrations.events import (
     BranchPushed,
     Event,
@@ -185,13 +185,16 @@ class Base:
 
 
 def read_base(repository: str, branch: str, world: World) -> Base:
-    """Fetch into the mirror, then read. `branch` is the ticket's; empty to skip it.
+    """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it.
 
     Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
     host = world.code_host
-    found = host.repository(repository)
+    try:
+        found = host.repository(repository)
+    except NotFound as error:
+        raise Misconfigured(f"{error}. Check the repository {repository} in LOOPLINE_TEAMS.") from error
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
-    mirror.fetch()
+    mirror.fetch(found.default_branch, *filter(None, (branch,)))
     sha = mirror.head(found.default_branch)
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)

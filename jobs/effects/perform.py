@@ -203,6 +203,7 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
         shutil.rmtree(folder)
     if command.branch:
         ctx.world.code_host.delete_branch(command.repository, command.branch)
+        mirror.forget(command.branch)
 
 
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from redis import Redis
 
-from integrations.errors import Rejected
+from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
@@ -67,9 +67,12 @@ class World:
         return _require(self._code_host, "the code host")
 
     def runner(self, name: str = "") -> AgentRunner:
-        """The agent runner of this name; the default one without a name. Raises `Rejected` where it is not set up."""
+        """The agent runner of this name, without a name the default one. Raises `Misconfigured` if it is not set up."""
         if name and name not in self.settings.runner_names():
-            raise Rejected(f"the runner {name!r} that WORKFLOW.md chooses is no longer set up")
+            raise Misconfigured(
+                f"WORKFLOW.md chooses the runner {name!r}, which is no longer set up: choose another one, or add it to "
+                "LOOPLINE_MORE_RUNNERS"
+            )
         return _require(self._runners.get(name or self.settings.runner), "the model")
 
     @property

@@ -40,6 +40,8 @@ class RunSpec:
     iterations: int = 1
     """Maximum per attempt."""
     model: str = ""
+    model_setting: str = ""
+    """Where the model is configured: a setting, or a key of WORKFLOW.md."""
     effort: str = ""
     caps: Caps = Caps()
     ticket_usage: Usage = Usage()

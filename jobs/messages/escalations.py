@@ -38,8 +38,8 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
 """The name of each class, on the ticket and on the dashboard."""
 _HYPOTHESES: dict[EscalationClass, str] = {
     "judgement": "The contract may ask for something that the ticket does not make clear.",
-    "credentials": "A key or token has expired or been revoked.",
-    "infrastructure": "The environment is broken, not the change itself.",
+    "credentials": "A key or token has expired or been revoked, or lacks a permission.",
+    "infrastructure": "The environment or a setting is broken, not the change itself.",
     "budget": "The task is larger than its budget, or the approach is too expensive.",
     "conflict": "Another person or tool is working on the same branch.",
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
@@ -97,8 +97,8 @@ def parked_reason(what: str, until: float) -> str:
     return f"Waiting until {format_time(until)}: {inline(what)}"
 
 
-def gate_could_not_run_reason(role: RunRole, summary: str) -> str:
-    """A gate, judge or checker that failed for a reason outside the change."""
+def run_blocked_reason(role: RunRole, summary: str) -> str:
+    """A run that failed for a reason outside the change."""
     return f"the {role} could not run: {inline(summary)}"
 
 

@@ -38,7 +38,10 @@ def format_time(at: float) -> str:
 
 
 def money_message(loop: Loop) -> str:
-    return f"{loop.spend.usage.model_calls} model calls, ${loop.spend.usage.cost_usd:.2f}"
+    usage = loop.spend.usage
+    estimated = f" ({usage.estimated_calls} estimated)" if usage.estimated_calls else ""
+    cost = "under $0.01" if 0 < usage.cost_usd < 0.005 else f"${usage.cost_usd:.2f}"
+    return f"{usage.model_calls} model calls, {cost}{estimated}"
 
 
 def format_version(contract: Contract) -> str:

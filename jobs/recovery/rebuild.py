@@ -216,7 +216,7 @@ def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
     lease.check()
     base, problem = None, ""
     try:
-        base = read_base(memory.workspace.repository, "", world)
+        base = read_base(memory.workspace.repository, memory.workspace.branch, world)  # the candidate can be there
     except PolicyError as error:
         problem = str(error)
     host, repository, branch = world.code_host, memory.workspace.repository, memory.workspace.branch

@@ -93,5 +93,5 @@ def _count_lines(run: Slice, path: str) -> int | None:
         except Rejected:  # exists, but is too large or not text
             return 10**9
         if text is not None:
-            return len(text.splitlines()) or 1
+            return len(text.removesuffix("\n").split("\n"))
     return None

@@ -17,7 +17,7 @@ from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
-AT_A_LIMIT = frozenset({"budget", "turns"})
+AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 
 
 def run_maker(run: Slice) -> RunResult | None:

@@ -81,6 +81,7 @@ def run_model(
         spinning=build_spinning_limits(spec),
         context=ContextLimits(**vars(spec.policy.loop.context)),
         idle_seconds=spec.caps.idle_seconds,
+        model_setting=spec.model_setting or "the model's setting",  # empty in runs of an older release
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
     runner = run.world.runner(spec.policy.loop.runner_of(spec.role))

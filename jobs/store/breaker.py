@@ -3,8 +3,10 @@
 Called by `jobs.store.runs.RunConversation` around each model call, and (to read) by `service`.
 Its state is in Redis, shared by all agent processes.
 
-Five failures within 30 s open it, and so does one error with a retry time or about credentials. Then exactly one call
-is admitted as a probe: success closes it, failure opens it for twice as long, up to 5 minutes.
+Five failures within 30 s, not all of one run, open it, and so does one error with a retry time or about credentials.
+Then exactly one call is admitted as a probe: success closes it, failure opens it for twice as long, up to 5 minutes.
+The run that failed last waits a little longer, so that another run is the probe if there is one. Replies that cannot be
+used do not count here.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ class Breaker:
         named = error.retry_after if isinstance(error, Unavailable) else None
         w = self._windows
         limits = [w.failures, _ms(w.within), _ms(w.first_wait), _ms(w.longest_wait)]
-        names = [keys.BREAKER, keys.BREAKER_FAILURES, keys.CREDENTIALS_ALARM]
+        names = [keys.BREAKER, keys.BREAKER_FAILURES, keys.CREDENTIALS_ALARM, keys.RUNS]
         wait: str | int = "" if named is None else _ms(named)
         args: list[str | int] = [run_id, _ms(self._clock()), wait, kind, str(error), uuid4().hex, *limits]
         _, raised = run_script(self._redis, "call_failed", names, args)
@@ -93,7 +95,7 @@ class Breaker:
     def _admit(self, run_id: RunId, what: Literal["look", "take"]) -> Open | Literal["all", "probe"]:
         w = self._windows
         args: list[str | int] = [run_id, _ms(self._clock()), _ms(w.probe_life), _ms(w.poll), what]
-        answer = [decode(part) for part in run_script(self._redis, "admit", [keys.BREAKER], args)]
+        answer = [decode(part) for part in run_script(self._redis, "admit", [keys.BREAKER, keys.RUNS], args)]
         match answer:
             case []:
                 return "all"

@@ -85,8 +85,8 @@ class Ledger:
         tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
         used = [usage.model_calls, *tokens, to_micro_usd(usage.cost_usd)]
         self._day = self._day or today(self._clock())
-        missed: list[str | int] = [usage.cache_misses, usage.cache_miss_reason]
-        args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *missed]
+        notes: list[str | int] = [usage.cache_misses, usage.cache_miss_reason, usage.estimated_calls]
+        args: list[str | int] = [mark, *used, self._worked_ms(), 2 * _DAY_SECONDS, KEPT_SECONDS, *notes]
         self._take_in(self._script("settle", args, []))
         return self.total
 
@@ -115,9 +115,11 @@ class Ledger:
 
 def used_by(redis: Redis, run_id: RunId) -> Usage:
     """The run's usage so far, without the amount that its current call reserves."""
-    *raw, misses, reason = redis.hmget(keys.run_ledger(run_id), [*_FIELDS, "cache_misses", "cache_miss_reason"])
-    used = _usage(*(int(part or 0) for part in raw))
-    return replace(used, cache_misses=int(misses or 0), cache_miss_reason=decode(reason or b""))
+    names = [*_FIELDS, "cache_misses", "estimated_calls", "cache_miss_reason"]
+    *counts, reason = redis.hmget(keys.run_ledger(run_id), names)
+    *used, misses, estimated = (int(count or 0) for count in counts)
+    why = decode(reason or b"")
+    return replace(_usage(*used), cache_misses=misses, cache_miss_reason=why, estimated_calls=estimated)
 
 
 def read_day_micro_usd(redis: Redis, day: str) -> int:

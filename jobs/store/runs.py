@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 from redis import Redis
 
+from integrations.agents.entries import clean_entry
 from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
 from integrations.events import EVENT, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
@@ -252,4 +253,4 @@ def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[
 
 def _entry(fields: dict[bytes, bytes]) -> Entry:
     kind: Any = fields[b"kind"].decode()
-    return Entry(kind, json.loads(fields[b"data"]))
+    return clean_entry(Entry(kind, json.loads(fields[b"data"])))  # an older release stored unclean ones

@@ -74,6 +74,8 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
+    if event.outcome in {"credentials", "infrastructure"}:
+        return run_results.on_run_blocked(loop, event)
     if event.outcome == "budget" and event.role != "planner":
         return run_results.on_budget_used_up(loop, event)
     match event.result:

@@ -60,8 +60,8 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
-        return escalate(loop, kind, event.reason, event.at)
-    lost = event.put_aside and event.command != "PostComment"
+        return escalate(loop, event.problem or kind, event.reason, event.at)
+    lost = (event.put_aside or event.problem) and event.command != "PostComment"
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

@@ -71,11 +71,18 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         guidance=loop.comments.guidance,
         iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, ""),
+        model_setting=_name_model_setting(role, own, is_strong=bool(strong)),
         effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),
         ticket_usage=loop.spend.usage,
         started_at=at,
     )
+
+
+def _name_model_setting(role: RunRole, own: Role, *, is_strong: bool) -> str:
+    if is_strong and not own.runner:
+        return "LOOPLINE_STRONG_MODEL"
+    return f"loop.roles.{role}.model in WORKFLOW.md" if own.model or own.runner else f"LOOPLINE_{role.upper()}_MODEL"
 
 
 def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:

@@ -12,9 +12,9 @@ from integrations.results import Checked, CriterionResult, Evidence, Gated, Judg
 from integrations.values import NO_COMMIT
 from jobs.evidence.verdicts import find_contradictions
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
-from jobs.loop.state import Loop, Stage, join_guidance
+from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
-from jobs.messages.escalations import gate_could_not_run_reason, iterations_reason, spinning_reason, tamper_reason
+from jobs.messages.escalations import iterations_reason, run_blocked_reason, spinning_reason, tamper_reason
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import close_attempt, escalate
@@ -28,10 +28,24 @@ def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command)
     return start_iteration(loop, at, policy, *commands)
 
 
+def on_run_blocked(loop: Loop, event: RunFinished) -> Decision:
+    """A wrong setting, or replies that cannot be used, ended the run. A maker's iteration does not count."""
+    loop = _keep_work(loop, event)
+    if event.role == "maker":
+        loop = replace(loop, attempt=replace(loop.attempt, iteration=max(loop.attempt.iteration - 1, 0)))
+    kind: EscalationClass = "credentials" if event.outcome == "credentials" else "infrastructure"
+    return escalate(loop, kind, run_blocked_reason(event.role, event.summary), event.at)
+
+
+def _keep_work(loop: Loop, event: RunFinished) -> Loop:
+    """Keep the commit of a maker that did not end its work."""
+    made = event.result.head_sha if isinstance(event.result, Made) else NO_COMMIT
+    return replace(loop, candidate=replace(loop.candidate, head_sha=made or loop.candidate.head_sha))
+
+
 def on_budget_used_up(loop: Loop, event: RunFinished) -> Decision:
     """A run ended at its budget. A maker's work so far is kept."""
-    made = event.result.head_sha if isinstance(event.result, Made) else NO_COMMIT
-    loop = replace(loop, candidate=replace(loop.candidate, head_sha=made or loop.candidate.head_sha))
+    loop = _keep_work(loop, event)
     if loop.attempt.iteration:
         loop = _note_iteration(loop, event.summary)
     return escalate(close_attempt(loop, event.summary), "budget", event.summary, event.at)
@@ -81,7 +95,7 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
 
 
 def _escalate_failed_run(loop: Loop, event: RunFinished) -> Decision:
-    return escalate(loop, "infrastructure", gate_could_not_run_reason(event.role, event.summary), event.at)
+    return escalate(loop, "infrastructure", run_blocked_reason(event.role, event.summary), event.at)
 
 
 def _fingerprint(failing: list[Evidence]) -> str:

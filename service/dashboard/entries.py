@@ -61,6 +61,8 @@ def format_entry(entry: Entry) -> ShownEntry:
             return ShownEntry("note", "Loopline", _text(data.get("text")))
         case "mark":
             return ShownEntry("turn", f"working tree at {_text(data.get('work'))[:7]}")
+        case "fault":
+            return ShownEntry("other", "Model call failed", _text(data.get("text")), failed=True)
         case "outcome":
             return _format_outcome(data)
     return ShownEntry("other", str(entry.kind), body=_json(data), folded=True)  # unknown kind, from a newer release
@@ -157,6 +159,7 @@ def _format_usage(data: Data) -> str:
     cleared, miss = _number(data.get("cleared")), bool(usage.get("cache_misses"))
     parts += [f"{cleared:.0f} old results cleared"] if cleared else []
     parts += [f"cache missed: {_text(usage.get('cache_miss_reason')) or 'no reason given'}"] if miss else []
+    parts += ["usage estimated"] if usage.get("estimated_calls") else []
     return " · ".join(parts if stop in _USUAL_STOPS else [*parts, stop])
 
 

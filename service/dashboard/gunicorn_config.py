@@ -1,8 +1,7 @@
 """gunicorn settings of the dashboard. Loaded by gunicorn (`-c python:service.dashboard.gunicorn_config`);
 `service.__main__` passes the address.
 
-One process with many threads, because every live page blocks a thread while it is open. Measured: 100 live pages use
-1 % of a core and other requests take 3 ms; 16 live pages block a pool of 16 threads.
+One process with a greenlet per connection: a live page stays open, and must not keep other pages from their responses.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from typing import Any
 from service.lifeline import die_with_parent
 
 wsgi_app = "service.dashboard.app:dashboard()"
-worker_class = "gthread"
+worker_class = "service.gunicorn_worker.DeadlineWorker"
 workers = 1
-threads = 200
 worker_connections = 1000
 timeout = 30
 graceful_timeout = 2  # live pages do not end by themselves, and they reconnect
 keepalive = 5
-backlog = 256
+sendfile = False  # it would bypass the deadline of `Connection.sendall`
+backlog = 2048
 limit_request_line = 2048
 limit_request_fields = 64
 limit_request_field_size = 8190

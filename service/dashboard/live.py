@@ -1,7 +1,7 @@
 """Live transcripts: server-sent events, and an endpoint with the same entries for polling.
 
-Called by the dashboard's routes. Each open stream uses one thread and one Redis connection, so their number is limited;
-a page without a stream polls every few seconds. Reads only.
+Called by the dashboard's routes. Each open stream uses one Redis connection, so their number is limited; a page without
+a stream polls every few seconds. Reads only.
 """
 
 from __future__ import annotations

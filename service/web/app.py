@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, Response, jsonify
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from integrations import failpoints
 from jobs.config.environment import load
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.connection import connect
+from service.refusals import HEADERS, RETRY_AFTER_SECONDS
 from service.web import health, webhooks
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_log = structlog.get_logger(__name__)
 
 
 def web() -> Flask:
@@ -32,19 +28,28 @@ def web() -> Flask:
 def create_app(settings: Settings) -> Flask:
     """Create the WSGI application. Opens no Redis connection, so it starts while Redis is unavailable."""
     app = Flask("loopline.web", static_folder=None)
+    app.url_map.merge_slashes = False  # a sender does not follow a redirect
     redis = connect(settings, timeout=1.5, retries=1)
     endpoint = webhooks.Endpoint(settings, redis)
     app.extensions["endpoint"] = endpoint
     app.register_blueprint(webhooks.blueprint(endpoint))
     app.register_blueprint(health.blueprint(settings, redis))
     app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(ParseException, lambda _: _refuse(BadRequest()))  # broken chunks
+    app.register_error_handler(OSError, _request_retry)
     app.after_request(_add_headers)
     return app
 
 
 def _refuse(error: HTTPException) -> tuple[Response, int]:
-    return jsonify(error=error.name), error.code or 500
+    response = jsonify(error=error.description or error.name)
+    response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return response, error.code or 500
+
+
+def _request_retry(error: OSError) -> tuple[Response, int, dict[str, str]]:
+    """A full disk, or no more file descriptors."""
+    _log.error("request failed, the sender can retry", reason=str(error))
+    return jsonify(error="The request failed for now; retry later."), 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
 def _add_headers(response: Response) -> Response:

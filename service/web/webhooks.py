@@ -1,7 +1,7 @@
 """The webhook endpoint, POST /webhooks/<source>: checks the signature of the raw body and stores the delivery.
 
-`jobs.inbox.dispatch` translates it later. The response is 200 only after the delivery is on disk, and no input of a
-sender causes a 500.
+`jobs.inbox.dispatch` translates it later. The response is 200 only after the delivery is on disk. A sender gets 401 for
+a wrong signature, 415 or 422 with the reason for a signed delivery that cannot be read, and never a 500.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from flask import Blueprint, Request, Response, abort, jsonify, request
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integrations.errors import BadSignature, Malformed
+from integrations.errors import BadSignature, Malformed, UnsupportedContentType
 from integrations.ports.source import Source
 from jobs.config.settings import Settings
+from service.refusals import RETRY_AFTER_SECONDS
 from service.web.intake import Received, accept
 from service.web.spool import Spool
 
-RETRY_AFTER_SECONDS = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -38,7 +38,7 @@ class Endpoint:
         line = _log.bind(source=source.name, event_name=delivery.event, delivery=delivery.delivery_id)
         try:
             new = accept(self.redis, received)
-        except RedisError as error:
+        except (RedisError, OSError) as error:  # the second without file descriptors
             return self._store_without_redis(source, received, line.bind(reason=str(error)))
         line.info("delivery accepted" if new else "duplicate delivery", stale=delivery.stale)
         return jsonify(accepted=True if new else "duplicate")
@@ -62,7 +62,7 @@ def blueprint(endpoint: Endpoint) -> Blueprint:
 
     @routes.post("/webhooks/<name>")
     def receive(name: str) -> Response:
-        webhooks = endpoint.webhooks.get(name) or abort(404)
+        webhooks = endpoint.webhooks.get(name) or abort(404, "Webhooks are received at /webhooks/<provider>.")
         now = time.time()
         # gunicorn joins repeated headers with ',', so no copy can hide another.
         headers = {key.lower(): value for key, value in request.headers.items()}
@@ -71,31 +71,25 @@ def blueprint(endpoint: Endpoint) -> Blueprint:
             delivery = webhooks.source.verify(headers, body, endpoint.secrets[name], now)
         except BadSignature as error:
             _log.warning("delivery refused", source=name, reason=str(error))
-            abort(401)
+            abort(401, "The delivery has no valid signature. Compare the webhook secrets on both sides.")
         except Malformed as error:
-            _log.warning("delivery ignored", source=name, reason=str(error))
-            return jsonify(accepted=False)
+            _log.warning("delivery malformed", source=name, reason=str(error))
+            abort(415 if isinstance(error, UnsupportedContentType) else 422, f"{error}.")
         return endpoint.store(webhooks.source, Received(delivery, now))
 
     return routes
 
 
 def _read_body(given: Request, largest: int) -> bytes:
-    """The raw bytes; 413 as soon as they exceed `largest`, with or without a length.
+    """The raw bytes, which are complete: `service.gunicorn_worker` has received them.
 
-    Reads from the server: werkzeug 3.1 truncates a chunked body at its limit and accepts an incomplete one."""
+    Reads from the server: werkzeug 3.1 truncates a chunked body at its limit."""
     if given.headers.get("Content-Encoding", "identity").lower() != "identity":
-        abort(415)
-    length = given.content_length
-    if (length or 0) > largest:
-        abort(413)
-    try:
-        body: bytes = given.environ["wsgi.input"].read(largest + 1 if length is None else length)
-    except OSError:
-        abort(400)
-    if len(body) > largest:
-        abort(413)
-    return body if length is None or len(body) == length else abort(400)
+        abort(415, "Send the delivery without Content-Encoding: its signature covers the plain body.")
+    body = b"" if (given.content_length or 0) > largest else given.environ["wsgi.input"].read(largest + 1)
+    if (given.content_length or len(body)) > largest:
+        abort(413, f"The delivery is larger than {largest} bytes.")
+    return bytes(body)
 
 
 def _request_retry() -> Response:

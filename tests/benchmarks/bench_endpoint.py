@@ -28,7 +28,7 @@ from tests.service.conftest import serving, signed_by_github
 SENDERS = 8
 BARE = """
 from flask import Flask
-from service.web.gunicorn_config import worker_class, workers, threads, keepalive, loglevel, control_socket_disable
+from service.web.gunicorn_config import worker_class, workers, keepalive, loglevel, control_socket_disable
 wsgi_app = "bare:app()"
 pythonpath = {folder!r}
 """

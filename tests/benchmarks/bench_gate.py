@@ -66,7 +66,7 @@ class Bench:
         self.honest = commit(upstream, product)
         self.dishonest = commit(upstream, change(content))
         self.mirror = Mirror(folder / "repos" / "shop.git", f"{host.url}/acme/shop.git")
-        self.mirror.fetch()
+        self.mirror.fetch("main")
         self.sandbox = Sandbox(find_bwrap(), default_read_only())
         self.contract = Contract(criteria=(Criterion(id="k1", text="tests", command=" ".join(COMMAND)),))
 

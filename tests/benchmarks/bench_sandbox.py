@@ -48,7 +48,7 @@ def main(rounds: int) -> None:
         plain_tree = Path(folder) / "plain"
         subprocess.run(["git", "clone", "-q", host.root / "acme/shop.git", plain_tree], check=True)
         mirror = Mirror(Path(folder) / "repos" / "shop.git", f"{host.url}/acme/shop.git")
-        mirror.fetch()
+        mirror.fetch("main")
         workspace = mirror.create_workspace(Path(folder) / "runs" / "1", mirror.head("main"))
         sandbox = Sandbox(find_bwrap(), default_read_only())
         for name, argv in COMMANDS.items():

@@ -1,4 +1,5 @@
-"""`infra/soak`: processes die at random while tickets flow and webhooks go astray; then everything is counted.
+"""`infra/soak`: processes die at random while tickets flow, webhooks go astray and slow clients come; then everything
+is counted.
 
 Tickets are copies of the demo's, so that the stand-in model knows what to answer. They end in review: a merge would
 take the bug out of the later copies.
@@ -20,8 +21,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from redis.exceptions import RedisError
@@ -30,6 +33,7 @@ from integrations.standins.demo.stack import DEMO_TICKETS, TEAM
 from integrations.standins.demo.story import memory
 from jobs.runtime import keys
 from tests.crash.driver import stragglers
+from tests.crash.slow_clients import crowd_in_phases
 from tests.crash.stack import FragileStack, free_ports, unfinished
 
 FIRST_PORT = 24_000
@@ -238,7 +242,8 @@ def run(minutes: float, seed: int, home: Path) -> dict[str, Any]:
     over = threading.Event()
     with stack:
         soak, board = Soak(stack, random.Random(seed)), Board(stack)
-        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch)]
+        crowd = partial(crowd_in_phases, urlsplit(stack.urls["web"]).port or 0)
+        threads = [threading.Thread(target=work, args=(over,)) for work in (soak.torment, soak.watch, crowd)]
         for thread in threads:
             thread.start()
         try:

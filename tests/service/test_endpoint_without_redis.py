@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -110,30 +108,3 @@ def test_endpoint_without_redis_is_healthy_and_not_ready(web: Web, own: OwnRedis
     answer = web.send("GET", "/readyz")
     assert answer.status == 503
     assert set(answer.body["failing"]) == {"redis"}
-
-
-IMPATIENT = """
-from service.web.gunicorn_config import *
-from service.web.gunicorn_config import PunctualWorker
-class Impatient(PunctualWorker):
-    seconds_per_request = 1.0
-worker_class = Impatient
-workers, threads = 1, 2
-"""
-
-
-@pytest.mark.parametrize(
-    "begun", [b"POST /webhooks/git", b"POST /webhooks/github HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
-)
-def test_slow_senders_do_not_block_the_endpoint(own: OwnRedis, tmp_path: Path, begun: bytes) -> None:
-    config = tmp_path / "impatient.py"
-    config.write_text(IMPATIENT)
-    with serving(own.home.home, "", tmp_path / "web.log", str(config)) as web:
-        slow = [socket.create_connection(("127.0.0.1", web.port), timeout=20) for _ in range(4)]
-        for connection in slow:
-            connection.sendall(begun)
-        assert web.github(pushed()).status == 200
-        for connection in slow:
-            connection.recv(4096)
-            connection.close()
-    assert "Traceback" not in web.log.read_text(), json.dumps(web.log.read_text())

@@ -8,40 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import httpx2
-from anthropic import AnthropicError, AsyncAnthropic, Timeout
+from anthropic import (
+    AnthropicError,
+    APIStatusError,
+    AsyncAnthropic,
+    AsyncStream,
+    DefaultAsyncHttpxClient,
+    Timeout,
+)
 
-from integrations.agents.anthropic.refusals import may_be_billed, translate_error
-from integrations.errors import Unavailable
+from integrations.agents.anthropic.refusals import WRONG_URL, may_be_billed, translate_error
+from integrations.agents.anthropic.reply import Reply, parse_json
+from integrations.errors import IntegrationError, Misconfigured, Unavailable, Unusable
 from integrations.failpoints import fail
 
 BASE_URL = "https://api.anthropic.com"
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 10.0
-BYTES_PER_TOKEN = 2
-
-
-@dataclass
-class Reply:
-    """The received part of a reply. `usage` and `applied_edits` are in Anthropic's wire format and empty before its
-    first event; `cache_miss` is its reason for a cache miss. `maybe_billed`: no usage was received, but the provider
-    can bill the prompt."""
-
-    is_complete: bool = False
-    blocks: int = 0
-    stop_reason: str = ""
-    explanation: str = ""
-    message_id: str = ""
-    cache_miss: str = ""
-    applied_edits: list[dict[str, Any]] = field(default_factory=list)
-    usage: dict[str, Any] = field(default_factory=dict)
-    maybe_billed: bool = False
+CHECK_SECONDS = 10.0
+MAX_WIRE_BYTES = 16_000_000  # of one response; a reply of 16,000 tokens has about 3 MB
+_FAILURES = (AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, IntegrationError)
 
 
 class ModelClient:
@@ -52,52 +44,90 @@ class ModelClient:
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-client", daemon=True)
         self._thread.start()
         url = base_url or BASE_URL  # without one the SDK reads the environment
-        self._client = AsyncAnthropic(api_key=api_key, base_url=url, max_retries=0, open_telemetry=False)
+        http = DefaultAsyncHttpxClient(
+            base_url=url,
+            follow_redirects=False,  # a key stays with the configured host
+            headers={"accept-encoding": "identity"},
+            event_hooks={"response": [_limit_response]},
+        )
+        self._client = AsyncAnthropic(
+            api_key=api_key, base_url=url, max_retries=0, open_telemetry=False, http_client=http
+        )
 
     def stream(
-        self, request: Mapping[str, Any], reply: Reply, stopped: Callable[[], bool], idle_seconds: float
+        self,
+        request: Mapping[str, Any],
+        reply: Reply,
+        stopped: Callable[[], bool],
+        idle_seconds: float,
+        reply_seconds: float = 1800.0,
     ) -> Iterator[dict[str, Any]]:
         """Yield each content block in wire format once complete, and fill in `reply`. Ends early when `stopped()`.
 
-        Raises `Unavailable`, also after `idle_seconds` without a byte, or `Rejected` where a retry would not help."""
+        Raises `Unavailable`, also after `idle_seconds` without a byte, `Unusable` for a reply that cannot be used or
+        takes longer than `reply_seconds`, and another `Rejected` where a retry would not help."""
         fail("model.stream", "before")
         finished: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         limit = Timeout(idle_seconds, connect=min(CONNECT_SECONDS, idle_seconds))
-        call = asyncio.run_coroutine_threadsafe(self._read({**request, "timeout": limit}, reply, finished), self._loop)
+        reading = self._read({**request, "timeout": limit}, reply, finished, reply_seconds)
+        call = asyncio.run_coroutine_threadsafe(reading, self._loop)
         call.add_done_callback(lambda _: finished.put(None))
         try:
             if (yield from _until_stopped(finished, stopped)):
                 _raise_failure(call, reply)
-                reply.is_complete = True
                 fail("model.stream", "done")
             else:
-                reply.maybe_billed = not reply.usage
+                reply.maybe_billed = not reply.has_begun
         finally:
             call.cancel()
 
     async def _read(
-        self, request: Mapping[str, Any], reply: Reply, finished: SimpleQueue[dict[str, Any] | None]
+        self, request: Mapping[str, Any], reply: Reply, finished: SimpleQueue[dict[str, Any] | None], seconds: float
     ) -> None:
-        async with self._client.beta.messages.stream(**request) as stream:
-            fail("model.stream", "sent")
-            received = 0
-            async for event in stream:
-                if event.type in ("message_start", "message_delta"):
-                    _update_reply(reply, stream.current_message_snapshot)
-                elif event.type == "content_block_delta":
-                    # Only the last event has the final usage, so estimate for a reply that is cut off before it.
-                    received += len(_delta_text(event.delta).encode())
-                    known = reply.usage.get("output_tokens") or 0
-                    reply.usage["output_tokens"] = max(known, received // BYTES_PER_TOKEN)
-                elif event.type == "content_block_stop":
-                    reply.blocks += 1
-                    finished.put(event.content_block.to_dict(exclude_none=True))
-                elif event.type == "message_stop":
-                    details = event.message.stop_details
-                    reply.explanation = getattr(details, "explanation", None) or ""
-                    reply.stop_reason = event.message.stop_reason or ""
-        if not reply.stop_reason:
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                await self._client.beta.messages.create(**request, stream=True) as stream,
+            ):
+                fail("model.stream", "sent")
+                _check_content_type(stream.response)
+                async for event in AsyncStream.raw_events(stream.response):
+                    content = parse_json(event.data) if event.data else {"type": "ping"}
+                    if event.event == "error" or (isinstance(content, dict) and content.get("type") == "error"):
+                        raise APIStatusError("error event", response=stream.response, body=content)
+                    if block := reply.add_event(content):
+                        finished.put(block)
+        except TimeoutError:
+            raise Unusable(f"The model's reply did not end within {seconds:.0f} seconds.") from None
+        if not reply.is_complete:
             raise Unavailable("The model's reply ended before it was complete.")
+
+    def check_model(self, request: Mapping[str, Any], *, thorough: bool) -> None:
+        """Make a free request with the settings of a call: counts the tokens of its prompt. Raises as `stream` does.
+
+        `thorough`: a server that cannot count tokens gets a call of one token instead."""
+        asyncio.run_coroutine_threadsafe(self._check(request, thorough), self._loop).result()
+
+    async def _check(self, request: Mapping[str, Any], thorough: bool) -> None:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                counted: Any = await self._client.beta.messages.count_tokens(**request)
+        except TimeoutError:
+            raise Unavailable(f"The model did not answer within {CHECK_SECONDS:.0f} seconds.") from None
+        except _FAILURES as error:
+            if not _is_missing_route(error):
+                raise translate_error(error) from error
+            if thorough:
+                await self._call_once(request)
+            return
+        if type(getattr(counted, "input_tokens", None)) is not int:
+            raise Misconfigured(f"The model server does not answer as Anthropic's API: {WRONG_URL}.")
+
+    async def _call_once(self, request: Mapping[str, Any]) -> None:
+        try:
+            await self._read({**request, "max_tokens": 1}, Reply(), SimpleQueue(), CHECK_SECONDS)
+        except _FAILURES as error:
+            raise translate_error(error) from error
 
     def close(self) -> None:
         """Close the connections and end the thread."""
@@ -107,17 +137,49 @@ class ModelClient:
         self._loop.close()
 
 
-def _update_reply(reply: Reply, message: Any) -> None:
-    reply.usage = message.usage.to_dict()
-    reply.message_id = message.id
-    payload = message.to_dict()
-    reply.cache_miss = ((payload.get("diagnostics") or {}).get("cache_miss_reason") or {}).get("type") or ""
-    reply.applied_edits = (payload.get("context_management") or {}).get("applied_edits") or []
+class _LimitedStream(httpx2.AsyncByteStream):
+    """A response's body that raises `Unusable` beyond `MAX_WIRE_BYTES`."""
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received = 0
+        async for chunk in self._body:
+            received += len(chunk)
+            if received > MAX_WIRE_BYTES:
+                raise Unusable(f"The model's reply has more than {MAX_WIRE_BYTES:,} bytes.")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
 
 
-def _delta_text(delta: object) -> str:
-    """The text of a delta of any kind of block."""
-    return next((str(text) for name in ("text", "partial_json", "thinking") if (text := getattr(delta, name, ""))), "")
+async def _limit_response(response: httpx2.Response) -> None:
+    """Limit the size of every response, before the SDK reads it. It is not decompressed, which could exceed the limit;
+    uncompressed content was requested."""
+    response.headers.pop("content-encoding", None)
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = _LimitedStream(response.stream)
+
+
+def _is_missing_route(error: Exception) -> bool:
+    """Whether a gateway does not offer this endpoint. A web page is another service."""
+    if not isinstance(error, APIStatusError) or error.status_code not in (404, 405, 501) or error.type is not None:
+        return False
+    return not _is_web_page(error.response)
+
+
+def _is_web_page(response: httpx2.Response) -> bool:
+    return str(response.headers.get("content-type", "")).strip().lower().startswith("text/html")
+
+
+def _check_content_type(response: httpx2.Response) -> None:
+    if _is_web_page(response):
+        raise Misconfigured(f"The model server answers with a web page: {WRONG_URL}.")
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        raise Unusable(f"The model's reply cannot be used: it is {kind[:60] or 'of no type'}, not an event stream.")
 
 
 def _until_stopped(
@@ -138,6 +200,7 @@ def _until_stopped(
 def _raise_failure(call: Future[None], reply: Reply) -> None:
     try:
         call.result()
-    except (AnthropicError, httpx2.HTTPError, ValueError) as error:
-        reply.maybe_billed = not reply.usage and may_be_billed(error)
-        raise translate_error(error) from error
+    except _FAILURES as error:
+        failure = translate_error(error)
+        reply.maybe_billed = not reply.has_begun and may_be_billed(failure, error)
+        raise failure from error

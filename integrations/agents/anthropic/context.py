@@ -55,7 +55,8 @@ def _choose_keep(limits: ContextLimits, entries: Sequence[Entry]) -> int:
 
 def count_cleared_uses(applied: Sequence[Any]) -> int:
     """Count the tool uses that the provider cleared; `applied` is `applied_edits` of its response."""
-    return sum(edit.get("cleared_tool_uses", 0) for edit in applied if edit.get("type") == CLEARING)
+    counts = (edit.get("cleared_tool_uses") for edit in applied if edit.get("type") == CLEARING)
+    return sum(count for count in counts if type(count) is int and count > 0)
 
 
 def add_cache_miss(usage: Usage, entries: Sequence[Entry], cleared: int, reason: str) -> Usage:

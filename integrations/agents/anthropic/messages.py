@@ -10,7 +10,7 @@ from typing import Any
 
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.wire import block_to_wire, tool_to_wire
-from integrations.agents.entries import select_blocks
+from integrations.agents.entries import clean_value, select_blocks
 from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
 
 Block = dict[str, Any]
@@ -40,7 +40,8 @@ def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[
     if task.context:
         request["context_management"] = context.build_edits(task.context, entries)
         request["betas"] = [context.BETA]
-    return request
+    cleaned: dict[str, Any] = clean_value(request)
+    return cleaned
 
 
 def _last_message_id(entries: Sequence[Entry]) -> str | None:

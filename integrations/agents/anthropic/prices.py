@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -57,21 +58,40 @@ HIGHEST_PRICE = Price(*(max(column) for column in zip(*PRICES.values(), strict=T
 BYTES_PER_TOKEN = 2
 SMALLEST_REPLY = 1024
 """Tokens; with less an agent cannot report its state."""
+_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_SLACK = 4  # times an estimate; more tokens than that are no usage of this request
+_SLACK_TOKENS = 20_000
 _ADDED = frozenset({"brief", "steering", "note", "tool_result"})
 
 
 def compute_usage(model: str, usage: Mapping[str, Any]) -> Usage:
     """Convert the `usage` object of Anthropic's wire format (null counts as 0); `input_tokens` of the result is the
     whole prompt, `cached_tokens` the part that was read from the cache."""
-    fresh, read, written, output = (
-        usage.get(key) or 0
-        for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-    )
+    fresh, read, written, output = (usage.get(key) or 0 for key in _COUNTS)
     prompt = fresh + read + written
     price = find_price(model, prompt)
     dollars = fresh * price.input + read * price.cache_read + written * price.cache_write + output * price.output
     cost_usd = round(dollars / 1_000_000, 6)
     return Usage(model_calls=1, input_tokens=prompt, cached_tokens=read, output_tokens=output, cost_usd=cost_usd)
+
+
+def find_usage_problem(usage: Mapping[str, Any], prompt: int, output: int) -> str:
+    """Why `usage` of a reply cannot be trusted, as a clause; empty if it can. `prompt` is the estimate of the request's
+    tokens, `output` its limit for the reply."""
+    counts = {key: 0 if usage.get(key) is None else usage[key] for key in _COUNTS}
+    if missing := next((key for key in ("input_tokens", "output_tokens") if usage.get(key) is None), ""):
+        return f"{missing} is missing"
+    if wrong := next((key for key, count in counts.items() if type(count) is not int or count < 0), ""):
+        return f"{wrong} is not a count"
+    written = counts.pop("output_tokens")
+    if not 0 < sum(counts.values()) <= _SLACK * prompt + _SLACK_TOKENS or written > _SLACK * output + _SLACK_TOKENS:
+        return "it does not fit the request"
+    return ""
+
+
+def estimate_usage(model: str, prompt: int, output: int) -> Usage:
+    """Return an upper bound of the usage of a call whose own usage cannot be trusted, marked as estimated."""
+    return replace(estimate_worst_case(model, prompt, output), estimated_calls=1)
 
 
 def find_price(model: str, prompt_tokens: int = 0) -> Price:

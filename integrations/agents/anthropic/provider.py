@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
 
@@ -33,11 +33,18 @@ def _build(settings: AnthropicSettings) -> AgentRunner:
     return AnthropicApi(settings.api_key.get_secret_value(), settings.base_url or None)
 
 
+def _find_problems(settings: AnthropicSettings, models: Mapping[str, str], thorough: bool) -> list[str]:
+    from integrations.agents.anthropic.check import find_problems
+
+    return find_problems(settings.api_key.get_secret_value(), settings.base_url or None, models, thorough=thorough)
+
+
 ANTHROPIC = RunnerProvider(
     name="anthropic",
     settings=AnthropicSettings,
     shares_prefix=True,  # the variables of Anthropic's own tools and SDK
     build=_build,
+    find_problems=_find_problems,
     models={
         "planner": "claude-sonnet-5-5",
         "scout": "claude-haiku-5-5",

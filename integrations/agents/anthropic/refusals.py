@@ -1,4 +1,5 @@
-"""Maps a failed model call to `Unavailable` (retry, and when) or `Rejected` (do not retry). Pure.
+"""Maps a failed model call to `Unavailable` (retry, and when), `Misconfigured` (a person has to change a setting),
+`Unusable` (this run's failure) or another `Rejected`. Pure.
 
 Called by `client`. The provider's message is kept, the request's content never. Sources:
 https://platform.claude.com/docs/en/api/errors and https://platform.claude.com/docs/en/api/rate-limits.
@@ -7,26 +8,40 @@ https://platform.claude.com/docs/en/api/errors and https://platform.claude.com/d
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 
 import httpx2
 from anthropic import APIConnectionError, APIStatusError
 
-from integrations.errors import IntegrationError, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unusable,
+)
 from integrations.server_time import read_date
+from integrations.waits import parse_reset, parse_retry_after
 
+WRONG_URL = "set ANTHROPIC_BASE_URL to the URL of a server that speaks Anthropic's Messages API"
 _RETRY_STATUS = frozenset({408, 409, 425, 429})
 _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
-_ACCOUNT_STATUS = frozenset({401, 402, 403})
-_ACCOUNT_TYPES = frozenset({"authentication_error", "billing_error", "permission_error"})
+_REFUSAL_TYPES = frozenset({"invalid_request_error", "permission_error", "not_found_error", "request_too_large"})
+_ACCOUNT_STATUS = frozenset({401, 402})
+_ACCOUNT_TYPES = frozenset({"authentication_error", "billing_error"})
 _ACCOUNT_MESSAGE = re.compile(r"credit balance", re.IGNORECASE)
 # "You have reached your specified API usage limits. You will regain access on 2026-04-01 at 00:00 UTC.", a 400
 _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 _RESET = re.compile(r"anthropic-ratelimit-([a-z-]+)-reset")
 # Failures before the request was sent, so it is not billed.
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_CANNOT_ENCODE = "The conversation has characters that cannot be encoded as UTF-8."
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")  # OpenSSL's names
 
 
 class PromptTooLong(Rejected):
@@ -34,67 +49,121 @@ class PromptTooLong(Rejected):
 
 
 def translate_error(error: Exception) -> IntegrationError:
-    """Translate an error of the SDK to `Unavailable` (with `retry_after` if known), `Unauthorized` or `Rejected`."""
+    """Translate an error of the SDK; what is not a refusal and not the network concerns this run: `Unusable`."""
     if isinstance(error, IntegrationError):
         return error
     if isinstance(error, APIStatusError):
         return _translate_status(error)
-    if isinstance(error, APIConnectionError | httpx2.HTTPError):
-        return Unavailable(f"The model cannot be reached ({type(error).__name__}): check the network and the base URL.")
+    if isinstance(error, APIConnectionError | httpx2.HTTPError | httpx2.InvalidURL):
+        return _translate_connection(error)
+    if isinstance(error, UnicodeEncodeError):
+        return Unusable(_CANNOT_ENCODE)
     if isinstance(error, ValueError):
-        return Unavailable("The model's reply could not be read as its wire format.")
+        return Unusable(f"The model's reply cannot be read ({type(error).__name__}).")
     return Rejected(f"The model client refused the call ({type(error).__name__}).")
 
 
-def may_be_billed(error: BaseException) -> bool:
-    """Whether the provider may bill a call that failed without a response: it was sent and not refused."""
+def may_be_billed(failure: IntegrationError, error: BaseException) -> bool:
+    """Whether the provider may bill a call that failed without a response: it was sent and not refused. `failure` is
+    the translated `error`."""
+    if isinstance(failure, Unusable):
+        return not isinstance(error, UnicodeEncodeError)
     cause = error.__cause__ if isinstance(error, APIConnectionError) else error
-    return not isinstance(error, APIStatusError | Rejected) and not isinstance(cause, _NOT_SENT)
+    return (
+        not isinstance(error, APIStatusError) and not isinstance(failure, Rejected) and not isinstance(cause, _NOT_SENT)
+    )
+
+
+def _translate_connection(error: Exception) -> IntegrationError:
+    for cause in _causes(error):
+        match cause:
+            case IntegrationError():
+                return cause
+            case UnicodeEncodeError():
+                return Unusable(_CANNOT_ENCODE)
+            case ssl.SSLCertVerificationError():
+                return Misconfigured(
+                    f"The certificate of the model server is not trusted ({cause.verify_message}): check "
+                    "ANTHROPIC_BASE_URL, or add the authority to the host's certificates (SSL_CERT_FILE)."
+                )
+            case ssl.SSLError() if cause.reason in _NOT_TLS:
+                return Misconfigured(f"The model server does not speak TLS ({cause.reason}): {WRONG_URL}.")
+            case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+                return Misconfigured(f"ANTHROPIC_BASE_URL is not a URL of a model server: {WRONG_URL}.")
+            case httpx2.LocalProtocolError():
+                return Misconfigured(
+                    "ANTHROPIC_API_KEY has a character that is invalid in a header: copy it again.", "credentials"
+                )
+            case httpx2.DecodingError():
+                return Unusable("The model's reply cannot be decoded.")
+            case socket.gaierror():
+                return Unavailable(
+                    "The host name of the model server cannot be resolved: check the network and ANTHROPIC_BASE_URL."
+                )
+    return Unavailable(
+        f"The model cannot be reached ({type(error).__name__}): check the network and ANTHROPIC_BASE_URL."
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _translate_status(error: APIStatusError) -> IntegrationError:
-    message = error.api_message or f"HTTP {error.status_code}"
-    if regained := _REGAIN.search(message):
-        until = datetime.fromisoformat(f"{regained[1]}T{regained[2]}+00:00").timestamp()
-        now = read_date(error.response.headers) or time.time()
-        return Unavailable(f"Anthropic's usage limit is reached: {message}", max(1.0, until - now))
-    if error.status_code in _ACCOUNT_STATUS or error.type in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
+    status, kind = error.status_code, error.type if isinstance(error.type, str) else ""
+    text = error.api_message if isinstance(error.api_message, str) else f"HTTP {status}"
+    message = " ".join(text.split())[:300].rstrip(".")
+    if (wait := _seconds_until_regained(message, read_date(error.response.headers) or time.time())) is not None:
+        return Unavailable(f"Anthropic's usage limit is reached: {message}", wait)
+    if status in _ACCOUNT_STATUS or kind in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
         return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {message}")
     # An error inside a stream has status 200, so only its type identifies it.
-    if error.status_code in _RETRY_STATUS or error.status_code >= 500 or error.type in _RETRY_TYPES:
+    if status in _RETRY_STATUS or status >= 500 or kind in _RETRY_TYPES:
         return Unavailable(f"The model is not available now: {message}", _seconds_to_wait(error))
-    if error.status_code == 400 and "prompt is too long" in message.lower():
+    if status < 300 and kind not in _REFUSAL_TYPES:
+        return Unusable(f"The model's reply cannot be used: it ended with the unknown error {kind[:60]!r}.")
+    if 300 <= status < 400:
+        return Misconfigured(f"The model server redirects to another URL (HTTP {status}): {WRONG_URL}.")
+    if status == 413 or "prompt is too long" in message.lower():
         return PromptTooLong(f"Anthropic rejected the request: {message}")
+    if not kind:
+        return Misconfigured(f"The model server answers HTTP {status} without Anthropic's error format: {WRONG_URL}.")
+    if kind == "permission_error":
+        return Misconfigured(
+            f"Anthropic refuses this request to the key of ANTHROPIC_API_KEY: {message}. Give the key the permission, "
+            "or choose another model",
+            "credentials",
+        )
+    if kind == "not_found_error" and "model" not in message.lower():
+        return Misconfigured(f"The model server has no such path (HTTP {status}: {message}): {WRONG_URL}.")
+    if kind == "not_found_error":
+        return NotFound(f"Anthropic does not know what was requested: {message}")
     return Rejected(f"Anthropic rejected the request: {message}")
+
+
+def _seconds_until_regained(message: str, now: float) -> float | None:
+    found = _REGAIN.search(message)
+    return parse_reset(f"{found[1]}T{found[2]}+00:00", now) if found else None
 
 
 def _seconds_to_wait(error: APIStatusError) -> float | None:
     """Seconds until a retry according to the response's headers."""
     headers = error.response.headers
-    try:
-        return float(headers.get("retry-after", ""))
-    except ValueError:
-        now = read_date(headers) or time.time()
-        return seconds_until_reset(headers, now) if error.status_code == 429 else None
+    now = read_date(headers) or time.time()
+    wait = parse_retry_after(headers, now)
+    return seconds_until_reset(headers, now) if wait is None and error.status_code == 429 else wait
 
 
 def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds until every exhausted rate limit in the `anthropic-ratelimit-*` headers resets, None without
     one. `now` is Unix seconds. A limit without a `-remaining` header counts as exhausted."""
     resets = {
-        found[1]: _parse_time(value) for name, value in headers.items() if (found := _RESET.fullmatch(name.lower()))
+        found[1]: parse_reset(value, now)
+        for name, value in headers.items()
+        if (found := _RESET.fullmatch(name.lower()))
     }
     remaining = {name: headers.get(f"anthropic-ratelimit-{name}-remaining", "0") for name in resets}
-    exhausted = [at for name, at in resets.items() if at and not remaining[name].strip("0. ")]
-    return max(1.0, max(exhausted) - now) if exhausted else None
-
-
-def _parse_time(value: str) -> float | None:
-    """Unix seconds of an RFC 3339 time or of a number of seconds."""
-    try:
-        if value.isdecimal():
-            return float(value)
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    exhausted = [wait for name, wait in resets.items() if wait is not None and not remaining[name].strip("0. ")]
+    return max(1.0, *exhausted) if exhausted else None

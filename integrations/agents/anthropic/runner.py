@@ -14,25 +14,40 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import structlog
+
 from integrations.agents import spinning, transcript
 from integrations.agents.anthropic import context
-from integrations.agents.anthropic.client import ModelClient, Reply
+from integrations.agents.anthropic.client import ModelClient
 from integrations.agents.anthropic.messages import build_request
 from integrations.agents.anthropic.prices import (
     SMALLEST_REPLY,
     compute_usage,
     estimate_prompt_tokens,
+    estimate_usage,
     estimate_worst_case,
+    find_usage_problem,
     fit_output_tokens,
 )
 from integrations.agents.anthropic.refusals import PromptTooLong
+from integrations.agents.anthropic.reply import Reply
 from integrations.agents.anthropic.wire import block_from_wire, translate_stop_reason
-from integrations.agents.entries import result_entry, turn_entry
-from integrations.errors import IntegrationError, NotAttempted
+from integrations.agents.entries import clean_entry, result_entry, turn_entry
+from integrations.errors import (
+    IntegrationError,
+    Misconfigured,
+    NotAttempted,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unusable,
+)
 from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
 from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
+RETRY_SECONDS = 0.25
+_log = structlog.get_logger(__name__)
 
 
 class AnthropicApi:
@@ -53,7 +68,7 @@ class AnthropicApi:
         deadline: float,
         workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
-        """See `AgentRunner.advance`; also raises `Rejected`. Does not use `workbench`: the toolbox has all tools."""
+        """See `AgentRunner.advance`. Does not use `workbench`: the toolbox has all tools."""
         return _Run(self._connect(), task, conversation, toolbox, stopped).run_until(deadline)
 
     def close(self) -> None:
@@ -83,24 +98,53 @@ class _Run:
     @cached_property
     def entries(self) -> list[Entry]:
         """A copy of the durable transcript."""
-        return self.conversation.entries()
+        return [clean_entry(entry) for entry in self.conversation.entries()]
 
     def run_until(self, deadline: float) -> AgentOutcome | None:
         self._resume()
         while True:
             self._mark_work()
-            if outcome := self._check_turn() or self._check_limits() or self._check_spinning():
+            if outcome := transcript.check_faults(self.entries) or self._check_turn() or self._check_limits():
+                return outcome
+            if outcome := self._check_spinning():
                 return outcome
             if time.monotonic() >= deadline:
                 return None
             self._take_steering()
             try:
                 outcome = self._call_model()
-            except PromptTooLong:
-                outcome = AgentOutcome("turns", transcript.CONTEXT_FULL)
+            except Unauthorized:
+                raise
+            except Rejected as error:
+                outcome = self._end_or_retry(error)
             if outcome:
                 return outcome
             self._run_tools()
+
+    def _end_or_retry(self, error: Rejected) -> AgentOutcome | None:
+        """End the run for a wrong setting: one is wrong if already the first call is refused. A later failure concerns
+        this conversation alone; it is retried until there are `transcript.MAX_FAULTS` in a row."""
+        task, is_first = self.task, not transcript.count_turns(self.entries)
+        if isinstance(error, Misconfigured):
+            return AgentOutcome(error.kind, str(error))
+        if isinstance(error, NotFound):
+            return AgentOutcome("infrastructure", f"{error}. Set {task.model_setting} to a model that exists.")
+        if isinstance(error, PromptTooLong) and not is_first:
+            return AgentOutcome("turns", transcript.CONTEXT_FULL)
+        if is_first and not isinstance(error, Unusable):
+            effort = f" and the effort {task.effort!r}" if task.effort else ""
+            return AgentOutcome("infrastructure", f"{error}. Check {task.model_setting} ({task.model}){effort}.")
+        _log.warning("model call failed in this run only", reason=str(error))
+        self._append(Entry("fault", {"text": str(error)}))
+        if outcome := transcript.check_faults(self.entries):
+            return outcome
+        self._pause()
+        return None
+
+    def _pause(self) -> None:
+        until = time.monotonic() + RETRY_SECONDS
+        while time.monotonic() < until and not self.stopped():
+            time.sleep(0.05)
 
     def _resume(self) -> None:
         if not any(entry.kind == "brief" for entry in self.entries):
@@ -161,25 +205,24 @@ class _Run:
             return AgentOutcome("budget", reserved.reason)
         if reserved.lowered:
             request["max_tokens"] = fit_output_tokens(reserved, task.model, prompt, task.max_output_tokens)
-        self._make_call(request, estimate_worst_case(task.model, prompt, 0), reserved.lowered)
+        self._make_call(request, prompt, reserved.lowered)
         return None
 
-    def _make_call(self, request: dict[str, Any], prompt_cost: Usage, lowered: str) -> None:
-        """Settle the call however it ends; `prompt_cost` applies if it can be billed but no usage was received. A
-        stopped reply gets no turn, so it does not count."""
-        reply, failure = Reply(), None
+    def _make_call(self, request: dict[str, Any], prompt: int, lowered: str) -> None:
+        """Settle the call however it ends; `prompt` is the estimate of its tokens. A reply that was stopped, or cannot
+        be used, gets no turn, so it does not count."""
+        reply, failure, task = Reply(transcript.list_call_ids(self.entries)), None, self.task
         try:
-            for block in self.client.stream(request, reply, self.stopped, self.task.idle_seconds):
+            for block in self.client.stream(request, reply, self.stopped, task.idle_seconds, task.reply_seconds):
                 self._append(Entry("block", block_from_wire(block, self.toolbox.specs())))
         except IntegrationError as error:
             failure = error
             raise
         finally:
-            usage = compute_usage(self.task.model, reply.usage) if reply.usage else Usage()
+            usage = self._measure_usage(reply, prompt, request["max_tokens"])
             cleared = context.count_cleared_uses(reply.applied_edits)
             usage = context.add_cache_miss(usage, self.entries, cleared, reply.cache_miss)
-            usage = prompt_cost if reply.maybe_billed else usage
-            self.conversation.settle(usage, answered=bool(reply.usage), failure=failure)
+            self.conversation.settle(usage, answered=reply.has_begun, failure=failure)
         if reply.is_complete:
             entry = turn_entry(
                 translate_stop_reason(reply.stop_reason),
@@ -191,6 +234,23 @@ class _Run:
                 provider={"message_id": reply.message_id},
             )
             self._append(entry)
+
+    def _measure_usage(self, reply: Reply, prompt: int, most: int) -> Usage:
+        """The usage of a call; an upper bound where the reply names none that can be trusted."""
+        model = self.task.model
+        if not reply.has_begun:
+            return estimate_worst_case(model, prompt, 0) if reply.maybe_billed else Usage()
+        usage = dict(reply.usage)
+        if not reply.has_final_usage:  # a reply that was cut off: only its last event has the output's tokens
+            known = usage.get("output_tokens")
+            usage["output_tokens"] = max(known if isinstance(known, int) else 0, reply.estimate_output())
+        problem = find_usage_problem(usage, prompt, most)
+        if not problem and reply.is_complete and not reply.has_final_usage:
+            problem = "the last event has none"
+        if problem:
+            _log.warning("usage of a model call estimated", reason=problem, model=model)
+            return estimate_usage(model, prompt, reply.estimate_output())
+        return compute_usage(model, usage)
 
     def _run_tools(self) -> None:
         """Run all calls of the last reply in parallel; append each result when it arrives."""
@@ -211,5 +271,6 @@ class _Run:
         return lambda: abandoned.is_set() or self.stopped()
 
     def _append(self, entry: Entry) -> None:
+        entry = clean_entry(entry)
         self.conversation.append(entry)
         self.entries.append(entry)

@@ -18,7 +18,16 @@ import requests
 from pydantic import BaseModel, ValidationError
 
 from integrations.code_hosts.github.payloads import describe_error
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    Conflict,
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    WrongEndpoint,
+)
 from integrations.failpoints import fail
 from integrations.paging import PageBounds
 from integrations.server_time import read_date, server_clock
@@ -194,6 +203,8 @@ class GitHubApi:
             raise kind(f"GitHub's response to {request_line} cannot be used: {error}") from None
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough. A slow read is not retried at once.
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise WrongEndpoint("The certificate of GITHUB_API_URL is not trusted: check the URL") from None
             slow_read = method == "GET" and isinstance(error, requests.Timeout)
             lost = Unavailable if slow_read else LostReply
             raise lost(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
@@ -229,6 +240,8 @@ class _Response:
 def _parse_response(response: requests.Response, request_line: str) -> _Response:
     if response.status_code in _REDIRECTS:
         return _Response(moved_to=response.headers.get("Location", "?"))
+    if response.request.method == "GET" and _is_web_page(response):
+        raise _wrong_endpoint(response, request_line)
     try:
         data = parse_json(response.content) if response.content else None
     except ValueError:
@@ -250,12 +263,16 @@ def classify_error(
     message = _read_message(response)
     if (wait := _seconds_until_retry(response, message, now)) is not None:
         return Unavailable(f"GitHub rate limit exceeded at {request_line}: {message}", wait)
+    if status in (403, 404, 405, 410) and _is_web_page(response):
+        return _wrong_endpoint(response, request_line)
     match status:
         case 401:
             return Unauthorized(f"GitHub refuses the credentials at {request_line}: renew {settings}")
         case 403:
             needed = response.headers.get("X-Accepted-GitHub-Permissions") or "not specified by GitHub"
-            return Rejected(f"GitHub forbids {request_line}: {message}; permission needed: {needed} (see {settings})")
+            return Misconfigured(
+                f"GitHub forbids {request_line}: {message}; permission needed: {needed} (see {settings})", "credentials"
+            )
         case 404 | 410:
             return NotFound(f"GitHub has no {request_line}, or Loopline has no access: {message}")
         case 405 | 409 if message.startswith(_MERGE_RACES):
@@ -265,6 +282,17 @@ def classify_error(
     if status in _REDIRECTS:
         return Rejected(f"GitHub moved the target of {request_line}: set the repository's new name")
     return Rejected(f"GitHub refuses {request_line}: {message}")
+
+
+def _is_web_page(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").lower().startswith("text/html")
+
+
+def _wrong_endpoint(response: requests.Response, request_line: str) -> WrongEndpoint:
+    return WrongEndpoint(
+        f"GITHUB_API_URL does not answer as GitHub's API (a web page with HTTP {response.status_code} for "
+        f"{request_line}): set it to the API's root, https://api.github.com or https://HOST/api/v3"
+    )
 
 
 def _seconds_until_retry(response: requests.Response, message: str, now: float) -> float | None:

@@ -14,15 +14,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from integrations.code_hosts.github.events import TRANSLATORS
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import BadSignature, Malformed
 from integrations.events import Event
+from integrations.ports.signed_body import check_content_type, parse_object
 from integrations.ports.source import Delivery
 
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_CONTENT_TYPE_ADVICE = "set the content type of the webhook to application/json in its settings at GitHub"
+_WITHOUT_ACTION = ("push", "status")
+_EVENT = re.compile(r"\w{1,80}", re.ASCII)
 _GUID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -35,14 +38,14 @@ class GitHubWebhooks:
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
         """Check that there is exactly one valid HMAC-SHA256 signature by one of `secrets`.
 
-        `now` is unused: GitHub signs no timestamp. Raises `BadSignature`, or `Malformed` when the body is signed
-        and not JSON (a webhook set to form encoding).
+        `now` is unused: GitHub signs no timestamp. Raises `BadSignature`, `UnsupportedContentType` (a webhook set to
+        form encoding) or `Malformed`.
         Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
         if not _has_valid_signature(headers.get("x-hub-signature-256", ""), body, secrets):
             raise BadSignature("GitHub delivery: X-Hub-Signature-256 is missing, doubled or made with another secret")
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise Malformed(f"GitHub delivery: content type {media_type[:60]!r}; set the webhook to application/json")
+        check_content_type(headers.get("content-type", ""), "GitHub", _CONTENT_TYPE_ADVICE)
+        event = headers.get("x-github-event", "")
+        _check_fields(event, parse_object(body, "GitHub"))
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         guid = headers.get("x-github-delivery", "")
         return Delivery(
@@ -50,7 +53,7 @@ class GitHubWebhooks:
             delivery_id=guid if _GUID.fullmatch(guid) else digest,
             content_key=digest,
             body=body,
-            event=headers.get("x-github-event", ""),
+            event=event,
         )
 
     def translate(self, delivery: Delivery) -> list[Event]:
@@ -60,15 +63,13 @@ class GitHubWebhooks:
         if translator is None and delivery.event not in IGNORED:
             raise Malformed(f"{where}: not a known event")
         try:
-            body = from_json(delivery.body, allow_inf_nan=False)
+            body = parse_object(delivery.body, "GitHub")
             kind = _detect_event(body)
             if kind != (delivery.event if translator else ""):
                 raise Malformed(f"{where}: the signed body is {kind or 'something else'}")
-            return translator(body, f"github:{delivery.delivery_id}") if translator else []
+            return translator(body, f"github:{delivery.content_key}") if translator else []  # the GUID is not signed
         except ValidationError as error:
             raise Malformed(f"{where}: {describe_error(error)}") from None
-        except ValueError as error:
-            raise Malformed(f"{where}: not JSON: {error}") from None
 
 
 def _has_valid_signature(header: str, body: bytes, secrets: Sequence[str]) -> bool:
@@ -81,10 +82,15 @@ def _has_valid_signature(header: str, body: bytes, secrets: Sequence[str]) -> bo
     return sum(hmac.compare_digest(digest, one) for one in expected) > 0
 
 
-def _detect_event(body: Any) -> str:
+def _check_fields(event: str, body: Mapping[str, Any]) -> None:
+    if not _EVENT.fullmatch(event):
+        raise Malformed("GitHub's delivery has no valid X-GitHub-Event header; check the proxy in front of Loopline")
+    if event in TRANSLATORS and event not in _WITHOUT_ACTION and not isinstance(body.get("action"), str):
+        raise Malformed(f"GitHub's body of a {event} event has no `action`; check the webhook's address")
+
+
+def _detect_event(body: Mapping[str, Any]) -> str:
     """The supported event of this body, by its keys; empty for all others."""
-    if not isinstance(body, dict):
-        raise Malformed("GitHub delivery: the signed body is not a JSON object")
     return next((kind for kind, keys in _KEYS.items() if keys <= body.keys() and "deployment" not in body), "")
 
 

@@ -32,6 +32,10 @@ class Refused(Exception):
     """The request is invalid; the text is the message for the caller."""
 
 
+class UnknownModel(Refused):
+    """There is no such model: 404."""
+
+
 def check(body: Any, betas: Collection[str] = ()) -> None:
     """Raise `Refused` where the API answers with 400. `betas` are those of the request's header."""
     if not isinstance(body, dict):
@@ -43,6 +47,8 @@ def check(body: Any, betas: Collection[str] = ()) -> None:
             raise Refused(f"{key}: Field required")
         if type(body[key]) is not kind or not body[key]:
             raise Refused(f"{key}: Input should be a valid {kind.__name__}")
+    if not body["model"].startswith("claude-"):
+        raise UnknownModel(f"model: {body['model']}")
     if body.get("stream") is not True:
         raise Refused("stream: the stand-in only streams")
     _check_tools(body.get("tools", []))

@@ -24,7 +24,7 @@ from graphql import DocumentNode, OperationType, get_operation_ast, parse
 from graphql.utilities import separate_operations
 from requests.auth import AuthBase
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
 from integrations.failpoints import fail
 from integrations.server_time import read_date, server_clock
 from integrations.transport import OversizedResponse, mount_bounds, parse_json
@@ -165,6 +165,11 @@ class LinearClient:
         wait = seconds_until_refill(connection.headers, read_date(connection.headers) or time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
+        if not error and _is_wrong_endpoint(connection.status, connection.headers):
+            return WrongEndpoint(
+                f"LINEAR_API_URL does not answer as Linear's API (HTTP {connection.status} without a GraphQL response "
+                f"to {operation}): set it to the URL of the GraphQL endpoint"
+            )
         return classify_error(operation, connection.status, error, wait, self._credential.name)
 
     def _log_response(self, operation: str) -> None:
@@ -172,6 +177,12 @@ class LinearClient:
         names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
         values = {name: headers.get(header) for name, header in names.items()}
         log.debug("linear response", operation=operation, status=self._connection.status, **values)
+
+
+def _is_wrong_endpoint(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a response without GraphQL is one of another service, not a failure of Linear."""
+    is_page = headers.get("content-type", "").lower().startswith("text/html")
+    return status in (404, 405, 410) or 300 <= status < 400 or (is_page and status in (200, 403))
 
 
 def classify_error(
@@ -237,4 +248,6 @@ def _classify_connection_error(operation: str, cause: BaseException | None) -> I
         return Rejected(f"Linear's response to {operation} cannot be used: {cause}")
     if isinstance(cause, ValueError | TypeError | requests.exceptions.InvalidJSONError):
         return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is not a URL")
+    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return WrongEndpoint(f"The certificate of LINEAR_API_URL is not trusted ({operation}): check the URL")
     return Unavailable(f"Linear cannot be reached for {operation} ({name})")

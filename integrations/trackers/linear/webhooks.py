@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from integrations.errors import BadSignature, Malformed
 from integrations.events import Event, TicketCommented, TicketEdited, TicketMoved, TicketReacted, TicketRemoved
+from integrations.ports.signed_body import check_content_type, parse_object
 from integrations.ports.source import Delivery
 from integrations.values import Person
 
@@ -45,10 +45,12 @@ class LinearWebhooks:
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> Delivery:
         """Check the signature of `body`, then the age by the signed timestamp; the header's is not signed.
 
-        Raises `BadSignature`, also for a body without a timestamp, or `Malformed`.
+        Raises `BadSignature`, `UnsupportedContentType` or `Malformed`.
         """
         _check_signature(headers.get("linear-signature", ""), body, secrets)
-        payload = _parse_body(body)
+        if "content-type" in headers:
+            check_content_type(headers["content-type"], "Linear", "check the proxy in front of Loopline")
+        payload = parse_object(body, "Linear")
         sent = _read_timestamp(payload)
         kind, action = _get_text(payload, "type"), _get_text(payload, "action")
         given = headers.get("linear-delivery", "")  # not signed, so anything but a UUID is replaced
@@ -66,7 +68,7 @@ class LinearWebhooks:
 
         Loopline's own writes are translated too: recognizing them needs a credential, which this process lacks.
         """
-        payload = _parse_body(delivery.body)
+        payload = parse_object(delivery.body, "Linear")
         kind, action = _get_text(payload, "type"), _get_text(payload, "action")
         if kind == "Issue":
             return _translate_issue(delivery, payload, action)
@@ -91,40 +93,10 @@ def _check_signature(given: str, body: bytes, secrets: Sequence[str]) -> None:
         raise BadSignature("Linear-Signature matches none of the secrets in LINEAR_WEBHOOK_SECRETS")
 
 
-def _parse_body(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object; stricter than `json.loads`, which takes UTF-16, NaN, 1e999 and lone surrogates."""
-    try:
-        payload = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_parse_finite)
-        json.dumps(payload, ensure_ascii=False).encode()
-    except UnicodeDecodeError as error:
-        raise Malformed("Linear's body is not UTF-8") from error
-    except UnicodeEncodeError as error:
-        raise Malformed("Linear's body holds a lone surrogate") from error
-    except json.JSONDecodeError as error:
-        raise Malformed(f"Linear's body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise Malformed("Linear's body is nested too deeply") from error
-    except ValueError as error:
-        raise Malformed("Linear's body holds a number that is out of range") from error
-    if not isinstance(payload, dict):
-        raise Malformed(f"Linear's body is a JSON {type(payload).__name__}, not an object")
-    return payload
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _parse_finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise ValueError(text)
-    return number
-
-
 def _read_timestamp(payload: Mapping[str, Any]) -> float:
     sent = payload.get("webhookTimestamp")
     if isinstance(sent, bool) or not isinstance(sent, int | float):
-        raise BadSignature("the signed body has no numeric webhookTimestamp")
+        raise Malformed("Linear's body has no numeric webhookTimestamp")
     if not 0 <= sent < _YEAR_5138_MS:
         raise Malformed("webhookTimestamp is out of range")
     return sent

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from integrations.results import Tampering, TamperKind
 from jobs.evidence.tampering.cases import is_subsequence
-from jobs.evidence.tampering.product import family
+from jobs.evidence.tampering.product import family, split_lines
 
 _NAME = r"""(?P<name>"(?:[^"\\]|\\.)*")"""
 _STARTS = {
@@ -98,7 +98,7 @@ def _compare_surroundings(path: str, before: str, after: str) -> Iterator[Tamper
     pattern = _AROUND.get(family(path))
     old = {"".join(line.split()) for line in before.splitlines()}
     tests = [(t.line, t.line + t.height) for t in _read_tests(path, after)]
-    for number, line in enumerate(strip_comments(path, after).splitlines(), 1):
+    for number, line in enumerate(split_lines(strip_comments(path, after)), 1):
         inside = any(first <= number <= last for first, last in tests)
         if pattern and tests and not inside and pattern.search(line) and "".join(line.split()) not in old:
             yield Tampering(kind="test_skipped", path=path, line=number, text=line.strip()[:200])
@@ -139,7 +139,7 @@ def _is_hindered(old: _Test, new: _Test) -> bool:
 def _find_skips(path: str, text: str) -> Iterator[tuple[int, str]]:
     pattern = _SKIPS.get(family(path))
     code = text if family(path) == "go" else strip_comments(path, text)  # build constraints are comments
-    for number, line in enumerate(code.splitlines(), 1):
+    for number, line in enumerate(split_lines(code), 1):
         if pattern and pattern.search(line):
             yield number, line.strip()
 

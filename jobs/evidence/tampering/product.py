@@ -99,10 +99,15 @@ def _strip_comment(line: str, language: str) -> str:
     return "" if line.lstrip().startswith((mark, "*", "/*")) else head
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines as editors count them; `str.splitlines` also splits at form feeds and other characters."""
+    return re.split("\r\n|\r|\n", text)
+
+
 def find_new_lines(before: str | None, after: str) -> Iterator[tuple[int, str]]:
     """Yield (number, text) of lines that occur more often than before; indentation is ignored."""
-    had = Counter(line.strip() for line in (before or "").splitlines())
-    for number, line in enumerate(after.splitlines(), 1):
+    had = Counter(line.strip() for line in split_lines(before or ""))
+    for number, line in enumerate(split_lines(after), 1):
         if had[line.strip()] > 0:
             had[line.strip()] -= 1
         elif line.strip():
@@ -123,7 +128,7 @@ def find_suppressions(files: list[tuple[str, str | None, str | None]]) -> Iterat
 
 
 def _read_suppressions(text: str) -> Iterator[tuple[int, str, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(split_lines(text), 1):
         for match in _SUPPRESSIONS.finditer(line):
             quoted = line[: match.start()].count('"') % 2 or line[: match.start()].count("'") % 2
             if not quoted and "`" not in line[: match.start()]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.errors import Rejected, Unavailable
+from integrations.errors import Unavailable
 from integrations.ports.agent_runner import AgentOutcome, ToolResult
 from tests.integrations.agents.conftest import Model
 from tests.integrations.agents.doubles import FunctionToolbox, ListConversation, task
@@ -77,9 +77,10 @@ def test_model_that_refuses_connections_is_unavailable() -> None:
         runner.close()
 
 
-def test_bad_request_is_rejected_with_the_message_of_the_provider(runner: AnthropicApi) -> None:
-    with pytest.raises(Rejected, match="max_tokens"):
-        advance(runner, ListConversation(), max_output_tokens=0)
+def test_bad_request_of_the_first_call_ends_the_run_with_the_message_of_the_provider(runner: AnthropicApi) -> None:
+    ended = advance(runner, ListConversation(), max_output_tokens=0, model_setting="LOOPLINE_MAKER_MODEL")
+    assert ended and ended.kind == "infrastructure"
+    assert "max_tokens" in ended.summary and "LOOPLINE_MAKER_MODEL" in ended.summary
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,14 @@ import httpx2
 import pytest
 from anthropic import APIConnectionError, APIStatusError, APITimeoutError
 
-from integrations.agents.anthropic.refusals import may_be_billed, seconds_until_reset, translate_error
-from integrations.errors import Rejected, Unauthorized, Unavailable
+from integrations.agents.anthropic.refusals import (
+    PromptTooLong,
+    may_be_billed,
+    seconds_until_reset,
+    translate_error,
+)
+from integrations.errors import Misconfigured, NotFound, Rejected, Unauthorized, Unavailable, Unusable
+from integrations.waits import LONGEST_WAIT
 
 NOW = 1_795_608_000.0  # 2026-11-25 12:00 UTC
 REQUEST = httpx2.Request("POST", "https://api.anthropic.com/v1/messages")
@@ -27,22 +33,52 @@ def status(code: int, kind: str = "", message: str = "no", **headers: str) -> AP
     [
         (status(401), Unauthorized),
         (status(402), Unauthorized),
-        (status(403), Unauthorized),
+        (status(403, "permission_error"), Misconfigured),
+        (status(403), Misconfigured),
         (status(200, "authentication_error"), Unauthorized),
         (status(400, "invalid_request_error", "Your credit balance is too low"), Unauthorized),
         (status(400, "invalid_request_error", "max_tokens: too large"), Rejected),
-        (status(404, "not_found_error"), Rejected),
+        (status(404, "not_found_error", "model: x"), NotFound),
+        (status(404, "not_found_error", "Not Found"), Misconfigured),
+        (status(404), Misconfigured),
+        (status(301), Misconfigured),
         (status(408), Unavailable),
         (status(500, "api_error"), Unavailable),
         (status(529, "overloaded_error"), Unavailable),
         (status(200, "overloaded_error"), Unavailable),
+        (status(200, "coffee_error"), Unusable),
+        (status(200), Unusable),
+        (status(200, "invalid_request_error"), Rejected),
+        (status(413, "request_too_large"), PromptTooLong),
+        (status(405), Misconfigured),
         (APITimeoutError(request=REQUEST), Unavailable),
         (APIConnectionError(request=REQUEST), Unavailable),
-        (ValueError("no JSON"), Unavailable),
+        (ValueError("no JSON"), Unusable),
     ],
 )
 def test_error_of_the_sdk_is_translated(error: Exception, kind: type[Exception]) -> None:
     assert type(translate_error(error)) is kind
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-3", "soon", "1e400"])
+def test_retry_after_that_is_no_time_is_ignored(text: str) -> None:
+    found = translate_error(status(529, retry_after=text))
+    assert isinstance(found, Unavailable) and found.retry_after is None
+
+
+def test_retry_after_is_bounded() -> None:
+    found = translate_error(status(429, retry_after="1000000000"))
+    assert isinstance(found, Unavailable) and found.retry_after == LONGEST_WAIT
+
+
+@pytest.mark.parametrize("date", ["2026-99-99", "9999-12-31"])
+def test_usage_limit_with_an_odd_date_is_bounded(date: str) -> None:
+    found = translate_error(status(400, "invalid_request_error", f"regain access on {date} at 23:59 UTC"))
+    assert getattr(found, "retry_after", None) in (None, LONGEST_WAIT)
+
+
+def test_message_of_the_provider_can_be_stored() -> None:
+    assert str(translate_error(status(529, message="half \ud800"))).encode().endswith("half \ufffd".encode())
 
 
 def test_retry_after_comes_from_the_headers() -> None:
@@ -74,4 +110,5 @@ def test_rate_limit_headers_give_the_seconds_until_reset(headers: dict[str, str]
 def test_billing_is_possible_only_for_a_sent_request(cause: Exception, billed: bool) -> None:
     error = APIConnectionError(request=REQUEST)
     error.__cause__ = cause
-    assert may_be_billed(error) is billed and not may_be_billed(status(529))
+    assert may_be_billed(translate_error(error), error) is billed
+    assert not may_be_billed(translate_error(status(529)), status(529))

@@ -154,10 +154,23 @@ def test_budget_without_progress_ends_a_maker(runner: AnthropicApi) -> None:
     assert outcome and outcome.kind == "budget" and "without progress" in outcome.summary
 
 
-def test_conversation_that_is_too_long_ends_the_run(runner: AnthropicApi, model: Model) -> None:
-    model.misbehave("too_long")
-    outcome = run(runner, "reading", ListConversation(), FunctionToolbox())
+def test_conversation_that_has_become_too_long_ends_the_run(runner: AnthropicApi, model: Model) -> None:
+    conversation = ListConversation()
+
+    def act(*_: Any) -> ToolResult:
+        model.misbehave("too_long")
+        return ToolResult(LONG)
+
+    outcome = run(runner, "reading", conversation, FunctionToolbox(act))
     assert outcome and outcome.kind == "turns" and "fresh attempt" in outcome.summary
+    assert len(conversation.of("turn")) == 1
+
+
+def test_prompt_that_is_too_long_from_the_start_is_a_matter_of_settings(runner: AnthropicApi, model: Model) -> None:
+    model.misbehave("too_long")
+    conversation = ListConversation()
+    outcome = run(runner, "reading", conversation, FunctionToolbox())
+    assert outcome and outcome.kind == "infrastructure" and "prompt is too long" in outcome.summary
 
 
 def read_all(runner: AnthropicApi, who: str, context: ContextLimits | None) -> ListConversation:

@@ -12,9 +12,19 @@ import requests
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error, name_operation
 from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    Conflict,
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    WrongEndpoint,
+)
 from integrations.failpoints import arm
 from tests.integrations.code_hosts.answering import Answer, Answering
+from tests.support.tls import untrusted_server
 
 GRANT = Grant("o/r")
 SHA = "a" * 40
@@ -170,6 +180,7 @@ EXISTS = {
     ],
 }
 INTEGRATION = {"message": "Resource not accessible by integration"}
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
 NEEDED = {"X-Accepted-GitHub-Permissions": "checks=write"}
 INVALID = {"resource": "Label", "field": "name", "code": "invalid"}
 HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge again."}
@@ -180,8 +191,10 @@ HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge aga
     ("answer", "error", "text"),
     [
         (Answer(401, {"message": "Bad credentials"}), Unauthorized, "GITHUB_TOKEN"),
-        (Answer(403, INTEGRATION, NEEDED), Rejected, "permission needed: checks=write"),
-        (Answer(403, INTEGRATION), Rejected, "not specified by GitHub"),
+        (Answer(403, INTEGRATION, NEEDED), Misconfigured, "permission needed: checks=write"),
+        (Answer(403, INTEGRATION), Misconfigured, "not specified by GitHub"),
+        (Answer(404, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
+        (Answer(403, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
         (Answer(404, {"message": "Not Found"}), NotFound, "Loopline has no access"),
         (Answer(410, {"message": "Gone"}), NotFound, "Gone"),
         (Answer(405, {"message": "Pull Request is not mergeable"}), Rejected, "is not mergeable"),
@@ -203,6 +216,18 @@ def test_github_error_is_classified_with_githubs_message(
         api.send(Ref, GRANT, "POST", "/x", {})
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
+
+
+def test_github_certificate_that_is_not_trusted_names_the_setting(tmp_path: Path) -> None:
+    with untrusted_server(tmp_path) as url, pytest.raises(WrongEndpoint, match="GITHUB_API_URL"):
+        GitHubApi(url, PersonalToken(TOKEN), backoff=0.0).get(Ref, GRANT, "/x")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_github_web_page_names_the_setting_of_the_url(server: Answering, api: GitHubApi, status: int) -> None:
+    server.on("GET /x", Answer(status, b"<html>", PAGE))
+    with pytest.raises(WrongEndpoint, match="GITHUB_API_URL"):
+        api.get(Ref, GRANT, "/x")
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])

@@ -25,7 +25,7 @@ from integrations.values import Person
 from tests.support.github_published import webhook_examples
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "github"
-PLACE = {"event_id": "github:guid-1", "repository": "Codertocat/Hello-World"}
+PLACE = {"event_id": "github:key", "repository": "Codertocat/Hello-World"}
 HEAD = "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
 PUSHED = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
 CODERTOCAT = Person(id="Codertocat", name="Codertocat")

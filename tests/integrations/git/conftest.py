@@ -32,7 +32,7 @@ def empty_mirror(tmp_path: Path, host: GitHost, upstream: Path) -> Mirror:
 
 @pytest.fixture
 def mirror(empty_mirror: Mirror) -> Mirror:
-    empty_mirror.fetch()
+    empty_mirror.fetch("main")
     return empty_mirror
 
 

@@ -47,15 +47,34 @@ def commit(repository: Path, files: Mapping[str, bytes | None], branch: str = "m
     return sha_of(repository, "rev-parse", f"refs/heads/{branch}")
 
 
+def write_object(repository: Path, kind: str, content: bytes) -> str:
+    """Store an object without any check; returns its sha."""
+    return sha_of(repository, "hash-object", "-w", "--literally", "-t", kind, "--stdin", stdin=content)
+
+
+def write_tree(repository: Path, *entries: tuple[str, bytes, str | bytes]) -> str:
+    """A tree of (mode, name, sha or content of a new blob) in this order, without any check."""
+    rows = (
+        (mode, name, write_object(repository, "blob", of) if isinstance(of, bytes) else of)
+        for mode, name, of in entries
+    )
+    return write_object(
+        repository, "tree", b"".join(b"%s %s\0%s" % (m.encode(), n, bytes.fromhex(s)) for m, n, s in rows)
+    )
+
+
 class GitHost:
-    """Serves `root/<owner>/<name>.git`. Tests set `password`, `delay` (seconds) and `status`."""
+    """Serves `root/<owner>/<name>.git`. Tests set `password`, `delay` (seconds), `status`, and `page`: status, headers
+    and body that answer every request instead of git."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.password = ""
         self.delay = 0.0
         self.status = 0
+        self.page: tuple[int, Mapping[str, str], bytes] | None = None
         self.requests: list[str] = []
+        self.sent = 0  # bytes
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = False
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -94,11 +113,16 @@ class GitHost:
                 return not host.password or given.endswith(f":{host.password}")
 
             def _refuse(self, status: int) -> None:
+                self._answer(status, {"WWW-Authenticate": 'Basic realm="git"'} if status == 401 else {}, b"")
+
+            def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
                 self.send_response(status)
-                if status == 401:
-                    self.send_header("WWW-Authenticate", 'Basic realm="git"')
-                self.send_header("Content-Length", "0")
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
+                host.sent += len(body)
 
             def _body(self) -> bytes:
                 if self.headers.get("Transfer-Encoding") != "chunked":
@@ -119,6 +143,9 @@ class GitHost:
                 if host.status or not self._allowed():
                     self._refuse(host.status or 401)
                     return
+                if host.page:
+                    self._answer(*host.page)
+                    return
                 path, _, query = self.path.partition("?")
                 variables = {
                     "GIT_PROJECT_ROOT": str(host.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
@@ -130,12 +157,7 @@ class GitHost:
                 response = git(host.root, "http-backend", stdin=body, **variables)
                 head, _, content = response.partition(b"\r\n\r\n")
                 headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-                self.send_response(int(headers.pop("Status", "200")[:3]))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self._answer(int(headers.pop("Status", "200")[:3]), headers, content)
 
             do_GET = do_POST = _serve
 

@@ -23,7 +23,7 @@ def changed(base: str, upstream: Path) -> str:
 
 @pytest.fixture
 def fetched(empty_mirror: Mirror, changed: str) -> Mirror:
-    empty_mirror.fetch()
+    empty_mirror.fetch("main")
     return empty_mirror
 
 
@@ -71,7 +71,7 @@ def test_mixed_commit_restores_a_folder_that_became_a_link(
     link = b"commit refs/heads/main\ncommitter Ann <ann@example.com> 1700000000 +0000\ndata 1\nx\n"
     link += b"from %s\nD tests\nM 120000 inline tests\ndata 3\nsrc\n" % base.encode()
     git(upstream, "fast-import", "--quiet", "--force", stdin=link)
-    empty_mirror.fetch()
+    empty_mirror.fetch("main")
     tip = empty_mirror.head("main")
     sides = {c.path: c.before for c in empty_mirror.changes(base, tip) if c.before}
     workspace = empty_mirror.create_workspace(tmp_path / "run", empty_mirror.write_mixed_commit(tip, sides))
@@ -86,3 +86,16 @@ def test_changes_reject_anything_but_a_full_sha(fetched: Mirror, base: str, sha:
         fetched.changes(base, sha)
     with pytest.raises(Rejected, match="is not a commit"):
         fetched.write_mixed_commit(sha, {})
+
+
+@pytest.mark.parametrize("content", ["# coding: latin-1\nx = 'é'\n".encode("latin-1"), "\ufeffx = 'é'\n".encode()])
+def test_changes_have_the_text_of_a_file_in_another_encoding(
+    empty_mirror: Mirror, upstream: Path, content: bytes
+) -> None:
+    base = commit(upstream, {"a.py": content})
+    sha = commit(upstream, {"a.py": content + b"assert True\n"})
+    empty_mirror.fetch("main")
+    (change,) = empty_mirror.changes(base, sha)
+    assert change.before and change.before.text and change.before.text.endswith("x = 'é'\n")
+    assert change.after and change.after.text == f"{change.before.text}assert True\n"
+    assert "\ufeff" not in change.after.text

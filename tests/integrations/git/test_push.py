@@ -25,7 +25,7 @@ BRANCH = "loopline/ENG-1"
 def made(mirror: Mirror, upstream: Path) -> str:
     """A commit on top of main that only the mirror has, on a candidate without a branch."""
     commit(upstream, {"new": b"1"}, branch="source")
-    mirror.fetch()
+    mirror.fetch("main", "source")
     return candidate(mirror, mirror.head("main"), "one")
 
 
@@ -45,10 +45,10 @@ def test_push_creates_a_branch_and_is_idempotent(mirror: Mirror, upstream: Path,
 
 def test_push_moves_the_branch_forward_from_the_expected_head(mirror: Mirror, upstream: Path, made: str) -> None:
     mirror.push(BRANCH, made, None)
-    mirror.fetch()
+    mirror.fetch("main")
     newer = sha_of(upstream, "commit-tree", f"{made}^{{tree}}", "-p", made, "-m", "two")
     git(upstream, "update-ref", "refs/heads/other", newer)
-    mirror.fetch()
+    mirror.fetch("other")
     mirror.push(BRANCH, newer, made)
     assert head(upstream) == newer
 
@@ -194,7 +194,7 @@ def test_credentials_are_not_sent_to_another_code_host(tmp_path: Path, host: Git
         host.password = "s3cret"
         mirror = Mirror(tmp_path / "m.git", f"{evil.url}/acme/shop.git", None)
         with pytest.raises(Unauthorized):
-            mirror.fetch()
+            mirror.fetch("main")
 
 
 def test_push_after_a_lost_connection_can_be_retried(mirror: Mirror, host: GitHost, upstream: Path, made: str) -> None:

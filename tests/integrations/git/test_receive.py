@@ -16,6 +16,7 @@ from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
+from jobs.roles.edit_program import DRAFT
 from tests.integrations.git.hosting import git, sha_of
 
 LIMITS = TreeLimits()
@@ -75,6 +76,15 @@ def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, byte
     assert result.exit_code == 0, result.output
     commit_leftovers(sandbox, workspace, "left over")
     return export_pack(sandbox, workspace, workspace.base_sha, CAP)
+
+
+def test_leftovers_are_committed_without_drafts_of_the_editor(sandbox: Sandbox, workspace: Workspace) -> None:
+    (workspace.tree / "src" / f"{DRAFT}7").write_text("half")
+    (workspace.tree / f"{DRAFT}8").write_text("half")
+    (workspace.tree / "src" / "new").write_text("whole")
+    commit_leftovers(sandbox, workspace, "left over")
+    listed = sandbox.run(["git", "show", "--name-only", "--format="], workspace, timeout=30).output
+    assert listed.split() == [b"src/new"]
 
 
 def test_export_commits_uncommitted_files_and_receive_imports_them(
@@ -158,7 +168,7 @@ def test_mirror_runs_nothing_that_is_planted_in_a_worktree(
     marker = tmp_path / "marker"
     script = PLANTS.replace("$MARKER", str(marker)).replace("$ADMIN", str(workspace.admin))
     assert sandbox.run(["bash", "-ec", script], workspace, timeout=30).output.endswith(b"planted\n")
-    mirror.fetch()
+    mirror.fetch("main")
     mirror.create_workspace(workspace.folder, workspace.base_sha)
     mirror.create_workspace(tmp_path / "runs" / "2", workspace.base_sha)
     mirror.diff(workspace.base_sha, workspace.base_sha, 100)
@@ -275,6 +285,6 @@ def test_receive_rejects_false_claims_about_the_tip(mirror: Mirror, forge: Forge
 def test_received_commit_survives_fetch_and_fsck(mirror: Mirror, forge: Forge, git_dir: Path) -> None:
     tip = forge.over_base(("100644", b"a", forge.blob()))
     mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
-    mirror.fetch()
+    mirror.fetch("main")
     git(git_dir, "fsck", "--strict", "--connectivity-only")
     assert sha_of(git_dir, "rev-parse", f"refs/loopline/received/{tip}") == tip

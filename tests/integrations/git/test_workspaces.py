@@ -40,7 +40,7 @@ def test_workspace_that_is_complete_is_reused_with_the_agents_work(mirror: Mirro
 
 def test_workspace_of_another_commit_is_a_conflict(mirror: Mirror, workspace: Workspace, upstream: Path) -> None:
     new = commit(upstream, {"x": b"1"})
-    mirror.fetch()
+    mirror.fetch("main")
     with pytest.raises(Conflict, match="remove it first"):
         mirror.create_workspace(workspace.folder, new)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
 from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import (
     MIN_WAIT,
@@ -24,6 +24,7 @@ from integrations.trackers.linear.client import (
 from integrations.trackers.linear.tracker import Linear
 from integrations.waits import LONGEST_WAIT
 from tests.support.linear_payloads import error_responses
+from tests.support.tls import untrusted_server
 
 KEY = "lin_api_do_not_show"
 DONE = {"data": {"commentUpdate": {"success": True}}}
@@ -97,7 +98,7 @@ def test_linear_error_that_is_published_is_classified(linear: Linear, answer: An
         (429, "slow down", Unavailable),
         (408, "", Unavailable),
         (401, "who are you?", Unauthorized),
-        (404, "<html>", Rejected),
+        (404, "<html>", WrongEndpoint),
         (200, "<html>Log in to the hotel network</html>", Unavailable),
         (200, {"data": None}, Unavailable),
         (200, {"errors": "no", "data": {}}, Unavailable),
@@ -196,14 +197,27 @@ def test_linear_connect_timeout_is_not_retried() -> None:
 
 def test_linear_redirect_is_not_followed(linear: Linear, wire: Any, answer: Any) -> None:
     answer("", 307, {"Location": wire.url})
-    assert type(raised(linear.viewer)) is Unavailable
+    failed = raised(linear.viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
     assert len(wire.seen) == 1
+
+
+def test_linear_web_page_names_the_setting_of_the_url(linear: Linear, answer: Any) -> None:
+    answer("<html>Welcome</html>", 200, {"Content-Type": "text/html; charset=utf-8"})
+    failed = raised(linear.viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
 
 
 def test_linear_server_error_is_not_retried_at_once(linear: Linear, wire: Any, answer: Any) -> None:
     answer("", 503)
     assert type(raised(linear.viewer)) is Unavailable
     assert len(wire.seen) == 1
+
+
+def test_linear_certificate_that_is_not_trusted_names_the_setting(tmp_path: Path) -> None:
+    with untrusted_server(tmp_path) as url:
+        failed = raised(Linear(f"{url}/graphql", KEY).viewer)
+    assert type(failed) is WrongEndpoint and "LINEAR_API_URL" in str(failed)
 
 
 def test_linear_refused_connection_is_unavailable(wire: Any) -> None:

@@ -88,7 +88,7 @@ def test_linear_webhook_is_accepted_with_any_of_several_secrets(secrets: list[st
 @pytest.mark.parametrize("timestamp", [None, "1795165500000", True, [NOW], {}])
 def test_linear_webhook_without_a_numeric_timestamp_is_rejected(timestamp: object) -> None:
     body = json.dumps({"type": "Issue", "action": "create", "webhookTimestamp": timestamp}).encode()
-    with pytest.raises(BadSignature, match="webhookTimestamp"):
+    with pytest.raises(Malformed, match="webhookTimestamp"):
         verify(body, headers={"linear-timestamp": str(int(NOW * 1000))})
 
 
@@ -122,7 +122,7 @@ SIGNED = b'{"type":"Issue","action":"create","webhookTimestamp":1795165500000,"d
         (b'{"type":5,"action":"create","webhookTimestamp":1}', "'type' in Linear's body is missing or not text"),
         (b'{"type":"Issue","webhookTimestamp":1}', "'action' in Linear's body is missing"),
         (b'{"type":"Issue","action":"create","webhookTimestamp":-1}', "webhookTimestamp is out of range"),
-        (b'{"type":"Issue","action":"create","webhookTimestamp":1%s}' % (b"0" * 400), "webhookTimestamp is out of"),
+        (b'{"type":"Issue","action":"create","webhookTimestamp":1%s}' % (b"0" * 400), "number that is out of range"),
     ],
 )
 def test_linear_webhook_with_an_unreadable_body_is_malformed(body: bytes, reason: str) -> None:

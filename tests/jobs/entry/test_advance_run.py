@@ -13,6 +13,7 @@ from redis import Redis
 
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
+from integrations.results import Made
 from integrations.values import Ticket
 from jobs.advance_run import advance_run
 from jobs.config.environment import parse_settings
@@ -59,7 +60,7 @@ def base(agent: World, tmp_path: Path) -> Iterator[str]:
     with GitHost(tmp_path / "host") as host:
         sha = commit(host.create("acme/tally"), files)
         mirror: Mirror = agent.mirror("acme/tally", f"{host.url}/acme/tally.git")
-        mirror.fetch()
+        mirror.fetch("main")
         yield sha
 
 
@@ -137,6 +138,44 @@ def test_refused_key_parks_the_run_and_a_good_one_finishes_it(agent: World, base
     slices(agent, spec)
     assert finished(agent.redis).outcome == "done" and not credentials_alarm(agent.redis)
     assert [event["until"] > 0 for event in events(agent.redis, "RunParked")] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["no_json", "stop_unknown", "call_input_text"])
+def test_replies_that_cannot_be_used_end_their_run_and_leave_the_breaker_closed(
+    agent: World, base: str, model: Model, kind: str
+) -> None:
+    spec = begin(agent, base)
+    model.misbehave(kind, times=3)
+    slices(agent, spec)
+    ended = finished(agent.redis)
+    assert (ended.outcome, ended.usage.model_calls) == ("infrastructure", 3) and ended.usage.cost_usd > 0
+    assert "3 model calls in a row" in ended.summary
+    assert not agent.redis.exists(keys.BREAKER, keys.BREAKER_FAILURES)
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("403", "credentials"), ("bad_utf8", "infrastructure")])
+def test_maker_that_is_blocked_in_the_middle_of_its_work_keeps_it(
+    agent: World, base: str, model: Model, kind: str, outcome: str
+) -> None:
+    model.misbehave("slow", times=4)  # four good replies
+    model.misbehave(kind)
+    slices(agent, begin(agent, base))
+    ended = finished(agent.redis)
+    assert ended.outcome == outcome
+    assert isinstance(ended.result, Made)
+    assert "divmod" in agent.mirror("acme/tally").diff(base, ended.result.head_sha, 100_000)
+
+
+def test_transcript_that_an_older_release_has_poisoned_is_sent_and_reported(agent: World, base: str) -> None:
+    spec = begin(agent, base)
+    block = {"type": "text", "text": "Approach: half a character \ud800 and NUL \0"}
+    turn = {"stop_reason": "length", "usage": {}, "blocks": 1}
+    for kind, data in (("brief", {"text": "x \udfff"}), ("block", block), ("turn", turn)):
+        agent.redis.xadd(keys.transcript("r1"), {"kind": kind, "data": json.dumps(data)})
+    slices(agent, spec)
+    ended = finished(agent.redis)
+    assert ended.outcome in {"done", "no_change"}
+    assert isinstance(ended.result, Made) and "half a character \ufffd and NUL \ufffd" in ended.result.approach
 
 
 def test_gate_needs_no_model(agent: World, base: str, model: Model) -> None:

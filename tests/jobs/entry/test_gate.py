@@ -78,7 +78,7 @@ class Gate:
         """A commit of these files on the base."""
         git(self.upstream, "update-ref", "refs/heads/candidate", self.base)
         sha = commit(self.upstream, {p: None if t is None else t.encode() for p, t in files.items()}, "candidate")
-        self.mirror.fetch()
+        self.mirror.fetch("candidate")
         return sha
 
     def finished(self, run_id: str) -> RunFinished | None:
@@ -111,7 +111,7 @@ def gate(host: GitHost, tmp_path: Path, redis: Redis, settings: Settings) -> Gat
     worlds.install(world)
     url = f"{host.url}/acme/shop.git"
     mirror = Mirror(settings.home / "repos" / "acme__shop.git", url)
-    mirror.fetch()
+    mirror.fetch("main")
     return Gate(upstream, mirror, world, base)
 
 

@@ -10,7 +10,7 @@ from redis import Redis
 
 from integrations.ports.agent_runner import AgentOutcome
 from integrations.waits import LONGEST_WAIT
-from jobs.store.breaker import credentials_alarm
+from jobs.store.breaker import credentials_alarm, current_outage
 from jobs.store.runs import Runs
 from tests.jobs.books import NOON
 from tests.jobs.fleet import RUNS, Fleet
@@ -53,7 +53,7 @@ def test_retry_time_of_the_provider_is_respected_with_one_probe(fleet: Fleet) ->
     assert fleet.step(1) == pytest.approx(3_600)
     fleet.model.mend()
     fleet.clock.now += 3_600
-    assert all(isinstance(fleet.step(n), AgentOutcome) for n in range(RUNS)) and fleet.refusals() == 1
+    assert all(isinstance(fleet.step(n), AgentOutcome) for n in reversed(range(RUNS))) and fleet.refusals() == 1
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("quota", 1_800), ("usage_limit", 86_400)])
@@ -71,7 +71,20 @@ def test_short_outage_is_not_reported(fleet: Fleet) -> None:
     assert isinstance(fleet.step(0), AgentOutcome) and fleet.told(0) == []
 
 
-@pytest.mark.parametrize("kind", ["401", "402", "403", "credit"])
+@pytest.mark.parametrize("kind", ["bad_utf8", "400", "call_without_id"])
+def test_probe_that_fails_for_its_own_run_closes_the_breaker(fleet: Fleet, kind: str) -> None:
+    fleet.model.misbehave("429", seconds=60)
+    fleet.step(0)
+    fleet.model.mend()
+    fleet.clock.now += 60
+    fleet.model.misbehave(kind, times=3)
+    ended = fleet.step(1)
+    assert isinstance(ended, AgentOutcome) and ended.kind == "infrastructure"
+    assert current_outage(fleet.redis) is None
+    assert isinstance(fleet.step(2), AgentOutcome)
+
+
+@pytest.mark.parametrize("kind", ["401", "402", "credit"])
 def test_refused_credentials_park_all_runs_and_alarm_once(fleet: Fleet, kind: str) -> None:
     fleet.model.misbehave(kind)
     rests = [fleet.step(n) for n in range(RUNS)]

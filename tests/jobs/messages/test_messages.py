@@ -98,6 +98,8 @@ PROPOSAL = Proposal(
     summary="Limits logins.",
 )
 ASKED = changed(MAKING, proposal=PROPOSAL)
+CHEAP = changed(MAKING, usage=Usage(model_calls=1, cost_usd=0.0007))
+ESTIMATED = changed(MAKING, usage=Usage(model_calls=3, cost_usd=0.4, estimated_calls=1))
 LISTED = replace(TICKET, description="Done when\n- it is nice\n- `make test` passes")
 SECOND = replace(CONTRACT, version=2)
 FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
@@ -105,7 +107,7 @@ FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 SHOWN = {
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
     "state_message": [m.state_message(stage) for stage in Stage],
-    "money_message": [m.money_message(MAKING)],
+    "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED, CHEAP)],
     "question_message": [m.question_message(TICKET), m.question_message(LISTED)],
     "started_again_message": [m.started_again_message("Ana")],
     "proposal_message": [
@@ -128,7 +130,7 @@ SHOWN = {
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
     "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
     "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
-    "gate_could_not_run_reason": [m.gate_could_not_run_reason("gate", "no disk")],
+    "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
     "tamper_reason": [m.tamper_reason(TAMPERING)],

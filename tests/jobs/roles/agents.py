@@ -129,7 +129,7 @@ def agents(
         world.raise_faults = True
         worlds.install(world)
         mirror = world.mirror(REPOSITORY, f"{host.url}/{REPOSITORY}.git")
-        mirror.fetch()
+        mirror.fetch("main")
         yield Agents(world, mirror, script, base, candidate)
         runner.close()
 

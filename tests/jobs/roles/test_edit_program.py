@@ -118,16 +118,14 @@ def test_str_replace_rejects_a_text_that_does_not_occur(tree: Path, old: str) ->
     assert "does not occur" in refuse(tree, "str_replace", path="src/a.py", old_str=old, new_str="z")
 
 
-@pytest.mark.parametrize(
-    ("after", "expected"), [(0, "new\none\ntwo\n"), (1, "one\nnew\ntwo\n"), (2, "one\ntwo\nnew\n")]
-)
+@pytest.mark.parametrize(("after", "expected"), [(0, "new\none\ntwo"), (1, "one\nnew\ntwo"), (2, "one\ntwo\nnew\n")])
 def test_insert_puts_lines_after_a_line(tree: Path, after: int, expected: str) -> None:
     (tree / "b").write_text("one\ntwo")
     do(tree, "insert", path="b", insert_line=after, insert_text="new\n")
     assert (tree / "b").read_text() == expected
 
 
-@pytest.mark.parametrize("after", [-1, 4, "1", None])
+@pytest.mark.parametrize("after", [-1, 4, "1", None, True, 1.0, [1], 10**30])
 def test_insert_rejects_a_line_outside_of_the_file(tree: Path, after: Any) -> None:
     assert "insert_line" in refuse(tree, "insert", path="src/a.py", insert_line=after, insert_text="x")
 

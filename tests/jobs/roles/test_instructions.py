@@ -36,7 +36,7 @@ def test_skills_of_all_three_folders_are_read_and_the_first_name_wins(mirror: Mi
     files = {f".{vendor}/skills/{name}/SKILL.md": skill(f"{vendor} {name}") for vendor, name in
              (("codex", "b"), ("codex", "a"), ("claude", "a"), ("agents", "a"), ("claude", "c"))}  # fmt: skip
     sha = commit(upstream, files | {"skills/d/SKILL.md": skill("bare"), ".claude/skills/c/x/SKILL.md": skill("deep")})
-    mirror.fetch()
+    mirror.fetch("main")
 
     found = [(s.name, s.description) for s in read_instructions(mirror, sha).skills]
     assert found == [("a", "agents a"), ("c", "claude c"), ("b", "codex b")]
@@ -45,7 +45,7 @@ def test_skills_of_all_three_folders_are_read_and_the_first_name_wins(mirror: Mi
 def test_instructions_that_are_unreadable_are_skipped(mirror: Mirror, upstream: Path) -> None:
     broken = {"a": b"---\nname: [\n---\n", "b": b"x" * (2**20 + 1), "c": b"\xff\xfe---", "d": skill("good")}
     sha = commit(upstream, {f".agents/skills/{name}/SKILL.md": text for name, text in broken.items()})
-    mirror.fetch()
+    mirror.fetch("main")
 
     assert [s.name for s in read_instructions(mirror, sha).skills] == ["d"]
 
@@ -57,7 +57,7 @@ def test_skills_that_are_links_are_ignored(mirror: Mirror, upstream: Path) -> No
         tree = f"040000 tree {sha_of(upstream, 'mktree', stdin=tree.encode())}\t{name}\n"
     root = sha_of(upstream, "mktree", stdin=tree.encode())
     git(upstream, "update-ref", "refs/heads/links", sha_of(upstream, "commit-tree", root, "-m", "links"))
-    mirror.fetch()
+    mirror.fetch("links")
 
     assert read_instructions(mirror, mirror.head("links")).skills == ()
     assert mirror.files(mirror.head("links"), ".agents") == [".agents/skills/evil/x"]
@@ -77,6 +77,6 @@ def test_instructions_are_the_first_file_found(
     mirror: Mirror, upstream: Path, files: dict[str, bytes], text: str
 ) -> None:
     sha = commit(upstream, {"z": b"1", **files})
-    mirror.fetch()
+    mirror.fetch("main")
 
     assert read_instructions(mirror, sha).text == text

@@ -40,7 +40,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
         files = {str(path.relative_to(DEMO)): path.read_bytes() for path in sorted(DEMO.rglob("*")) if path.is_file()}
         commit(upstream, {name: text for name, text in files.items() if "__pycache__" not in name})
         mirror = Mirror(folder / "repos" / "acme__tally.git", f"{host.url}/acme/tally.git")
-        mirror.fetch()
+        mirror.fetch("main")
     yield mirror
 
 
@@ -71,6 +71,32 @@ def bash(tools: Toolbox, command: str) -> ToolResult:
 def test_bash_runs_in_the_tree_and_returns_the_exit_code(maker: SandboxTools, workspace: Workspace) -> None:
     assert bash(maker, "pwd; false") == ToolResult(f"{workspace.tree}\n[exit 1]", is_error=True)
     assert bash(maker, "true") == ToolResult("(no output)\n[exit 0]")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [("echo a\0b", "NUL"), ("echo \ud83d", "surrogate"), (f"echo {'x' * 2**17}", "write a script to a file")],
+)
+def test_bash_command_that_no_shell_can_get_is_a_result(maker: SandboxTools, command: str, reason: str) -> None:
+    result = bash(maker, command)
+    assert (
+        result.is_error
+        and f"the command was not run because it {'has' if 'script' in reason else ''}" in result.content
+    )
+    assert reason in result.content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"old_str": "\ud83d", "new_str": "x"},
+        {"old_str": "def", "new_str": "\udc80"},
+        {"path": "\udfff", "old_str": "a"},
+    ],
+)
+def test_edit_with_half_of_a_surrogate_pair_is_a_result(maker: SandboxTools, change: dict[str, str]) -> None:
+    result = edit(maker, **{"command": "str_replace", "path": "README.md", "new_str": "x", **change})
+    assert result.is_error and "half of a surrogate pair" in result.content
 
 
 def test_bash_call_is_a_new_shell_and_restart_is_explained(maker: SandboxTools) -> None:

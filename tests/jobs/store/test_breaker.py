@@ -10,6 +10,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from integrations.errors import Unauthorized, Unavailable
+from jobs.runtime import keys
 from jobs.store.breaker import Breaker, Open, credentials_alarm, current_outage
 from tests.jobs.books import NOON, Clock
 
@@ -97,6 +98,45 @@ def test_breaker_closes_with_an_answer(redis: Redis) -> None:
     one.admit("r1")
     one.end_probe("r1", answered=True)
     assert one.admit("r2") == "all" and current_outage(redis) is None
+
+
+@pytest.mark.parametrize(("runs", "opens"), [(["r1"], True), (["r1", "r2"], False)])
+def test_breaker_is_not_opened_by_one_of_several_runs(redis: Redis, runs: list[str], opens: bool) -> None:
+    redis.sadd(keys.RUNS, *runs)
+    one = breaker(redis, Clock())
+    for _ in range(9):
+        one.record_failure("r1", AWAY)
+    assert (one.look("r3") is not None) is opens
+    one.record_failure("r2", AWAY)
+    assert one.look("r3")
+
+
+def test_breaker_prefers_another_run_as_the_probe(redis: Redis) -> None:
+    clock = Clock()
+    redis.sadd(keys.RUNS, "r1", "r2")
+    one = breaker(redis, clock)
+    one.record_failure("r1", Unavailable("rate limited", 60))
+    clock.now += 60
+    assert until(one.look("r1")) == until(one.admit("r1")) == clock.now + 5
+    assert one.admit("r2") == "probe"
+
+
+def test_breaker_takes_the_run_that_failed_if_no_other_wants_to_probe(redis: Redis) -> None:
+    clock = Clock()
+    redis.sadd(keys.RUNS, "r1", "r2")
+    one = breaker(redis, clock)
+    one.record_failure("r1", Unavailable("rate limited", 60))
+    clock.now += 65
+    assert one.admit("r1") == "probe"
+
+
+def test_breaker_probes_with_the_only_run_at_once(redis: Redis) -> None:
+    clock = Clock()
+    redis.sadd(keys.RUNS, "r1")
+    one = breaker(redis, clock)
+    one.record_failure("r1", Unavailable("rate limited", 60))
+    clock.now += 60
+    assert one.admit("r1") == "probe"
 
 
 def test_breaker_is_not_closed_by_an_answer_to_an_earlier_call(redis: Redis) -> None:

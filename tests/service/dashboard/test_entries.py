@@ -85,6 +85,7 @@ def test_outcome_of_the_conversation_is_not_the_outcome_of_the_run() -> None:
         Entry("turn", {"usage": "much"}),
         Entry("turn", {"usage": {"cache_misses": 1}, "cleared": "some"}),
         Entry("mark", {}),
+        Entry("fault", {}),
         Entry("turn", {"usage": {"input_tokens": "many"}}),
         Entry("outcome", {}),
         Entry(cast(Any, "of a newer release"), {"x": 1}),
@@ -111,6 +112,7 @@ def test_long_text_is_truncated_with_a_hint() -> None:
         (note("You ended without calling it."), "reading a note of Loopline"),
         (Entry("brief", {"text": "Ticket ENG-1: You work on `shop`."}), "reading the brief"),
         (Entry("steering", {"text": "rather blue"}), "reading a comment"),
+        (Entry("fault", {"text": "The reply ended."}), "Model call failed: The reply ended."),
         (says("word " * 60), f"{('word ' * 24)[:119]}…"),
     ],
 )
@@ -122,6 +124,11 @@ def test_turn_shows_cleared_results_and_the_cache_miss_reason() -> None:
     usage = {"cache_misses": 1, "cache_miss_reason": "context_cleared"}
     label = format_entry(Entry("turn", {"usage": usage, "cleared": 12, "stop_reason": "tool_calls"})).label
     assert label.endswith("12 old results cleared · cache missed: context_cleared")
+
+
+def test_turn_shows_that_its_usage_is_estimated() -> None:
+    label = format_entry(Entry("turn", {"usage": {"estimated_calls": 1}, "stop_reason": "end"})).label
+    assert label.endswith("usage estimated")
 
 
 def test_mark_is_shown_as_a_turn() -> None:

@@ -22,6 +22,7 @@ from jobs.runtime.connection import connect
 from jobs.store.runs import Runs
 from service.dashboard.live import follow
 from service.supervisor import embedded_redis
+from tests.crash.slow_clients import slow_clients
 from tests.service.dashboard.conftest import serving
 from tests.service.dashboard.story import Story, a_loop, a_run, says
 
@@ -152,3 +153,15 @@ def _stream_of_one_entry(redis: Redis) -> Iterator[str]:
     story.runs.start(spec)
     story.tell(spec, says("one"))
     return follow(Runs(redis), spec.run_id, "0-0", heartbeat_seconds=0.1)
+
+
+def test_stream_and_pages_stay_open_beside_more_silent_clients_than_the_limit(
+    tmp_path: Path, redis_server: str, story: Story, run: RunSpec
+) -> None:
+    with serving(tmp_path, redis_server) as address, ExitStack() as open_pages:
+        page = open_pages.enter_context(urlopen(f"{address}/api/runs/{run.run_id}/events", timeout=10))
+        assert page.readline() == b"retry: 2000\n"
+        open_pages.enter_context(slow_clients(int(address.rpartition(":")[2]), 1100, "silent"))
+        assert open_pages.enter_context(urlopen(f"{address}/healthz", timeout=2)).status == 200
+        story.tell(run, says("still here"))
+        assert any(b"still here" in page.readline() for _ in range(10))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from anthropic import Anthropic, APIStatusError, BadRequestError
+from anthropic import Anthropic, APIStatusError, BadRequestError, NotFoundError
 
+from integrations.standins.model import poison
 from integrations.standins.model.server import create_app
 from integrations.standins.wire import serve
 from tests.integrations.standins.model.demo import BUG, maker_brief
@@ -126,3 +127,49 @@ def test_log_has_neither_key_nor_content(client: Anthropic, url: str, home: Path
     assert last["result"]["usage"]["output_tokens"] > 0
     written = (home / "requests.jsonl").read_text()
     assert KEY not in written and "Ada paid" not in written and "module that divides" not in written
+
+
+def test_counting_of_tokens_is_free_and_as_large_as_the_prompt(client: Anthropic, url: str) -> None:
+    before = len(requests.get(f"{url}/_log", timeout=5).json())
+    asked = {key: value for key, value in ASKED.items() if key != "max_tokens"}
+    counted = client.messages.count_tokens(**asked).input_tokens
+    assert len(requests.get(f"{url}/_log", timeout=5).json()) == before
+    usage = ask(client).usage
+    total = usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    assert counted == total
+
+
+def test_model_that_is_unknown_is_not_found(client: Anthropic) -> None:
+    with pytest.raises(NotFoundError, match="model: gpt-17"):
+        ask(client, model="gpt-17")
+
+
+def test_fault_of_the_counting_leaves_messages_alone_and_the_reverse(client: Anthropic, url: str) -> None:
+    asked = {key: value for key, value in ASKED.items() if key != "max_tokens"}
+    misbehave(url, "529", operation="count_tokens")
+    assert ask(client).stop_reason == "tool_use"
+    with pytest.raises(APIStatusError):
+        client.messages.count_tokens(**asked)
+    misbehave(url, "529")
+    assert client.messages.count_tokens(**asked).input_tokens
+    with pytest.raises(APIStatusError):
+        ask(client)
+
+
+@pytest.mark.parametrize("operation", ["maker", "bug", BUG["title"]])
+def test_fault_can_name_a_role_a_playbook_or_a_ticket(client: Anthropic, url: str, operation: str) -> None:
+    misbehave(url, "529", operation=operation)
+    other = [{"type": "text", "text": "You are the judge."}]
+    assert ask(client, system=other, messages=[{"role": "user", "content": "Ticket ENG-9: Other"}]).id
+    with pytest.raises(APIStatusError):
+        ask(client)
+
+
+def test_poisoned_replies_end_as_they_begin(url: str) -> None:
+    """Each kind on the wire is a response with status 200 or 301 and a body."""
+    for kind in poison.KINDS:
+        misbehave(url, kind)
+        answer = requests.post(
+            f"{url}/v1/messages", json={**ASKED, "stream": True}, headers=HEADERS, timeout=20, allow_redirects=False
+        )
+        assert answer.status_code == (301 if kind == "redirect" else 200) and answer.content, kind
