@@ -24,13 +24,16 @@ from integrations.disk import read_disk
 from integrations.errors import Paused, Rejected, Unavailable
 from jobs.config.environment import Role, load
 from jobs.config.settings import Settings
-from jobs.runtime import dead_processes, logging
+from jobs.recovery import older_redis
+from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 
 REFUSED = 2
+CLOCK_TIMEOUT_SECONDS = 5.0
+"""Redis measures blocking reads with the wall clock: after it goes back, a read of 250 ms lasts until this timeout."""
 _log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which logs no INFO
 
 
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failpoints.arm(settings.failpoint, settings.home)
     stop = threading.Event()
     _stop_on_signals(stop)
-    with connect(settings) as redis:
+    with connect(settings, timeout=CLOCK_TIMEOUT_SECONDS if role == "clock" else 30.0) as redis:
         try:
             reasons = _reasons_to_refuse(role, settings, redis)
         except RedisError as error:
@@ -66,6 +69,7 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
     for problem in weak:
         _log.warning("Redis is not durable", problem=problem)
     found = [] if settings.i_accept_weak_redis else weak
+    found += older_redis.find_problems(redis, settings.home)
     if role == "agent":
         return [*found, *_sandbox_problems(settings, redis)]
     return [*found, *_column_problems(settings)] if role == "worker" else found
@@ -109,6 +113,7 @@ def _log_model_problems(settings: Settings) -> None:
 def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
+    epoch.watch(settings.home)
     if role == "clock":
         import_module("jobs.clock").run(settings, redis, stop)
         return True

@@ -28,7 +28,7 @@ from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
-from jobs.recovery.rebuild import restore
+from jobs.recovery.rebuild import replace_if_outdated, restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
@@ -88,9 +88,11 @@ class _Driver:
 
         While a provider is unavailable its commands wait, but events are still decided, so a stop is never delayed."""
         self._loop = self._store.load(self._id)
+        wait = max(self._world.redis.pttl(keys.retry_at(self._id)), 0) / 1000
+        if self._loop and not wait and self._id not in self._world.compared:
+            return self._compare_with_board(self._loop)
         if inner := self._next_command("inner"):
             return self._perform(inner, self._loop)
-        wait = max(self._world.redis.pttl(keys.retry_at(self._id)), 0) / 1000
         if not wait:
             outer = self._next_command("outer")
             if self._loop and (report := self._find_outdated_report(self._loop)):
@@ -99,6 +101,21 @@ class _Driver:
                 return self._perform(outer, self._loop)
         decided = self._decide()
         return wait if wait and decided is None else decided
+
+    def _compare_with_board(self, loop: Loop) -> float:
+        """Once per process, before it acts on a ticket: Redis or the home folder can be from a backup."""
+        compared = self._world.compared
+
+        def compare() -> None:
+            try:
+                replace_if_outdated(loop, self._lease, self._world)
+            except Unauthorized:
+                raise
+            except Rejected as error:
+                _log.warning("loop not compared", ticket=loop.identifier, reason=str(error))
+            compared.add(self._id)
+
+        return self._attempt("outer", "board memory", compare, give_up=lambda _: compared.add(self._id))
 
     def _next_command(self, lane: Lane) -> Posted | None:
         """The head of an outbox. Commands of a newer release, which this one cannot parse, become dead letters."""
@@ -144,7 +161,7 @@ class _Driver:
             except (Unavailable, Unauthorized):
                 raise
             except (IntegrationError, PolicyError) as error:
-                events = (_command_failed(posted, loop, error),)
+                events = (_command_failed(posted, loop, error, self._world.now()),)
             self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
@@ -181,6 +198,7 @@ class _Driver:
         decision = decide(loop, now, self._world.policy)
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
+        self._world.compared.add(self._id)
         if changed and (before is None or before.stage is not changed.stage):
             _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
@@ -259,7 +277,7 @@ class _Driver:
             box=box,
             kind=kind,
             cause=f"{type(error).__name__}: {error}",
-            at=time.time(),
+            at=self._world.now(),
             ticket_id=self._id,
             identifier=self._loop.identifier if self._loop else "",
             item=raw.decode(),
@@ -280,13 +298,13 @@ class _Driver:
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 
-def _command_failed(posted: Posted, loop: Loop, error: Exception) -> CommandFailed:
+def _command_failed(posted: Posted, loop: Loop, error: Exception, at: float) -> CommandFailed:
     reason = str(error)
     _log.warning("command rejected", ticket=loop.identifier, command=posted.command.kind, reason=reason)
     return CommandFailed(
         event_id=f"{posted.id}/refused",
         ticket_id=loop.ticket.id,
-        at=time.time(),
+        at=at,
         generation=getattr(posted.command, "generation", loop.generation),
         command=posted.command.kind,
         reason=reason,

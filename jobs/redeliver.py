@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
 from integrations.errors import IntegrationError
@@ -20,7 +18,7 @@ def redeliver() -> None:
     queues.clear_wake_flag(world.redis, queues.REDELIVER)
     for repository in sorted({team.repository for team in world.policy.teams.values()}):
         try:
-            requested = world.code_host.redeliver(repository, time.time() - SINCE_SECONDS)
+            requested = world.code_host.redeliver(repository, world.now() - SINCE_SECONDS)
         except IntegrationError as error:
             _log.info("redelivery not requested", repository=repository, reason=str(error))
         else:

@@ -5,20 +5,20 @@ A sweep performs no effects, so missed events are decided by the same rules as a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.events import Event, TicketMoved
+from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 
 IN_TURN = 5
@@ -48,6 +48,14 @@ def sweep() -> None:
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:
             _log.warning("sweep of a team failed", team=name, reason=str(error))
+    _report_wrong_clock(world)
+
+
+def _report_wrong_clock(world: World) -> None:
+    """Show while this host's clock differs from the tracker's or the code host's."""
+    names = (world.settings.tracker, world.settings.code_host)
+    if sentence := next(filter(None, (server_clock(name).sentence for name in names)), ""):
+        notices.post(world.redis, "skew", sentence, 3 * world.settings.sweep_seconds)
 
 
 def _is_rebuilt(world: World) -> bool:
@@ -71,11 +79,11 @@ def _find_moves(
     for ticket in tickets.values():
         loop = loops.get(ticket.id)
         if _is_misplaced(ticket, loop, world):
-            yield _build_ticket_moved(ticket, loop)
+            yield _build_ticket_moved(ticket, loop, world)
     for loop in loops.values():
         polled = loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING}
         if polled and loop.ticket.id not in tickets and not is_moving(loop.ticket.id, world):
-            yield _build_ticket_moved(loop.ticket, loop)
+            yield _build_ticket_moved(loop.ticket, loop, world)
 
 
 def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
@@ -86,11 +94,11 @@ def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
     return found and not awaits_own_move(loop, ticket, role, moving=is_moving(ticket.id, world))
 
 
-def _build_ticket_moved(ticket: Ticket, loop: Loop | None) -> TicketMoved:
+def _build_ticket_moved(ticket: Ticket, loop: Loop | None, world: World) -> TicketMoved:
     """The id holds the loop's state, so the same finding is delivered once and a later one again."""
     known = f"{loop.generation}:{loop.stage.value}:{loop.revision}" if loop else "new"
     event_id = f"sweep:moved:{ticket.id}:{ticket.column}:{known}"
-    return TicketMoved(event_id=event_id, ticket_id=ticket.id, at=time.time(), column=ticket.column)
+    return TicketMoved(event_id=event_id, ticket_id=ticket.id, at=world.now(), column=ticket.column)
 
 
 def _find_for_each(turn: list[Loop], world: World, find: Callable[[Loop, World], Iterator[Event]]) -> Iterator[Event]:
@@ -114,7 +122,7 @@ def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
         yield kind(
             event_id=f"{name}:{loop.generation}:{loop.revision}:{now.head_sha}",
             ticket_id=loop.ticket.id,
-            at=time.time(),
+            at=world.now(),
             repository=repository,
             number=number,
             branch=loop.workspace.branch,
@@ -124,13 +132,15 @@ def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
 
 def _find_comments_and_reviews(loop: Loop, world: World) -> Iterator[Event]:
     try:
-        yield from polling.comment_events(loop, list(world.tracker.comments(loop.ticket.id)))
+        comments = list(world.tracker.comments(loop.ticket.id))
     except NotFound:
-        yield _build_ticket_moved(loop.ticket, loop)
+        yield _build_ticket_moved(loop.ticket, loop, world)
         return
+    known = world.store.has_known_events(loop.ticket.id)
+    yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
     if loop.stage in OPEN and loop.pull_request.number:
         reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
-        yield from polling.review_events(loop, reviews, time.time())
+        yield from polling.review_events(loop, reviews, world.now())
 
 
 def _find_unanswered_escalations(
@@ -140,7 +150,7 @@ def _find_unanswered_escalations(
     reaction: those are read first."""
     for ticket in tickets.values():
         loop = loops.get(ticket.id)
-        reminder = polling.escalation_event(loop, time.time(), world.settings.remind_hours) if loop else None
+        reminder = polling.escalation_event(loop, world.now(), world.settings.remind_hours) if loop else None
         if not loop or not reminder or world.policy.column_role(ticket.team, ticket.column) != "needs_human":
             continue
         try:

@@ -17,6 +17,7 @@ from integrations.disk import read_disk
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
+from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
@@ -40,7 +41,8 @@ def find_problems(settings: Settings) -> list[str]:
 def _check_redis(settings: Settings) -> Iterator[str]:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            yield from find_refusal(redis) or check_persistence(redis)
+            found = find_refusal(redis)
+            yield from found or [*check_persistence(redis), *older_redis.find_problems(redis, settings.home)]
         except RedisError as error:
             yield f"REDIS_URL: Redis does not respond ({error})."
 

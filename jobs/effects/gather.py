@@ -20,6 +20,7 @@ from integrations.events import (
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
+    RunFinished,
     TicketCommented,
     TicketEdited,
     TicketMoved,
@@ -63,6 +64,8 @@ def gather(event: Event, world: World) -> Event | None:
             return _read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _read_pull_request(event, world)
+        case RunFinished():
+            return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
         case _:
             return event
 

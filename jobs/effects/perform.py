@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ class Context:
 
     def build_event_fields(self, name: str = "") -> dict[str, Any]:
         """The common fields of this command's events."""
-        return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": time.time()}
+        return {"event_id": f"{self.id}/{name}", "ticket_id": self.ticket.id, "at": self.world.now()}
 
     def format_dashboard_url(self) -> str:
         """The URL of the loop's page, which identifies the board memory."""

@@ -7,7 +7,6 @@ part that the role does not have raises at once.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +22,8 @@ from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
 from integrations.sandbox.bubblewrap import Sandbox
+from integrations.server_time import server_clock
+from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.runtime.disk import compute_room
 from jobs.store.runs import Runs
@@ -45,10 +46,12 @@ class World:
     _sandbox: Sandbox | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     raise_faults: bool = False
+    compared: set[TicketId] = field(default_factory=set)
+    """Tickets whose loop this process has compared with the board memory."""
 
     def now(self) -> float:
-        """Unix seconds."""
-        return time.time()
+        """Unix seconds, by the tracker's clock where this host's is wrong: comments are compared with them."""
+        return server_clock(self.settings.tracker).now()
 
     @cached_property
     def disk(self) -> DiskMonitor:

@@ -48,11 +48,12 @@ class Journal:
         try:
             if self._monitor.is_full():
                 raise OSError(self._monitor.read().sentence)
-            known = self._read_known(min(name for name, _ in entries)) if again else set()
+            known = self._read_known(min(name for name, _ in entries), now) if again else set()
             lines = [_line(name, fields) for name, fields in entries if name not in known]
             if lines:
                 self._append(gzip.compress(b"".join(lines)), now)
-            if now - self._pruned_at > 3_600 or self._unpruned > self._compute_limit() // 10:
+            # The age is checked after the clock went back, too.
+            if abs(now - self._pruned_at) > 3_600 or self._unpruned > self._compute_limit() // 10:
                 self._pruned_at, self._unpruned = now, 0
                 self.prune(now)
         except OSError as error:
@@ -71,20 +72,21 @@ class Journal:
             except (EOFError, zlib.error, ValueError, gzip.BadGzipFile) as error:
                 _log.warning("torn journal", file=file.name, reason=str(error))
 
-    def _read_known(self, first: str) -> set[str]:
+    def _read_known(self, first: str, now: float) -> set[str]:
         """Ids of the written entries from the inbox entry `first` on. An id begins with Unix milliseconds of Redis's
-        clock, which can differ from this one."""
-        day_before = int(first.partition("-")[0]) / 1000 - _DAY
+        clock, which can differ from this one, and does not follow a clock that goes back."""
+        day_before = min(int(first.partition("-")[0]) / 1000, now) - _DAY
         return {line["entry"] for line in self.read(_day(max(day_before, 0)))}
 
     def prune(self, now: float) -> None:
-        """Delete files older than 90 days, then the oldest until the rest fits."""
+        """Delete files older than 90 days, one day's at a time (the clock can be wrong), then the oldest until the rest
+        fits."""
         files = sorted(self._folder.glob("*.jsonl.gz"))
         sizes = {file: file.stat().st_size for file in files}
         oldest = _day(now - KEPT_DAYS * _DAY)
-        most = self._compute_limit()
+        first, most = files[0].name[:10] if files else "", self._compute_limit()
         for file in files:
-            if file.name[:10] < oldest or sum(sizes.values()) > most:
+            if file.name[:10] == first < oldest or sum(sizes.values()) > most:
                 file.unlink(missing_ok=True)
                 del sizes[file]
 

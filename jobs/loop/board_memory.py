@@ -107,6 +107,18 @@ def loop_of(ticket: Ticket, metadata: Mapping[str, str | int | float]) -> Loop:
         raise Rejected(f"the board memory of {ticket.identifier} cannot be read: {cause}") from error
 
 
+def is_ahead(metadata: Metadata, loop: Loop) -> bool:
+    """Whether the board memory is newer than the loop, which then comes from a backup: the board is written last."""
+    usage = loop.spend.usage
+    known = (loop.generation, loop.revision, loop.pull_request.number, usage.model_calls, loop.comments.last_at)
+    names = ("generation", "revision", "pull_request", "model_calls", "last_comment_at")
+    return tuple(_number(metadata.get(name)) for name in names) > known
+
+
+def _number(found: str | int | float | None) -> float:
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
 def _put(plain: dict[str, Any], place: str, item: object) -> None:
     *outer, name = place.split(".")
     for key in outer:

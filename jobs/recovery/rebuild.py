@@ -6,7 +6,6 @@ rebuild`. It writes to Redis only and does not change existing loops, so it is i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +19,7 @@ from integrations.ports.tracker import Comment
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
-from jobs.loop.board_memory import TITLE, Metadata, loop_of, metadata_of
+from jobs.loop.board_memory import TITLE, Metadata, is_ahead, loop_of, metadata_of
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, unread_comment_events
@@ -148,7 +147,7 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
     memory = loop_of(ticket, metadata)
     _check_ownership(memory, world.policy)
     seen = _take_snapshot(memory, lease, world)
-    loop, now = loop_from(memory, seen), time.time()
+    loop, now = loop_from(memory, seen), world.now()
     events, decision = events_from(loop, seen, now), resume_rebuilt(loop, seen, now, world.policy)
     if not dry_run:
         _index(decision.loop, world)
@@ -163,6 +162,28 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
         _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
         queues.wake_ticket(world.redis, ticket_id)
     return _line(memory, decision, events)
+
+
+def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
+    """Replace a loop that is older than its board memory, or whose candidate is lost with the mirror; whether it was.
+
+    The pending commands and events of an older loop are from the past too, and their effects exist. Raises as
+    `restore`, then without effect if the board memory cannot be used."""
+    metadata = _metadata(loop.ticket.id, world)
+    is_older = metadata is not None and is_ahead(metadata, loop)
+    if metadata is None or not (is_older or _has_lost_candidate(loop, world)):
+        return False
+    _check_ownership(loop_of(world.tracker.fetch(loop.ticket.id), metadata), world.policy)
+    if is_older:
+        _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
+    else:
+        _log.warning("candidate lost, loop rebuilt", ticket=loop.identifier, sha=loop.candidate.head_sha)
+    for run_id in filter(world.runs.is_unfinished, world.runs.list_runs(loop.ticket.id)):
+        world.runs.ask_to_stop(run_id)
+    world.redis.delete(keys.REBUILT)  # other loops can be missing, and this one until it is restored
+    world.store.forget(lease, loop.ticket.id)
+    restore(loop.ticket.id, lease, world)
+    return True
 
 
 def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
@@ -220,6 +241,12 @@ def _has_candidate(memory: Loop, world: World) -> bool:
         return world.mirror(workspace.repository).is_ancestor(workspace.base_sha, memory.candidate.head_sha)
     except Rejected:
         return False
+
+
+def _has_lost_candidate(loop: Loop, world: World) -> bool:
+    """Whether the work in progress is missing in the mirror, as after the loss of the home folder."""
+    has_work = loop.stage in AT_WORK and loop.workspace.base_sha and loop.candidate.head_sha
+    return bool(has_work) and not _has_candidate(loop, world)
 
 
 def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:

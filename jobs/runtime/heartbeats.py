@@ -6,22 +6,22 @@ that are known to be dead.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from typing import cast
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from jobs.runtime.clocks import read_redis_time
 from jobs.runtime.lease import OWNER
 
-HEARTBEATS = "alive"  # sorted set: "role:owner" by its expiry, Unix seconds
+HEARTBEATS = "alive"  # sorted set: "role:owner" by its expiry, Unix seconds of Redis's clock
 LIFE_SECONDS = 15.0
 
 
 def send_heartbeat(redis: Redis, role: str, now: float | None = None) -> None:
     """Record that this process serves `role` (the name of a queue) for the next 15 s."""
-    now = time.time() if now is None else now
+    now = read_redis_time(redis) if now is None else now
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.zadd(HEARTBEATS, {_member(role): now + LIFE_SECONDS})
         pipeline.zremrangebyscore(HEARTBEATS, "-inf", now - 3600)
@@ -44,9 +44,11 @@ def remove_heartbeats_of(redis: Redis, owners: Collection[str]) -> None:
         redis.zrem(HEARTBEATS, *dead)
 
 
-def list_live_roles(redis: Redis, now: float) -> set[str]:
-    """Return the roles that at least one process serves at `now`, Unix seconds."""
-    members = cast("list[bytes]", redis.zrangebyscore(HEARTBEATS, now, "+inf"))
+def list_live_roles(redis: Redis, now: float | None = None) -> set[str]:
+    """Return the roles that at least one process serves at `now`, Unix seconds of Redis's clock."""
+    members = cast(
+        "list[bytes]", redis.zrangebyscore(HEARTBEATS, read_redis_time(redis) if now is None else now, "+inf")
+    )
     return {member.decode().partition(":")[0] for member in members}
 
 

@@ -19,7 +19,32 @@ BREAKER_FAILURES = "breaker-failures:model"  # sorted set: recently failed calls
 CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider rejects the API key or account: the reason
 REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's error; expires after a few minutes
 DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of the disk when they were measured
+EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
+
+NOTICE_TOPICS = ("clock", "redis", "skew")
+
+FORGOTTEN = (
+    *(
+        "loop:*",
+        LOOPS,
+        "mailbox:*",
+        "events:*",
+        "outbox:*",
+        "failures:*",
+        "retry:*",
+        "lease:*",
+        "report:*",
+        RUNS,
+        READY,
+    ),
+    *("steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT, "later", "wake:*"),
+)
+"""Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
+
+
+def notice(topic: str) -> str:  # a sentence for operators; expires
+    return f"notice:{topic}"
 
 
 def seen_delivery(source: str, delivery_id: str) -> str:  # set for an accepted delivery, for deduplication

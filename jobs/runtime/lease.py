@@ -20,8 +20,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.runtime import keys
-from jobs.runtime.scripts import LeaseLost, run_script
+from jobs.runtime import epoch, keys
+from jobs.runtime.scripts import LeaseLost, decode, run_script
 
 LIFE_MS = 10_000
 RENEW_SECONDS = 3.0
@@ -38,27 +38,31 @@ class Lease:
         self._redis = redis
         self.name = name
         self.token = token
-        self.renewed_at = time.monotonic()
         self.lost = False
+        self._is_released = False
+        self._lock = threading.Lock()  # a renewal after the release would take the lease again
 
     def renew(self) -> None:
-        """Extend the lease by `LIFE_MS`; set `lost` when another process holds it."""
-        before = time.monotonic()
-        if run_script(self._redis, "renew_lease", [keys.lease(self.name)], [self.token, LIFE_MS]):
-            self.renewed_at = before
-        else:
-            self.lost = True
+        """Extend the lease by `LIFE_MS`; set `lost` when another process holds it, or held it meanwhile."""
+        with self._lock:
+            if self._is_released:
+                return
+            names = [keys.lease(self.name), keys.fence(self.name)]
+            if not run_script(self._redis, "renew_lease", names, [self.token, LIFE_MS]):
+                self.lost = True
 
     def check(self) -> None:
-        """Raise `LeaseLost` unless the lease was renewed recently. Called before each external effect."""
-        if time.monotonic() - self.renewed_at > LIFE_MS / 3000:
+        """Raise `LeaseLost` unless Redis confirms the lease. Called before each external effect."""
+        if decode(self._redis.get(keys.lease(self.name)) or b"") != self.token:
             self.renew()
         if self.lost:
             raise LeaseLost(f"the lease on {self.name} was taken over")
 
     def release(self) -> bool:
         """Release the lease early; False, without effect, when it is lost already."""
-        return bool(run_script(self._redis, "release_lease", [keys.lease(self.name)], [self.token]))
+        with self._lock:
+            self._is_released = True
+            return bool(run_script(self._redis, "release_lease", [keys.lease(self.name)], [self.token]))
 
 
 class _LeaseRenewer:
@@ -120,14 +124,19 @@ _renewer = _LeaseRenewer()
 
 @contextmanager
 def hold(redis: Redis, name: str) -> Iterator[Lease | None]:
-    """Take the lease on `name`, renew it, and release it at the end. Yields None when another process holds it."""
-    token = run_script(
-        redis, "take_lease", [keys.lease(name), keys.fence(name)], [OWNER, LIFE_MS, uuid.uuid4().hex[:8]]
-    )
-    if token is None:
+    """Take the lease on `name`, renew it, and release it at the end. Yields None when another process holds it,
+    or when this Redis has an older state than the process has worked with."""
+    names = [keys.lease(name), keys.fence(name), keys.EPOCH]
+    taken = run_script(redis, "take_lease", names, [OWNER, LIFE_MS, uuid.uuid4().hex[:8]])
+    if taken is None:
         yield None
         return
-    lease = Lease(redis, name, token.decode())
+    token, *mark = map(decode, taken)
+    lease = Lease(redis, name, token)
+    if not epoch.is_newest(*mark):
+        lease.release()
+        yield None
+        return
     _renewer.add(lease)
     try:
         yield lease

@@ -2,13 +2,12 @@
 
 A wake-up can be lost or duplicated: the work itself is in the mailbox or the transcript, the lease admits one worker,
 and the clock wakes tickets and runs that were missed. RQ's scheduler is not used; delayed wake-ups wait in the sorted
-set `later` until the clock calls `enqueue_due`.
+set `later`, by Redis's clock, until the clock process calls `enqueue_due`.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from typing import cast
 
 from redis import Redis
@@ -16,6 +15,7 @@ from rq import Queue
 
 from integrations.failpoints import fail
 from integrations.values import RunId, TicketId
+from jobs.runtime.clocks import read_redis_time
 from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
@@ -26,6 +26,8 @@ ADVANCE = "jobs.advance_run.advance_run"
 SWEEP = "jobs.sweep.sweep"
 REDELIVER = "jobs.redeliver.redeliver"
 _QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS}
+LONGEST_DELAY_SECONDS = 86_400.0
+_DELAY_TOLERANCE_SECONDS = 60.0
 _THROTTLE_MS = 2000
 _KEEP_FAILURES_SECONDS = 86_400
 
@@ -41,11 +43,12 @@ def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
 
 
 def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
-    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP` or `REDELIVER`), after `delay` seconds at the earliest."""
+    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP` or `REDELIVER`), after `delay` seconds, at most a day."""
     if delay <= 0:
         _enqueue(redis, job, arguments)
         return
-    redis.zadd(LATER, {json.dumps([job, *arguments]): time.time() + delay}, lt=True)
+    due = read_redis_time(redis) + min(delay, LONGEST_DELAY_SECONDS)
+    redis.zadd(LATER, {json.dumps([job, *arguments]): due}, lt=True)
 
 
 def has_delayed_wake(redis: Redis, ticket_id: TicketId) -> bool:
@@ -71,10 +74,14 @@ def wake_flag(job: str, *arguments: str) -> str:
 def enqueue_due(redis: Redis, now: float) -> int:
     """Queue all delayed wake-ups that are due at `now` (Unix seconds); returns their number. Called by the clock.
 
+    One that is further away than the longest delay is due too: the clock went back while Loopline was stopped.
     At-least-once: the entry is removed after the job is queued, and only if it was not rescheduled meanwhile."""
     fail("enqueue.due", "before")
     enqueued = 0
-    for member, score in cast("list[tuple[bytes, float]]", redis.zrangebyscore(LATER, "-inf", now, withscores=True)):
+    found: list[tuple[bytes, float]] = []
+    for least, most in (("-inf", now), (now + LONGEST_DELAY_SECONDS + _DELAY_TOLERANCE_SECONDS, "+inf")):
+        found += cast("list[tuple[bytes, float]]", redis.zrangebyscore(LATER, least, most, withscores=True))
+    for member, score in found:
         function, *arguments = json.loads(member)
         if _enqueue(redis, function, tuple(arguments)):
             run_script(redis, "remove_delayed", [LATER], [member, repr(score)])

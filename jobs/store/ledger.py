@@ -122,6 +122,18 @@ def used_by(redis: Redis, run_id: RunId) -> Usage:
     return replace(_usage(*used), cache_misses=misses, cache_miss_reason=why, estimated_calls=estimated)
 
 
+def read_day_micro_usd(redis: Redis, day: str) -> int:
+    """Spending of the day so far, in millionths of a US dollar."""
+    return int(redis.hget(keys.day_ledger(day), "usd") or 0)
+
+
+def restore_day(redis: Redis, day: str, micro_usd: int) -> None:
+    """Raise the day's spending to an amount that a lost Redis had."""
+    if micro_usd > read_day_micro_usd(redis, day):
+        redis.hset(keys.day_ledger(day), "usd", micro_usd)
+        redis.expire(keys.day_ledger(day), 2 * _DAY_SECONDS)
+
+
 def today(now: float) -> str:
     """The calendar day in UTC."""
     return datetime.fromtimestamp(now, UTC).date().isoformat()

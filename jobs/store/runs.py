@@ -204,7 +204,8 @@ class RunConversation:
         if wait > SILENT_SECONDS and abs(self.ledger.parked_until - until) > SILENT_SECONDS:
             self._report_backoff(until, str(error), f"{now + wait:.0f}")
             self.ledger.park(until)
-        redis.set(keys.retry_at(run_id), 1, px=max(int(wait * 1000), 1))
+        retry = min(wait, queues.LONGEST_DELAY_SECONDS)
+        redis.set(keys.retry_at(run_id), 1, px=max(int(retry * 1000), 1))
         queues.wake_run(redis, run_id, delay=wait)
         return wait
 

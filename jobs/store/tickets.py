@@ -78,6 +78,10 @@ class Store:
         if ids := list(event_ids):
             self.redis.sadd(keys.known_events(ticket_id), *ids)
 
+    def has_known_events(self, ticket_id: TicketId) -> bool:
+        """Whether events of the ticket are known; not after a long time, which a clock can also pretend."""
+        return bool(self.redis.exists(keys.known_events(ticket_id)))
+
     def next_event(self, ticket_id: TicketId) -> bytes | None:
         """The exact bytes at the head of the mailbox."""
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)
@@ -129,6 +133,13 @@ class Store:
         if restored and loop.stage is Stage.DONE:
             self._expire(loop)
         return restored
+
+    def forget(self, lease: Lease, ticket_id: TicketId) -> None:
+        """Delete the loop with all that is pending, so that it can be restored from the board."""
+        t = ticket_id
+        boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
+        own = [keys.loop(t), *boxes, keys.known_events(t), keys.report(t), keys.failures(t)]
+        run_script(self.redis, "forget_loop", [keys.lease(t), keys.LOOPS, *own], [lease.token, t])
 
     def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
         """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""

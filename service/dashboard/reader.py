@@ -13,6 +13,7 @@ from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
 from jobs.runtime.disk import find_problem
+from jobs.runtime.notices import list_notices
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -46,9 +47,10 @@ class Reader:
 
     def notices(self) -> list[str]:
         """Return notices about all loops: the disk is full, the model provider is unavailable or rejects the
-        credentials."""
+        credentials, a clock jumped."""
         outage = current_outage(self.runs.redis)
-        return [*filter(None, [self.disk_notice(), outage.sentence if outage else ""])]
+        sentences = [self.disk_notice(), outage.sentence if outage else "", *list_notices(self.runs.redis)]
+        return [sentence for sentence in sentences if sentence]
 
     def disk_notice(self) -> str:
         """Return why the disk pauses work, or an empty string."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException
@@ -74,7 +73,7 @@ def _redis_process(settings: Settings) -> Process:
 def _is_live(queue: str, settings: Settings) -> bool:
     with connect(settings, timeout=1.0, retries=0) as client:
         try:
-            return queue in list_live_roles(client, time.time())
+            return queue in list_live_roles(client)
         except RedisError:
             return False
 

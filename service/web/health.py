@@ -6,8 +6,6 @@ crashed process is taken over, or `failing` (503) while a part is unavailable.
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, Response, jsonify
 from redis import Redis
 from redis.exceptions import RedisError
@@ -19,6 +17,7 @@ from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
 from jobs.runtime.disk import find_problem
 from jobs.runtime.heartbeats import list_live_roles
+from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
 from jobs.store.breaker import credentials_alarm
@@ -37,9 +36,17 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
     def readyz() -> tuple[Response, int]:
         failing = failing_parts(settings, redis)
         state = "failing" if failing else "recovering" if list_dead_processes(settings.home) else "fine"
-        return jsonify(ok=not failing, state=state, failing=failing, version=VERSION), 503 if failing else 200
+        body = {"ok": not failing, "state": state, "failing": failing, "warnings": _list_warnings(redis)}
+        return jsonify(**body, version=VERSION), 503 if failing else 200
 
     return routes
+
+
+def _list_warnings(redis: Redis) -> list[str]:
+    try:
+        return list_notices(redis)
+    except RedisError:
+        return []
 
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
@@ -50,7 +57,7 @@ def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
 
 def _failing_processes(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
-        living = list_live_roles(redis, time.time())
+        living = list_live_roles(redis)
         has_leader = bool(redis.exists(keys.lease(LEADER)))
         refused = credentials_alarm(redis)
         rejected = redis.get(keys.REFUSED_CREDENTIALS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,20 @@ def test_embedded_redis_uses_a_link_for_a_long_path(tmp_path: Path) -> None:
         process.kill()
     place.unlink(missing_ok=True)
     place.parent.rmdir()
+
+
+def test_embedded_redis_starts_after_a_reboot_that_emptied_the_folder_of_its_socket(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path / ("long" * 30))
+    with started(home) as process, connect(home) as redis:
+        redis.set("kept", 1)
+        place = home.redis_socket.readlink()
+        process.kill()
+    shutil.rmtree(place.parent)
+    with started(home) as process, connect(home) as redis:
+        assert redis.get("kept") == b"1"
+        place = home.redis_socket.readlink()
+        process.kill()
+    shutil.rmtree(place.parent)
 
 
 def test_embedded_redis_does_not_follow_a_link_to_a_shared_folder(tmp_path: Path) -> None:

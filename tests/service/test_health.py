@@ -13,6 +13,7 @@ from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import release_leases_of_dead_processes
 from jobs.runtime.heartbeats import send_heartbeat
+from jobs.runtime.notices import post
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.store.breaker import Breaker
 from service.version import VERSION
@@ -122,3 +123,16 @@ def test_web_process_imports_no_provider_client() -> None:
     assert "flask" in loaded.stdout
     for client in ("gql", "requests", "anthropic", "git", "httpx", "httpx2", "jwt"):
         assert f"'{client}'" not in loaded.stdout
+
+
+def test_readyz_shows_warnings_without_failing(web: Web, redis: Redis) -> None:
+    send_all_heartbeats(redis)
+    assert web.send("GET", "/readyz").body["warnings"] == []
+
+    post(redis, "clock", "The clock went back by 10 min.", 60)
+    post(redis, "skew", "This host's clock is 9.0 min behind.", 60)
+    post(redis, "clock", "The host slept for 2 h.", 60)
+
+    answer = web.send("GET", "/readyz")
+    assert (answer.status, answer.body["state"]) == (200, "fine")
+    assert answer.body["warnings"] == ["The host slept for 2 h.", "This host's clock is 9.0 min behind."]

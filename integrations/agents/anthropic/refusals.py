@@ -25,6 +25,7 @@ from integrations.errors import (
     Unavailable,
     Unusable,
 )
+from integrations.server_time import read_date
 from integrations.waits import parse_reset, parse_retry_after
 
 WRONG_URL = "set ANTHROPIC_BASE_URL to the URL of a server that speaks Anthropic's Messages API"
@@ -114,7 +115,7 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     status, kind = error.status_code, error.type if isinstance(error.type, str) else ""
     text = error.api_message if isinstance(error.api_message, str) else f"HTTP {status}"
     message = " ".join(text.split())[:300].rstrip(".")
-    if (wait := _seconds_until_regained(message)) is not None:
+    if (wait := _seconds_until_regained(message, read_date(error.response.headers) or time.time())) is not None:
         return Unavailable(f"Anthropic's usage limit is reached: {message}", wait)
     if status in _ACCOUNT_STATUS or kind in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
         return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {message}")
@@ -142,14 +143,15 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     return Rejected(f"Anthropic rejected the request: {message}")
 
 
-def _seconds_until_regained(message: str) -> float | None:
+def _seconds_until_regained(message: str, now: float) -> float | None:
     found = _REGAIN.search(message)
-    return parse_reset(f"{found[1]}T{found[2]}+00:00", time.time()) if found else None
+    return parse_reset(f"{found[1]}T{found[2]}+00:00", now) if found else None
 
 
 def _seconds_to_wait(error: APIStatusError) -> float | None:
     """Seconds until a retry according to the response's headers."""
-    headers, now = error.response.headers, time.time()
+    headers = error.response.headers
+    now = read_date(headers) or time.time()
     wait = parse_retry_after(headers, now)
     return seconds_until_reset(headers, now) if wait is None and error.status_code == 429 else wait
 

@@ -30,6 +30,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import fail
 from integrations.paging import PageBounds
+from integrations.server_time import read_date, server_clock
 from integrations.transport import OversizedResponse, mount_bounds, parse_json
 from integrations.waits import parse_reset, parse_retry_after
 
@@ -207,7 +208,9 @@ class GitHubApi:
             slow_read = method == "GET" and isinstance(error, requests.Timeout)
             lost = Unavailable if slow_read else LostReply
             raise lost(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
-        if failed := classify_error(response, request_line, self._credentials.settings, time.time()):
+        server_clock("github").observe(response.headers, response.elapsed.total_seconds())
+        now = read_date(response.headers) or time.time()
+        if failed := classify_error(response, request_line, self._credentials.settings, now):
             raise failed
         parsed = _parse_response(response, request_line)
         fail(operation, "done")

@@ -17,6 +17,7 @@ import jwt
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.server_time import server_clock
 
 _APP_SETTINGS = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE"
 _REFRESH_BEFORE_EXPIRY = 600.0
@@ -63,10 +64,12 @@ class AppJwt:
     def __init__(self, app: AppCredentials, clock: Callable[[], float]) -> None:
         self._app = app
         self._clock = clock
+        self._ahead = 0.0  # of the monotonic clock, when the last JWT was created
 
     def token(self, grant: Grant) -> str:
         """A JWT for the next nine minutes. Raises `Unauthorized` for an invalid private key."""
         now = int(self._clock())
+        self._ahead = now - time.monotonic()
         claims = {"iat": now - _CLOCK_SKEW, "exp": now + _JWT_SECONDS, "iss": self._app.app_id}
         try:
             return jwt.encode(claims, self._app.private_key_pem, algorithm="RS256")
@@ -76,8 +79,8 @@ class AppJwt:
             ) from None
 
     def invalidate(self, token: str) -> bool:
-        """No: a new one would be equal."""
-        return False
+        """Whether the clock was corrected since, by the Date of the refusal; otherwise a new one would be equal."""
+        return abs(self._clock() - time.monotonic() - self._ahead) > _CLOCK_SKEW / 2
 
 
 @dataclass
@@ -96,10 +99,10 @@ class InstallationTokens:
 
     settings = _APP_SETTINGS
 
-    def __init__(self, url: str, app: AppCredentials, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, app: AppCredentials, clock: Callable[[], float] | None = None) -> None:
         self._app = app
-        self._clock = clock
-        self._api = GitHubApi(url, AppJwt(app, clock))
+        self._clock = clock or server_clock("github").now
+        self._api = GitHubApi(url, AppJwt(app, self._clock))
         self._lock = threading.Lock()
         self._slots: dict[Grant, _Slot] = {}
         self._installations: dict[str, int] = {}

@@ -26,6 +26,7 @@ from requests.auth import AuthBase
 
 from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
 from integrations.failpoints import fail
+from integrations.server_time import read_date, server_clock
 from integrations.transport import OversizedResponse, mount_bounds, parse_json
 from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
 
@@ -109,6 +110,7 @@ class _Connection(threading.local):
 
     def _store_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.status, self.headers, self._content = response.status_code, response.headers, response.content
+        server_clock("linear").observe(response.headers, response.elapsed.total_seconds())
         fail(f"linear.{self.operation}", "sent")
 
 
@@ -160,7 +162,7 @@ class LinearClient:
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
         self._log_response(operation)
-        wait = seconds_until_refill(connection.headers, time.time())
+        wait = seconds_until_refill(connection.headers, read_date(connection.headers) or time.time())
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
         if not error and _is_wrong_endpoint(connection.status, connection.headers):

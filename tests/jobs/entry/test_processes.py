@@ -12,7 +12,8 @@ from redis import Redis
 
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
-from jobs.runtime import keys
+from jobs.recovery import older_redis
+from jobs.runtime import epoch, keys
 from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.queues import EVENTS
 from tests.support.checkout import REPOSITORY
@@ -68,6 +69,19 @@ def test_clock_takes_the_lead_and_releases_it(start: Start, redis: Redis) -> Non
     clock.terminate()
     assert clock.wait(10) == 0
     assert not redis.exists(keys.lease(LEADER))
+
+
+@pytest.mark.parametrize("role", ["clock", "worker"])
+def test_process_refuses_the_redis_of_another_installation(
+    start: Start, redis: Redis, settings: Settings, tmp_path: Path, role: str
+) -> None:
+    redis.hset(keys.EPOCH, mapping={"installation": "theirs", "number": 5})
+    settings.home.mkdir()
+    (settings.home / epoch.FILE).write_text('{"installation": "ours", "number": 5}')
+
+    assert start(role).wait(30) == 2
+    assert older_redis.FOREIGN in (tmp_path / f"{role}.log").read_text()
+    assert redis.keys() == [keys.EPOCH.encode()]
 
 
 def test_worker_starts_after_another_was_killed(start: Start, redis: Redis) -> None:

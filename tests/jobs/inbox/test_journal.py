@@ -80,6 +80,25 @@ def test_journal_deletes_files_older_than_ninety_days(tmp_path: Path) -> None:
     assert [line["entry"] for line in lines(tmp_path)] == ["5", "91"]
 
 
+def test_journal_with_a_clock_far_ahead_loses_one_day_at_a_time(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 10_000)
+    for day in range(4):
+        journal.write([entry(str(day))], NOW + day * DAY)
+    journal.write([entry("2038")], NOW + 12 * 365 * DAY)
+
+    assert [line["entry"] for line in lines(tmp_path)] == ["1", "2", "3", "2038"]
+
+
+@pytest.mark.parametrize("jump", [-DAY, -3 * DAY, -400 * DAY])
+def test_journal_has_no_entry_twice_after_the_clock_went_back(tmp_path: Path, jump: float) -> None:
+    """The ids of Redis's streams stay in the future then."""
+    one = entry(f"{int(NOW * 1000)}-0")
+    Journal(tmp_path, 10_000).write([one], NOW + jump)
+    Journal(tmp_path, 10_000).write([one], NOW + jump, again=True)
+
+    assert len(lines(tmp_path)) == 1
+
+
 def test_journal_over_its_size_deletes_the_oldest_first(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 2_000)
     for day in range(4):

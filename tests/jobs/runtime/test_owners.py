@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import list_dead_processes, register_process, release_leases_of_dead_processes
 from jobs.runtime.heartbeats import list_live_roles, send_heartbeat
-from jobs.runtime.lease import OWNER, hold
+from jobs.runtime.lease import LIFE_MS, OWNER, hold
 
 REGISTER = "import pathlib, jobs.runtime.dead_processes as d; d.register_process(pathlib.Path(sys.argv[1]))"
 HOLDER = """
@@ -93,3 +94,18 @@ def test_dead_process_detection_survives_exhausted_file_descriptors(redis: Redis
         assert list_dead_processes(tmp_path) == []
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("boot", ["this", "the former"])
+def test_dead_process_whose_pid_belongs_to_another_process_now_is_dead(redis: Redis, tmp_path: Path, boot: str) -> None:
+    """The lock counts, not the pid in the name. Of a former boot the leases expire, as of another host."""
+    register_process(tmp_path)
+    known = (tmp_path / "alive" / OWNER).read_bytes()
+    reused = OWNER.rpartition("-")[0] + "-00000000"
+    (tmp_path / "alive" / reused).write_bytes(known if boot == "this" else b"a former boot")
+    redis.set(keys.lease("t1"), f"{reused}:mark:1", px=LIFE_MS)
+
+    release_leases_of_dead_processes(redis, tmp_path)
+
+    assert bool(redis.exists(keys.lease("t1"))) == (boot == "the former")
+    assert list_dead_processes(tmp_path) == []

@@ -34,9 +34,9 @@ def take_steering(redis: Redis, lease: Lease, mark: str) -> list[bytes]:
 
 
 def test_lease_script_is_idempotent(redis: Redis) -> None:
-    names = [keys.lease("t1"), keys.fence("t1")]
+    names = [keys.lease("t1"), keys.fence("t1"), keys.EPOCH]
     first, again = (run_script(redis, "take_lease", names, ["me", 10_000, "mark"]) for _ in range(2))
-    assert first == again == b"me:mark:1"
+    assert first == again == [b"me:mark:1", b"", b"0"]
     assert run_script(redis, "take_lease", names, ["me", 10_000, "another try"]) is None
 
 
