@@ -59,7 +59,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.before_request(_require_host(allowed_hosts(settings)))
     app.after_request(_set_headers)
     app.register_error_handler(HTTPException, _render_error)
-    reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
+    reader = Reader(connect(settings, timeout=2.0, retries=1, retry_timeouts=False), settings)
     app.register_error_handler(RedisError, partial(_render_redis_error, reader))
     app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     _add_routes(app, reader, settings)
