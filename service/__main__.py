@@ -125,7 +125,7 @@ def _serve(role: str) -> int:
     settings = load(own)
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
-    os.execve(sys.executable, command, filter_environment(own, os.environ))  # gunicorn reads variables of its own, too
+    os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
 
 
 def _check(env_file: Path | None) -> int:

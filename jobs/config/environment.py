@@ -65,7 +65,7 @@ _SYSTEM_VARIABLES = frozenset(
 )
 
 
-def filter_environment(role: Role, environ: Mapping[str, str]) -> dict[str, str]:
+def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
     web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; dashboard, clock:
