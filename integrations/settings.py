@@ -172,6 +172,8 @@ def split_list(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    if value and not parts:  # an empty list can mean everybody
+        raise ValueError("it is a list without entries; add one or remove the setting")
     if len(parts) > MOST_ENTRIES:
         raise ValueError(f"it is a list of {len(parts)}; keep at most {MOST_ENTRIES}")
     return parts
@@ -184,6 +186,8 @@ def _make_absolute(value: object) -> object:
         return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
     except RuntimeError:  # by `expanduser`
         raise ValueError("it is the home folder of an unknown user; write an absolute path") from None
+    except OSError:  # by `absolute`
+        raise ValueError("it is a relative path while the current folder does not exist; change the folder") from None
 
 
 def _check_absolute(value: object) -> object:
@@ -243,7 +247,7 @@ def _check_address(value: str) -> str:
     return value
 
 
-def _split_url(value: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+def split_url(value: str, schemes: tuple[str, ...], example: str) -> SplitResult:
     """Split a URL of these schemes with a valid host and port and no white space. Raises `ValueError`."""
     fix = f"write a URL such as {example}"
     try:
@@ -263,7 +267,7 @@ def _check_url(value: object, carries_key: bool) -> object:
     """Check a URL that Loopline appends paths to. One that `carries_key` needs TLS, except to this machine."""
     if not isinstance(value, str) or not value:
         return value
-    url = _split_url(value, ("https", "http"), "https://example.com")
+    url = split_url(value, ("https", "http"), "https://example.com")
     if "@" in url.netloc:
         raise ValueError("it is a URL with credentials; remove them and set the key's own setting")
     if "?" in value or "#" in value:
@@ -289,9 +293,7 @@ def check_redis_url(value: object) -> object:
         if not re.fullmatch(r"(?:[^/@]*@)?/.+", path):
             raise ValueError("it is a URL of a socket without an absolute path; write unix:///path/to/redis.sock")
         return value
-    url = _split_url(
-        text, ("redis", "rediss"), "redis://127.0.0.1:6379/0, with special characters of a password as %XX"
-    )
+    url = split_url(text, ("redis", "rediss"), "redis://127.0.0.1:6379/0, with special characters of a password as %XX")
     if url.password and len(unquote(url.password)) < SHORTEST_PASSWORD:
         raise ValueError(f"it is a URL with a password of fewer than {SHORTEST_PASSWORD} characters; set a longer one")
     if not re.fullmatch(f"/?|/{number}", url.path):

@@ -30,6 +30,7 @@ from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
+from jobs.runtime.startup import prepare_process
 
 REFUSED = 2
 CLOCK_TIMEOUT_SECONDS = 5.0
@@ -39,6 +40,7 @@ _log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process; returns its exit code."""
+    prepare_process()
     parser = argparse.ArgumentParser(prog="python -m jobs")
     parser.add_argument("role", choices=["agent", "clock", "worker"])
     role: Role = parser.parse_args(arguments).role

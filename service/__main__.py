@@ -9,22 +9,20 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected
-from jobs.config.environment import filter_environment, find_warnings, load, read_environment
+from jobs.config.environment import Role, filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
+from jobs.runtime.startup import prepare_process
 from service.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names and arguments can be bytes that are no text
-            stream.reconfigure(errors="backslashreplace")
+    prepare_process()
     given = _parser().parse_args(arguments)
     try:
         code = _run(given)
@@ -123,10 +121,11 @@ def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Se
 
 def _serve(role: str) -> int:
     """Replace this process with gunicorn, with the address of the settings and `service.<role>.gunicorn_config`."""
-    settings = load("web" if role == "web" else "dashboard")
+    own: Role = "web" if role == "web" else "dashboard"
+    settings = load(own)
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
-    os.execv(sys.executable, command)
+    os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
 
 
 def _check(env_file: Path | None) -> int:
@@ -152,7 +151,7 @@ def _status(env_file: Path | None, as_json: bool) -> int:
     from jobs.runtime.connection import connect
     from service.operator import show_status
 
-    settings = load("dashboard", filter_environment("dashboard", read_environment(env_file)))
+    settings = load("dashboard", read_environment(env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
@@ -161,7 +160,7 @@ def _status(env_file: Path | None, as_json: bool) -> int:
 
 
 def _report_redis_error(error: Exception) -> int:
-    sys.stderr.write(f"Redis does not respond ({error}); is Loopline running?\n")
+    sys.stderr.write(f"Redis does not respond ({error}); start Loopline, or correct REDIS_URL or LOOPLINE_HOME.\n")
     return 1
 
 
@@ -172,7 +171,7 @@ def _repair(given: argparse.Namespace) -> int:
     from jobs.runtime.connection import connect
     from service import operator
 
-    settings = load("worker", filter_environment("worker", read_environment(given.env_file)))
+    settings = load("worker", read_environment(given.env_file))
     logging.configure("repair", settings.secret_values(), sys.stderr)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from io import StringIO
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from integrations.explain import CONTROLS, show_name
+from integrations.explain import show_name
 
 DEFAULT = Path(".env")
 NONE = ("none", os.devnull)
 """Values of `--env-file` for a start without a file."""
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
 LARGEST = 1_000_000
 """Bytes: a thousand times the usual size."""
 
@@ -93,7 +95,7 @@ def _parse(text: str, shown: str) -> dict[str, str]:
     problems = []
     for binding in parse_stream(StringIO(text)):
         line, name = _find_line(binding), binding.key
-        if binding.error or (name is not None and (binding.value is None or CONTROLS.search(name))):
+        if binding.error or (name is not None and (binding.value is None or not _NAME.fullmatch(name))):
             problems.append(
                 f"The settings file {shown} has no NAME=value in line {line}; correct it, or begin it with #."
             )

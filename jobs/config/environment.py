@@ -22,9 +22,12 @@ from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
 from jobs.config.places import (
+    CERTIFICATES,
+    PROXIES,
     find_address_problems,
     find_equal_addresses,
     find_home_problems,
+    find_host_problems,
     find_sandbox_problems,
     find_secret_file_problem,
 )
@@ -33,8 +36,9 @@ from jobs.config.settings import Settings, list_fields
 Role = Process | Literal["up"]
 PROVIDER_NAMES = {"LOOPLINE_TRACKER", "LOOPLINE_CODE_HOST", "LOOPLINE_RUNNER", "LOOPLINE_MORE_RUNNERS"}
 """While one of them is wrong, the credentials that a start needs are unknown."""
+RUN_GIT = ("up", "worker", "agent")
 NEAR_MISS = 0.9
-"""Similarity from which a name with a shared prefix counts as misspelt: one wrong letter of ten."""
+"""Similarity from which a name without a prefix of Loopline's own counts as misspelt: one wrong letter of ten."""
 
 
 def parse_settings(variables: Mapping[str, str]) -> Settings:
@@ -56,13 +60,12 @@ def read_environment(env_file: Path | None) -> dict[str, str]:
 _SYSTEM_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "XDG_RUNTIME_DIR"),
-        *("VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+        *("VIRTUAL_ENV", "NO_PROXY", "no_proxy", *CERTIFICATES, *PROXIES),
     }
 )
 
 
-def filter_environment(role: Role, environ: Mapping[str, str]) -> dict[str, str]:
+def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
     web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; dashboard, clock:
@@ -74,11 +77,10 @@ def filter_environment(role: Role, environ: Mapping[str, str]) -> dict[str, str]
 
 def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
     own = ("LOOPLINE_", *(provider.prefix for provider in providers() if not provider.shares_prefix))
-    shared = tuple(provider.prefix for provider in providers() if provider.shares_prefix)
     for name in sorted(environ.keys() - list_fields().keys()):
         upper = name[:100].upper()  # `loopline_home` is misspelt, too
         (near,) = get_close_matches(upper, list_fields(), n=1, cutoff=0.0)
-        if upper.startswith(own) or (upper.startswith(shared) and get_close_matches(upper, [near], cutoff=NEAR_MISS)):
+        if upper.startswith(own) or get_close_matches(upper, [near], cutoff=NEAR_MISS):
             yield f"Unknown setting {show_name(name)}. Did you mean {near}?"
 
 
@@ -117,10 +119,15 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
         return [f"{str(error)[:1].upper()}{str(error)[1:]}."]
     classes: list[type[SettingsModel]] = [Settings, *(provider.settings for provider in providers())]
     invalid = {name: one for settings in classes for name, one in _find_invalid(settings, variables).items()}
-    settings = parse_settings({name: value for name, value in variables.items() if name not in invalid})
+    try:
+        settings = parse_settings({name: value for name, value in variables.items() if name not in invalid})
+    except ValidationError:  # a default, too, is a relative path while the current folder does not exist
+        return [*sentences, *invalid.values()]
     missing = () if invalid.keys() & PROVIDER_NAMES else _find_missing(role, settings)
-    found = [*missing, *_find_unusable(role, settings)]
-    rest = (sentence for sentence in found if not any(name in sentence for name in invalid))
+    unusable = [*_find_unusable(role, settings), *find_host_problems(variables, runs_git=role in RUN_GIT)]
+    known = [*invalid, *(sentence.partition(" ")[0] for sentence in unusable)]
+    rest = [sentence for sentence in missing if not any(name in sentence for name in known)]
+    rest += [sentence for sentence in unusable if not any(name in sentence for name in invalid)]
     return [*sentences, *invalid.values(), *rest]
 
 
@@ -132,6 +139,8 @@ def _find_invalid(settings: type[SettingsModel], variables: Mapping[str, str]) -
     except ValidationError as error:
         for one in error.errors(include_url=False):
             name, *parts = one["loc"]
+            if field := settings.model_fields.get(str(name)):  # the default is wrong
+                name = str(field.validation_alias)
             shown = (f", item {p + 1}," if isinstance(p, int) else f".{show_name(p)}" for p in parts if p != "[key]")
             found.setdefault(str(name), []).append(f"{name}{''.join(shown)} cannot be used: {explain(one)}")
     more = {name: f" ({len(sentences) - 1} more)" if len(sentences) > 1 else "" for name, sentences in found.items()}

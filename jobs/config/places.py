@@ -1,4 +1,5 @@
-"""Checks the files, folders and addresses that the settings name, before anything starts. Creates and changes nothing.
+"""Checks the files, folders and addresses that the settings name, and the system's own variables, before anything
+starts. Creates and changes nothing.
 
 Called by `jobs.config.environment`.
 """
@@ -6,12 +7,15 @@ Called by `jobs.config.environment`.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from integrations.settings import split_address
+from integrations.explain import classify
+from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
 from jobs.config.settings import Settings
 
@@ -25,6 +29,12 @@ SHARED = frozenset(
     )
 )  # fmt: skip
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Files or folders of certificate authorities, for the clients of the providers."""
+FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FILES = ("epoch.json", "up.json", "up.lock")
+"""Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
 
@@ -55,6 +65,18 @@ def _find_home_problem(home: Path, to_write: bool) -> str:
         return problem
     if to_write and (not os.access(existing, os.R_OK | os.W_OK | os.X_OK) or real.is_relative_to("/proc")):
         return "is not writable; choose a folder that this user can write to"
+    return next(filter(None, (_find_entry_problem(home / name, to_write) for name in (*FOLDERS, *FILES))), "")
+
+
+def _find_entry_problem(entry: Path, to_write: bool) -> str:
+    """Check a folder or file of an earlier start, or of a backup."""
+    if not os.path.lexists(entry):
+        return ""
+    if not (entry.is_dir() if entry.name in FOLDERS else entry.is_file()):
+        kind = "folder" if entry.name in FOLDERS else "regular file"
+        return f"has an entry {entry.name} that is not a {kind}; remove that entry"
+    if to_write and not os.access(entry, os.R_OK | os.W_OK):
+        return f"has an entry {entry.name} that this user cannot write to; change its owner and permissions"
     return ""
 
 
@@ -117,3 +139,35 @@ def find_equal_addresses(settings: Settings) -> Iterator[str]:
     hosts = {"127.0.0.1" if host.lower() == "localhost" else host for host in (web, dashboard)}
     if web_port == port and (len(hosts) == 1 or hosts & {"0.0.0.0", "::"}):
         yield f"LOOPLINE_WEB_BIND and LOOPLINE_DASHBOARD_BIND have the same port {port}; choose another port for one."
+
+
+def find_host_problems(variables: Mapping[str, str], *, runs_git: bool) -> Iterator[str]:
+    """Yield one sentence for each variable of the system with which the clients of the providers, or git, cannot work.
+    An empty one counts as not set."""
+    for name in PROXIES:
+        if (value := variables.get(name, "").strip()) and not _is_proxy(value):
+            yield f"{name} is {classify(value)} that is not a proxy; write a URL such as http://proxy.example:3128."
+    for name in CERTIFICATES:
+        if (value := variables.get(name, "")) and (reason := _find_certificate_problem(Path(value))):
+            yield f"{name} is a path without usable certificates ({reason}); correct it or remove the variable."
+    if runs_git and not shutil.which("git", path=variables.get("PATH", os.defpath)):
+        yield "PATH has no folder with the program git; install git, or add its folder."
+
+
+def _is_proxy(value: str) -> bool:
+    """Whether it is the address of an HTTP proxy. SOCKS needs packages that Loopline does not install."""
+    url = value if "://" in value else f"http://{value}" if ":" in value else ""
+    try:
+        split_url(url, ("http", "https"), "")
+    except ValueError:
+        return False
+    return True
+
+
+def _find_certificate_problem(path: Path) -> str:
+    try:
+        if not path.is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError) as error:  # `ssl.SSLError` is an OSError
+        return getattr(error, "strerror", "") or type(error).__name__
+    return ""

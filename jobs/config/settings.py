@@ -104,7 +104,7 @@ def _check_column(value: str) -> str:
 
 
 _TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
-_EMAIL = match_pattern(r"[^@\s]{1,64}@[^@\s]{1,255}", "write an e-mail address")
+_EMAIL = match_pattern(r"[^@\s:/\\,;<>()\"\[\]]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address")
 _MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
 _FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
 

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from integrations.failpoints import fail
 
 # Read at the import: later a process can be out of file descriptors.
-_TEXTS = {file.stem: file.read_text() for file in (Path(__file__).parent / "lua").glob("*.lua")}
+_TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in (Path(__file__).parent / "lua").glob("*.lua")}
 _LEDGER_SCRIPTS = frozenset({"reserve", "settle"})
 
 

@@ -7,6 +7,7 @@ DNS rebinding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
+"""A Host header: no user name, path or other part of a URL."""
 _log = structlog.get_logger(__name__)
 
 
@@ -56,7 +59,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.before_request(_require_host(allowed_hosts(settings)))
     app.after_request(_set_headers)
     app.register_error_handler(HTTPException, _render_error)
-    reader = Reader(connect(settings, timeout=2.0, retries=1), settings)
+    reader = Reader(connect(settings, timeout=2.0, retries=1, retry_timeouts=False), settings)
     app.register_error_handler(RedisError, partial(_render_redis_error, reader))
     app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     _add_routes(app, reader, settings)
@@ -107,7 +110,8 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 
 def _require_host(names: frozenset[str]) -> Callable[[], None]:
     def check() -> None:
-        if _parse_host(f"//{request.headers.get('Host', '')}") not in names:
+        host = request.headers.get("Host", "")
+        if not _HOST.fullmatch(host) or _parse_host(f"//{host}") not in names:
             abort(403, "Unknown host name. Set LOOPLINE_DASHBOARD_URL to the address that you use.")
         foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
         if foreign and request.headers.get("Sec-Fetch-Mode") != "navigate":

@@ -26,7 +26,7 @@ from service.dashboard.entries import format_entry
 
 FIRST_CURSOR = "0-0"
 RETRY_AFTER_SECONDS = 5
-_STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_STREAM_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")  # Redis refuses parts of more than 64 bits
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second disables buffering in nginx
 _log = structlog.get_logger(__name__)
 

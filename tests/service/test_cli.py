@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +11,7 @@ from redis import Redis
 
 from service.version import VERSION
 from tests.service.loopline import ENOUGH, loopline
+from tests.support.checkout import REPOSITORY
 
 
 def test_cli_prints_the_version() -> None:
@@ -60,3 +65,50 @@ def test_clock_refuses_to_start_with_a_redis_that_is_not_durable(tmp_path: Path,
         redis.config_set("appendfsync", "always")
     assert ended.returncode == 2
     assert ended.stderr == "Redis has appendfsync everysec; Loopline needs appendfsync always.\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("service version", 0), ("service up --env-file none", 2), ("jobs clock", 1)]
+)
+def test_cli_works_with_closed_standard_streams(arguments: str, code: int, closed: str, tmp_path: Path) -> None:
+    line = f'exec "{sys.executable}" -m {arguments} {closed}'
+    environ = {"LOOPLINE_HOME": str(tmp_path), "PATH": os.defpath}
+    ended = subprocess.run(["/bin/sh", "-c", line], cwd=REPOSITORY, env=environ, capture_output=True, check=False)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (code, False)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_process_keeps_its_files_from_other_users(umask: int, tmp_path: Path) -> None:
+    code = "import pathlib, sys; from jobs.runtime.startup import prepare_process as prepare; prepare(); "
+    code += "pathlib.Path(sys.argv[1], 'folder').mkdir(); pathlib.Path(sys.argv[1], 'folder', 'file').write_text('')"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, umask=umask, check=True)
+
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "folder", tmp_path / "folder" / "file")]
+    assert modes == ([0o755, 0o644] if umask in (0o000, 0o022) else [0o700, 0o600])
+
+
+@pytest.mark.parametrize("command", [("status",), ("dead-letters",), ("redrive", "--all"), ("rebuild",), ("check",)])
+def test_command_of_operators_reports_a_misspelt_setting(command: tuple[str, ...]) -> None:
+    ended = loopline("service", *command, **ENOUGH, LOOPLINE_HOEM="/elsewhere")
+    assert (ended.returncode, ended.stderr) == (2, "Unknown setting LOOPLINE_HOEM. Did you mean LOOPLINE_HOME?\n")
+
+
+def test_cli_needs_no_utf8_locale(tmp_path: Path) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = loopline("service", "status", **ENOUGH, **ascii_only, LOOPLINE_HOME=str(tmp_path))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Redis does not respond (")
+
+
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"])
+@pytest.mark.parametrize("role", ["web", "dashboard"])
+def test_server_ignores_the_variables_of_gunicorn(role: str, name: str, tmp_path: Path) -> None:
+    with socket.create_server(
+        ("127.0.0.1", 0)
+    ) as taken:  # gunicorn gives up on a taken port, after reading all of them
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        environ = {**ENOUGH, name: "--nonsense", f"LOOPLINE_{role.upper()}_BIND": bind}
+        ended = loopline("service", role, **environ, LOOPLINE_HOME=str(tmp_path))
+    assert "Address already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr and "usage:" not in ended.stderr

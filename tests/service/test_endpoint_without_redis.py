@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ class OwnRedis:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def stop(self) -> None:
+        """Keep it from replying, while its host still accepts connections."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def inbox(self) -> list[bytes]:
         return [fields[b"body"] for _, fields in self.client.xrange(INBOX)]
@@ -93,6 +101,22 @@ def test_endpoint_with_a_frozen_redis_responds_before_the_timeout_of_linear(web:
     assert web.linear(moved()).status == 503
     assert time.monotonic() - began < 5
     own.client.execute_command("CLIENT", "UNPAUSE")
+
+
+@pytest.mark.parametrize("connects_first", [False, True])
+def test_endpoint_with_a_stopped_redis_responds_before_the_timeout_of_linear(
+    web: Web, own: OwnRedis, connects_first: bool
+) -> None:
+    if connects_first:
+        assert web.linear(moved()).status == 200
+    own.stop()
+    try:
+        for _ in range(3):
+            began = time.monotonic()
+            assert web.linear(moved()).status == 503
+            assert time.monotonic() - began < 5
+    finally:
+        own.go_on()
 
 
 def test_endpoint_responds_503_when_the_spool_cannot_be_written(web: Web, own: OwnRedis) -> None:

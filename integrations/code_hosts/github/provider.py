@@ -50,7 +50,9 @@ class GitHubSettings(ProviderSettings):
     def missing_credentials(self) -> Iterator[str]:
         """A token or an App with a key that can be used, not both."""
         app = (self.app_id, self.app_private_key_file)
-        if any((*app, self.app_installation_id)) and not all(app):
+        if self.app_installation_id and not any(app):
+            yield "GITHUB_APP_INSTALLATION_ID needs GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE; set both."
+        elif any(app) and not all(app):
             yield "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE belong together; one of them is empty."
         elif any(app) and self.token.get_secret_value():
             yield "GITHUB_TOKEN and a GitHub App are both set; keep one of them."

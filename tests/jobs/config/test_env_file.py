@@ -48,6 +48,8 @@ def test_env_file_is_read(file: Path, content: bytes, found: dict[str, str]) -> 
         (b"A\n", ["has no NAME=value in line 1"]),
         (b"A=1\n\n  B C=2\n", ["has no NAME=value in line 3"]),
         (b"A=1\n=2\nB='x\nC=3\n", ["has no NAME=value in line 2", "has no NAME=value in line 3"]),
+        ("A=1\n\u200bB=2\n".encode(), ["has no NAME=value in line 2"]),
+        ("\u201cA\u201d=1\n".encode(), ["has no NAME=value in line 1"]),
         (b"A: 1\n{}\n", ["has no NAME=value in line 1", "has no NAME=value in line 2"]),
     ],
 )

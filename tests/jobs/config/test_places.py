@@ -153,3 +153,87 @@ def test_address_that_is_in_use_is_no_wrong_setting() -> None:
 
 def test_address_whose_host_cannot_be_resolved_is_refused() -> None:
     assert "cannot be resolved" in find("LOOPLINE_WEB_BIND", "loopline.invalid:8700")
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"])
+@pytest.mark.parametrize(
+    "value",
+    ["garbage", "::::", "http://", "http://proxy:0", "http://proxy:x", "socks5://hush:1080", "ftp://x:1", "a b:1"],
+)
+def test_proxy_that_no_client_can_use_is_refused(name: str, value: str) -> None:
+    sentence = find(name, value)
+    assert sentence.startswith(f"{name} is a text that is not a proxy; write a URL such as http://")
+    assert "hush" not in sentence
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "http://proxy:3128", "proxy:3128", "https://me:hush@proxy", "http://[::1]:1/"]
+)
+def test_proxy_of_every_usual_form_is_accepted(value: str) -> None:
+    assert find("https_proxy", value) == ""
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"])
+def test_certificates_that_cannot_be_loaded_are_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no certificate")
+    (tmp_path / "empty").write_text("")
+
+    assert find(name, "") == find(name, tmp_path) == ""
+    for path in (tmp_path / "missing", tmp_path / "text", tmp_path / "empty", "/dev/null", "x" * 5_000):
+        assert find(name, path).startswith(f"{name} is a path without usable certificates (")
+
+
+@pytest.mark.parametrize("path", ["", "/nonexistent", "nowhere:"])
+def test_start_without_the_program_git_is_refused(path: str) -> None:
+    assert find("PATH", path) == "PATH has no folder with the program git; install git, or add its folder."
+    assert find_problems("web", ENOUGH | {"PATH": path}) == []
+
+
+def test_home_relative_to_a_removed_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert find("LOOPLINE_HOME", tmp_path) == ""
+    for given in ({}, {"LOOPLINE_HOME": "home"}, {"LOOPLINE_HOME": "./home"}):
+        (sentence,) = find_problems("up", ENOUGH | given)
+        assert sentence.startswith("LOOPLINE_HOME cannot be used: it is a relative path while the current folder")
+
+
+@pytest.mark.parametrize("name", ["LOOPLINE_APPROVERS", "LOOPLINE_MORE_RUNNERS", "LOOPLINE_SANDBOX_READ_ONLY"])
+@pytest.mark.parametrize("value", [",", ",,", " , , "])
+def test_list_without_entries_is_refused(name: str, value: str) -> None:
+    assert "it is a list without entries" in find(name, value)
+
+
+@pytest.mark.parametrize(
+    "value", ["redis://:hush@host", "https://me:hush@host", "a@b, c@@d", "<a@b>", "a@b@c", "a@-/b"]
+)
+def test_approver_that_is_no_address_is_refused(value: str) -> None:
+    assert find("LOOPLINE_APPROVERS", value).startswith("LOOPLINE_APPROVERS, item ")
+
+
+@pytest.mark.parametrize("name", ["redis", "logs", "spool", "repos", "journal"])
+def test_home_with_a_file_in_place_of_a_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    assert find("LOOPLINE_HOME", tmp_path) == ""
+    (tmp_path / name).rmdir()
+    for make in (lambda path: path.write_text(""), lambda path: path.symlink_to("nothing"), os.mkfifo):
+        make(tmp_path / name)
+        assert find("LOOPLINE_HOME", tmp_path) == (
+            f"LOOPLINE_HOME is a path that has an entry {name} that is not a folder; remove that entry."
+        )
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("name", ["up.lock", "up.json", "epoch.json"])
+def test_home_with_a_folder_in_place_of_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    assert f"has an entry {name} that is not a regular file; remove that entry." in find("LOOPLINE_HOME", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_home_with_an_entry_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir(mode=0o500)
+    assert "has an entry redis that this user cannot write to; change its owner" in find("LOOPLINE_HOME", tmp_path)

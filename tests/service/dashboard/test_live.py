@@ -106,7 +106,15 @@ def test_stream_slot_is_freed_after_a_head_request(client: FlaskClient, run: Run
 
 
 @pytest.mark.parametrize(
-    ("run_id", "after", "status"), [("unknown", "0-0", 404), (None, "yesterday", 400), (None, "1-1;DROP", 400)]
+    ("run_id", "after", "status"),
+    [
+        ("unknown", "0-0", 404),
+        (None, "yesterday", 400),
+        (None, "1-1;DROP", 400),
+        (None, "18446744073709551616-0", 400),
+        (None, f"0-{'9' * 20}", 400),
+        (None, "१-१", 400),
+    ],
 )
 def test_stream_of_an_unknown_run_or_cursor_is_rejected(
     client: FlaskClient, run: RunSpec, run_id: str | None, after: str, status: int

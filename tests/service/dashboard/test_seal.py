@@ -76,6 +76,11 @@ def test_untrusted_markup_is_escaped(client: FlaskClient, story: Story, payload:
         ("127.0.0.1.evil.example", 403),
         ("localhost@evil.example", 403),
         ("[::1", 403),
+        ("evil.example@localhost", 403),
+        ("localhost/x", 403),
+        ("localhost#", 403),
+        ("localhost:8701:1", 403),
+        ("127.0.0.1:evil", 403),
     ],
 )
 def test_host_names_other_than_the_allowed_are_rejected(settings: Settings, host: str, status: int) -> None:
