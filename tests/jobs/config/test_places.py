@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from jobs.config.environment import find_problems, find_warnings, parse_settings
 from tests.jobs.config.test_settings import ENOUGH, create_rsa_key
+from tests.support.checkout import REPOSITORY
+from tests.support.privileges import drop_privileges
 
 
 def find(name: str, value: object) -> str:
@@ -233,7 +237,10 @@ def test_home_with_a_folder_in_place_of_a_file_is_refused(name: str, tmp_path: P
     assert f"has an entry {name} that is not a regular file; remove that entry." in find("LOOPLINE_HOME", tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_home_with_an_entry_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir(mode=0o500)
-    assert "has an entry redis that this user cannot write to; change its owner" in find("LOOPLINE_HOME", tmp_path)
+    command = [*drop_privileges(), sys.executable, "-m", "service", "check", "--env-file", "none"]
+    environ = {"PATH": os.environ["PATH"], "LOOPLINE_HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "has an entry redis that this user cannot write to; change its owner" in done.stderr

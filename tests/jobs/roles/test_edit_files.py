@@ -15,6 +15,7 @@ import pytest
 
 from jobs.roles import edit_program
 from jobs.roles.edit_program import answer
+from tests.support.privileges import drop_privileges
 
 
 @pytest.fixture
@@ -224,8 +225,7 @@ def run_limited(tree: Path, request: dict[str, Any], size: int) -> dict[str, Any
 
 def run_without_privileges(tree: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Without root's capability to write every file."""
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
-    return run_program(tree, request, *drop)
+    return run_program(tree, request, *drop_privileges())
 
 
 def test_write_that_fails_leaves_the_old_content(tree: Path) -> None:
