@@ -89,14 +89,25 @@ def test_clock_that_differs_is_corrected_and_reported_once(offset: float) -> Non
     assert (clock.offset, clock.sentence) == (0.0, "")
 
 
+def test_corrected_clock_never_goes_back_between_two_responses() -> None:
+    clock, later = ServerClock("linear"), 600.0
+    times = []
+    for tenth in range(40):  # a Date has whole seconds
+        date = int(time.time() + later + tenth / 10)
+        clock.observe({"Date": formatdate(date - tenth / 10, usegmt=True)}, 0.0)
+        times.append(clock.now())
+    assert times == sorted(times)
+    assert later - 1.0 <= clock.offset <= later
+
+
 @pytest.mark.parametrize(
-    ("headers", "elapsed"),
-    [(date(20.0), 0.1), (date(-600.0), 45.0), (date(-600.0) | {"Age": "600"}, 0.1), ({}, 0.1), ({"Date": "?"}, 0.1)],
-    ids=["small difference", "slow response", "from a cache", "no date", "invalid date"],
+    ("offset", "more", "elapsed"),
+    [(20.0, {}, 0.1), (-600.0, {}, 45.0), (-600.0, {"Age": "600"}, 0.1), (-600.0, {"Date": "?"}, 0.1)],
+    ids=["small difference", "slow response", "from a cache", "invalid date"],
 )
-def test_response_that_proves_nothing_is_ignored(headers: dict[str, str], elapsed: float) -> None:
+def test_response_that_proves_nothing_is_ignored(offset: float, more: dict[str, str], elapsed: float) -> None:
     clock = ServerClock("linear")
-    clock.observe(headers, elapsed)
+    clock.observe(date(offset) | more, elapsed)
 
     assert clock.offset == 0.0
 
