@@ -5,10 +5,12 @@ Raised by adapters, git and the sandbox; handled by `jobs`, which never sees HTT
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 from integrations.values import clean_text
 from integrations.waits import clamp_wait
+
+ErrorT = TypeVar("ErrorT", bound="IntegrationError")
 
 
 class IntegrationError(Exception):
@@ -16,6 +18,13 @@ class IntegrationError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(clean_text(message))
+
+
+def hide_secret(error: ErrorT, secret: str) -> ErrorT:
+    """The error without `secret`, which a provider or gateway can repeat in its message."""
+    if secret:
+        error.args = tuple(str(part).replace(secret, "[secret]") for part in error.args)
+    return error
 
 
 class Unavailable(IntegrationError):

@@ -7,6 +7,7 @@ response also has a deadline and a largest size, counted after decompression.
 from __future__ import annotations
 
 import io
+import re
 import time
 from http.client import HTTPResponse
 from socket import socket
@@ -21,6 +22,12 @@ from urllib3.exceptions import ReadTimeoutError
 LARGEST_BODY = 32 * 1024 * 1024  # bytes; a full page of GitHub's longest comments has 26 MB
 READ_TIMEOUTS = 3  # deadline of a response, in read timeouts
 _CHUNK = 64 * 1024
+# Escapes of a JSON text; the group is a lone surrogate or NUL.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}|u0000)|.)",
+    re.DOTALL,
+)
+_IS_SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 class OversizedResponse(requests.RequestException):
@@ -112,8 +119,30 @@ def mount_bounds(session: requests.Session) -> requests.Session:
     return session
 
 
-def parse_json(body: bytes) -> Any:
-    """The JSON value in UTF-8 `body`; a byte order mark is ignored, of equal keys the last one counts.
+def find_setup_problem(error: BaseException, setting: str) -> str:
+    """Why no request can be sent with this host's settings, in one sentence; empty for another error. `setting` is that
+    of the URL."""
+    match error:
+        case (
+            requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema()
+        ):
+            return f"{setting} or the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not a usable URL: correct it"
+        case requests.RequestException() if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"The certificate of {setting} is not trusted: check the URL, or add its authority (REQUESTS_CA_BUNDLE)"
+            )
+        case requests.RequestException():
+            return ""
+        case OSError(errno=None):  # of requests: a file that does not exist
+            return "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is not the path of a file with certificates: correct it"
+    return ""
 
-    Raises `ValueError`, also for NaN, infinity, lone surrogates and deep nesting."""
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value in UTF-8 `body`; a byte order mark is ignored, of equal keys the last one counts. Lone surrogates
+    and NUL become U+FFFD, so that one broken text does not hide the rest of a list.
+
+    Raises `ValueError`, also for NaN, infinity and deep nesting."""
+    if _IS_SUSPECT.search(body):
+        body = _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
     return from_json(body.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Generic, NewType, TypeVar, dataclass_transform
 
@@ -27,6 +28,15 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\0", "\ufffd")
+
+
+def clean_value(value: Any) -> Any:
+    """Apply `clean_text` to all texts of a JSON value, keys included."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_value(key): clean_value(part) for key, part in value.items()}
+    return [clean_value(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field, Field))

@@ -48,6 +48,9 @@ def sweep() -> None:
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:
             _log.warning("sweep of a team failed", team=name, reason=str(error))
+            if not isinstance(error, Unavailable | Unauthorized):
+                sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
+                notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
     _report_wrong_clock(world)
 
 
@@ -59,7 +62,8 @@ def _report_wrong_clock(world: World) -> None:
 
 
 def _is_rebuilt(world: World) -> bool:
-    """Rebuild the loops of an empty Redis first; False when that has to be retried."""
+    """Rebuild the loops of an empty Redis first; False when that has to be retried. A team whose board cannot be read
+    does not stop the others."""
     if world.redis.exists(keys.REBUILT):
         return True
     try:
@@ -67,6 +71,9 @@ def _is_rebuilt(world: World) -> bool:
             _log.info("rebuild", ticket=ticket.identifier, line=line)
     except (Unavailable, Unauthorized) as error:
         _log.warning("rebuild failed, will retry", reason=str(error))
+    except Rejected as error:
+        _log.warning("rebuild incomplete, will retry", reason=str(error))
+        return True
     return bool(world.redis.exists(keys.REBUILT))
 
 

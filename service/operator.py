@@ -17,6 +17,7 @@ from integrations.disk import read_disk
 from integrations.errors import IntegrationError
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
+from jobs.effects.gather import find_repository
 from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect, find_refusal
@@ -57,7 +58,7 @@ def _check_teams(settings: Settings) -> Iterator[str]:
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, team {key}: {error}"
         try:
-            host.repository(team.repository)
+            find_repository(team.repository, host)
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, repository {team.repository}: {error}"
 

@@ -6,20 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.ports.agent_runner import Entry, EntryKind, StopReason, ToolResult
-from integrations.values import clean_text
+from integrations.values import clean_value
 
 Block = Mapping[str, Any]
 
 INTERRUPTED = "Interrupted, outcome unknown; look before you repeat."
-
-
-def clean_value(value: Any) -> Any:
-    """Apply `clean_text` to all texts of a JSON value, keys included."""
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, Mapping):
-        return {clean_value(key): clean_value(part) for key, part in value.items()}
-    return [clean_value(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def clean_entry(entry: Entry) -> Entry:

@@ -24,11 +24,12 @@ class GitCredentials:
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository. `name` is 'owner/name'."""
+    """A repository. `name` is 'owner/name', the new one after a rename; an archived one is read-only."""
 
     name: str
     clone_url: str
     default_branch: str
+    archived: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from integrations.events import (
     TicketReacted,
     TicketRemoved,
 )
-from integrations.ports.code_host import COMMENT_MARK
+from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
@@ -185,16 +185,27 @@ class Base:
     branch_sha: CommitSha | None = None
 
 
+def find_repository(name: str, host: CodeHost) -> Repository:
+    """The repository. Raises `Misconfigured` for one that cannot be written to under this name: writes to the old name
+    are not redirected."""
+    try:
+        found = host.repository(name)
+    except NotFound as error:
+        raise Misconfigured(f"{error}. Check the repository {name} in LOOPLINE_TEAMS.") from error
+    if found.name.lower() != name.lower():
+        raise Misconfigured(f"The repository {name} is now {found.name}: change it in LOOPLINE_TEAMS.")
+    if found.archived:
+        raise Misconfigured(f"The repository {name} is archived: unarchive it, or change it in LOOPLINE_TEAMS.")
+    return found
+
+
 def read_base(repository: str, branch: str, world: World) -> Base:
     """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it.
 
     Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
     check_disk(world.disk.read(), world.settings, world.redis, begins=False)
     host = world.code_host
-    try:
-        found = host.repository(repository)
-    except NotFound as error:
-        raise Misconfigured(f"{error}. Check the repository {repository} in LOOPLINE_TEAMS.") from error
+    found = find_repository(repository, host)
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
     mirror.fetch(found.default_branch, *filter(None, (branch,)))
     sha = mirror.head(found.default_branch)

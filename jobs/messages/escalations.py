@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from integrations.events import UNTIL_RESOLVED
 from integrations.results import RunRole, Tampering
+from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.text import fenced, format_tampering, format_time, inline, money_message
 
@@ -46,6 +47,8 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
     "tamper": "The ticket requires these changes to tests or checks, or they were weakened to make the work pass.",
 }
+LONGEST_RECORD = 40_000
+"""Characters of an escalation before its choices, so that no tracker's limit cuts those off."""
 _RETRY = "`/retry <hint>` starts another attempt with your hint and keeps the work so far"
 _ADD_BUDGET = "`/budget +3` adds three dollars and continues"
 _TAKE_OVER = "`/takeover` hands the branch to you, including the latest candidate commit"
@@ -71,7 +74,7 @@ def escalation_message(loop: Loop) -> str:
     if loop.candidate.tampering:
         parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12]))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
-    parts.append(f"Likely cause: {_HYPOTHESES[kind]}")
+    parts = [cut("\n\n".join(parts), LONGEST_RECORD), f"Likely cause: {_HYPOTHESES[kind]}"]
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
     parts.append(f"Spent: {money_message(loop)}. Reply or react to this comment to acknowledge it.")
     return "\n\n".join(parts)

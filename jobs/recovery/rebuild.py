@@ -106,11 +106,13 @@ def resume_rebuilt(loop: Loop, seen: Snapshot, at: float, policy: ServicePolicy)
 def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, str]]:
     """Restore every loop of the board that is missing; yields each ticket with the result in one line.
 
-    Raises `Unavailable` and `Unauthorized`. Yields nothing while another process rebuilds."""
+    Raises `Unavailable` and `Unauthorized`, and at the end `Rejected` for a team whose board cannot be read. Yields
+    nothing while another process rebuilds."""
     with hold(world.redis, LEASE) as lease:
         if lease is None:
             return
-        for ticket in _tickets(world):
+        unread: list[Rejected] = []
+        for ticket in _tickets(world, unread):
             try:
                 line = restore(ticket.id, lease, world, dry_run=dry_run)
             except Unauthorized:
@@ -120,18 +122,25 @@ def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, st
                 _log.warning("loop not rebuilt", ticket=ticket.identifier, reason=str(error))
             if line:
                 yield ticket, line
+        if unread:
+            raise unread[0]
         if not dry_run:
             world.redis.set(keys.REBUILT, 1)
 
 
-def _tickets(world: World) -> Iterator[Ticket]:
-    """All tickets in the teams' columns. The done column is unbounded, so a ticket there counts only with a run folder
-    on disk; any other one is restored by its next event."""
+def _tickets(world: World, unread: list[Rejected]) -> Iterator[Ticket]:
+    """All tickets in the teams' columns; `unread` gets the error of a team without them. The done column is unbounded,
+    so a ticket there counts only with a run folder on disk; any other one is restored by its next event."""
     for name, team in world.policy.teams.items():
         done = team.columns["done"]
-        for ticket in world.tracker.in_columns(name, list(team.columns.values())):
-            if ticket.column != done or world.run_folder(ticket.identifier).exists():
-                yield ticket
+        try:
+            for ticket in world.tracker.in_columns(name, list(team.columns.values())):
+                if ticket.column != done or world.run_folder(ticket.identifier).exists():
+                    yield ticket
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            unread.append(error)
 
 
 def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = False) -> str:

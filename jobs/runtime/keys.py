@@ -22,7 +22,7 @@ DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of
 EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
-NOTICE_TOPICS = ("clock", "redis", "skew")
+NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 
 FORGOTTEN = (
     *(

@@ -64,7 +64,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.ChecksReported():
             return review.on_checks_reported(loop, event)
         case e.CommandFailed():
-            return publish.on_command_failed(loop, event)
+            return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
         case _:
             assert_never(event)
 

@@ -226,13 +226,27 @@ def test_response_within_the_bounds_keeps_its_connection() -> None:
 
 # --- JSON and statuses ----------------------------------------------------------------------------------------------
 
-UNUSABLE = [b"", b"<html>", b"{", b'{"a": NaN}', b'{"a": Infinity}', b'"\\ud800"', b'"\xff"', b"[" * 100_000]
+UNUSABLE = [b"", b"<html>", b"{", b'{"a": NaN}', b'{"a": Infinity}', b'"\xff"', b"[" * 100_000]
 
 
 @pytest.mark.parametrize("body", UNUSABLE, ids=lambda body: repr(body[:12]))
 def test_json_that_is_invalid_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="column"):
         parse_json(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (rb'"\ud83d"', "\ufffd"),
+        (rb'"\ud83d\ud83d x"', "\ufffd\ufffd x"),
+        (rb'"\udc00\ud83d\ude00"', "\ufffd\U0001f600"),
+        (rb'"\\ud83d \\\ud83d"', "\\ud83d \\\ufffd"),
+        (rb'{"a\u0000": ["\u0000"], "b": "\n"}', {"a\ufffd": ["\ufffd"], "b": "\n"}),
+    ],
+)
+def test_json_with_text_that_cannot_be_stored_is_read(body: bytes, expected: object) -> None:
+    assert parse_json(body) == expected
 
 
 def test_json_ignores_a_byte_order_mark_and_takes_the_last_of_equal_keys() -> None:

@@ -19,7 +19,11 @@ def find_problems(api_key: str, base_url: str | None, models: Mapping[str, str],
     """Return one sentence per problem; `models` maps the names of settings to models. One request per model, and none
     after a problem that all of them share. `thorough`: paid, with one token, where the server has no free one."""
     found: list[str] = []
-    with closing(ModelClient(api_key, base_url)) as client:
+    try:
+        opened = ModelClient(api_key, base_url)
+    except Misconfigured as error:
+        return [str(error)]
+    with closing(opened) as client:
         for model in dict.fromkeys(models.values()):
             names = [name for name, chosen in models.items() if chosen == model]
             try:

@@ -25,7 +25,8 @@ from anthropic import (
 
 from integrations.agents.anthropic.refusals import WRONG_URL, may_be_billed, translate_error
 from integrations.agents.anthropic.reply import Reply, parse_json
-from integrations.errors import IntegrationError, Misconfigured, Unavailable, Unusable
+from integrations.disk import is_exhausted
+from integrations.errors import IntegrationError, Misconfigured, Unavailable, Unusable, hide_secret
 from integrations.failpoints import fail
 
 BASE_URL = "https://api.anthropic.com"
@@ -37,22 +38,17 @@ _FAILURES = (AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, In
 
 
 class ModelClient:
-    """The connection pool of a process, on an event loop in its own thread. Created lazily: after any fork."""
+    """The connection pool of a process, on an event loop in its own thread. Created lazily: after any fork.
+
+    Raises `Misconfigured` when the host's proxy or certificates cannot be used."""
 
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
+        client = _build_client(api_key, base_url or BASE_URL)  # without one the SDK reads the environment
+        self._api_key = api_key
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-client", daemon=True)
         self._thread.start()
-        url = base_url or BASE_URL  # without one the SDK reads the environment
-        http = DefaultAsyncHttpxClient(
-            base_url=url,
-            follow_redirects=False,  # a key stays with the configured host
-            headers={"accept-encoding": "identity"},
-            event_hooks={"response": [_limit_response]},
-        )
-        self._client = AsyncAnthropic(
-            api_key=api_key, base_url=url, max_retries=0, open_telemetry=False, http_client=http
-        )
+        self._client = client
 
     def stream(
         self,
@@ -74,7 +70,7 @@ class ModelClient:
         call.add_done_callback(lambda _: finished.put(None))
         try:
             if (yield from _until_stopped(finished, stopped)):
-                _raise_failure(call, reply)
+                self._raise_failure(call, reply)
                 fail("model.stream", "done")
             else:
                 reply.maybe_billed = not reply.has_begun
@@ -92,6 +88,8 @@ class ModelClient:
                 fail("model.stream", "sent")
                 _check_content_type(stream.response)
                 async for event in AsyncStream.raw_events(stream.response):
+                    if reply.is_complete:
+                        continue  # a gateway can append OpenAI's [DONE]; read to the end to reuse the connection
                     content = parse_json(event.data) if event.data else {"type": "ping"}
                     if event.event == "error" or (isinstance(content, dict) and content.get("type") == "error"):
                         raise APIStatusError("error event", response=stream.response, body=content)
@@ -116,7 +114,7 @@ class ModelClient:
             raise Unavailable(f"The model did not answer within {CHECK_SECONDS:.0f} seconds.") from None
         except _FAILURES as error:
             if not _is_missing_route(error):
-                raise translate_error(error) from error
+                raise self._translate(error) from error
             if thorough:
                 await self._call_once(request)
             return
@@ -127,7 +125,18 @@ class ModelClient:
         try:
             await self._read({**request, "max_tokens": 1}, Reply(), SimpleQueue(), CHECK_SECONDS)
         except _FAILURES as error:
-            raise translate_error(error) from error
+            raise self._translate(error) from error
+
+    def _raise_failure(self, call: Future[None], reply: Reply) -> None:
+        try:
+            call.result()
+        except _FAILURES as error:
+            failure = self._translate(error)
+            reply.maybe_billed = not reply.has_begun and may_be_billed(failure, error)
+            raise failure from error
+
+    def _translate(self, error: Exception) -> IntegrationError:
+        return hide_secret(translate_error(error), self._api_key)
 
     def close(self) -> None:
         """Close the connections and end the thread."""
@@ -135,6 +144,25 @@ class ModelClient:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _build_client(api_key: str, url: str) -> AsyncAnthropic:
+    try:
+        http = DefaultAsyncHttpxClient(
+            base_url=url,
+            follow_redirects=False,  # a key stays with the configured host
+            headers={"accept-encoding": "identity"},
+            event_hooks={"response": [_limit_response]},
+        )
+    except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:  # before any request, so of this host
+        if is_exhausted(error):
+            raise
+        variables = "SSL_CERT_FILE, SSL_CERT_DIR" if isinstance(error, OSError) else "HTTPS_PROXY, ALL_PROXY, NO_PROXY"
+        raise Misconfigured(
+            f"No request can be sent to the model ({type(error).__name__}): correct the value of {variables} in the "
+            "environment of the agent processes."
+        ) from error
+    return AsyncAnthropic(api_key=api_key, base_url=url, max_retries=0, open_telemetry=False, http_client=http)
 
 
 class _LimitedStream(httpx2.AsyncByteStream):
@@ -195,12 +223,3 @@ def _until_stopped(
             return True
         yield block
     return False
-
-
-def _raise_failure(call: Future[None], reply: Reply) -> None:
-    try:
-        call.result()
-    except _FAILURES as error:
-        failure = translate_error(error)
-        reply.maybe_billed = not reply.has_begun and may_be_billed(failure, error)
-        raise failure from error

@@ -10,8 +10,9 @@ from typing import Any
 
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.wire import block_to_wire, tool_to_wire
-from integrations.agents.entries import clean_value, select_blocks
+from integrations.agents.entries import select_blocks
 from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
+from integrations.values import clean_value
 
 Block = dict[str, Any]
 Message = dict[str, Any]

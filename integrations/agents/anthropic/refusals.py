@@ -34,7 +34,9 @@ _RETRY_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "
 _REFUSAL_TYPES = frozenset({"invalid_request_error", "permission_error", "not_found_error", "request_too_large"})
 _ACCOUNT_STATUS = frozenset({401, 402})
 _ACCOUNT_TYPES = frozenset({"authentication_error", "billing_error"})
-_ACCOUNT_MESSAGE = re.compile(r"credit balance", re.IGNORECASE)
+_ACCOUNT_MESSAGE = re.compile(r"credit balance|organization has been disabled", re.IGNORECASE)
+_TOO_LONG = re.compile(r"prompt is too long|exceed context limit", re.IGNORECASE)
+_USAGE_LIMIT = re.compile(r"reached your specified .*usage limits", re.IGNORECASE)
 # "You have reached your specified API usage limits. You will regain access on 2026-04-01 at 00:00 UTC.", a 400
 _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 _RESET = re.compile(r"anthropic-ratelimit-([a-z-]+)-reset")
@@ -115,7 +117,8 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     status, kind = error.status_code, error.type if isinstance(error.type, str) else ""
     text = error.api_message if isinstance(error.api_message, str) else f"HTTP {status}"
     message = " ".join(text.split())[:300].rstrip(".")
-    if (wait := _seconds_until_regained(message, read_date(error.response.headers) or time.time())) is not None:
+    wait = _seconds_until_regained(message, read_date(error.response.headers) or time.time())
+    if wait is not None or _USAGE_LIMIT.search(message):
         return Unavailable(f"Anthropic's usage limit is reached: {message}", wait)
     if status in _ACCOUNT_STATUS or kind in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
         return Unauthorized(f"Anthropic refuses the key or the account of ANTHROPIC_API_KEY: {message}")
@@ -124,9 +127,11 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
         return Unavailable(f"The model is not available now: {message}", _seconds_to_wait(error))
     if status < 300 and kind not in _REFUSAL_TYPES:
         return Unusable(f"The model's reply cannot be used: it ended with the unknown error {kind[:60]!r}.")
+    if status == 407:
+        return Misconfigured("The proxy in front of the model asks for a password: correct the value of HTTPS_PROXY.")
     if 300 <= status < 400:
         return Misconfigured(f"The model server redirects to another URL (HTTP {status}): {WRONG_URL}.")
-    if status == 413 or "prompt is too long" in message.lower():
+    if status == 413 or _TOO_LONG.search(message):
         return PromptTooLong(f"Anthropic rejected the request: {message}")
     if not kind:
         return Misconfigured(f"The model server answers HTTP {status} without Anthropic's error format: {WRONG_URL}.")

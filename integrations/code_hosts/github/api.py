@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from integrations.code_hosts.github.payloads import describe_error
@@ -27,14 +28,17 @@ from integrations.errors import (
     Unauthorized,
     Unavailable,
     WrongEndpoint,
+    hide_secret,
 )
 from integrations.failpoints import fail
 from integrations.paging import PageBounds
 from integrations.server_time import read_date, server_clock
-from integrations.transport import OversizedResponse, mount_bounds, parse_json
+from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
+from integrations.values import clean_value
 from integrations.waits import parse_reset, parse_retry_after
 
 Model = TypeVar("Model", bound=BaseModel)
+_log = structlog.get_logger(__name__)
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "loopline"}
 _TIMEOUTS = (5.0, 20.0)
@@ -46,7 +50,7 @@ _ROUTE_SEGMENTS = {
 _RETRIES = 3
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
-_SECONDARY_LIMIT = ("secondary rate limit", "abuse detection", "temporarily blocked from content creation")
+_RATE_LIMIT = ("rate limit", "abuse detection", "temporarily blocked from content creation")
 # Two responses to a merge that look final but are race conditions: https://github.com/cli/cli/issues/8092
 _MERGE_RACES = ("Base branch was modified", "Merge already in progress")
 
@@ -123,7 +127,7 @@ class GitHubApi:
             page = response.data.get(key) if key and isinstance(response.data, dict) else response.data
             if not isinstance(page, list):
                 raise Rejected(f"GitHub's response to {path} is not a list")
-            yield from (_validate(model, item, path) for item in page)
+            yield from _validate_items(model, page, path)
             url, query = _join_url(url, response.next_page) if response.next_page else "", {}
             if url:
                 bounds.check(page, url)
@@ -191,7 +195,7 @@ class GitHubApi:
                 method,
                 url,
                 params=query,
-                json=body,
+                json=clean_value(body),
                 headers=_HEADERS,
                 auth=_Bearer(token),
                 timeout=_TIMEOUTS,
@@ -201,17 +205,20 @@ class GitHubApi:
         except OversizedResponse as error:
             kind = Rejected if method == "GET" else LostReply
             raise kind(f"GitHub's response to {request_line} cannot be used: {error}") from None
-        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid URL
+        except (OSError, ValueError) as error:  # all of requests'; ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough. A slow read is not retried at once.
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise WrongEndpoint("The certificate of GITHUB_API_URL is not trusted: check the URL") from None
+            if problem := find_setup_problem(error, "GITHUB_API_URL"):
+                raise WrongEndpoint(problem) from None
+            if not isinstance(error, requests.RequestException | ValueError):
+                raise  # of this machine
             slow_read = method == "GET" and isinstance(error, requests.Timeout)
             lost = Unavailable if slow_read else LostReply
-            raise lost(f"GitHub did not answer {request_line}: {type(error).__name__}") from None
+            place = "check the network and GITHUB_API_URL"
+            raise lost(f"GitHub did not answer {request_line} ({type(error).__name__}): {place}") from None
         server_clock("github").observe(response.headers, response.elapsed.total_seconds())
         now = read_date(response.headers) or time.time()
         if failed := classify_error(response, request_line, self._credentials.settings, now):
-            raise failed
+            raise hide_secret(failed, token)
         parsed = _parse_response(response, request_line)
         fail(operation, "done")
         return parsed
@@ -307,8 +314,8 @@ def _seconds_until_retry(response: requests.Response, message: str, now: float) 
     reset = parse_reset(headers.get("X-RateLimit-Reset"), now)
     if headers.get("X-RateLimit-Remaining") == "0" and reset is not None:
         return reset + 1
-    secondary = any(phrase in message.lower() for phrase in _SECONDARY_LIMIT)
-    return 60.0 if secondary or response.status_code == 429 else None
+    is_limit = any(phrase in message.lower() for phrase in _RATE_LIMIT)
+    return 60.0 if is_limit or response.status_code == 429 else None
 
 
 def _read_message(response: requests.Response) -> str:
@@ -321,7 +328,8 @@ def _read_message(response: requests.Response) -> str:
         return f"status {response.status_code}"
     errors = body.get("errors")
     details = [_format_detail(error) for error in errors] if isinstance(errors, list) else []
-    return " ".join("; ".join([str(body.get("message", "")), *details]).split())[:300]
+    message = str(body.get("message") or f"status {response.status_code}")
+    return " ".join("; ".join([message, *details]).split())[:300]
 
 
 def _format_detail(error: Any) -> str:
@@ -335,6 +343,22 @@ def _validate(model: type[Model], data: Any, path: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         raise Rejected(f"GitHub's response to {path} is invalid: {describe_error(error)}") from None
+
+
+def _validate_items(model: type[Model], items: list[Any], path: str) -> list[Model]:
+    """The valid items, so that a broken one does not hide the others. Raises `Rejected` when all of them are broken."""
+    valid: list[Model] = []
+    broken: list[Rejected] = []
+    for item in items:
+        try:
+            valid.append(_validate(model, item, path))
+        except Rejected as error:
+            broken.append(error)
+    if broken and not valid:
+        raise broken[0]
+    if broken:
+        _log.warning("broken items of a list ignored", items=len(broken), reason=str(broken[0]))
+    return valid
 
 
 def _join_url(url: str, reference: str) -> str:

@@ -80,7 +80,7 @@ class GitHub:
     def repository(self, name: str) -> Repository:
         """The repository, under its new name when it was renamed. Raises `NotFound`."""
         found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
-        return Repository(found.full_name, found.clone_url, found.default_branch)
+        return Repository(found.full_name, found.clone_url, found.default_branch, bool(found.archived))
 
     def git_credentials(self, repository: str) -> GitCredentials | None:
         """Credentials for fetch and push. As an App: a token for only this repository's contents."""

@@ -245,7 +245,7 @@ def _get_login(user: github.User | None) -> str:
 
 
 def _to_person(user: github.User | None) -> Person | None:
-    if user is None:
+    if user is None or not user.login:
         return None
     return Person(id=user.login, name=user.login, is_bot=user.type == "Bot" or user.login.endswith("[bot]"))
 

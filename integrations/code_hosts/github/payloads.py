@@ -30,9 +30,9 @@ def describe_error(error: ValidationError) -> str:
 
 
 class User(Payload):
-    """An account; `type` is 'User', 'Bot' or 'Organization'."""
+    """An account; `type` is 'User', 'Bot' or 'Organization'. A deleted one can have no `login`."""
 
-    login: str
+    login: Text = ""
     type: Text = ""
 
 
@@ -48,6 +48,7 @@ class Repository(RepositoryId):
     full_name: str
     clone_url: Text = ""
     default_branch: Text = ""
+    archived: bool | None = None
     pushed_at: AwareDatetime | None = None
 
 
@@ -207,6 +208,7 @@ class Ref(Payload):
 
 
 class Merged(Payload):
+    merged: Literal[True] = True
     sha: CommitSha
 
 

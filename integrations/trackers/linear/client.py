@@ -24,10 +24,20 @@ from graphql import DocumentNode, OperationType, get_operation_ast, parse
 from graphql.utilities import separate_operations
 from requests.auth import AuthBase
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
+from integrations.errors import (
+    Conflict,
+    IntegrationError,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    WrongEndpoint,
+    hide_secret,
+)
 from integrations.failpoints import fail
 from integrations.server_time import read_date, server_clock
-from integrations.transport import OversizedResponse, mount_bounds, parse_json
+from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
+from integrations.values import clean_value
 from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
 
 log = structlog.get_logger(__name__)
@@ -60,7 +70,7 @@ class Credential(AuthBase):
     def __init__(self, api_key: str, access_token: str) -> None:
         self.name = "LINEAR_ACCESS_TOKEN" if access_token else "LINEAR_API_KEY"
         self._header = f"Bearer {access_token}" if access_token else api_key
-        value = access_token or api_key
+        self.value = value = access_token or api_key
         if not value:
             raise Unauthorized("LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty: set one of them")
         if not (value.isascii() and value.isprintable() and " " not in value):
@@ -132,7 +142,7 @@ class LinearClient:
         Queries are retried twice when the connection breaks, mutations never.
         """
         document = load_documents()[operation]
-        request = GraphQLRequest(document, variable_values=variables, operation_name=operation)
+        request = GraphQLRequest(document, variable_values=clean_value(variables), operation_name=operation)
         parsed = get_operation_ast(document)
         retries = READ_RETRIES if parsed and parsed.operation is OperationType.QUERY else 0
         while True:
@@ -170,7 +180,8 @@ class LinearClient:
                 f"LINEAR_API_URL does not answer as Linear's API (HTTP {connection.status} without a GraphQL response "
                 f"to {operation}): set it to the URL of the GraphQL endpoint"
             )
-        return classify_error(operation, connection.status, error, wait, self._credential.name)
+        failure = classify_error(operation, connection.status, error, wait, self._credential.name)
+        return hide_secret(failure, self._credential.value)
 
     def _log_response(self, operation: str) -> None:
         headers = self._connection.headers
@@ -182,7 +193,7 @@ class LinearClient:
 def _is_wrong_endpoint(status: int, headers: Mapping[str, str]) -> bool:
     """Whether a response without GraphQL is one of another service, not a failure of Linear."""
     is_page = headers.get("content-type", "").lower().startswith("text/html")
-    return status in (404, 405, 410) or 300 <= status < 400 or (is_page and status in (200, 403))
+    return status in (403, 404, 405, 407, 410) or 300 <= status < 400 or (is_page and status == 200)
 
 
 def classify_error(
@@ -191,7 +202,7 @@ def classify_error(
     """The exception for `error` (an entry of `errors`, empty for a body that is not GraphQL) under HTTP `status`."""
     extensions = _as_mapping(error.get("extensions"))
     message = str(error.get("message") or "")
-    kind, code = extensions.get("type"), extensions.get("code")
+    kind, code = str(extensions.get("type")), extensions.get("code")
     text = str(extensions.get("userPresentableMessage") or message or f"HTTP {status} without a GraphQL response")
     detail = f"{operation}: {text[:_MAX_MESSAGE]}"
     if status == 429 or code == "RATELIMITED" or kind == "ratelimited":
@@ -246,8 +257,8 @@ def _classify_connection_error(operation: str, cause: BaseException | None) -> I
     name = type(cause).__name__
     if isinstance(cause, OversizedResponse):
         return Rejected(f"Linear's response to {operation} cannot be used: {cause}")
+    if cause and (problem := find_setup_problem(cause, "LINEAR_API_URL")):
+        return WrongEndpoint(problem)
     if isinstance(cause, ValueError | TypeError | requests.exceptions.InvalidJSONError):
-        return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON or LINEAR_API_URL is not a URL")
-    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-        return WrongEndpoint(f"The certificate of LINEAR_API_URL is not trusted ({operation}): check the URL")
-    return Unavailable(f"Linear cannot be reached for {operation} ({name})")
+        return Rejected(f"{operation} cannot be sent ({name}): its values are not JSON")
+    return Unavailable(f"Linear cannot be reached for {operation} ({name}): check the network and LINEAR_API_URL")

@@ -7,9 +7,18 @@ releases of its SDK. A person without explicit permission fields has no permissi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+import structlog
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    OnErrorOmit,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from integrations.errors import Rejected
@@ -20,6 +29,7 @@ from integrations.values import Identifier, Person, Ticket, TicketId
 DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
 COMMENT_CHARACTERS = 100_000
 NodeT = TypeVar("NodeT", bound="Node")
+_log = structlog.get_logger(__name__)
 
 
 class Node(BaseModel):
@@ -36,8 +46,21 @@ class PageInfo(Node):
     end_cursor: str = ""
 
 
+def _skip_broken(nodes: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Validate a list without its broken nodes, which would hide the others. Not when all of them are broken."""
+    try:
+        return validate(nodes)
+    except ValidationError as error:
+        broken = {entry["loc"][0] for entry in error.errors() if entry["loc"]}
+        valid = [node for place, node in enumerate(nodes) if place not in broken] if isinstance(nodes, list) else []
+        if not valid:
+            raise
+        _log.warning("broken nodes of a list ignored", nodes=len(broken), reason=str(error.errors()[0]["msg"]))
+        return validate(valid)
+
+
 class Connection(Node, Generic[NodeT]):
-    nodes: tuple[NodeT, ...] = ()
+    nodes: Annotated[tuple[NodeT, ...], WrapValidator(_skip_broken)] = ()
     page_info: PageInfo = PageInfo()
 
 
@@ -88,7 +111,7 @@ class IssueNode(Node):
 
     id: TicketId
     identifier: Identifier
-    title: str
+    title: str = ""
     description: str = ""
     url: str = ""
     branch_name: str = ""
@@ -148,7 +171,7 @@ class ReactionNode(AuthoredNode):
 class CommentNode(AuthoredNode):
     issue_id: TicketId = TicketId("")
     body: str = ""
-    reactions: tuple[ReactionNode, ...] = ()
+    reactions: tuple[OnErrorOmit[ReactionNode], ...] = ()
 
     def to_comment(self, our_id: str) -> Comment:
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)

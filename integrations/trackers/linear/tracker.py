@@ -6,6 +6,7 @@ only where the caller's copy can be outdated. Sources: Linear's published schema
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -31,6 +32,7 @@ from integrations.trackers.linear.responses import (
 )
 from integrations.values import Person, Ticket, TicketId
 
+COLUMNS_SECONDS = 600.0
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
@@ -44,6 +46,7 @@ class Linear:
     def __init__(self, url: str, api_key: str = "", access_token: str = "", *, timeout: int = 20) -> None:
         self._client = LinearClient(url, api_key, access_token, timeout)
         self._columns: dict[str, dict[str, str]] = {}
+        self._fetched_at: dict[str, float] = {}
 
     def close(self) -> None:
         """Close the calling thread's connection."""
@@ -74,14 +77,23 @@ class Linear:
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team, unless it is there. Reads both first: `ticket` can be outdated."""
         current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
-        state_id = self._state_id(current.team.key, column)
-        if current.state.id != state_id:
+        team = current.team.key
+        if current.state.id == (state_id := self._state_id(team, column)):
+            return
+        try:
             self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+        except NotFound:
+            self._fetched_at.pop(team, None)
+            if (replaced := self._state_id(team, column)) == state_id:
+                raise
+            self._mutate("MoveTicket", id=ticket.id, stateId=replaced)
 
     def _state_id(self, team: str, column: str) -> str:
-        """The column's id, from a cache that is refreshed once when the name is missing."""
-        if column not in self._columns.get(team, {}):
-            self._columns[team] = self._fetch_columns(team)
+        """The column's id, from a cache that is refreshed when the name is missing, and regularly: a column can be
+        replaced by one of the same name."""
+        is_old = time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
+        if is_old or column not in self._columns.get(team, {}):
+            self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
         known = self._columns[team]
         if column not in known:
             raise Rejected(

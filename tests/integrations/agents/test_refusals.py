@@ -37,6 +37,17 @@ def status(code: int, kind: str = "", message: str = "no", **headers: str) -> AP
         (status(403), Misconfigured),
         (status(200, "authentication_error"), Unauthorized),
         (status(400, "invalid_request_error", "Your credit balance is too low"), Unauthorized),
+        (status(400, "invalid_request_error", "This organization has been disabled."), Unauthorized),
+        (
+            status(400, "invalid_request_error", "You have reached your specified workspace API usage limits."),
+            Unavailable,
+        ),
+        (status(400, "invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum"), PromptTooLong),
+        (
+            status(400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9 + 9 > 10"),
+            PromptTooLong,
+        ),
+        (status(407), Misconfigured),
         (status(400, "invalid_request_error", "max_tokens: too large"), Rejected),
         (status(404, "not_found_error", "model: x"), NotFound),
         (status(404, "not_found_error", "Not Found"), Misconfigured),

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
+from jobs.workflow.limits import REPLIES_TO_MEMBERS
 from service import operator
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, hand_over, said
@@ -174,7 +176,8 @@ def test_items_of_a_newer_release_become_dead_letters_and_can_be_redriven(board:
     board.world.redis.rpush(keys.outbox(t, "inner"), command)
     board.world.redis.rpush(keys.outbox(t, "outer"), command)
 
-    assert board.drive(BUG) == loop
+    after = board.drive(BUG)
+    assert after and replace(after, comments=replace(after.comments, replies=())) == loop
     assert [letter.box for letter in DeadLetters(board.world.redis).all()] == ["inner", "outer", "mailbox"]
     operator.redrive(board.world.redis, io.StringIO(), None)
     assert board.world.redis.lrange(keys.mailbox(t), 0, -1) == [event.encode()]
@@ -210,6 +213,28 @@ def test_dead_letters_are_listed_and_redriven_by_the_command_line(board: Board) 
     assert letter.item in loopline("dead-letters").stdout
     assert [loopline("redrive", letter.id).returncode for _ in range(2)] == [0, 1]
     assert loopline("dead-letters").stdout == "0 dead letters.\n"
+
+
+def test_failures_of_a_storm_are_reported_within_the_limit_of_replies(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    before = len(said(board, BUG))
+    for number in range(REPLIES_TO_MEMBERS + 5):
+        failed = CommandFailed(
+            event_id=f"f{number}",
+            ticket_id=loop.ticket.id,
+            at=time.time(),
+            generation=1,
+            command="BranchPushed",
+            reason=f"failure {number}",
+            put_aside=True,
+        )
+        board.world.store.deliver(failed)
+
+    board.drive(BUG)
+
+    written = said(board, BUG)[before:]
+    assert written[:2] == ["failure 0", "failure 1"] and len(written) == REPLIES_TO_MEMBERS + 1
+    assert "no further replies until" in written[-1]
 
 
 def test_comment_that_cannot_be_posted_is_not_reported_in_a_comment(board: Board) -> None:

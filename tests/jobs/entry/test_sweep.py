@@ -16,6 +16,7 @@ from jobs.effects.gather import gather
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.recovery.polling import pull_request_event
 from jobs.runtime import keys
+from jobs.runtime.notices import list_notices
 from jobs.sweep import IN_TURN, sweep
 from tests.jobs import story
 from tests.jobs.board import Board
@@ -33,6 +34,19 @@ def test_sweep_finds_a_missed_hand_over(board: Board) -> None:
     board.ana.drag(BUG, "Agent")
 
     assert swept(board).stage is Stage.SCOUTING
+
+
+def test_board_whose_column_was_renamed_is_reported(board: Board) -> None:
+    column = board.world.policy.teams["ENG"].columns["agent"]
+    teams = {"ENG": replace(board.world.policy.teams["ENG"], columns={"agent": "Robots", "done": "Done"})}
+    known = board.world.policy
+    board.world.policy = replace(known, teams=teams)
+    try:
+        sweep()
+    finally:
+        board.world.policy = known
+    (notice,) = list_notices(board.world.redis)
+    assert "team ENG" in notice and "'Robots'" in notice and column in notice
 
 
 @pytest.mark.parametrize("column", ["Backlog", "Done", "Needs Human"])

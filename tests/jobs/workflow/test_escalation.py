@@ -74,6 +74,14 @@ def test_escalation_offers_the_choices_of_its_class(
     assert f"`{choice}" in escalation_message(called(making, kind))
 
 
+def test_escalation_with_a_long_record_keeps_its_choices(making: Loop, policy: ServicePolicy) -> None:
+    loop = called(making, "infrastructure")
+    attempt = replace(loop.attempt, tried=tuple("x" * 4_000 for _ in range(12)))
+    message = escalation_message(replace(loop, reason="y" * 200_000, attempt=attempt))
+    assert len(message) < 45_000 and "characters in all]" in message
+    assert "`/retry` after you have fixed the problem" in message
+
+
 def test_budget_added_continues_an_escalated_loop(making: Loop, policy: ServicePolicy) -> None:
     loop = called(making, "budget", usage=Usage(cost_usd=20.0))
 
