@@ -269,3 +269,10 @@ def test_sandbox_rejects_a_missing_workspace(sandbox: Sandbox, plain: Workspace)
     shutil.rmtree(plain.folder)
     with pytest.raises(Rejected, match="no workspace at"):
         sandbox.run(["true"], plain, timeout=5)
+
+
+@pytest.mark.parametrize("mode", ["000", "400", "077", "311"])
+def test_tree_that_an_agent_made_inaccessible_is_accessible_to_the_next_command(run: Run, mode: str) -> None:
+    assert run(f"touch kept; chmod {mode} .").exit_code == 0
+    result = run("ls; touch new")
+    assert (result.exit_code, result.output) == (0, b"kept\n")
