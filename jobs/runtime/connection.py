@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 from jobs.config.settings import Settings
@@ -21,17 +21,19 @@ SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107, macOS 103
 _REQUIRED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
-def connect(settings: Settings, timeout: float = 30.0, retries: int = 2) -> Redis:
+def connect(settings: Settings, timeout: float = 30.0, retries: int = 2, retry_timeouts: bool = True) -> Redis:
     """Return a client of the configured Redis without connecting. `timeout` is in seconds per command.
 
-    The web process uses a short timeout, because a webhook has to be answered within 5 s."""
+    The web process uses a short timeout, because a webhook has to be answered within 5 s. It does not retry a command
+    that timed out: the client would also retry the connection in each attempt, and take four timeouts."""
+    errors = (ConnectionError, TimeoutError) if retry_timeouts else (ConnectionError,)
     options: dict[str, Any] = {
         "decode_responses": False,
         "socket_timeout": timeout,
         "socket_connect_timeout": min(timeout, 5.0),
         "health_check_interval": 30,
         "max_connections": 512,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), retries),
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), retries, errors),
     }
     return Redis.from_url(build_redis_url(settings), **options)
 

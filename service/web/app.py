@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> Flask:
     """Create the WSGI application. Opens no Redis connection, so it starts while Redis is unavailable."""
     app = Flask("loopline.web", static_folder=None)
     app.url_map.merge_slashes = False  # a sender does not follow a redirect
-    redis = connect(settings, timeout=1.5, retries=1)
+    redis = connect(settings, timeout=1.5, retries=1, retry_timeouts=False)
     endpoint = webhooks.Endpoint(settings, redis)
     app.extensions["endpoint"] = endpoint
     app.register_blueprint(webhooks.blueprint(endpoint))
