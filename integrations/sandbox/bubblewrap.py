@@ -178,7 +178,9 @@ class Sandbox:
             ]
             reason = child.read_until_exit(sinks, started + spec.timeout, checks)
         seconds = time.monotonic() - started
-        if not reason and child.exit_code is None:
+        if not reason and child.exit_code is None and child.was_killed:
+            reason = "the command was killed from outside, for example because this machine ran out of memory"
+        elif not reason and child.exit_code is None:
             lines = (errors if separate else output).read().decode(errors="replace").strip().splitlines()
             if (state := read_disk(spec.workspace.folder)).level == "full":
                 raise Paused(state.sentence, POLL_SECONDS)
