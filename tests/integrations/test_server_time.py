@@ -89,6 +89,17 @@ def test_clock_that_differs_is_corrected_and_reported_once(offset: float) -> Non
     assert (clock.offset, clock.sentence) == (0.0, "")
 
 
+def test_corrected_clock_never_goes_back_between_two_responses() -> None:
+    clock, later = ServerClock("linear"), 600.0
+    times = []
+    for tenth in range(40):  # a Date has whole seconds
+        date = int(time.time() + later + tenth / 10)
+        clock.observe({"Date": formatdate(date - tenth / 10, usegmt=True)}, 0.0)
+        times.append(clock.now())
+    assert times == sorted(times)
+    assert later - 1.0 <= clock.offset <= later
+
+
 @pytest.mark.parametrize(
     ("headers", "elapsed"),
     [(date(20.0), 0.1), (date(-600.0), 45.0), (date(-600.0) | {"Age": "600"}, 0.1), ({}, 0.1), ({"Date": "?"}, 0.1)],

@@ -206,15 +206,26 @@ def test_new_file_gets_the_mode_of_the_umask(tree: Path) -> None:
     assert (tree / "new").stat().st_mode & 0o777 == 0o640
 
 
-def run_limited(tree: Path, request: dict[str, Any], size: int) -> dict[str, Any]:
-    """Run the program as the sandbox does, with a limit on file sizes: writing fails as on a full disk."""
+def run_program(tree: Path, request: dict[str, Any], *wrapper: str, **options: Any) -> dict[str, Any]:
+    """Run the program as the sandbox does, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", Path(edit_program.__file__).read_text()],
+        [*wrapper, sys.executable, "-I", "-c", Path(edit_program.__file__).read_text()],
         input=json.dumps({"root": str(tree), "limit": 1000, **request}).encode(), capture_output=True, check=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        **options,
     )  # fmt: skip
     reply: dict[str, Any] = json.loads(done.stdout)
     return reply
+
+
+def run_limited(tree: Path, request: dict[str, Any], size: int) -> dict[str, Any]:
+    """With a limit on file sizes: writing fails as on a full disk."""
+    return run_program(tree, request, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+
+
+def run_without_privileges(tree: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Without root's capability to write every file."""
+    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    return run_program(tree, request, *drop)
 
 
 def test_write_that_fails_leaves_the_old_content(tree: Path) -> None:
@@ -243,16 +254,16 @@ def test_path_of_no_regular_file_is_one_sentence(tree: Path, command: str, kind:
     assert ok or (path[:200] in text and "\n" not in text)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can write every file")
 def test_file_without_permission_is_one_sentence(tree: Path) -> None:
+    request = {"command": "insert", "path": "f", "insert_line": 0, "insert_text": "x"}
     (tree / "f").write_text("old\n")
     (tree / "f").chmod(0o444)
-    assert "read-only" in call(tree, "insert", insert_line=0, insert_text="x")[1]
+    assert "read-only" in run_without_privileges(tree, request)["text"]
     (tree / "f").chmod(0o644)
     tree.chmod(0o555)
-    text = call(tree, "insert", insert_line=0, insert_text="x")[1]
+    reply = run_without_privileges(tree, request)
     tree.chmod(0o755)
-    assert text == "f: Permission denied."
+    assert reply["text"] == "f: Permission denied."
 
 
 def test_folder_with_odd_names_is_listed_in_one_line_each(tree: Path) -> None:
