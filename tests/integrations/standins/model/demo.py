@@ -60,7 +60,8 @@ class Talk:
 
     def turn(self) -> list[dict[str, Any]]:
         """One reply; its calls are executed. Returns the calls."""
-        body = {"model": "m", "max_tokens": 16_000, "stream": True, "system": self.system, "messages": self.messages}
+        limits = {"model": "claude-test", "max_tokens": 16_000, "stream": True}
+        body = {**limits, "system": self.system, "messages": self.messages}
         validation.check(body)
         asked = read_request(body)
         content = message(body, playbook_for(asked).answer(asked), NO_USAGE, "")["content"]

@@ -13,7 +13,7 @@ def text(words: str, **more: Any) -> dict[str, Any]:
     return {"type": "text", "text": words * 50, **more}
 
 
-def body(*blocks: dict[str, Any], model: str = "m") -> dict[str, Any]:
+def body(*blocks: dict[str, Any], model: str = "claude-test") -> dict[str, Any]:
     return {"model": model, "system": [text("system ", **MARK)], "messages": [{"role": "user", "content": [*blocks]}]}
 
 

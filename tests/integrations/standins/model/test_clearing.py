@@ -28,7 +28,7 @@ def talk(uses: int, *edits: dict[str, Any]) -> dict[str, Any]:
         call = {"type": "tool_use", "id": f"t{n}", "name": "ab"[n % 2], "input": {}}
         result = {"type": "tool_result", "tool_use_id": f"t{n}", "content": "x" * 400}
         messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
-    body: dict[str, Any] = {"model": "m", "max_tokens": 100, "messages": messages}
+    body: dict[str, Any] = {"model": "claude-test", "max_tokens": 100, "messages": messages}
     return body | ({"context_management": {"edits": list(edits)}} if edits else {})
 
 
@@ -97,7 +97,7 @@ def test_reply_reports_the_applied_edits_and_counts_less(client: Anthropic) -> N
     ("changes", "reason"),
     [
         ({}, None),
-        ({"model": "n"}, "model_changed"),
+        ({"model": "claude-other"}, "model_changed"),
         ({"system": "y"}, "system_changed"),
         ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools_changed"),
         ({"messages": [{"role": "user", "content": "listen"}]}, "messages_changed"),

@@ -23,7 +23,7 @@ def assistant(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 
 def body(*messages: Any, **more: Any) -> dict[str, Any]:
-    return {"model": "m", "max_tokens": 10, "stream": True, "messages": list(messages), **more}
+    return {"model": "claude-test", "max_tokens": 10, "stream": True, "messages": list(messages), **more}
 
 
 @pytest.mark.parametrize(
