@@ -75,7 +75,7 @@ def _classify_number(value: float, bounds: Mapping[str, Any]) -> str:
     return "a whole number" if isinstance(value, int) else "a number with decimals"
 
 
-def show_name(name: str) -> str:
-    """Return the name of a variable, key or file for a message: one line, printable, at most 80 characters."""
+def show_name(name: str, longest: int = 80) -> str:
+    """Return the name of a variable, key or file for a message: one line, printable, at most `longest` characters."""
     shown = ascii(name) if CONTROLS.search(name) or not name else name
-    return shown if len(shown) <= 80 else f"{shown[:79]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"

@@ -37,7 +37,7 @@ def read_env_file(given: Path | None) -> dict[str, str]:
     path = given or DEFAULT
     if str(given) in NONE or (given is None and not os.path.lexists(DEFAULT)):
         return {}
-    shown = show_name(str(path))
+    shown = show_name(str(path), longest=1_000)
     try:
         content = _read(path, shown)
     except OSError as error:

@@ -61,12 +61,10 @@ def calls(stack: FragileStack, fault: str) -> list[dict[str, Any]]:
     return [entry for entry in stack.log("model") if entry["input"]["fault"] == fault]
 
 
-@pytest.mark.parametrize(("kind", "operation"), [("call_without_id", TITLE), ("bad_utf8", MAKER)])
-def test_poisoned_ticket_escalates_once_and_the_others_reach_their_end(
-    stack: FragileStack, kind: str, operation: str
-) -> None:
+def test_poisoned_ticket_escalates_once_and_the_others_reach_their_end(stack: FragileStack) -> None:
     ana, begun = Ana(stack), time.monotonic()
-    stack.misbehave("model", kind=kind, operation=operation, times=1_000)
+    stack.misbehave("model", kind="call_without_id", operation=MAKER, times=1)
+    stack.misbehave("model", kind="bad_utf8", operation=MAKER, times=1_000)
     for identifier in (POISONED, HEALTHY, VAGUE):
         ana.drag(identifier, "Agent")
 
@@ -77,7 +75,8 @@ def test_poisoned_ticket_escalates_once_and_the_others_reach_their_end(
     assert time.monotonic() - begun < 60
     (call,) = escalations(ana, POISONED)
     assert call.startswith("**Needs you: infrastructure problem.**") and "reply" in call and "3 model calls" in call
-    assert len(calls(stack, kind)) == 3, "each is a retry of one run"
+    poisoned = [len(calls(stack, kind)) for kind in ("call_without_id", "bad_utf8")]
+    assert poisoned == [1, 2], "each is a retry of one run"
     assert "$0.00" not in call
 
 

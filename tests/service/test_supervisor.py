@@ -184,6 +184,7 @@ def test_supervisor_keeps_running_without_its_state_file_and_writes_it_later(up:
     assert one.pids() == before
     (one.home / "up.json.new").rmdir()
     until(lambda: one.pids().get("second", before["second"]) != before["second"])
+    until(lambda: "up.json is written again" in one.errors.read_text())
     log = one.errors.read_text()
     assert log.count("up.json cannot be written") == log.count("up.json is written again") == 1
 
