@@ -13,21 +13,21 @@ from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.values import CommitSha
 
 _TIMEOUT = 300.0  # seconds
-# A killed git leaves its lock files; no other process runs in this workspace now, so they are stale. A killed editor
-# leaves a draft beside the file.
+# A killed git leaves its lock files, also of the agent's own branches; no other process runs in this workspace now, so
+# they are stale. A killed editor leaves a draft beside the file.
 _COMMIT = """\
 set -e
 git_dir=$(git rev-parse --git-dir)
-rm -f "$git_dir/index.lock" "$git_dir/HEAD.lock"
+find "$git_dir" "$(git rev-parse --git-path refs)" -name '*.lock' -prune -exec rm -rf {} +
 git add --all -- . ':(exclude,glob)**/.loopline-edit-*'
 git diff --cached --quiet || git commit --quiet --no-verify --file=-
 """
 
 
-def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str) -> None:
+def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str, timeout: float = _TIMEOUT) -> None:
     """Commit all uncommitted files that are not ignored; does nothing when there are none."""
     script = ("sh", "-c", _COMMIT)
-    result = sandbox.run(script, workspace, stdin=message.encode(), timeout=_TIMEOUT)
+    result = sandbox.run(script, workspace, stdin=message.encode(), timeout=timeout)
     _require_success(result, "committing the agent's files")
 
 
@@ -55,4 +55,5 @@ def _require_success(result: CommandResult, step: str) -> CommandResult:
     if result.exit_code == 0:
         return result
     lines = (result.stderr or result.output).decode(errors="replace").strip().splitlines()
-    raise Rejected(f"{step} failed: {result.note or (lines[0][:300] if lines else f'exit code {result.exit_code}')}")
+    reason = result.note or (lines[0][:300] if lines else f"exit code {result.exit_code}")
+    raise Rejected(f"{step} failed: {f'it was killed after {result.seconds:.0f} s' if result.timed_out else reason}")

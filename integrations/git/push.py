@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from integrations.errors import Conflict, Rejected
+from integrations.errors import Conflict, NotFound, Rejected
 from integrations.git.repository import HostRepository
 
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./-]{0,198}[A-Za-z0-9_-])?")
@@ -32,7 +32,8 @@ def push(repository: HostRepository, branch: str, sha: str, expected: str | None
     """Move the branch from `expected` (None: it must not exist) forward to `sha`. Idempotent.
 
     Raises `Conflict` when the branch is at another commit or `sha` does not descend from it, `Rejected` for the default
-    branch, a protected one or a refusal of the code host, `Unavailable` when the network fails: retry then.
+    branch, a protected one or a refusal of the code host, `NotFound` for a commit that this host has lost,
+    `Unavailable` when the network fails: retry then.
     """
     check_branch(branch)
     url = repository.remote.url if repository.remote else ""
@@ -45,6 +46,8 @@ def push(repository: HostRepository, branch: str, sha: str, expected: str | None
         return
     if head != expected:
         raise Conflict(f"the branch {place} is {head or 'gone'}, not {expected or 'new'}: another push moved it")
+    if not repository.succeeds("cat-file", "-e", sha):
+        raise NotFound(f"the commit {sha} for {place} is not on this host any more: retry the ticket")
     if expected and not (
         repository.succeeds("cat-file", "-e", expected)
         and repository.succeeds("merge-base", "--is-ancestor", expected, sha)

@@ -10,11 +10,12 @@ import importlib
 import os
 import resource
 import shutil
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -156,6 +157,9 @@ class Sandbox:
             raise Rejected(f"there is no workspace at {spec.workspace.folder}")
         if problem := _find_argument_problem(spec.argv):
             return _make_result(0, problem, output, errors, 0.0, separate)
+        with suppress(FileNotFoundError):
+            # An agent can take its own access to the tree, and then no command could start to restore it.
+            spec.workspace.tree.chmod(spec.workspace.tree.stat().st_mode | stat.S_IRWXU)
         fail(operation, "before")
         allowance = min(compute_allowance(spec.workspace.folder), self._room())
         disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
@@ -174,7 +178,9 @@ class Sandbox:
             ]
             reason = child.read_until_exit(sinks, started + spec.timeout, checks)
         seconds = time.monotonic() - started
-        if not reason and child.exit_code is None:
+        if not reason and child.exit_code is None and child.was_killed:
+            reason = "the command was killed from outside, for example because this machine ran out of memory"
+        elif not reason and child.exit_code is None:
             lines = (errors if separate else output).read().decode(errors="replace").strip().splitlines()
             if (state := read_disk(spec.workspace.folder)).level == "full":
                 raise Paused(state.sentence, POLL_SECONDS)

@@ -107,6 +107,11 @@ class Child:
         return int(found[1]) if found else None
 
     @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended bubblewrap itself, for example the kernel's when the memory is used up."""
+        return (self._process.poll() or 0) < 0
+
+    @property
     def first_pid(self) -> int:
         """The host's process id of the sandbox's process 1, 0 while unknown."""
         found = re.search(rb'"child-pid": (\d+)', self._status)

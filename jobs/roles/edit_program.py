@@ -109,8 +109,9 @@ def _write_text(path: Path, content: Text) -> None:
 
 def _split_ends(text: str) -> list[str]:
     """The lines with their line ends, as git and grep count them. Only in a text without LF does CR end a line."""
-    *lines, rest = text.split(_separator(text))
-    return [line + _separator(text) for line in lines] + ([rest] if rest else [])
+    end = _separator(text)
+    *lines, rest = text.split(end)
+    return [line + end for line in lines] + ([rest] if rest else [])
 
 
 def _separator(text: str) -> str:
@@ -272,10 +273,10 @@ def _read_argument(request: dict[str, Any], key: str, default: Any = None) -> st
 def search(request: dict[str, Any]) -> str:
     try:
         pattern = re.compile(_read_argument(request, "pattern"))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # huge repetitions, deeply nested groups
         raise Refused(f"pattern is not a regular expression: {error}.") from error
     most = request.get("max_results", 100)
-    if not isinstance(most, int) or not 1 <= most <= 1000:
+    if type(most) is not int or not 1 <= most <= 1000:
         raise Refused("max_results has to be a number from 1 to 1000.")
     root, top = _resolve_path({"root": request["root"]}), _resolve_path(request)
     hits = _find_matches(pattern, root, top, _read_argument(request, "glob", "*"))

@@ -51,12 +51,17 @@ def resolve_socket(socket: Path) -> Path:
 
 
 def find_refusal(redis: Redis) -> list[str]:
-    """Return one sentence when Redis refuses the database, user or password of REDIS_URL, else nothing."""
+    """Return one sentence when REDIS_URL names a server that cannot be used, or one that refuses its database, user or
+    password, else nothing."""
     try:
         redis.ping()
+        server, role = redis.info("server"), redis.info("replication").get("role")
     except (ResponseError, AuthenticationError) as error:
         return [f"REDIS_URL: Redis refuses the connection ({error}); correct the database, user or password."]
-    return []
+    mode = server.get("redis_mode") or server.get("server_mode")  # Redis, Valkey
+    if mode in ("cluster", "sentinel"):
+        return [f"REDIS_URL: the server runs in {mode} mode; use a single server (for Sentinel: its current primary)."]
+    return ["REDIS_URL: the server is a read-only replica; use its primary."] if role == "slave" else []
 
 
 def check_persistence(redis: Redis) -> list[str]:

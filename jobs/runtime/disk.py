@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from integrations.disk import POLL_SECONDS, Disk, find_existing, read_disk, walk
 from integrations.errors import Paused
@@ -32,13 +31,10 @@ def check_disk(disk: Disk, settings: Settings, redis: Redis, *, begins: bool) ->
 
 def find_problem(settings: Settings, redis: Redis) -> str:
     """Return why the disk pauses work now, as of the last measurement; empty if it does not. For `/readyz` and the
-    dashboard: also without Redis."""
+    dashboard."""
     if sentence := read_disk(settings.home).sentence:
         return sentence
-    try:
-        known = redis.get(keys.DISK_USED)
-    except RedisError:
-        return ""
+    known = redis.get(keys.DISK_USED)
     is_used_up = known and int(known.split()[0]) >= compute_budget(settings)
     return format_budget_sentence(settings) if is_used_up else ""
 

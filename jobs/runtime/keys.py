@@ -18,6 +18,7 @@ BREAKER = "breaker:model"  # hash: since when, until when and why the circuit br
 BREAKER_FAILURES = "breaker-failures:model"  # sorted set: recently failed calls by their time, milliseconds
 CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider rejects the API key or account: the reason
 REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's error; expires after a few minutes
+WRITE_PROBE = "write-probe"  # never set; see `service.web.health`
 DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of the disk when they were measured
 EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
+import structlog
 from pydantic import Field
 from redis import Redis
 
@@ -22,7 +23,9 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 
 GIVE_UP_AFTER = 5
+MAX_BYTES = 512 * 2**20  # of Redis's memory; one delivery of GitHub can have 25 MB
 Box = Literal["mailbox", "inner", "outer", "inbox"]
+_log = structlog.get_logger(__name__)
 
 
 class ProcessDied(Exception):
@@ -71,11 +74,11 @@ def id_of(*parts: str | bytes) -> str:
 
 
 class DeadLetters:
-    """All dead letters in one Redis; beyond `limit` the oldest are dropped."""
+    """All dead letters in one Redis; beyond `limit` letters or `max_bytes` the oldest are dropped."""
 
-    def __init__(self, redis: Redis, limit: int = 10_000) -> None:
+    def __init__(self, redis: Redis, limit: int = 10_000, max_bytes: int = MAX_BYTES) -> None:
         self.redis = redis
-        self._limit = limit
+        self._limit, self._max_bytes = limit, max_bytes
 
     def all(self) -> list[DeadLetter]:
         """All letters, the oldest first."""
@@ -106,9 +109,20 @@ class DeadLetters:
         return bool(done)
 
     def _forget_oldest(self) -> None:
-        surplus = self.redis.hlen(keys.DEAD_LETTERS) - self._limit
-        if surplus > 0:
-            self.redis.hdel(keys.DEAD_LETTERS, *(letter.id for letter in self.all()[:surplus]))
+        names = [decode(name) for name in self.redis.hkeys(keys.DEAD_LETTERS)]
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hstrlen(keys.DEAD_LETTERS, name)
+            sizes = dict(zip(names, pipeline.execute(), strict=True))
+        number, total, dropped = len(sizes), sum(sizes.values()), []
+        for letter in self.all() if number > self._limit or total > self._max_bytes else ():
+            if number <= self._limit and (total <= self._max_bytes or number == 1):
+                break
+            number, total = number - 1, total - sizes.get(letter.id, 0)
+            dropped.append(letter.id)
+        if dropped:
+            self.redis.hdel(keys.DEAD_LETTERS, *dropped)
+            _log.error("oldest dead letters dropped", ids=dropped, limit=self._limit, max_bytes=self._max_bytes)
 
 
 def delivery_letter(fields: Mapping[str, bytes], cause: str, at: float) -> DeadLetter:

@@ -17,6 +17,7 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from integrations.disk import read_disk
 from jobs.config.environment import load
 from jobs.config.settings import Settings
 from jobs.runtime import logging
@@ -60,7 +61,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa:
     app.after_request(_set_headers)
     app.register_error_handler(HTTPException, _render_error)
     reader = Reader(connect(settings, timeout=2.0, retries=1, retry_timeouts=False), settings)
-    app.register_error_handler(RedisError, partial(_render_redis_error, reader))
+    app.register_error_handler(RedisError, partial(_render_redis_error, settings))
     app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
     _add_routes(app, reader, settings)
     return app
@@ -135,9 +136,9 @@ def _render_error(error: HTTPException) -> tuple[Response | str, int] | HTTPExce
     return render_template("problem.html", name=error.name, sentence=sentence), code
 
 
-def _render_redis_error(reader: Reader, error: RedisError) -> tuple[Response | str, int] | HTTPException:
+def _render_redis_error(settings: Settings, error: RedisError) -> tuple[Response | str, int] | HTTPException:
     _log.warning("Redis unavailable", reason=str(error))
-    sentences = ("Redis does not respond.", reader.disk_notice(), "This page retries automatically.")
+    sentences = ("Redis does not respond.", read_disk(settings.home).sentence, "This page retries automatically.")
     return _render_error(ServiceUnavailable(" ".join(filter(None, sentences))))
 
 

@@ -102,7 +102,9 @@ class Supervisor:
                 continue
             self._unregister(child)
             code = child.handle_exit(time.monotonic())
-            _log.warning("process ended", process=child.process.name, code=code, failures=child.failures)
+            *_, last = child.log.last_lines().split("\n")
+            facts = {"process": child.process.name, "code": code, "failures": child.failures, "output": last[-500:]}
+            _log.warning("process ended", **facts)
             self._write_state()
 
     def _wait(self, seconds: float) -> None:

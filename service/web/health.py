@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from integrations.disk import read_disk
 from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
@@ -36,7 +37,12 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
     def readyz() -> tuple[Response, int]:
         failing = failing_parts(settings, redis)
         state = "failing" if failing else "recovering" if list_dead_processes(settings.home) else "fine"
-        body = {"ok": not failing, "state": state, "failing": failing, "warnings": _list_warnings(redis)}
+        body = {
+            "ok": not failing,
+            "state": state,
+            "failing": failing,
+            "warnings": [] if "redis" in failing else _list_warnings(redis),
+        }
         return jsonify(**body, version=VERSION), 503 if failing else 200
 
     return routes
@@ -51,20 +57,24 @@ def _list_warnings(redis: Redis) -> list[str]:
 
 def failing_parts(settings: Settings, redis: Redis) -> dict[str, str]:
     """Return a sentence for each part that fails."""
-    disk = find_problem(settings, redis)
-    return {"disk": disk} | _failing_processes(settings, redis) if disk else _failing_processes(settings, redis)
-
-
-def _failing_processes(settings: Settings, redis: Redis) -> dict[str, str]:
     try:
-        living = list_live_roles(redis)
-        has_leader = bool(redis.exists(keys.lease(LEADER)))
-        refused = credentials_alarm(redis)
-        rejected = redis.get(keys.REFUSED_CREDENTIALS)
-        weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
+        found = {"disk": find_problem(settings, redis), **_check_processes(settings, redis)}
     except RedisError as error:
-        return {"redis": f"Redis does not respond: {error}"}
-    found = {
+        verb = "refuses commands" if isinstance(error, ResponseError | AuthenticationError) else "does not respond"
+        found = {"disk": read_disk(settings.home).sentence, "redis": f"Redis {verb}: {error}"}
+    return {part: sentence for part, sentence in found.items() if sentence}
+
+
+def _check_processes(settings: Settings, redis: Redis) -> dict[str, str]:
+    """The sentence about each part; empty while the part works."""
+    # Changes nothing without this key, but fails as all writes on a replica, at the memory limit or on a broken disk.
+    redis.set(keys.WRITE_PROBE, 1, xx=True)
+    living = list_live_roles(redis)
+    has_leader = bool(redis.exists(keys.lease(LEADER)))
+    refused = credentials_alarm(redis)
+    rejected = redis.get(keys.REFUSED_CREDENTIALS)
+    weak = [] if settings.i_accept_weak_redis else check_persistence(redis)
+    return {
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
@@ -72,4 +82,3 @@ def _failing_processes(settings: Settings, redis: Redis) -> dict[str, str]:
         "model": refused and f"No run can call the model, all runs wait: {refused}",
         "clock": "" if has_leader else "No clock process has the leader lease.",
     }
-    return {part: sentence for part, sentence in found.items() if sentence}

@@ -100,6 +100,7 @@ def test_supervisor_restarts_a_crashing_child_with_backoff(up: Callable[..., Up]
     until(lambda: one.starts("second") >= 3)
     log = one.errors.read_text()
     assert [int(n) for n in re.findall(r"failures\W+(\d)", log)][:2] == [1, 2]
+    assert "output=crashing" in log
 
 
 def test_supervisor_stops_with_the_reason_when_a_child_refuses_to_start(up: Callable[..., Up]) -> None:

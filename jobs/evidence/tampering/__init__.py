@@ -37,9 +37,9 @@ def guard(changes: Sequence[Change], tests: Sequence[str], contract: Contract) -
     """Return all findings that a person has to accept, sorted by path, at most 100; `tests` are path patterns."""
     try:
         found = list(_find_all(changes, tests, contract))
-    except (RecursionError, ValueError):
-        deep = "the code is nested too deeply to be parsed"
-        found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes if family(c.path) == "py"]
+    except (RecursionError, ValueError, MemoryError):  # MemoryError: Python's parser has reached its depth
+        deep = "it or a file changed with it is nested too deeply to be compared"
+        found = [Tampering(kind="exit_trick", path=c.path, text=deep) for c in changes]
     found = [replace(t, text=t.text[:MOST_TEXT]) for t in found]
     unique = sorted(dict.fromkeys(found), key=lambda t: (t.path, t.line, t.kind))
     suspicious = {t.path for t in found}
@@ -134,7 +134,7 @@ def _grows(before: str, after: str) -> bool:
     """Whether the new JSON value only adds to the old one."""
     try:
         return _is_within(json.loads(before), json.loads(after))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

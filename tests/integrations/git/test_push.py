@@ -147,6 +147,11 @@ def test_push_rejects_anything_but_a_full_sha(mirror: Mirror, sha: str) -> None:
         mirror.push(BRANCH, sha, None)
 
 
+def test_push_of_a_commit_that_was_lost_is_not_retried(mirror: Mirror, upstream: Path) -> None:
+    with pytest.raises(NotFound, match="not on this host any more: retry the ticket"):
+        mirror.push(BRANCH, "1" * 40, None)
+
+
 def test_push_declined_by_a_hook_of_the_code_host_is_rejected(mirror: Mirror, upstream: Path, made: str) -> None:
     hook = upstream / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)

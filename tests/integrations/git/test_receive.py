@@ -118,6 +118,19 @@ def test_export_skips_ignored_files_and_clears_a_stale_lock(sandbox: Sandbox, wo
     assert listed.decode().split() == ["left", "over", ".gitignore", "kept"]
 
 
+@pytest.mark.parametrize("lock", ["refs/heads/b.lock", "HEAD.lock", "index.lock/x"])
+def test_export_clears_stale_locks_of_the_agents_own_branch(sandbox: Sandbox, workspace: Workspace, lock: str) -> None:
+    leave = f'mkdir -p "$(dirname "$(git rev-parse --git-path {lock})")"; touch "$(git rev-parse --git-path {lock})"'
+    tip, _ = work(sandbox, workspace, f"git checkout -qb b; {leave}; touch kept")
+    assert tip != workspace.base_sha
+
+
+def test_export_that_takes_too_long_is_reported_as_such(sandbox: Sandbox, workspace: Workspace) -> None:
+    sandbox.run(["sh", "-c", 'cd "$(git rev-parse --git-dir)"; rm index; mkfifo index'], workspace, timeout=30)
+    with pytest.raises(Rejected, match="committing the agent's files failed: it was killed after 1 s"):
+        commit_leftovers(sandbox, workspace, "left over", timeout=1)
+
+
 def test_receive_accepts_a_pack_file(mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path) -> None:
     tip, pack = work(sandbox, workspace, "touch a")
     (tmp_path / "p.pack").write_bytes(pack)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -269,3 +271,25 @@ def test_sandbox_rejects_a_missing_workspace(sandbox: Sandbox, plain: Workspace)
     shutil.rmtree(plain.folder)
     with pytest.raises(Rejected, match="no workspace at"):
         sandbox.run(["true"], plain, timeout=5)
+
+
+@pytest.mark.parametrize("mode", ["000", "400", "077", "311"])
+def test_tree_that_an_agent_made_inaccessible_is_accessible_to_the_next_command(run: Run, mode: str) -> None:
+    assert run(f"touch kept; chmod {mode} .").exit_code == 0
+    result = run("ls; touch new")
+    assert (result.exit_code, result.output) == (0, b"kept\n")
+
+
+def test_command_whose_sandbox_is_killed_from_outside_is_a_result(run: Run) -> None:
+    def kill_bubblewrap() -> None:
+        files = Path("/proc/self/task").glob("*/children")
+        for pid in [pid for file in files for pid in file.read_text().split()]:
+            if b"bwrap" in Path("/proc", pid, "cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGKILL)
+
+    timer = threading.Timer(1.0, kill_bubblewrap)
+    timer.start()
+    result = run("echo begun; sleep 15")
+    timer.join()
+    assert result.exit_code == 137 and b"begun" in result.output
+    assert result.note.startswith("the command was killed from outside") and result.seconds < 10

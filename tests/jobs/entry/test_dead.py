@@ -201,6 +201,19 @@ def test_dead_letters_beyond_the_limit_drop_the_oldest(board: Board) -> None:
     assert kept.all() == letters[1:]
 
 
+def test_dead_letters_beyond_the_memory_limit_drop_the_oldest_and_keep_the_newest(board: Board) -> None:
+    letters = [DeadLetter(id=str(n), box="inbox", kind="k", cause="c" * 900, at=float(n)) for n in range(5)]
+    largest = replace(letters[0], id="l", cause="c" * 9000, at=9.0)
+    kept = DeadLetters(board.world.redis, max_bytes=3500)
+
+    for letter in letters:
+        kept.keep(letter)
+    assert kept.all() == letters[2:]
+
+    kept.keep(largest)
+    assert kept.all() == [largest]
+
+
 def test_dead_letters_are_listed_and_redriven_by_the_command_line(board: Board) -> None:
     broken(board)
     letter = worn_out(board)

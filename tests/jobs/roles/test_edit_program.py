@@ -184,3 +184,15 @@ def test_arguments_that_are_invalid_are_named(tree: Path, command: str, argument
 def test_path_with_a_loop_of_links_is_rejected(tree: Path) -> None:
     (tree / "loop").symlink_to(tree / "loop")
     assert "loop" in refuse(tree, "view", path="loop")
+
+
+@pytest.mark.parametrize("pattern", [".{1,99999999999}", "(" * 5000 + ")" * 5000, "(?P<a>x)(?P<a>y)", "[z-a]"])
+def test_search_rejects_a_pattern_that_cannot_be_compiled(tree: Path, pattern: str) -> None:
+    assert refuse(tree, "search", pattern=pattern).startswith("pattern is not a regular expression")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("command", [{"command": "view"}, {"command": "search", "pattern": "b"}])
+def test_file_of_a_million_lines_takes_linear_time(tree: Path, command: dict[str, str]) -> None:
+    (tree / "long").write_text("a\n" * 1_000_000 + "b\n")
+    assert do(tree, path="long", **command)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from redis import Redis
 
 from jobs.config.settings import Settings
 from jobs.runtime.connection import build_redis_url, check_persistence, connect, find_refusal
+from service.supervisor.embedded_redis import find_server_binary, wait_for
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ def test_redis_that_refuses_the_url_is_reported(
         (sentence,) = find_refusal(refused)
     assert find_refusal(redis) == []
     assert reason in sentence and sentence.startswith("REDIS_URL: ") and "wrong-password" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--cluster-enabled", "yes"], "runs in cluster mode"),
+        (["--sentinel"], "runs in sentinel mode"),
+        (["--replicaof", "127.0.0.1", "1"], "is a read-only replica"),
+    ],
+)
+def test_redis_of_a_mode_that_cannot_be_used_is_reported(tmp_path: Path, options: list[str], reason: str) -> None:
+    socket, file = tmp_path / "s", tmp_path / "redis.conf"
+    file.write_text(f"port 0\nunixsocket {socket}\ndir {tmp_path}\n")
+    process = subprocess.Popen([find_server_binary(), file, *options], stdout=subprocess.DEVNULL)
+    try:
+        with connect(Settings(redis_url=f"unix://{socket}")) as redis:
+            wait_for(redis, process)
+            (sentence,) = find_refusal(redis)
+    finally:
+        process.kill()
+        process.wait()
+    assert sentence.startswith("REDIS_URL: the server") and reason in sentence
 
 
 def test_redis_that_forbids_config_get_is_reported_once(redis: Redis, settings: Settings) -> None:
