@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 MAX_FILE = 4_000_000
 MAX_LINE = 300
+MAX_PATTERN = 1_000
 SKIPPED = {".git", "node_modules", "__pycache__", ".venv", ".mypy_cache"}
 LIST_DEPTH = 2
 DRAFT = ".loopline-edit-"  # prefix of a file that is being written; `integrations.git.export` never commits it
@@ -271,8 +272,11 @@ def _read_argument(request: dict[str, Any], key: str, default: Any = None) -> st
 
 
 def search(request: dict[str, Any]) -> str:
+    text = _read_argument(request, "pattern")
+    if len(text) > MAX_PATTERN:
+        raise Refused(f"pattern has more than {MAX_PATTERN} characters: search for less.")
     try:
-        pattern = re.compile(_read_argument(request, "pattern"))
+        pattern = re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:  # huge repetitions, deeply nested groups
         raise Refused(f"pattern is not a regular expression: {error}.") from error
     most = request.get("max_results", 100)

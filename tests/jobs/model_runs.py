@@ -30,7 +30,7 @@ class Model:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.api = AnthropicApi("key", url)
+        self.api = AnthropicApi("sk-ant-test", url)
 
     def misbehave(self, kind: str, times: int = 100_000, seconds: float = 0.0) -> None:
         requests.post(f"{self.url}/_faults", json={"kind": kind, "times": times, "seconds": seconds}, timeout=5)

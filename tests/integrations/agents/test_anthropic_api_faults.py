@@ -71,7 +71,7 @@ def test_reply_that_is_cut_off_is_unavailable_and_charged(runner: AnthropicApi, 
 def test_model_that_refuses_connections_is_unavailable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
-        runner = AnthropicApi("key", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        runner = AnthropicApi("sk-ant-test", f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(Unavailable, match="cannot be reached"):
             advance(runner, ListConversation())
         runner.close()

@@ -94,7 +94,7 @@ STREAM = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in REPL
 def test_reply_that_is_complete_is_used_whatever_follows(rest: bytes) -> None:
     response = http(STREAM + rest, "Content-Type: text/event-stream")
     with serve_raw(lambda client, request: client.sendall(response)) as url:
-        runner, conversation = AnthropicApi("key", url), ListConversation()
+        runner, conversation = AnthropicApi("sk-ant-test", url), ListConversation()
         ended = runner.advance(task(), conversation, FunctionToolbox(), lambda: False, time.monotonic() + 20)
         runner.close()
     assert ended == AgentOutcome("done", "done") and conversation.total.model_calls == 1

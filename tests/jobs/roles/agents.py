@@ -123,7 +123,7 @@ def agents(
 ) -> Iterator[Agents]:
     host, base, candidate = tally
     with serve(create_app(tmp_path / "model", choose=script.choose)) as model:
-        runner = AnthropicApi("key", model.url)
+        runner = AnthropicApi("sk-ant-test", model.url)
         sandbox = Sandbox(find_bwrap(), default_read_only())
         world = World(settings, redis, ServicePolicy(teams={}), _runners={"anthropic": runner}, _sandbox=sandbox)
         world.raise_faults = True
