@@ -29,6 +29,11 @@ def read_date(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def read_time(headers: Mapping[str, str]) -> float:
+    """Unix seconds of the server's clock when it responded; this host's clock without a Date."""
+    return read_date(headers) or time.time()
+
+
 class ServerClock:
     """One provider's clock as seen from this host. `offset` is added to this host's time, in seconds."""
 

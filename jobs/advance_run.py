@@ -109,7 +109,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
     if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
-    begins = not run.conversation.entries() and not run.folder.exists()
+    begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
     run.conversation.resume()
     return None

@@ -26,20 +26,9 @@ DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be 
 NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 
 FORGOTTEN = (
-    *(
-        "loop:*",
-        LOOPS,
-        "mailbox:*",
-        "events:*",
-        "outbox:*",
-        "failures:*",
-        "retry:*",
-        "lease:*",
-        "report:*",
-        RUNS,
-        READY,
-    ),
-    *("steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT, "later", "wake:*"),
+    *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
+    *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
+    *("later", "wake:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from integrations.agents.anthropic.refusals import seconds_until_reset
 from integrations.code_hosts.github.api import Grant
 from integrations.code_hosts.github.app import AppCredentials, InstallationTokens
+from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Unauthorized, Unavailable
 from integrations.server_time import ServerClock, read_date, server_clock
 from integrations.trackers.linear.client import LinearClient
@@ -127,6 +128,17 @@ def test_github_app_signs_again_with_the_time_of_the_refusal(
     signed = server.asked[-1].headers["authorization"].removeprefix("Bearer ")
     claims = jwt.decode(signed, options={"verify_signature": False})
     assert claims["iat"] == pytest.approx(time.time() + offset - 60, abs=5)
+
+
+def test_github_app_lists_its_deliveries_with_the_time_of_the_refusal(server: Answering, private_key: str) -> None:
+    listing = "GET /app/hook/deliveries"
+    refused = Answer(401, {"message": "'Expiration time' claim ('exp') must be in the future"}, date(600.0))
+    server.on(listing, refused, Answer(200, [], date(600.0)))
+    github = GitHub(server.url, app=AppCredentials("42", private_key, 7))
+
+    assert github.redeliver("o/r", time.time()) == 0
+    github.close()
+    assert server.count(listing) == 2
 
 
 def test_github_app_that_is_refused_without_a_wrong_clock_signs_once(server: Answering, private_key: str) -> None:

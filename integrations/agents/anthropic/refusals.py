@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 
 import httpx2
@@ -25,7 +24,7 @@ from integrations.errors import (
     Unavailable,
     Unusable,
 )
-from integrations.server_time import read_date
+from integrations.server_time import read_time
 from integrations.waits import parse_reset, parse_retry_after
 
 WRONG_URL = "set ANTHROPIC_BASE_URL to the URL of a server that speaks Anthropic's Messages API"
@@ -117,7 +116,7 @@ def _translate_status(error: APIStatusError) -> IntegrationError:
     status, kind = error.status_code, error.type if isinstance(error.type, str) else ""
     text = error.api_message if isinstance(error.api_message, str) else f"HTTP {status}"
     message = " ".join(text.split())[:300].rstrip(".")
-    wait = _seconds_until_regained(message, read_date(error.response.headers) or time.time())
+    wait = _seconds_until_regained(message, read_time(error.response.headers))
     if wait is not None or _USAGE_LIMIT.search(message):
         return Unavailable(f"Anthropic's usage limit is reached: {message}", wait)
     if status in _ACCOUNT_STATUS or kind in _ACCOUNT_TYPES or _ACCOUNT_MESSAGE.search(message):
@@ -156,7 +155,7 @@ def _seconds_until_regained(message: str, now: float) -> float | None:
 def _seconds_to_wait(error: APIStatusError) -> float | None:
     """Seconds until a retry according to the response's headers."""
     headers = error.response.headers
-    now = read_date(headers) or time.time()
+    now = read_time(headers)
     wait = parse_retry_after(headers, now)
     return seconds_until_reset(headers, now) if wait is None and error.status_code == 429 else wait
 

@@ -32,7 +32,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import fail
 from integrations.paging import PageBounds
-from integrations.server_time import read_date, server_clock
+from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
 from integrations.waits import parse_reset, parse_retry_after
@@ -216,8 +216,7 @@ class GitHubApi:
             place = "check the network and GITHUB_API_URL"
             raise lost(f"GitHub did not answer {request_line} ({type(error).__name__}): {place}") from None
         server_clock("github").observe(response.headers, response.elapsed.total_seconds())
-        now = read_date(response.headers) or time.time()
-        if failed := classify_error(response, request_line, self._credentials.settings, now):
+        if failed := classify_error(response, request_line, self._credentials.settings, read_time(response.headers)):
             raise hide_secret(failed, token)
         parsed = _parse_response(response, request_line)
         fail(operation, "done")

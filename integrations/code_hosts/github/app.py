@@ -61,9 +61,9 @@ class AppJwt:
 
     settings = _APP_SETTINGS
 
-    def __init__(self, app: AppCredentials, clock: Callable[[], float]) -> None:
+    def __init__(self, app: AppCredentials, clock: Callable[[], float] | None = None) -> None:
         self._app = app
-        self._clock = clock
+        self._clock = clock or server_clock("github").now
         self._ahead = 0.0  # of the monotonic clock, when the last JWT was created
 
     def token(self, grant: Grant) -> str:

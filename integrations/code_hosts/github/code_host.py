@@ -8,7 +8,6 @@ pull requests is not used, because newer API versions lack it.
 from __future__ import annotations
 
 import re
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -63,7 +62,7 @@ class GitHub:
         self._as_app = app is not None
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
         self._api = GitHubApi(url, self._credentials, backoff)
-        self._own_api = GitHubApi(url, AppJwt(app, time.time), backoff) if app else None
+        self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
         self._merge_method = merge_method
 
     def __repr__(self) -> str:

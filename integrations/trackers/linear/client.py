@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -35,7 +34,7 @@ from integrations.errors import (
     hide_secret,
 )
 from integrations.failpoints import fail
-from integrations.server_time import read_date, server_clock
+from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
 from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
@@ -172,7 +171,7 @@ class LinearClient:
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
         self._log_response(operation)
-        wait = seconds_until_refill(connection.headers, read_date(connection.headers) or time.time())
+        wait = seconds_until_refill(connection.headers, read_time(connection.headers))
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
         if not error and _is_wrong_endpoint(connection.status, connection.headers):
