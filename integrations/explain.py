@@ -47,6 +47,12 @@ def explain(error: ErrorDetails) -> str:
     return f"it is {classify(error['input'], context)}; {_FIXES.get(kind, error['msg']).format_map(context)}"
 
 
+def format_sentence(error: Exception) -> str:
+    """Return the message of an error as a sentence, for operators."""
+    message = str(error)
+    return f"{message[:1].upper()}{message[1:]}."
+
+
 def classify(value: object, bounds: Mapping[str, Any] | None = None) -> str:
     """Return the class of a value: 'a number with decimals', 'an empty text'. `bounds` are those that it breaks."""
     match value:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected
+from integrations.explain import format_sentence
 from jobs.config.environment import Role, filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Rejected as error:  # by the registry of providers
-        sys.stderr.write(f"{str(error)[:1].upper()}{str(error)[1:]}.\n")
+        sys.stderr.write(f"{format_sentence(error)}\n")
         return 2
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit

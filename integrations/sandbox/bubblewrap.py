@@ -164,9 +164,8 @@ class Sandbox:
         allowance = min(compute_allowance(spec.workspace.folder), self._room())
         disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
         started = time.monotonic()
-        limits = replace(
-            self._limits, file=min(self._limits.file, allowance + MIB)
-        )  # `disk` polls, the kernel does not
+        # `disk` polls, so the kernel also limits each file.
+        limits = replace(self._limits, file=min(self._limits.file, allowance + MIB))
         with self._start_child(spec, separate, limits) as child:
             sinks = {child.stdout: self._make_sink(output, max_bytes)}
             if separate:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
-from integrations.explain import explain, show_name
+from integrations.explain import explain, format_sentence, show_name
 from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
@@ -116,7 +116,7 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
         sentences = list(_find_unknown(environ))
         variables = filter_environment(role, environ)
     except Rejected as error:  # by the registry
-        return [f"{str(error)[:1].upper()}{str(error)[1:]}."]
+        return [format_sentence(error)]
     classes: list[type[SettingsModel]] = [Settings, *(provider.settings for provider in providers())]
     invalid = {name: one for settings in classes for name, one in _find_invalid(settings, variables).items()}
     try:
