@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from integrations.ports.provider import (
 from integrations.ports.tracker import ColumnRole
 from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
+    MOST_ENTRIES,
     Address,
     Folder,
     Link,
@@ -46,13 +48,14 @@ COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
 
 
 _TEAMS_EXAMPLE = 'write JSON like {"ENG": {"repository": "acme/shop"}}'
+_IMAGES_EXAMPLE = 'write JSON like {"node22": "/srv/images/node22.tar"}'
 
 
 class _DuplicateKey(ValueError):
     """A key that occurs twice in one object; JSON itself permits it."""
 
 
-def _parse_json(value: object) -> object:
+def _parse_json(example: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
@@ -60,9 +63,9 @@ def _parse_json(value: object) -> object:
     except _DuplicateKey:
         raise
     except (ValueError, RecursionError):
-        raise ValueError(f"it is {classify(value)} that is not JSON; {_TEAMS_EXAMPLE}") from None
+        raise ValueError(f"it is {classify(value)} that is not JSON; {example}") from None
     if not isinstance(parsed, dict):
-        raise ValueError(f"it is {classify(parsed)}; {_TEAMS_EXAMPLE}")
+        raise ValueError(f"it is {classify(parsed)}; {example}")
     return parsed
 
 
@@ -156,7 +159,21 @@ class Team(BaseModel):
     columns: Columns = Columns()
 
 
-Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(_parse_json)]
+Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(partial(_parse_json, _TEAMS_EXAMPLE))]
+
+
+def _check_image(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/") or len(value) > 1_000:
+        raise ValueError(f"it is {classify(value)} that is not an absolute path; {_IMAGES_EXAMPLE}")
+    return value
+
+
+_IMAGE_NAME = match_pattern(r"[a-z0-9][a-z0-9_.-]{0,62}", "write the name of an image, such as node22")
+Images = Annotated[
+    dict[Annotated[str, _IMAGE_NAME], Annotated[str, AfterValidator(_check_image)]],
+    BeforeValidator(partial(_parse_json, _IMAGES_EXAMPLE)),
+    Field(max_length=MOST_ENTRIES),
+]
 
 
 class Settings(SettingsModel):
@@ -268,6 +285,13 @@ class Settings(SettingsModel):
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
+
+    images: Images = setting("LOOPLINE_IMAGES", {})
+    """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.
+    {"node22": "/srv/images/node22.tar"}: a folder, an OCI layout or an archive of `docker save`; archives are
+    unpacked below LOOPLINE_HOME."""
+    image_gigabytes: float = setting("LOOPLINE_IMAGE_GIGABYTES", 10.0, ge=0.01, le=1_000)
+    """Gigabytes that one unpacked image can have."""
 
     failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
