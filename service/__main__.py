@@ -14,7 +14,8 @@ from pathlib import Path
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected
 from integrations.explain import format_sentence
-from jobs.config.environment import Role, filter_environment, find_warnings, load, read_environment
+from integrations.outbound import get_outbound
+from jobs.config.environment import Role, configure_clients, filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
@@ -114,6 +115,12 @@ def _up(env_file: Path | None, verbose: bool) -> int:
         return 1
 
 
+def _configure(name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Prepare a command that sends requests."""
+    configure_clients(settings, environ)
+    logging.configure(name, settings.secret_values() | get_outbound().secret_values(), sys.stderr)
+
+
 def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = load("up", environ)
     sys.stderr.write("".join(f"Warning: {sentence}\n" for sentence in find_warnings(settings, env_file)))
@@ -132,8 +139,9 @@ def _serve(role: str) -> int:
 def _check(env_file: Path | None) -> int:
     from service.operator import find_problems
 
-    settings = _load_with_warnings(env_file, read_environment(env_file))
-    logging.configure("check", settings.secret_values(), sys.stderr)
+    environ = read_environment(env_file)
+    settings = _load_with_warnings(env_file, environ)
+    _configure("check", settings, environ)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
@@ -172,8 +180,9 @@ def _repair(given: argparse.Namespace) -> int:
     from jobs.runtime.connection import connect
     from service import operator
 
-    settings = load("worker", read_environment(given.env_file))
-    logging.configure("repair", settings.secret_values(), sys.stderr)
+    environ = read_environment(given.env_file)
+    settings = load("worker", environ)
+    _configure("repair", settings, environ)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             match given.command:

@@ -35,10 +35,16 @@ _POLL_SECONDS, _POLICY_SECONDS = 0.2, 10.0
 _log = structlog.get_logger(__name__)
 
 
+def create_folder(folder: Path) -> None:
+    """Create the proxy's folder: other users can pass through it, as the sandbox's processes can be another user's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+
+
 @contextmanager
 def _open_folder(folder: Path) -> Iterator[Path]:
     """A short path to the folder, which this process has to itself: the address of a socket has at most 107 bytes."""
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    create_folder(folder)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
