@@ -76,9 +76,14 @@ def listen(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[int]
     stop = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await serve(reader, writer)
-        writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
 
     async def run() -> None:
         server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context, backlog=200)
@@ -89,6 +94,8 @@ def listen(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[int]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        for _ in range(5):
+            await asyncio.sleep(0)  # aborted connections are closed in the next rounds
 
     loop.set_exception_handler(lambda *_: None)  # clients that do not finish the handshake
     thread = threading.Thread(target=loop.run_until_complete, args=[run()])
@@ -125,10 +132,12 @@ async def join(
                 await target.drain()
 
     tasks = [asyncio.create_task(copy(reader, server_writer)), asyncio.create_task(copy(server_reader, writer))]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    server_writer.close()
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        server_writer.transport.abort()
 
 
 class CompanyProxy:
