@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from integrations.egress.policy import EgressPolicy, EgressReport
 from integrations.egress.server import CONTROL
@@ -19,6 +20,7 @@ from integrations.sandbox.identity import hand_over
 
 _TIMEOUT = 10.0  # seconds
 _LONGEST_COMMAND = 500  # characters in the log
+Control = tuple[socket.socket, BufferedReader]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Gateway:
     """Network access for one command; thread-safe. `socket` is for `Environment.network`."""
 
     socket: Path
-    _stream: BinaryIO = field(repr=False)
+    _control: Control = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def blocked(self) -> dict[str, int]:
@@ -36,7 +38,7 @@ class Gateway:
     def report(self) -> EgressReport:
         """All connections that were not made. Raises `Unavailable` when the proxy has ended."""
         with self._lock:
-            answer = _ask(self._stream, {})
+            answer = _ask(self._control, {})
         return EgressReport(answer["blocked"], tuple(answer["problems"]))
 
 
@@ -45,13 +47,13 @@ def open_gateway(folder: Path, policy: EgressPolicy) -> Iterator[Gateway]:
     """A gateway with this policy for the duration of the context. `folder` is the proxy's.
 
     It ends with this process, too. Raises `Unavailable` while the egress proxy does not run."""
-    with _connect(folder) as connection, connection.makefile("rwb") as opened:
-        stream = cast(BinaryIO, opened)
+    with _connect(folder) as connection, connection.makefile("rb") as reader:
+        control = connection, reader
         fields = asdict(policy) | {"command": policy.command[:_LONGEST_COMMAND]}
-        answer = _ask(stream, fields)
+        answer = _ask(control, fields)
         path = folder / answer["socket"]
         hand_over(path)
-        yield Gateway(path, stream)
+        yield Gateway(path, control)
 
 
 def _connect(folder: Path) -> socket.socket:
@@ -73,11 +75,11 @@ def _connect(folder: Path) -> socket.socket:
     return connection
 
 
-def _ask(stream: BinaryIO, request: Mapping[str, object]) -> dict[str, Any]:
+def _ask(control: Control, request: Mapping[str, object]) -> dict[str, Any]:
+    connection, reader = control
     try:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
-        line = stream.readline()
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        line = reader.readline()
     except OSError as error:
         raise Unavailable(f"the egress proxy does not respond ({type(error).__name__})") from error
     if not line:

@@ -49,21 +49,8 @@ class _Reader:
 
 def parse_client_hello(data: bytes) -> ClientHello | None:
     """The message at the start of `data`; None while it is incomplete. Raises `NotTls`."""
-    message = _join_records(data)
-    if message[:1] not in (b"", bytes([_CLIENT_HELLO])):
-        raise NotTls("its first TLS message is not a ClientHello")
-    if len(message) < 4:
-        return None
-    size = int.from_bytes(message[1:4], "big")
-    if size > LONGEST:
-        raise NotTls("its first TLS message is too large")
-    return None if len(message) < 4 + size else _parse_body(_Reader(message[4 : 4 + size]))
-
-
-def _join_records(data: bytes) -> bytes:
-    """The handshake bytes in the records of `data`, the last of which can be incomplete."""
     message = b""
-    while data:
+    while data:  # records, the last of which can be incomplete
         if data[0] != _HANDSHAKE or data[1:2] not in (b"", b"\x03"):
             raise NotTls("it does not begin with TLS")
         if len(data) < 5:
@@ -73,7 +60,19 @@ def _join_records(data: bytes) -> bytes:
             raise NotTls("its first TLS record is malformed")
         message += data[5 : 5 + size]
         data = data[5 + size :]
-    return message
+        if (body := _find_body(message)) is not None:
+            return _parse_body(_Reader(body))
+    return None
+
+
+def _find_body(message: bytes) -> bytes | None:
+    """The body of the handshake message at the start; None while it is incomplete."""
+    if message[:1] not in (b"", bytes([_CLIENT_HELLO])):
+        raise NotTls("its first TLS message is not a ClientHello")
+    size = int.from_bytes(message[1:4], "big")
+    if size > LONGEST:
+        raise NotTls("its first TLS message is too large")
+    return message[4 : 4 + size] if len(message) >= 4 + size and len(message) >= 4 else None
 
 
 def _parse_body(body: _Reader) -> ClientHello:

@@ -99,7 +99,7 @@ class Gateway:
             return
         if not matches(request.host, self._policy.hosts):
             self._block(request.host)
-            self._refuse(writer, Refusal("the policy does not name this host", request.host))
+            self._respond(writer, Refusal("the policy does not name this host", request.host))
             return
         try:
             server = await self._dial(request)
@@ -199,9 +199,11 @@ class Gateway:
                 raise _Ended(f"the {name}s exceed {limit / MEGABYTE:,.6g} MB ({setting})")
 
     def _refuse(self, writer: asyncio.StreamWriter, refusal: Refusal) -> None:
+        self._note_problem(f"{refusal.host}: {refusal.reason}" if refusal.host else refusal.reason)
+        self._respond(writer, refusal)
+
+    def _respond(self, writer: asyncio.StreamWriter, refusal: Refusal) -> None:
         self._log_decision("egress denied", refusal.host, reason=refusal.reason)
-        if refusal.host not in self._blocked:
-            self._note_problem(f"{refusal.host}: {refusal.reason}" if refusal.host else refusal.reason)
         with suppress(OSError):
             writer.write(format_refusal(refusal))
 

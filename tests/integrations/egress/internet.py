@@ -34,7 +34,7 @@ class Internet:
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
-        self._ports: dict[int, int] = {}
+        self.ports: dict[int, int] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -52,7 +52,7 @@ class Internet:
         tls = self.authority.server_context(FILES, EVIL)
         tls.sni_callback = lambda _, name, __: self.names.append(name)
         with listen(self._serve_http) as plain, listen(self._serve_http, tls) as secure:
-            self._ports = {80: plain, 443: secure}
+            self.ports = {80: plain, 443: secure}
             yield self
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
@@ -70,7 +70,7 @@ class Internet:
     async def connect(self, address: str, port: int) -> Streams:
         """Connect to the server of that port, whatever the address."""
         self.dialed.append((address, port))
-        return await asyncio.open_connection("127.0.0.1", self._ports.get(port, self._ports[80]))
+        return await asyncio.open_connection("127.0.0.1", self.ports.get(port, self.ports[80]))
 
     async def _serve_http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -157,7 +157,11 @@ def connect_to(gateway: Gateway) -> socket.socket:
     """A connection to the gateway's socket, as the relay in the sandbox opens it."""
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(10)
-    connection.connect(str(gateway.socket))
+    try:
+        connection.connect(str(gateway.socket))
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 
