@@ -53,6 +53,8 @@ def _run(given: argparse.Namespace) -> int:
             return _repair(given)
         case "settings":
             return _settings(given.table)
+        case "registries":
+            return _registries()
         case "status":
             return _status(given.env_file, given.json)
         case _:
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("dashboard", help="serve the dashboard")
     settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
     settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
+    commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -152,6 +155,15 @@ def _settings(as_table: bool) -> int:
 
     sys.stdout.write(render_table() if as_table else render_env_example())
     return 0
+
+
+def _registries() -> int:
+    from integrations.egress.registries import find_registries
+
+    found = find_registries(os.environ)
+    sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
+    sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
+    return 1 if found.problems else 0
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:

@@ -111,16 +111,8 @@ class Internet:
         ca_file: Path | None = None,
     ) -> Iterator[Path]:
         """The egress proxy of this internet; its folder."""
-        dialer = Dialer(networks, upstream, no_proxy, ca_file, self.resolve, self.connect)
-        stop, ready = threading.Event(), threading.Event()
-        thread = threading.Thread(target=serve, args=(folder, dialer, limits, stop, ready.set))
-        thread.start()
-        try:
-            assert ready.wait(10)
+        with run_proxy(folder, Dialer(networks, upstream, no_proxy, ca_file, self.resolve, self.connect), limits):
             yield folder
-        finally:
-            stop.set()
-            thread.join()
 
     @contextmanager
     def gateway(self, folder: Path, *hosts: str, limits: EgressLimits = LIMITS) -> Iterator[Gateway]:
@@ -151,6 +143,20 @@ class Internet:
 
         with listen(handle) as port:
             yield lambda: socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+@contextmanager
+def run_proxy(folder: Path, dialer: Dialer, limits: EgressLimits = LIMITS) -> Iterator[None]:
+    """An egress proxy in a thread."""
+    stop, ready = threading.Event(), threading.Event()
+    thread = threading.Thread(target=serve, args=(folder, dialer, limits, stop, ready.set))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def connect_to(gateway: Gateway) -> socket.socket:
