@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from integrations.explain import classify
+from integrations.images.archives import find_image_problem
 from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
 from jobs.config.settings import Settings
@@ -34,7 +35,7 @@ NO_PROXY = ("NO_PROXY", "no_proxy")
 CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "egress", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FOLDERS = ("alive", "egress", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
 FILES = ("epoch.json", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
@@ -110,6 +111,13 @@ def find_authority_problems(settings: Settings) -> Iterator[str]:
     file = settings.ca_file
     if file and (reason := _find_certificate_problem(file, can_be_folder=False)):
         yield f"LOOPLINE_CA_FILE is a path without usable certificates ({reason}); name a PEM file of authorities."
+
+
+def find_image_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each entry of LOOPLINE_IMAGES that cannot be used."""
+    for name, path in settings.images.items():
+        if problem := find_image_problem(Path(path)):
+            yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
 
 
 def find_secret_file_problem(path: Path) -> str:
