@@ -160,7 +160,7 @@ def _settings(as_table: bool) -> int:
 def _registries() -> int:
     from integrations.egress.registries import find_registries
 
-    found = find_registries(os.environ)
+    found = find_registries(read_environment(None))
     sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
     sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
     return 1 if found.problems else 0
