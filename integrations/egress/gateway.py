@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -112,7 +111,8 @@ class Gateway:
             hello = await self._read_hello(reader, request, writer)
             self._count(len(hello), 0)
             server[1].write(hello)
-        self._log_decision("egress allowed", request.host, port=request.port)
+        if self._has_log_left():
+            _log.info("egress allowed", host=request.host, port=request.port, **self._names())
         await self._relay((reader, writer), server, upload=request.is_tunnel)
 
     async def _read_request(self, reader: asyncio.StreamReader) -> Request | Refusal:
@@ -153,7 +153,7 @@ class Gateway:
         except NotTls as error:
             problem = str(error)
         if problem:
-            self._log_decision("egress denied", request.host, reason=problem)
+            self._log_denied(request.host, problem)
             writer.write(ACCESS_DENIED)
             raise _Ended(f"{request.host}: the connection was ended because {problem}")
         return data
@@ -203,7 +203,7 @@ class Gateway:
         self._respond(writer, refusal)
 
     def _respond(self, writer: asyncio.StreamWriter, refusal: Refusal) -> None:
-        self._log_decision("egress denied", refusal.host, reason=refusal.reason)
+        self._log_denied(refusal.host, refusal.reason)
         with suppress(OSError):
             writer.write(format_refusal(refusal))
 
@@ -215,13 +215,16 @@ class Gateway:
         if sentence and len(self._problems) < MOST_PROBLEMS:
             self._problems[sentence] = None
 
-    def _log_decision(self, event: str, host: str, **fields: object) -> None:
+    def _log_denied(self, host: str, reason: str) -> None:
+        if self._has_log_left():
+            _log.warning("egress denied", host=host, reason=reason, **self._names())
+
+    def _has_log_left(self) -> bool:
+        """Whether one more decision of this command is logged."""
         self._logged += 1
-        write: Callable[..., object] = _log.warning if event == "egress denied" else _log.info
-        if self._logged < MOST_LOGGED:
-            write(event, host=host, **self._names(), **fields)
-        elif self._logged == MOST_LOGGED:
+        if self._logged == MOST_LOGGED:
             _log.warning("egress log ended", reason=f"{MOST_LOGGED} decisions of one command", **self._names())
+        return self._logged < MOST_LOGGED
 
     def _names(self) -> dict[str, str]:
         return {"run": self._policy.run, "command": self._policy.command}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from integrations.sandbox.environment import EGRESS_SOCKET
+from integrations.sandbox.root import find_interpreter
 
 PORT = 3128
 PROXY = f"http://127.0.0.1:{PORT}"
@@ -23,6 +24,11 @@ _AUTHORITY_VARIABLES = (
     "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE",
     "CARGO_HTTP_CAINFO", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "DENO_CERT", "NIX_SSL_CERT_FILE", "BUNDLE_SSL_CA_CERT",
 )  # fmt: skip
+
+
+def build_relay_command(image: Path | None) -> list[str]:
+    """The command that starts the relay inside: alone, or with a command behind it."""
+    return [*find_interpreter(image), "-I", str(RELAY)]
 
 
 def list_authorities(socket: Path) -> dict[Path, Path]:

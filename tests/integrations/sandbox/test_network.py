@@ -20,7 +20,7 @@ from integrations.git.workspace import Workspace
 from integrations.outbound import read_outbound
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.sandbox.environment import Environment
-from integrations.sandbox.network import RELAY
+from integrations.sandbox.network import RELAY, build_relay_command
 from tests.integrations.egress.conftest import authority, running
 from tests.integrations.egress.internet import FILES, Internet, run_proxy
 from tests.support.authority import Authority
@@ -42,7 +42,7 @@ def online(sandbox: Sandbox, plain: Workspace, gateway: Gateway) -> Online:
     """Run a bash script with network access, with the relay or, for `relay=False`, without."""
 
     def online(script: str, *, relay: bool = True, through: Gateway = gateway) -> CommandResult:
-        start = ["python3", "-I", str(RELAY)] if relay else []
+        start = build_relay_command(None) if relay else []
         environment = Environment(network=through.socket)
         return sandbox.run([*start, "bash", "-c", script], plain, environment=environment, timeout=60)
 
@@ -176,7 +176,7 @@ def test_sandbox_installs_packages_from_the_registries_of_this_machine(
         script = "python3 -m pip download --no-deps --no-cache-dir -q six && npm view left-pad version && ls"
         environment = Environment(network=gateway.socket)
         result = sandbox.run(
-            ["python3", "-I", str(RELAY), "bash", "-c", script], plain, environment=environment, timeout=100
+            [*build_relay_command(None), "bash", "-c", script], plain, environment=environment, timeout=100
         )
         report = gateway.report()
     assert (result.exit_code, report.blocked, report.problems) == (0, {}, ()), result.output
