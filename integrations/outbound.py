@@ -92,12 +92,12 @@ def read_outbound(variables: Mapping[str, str]) -> Outbound:
         scheme: parse_proxy(read(f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"))
         for scheme in ("https", "http")
     }
-    bundle = Path(read("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
-    folder = read("SSL_CERT_DIR").split(":")[0] or (str(bundle) if bundle.is_dir() else "")
+    bundle = read("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    folder = read("SSL_CERT_DIR").split(":")[0] or (bundle if Path(bundle).is_dir() else "")
     return Outbound(
         proxies={scheme: proxy for scheme, proxy in found.items() if proxy},
         no_proxy=read("no_proxy", "NO_PROXY"),
-        ca_file=bundle if bundle.is_file() else None,
+        ca_file=Path(bundle) if bundle and Path(bundle).is_file() else None,
         ca_folder=Path(folder) if folder else None,
     )
 

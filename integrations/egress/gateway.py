@@ -159,7 +159,8 @@ class Gateway:
         return data
 
     async def _relay(self, client: Streams, server: Streams, *, upload: bool) -> None:
-        """Copy bytes until the server closes the connection, or neither side sends any."""
+        """Copy bytes until the server closes the connection, or neither side sends any; without `upload` also until
+        the client sends a second request, which clients repeat on a new connection."""
         async with asyncio.timeout(self._limits.idle) as deadline:
             loop = asyncio.get_running_loop()
 
@@ -173,11 +174,13 @@ class Gateway:
                     writer.write_eof()
 
             async def send() -> None:
-                await copy(client[0], server[1], True)
+                if upload:
+                    await copy(client[0], server[1], True)
+                elif await client[0].read(1):
+                    return
                 await asyncio.Event().wait()  # the server ends the connection
 
-            receiving = loop.create_task(copy(server[0], client[1], False))
-            tasks = {receiving, loop.create_task(send())} if upload else {receiving}
+            tasks = {loop.create_task(copy(server[0], client[1], False)), loop.create_task(send())}
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ssl
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from integrations.egress.addresses import find_address_problem, is_own_address
+from integrations.egress.authorities import write_authorities
 from integrations.egress.client_hello import ClientHello, NotTls, find_name_problem, parse_client_hello
 from integrations.egress.hosts import matches, parse_host, parse_pattern, show_host
 from integrations.egress.policy import EgressPolicy, expand_hosts
 from integrations.egress.request import Refusal, Request, format_plain, format_refusal, parse_request
 from integrations.errors import Rejected
+from tests.support.authority import Authority
 
 
 @pytest.mark.parametrize(
@@ -203,3 +207,19 @@ def test_message_that_is_cut_or_changed_never_fails_in_another_way() -> None:
             changed = message[:at] + bytes([value]) + message[at + 1 :]
             with suppress(NotTls):
                 parse_client_hello(changed)
+
+
+def test_authorities_are_written_for_openssl_and_java(authority: Authority, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(
+        b"# Acme\n" + authority.file.read_bytes() + b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"
+    )
+    write_authorities(bundle, tmp_path)
+    pem, java = tmp_path / "ca-certificates.pem", tmp_path / "ca-certificates.p12"
+    assert pem.read_bytes() == authority.file.read_bytes()
+    (entry,) = load_pkcs12(java.read_bytes(), None).additional_certs
+    assert entry.certificate.subject.rfc4514_string() == "CN=Acme Test Authority"
+    assert {file.stat().st_mode & 0o777 for file in (pem, java)} == {0o644}
+
+    write_authorities(None, tmp_path)
+    assert not pem.exists() and not java.exists()
