@@ -41,8 +41,9 @@ def find_registries(environ: Mapping[str, str]) -> Registries:
         if program := shutil.which(name, path=environ.get("PATH")):
             try:
                 urls.extend(find([program], environ))
-            except _Failed as error:
-                problems.append(f"{name} does not name the hosts of its registry: {error}")
+            except (_Failed, ValueError, SyntaxError, LookupError, TypeError, AttributeError) as error:
+                reason = error if isinstance(error, _Failed) else "its answer has another form"
+                problems.append(f"{name} does not name the hosts of its registry: {reason}")
     hosts = (parse_host(urlsplit(url).hostname or "") for url in urls)
     return Registries(tuple(dict.fromkeys(host for host in hosts if host)), tuple(problems))
 
@@ -61,7 +62,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str]) -> str:
 
 def _ask_pip(pip: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
     """The URLs of its indexes, and of one file of each."""
-    lines = (line.partition("=") for line in _run([*pip, "config", "list"], environ).splitlines())
+    lines = (line.partition("=") for line in _run([*pip, "config", "list"], environ).splitlines() if line)
     configured = {name.rpartition(".")[2]: literal_eval(value) for name, _, value in lines}
     main = configured.get("index-url") or _find_default_index(pip, environ)
     others = str(configured.get("extra-index-url", "")).split()
