@@ -15,6 +15,7 @@ import resource
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,7 @@ CONTROL = "control.sock"
 """The control socket in the proxy's folder."""
 LARGEST_POLICY = 2**17  # bytes
 MOST_GATEWAYS = 500
+_RESOLVERS = 64
 _POLL_SECONDS, _POLICY_SECONDS = 0.2, 10.0
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +78,8 @@ class _Server:
         self._clients: set[asyncio.Task[None]] = set()
 
     async def serve(self, stop: threading.Event, ready: Callable[[], None]) -> None:
+        # Names are resolved in threads: a name server that hangs for one command must not delay the others.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, "resolver"))
         path = self._folder / CONTROL
         async with await asyncio.start_unix_server(self._accept, path, limit=LARGEST_POLICY):
             path.chmod(0o600)
