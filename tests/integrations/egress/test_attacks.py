@@ -331,7 +331,7 @@ def test_egress_takes_no_file_descriptors(internet: Internet, gateway: Gateway, 
             one.sendmsg([b"x"], rights)
             before = count_files()
             received = other.recvmsg(1, socket.CMSG_SPACE(400))[1]
-            assert count_files() == before + 100
+            assert count_files() > before + 50  # connections of earlier tests can end meanwhile
             for fd in array.array("i", received[0][2]):
                 os.close(fd)
         before = count_files()
