@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.disk import pause_when_exhausted
-from integrations.errors import IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
+from integrations.errors import Frozen, IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
@@ -31,6 +31,7 @@ from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import replace_if_outdated, restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
+from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
@@ -86,7 +87,8 @@ class _Driver:
     def _step(self) -> float | None:
         """Perform or decide one item. 0: done, continue. None: nothing to do. Seconds: back off for that long.
 
-        While a provider is unavailable its commands wait, but events are still decided, so a stop is never delayed."""
+        While a provider is unavailable or the service is frozen, outer commands wait, but events are still decided, so
+        a stop or a thaw is never delayed."""
         self._loop = self._store.load(self._id)
         wait = max(self._world.redis.pttl(keys.retry_at(self._id)), 0) / 1000
         if self._loop and not wait and self._id not in self._world.compared:
@@ -95,9 +97,12 @@ class _Driver:
             return self._perform(inner, self._loop)
         if not wait:
             outer = self._next_command("outer")
-            if self._loop and (report := self._find_outdated_report(self._loop)):
+            report = self._find_outdated_report(self._loop) if self._loop else None
+            if (outer or report) and self._world.freeze.is_frozen():
+                wait = FREEZE_POLL_SECONDS
+            elif self._loop and report:
                 return self._refresh(report, self._loop)
-            if outer:
+            elif outer:
                 return self._perform(outer, self._loop)
         decided = self._decide()
         return wait if wait and decided is None else decided
@@ -217,6 +222,8 @@ class _Driver:
         """Run `action`; returns the seconds to wait before the next step. Calls `give_up` after the last attempt."""
         try:
             action()
+        except Frozen:
+            return 0.0  # the next step waits for the thaw
         except (Unavailable, Unauthorized) as error:
             return self._back_off(box, kind, error)
         except (LeaseLost, RedisError):

@@ -50,6 +50,8 @@ def _run(given: argparse.Namespace) -> int:
             return _check(given.env_file)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
+        case "freeze" | "thaw":
+            return _switch(given)
         case "settings":
             return _settings(given.table)
         case "status":
@@ -74,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
-    for command in (up, check, status, rebuild, dead, redrive):
+    freeze = commands.add_parser("freeze", help="stop all agents and all writes to board and code host, until the thaw")
+    freeze.add_argument("--reason", default="", help="shown by status, /readyz and the dashboard")
+    thaw = commands.add_parser("thaw", help="end the freeze; all work continues")
+    for command in (up, check, status, rebuild, dead, redrive, freeze, thaw):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -158,6 +163,18 @@ def _status(env_file: Path | None, as_json: bool) -> int:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
         except RedisError as error:
             return _report_redis_error(error)
+
+
+def _switch(given: argparse.Namespace) -> int:
+    """Freeze or thaw, with the settings that need no secret."""
+    from jobs.runtime.connection import connect
+    from service import switch
+
+    settings = load("dashboard", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        if given.command == "thaw":
+            return switch.thaw_service(settings, redis, sys.stdout)
+        return switch.freeze_service(settings, redis, sys.stdout, given.reason)
 
 
 def _report_redis_error(error: Exception) -> int:

@@ -33,7 +33,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Files or folders of certificate authorities, for the clients of the providers."""
 FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
-FILES = ("epoch.json", "up.json", "up.lock")
+FILES = ("epoch.json", "freeze", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
@@ -75,7 +75,8 @@ def _find_entry_problem(entry: Path, to_write: bool) -> str:
     if not (entry.is_dir() if entry.name in FOLDERS else entry.is_file()):
         kind = "folder" if entry.name in FOLDERS else "regular file"
         return f"has an entry {entry.name} that is not a {kind}; remove that entry"
-    if to_write and not os.access(entry, os.R_OK | os.W_OK):
+    is_switch = entry.name == "freeze"  # an operator can set it as another user
+    if to_write and not is_switch and not os.access(entry, os.R_OK | os.W_OK):
         return f"has an entry {entry.name} that this user cannot write to; change its owner and permissions"
     return ""
 

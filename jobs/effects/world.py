@@ -18,6 +18,7 @@ from redis import Redis
 from integrations.disk import DiskMonitor, compute_allowance
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
+from integrations.outward import guard_outward
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
@@ -26,6 +27,7 @@ from integrations.server_time import server_clock
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.runtime.disk import compute_room
+from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -57,6 +59,11 @@ class World:
     def disk(self) -> DiskMonitor:
         """The disk of the home folder."""
         return DiskMonitor(self.settings.home)
+
+    @cached_property
+    def freeze(self) -> FreezeMonitor:
+        """The freeze switch."""
+        return FreezeMonitor(self.redis, self.settings.home)
 
     @property
     def store(self) -> Store:
@@ -110,9 +117,10 @@ _current: World | None = None
 
 
 def install(world: World) -> None:
-    """Set the world of the process; called once by the entry point."""
+    """Set the world of the process, and close its gate while the service is frozen; called once by the entry point."""
     global _current
     _current = world
+    guard_outward(world.freeze.check)
 
 
 def current_world() -> World:
