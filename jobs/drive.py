@@ -21,6 +21,7 @@ from integrations.errors import Frozen, IntegrationError, Misconfigured, Rejecte
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
+from jobs.effects.audit_records import describe_decision, describe_effect, name_error
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -143,12 +144,18 @@ class _Driver:
         """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket."""
 
         def write() -> None:
+            result = "done"
             try:
                 show_report(report, Context("report", loop.ticket, self._world, self._lease))
             except (Unavailable, Unauthorized):
                 raise
             except IntegrationError as error:
                 _log.warning("report rejected", ticket=loop.identifier, reason=str(error))
+                result = name_error(error)
+            digest = report.digest[:12]
+            self._world.audit.append(
+                kind="effect", ticket=loop.identifier, command="report", command_id=digest, result=result
+            )
             self._store.mark_reported(self._id, report.digest)
 
         return self._attempt(
@@ -160,13 +167,16 @@ class _Driver:
 
         def execute() -> None:
             events: Sequence[Event] = ()
+            result = "not wanted"
             try:
                 if is_still_wanted(loop, posted.command):
                     events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease))
+                    result = "done"
             except (Unavailable, Unauthorized):
                 raise
             except (IntegrationError, PolicyError) as error:
-                events = (_command_failed(posted, loop, error, self._world.now()),)
+                events, result = (_command_failed(posted, loop, error, self._world.now()),), name_error(error)
+            self._world.audit.append(**describe_effect(loop, posted.command, posted.id, result))
             self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
@@ -201,6 +211,7 @@ class _Driver:
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
+        self._world.audit.append(**describe_decision(loop, now, decision))
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
@@ -302,6 +313,8 @@ class _Driver:
                 reason=dead_letter_reason(kind, fault, letter.id),
                 put_aside=True,
             )
+        about = {"ticket": letter.identifier, "item": kind, "id": letter.id, "cause": type(error).__name__}
+        self._world.audit.append(kind="dead letter", **about)
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 

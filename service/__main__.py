@@ -52,6 +52,8 @@ def _run(given: argparse.Namespace) -> int:
             return _repair(given)
         case "freeze" | "thaw":
             return _switch(given)
+        case "audit":
+            return _audit(given)
         case "settings":
             return _settings(given.table)
         case "status":
@@ -79,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     freeze = commands.add_parser("freeze", help="stop all agents and all writes to board and code host, until the thaw")
     freeze.add_argument("--reason", default="", help="shown by status, /readyz and the dashboard")
     thaw = commands.add_parser("thaw", help="end the freeze; all work continues")
-    for command in (up, check, status, rebuild, dead, redrive, freeze, thaw):
+    audit = commands.add_parser("audit", help="verify the journal of decisions and effects, or show a ticket's part")
+    parts = audit.add_subparsers(dest="part", required=True)
+    verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
+    show = parts.add_parser("show", help="list the lines about a ticket")
+    show.add_argument("identifier", help="the ticket, as ENG-1")
+    for command in (up, check, status, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -175,6 +182,17 @@ def _switch(given: argparse.Namespace) -> int:
         if given.command == "thaw":
             return switch.thaw_service(settings, redis, sys.stdout)
         return switch.freeze_service(settings, redis, sys.stdout, given.reason)
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from jobs.runtime.connection import connect
+    from service import audit
+
+    settings = load("dashboard", read_environment(given.env_file))
+    if given.part == "show":
+        return audit.show_audit(settings, given.identifier, sys.stdout)
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        return audit.verify_audit(settings, redis, sys.stdout)
 
 
 def _report_redis_error(error: Exception) -> int:

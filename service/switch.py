@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import socket
 import time
+from contextlib import suppress
 from typing import TextIO
 from uuid import uuid4
 
@@ -15,12 +16,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.config.settings import Settings
+from jobs.runtime.audit import AuditJournal
 from jobs.runtime.freeze import FILE, Freeze, freeze_without_redis, normalize_reason, set_freeze, thaw
 
 
 def freeze_service(settings: Settings, redis: Redis, out: TextIO, reason: str) -> int:
     """Freeze with key and file; without Redis the file is enough for this machine."""
     freeze = Freeze(uuid4().hex, time.time(), find_operator(), normalize_reason(reason))
+    _record(settings, None, "freeze", freeze.by, freeze.reason)
     try:
         set_freeze(redis, settings.home, freeze)
     except RedisError as error:
@@ -49,9 +52,17 @@ def thaw_service(settings: Settings, redis: Redis, out: TextIO) -> int:
     except OSError as error:
         out.write(f"Still frozen: the file {settings.home / FILE} cannot be removed ({error.strerror}). Remove it.\n")
         return 1
+    if ended:
+        _record(settings, redis, "thaw", find_operator(), f"{len(ended)} freezes")
     out.writelines(f"Thawed: {one.sentence.partition(': no agent')[0]}.\n" for one in ended)
     out.write("" if ended else "Loopline is not frozen.\n")
     return 0
+
+
+def _record(settings: Settings, redis: Redis | None, kind: str, actor: str, result: str) -> None:
+    """Write to the audit journal. Neither a full disk nor Redis keeps the switch from working."""
+    with suppress(OSError, RedisError):
+        AuditJournal(settings.home, redis).append(kind=kind, actor=actor, result=result)
 
 
 def find_operator() -> str:

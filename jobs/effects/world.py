@@ -26,6 +26,7 @@ from integrations.sandbox.bubblewrap import Sandbox
 from integrations.server_time import server_clock
 from integrations.values import TicketId
 from jobs.config.settings import Settings
+from jobs.runtime.audit import AuditJournal
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.runs import Runs
@@ -64,6 +65,11 @@ class World:
     def freeze(self) -> FreezeMonitor:
         """The freeze switch."""
         return FreezeMonitor(self.redis, self.settings.home)
+
+    @cached_property
+    def audit(self) -> AuditJournal:
+        """The audit journal of this machine."""
+        return AuditJournal(self.settings.home, self.redis)
 
     @property
     def store(self) -> Store:
