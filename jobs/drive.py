@@ -153,7 +153,7 @@ class _Driver:
                 _log.warning("report rejected", ticket=loop.identifier, reason=str(error))
                 result = name_error(error)
             digest = report.digest[:12]
-            self._world.audit.append(
+            self._world.audit.record(
                 kind="effect", ticket=loop.identifier, command="report", command_id=digest, result=result
             )
             self._store.mark_reported(self._id, report.digest)
@@ -176,7 +176,7 @@ class _Driver:
                 raise
             except (IntegrationError, PolicyError) as error:
                 events, result = (_command_failed(posted, loop, error, self._world.now()),), name_error(error)
-            self._world.audit.append(**describe_effect(loop, posted.command, posted.id, result))
+            self._world.audit.record(**describe_effect(loop, posted.command, posted.id, result))
             self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
@@ -211,7 +211,7 @@ class _Driver:
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
-        self._world.audit.append(**describe_decision(loop, now, decision))
+        self._world.audit.record(**describe_decision(loop, now, decision))
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
@@ -314,7 +314,7 @@ class _Driver:
                 put_aside=True,
             )
         about = {"ticket": letter.identifier, "item": kind, "id": letter.id, "cause": type(error).__name__}
-        self._world.audit.append(kind="dead letter", **about)
+        self._world.audit.record(kind="dead letter", **about)
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 

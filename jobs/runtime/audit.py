@@ -3,7 +3,7 @@
 Each line has its number and the SHA-256 of the line before it. All processes of a machine append to one chain under a
 file lock, and wait until the line is on disk; so a crash leaves at most an incomplete last line, which the next append
 removes. A line is written before its effect or decision leaves the outbox or mailbox: after a crash it can occur
-twice, but it is never missing. The number and hash of the newest line are kept in Redis too, so that lines that are cut
+twice, but it is not lost. The number and hash of the newest line are kept in Redis too, so that lines that are cut
 off at the end are found. `jobs.runtime.audit_check` verifies.
 
 Full segments are compressed. Beyond the size limit the oldest one is deleted, after a line with its last hash, from
@@ -30,6 +30,7 @@ import structlog
 from redis import Redis
 
 from jobs.runtime import keys
+from jobs.runtime.logging import OutageLog
 from jobs.runtime.scripts import decode
 
 FOLDER = "audit"
@@ -57,6 +58,22 @@ class AuditJournal:
     def __init__(self, home: Path, redis: Redis | None, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._folder, self._redis, self._segment_bytes = home / FOLDER, redis, segment_bytes
         self._chain = name_chain(home)
+        self._missing, self._outage = 0, OutageLog()
+
+    def record(self, **fields: object) -> None:
+        """Append one line; as the other journal, a disk that cannot be written to does not stop the work.
+
+        The failure is logged once, and the chain gets a line with the number of missing lines when it is writable."""
+        try:
+            if self._missing:
+                self.append(kind="gap", lines=self._missing)
+                self._missing = 0
+            self.append(**fields)
+        except OSError as error:
+            self._missing += 1
+            self._outage.error("audit write failed", error)
+        else:
+            self._outage.info("audit is written again")
 
     def append(self, **fields: object) -> None:
         """Append one line and wait until it is on disk. Raises `OSError`, without a trace in the chain, when that

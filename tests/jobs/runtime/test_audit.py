@@ -200,6 +200,11 @@ def test_audit_line_that_does_not_fit_on_the_disk_leaves_no_trace(
             for _ in range(100):
                 AuditJournal(settings.home, redis).append(kind="effect", command_id="x" * 300)
         assert check(settings.home, redis).problem == ""
+        journal = AuditJournal(settings.home, redis)
+        for _ in range(3):
+            journal.record(kind="effect", command_id="x" * 300)
         disk.free()
-        AuditJournal(settings.home, redis).append(kind="effect", command_id="later")
+        journal.record(kind="effect", ticket="ENG-7", command_id="later")
         assert check(settings.home, redis).problem == ""
+        text = b"".join(map(read_segment, list_segments(settings.home / FOLDER)))
+        assert b'"kind":"gap","lines":' in text and b'"later"' in text
