@@ -53,6 +53,10 @@ class Paused(NotAttempted):
     """Work waits until this machine has space, inodes or files again; `retry_after` is the poll interval."""
 
 
+class Frozen(Paused):
+    """The service is frozen: no outward effect and no model call before a person thaws it."""
+
+
 class Rejected(IntegrationError):
     """Not retryable: the provider refused the request, or the input is invalid."""
 

@@ -29,6 +29,7 @@ from jobs.recovery import older_redis
 from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
+from jobs.runtime.freeze import watch_freeze
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 from jobs.runtime.startup import prepare_process
@@ -118,6 +119,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
     epoch.watch(settings.home)
+    threading.Thread(target=watch_freeze, args=[redis, settings.home, stop], name="freeze", daemon=True).start()
     if role in ("clock", "egress"):
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.agents.transcript import find_statement
 from integrations.disk import pause_when_exhausted
-from integrations.errors import Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
+from integrations.errors import Frozen, Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
@@ -55,8 +55,8 @@ def advance_run(run_id: RunId) -> None:
     """RQ's entry: advance the run by one slice, then queue the next one."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
-    if not world.runs.is_unfinished(run_id):
-        return
+    if not world.runs.is_unfinished(run_id) or world.freeze.is_frozen():
+        return  # the clock wakes unfinished runs after the thaw
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
         spec = world.runs.spec(run_id) if lease else None
         if lease is None or spec is None:
@@ -68,13 +68,15 @@ def advance_run(run_id: RunId) -> None:
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
-    stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: world.stopping.is_set() or world.disk.is_full())
+    stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: _must_pause(world))
     run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
     kill_sandboxes(run.folder)
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()
     try:
         ended = _check_limits(run, lease) or _ROLES[spec.role](run)
+    except Frozen:
+        ended = None
     except (Unavailable, Unauthorized) as error:
         run.conversation.park(error)
         return
@@ -98,6 +100,11 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     if ended is None or not _finish(spec, ended, lease, world):
         lease.release()
         queues.wake_run(world.redis, spec.run_id)
+
+
+def _must_pause(world: World) -> bool:
+    """Whether the slice ends now, and the run continues later."""
+    return world.stopping.is_set() or world.disk.is_full() or world.freeze.is_frozen()
 
 
 def _check_limits(run: Slice, lease: Lease) -> RunResult | None:

@@ -52,6 +52,10 @@ def _run(given: argparse.Namespace) -> int:
             return _check(given.env_file)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
+        case "freeze" | "thaw":
+            return _switch(given)
+        case "audit":
+            return _audit(given)
         case "settings":
             return _settings(given.table)
         case "login":
@@ -81,7 +85,15 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
     login = commands.add_parser("login", help="print a link to the dashboard that signs in")
-    for command in (up, check, status, login, rebuild, dead, redrive):
+    freeze = commands.add_parser("freeze", help="stop all agents and all writes to board and code host, until the thaw")
+    freeze.add_argument("--reason", default="", help="shown by status, /readyz and the dashboard")
+    thaw = commands.add_parser("thaw", help="end the freeze; all work continues")
+    audit = commands.add_parser("audit", help="verify the journal of decisions and effects, or show a ticket's part")
+    parts = audit.add_subparsers(dest="part", required=True)
+    verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
+    show = parts.add_parser("show", help="list the lines about a ticket")
+    show.add_argument("identifier", help="the ticket, as ENG-1")
+    for command in (up, check, status, login, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -195,6 +207,29 @@ def _login(env_file: Path | None) -> int:
         return 0
     sys.stdout.write(f"{link_with_password(settings, read_password(settings))}\n")
     return 0
+
+
+def _switch(given: argparse.Namespace) -> int:
+    """Freeze or thaw, with the settings that need no secret."""
+    from jobs.runtime.connection import connect
+    from service import switch
+
+    settings = load("dashboard", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        if given.command == "thaw":
+            return switch.thaw_service(settings, redis, sys.stdout)
+        return switch.freeze_service(settings, redis, sys.stdout, given.reason)
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from jobs.runtime.connection import connect
+    from service import audit
+
+    settings = load("dashboard", read_environment(given.env_file))
+    if given.part == "show":
+        return audit.show_audit(settings, given.identifier, sys.stdout)
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        return audit.verify_audit(settings, redis, sys.stdout)
 
 
 def _report_redis_error(error: Exception) -> int:

@@ -24,6 +24,7 @@ from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
+from service.audit import describe_head
 from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
 
@@ -75,6 +76,7 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
     out.writelines(f"{notice}\n" for notice in reader.notices())
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
+    out.write(f"{head}\n" if (head := describe_head(settings, redis)) else "")
     return 0
 
 

@@ -13,24 +13,27 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
-from integrations.errors import IntegrationError, Rejected, Unavailable
+from integrations.errors import Frozen, IntegrationError, Rejected, Unavailable
 from integrations.failpoints import fail
 from integrations.git import fsck
 from integrations.git.failures import Damaged, classify_failure
 from integrations.outbound import get_outbound
+from integrations.outward import check_outward
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
+PUSH_POLL_SECONDS = 0.3
 _ACCESS_TIMEOUT = 60.0
 _MIN_ROOM = 2**24  # bytes, so that a mirror without room still gets the commits of a ticket
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -237,17 +240,21 @@ def _run_command(
 ) -> bytes:
     """Run `command` in a new session and return its stdout; the timeout, in seconds, kills its whole process group."""
     description, source = f"git {operation} in {repository}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    if operation == "push":
+        check_outward()
     fail(f"git.{operation}", "before")
     try:
         process = git.execute(command, istream=source, as_process=True, start_new_session=True, pass_fds=tuple(fds))
     except GitCommandNotFound as error:
         raise Rejected("there is no git on this machine: install git 2.36 or newer") from error
     try:
-        output, errors = process.communicate(stdin if isinstance(stdin, bytes) else None, timeout=timeout)
+        output, errors = _communicate(process, stdin if isinstance(stdin, bytes) else None, timeout, operation)
     except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        _kill(process)
         raise Unavailable(f"{description} took longer than {timeout:.0f} s") from error
+    except Frozen:
+        _kill(process)
+        raise
     if process.returncode == 1 and not errors:
         raise _NegativeAnswer(f"{description} answered no to {shlex.join(command[-2:])}")
     if process.returncode != 0:
@@ -255,3 +262,25 @@ def _run_command(
         raise classify_failure(description, text)
     fail(f"git.{operation}", "done")
     return bytes(output)
+
+
+def _communicate(process: Any, stdin: bytes | None, timeout: float, operation: str) -> tuple[bytes, bytes]:
+    """stdout and stderr of the process. A push, which can take minutes, ends early when the service is frozen."""
+    deadline = time.monotonic() + timeout
+    while True:
+        left = max(deadline - time.monotonic(), 0.0)
+        try:
+            found: tuple[bytes, bytes] = process.communicate(
+                stdin, timeout=min(left, PUSH_POLL_SECONDS) if operation == "push" else left
+            )
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                raise
+            check_outward()
+        else:
+            return found
+
+
+def _kill(process: Any) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()

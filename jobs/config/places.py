@@ -35,8 +35,8 @@ NO_PROXY = ("NO_PROXY", "no_proxy")
 CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "egress", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
-FILES = ("dashboard-password", "epoch.json", "up.json", "up.lock")
+FOLDERS = ("alive", "audit", "egress", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FILES = ("dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
@@ -78,7 +78,8 @@ def _find_entry_problem(entry: Path, to_write: bool) -> str:
     if not (entry.is_dir() if entry.name in FOLDERS else entry.is_file()):
         kind = "folder" if entry.name in FOLDERS else "regular file"
         return f"has an entry {entry.name} that is not a {kind}; remove that entry"
-    if to_write and not os.access(entry, os.R_OK | os.W_OK):
+    is_switch = entry.name == "freeze"  # an operator can set it as another user
+    if to_write and not is_switch and not os.access(entry, os.R_OK | os.W_OK):
         return f"has an entry {entry.name} that this user cannot write to; change its owner and permissions"
     return ""
 

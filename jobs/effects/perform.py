@@ -10,11 +10,15 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
@@ -25,12 +29,15 @@ from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
+from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
+from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode
 from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,18 @@ class Context:
 
 
 def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
-    """Perform one command. Raises `Unavailable` (retry), `Rejected` (no retry), `LeaseLost` (another worker has it)."""
+    """Perform one command. Raises `Unavailable` (retry), `Rejected` (no retry), `LeaseLost` (another worker has it),
+    `Frozen` for an outward command while the service is frozen."""
     ctx.lease.check()
+    if c.lane_of(command) == "outer":
+        check_outward()
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
 def show_report(report: Report, ctx: Context) -> None:
     """Upsert the progress comment of the report's generation and the board memory."""
     ctx.lease.check()
+    check_outward()
     comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
@@ -130,6 +141,19 @@ def stop_run(command: c.StopRun, ctx: Context) -> None:
     """Request the end of the run, and queue it, so that an idle run ends too."""
     ctx.world.runs.ask_to_stop(command.run_id)
     queues.wake_run(ctx.world.redis, command.run_id)
+
+
+def freeze(command: c.Freeze, ctx: Context) -> None:
+    """Set the freeze switch of the whole service."""
+    freeze = Freeze(ctx.id, command.at, f"{command.by} on {ctx.ticket.identifier}", normalize_reason(command.reason))
+    with suppress(OSError):  # a full disk: the key is enough, and the file follows
+        set_freeze(ctx.world.redis, ctx.world.settings.home, freeze)
+
+
+def thaw(command: c.Thaw, ctx: Context) -> None:
+    """End the freezes that are older than the command."""
+    ended = thaw_freezes(ctx.world.redis, ctx.world.settings.home, ctx.world.now(), command.at)
+    _log.warning("thaw requested", ticket=ctx.ticket.identifier, by=command.by, freezes=len(ended))
 
 
 def steer(command: c.Steer, ctx: Context) -> None:
@@ -216,6 +240,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.StartRun: start_run,
     c.StopRun: stop_run,
     c.Steer: steer,
+    c.Freeze: freeze,
+    c.Thaw: thaw,
     c.PublishBranch: publish_branch,
     c.OpenPullRequest: open_pull_request,
     c.CommentOnPullRequest: comment_on_pull_request,

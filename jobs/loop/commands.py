@@ -134,6 +134,25 @@ class Steer:
 
 
 @value
+class Freeze:
+    """Freeze the whole service. `at` is the time of the request, Unix seconds."""
+
+    kind: Literal["Freeze"] = "Freeze"
+    by: str
+    at: float
+    reason: str = ""
+
+
+@value
+class Thaw:
+    """End the freezes that began before `at`, so that a request that arrives late ends no later one."""
+
+    kind: Literal["Thaw"] = "Thaw"
+    by: str
+    at: float
+
+
+@value
 class PublishBranch:
     """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
     for a person who takes over."""
@@ -205,7 +224,8 @@ class CleanUp:
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
-    | Steer | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest | CleanUp,
+    | Steer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest
+    | CleanUp,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
@@ -215,4 +235,4 @@ Lane = Literal["inner", "outer"]
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer) else "outer"
+    return "inner" if isinstance(command, StartRun | StopRun | Steer | Freeze | Thaw) else "outer"

@@ -21,6 +21,9 @@ REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's erro
 WRITE_PROBE = "write-probe"  # never set; see `service.web.health`
 DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of the disk when they were measured
 EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
+FREEZES = "freezes"  # hash: the freezes that hold, JSON by id; see `jobs.runtime.freeze`
+AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of each audit chain
+THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 NOTICE_TOPICS = ("board", "clock", "redis", "skew")

@@ -11,12 +11,14 @@ from integrations.values import Person
 from jobs.loop.commands import (
     Command,
     CommentOnPullRequest,
+    Freeze,
     MergePullRequest,
     MoveTicket,
     PostComment,
     React,
     SetNeedsHuman,
     Steer,
+    Thaw,
 )
 from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
 from jobs.messages import replies
@@ -30,21 +32,34 @@ from jobs.workflow.run_results import finish, objection_to, publish
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
 PULL = "pull-request:"
 """Prefix of the comment ids of guidance from the pull request, to which Loopline does not react with an emoji."""
-_KNOWN = {"stop", "cancel", "changes", "approve", "merge", "retry", "budget", "accept", "takeover", "close"}
+_OF_THE_SERVICE = {"freeze", "thaw"}
+_KNOWN = _OF_THE_SERVICE | {
+    "stop",
+    "cancel",
+    "changes",
+    "approve",
+    "merge",
+    "retry",
+    "budget",
+    "accept",
+    "takeover",
+    "close",
+}
 MAX_PENDING = 50
 """Comments that wait for the agent."""
-_NEED_APPROVER = {"approve", "merge", "accept", "budget"}
+_NEED_APPROVER = _OF_THE_SERVICE | {"approve", "merge", "accept", "budget"}
 
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
     """A person commented on the ticket; `jobs.effects.gather` drops Loopline's own comments."""
-    if loop.stage is Stage.IDLE or event.author is None:
+    command = _COMMAND.match(event.body)
+    concerns_service = command is not None and command["name"].lower() in _OF_THE_SERVICE
+    if event.author is None or (loop.stage is Stage.IDLE and not concerns_service):
         return Decision(loop)
     if event.at >= loop.comments.last_at:
         loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
     text = cut(event.body, GUIDANCE_CHARACTERS)
     guidance = Guidance(author=event.author.name, text=text, comment_id=event.comment_id)
-    command = _COMMAND.match(event.body)
     if command:
         return _apply_command(loop, command, guidance, event.author, event.at, policy)
     if not event.author.may_steer:
@@ -103,6 +118,8 @@ def _apply_command(
     if not allowed:
         return Decision(loop, (PostComment(body=replies.not_allowed_message(name, author.name)),))
     guidance = replace(guidance, text=cut(command["rest"].strip(), GUIDANCE_CHARACTERS))
+    if name in _OF_THE_SERVICE:
+        return _switch(loop, name, guidance.text, author, at)
     loop = acknowledge(loop)
     return (
         _control_work(loop, name, guidance, author, at, policy)
@@ -149,6 +166,14 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
         )
         return approve(loop, author.name, note)
     return merge(loop) if name == "merge" else None
+
+
+def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> Decision:
+    """Freeze or thaw the service at once. The comment waits in the outbox, so it is posted after the thaw."""
+    if name == "freeze":
+        comment = PostComment(body=replies.frozen_message(author.name, at))
+        return Decision(loop, (Freeze(by=author.name, at=at, reason=reason), comment))
+    return Decision(loop, (Thaw(by=author.name, at=at), PostComment(body=replies.thawed_message(author.name))))
 
 
 def _accept(loop: Loop, author: Person, at: float) -> Decision | None:

@@ -155,6 +155,8 @@ SHOWN = {
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
     "cancelled_message": [m.CANCELLED_MESSAGE],
+    "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
+    "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
