@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from integrations.values import CommitSha
+from jobs.loop.state import Contract
 
 _FORBID = ConfigDict(extra="forbid")
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
@@ -180,6 +181,12 @@ def _format_reference(reference: Reference, known: KnownEvidence) -> str:
             path, line = _parse_place(reference)
             shown = f"{path}:{line}" if line else path
     return f"{shown} ({reference.shows})" if reference.shows else shown
+
+
+def keep_required(verdict: Verdict, contract: Contract) -> Verdict:
+    """The verdict without results of checks that fail on the base commit too."""
+    optional = {c.id for c in contract.criteria} - {c.id for c in contract.required}
+    return replace(verdict, results=tuple(r for r in verdict.results if r.criterion not in optional))
 
 
 def find_contradictions(
