@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
-from integrations.events import Event, TicketMoved
+from integrations.events import BranchPushed, Event, TicketMoved
 from integrations.server_time import server_clock
-from integrations.values import Ticket, TicketId
+from integrations.values import CommitSha, Ticket, TicketId
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -20,6 +20,7 @@ from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
+from jobs.workflow.preflight import awaits_new_base
 
 IN_TURN = 5
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
@@ -41,6 +42,7 @@ def sweep() -> None:
                 *_find_moves(name, tickets, loops, world),
                 *_find_for_each(turn, world, _find_pull_request_event),
                 *_find_for_each(turn, world, _find_comments_and_reviews),
+                *_find_new_bases([loop for loop in loops.values() if loop.ticket.team == name], world),
                 *_find_unanswered_escalations(tickets, loops, world),
             ):
                 if world.store.deliver(event):
@@ -166,6 +168,27 @@ def _find_unanswered_escalations(
             continue  # deleted since; `_find_comments_and_reviews` reports it
         missed: list[Event] = [*polling.unread_comment_events(loop, comments), *polling.reaction_events(loop, comments)]
         yield from missed or [reminder]
+
+
+def _find_new_bases(loops: list[Loop], world: World) -> Iterator[Event]:
+    """New commits on base branches for which tickets with a problem of the environment wait; one request for each
+    branch."""
+    heads: dict[tuple[str, str], str] = {}
+    for loop in loops:
+        if not awaits_new_base(loop):
+            continue
+        place = loop.workspace.repository, loop.workspace.base_branch
+        if place not in heads:
+            heads[place] = world.code_host.branch_head(*place) or ""
+        if heads[place] not in {"", loop.preflight.tried}:
+            yield BranchPushed(
+                event_id=f"sweep:base:{loop.ticket.id}:{loop.generation}:{loop.preflight.restarts}:{heads[place]}",
+                ticket_id=loop.ticket.id,
+                at=world.now(),
+                repository=place[0],
+                branch=place[1],
+                head_sha=CommitSha(heads[place]),
+            )
 
 
 def _choose_loops(loops: list[Loop], world: World) -> Iterator[Loop]:

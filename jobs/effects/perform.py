@@ -106,8 +106,12 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
-    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch."""
+    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
+    base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world)
+    waiting = keys.base_branch(command.repository, base.branch)
+    ctx.world.redis.sadd(waiting, ctx.ticket.id)
+    ctx.world.redis.expire(waiting, KEPT_SECONDS)
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from integrations.errors import Malformed
-from integrations.events import CodeHostEvent, Event
+from integrations.events import BranchPushed, CodeHostEvent, Event
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
@@ -124,12 +124,22 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
 
 
 def _route(redis: Redis, event: Event) -> None:
-    ticket_id = find_ticket(redis, event)
-    if not ticket_id:
+    waiting = keys.base_branch(event.repository, event.branch) if isinstance(event, BranchPushed) else ""
+    tickets = _list_members(redis, waiting) if waiting else []
+    if ticket_id := find_ticket(redis, event):
+        tickets.append(ticket_id)
+    for one in tickets:
+        if Store(redis).deliver(replace(event, ticket_id=one)):
+            queues.wake_ticket(redis, one)
+        if one != ticket_id:
+            redis.srem(waiting, one)  # its next preparation registers it again
+    if not tickets:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
-        return
-    if Store(redis).deliver(replace(event, ticket_id=ticket_id)):
-        queues.wake_ticket(redis, ticket_id)
+
+
+def _list_members(redis: Redis, key: str) -> list[TicketId]:
+    found: Any = redis.smembers(key)
+    return sorted(TicketId(decode(member)) for member in found)
 
 
 def find_ticket(redis: Redis, event: Event) -> TicketId:

@@ -64,11 +64,15 @@ def _find_new_protected_paths(loop: Loop) -> tuple[str, ...]:
 def on_base_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
     """The base branch has a new commit: try again if only the environment was the problem, and the ticket is still
     where Loopline left it."""
-    waits = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "environment"
     column = policy.column_role(loop.ticket.team, loop.ticket.column)
-    if not waits or event.head_sha == loop.preflight.tried or column in {None, "review", "done"}:
+    if not awaits_new_base(loop) or event.head_sha == loop.preflight.tried or column in {None, "review", "done"}:
         return Decision(loop)
     return restart(loop)
+
+
+def awaits_new_base(loop: Loop) -> bool:
+    """Whether a new commit on the base branch, or a `/retry` without a hint, repeats the preflight."""
+    return loop.stage is Stage.NEEDS_HUMAN and loop.escalation is not None and loop.escalation.kind == "environment"
 
 
 def restart(loop: Loop) -> Decision:
