@@ -81,8 +81,11 @@ class Contract:
 
     @property
     def digest(self) -> str:
-        """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory."""
-        return hashlib.sha256(to_json({"criteria": self.criteria})).hexdigest()[:12]
+        """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory. The `base` state is in the
+        text too."""
+        names = ("id", "text", "command", "evidence")
+        criteria = [{name: getattr(criterion, name) for name in names} for criterion in self.criteria]
+        return hashlib.sha256(to_json({"criteria": criteria})).hexdigest()[:12]
 
 
 @value
