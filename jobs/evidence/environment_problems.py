@@ -72,11 +72,14 @@ def find_base_problem(command: str, ran: CommandRun, unfetched: Sequence[str] = 
     line = find_decisive_line(ran.output)
     if program := find_missing_program(command, ran.exit_code, ran.output):
         return _describe_program(command, ran.exit_code, line, program)
-    names = {path: path.rstrip("/").rpartition("/")[2] for path in unfetched}
-    missing = [path for path, name in names.items() if path in ran.output or (name and name in ran.output)]
-    if missing:
-        return EnvironmentProblem("unfetched", command, ran.exit_code, line, missing[0])
+    if missing := next((path for path in unfetched if path in ran.output or _names_part_of(line, path)), ""):
+        return EnvironmentProblem("unfetched", command, ran.exit_code, line, missing)
     return None
+
+
+def _names_part_of(line: str, path: str) -> bool:
+    """Whether the line names the path's last part, or a folder on it, as in an import."""
+    return any(re.search(rf"\b{re.escape(part)}\b", line) for part in path.strip("*/.").split("/") if len(part) > 3)
 
 
 def find_gate_problem(evidence: Sequence[Evidence], known: Sequence[BaseCheck]) -> EnvironmentProblem | None:

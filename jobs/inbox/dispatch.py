@@ -120,10 +120,11 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
         _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
         return
     for event in events:
-        _route(redis, event)
+        route(redis, event)
 
 
-def _route(redis: Redis, event: Event) -> None:
+def route(redis: Redis, event: Event) -> None:
+    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch."""
     waiting = keys.base_branch(event.repository, event.branch) if isinstance(event, BranchPushed) else ""
     tickets = _list_members(redis, waiting) if waiting else []
     if ticket_id := find_ticket(redis, event):
