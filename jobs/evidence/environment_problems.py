@@ -23,12 +23,14 @@ _MISSING = tuple(
     re.compile(pattern)
     for pattern in (
         rf"^{_SHELL}(?P<program>[^\s:'‘`]+): (?:command )?not found$",
-        rf"^{_SHELL}(?P<program>[^\s:]+): No such file or directory$",
         r"^(?:/usr/bin/)?env: ['‘](?P<program>[^'’]+)['’]: No such file or directory$",
         r"^g?make(?:\[\d+\])?: (?P<program>[^\s:]+): (?:No such file or directory|Command not found)$",
         r"^error: no such command: `(?P<program>[\w-]+)`",
     )
 )
+_NO_FILE = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): No such file or directory$")
+"""Of a shell only with exit code 127: other programs report their input so."""
+_DENIED = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): (?:Permission denied|Is a directory)")
 _MODULE = re.compile(r"^\S*python[\d.]*: No module named (?P<program>[\w.]+)$")
 _DECISIVE = re.compile(
     r"error|fatal|not found|no such|no module|cannot|could not|unable|fail|denied|refused|resolve", re.IGNORECASE
@@ -44,8 +46,9 @@ _OFFLINE = re.compile(
 class EnvironmentProblem:
     """A command that cannot show anything about a change.
 
-    `subject` is the missing program or module, the limit's sentence, or the content that is not fetched; `seconds` the
-    time limit of `time`. `offline`: the output shows that the network was needed."""
+    `subject` is the missing program or module (empty if the output does not name it), the limit's sentence, or the
+    content that is not fetched; `seconds` the time limit of `time`. `offline`: the output shows that the network was
+    needed."""
 
     kind: ProblemKind
     command: str
@@ -70,8 +73,11 @@ def find_base_problem(command: str, ran: CommandRun, unfetched: Sequence[str] = 
     if problem := _find_limit(command, ran.exit_code, ran.timeout if ran.timed_out else 0.0, ran.killed):
         return problem
     line = find_decisive_line(ran.output)
-    if program := find_missing_program(command, ran.exit_code, ran.output):
-        return _describe_program(command, ran.exit_code, line, program)
+    program = find_missing_program(command, ran.exit_code, ran.output)
+    if program or ran.exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
+        kind: ProblemKind = "script" if "/" in program else "tool"
+        kind = "permission" if program and ran.exit_code == NOT_EXECUTABLE else kind
+        return EnvironmentProblem(kind, command, ran.exit_code, line, program)
     if missing := next((path for path in unfetched if path in ran.output or _names_part_of(line, path)), ""):
         return EnvironmentProblem("unfetched", command, ran.exit_code, line, missing)
     return None
@@ -110,33 +116,22 @@ def _find_limit(command: str, exit_code: int, timeout: float, killed: str) -> En
     return None
 
 
-def _describe_program(command: str, exit_code: int, line: str, program: str) -> EnvironmentProblem:
-    kind: ProblemKind = "script" if "/" in program else "tool"
-    return EnvironmentProblem("permission" if exit_code == NOT_EXECUTABLE else kind, command, exit_code, line, program)
-
-
 def find_missing_program(command: str, exit_code: int, output: str) -> str:
     """The program, or the Python module that `command` runs, that is missing or not executable; empty without one."""
     if not exit_code:
         return ""
     lines = [line.strip() for line in output.splitlines() if line.strip()][-_LAST_LINES:]
+    patterns = (
+        *_MISSING,
+        *((_NO_FILE,) if exit_code == NOT_FOUND else ()),
+        *((_DENIED,) if exit_code == NOT_EXECUTABLE else ()),
+    )
     for line in lines:
         module = _MODULE.match(line)
-        if module and re.search(rf"-m\s+{re.escape(module['program'])}(?![\w])", command):
+        if module and re.search(rf"-m\s+{re.escape(module['program'])}(?!\w)", command):
             return module["program"]
-        for pattern in _MISSING if exit_code else ():
-            found = pattern.match(line)
-            # "x: No such file or directory" is also what programs report of their input, with an exit code of their own
-            if found and (
-                "No such file" not in line or exit_code == NOT_FOUND or line.startswith(("make", "env", "/usr/bin/env"))
-            ):
-                return found["program"]
-    if exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
-        refused = next(
-            (m for line in lines if (m := re.match(rf"^{_SHELL}(\S+): (?:Permission denied|Is a directory)", line))),
-            None,
-        )
-        return refused[1] if refused else next(iter(command.split()), "")
+        if found := next(filter(None, (pattern.match(line) for pattern in patterns)), None):
+            return found["program"]
     return ""
 
 

@@ -35,7 +35,8 @@ def _explain(problem: EnvironmentProblem) -> str:
         case "setup":
             return _explain_setup(problem, subject)
         case "tool":
-            return f"`{subject}` is not in the environment: add it to `{SETUP_KEY}` in WORKFLOW.md"
+            subject = f"`{subject}`" if subject else "A program of it"
+            return f"{subject} is not in the environment: add it to `{SETUP_KEY}` in WORKFLOW.md"
         case "script":
             return f"The repository has no `{subject}`: add it, or correct `{CHECKS_KEY}` in WORKFLOW.md"
         case "permission":

@@ -97,7 +97,7 @@ def test_preflight_that_passes_starts_the_work(project: Project) -> None:
 
 
 BLOCKING: dict[str, tuple[dict[str, object], int, str]] = {
-    "missing tool": ({"checks": checks("ruff check .")}, 127, "`ruff` is not in the environment: add it to `loop.setup`"),
+    "missing tool": ({"checks": checks("ruff check .")}, 127, "`ruff` is not in the environment: add it to"),
     "missing tool of make": (
         {"checks": checks("printf 'all:\\n\\t@rufff\\n' | make -f -")}, 2, "`rufff` is not in the environment",
     ),
