@@ -129,9 +129,9 @@ def find_missing_program(command: str, exit_code: int, output: str) -> str:
     for line in lines:
         module = _MODULE.match(line)
         if module and re.search(rf"-m\s+{re.escape(module['program'])}(?!\w)", command):
-            return module["program"]
+            return str(module["program"])
         if found := next(filter(None, (pattern.match(line) for pattern in patterns)), None):
-            return found["program"]
+            return str(found["program"])
     return ""
 
 

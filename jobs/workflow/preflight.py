@@ -13,9 +13,11 @@ from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspac
 from jobs.loop.state import Loop, Stage
 from jobs.messages import environment as messages
 from jobs.messages.escalations import run_blocked_reason
+from jobs.messages.replies import too_many_hand_overs_message
 from jobs.workflow.agreement import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import mark_contract, start_work
 
@@ -73,6 +75,14 @@ def on_base_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> De
 def awaits_new_base(loop: Loop) -> bool:
     """Whether a new commit on the base branch, or a `/retry` without a hint, repeats the preflight."""
     return loop.stage is Stage.NEEDS_HUMAN and loop.escalation is not None and loop.escalation.kind == "environment"
+
+
+def retry(loop: Loop, at: float) -> Decision:
+    """A person fixed the environment elsewhere; it counts as a hand-over, and a problem is reported again."""
+    handed_over = count_hand_over(loop, at)
+    if len(handed_over) > HAND_OVERS:
+        return Decision(loop, (PostComment(body=too_many_hand_overs_message(HAND_OVERS, handed_over[0] + HOUR)),))
+    return restart(replace(loop, handed_over=handed_over, preflight=replace(loop.preflight, reported="")))
 
 
 def restart(loop: Loop) -> Decision:

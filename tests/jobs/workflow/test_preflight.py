@@ -10,6 +10,7 @@ from jobs.loop.commands import PostComment, StartRun
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion, Escalation, Loop, Preflight, Stage
 from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.limits import HAND_OVERS
 from jobs.workflow.resume import resume
 from jobs.workflow.run_results import open_results
 from tests.jobs.workflow.values import (
@@ -138,6 +139,19 @@ def test_retry_without_a_hint_repeats_the_preflight_in_the_same_generation(
     read = decide(retried, ready(CHECKED), policy).loop
     again = decide(read, finished(read, outcome="environment", summary=REASON), policy)
     assert "PostComment" in kinds(again.commands), "the person who retried gets an answer"
+
+
+def test_retry_of_a_script_is_ignored_after_twenty_times(blocked: Loop, policy: ServicePolicy) -> None:
+    loop, comments = blocked, 0
+    for _ in range(30):
+        decision = decide(loop, said("/retry"), policy)
+        comments += kinds(decision.commands).count("PostComment")
+        loop = decision.loop
+        if loop.stage is Stage.PREPARING:
+            read = decide(loop, ready(CHECKED), policy).loop
+            loop = decide(read, finished(read, outcome="environment", summary=REASON), policy).loop
+
+    assert (loop.preflight.restarts, comments) == (HAND_OVERS, 10)
 
 
 def test_retry_with_a_hint_starts_a_new_generation(blocked: Loop, policy: ServicePolicy) -> None:
