@@ -109,9 +109,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
     base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world)
-    waiting = keys.base_branch(command.repository, base.branch)
-    ctx.world.redis.sadd(waiting, ctx.ticket.id)
-    ctx.world.redis.expire(waiting, KEPT_SECONDS)
+    ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,

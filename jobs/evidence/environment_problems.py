@@ -13,7 +13,7 @@ from typing import Literal
 from integrations.results import BaseCheck, Evidence
 from jobs.evidence.gate_plan import CommandRun
 
-ProblemKind = Literal["setup", "tool", "script", "permission", "time", "output", "limit", "unfetched"]
+ProblemKind = Literal["setup", "service", "tool", "script", "permission", "time", "output", "limit", "unfetched"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 LINE_CHARACTERS = 200
 _LAST_LINES = 15
@@ -46,9 +46,10 @@ _OFFLINE = re.compile(
 class EnvironmentProblem:
     """A command that cannot show anything about a change.
 
-    `subject` is the missing program or module (empty if the output does not name it), the limit's sentence, or the
-    content that is not fetched; `seconds` the time limit of `time`. `offline`: the output shows that the network was
-    needed."""
+    `subject` is the missing program or module (empty if the output does not name it), the service's name, the limit's
+    sentence, or the content that is not fetched; `seconds` the time limit that ended the command. `offline`: the output
+    shows that the network was needed.
+    """
 
     kind: ProblemKind
     command: str
@@ -57,15 +58,17 @@ class EnvironmentProblem:
     subject: str = ""
     seconds: float = 0.0
     offline: bool = False
+    blocked: tuple[str, ...] = ()
+    """Hosts that the network policy refused."""
 
 
-def find_setup_problem(command: str, ran: CommandRun) -> EnvironmentProblem:
-    """The problem of a setup command that failed."""
+def find_setup_problem(command: str, ran: CommandRun, blocked: Sequence[str] = ()) -> EnvironmentProblem:
+    """The problem of a setup command that failed; `blocked` are the hosts that it was refused."""
     subject = find_missing_program(command, ran.exit_code, ran.output)
     seconds = ran.timeout if ran.timed_out else 0.0
     line = ran.killed or find_decisive_line(ran.output)
     offline = bool(_OFFLINE.search(ran.output))
-    return EnvironmentProblem("setup", command, ran.exit_code, line, subject, seconds, offline)
+    return EnvironmentProblem("setup", command, ran.exit_code, line, subject, seconds, offline, tuple(blocked))
 
 
 def find_base_problem(command: str, ran: CommandRun, unfetched: Sequence[str] = ()) -> EnvironmentProblem | None:

@@ -197,7 +197,7 @@ def find_contradictions(
     `evidence` is Loopline's own of the same commit; `changed`: the candidate differs from its base."""
     results = {result.criterion: result.result for result in verdict.results}
     passes = bool(results) and set(results.values()) == {"pass"}
-    failed = {proof.name: proof for proof in evidence if not (proof.passed or proof.needs_approval)}
+    failed = {proof.name: proof for proof in evidence if proof.failed and not proof.needs_approval}
     found = [
         f"{r.criterion} passes, and Loopline's own run of its command did not"
         for r in verdict.results

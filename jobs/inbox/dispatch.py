@@ -125,22 +125,15 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
 
 def route(redis: Redis, event: Event) -> None:
     """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch."""
-    waiting = keys.base_branch(event.repository, event.branch) if isinstance(event, BranchPushed) else ""
-    tickets = _list_members(redis, waiting) if waiting else []
+    store = Store(redis)
+    tickets = store.take_watchers(event.repository, event.branch) if isinstance(event, BranchPushed) else []
     if ticket_id := find_ticket(redis, event):
         tickets.append(ticket_id)
     for one in tickets:
-        if Store(redis).deliver(replace(event, ticket_id=one)):
+        if store.deliver(replace(event, ticket_id=one)):
             queues.wake_ticket(redis, one)
-        if one != ticket_id:
-            redis.srem(waiting, one)  # its next preparation registers it again
     if not tickets:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
-
-
-def _list_members(redis: Redis, key: str) -> list[TicketId]:
-    found: Any = redis.smembers(key)
-    return sorted(TicketId(decode(member)) for member in found)
 
 
 def find_ticket(redis: Redis, event: Event) -> TicketId:

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from integrations.results import Preflighted
-from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.evidence.environment_problems import EnvironmentProblem, ProblemKind
 from jobs.loop.state import Contract
 from jobs.messages.text import format_version, inline
 
 SETUP_KEY, CHECKS_KEY = "loop.setup", "loop.checks"
+SERVICES_KEY, NETWORK_KEY = "loop.environment.services", "loop.environment.network"
 LONGEST_COMMAND = 200
+_NAMES: dict[ProblemKind, str] = {"setup": "setup command", "service": "service"}
 
 
 def environment_reason(problem: EnvironmentProblem, place: str = "") -> str:
     """`place` is where the command ran, as 'on main'."""
-    name = "setup command" if problem.kind == "setup" else "check"
+    name = _NAMES.get(problem.kind, "check")
     command = inline(problem.command)
     command = command if len(command) <= LONGEST_COMMAND else f"{command[: LONGEST_COMMAND - 1]}…"
     ending = f"The {name} `{command}` ended with exit {problem.exit_code}{f' {place}' if place else ''}"
@@ -34,6 +36,8 @@ def _explain(problem: EnvironmentProblem) -> str:
     match problem.kind:
         case "setup":
             return _explain_setup(problem, subject)
+        case "service":
+            return f"The service `{subject}` is not ready: correct its entry in `{SERVICES_KEY}` of WORKFLOW.md"
         case "tool":
             subject = f"`{subject}`" if subject else "A program of it"
             return f"{subject} is not in the environment: add it to `{SETUP_KEY}` in WORKFLOW.md"
@@ -59,6 +63,9 @@ def _explain(problem: EnvironmentProblem) -> str:
 
 
 def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
+    if problem.blocked:
+        hosts = ", ".join(f"`{inline(host)}`" for host in problem.blocked)
+        return f"The network policy blocked {hosts}: add them to `{NETWORK_KEY}` in WORKFLOW.md if the setup needs them"
     if problem.seconds:
         return "The time limit is too short for it: raise `loop.limits.command_minutes` in WORKFLOW.md"
     if subject:

@@ -278,7 +278,7 @@ def _index(loop: Loop, world: World) -> None:
     for key in known:
         world.redis.set(key, loop.ticket.id)
     if loop.workspace.base_branch:
-        world.redis.sadd(keys.base_branch(repository, loop.workspace.base_branch), loop.ticket.id)
+        world.store.watch_base(loop.ticket.id, repository, loop.workspace.base_branch)
 
 
 def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:

@@ -74,6 +74,7 @@ DONE = changed(
     failing_checks=("ci",),
 )  # fmt: skip
 FLAKY = replace(PASSED, exit_codes=(1, 0), before=1)
+SLOW, FLOOD = replace(FAILED, exit_code=124, timeout=300.0), replace(FAILED, exit_code=137, killed="it wrote too much")
 BENT = replace(FAILED, own=0)
 TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 BEFORE = ClosedAttempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
@@ -113,6 +114,8 @@ PROBLEMS = (
     EnvironmentProblem("setup", "uv sync", 127, "bash: line 1: uv: command not found", "uv"),
     EnvironmentProblem("setup", "make deps", 2, "make: *** [Makefile:3: deps] Error 2"),
     EnvironmentProblem("setup", "npm ci", 124, seconds=300),
+    EnvironmentProblem("setup", "npm ci", 1, "npm error network", blocked=("npm.acme.test", "cdn.acme.test")),
+    EnvironmentProblem("service", "postgres -D pg", 1, "FATAL: could not create lock file", "postgres"),
     EnvironmentProblem("tool", LINT, 127, "bash: line 1: ruff: command not found", "ruff"),
     EnvironmentProblem(
         "script", "./check.sh", 127, "bash: line 1: ./check.sh: No such file or directory", "./check.sh"
@@ -219,7 +222,13 @@ SHOWN = {
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "new_guidance_line": [m.NEW_GUIDANCE_LINE],
     "publishing_message": [m.PUBLISHING_MESSAGE],
-    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([FLAKY]), m.gate_failed_line([BENT])],
+    "gate_failed_line": [
+        m.gate_failed_line([FAILED]),
+        m.gate_failed_line([FLAKY]),
+        m.gate_failed_line([SLOW]),
+        m.gate_failed_line([FLOOD]),
+        m.gate_failed_line([BENT]),
+    ],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
     ],
