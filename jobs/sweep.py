@@ -12,7 +12,7 @@ import structlog
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.events import BranchPushed, Event, TicketMoved
 from integrations.server_time import server_clock
-from integrations.values import CommitSha, Ticket, TicketId
+from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -42,7 +42,7 @@ def sweep() -> None:
                 *_find_moves(name, tickets, loops, world),
                 *_find_for_each(turn, world, _find_pull_request_event),
                 *_find_for_each(turn, world, _find_comments_and_reviews),
-                *_find_new_bases([loop for loop in loops.values() if loop.ticket.team == name], world),
+                *_find_new_bases(name, loops, world),
                 *_find_unanswered_escalations(tickets, loops, world),
             ):
                 if world.store.deliver(event):
@@ -170,25 +170,32 @@ def _find_unanswered_escalations(
         yield from missed or [reminder]
 
 
-def _find_new_bases(loops: list[Loop], world: World) -> Iterator[Event]:
-    """New commits on base branches for which tickets with a problem of the environment wait; one request for each
+def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """New commits on base branches for the team's loops that a problem of the environment blocks; one request for each
     branch."""
-    heads: dict[tuple[str, str], str] = {}
-    for loop in loops:
-        if not awaits_new_base(loop):
+    waiting: dict[tuple[str, str], list[Loop]] = {}
+    for loop in loops.values():
+        if loop.ticket.team == name and awaits_new_base(loop):
+            waiting.setdefault((loop.workspace.repository, loop.workspace.base_branch), []).append(loop)
+    for (repository, branch), blocked in waiting.items():
+        try:
+            head = world.code_host.branch_head(repository, branch)
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            _log.warning("sweep of a ticket failed", ticket=blocked[0].identifier, reason=str(error))
             continue
-        place = loop.workspace.repository, loop.workspace.base_branch
-        if place not in heads:
-            heads[place] = world.code_host.branch_head(*place) or ""
-        if heads[place] not in {"", loop.preflight.tried}:
-            yield BranchPushed(
-                event_id=f"sweep:base:{loop.ticket.id}:{loop.generation}:{loop.preflight.restarts}:{heads[place]}",
-                ticket_id=loop.ticket.id,
-                at=world.now(),
-                repository=place[0],
-                branch=place[1],
-                head_sha=CommitSha(heads[place]),
-            )
+        for loop in blocked:
+            if head and head != loop.preflight.tried:
+                state = f"{loop.generation}:{loop.revision}:{loop.preflight.restarts}"
+                yield BranchPushed(
+                    event_id=f"sweep:base:{loop.ticket.id}:{state}:{head}",
+                    ticket_id=loop.ticket.id,
+                    at=world.now(),
+                    repository=repository,
+                    branch=branch,
+                    head_sha=head,
+                )
 
 
 def _choose_loops(loops: list[Loop], world: World) -> Iterator[Loop]:
