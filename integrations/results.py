@@ -60,8 +60,8 @@ class Evidence:
     @property
     def failed(self) -> bool:
         """Whether it counts against the change: not if it fails on the base commit too, or is known to be flaky and
-        passed once."""
-        excused = self.base == "failing" or (self.base == "flaky" and self.flaky)
+        passed once. A change that makes it pass by its own tests or configuration is for a person to decide."""
+        excused = (self.base == "failing" and not self.needs_approval) or (self.base == "flaky" and self.flaky)
         return not self.passed and not excused
 
 
