@@ -18,6 +18,7 @@ from jobs.config.environment import Role, filter_environment, find_warnings, loa
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
+from service.dashboard.password import read_password
 from service.version import VERSION
 
 
@@ -52,6 +53,8 @@ def _run(given: argparse.Namespace) -> int:
             return _repair(given)
         case "settings":
             return _settings(given.table)
+        case "login":
+            return _login(given.env_file)
         case "status":
             return _status(given.env_file, given.json)
         case _:
@@ -74,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
-    for command in (up, check, status, rebuild, dead, redrive):
+    login = commands.add_parser("login", help="print a link to the dashboard that signs in")
+    for command in (up, check, status, login, rebuild, dead, redrive):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -124,6 +128,8 @@ def _serve(role: str) -> int:
     """Replace this process with gunicorn, with the address of the settings and `service.<role>.gunicorn_config`."""
     own: Role = "web" if role == "web" else "dashboard"
     settings = load(own)
+    if own == "dashboard":
+        read_password(settings)  # a worker of gunicorn that fails is started again, without end
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
@@ -158,6 +164,17 @@ def _status(env_file: Path | None, as_json: bool) -> int:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
         except RedisError as error:
             return _report_redis_error(error)
+
+
+def _login(env_file: Path | None) -> int:
+    from service.dashboard.login import link_with_password
+
+    settings = load("dashboard", read_environment(env_file))
+    if settings.oidc_issuer and not settings.dashboard_password.get_secret_value():
+        sys.stdout.write(f"{settings.dashboard_url}/login\n")
+        return 0
+    sys.stdout.write(f"{link_with_password(settings, read_password(settings))}\n")
+    return 0
 
 
 def _report_redis_error(error: Exception) -> int:

@@ -69,8 +69,8 @@ _SYSTEM_VARIABLES = frozenset(
 def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
-    web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; dashboard, clock:
-    none. `up` sees everything, because it starts the others."""
+    web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; dashboard: its
+    password and OpenID Connect secret; clock: none. `up` sees everything, because it starts the others."""
     visible = {name for name, field in list_fields().items() if role == "up" or is_visible(field, role)}
     seen = visible | _SYSTEM_VARIABLES
     return {name: value for name, value in environ.items() if name in seen or name.startswith(("LC_", "PYTHON"))}
@@ -91,6 +91,14 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
             yield f"{webhooks.secrets} is empty; webhooks cannot be verified without it."
     if role in ("worker", "up") and not settings.teams:
         yield 'LOOPLINE_TEAMS is empty; name a team and its repository, as in {"ENG": {"repository": "acme/shop"}}.'
+    if role in ("dashboard", "up") and settings.oidc_issuer:
+        own = {
+            "LOOPLINE_OIDC_CLIENT_ID": settings.oidc_client_id,
+            "LOOPLINE_OIDC_CLIENT_SECRET": settings.oidc_client_secret.get_secret_value(),
+            "LOOPLINE_OIDC_USERS": settings.oidc_users,
+        }
+        if empty := " and ".join(name for name, value in own.items() if not value):
+            yield f"{empty} must not be empty, because LOOPLINE_OIDC_ISSUER is set."
     for provider in settings.chosen_providers():
         if role in (provider.process, "up"):
             yield from settings.provider_settings(provider).missing_credentials()

@@ -34,7 +34,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Files or folders of certificate authorities, for the clients of the providers."""
 FOLDERS = ("alive", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
-FILES = ("epoch.json", "up.json", "up.lock")
+FILES = ("dashboard-password", "epoch.json", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""

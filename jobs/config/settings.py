@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
 from integrations.ports.provider import (
@@ -30,14 +30,17 @@ from integrations.settings import (
     Link,
     Paths,
     SettingsModel,
+    Url,
     setting,
 )
 from jobs.config.field_types import (
     Approvers,
+    ClientId,
     CodeHostName,
     Failpoint,
     Images,
     Model,
+    OidcUsers,
     RedisUrl,
     RunnerName,
     RunnerNames,
@@ -68,6 +71,20 @@ class Settings(SettingsModel):
     Separate from webhooks, so that open live pages never delay them."""
     dashboard_url: Link = setting("LOOPLINE_DASHBOARD_URL", "")
     """Public address of the dashboard, for links on tickets; empty means http://<dashboard bind>."""
+
+    dashboard_password: SecretStr = setting("LOOPLINE_DASHBOARD_PASSWORD", "", seen_by=("dashboard",))
+    """Password of the dashboard and of its API; empty means a generated one, which `loopline login` prints.
+    With LOOPLINE_OIDC_ISSUER people sign in there, and only the API uses the password."""
+    oidc_issuer: Url = setting("LOOPLINE_OIDC_ISSUER", "")
+    """Address of the OpenID Connect provider at which people sign in to the dashboard; empty means the password.
+    Its configuration is read from /.well-known/openid-configuration below it."""
+    oidc_client_id: ClientId = setting("LOOPLINE_OIDC_CLIENT_ID", "")
+    """Id of Loopline at the OpenID Connect provider; the redirect URI there is <dashboard URL>/login/callback."""
+    oidc_client_secret: SecretStr = setting("LOOPLINE_OIDC_CLIENT_SECRET", "", seen_by=("dashboard",))
+    """Secret of Loopline at the OpenID Connect provider."""
+    oidc_users: OidcUsers = setting("LOOPLINE_OIDC_USERS", "")
+    """E-mail addresses, or domains such as @acme.example, of the people with access to the dashboard, comma separated.
+    The provider has to confirm the address (email_verified)."""
 
     teams: Teams = setting("LOOPLINE_TEAMS", {}, usual=True)
     """Teams that Loopline works for, as JSON from team key to repository and columns.
