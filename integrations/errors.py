@@ -85,6 +85,18 @@ class Unusable(Rejected):
     provider; the run retries a few times."""
 
 
+ExceededLimit = Literal["files", "file", "total", "pack"]
+"""A limit of one change: its number of files, the size of a file, of all files, of its pack."""
+
+
+class OverLimit(Rejected):
+    """A change that breaks no rule but a limit, which the repository can raise: one escalation that names it."""
+
+    def __init__(self, message: str, limit: ExceededLimit) -> None:
+        super().__init__(message)
+        self.limit: ExceededLimit = limit
+
+
 class NotFound(Rejected):
     """The object does not exist, or was deleted."""
 

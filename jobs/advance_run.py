@@ -28,6 +28,7 @@ from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
 from jobs.roles.maker import run_maker
 from jobs.roles.planner import run_planner
+from jobs.roles.preflight import run_preflight
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
@@ -37,10 +38,12 @@ from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
 from jobs.store.runs import RunConversation, stop_predicate
+from jobs.workflow.run import FREE
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5
 _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
+    "preflight": run_preflight,
     "planner": run_planner,
     "scout": run_scout,
     "maker": run_maker,
@@ -114,7 +117,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         return RunResult("stopped")
     if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
-    if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
+    if run.spec.role not in FREE and (outage := run.conversation.find_outage()):
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
-from integrations.errors import Rejected
+from integrations.errors import OverLimit, Rejected
 from integrations.git import tree_policy
 from integrations.git.repository import HostRepository
 from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
@@ -47,7 +47,7 @@ def index_pack(repository: HostRepository, pack: bytes | Path, max_bytes: int) -
     """Index the pack with git's strict checks; does nothing for an empty one. Raises `Rejected` for bad objects."""
     size = len(pack) if isinstance(pack, bytes) else pack.stat().st_size
     if size > max_bytes:
-        raise Rejected(f"the change is refused: its pack has {size} bytes, more than the {max_bytes} allowed")
+        raise OverLimit(f"the change is refused: its pack has {size} bytes, more than the {max_bytes} allowed", "pack")
     if size == 0:
         return
     arguments = ("index-pack", "--strict", "--fix-thin", "--stdin", f"--max-input-size={max_bytes}")
@@ -70,7 +70,11 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
         raise Rejected(f"the change is refused: objects of {tip} are missing ({error})") from error
     if not repository.succeeds("merge-base", "--is-ancestor", base, tip):
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
-    if found := tree_policy.find_violations(_read_entries(repository, base, tip), limits):
+    entries = _read_entries(repository, base, tip)
+    if found := tree_policy.find_violations(entries, limits):
+        exceeded = tree_policy.find_exceeded_limits(entries, limits)
+        if len(exceeded) == len(found):
+            raise OverLimit(tree_policy.format_violations(found), exceeded[0][0])
         raise Rejected(tree_policy.format_violations(found))
 
 

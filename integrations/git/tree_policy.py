@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from integrations.errors import ExceededLimit
+
 FILE, PROGRAM, LINK, GITLINK = "100644", "100755", "120000", "160000"
 DEFAULT_PROTECTED = (
     ".github/workflows/**", ".github/actions/**", ".gitlab-ci.yml", ".circleci/**", "CODEOWNERS", ".gitmodules",
@@ -64,14 +66,24 @@ def parse_raw_diff(raw: bytes) -> list[TreeEntry]:
 
 
 def find_violations(entries: Iterable[TreeEntry], limits: TreeLimits) -> list[str]:
-    """One sentence for each broken rule; empty when the change is allowed."""
+    """One sentence for each broken rule and exceeded limit; empty when the change is allowed."""
     entries = list(entries)
     found = [f"{_escape_path(entry.path)} {fault}" for entry in entries for fault in _find_faults(entry, limits)]
+    return found + [sentence for _, sentence in find_exceeded_limits(entries, limits)]
+
+
+def find_exceeded_limits(entries: Sequence[TreeEntry], limits: TreeLimits) -> list[tuple[ExceededLimit, str]]:
+    """Each exceeded limit with one sentence."""
+    found: list[tuple[ExceededLimit, str]] = [
+        ("file", f"{_escape_path(e.path)} has {e.size} bytes, more than the {limits.max_blob_bytes} allowed")
+        for e in entries
+        if e.size > limits.max_blob_bytes
+    ]
     if len(entries) > limits.max_files:
-        found.append(f"the change touches {len(entries)} files, more than the {limits.max_files} allowed")
+        found.append(("files", f"the change touches {len(entries)} files, more than the {limits.max_files} allowed"))
     total = sum(entry.size for entry in entries)
     if total > limits.max_total_bytes:
-        found.append(f"the change holds {total} bytes, more than the {limits.max_total_bytes} allowed")
+        found.append(("total", f"the change holds {total} bytes, more than the {limits.max_total_bytes} allowed"))
     return found
 
 
@@ -129,8 +141,6 @@ def _find_content_faults(path: str, entry: TreeEntry, limits: TreeLimits) -> Ite
         yield "is a submodule or a nested repository"
     elif entry.mode not in (FILE, PROGRAM, LINK):
         yield f"has the mode {entry.mode}"
-    if entry.size > limits.max_blob_bytes:
-        yield f"has {entry.size} bytes, more than the {limits.max_blob_bytes} allowed"
     if entry.mode == LINK and (fault := _check_link(path, entry.target)):
         yield fault
 

@@ -148,7 +148,15 @@ class Settings(SettingsModel):
     """Seconds after which a run releases its slot and is queued again.
     Short, so that deployments and other tickets never wait for a long run."""
     command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1, le=7_200)
-    """Timeout in seconds of one command of the gate."""
+    """Timeout in seconds of a command of the gate, an agent or a setup, unless WORKFLOW.md sets another."""
+    max_command_minutes: float = setting("LOOPLINE_MAX_COMMAND_MINUTES", 60.0, ge=0.1, le=1_440)
+    """Largest time limit in minutes that WORKFLOW.md can set for a command (`loop.limits`, `loop.checks`)."""
+    max_output_megabytes: int = setting("LOOPLINE_MAX_OUTPUT_MEGABYTES", 256, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for the output of one command."""
+    max_change_files: int = setting("LOOPLINE_MAX_CHANGE_FILES", 5_000, ge=1, le=1_000_000)
+    """Largest limit that WORKFLOW.md can set for the number of files in one change."""
+    max_change_megabytes: float = setting("LOOPLINE_MAX_CHANGE_MEGABYTES", 200.0, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for a change or one of its files."""
 
     agent_processes: int = setting("LOOPLINE_AGENT_PROCESSES", 1, ge=1, le=64)
     """Agent processes that `up` starts."""

@@ -117,8 +117,10 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
-    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch."""
+    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
+    base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world)
+    ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,

@@ -73,6 +73,10 @@ class CommandRun:
     digest: str
     seconds: float
     timed_out: bool = False
+    timeout: float = 0.0
+    """Its time limit in seconds."""
+    killed: str = ""
+    """The sentence about another limit that ended it."""
 
 
 def should_rerun(ran: Sequence[CommandRun], most: int) -> bool:
@@ -105,6 +109,9 @@ def combine_runs(
         exit_codes=tuple(r.exit_code for r in counted),
         before=before.exit_code if before else None,
         own=next((r.exit_code for r in own if r.exit_code), 0) if own else None,
+        base=criterion.base,
+        timeout=shown.timeout if shown.timed_out else 0.0,
+        killed=shown.killed,
     )
 
 

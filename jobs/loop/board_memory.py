@@ -51,6 +51,7 @@ _PLAIN = {
 """Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {
     "criteria": "contract",
+    "preflight": "preflight",
     "answers": "planning.answers",
     "proposal": "planning.proposal",
     "plan": "planning.plan",

@@ -32,6 +32,8 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
     "judgement": "decision needed",
     "credentials": "invalid credentials",
     "infrastructure": "infrastructure problem",
+    "environment": "environment problem",
+    "policy": "refused by the policy",
     "budget": "budget used up",
     "conflict": "conflicting changes",
     "spinning": "no progress",
@@ -41,7 +43,9 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
 _HYPOTHESES: dict[EscalationClass, str] = {
     "judgement": "The contract may ask for something that the ticket does not make clear.",
     "credentials": "A key or token has expired or been revoked, or lacks a permission.",
-    "infrastructure": "The environment or a setting is broken, not the change itself.",
+    "infrastructure": "A setting or a service is broken, not the change itself.",
+    "environment": "The repository's environment lacks something or a limit is too small, not the change itself.",
+    "policy": "The ticket needs a change that a protected path or a limit forbids, or the agent changed too much.",
     "budget": "The task is larger than its budget, or the approach is too expensive.",
     "conflict": "Another person or tool is working on the same branch.",
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
@@ -56,6 +60,18 @@ _CLOSE = "`/close` abandons the ticket and deletes the branch"
 _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "judgement": (_RETRY, _TAKE_OVER, _CLOSE),
     "credentials": ("`/retry` after you have renewed the credentials", _TAKE_OVER, _CLOSE),
+    "environment": (
+        "push the fix to the base branch: the ticket then starts again by itself",
+        "`/retry` after you have fixed it elsewhere",
+        _TAKE_OVER,
+        _CLOSE,
+    ),
+    "policy": (
+        "`/retry` after you have changed the limit or the path's protection in WORKFLOW.md",
+        "`/retry <hint>` with how to do it within the policy",
+        _TAKE_OVER,
+        _CLOSE,
+    ),
     "infrastructure": ("`/retry` after you have fixed the problem", _TAKE_OVER, _CLOSE),
     "budget": (_ADD_BUDGET, _RETRY, _TAKE_OVER, _CLOSE),
     "conflict": ("`/retry` continues from the current state of the branch", _TAKE_OVER, _CLOSE),
@@ -68,7 +84,7 @@ def escalation_message(loop: Loop) -> str:
     """The escalation comment: class, reason, attempts with evidence, likely cause, choices."""
     assert loop.escalation
     kind = loop.escalation.kind
-    failing = [e for e in loop.candidate.evidence if not e.passed][:3]
+    failing = [e for e in loop.candidate.evidence if e.failed][:3]
     tried = "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
     parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + tried]
     if loop.candidate.tampering:

@@ -31,7 +31,9 @@ def gate_failed_line(failing: list[Evidence]) -> str:
 def _format_ending(e: Evidence) -> str:
     if e.flaky:
         return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
-    return f"exit {e.exit_code}"
+    if e.timeout:
+        return f"did not end within {e.timeout:g} seconds"
+    return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:

@@ -12,7 +12,7 @@ STATUS_CONTEXT = "loopline/verdict"
 def verdict_message(loop: Loop) -> str:
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
-    total = len(contract.criteria)
+    total = len(contract.required)
     return "\n\n".join(
         [
             (
@@ -92,7 +92,7 @@ def no_change_message(loop: Loop) -> str:
     """The base branch already meets the contract, confirmed by the checker."""
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
-    total = len(contract.criteria)
+    total = len(contract.required)
     return "\n\n".join(
         [
             (

@@ -26,7 +26,7 @@ from jobs.evidence.gate_plan import (
 )
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
-from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
+from jobs.roles.slice import RunResult, Slice, run_check, set_up
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
@@ -122,7 +122,7 @@ def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[E
 
 
 def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
-    again = run.spec.policy.loop.flaky_reruns
+    again = 0 if criterion.base == "failing" else run.spec.policy.loop.flaky_reruns
     guarded = _run_repeatedly(run, checkouts.get("guarded"), criterion.command, again)
     own = _run_repeatedly(run, checkouts.get("own"), criterion.command, again) if planned.from_base else None
     passed = not any(r.exit_code for r in own or guarded)
@@ -149,10 +149,7 @@ def _run_repeatedly(run: Slice, workspace: Workspace, command: str, most: int) -
 
 
 def _run_once(run: Slice, workspace: Workspace, command: str) -> CommandRun:
-    result = run_in_sandbox(run, workspace, command)
-    if result.stopped:
+    ran = run_check(run, workspace, command)
+    if ran is None:
         raise _Broken(RunResult("stopped"))
-    output = result.output.decode(errors="replace")
-    if result.timed_out:
-        output += f"\n(stopped after {run.world.settings.command_seconds} s)"
-    return CommandRun(result.exit_code, output, result.digest, result.seconds, result.timed_out)
+    return ran

@@ -27,6 +27,7 @@ from jobs.workflow.agreement import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge
 from jobs.workflow.hand_over import hand_over, revise, stop
+from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.run_results import finish, objection_to, publish
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
@@ -136,6 +137,8 @@ def _control_work(
         return stop(loop, replies.command_reason(author.name, name), at, policy)
     stopped_before = loop.stage is Stage.STOPPED and at >= loop.finished_at  # else the stop overrules a late `/retry`
     if name == "retry" and (stopped_before or loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING}):
+        if awaits_new_base(loop) and not guidance.text:
+            return retry(loop, at)
         return hand_over(loop, at, policy, (guidance,) if guidance.text else ())
     if name == "changes" and guidance.text and loop.stage in AT_WORK:
         return guide(loop, guidance)

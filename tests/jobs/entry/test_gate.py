@@ -292,7 +292,7 @@ def test_stray_files_are_named(gate: Gate) -> None:
 def test_setup_that_fails_is_reported(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
 
-    assert (event.outcome, "ended with 7" in event.summary) == ("failed", True)
+    assert (event.outcome, "`exit 7` ended with exit 7" in event.summary) == ("environment", True)
 
 
 def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
