@@ -189,13 +189,14 @@ class Made:
 @value
 class Gated:
     """Result of a gate's run. `tree` is the candidate's git tree, by which a reverted edit is detected; `stray` are
-    added files that look like leftovers."""
+    added files that look like leftovers; `dependencies` are new, as 'name (manifest)'."""
 
     kind: Literal["gate"] = "gate"
     tree: str = ""
     evidence: tuple[Evidence, ...] = ()
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
 
 
 @value

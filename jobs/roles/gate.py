@@ -16,6 +16,7 @@ from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
     CommandRun,
     GatePlan,
@@ -59,8 +60,14 @@ def run_gate(run: Slice) -> RunResult | None:
         return None
     leaks = find_leaks(run.mirror, spec.workspace.base_sha, spec.start_sha)
     tampering = hide_secrets((*leaks, *planned.tampering, *find_tampering_by_running(planned, found)))
-    tree = run.mirror.tree_of(spec.start_sha)
-    return RunResult("done", result=Gated(tree=tree, evidence=found, tampering=tampering, stray=planned.stray))
+    gated = Gated(
+        tree=run.mirror.tree_of(spec.start_sha),
+        evidence=found,
+        tampering=tampering,
+        stray=planned.stray,
+        dependencies=find_new_dependencies(changes),
+    )
+    return RunResult("done", result=gated)
 
 
 def _read_at_base(run: Slice, path: str) -> str | None:

@@ -126,7 +126,11 @@ SHOWN = {
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [m.pull_request_body(changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING))],
+    "pull_request_body": [
+        m.pull_request_body(
+            changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING, dependencies=("new (package.json)",))
+        )
+    ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES))],
     "reminder_message": [m.reminder_message(STUCK)],
