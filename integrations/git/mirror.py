@@ -20,6 +20,7 @@ from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
+from integrations.git.unfetched import find_unfetched
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
 from integrations.values import CommitSha
@@ -194,6 +195,11 @@ class Mirror:
         wanted = [one for one in known if one]
         _check_shas(sha, *wanted)
         return find_outgoing(self._repository, sha, wanted, matches)
+
+    def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
+        """The paths of a commit that a checkout leaves without content: submodules, and files of Git LFS."""
+        _check_shas(sha)
+        return find_unfetched(self._repository, sha)
 
     def merge_base(self, one: CommitSha, other: CommitSha) -> CommitSha:
         """The best common ancestor of two commits. Raises `NotFound` without one."""
