@@ -24,9 +24,10 @@ from integrations.errors import Paused, Rejected
 from integrations.failpoints import fail
 from integrations.git.workspace import Workspace
 from integrations.sandbox import limits as exit_codes
-from integrations.sandbox import profile, seccomp
+from integrations.sandbox import profile, root, seccomp
 from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Check, Child
+from integrations.sandbox.environment import BARE, Environment
 from integrations.sandbox.limits import DEFAULT_LIMITS, MIB, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
 from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
@@ -78,7 +79,8 @@ class _CommandSpec:
     writable: bool
     stdin: bytes
     timeout: float
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
+    environment: Environment
     stopped: Callable[[], bool]
 
 
@@ -119,17 +121,19 @@ class Sandbox:
         writable: bool = True,
         stdin: bytes = b"",
         timeout: float,
-        environment: Mapping[str, str] = {},
+        variables: Mapping[str, str] = {},
+        environment: Environment = BARE,
         stopped: Callable[[], bool] = lambda: False,
     ) -> CommandResult:
         """Run `argv` in `workspace.tree` and wait until all its processes have ended.
 
-        `writable=False` makes the tree read-only (for a checker). `timeout` is in seconds. `environment` is added to
-        the sandbox's own. `stopped` is polled five times a second; True kills the command. `Limits` bounds the output.
-        Raises `SandboxUnavailable` when the sandbox cannot be set up; every other outcome is a result.
+        `writable=False` makes the tree read-only (for a checker). `timeout` is in seconds. `variables` are added to
+        those of `environment` and the sandbox's own. `stopped` is polled five times a second; True kills the command.
+        `Limits` bounds the output. Raises `SandboxUnavailable` when the sandbox cannot be set up; every other
+        outcome is a result.
         """
         output, errors = (Output(self._limits.head, self._limits.tail) for _ in range(2))
-        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, environment, stopped)
+        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, variables, environment, stopped)
         return self._run(f"sandbox.run.{argv[0]}", spec, output, errors, self._limits.output, separate=False)
 
     def capture(
@@ -141,13 +145,14 @@ class Sandbox:
         writable: bool = True,
         stdin: bytes = b"",
         timeout: float,
+        environment: Environment = BARE,
         stopped: Callable[[], bool] = lambda: False,
     ) -> CommandResult:
         """Like `run`, for programs whose stdout is data: `output` is all of stdout, at most `max_bytes`.
 
         More than that kills the command: then `truncated` is set and `output` holds only the beginning."""
         output, errors = Output(max_bytes, 0), Output(self._limits.head, self._limits.tail)
-        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, {}, stopped)
+        spec = _CommandSpec(argv, workspace, writable, stdin, timeout, {}, environment, stopped)
         return self._run(f"sandbox.capture.{argv[0]}", spec, output, errors, max_bytes, separate=True)
 
     def _run(
@@ -205,12 +210,13 @@ class Sandbox:
     @contextmanager
     def _start_child(self, spec: _CommandSpec, separate: bool, limits: Limits) -> Iterator[Child]:
         with ExitStack() as stack:
-            data = {path: stack.enter_context(_open_memory_file(text.encode())) for path, text in profile.ETC.items()}
+            data = {path: stack.enter_context(_open_memory_file(text.encode())) for path, text in root.ETC.items()}
             filter_ = stack.enter_context(_open_memory_file(self._filter))
             stdin = stack.enter_context(_open_memory_file(spec.stdin)) if spec.stdin else subprocess.DEVNULL
-            variables = {**profile.build_environment(self._read_only, spec.writable), **spec.environment}
+            own = profile.build_variables(self._read_only, spec.writable)
+            variables = {**own, **spec.environment.variables, **spec.variables}
             options = profile.build_options(
-                spec.workspace, self._read_only, limits, spec.writable, variables, data, filter_
+                spec.workspace, spec.environment, self._read_only, limits, spec.writable, variables, data, filter_
             )
             hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             command = profile.wrap_with_prlimit(spec.argv, self._prlimit, limits, hard_files)

@@ -10,55 +10,23 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from integrations.git.workspace import SHARED_OBJECTS, Workspace
+from integrations.git.workspace import Workspace
+from integrations.sandbox.environment import HOME, Environment
 from integrations.sandbox.limits import Limits
+from integrations.sandbox.network import build_network_variables, mount_network
+from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
+from integrations.sandbox.tree import bind, mount_workspace
 
-UID = "1000"
-HOME = "/home/agent"
 NAME, EMAIL = "Loopline agent", "agent@loopline.invalid"
 ISOLATION = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
     "--disable-userns", "--cap-drop", "ALL", "--clearenv", "--new-session", "--die-with-parent",
     "--uid", UID, "--gid", UID, "--hostname", "sandbox",
 )  # fmt: skip
-ETC = {
-    "/etc/passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:{UID}:{UID}:agent:{HOME}:/bin/bash\n"
-    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    "/etc/group": f"root:x:0:\nagent:x:{UID}:\nnogroup:x:65534:\n",
-    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
-    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-}
-# Not /etc/ssl as a whole: a sandbox started by root could read /etc/ssl/private.
-_ETC_OF_HOST = (
-    "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
-    "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
-)  # fmt: skip
 # A sandbox started by root owns root's files in /proc, for example core_pattern, and bubblewrap 0.11 makes only irq and
 # bus read-only. So sys is mounted read-only too, and for root the other writable entries are covered.
 _PROC_FOLDERS = ("acpi", "asound", "driver", "dynamic_debug", "fs", "scsi")
 _PROC_FILES = ("mtrr", "sysrq-trigger")
-_TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-
-
-def _mount_system() -> list[str]:
-    """/usr read-only, and the top-level names that link into it (or are separate folders on older systems)."""
-    options = ["--ro-bind", "/usr", "/usr"]
-    for name in _TOP_LEVEL:
-        path = Path("/", name)
-        if path.is_symlink():
-            options += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            options += ["--ro-bind", str(path), str(path)]
-    return options
-
-
-def _mount_etc(data: Mapping[str, int]) -> list[str]:
-    options = ["--dir", "/etc"]
-    for path, fd in data.items():
-        options += ["--perms", "0444", "--file", str(fd), path]
-    for path in _ETC_OF_HOST:
-        options += ["--ro-bind-try", path, path]
-    return options
 
 
 def _mount_proc() -> list[str]:
@@ -80,39 +48,17 @@ def _mount_private(limits: Limits) -> list[str]:
         "--dev", "/dev",
         "--size", str(limits.shm), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
         "--size", str(limits.tmp), "--perms", "1777", "--tmpfs", "/tmp",
-        "--size", str(limits.home), "--perms", "0700", "--tmpfs", HOME,
+        "--size", str(limits.home), "--perms", "0700", "--tmpfs", str(HOME),
         "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--dir", "/run",
     ]  # fmt: skip
 
 
-def _bind(source: Path, target: Path, writable: bool) -> list[str]:
-    return ["--bind" if writable else "--ro-bind", str(source), str(target)]
-
-
-def _mount_workspace(workspace: Workspace, writable: bool) -> list[str]:
-    """The run's files. The mirror is read-only, and its entries about other runs are covered."""
-    worktrees = str(workspace.admin.parent)
-    options = _bind(workspace.tree, workspace.tree, writable)
-    options += _bind(workspace.git_dir, workspace.git_dir, False)
-    options += ["--tmpfs", worktrees, *_bind(workspace.private_admin, workspace.admin, writable)]
-    options += ["--remount-ro", worktrees]
-    covers = (("objects", workspace.objects, writable), ("refs", workspace.refs, writable),
-              ("logs", workspace.logs, writable), ("packed-refs", workspace.packed_refs, False))  # fmt: skip
-    if (workspace.git_dir / "objects").is_dir():
-        options += _bind(workspace.git_dir / "objects", SHARED_OBJECTS, False)
-    for name, source, is_writable in covers:
-        if source.exists() and (workspace.git_dir / name).exists():
-            options += _bind(source, workspace.git_dir / name, is_writable)
-    link = str(workspace.tree / ".git")
-    return [*options, "--ro-bind-try", link, link]
-
-
-def build_environment(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
+def build_variables(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
     """All environment variables inside."""
     own = [str(path / "bin") for path in read_only if (path / "bin").is_dir()]
     return {
         "PATH": ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
-        "HOME": HOME, "USER": "agent", "LOGNAME": "agent", "SHELL": "/bin/bash", "TERM": "dumb", "LANG": "C.UTF-8",
+        "HOME": str(HOME), "USER": "agent", "LOGNAME": "agent", "SHELL": "/bin/bash", "TERM": "dumb", "LANG": "C.UTF-8",
         "TMPDIR": "/tmp", "PAGER": "cat", "GIT_PAGER": "cat", "PYTHONDONTWRITEBYTECODE": "1",
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":",
         "GIT_OPTIONAL_LOCKS": "1" if writable else "0",
@@ -122,6 +68,7 @@ def build_environment(read_only: Sequence[Path], writable: bool) -> dict[str, st
 
 def build_options(
     workspace: Workspace,
+    environment: Environment,
     read_only: Sequence[Path],
     limits: Limits,
     writable: bool,
@@ -130,10 +77,15 @@ def build_options(
     seccomp: int,
 ) -> list[str]:
     """bubblewrap's options up to the command. `data` maps paths in /etc to the fds with their contents."""
-    options = [*ISOLATION, *_mount_system(), *_mount_etc(data), *_mount_proc(), *_mount_private(limits)]
-    for path in read_only:
-        options += _bind(path, path, False)
-    options += _mount_workspace(workspace, writable)
+    image = environment.image
+    options = [*ISOLATION, *mount_system(image), *mount_etc(image, data), *_mount_proc(), *_mount_private(limits)]
+    options += mount_interpreter(image)
+    for path in () if image else read_only:  # an image has its own tools, perhaps with another C library
+        options += bind(path, path, False)
+    options += mount_workspace(workspace, writable)
+    if environment.network:
+        options += mount_network(environment.network)
+        variables = {**build_network_variables(environment.network), **variables}
     for name, value in variables.items():
         options += ["--setenv", name, value]
     return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]

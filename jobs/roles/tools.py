@@ -126,7 +126,7 @@ class SandboxTools:
             self._workspace,
             writable=self._writable,
             timeout=self._command_seconds,
-            environment=_QUIET,
+            variables=_QUIET,
             stopped=stopped,
         )
         output = shorten(result.output.decode(errors="replace").strip("\n")) or "(no output)"

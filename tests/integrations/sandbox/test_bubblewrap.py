@@ -63,7 +63,7 @@ def test_sandbox_capture_separates_stdout(sandbox: Sandbox, plain: Workspace) ->
 
 
 def test_sandbox_passes_stdin_and_environment(run: Run) -> None:
-    assert run('cat; echo "$TEXT"', stdin=b"in\n" * 100_000, environment={"TEXT": "out"}).output.endswith(b"in\nout\n")
+    assert run('cat; echo "$TEXT"', stdin=b"in\n" * 100_000, variables={"TEXT": "out"}).output.endswith(b"in\nout\n")
     assert run("cat").output == b""
 
 

@@ -101,7 +101,7 @@ def test_selftest_refuses_a_machine_without_user_namespaces(plain: Workspace) ->
     packages = Path(pytest.__file__).parent.parent
     sandbox = Sandbox(find_bwrap(), [*default_read_only(), checkout / "integrations", packages])
     path = {"PYTHONPATH": f"{checkout}:{packages}"}
-    result = sandbox.run(["python3", "-c", INSIDE], plain, timeout=30, environment=path)
+    result = sandbox.run(["python3", "-c", INSIDE], plain, timeout=30, variables=path)
     assert b"SandboxUnavailable: the sandbox did not start: bwrap: No permissions" in result.output
     assert b"allow user namespaces" in result.output
 
