@@ -69,14 +69,15 @@ EVIDENCE: Codec[Evidence] = Codec(Evidence)
 
 TamperKind = Literal[
     "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
-    "check_command", "snapshot", "exit_trick", "monkeypatch",
+    "check_command", "snapshot", "exit_trick", "monkeypatch", "protected", "secret",
 ]  # fmt: skip
 
 
 @value
 class Tampering:
-    """A change that could make a check pass without the work; it needs a person's approval. `line` is in the new file,
-    0 for the whole file; `text` is the line or the removed text."""
+    """A change that needs a person's approval: it could make a check pass without the work, is in a protected place, or
+    looks like a secret. `line` is in the new file, 0 for the whole file; `text` is the line, the removed text, or the
+    reason; never that of a secret."""
 
     kind: TamperKind
     path: str
@@ -228,13 +229,14 @@ class Made:
 @value
 class Gated:
     """Result of a gate's run. `tree` is the candidate's git tree, by which a reverted edit is detected; `stray` are
-    added files that look like leftovers."""
+    added files that look like leftovers; `dependencies` are new, as 'name (manifest)'."""
 
     kind: Literal["gate"] = "gate"
     tree: str = ""
     evidence: tuple[Evidence, ...] = ()
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
 
 
 @value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from integrations.errors import OverLimit, Rejected
 from integrations.git import tree_policy
+from integrations.git.lfs_pointer import MAX_POINTER, Pointer, parse_pointer
 from integrations.git.repository import HostRepository
-from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
+from integrations.git.tree_policy import FILE, GITLINK, LINK, PROGRAM, TreeEntry, TreeLimits
 
 SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINK = 4096
@@ -85,7 +86,14 @@ def _read_entries(repository: HostRepository, base: str, tip: str) -> list[TreeE
     entries = [replace(entry, size=sizes.get(entry.sha, 0)) for entry in entries]
     links = [entry.sha for entry in entries if entry.mode == LINK and entry.size <= _MAX_LINK]
     targets = read_contents(repository, links)
-    return [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
+    entries = [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
+    pointers = find_pointers(repository, {sha for entry in entries for sha in _list_files(entry)})
+    return [replace(entry, pointer=any(sha in pointers for sha in _list_files(entry))) for entry in entries]
+
+
+def _list_files(entry: TreeEntry) -> list[str]:
+    """The blobs of both sides that are regular files."""
+    return [sha for mode, sha in ((entry.old_mode, entry.old_sha), (entry.mode, entry.sha)) if mode in (FILE, PROGRAM)]
 
 
 def read_sizes(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
@@ -108,6 +116,14 @@ def read_contents(repository: HostRepository, shas: Sequence[str]) -> dict[str, 
         found[sha] = stream.read(int(size))
         stream.read(1)
     return found
+
+
+def find_pointers(repository: HostRepository, shas: Iterable[str]) -> dict[str, Pointer]:
+    """The pointers of Git LFS among these blobs, by sha."""
+    sizes = read_sizes(repository, sorted(set(shas)))
+    small = [sha for sha, size in sizes.items() if size <= MAX_POINTER]
+    found = {sha: parse_pointer(content) for sha, content in read_contents(repository, small).items()}
+    return {sha: pointer for sha, pointer in found.items() if pointer}
 
 
 def move_objects(repository: HostRepository, objects: Path) -> None:

@@ -18,11 +18,14 @@ import structlog
 
 from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.git.mirror import Mirror
+from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
 from jobs.effects.gather import read_base
+from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -173,8 +176,22 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     head = host.branch_head(command.repository, command.branch) or NO_COMMIT
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
     unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
+    _check_outgoing(command, mirror, ctx)
     mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
     return (BranchPublished(**ctx.build_event_fields(), generation=command.generation, head_sha=command.sha),)
+
+
+def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> None:
+    """Raise `Rejected` when the push would send one of this process's secrets, or a change without approval.
+
+    The secrets of the agent processes are searched by the maker's run, those of the worker here."""
+    base = NO_COMMIT
+    with suppress(NotFound):  # the push itself reports a commit that this host has lost
+        base = mirror.merge_base(mirror.head(command.base_branch), command.sha)
+    secrets = OwnSecrets(ctx.world.settings.secret_values())
+    refuse_own_secrets(mirror, secrets, command.sha, (base, command.expected))
+    if command.as_is and not command.accepted:
+        refuse_unapproved(mirror, command.expected or base, command.sha, command.protected)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:

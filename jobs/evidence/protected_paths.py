@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 
-from integrations.git.tree_policy import DEFAULT_PROTECTED, find_protecting_pattern
+from integrations.git.protected_places import PROTECTED_PLACES, PUBLIC_NAMES
+from integrations.git.tree_policy import find_protecting_pattern
 
 MOST = 10
 _PATH = re.compile(r"(?<![\w/.@:-])[\w.@*-]+(?:/[\w.@*-]+)*/?")
@@ -24,5 +26,9 @@ def find_protected_paths(text: str, protected: Sequence[str]) -> tuple[str, ...]
         for path in _PATH.findall(_ADDRESS.sub(" ", line))
         if "/" in path or "." in path.rstrip(".") or (path.isupper() and len(path) > 3)
     ]
-    patterns = (*DEFAULT_PROTECTED, *protected)
-    return tuple(dict.fromkeys(path for path in named if path and find_protecting_pattern(path, patterns)))[:MOST]
+    return tuple(dict.fromkeys(path for path in named if path and _is_protected(path, protected)))[:MOST]
+
+
+def _is_protected(path: str, own: Sequence[str]) -> bool:
+    places = () if find_protecting_pattern(path, PUBLIC_NAMES) else chain.from_iterable(PROTECTED_PLACES.values())
+    return bool(find_protecting_pattern(path, (*places, *own)))

@@ -61,6 +61,7 @@ _AS_JSON = {
     "tried": "attempt.tried",
     "evidence": "candidate.gate.evidence",
     "tampering": "candidate.gate.tampering",
+    "dependencies": "candidate.gate.dependencies",
     "judgement": "candidate.judgement",
     "verdict": "candidate.verdict",
     "guidance": "comments.guidance",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import Codec, CommitSha, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
@@ -47,6 +47,8 @@ class RunSpec:
     ticket_usage: Usage = Usage()
     """The ticket's usage when the run started, from which a lost ledger continues."""
     started_at: float = 0.0
+    pushed_sha: CommitSha = NO_COMMIT
+    """The head of the ticket's branch on the code host."""
 
 
 RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
@@ -155,7 +157,7 @@ class Thaw:
 @value
 class PublishBranch:
     """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
-    for a person who takes over."""
+    for a person who takes over; only if nothing in it needs approval, or `accepted`."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"
     generation: int
@@ -165,6 +167,9 @@ class PublishBranch:
     sha: CommitSha
     expected: CommitSha
     as_is: bool = False
+    accepted: bool = False
+    protected: tuple[str, ...] = ()
+    """The policy's globs of protected paths."""
 
 
 @value

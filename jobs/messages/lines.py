@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome
+from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome, Tampering
 from jobs.loop.state import Loop
 from jobs.messages.text import inline
 
@@ -60,6 +60,14 @@ def stray_line(stray: Sequence[str]) -> str:
     return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
 
 
+def leak_line(found: Sequence[Tampering]) -> str:
+    shown = ", ".join(f"`{inline(t.path)}:{t.line}` ({t.text})" for t in found[:6])
+    return (
+        f"possible secrets in the change: {shown}. Remove them, and read such values from the environment; if none is "
+        "a real secret, finish again without changes and a person will decide"
+    )
+
+
 REVERTED_LINE = "the change reverted to an earlier candidate that had already been rejected"
 """The candidate equals an earlier one of this attempt."""
 
@@ -86,4 +94,4 @@ def contradiction_line(clauses: Sequence[str]) -> str:
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
 
 
-CHANGED_CHECKS_LINE = "done, but tests or checks were changed"
+NEEDS_APPROVAL_LINE = "done, but some changes need approval"

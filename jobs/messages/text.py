@@ -75,6 +75,8 @@ TAMPER_NAMES: dict[TamperKind, str] = {
     "snapshot": "snapshot changed",
     "exit_trick": "ends before the checks",
     "monkeypatch": "replaces what is tested",
+    "protected": "protected path",
+    "secret": "possible secret",
 }
 
 

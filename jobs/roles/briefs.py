@@ -130,7 +130,10 @@ def _format_tampering(spec: RunSpec) -> str:
         f"- {t.kind}: {t.path}{f':{t.line}' if t.line else ''}: {' '.join(t.text.split())[:200]}"
         for t in spec.candidate.tampering
     )
-    task = "Changes to the files that check this work. State for each whether it hides a failure:"
+    task = (
+        "Changes that a person has to accept: to files that check this work, in protected places, or possible secrets. "
+        "State for each whether the ticket requires it and whether it hides a failure:"
+    )
     return f"## Possible tampering\n\n{task}\n\n{_fence(spec, 'tampering', lines)}"
 
 

@@ -15,6 +15,8 @@ from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import CommitSha
+from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
     CommandRun,
     GatePlan,
@@ -45,7 +47,7 @@ def run_gate(run: Slice) -> RunResult | None:
     changes = run.mirror.changes(spec.workspace.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
     checked = add_script_lines(spec.contract, lambda path: _read_at_base(run, path))
-    planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked)
+    planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked, spec.policy.loop.protected)
     checkouts = _Checkouts(run, planned)
     checkouts.clear()
     try:
@@ -56,9 +58,16 @@ def run_gate(run: Slice) -> RunResult | None:
         checkouts.clear()
     if found is None:
         return None
-    tampering = (*planned.tampering, *find_tampering_by_running(planned, found))
-    tree = run.mirror.tree_of(spec.start_sha)
-    return RunResult("done", result=Gated(tree=tree, evidence=found, tampering=tampering, stray=planned.stray))
+    leaks = find_leaks(run.mirror, spec.workspace.base_sha, spec.start_sha)
+    tampering = hide_secrets((*leaks, *planned.tampering, *find_tampering_by_running(planned, found)))
+    gated = Gated(
+        tree=run.mirror.tree_of(spec.start_sha),
+        evidence=found,
+        tampering=tampering,
+        stray=planned.stray,
+        dependencies=find_new_dependencies(changes),
+    )
+    return RunResult("done", result=gated)
 
 
 def _read_at_base(run: Slice, path: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.errors import ExceededLimit, OverLimit
-from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
+from integrations.git.tree_policy import TreeLimits
 from jobs.config.settings import Settings
 from jobs.loop.policy import RepositoryPolicy
 
@@ -40,7 +40,6 @@ def build_tree_limits(policy: RepositoryPolicy) -> TreeLimits:
         max_blob_bytes=int(limits.file_megabytes * _MEGABYTE),
         max_total_bytes=total,
         max_pack_bytes=total + _PACK_OVERHEAD,
-        protected=(*DEFAULT_PROTECTED, *policy.loop.protected),
     )
 
 

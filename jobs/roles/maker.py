@@ -9,8 +9,11 @@ from dataclasses import replace
 from integrations.errors import OverLimit, Rejected
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.workspace import Workspace
+from integrations.leaks.own import OwnSecrets
 from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
+from integrations.values import CommitSha
+from jobs.effects.leaks import refuse_own_secrets
 from jobs.roles.briefs import build_maker_brief
 from jobs.roles.limits import build_tree_limits, explain_limit
 from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
@@ -54,6 +57,19 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResu
     if tip == spec.start_sha:
         return RunResult("no_change", summary, Made(head_sha=tip))
     mirror.receive(pack, tip, spec.start_sha, limits)
+    if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
+        return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
     message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
-    sha = mirror.write_candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
-    return RunResult("done" if sha != spec.start_sha else "no_change", summary, Made(head_sha=sha))
+    parent = _find_parent(run)
+    sha = mirror.write_candidate(tip, parent, message, AUTHOR, EMAIL, int(spec.started_at))
+    refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
+    return RunResult("done", summary, Made(head_sha=sha))
+
+
+def _find_parent(run: Slice) -> CommitSha:
+    """The commit that the candidate follows: the branch's head on the code host, else the base commit.
+
+    Not the previous candidate: a push would also send the content that an iteration added and a later one removed."""
+    spec, mirror = run.spec, run.mirror
+    known = (spec.pushed_sha, spec.workspace.base_sha)
+    return next((sha for sha in known if sha and mirror.is_ancestor(sha, spec.start_sha)), spec.start_sha)

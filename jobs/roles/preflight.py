@@ -18,11 +18,11 @@ from jobs.evidence.gate_plan import CommandRun
 from jobs.messages.environment import environment_reason
 from jobs.roles.limits import get_check_seconds
 from jobs.roles.slice import RunResult, Slice, run_check, set_up
-from jobs.roles.unfetched import find_unfetched
 from jobs.store.preflights import BaseChecks
 
 _PREPARED = ""
 """The command under which a working setup is recorded."""
+_MOST_UNFETCHED = 20
 
 
 def run_preflight(run: Slice) -> RunResult | None:
@@ -36,7 +36,8 @@ def run_preflight(run: Slice) -> RunResult | None:
     workspace = _prepare(run)
     if isinstance(workspace, RunResult):
         return workspace
-    unfetched = find_unfetched(mirror, base, workspace.tree)
+    submodules, large_files = mirror.find_unfetched(base)
+    unfetched = (*submodules, *large_files)[:_MOST_UNFETCHED]
     checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
     deadline = time.monotonic() + run.world.settings.slice_seconds
     waiting = [command for command in dict.fromkeys(commands) if command not in checks]

@@ -118,6 +118,9 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         return _next_attempt(loop, line, event.at, policy, spun=True)
     if failing:
         return _retry(loop, lines.gate_failed_line(failing), event.at, policy)
+    leaks = [found for found in result.tampering if found.kind == "secret"]
+    if leaks and not any(lines.leak_line(leaks) in line for line in attempt.tried):
+        return _retry(loop, lines.leak_line(leaks), event.at, policy)  # unchanged: a person decides after the checker
     if result.stray:
         return _retry(loop, lines.stray_line(result.stray), event.at, policy)
     return start_run(loop, "judge", event.at, policy)
@@ -154,7 +157,7 @@ def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy:
         loop = _note_iteration(loop, lines.NEW_GUIDANCE_LINE)
         return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
     if candidate.tampering and candidate.accepted_sha != candidate.head_sha:
-        loop = _note_iteration(loop, lines.CHANGED_CHECKS_LINE)
+        loop = _note_iteration(loop, lines.NEEDS_APPROVAL_LINE)
         return escalate(loop, "tamper", tamper_reason(candidate.tampering), event.at)
     return finish(loop, event.at)
 
@@ -201,8 +204,9 @@ def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 
-def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
-    """Push the candidate to the loop's branch; `as_is`: without a verdict, for a person who takes it over."""
+def publish(loop: Loop, *, as_is: bool = False, accepted: bool = False) -> PublishBranch:
+    """Push the candidate to the loop's branch; `as_is`: without a verdict, for a person who takes it over, with the
+    changes that need approval only if they are `accepted`."""
     return PublishBranch(
         generation=loop.generation,
         repository=loop.workspace.repository,
@@ -211,6 +215,8 @@ def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
         sha=loop.candidate.head_sha,
         expected=loop.pull_request.pushed_sha,
         as_is=as_is,
+        accepted=accepted,
+        protected=loop.workflow.protected,
     )
 
 

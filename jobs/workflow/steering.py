@@ -195,7 +195,9 @@ def _take_over(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> 
     unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
     reason = replies.taken_over_reason(author.name, loop.candidate.head_sha if unpushed else "")
     decision = stop(loop, reason, at, policy)
-    return Decision(decision.loop, (*decision.commands, publish(loop, as_is=True))) if unpushed else decision
+    listed = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
+    command = publish(loop, as_is=True, accepted=bool(listed) and policy.may_approve(author))
+    return Decision(decision.loop, (*decision.commands, command)) if unpushed else decision
 
 
 def _parse_dollars(text: str) -> float:

@@ -91,6 +91,10 @@ CALLED = [
     for kind in get_args(EscalationClass)
 ]
 STUCK = CALLED[0]
+PLACES = (
+    Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
+    Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
+)
 PROPOSAL = Proposal(
     criteria=(
         ProposedCriterion(text="the tests pass", command="pytest -q"),
@@ -163,9 +167,13 @@ SHOWN = {
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [m.pull_request_body(changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING))],
+    "pull_request_body": [
+        m.pull_request_body(
+            changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING, dependencies=("new (package.json)",))
+        )
+    ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
-    "escalation_message": [m.escalation_message(loop) for loop in CALLED],
+    "escalation_message": [m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES))],
     "reminder_message": [m.reminder_message(STUCK)],
     "triage_message": [m.triage_message(STUCK)],
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
@@ -174,7 +182,8 @@ SHOWN = {
     "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
-    "tamper_reason": [m.tamper_reason(TAMPERING)],
+    "tamper_reason": [m.tamper_reason(TAMPERING), m.tamper_reason((*TAMPERING, *PLACES))],
+    "leak_line": [m.leak_line(PLACES[1:])],
     "accepted_message": [m.accepted_message("Ana", "a" * 40)],
     "unchecked_description": [m.UNCHECKED_DESCRIPTION],
     "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
@@ -189,7 +198,7 @@ SHOWN = {
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
     "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
-    "changed_checks_line": [m.CHANGED_CHECKS_LINE],
+    "needs_approval_line": [m.NEEDS_APPROVAL_LINE],
     "not_confirmed_line": [m.NOT_CONFIRMED_LINE],
     "stopped_message": [
         m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
