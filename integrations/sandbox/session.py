@@ -50,6 +50,11 @@ class Session:
     def limits(self) -> Limits:
         return self._machine.limits
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the sandbox is up: it has started and was not killed."""
+        return self._running is not None and self._running.is_usable
+
     def __enter__(self) -> Session:
         return self
 

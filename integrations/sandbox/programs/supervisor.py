@@ -12,14 +12,14 @@ ends a command by closing its side of the channel.
 Commands have the same user as this program, but cannot read, write or trace it: it is not dumpable. Process 1 ignores
 signals from inside; a keeper that they kill sends nothing, and process 1 kills its tree.
 
-Standard library only, and little of it: `socket` and `signal` would double the time to start.
+Standard library only, and little of it: `socket`, `signal` and `ctypes` would double the time to start.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import _signal  # type: ignore[import-not-found]
 import _socket
-import ctypes
 import fcntl
 import os
 import resource
@@ -31,8 +31,6 @@ MAX_FDS = 16
 HIGH_FD = 100  # above the standard streams of every command
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 ENOEXEC = 8
-
-_prctl = ctypes.CDLL(None).prctl
 
 
 class Command:
@@ -66,8 +64,15 @@ class Waker:
         return self._fd in ready
 
 
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2) of the C library."""
+    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+    if _ctypes.call_function(address, (option, value, 0, 0, 0)):
+        raise OSError(f"prctl {option} failed")
+
+
 def main(control_fd: int) -> None:
-    _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    prctl(PR_SET_DUMPABLE, 0)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     os.set_inheritable(control_fd, False)
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, control_fd)
@@ -119,7 +124,7 @@ def report(channel: int, error: OSError) -> None:
 
 def keep(request: int, channel: int, *streams: int) -> None:
     """Run one command, and end what it leaves behind."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     waker = Waker(channel)
     size = os.fstat(request).st_size
     command = Command(os.pread(request, size, 0))
