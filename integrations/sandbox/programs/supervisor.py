@@ -86,10 +86,10 @@ def main(control_fd: int) -> None:
                 return
             start_keeper(control, fds, keepers)
         ended = reap()
-        broken = [pid for pid, status in ended.items() if pid in keepers and status]
+        while any(ended.get(pid) for pid in keepers):  # a keeper was killed
+            keepers.difference_update(ended)
+            ended = end_descendants(keepers)
         keepers.difference_update(ended)
-        if broken:
-            end_descendants(keepers)
 
 
 def receive_fds(control: _socket.socket) -> list[int]:
@@ -119,7 +119,10 @@ def start_keeper(control: _socket.socket, fds: list[int], keepers: set[int]) -> 
 
 def report(channel: int, error: OSError) -> None:
     """The command could not be started."""
-    os.write(channel, b"error " + os.fsencode(error.strerror or ""))
+    try:  # noqa: SIM105 -- contextlib is slow to import
+        os.write(channel, b"error " + os.fsencode(error.strerror or ""))
+    except OSError:  # the host has closed it
+        pass
 
 
 def keep(request: int, channel: int, *streams: int) -> None:
@@ -146,7 +149,7 @@ def keep(request: int, channel: int, *streams: int) -> None:
 
 def run(command: Command, streams: tuple[int, ...]) -> None:
     """Become the command. Never returns."""
-    name = command.argv[0]
+    name, code = command.argv[0], NOT_EXECUTABLE
     try:
         os.setsid()
         for target, fd in enumerate([fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for fd in streams]):
@@ -157,9 +160,8 @@ def run(command: Command, streams: tuple[int, ...]) -> None:
             _signal.signal(number, _signal.SIG_DFL)
         os.chdir(command.folder)
         code = execute(command)
-    except OSError as error:
-        os.write(2, b"%s: %s\n" % (name, str(error.strerror).encode()))
-        code = NOT_EXECUTABLE
+    except (OSError, ValueError) as error:
+        os.write(2, b"%s: %s\n" % (name, str(getattr(error, "strerror", error)).encode()))
     finally:
         os._exit(code)
 
