@@ -20,7 +20,7 @@ from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Child, Job, Request, open_memory_file
 from integrations.sandbox.environment import Environment
 from integrations.sandbox.limits import MIB, Limits, SandboxUnavailable
-from integrations.sandbox.programs import build_python_command, read_program
+from integrations.sandbox.programs import read_program
 from integrations.sandbox.usage import OWN_TASKS, DiskGuard, check_process_limits
 
 _BUSY_SECONDS, _IDLE_SECONDS = 0.05, 0.25  # seconds between two checks while a command runs, and between commands
@@ -35,6 +35,12 @@ class Machine:
     limits: Limits
     room: Callable[[], int]
     filter: bytes
+
+
+def build_python_command(machine: Machine, environment: Environment, *arguments: str) -> tuple[str, ...]:
+    """The command that runs a program with the sandbox's own Python; its text is stdin if `arguments` begin with "-".
+    -I and -S: it reads no variable and imports nothing but the standard library."""
+    return (*root.find_interpreter(environment.image, machine.read_only), "-I", "-S", *arguments)
 
 
 class RunningSandbox:
@@ -140,7 +146,10 @@ class RunningSandbox:
             options = profile.build_options(
                 self._workspace, self._environment, machine.read_only, machine.limits, self._writable, data, filter_
             )
-            command, program = build_python_command(machine.read_only, "-"), read_program("supervisor").encode()
+            command, program = (
+                build_python_command(machine, self._environment, "-"),
+                read_program("supervisor").encode(),
+            )
             child = Child(machine.bwrap, options, command, program, [*data.values(), filter_], group)
             stack.callback(child.close)
             child.start()

@@ -19,8 +19,8 @@ from integrations.sandbox import state
 from integrations.sandbox.child import Job
 from integrations.sandbox.environment import Environment, Service
 from integrations.sandbox.output import Output
-from integrations.sandbox.programs import build_python_command, read_program
-from integrations.sandbox.running import RunningSandbox
+from integrations.sandbox.programs import read_program
+from integrations.sandbox.running import RunningSandbox, build_python_command
 from integrations.sandbox.streams import Command, Ending, open_input, run_command
 
 TAIL_LINES = 40
@@ -95,7 +95,9 @@ class Services:
             self._stack.close()
 
     def _start_relay(self, running: RunningSandbox, program: str) -> None:
-        started = self._launch(running, _RELAY, build_python_command(running.machine.read_only, "-c", program), {})
+        started = self._launch(
+            running, _RELAY, build_python_command(running.machine, self._environment, "-c", program), {}
+        )
         deadline = time.monotonic() + _RELAY_SECONDS
         while not started.read_tail():
             if started.job.check_end() or time.monotonic() > deadline:

@@ -24,8 +24,7 @@ from integrations.sandbox import limits as exit_codes
 from integrations.sandbox.environment import Environment
 from integrations.sandbox.limits import CommandResult, Limits
 from integrations.sandbox.output import Output
-from integrations.sandbox.programs import build_python_command
-from integrations.sandbox.running import Machine, RunningSandbox
+from integrations.sandbox.running import Machine, RunningSandbox, build_python_command
 from integrations.sandbox.services import Services
 from integrations.sandbox.streams import Command, Ending, run_command
 
@@ -105,7 +104,7 @@ class Session:
 
     def build_python_command(self, program: str, *arguments: str) -> tuple[str, ...]:
         """The command that runs a program's text with the sandbox's own Python."""
-        return build_python_command(self._machine.read_only, "-c", program, *arguments)
+        return build_python_command(self._machine, self._environment, "-c", program, *arguments)
 
     def execute(
         self, kind: Literal["run", "capture"], command: Command, act: Callable[[RunningSandbox], Ending]
