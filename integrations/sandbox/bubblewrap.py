@@ -1,6 +1,6 @@
-"""The sandbox: one bubblewrap process per command. Called by the agents' tools, the gate and `integrations.git.export`.
+"""The sandbox: bubblewrap for one command or a session of several. Called by roles and `integrations.git.export`.
 
-The command sees nothing of the host except what `profile` lists: bubblewrap starts with an empty environment (its own
+The commands see nothing of the host except what `profile` lists: bubblewrap starts with an empty environment (its own
 /proc entry is readable inside, so --clearenv is not enough) and without inherited files. There is no weaker fallback.
 """
 
@@ -43,7 +43,7 @@ def default_read_only() -> tuple[Path, ...]:
 
 
 class Sandbox:
-    """Runs commands on workspaces. Stateless between commands; thread-safe.
+    """Runs commands on workspaces. Holds no state; thread-safe.
 
     `read_only` are host folders mounted at their own path; the `bin` of each comes first in PATH. `room` returns the
     bytes that a command can write; it can never fill the disk. Works as root and as
