@@ -189,7 +189,10 @@ class Child:
         In a sandbox that has ended, the job ends at once without an exit code."""
         channel, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside, open_memory_file(request.encode()) as file, suppress(ConnectionError):
-            socket.send_fds(self._control, [b"r"], [file, inside.fileno(), *streams])
+            try:
+                socket.send_fds(self._control, [b"r"], [file, inside.fileno(), *streams])
+            except TimeoutError:  # the supervisor is stuck
+                self.kill()
         return Job(channel)
 
     def has_ended(self) -> bool:

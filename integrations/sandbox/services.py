@@ -99,7 +99,7 @@ class Services:
             running, _RELAY, build_python_command(running.machine, self._environment, "-c", program), {}
         )
         deadline = time.monotonic() + _RELAY_SECONDS
-        while not started.read_tail():
+        while "ready" not in started.read_tail().splitlines():
             if started.job.check_end() or time.monotonic() > deadline:
                 raise ServiceNotReady(_RELAY, "relay.py", "did not start", started.read_tail())
             time.sleep(0.005)

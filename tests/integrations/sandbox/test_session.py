@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +146,21 @@ def test_session_of_a_removed_workspace_is_refused(session: Session, plain: Work
     plain.folder.rename(plain.folder.with_name("gone"))
     with pytest.raises(Rejected, match="no workspace at"):
         bash(session, "true")
+
+
+def test_session_leaves_no_open_file_and_no_thread(sandbox: Sandbox, plain: Workspace) -> None:
+    def count() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    before = count()
+    for _ in range(3):
+        with sandbox.open(plain) as session:
+            shell = Shell(session)
+            for text in ("true", "exit 3", "true"):
+                call(shell, text)
+            assert call(shell, "sleep 60", timeout=0.05).timed_out
+            session.capture(["cat"], stdin=b"x", timeout=10, max_bytes=10)
+    assert count() == before
 
 
 def test_shell_keeps_folder_variables_and_functions(shell: Shell) -> None:
