@@ -6,11 +6,13 @@ The commands see nothing of the host except what `profile` lists: bubblewrap sta
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from integrations.git.workspace import Workspace
@@ -71,6 +73,12 @@ class Sandbox:
 
         `writable=False` makes the tree read-only (for a checker)."""
         return Session(self._machine, workspace, environment, writable)
+
+    def limit_output(self, output: int) -> Sandbox:
+        """The same sandbox with another limit in bytes for a command's output."""
+        limited = copy.copy(self)
+        limited._machine = replace(self._machine, limits=replace(self._machine.limits, output=output))
+        return limited
 
     def run(
         self,

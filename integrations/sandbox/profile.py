@@ -14,6 +14,7 @@ from pathlib import Path
 from integrations.git.workspace import Workspace
 from integrations.sandbox.environment import HOME, Environment
 from integrations.sandbox.limits import Limits
+from integrations.sandbox.network import mount_network
 from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
 from integrations.sandbox.state import mount_state
 from integrations.sandbox.tree import bind, mount_workspace
@@ -85,6 +86,8 @@ def build_options(
         options += bind(path, path, False)
     options += mount_workspace(workspace, writable)
     options += mount_state(workspace, environment.services)
+    if environment.network:
+        options += mount_network(environment.network)
     return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]
 
 

@@ -20,6 +20,7 @@ from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Child, Job, Request, open_memory_file
 from integrations.sandbox.environment import Environment
 from integrations.sandbox.limits import MIB, Limits, SandboxUnavailable
+from integrations.sandbox.network import build_network_variables
 from integrations.sandbox.programs import read_program
 from integrations.sandbox.usage import OWN_TASKS, DiskGuard, check_process_limits
 
@@ -87,7 +88,8 @@ class RunningSandbox:
         """Start a command in the work tree. In a sandbox that has ended, the job ends at once without an exit code."""
         assert self._child, "started"
         own = profile.build_variables(self.machine.read_only, self._writable)
-        everything = {**own, **self._environment.variables, **variables}
+        network = build_network_variables(self._environment.network) if self._environment.network else {}
+        everything = {**network, **own, **self._environment.variables, **variables}
         limits = replace(self.machine.limits, file=min(self.machine.limits.file, self._guard.allowance + MIB))
         request = Request(argv, self._workspace.tree, everything, profile.build_resource_limits(limits))
         return self._child.start_command(request, streams)

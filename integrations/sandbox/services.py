@@ -18,9 +18,9 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox import state
 from integrations.sandbox.child import Job
 from integrations.sandbox.environment import Environment, Service
+from integrations.sandbox.network import build_relay_command
 from integrations.sandbox.output import Output
-from integrations.sandbox.programs import read_program
-from integrations.sandbox.running import RunningSandbox, build_python_command
+from integrations.sandbox.running import RunningSandbox
 from integrations.sandbox.streams import Command, Ending, open_input, run_command
 
 TAIL_LINES = 40
@@ -71,9 +71,8 @@ class Services:
 
     def start(self, running: RunningSandbox, stopped: IsStopped) -> bool:
         """Start all services in order. Returns False once `stopped` returns True; raises `ServiceNotReady`."""
-        relay = read_program("relay") if self._environment.network else ""
-        if relay:
-            self._start_relay(running, relay)
+        if self._environment.network:
+            self._start_relay(running)
         return all(self._start_service(running, service, stopped) for service in self._environment.services)
 
     def find_ended(self) -> list[str]:
@@ -94,10 +93,8 @@ class Services:
             self._started = []
             self._stack.close()
 
-    def _start_relay(self, running: RunningSandbox, program: str) -> None:
-        started = self._launch(
-            running, _RELAY, build_python_command(running.machine, self._environment, "-c", program), {}
-        )
+    def _start_relay(self, running: RunningSandbox) -> None:
+        started = self._launch(running, _RELAY, build_relay_command(self._environment.image), {})
         deadline = time.monotonic() + _RELAY_SECONDS
         while "ready" not in started.read_tail().splitlines():
             if started.job.check_end() or time.monotonic() > deadline:

@@ -84,6 +84,10 @@ def _check_column(value: str) -> str:
 
 _TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
 _EMAIL = match_pattern(r"[^@\s:/\\,;<>()\"\[\]]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address")
+_EMAIL_OR_DOMAIN = match_pattern(
+    r"([^@\s:/\\,;<>()\"\[\]]{1,64})?@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address, or a domain after @"
+)
+_CLIENT_ID = match_pattern(r"[!-~]{0,200}", "write the client id without white space")
 _MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
 _FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
 
@@ -93,6 +97,8 @@ RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
 RunnerName = Annotated[str, match_provider(RunnerProvider)]
 RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
 Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
+OidcUsers = Annotated[tuple[Annotated[str, _EMAIL_OR_DOMAIN], ...], BeforeValidator(split_list)]
+ClientId = Annotated[str, _CLIENT_ID]
 Model = Annotated[str, _MODEL]
 Column = Annotated[str, AfterValidator(_check_column)]
 Failpoint = Annotated[str, _FAILPOINT]

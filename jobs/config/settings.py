@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
 from integrations.ports.provider import (
@@ -27,17 +27,24 @@ from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
     Address,
     Folder,
+    Hosts,
     Link,
+    Networks,
+    OptionalFile,
     Paths,
+    ProxyUrl,
     SettingsModel,
+    Url,
     setting,
 )
 from jobs.config.field_types import (
     Approvers,
+    ClientId,
     CodeHostName,
     Failpoint,
     Images,
     Model,
+    OidcUsers,
     RedisUrl,
     RunnerName,
     RunnerNames,
@@ -68,6 +75,20 @@ class Settings(SettingsModel):
     Separate from webhooks, so that open live pages never delay them."""
     dashboard_url: Link = setting("LOOPLINE_DASHBOARD_URL", "")
     """Public address of the dashboard, for links on tickets; empty means http://<dashboard bind>."""
+
+    dashboard_password: SecretStr = setting("LOOPLINE_DASHBOARD_PASSWORD", "", seen_by=("dashboard",))
+    """Password of the dashboard and of its API; empty means a generated one, which `loopline login` prints.
+    With LOOPLINE_OIDC_ISSUER people sign in there, and only the API uses the password."""
+    oidc_issuer: Url = setting("LOOPLINE_OIDC_ISSUER", "")
+    """Address of the OpenID Connect provider at which people sign in to the dashboard; empty means the password.
+    Its configuration is read from /.well-known/openid-configuration below it."""
+    oidc_client_id: ClientId = setting("LOOPLINE_OIDC_CLIENT_ID", "")
+    """Id of Loopline at the OpenID Connect provider; the redirect URI there is <dashboard URL>/login/callback."""
+    oidc_client_secret: SecretStr = setting("LOOPLINE_OIDC_CLIENT_SECRET", "", seen_by=("dashboard",))
+    """Secret of Loopline at the OpenID Connect provider."""
+    oidc_users: OidcUsers = setting("LOOPLINE_OIDC_USERS", "")
+    """E-mail addresses, or domains such as @acme.example, of the people with access to the dashboard, comma separated.
+    The provider has to confirm the address (email_verified)."""
 
     teams: Teams = setting("LOOPLINE_TEAMS", {}, usual=True)
     """Teams that Loopline works for, as JSON from team key to repository and columns.
@@ -127,7 +148,15 @@ class Settings(SettingsModel):
     """Seconds after which a run releases its slot and is queued again.
     Short, so that deployments and other tickets never wait for a long run."""
     command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1, le=7_200)
-    """Timeout in seconds of one command of the gate."""
+    """Timeout in seconds of a command of the gate, an agent or a setup, unless WORKFLOW.md sets another."""
+    max_command_minutes: float = setting("LOOPLINE_MAX_COMMAND_MINUTES", 60.0, ge=0.1, le=1_440)
+    """Largest time limit in minutes that WORKFLOW.md can set for a command (`loop.limits`, `loop.checks`)."""
+    max_output_megabytes: int = setting("LOOPLINE_MAX_OUTPUT_MEGABYTES", 256, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for the output of one command."""
+    max_change_files: int = setting("LOOPLINE_MAX_CHANGE_FILES", 5_000, ge=1, le=1_000_000)
+    """Largest limit that WORKFLOW.md can set for the number of files in one change."""
+    max_change_megabytes: float = setting("LOOPLINE_MAX_CHANGE_MEGABYTES", 200.0, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for a change or one of its files."""
 
     agent_processes: int = setting("LOOPLINE_AGENT_PROCESSES", 1, ge=1, le=64)
     """Agent processes that `up` starts."""
@@ -155,6 +184,26 @@ class Settings(SettingsModel):
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
+
+    ca_file: OptionalFile = setting("LOOPLINE_CA_FILE", "")
+    """PEM file with the certificate authorities to trust, in place of the system's; empty means SSL_CERT_FILE or those.
+    For the requests of all processes, for git, and for commands in the sandbox that have network access."""
+    registries: Hosts = setting("LOOPLINE_REGISTRIES", "")
+    """Host names of package registries, comma separated: `registries` in a WORKFLOW.md.
+    `loopline registries` lists those of this machine's package clients. `*.acme.test` means all names below it."""
+    egress_networks: Networks = setting("LOOPLINE_EGRESS_NETWORKS", "")
+    """Private networks that permitted hosts can be in, comma separated, such as 10.20.0.0/16.
+    Without it a host whose address is private, of this machine or otherwise not public is refused."""
+    egress_proxy: ProxyUrl = setting("LOOPLINE_EGRESS_PROXY", "", seen_by=("egress",))
+    """URL of the HTTP proxy that the egress proxy uses; empty means HTTPS_PROXY, or none.
+    It can contain user name and password. Hosts in NO_PROXY are reached directly."""
+    egress_connections: int = setting("LOOPLINE_EGRESS_CONNECTIONS", 100, ge=1, le=1_000)
+    """Connections to other hosts that one command can have at the same time."""
+    egress_download_megabytes: int = setting("LOOPLINE_EGRESS_DOWNLOAD_MEGABYTES", 10_000, ge=1, le=1_000_000)
+    """Megabytes that one command can download."""
+    egress_upload_megabytes: int = setting("LOOPLINE_EGRESS_UPLOAD_MEGABYTES", 10, ge=1, le=100_000)
+    """Megabytes that one command can upload.
+    Requests for packages need about a kilobyte each, so that an installation of 5,000 packages stays below it."""
 
     images: Images = setting("LOOPLINE_IMAGES", {})
     """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.

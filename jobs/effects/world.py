@@ -19,6 +19,7 @@ from integrations.disk import DiskMonitor, compute_allowance
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
 from integrations.images.store import Images
+from integrations.outward import guard_outward
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
@@ -26,7 +27,9 @@ from integrations.sandbox.bubblewrap import Sandbox
 from integrations.server_time import server_clock
 from integrations.values import TicketId
 from jobs.config.settings import Settings
+from jobs.runtime.audit import AuditJournal
 from jobs.runtime.disk import compute_room
+from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -58,6 +61,16 @@ class World:
     def disk(self) -> DiskMonitor:
         """The disk of the home folder."""
         return DiskMonitor(self.settings.home)
+
+    @cached_property
+    def freeze(self) -> FreezeMonitor:
+        """The freeze switch."""
+        return FreezeMonitor(self.redis, self.settings.home)
+
+    @cached_property
+    def audit(self) -> AuditJournal:
+        """The audit journal of this machine."""
+        return AuditJournal(self.settings.home, self.redis)
 
     @property
     def store(self) -> Store:
@@ -117,9 +130,10 @@ _current: World | None = None
 
 
 def install(world: World) -> None:
-    """Set the world of the process; called once by the entry point."""
+    """Set the world of the process, and close its gate while the service is frozen; called once by the entry point."""
     global _current
     _current = world
+    guard_outward(world.freeze.check)
 
 
 def current_world() -> World:

@@ -23,11 +23,16 @@ from integrations.ports.agent_runner import (
     Workbench,
 )
 from integrations.results import Result, RunOutcome
-from integrations.sandbox.bubblewrap import CommandResult, Session
+from integrations.sandbox.bubblewrap import Sandbox, Session
+from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
+from jobs.evidence.environment_problems import find_setup_problem
+from jobs.evidence.gate_plan import CommandRun
 from jobs.loop.commands import RunSpec
+from jobs.messages.environment import environment_reason
 from jobs.roles.briefs import build_system_text
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
+from jobs.roles.limits import get_check_seconds, get_command_seconds
 from jobs.roles.submission import HostTool
 from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
@@ -54,6 +59,11 @@ class Slice:
     @property
     def mirror(self) -> Mirror:
         return self.world.mirror(self.spec.workspace.repository)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox with the repository's limit for output."""
+        return self.world.sandbox.limit_output(self.spec.policy.loop.limits.output_megabytes * MIB)
 
     @property
     def folder(self) -> Path:
@@ -90,9 +100,10 @@ def run_model(
 
 def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
+    seconds = get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
-    toolbox = SandboxTools(session, command_seconds=run.world.settings.command_seconds, more=more)
+    toolbox = SandboxTools(session, command_seconds=seconds, more=more)
     return run_model(run, toolbox, brief, instructions, Workbench(session))
 
 
@@ -105,7 +116,7 @@ def read_and_answer(
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     if failed := set_up(run, workspace):
         return failed
-    with run.world.sandbox.open(workspace, writable=False) as session:
+    with run.sandbox.open(workspace, writable=False) as session:
         tool = create_tool(session)
         outcome = run_in_tree(run, session, brief, (tool,))
     if outcome is None or remind_once(run, outcome, tool.spec.name):
@@ -136,21 +147,31 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
     done = workspace.folder / "setup.done"
     if done.exists():
         return None
-    with run.world.sandbox.open(workspace) as session:
+    seconds = get_command_seconds(run.spec.policy, run.world.settings)
+    with run.sandbox.open(workspace) as session:
         for command in run.spec.policy.setup_commands():
-            result = run_in_sandbox(run, session, command)
-            if result.stopped:
+            ran = run_command(run, session, command, seconds)
+            if ran is None:
                 return RunResult("stopped")
-            if result.exit_code:
-                output = result.output.decode(errors="replace")[-1500:]
-                return RunResult(
-                    "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
-                )
+            if ran.exit_code:
+                return RunResult("environment", environment_reason(find_setup_problem(command, ran)))
     done.touch()
     return None
 
 
-def run_in_sandbox(run: Slice, session: Session, command: str) -> CommandResult:
-    """Run a shell command in a new process with the timeout of the settings; ends when the run is stopped."""
-    timeout = float(run.world.settings.command_seconds)
-    return session.run(["bash", "-c", command], timeout=timeout, stopped=run.stopped)
+def run_check(run: Slice, session: Session, command: str) -> CommandRun | None:
+    """Run a command of the gate with its own time limit; None if the run is stopped."""
+    return run_command(run, session, command, get_check_seconds(run.spec.policy, run.world.settings, command))
+
+
+def run_command(run: Slice, session: Session, command: str, seconds: float) -> CommandRun | None:
+    """Run a shell command in the sandbox; None if the run is stopped."""
+    result = session.run(["bash", "-c", command], timeout=seconds, stopped=run.stopped)
+    if result.stopped:
+        return None
+    output = result.output.decode(errors="replace")
+    if result.timed_out:
+        output += f"\n(stopped after {seconds:g} s)"
+    return CommandRun(
+        result.exit_code, output, result.digest, result.seconds, result.timed_out, timeout=seconds, killed=result.note
+    )
