@@ -28,6 +28,7 @@ from integrations.sandbox import profile, root, seccomp
 from integrations.sandbox.cgroup import task_limit
 from integrations.sandbox.child import Check, Child
 from integrations.sandbox.environment import BARE, Environment
+from integrations.sandbox.identity import build_prefix, hand_over_tree
 from integrations.sandbox.limits import DEFAULT_LIMITS, MIB, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
 from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
@@ -165,6 +166,7 @@ class Sandbox:
         with suppress(FileNotFoundError):
             # An agent can take its own access to the tree, and then no command could start to restore it.
             spec.workspace.tree.chmod(spec.workspace.tree.stat().st_mode | stat.S_IRWXU)
+            hand_over_tree(spec.workspace.tree)  # before `DiskGuard`, which counts files that change from then on
         fail(operation, "before")
         allowance = min(compute_allowance(spec.workspace.folder), self._room())
         disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
@@ -221,8 +223,10 @@ class Sandbox:
             hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             command = profile.wrap_with_prlimit(spec.argv, self._prlimit, limits, hard_files)
             group = stack.enter_context(task_limit(limits.processes + BWRAP_TASKS))
-            child = Child(self._bwrap, options, command, [*data.values(), filter_], stdin, separate, group)
             try:
+                prefix = build_prefix(self._bwrap, options)
+                fds = [*data.values(), filter_]
+                child = Child(self._bwrap, options, command, fds, stdin, separate, group, prefix)
                 stack.enter_context(child)
             except OSError as error:
                 if pause := pause_when_exhausted(error):

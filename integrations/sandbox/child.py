@@ -65,8 +65,9 @@ class Child:
         stdin: int,
         separate: bool,
         group: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        self._bwrap, self._group = str(bwrap), group
+        self._bwrap, self._group = [*prefix, str(bwrap)], group
         self._options, self._command, self._fds = options, command, fds
         self._stdin, self._separate = stdin, separate
         self._status = b""
@@ -85,7 +86,7 @@ class Child:
             script = f'read -r -u {start_fd} && export -n SHLVL OLDPWD && exec "$@" {start_fd}<&-'
             status_options = ["--json-status-fd", str(status), "--block-fd", str(block_fd)]
             self._process = subprocess.Popen(
-                [self._bwrap, *status_options, *self._options, "--", "bash", "-c", script, "bash", *self._command],
+                [*self._bwrap, *status_options, *self._options, "--", "bash", "-c", script, "bash", *self._command],
                 env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
                 close_fds=True, pass_fds=(*self._fds, status, block_fd, start_fd), start_new_session=True,
             )  # fmt: skip
@@ -109,7 +110,7 @@ class Child:
     @property
     def was_killed(self) -> bool:
         """Whether a signal ended bubblewrap itself, for example the kernel's when the memory is used up."""
-        return (self._process.poll() or 0) < 0
+        return not 0 <= (self._process.poll() or 0) <= 128
 
     @property
     def first_pid(self) -> int:

@@ -269,6 +269,10 @@ class Settings(SettingsModel):
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
+    sandbox_user: str = setting("LOOPLINE_SANDBOX_USER", str(DEFAULT_UID))
+    """User, by name or number, that the sandbox's processes run as when Loopline is started by root.
+    It must have no rights and no other processes; Loopline's folders in LOOPLINE_HOME are given to it."""
+
     failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
     operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
