@@ -1,7 +1,7 @@
 """Mount namespaces in which the sandbox's user reaches the paths that it mounts, and nothing else of closed folders.
 
-LOOPLINE_HOME and a tool chain below /root are closed for other users, and stay so. For root's sandboxes, a namespace has
-an empty folder in place of each closed one, with only the needed paths in it. Called by `identity`.
+LOOPLINE_HOME and a tool chain below /root are closed for other users, and stay so. For root's sandboxes, a namespace
+has an empty folder in place of each closed one, with only the needed paths in it. Called by `identity`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def plan_mounts(paths: Sequence[Path], uid: int) -> list[str]:
     only `paths` in them. Empty when all are reachable."""
     covers: dict[Path, bool] = {Path("/"): False}  # whether the path is an empty folder
     options: list[str] = []
-    for path in sorted({form for path in paths for form in (path.absolute(), path.resolve())}):
+    for path in sorted({form for given in paths for form in (given.absolute(), given.resolve())}):
         cover = next(folder for folder in (path, *path.parents) if folder in covers)
         between = [folder for folder in reversed(path.parents) if cover in folder.parents]
         if not covers[cover]:
