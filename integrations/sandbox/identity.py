@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from integrations.sandbox.limits import SandboxUnavailable
@@ -53,7 +54,7 @@ def choose_user(name: str) -> None:
 def find_user() -> int | None:
     """The uid and gid of the sandbox's processes; None for Loopline's own. Raises `SandboxUnavailable` when root cannot
     become that user."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not _can_change_user():
         return None
     uid, maps = (
         _user[0],
@@ -64,6 +65,13 @@ def find_user() -> int | None:
     if any(first == 0 and outside != 0 for first, outside, _ in maps):
         return None  # not root outside of its user namespace
     raise SandboxUnavailable(f"root cannot become user {uid} in this user namespace: set LOOPLINE_SANDBOX_USER")
+
+
+@cache
+def _can_change_user() -> bool:
+    """Whether this process has CAP_CHOWN, CAP_SETGID and CAP_SETUID. Without them root is an ordinary user."""
+    effective = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+    return int(effective.split()[1], 16) & 0b1100_0001 == 0b1100_0001
 
 
 def hand_over(path: Path) -> None:

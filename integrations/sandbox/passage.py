@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from integrations.sandbox.limits import SandboxUnavailable
@@ -53,7 +54,7 @@ def _is_open(folder: Path, uid: int) -> bool:
 def open_namespace(bwrap: Path, mounts: Sequence[str]) -> str:
     """A path by which root can enter the namespace with `mounts`, the options of `plan_mounts`; kept for the next call
     with the same files."""
-    status = [os.stat(path) for option, path in zip(mounts, mounts[1:], strict=False) if option == "--bind"]
+    status = [Path(path).stat() for option, path in pairwise(mounts) if option == "--bind"]
     key = (*mounts, *((one.st_dev, one.st_ino) for one in status))
     with _lock:
         if key not in _namespaces:

@@ -23,7 +23,7 @@ from integrations.ports.agent_runner import (
     Workbench,
 )
 from integrations.results import Result, RunOutcome
-from integrations.sandbox.bubblewrap import CommandResult
+from integrations.sandbox.bubblewrap import CommandResult, Session
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
@@ -88,19 +88,16 @@ def run_model(
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
 
 
-def run_in_tree(
-    run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
-) -> AgentOutcome | None:
+def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
-    sandbox, seconds = run.world.sandbox, run.world.settings.command_seconds
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
-    toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
-    return run_model(run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable))
+    toolbox = SandboxTools(session, command_seconds=run.world.settings.command_seconds, more=more)
+    return run_model(run, toolbox, brief, instructions, Workbench(session))
 
 
 def read_and_answer(
-    run: Slice, create_tool: Callable[[Workspace], HostTool], brief: str
+    run: Slice, create_tool: Callable[[Session], HostTool], brief: str
 ) -> AgentOutcome | RunResult | None:
     """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
 
@@ -108,8 +105,9 @@ def read_and_answer(
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     if failed := set_up(run, workspace):
         return failed
-    tool = create_tool(workspace)
-    outcome = run_in_tree(run, workspace, brief, writable=False, tools=(tool,))
+    with run.world.sandbox.open(workspace, writable=False) as session:
+        tool = create_tool(session)
+        outcome = run_in_tree(run, session, brief, (tool,))
     if outcome is None or remind_once(run, outcome, tool.spec.name):
         return None
     run.mirror.remove_workspace(run.folder)
@@ -138,20 +136,21 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
     done = workspace.folder / "setup.done"
     if done.exists():
         return None
-    for command in run.spec.policy.setup_commands():
-        result = run_in_sandbox(run, workspace, command)
-        if result.stopped:
-            return RunResult("stopped")
-        if result.exit_code:
-            output = result.output.decode(errors="replace")[-1500:]
-            return RunResult(
-                "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
-            )
+    with run.world.sandbox.open(workspace) as session:
+        for command in run.spec.policy.setup_commands():
+            result = run_in_sandbox(run, session, command)
+            if result.stopped:
+                return RunResult("stopped")
+            if result.exit_code:
+                output = result.output.decode(errors="replace")[-1500:]
+                return RunResult(
+                    "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
+                )
     done.touch()
     return None
 
 
-def run_in_sandbox(run: Slice, workspace: Workspace, command: str) -> CommandResult:
-    """Run a shell command in the sandbox with the timeout of the settings; ends when the run is stopped."""
+def run_in_sandbox(run: Slice, session: Session, command: str) -> CommandResult:
+    """Run a shell command in a new process with the timeout of the settings; ends when the run is stopped."""
     timeout = float(run.world.settings.command_seconds)
-    return run.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=run.stopped)
+    return session.run(["bash", "-c", command], timeout=timeout, stopped=run.stopped)

@@ -1,0 +1,178 @@
+"""One running sandbox: its bubblewrap process, and a thread that starts it and enforces its limits.
+
+Created by `session`. The thread lives as long as the sandbox, because the kernel binds a child's life to the thread
+that started it, and it also checks the limits while background processes run between two commands.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from integrations.disk import POLL_SECONDS, compute_allowance, pause_when_exhausted, read_disk
+from integrations.errors import Paused
+from integrations.git.workspace import Workspace
+from integrations.sandbox import profile, root
+from integrations.sandbox.cgroup import Group, create_group
+from integrations.sandbox.child import Child, Job, Request, open_memory_file
+from integrations.sandbox.environment import Environment
+from integrations.sandbox.identity import build_prefix
+from integrations.sandbox.limits import MIB, Limits, SandboxUnavailable
+from integrations.sandbox.programs import build_python_command, read_program
+from integrations.sandbox.usage import OWN_TASKS, DiskGuard, check_process_limits
+
+_BUSY_SECONDS, _IDLE_SECONDS = 0.05, 0.25  # seconds between two checks while a command runs, and between commands
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What all sandboxes of this machine share. `room` returns the bytes that a command can write."""
+
+    bwrap: Path
+    read_only: tuple[Path, ...]
+    limits: Limits
+    room: Callable[[], int]
+    filter: bytes
+
+
+class RunningSandbox:
+    """A sandbox that is up. Thread-safe. Call `close`, also after an error of `start`."""
+
+    def __init__(self, machine: Machine, workspace: Workspace, environment: Environment, writable: bool) -> None:
+        self.machine, self._workspace, self._environment, self._writable = machine, workspace, environment, writable
+        self._ready, self._closing = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._commands = 0
+        self._error: Exception | None = None
+        self._child: Child | None = None
+        self._group = Group()
+        self._guard = self._create_guard()
+        self.files = ExitStack()
+        """Closed after the sandbox has ended."""
+        self.is_usable = False
+        self.reason = ""
+        """The sentence about the limit for which the sandbox was killed."""
+        self._thread = threading.Thread(target=self._live, name="sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Raises `SandboxUnavailable` when the sandbox cannot be set up, `Paused` on a full disk."""
+        self._thread.start()
+        self._ready.wait()
+        error, self._error = self._error, None
+        if isinstance(error, OSError):
+            if pause := pause_when_exhausted(error):
+                raise pause from error
+            raise SandboxUnavailable(f"{self.machine.bwrap} cannot be run: {error.strerror}") from error
+        if error and (state := read_disk(self._workspace.folder)).level == "full":
+            raise Paused(state.sentence, POLL_SECONDS) from error
+        if error:
+            raise error
+
+    def explain_refusal(self) -> str:
+        """Called when the supervisor could not start a command: the sandbox has no process left. Ends all others."""
+        reason = (
+            f"the command was killed because it ran more than {self.machine.limits.processes} processes and threads"
+        )
+        self.kill(reason)
+        return reason
+
+    def start_command(self, argv: Sequence[str], variables: Mapping[str, str], streams: Sequence[int]) -> Job:
+        """Start a command in the work tree. In a sandbox that has ended, the job ends at once without an exit code."""
+        assert self._child, "started"
+        own = profile.build_variables(self.machine.read_only, self._writable)
+        everything = {**own, **self._environment.variables, **variables}
+        limits = replace(self.machine.limits, file=min(self.machine.limits.file, self._guard.allowance + MIB))
+        request = Request(argv, self._workspace.tree, everything, profile.build_resource_limits(limits))
+        return self._child.start_command(request, streams)
+
+    @contextmanager
+    def watch_disk(self) -> Iterator[DiskGuard]:
+        """The disk use of one command, or of several at once."""
+        with self._lock:
+            if not self._commands:
+                self._guard = self._create_guard()
+            self._commands += 1
+        try:
+            yield self._guard
+        finally:
+            with self._lock:
+                self._commands -= 1
+
+    @property
+    def first_pid(self) -> int:
+        """The host's process id of the sandbox's process 1, 0 while it does not run."""
+        return self._child.first_pid if self._child and self.is_usable else 0
+
+    def check_memory(self) -> str:
+        """Returns a sentence, and ends the sandbox, after the kernel killed a process for its memory, else ''."""
+        if reason := self._group.find_exceeded_limit(self.machine.limits):
+            self.kill(reason)
+        return reason
+
+    def kill(self, reason: str = "") -> None:
+        self.reason = self.reason or reason
+        self.is_usable = False
+        if self._child:
+            self._child.kill()
+
+    def close(self) -> None:
+        """End all processes and wait for their end."""
+        self.is_usable = False
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.files.close()
+        if self._error:
+            raise self._error
+
+    def _create_guard(self) -> DiskGuard:
+        folder = self._workspace.folder
+        return DiskGuard(folder, self.machine.limits, min(compute_allowance(folder), self.machine.room()))
+
+    def _live(self) -> None:
+        try:
+            with ExitStack() as stack:
+                self._start_child(stack)
+                self._ready.set()
+                self._enforce_limits()
+        except Exception as error:  # noqa: BLE001 -- raised by `start` or `close`
+            self._error = error
+        finally:
+            self.is_usable = False
+            self._ready.set()
+
+    def _start_child(self, stack: ExitStack) -> None:
+        machine = self.machine
+        self._group = stack.enter_context(create_group(machine.limits, OWN_TASKS))
+        with ExitStack() as files:
+            data = {path: files.enter_context(open_memory_file(text.encode())) for path, text in root.ETC.items()}
+            filter_ = files.enter_context(open_memory_file(machine.filter))
+            options = profile.build_options(
+                self._workspace, self._environment, machine.read_only, machine.limits, self._writable, data, filter_
+            )
+            command, program = build_python_command(machine.read_only, "-"), read_program("supervisor").encode()
+            prefix = build_prefix(machine.bwrap, options)
+            child = Child(machine.bwrap, options, command, program, [*data.values(), filter_], self._group, prefix)
+            stack.callback(child.close)
+            child.start()
+        self._child, self.is_usable = child, True
+
+    def _find_exceeded_limit(self) -> str:
+        assert self._child
+        first, limits = self._child.first_pid, self.machine.limits
+        return (
+            self._group.find_exceeded_limit(limits)
+            or ("" if self._group.is_complete else check_process_limits(first, limits))
+            or self._guard.check(first)
+        )
+
+    def _enforce_limits(self) -> None:
+        assert self._child
+        while not self._closing.wait(_BUSY_SECONDS if self._commands else _IDLE_SECONDS):
+            if self._child.has_ended():
+                self.is_usable = False
+            elif reason := self._find_exceeded_limit():
+                self.kill(reason)
