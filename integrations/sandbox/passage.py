@@ -66,7 +66,7 @@ def open_namespace(bwrap: Path, mounts: Sequence[str]) -> str:
 
 
 def _create(bwrap: Path, mounts: Sequence[str]) -> int:
-    command = [bwrap, "--die-with-parent", "--dev-bind", "/", "/", *mounts, "--", "/bin/sh", "-c", _HOLD]
+    command = [str(bwrap), "--die-with-parent", "--dev-bind", "/", "/", *mounts, "--", "/bin/sh", "-c", _HOLD]
     with subprocess.Popen(
         command, env={}, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as holder:
