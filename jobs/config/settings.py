@@ -43,6 +43,7 @@ from jobs.config.field_types import (
     RunnerNames,
     Teams,
     TrackerName,
+    UserName,
 )
 
 
@@ -156,7 +157,7 @@ class Settings(SettingsModel):
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
-    sandbox_user: str = setting("LOOPLINE_SANDBOX_USER", "61000")
+    sandbox_user: UserName = setting("LOOPLINE_SANDBOX_USER", "61000")
     """User, by name or number, that the sandbox's processes run as when Loopline is started by root.
     It must have no rights and no other processes; Loopline's folders in LOOPLINE_HOME are given to it."""
 
