@@ -1,9 +1,13 @@
-"""Limits the number of a sandbox's processes with a cgroup, for launchers that run as root.
+"""Limits memory, processes and processor time of a sandbox with a cgroup. Called by `running` for each sandbox.
 
-Called by `bubblewrap` for each command. RLIMIT_NPROC does not apply to root, in any namespace, and a fork bomb can
-outrun polling; the kernel checks a cgroup's `pids.max` at each fork. Version 1 only, below Loopline's own group: in
-version 2 a child group cannot have a limit while its parent has processes, and a group elsewhere would escape the
-operator's memory and processor limits for Loopline.
+The kernel counts what polling cannot see: shared pages, memfds, System V segments, files in /tmp and short-lived
+processes. Groups are created below Loopline's own, so that the operator's limits for Loopline hold for them too:
+
+- Version 2: in a subtree that was delegated (systemd's `Delegate=yes`, or a container's own root). Such a group cannot
+  have processes and limited children, so Loopline's processes move into a child first, see cgroups(7).
+- Version 1: as root, in each hierarchy.
+
+Without either, `usage` polls, and rlimits hold for each process.
 """
 
 from __future__ import annotations
@@ -11,37 +15,125 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from integrations.sandbox.limits import MIB, Limits
+
+CONTROLLERS = ("memory", "pids", "cpu")
+_LEAF = "loopline"
 _REMOVE_TIMEOUT = 5.0
+_WEIGHT = 10  # percent of a process of Loopline or Redis, when both need the processor
+_NICENESS = 10
+_OOM_SCORE = 800  # of 1000: the kernel ends a sandbox before Redis when the machine has no memory left
 
 
-def find_pids_folder(mountinfo: str, own: str) -> Path | None:
-    """This process's group in the pids hierarchy, or None. `mountinfo` and `own` are the texts of /proc/self/mountinfo
-    and /proc/self/cgroup. Source: proc(5), cgroups(7)."""
-    groups = [line.split(":", 2) for line in own.splitlines()]
-    path = next((path for _, controllers, path in groups if "pids" in controllers.split(",")), None)
-    for line in mountinfo.splitlines() if path else ():
+@dataclass(frozen=True)
+class Group:
+    """The cgroups of one sandbox: a folder for each controller that limits it. The same folder in version 2."""
+
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the kernel limits memory and processes, so that nothing has to be polled."""
+        return {"memory", "pids"} <= self.folders.keys()
+
+    def add(self, pid: int) -> None:
+        """Limit this process and all that it starts from now on, and let it go first when the machine is short."""
+        for folder in set(self.folders.values()):
+            (folder / "cgroup.procs").write_text(str(pid))
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
+            Path(f"/proc/{pid}/autogroup").write_text(str(_NICENESS))  # niceness counts within a session only
+
+    def find_exceeded_limit(self, limits: Limits) -> str:
+        """Returns a sentence once the kernel had to enforce the limit of memory, else ''."""
+        folder = self.folders.get("memory", Path("/nonexistent"))
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError):
+                counts = dict(line.split() for line in (folder / name).read_text().splitlines())
+                if int(counts.get("oom_kill", 0)):
+                    return f"the command was killed because it used more than {limits.memory // MIB} MiB of memory"
+        return ""
+
+
+def find_folders(mountinfo: str, own: str) -> dict[str, Path]:
+    """This process's group for each controller of version 1, and with the key '' the one of version 2. `mountinfo` and
+    `own` are the texts of /proc/self/mountinfo and /proc/self/cgroup. Source: proc(5), cgroups(7)."""
+    found = {}
+    paths = {
+        name: path for _, names, path in (line.split(":", 2) for line in own.splitlines()) for name in names.split(",")
+    }
+    for line in mountinfo.splitlines():
         mount, _, kind = line.partition(" - ")
         root, point = mount.split()[3:5]
-        if kind.startswith("cgroup ") and "pids" in kind.rsplit(" ", 1)[-1].split(","):
-            return Path(point, (path or "").removeprefix(root.rstrip("/")).lstrip("/"))
-    return None
+        options = ("",) if kind.startswith("cgroup2 ") else kind.rsplit(" ", 1)[-1].split(",")
+        for name in options if kind.startswith("cgroup") else ():
+            if name in paths and (paths[name] + "/").startswith(root.rstrip("/") + "/"):
+                found[name] = Path(point, paths[name].removeprefix(root.rstrip("/")).lstrip("/"))
+    return found
 
 
 @cache
-def _find_usable_group() -> Path | None:
-    """The group in which this process can create groups; None where it cannot or need not."""
-    if os.geteuid() != 0 or not Path("/proc/self/cgroup").exists():
-        return None
-    folder = find_pids_folder(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
-    if not folder or not os.access(folder, os.W_OK):
-        return None
-    remove_stale_groups(folder)
-    return folder
+def find_parents() -> Mapping[str, Path]:
+    """For each controller the group in which this process can create limited groups."""
+    if not Path("/proc/self/cgroup").exists():
+        return {}
+    own = find_folders(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
+    parents = _prepare_delegated(own[""]) if "" in own else {}
+    for name in CONTROLLERS if os.geteuid() == 0 else ():
+        if name in own and os.access(own[name], os.W_OK):
+            parents.setdefault(name, own[name])
+    for folder in set(parents.values()):
+        remove_stale_groups(folder)
+    return parents
+
+
+def _prepare_delegated(own: Path) -> dict[str, Path]:
+    """Move the processes of a delegated group of version 2 into a child and enable its controllers."""
+    parent = own.parent if own.name == _LEAF else own
+    offered = _read(parent / "cgroup.controllers").split()
+    wanted = [name for name in CONTROLLERS if name in offered]
+    if not wanted or not _is_delegated(parent):
+        return {}
+    try:
+        leaf = parent / _LEAF
+        leaf.mkdir(exist_ok=True)
+        while pids := _read(parent / "cgroup.procs").split():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    (leaf / "cgroup.procs").write_text(pid)
+        (parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
+    except OSError:
+        return {}
+    return dict.fromkeys(wanted, parent)
+
+
+def _is_delegated(folder: Path) -> bool:
+    """Whether this group is Loopline's to divide. systemd marks it, and gives it to the unit's user; the root of a
+    container's own hierarchy has a type, which the host's root lacks."""
+    if not os.access(folder, os.W_OK) or not (folder / "cgroup.type").exists():
+        return False
+    with suppress(OSError):
+        if any(os.getxattr(folder, f"{space}.delegate") == b"1" for space in _readable_spaces(folder)):
+            return True
+    return os.path.ismount(folder) or (os.geteuid() != 0 and folder.stat().st_uid == os.geteuid())
+
+
+def _readable_spaces(folder: Path) -> Sequence[str]:
+    return [name.removesuffix(".delegate") for name in os.listxattr(folder) if name.endswith(".delegate")]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def remove_stale_groups(folder: Path) -> None:
@@ -53,21 +145,35 @@ def remove_stale_groups(folder: Path) -> None:
 
 
 @contextmanager
-def task_limit(processes: int) -> Iterator[Path | None]:
-    """Create a group of at most `processes` tasks; yields the file to which a process id is written to add it.
-
-    Yields None where the kernel enforces RLIMIT_NPROC, or where no group can be created."""
-    folder = _find_usable_group()
-    if folder is None:
-        yield None
-        return
-    group = folder / f"loopline-{os.getpid()}-{uuid.uuid4().hex}"
-    group.mkdir()
+def create_group(limits: Limits, tasks: int = 0) -> Iterator[Group]:
+    """Create the groups of one sandbox, which holds at most `tasks` more processes than `limits`; empty where none can
+    be created. Leave it after the sandbox has ended."""
+    name = f"loopline-{os.getpid()}-{uuid.uuid4().hex}"
+    made: dict[str, Path] = {}
     try:
-        (group / "pids.max").write_text(str(processes))
-        yield group / "cgroup.procs"
+        for controller, parent in find_parents().items():
+            group = parent / name
+            with suppress(OSError):
+                group.mkdir(exist_ok=True)
+                for file, value in _list_values(controller, limits, tasks):
+                    if (group / file).exists():
+                        (group / file).write_text(value)
+                made[controller] = group
+        yield Group(made)
     finally:
-        _remove(group)
+        for group in set(made.values()):
+            _remove(group)
+
+
+def _list_values(controller: str, limits: Limits, tasks: int) -> list[tuple[str, str]]:
+    """The files of a group with their values, those of version 2 first."""
+    if controller == "pids":
+        return [("pids.max", str(limits.processes + tasks))]
+    if controller == "cpu":
+        return [("cpu.weight", str(_WEIGHT)), ("cpu.shares", str(1024 * _WEIGHT // 100))]
+    memory = str(limits.memory)
+    return [("memory.max", memory), ("memory.swap.max", "0"), ("memory.oom.group", "1"),
+            ("memory.limit_in_bytes", memory), ("memory.memsw.limit_in_bytes", memory)]  # fmt: skip
 
 
 def _remove(group: Path) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.errors import Unavailable
+from integrations.sandbox.cgroup import Group
 from integrations.sandbox.limits import SandboxUnavailable
 
 _KILL_TIMEOUT = 10.0  # seconds that the kernel gets to remove a killed process tree
@@ -116,7 +117,7 @@ class Child:
 
     `options` are bubblewrap's; `fds` stay open for it. `command` starts the supervisor, whose text is `program`.
     On `--json-status-fd` bubblewrap reports the first process's id. Nothing but the supervisor runs before that is
-    known, and before it is in `group`, a file of `cgroup.task_limit`.
+    known, and before it is in `group`. `prefix` is the command line with which bubblewrap is started.
     """
 
     def __init__(
@@ -126,9 +127,10 @@ class Child:
         command: Sequence[str],
         program: bytes,
         fds: Sequence[int],
-        group: Path | None,
+        group: Group,
+        prefix: Sequence[str] = (),
     ) -> None:
-        self._bwrap, self._group = str(bwrap), group
+        self._bwrap, self._group = [*prefix, str(bwrap)], group
         self._options, self._command, self._program, self._fds = options, command, program, fds
         self._stack = ExitStack()
         self._lock = threading.Lock()
@@ -150,7 +152,7 @@ class Child:
         try:
             with open_memory_file(self._program) as program:
                 self._process = subprocess.Popen(
-                    [self._bwrap, "--as-pid-1", "--json-status-fd", str(status), *self._options,
+                    [*self._bwrap, "--as-pid-1", "--json-status-fd", str(status), *self._options,
                      "--", *self._command, str(inside.fileno())],
                     env={}, cwd="/", stdin=program, stdout=errors, stderr=errors,
                     close_fds=True, pass_fds=(*self._fds, status, inside.fileno()), start_new_session=True,
@@ -174,8 +176,7 @@ class Child:
             raise SandboxUnavailable("the sandbox did not start: bubblewrap did not report its first process")
         self.first_pid = int(found[1])
         self._first_pidfd = os.pidfd_open(self.first_pid)
-        if self._group:
-            self._group.write_text(str(self.first_pid))
+        self._group.add(self.first_pid)
 
     def _explain(self) -> SandboxUnavailable | Unavailable:
         if self._process.wait() < 0:

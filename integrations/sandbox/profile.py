@@ -6,7 +6,6 @@ The order matters: later mounts cover earlier ones. Each rule has a test that at
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,23 +25,11 @@ ISOLATION = (
     "--disable-userns", "--cap-drop", "ALL", "--clearenv", "--new-session", "--die-with-parent",
     "--uid", UID, "--gid", UID, "--hostname", "sandbox",
 )  # fmt: skip
-# A sandbox started by root owns root's files in /proc, for example core_pattern, and bubblewrap 0.11 makes only irq and
-# bus read-only. So sys is mounted read-only too, and for root the other writable entries are covered.
-_PROC_FOLDERS = ("acpi", "asound", "driver", "dynamic_debug", "fs", "scsi")
-_PROC_FILES = ("mtrr", "sysrq-trigger")
 
 
 def _mount_proc() -> list[str]:
-    options = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
-    if os.geteuid() != 0:
-        return options
-    for path in (Path("/proc", name) for name in _PROC_FOLDERS):
-        if path.is_dir():
-            options += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    for path in (Path("/proc", name) for name in _PROC_FILES):
-        if path.exists():
-            options += ["--ro-bind", "/dev/null", str(path)]
-    return options
+    """bubblewrap makes only parts of /proc read-only."""
+    return ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
 
 
 def _mount_private(limits: Limits) -> list[str]:

@@ -16,9 +16,10 @@ from integrations.disk import POLL_SECONDS, compute_allowance, pause_when_exhaus
 from integrations.errors import Paused
 from integrations.git.workspace import Workspace
 from integrations.sandbox import profile, root
-from integrations.sandbox.cgroup import task_limit
+from integrations.sandbox.cgroup import Group, create_group
 from integrations.sandbox.child import Child, Job, Request, open_memory_file
 from integrations.sandbox.environment import Environment
+from integrations.sandbox.identity import build_prefix
 from integrations.sandbox.limits import MIB, Limits, SandboxUnavailable
 from integrations.sandbox.network import build_network_variables
 from integrations.sandbox.programs import read_program
@@ -54,6 +55,7 @@ class RunningSandbox:
         self._commands = 0
         self._error: Exception | None = None
         self._child: Child | None = None
+        self._group = Group()
         self._guard = self._create_guard()
         self.files = ExitStack()
         """Closed after the sandbox has ended."""
@@ -107,6 +109,17 @@ class RunningSandbox:
             with self._lock:
                 self._commands -= 1
 
+    @property
+    def first_pid(self) -> int:
+        """The host's process id of the sandbox's process 1, 0 while it does not run."""
+        return self._child.first_pid if self._child and self.is_usable else 0
+
+    def check_memory(self) -> str:
+        """Returns a sentence, and ends the sandbox, after the kernel killed a process for its memory, else ''."""
+        if reason := self._group.find_exceeded_limit(self.machine.limits):
+            self.kill(reason)
+        return reason
+
     def kill(self, reason: str = "") -> None:
         self.reason = self.reason or reason
         self.is_usable = False
@@ -141,26 +154,33 @@ class RunningSandbox:
 
     def _start_child(self, stack: ExitStack) -> None:
         machine = self.machine
-        group = stack.enter_context(task_limit(machine.limits.processes + OWN_TASKS))
+        self._group = stack.enter_context(create_group(machine.limits, OWN_TASKS))
         with ExitStack() as files:
             data = {path: files.enter_context(open_memory_file(text.encode())) for path, text in root.ETC.items()}
             filter_ = files.enter_context(open_memory_file(machine.filter))
             options = profile.build_options(
                 self._workspace, self._environment, machine.read_only, machine.limits, self._writable, data, filter_
             )
-            command, program = (
-                build_python_command(machine, self._environment, "-"),
-                read_program("supervisor").encode(),
-            )
-            child = Child(machine.bwrap, options, command, program, [*data.values(), filter_], group)
+            command = build_python_command(machine, self._environment, "-")
+            program, prefix = read_program("supervisor").encode(), build_prefix(machine.bwrap, options)
+            child = Child(machine.bwrap, options, command, program, [*data.values(), filter_], self._group, prefix)
             stack.callback(child.close)
             child.start()
         self._child, self.is_usable = child, True
+
+    def _find_exceeded_limit(self) -> str:
+        assert self._child
+        first, limits = self._child.first_pid, self.machine.limits
+        return (
+            self._group.find_exceeded_limit(limits)
+            or ("" if self._group.is_complete else check_process_limits(first, limits))
+            or self._guard.check(first)
+        )
 
     def _enforce_limits(self) -> None:
         assert self._child
         while not self._closing.wait(_BUSY_SECONDS if self._commands else _IDLE_SECONDS):
             if self._child.has_ended():
                 self.is_usable = False
-            elif reason := check_process_limits(self._child.first_pid, self.machine.limits) or self._guard.check():
+            elif reason := self._find_exceeded_limit():
                 self.kill(reason)

@@ -13,7 +13,8 @@ import struct
 from dataclasses import dataclass
 
 KILL, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
-EPERM, ENOSYS = 1, 38
+EPERM, EINVAL, ENOSYS = 1, 22, 38
+LARGEST_SEGMENT = 65536  # bytes of System V shared memory, of which only a cgroup limits the sum; databases use 56
 _LOAD = 0x20  # LD|W|ABS
 _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06  # JMP|JEQ|K, JMP|JGE|K, JMP|JSET|K, RET|K
 _NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data; argument n begins at 16 + 8n, low half first
@@ -35,6 +36,7 @@ class Machine:
     ioctl: int
     socket: int
     personality: int
+    shmget: int
     foreign_from: int = 0
 
 
@@ -51,8 +53,8 @@ _AARCH64 = (280, 241, 282, 219, 217, 218, 40, 39, 41, 268, 97, 51, 104, 294, 105
 _SHARED = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442, 443, 467)
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, _X86_64 + _SHARED, 56, 435, 16, 41, 135, foreign_from=0x40000000),
-    "aarch64": Machine(0xC00000B7, _AARCH64 + _SHARED, 220, 435, 29, 198, 92),
+    "x86_64": Machine(0xC000003E, _X86_64 + _SHARED, 56, 435, 16, 41, 135, 29, foreign_from=0x40000000),
+    "aarch64": Machine(0xC00000B7, _AARCH64 + _SHARED, 220, 435, 29, 198, 92, 194),
 }
 
 
@@ -89,6 +91,13 @@ def _build_socket_rule() -> bytes:
     return _allow_values(0, SOCKET_FAMILIES) + netlink + _return_errno(EPERM)
 
 
+def _build_shared_memory_rule() -> bytes:
+    """Compares both halves of the size; a refusal looks like a size above kernel.shmmax."""
+    refusal = _return_errno(EINVAL)
+    high = _pack(_LOAD, 16 + 8 + 4) + _pack(_EQUAL, 0, 1, 0) + refusal
+    return high + _load_argument(1) + _pack(_AT_LEAST, LARGEST_SEGMENT + 1, 0, 1) + refusal + _pack(_RETURN, ALLOW)
+
+
 def build_program(machine: Machine) -> bytes:
     """The filter for `machine`: an array of struct sock_filter, the input of `bwrap --seccomp`."""
     lines = _pack(_LOAD, _ARCH) + _pack(_EQUAL, machine.arch, 1, 0) + _pack(_RETURN, KILL)
@@ -102,6 +111,7 @@ def build_program(machine: Machine) -> bytes:
     lines += _match_call(machine.clone, namespaces + _pack(_RETURN, ALLOW))
     lines += _match_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
     lines += _match_call(machine.socket, _build_socket_rule())
+    lines += _match_call(machine.shmget, _build_shared_memory_rule())
     lines += _match_call(machine.personality, _allow_values(0, PERSONALITIES) + _return_errno(EPERM))
     return lines + _pack(_RETURN, ALLOW)
 

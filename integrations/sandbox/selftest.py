@@ -18,6 +18,7 @@ from pathlib import Path
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable
+from integrations.sandbox.identity import hand_over_tree
 
 # $1: a port where the host listens, $2: a file of the host that the host has open, $3: the repository's folder,
 # $4: the host's namespaces. Open files may be pipes, and those in /dev, /proc and memory (/memfd:).
@@ -77,6 +78,7 @@ def _create_workspace(folder: Path) -> Workspace:
     for path in (workspace.tree, workspace.admin, workspace.private_admin, workspace.objects):
         path.mkdir(parents=True)
     (workspace.tree / ".git").write_text(f"gitdir: {workspace.admin}\n")
+    hand_over_tree(workspace.git_dir)  # so that only the mount protects it
     return workspace
 
 

@@ -22,6 +22,7 @@ from integrations.failpoints import fail
 from integrations.git.workspace import Workspace
 from integrations.sandbox import limits as exit_codes
 from integrations.sandbox.environment import Environment
+from integrations.sandbox.identity import hand_over_tree
 from integrations.sandbox.limits import CommandResult, Limits
 from integrations.sandbox.output import Output
 from integrations.sandbox.running import Machine, RunningSandbox, build_python_command
@@ -118,6 +119,7 @@ class Session:
         with suppress(FileNotFoundError):
             # An agent can take its own access to the tree, and then no command could start to restore it.
             workspace.tree.chmod(workspace.tree.stat().st_mode | stat.S_IRWXU)
+            hand_over_tree(workspace.tree)  # before `DiskGuard`, which counts files that change from then on
         fail(operation, "before")
         running, notes = self._ensure_running(command.stopped)
         if running is None:
@@ -126,9 +128,13 @@ class Session:
             started = time.monotonic()
             ending = act(running)
             seconds = time.monotonic() - started
-            reason = ending.reason or ("" if ending.exit_code is not None else running.reason or _KILLED)
+            reason = (
+                ending.reason
+                or running.check_memory()
+                or ("" if ending.exit_code is not None else running.reason or _KILLED)
+            )
             fail(operation, "done")
-            over_limit = disk.check(final=True)
+            over_limit = disk.check(running.first_pid, final=True)
             reason = reason or over_limit or ("stopped" if ending.exit_code and command.stopped() else "")
             if reason and (over_limit or read_disk(workspace.folder).level == "full"):
                 disk.reclaim(workspace.tree)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from integrations.disk import compute_inode_allowance, read_disk, walk
+from integrations.sandbox.environment import HOME
 from integrations.sandbox.limits import MIB, Limits
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 OWN_TASKS = 16  # the supervisor, and a keeper for each command and service that runs at once
+_ROLLUP = re.compile(r"^Pss_(Anon|Shmem): +(\d+) kB$", re.MULTILINE)
 _MIN_GROWTH, _MIN_GROWTH_FILES = MIB, 4096
 
 
@@ -37,14 +41,77 @@ def check_process_limits(first_pid: int, limits: Limits) -> str:
         return ""
     tasks, memory = len(processes), 0
     if tasks <= limits.processes + OWN_TASKS:
-        sizes = [_read_fields(path / "statm") for path in processes]
-        memory = sum(int(fields[1]) - int(fields[2]) for fields in sizes if fields) * _PAGE
+        memory = _measure_memory(first_pid, processes, limits.memory)
         tasks = sum(int(fields[17]) for path in processes if (fields := _read_fields(path / "stat")))
     if tasks > limits.processes + OWN_TASKS:
         return f"the command was killed because it ran more than {limits.processes} processes and threads"
     if memory > limits.memory:
         return f"the command was killed because it used more than {limits.memory // MIB} MiB of memory"
     return ""
+
+
+def _measure_memory(first_pid: int, processes: Sequence[Path], limit: int) -> int:
+    """Bytes of the processes, of memfds and of the memory-backed folders. Shared pages count once, which is expensive:
+    only if the sum of all resident pages is over `limit`."""
+    kept = sum(size for _, size in _find_open_files(processes, _is_memory_file).values())
+    for folder in memory_folders(first_pid):
+        with suppress(OSError):
+            state = os.statvfs(folder)
+            kept += (state.f_blocks - state.f_bfree) * state.f_frsize
+    resident = sum(int(fields[1]) for path in processes if (fields := _read_fields(path / "statm"))) * _PAGE
+    if resident + kept <= limit:
+        return resident + kept
+    anonymous = shared = 0
+    for path in processes:
+        with suppress(OSError):
+            rollup = (path / "smaps_rollup").read_text()
+            sizes = {name: int(kib) * 1024 for name, kib in _ROLLUP.findall(rollup)}
+            anonymous, shared = anonymous + sizes.get("Anon", 0), shared + sizes.get("Shmem", 0)
+    return anonymous + max(shared, kept)
+
+
+def memory_folders(first_pid: int) -> list[Path]:
+    """The folders of a sandbox that are kept in memory."""
+    return [Path(f"/proc/{first_pid}/root{folder}") for folder in ("/tmp", "/dev/shm", str(HOME))]
+
+
+def _is_memory_file(link: str) -> bool:
+    return link.startswith(("/memfd:", "/SYSV", "/dev/zero"))
+
+
+def _find_open_files(processes: Sequence[Path], wanted: Callable[[str], bool]) -> dict[int, tuple[int, int]]:
+    """Device and size on disk, by inode, of deleted regular files that `processes` have open."""
+    found = {}
+    for process in processes:
+        with suppress(OSError):
+            for entry in os.scandir(process / "fd"):
+                with suppress(OSError):
+                    status = entry.stat()
+                    if (
+                        stat.S_ISREG(status.st_mode)
+                        and not status.st_nlink
+                        and wanted(str(Path(entry.path).readlink()))
+                    ):
+                        found[status.st_ino] = (status.st_dev, status.st_blocks * 512)
+    return found
+
+
+def measure_deleted(first_pid: int) -> int:
+    """Bytes on disk of files that the sandbox deleted and still has open or mapped; no walk finds them."""
+    processes = list(Path(f"/proc/{first_pid}/root/proc").glob("[0-9]*"))
+    memory = {folder.stat().st_dev for folder in memory_folders(first_pid) if folder.exists()}
+    found = _find_open_files(processes, lambda link: not _is_memory_file(link))
+    sizes = {inode: size for inode, (device, size) in found.items() if device not in memory}
+    mapped: dict[int, int] = {}
+    for process in processes:
+        with suppress(OSError):
+            for line in (process / "maps").read_text(errors="replace").splitlines():
+                if line.endswith(" (deleted)") and not _is_memory_file(line.split(maxsplit=5)[5]):
+                    span, _, _, _, inode, _ = line.split(maxsplit=5)
+                    begin, end = (int(part, 16) for part in span.split("-"))
+                    mapped[int(inode)] = mapped.get(int(inode), 0) + end - begin
+    tmpfs = {inode for inode, (device, _) in found.items() if device in memory}
+    return sum(sizes.values()) + sum(size for inode, size in mapped.items() if inode not in sizes.keys() | tmpfs)
 
 
 class DiskGuard:
@@ -68,18 +135,19 @@ class DiskGuard:
         state = os.statvfs(self._folder)
         return state.f_bfree * state.f_frsize, state.f_ffree
 
-    def check(self, *, final: bool = False) -> str:
+    def check(self, first_pid: int = 0, *, final: bool = False) -> str:
         """Returns a sentence once the folder exceeds `tree` bytes or `tree_files` files, or the command its allowance,
         else ''. `final`: after its end."""
         space, files = self._free_now()
         step = self._least if final else self._step
         if self._free[0] - space >= step[0] or self._free[1] - files >= step[1]:
             self._free = (space, files)
-            self._exceeded = self._exceeded or self._measure()
+            self._exceeded = self._exceeded or self._measure(first_pid)
         return self._exceeded
 
-    def _measure(self) -> str:
-        size = count = written = created = 0
+    def _measure(self, first_pid: int) -> str:
+        count = created = 0
+        size = written = measure_deleted(first_pid) if first_pid else 0
         for _, state in walk(self._folder):
             size, count = size + state.st_blocks * 512, count + 1
             if state.st_ctime_ns > self._began:

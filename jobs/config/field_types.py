@@ -102,6 +102,10 @@ ClientId = Annotated[str, _CLIENT_ID]
 Model = Annotated[str, _MODEL]
 Column = Annotated[str, AfterValidator(_check_column)]
 Failpoint = Annotated[str, _FAILPOINT]
+UserName = Annotated[
+    str, match_pattern(r"[1-9][0-9]{0,8}|[a-z_][a-z0-9_-]{0,31}", "write an account's name, or a number other than 0")
+]
+"""An account's name or number, useradd(8)."""
 
 
 class Columns(BaseModel):

@@ -50,6 +50,7 @@ from jobs.config.field_types import (
     RunnerNames,
     Teams,
     TrackerName,
+    UserName,
 )
 
 
@@ -204,6 +205,9 @@ class Settings(SettingsModel):
     egress_upload_megabytes: int = setting("LOOPLINE_EGRESS_UPLOAD_MEGABYTES", 10, ge=1, le=100_000)
     """Megabytes that one command can upload.
     Requests for packages need about a kilobyte each, so that an installation of 5,000 packages stays below it."""
+    sandbox_user: UserName = setting("LOOPLINE_SANDBOX_USER", "61000")
+    """User, by name or number, that the sandbox's processes run as when Loopline is started by root.
+    It must have no rights and no other processes; Loopline's folders in LOOPLINE_HOME are given to it."""
 
     images: Images = setting("LOOPLINE_IMAGES", {})
     """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.

@@ -17,6 +17,7 @@ from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvid
 from integrations.ports.tracker import Tracker
 from integrations.registry import find_provider
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from integrations.sandbox.identity import choose_user
 from jobs.config.environment import Role
 from jobs.config.settings import Settings
 from jobs.effects.world import World
@@ -72,6 +73,7 @@ def _build_provider(settings: Settings, provider: Provider[S, T]) -> T | None:
 
 def build_sandbox(settings: Settings, room: Callable[[], int] = lambda: sys.maxsize) -> Sandbox:
     """The sandbox for agents' files and commands, which can write `room()` bytes. Raises `SandboxUnavailable`."""
+    choose_user(settings.sandbox_user)
     return Sandbox(find_bwrap(), (*default_read_only(), *settings.sandbox_read_only), room=room)
 
 

@@ -16,4 +16,5 @@ def prepare_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names and arguments can be bytes that are no text
             stream.reconfigure(errors="backslashreplace")
-    os.umask((os.umask(0o077) | 0o022) & 0o077)  # other users cannot change the files, and the owner can use them
+    mask = (os.umask(0o077) | 0o022) & 0o077  # other users cannot change the files, and the owner can use them
+    os.umask(mask if os.geteuid() else 0o022)  # root's sandboxes run as another user, in LOOPLINE_HOME reached by none

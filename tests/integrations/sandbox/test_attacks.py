@@ -10,7 +10,7 @@ import pytest
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Limits, Sandbox, default_read_only, find_bwrap
-from integrations.sandbox.cgroup import find_pids_folder, remove_stale_groups, task_limit
+from integrations.sandbox.cgroup import create_group, find_folders, remove_stale_groups
 from tests.integrations.sandbox.conftest import Run
 
 MIB = 2**20
@@ -256,19 +256,22 @@ def test_sandbox_link_out_of_the_worktree_is_dangling(run: Run, tmp_path: Path) 
 )
 def test_cgroup_of_this_process_is_found(root: str, point: str, path: str, folder: str) -> None:
     mounts = f"1 2 0:3 / /proc rw - proc proc rw\n4 2 0:5 {root} {point} rw,relatime - cgroup cgroup rw,pids\n"
-    assert find_pids_folder(mounts, f"9:pids:{path}\n0::/unified\n") == Path(folder)
+    assert find_folders(mounts, f"9:pids:{path}\n0::/unified\n") == {"pids": Path(folder)}
 
 
-def test_cgroup_is_none_without_a_pids_hierarchy() -> None:
-    assert find_pids_folder("4 2 0:5 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/service\n") is None
+def test_cgroup_of_version_2_is_found() -> None:
+    mounts = "4 2 0:5 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    assert find_folders(mounts, "0::/service\n") == {"": Path("/sys/fs/cgroup/service")}
 
 
-def test_cgroup_is_removed_with_its_command() -> None:
-    with task_limit(7) as procs:
-        if procs is None:
-            pytest.skip("this user needs no process group, or cannot create one")
-        assert (procs.parent / "pids.max").read_text() == "7\n"
-    assert not procs.parent.exists()
+def test_cgroup_limits_memory_and_processes_and_is_removed_with_its_sandbox() -> None:
+    with create_group(Limits(processes=7, memory=64 * MIB)) as group:
+        if not group.is_complete:
+            pytest.skip("this user cannot create cgroups here")
+        assert (group.folders["pids"] / "pids.max").read_text() == "7\n"
+        files = [group.folders["memory"] / name for name in ("memory.max", "memory.limit_in_bytes")]
+        assert {int(file.read_text()) for file in files if file.exists()} == {64 * MIB}
+    assert not any(folder.exists() for folder in group.folders.values())
 
 
 def test_cgroups_of_dead_launchers_are_removed(tmp_path: Path) -> None:
