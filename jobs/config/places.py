@@ -32,7 +32,7 @@ SHARED = frozenset(
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool", "trees")
 FILES = ("epoch.json", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
