@@ -75,8 +75,9 @@ class BaseTrees:
             (draft / "bytes").write_text(str(size))
             (draft / "uses").mkdir()
             draft.chmod(0o711)  # the sandbox's user passes through, and only its owner lists it
-            fail("base_tree.make", "before")
+            fail("base_tree.create", "before")
             draft.rename(found)
+            fail("base_tree.create", "done")
         except BaseException:
             trash.discard(draft, self.trash)
             raise
@@ -104,6 +105,21 @@ class BaseTrees:
     def measure(self) -> int:
         """The bytes of all trees, as recorded when they were made."""
         return sum(map(read_bytes, self._list()))
+
+
+def measure_base_trees(home: Path) -> int:
+    """The bytes of the base trees of all repositories."""
+    return sum(trees.measure() for trees in _list_all(home))
+
+
+def evict_base_trees(home: Path, keep: int) -> int:
+    """`BaseTrees.evict` for each repository."""
+    return sum(trees.evict(keep) for trees in _list_all(home))
+
+
+def _list_all(home: Path) -> list[BaseTrees]:
+    folder = home / "trees"
+    return [BaseTrees(path) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
 def read_bytes(tree: Path) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from integrations.disk import walk
 from integrations.errors import Conflict, NotFound
+from integrations.failpoints import fail
 from integrations.git import trash
 from integrations.git.base_trees import BaseTrees
 from integrations.git.branches import TRACKING
@@ -58,6 +59,7 @@ def create(repository: HostRepository, bases: BaseTrees, folder: Path, sha: str,
     remove(bases, folder)
     folder.mkdir(parents=True, mode=0o700)
     below = bases.acquire(repository, base, folder)
+    fail("workspace.create", "before")
     workspace = _build_workspace(repository, below, folder, sha)
     for path in (*workspace.writable_folders, workspace.scratch):
         path.mkdir()
@@ -71,6 +73,7 @@ def create(repository: HostRepository, bases: BaseTrees, folder: Path, sha: str,
         for name, _ in walk(str(path)):
             hand_over(Path(name))
     _write_marker(folder, {"sha": sha, "base": base})
+    fail("workspace.create", "done")
     return workspace
 
 
@@ -134,4 +137,6 @@ def _write_marker(folder: Path, values: dict[str, str]) -> None:
 
 def remove(bases: BaseTrees, folder: Path) -> None:
     """Remove the workspace; the deletion continues in the background. Idempotent. Reads and runs nothing in it."""
+    fail("workspace.remove", "before")
     trash.discard(folder, bases.trash)
+    fail("workspace.remove", "done")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from integrations.git.work_tree import snapshot_work_tree
+from integrations.git.work_tree import WorkTreeDigest
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.sandbox.bubblewrap import Sandbox
@@ -94,6 +94,7 @@ class SandboxTools:
     ) -> None:
         self._sandbox, self._workspace, self._writable = sandbox, workspace, writable
         self._command_seconds = command_seconds
+        self._digest = WorkTreeDigest(workspace)
         self._more = {tool.spec.name: tool for tool in more}
         self._specs = (BASH, EDIT if writable else VIEW, SEARCH, *(tool.spec for tool in more))
 
@@ -113,8 +114,8 @@ class SandboxTools:
         return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
-        """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
-        return snapshot_work_tree(self._sandbox, self._workspace, stopped) if self._writable else None
+        """A checksum of the files now; None for a read-only toolbox."""
+        return self._digest.compute(stopped) if self._writable else None
 
     def _run_bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):

@@ -211,7 +211,7 @@ def test_tools_runner_and_playbook_fix_the_demo_together(
 
 def work(tools: SandboxTools) -> str:
     digest = tools.work_digest(never)
-    assert digest and len(digest) == 40
+    assert digest and len(digest) == 64
     return digest
 
 
@@ -242,9 +242,21 @@ def test_work_digest_leaves_no_traces(maker: SandboxTools) -> None:
     assert before == after
 
 
-def test_work_digest_of_a_broken_repository_is_none(maker: SandboxTools) -> None:
-    bash(maker, "rm $(git rev-parse --git-dir)/index")
-    assert maker.work_digest(never) is None
+def test_work_digest_counts_no_file_that_is_equal_to_the_base(maker: SandboxTools) -> None:
+    start = work(maker)
+    bash(maker, "cp README.md x; rm README.md; mv x README.md; chmod +x README.md; chmod -x README.md; mkdir empty")
+    assert work(maker) == start
+    bash(maker, "chmod +x README.md")
+    assert work(maker) != start
+
+
+def test_work_digest_is_equal_for_equal_files_however_they_were_made(maker: SandboxTools) -> None:
+    bash(maker, "mv tests moved; rm -rf tally; mkdir tally; echo x > tally/new; touch y; rm y")
+    first = work(maker)
+    bash(maker, "git add --all; git commit -qm work; git checkout -qf HEAD~1; git clean -qfdx; git checkout -q @{1}")
+    assert work(maker) == first
+    bash(maker, "echo z > tally/new")
+    assert work(maker) != first
 
 
 def test_work_digest_ends_when_the_run_is_stopped(maker: SandboxTools) -> None:
