@@ -53,6 +53,10 @@ class Paused(NotAttempted):
     """Work waits until this machine has space, inodes or files again; `retry_after` is the poll interval."""
 
 
+class Frozen(Paused):
+    """The service is frozen: no outward effect and no model call before a person thaws it."""
+
+
 class Rejected(IntegrationError):
     """Not retryable: the provider refused the request, or the input is invalid."""
 
@@ -79,6 +83,18 @@ class Misconfigured(Rejected):
 class Unusable(Rejected):
     """A complete reply that cannot be used, or a conversation that cannot be sent. It concerns one run, never the
     provider; the run retries a few times."""
+
+
+ExceededLimit = Literal["files", "file", "total", "pack"]
+"""A limit of one change: its number of files, the size of a file, of all files, of its pack."""
+
+
+class OverLimit(Rejected):
+    """A change that breaks no rule but a limit, which the repository can raise: one escalation that names it."""
+
+    def __init__(self, message: str, limit: ExceededLimit) -> None:
+        super().__init__(message)
+        self.limit: ExceededLimit = limit
 
 
 class NotFound(Rejected):

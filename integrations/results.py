@@ -9,11 +9,15 @@ from pydantic import Field
 
 from integrations.values import NO_COMMIT, Codec, CommitSha, value
 
-RunRole = Literal["planner", "scout", "maker", "gate", "judge", "checker"]
+RunRole = Literal["preflight", "planner", "scout", "maker", "gate", "judge", "checker"]
 RunOutcome = Literal[
-    "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure"
-]
-"""The last two are also the class of the escalation: as in `agent_runner.AgentOutcome`."""
+    "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure",
+    "environment", "policy",
+]  # fmt: skip
+"""The last four are also the class of the escalation, credentials and infrastructure as in
+`agent_runner.AgentOutcome`."""
+BaseState = Literal["", "failing", "flaky"]
+"""How a check ends on the base commit, before any work; empty if it passes there or was not run."""
 
 
 @value
@@ -22,7 +26,9 @@ class Evidence:
 
     `exit_codes` are those of every run at this commit: more than one after retries of a failure. `before` is the exit
     code at the base commit, if requested, to prove that a test fails without the change. `own` is the exit code with
-    the change's own tests and configuration, if `exit_code` is the one with the base commit's."""
+    the change's own tests and configuration, if `exit_code` is the one with the base commit's. `base` is its state in
+    the preflight. `timeout` is the time limit in seconds that ended it, `killed` the sentence about another limit that
+    did."""
 
     name: str
     command: str
@@ -33,6 +39,9 @@ class Evidence:
     exit_codes: tuple[int, ...] = ()
     before: int | None = None
     own: int | None = None
+    base: BaseState = ""
+    timeout: float = 0.0
+    killed: str = ""
 
     @property
     def flaky(self) -> bool:
@@ -48,19 +57,27 @@ class Evidence:
     def passed(self) -> bool:
         return self.exit_code == 0 and not self.flaky
 
+    @property
+    def failed(self) -> bool:
+        """Whether it counts against the change: not if it fails on the base commit too, or is known to be flaky and
+        passed once. A change that makes it pass by its own tests or configuration is for a person to decide."""
+        excused = (self.base == "failing" and not self.needs_approval) or (self.base == "flaky" and self.flaky)
+        return not self.passed and not excused
+
 
 EVIDENCE: Codec[Evidence] = Codec(Evidence)
 
 TamperKind = Literal[
     "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
-    "check_command", "snapshot", "exit_trick", "monkeypatch",
+    "check_command", "snapshot", "exit_trick", "monkeypatch", "protected", "secret",
 ]  # fmt: skip
 
 
 @value
 class Tampering:
-    """A change that could make a check pass without the work; it needs a person's approval. `line` is in the new file,
-    0 for the whole file; `text` is the line or the removed text."""
+    """A change that needs a person's approval: it could make a check pass without the work, is in a protected place, or
+    looks like a secret. `line` is in the new file, 0 for the whole file; `text` is the line, the removed text, or the
+    reason; never that of a secret."""
 
     kind: TamperKind
     path: str
@@ -161,6 +178,30 @@ class Judgement:
 
 
 @value
+class BaseCheck:
+    """A check of the repository on the base commit. `line` is the decisive line of the output of a failure; `seconds`
+    those of its longest run."""
+
+    command: str
+    state: BaseState = ""
+    exit_code: int = 0
+    line: str = ""
+    seconds: float = 0.0
+
+
+BASE_CHECK: Codec[BaseCheck] = Codec(BaseCheck)
+
+
+@value
+class Preflighted:
+    """Result of a preflight. `unfetched` names submodules and Git LFS patterns whose content is not there."""
+
+    kind: Literal["preflight"] = "preflight"
+    checks: tuple[BaseCheck, ...] = ()
+    unfetched: tuple[str, ...] = ()
+
+
+@value
 class Planned:
     """Result of a planner's run."""
 
@@ -188,13 +229,14 @@ class Made:
 @value
 class Gated:
     """Result of a gate's run. `tree` is the candidate's git tree, by which a reverted edit is detected; `stray` are
-    added files that look like leftovers."""
+    added files that look like leftovers; `dependencies` are new, as 'name (manifest)'."""
 
     kind: Literal["gate"] = "gate"
     tree: str = ""
     evidence: tuple[Evidence, ...] = ()
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
 
 
 @value
@@ -213,7 +255,7 @@ class Checked:
     verdict: Verdict | None = None
 
 
-Result = Annotated[Planned | Scouted | Made | Gated | Judged | Checked, Field(discriminator="kind")]
-_EMPTY: tuple[Result, ...] = (Planned(), Scouted(), Made(), Gated(), Judged(), Checked())
+Result = Annotated[Preflighted | Planned | Scouted | Made | Gated | Judged | Checked, Field(discriminator="kind")]
+_EMPTY: tuple[Result, ...] = (Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked())
 EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
 """Result of a run that ended without one."""

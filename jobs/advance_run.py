@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.agents.transcript import find_statement
 from integrations.disk import pause_when_exhausted
-from integrations.errors import Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
+from integrations.errors import Frozen, Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
@@ -28,6 +28,7 @@ from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
 from jobs.roles.maker import run_maker
 from jobs.roles.planner import run_planner
+from jobs.roles.preflight import run_preflight
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
@@ -37,10 +38,12 @@ from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
 from jobs.store.runs import RunConversation, stop_predicate
+from jobs.workflow.run import FREE
 
 GIVE_UP_AFTER = 3
 GIVE_UP_AFTER_DEATHS = 5
 _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
+    "preflight": run_preflight,
     "planner": run_planner,
     "scout": run_scout,
     "maker": run_maker,
@@ -55,8 +58,8 @@ def advance_run(run_id: RunId) -> None:
     """RQ's entry: advance the run by one slice, then queue the next one."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
-    if not world.runs.is_unfinished(run_id):
-        return
+    if not world.runs.is_unfinished(run_id) or world.freeze.is_frozen():
+        return  # the clock wakes unfinished runs after the thaw
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
         spec = world.runs.spec(run_id) if lease else None
         if lease is None or spec is None:
@@ -68,13 +71,15 @@ def advance_run(run_id: RunId) -> None:
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
-    stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: world.stopping.is_set() or world.disk.is_full())
+    stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: _must_pause(world))
     run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
     kill_sandboxes(run.folder)
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()
     try:
         ended = _check_limits(run, lease) or _ROLES[spec.role](run)
+    except Frozen:
+        ended = None
     except (Unavailable, Unauthorized) as error:
         run.conversation.park(error)
         return
@@ -100,6 +105,11 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
         queues.wake_run(world.redis, spec.run_id)
 
 
+def _must_pause(world: World) -> bool:
+    """Whether the slice ends now, and the run continues later."""
+    return world.stopping.is_set() or world.disk.is_full() or world.freeze.is_frozen()
+
+
 def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
     """The result of a run that ends before its next slice. Raises `NotAttempted` while the model that it needs is
     unavailable, or the disk is full."""
@@ -107,7 +117,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         return RunResult("stopped")
     if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
         return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
-    if run.spec.role != "gate" and (outage := run.conversation.find_outage()):
+    if run.spec.role not in FREE and (outage := run.conversation.find_outage()):
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)

@@ -21,6 +21,7 @@ from jobs.recovery import older_redis
 from jobs.runtime import epoch, keys, notices, queues
 from jobs.runtime.clocks import ClockWatch, Incident, is_set, read_redis_time
 from jobs.runtime.dead_processes import release_leases_of_dead_processes
+from jobs.runtime.freeze import find_freeze
 from jobs.runtime.heartbeats import HEARTBEATS, LIFE_SECONDS
 from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode, run_script
@@ -80,7 +81,8 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
                 takeovers_from = now + TAKEOVER_PAUSE_SECONDS
                 _handle_incident(redis, incident)
             release_leases_of_dead_processes(redis, settings.home)
-            reconcile(redis, take_over=now >= takeovers_from)
+            frozen = find_freeze(redis, settings.home) is not None
+            reconcile(redis, take_over=now >= takeovers_from, frozen=frozen)
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds
             queues.wake(redis, queues.SWEEP)
@@ -89,11 +91,12 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
             queues.wake(redis, queues.REDELIVER)
 
 
-def reconcile(redis: Redis, *, take_over: bool = True) -> None:
+def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> None:
     """Wake every ticket and run that has work and no worker: the recovery path for lost wake-ups.
 
     Tickets and runs in backoff are left out, so that no request is wasted on a provider that is unavailable. Without
-    `take_over`, leases that have just expired can still be renewed by their holders."""
+    `take_over`, leases that have just expired can still be renewed by their holders. Runs are not woken while the
+    service is `frozen`."""
     queues.enqueue_due(redis, read_redis_time(redis))
     if not take_over:
         return
@@ -101,7 +104,7 @@ def reconcile(redis: Redis, *, take_over: bool = True) -> None:
         name = TicketId(decode(ticket))
         if not _is_busy(redis, name, name) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
-    for run_id in Runs(redis).list_unfinished():
+    for run_id in () if frozen else Runs(redis).list_unfinished():
         if not _is_busy(redis, f"run:{run_id}", run_id):
             queues.wake_run(redis, run_id)
 

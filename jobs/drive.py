@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.disk import pause_when_exhausted
-from integrations.errors import IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
+from integrations.errors import Frozen, IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
 from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
+from jobs.effects.audit_records import describe_decision, describe_effect, name_error
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -31,6 +32,7 @@ from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import replace_if_outdated, restore
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
+from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
@@ -86,7 +88,8 @@ class _Driver:
     def _step(self) -> float | None:
         """Perform or decide one item. 0: done, continue. None: nothing to do. Seconds: back off for that long.
 
-        While a provider is unavailable its commands wait, but events are still decided, so a stop is never delayed."""
+        While a provider is unavailable or the service is frozen, outer commands wait, but events are still decided, so
+        a stop or a thaw is never delayed."""
         self._loop = self._store.load(self._id)
         wait = max(self._world.redis.pttl(keys.retry_at(self._id)), 0) / 1000
         if self._loop and not wait and self._id not in self._world.compared:
@@ -95,9 +98,12 @@ class _Driver:
             return self._perform(inner, self._loop)
         if not wait:
             outer = self._next_command("outer")
-            if self._loop and (report := self._find_outdated_report(self._loop)):
+            report = self._find_outdated_report(self._loop) if self._loop else None
+            if (outer or report) and self._world.freeze.is_frozen():
+                wait = FREEZE_POLL_SECONDS
+            elif self._loop and report:
                 return self._refresh(report, self._loop)
-            if outer:
+            elif outer:
                 return self._perform(outer, self._loop)
         decided = self._decide()
         return wait if wait and decided is None else decided
@@ -138,12 +144,18 @@ class _Driver:
         """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket."""
 
         def write() -> None:
+            result = "done"
             try:
                 show_report(report, Context("report", loop.ticket, self._world, self._lease))
             except (Unavailable, Unauthorized):
                 raise
             except IntegrationError as error:
                 _log.warning("report rejected", ticket=loop.identifier, reason=str(error))
+                result = name_error(error)
+            digest = report.digest[:12]
+            self._world.audit.record(
+                kind="effect", ticket=loop.identifier, command="report", command_id=digest, result=result
+            )
             self._store.mark_reported(self._id, report.digest)
 
         return self._attempt(
@@ -155,13 +167,16 @@ class _Driver:
 
         def execute() -> None:
             events: Sequence[Event] = ()
+            result = "not wanted"
             try:
                 if is_still_wanted(loop, posted.command):
                     events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease))
+                    result = "done"
             except (Unavailable, Unauthorized):
                 raise
             except (IntegrationError, PolicyError) as error:
-                events = (_command_failed(posted, loop, error, self._world.now()),)
+                events, result = (_command_failed(posted, loop, error, self._world.now()),), name_error(error)
+            self._world.audit.record(**describe_effect(loop, posted.command, posted.id, result))
             self._store.complete_command(self._lease, self._id, posted, events)
 
         kind = posted.command.kind
@@ -196,6 +211,7 @@ class _Driver:
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
+        self._world.audit.record(**describe_decision(loop, now, decision))
         changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
@@ -217,6 +233,8 @@ class _Driver:
         """Run `action`; returns the seconds to wait before the next step. Calls `give_up` after the last attempt."""
         try:
             action()
+        except Frozen:
+            return 0.0  # the next step waits for the thaw
         except (Unavailable, Unauthorized) as error:
             return self._back_off(box, kind, error)
         except (LeaseLost, RedisError):
@@ -295,6 +313,8 @@ class _Driver:
                 reason=dead_letter_reason(kind, fault, letter.id),
                 put_aside=True,
             )
+        about = {"ticket": letter.identifier, "item": kind, "id": letter.id, "cause": type(error).__name__}
+        self._world.audit.record(kind="dead letter", **about)
         DeadLetters(self._world.redis).bury(self._lease, letter, failed)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
-from integrations.events import Event, TicketMoved
+from integrations.events import BranchPushed, Event, TicketMoved
 from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
@@ -20,6 +20,7 @@ from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
+from jobs.workflow.preflight import awaits_new_base
 
 IN_TURN = 5
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
@@ -41,6 +42,7 @@ def sweep() -> None:
                 *_find_moves(name, tickets, loops, world),
                 *_find_for_each(turn, world, _find_pull_request_event),
                 *_find_for_each(turn, world, _find_comments_and_reviews),
+                *_find_new_bases(name, loops, world),
                 *_find_unanswered_escalations(tickets, loops, world),
             ):
                 if world.store.deliver(event):
@@ -166,6 +168,34 @@ def _find_unanswered_escalations(
             continue  # deleted since; `_find_comments_and_reviews` reports it
         missed: list[Event] = [*polling.unread_comment_events(loop, comments), *polling.reaction_events(loop, comments)]
         yield from missed or [reminder]
+
+
+def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """New commits on base branches for the team's loops that a problem of the environment blocks; one request for each
+    branch."""
+    waiting: dict[tuple[str, str], list[Loop]] = {}
+    for loop in loops.values():
+        if loop.ticket.team == name and awaits_new_base(loop):
+            waiting.setdefault((loop.workspace.repository, loop.workspace.base_branch), []).append(loop)
+    for (repository, branch), blocked in waiting.items():
+        try:
+            head = world.code_host.branch_head(repository, branch)
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            _log.warning("sweep of a ticket failed", ticket=blocked[0].identifier, reason=str(error))
+            continue
+        for loop in blocked:
+            if head and head != loop.preflight.tried:
+                state = f"{loop.generation}:{loop.revision}:{loop.preflight.restarts}"
+                yield BranchPushed(
+                    event_id=f"sweep:base:{loop.ticket.id}:{state}:{head}",
+                    ticket_id=loop.ticket.id,
+                    at=world.now(),
+                    repository=repository,
+                    branch=branch,
+                    head_sha=head,
+                )
 
 
 def _choose_loops(loops: list[Loop], world: World) -> Iterator[Loop]:

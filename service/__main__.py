@@ -14,10 +14,12 @@ from pathlib import Path
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected
 from integrations.explain import format_sentence
-from jobs.config.environment import Role, filter_environment, find_warnings, load, read_environment
+from integrations.outbound import get_outbound
+from jobs.config.environment import Role, configure_clients, filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
+from service.dashboard.password import read_password
 from service.version import VERSION
 
 
@@ -50,8 +52,16 @@ def _run(given: argparse.Namespace) -> int:
             return _check(given.env_file)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
+        case "freeze" | "thaw":
+            return _switch(given)
+        case "audit":
+            return _audit(given)
         case "settings":
             return _settings(given.table)
+        case "login":
+            return _login(given.env_file)
+        case "registries":
+            return _registries()
         case "status":
             return _status(given.env_file, given.json)
         case _:
@@ -74,12 +84,22 @@ def _parser() -> argparse.ArgumentParser:
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
-    for command in (up, check, status, rebuild, dead, redrive):
+    login = commands.add_parser("login", help="print a link to the dashboard that signs in")
+    freeze = commands.add_parser("freeze", help="stop all agents and all writes to board and code host, until the thaw")
+    freeze.add_argument("--reason", default="", help="shown by status, /readyz and the dashboard")
+    thaw = commands.add_parser("thaw", help="end the freeze; all work continues")
+    audit = commands.add_parser("audit", help="verify the journal of decisions and effects, or show a ticket's part")
+    parts = audit.add_subparsers(dest="part", required=True)
+    verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
+    show = parts.add_parser("show", help="list the lines about a ticket")
+    show.add_argument("identifier", help="the ticket, as ENG-1")
+    for command in (up, check, status, login, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
     settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
     settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
+    commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -114,6 +134,12 @@ def _up(env_file: Path | None, verbose: bool) -> int:
         return 1
 
 
+def _configure(name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Prepare a command that sends requests."""
+    configure_clients(settings, environ)
+    logging.configure(name, settings.secret_values() | get_outbound().secret_values(), sys.stderr)
+
+
 def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = load("up", environ)
     sys.stderr.write("".join(f"Warning: {sentence}\n" for sentence in find_warnings(settings, env_file)))
@@ -124,6 +150,8 @@ def _serve(role: str) -> int:
     """Replace this process with gunicorn, with the address of the settings and `service.<role>.gunicorn_config`."""
     own: Role = "web" if role == "web" else "dashboard"
     settings = load(own)
+    if own == "dashboard":
+        read_password(settings)  # a worker of gunicorn that fails is started again, without end
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
@@ -132,8 +160,9 @@ def _serve(role: str) -> int:
 def _check(env_file: Path | None) -> int:
     from service.operator import find_problems
 
-    settings = _load_with_warnings(env_file, read_environment(env_file))
-    logging.configure("check", settings.secret_values(), sys.stderr)
+    environ = read_environment(env_file)
+    settings = _load_with_warnings(env_file, environ)
+    _configure("check", settings, environ)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
@@ -144,6 +173,15 @@ def _settings(as_table: bool) -> int:
 
     sys.stdout.write(render_table() if as_table else render_env_example())
     return 0
+
+
+def _registries() -> int:
+    from integrations.egress.registries import find_registries
+
+    found = find_registries(read_environment(None))
+    sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
+    sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
+    return 1 if found.problems else 0
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:
@@ -160,6 +198,40 @@ def _status(env_file: Path | None, as_json: bool) -> int:
             return _report_redis_error(error)
 
 
+def _login(env_file: Path | None) -> int:
+    from service.dashboard.login import link_with_password
+
+    settings = load("dashboard", read_environment(env_file))
+    if settings.oidc_issuer and not settings.dashboard_password.get_secret_value():
+        sys.stdout.write(f"{settings.dashboard_url}/login\n")
+        return 0
+    sys.stdout.write(f"{link_with_password(settings, read_password(settings))}\n")
+    return 0
+
+
+def _switch(given: argparse.Namespace) -> int:
+    """Freeze or thaw, with the settings that need no secret."""
+    from jobs.runtime.connection import connect
+    from service import switch
+
+    settings = load("dashboard", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        if given.command == "thaw":
+            return switch.thaw_service(settings, redis, sys.stdout)
+        return switch.freeze_service(settings, redis, sys.stdout, given.reason)
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from jobs.runtime.connection import connect
+    from service import audit
+
+    settings = load("dashboard", read_environment(given.env_file))
+    if given.part == "show":
+        return audit.show_audit(settings, given.identifier, sys.stdout)
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        return audit.verify_audit(settings, redis, sys.stdout)
+
+
 def _report_redis_error(error: Exception) -> int:
     sys.stderr.write(f"Redis does not respond ({error}); start Loopline, or correct REDIS_URL or LOOPLINE_HOME.\n")
     return 1
@@ -172,8 +244,9 @@ def _repair(given: argparse.Namespace) -> int:
     from jobs.runtime.connection import connect
     from service import operator
 
-    settings = load("worker", read_environment(given.env_file))
-    logging.configure("repair", settings.secret_values(), sys.stderr)
+    environ = read_environment(given.env_file)
+    settings = load("worker", environ)
+    _configure("repair", settings, environ)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             match given.command:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.disk import read_disk
 from integrations.errors import IntegrationError
+from integrations.git.repository import Remote, check_access
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
 from jobs.effects.gather import find_repository
@@ -23,6 +24,7 @@ from jobs.recovery.rebuild import rebuild
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
+from service.audit import describe_head
 from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
 
@@ -58,7 +60,8 @@ def _check_teams(settings: Settings) -> Iterator[str]:
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, team {key}: {error}"
         try:
-            find_repository(team.repository, host)
+            found = find_repository(team.repository, host)
+            check_access(Remote(found.clone_url, host.git_credentials(team.repository)))
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, repository {team.repository}: {error}"
 
@@ -73,6 +76,7 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
     out.writelines(f"{notice}\n" for notice in reader.notices())
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
+    out.write(f"{head}\n" if (head := describe_head(settings, redis)) else "")
     return 0
 
 

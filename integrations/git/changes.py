@@ -6,6 +6,7 @@ Reads and writes git objects and never a worktree, so it cannot follow a link th
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,19 +40,31 @@ class Change:
     after: Side | None
 
 
-def read_changes(repository: HostRepository, base: str, sha: str) -> list[Change]:
-    """Every path that differs between two commits, sorted."""
+def read_changes(repository: HostRepository, base: str, sha: str, max_read: int = MAX_READ) -> list[Change]:
+    """Every path that differs between two commits, sorted; files above `max_read` bytes have no text."""
     raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, sha)
     rows = list(_parse_rows(raw))
     files = {s for _, *sides in rows for mode, s in sides if mode in (FILE, PROGRAM)}
     sizes = read_sizes(repository, sorted(files))
-    contents = read_contents(repository, sorted(s for s, size in sizes.items() if size <= MAX_READ))
+    contents = read_contents(repository, sorted(s for s, size in sizes.items() if size <= max_read))
     texts = {s: _decode_text(content) for s, content in contents.items()}
 
     def make_side(mode: str, s: str) -> Side | None:
         return None if s == _NULL_SHA else Side(mode, s, sizes.get(s, 0), texts.get(s))
 
     return [Change(path, make_side(*old), make_side(*new)) for path, old, new in rows]
+
+
+def read_added_lines(change: Change) -> list[tuple[int, str]]:
+    """Number and text of each line that the change adds to its file; a moved line within the file does not count."""
+    before = Counter((change.before.text or "").splitlines() if change.before else ())
+    added = []
+    for number, line in enumerate((change.after.text or "").splitlines() if change.after else (), 1):
+        if before[line] > 0:
+            before[line] -= 1
+        else:
+            added.append((number, line))
+    return added
 
 
 def _parse_rows(raw: bytes) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:

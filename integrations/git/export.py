@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from integrations.errors import Rejected
+from integrations.errors import OverLimit, Rejected
 from integrations.git.layer_walk import LayerWalk, TooManyChanges
 from integrations.git.quarantine import SHA
 from integrations.git.workspace import Workspace
@@ -86,7 +86,7 @@ def _drop_ignored(sandbox: Sandbox, workspace: Workspace, paths: Sequence[bytes]
 def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_bytes: int) -> tuple[CommitSha, bytes]:
     """Return the agent's HEAD and a thin pack of its objects that `base` lacks; an empty pack when HEAD is `base`.
 
-    Raises `Rejected` when the pack is larger than `max_bytes`."""
+    Raises `OverLimit` when the pack is larger than `max_bytes`."""
     arguments = ("git", "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
     tip = sandbox.capture(arguments, workspace, max_bytes=100, timeout=_TIMEOUT)
     sha = CommitSha(_require_success(tip, "finding the newest commit").output.decode(errors="replace").strip())
@@ -99,7 +99,7 @@ def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_byt
         workspace, max_bytes=max_bytes, stdin=f"{sha}\n^{base}\n".encode(), timeout=_TIMEOUT,
     )  # fmt: skip
     if pack.truncated:
-        raise Rejected(f"the change is refused: its pack has more than the {max_bytes} bytes allowed")
+        raise OverLimit(f"the change is refused: its pack has more than the {max_bytes} bytes allowed", "pack")
     return sha, _require_success(pack, "packing the agent's commits").output
 
 

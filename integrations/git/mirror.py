@@ -6,7 +6,7 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from integrations.git.base_trees import BaseTrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
+from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
+from integrations.git.unfetched import find_unfetched
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
 from integrations.values import NO_COMMIT, CommitSha
@@ -191,9 +193,30 @@ class Mirror:
         self._keep_ref("candidate", sha)
         return sha
 
-    def changes(self, base: CommitSha, sha: CommitSha) -> list[Change]:
+    def changes(self, base: CommitSha, sha: CommitSha, max_read: int = MAX_READ) -> list[Change]:
         """The paths that differ between two commits, with the text of both sides; a rename is two changes."""
-        return read_changes(self._repository, *_check_shas(base, sha))
+        _check_shas(base, sha)
+        return read_changes(self._repository, base, sha, max_read)
+
+    def find_outgoing(self, sha: CommitSha, known: Sequence[CommitSha], matches: Callable[[bytes], bool]) -> str | None:
+        """The place of the first object that a push of `sha` would send and that `matches`, such as 'the file a.txt'.
+
+        `known` are commits on the code host; ones that are empty or not in the mirror are skipped."""
+        wanted = [one for one in known if one]
+        _check_shas(sha, *wanted)
+        return find_outgoing(self._repository, sha, wanted, matches)
+
+    def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
+        """The paths of a commit that a checkout leaves without content: submodules, and files of Git LFS."""
+        _check_shas(sha)
+        return find_unfetched(self._repository, sha)
+
+    def merge_base(self, one: CommitSha, other: CommitSha) -> CommitSha:
+        """The best common ancestor of two commits. Raises `NotFound` without one."""
+        found = self._repository.query("merge-base", *_check_shas(one, other))
+        if found is None:
+            raise NotFound(f"{one} and {other} have no common ancestor in {self._remote.name}")
+        return CommitSha(found.decode().strip())
 
     def write_mixed_commit(self, onto: CommitSha, sides: Mapping[str, Side | None]) -> CommitSha:
         """A child commit of `onto` with these paths replaced (None: removed); `onto` itself when there are none.

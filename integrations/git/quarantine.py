@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
-from integrations.errors import Rejected
+from integrations.errors import OverLimit, Rejected
 from integrations.git import tree_policy
+from integrations.git.lfs_pointer import MAX_POINTER, Pointer, parse_pointer
 from integrations.git.repository import HostRepository
-from integrations.git.tree_policy import GITLINK, LINK, TreeEntry, TreeLimits
+from integrations.git.tree_policy import FILE, GITLINK, LINK, PROGRAM, TreeEntry, TreeLimits
 
 SHA = re.compile(r"[0-9a-f]{40}")
 _MAX_LINK = 4096
@@ -47,7 +48,7 @@ def index_pack(repository: HostRepository, pack: bytes | Path, max_bytes: int) -
     """Index the pack with git's strict checks; does nothing for an empty one. Raises `Rejected` for bad objects."""
     size = len(pack) if isinstance(pack, bytes) else pack.stat().st_size
     if size > max_bytes:
-        raise Rejected(f"the change is refused: its pack has {size} bytes, more than the {max_bytes} allowed")
+        raise OverLimit(f"the change is refused: its pack has {size} bytes, more than the {max_bytes} allowed", "pack")
     if size == 0:
         return
     arguments = ("index-pack", "--strict", "--fix-thin", "--stdin", f"--max-input-size={max_bytes}")
@@ -70,7 +71,11 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
         raise Rejected(f"the change is refused: objects of {tip} are missing ({error})") from error
     if not repository.succeeds("merge-base", "--is-ancestor", base, tip):
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
-    if found := tree_policy.find_violations(_read_entries(repository, base, tip), limits):
+    entries = _read_entries(repository, base, tip)
+    if found := tree_policy.find_violations(entries, limits):
+        exceeded = tree_policy.find_exceeded_limits(entries, limits)
+        if len(exceeded) == len(found):
+            raise OverLimit(tree_policy.format_violations(found), exceeded[0][0])
         raise Rejected(tree_policy.format_violations(found))
 
 
@@ -81,7 +86,14 @@ def _read_entries(repository: HostRepository, base: str, tip: str) -> list[TreeE
     entries = [replace(entry, size=sizes.get(entry.sha, 0)) for entry in entries]
     links = [entry.sha for entry in entries if entry.mode == LINK and entry.size <= _MAX_LINK]
     targets = read_contents(repository, links)
-    return [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
+    entries = [replace(entry, target=targets.get(entry.sha, b"")) if entry.mode == LINK else entry for entry in entries]
+    pointers = find_pointers(repository, {sha for entry in entries for sha in _list_files(entry)})
+    return [replace(entry, pointer=any(sha in pointers for sha in _list_files(entry))) for entry in entries]
+
+
+def _list_files(entry: TreeEntry) -> list[str]:
+    """The blobs of both sides that are regular files."""
+    return [sha for mode, sha in ((entry.old_mode, entry.old_sha), (entry.mode, entry.sha)) if mode in (FILE, PROGRAM)]
 
 
 def read_sizes(repository: HostRepository, shas: Sequence[str]) -> dict[str, int]:
@@ -104,6 +116,14 @@ def read_contents(repository: HostRepository, shas: Sequence[str]) -> dict[str, 
         found[sha] = stream.read(int(size))
         stream.read(1)
     return found
+
+
+def find_pointers(repository: HostRepository, shas: Iterable[str]) -> dict[str, Pointer]:
+    """The pointers of Git LFS among these blobs, by sha."""
+    sizes = read_sizes(repository, sorted(set(shas)))
+    small = [sha for sha, size in sizes.items() if size <= MAX_POINTER]
+    found = {sha: parse_pointer(content) for sha, content in read_contents(repository, small).items()}
+    return {sha: pointer for sha, pointer in found.items() if pointer}
 
 
 def move_objects(repository: HostRepository, objects: Path) -> None:

@@ -1,5 +1,7 @@
 """The rules for the contents of an agent's commit. Called by `quarantine` before objects reach the mirror; pure.
 
+A change that breaks one is refused; paths that a person can allow are in `jobs.evidence.protected`.
+
 On Linux git itself refuses few of these names (`index-pack --strict` covers .git and .., not gitlinks, escaping links
 or look-alikes), so every entry that the commit adds, changes or removes is checked here.
 """
@@ -13,15 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from integrations.errors import ExceededLimit
+
 FILE, PROGRAM, LINK, GITLINK = "100644", "100755", "120000", "160000"
-DEFAULT_PROTECTED = (
-    ".github/workflows/**", ".github/actions/**", ".gitlab-ci.yml", ".circleci/**", "CODEOWNERS", ".gitmodules",
-    ".gitattributes", "WORKFLOW.md", "AGENTS.md", "CLAUDE.md", "**/.claude/**", "**/.agents/**", "**/.codex/**",
-    "**/.cursor/**", ".mcp.json", ".env*", ".envrc", "**/.devcontainer/**", "**/.husky/**", "**/.vscode/**",
-    ".pre-commit-config.yaml",
-)  # fmt: skip
-"""Files that configure agents, continuous integration or a developer's machine. Globs as in .gitignore: without a
-slash, a name at any depth; otherwise from the root, with `**` for any number of folders."""
 
 # Code points that HFS+ ignores in names (git's utf8.c, next_hfs_char), so that '.g<ZWJ>it' is .git there.
 _HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
@@ -32,25 +28,28 @@ _MAX_LISTED = 5
 @dataclass(frozen=True)
 class TreeLimits:
     """Limits of one change. `max_pack_bytes` limits the pack from the sandbox, `max_blob_bytes` one file,
-    `max_total_bytes` all changed files together. `protected` are globs of paths that the change must not touch."""
+    `max_total_bytes` all changed files together."""
 
     max_files: int = 500
     max_blob_bytes: int = 5 * 2**20
     max_total_bytes: int = 50 * 2**20
     max_pack_bytes: int = 64 * 2**20
-    protected: tuple[str, ...] = DEFAULT_PROTECTED
 
 
 @dataclass(frozen=True)
 class TreeEntry:
     """A changed path. `mode` is git's, empty for a removed path; `size` is the blob's, in bytes; `target` is that of a
-    symbolic link."""
+    symbolic link. `old_mode` and `old_sha` are those before the change, `pointer` whether either side is a pointer of
+    Git LFS."""
 
     path: bytes
     mode: str
     sha: str = ""
     size: int = 0
     target: bytes = b""
+    old_mode: str = ""
+    old_sha: str = ""
+    pointer: bool = False
 
 
 def parse_raw_diff(raw: bytes) -> list[TreeEntry]:
@@ -58,20 +57,30 @@ def parse_raw_diff(raw: bytes) -> list[TreeEntry]:
     fields = raw.split(b"\0")
     entries = []
     for head, path in zip(fields[0::2], fields[1::2], strict=False):
-        _, mode, _, sha, status = head.decode("ascii").split(" ")
-        entries.append(TreeEntry(path, "" if status == "D" else mode, sha))
+        old_mode, mode, old_sha, sha, status = head.decode("ascii").removeprefix(":").split(" ")
+        entries.append(TreeEntry(path, "" if status == "D" else mode, sha, old_mode=old_mode, old_sha=old_sha))
     return entries
 
 
 def find_violations(entries: Iterable[TreeEntry], limits: TreeLimits) -> list[str]:
-    """One sentence for each broken rule; empty when the change is allowed."""
+    """One sentence for each broken rule and exceeded limit; empty when the change is allowed."""
     entries = list(entries)
     found = [f"{_escape_path(entry.path)} {fault}" for entry in entries for fault in _find_faults(entry, limits)]
+    return found + [sentence for _, sentence in find_exceeded_limits(entries, limits)]
+
+
+def find_exceeded_limits(entries: Sequence[TreeEntry], limits: TreeLimits) -> list[tuple[ExceededLimit, str]]:
+    """Each exceeded limit with one sentence."""
+    found: list[tuple[ExceededLimit, str]] = [
+        ("file", f"{_escape_path(e.path)} has {e.size} bytes, more than the {limits.max_blob_bytes} allowed")
+        for e in entries
+        if e.size > limits.max_blob_bytes
+    ]
     if len(entries) > limits.max_files:
-        found.append(f"the change touches {len(entries)} files, more than the {limits.max_files} allowed")
+        found.append(("files", f"the change touches {len(entries)} files, more than the {limits.max_files} allowed"))
     total = sum(entry.size for entry in entries)
     if total > limits.max_total_bytes:
-        found.append(f"the change holds {total} bytes, more than the {limits.max_total_bytes} allowed")
+        found.append(("total", f"the change holds {total} bytes, more than the {limits.max_total_bytes} allowed"))
     return found
 
 
@@ -92,8 +101,12 @@ def _find_faults(entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
     if entry.mode and path.encode() != entry.path:
         yield "is not UTF-8"
         return
-    if rule := find_protecting_pattern(path, limits.protected):
-        yield f"is protected ({rule})"
+    if GITLINK in (entry.mode, entry.old_mode):
+        yield "is a submodule or a nested repository, which an agent cannot change"
+    if entry.pointer:
+        yield "is a file of Git LFS, which an agent cannot change"
+    if path.rsplit("/")[-1] == ".gitmodules":
+        yield "is the list of submodules, which an agent cannot change"
     if entry.mode:
         if path != unicodedata.normalize("NFC", path):
             yield "is not in Unicode normal form C"
@@ -125,12 +138,8 @@ def _fold(text: str) -> str:
 
 
 def _find_content_faults(path: str, entry: TreeEntry, limits: TreeLimits) -> Iterator[str]:
-    if entry.mode == GITLINK:
-        yield "is a submodule or a nested repository"
-    elif entry.mode not in (FILE, PROGRAM, LINK):
+    if entry.mode not in (FILE, PROGRAM, LINK, GITLINK):
         yield f"has the mode {entry.mode}"
-    if entry.size > limits.max_blob_bytes:
-        yield f"has {entry.size} bytes, more than the {limits.max_blob_bytes} allowed"
     if entry.mode == LINK and (fault := _check_link(path, entry.target)):
         yield fault
 
@@ -162,9 +171,15 @@ def find_protecting_pattern(path: str, patterns: Sequence[str]) -> str:
 
 def _is_parent_of_protected(path: str, pattern: str) -> bool:
     """Whether a file at `path` takes the place of the protected folder or of one of its parents."""
-    base = _fold(pattern).removesuffix("/**").split("/")
+    if "/" not in pattern or pattern.startswith("**"):
+        return False
     parts = path.split("/")
-    return "/" in pattern and not pattern.startswith("**") and parts == base[: len(parts)]
+    return parts == _split_folder(pattern)[: len(parts)]
+
+
+@lru_cache(maxsize=512)
+def _split_folder(pattern: str) -> list[str]:
+    return _fold(pattern).removesuffix("/**").split("/")
 
 
 @lru_cache(maxsize=512)

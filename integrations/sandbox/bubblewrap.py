@@ -6,6 +6,7 @@ The command sees nothing of the host except what `profile` lists: bubblewrap sta
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import resource
@@ -113,6 +114,12 @@ class Sandbox:
         if prlimit is None:
             raise SandboxUnavailable("prlimit not found in /usr/bin: install util-linux")
         self._prlimit = prlimit
+
+    def limit_output(self, output: int) -> Sandbox:
+        """The same sandbox with another limit in bytes for a command's output."""
+        limited = copy.copy(self)
+        limited._limits = replace(self._limits, output=output)
+        return limited
 
     def run(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from integrations.explain import classify
+from integrations.images.archives import find_image_problem
 from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
 from jobs.config.settings import Settings
@@ -30,10 +31,15 @@ SHARED = frozenset(
 )  # fmt: skip
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NO_PROXY = ("NO_PROXY", "no_proxy")
+CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool", "trees")
-FILES = ("epoch.json", "up.json", "up.lock")
+FOLDERS = (
+    "alive", "audit", "egress", "images", "journal", "logs",
+    "redis", "repos", "runs", "sandbox-test", "spool", "trees",
+)  # fmt: skip
+FILES = ("dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""
@@ -75,7 +81,8 @@ def _find_entry_problem(entry: Path, to_write: bool) -> str:
     if not (entry.is_dir() if entry.name in FOLDERS else entry.is_file()):
         kind = "folder" if entry.name in FOLDERS else "regular file"
         return f"has an entry {entry.name} that is not a {kind}; remove that entry"
-    if to_write and not os.access(entry, os.R_OK | os.W_OK):
+    is_switch = entry.name == "freeze"  # an operator can set it as another user
+    if to_write and not is_switch and not os.access(entry, os.R_OK | os.W_OK):
         return f"has an entry {entry.name} that this user cannot write to; change its owner and permissions"
     return ""
 
@@ -101,6 +108,20 @@ def find_sandbox_problems(settings: Settings) -> Iterator[str]:
             continue
         if home.startswith(real.rstrip("/") + "/") or f"{real}/".startswith(f"{home}/"):
             yield f"{entry} that contains Loopline's data or a part of it; name the tool chain's own folder."
+
+
+def find_authority_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_CA_FILE is not a file with certificates."""
+    file = settings.ca_file
+    if file and (reason := _find_certificate_problem(file, can_be_folder=False)):
+        yield f"LOOPLINE_CA_FILE is a path without usable certificates ({reason}); name a PEM file of authorities."
+
+
+def find_image_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each entry of LOOPLINE_IMAGES that cannot be used."""
+    for name, path in settings.images.items():
+        if problem := find_image_problem(Path(path)):
+            yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
 
 
 def find_secret_file_problem(path: Path) -> str:
@@ -164,9 +185,9 @@ def _is_proxy(value: str) -> bool:
     return True
 
 
-def _find_certificate_problem(path: Path) -> str:
+def _find_certificate_problem(path: Path, *, can_be_folder: bool = True) -> str:
     try:
-        if not path.is_dir():
+        if not can_be_folder or not path.is_dir():
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (OSError, ValueError) as error:  # `ssl.SSLError` is an OSError
         return getattr(error, "strerror", "") or type(error).__name__

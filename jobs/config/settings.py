@@ -6,19 +6,14 @@ of `.env.example` and of the README's table (`jobs.config.reference`).
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
-from integrations.errors import Rejected
-from integrations.explain import CONTROLS, classify, show_name
-from integrations.failpoints import FAILPOINT_FORM
 from integrations.ports.provider import (
     CodeHostProvider,
     Provider,
@@ -28,135 +23,34 @@ from integrations.ports.provider import (
     TrackerProvider,
     Webhooks,
 )
-from integrations.ports.tracker import ColumnRole
 from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
     Address,
     Folder,
+    Hosts,
     Link,
+    Networks,
+    OptionalFile,
     Paths,
+    ProxyUrl,
     SettingsModel,
-    check_redis_url,
-    match_pattern,
+    Url,
     setting,
-    split_list,
 )
-
-COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
-
-
-_TEAMS_EXAMPLE = 'write JSON like {"ENG": {"repository": "acme/shop"}}'
-
-
-class _DuplicateKey(ValueError):
-    """A key that occurs twice in one object; JSON itself permits it."""
-
-
-def _parse_json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = json.loads(value, object_pairs_hook=_parse_object)
-    except _DuplicateKey:
-        raise
-    except (ValueError, RecursionError):
-        raise ValueError(f"it is {classify(value)} that is not JSON; {_TEAMS_EXAMPLE}") from None
-    if not isinstance(parsed, dict):
-        raise ValueError(f"it is {classify(parsed)}; {_TEAMS_EXAMPLE}")
-    return parsed
-
-
-def _parse_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    names = [name for name, _ in pairs]
-    if duplicate := next((name for name in names if names.count(name) > 1), None):
-        raise _DuplicateKey(f"it has the key {show_name(duplicate)!r} twice in one object; remove one of them")
-    return dict(pairs)
-
-
-def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
-    """Return a validator for the name of a registered provider of this kind."""
-
-    def check(name: str) -> str:
-        try:
-            return find_provider(kind, show_name(name)).name
-        except Rejected as error:
-            raise ValueError(str(error)) from None
-
-    return AfterValidator(check)
-
-
-_REPOSITORY = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/(?!\.\.?$|.*\.[gG][iI][tT]$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}"
+from jobs.config.field_types import (
+    Approvers,
+    ClientId,
+    CodeHostName,
+    Failpoint,
+    Images,
+    Model,
+    OidcUsers,
+    RedisUrl,
+    RunnerName,
+    RunnerNames,
+    Teams,
+    TrackerName,
 )
-"""owner/name with the characters of GitHub: both become folders. GitHub drops `.git` at the end of a name."""
-
-
-def _check_repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise ValueError(f"it is {classify(value)} that is not a repository; write owner/name, such as acme/shop")
-    return value
-
-
-def _check_column(value: str) -> str:
-    if value and (value != value.strip() or CONTROLS.search(value) or len(value) > 100):
-        raise ValueError(f"it is {classify(value)} that is not a column's name; write at most 100 printable characters")
-    return value
-
-
-_TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
-_EMAIL = match_pattern(r"[^@\s:/\\,;<>()\"\[\]]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address")
-_MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
-_FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
-
-TrackerName = Annotated[str, match_provider(TrackerProvider)]
-CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
-RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
-RunnerName = Annotated[str, match_provider(RunnerProvider)]
-RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
-Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
-Model = Annotated[str, _MODEL]
-Column = Annotated[str, AfterValidator(_check_column)]
-
-
-class Columns(BaseModel):
-    """Names of a team's columns (Linear's workflow states), by their role in the loop."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    agent: Column = "Agent"
-    working: Column = "In Progress"
-    review: Column = "In Review"
-    done: Column = "Done"
-    needs_human: Column = "Needs Human"
-    triage: Column = ""
-    """Column for unanswered escalations; empty if the team has none."""
-
-    @model_validator(mode="after")
-    def _check_names_differ(self) -> Columns:
-        names = [name.casefold() for name in self.roles().values()]
-        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage):
-            raise ValueError("a name is empty or occurs twice; each role needs its own column, except triage")
-        return self
-
-    def roles(self) -> dict[ColumnRole, str]:
-        """Return the column of each role that has one."""
-        return {role: name for role in COLUMN_ROLES if (name := getattr(self, role))}
-
-    def names(self) -> tuple[str, ...]:
-        """Return the columns' names."""
-        return tuple(self.roles().values())
-
-
-class Team(BaseModel):
-    """A team's repository ('owner/name') and columns."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: Annotated[str, AfterValidator(_check_repository)]
-    columns: Columns = Columns()
-
-
-Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(_parse_json)]
 
 
 class Settings(SettingsModel):
@@ -181,6 +75,20 @@ class Settings(SettingsModel):
     Separate from webhooks, so that open live pages never delay them."""
     dashboard_url: Link = setting("LOOPLINE_DASHBOARD_URL", "")
     """Public address of the dashboard, for links on tickets; empty means http://<dashboard bind>."""
+
+    dashboard_password: SecretStr = setting("LOOPLINE_DASHBOARD_PASSWORD", "", seen_by=("dashboard",))
+    """Password of the dashboard and of its API; empty means a generated one, which `loopline login` prints.
+    With LOOPLINE_OIDC_ISSUER people sign in there, and only the API uses the password."""
+    oidc_issuer: Url = setting("LOOPLINE_OIDC_ISSUER", "")
+    """Address of the OpenID Connect provider at which people sign in to the dashboard; empty means the password.
+    Its configuration is read from /.well-known/openid-configuration below it."""
+    oidc_client_id: ClientId = setting("LOOPLINE_OIDC_CLIENT_ID", "")
+    """Id of Loopline at the OpenID Connect provider; the redirect URI there is <dashboard URL>/login/callback."""
+    oidc_client_secret: SecretStr = setting("LOOPLINE_OIDC_CLIENT_SECRET", "", seen_by=("dashboard",))
+    """Secret of Loopline at the OpenID Connect provider."""
+    oidc_users: OidcUsers = setting("LOOPLINE_OIDC_USERS", "")
+    """E-mail addresses, or domains such as @acme.example, of the people with access to the dashboard, comma separated.
+    The provider has to confirm the address (email_verified)."""
 
     teams: Teams = setting("LOOPLINE_TEAMS", {}, usual=True)
     """Teams that Loopline works for, as JSON from team key to repository and columns.
@@ -240,7 +148,15 @@ class Settings(SettingsModel):
     """Seconds after which a run releases its slot and is queued again.
     Short, so that deployments and other tickets never wait for a long run."""
     command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1, le=7_200)
-    """Timeout in seconds of one command of the gate."""
+    """Timeout in seconds of a command of the gate, an agent or a setup, unless WORKFLOW.md sets another."""
+    max_command_minutes: float = setting("LOOPLINE_MAX_COMMAND_MINUTES", 60.0, ge=0.1, le=1_440)
+    """Largest time limit in minutes that WORKFLOW.md can set for a command (`loop.limits`, `loop.checks`)."""
+    max_output_megabytes: int = setting("LOOPLINE_MAX_OUTPUT_MEGABYTES", 256, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for the output of one command."""
+    max_change_files: int = setting("LOOPLINE_MAX_CHANGE_FILES", 5_000, ge=1, le=1_000_000)
+    """Largest limit that WORKFLOW.md can set for the number of files in one change."""
+    max_change_megabytes: float = setting("LOOPLINE_MAX_CHANGE_MEGABYTES", 200.0, ge=1, le=10_000)
+    """Largest limit in megabytes that WORKFLOW.md can set for a change or one of its files."""
 
     agent_processes: int = setting("LOOPLINE_AGENT_PROCESSES", 1, ge=1, le=64)
     """Agent processes that `up` starts."""
@@ -269,7 +185,34 @@ class Settings(SettingsModel):
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
-    failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
+    ca_file: OptionalFile = setting("LOOPLINE_CA_FILE", "")
+    """PEM file with the certificate authorities to trust, in place of the system's; empty means SSL_CERT_FILE or those.
+    For the requests of all processes, for git, and for commands in the sandbox that have network access."""
+    registries: Hosts = setting("LOOPLINE_REGISTRIES", "")
+    """Host names of package registries, comma separated: `registries` in a WORKFLOW.md.
+    `loopline registries` lists those of this machine's package clients. `*.acme.test` means all names below it."""
+    egress_networks: Networks = setting("LOOPLINE_EGRESS_NETWORKS", "")
+    """Private networks that permitted hosts can be in, comma separated, such as 10.20.0.0/16.
+    Without it a host whose address is private, of this machine or otherwise not public is refused."""
+    egress_proxy: ProxyUrl = setting("LOOPLINE_EGRESS_PROXY", "", seen_by=("egress",))
+    """URL of the HTTP proxy that the egress proxy uses; empty means HTTPS_PROXY, or none.
+    It can contain user name and password. Hosts in NO_PROXY are reached directly."""
+    egress_connections: int = setting("LOOPLINE_EGRESS_CONNECTIONS", 100, ge=1, le=1_000)
+    """Connections to other hosts that one command can have at the same time."""
+    egress_download_megabytes: int = setting("LOOPLINE_EGRESS_DOWNLOAD_MEGABYTES", 10_000, ge=1, le=1_000_000)
+    """Megabytes that one command can download."""
+    egress_upload_megabytes: int = setting("LOOPLINE_EGRESS_UPLOAD_MEGABYTES", 10, ge=1, le=100_000)
+    """Megabytes that one command can upload.
+    Requests for packages need about a kilobyte each, so that an installation of 5,000 packages stays below it."""
+
+    images: Images = setting("LOOPLINE_IMAGES", {})
+    """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.
+    {"node22": "/srv/images/node22.tar"}: a folder, an OCI layout or an archive of `docker save`; archives are
+    unpacked below LOOPLINE_HOME."""
+    image_gigabytes: float = setting("LOOPLINE_IMAGE_GIGABYTES", 10.0, ge=0.01, le=1_000)
+    """Gigabytes that one unpacked image can have."""
+
+    failpoint: Failpoint = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
     operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 

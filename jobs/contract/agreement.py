@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Ticket
 from jobs.contract.amendments import amend_proposal, is_consent
+from jobs.contract.checks import build_checks
 from jobs.contract.criteria import MAX_CRITERIA, find_criteria, find_items, parse_criterion
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
@@ -45,11 +46,7 @@ def build_contract(criteria: Iterable[ProposedCriterion], policy: RepositoryPoli
     own = [
         Criterion(id=f"c{n}", text=c.text, command=c.command, evidence=c.evidence) for n, c in enumerate(criteria, 1)
     ]
-    checks = [
-        Criterion(id=f"k{n}", text=f"{check.name} (repository check)", command=check.run)
-        for n, check in enumerate(policy.loop.checks, 1)
-    ]
-    return Contract(criteria=(*own, *checks))
+    return Contract(criteria=(*own, *build_checks(policy)))
 
 
 def needs_no_approval(proposal: Proposal, description: str, policy: RepositoryPolicy) -> bool:

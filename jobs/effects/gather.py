@@ -32,6 +32,7 @@ from integrations.ports.tracker import Comment, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
+from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 from jobs.runtime.disk import check_disk
 
@@ -212,6 +213,9 @@ def read_base(repository: str, branch: str, world: World) -> Base:
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)
     check_runners(policy, world.settings.runner_names(), where)
+    settings = world.settings
+    most = (settings.max_command_minutes, settings.max_output_megabytes)
+    check_limits(policy, LimitBounds(*most, settings.max_change_files, settings.max_change_megabytes), where)
     try:
         branch_sha = mirror.head(branch) if branch else None  # as of the fetch, so that the commit is in the mirror
     except NotFound:

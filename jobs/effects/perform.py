@@ -10,27 +10,37 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from integrations.errors import NotFound, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.git.mirror import Mirror
+from integrations.leaks.own import OwnSecrets
+from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
 from jobs.effects.gather import read_base
+from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
+from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
+from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode
 from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,14 +67,18 @@ class Context:
 
 
 def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
-    """Perform one command. Raises `Unavailable` (retry), `Rejected` (no retry), `LeaseLost` (another worker has it)."""
+    """Perform one command. Raises `Unavailable` (retry), `Rejected` (no retry), `LeaseLost` (another worker has it),
+    `Frozen` for an outward command while the service is frozen."""
     ctx.lease.check()
+    if c.lane_of(command) == "outer":
+        check_outward()
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
 def show_report(report: Report, ctx: Context) -> None:
     """Upsert the progress comment of the report's generation and the board memory."""
     ctx.lease.check()
+    check_outward()
     comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
@@ -106,8 +120,10 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 
 
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
-    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch."""
+    """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
+    base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world)
+    ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,
@@ -132,6 +148,19 @@ def stop_run(command: c.StopRun, ctx: Context) -> None:
     queues.wake_run(ctx.world.redis, command.run_id)
 
 
+def freeze(command: c.Freeze, ctx: Context) -> None:
+    """Set the freeze switch of the whole service."""
+    freeze = Freeze(ctx.id, command.at, f"{command.by} on {ctx.ticket.identifier}", normalize_reason(command.reason))
+    with suppress(OSError):  # a full disk: the key is enough, and the file follows
+        set_freeze(ctx.world.redis, ctx.world.settings.home, freeze)
+
+
+def thaw(command: c.Thaw, ctx: Context) -> None:
+    """End the freezes that are older than the command."""
+    ended = thaw_freezes(ctx.world.redis, ctx.world.settings.home, ctx.world.now(), command.at)
+    _log.warning("thaw requested", ticket=ctx.ticket.identifier, by=command.by, freezes=len(ended))
+
+
 def steer(command: c.Steer, ctx: Context) -> None:
     """Queue a person's guidance for the run's next model call."""
     ctx.world.runs.steer(command.run_id, command.guidance, ctx.id)
@@ -147,8 +176,22 @@ def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
     head = host.branch_head(command.repository, command.branch) or NO_COMMIT
     owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
     unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
+    _check_outgoing(command, mirror, ctx)
     mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
     return (BranchPublished(**ctx.build_event_fields(), generation=command.generation, head_sha=command.sha),)
+
+
+def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> None:
+    """Raise `Rejected` when the push would send one of this process's secrets, or a change without approval.
+
+    The secrets of the agent processes are searched by the maker's run, those of the worker here."""
+    base = NO_COMMIT
+    with suppress(NotFound):  # the push itself reports a commit that this host has lost
+        base = mirror.merge_base(mirror.head(command.base_branch), command.sha)
+    secrets = OwnSecrets(ctx.world.settings.secret_values())
+    refuse_own_secrets(mirror, secrets, command.sha, (base, command.expected))
+    if command.as_is and not command.accepted:
+        refuse_unapproved(mirror, command.expected or base, command.sha, command.protected)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
@@ -216,6 +259,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.StartRun: start_run,
     c.StopRun: stop_run,
     c.Steer: steer,
+    c.Freeze: freeze,
+    c.Thaw: thaw,
     c.PublishBranch: publish_branch,
     c.OpenPullRequest: open_pull_request,
     c.CommentOnPullRequest: comment_on_pull_request,

@@ -18,6 +18,8 @@ from redis import Redis
 from integrations.disk import DiskMonitor, compute_allowance
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
+from integrations.images.store import Images
+from integrations.outward import guard_outward
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
@@ -25,7 +27,9 @@ from integrations.sandbox.bubblewrap import Sandbox
 from integrations.server_time import server_clock
 from integrations.values import TicketId
 from jobs.config.settings import Settings
+from jobs.runtime.audit import AuditJournal
 from jobs.runtime.disk import compute_room
+from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -58,6 +62,16 @@ class World:
         """The disk of the home folder."""
         return DiskMonitor(self.settings.home)
 
+    @cached_property
+    def freeze(self) -> FreezeMonitor:
+        """The freeze switch."""
+        return FreezeMonitor(self.redis, self.settings.home)
+
+    @cached_property
+    def audit(self) -> AuditJournal:
+        """The audit journal of this machine."""
+        return AuditJournal(self.settings.home, self.redis)
+
     @property
     def store(self) -> Store:
         return Store(self.redis)
@@ -87,6 +101,12 @@ class World:
     def sandbox(self) -> Sandbox:
         return _require(self._sandbox, "the sandbox")
 
+    @cached_property
+    def images(self) -> Images:
+        """The operator's root file systems, unpacked below the home folder."""
+        sources = {name: Path(path) for name, path in self.settings.images.items()}
+        return Images(self.settings.home / "images", sources, int(self.settings.image_gigabytes * 1e9))
+
     def mirror(self, repository: str, url: str = "", credentials: GitCredentials | None = None) -> Mirror:
         """The repository's host-owned mirror; without a URL it works offline (RFC 2606: .invalid)."""
         name = repository.replace("/", "__")
@@ -111,9 +131,10 @@ _current: World | None = None
 
 
 def install(world: World) -> None:
-    """Set the world of the process; called once by the entry point."""
+    """Set the world of the process, and close its gate while the service is frozen; called once by the entry point."""
     global _current
     _current = world
+    guard_outward(world.freeze.check)
 
 
 def current_world() -> World:

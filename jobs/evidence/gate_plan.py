@@ -13,6 +13,7 @@ from typing import Literal
 
 from integrations.git.changes import Change, Side
 from integrations.results import Evidence, Tampering
+from jobs.evidence.protected import find_protected
 from jobs.evidence.stray_files import find_stray_files
 from jobs.evidence.tampering import guard
 from jobs.evidence.tampering.paths import configuration_kind, is_document, is_test
@@ -42,10 +43,15 @@ class GatePlan:
 
 
 def plan_gate(
-    changes: Sequence[Change], contract: Contract, tests: Sequence[str], asked: str, checked: Contract | None = None
+    changes: Sequence[Change],
+    contract: Contract,
+    tests: Sequence[str],
+    asked: str,
+    checked: Contract | None = None,
+    protected_paths: Sequence[str] = (),
 ) -> GatePlan:
-    """The plan for a change. `tests` are the policy's path patterns, `asked` is the ticket's text, `checked` is the
-    contract with the scripts behind its commands."""
+    """The plan for a change. `tests` and `protected_paths` are the policy's path patterns, `asked` is the ticket's
+    text, `checked` is the contract with the scripts behind its commands."""
     guarded = guard(changes, tests, checked or contract)
     protected = set(guarded.from_base)
     new_tests = {
@@ -56,7 +62,7 @@ def plan_gate(
     }
     runners = [c.id for c in contract.criteria if _RUNS_TESTS.search(c.command)] if new_tests else []
     return GatePlan(
-        guarded.tampering,
+        (*find_protected(changes, protected_paths), *guarded.tampering),
         find_stray_files(changes, asked),
         {c.path: c.before for c in changes if c.path in protected},
         new_tests,
@@ -73,6 +79,10 @@ class CommandRun:
     digest: str
     seconds: float
     timed_out: bool = False
+    timeout: float = 0.0
+    """Its time limit in seconds."""
+    killed: str = ""
+    """The sentence about another limit that ended it."""
 
 
 def should_rerun(ran: Sequence[CommandRun], most: int) -> bool:
@@ -105,6 +115,9 @@ def combine_runs(
         exit_codes=tuple(r.exit_code for r in counted),
         before=before.exit_code if before else None,
         own=next((r.exit_code for r in own if r.exit_code), 0) if own else None,
+        base=criterion.base,
+        timeout=shown.timeout if shown.timed_out else 0.0,
+        killed=shown.killed,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
 from integrations.results import CriterionResult, Evidence, Finding, Verdict
 from integrations.values import CommitSha
+from jobs.loop.state import Contract
 
 _FORBID = ConfigDict(extra="forbid")
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
@@ -182,6 +183,12 @@ def _format_reference(reference: Reference, known: KnownEvidence) -> str:
     return f"{shown} ({reference.shows})" if reference.shows else shown
 
 
+def keep_required(verdict: Verdict, contract: Contract) -> Verdict:
+    """The verdict without results of checks that fail on the base commit too."""
+    optional = {c.id for c in contract.criteria} - {c.id for c in contract.required}
+    return replace(verdict, results=tuple(r for r in verdict.results if r.criterion not in optional))
+
+
 def find_contradictions(
     verdict: Verdict, evidence: Sequence[Evidence] = (), *, changed: bool = False
 ) -> tuple[str, ...]:
@@ -190,7 +197,7 @@ def find_contradictions(
     `evidence` is Loopline's own of the same commit; `changed`: the candidate differs from its base."""
     results = {result.criterion: result.result for result in verdict.results}
     passes = bool(results) and set(results.values()) == {"pass"}
-    failed = {proof.name: proof for proof in evidence if not (proof.passed or proof.needs_approval)}
+    failed = {proof.name: proof for proof in evidence if proof.failed and not proof.needs_approval}
     found = [
         f"{r.criterion} passes, and Loopline's own run of its command did not"
         for r in verdict.results

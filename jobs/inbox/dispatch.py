@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from integrations.errors import Malformed
-from integrations.events import CodeHostEvent, Event
+from integrations.events import BranchPushed, CodeHostEvent, Event
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
@@ -120,16 +120,20 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
         _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
         return
     for event in events:
-        _route(redis, event)
+        route(redis, event)
 
 
-def _route(redis: Redis, event: Event) -> None:
-    ticket_id = find_ticket(redis, event)
-    if not ticket_id:
+def route(redis: Redis, event: Event) -> None:
+    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch."""
+    store = Store(redis)
+    tickets = store.take_watchers(event.repository, event.branch) if isinstance(event, BranchPushed) else []
+    if ticket_id := find_ticket(redis, event):
+        tickets.append(ticket_id)
+    for one in tickets:
+        if store.deliver(replace(event, ticket_id=one)):
+            queues.wake_ticket(redis, one)
+    if not tickets:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
-        return
-    if Store(redis).deliver(replace(event, ticket_id=ticket_id)):
-        queues.wake_ticket(redis, ticket_id)
 
 
 def find_ticket(redis: Redis, event: Event) -> TicketId:

@@ -51,6 +51,7 @@ _PLAIN = {
 """Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {
     "criteria": "contract",
+    "preflight": "preflight",
     "answers": "planning.answers",
     "proposal": "planning.proposal",
     "plan": "planning.plan",
@@ -60,6 +61,7 @@ _AS_JSON = {
     "tried": "attempt.tried",
     "evidence": "candidate.gate.evidence",
     "tampering": "candidate.gate.tampering",
+    "dependencies": "candidate.gate.dependencies",
     "judgement": "candidate.judgement",
     "verdict": "candidate.verdict",
     "guidance": "comments.guidance",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import Codec, CommitSha, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
@@ -47,6 +47,8 @@ class RunSpec:
     ticket_usage: Usage = Usage()
     """The ticket's usage when the run started, from which a lost ledger continues."""
     started_at: float = 0.0
+    pushed_sha: CommitSha = NO_COMMIT
+    """The head of the ticket's branch on the code host."""
 
 
 RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
@@ -134,9 +136,28 @@ class Steer:
 
 
 @value
+class Freeze:
+    """Freeze the whole service. `at` is the time of the request, Unix seconds."""
+
+    kind: Literal["Freeze"] = "Freeze"
+    by: str
+    at: float
+    reason: str = ""
+
+
+@value
+class Thaw:
+    """End the freezes that began before `at`, so that a request that arrives late ends no later one."""
+
+    kind: Literal["Thaw"] = "Thaw"
+    by: str
+    at: float
+
+
+@value
 class PublishBranch:
     """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
-    for a person who takes over."""
+    for a person who takes over; only if nothing in it needs approval, or `accepted`."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"
     generation: int
@@ -146,6 +167,9 @@ class PublishBranch:
     sha: CommitSha
     expected: CommitSha
     as_is: bool = False
+    accepted: bool = False
+    protected: tuple[str, ...] = ()
+    """The policy's globs of protected paths."""
 
 
 @value
@@ -205,7 +229,8 @@ class CleanUp:
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
-    | Steer | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest | CleanUp,
+    | Steer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest
+    | CleanUp,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
@@ -215,4 +240,4 @@ Lane = Literal["inner", "outer"]
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer) else "outer"
+    return "inner" if isinstance(command, StartRun | StopRun | Steer | Freeze | Thaw) else "outer"

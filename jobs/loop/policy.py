@@ -67,6 +67,7 @@ Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_check
 Lines = Annotated[tuple[Line, ...], Field(max_length=200)]
 Name = Annotated[str, Field(max_length=200), AfterValidator(_check_model)]
 Command = Annotated[str, Field(min_length=1, max_length=LONGEST_COMMAND), AfterValidator(_check_filled)]
+Minutes = Annotated[float, Field(ge=0.01, le=1_440)]
 Dollars = Annotated[float, Field(ge=0, le=10_000)]
 
 
@@ -76,6 +77,27 @@ class Check:
 
     name: Annotated[str, AfterValidator(_check_line)] = Field(min_length=1, max_length=60)
     run: Command
+    minutes: Minutes | None = None
+    """Its time limit; None is that for checks."""
+
+
+@value
+class LimitsPolicy:
+    """Limits of commands and changes. None is the service's default; `jobs.loop.limit_bounds` has the operator's
+    bounds."""
+
+    command_minutes: Minutes | None = None
+    """Time limit of a setup command, and of an agent's command."""
+    check_minutes: Minutes | None = None
+    """Time limit of a command of the gate."""
+    output_megabytes: int = Field(default=64, ge=1, le=10_000)
+    """Output of one command; more ends it."""
+    files: int = Field(default=500, ge=1, le=1_000_000)
+    """Files that one change can touch."""
+    file_megabytes: float = Field(default=5.0, ge=0.01, le=10_000)
+    """Size of one changed file."""
+    total_megabytes: float = Field(default=50.0, ge=0.01, le=10_000)
+    """Size of all changed files together."""
 
 
 @value
@@ -147,6 +169,7 @@ class LoopPolicy:
     """US dollars per ticket; 0 allows no cost; None is the service's default."""
     wall_minutes: float | None = Field(default=None, ge=0.5, le=1440)
     """Timeout of a run in minutes; None is the service's default."""
+    limits: LimitsPolicy = LimitsPolicy()
     scout: bool = True
     """Whether a cheaper agent explores the repository before the maker starts."""
     protected: Lines = ()

@@ -9,7 +9,17 @@ from typing import Literal
 
 from pydantic_core import to_json
 
-from integrations.results import Evidence, Gated, Judgement, Plan, Proposal, Tampering, Verdict
+from integrations.results import (
+    BaseState,
+    Evidence,
+    Gated,
+    Judgement,
+    Plan,
+    Preflighted,
+    Proposal,
+    Tampering,
+    Verdict,
+)
 from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, Usage, value
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
@@ -19,6 +29,7 @@ class Stage(StrEnum):
 
     IDLE = "idle"
     PREPARING = "preparing"
+    PREFLIGHT = "preflight"
     PLANNING = "planning"
     ASKING = "asking"
     SCOUTING = "scouting"
@@ -34,7 +45,9 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-RUNNING = frozenset({Stage.PLANNING, Stage.SCOUTING, Stage.MAKING, Stage.GATING, Stage.JUDGING, Stage.CHECKING})
+RUNNING = frozenset(
+    {Stage.PREFLIGHT, Stage.PLANNING, Stage.SCOUTING, Stage.MAKING, Stage.GATING, Stage.JUDGING, Stage.CHECKING}
+)
 AT_WORK = RUNNING | {Stage.PREPARING, Stage.PUBLISHING}
 OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 
@@ -42,12 +55,16 @@ OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 @value
 class Criterion:
     """One acceptance criterion. Loopline runs its `command` itself; without one the checker needs evidence, of the kind
-    that `evidence` names if it is set ('file and line', 'command output')."""
+    that `evidence` names if it is set ('file and line', 'command output').
+
+    A repository check with a `base` state has it on the base commit too. One that fails there is run and reported, but
+    the work does not have to fix it."""
 
     id: str
     text: str
     command: str = ""
     evidence: str = ""
+    base: BaseState = ""
 
 
 @value
@@ -58,9 +75,17 @@ class Contract:
     version: int = 1
 
     @property
+    def required(self) -> tuple[Criterion, ...]:
+        """The criteria that the work has to meet: all but the checks that fail on the base commit."""
+        return tuple(criterion for criterion in self.criteria if criterion.base != "failing")
+
+    @property
     def digest(self) -> str:
-        """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory."""
-        return hashlib.sha256(to_json({"criteria": self.criteria})).hexdigest()[:12]
+        """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory. The `base` state is in the
+        text too."""
+        names = ("id", "text", "command", "evidence")
+        criteria = [{name: getattr(criterion, name) for name in names} for criterion in self.criteria]
+        return hashlib.sha256(to_json({"criteria": criteria})).hexdigest()[:12]
 
 
 @value
@@ -72,7 +97,9 @@ class Guidance:
     comment_id: str = ""
 
 
-EscalationClass = Literal["judgement", "credentials", "infrastructure", "budget", "conflict", "spinning", "tamper"]
+EscalationClass = Literal[
+    "judgement", "credentials", "infrastructure", "environment", "policy", "budget", "conflict", "spinning", "tamper"
+]
 
 
 @value
@@ -100,6 +127,20 @@ class Workspace:
     base_branch: str = ""
     base_sha: CommitSha = NO_COMMIT
     branch: str = ""
+
+
+@value
+class Preflight:
+    """The repository's setup and checks on the base commit, before any model call.
+
+    `tried` is the base branch's head when it began; `restarts` the number of repeated preflights in this generation and
+    revision; `reported` the environment problem that the ticket already shows, `protected` its protected paths."""
+
+    result: Preflighted = Preflighted()
+    tried: CommitSha = NO_COMMIT
+    restarts: int = 0
+    reported: str = ""
+    protected: tuple[str, ...] = ()
 
 
 @value
@@ -254,6 +295,7 @@ class Loop:
     """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()
     workspace: Workspace = Workspace()
+    preflight: Preflight = Preflight()
     contract: Contract | None = None
     planning: Planning = Planning()
     attempt: Attempt = Attempt()

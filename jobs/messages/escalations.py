@@ -32,20 +32,26 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
     "judgement": "decision needed",
     "credentials": "invalid credentials",
     "infrastructure": "infrastructure problem",
+    "environment": "environment problem",
+    "policy": "refused by the policy",
     "budget": "budget used up",
     "conflict": "conflicting changes",
     "spinning": "no progress",
-    "tamper": "tests or checks were changed",
+    "tamper": "changes need your approval",
 }
 """The name of each class, on the ticket and on the dashboard."""
 _HYPOTHESES: dict[EscalationClass, str] = {
     "judgement": "The contract may ask for something that the ticket does not make clear.",
     "credentials": "A key or token has expired or been revoked, or lacks a permission.",
-    "infrastructure": "The environment or a setting is broken, not the change itself.",
+    "infrastructure": "A setting or a service is broken, not the change itself.",
+    "environment": "The repository's environment lacks something or a limit is too small, not the change itself.",
+    "policy": "The ticket needs a change that a protected path or a limit forbids, or the agent changed too much.",
     "budget": "The task is larger than its budget, or the approach is too expensive.",
     "conflict": "Another person or tool is working on the same branch.",
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
-    "tamper": "The ticket requires these changes to tests or checks, or they were weakened to make the work pass.",
+    "tamper": (
+        "The ticket requires these changes, or the agent made them on its own, for example to make the work pass."
+    ),
 }
 LONGEST_RECORD = 40_000
 """Characters of an escalation before its choices, so that no tracker's limit cuts those off."""
@@ -56,11 +62,23 @@ _CLOSE = "`/close` abandons the ticket and deletes the branch"
 _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "judgement": (_RETRY, _TAKE_OVER, _CLOSE),
     "credentials": ("`/retry` after you have renewed the credentials", _TAKE_OVER, _CLOSE),
+    "environment": (
+        "push the fix to the base branch: the ticket then starts again by itself",
+        "`/retry` after you have fixed it elsewhere",
+        _TAKE_OVER,
+        _CLOSE,
+    ),
+    "policy": (
+        "`/retry` after you have changed the limit or the path's protection in WORKFLOW.md",
+        "`/retry <hint>` with how to do it within the policy",
+        _TAKE_OVER,
+        _CLOSE,
+    ),
     "infrastructure": ("`/retry` after you have fixed the problem", _TAKE_OVER, _CLOSE),
     "budget": (_ADD_BUDGET, _RETRY, _TAKE_OVER, _CLOSE),
     "conflict": ("`/retry` continues from the current state of the branch", _TAKE_OVER, _CLOSE),
     "spinning": (_RETRY, _TAKE_OVER, _CLOSE),
-    "tamper": ("`/accept` allows these changes", _RETRY, _TAKE_OVER, _CLOSE),
+    "tamper": ("`/accept` allows these changes in this commit", _RETRY, _TAKE_OVER, _CLOSE),
 }
 
 
@@ -68,11 +86,11 @@ def escalation_message(loop: Loop) -> str:
     """The escalation comment: class, reason, attempts with evidence, likely cause, choices."""
     assert loop.escalation
     kind = loop.escalation.kind
-    failing = [e for e in loop.candidate.evidence if not e.passed][:3]
+    failing = [e for e in loop.candidate.evidence if e.failed][:3]
     tried = "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
     parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + tried]
     if loop.candidate.tampering:
-        parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12]))
+        parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering))
     parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
     parts = [cut("\n\n".join(parts), LONGEST_RECORD), f"Likely cause: {_HYPOTHESES[kind]}"]
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
@@ -125,5 +143,16 @@ def spinning_reason(summary: str) -> str:
 
 
 def tamper_reason(found: Sequence[Tampering]) -> str:
-    places = ", ".join(dict.fromkeys(f"`{inline(t.path)}`" for t in found[:6]))
-    return f"the work meets the acceptance criteria but changes tests or checks: {places}."
+    """The work is done, but each of these places needs a person's approval."""
+    groups = {
+        "protected paths": [t for t in found if t.kind == "protected"],
+        "possible secrets": [t for t in found if t.kind == "secret"],
+        "changed tests or checks": [t for t in found if t.kind not in {"protected", "secret"}],
+    }
+    shown = [f"{name} ({_list_paths(places)})" for name, places in groups.items() if places]
+    return f"the work meets the acceptance criteria but needs your approval for {', '.join(shown)}."
+
+
+def _list_paths(found: Sequence[Tampering]) -> str:
+    paths = list(dict.fromkeys(f"`{inline(t.path)}`" for t in found))
+    return ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")

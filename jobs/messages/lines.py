@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome
+from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome, Tampering
 from jobs.loop.state import Loop
 from jobs.messages.text import inline
 
@@ -31,7 +31,9 @@ def gate_failed_line(failing: list[Evidence]) -> str:
 def _format_ending(e: Evidence) -> str:
     if e.flaky:
         return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
-    return f"exit {e.exit_code}"
+    if e.timeout:
+        return f"did not end within {e.timeout:g} seconds"
+    return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:
@@ -56,6 +58,14 @@ def no_result_line(outcome: RunOutcome, summary: str) -> str:
 
 def stray_line(stray: Sequence[str]) -> str:
     return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
+
+
+def leak_line(found: Sequence[Tampering]) -> str:
+    shown = ", ".join(f"`{inline(t.path)}:{t.line}` ({t.text})" for t in found[:6])
+    return (
+        f"possible secrets in the change: {shown}. Remove them, and read such values from the environment; if none is "
+        "a real secret, finish again without changes and a person will decide"
+    )
 
 
 REVERTED_LINE = "the change reverted to an earlier candidate that had already been rejected"
@@ -84,4 +94,4 @@ def contradiction_line(clauses: Sequence[str]) -> str:
     return "the verdict contradicts itself: " + "; ".join(inline(clause) for clause in clauses[:4])
 
 
-CHANGED_CHECKS_LINE = "done, but tests or checks were changed"
+NEEDS_APPROVAL_LINE = "done, but some changes need approval"

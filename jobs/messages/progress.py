@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.state import OPEN, Loop, Stage
+from jobs.messages.environment import preflight_line
 from jobs.messages.text import MARKS, format_version, money_message, state_message
 
 
@@ -22,6 +23,8 @@ def progress_message(loop: Loop, iterations: int) -> str:
         parts.append(loop.reason)
     if loop.contract:
         parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + _criteria(loop))
+    if line := preflight_line(loop.preflight.result, loop.workspace.base_branch):
+        parts.append(line)
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
     if loop.comments.taken_up:

@@ -7,7 +7,7 @@ from jobs.messages.text import format_time, inline, state_message
 
 COMMANDS = (
     "`/stop`, `/retry <hint>`, `/changes <what>`, `/approve`, `/merge`, `/accept`, `/budget +<dollars>`, `/takeover`, "
-    "`/close`"
+    "`/close`, `/freeze <reason>`, `/thaw`"
 )
 
 
@@ -23,6 +23,19 @@ def taken_over_reason(by: str, sha: str) -> str:
     """A person takes over. `sha` is the candidate that has not been pushed yet."""
     candidate = f" The latest candidate, `{sha[:7]}`, is pushed to the branch without a verdict." if sha else ""
     return f"{by} took over.{candidate}"
+
+
+def frozen_message(by: str, at: float) -> str:
+    """`/freeze`, confirmed after the thaw, because nothing is posted before it."""
+    return (
+        f"**Frozen and thawed.** {by} froze Loopline with `/freeze` at {format_time(at)}. Until the thaw no agent ran "
+        "and nothing was written; all work has continued since."
+    )
+
+
+def thawed_message(by: str) -> str:
+    """`/thaw`."""
+    return f"**Thawed.** {by} requested it with `/thaw`. All work continues."
 
 
 CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."

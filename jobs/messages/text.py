@@ -12,6 +12,7 @@ MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 _STATES = {
     Stage.IDLE: "Idle",
     Stage.PREPARING: "Preparing the workspace",
+    Stage.PREFLIGHT: "Running the checks on the base branch",
     Stage.PLANNING: "Working out acceptance criteria",
     Stage.ASKING: "Waiting for acceptance criteria",
     Stage.SCOUTING: "Exploring the repository",
@@ -56,6 +57,8 @@ def format_evidence(e: Evidence) -> str:
         ending = "flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     elif e.needs_approval:
         ending += " with the tests of the base branch, exit 0 with the change's own"
+    if e.base and not e.passed:
+        ending += " (already failing on the base branch)" if e.base == "failing" else " (flaky on the base branch too)"
     before = f", exit {e.before} without the change" if e.before is not None else ""
     return f"`{e.command}` → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
 
@@ -72,6 +75,8 @@ TAMPER_NAMES: dict[TamperKind, str] = {
     "snapshot": "snapshot changed",
     "exit_trick": "ends before the checks",
     "monkeypatch": "replaces what is tested",
+    "protected": "protected path",
+    "secret": "possible secret",
 }
 
 

@@ -12,7 +12,7 @@ STATUS_CONTEXT = "loopline/verdict"
 def verdict_message(loop: Loop) -> str:
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
-    total = len(contract.criteria)
+    total = len(contract.required)
     return "\n\n".join(
         [
             (
@@ -20,7 +20,7 @@ def verdict_message(loop: Loop) -> str:
                 f"against the output of commands that Loopline ran itself. Pull request: {loop.pull_request.url}"
             ),
             _results(contract, candidate.verdict.results),
-            *_accepted(loop, "Changes to tests or checks, accepted by a person:\n"),
+            *_accepted(loop, "Changes that a person accepted:\n"),
             "Not checked:\n" + _not_checked(loop),
             f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
         ]
@@ -65,12 +65,18 @@ def pull_request_body(loop: Loop) -> str:
             f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
             + _results(loop.contract, loop.candidate.verdict.results),
             "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
-            *_accepted(loop, "## Changed tests and checks, accepted by a person\n\n"),
+            *_dependencies(loop),
+            *_accepted(loop, "## Changes that a person accepted\n\n"),
             "## Not checked\n\n" + _not_checked(loop),
             *_findings(loop),
             f"[{loop.identifier}]({loop.ticket.url}) · {loop.attempt.iteration} iterations · {money_message(loop)}",
         ]
     )
+
+
+def _dependencies(loop: Loop) -> list[str]:
+    lines = [f"- `{inline(name)}`" for name in loop.candidate.gate.dependencies]
+    return ["## New dependencies\n\n" + "\n".join(lines)] if lines else []
 
 
 def _findings(loop: Loop) -> list[str]:
@@ -92,7 +98,7 @@ def no_change_message(loop: Loop) -> str:
     """The base branch already meets the contract, confirmed by the checker."""
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
-    total = len(contract.criteria)
+    total = len(contract.required)
     return "\n\n".join(
         [
             (

@@ -277,6 +277,8 @@ def _index(loop: Loop, world: World) -> None:
     known += [keys.pull_request(repository, loop.pull_request.number)] if loop.pull_request.number else []
     for key in known:
         world.redis.set(key, loop.ticket.id)
+    if loop.workspace.base_branch:
+        world.store.watch_base(loop.ticket.id, repository, loop.workspace.base_branch)
 
 
 def _line(memory: Loop, decision: Decision, events: list[Event]) -> str:

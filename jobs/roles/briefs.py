@@ -114,6 +114,8 @@ def _format_review(spec: RunSpec, characters: int, diff: str) -> str:
 
 def _format_proof(e: Evidence) -> str:
     notes = [_format_evidence(e)]
+    if e.base:
+        notes.append("it fails on the base commit too" if e.base == "failing" else "it is flaky on the base commit too")
     if e.flaky:
         notes.append(f"FLAKY, which proves nothing: at this commit it ended with {', '.join(map(str, e.exit_codes))}")
     if e.before is not None:
@@ -128,7 +130,10 @@ def _format_tampering(spec: RunSpec) -> str:
         f"- {t.kind}: {t.path}{f':{t.line}' if t.line else ''}: {' '.join(t.text.split())[:200]}"
         for t in spec.candidate.tampering
     )
-    task = "Changes to the files that check this work. State for each whether it hides a failure:"
+    task = (
+        "Changes that a person has to accept: to files that check this work, in protected places, or possible secrets. "
+        "State for each whether the ticket requires it and whether it hides a failure:"
+    )
     return f"## Possible tampering\n\n{task}\n\n{_fence(spec, 'tampering', lines)}"
 
 
@@ -144,7 +149,9 @@ def _format_contract(spec: RunSpec) -> str:
         + (f" (command: `{c.command}`)" if c.command else f" (evidence: {c.evidence})" if c.evidence else "")
         for c in spec.contract.criteria
     ]
-    return f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n" + "\n".join(lines)
+    own = [c.id for c in spec.contract.criteria if c.base == "failing"]
+    note = f"\n\nNot part of the work, since they fail without it: {', '.join(own)}." if own else ""
+    return f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n" + "\n".join(lines) + note
 
 
 def _format_guidance(spec: RunSpec) -> str:
@@ -193,7 +200,7 @@ def _shorten(text: str) -> str:
 
 
 def _format_last_results(spec: RunSpec) -> str:
-    failing = "\n\n".join(f"{_format_evidence(e)}\n{e.output}" for e in spec.candidate.evidence if not e.passed)
+    failing = "\n\n".join(f"{_format_evidence(e)}\n{e.output}" for e in spec.candidate.evidence if e.failed)
     if not spec.attempt.tried:
         heading = "## Results of the last attempt's gate\n\n"
         return heading + _fence(spec, "evidence", failing) if spec.attempts and failing else ""

@@ -19,6 +19,7 @@ from jobs.evidence.verdicts import (
     build_verdict,
     find_contradictions,
     find_missing_references,
+    keep_required,
     list_command_endings,
 )
 from jobs.roles.briefs import build_checker_brief
@@ -61,7 +62,9 @@ def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     missing = find_missing_references(submitted, known)
     doubts = [f"{criterion}: {problem}" for criterion, problems in missing.items() for problem in problems]
     changed = spec.start_sha != spec.workspace.base_sha
-    doubts = doubts or list(find_contradictions(verdict, spec.candidate.evidence, changed=changed))
+    doubts = doubts or list(
+        find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=changed)
+    )
     errors = [str(entry.data["content"]) for entry in entries if entry.kind == "tool_result" and entry.data["is_error"]]
     if doubts and not any(error.startswith(_DOUBTS) for error in errors):
         return reject_answer(f"{_DOUBTS}{'; '.join(doubts)}.")

@@ -15,6 +15,8 @@ from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import CommitSha
+from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
     CommandRun,
     GatePlan,
@@ -26,7 +28,7 @@ from jobs.evidence.gate_plan import (
 )
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
-from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
+from jobs.roles.slice import RunResult, Slice, run_check, set_up
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
@@ -45,7 +47,7 @@ def run_gate(run: Slice) -> RunResult | None:
     changes = run.mirror.changes(spec.workspace.base_sha, spec.start_sha)
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
     checked = add_script_lines(spec.contract, lambda path: _read_at_base(run, path))
-    planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked)
+    planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked, spec.policy.loop.protected)
     checkouts = _Checkouts(run, planned)
     checkouts.clear()
     try:
@@ -56,9 +58,16 @@ def run_gate(run: Slice) -> RunResult | None:
         checkouts.clear()
     if found is None:
         return None
-    tampering = (*planned.tampering, *find_tampering_by_running(planned, found))
-    tree = run.mirror.tree_of(spec.start_sha)
-    return RunResult("done", result=Gated(tree=tree, evidence=found, tampering=tampering, stray=planned.stray))
+    leaks = find_leaks(run.mirror, spec.workspace.base_sha, spec.start_sha)
+    tampering = hide_secrets((*leaks, *planned.tampering, *find_tampering_by_running(planned, found)))
+    gated = Gated(
+        tree=run.mirror.tree_of(spec.start_sha),
+        evidence=found,
+        tampering=tampering,
+        stray=planned.stray,
+        dependencies=find_new_dependencies(changes),
+    )
+    return RunResult("done", result=gated)
 
 
 def _read_at_base(run: Slice, path: str) -> str | None:
@@ -123,7 +132,7 @@ def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[E
 
 
 def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
-    again = run.spec.policy.loop.flaky_reruns
+    again = 0 if criterion.base == "failing" else run.spec.policy.loop.flaky_reruns
     guarded = _run_repeatedly(run, checkouts.get("guarded"), criterion.command, again)
     own = _run_repeatedly(run, checkouts.get("own"), criterion.command, again) if planned.from_base else None
     passed = not any(r.exit_code for r in own or guarded)
@@ -150,10 +159,7 @@ def _run_repeatedly(run: Slice, workspace: Workspace, command: str, most: int) -
 
 
 def _run_once(run: Slice, workspace: Workspace, command: str) -> CommandRun:
-    result = run_in_sandbox(run, workspace, command)
-    if result.stopped:
+    ran = run_check(run, workspace, command)
+    if ran is None:
         raise _Broken(RunResult("stopped"))
-    output = result.output.decode(errors="replace")
-    if result.timed_out:
-        output += f"\n(stopped after {run.world.settings.command_seconds} s)"
-    return CommandRun(result.exit_code, output, result.digest, result.seconds, result.timed_out)
+    return ran

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.errors import Rejected
+from integrations.errors import OverLimit, Rejected
 from integrations.git.export import commit_leftovers, export_pack
-from integrations.git.tree_policy import DEFAULT_PROTECTED, TreeLimits
 from integrations.git.workspace import Workspace
+from integrations.leaks.own import OwnSecrets
 from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
+from integrations.values import CommitSha
+from jobs.effects.leaks import refuse_own_secrets
 from jobs.roles.briefs import build_maker_brief
+from jobs.roles.limits import build_tree_limits, explain_limit
 from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
-MAX_PACK_BYTES = 200_000_000
 AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 
 
@@ -32,7 +34,10 @@ def run_maker(run: Slice) -> RunResult | None:
         return _keep_unfinished(run, workspace, outcome)
     if outcome.kind != "done":
         return RunResult(outcome.kind, outcome.summary)
-    return _create_candidate(run, workspace, outcome.summary)
+    try:
+        return _create_candidate(run, workspace, outcome.summary)
+    except OverLimit as error:
+        return RunResult("policy", explain_limit(error))
 
 
 def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunResult:
@@ -46,12 +51,25 @@ def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) ->
 
 def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
     spec, mirror = run.spec, run.mirror
+    limits = build_tree_limits(spec.policy)
     commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}")
-    tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, MAX_PACK_BYTES)
+    tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, limits.max_pack_bytes)
     if tip == spec.start_sha:
         return RunResult("no_change", summary, Made(head_sha=tip))
-    limits = TreeLimits(protected=(*DEFAULT_PROTECTED, *spec.policy.loop.protected))
     mirror.receive(pack, tip, spec.start_sha, limits)
+    if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
+        return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
     message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
-    sha = mirror.write_candidate(tip, spec.start_sha, message, AUTHOR, EMAIL, int(spec.started_at))
-    return RunResult("done" if sha != spec.start_sha else "no_change", summary, Made(head_sha=sha))
+    parent = _find_parent(run)
+    sha = mirror.write_candidate(tip, parent, message, AUTHOR, EMAIL, int(spec.started_at))
+    refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
+    return RunResult("done", summary, Made(head_sha=sha))
+
+
+def _find_parent(run: Slice) -> CommitSha:
+    """The commit that the candidate follows: the branch's head on the code host, else the base commit.
+
+    Not the previous candidate: a push would also send the content that an iteration added and a later one removed."""
+    spec, mirror = run.spec, run.mirror
+    known = (spec.pushed_sha, spec.workspace.base_sha)
+    return next((sha for sha in known if sha and mirror.is_ancestor(sha, spec.start_sha)), spec.start_sha)

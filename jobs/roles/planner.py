@@ -16,6 +16,7 @@ from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, Prop
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.roles.briefs import build_planner_brief
+from jobs.roles.limits import get_command_seconds
 from jobs.roles.slice import RunResult, Slice, read_and_answer
 from jobs.roles.submission import STRICT, HostTool, IsStopped, accept_answer, parse_form, reject_answer
 
@@ -154,12 +155,10 @@ def _convert(given: SubmittedCriterion) -> ProposedCriterion:
 def _find_unstartable(run: Slice, workspace: Workspace, commands: Iterable[str], stopped: IsStopped) -> list[str]:
     """Start each command once at the base commit. Only one that the shell cannot find or start is wrong: the work is
     still to be done, so the exit code does not matter, and neither does a timeout."""
-    timeout = min(TRY_SECONDS, float(run.world.settings.command_seconds))
+    timeout = min(TRY_SECONDS, get_command_seconds(run.spec.policy, run.world.settings))
     wrong = []
     for command in commands:
-        ran = run.world.sandbox.run(
-            ["bash", "-c", command], workspace, writable=False, timeout=timeout, stopped=stopped
-        )
+        ran = run.sandbox.run(["bash", "-c", command], workspace, writable=False, timeout=timeout, stopped=stopped)
         if ran.exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
             output = " ".join(ran.output.decode(errors="replace").split())[-200:]
             wrong.append(f"`{command}` ended with {ran.exit_code} ({output})")

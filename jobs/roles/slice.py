@@ -23,11 +23,16 @@ from integrations.ports.agent_runner import (
     Workbench,
 )
 from integrations.results import Result, RunOutcome
-from integrations.sandbox.bubblewrap import CommandResult
+from integrations.sandbox.bubblewrap import Sandbox
+from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
+from jobs.evidence.environment_problems import find_setup_problem
+from jobs.evidence.gate_plan import CommandRun
 from jobs.loop.commands import RunSpec
+from jobs.messages.environment import environment_reason
 from jobs.roles.briefs import build_system_text
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
+from jobs.roles.limits import get_check_seconds, get_command_seconds
 from jobs.roles.submission import HostTool
 from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
@@ -54,6 +59,11 @@ class Slice:
     @property
     def mirror(self) -> Mirror:
         return self.world.mirror(self.spec.workspace.repository)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox with the repository's limit for output."""
+        return self.world.sandbox.limit_output(self.spec.policy.loop.limits.output_megabytes * MIB)
 
     @property
     def folder(self) -> Path:
@@ -92,7 +102,7 @@ def run_in_tree(
     run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
 ) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
-    sandbox, seconds = run.world.sandbox, run.world.settings.command_seconds
+    sandbox, seconds = run.sandbox, get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
     toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
@@ -138,20 +148,30 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
     done = workspace.folder / "setup.done"
     if done.exists():
         return None
+    seconds = get_command_seconds(run.spec.policy, run.world.settings)
     for command in run.spec.policy.setup_commands():
-        result = run_in_sandbox(run, workspace, command)
-        if result.stopped:
+        ran = run_command(run, workspace, command, seconds)
+        if ran is None:
             return RunResult("stopped")
-        if result.exit_code:
-            output = result.output.decode(errors="replace")[-1500:]
-            return RunResult(
-                "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
-            )
+        if ran.exit_code:
+            return RunResult("environment", environment_reason(find_setup_problem(command, ran)))
     done.touch()
     return None
 
 
-def run_in_sandbox(run: Slice, workspace: Workspace, command: str) -> CommandResult:
-    """Run a shell command in the sandbox with the timeout of the settings; ends when the run is stopped."""
-    timeout = float(run.world.settings.command_seconds)
-    return run.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=run.stopped)
+def run_check(run: Slice, workspace: Workspace, command: str) -> CommandRun | None:
+    """Run a command of the gate with its own time limit; None if the run is stopped."""
+    return run_command(run, workspace, command, get_check_seconds(run.spec.policy, run.world.settings, command))
+
+
+def run_command(run: Slice, workspace: Workspace, command: str, seconds: float) -> CommandRun | None:
+    """Run a shell command in the sandbox; None if the run is stopped."""
+    result = run.sandbox.run(["bash", "-c", command], workspace, timeout=seconds, stopped=run.stopped)
+    if result.stopped:
+        return None
+    output = result.output.decode(errors="replace")
+    if result.timed_out:
+        output += f"\n(stopped after {seconds:g} s)"
+    return CommandRun(
+        result.exit_code, output, result.digest, result.seconds, result.timed_out, timeout=seconds, killed=result.note
+    )

@@ -21,7 +21,12 @@ REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's erro
 WRITE_PROBE = "write-probe"  # never set; see `service.web.health`
 DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of the disk when they were measured
 EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
+FREEZES = "freezes"  # hash: the freezes that hold, JSON by id; see `jobs.runtime.freeze`
+AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of each audit chain
+THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
+
+BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
 NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 
@@ -119,6 +124,14 @@ def pull_request(repository: str, number: int) -> str:  # the ticket that a pull
 
 def branch(repository: str, name: str) -> str:  # the ticket that a branch belongs to
     return f"index:branch:{repository.lower()}:{name}"
+
+
+def base_branch(repository: str, name: str) -> str:  # set: tickets to wake at the branch's next commit
+    return f"index:base:{repository.lower()}:{name}"
+
+
+def base_checks(digest: str) -> str:  # hash: results of checks on one base tree, JSON by command
+    return f"base-checks:{digest}"
 
 
 def head(repository: str, sha: str) -> str:  # the ticket that a head commit belongs to

@@ -20,6 +20,7 @@ from integrations.agents.entries import clean_entry
 from integrations.errors import IntegrationError, NotAttempted, Paused, Unauthorized, Unavailable
 from integrations.events import EVENT, UNTIL_RESOLVED, RunFinished, RunParked, SteeringTaken
 from integrations.failpoints import fail
+from integrations.outward import check_outward
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
@@ -161,7 +162,8 @@ class RunConversation:
                 Store(self._runs.redis).deliver(event)
 
     def reserve(self, least: Usage, most: Usage) -> Grant | Refusal:
-        """Reserve one model call in the ledger and ask the circuit breaker."""
+        """Reserve one model call in the ledger and ask the circuit breaker. Raises `Frozen`."""
+        check_outward()
         grant = self.ledger.reserve(least, most)
         if isinstance(grant, Refusal):
             return grant

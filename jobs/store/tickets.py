@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -72,6 +73,20 @@ class Store:
         if result == -1:
             _log.warning("mailbox full, event dropped", ticket=t, event_id=event.event_id, limit=MAILBOX_LIMIT)
         return int(result) == 1
+
+    def watch_base(self, ticket_id: TicketId, repository: str, branch: str) -> None:
+        """Let the next commit on this base branch be an event of the ticket."""
+        key = keys.base_branch(repository, branch)
+        self.redis.sadd(key, ticket_id)
+        self.redis.expire(key, KEPT_SECONDS)
+
+    def take_watchers(self, repository: str, branch: str) -> list[TicketId]:
+        """The tickets that watch this base branch, once; their next preparation adds them again."""
+        key = keys.base_branch(repository, branch)
+        found: Any = self.redis.smembers(key)
+        if found:
+            self.redis.srem(key, *found)
+        return sorted(TicketId(decode(member)) for member in found)
 
     def mark_known(self, ticket_id: TicketId, event_ids: Iterable[str]) -> None:
         """Mark events as decided, so that they are deduplicated. Used when Redis was lost since."""

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from integrations import events as e
-from integrations.results import Checked, Gated, Judged, Made, Planned, Scouted
+from integrations.results import Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from jobs.loop.state import Loop
-from jobs.workflow import agreement, escalation, hand_over, publish, review, run, run_results, steering
+from jobs.workflow import agreement, escalation, hand_over, preflight, publish, review, run, run_results, steering
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.limits import limit_replies
 
@@ -74,11 +74,13 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
-    if event.outcome in {"credentials", "infrastructure"}:
+    if event.outcome in run_results.BLOCKED:
         return run_results.on_run_blocked(loop, event)
     if event.outcome == "budget" and event.role != "planner":
         return run_results.on_budget_used_up(loop, event)
     match event.result:
+        case Preflighted() as result:
+            return preflight.on_preflight_finished(loop, event, result, policy)
         case Planned() as result:
             return agreement.on_planner_finished(loop, result, event.at, policy)
         case Scouted() as result:

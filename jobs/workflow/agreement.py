@@ -21,7 +21,7 @@ from jobs.messages import contract as messages
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.run import start_iteration, start_run
-from jobs.workflow.run_results import start_work
+from jobs.workflow.run_results import mark_contract, start_work
 
 MAX_PROPOSALS = 5
 """Planner runs of one hand-over, each answered by a person with something that is no contract."""
@@ -54,7 +54,7 @@ def on_planner_finished(loop: Loop, result: Planned, at: float, policy: ServiceP
     if contract := agree(loop.ticket.description, loop.policy, proposal):
         return start_work(replace(loop, contract=contract), at, policy)
     if proposal and needs_no_approval(proposal, loop.ticket.description, loop.policy):
-        agreed = replace(loop, contract=build_contract(proposal.criteria, loop.policy))
+        agreed = mark_contract(replace(loop, contract=build_contract(proposal.criteria, loop.policy)))
         return start_work(agreed, at, policy, PostComment(body=messages.agreed_message(agreed)))
     return ask(loop)
 
@@ -112,7 +112,9 @@ def refresh_contract(loop: Loop) -> Contract | None:
     if fresh is None or _criteria_of(fresh, "c") == _criteria_of(loop.contract, "c"):
         return loop.contract
     criteria = (*fresh.criteria, *_criteria_of(loop.contract, "r"))
-    return Contract(criteria=criteria, version=loop.contract.version + 1)
+    return mark_contract(
+        replace(loop, contract=Contract(criteria=criteria, version=loop.contract.version + 1))
+    ).contract
 
 
 def _criteria_of(contract: Contract, origin: str) -> tuple[Criterion, ...]:

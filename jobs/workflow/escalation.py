@@ -22,6 +22,17 @@ def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *command
     return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
+def escalate_environment(loop: Loop, reason: str, at: float) -> Decision:
+    """Report a problem of the environment, once: a restart that finds the same one keeps its escalation."""
+    is_known = loop.preflight.reported == reason and loop.escalation
+    before = loop.escalation
+    decision = escalate(replace(loop, preflight=replace(loop.preflight, reported=reason)), "environment", reason, at)
+    if not is_known:
+        return decision
+    silent = tuple(command for command in decision.commands if not isinstance(command, PostComment))
+    return Decision(replace(decision.loop, escalation=before), silent)
+
+
 def close_attempt(loop: Loop, rejected: str) -> Loop:
     """Move the current attempt to the record, which is part of the next attempt's brief."""
     if not loop.attempt.iteration:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
 from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman, StopRun
+from jobs.contract.checks import replace_checks
+from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -17,18 +18,20 @@ from jobs.loop.state import (
     Candidate,
     Guidance,
     Loop,
+    Preflight,
     PullRequestState,
     Stage,
     Workspace,
 )
 from jobs.messages import replies
+from jobs.messages.environment import checks_changed_message
 from jobs.messages.escalations import too_many_revisions_reason
-from jobs.workflow.agreement import agree_or_ask, refresh_contract
+from jobs.workflow.agreement import refresh_contract
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge, close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
+from jobs.workflow.preflight import prepare, start_preflight
 from jobs.workflow.run import add_requested_criterion
-from jobs.workflow.run_results import start_work
 
 BRANCH_PREFIX = "loopline/"
 REVISIONS = 20
@@ -95,7 +98,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guid
     )
     if loop.stage is not Stage.DONE and loop.workspace.repository == repository:
         fresh = _keep_work(fresh, loop)
-    return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), _prepare(fresh)))
+    return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), prepare(fresh)))
 
 
 def _keep_work(fresh: Loop, before: Loop) -> Loop:
@@ -106,6 +109,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         contract=refresh_contract(before),
         planning=replace(before.planning, proposals=0),
         attempts=before.attempts,
+        preflight=Preflight(protected=before.preflight.protected),
     )
     if not before.workspace.branch:
         return fresh
@@ -127,33 +131,40 @@ def branch_name(ticket: Ticket, generation: int) -> str:
     return f"{BRANCH_PREFIX}{slug}" + (f"-{generation}" if generation > 1 else "")
 
 
-def _prepare(loop: Loop) -> PrepareWorkspace:
-    workspace = loop.workspace
-    return PrepareWorkspace(generation=loop.generation, repository=workspace.repository, branch=workspace.branch)
-
-
 def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
     """Start another revision on the same branch, with a person's request as a further criterion. Escalate every 20th:
     a reviewer can be a bot that is never content."""
     loop = close_attempt(loop, f"{request.author} asked for changes")
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
-    loop = replace(loop, pull_request=loop.pull_request.unapproved())
+    preflight = replace(loop.preflight, restarts=0, reported="")
+    loop = replace(loop, pull_request=loop.pull_request.unapproved(), preflight=preflight)
     if loop.revision % REVISIONS == 0:
         return escalate(loop, "judgement", too_many_revisions_reason(loop.revision), at)
     loop = replace(loop, stage=Stage.PREPARING, reason="")
-    return Decision(loop, (*commands, MoveTicket(column="working"), _prepare(loop)))
+    return Decision(loop, (*commands, MoveTicket(column="working"), prepare(loop)))
 
 
 def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy) -> Decision:
-    """The repository is mirrored: agree to a contract and start work, or ask for one."""
+    """The repository is mirrored: check the environment on the base commit, with the policy of the base branch."""
     if event.generation != loop.generation or loop.stage is not Stage.PREPARING:
         return Decision(loop)
-    base_sha = loop.workspace.base_sha or event.base_sha
+    loop = _at_base(_at_branch_head(loop, event.branch_sha), event)
+    preflight = replace(loop.preflight, tried=event.base_sha)
+    loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight)
+    before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
+    if before == after or after is None:
+        return start_preflight(loop, event.at, policy)
+    changed = PostComment(body=checks_changed_message(after))
+    return start_preflight(replace(loop, contract=after), event.at, policy, changed)
+
+
+def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:
+    """On the base branch's present commit; work that has begun stays on the one that it began at."""
+    has_work = loop.pull_request.pushed_sha or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
+    base_sha = loop.workspace.base_sha if has_work and loop.workspace.base_sha else event.base_sha
     workspace = replace(loop.workspace, base_branch=event.base_branch, base_sha=base_sha)
-    loop = replace(_at_branch_head(loop, event.branch_sha), policy=POLICY.decode(event.policy), workspace=workspace)
-    if loop.contract:
-        return start_work(loop, event.at, policy)
-    return agree_or_ask(loop, event.at, policy)
+    candidate = loop.candidate if has_work else loop.candidate.at(NO_COMMIT)
+    return replace(loop, workspace=workspace, candidate=candidate)
 
 
 def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:

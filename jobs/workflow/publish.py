@@ -37,7 +37,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
         return Decision(loop)
     shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
     loop = replace(loop, stage=Stage.REVIEW, pull_request=shown)
-    total = len(loop.contract.criteria) if loop.contract else 0
+    total = len(loop.contract.required) if loop.contract else 0
     status = SetStatus(
         repository=loop.workspace.repository,
         sha=loop.candidate.head_sha,

@@ -12,9 +12,9 @@ from jobs.loop.commands import CleanUp, Command, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import escalations
 from jobs.messages.replies import moved_reason
-from jobs.workflow.agreement import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import has_left_loop, stop
+from jobs.workflow.preflight import start_preflight
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import publish, start_work
 from jobs.workflow.steering import merge
@@ -38,8 +38,8 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if has_left_loop(loop, role):
         return stop(again, moved_reason(loop.ticket.column), at, policy)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
-    if loop.contract is None:
-        return agree_or_ask(again, at, policy, *here)
+    if loop.contract is None or loop.stage in {Stage.PREPARING, Stage.PREFLIGHT}:
+        return start_preflight(again, at, policy, *here)
     return _repeat_step(again, loop.stage, at, policy, *here)
 
 
@@ -50,6 +50,5 @@ def _repeat_step(loop: Loop, stage: Stage, at: float, policy: ServicePolicy, *he
         return Decision(replace(loop, stage=stage), (*here, publish(loop)))
     if stage in {Stage.GATING, Stage.JUDGING, Stage.CHECKING, Stage.PUBLISHING} and candidate.head_sha:
         return start_run(replace(loop, candidate=candidate.at(candidate.head_sha)), "gate", at, policy, *here)
-    begun = 1 if stage is not Stage.PREPARING else 0
-    attempt = replace(loop.attempt, iteration=max(loop.attempt.iteration - begun, 0))
+    attempt = replace(loop.attempt, iteration=max(loop.attempt.iteration - 1, 0))
     return start_work(replace(loop, attempt=attempt), at, policy, *here)

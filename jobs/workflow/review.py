@@ -19,6 +19,7 @@ from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import interrupt, revise, stop
+from jobs.workflow.preflight import on_base_pushed
 from jobs.workflow.steering import PULL, approve, guide
 
 MAX_CHECKS, MAX_CHECK_NAME = 20, 100  # failing checks that the ticket shows, and characters of their names
@@ -83,7 +84,10 @@ def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision
 
 
 def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
-    """A foreign commit on the loop's branch voids the verdict and pauses the loop."""
+    """A foreign commit on the loop's branch voids the verdict and pauses the loop; one on the base branch can fix the
+    environment."""
+    if event.branch and event.branch == loop.workspace.base_branch:
+        return on_base_pushed(loop, event, policy)
     known = {"", loop.candidate.head_sha, loop.pull_request.pushed_sha}
     if event.branch != loop.workspace.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)

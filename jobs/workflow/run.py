@@ -15,6 +15,7 @@ from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 
 STAGES: dict[RunRole, Stage] = {
+    "preflight": Stage.PREFLIGHT,
     "planner": Stage.PLANNING,
     "scout": Stage.SCOUTING,
     "maker": Stage.MAKING,
@@ -22,14 +23,16 @@ STAGES: dict[RunRole, Stage] = {
     "judge": Stage.JUDGING,
     "checker": Stage.CHECKING,
 }
+FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
+"""Roles without model calls."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
 
 
 def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
-    """Start a run of this role if the ticket's budget allows it; a gate costs nothing."""
+    """Start a run of this role if the ticket's budget allows it."""
     cap = policy.caps_of(loop).ticket_usd
-    if role != "gate" and loop.spend.usage.cost_usd >= cap:
+    if role not in FREE and loop.spend.usage.cost_usd >= cap:
         return escalate(loop, "budget", budget_reason(cap), at, *commands)
     loop = replace(loop, stage=STAGES[role], run_id=run_id_of(loop, role), parked_until=0.0)
     return Decision(loop, (*commands, StartRun(spec=_spec(loop, role, at, policy))))
@@ -48,6 +51,7 @@ def run_id_of(loop: Loop, role: RunRole) -> RunId:
     parts = [f"g{loop.generation}", f"r{loop.revision}"]
     parts += [f"v{version}"] if version > 1 else []
     parts += [f"a{loop.attempt.number}"] if loop.attempt.number > 1 else []
+    parts += [f"p{loop.preflight.restarts}"] if loop.preflight.restarts else []
     return RunId("-".join([loop.identifier, *parts, f"i{turn}", role]))
 
 
@@ -76,6 +80,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         caps=policy.caps_of(loop),
         ticket_usage=loop.spend.usage,
         started_at=at,
+        pushed_sha=loop.pull_request.pushed_sha,
     )
 
 

@@ -5,36 +5,60 @@ escalation. A failed attempt is followed by one in a fresh context: contract, ev
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from integrations.events import RunFinished
-from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, Scouted
+from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, RunOutcome, Scouted
 from integrations.values import NO_COMMIT
-from jobs.evidence.verdicts import find_contradictions
+from jobs.contract.checks import mark_checks
+from jobs.evidence.environment_problems import find_gate_problem
+from jobs.evidence.verdicts import find_contradictions, keep_required
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
+from jobs.messages.environment import environment_reason
 from jobs.messages.escalations import iterations_reason, run_blocked_reason, spinning_reason, tamper_reason
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalation import close_attempt, escalate
+from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
+
+BLOCKED: Mapping[RunOutcome, EscalationClass] = {
+    "credentials": "credentials",
+    "infrastructure": "infrastructure",
+    "environment": "environment",
+    "policy": "policy",
+}
+"""Outcomes for which a person has to change something, and the class of their escalation."""
+
+
+def mark_contract(loop: Loop) -> Loop:
+    """The loop whose contract has the state of the repository's checks on the base commit."""
+    if loop.contract is None:
+        return loop
+    found, branch = loop.preflight.result.checks, loop.workspace.base_branch
+    return replace(loop, contract=mark_checks(loop.contract, found, branch))
 
 
 def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
     """The contract is agreed: start the scout, once per loop, or the first maker."""
+    loop = mark_contract(loop)
     if loop.workflow.scout and loop.planning.plan is None and not loop.attempt.iteration:
         return start_run(replace(loop, reason=""), "scout", at, policy, *commands)
     return start_iteration(loop, at, policy, *commands)
 
 
 def on_run_blocked(loop: Loop, event: RunFinished) -> Decision:
-    """A wrong setting, or replies that cannot be used, ended the run. A maker's iteration does not count."""
-    loop = _keep_work(loop, event)
+    """A wrong setting, unusable replies, the environment or the policy ended the run. A maker's iteration does not
+    count."""
+    loop, kind = _keep_work(loop, event), BLOCKED[event.outcome]
     if event.role == "maker":
         loop = replace(loop, attempt=replace(loop.attempt, iteration=max(loop.attempt.iteration - 1, 0)))
-    kind: EscalationClass = "credentials" if event.outcome == "credentials" else "infrastructure"
-    return escalate(loop, kind, run_blocked_reason(event.role, event.summary), event.at)
+    if kind == "environment":
+        return escalate_environment(loop, event.summary, event.at)
+    reason = event.summary if kind == "policy" else run_blocked_reason(event.role, event.summary)
+    return escalate(loop, kind, reason, event.at)
 
 
 def _keep_work(loop: Loop, event: RunFinished) -> Loop:
@@ -73,7 +97,12 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
     """Return failures to the maker, unless it is spinning or insists on its change."""
     if event.outcome != "done":
         return _escalate_failed_run(loop, event)
-    attempt, failing = loop.attempt, [e for e in result.evidence if not e.passed]
+    if problem := find_gate_problem(result.evidence, loop.preflight.result.checks):
+        known = replace(loop, candidate=replace(loop.candidate, gate=result))
+        decision = escalate_environment(known, environment_reason(problem), event.at)
+        again = decision.loop.candidate.at(loop.candidate.head_sha)  # a restart repeats the gate
+        return replace(decision, loop=replace(decision.loop, candidate=again))
+    attempt, failing = loop.attempt, [e for e in result.evidence if e.failed]
     insists = _fingerprint(failing) in attempt.failing and all(e.needs_approval for e in failing)
     reverted = result.tree in attempt.trees[:-1] and result.tree != attempt.trees[-1]
     trees = (*attempt.trees, result.tree) if result.tree else attempt.trees
@@ -89,6 +118,9 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         return _next_attempt(loop, line, event.at, policy, spun=True)
     if failing:
         return _retry(loop, lines.gate_failed_line(failing), event.at, policy)
+    leaks = [found for found in result.tampering if found.kind == "secret"]
+    if leaks and not any(lines.leak_line(leaks) in line for line in attempt.tried):
+        return _retry(loop, lines.leak_line(leaks), event.at, policy)  # unchanged: a person decides after the checker
     if result.stray:
         return _retry(loop, lines.stray_line(result.stray), event.at, policy)
     return start_run(loop, "judge", event.at, policy)
@@ -125,7 +157,7 @@ def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy:
         loop = _note_iteration(loop, lines.NEW_GUIDANCE_LINE)
         return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
     if candidate.tampering and candidate.accepted_sha != candidate.head_sha:
-        loop = _note_iteration(loop, lines.CHANGED_CHECKS_LINE)
+        loop = _note_iteration(loop, lines.NEEDS_APPROVAL_LINE)
         return escalate(loop, "tamper", tamper_reason(candidate.tampering), event.at)
     return finish(loop, event.at)
 
@@ -136,7 +168,8 @@ def objection_to(loop: Loop) -> str:
     if missing:
         return lines.verdict_failed_line(missing)
     candidate, verdict = loop.candidate, loop.candidate.verdict
-    assert verdict
+    assert verdict and loop.contract
+    verdict = keep_required(verdict, loop.contract)
     blockers = [finding for finding in verdict.findings if finding.severity == "blocker"]
     if blockers:
         return lines.blockers_line(blockers)
@@ -155,7 +188,9 @@ def open_results(loop: Loop) -> list[CriterionResult]:
     given = verdict.results if verdict and verdict.head_sha == loop.candidate.head_sha else ()
     judged = {r.criterion: r for r in given}
     nothing = {c.id: CriterionResult(criterion=c.id, result="unsure") for c in loop.contract.criteria}
-    return [r for r in (nothing | judged).values() if r.result != "pass" or not r.evidence.strip()]
+    optional = {c.id for c in loop.contract.criteria} - {c.id for c in loop.contract.required}
+    found = [r for r in (nothing | judged).values() if r.criterion not in optional]
+    return [r for r in found if r.result != "pass" or not r.evidence.strip()]
 
 
 def finish(loop: Loop, at: float, *commands: Command) -> Decision:
@@ -169,8 +204,9 @@ def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 
-def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
-    """Push the candidate to the loop's branch; `as_is`: without a verdict, for a person who takes it over."""
+def publish(loop: Loop, *, as_is: bool = False, accepted: bool = False) -> PublishBranch:
+    """Push the candidate to the loop's branch; `as_is`: without a verdict, for a person who takes it over, with the
+    changes that need approval only if they are `accepted`."""
     return PublishBranch(
         generation=loop.generation,
         repository=loop.workspace.repository,
@@ -179,6 +215,8 @@ def publish(loop: Loop, *, as_is: bool = False) -> PublishBranch:
         sha=loop.candidate.head_sha,
         expected=loop.pull_request.pushed_sha,
         as_is=as_is,
+        accepted=accepted,
+        protected=loop.workflow.protected,
     )
 
 

@@ -11,12 +11,14 @@ from integrations.values import Person
 from jobs.loop.commands import (
     Command,
     CommentOnPullRequest,
+    Freeze,
     MergePullRequest,
     MoveTicket,
     PostComment,
     React,
     SetNeedsHuman,
     Steer,
+    Thaw,
 )
 from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
 from jobs.messages import replies
@@ -25,26 +27,40 @@ from jobs.workflow.agreement import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge
 from jobs.workflow.hand_over import hand_over, revise, stop
+from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.run_results import finish, objection_to, publish
 
 _COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
 PULL = "pull-request:"
 """Prefix of the comment ids of guidance from the pull request, to which Loopline does not react with an emoji."""
-_KNOWN = {"stop", "cancel", "changes", "approve", "merge", "retry", "budget", "accept", "takeover", "close"}
+_OF_THE_SERVICE = {"freeze", "thaw"}
+_KNOWN = _OF_THE_SERVICE | {
+    "stop",
+    "cancel",
+    "changes",
+    "approve",
+    "merge",
+    "retry",
+    "budget",
+    "accept",
+    "takeover",
+    "close",
+}
 MAX_PENDING = 50
 """Comments that wait for the agent."""
-_NEED_APPROVER = {"approve", "merge", "accept", "budget"}
+_NEED_APPROVER = _OF_THE_SERVICE | {"approve", "merge", "accept", "budget"}
 
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
     """A person commented on the ticket; `jobs.effects.gather` drops Loopline's own comments."""
-    if loop.stage is Stage.IDLE or event.author is None:
+    command = _COMMAND.match(event.body)
+    concerns_service = command is not None and command["name"].lower() in _OF_THE_SERVICE
+    if event.author is None or (loop.stage is Stage.IDLE and not concerns_service):
         return Decision(loop)
     if event.at >= loop.comments.last_at:
         loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
     text = cut(event.body, GUIDANCE_CHARACTERS)
     guidance = Guidance(author=event.author.name, text=text, comment_id=event.comment_id)
-    command = _COMMAND.match(event.body)
     if command:
         return _apply_command(loop, command, guidance, event.author, event.at, policy)
     if not event.author.may_steer:
@@ -103,6 +119,8 @@ def _apply_command(
     if not allowed:
         return Decision(loop, (PostComment(body=replies.not_allowed_message(name, author.name)),))
     guidance = replace(guidance, text=cut(command["rest"].strip(), GUIDANCE_CHARACTERS))
+    if name in _OF_THE_SERVICE:
+        return _switch(loop, name, guidance.text, author, at)
     loop = acknowledge(loop)
     return (
         _control_work(loop, name, guidance, author, at, policy)
@@ -119,6 +137,8 @@ def _control_work(
         return stop(loop, replies.command_reason(author.name, name), at, policy)
     stopped_before = loop.stage is Stage.STOPPED and at >= loop.finished_at  # else the stop overrules a late `/retry`
     if name == "retry" and (stopped_before or loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING}):
+        if awaits_new_base(loop) and not guidance.text:
+            return retry(loop, at)
         return hand_over(loop, at, policy, (guidance,) if guidance.text else ())
     if name == "changes" and guidance.text and loop.stage in AT_WORK:
         return guide(loop, guidance)
@@ -151,6 +171,14 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
     return merge(loop) if name == "merge" else None
 
 
+def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> Decision:
+    """Freeze or thaw the service at once. The comment waits in the outbox, so it is posted after the thaw."""
+    if name == "freeze":
+        comment = PostComment(body=replies.frozen_message(author.name, at))
+        return Decision(loop, (Freeze(by=author.name, at=at, reason=reason), comment))
+    return Decision(loop, (Thaw(by=author.name, at=at), PostComment(body=replies.thawed_message(author.name))))
+
+
 def _accept(loop: Loop, author: Person, at: float) -> Decision | None:
     """Accept the candidate's changes to tests and checks; None if no escalation asks for that."""
     candidate = replace(loop.candidate, accepted_sha=loop.candidate.head_sha)
@@ -167,7 +195,9 @@ def _take_over(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> 
     unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
     reason = replies.taken_over_reason(author.name, loop.candidate.head_sha if unpushed else "")
     decision = stop(loop, reason, at, policy)
-    return Decision(decision.loop, (*decision.commands, publish(loop, as_is=True))) if unpushed else decision
+    listed = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
+    command = publish(loop, as_is=True, accepted=bool(listed) and policy.may_approve(author))
+    return Decision(decision.loop, (*decision.commands, command)) if unpushed else decision
 
 
 def _parse_dollars(text: str) -> float:

@@ -1,8 +1,8 @@
 """The dashboard application: the state of all loops as pages and as JSON. Served by gunicorn
 (`service.dashboard.gunicorn_config`).
 
-Read-only: no route writes, and it holds no tokens or secrets. It accepts requests for known host names only, to prevent
-DNS rebinding.
+Read-only: no route writes, and it holds no token of a provider. It accepts requests for known host names only, to
+prevent DNS rebinding, and only from people who signed in (`login`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from jobs.runtime import logging
 from jobs.runtime.connection import connect
 from service.dashboard import live, page_text
 from service.dashboard.live import Limits
+from service.dashboard.login import add_login
 from service.dashboard.overview import GROUPS, ROWS, SHOWN_TICKET, ShownTicket
+from service.dashboard.password import read_password
 from service.dashboard.reader import Reader
 from service.version import VERSION
 
@@ -32,7 +34,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -48,16 +50,18 @@ _log = structlog.get_logger(__name__)
 def dashboard() -> Flask:
     """Create the application. Called by gunicorn in its worker process."""
     settings = load("dashboard")
-    logging.configure("dashboard", settings.secret_values())
-    return create_app(settings)
+    password = read_password(settings)
+    logging.configure("dashboard", settings.secret_values() | {password})
+    return create_app(settings, password)
 
 
-def create_app(settings: Settings, limits: Limits = Limits()) -> Flask:  # noqa: B008 - frozen
+def create_app(settings: Settings, password: str, limits: Limits = Limits()) -> Flask:  # noqa: B008 - frozen
     """Return the WSGI application. It does not connect to Redis yet, so it starts while Redis is unavailable."""
     app = Flask("service.dashboard.app")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(page_text.FILTERS)
     app.before_request(_require_host(allowed_hosts(settings)))
+    add_login(app, settings, password)
     app.after_request(_set_headers)
     app.register_error_handler(HTTPException, _render_error)
     reader = Reader(connect(settings, timeout=2.0, retries=1, retry_timeouts=False), settings)

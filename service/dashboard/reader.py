@@ -13,6 +13,7 @@ from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
 from jobs.runtime.disk import find_problem
+from jobs.runtime.freeze import find_freeze
 from jobs.runtime.notices import list_notices
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
@@ -46,10 +47,15 @@ class Reader:
         return overview.in_order(self._rows(self._loops()))
 
     def notices(self) -> list[str]:
-        """Return notices about all loops: the disk is full, the model provider is unavailable or rejects the
-        credentials, a clock jumped."""
-        outage = current_outage(self.runs.redis)
-        sentences = [self.disk_notice(), outage.sentence if outage else "", *list_notices(self.runs.redis)]
+        """Return notices about all loops: the service is frozen, the disk is full, the model provider is unavailable or
+        rejects the credentials, a clock jumped."""
+        outage, freeze = current_outage(self.runs.redis), find_freeze(self.runs.redis, self._settings.home)
+        sentences = [
+            freeze.sentence if freeze else "",
+            self.disk_notice(),
+            outage.sentence if outage else "",
+            *list_notices(self.runs.redis),
+        ]
         return [sentence for sentence in sentences if sentence]
 
     def disk_notice(self) -> str:

@@ -13,6 +13,7 @@ from jobs.runtime import logging
 from jobs.runtime.connection import connect
 from service.refusals import HEADERS, RETRY_AFTER_SECONDS
 from service.web import health, webhooks
+from service.web.refusal_limit import WAIT_SECONDS
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ def create_app(settings: Settings) -> Flask:
 def _refuse(error: HTTPException) -> tuple[Response, int]:
     response = jsonify(error=error.description or error.name)
     response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    if error.code == 429:
+        response.headers["Retry-After"] = str(WAIT_SECONDS)
     return response, error.code or 500
 
 

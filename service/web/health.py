@@ -1,10 +1,12 @@
 """GET /healthz (this process is up) and /readyz (Loopline can work). Changes nothing.
 
 Called by load balancers, the supervisor and people. The state of `/readyz` is `fine`, `recovering` while the work of a
-crashed process is taken over, or `failing` (503) while a part is unavailable.
+crashed process is taken over, `frozen` while the freeze switch is set, or `failing` (503) while a part is unavailable.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify
 from redis import Redis
@@ -17,7 +19,8 @@ from jobs.runtime import keys
 from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
 from jobs.runtime.disk import find_problem
-from jobs.runtime.heartbeats import list_live_roles
+from jobs.runtime.freeze import Freeze, find_freeze
+from jobs.runtime.heartbeats import EGRESS, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
@@ -36,16 +39,26 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
         failing = failing_parts(settings, redis)
-        state = "failing" if failing else "recovering" if list_dead_processes(settings.home) else "fine"
+        freeze = _find_freeze(settings, redis)
+        recovering = "recovering" if list_dead_processes(settings.home) else "fine"
+        state = "failing" if failing else "frozen" if freeze else recovering
         body = {
             "ok": not failing,
             "state": state,
             "failing": failing,
+            "frozen": asdict(freeze) if freeze else None,
             "warnings": [] if "redis" in failing else _list_warnings(redis),
         }
         return jsonify(**body, version=VERSION), 503 if failing else 200
 
     return routes
+
+
+def _find_freeze(settings: Settings, redis: Redis) -> Freeze | None:
+    try:
+        return find_freeze(redis, settings.home)
+    except (RedisError, OSError):
+        return None
 
 
 def _list_warnings(redis: Redis) -> list[str]:
@@ -78,6 +91,7 @@ def _check_processes(settings: Settings, redis: Redis) -> dict[str, str]:
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        EGRESS: "" if EGRESS in living else "No egress process runs; commands have no network.",
         "credentials": decode(rejected or b""),
         "model": refused and f"No run can call the model, all runs wait: {refused}",
         "clock": "" if has_leader else "No clock process has the leader lease.",

@@ -18,6 +18,7 @@ from integrations.ports.source import Source
 from jobs.config.settings import Settings
 from service.refusals import RETRY_AFTER_SECONDS
 from service.web.intake import Received, accept
+from service.web.refusal_limit import RefusalLimit
 from service.web.spool import Spool
 
 _log = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Endpoint:
 def blueprint(endpoint: Endpoint) -> Blueprint:
     """Return the route."""
     routes = Blueprint("webhooks", __name__)
+    refusals = RefusalLimit()
 
     @routes.post("/webhooks/<name>")
     def receive(name: str) -> Response:
@@ -66,14 +68,18 @@ def blueprint(endpoint: Endpoint) -> Blueprint:
         now = time.time()
         # gunicorn joins repeated headers with ',', so no copy can hide another.
         headers = {key.lower(): value for key, value in request.headers.items()}
-        body = _read_body(request, webhooks.largest_body)
+        body, address = _read_body(request, webhooks.largest_body), request.remote_addr or "unknown"
         try:
             delivery = webhooks.source.verify(headers, body, endpoint.secrets[name], now)
         except BadSignature as error:
-            _log.warning("delivery refused", source=name, reason=str(error))
+            if refusals.may_log():
+                _log.warning("delivery refused", source=name, reason=str(error), address=address)
+            refusals.check(address)
             abort(401, "The delivery has no valid signature. Compare the webhook secrets on both sides.")
         except Malformed as error:
-            _log.warning("delivery malformed", source=name, reason=str(error))
+            if refusals.may_log():
+                _log.warning("delivery malformed", source=name, reason=str(error), address=address)
+            refusals.check(address)
             abort(415 if isinstance(error, UnsupportedContentType) else 422, f"{error}.")
         return endpoint.store(webhooks.source, Received(delivery, now))
 

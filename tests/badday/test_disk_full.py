@@ -62,7 +62,8 @@ class Day:
             assert answer.status_code == 200 or (answer.status_code == 503 and answer.headers["Retry-After"])
 
     def dashboard(self) -> str:
-        return requests.get(self.stack.urls["dashboard"], timeout=10).text
+        headers = {"Authorization": f"Bearer {self.stack.tokens['dashboard']}"}
+        return requests.get(self.stack.urls["dashboard"], headers=headers, timeout=10).text
 
     def column(self, identifier: str) -> str:
         return str(self.ana.board()[identifier]["column"])

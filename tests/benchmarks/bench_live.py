@@ -26,7 +26,7 @@ from jobs.config.settings import Settings
 from jobs.loop.commands import RunSpec
 from jobs.runtime.connection import build_redis_url, connect
 from service.supervisor import embedded_redis
-from tests.service.dashboard.conftest import serving
+from tests.service.dashboard.conftest import HEADERS, serving
 from tests.service.dashboard.story import Story, a_loop, says
 
 WORST_RATIO = 2.0
@@ -55,7 +55,8 @@ class _Pages:
 
     def __init__(self, host: str, run: RunSpec, count: int) -> None:
         name, _, port = host.partition(":")
-        asked = f"GET /api/runs/{run.run_id}/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        login = f"Authorization: {HEADERS['Authorization']}"
+        asked = f"GET /api/runs/{run.run_id}/events HTTP/1.1\r\nHost: {host}\r\n{login}\r\n\r\n".encode()
         self._sockets = [socket.create_connection((name, int(port)), timeout=READ_SECONDS) for _ in range(count)]
         self._selector = selectors.DefaultSelector()
         for one in self._sockets:
@@ -108,7 +109,7 @@ def _measure(host: str, requests: int) -> dict[str, float]:
     connection, taken = HTTPConnection(host, timeout=30), []
     for _ in range(requests):
         start = time.perf_counter()
-        connection.request("GET", "/api/loops")
+        connection.request("GET", "/api/loops", headers=HEADERS)
         assert len(json.loads(connection.getresponse().read())["loops"]) == LOOPS
         taken.append((time.perf_counter() - start) * 1000)
     connection.close()

@@ -104,8 +104,8 @@ ONCE = {
 # The hit to use where the first one belongs to another step.
 HITS = {
     "append.lua": 20,
-    "workspace.create": 3,  # after the planners'
-    "sandbox.run.bash": 15,  # the gate's, after the self-tests and the makers' own
+    "workspace.create": 4,  # after the preflight and the planners
+    "sandbox.run.bash": 17,  # the gate's, after the self-tests, the preflight and the makers' own
     "settle.lua": 5,  # a slice begins and ends with one too
     "transcript.brief": 3,
     "renew_lease.lua": 3,

@@ -33,7 +33,9 @@ def hand_over(board: Board, identifier: str, *faults: dict[str, object]) -> Loop
 
 
 def looked_around(board: Board, loop: Loop) -> Loop:
-    """The scout, if one was sent, is back with a plan; the planner with a proposal."""
+    """The preflight has ended, the scout, if one was sent, is back with a plan, the planner with a proposal."""
+    if loop.stage is Stage.PREFLIGHT:
+        loop = finish(board, loop)
     if loop.stage is Stage.PLANNING:
         criteria = (ProposedCriterion(text="it works", command="python3 -m unittest -q"),)
         return finish(board, loop, proposal=Proposal(criteria=criteria))

@@ -145,7 +145,7 @@ def test_toy_providers_drive_a_signed_webhook_to_a_pull_request(
     assert (ticket.column, opened.state, opened.title) == ("In Review", "open", "JOT-1: Greet people")
     mirror = office.worker.mirror(REPOSITORY)
     assert (mirror.read(opened.head_sha, "GREETING.md") or "").strip() == f"Hello from {model}"
-    assert office.transcripts().keys() == {"scout", "maker", "gate", "judge", "checker"}
+    assert office.transcripts().keys() == {"preflight", "scout", "maker", "gate", "judge", "checker"}
 
 
 def test_toy_secrets_are_visible_to_the_processes_that_need_them(environ: dict[str, str]) -> None:

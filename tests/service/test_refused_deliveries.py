@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
 
-from tests.service.conftest import Web, moved, pushed, signed_by_github, signed_by_linear
+from jobs.config.environment import parse_settings
+from jobs.config.settings import Settings
+from service.web.app import create_app
+from service.web.refusal_limit import LOGGED, PER_ADDRESS
+from tests.service.conftest import SECRETS, Web, moved, pushed, signed_by_github, signed_by_linear
 from tests.service.test_webhooks import inbox, request
 
 REVIEW = b'{"action":"submitted","pull_request":{},"review":{}}'
@@ -180,3 +186,22 @@ def test_request_in_absolute_form_is_served(web: Web, redis: Redis) -> None:
     assert b'"accepted":true' in web.raw(post)
     post = request("/webhooks/linear?ignored=%00", signed_by_linear(moved("3")), moved("3"))
     assert b" 200 " in web.raw(post)
+
+
+def test_refusals_of_one_address_are_limited_and_good_deliveries_are_not(settings: Settings, redis: Redis) -> None:
+    own = {"LOOPLINE_HOME": str(settings.home), "REDIS_URL": settings.redis_url.get_secret_value()}
+    client = create_app(parse_settings(own | SECRETS)).test_client()
+
+    def send(body: bytes, headers: dict[str, str], address: str = "10.0.0.1") -> TestResponse:
+        return client.post("/webhooks/github", data=body, headers=headers, environ_base={"REMOTE_ADDR": address})
+
+    bad = signed_by_github(pushed()) | {"X-Hub-Signature-256": "sha256=" + "0" * 64}
+    with capture_logs() as logs:
+        codes = [send(pushed(), bad).status_code for _ in range(LOGGED + 50)]
+    assert codes == [401] * PER_ADDRESS + [429] * (LOGGED + 50 - PER_ADDRESS)
+    assert send(pushed(), bad).headers["Retry-After"] == "60"
+    assert [line["event"] for line in logs] == ["delivery refused"] * LOGGED + [
+        "further refused deliveries are not logged for a minute"
+    ]
+    assert send(pushed(), signed_by_github(pushed())).status_code == 200
+    assert send(pushed(), bad, "10.0.0.2").status_code == 401

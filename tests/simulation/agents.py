@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 from integrations.results import (
+    BaseCheck,
+    BaseState,
     CriterionResult,
     Evidence,
     Judgement,
@@ -24,16 +26,20 @@ from integrations.results import (
 from integrations.values import Usage
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.loop.commands import RunSpec
+from jobs.workflow.run import FREE
 from tests.loops import run_finished
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory, Run
 from tests.simulation.outside import Host
 
 _ENDS = {
+    "preflight": ("done",) * 8 + ("environment",) * 3 + ("failed",),
     "planner": ("done",) * 6 + ("failed", "budget"),
     "scout": ("done",) * 10 + ("failed", "turns", "budget"),
-    "maker": ("done",) * 12 + ("no_change", "failed", "turns", "refused", "budget", "spinning"),
-    "gate": ("done",) * 14 + ("failed",),
+    "maker": ("done",) * 12
+    + ("no_change", "failed", "turns", "refused", "budget", "spinning")
+    + ("environment", "policy"),
+    "gate": ("done",) * 14 + ("failed", "environment"),
     "judge": ("done",) * 14 + ("failed",),
     "checker": ("done",) * 14 + ("failed", "budget", "turns"),
 }
@@ -59,7 +65,7 @@ class Agents:
         if self.calm:
             return self._end(run, **self._result(run.spec, "done"))
         match self.random.randrange(5):
-            case 0 if run.spec.role != "gate":
+            case 0 if run.spec.role not in FREE:
                 run.usage = run.usage.plus(Usage(model_calls=1, cost_usd=self.random.choice((0.25, 1.0, 2.5))))
                 return f"{run.spec.run_id} spends"
             case 1 if run.steering:
@@ -75,10 +81,15 @@ class Agents:
         if outcome != "done":
             return {"outcome": outcome, "summary": "it broke"}
         results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
-            "planner": self._plan, "scout": self._scout,
+            "preflight": self._preflight, "planner": self._plan, "scout": self._scout,
             "maker": self._make, "gate": self._gate, "judge": self._judge, "checker": self._check,
         }  # fmt: skip
         return {"outcome": outcome, **results[spec.role](spec)}
+
+    def _preflight(self, spec: RunSpec) -> dict[str, Any]:
+        states: tuple[BaseState, ...] = ("",) if self.calm else ("", "", "failing", "flaky")
+        checks = [BaseCheck(command=c.run, state=self.random.choice(states)) for c in spec.policy.loop.checks]
+        return {"checks": tuple(checks)}
 
     def _plan(self, spec: RunSpec) -> dict[str, Any]:
         sure = "high" if self.calm else self.random.choice(("high", "medium", "low"))
@@ -101,7 +112,9 @@ class Agents:
         named = [criterion for criterion in spec.contract.criteria if criterion.command]
         bent = not self.calm and self.random.random() < 0.1
         return {
-            "evidence": tuple(Evidence(name=x.id, command=x.command, exit_code=int(broken)) for x in named),
+            "evidence": tuple(
+                Evidence(name=x.id, command=x.command, exit_code=int(broken), base=x.base) for x in named
+            ),
             "tampering": (Tampering(kind="test_skipped", path="tests/test_login.py"),) if bent else (),
             "tree": self.random.choice(("", "t1", "t2", spec.start_sha)),
         }

@@ -17,10 +17,12 @@ from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.limits import HOUR
+from jobs.workflow.preflight import awaits_new_base
 from jobs.workflow.report import report_of
+from jobs.workflow.run import FREE
 from tests.loops import changed
 from tests.simulation.memory import Box, Memory
-from tests.simulation.outside import Board, Host
+from tests.simulation.outside import MAIN, Board, Host
 
 AT_REST = frozenset({Stage.IDLE, Stage.ASKING, Stage.NEEDS_HUMAN, Stage.REVIEW, Stage.STOPPED, Stage.DONE})
 COLUMN_OF: dict[Stage, Column] = {
@@ -120,7 +122,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
     spent = decision.loop.spend.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
-    paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role != "gate"]
+    paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role not in FREE]
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.spend.usage.cost_usd}")
 
 
@@ -214,6 +216,7 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
         _check_read(loop, box, board)
         _check_column(loop, board, policy.teams["ENG"].columns, ledger)
         _check_pull_request(loop, host, ledger)
+        _check_base(loop, host, board, policy)
 
 
 def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:
@@ -245,6 +248,13 @@ def _check_column(loop: Loop, board: Board, columns: dict[Column, str], ledger: 
     hold("a card dragged away stops", not (left and loop.stage in {Stage.ASKING, Stage.REVIEW}), story)
     if "SetNeedsHuman" not in ledger.refused:
         hold("the label agrees", ("needs-human" in ticket.labels) == (loop.stage is Stage.NEEDS_HUMAN), story)
+
+
+def _check_base(loop: Loop, host: Host, board: Board, policy: ServicePolicy) -> None:
+    """A ticket that the environment blocks has been tried on the newest base commit."""
+    left = policy.column_role("ENG", board.tickets[loop.ticket.id].column) in {None, "review", "done"}
+    tried = loop.preflight.tried == host.branches[MAIN]
+    hold("a new base is tried", tried or left or not awaits_new_base(loop), f"{loop.preflight.tried}: {loop.reason}")
 
 
 def _check_pull_request(loop: Loop, host: Host, ledger: Ledger) -> None:

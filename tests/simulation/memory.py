@@ -50,6 +50,8 @@ class Memory:
         self.runs: dict[str, Run] = {}
         self.steered: set[str] = set()
         self.index: dict[str, str] = {}
+        self.waiting: set[str] = set()
+        """Tickets to which the next commit on the base branch is delivered."""
 
     def deliver(self, event: Event) -> bool:
         """Into the mailbox, once ever."""

@@ -15,7 +15,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory
-from tests.simulation.outside import ANA, BOB, EVE, ROBOT, Board, Host
+from tests.simulation.outside import ANA, BOB, EVE, MAIN, ROBOT, Board, Host
 
 FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
 COMPLETE = f"{FINISH_LINE} (evidence: test)"
@@ -52,6 +52,8 @@ class People:
             return self.help(t, loop)
         acts: list[Callable[[], str]] = [lambda: self.drag(t), lambda: self.speak(t, self.random.choice(WORDS + CALLS))]
         acts += [lambda: self.describe(t), acts[0], acts[1]]
+        if self.random.random() < 0.1:
+            return self.push_base()
         if self.random.random() < 0.04:
             acts = [lambda: self.remove(t)]
         if pull:
@@ -160,6 +162,13 @@ class People:
         sha = self.host.commit(self.host.new("by a person "), head)
         self.host.push(branch, sha, head, "ana")
         return f"Ana pushes {sha} to {branch}"
+
+    def push_base(self) -> str:
+        """A commit on the base branch, which can fix the environment."""
+        head = self.host.branches[MAIN]
+        sha = self.host.commit(self.host.new("base "), head)
+        self.host.push(MAIN, sha, head, "ana")
+        return f"Ana pushes {sha} to {MAIN}"
 
     def _pull_request(self, loop: Loop | None) -> PullRequest | None:
         mine = [pull for pull in self.host.pulls.values() if loop and pull.branch == loop.workspace.branch]

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.events import Event
+from integrations.events import BranchPushed, Event
 from jobs.loop import commands as c
 from jobs.loop.state import Loop
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import is_still_wanted
 from tests.loops import changed
 from tests.simulation.checks import Violation
+from tests.simulation.outside import MAIN
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
 
@@ -38,6 +39,11 @@ def money_is_no_object(loop: Loop, event: Event, policy: ServicePolicy) -> Decis
 def guidance_is_lost(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
     decision = decide(loop, event, policy)
     return replace(decision, loop=changed(decision.loop, pending=()))
+
+
+def new_bases_are_ignored(loop: Loop, event: Event, policy: ServicePolicy) -> Decision:
+    on_base = isinstance(event, BranchPushed) and event.branch == MAIN
+    return Decision(loop) if on_base else decide(loop, event, policy)
 
 
 def without(kind: type) -> Decide:
@@ -71,6 +77,7 @@ def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command
         (anything_is_approved, "only what was approved is merged"),
         (money_is_no_object, "the budget holds"),
         (guidance_is_lost, "guidance is delivered before done"),
+        (new_bases_are_ignored, "a new base is tried"),
         (without(c.StopRun), "no run is forgotten"),
         (without(c.SetNeedsHuman), "the label agrees"),
         (without(c.MergePullRequest), "no ticket is stuck"),

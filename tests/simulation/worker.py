@@ -241,6 +241,7 @@ class Worker:
         match command:
             case c.PrepareWorkspace(generation=generation):
                 host.reach()
+                self.memory.waiting.add(t)
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
                 ready["branch_sha"] = host.branches.get(command.branch, "")
                 policy = POLICY.encode(self.repository_policy)

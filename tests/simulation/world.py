@@ -32,10 +32,11 @@ from jobs.recovery.polling import comment_events, pull_request_event, review_eve
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import TeamPolicy, is_still_wanted
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
+from jobs.workflow.preflight import awaits_new_base
 from tests.simulation.agents import Agents
 from tests.simulation.checks import HEEDED, Ledger, Violation, check_always, check_rest, hold
 from tests.simulation.memory import Box, Memory
-from tests.simulation.outside import REPOSITORY, Board, Host
+from tests.simulation.outside import MAIN, REPOSITORY, Board, Host
 from tests.simulation.people import COMPLETE, FINISH_LINE, People
 from tests.simulation.worker import Chances, Decide, StillWanted, Worker
 
@@ -183,6 +184,8 @@ class World:
         if "late" in self.misfortunes and self.random.random() < 0.2:
             self.late.append(event)
             return f"{event.event_id} takes its time"
+        if isinstance(event, BranchPushed) and event.branch == MAIN and not event.ticket_id:
+            return self._deliver_to_waiting(event)
         t = self._ticket_of(event)
         if not t:
             return f"{event.event_id} matches no ticket"
@@ -193,6 +196,14 @@ class World:
             renamed = isinstance(event, AGAIN) and self.random.random() < 0.5
             self.hints.append(replace(event, event_id=f"{event.event_id}'") if renamed else event)
         return f"{event.event_id} arrives at {t}" if self.memory.deliver(event) else f"{event.event_id} is known"
+
+    def _deliver_to_waiting(self, event: BranchPushed) -> str:
+        """A commit on the base branch, to every ticket that was prepared on it since the last one."""
+        waiting = sorted(self.memory.waiting)
+        for t in waiting:
+            self.memory.deliver(replace(event, ticket_id=t))
+        self.memory.waiting.clear()
+        return f"{event.event_id} arrives at {waiting}"
 
     def _release(self) -> str:
         """A sender retries failed deliveries for an hour."""
@@ -229,6 +240,11 @@ class World:
             return
         if loop.stage in HEEDED and not gone:
             yield from comment_events(loop, self.board.comments(t))
+        head = self.host.branches[MAIN]
+        if awaits_new_base(loop) and not gone and head != loop.preflight.tried:
+            name = f"sweep:base:{t}:{loop.generation}:{loop.preflight.restarts}:{head}"
+            place = {"repository": REPOSITORY, "branch": MAIN, "head_sha": head}
+            yield BranchPushed(**{"event_id": name, "ticket_id": t, "at": self.time, **place})
         if loop.pull_request.number and loop.stage in OPEN | AT_WORK:
             yield from self._missed_on_code_host(loop)
 

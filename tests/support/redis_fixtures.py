@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from integrations.outward import guard_outward
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect, resolve_socket
 from service.supervisor import embedded_redis
@@ -44,7 +45,9 @@ def settings(tmp_path: Path, redis_server: str) -> Settings:
 
 @pytest.fixture
 def redis(settings: Settings) -> Iterator[Redis]:
-    """A client of the real Redis, which is empty when the test begins."""
+    """A client of the real Redis, which is empty when the test begins. A world that the test installs guards effects
+    with it until the test ends."""
     with connect(settings) as client:
         client.flushall()
         yield client
+    guard_outward(lambda: None)

@@ -31,6 +31,7 @@ from integrations.errors import (
     hide_secret,
 )
 from integrations.failpoints import fail
+from integrations.outward import check_outward
 from integrations.paging import PageBounds
 from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
@@ -189,6 +190,8 @@ class GitHubApi:
     ) -> _Response:
         request_line = f"{method} {urlsplit(url).path}"
         operation = name_operation(method, urlsplit(url).path)
+        if method != "GET" and not operation.endswith("access_tokens"):  # tokens are needed for reads, too
+            check_outward()
         fail(operation, "before")
         try:
             response = self._thread.session.request(

@@ -20,7 +20,8 @@ WELCOME = """
 
     board          {board}           drag a card to “Agent”, open it, comment
     pull requests  {pull_requests}
-    dashboard      {dashboard}           what the agents are doing now
+    dashboard      {dashboard}/login#{password}
+                   what the agents are doing now
 
   {bug} is handed over for you. Then try: drag {feature} to Agent and, while it works, comment
   “please call it --format json”; drag {vague} and see it ask; answer /approve and /merge on a ticket in review.
@@ -79,7 +80,8 @@ def _once(ana: Ana, patience: float) -> int:
 
 
 def _stay(stack: Stack, ana: Ana) -> int:
-    print(WELCOME.format(home=stack.home, bug=BUG, feature=FEATURE, vague=VAGUE, **stack.urls))  # noqa: T201
+    names = {"bug": BUG, "feature": FEATURE, "vague": VAGUE, "password": stack.tokens["dashboard"]}
+    print(WELCOME.format(home=stack.home, **names, **stack.urls))  # noqa: T201
     narrator = Narrator(ana)
     if narrator.look()[BUG]["column"] == "Backlog":
         ana.drag(BUG, "Agent")

@@ -89,6 +89,7 @@ class Stack:
             "LOOPLINE_HOME": str(self.home / "service"),
             "LOOPLINE_WEB_BIND": self.urls["web"].removeprefix("http://"),
             "LOOPLINE_DASHBOARD_BIND": self.urls["dashboard"].removeprefix("http://"),
+            "LOOPLINE_DASHBOARD_PASSWORD": self.tokens["dashboard"],
             "LOOPLINE_TEAMS": json.dumps({TEAM: {"repository": REPOSITORY}}),
             "LINEAR_API_URL": f"{self.urls['board']}/graphql",
             "LINEAR_API_KEY": self.tokens["linear_app"],
@@ -172,7 +173,7 @@ def remembered(file: Path) -> dict[str, str]:
     """Tokens drawn at the first start, so that a second start of the same home knows them."""
     if not file.exists():
         prefixes = {"linear_ana": "lin_api_", "linear_app": "lin_api_", "linear_webhook": "lin_wh_"}
-        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_", "github_webhook": ""}
+        prefixes |= {"github_ana": "ghp_", "github_bot": "ghp_", "github_webhook": "", "dashboard": ""}
         file.touch(mode=0o600)
         file.write_text(json.dumps({name: prefix + secrets.token_hex(20) for name, prefix in prefixes.items()}))
     tokens: dict[str, str] = json.loads(file.read_text())

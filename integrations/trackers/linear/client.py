@@ -34,6 +34,7 @@ from integrations.errors import (
     hide_secret,
 )
 from integrations.failpoints import fail
+from integrations.outward import check_outward
 from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
@@ -143,7 +144,10 @@ class LinearClient:
         document = load_documents()[operation]
         request = GraphQLRequest(document, variable_values=clean_value(variables), operation_name=operation)
         parsed = get_operation_ast(document)
-        retries = READ_RETRIES if parsed and parsed.operation is OperationType.QUERY else 0
+        is_query = parsed is not None and parsed.operation is OperationType.QUERY
+        retries = READ_RETRIES if is_query else 0
+        if not is_query:
+            check_outward()
         while True:
             try:
                 return self._send(operation, request)

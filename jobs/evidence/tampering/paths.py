@@ -14,6 +14,7 @@ from jobs.loop.state import Contract, Criterion
 _CONFIGURATION: dict[TamperKind, tuple[str, ...]] = {
     "exit_trick": ("sitecustomize.py", "usercustomize.py", "*.pth"),
     "test_configuration": (
+        ".npmrc", ".yarnrc*", ".pnpmfile.*", "bunfig.toml", "pip.conf",
         "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "noxfile.py", ".coveragerc",
         "jest.config.*", "jest.setup.*", "jest-setup.*", "vitest.config.*", "vitest.setup.*", "vitest.workspace.*",
         "playwright.config.*", "cypress.config.*", "karma.conf.*", ".mocharc*", ".nycrc*", "phpunit.xml*", ".rspec",

@@ -46,6 +46,7 @@ async function refresh() {
   if (document.hidden) return;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+    if (answer.redirected) return location.reload(); // the session has ended
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok) show(page);
     connection.textContent = answer.ok ? "" : page.querySelector("#problem p")?.textContent ?? answer.statusText;

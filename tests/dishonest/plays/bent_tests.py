@@ -32,8 +32,8 @@ TRIES = TEST_CODE.replace(
     "        try:\n            self.assertEqual(price(1000, 150), 0)\n        except AssertionError:\n            pass",
 )
 ASKS = (
-    "Needs you: tests or checks were changed",
-    "the work meets the acceptance criteria but changes tests or checks",
+    "Needs you: changes need your approval",
+    "the work meets the acceptance criteria but needs your approval for",
 )
 
 

@@ -18,7 +18,7 @@ def trick(name: str, path: str, text: str, *says: str) -> Scenario:
     end = End(
         Stage.NEEDS_HUMAN,
         "tamper",
-        says=("Needs you: tests or checks were changed", f"`{path}", *says),
+        says=("Needs you: changes need your approval", f"`{path}", *says),
         never_says=("Verdict: done",),
         flagged=(path,),
     )

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, Frozen, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.failures import classify_failure
 from integrations.git.mirror import Mirror
 from integrations.git.push import check_branch, parse_ls_remote
+from integrations.outward import guard_outward
 from integrations.ports.code_host import GitCredentials
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
 
@@ -232,3 +233,25 @@ def test_ls_remote_matches_the_exact_branch_name() -> None:
     answer += f"{'2' * 40}\trefs/remotes/x/refs/heads/a\n{'3' * 40}\trefs/heads/a\n"
     assert parse_ls_remote(answer, "a") == ("trunk", "3" * 40)
     assert parse_ls_remote("", "a") == ("", None)
+
+
+def test_push_in_progress_ends_when_effects_are_forbidden(
+    mirror: Mirror, host: GitHost, upstream: Path, made: str
+) -> None:
+    host.delay = 1.0
+    checks: list[float] = []
+
+    def check() -> None:
+        checks.append(time.monotonic())
+        if len(checks) > 1:
+            raise Frozen("frozen", 2.0)
+
+    guard_outward(check)
+    try:
+        with pytest.raises(Frozen):
+            mirror.push(BRANCH, made, None)
+    finally:
+        guard_outward(lambda: None)
+        host.delay = 0.0
+    assert checks[1] - checks[0] < 1.0, "it did not wait for the reply"
+    assert git(upstream, "for-each-ref", f"refs/heads/{BRANCH}") == b""

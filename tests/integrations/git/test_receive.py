@@ -16,8 +16,9 @@ from integrations.git.mirror import Mirror
 from integrations.git.tree_policy import TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
+from integrations.values import CommitSha
 from jobs.roles.edit_program import DRAFT
-from tests.integrations.git.hosting import git, sha_of
+from tests.integrations.git.hosting import commit, git, sha_of
 
 LIMITS = TreeLimits()
 CAP = LIMITS.max_pack_bytes
@@ -195,7 +196,7 @@ def test_mirror_runs_nothing_that_is_planted_in_a_worktree(
     [(b".git", "40000"), (b".GIT", "40000"), (b"..", "40000"), (b".", "40000"), (b"git~1", "40000"),
      (b".gitmodules", "100644"),
      (b".g\xe2\x80\x8cit", "40000"), (b"a\nb", "100644"), (b"-rf", "100644"), (b"\xff", "100644"), (b"sub", "160000"),
-     (b".github", "40000"), (b"AGENTS.md", "100644"), (b"a/b", "100644"), (b"", "100644"), (b"x", "0")],
+     (b"a/b", "100644"), (b"", "100644"), (b"x", "0")],
 )  # fmt: skip
 def test_receive_rejects_hostile_trees_and_changes_nothing(
     mirror: Mirror, forge: Forge, git_dir: Path, name: bytes, mode: str
@@ -220,6 +221,30 @@ def test_quarantine_of_a_killed_process_is_cleared(mirror: Mirror, forge: Forge,
     assert list(git_dir.rglob("tmp_pack_half")) == []
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n"
+
+
+def test_receive_rejects_every_change_of_a_pointer_of_git_lfs(mirror: Mirror, forge: Forge, upstream: Path) -> None:
+    base = commit(upstream, {"logo.png": POINTER % (b"a" * 64)})
+    mirror.fetch("main")
+    changes = {
+        "another object": ("100644", b"logo.png", forge.blob(POINTER % (b"b" * 64))),
+        "the content": ("100644", b"logo.png", forge.blob(b"a large file")),
+        "removal": ("100644", b"other", forge.blob(b"x")),
+    }
+    for name, entry in changes.items():
+        tip = forge.commit(forge.tree(entry), base)
+        with pytest.raises(Rejected, match=r"logo.png is a file of Git LFS, which an agent cannot change"):
+            mirror.receive(forge.pack(tip), tip, CommitSha(base), LIMITS)
+            pytest.fail(name)
+
+
+def test_receive_rejects_a_forged_pointer_in_a_new_file(mirror: Mirror, forge: Forge) -> None:
+    tip = forge.over_base(("100644", b"new.bin", forge.blob(POINTER % (b"c" * 64))))
+    with pytest.raises(Rejected, match=r"new\.bin is a file of Git LFS"):
+        mirror.receive(forge.pack(tip), tip, forge.base, LIMITS)
+
+
 @pytest.mark.parametrize("target", [b"/etc/passwd", b"../x", b".git/config", b"a/../../x"])
 def test_receive_rejects_escaping_links(mirror: Mirror, forge: Forge, target: bytes) -> None:
     tip = forge.over_base(("120000", b"AGENT", forge.blob(target)))
@@ -230,8 +255,7 @@ def test_receive_rejects_escaping_links(mirror: Mirror, forge: Forge, target: by
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [(TreeLimits(max_blob_bytes=10), "more than the 10"), (TreeLimits(max_files=1), "more than the 1 "),
-     (TreeLimits(max_total_bytes=50), "more than the 50"), (TreeLimits(max_pack_bytes=60), "more than the 60"),
-     (TreeLimits(protected=("b",)), r"b is protected \(b\)")],
+     (TreeLimits(max_total_bytes=50), "more than the 50"), (TreeLimits(max_pack_bytes=60), "more than the 60")],
 )  # fmt: skip
 def test_receive_enforces_limits(mirror: Mirror, forge: Forge, limits: TreeLimits, reason: str) -> None:
     blob = forge.blob(os.urandom(200))

@@ -88,25 +88,15 @@ def test_tree_policy_limits_sizes_and_counts() -> None:
     assert any("360 bytes" in fault for fault in found)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [".github/workflows/ci.yml", ".github/workflows/a/b", ".GitHub/Workflows/x", ".github", ".github/workflows",
-     "CODEOWNERS",
-     "docs/CODEOWNERS", "workflow.md", "AGENTS.md", "pkg/AGENTS.md", "Claude.md", ".claude/settings.json",
-     "pkg/.claude/x",
-     ".claude", ".mcp.json", ".env", ".env.local", "app/.env", ".devcontainer/x", ".husky/pre-commit",
-     ".gitattributes"],
-)  # fmt: skip
-def test_tree_policy_protects_paths_in_any_case_also_from_removal(path: str) -> None:
-    assert "is protected" in faults(path)
-    assert "is protected" in faults(path, mode="")
+def test_tree_policy_never_allows_a_change_of_a_submodule_or_of_its_list() -> None:
+    removed = TreeEntry(b"vendor/rates", "", old_mode=GITLINK)
+    replaced = TreeEntry(b"vendor/rates", FILE, old_mode=GITLINK)
+    for entry in (removed, replaced, TreeEntry(b".gitmodules", "", old_mode=FILE), TreeEntry(b".gitmodules", FILE)):
+        assert "submodule" in "; ".join(find_violations([entry], LIMITS)), entry
 
 
-@pytest.mark.parametrize(
-    "path", ["workflow.mdx", "github/workflows/x", "env", "src/agents.py", ".github/ISSUE.md", "x.env"]
-)
-def test_tree_policy_allows_paths_similar_to_protected_ones(path: str) -> None:
-    assert faults(path) == ""
+def test_tree_policy_never_allows_a_change_of_a_file_of_git_lfs() -> None:
+    assert "Git LFS" in "; ".join(find_violations([TreeEntry(b"logo.png", FILE, pointer=True)], LIMITS))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +133,11 @@ def test_tree_policy_allows_removal_of_a_file_with_a_bad_name() -> None:
 
 def test_tree_policy_parses_raw_diff_output() -> None:
     raw = b":000000 100644 " + b"0" * 40 + b" " + b"1" * 40 + b" A\0a b\0:100644 000000 " + b"1" * 40 + b" " + b"0" * 40
-    assert parse_raw_diff(raw + b" D\0x\0") == [TreeEntry(b"a b", FILE, "1" * 40), TreeEntry(b"x", "", "0" * 40)]
+    none = "0" * 40
+    assert parse_raw_diff(raw + b" D\0x\0") == [
+        TreeEntry(b"a b", FILE, "1" * 40, old_mode="000000", old_sha=none),
+        TreeEntry(b"x", "", none, old_mode=FILE, old_sha="1" * 40),
+    ]
     assert parse_raw_diff(b"") == []
 
 

@@ -52,7 +52,7 @@ def test_ticket_with_a_defective_base_escalates_with_the_fix_and_continues_after
     assert hand_over(board, FEATURE).stage is Stage.MAKING
     say(board, BUG, "/retry")
     after = board.drive(BUG)
-    assert after and after.stage in (Stage.SCOUTING, Stage.MAKING)
+    assert after and after.stage is Stage.PREFLIGHT
 
 
 def test_ticket_whose_own_branch_is_defective_does_not_concern_another(board: Board, upstream: Path) -> None:

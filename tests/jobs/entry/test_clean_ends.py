@@ -114,7 +114,7 @@ def test_closed_pull_request_is_cleaned_up_and_a_retry_uses_a_new_branch(board: 
     story.say(board, BUG, "/retry")
     again = ended(board)
     assert (again.stage, again.workspace.branch, again.pull_request.number) == (
-        Stage.MAKING,
+        Stage.PREFLIGHT,
         f"{known.workspace.branch}-2",
         0,
     )

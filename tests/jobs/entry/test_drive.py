@@ -157,7 +157,7 @@ def test_lost_reply_of_the_board_duplicates_nothing(board: Board, operation: str
     after = board.drive(BUG)
 
     assert after
-    assert after.stage is Stage.SCOUTING
+    assert after.stage is Stage.PREFLIGHT
     assert len(said(board, BUG)) == 1
     assert board.ana.board()[BUG]["column"] == "In Progress"
 

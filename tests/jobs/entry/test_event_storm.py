@@ -57,7 +57,7 @@ def test_busy_ticket_yields_to_another_one(board: Board) -> None:
     assert queued(board) == [busy, other, busy]
     drive(other)
     loop = board.world.store.load(other)
-    assert loop and loop.stage is Stage.SCOUTING
+    assert loop and loop.stage is Stage.PREFLIGHT
 
 
 def test_busy_ticket_yields_after_seconds_too(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:

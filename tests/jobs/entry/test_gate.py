@@ -292,7 +292,7 @@ def test_stray_files_are_named(gate: Gate) -> None:
 def test_setup_that_fails_is_reported(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
 
-    assert (event.outcome, "ended with 7" in event.summary) == ("failed", True)
+    assert (event.outcome, "`exit 7` ended with exit 7" in event.summary) == ("environment", True)
 
 
 def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
@@ -343,3 +343,30 @@ def test_gate_removes_its_checkouts(gate: Gate) -> None:
     gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_more.py": NEW.format("2, 2", "4")})
 
     assert list((gate.world.settings.home / "runs" / "ENG-1").iterdir()) == []
+
+
+def test_gate_lists_protected_paths_and_possible_secrets_and_new_dependencies(gate: Gate) -> None:
+    key = "sk_" + "live_4eC39HqLyjWDarjtT1zdp7dc"
+    files = {
+        "shop/cart.py": RIGHT,
+        ".github/workflows/ci.yml": "on: push\n",
+        "shop/pay.py": f"# pays\nKEY = '{key}'\n",
+        "requirements.txt": "new==1\n",
+        ".env.example": "SHOP_URL=\n",
+    }
+    event = gate(files)
+
+    assert only(event).passed
+    found = {(t.kind, t.path, t.line) for t in event.result.tampering}
+    assert {("protected", ".github/workflows/ci.yml", 0), ("secret", "shop/pay.py", 2)} <= found
+    assert ".env.example" not in {t.path for t in event.result.tampering}
+    assert event.result.dependencies == ("new (requirements.txt)",)
+    assert key not in EVENT.encode(event)
+
+
+def test_gate_lists_a_protected_path_of_the_policy(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(protected=("shop/**",)))
+
+    assert [(t.kind, t.text) for t in event.result.tampering] == [
+        ("protected", "is protected by `shop/**` in WORKFLOW.md")
+    ]

@@ -63,8 +63,8 @@ def test_script_that_retries_at_every_escalation_is_ignored_after_twenty_times(b
     loop = given_up(board)
     assert loop.stage is Stage.NEEDS_HUMAN
 
-    caps = replace(board.world.policy.caps, ticket_usd=0.0)  # every retry ends at once, without an agent
-    board.world.policy = replace(board.world.policy, caps=caps)
+    missing = {"ENG": replace(board.world.policy.teams["ENG"], repository="acme/nothing")}
+    board.world.policy = replace(board.world.policy, teams=missing)  # every retry ends at once, without an agent
     replies = answer_each_comment(board, BUG, "lin_api_script", "/retry", rounds=40)
 
     after = board.drive(BUG)

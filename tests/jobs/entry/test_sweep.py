@@ -33,7 +33,7 @@ def swept(board: Board, identifier: str = BUG) -> Loop:
 def test_sweep_finds_a_missed_hand_over(board: Board) -> None:
     board.ana.drag(BUG, "Agent")
 
-    assert swept(board).stage is Stage.SCOUTING
+    assert swept(board).stage is Stage.PREFLIGHT
 
 
 def test_board_whose_column_was_renamed_is_reported(board: Board) -> None:
@@ -138,7 +138,7 @@ def test_more_loops_than_one_sweep_reads_have_their_turn(board: Board) -> None:
     assert after and [words.text for words in after.comments.guidance] == ["use decimals"]
 
 
-@pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.MAKING), ("APPROVE", Stage.REVIEW)])
+@pytest.mark.parametrize(("event", "stage"), [("REQUEST_CHANGES", Stage.PREFLIGHT), ("APPROVE", Stage.REVIEW)])
 def test_review_that_was_missed_counts_once(board: Board, event: str, stage: Stage) -> None:
     known = in_review(board)
     board.ana.review(known.pull_request.number, event, "name it")

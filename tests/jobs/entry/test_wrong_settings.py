@@ -65,7 +65,7 @@ def test_repository_that_does_not_exist_is_one_escalation_without_an_attempt(boa
     t = board.ticket_id(BUG)
     board.world.store.deliver(TicketCommented(event_id="c", ticket_id=t, comment_id=comment))
     again = board.drive(BUG)
-    assert again and again.stage is Stage.SCOUTING and again.attempts == ()
+    assert again and again.stage is Stage.PREFLIGHT and again.attempts == ()
 
 
 @pytest.mark.parametrize("setting", ["LINEAR_API_URL", "GITHUB_API_URL"])
@@ -86,7 +86,7 @@ def test_site_that_is_no_api_is_waited_for_and_named(board: Board, other_site: s
     assert DeadLetters(redis).all() == []
     redis.delete(keys.retry_at(t))
     loop = board.drive(BUG)
-    assert loop and loop.stage in {Stage.STOPPED, Stage.MAKING, Stage.SCOUTING}
+    assert loop and loop.stage in {Stage.STOPPED, Stage.PREFLIGHT, Stage.MAKING}
 
 
 def hand_over_again(board: Board) -> None:

@@ -77,7 +77,7 @@ KNOWN: dict[str, Any] = {
     "ticket": TICKET, "author": Person(id="u1", name="Ana"), "spec": SPEC, "guidance": GUIDANCE,
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
-    "problem": "infrastructure",
+    "problem": "infrastructure", "protected": ("db/**",),
 }  # fmt: skip
 
 

@@ -14,10 +14,12 @@ from types import SimpleNamespace
 from typing import get_args
 
 from integrations.results import (
+    BaseCheck,
     CriterionResult,
     Evidence,
     Finding,
     Judgement,
+    Preflighted,
     Proposal,
     ProposedCriterion,
     Question,
@@ -26,6 +28,7 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs import messages
+from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Stage
 from tests.loops import changed, loop_with
 
@@ -71,6 +74,7 @@ DONE = changed(
     failing_checks=("ci",),
 )  # fmt: skip
 FLAKY = replace(PASSED, exit_codes=(1, 0), before=1)
+SLOW, FLOOD = replace(FAILED, exit_code=124, timeout=300.0), replace(FAILED, exit_code=137, killed="it wrote too much")
 BENT = replace(FAILED, own=0)
 TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 BEFORE = ClosedAttempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
@@ -87,6 +91,10 @@ CALLED = [
     for kind in get_args(EscalationClass)
 ]
 STUCK = CALLED[0]
+PLACES = (
+    Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
+    Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
+)
 PROPOSAL = Proposal(
     criteria=(
         ProposedCriterion(text="the tests pass", command="pytest -q"),
@@ -104,7 +112,44 @@ LISTED = replace(TICKET, description="Done when\n- it is nice\n- `make test` pas
 SECOND = replace(CONTRACT, version=2)
 FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 
+LINT = "ruff check ."
+PROBLEMS = (
+    EnvironmentProblem("setup", "npm ci", 1, "npm error code ENOTFOUND", offline=True),
+    EnvironmentProblem("setup", "uv sync", 127, "bash: line 1: uv: command not found", "uv"),
+    EnvironmentProblem("setup", "make deps", 2, "make: *** [Makefile:3: deps] Error 2"),
+    EnvironmentProblem("setup", "npm ci", 124, seconds=300),
+    EnvironmentProblem("setup", "npm ci", 1, "npm error network", blocked=("npm.acme.test", "cdn.acme.test")),
+    EnvironmentProblem("service", "postgres -D pg", 1, "FATAL: could not create lock file", "postgres"),
+    EnvironmentProblem("tool", LINT, 127, "bash: line 1: ruff: command not found", "ruff"),
+    EnvironmentProblem(
+        "script", "./check.sh", 127, "bash: line 1: ./check.sh: No such file or directory", "./check.sh"
+    ),
+    EnvironmentProblem("permission", "./check.sh", 126, "bash: line 1: ./check.sh: Permission denied", "./check.sh"),
+    EnvironmentProblem("time", "npm test", 124, seconds=300),
+    EnvironmentProblem("output", "npm test", 137, subject="the command was killed because it wrote more than 1 bytes"),
+    EnvironmentProblem(
+        "limit", "npm test", 137, subject="the command was killed because it used more than 1 MiB of memory"
+    ),
+    EnvironmentProblem("unfetched", "npm test", 1, "Error: Cannot find module 'rates'", "vendor/rates"),
+)
+ON_BASE = Preflighted(
+    checks=(
+        BaseCheck(command="pytest -q"),
+        BaseCheck(command=LINT, state="failing", exit_code=1, line="Found 3 errors."),
+        BaseCheck(command="npm test", state="flaky", exit_code=1),
+    ),
+    unfetched=("vendor/rates",),
+)
 SHOWN = {
+    "environment_reason": [m.environment_reason(one, "on main") for one in PROBLEMS],
+    "preflight_line": [
+        m.preflight_line(ON_BASE, "main"),
+        m.preflight_line(Preflighted(checks=ON_BASE.checks[:1]), "main"),
+        m.preflight_line(Preflighted(checks=(ON_BASE.checks[0],) * 2), "main"),
+    ],
+    "unfetched_message": [m.unfetched_message(("vendor/rates", "*.bin"), "main")],
+    "protected_paths_message": [m.protected_paths_message((".env.example",))],
+    "checks_changed_message": [m.checks_changed_message(replace(CONTRACT, version=2))],
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
     "state_message": [m.state_message(stage) for stage in Stage],
     "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED, CHEAP)],
@@ -122,9 +167,13 @@ SHOWN = {
     "verdict_message": [m.verdict_message(DONE)],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
-    "pull_request_body": [m.pull_request_body(changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING))],
+    "pull_request_body": [
+        m.pull_request_body(
+            changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING, dependencies=("new (package.json)",))
+        )
+    ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
-    "escalation_message": [m.escalation_message(loop) for loop in CALLED],
+    "escalation_message": [m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES))],
     "reminder_message": [m.reminder_message(STUCK)],
     "triage_message": [m.triage_message(STUCK)],
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
@@ -133,24 +182,31 @@ SHOWN = {
     "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
-    "tamper_reason": [m.tamper_reason(TAMPERING)],
+    "tamper_reason": [m.tamper_reason(TAMPERING), m.tamper_reason((*TAMPERING, *PLACES))],
+    "leak_line": [m.leak_line(PLACES[1:])],
     "accepted_message": [m.accepted_message("Ana", "a" * 40)],
     "unchecked_description": [m.UNCHECKED_DESCRIPTION],
     "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
     "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
+    "blocked_hosts_line": [
+        m.blocked_hosts_line({"fastdl.mongodb.org": 3}),
+        m.blocked_hosts_line({"a.test": 1, "b.test": 2}),
+    ],
     "stray_line": [m.stray_line(("debug.log",))],
     "reverted_line": [m.REVERTED_LINE],
     "same_failures_line": [m.same_failures_line([FAILED], 3)],
     "judge_line": [m.judge_line(Judgement(done=False, missing=("the 429",))), m.judge_line(Judgement(done=False))],
     "blockers_line": [m.blockers_line([FINDING])],
     "contradiction_line": [m.contradiction_line(("c1 passes, and Loopline's own run of its command did not",))],
-    "changed_checks_line": [m.CHANGED_CHECKS_LINE],
+    "needs_approval_line": [m.NEEDS_APPROVAL_LINE],
     "not_confirmed_line": [m.NOT_CONFIRMED_LINE],
     "stopped_message": [
         m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
     "cancelled_message": [m.CANCELLED_MESSAGE],
+    "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
+    "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
@@ -181,7 +237,13 @@ SHOWN = {
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "new_guidance_line": [m.NEW_GUIDANCE_LINE],
     "publishing_message": [m.PUBLISHING_MESSAGE],
-    "gate_failed_line": [m.gate_failed_line([FAILED]), m.gate_failed_line([FLAKY]), m.gate_failed_line([BENT])],
+    "gate_failed_line": [
+        m.gate_failed_line([FAILED]),
+        m.gate_failed_line([FLAKY]),
+        m.gate_failed_line([SLOW]),
+        m.gate_failed_line([FLOOD]),
+        m.gate_failed_line([BENT]),
+    ],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
     ],

@@ -37,7 +37,7 @@ def restarted(board: Board, identifier: str = BUG) -> Loop:
 
 
 AT_WORK = {
-    "preparing": (story.preparing, Stage.SCOUTING, "scout"),
+    "preparing": (story.preparing, Stage.PREFLIGHT, "preflight"),
     "making": (lambda board: hand_over(board, BUG), Stage.MAKING, "maker"),
     "gating": (story.gating, Stage.GATING, "gate"),
     "checking": (story.checking, Stage.GATING, "gate"),
@@ -116,7 +116,7 @@ def test_stopped_ticket_that_is_dragged_back_goes_on_with_its_branch(board: Boar
     loop = story.moved(board, BUG, "Agent")
 
     assert (loop.stage, loop.generation, loop.workspace.branch) == (
-        Stage.MAKING,
+        Stage.PREFLIGHT,
         known.generation + 1,
         known.workspace.branch,
     )

@@ -14,7 +14,7 @@ from jobs.loop.commands import PostComment, StartRun, Steer
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
-from tests.jobs.workflow.values import CHECKED, HEAD, finished, kinds, moved, ready, said
+from tests.jobs.workflow.values import CHECKED, HEAD, finished, kinds, moved, prepared, said
 from tests.loops import changed
 
 PROPOSAL = Proposal(
@@ -30,7 +30,7 @@ DOUBTFUL = replace(PROPOSAL, questions=(Question(text="Per user?", options=("yes
 @pytest.fixture
 def planning(ticket: Ticket, policy: ServicePolicy) -> Loop:
     vague = replace(ticket, description="make the app better")
-    return decide(decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop, ready(CHECKED), policy).loop
+    return prepared(decide(Loop(ticket=vague), moved(vague, "Agent"), policy).loop, CHECKED, policy).loop
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_question_is_not_repeated_after_an_answer(asking: Loop, policy: ServiceP
     at_work = decide(asking, said("ok"), policy).loop
     again = decide(decide(at_work, said("/stop"), policy).loop, said("/retry"), policy).loop
 
-    decision = decide(again, ready(CHECKED, again.generation), policy)
+    decision = prepared(again, CHECKED, policy)
 
     assert (decision.loop.contract, roles(decision)) == (at_work.contract, ["scout"])
 
@@ -142,7 +142,7 @@ IMPROVED = (
 @pytest.fixture
 def judging_list(ticket: Ticket, policy: ServicePolicy) -> Loop:
     listed = replace(ticket, description=OWN)
-    return decide(decide(Loop(ticket=listed), moved(listed, "Agent"), policy).loop, ready(CHECKED), policy).loop
+    return prepared(decide(Loop(ticket=listed), moved(listed, "Agent"), policy).loop, CHECKED, policy).loop
 
 
 def test_ticket_list_with_prose_goes_to_the_planner(judging_list: Loop) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from integrations.events import BranchPublished, CommandFailed, EscalationUnanswered, TicketReacted
 from integrations.results import Tampering
-from integrations.values import Usage
-from jobs.loop.commands import MoveTicket, PostComment, PublishBranch
+from integrations.values import CommitSha, Usage
+from jobs.loop.commands import MoveTicket, OpenPullRequest, PostComment, PublishBranch
 from jobs.loop.state import Escalation, EscalationClass, Loop, Stage
 from jobs.messages.escalations import escalation_message
 from jobs.workflow import Decision, ServicePolicy, decide
@@ -17,6 +17,11 @@ from jobs.workflow.decision import is_still_wanted
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, kinds, passing, said
 from tests.loops import changed
 
+PLACES = (
+    Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
+    Tampering(kind="protected", path="WORKFLOW.md", text="is Loopline's policy"),
+    Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
+)
 BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 
 
@@ -46,6 +51,72 @@ def test_tampering_accepted_publishes_exactly_the_judged_commit(bent: Decision, 
 
     assert [c.sha for c in decision.commands if isinstance(c, PublishBranch)] == [HEAD]
     assert MoveTicket(column="working") in decision.commands
+
+
+def test_protected_path_is_published_once_it_is_accepted_and_listed_in_the_pull_request(
+    making: Loop, policy: ServicePolicy
+) -> None:
+    checking = changed(making, stage=Stage.CHECKING, run_id="x-checker", head_sha=HEAD, tampering=PLACES)
+    asked = decide(checking, finished(checking, verdict=passing()), policy)
+    published = decide(asked.loop, said("/accept"), policy)
+    event = BranchPublished(event_id="p", ticket_id=making.ticket.id, generation=making.generation, head_sha=HEAD)
+    (opened,) = [c for c in decide(published.loop, event, policy).commands if isinstance(c, OpenPullRequest)]
+
+    assert (asked.loop.stage, published.loop.stage) == (Stage.NEEDS_HUMAN, Stage.PUBLISHING)
+    for text in (comments(asked), opened.body):
+        assert "`.github/workflows/ci.yml`: protected path — runs in continuous integration" in text
+        assert "`WORKFLOW.md`: protected path — is Loopline's policy" in text
+        assert "`src/pay.py:7`: possible secret — Stripe Access Key" in text
+
+
+def test_protected_paths_are_all_listed_on_the_ticket(making: Loop, policy: ServicePolicy) -> None:
+    many = tuple(Tampering(kind="protected", path=f".github/workflows/{n}.yml", text="runs") for n in range(40))
+    checking = changed(making, stage=Stage.CHECKING, run_id="x-checker", head_sha=HEAD, tampering=many)
+    text = comments(decide(checking, finished(checking, verdict=passing()), policy))
+
+    assert all(f"`.github/workflows/{n}.yml`" in text for n in range(40))
+
+
+def test_acceptance_is_void_at_another_commit(bent: Decision, policy: ServicePolicy) -> None:
+    accepted = decide(bent.loop, said("/accept"), policy).loop
+    other = CommitSha("d" * 40)
+    checking = changed(accepted, stage=Stage.CHECKING, run_id="x-checker", head_sha=other, tampering=PLACES)
+
+    decision = decide(checking, finished(checking, verdict=changed(passing(), head_sha=other)), policy)
+
+    assert accepted.candidate.accepted_sha == HEAD
+    assert (decision.loop.stage, kinds(decision.commands).count("PublishBranch")) == (Stage.NEEDS_HUMAN, 0)
+
+
+@pytest.mark.parametrize(("approvers", "accepted"), [((), True), (("boss@acme.test",), False)])
+def test_takeover_of_changes_that_need_approval_pushes_them_only_for_an_approver(
+    bent: Decision, policy: ServicePolicy, approvers: tuple[str, ...], accepted: bool
+) -> None:
+    taken = decide(bent.loop, said("/takeover"), replace(policy, approvers=approvers))
+    (push,) = [c for c in taken.commands if isinstance(c, PublishBranch)]
+
+    assert (push.as_is, push.accepted) == (True, accepted)
+
+
+def test_takeover_before_the_changes_were_listed_accepts_none(making: Loop, policy: ServicePolicy) -> None:
+    gating = changed(making, stage=Stage.GATING, run_id="x-gate", head_sha=HEAD)
+    (push,) = [c for c in decide(gating, said("/takeover"), policy).commands if isinstance(c, PublishBranch)]
+
+    assert (push.as_is, push.accepted) == (True, False)
+
+
+def test_possible_secret_is_returned_to_the_maker_once_then_a_person_decides(
+    making: Loop, policy: ServicePolicy
+) -> None:
+    leak = (Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),)
+    gating = changed(making, stage=Stage.GATING, run_id="x-gate", head_sha=HEAD)
+    returned = decide(gating, finished(gating, evidence=(), tampering=leak), policy).loop
+    again = changed(returned, stage=Stage.GATING, run_id="x-gate")
+    insisting = decide(again, finished(again, evidence=(), tampering=leak), policy).loop
+    another = decide(again, finished(again, evidence=(), tampering=(replace(leak[0], line=9),)), policy).loop
+
+    assert (returned.stage, insisting.stage, another.stage) == (Stage.MAKING, Stage.JUDGING, Stage.MAKING)
+    assert "possible secrets in the change: `src/pay.py:7` (Stripe Access Key)" in returned.attempt.tried[-1]
 
 
 def test_tampering_is_accepted_only_by_approvers(bent: Decision, policy: ServicePolicy) -> None:

@@ -11,7 +11,7 @@ from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.hand_over import branch_name, hand_over
-from tests.jobs.workflow.values import BASE, CHECKED, HEAD, OTHER, kinds, moved, ready
+from tests.jobs.workflow.values import BASE, CHECKED, HEAD, OTHER, kinds, moved, prepared, ready
 from tests.loops import changed
 
 
@@ -123,7 +123,7 @@ def test_answer_is_kept_until_its_work_is_done(making: Loop, policy: ServicePoli
     answered = replace(making, stage=stage, ticket=vague)
     preparing = decide(answered, moved(vague, "Agent"), policy).loop
 
-    again = decide(preparing, ready(RepositoryPolicy(), generation=2), policy)
+    again = prepared(preparing, RepositoryPolicy(), policy)
 
     assert again.loop.contract == (making.contract if kept else None)
     assert again.loop.stage is (Stage.SCOUTING if kept else Stage.PLANNING)
@@ -144,7 +144,7 @@ def test_hand_over_of_a_done_ticket_gets_a_new_branch(making: Loop, policy: Serv
 def test_workspace_with_a_contract_starts_the_scout_before_the_maker(ticket: Ticket, policy: ServicePolicy) -> None:
     preparing = decide(Loop(ticket=ticket), moved(ticket, "Agent"), policy).loop
 
-    decision = decide(preparing, ready(CHECKED), policy)
+    decision = prepared(preparing, CHECKED, policy)
 
     assert decision.loop.stage is Stage.SCOUTING
     assert decision.loop.contract is not None

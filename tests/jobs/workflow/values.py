@@ -11,6 +11,7 @@ from integrations.values import Person, Ticket
 from jobs.loop.commands import Command
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop
+from jobs.workflow import Decision, ServicePolicy, decide
 from tests.loops import run_finished
 
 HEAD, BASE, OTHER = "a" * 40, "b" * 40, "c" * 40
@@ -32,6 +33,12 @@ def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None 
         event_id="w", ticket_id="t1", generation=generation, repository="acme/shop", base_branch="main",
         base_sha=BASE, policy=POLICY.encode(policy), branch_sha=branch_sha,
     )  # fmt: skip
+
+
+def prepared(loop: Loop, repository: RepositoryPolicy, policy: ServicePolicy, **fields: object) -> Decision:
+    """The decision after the repository was read and its preflight ended; `fields` are those of its result."""
+    read = decide(loop, ready(repository, loop.generation), policy).loop
+    return decide(read, finished(read, **fields), policy)
 
 
 def passing() -> Verdict:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from flask.testing import FlaskClient
@@ -25,6 +26,9 @@ from tests.support.checkout import REPOSITORY
 
 __all__ = ["address", "browser", "client", "story"]
 
+PASSWORD = "a-password-of-tests"
+HEADERS = {"Authorization": f"Bearer {PASSWORD}"}
+
 
 @pytest.fixture
 def story(redis: Redis) -> Story:
@@ -33,8 +37,10 @@ def story(redis: Redis) -> Story:
 
 @pytest.fixture
 def client(settings: Settings, redis: Redis) -> FlaskClient:
-    """A client of the application in this process, with fast heartbeats and at most two streams."""
-    return create_app(settings, Limits(streams=2, heartbeat_seconds=0.1)).test_client()
+    """A client of the application in this process, with its password, fast heartbeats and at most two streams."""
+    made = create_app(settings, PASSWORD, Limits(streams=2, heartbeat_seconds=0.1)).test_client()
+    made.environ_base["HTTP_AUTHORIZATION"] = HEADERS["Authorization"]
+    return made
 
 
 @contextmanager
@@ -42,6 +48,7 @@ def serving(folder: Path, redis_url: str, **more: str) -> Iterator[str]:
     """Run the dashboard process as the supervisor does; yields its address."""
     port = free_port()
     environ = {"LOOPLINE_HOME": str(folder), "REDIS_URL": redis_url, "PATH": os.environ["PATH"]} | more
+    environ.setdefault("LOOPLINE_DASHBOARD_PASSWORD", PASSWORD)
     environ["LOOPLINE_DASHBOARD_BIND"] = f"127.0.0.1:{port}"
     command = [sys.executable, "-m", "service", "dashboard"]
     with (
@@ -53,6 +60,11 @@ def serving(folder: Path, redis_url: str, **more: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def open_page(url: str, timeout: float = 10) -> Any:
+    """Open a page of a real dashboard, with its password."""
+    return urlopen(Request(url, headers=HEADERS), timeout=timeout)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from integrations.ports.agent_runner import Entry
 from jobs.loop.state import Guidance, Stage
 from tests.loops import changed
-from tests.service.dashboard.conftest import serving
+from tests.service.dashboard.conftest import HEADERS, serving
 from tests.service.dashboard.markup import PAYLOADS
 from tests.service.dashboard.story import Story, a_loop, calls, fill, note, result, says, thinks, turn
 
@@ -20,7 +20,7 @@ from tests.service.dashboard.story import Story, a_loop, calls, fill, note, resu
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """A page that fails its test on a script error, a violation of the content policy, or a dialog."""
-    context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(base_url=address, extra_http_headers=HEADERS, viewport={"width": 1280, "height": 900})
     made, problems = context.new_page(), list[str]()
 
     def dismiss(dialog: Dialog) -> None:
@@ -143,7 +143,7 @@ def test_pages_fit_their_screen(browser: Browser, address: str, story: Story, sc
     loop = fill(story.redis)
     story.remember(changed(loop, branch="b" * 200, reason=f"`{'r' * 200}`"))
     size = {"width": width, "height": 844}
-    context = browser.new_context(base_url=address, viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(base_url=address, extra_http_headers=HEADERS, viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     for path in ("/", "/tickets/ENG-12", "/tickets/ENG-9", "/tickets/ENG-15", "/tickets/ENG-404"):
         page.goto(path)
@@ -156,7 +156,7 @@ def test_page_reports_a_lost_server_and_reconnects(
     browser: Browser, story: Story, redis_server: str, tmp_path: Path
 ) -> None:
     story.remember(a_loop())
-    context = browser.new_context()
+    context = browser.new_context(extra_http_headers=HEADERS)
     with serving(tmp_path, redis_server) as address:
         page = context.new_page()
         page.goto(address)

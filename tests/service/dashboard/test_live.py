@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from flask.testing import FlaskClient
@@ -23,7 +22,7 @@ from jobs.store.runs import Runs
 from service.dashboard.live import follow
 from service.supervisor import embedded_redis
 from tests.crash.slow_clients import slow_clients
-from tests.service.dashboard.conftest import serving
+from tests.service.dashboard.conftest import open_page, serving
 from tests.service.dashboard.story import Story, a_loop, a_run, says
 
 
@@ -148,7 +147,7 @@ def test_stream_stops_without_end_event_when_redis_becomes_unavailable(tmp_path:
 
 def test_stream_does_not_delay_the_shutdown(run: RunSpec, redis_server: str, tmp_path: Path) -> None:
     with serving(tmp_path, redis_server) as address, ExitStack() as pages:
-        page = pages.enter_context(urlopen(f"{address}/api/runs/{run.run_id}/events", timeout=10))
+        page = pages.enter_context(open_page(f"{address}/api/runs/{run.run_id}/events", timeout=10))
         assert page.readline() == b"retry: 2000\n"
         kept = pages.pop_all()
         asked = time.monotonic()
@@ -167,9 +166,9 @@ def test_stream_and_pages_stay_open_beside_more_silent_clients_than_the_limit(
     tmp_path: Path, redis_server: str, story: Story, run: RunSpec
 ) -> None:
     with serving(tmp_path, redis_server) as address, ExitStack() as open_pages:
-        page = open_pages.enter_context(urlopen(f"{address}/api/runs/{run.run_id}/events", timeout=10))
+        page = open_pages.enter_context(open_page(f"{address}/api/runs/{run.run_id}/events", timeout=10))
         assert page.readline() == b"retry: 2000\n"
         open_pages.enter_context(slow_clients(int(address.rpartition(":")[2]), 1100, "silent"))
-        assert open_pages.enter_context(urlopen(f"{address}/healthz", timeout=2)).status == 200
+        assert open_pages.enter_context(open_page(f"{address}/healthz", timeout=2)).status == 200
         story.tell(run, says("still here"))
         assert any(b"still here" in page.readline() for _ in range(10))

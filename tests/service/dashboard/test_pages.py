@@ -18,12 +18,13 @@ from jobs.store.breaker import Breaker
 from service.dashboard.app import create_app
 from tests.crash.disk import replay_in_namespace, small_disk
 from tests.loops import changed
+from tests.service.dashboard.conftest import HEADERS, PASSWORD
 from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, result, says, turn
 
 
 def test_list_without_loops_explains_the_first_step(settings: Settings, story: Story) -> None:
     teams = Settings(home=settings.home, redis_url=settings.redis_url, teams={"ENG": {"repository": "acme/shop"}})
-    page = create_app(teams).test_client().get("/").text
+    page = create_app(teams, PASSWORD).test_client().get("/", headers=HEADERS).text
     assert "team <strong>ENG</strong> to the column <strong>Agent</strong>" in page
 
 
@@ -170,7 +171,8 @@ def test_ticket_json_omits_a_run_without_spec(client: FlaskClient, story: Story)
 
 
 def test_pages_and_json_are_503_while_redis_is_unavailable(tmp_path: Path) -> None:
-    client = create_app(Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/none")).test_client()
+    client = create_app(Settings(home=tmp_path, redis_url=f"unix://{tmp_path}/none"), PASSWORD).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = HEADERS["Authorization"]
     for path in ("/", "/tickets/ENG-1", "/api/loops", "/api/runs/x/events", "/api/runs/x/entries"):
         answer = client.get(path)
         assert answer.status_code == 503 and "Redis does not respond" in answer.text
@@ -185,6 +187,7 @@ def test_pages_name_a_full_disk_with_and_without_redis(
     with small_disk(tmp_path / "disk", megabytes=5) as disk:
         disk.fill()
         for redis_url in (settings.redis_url, f"unix://{tmp_path}/none"):
-            client = create_app(Settings(home=disk.folder, redis_url=redis_url)).test_client()
+            client = create_app(Settings(home=disk.folder, redis_url=redis_url), PASSWORD).test_client()
+            client.environ_base["HTTP_AUTHORIZATION"] = HEADERS["Authorization"]
             for path in ("/", "/api/loops"):
                 assert f"The disk of {disk.folder} is 100 % full" in client.get(path).text

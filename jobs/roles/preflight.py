@@ -1,0 +1,107 @@
+"""The preflight: setup and checks on the base commit, without a model. Called by `jobs.advance_run`.
+
+A check that fails here cannot be blamed on a change. Results are shared by all tickets (`jobs.store.preflights`), so a
+base tree is checked once, and a crash costs at most one command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+
+from integrations.git.workspace import Workspace
+from integrations.ports.agent_runner import Entry
+from integrations.results import BaseCheck, Preflighted
+from jobs.evidence.environment_problems import find_base_problem, find_decisive_line
+from jobs.evidence.gate_plan import CommandRun
+from jobs.messages.environment import environment_reason
+from jobs.roles.limits import get_check_seconds
+from jobs.roles.slice import RunResult, Slice, run_check, set_up
+from jobs.store.preflights import BaseChecks
+
+_PREPARED = ""
+"""The command under which a working setup is recorded."""
+_MOST_UNFETCHED = 20
+
+
+def run_preflight(run: Slice) -> RunResult | None:
+    """The state of each check on the base commit, or the problem of the environment."""
+    spec, mirror = run.spec, run.mirror
+    base, commands = spec.workspace.base_sha, [check.run for check in spec.policy.loop.checks]
+    known = BaseChecks(run.world.redis, spec.workspace.repository, mirror.tree_of(base), _identify_environment(run))
+    checks = {name: check for name, check in known.find([_PREPARED, *commands]).items() if _is_valid(run, check)}
+    if all(command in checks for command in (_PREPARED, *commands)):
+        return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
+    workspace = _prepare(run)
+    if isinstance(workspace, RunResult):
+        return workspace
+    submodules, large_files = mirror.find_unfetched(base)
+    unfetched = (*submodules, *large_files)[:_MOST_UNFETCHED]
+    checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
+    deadline = time.monotonic() + run.world.settings.slice_seconds
+    waiting = [command for command in dict.fromkeys(commands) if command not in checks]
+    for command in waiting:
+        if command is not waiting[0] and time.monotonic() > deadline:
+            return None
+        found = _run_check(run, workspace, command, unfetched)
+        if isinstance(found, RunResult):
+            return found
+        checks[command] = found
+        known.keep(found)
+    known.keep(checks[_PREPARED])
+    mirror.remove_workspace(run.folder)
+    return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
+
+
+def _identify_environment(run: Slice) -> str:
+    """Equal for runs whose commands see the same programs."""
+    read_only = [str(path) for path in run.world.settings.sandbox_read_only]
+    given = json.dumps([run.spec.policy.setup_commands(), read_only])
+    return hashlib.sha256(given.encode()).hexdigest()
+
+
+def _prepare(run: Slice) -> Workspace | RunResult:
+    """The base commit's work tree in the repository's environment, or why there is none."""
+    workspace = run.mirror.create_workspace(run.folder, run.spec.workspace.base_sha)
+    return set_up(run, workspace) or workspace
+
+
+def _is_valid(run: Slice, check: BaseCheck) -> bool:
+    """Whether a stored result holds under the present time limit."""
+    return check.seconds <= get_check_seconds(run.spec.policy, run.world.settings, check.command)
+
+
+def _run_check(run: Slice, workspace: Workspace, command: str, unfetched: tuple[str, ...]) -> BaseCheck | RunResult:
+    """Run the check, and repeat a failure to separate flaky from broken."""
+    ran: list[CommandRun] = []
+    while not ran or (ran[-1].exit_code and len(ran) <= run.spec.policy.loop.flaky_reruns):
+        if run.stopped():
+            return RunResult("stopped")
+        one = run_check(run, workspace, command)
+        if one is None:
+            return RunResult("stopped")
+        ran.append(one)
+        _note(run, command, one)
+        if one.exit_code and (problem := find_base_problem(command, one, unfetched)):
+            return RunResult("environment", environment_reason(problem, f"on {run.spec.workspace.base_branch}"))
+    failed = next((one for one in ran if one.exit_code), None)
+    seconds = round(max(one.seconds for one in ran), 3)
+    if failed is None:
+        return BaseCheck(command=command, seconds=seconds)
+    return BaseCheck(
+        command=command,
+        state="flaky" if ran[-1].exit_code == 0 else "failing",
+        exit_code=failed.exit_code,
+        line=find_decisive_line(failed.output),
+        seconds=seconds,
+    )
+
+
+def _note(run: Slice, command: str, ran: CommandRun) -> None:
+    text = f"$ {command}\nexit {ran.exit_code} on {run.spec.workspace.base_branch}\n{ran.output[-1000:]}"
+    run.conversation.append(Entry("note", {"text": text}))
+
+
+def _finish(run: Slice, checks: list[BaseCheck], prepared: BaseCheck) -> RunResult:
+    return RunResult("done", result=Preflighted(checks=tuple(checks), unfetched=tuple(prepared.line.splitlines())))
