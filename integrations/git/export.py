@@ -6,29 +6,81 @@ trusted: `Mirror.receive` validates it.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 from integrations.errors import OverLimit, Rejected
+from integrations.git.layer_walk import LayerWalk, TooManyChanges
 from integrations.git.quarantine import SHA
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.values import CommitSha
 
-_TIMEOUT = 300.0  # seconds
+_TIMEOUT = 300.0
+_MAX_PATHS = 2**26  # bytes of paths that git returns
+_DRAFT = ".loopline-edit-"  # a killed editor leaves it beside the file
 # A killed git leaves its lock files, also of the agent's own branches; no other process runs in this workspace now, so
-# they are stale. A killed editor leaves a draft beside the file.
-_COMMIT = """\
+# they are stale. Then the paths whose entry in the index differs from the base tree's commit, $1.
+_PREPARE = """\
 set -e
 git_dir=$(git rev-parse --git-dir)
-find "$git_dir" "$(git rev-parse --git-path refs)" -name '*.lock' -prune -exec rm -rf {} +
-git add --all -- . ':(exclude,glob)**/.loopline-edit-*'
-git diff --cached --quiet || git commit --quiet --no-verify --file=-
+find "$git_dir" -path "$git_dir/objects" -prune -o -name '*.lock' -prune -exec rm -rf {} +
+git diff-index --cached --name-only --no-renames -z "$1"
 """
+# $1: the message, $2: 'all' to let git look for changes. checkStat, trustctime: the content decides, and not the time
+# of a file, which an agent can set.
+_COMMIT = """\
+set -e
+add_all() { git add --all -- . ':(exclude,glob)**/.loopline-edit-*'; }
+if [ "$2" = all ]; then add_all; else
+    git -c core.checkStat=default -c core.trustctime=true update-index --add --remove --replace -z --stdin || add_all
+fi
+parent=$(git rev-parse --quiet --verify 'HEAD^{commit}' || true)
+tree=$(git write-tree)
+if [ -z "$parent" ] || [ "$(git rev-parse "$parent^{tree}")" != "$tree" ]; then
+    commit=$(git commit-tree ${parent:+-p "$parent"} -m "$1" "$tree")
+    git update-ref HEAD "$commit"
+fi
+"""
+_STEP = "committing the agent's files"
 
 
 def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str, timeout: float = _TIMEOUT) -> None:
-    """Commit all uncommitted files that are not ignored; does nothing when there are none."""
-    script = ("sh", "-c", _COMMIT)
-    result = sandbox.run(script, workspace, stdin=message.encode(), timeout=timeout)
-    _require_success(result, "committing the agent's files")
+    """Commit all uncommitted files that are not ignored; does nothing when there are none.
+
+    git looks at two kinds of paths only: those in the upper layer, and those whose entry in the index differs from the
+    base tree's commit. All other files are equal to their entries."""
+    script = ("sh", "-c", _PREPARE, "sh", workspace.lower_sha)
+    staged = sandbox.capture(script, workspace, max_bytes=_MAX_PATHS, timeout=timeout)
+    paths = None
+    if not staged.truncated:
+        paths = _list_paths(workspace, _require_success(staged, _STEP).output.split(b"\0")[:-1])
+    if paths:
+        paths = _drop_ignored(sandbox, workspace, paths, timeout)
+    commit = ("sh", "-c", _COMMIT, "sh", message, "all" if paths is None else "")
+    stdin = b"".join(b"%s\0" % path for path in paths or ())
+    _require_success(sandbox.run(commit, workspace, stdin=stdin, timeout=timeout), _STEP)
+
+
+def _list_paths(workspace: Workspace, staged: Sequence[bytes]) -> list[bytes] | None:
+    """The paths of the upper layer and the `staged` ones; None when git has to look for changes itself."""
+    try:
+        changes = list(LayerWalk(workspace, with_ignored=True))
+    except TooManyChanges:
+        return None
+    found = {os.fsencode(c.path) for c in changes if not c.name.startswith(_DRAFT)}
+    return sorted(found.union(staged))
+
+
+def _drop_ignored(sandbox: Sandbox, workspace: Workspace, paths: Sequence[bytes], timeout: float) -> list[bytes] | None:
+    """The paths that are tracked or not ignored; None when git cannot decide, for example below a link."""
+    stdin = b"".join(b"%s\0" % path for path in paths)
+    arguments = ("git", "check-ignore", "-z", "--stdin")
+    result = sandbox.capture(arguments, workspace, max_bytes=_MAX_PATHS, stdin=stdin, timeout=timeout)
+    if result.truncated or result.exit_code not in (0, 1):
+        return None
+    ignored = set(result.output.split(b"\0"))
+    return [path for path in paths if path not in ignored]
 
 
 def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_bytes: int) -> tuple[CommitSha, bytes]:

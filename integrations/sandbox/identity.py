@@ -114,6 +114,8 @@ def _find_sources(options: Sequence[str]) -> Iterator[tuple[Path, bool]]:
     at = 0
     while at < len(options):
         option = options[at]
+        if option == "--overlay":  # both folders have to be reached by one mount
+            yield Path(os.path.commonpath(options[at + 1 : at + 3])), False
         for source in options[at + 1 : at + 1 + _SOURCES.get(option, 0)]:
             if os.path.lexists(source):
                 yield Path(source), option in _WRITABLE

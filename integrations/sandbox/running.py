@@ -18,11 +18,12 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox import profile, root
 from integrations.sandbox.cgroup import Group, create_group
 from integrations.sandbox.child import Child, Job, Request, open_memory_file
-from integrations.sandbox.environment import Environment
+from integrations.sandbox.environment import TREE, Environment
 from integrations.sandbox.identity import build_prefix
 from integrations.sandbox.limits import MIB, Limits, SandboxUnavailable
 from integrations.sandbox.network import build_network_variables
 from integrations.sandbox.programs import read_program
+from integrations.sandbox.tree import open_scratch
 from integrations.sandbox.usage import OWN_TASKS, DiskGuard, check_process_limits
 
 _BUSY_SECONDS, _IDLE_SECONDS = 0.05, 0.25  # seconds between two checks while a command runs, and between commands
@@ -93,7 +94,7 @@ class RunningSandbox:
         network = build_network_variables(self._environment.network) if self._environment.network else {}
         everything = {**network, **own, **self._environment.variables, **variables}
         limits = replace(self.machine.limits, file=min(self.machine.limits.file, self._guard.allowance + MIB))
-        request = Request(argv, self._workspace.tree, everything, profile.build_resource_limits(limits))
+        request = Request(argv, TREE, everything, profile.build_resource_limits(limits))
         return self._child.start_command(request, streams)
 
     @contextmanager
@@ -155,12 +156,14 @@ class RunningSandbox:
     def _start_child(self, stack: ExitStack) -> None:
         machine = self.machine
         self._group = stack.enter_context(create_group(machine.limits, OWN_TASKS))
+        scratch = stack.enter_context(open_scratch(self._workspace))
         with ExitStack() as files:
             data = {path: files.enter_context(open_memory_file(text.encode())) for path, text in root.ETC.items()}
             filter_ = files.enter_context(open_memory_file(machine.filter))
             options = profile.build_options(
-                self._workspace, self._environment, machine.read_only, machine.limits, self._writable, data, filter_
-            )
+                self._workspace, self._environment, scratch, machine.read_only,
+                machine.limits, self._writable, data, filter_,
+            )  # fmt: skip
             command = build_python_command(machine, self._environment, "-")
             program, prefix = read_program("supervisor").encode(), build_prefix(machine.bwrap, options)
             child = Child(machine.bwrap, options, command, program, [*data.values(), filter_], self._group, prefix)

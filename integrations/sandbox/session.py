@@ -116,10 +116,11 @@ class Session:
             raise Rejected(f"there is no workspace at {workspace.folder}")
         if problem := _find_text_problem((*command.argv, *map("=".join, command.variables.items()))):
             return make_result(problem, 0, command, 0.0)
-        with suppress(FileNotFoundError):
-            # An agent can take its own access to the tree, and then no command could start to restore it.
-            workspace.tree.chmod(workspace.tree.stat().st_mode | stat.S_IRWXU)
-            hand_over_tree(workspace.tree)  # before `DiskGuard`, which counts files that change from then on
+        for path in workspace.writable_folders:
+            with suppress(FileNotFoundError):
+                # An agent can take its own access to them, and then no command could start to restore it.
+                path.chmod(path.stat().st_mode | stat.S_IRWXU)
+                hand_over_tree(path)  # before `DiskGuard`, which counts files that change from then on
         fail(operation, "before")
         running, notes = self._ensure_running(command.stopped)
         if running is None:
@@ -137,7 +138,7 @@ class Session:
             over_limit = disk.check(running.first_pid, final=True)
             reason = reason or over_limit or ("stopped" if ending.exit_code and command.stopped() else "")
             if reason and (over_limit or read_disk(workspace.folder).level == "full"):
-                disk.reclaim(workspace.tree)
+                disk.reclaim(workspace.upper)
         return make_result(reason, ending.exit_code or 0, command, seconds, (*notes, *self._services.find_ended()))
 
     def _ensure_running(self, stopped: Callable[[], bool]) -> tuple[RunningSandbox | None, Sequence[str]]:

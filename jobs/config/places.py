@@ -35,7 +35,10 @@ NO_PROXY = ("NO_PROXY", "no_proxy")
 CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "audit", "egress", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FOLDERS = (
+    "alive", "audit", "egress", "images", "journal", "logs",
+    "redis", "repos", "runs", "sandbox-test", "spool", "trees",
+)  # fmt: skip
 FILES = ("dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000

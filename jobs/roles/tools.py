@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from integrations.git.work_tree import snapshot_work_tree
+from integrations.git.work_tree import WorkTreeDigest
 from integrations.ports.agent_runner import ToolResult, ToolSpec
+from integrations.sandbox.environment import TREE
 from integrations.sandbox.session import Session
 from integrations.sandbox.shell import Shell
 from jobs.roles.submission import HostTool
@@ -95,6 +96,7 @@ class SandboxTools:
     ) -> None:
         self._session, self._command_seconds = session, command_seconds
         self._shell = Shell(session, _QUIET) if session.writable else None
+        self._digest = WorkTreeDigest(session.workspace)
         self._more = {tool.spec.name: tool for tool in more}
         own = (BASH, EDIT, SEARCH) if session.writable else (NEW_SHELL, VIEW, SEARCH)
         self._specs = (*own, *(tool.spec for tool in more))
@@ -115,8 +117,8 @@ class SandboxTools:
         return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
-        """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
-        return snapshot_work_tree(self._session, stopped) if self._session.writable else None
+        """A checksum of the files now; None for a read-only toolbox."""
+        return self._digest.compute(stopped) if self._session.writable else None
 
     def _run_bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):
@@ -143,7 +145,7 @@ class SandboxTools:
         return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
 
     def _run_editor(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        request = {"command": "", **arguments, "root": str(self._session.workspace.tree), "limit": MAX_OUTPUT - 500}
+        request = {"command": "", **arguments, "root": str(TREE), "limit": MAX_OUTPUT - 500}
         result = self._session.capture(
             self._session.build_python_command(_PROGRAM),
             max_bytes=MAX_ANSWER_BYTES,

@@ -12,6 +12,7 @@ from redis import Redis
 
 from integrations.disk import POLL_SECONDS, Disk, find_existing, read_disk, walk
 from integrations.errors import Paused
+from integrations.git.base_trees import evict_base_trees, measure_base_trees
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 
@@ -50,9 +51,17 @@ def compute_room(settings: Settings, redis: Redis) -> int:
         used, free = map(int, known.split())
         if (room := budget - used - max(free - _read_free(settings.home), 0)) > 0:
             return room
-    used = sum(state.st_blocks * 512 for name in FOLDERS for _, state in walk(str(settings.home / name)))
+    used = _measure(settings.home)
+    if used >= budget and (freed := evict_base_trees(settings.home, 0)):
+        used -= freed
     redis.set(keys.DISK_USED, f"{used} {_read_free(settings.home)}", ex=MEASURED_FOR_SECONDS)
     return budget - used
+
+
+def _measure(home: Path) -> int:
+    """Bytes of mirrors, base trees and runs. Base trees have a record of their size, so they are not walked."""
+    walked = sum(state.st_blocks * 512 for name in FOLDERS for _, state in walk(str(home / name)))
+    return walked + measure_base_trees(home)
 
 
 def compute_command_room(settings: Settings, redis: Redis) -> int:

@@ -80,7 +80,7 @@ EFFECTS = {
 }
 # An agent's slice, from its worktree to the end of its run.
 ADVANCING = (
-    "git.worktree-add", "transcript.brief", "take_steering.lua", "reserve.lua", "model.stream", "transcript.block",
+    "workspace.create", "transcript.brief", "take_steering.lua", "reserve.lua", "model.stream", "transcript.block",
     "settle.lua", "transcript.turn", "transcript.tool_result", "transcript.mark", "sandbox.run.bash", "sandbox.run.sh",
     "git.index-pack", "git.commit-tree", "finish_run.lua",
 )  # fmt: skip
@@ -95,8 +95,8 @@ ONCE = {
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
-        "git.read-tree", "git.reset", "git.rev-list", "git.update-index", "git.update-ref",
-        "git.worktree-prune", "git.write-tree", "probe_ended.lua", "release.lua", "sandbox.capture.git",
+        "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list", "git.update-index", "git.update-ref",
+        "git.write-tree", "probe_ended.lua", "release.lua", "sandbox.capture.git",
         "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
     ),
     "before": ("git.rev-parse", "renew_lease.lua"),
@@ -104,7 +104,7 @@ ONCE = {
 # The hit to use where the first one belongs to another step.
 HITS = {
     "append.lua": 20,
-    "git.worktree-add": 4,  # after the preflight and the planners
+    "workspace.create": 4,  # after the preflight and the planners
     "sandbox.run.bash": 17,  # the gate's, after the self-tests, the preflight and the makers' own
     "settle.lua": 5,  # a slice begins and ends with one too
     "transcript.brief": 3,
@@ -119,8 +119,8 @@ MORE_HITS = {
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpsertAttachment", "before"): (13,),
     ("linear.UpsertAttachment", "done"): (13,),
-    ("git.worktree-prune", "before"): (10,),
-    ("git.worktree-prune", "done"): (10,),
+    ("workspace.remove", "before"): (10,),
+    ("workspace.remove", "done"): (10,),
     ("transcript.turn", "done"): (4, 9),
     ("transcript.tool_result", "done"): (4, 9),
     ("sandbox.run.bash", "before"): (6,),
@@ -182,7 +182,7 @@ def _matrix() -> Iterator[Cell]:
     yield from (_cell(operation, phase, SELF) for phase, operations in ONCE.items() for operation in operations)
     yield from (_cell(*point, SELF, hit) for point, hits in MORE_HITS.items() for hit in hits)
     yield from (
-        _cell(operation, "before", "enospc") for operation in ("git.fetch", "git.worktree-add", "git.index-pack")
+        _cell(operation, "before", "enospc") for operation in ("git.fetch", "workspace.create", "git.index-pack")
     )
     yield from (_cell("enqueue.due", "before", action) for action in (SELF, REDIS, FROZEN))
     yield from (_cell("linear.TicketsInColumns", "before", action) for action in (SELF, REDIS))

@@ -109,13 +109,10 @@ def _patches(stack: FragileStack) -> Iterator[tuple[str, str]]:
 def _on_disk(stack: FragileStack) -> Iterator[str]:
     """Worktrees, quarantines, locks of git, torn drafts and spooled deliveries; Loopline's lock files are empty."""
     home = stack.service_home
-    patterns = ("runs/*/*", "repos/*.git/worktrees/*", "repos/.quarantine*", "repos/*.git/**/*.lock", "**/*.new")
+    patterns = ("runs/*/*", "repos/.quarantine*", "repos/*.git/**/*.lock", "**/*.new")
     yield from spooled(home)
     for pattern in patterns:
-        # git numbers the worktrees' own folders in the order of their making
-        yield from (
-            re.sub(r"worktrees/tree\d*$", "worktrees/tree", str(p.relative_to(home))) for p in home.glob(pattern)
-        )
+        yield from (str(path.relative_to(home)) for path in home.glob(pattern))
 
 
 def _journal(stack: FragileStack, redis: Redis) -> list[str]:

@@ -128,7 +128,7 @@ def test_process_gives_way_to_the_service(run: Run) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_user_is_never_root_on_the_host(run: Run, plain: Workspace) -> None:
     assert run("touch made").exit_code == 0
-    status = (plain.tree / "made").stat()
+    status = (plain.upper / "made").stat()
     assert (status.st_uid, status.st_gid) == (find_user(), find_user()) and status.st_uid != 0
 
 

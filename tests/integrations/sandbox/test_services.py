@@ -105,7 +105,7 @@ def test_service_that_does_not_become_ready_is_named_with_its_output(
     error = raised.value
     assert (error.name, error.reason) == ("db", reason) and command in error.command and time.monotonic() - begin < 10
     assert error.tail.splitlines()[-1].endswith("no disk" if "no-such" not in command else "command not found")
-    assert len(error.tail.splitlines()) <= 40 and not (plain.tree / "never").exists()
+    assert len(error.tail.splitlines()) <= 40 and not (plain.upper / "never").exists()
 
 
 def test_service_wait_ends_when_the_run_is_stopped(sandbox: Sandbox, plain: Workspace) -> None:
@@ -119,7 +119,7 @@ def test_service_that_ends_later_is_named_once(sandbox: Sandbox, plain: Workspac
     mortal = Service("db", "until [ -e stop ]; do sleep 0.01; done; echo out of memory; rm stop; exit 5", "true")
     with opened(sandbox, plain, mortal, WEB) as session:
         assert bash(session, "touch stop").exit_code == 0
-        wait_for(lambda: not (plain.tree / "stop").exists())
+        wait_for(lambda: not (plain.upper / "stop").exists())
         results = [bash(session, "sleep 0.1") for _ in range(3)]
     named = [result.note for result in results if result.note]
     assert named == ["the service db ended with exit code 5: out of memory"]

@@ -45,7 +45,7 @@ def bash(session: Session, script: str, timeout: float = 20, **variables: str) -
 
 
 def assert_no_beat(workspace: Workspace) -> None:
-    beat = workspace.tree / "beat"
+    beat = workspace.upper / "beat"
     size = beat.stat().st_size if beat.exists() else 0
     time.sleep(0.15)
     assert (beat.stat().st_size if beat.exists() else 0) == size
@@ -110,14 +110,14 @@ def test_command_sees_no_variable_of_the_supervisor(session: Session) -> None:
 
 
 def test_python_of_the_work_tree_never_runs_the_supervisor(sandbox: Sandbox, plain: Workspace) -> None:
-    planted = plain.tree / "bin" / "python3"
+    planted = plain.upper / "bin" / "python3"
     planted.parent.mkdir()
     planted.write_text("#!/bin/sh\ntouch planted\n")
     planted.chmod(0o755)
-    variables = {"PATH": f"{plain.tree}/bin:/usr/bin:/bin", "PYTHONPATH": str(plain.tree), "LD_PRELOAD": "/no/such.so"}
-    (plain.tree / "select.py").write_text("raise SystemExit('planted')\n")
+    variables = {"PATH": f"{plain.upper}/bin:/usr/bin:/bin", "PYTHONPATH": str(plain.upper), "LD_PRELOAD": "/no/such.so"}
+    (plain.upper / "select.py").write_text("raise SystemExit('planted')\n")
     result = sandbox.run(["bash", "-c", "exit 6"], plain, timeout=10, variables=variables)
-    assert result.exit_code == 6 and not (plain.tree / "planted").exists()
+    assert result.exit_code == 6 and not (plain.upper / "planted").exists()
 
 
 def test_session_survives_a_fork_bomb(plain: Workspace) -> None:

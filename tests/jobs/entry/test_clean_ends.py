@@ -71,7 +71,7 @@ def test_ended_ticket_leaves_no_worktree_and_no_branch(board: Board, end: Callab
 
     assert loop.stage is Stage.DONE
     assert not board.world.run_folder(BUG).exists()
-    assert list((board.world.settings.home / "repos").glob("*/worktrees/*")) == []
+    assert list((board.world.settings.home / "repos").glob("*/worktrees")) == []
     assert board.world.code_host.branch_head("acme/tally", loop.workspace.branch) is None
 
 

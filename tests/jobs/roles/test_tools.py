@@ -71,7 +71,7 @@ def bash(tools: Toolbox, command: str) -> ToolResult:
 
 
 def test_bash_runs_in_the_tree_and_returns_the_exit_code(maker: SandboxTools, workspace: Workspace) -> None:
-    assert bash(maker, "pwd; false") == ToolResult(f"{workspace.tree}\n[exit 1]", is_error=True)
+    assert bash(maker, "pwd; false") == ToolResult("/workspace\n[exit 1]", is_error=True)
     assert bash(maker, "true") == ToolResult("(no output)\n[exit 0]")
 
 
@@ -110,7 +110,7 @@ def test_bash_shell_stays_open_between_calls(maker: SandboxTools) -> None:
 def test_bash_restart_starts_a_new_shell(maker: SandboxTools, workspace: Workspace) -> None:
     bash(maker, "cd tally; X=1; sleep 60 &")
     assert "new shell" in maker.call("bash", {"restart": True}, never).content
-    assert bash(maker, "pwd; echo -n $X; pgrep sleep").content == f"{workspace.tree}\n[exit 1]"
+    assert bash(maker, "pwd; echo -n $X; pgrep sleep").content == f"{workspace.upper}\n[exit 1]"
 
 
 def test_bash_of_a_checker_is_a_new_process_for_each_call(checker: SandboxTools) -> None:
@@ -153,7 +153,7 @@ def test_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) -> Non
     assert not edit(maker, command="create", path="new/a.txt", file_text="one\n").is_error
     assert not edit(maker, command="str_replace", path="new/a.txt", old_str="one", new_str="1").is_error
     assert not edit(maker, command="insert", path="new/a.txt", insert_line=1, insert_text="2").is_error
-    assert (workspace.tree / "new" / "a.txt").read_text() == "1\n2\n"
+    assert (workspace.upper / "new" / "a.txt").read_text() == "1\n2\n"
     assert edit(maker, command="view", path="new/a.txt").content == "     1\t1\n     2\t2"
 
 
@@ -164,7 +164,7 @@ def test_editor_sees_files_of_bash_and_cannot_leave_the_tree(maker: SandboxTools
 
 
 def test_editor_does_not_import_a_planted_module(maker: SandboxTools, workspace: Workspace) -> None:
-    (workspace.tree / "json.py").write_text("raise SystemExit('planted')\n")
+    (workspace.upper / "json.py").write_text("raise SystemExit('planted')\n")
     assert edit(maker, command="view", path="README.md").content.startswith("     1\t# tally")
 
 
@@ -204,7 +204,7 @@ def test_tool_call_that_is_invalid_returns_an_error(
 
 def test_checker_can_read_and_run_but_not_write(checker: SandboxTools, workspace: Workspace) -> None:
     assert bash(checker, "python3 -m unittest discover -q").content.endswith("[exit 0]")
-    assert "Read-only" in bash(checker, "touch x").content and not (workspace.tree / "x").exists()
+    assert "Read-only" in bash(checker, "touch x").content and not (workspace.upper / "x").exists()
     assert checker.call("view", {"path": "README.md", "view_range": [1, 1]}, never).content == "     1\t# tally"
     assert checker.call("view", {"path": "x", "command": "create", "file_text": ""}, never).is_error
 
@@ -225,13 +225,13 @@ def test_tools_runner_and_playbook_fix_the_demo_together(
 ) -> None:
     outcome = runner.advance(task(brief=maker_brief(BUG)), ListConversation(), maker, never, time.monotonic() + 60)
     assert outcome and outcome.kind == "done"
-    assert "divmod" in (workspace.tree / "tally" / "shares.py").read_text()
+    assert "divmod" in (workspace.upper / "tally" / "shares.py").read_text()
     assert "OK" in bash(maker, "python3 -m unittest tests.test_rounding.EqualShares -q").content
 
 
 def work(tools: SandboxTools) -> str:
     digest = tools.work_digest(never)
-    assert digest and len(digest) == 40
+    assert digest and len(digest) == 64
     return digest
 
 
@@ -262,9 +262,21 @@ def test_work_digest_leaves_no_traces(maker: SandboxTools) -> None:
     assert before == after
 
 
-def test_work_digest_of_a_broken_repository_is_none(maker: SandboxTools) -> None:
-    bash(maker, "rm $(git rev-parse --git-dir)/index")
-    assert maker.work_digest(never) is None
+def test_work_digest_counts_no_file_that_is_equal_to_the_base(maker: SandboxTools) -> None:
+    start = work(maker)
+    bash(maker, "cp README.md x; rm README.md; mv x README.md; chmod +x README.md; chmod -x README.md; mkdir empty")
+    assert work(maker) == start
+    bash(maker, "chmod +x README.md")
+    assert work(maker) != start
+
+
+def test_work_digest_is_equal_for_equal_files_however_they_were_made(maker: SandboxTools) -> None:
+    bash(maker, "mv tests moved; rm -rf tally; mkdir tally; echo x > tally/new; touch y; rm y")
+    first = work(maker)
+    bash(maker, "git add --all; git commit -qm work; git checkout -qf HEAD~1; git clean -qfdx; git checkout -q @{1}")
+    assert work(maker) == first
+    bash(maker, "echo z > tally/new")
+    assert work(maker) != first
 
 
 def test_work_digest_ends_when_the_run_is_stopped(maker: SandboxTools) -> None:
