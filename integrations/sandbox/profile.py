@@ -13,7 +13,7 @@ from pathlib import Path
 from integrations.git.workspace import Workspace
 from integrations.sandbox.environment import HOME, Environment
 from integrations.sandbox.limits import Limits
-from integrations.sandbox.root import UID, mount_etc, mount_system
+from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
 from integrations.sandbox.tree import bind, mount_workspace
 
 NAME, EMAIL = "Loopline agent", "agent@loopline.invalid"
@@ -76,8 +76,10 @@ def build_options(
     seccomp: int,
 ) -> list[str]:
     """bubblewrap's options up to the command. `data` maps paths in /etc to the fds with their contents."""
-    options = [*ISOLATION, *mount_system(), *mount_etc(data), *_mount_proc(), *_mount_private(limits)]
-    for path in read_only:
+    image = environment.image
+    options = [*ISOLATION, *mount_system(image), *mount_etc(image, data), *_mount_proc(), *_mount_private(limits)]
+    options += mount_interpreter(image)
+    for path in () if image else read_only:  # an image has its own tools, perhaps with another C library
         options += bind(path, path, False)
     options += mount_workspace(workspace, writable)
     for name, value in variables.items():

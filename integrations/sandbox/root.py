@@ -5,10 +5,13 @@ Checks which host paths exist; otherwise pure.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from integrations.sandbox.environment import HOME
+from integrations.sandbox.limits import SandboxUnavailable
 
 UID = "1000"
 ETC = {
@@ -23,11 +26,18 @@ _ETC_OF_HOST = (
     "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
     "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
 )  # fmt: skip
+_OWN = frozenset({
+    "boot", "dev", "etc", "home", "lost+found", "media", "mnt", "proc", "root", "run", "srv", "sys", "tmp", "var",
+    "workspace",
+})  # fmt: skip
+_PYTHON, _LIBRARIES = Path("/run/loopline/python"), Path("/run/loopline/lib")
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
-def mount_system() -> list[str]:
+def mount_system(image: Path | None) -> list[str]:
     """/usr read-only, and the top-level names that link into it (or are separate folders on older systems)."""
+    if image:
+        return _mount_image(image)
     options = ["--ro-bind", "/usr", "/usr"]
     for name in _TOP_LEVEL:
         path = Path("/", name)
@@ -38,11 +48,56 @@ def mount_system() -> list[str]:
     return options
 
 
-def mount_etc(data: Mapping[str, int]) -> list[str]:
-    """Generated files, and the host's that programs need."""
-    options = ["--dir", "/etc"]
+def _mount_image(image: Path) -> list[str]:
+    """The top level of an image, read-only, without the folders that every sandbox has of its own."""
+    options = []
+    for path in sorted(image.iterdir()):
+        if path.name in _OWN:
+            continue
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), f"/{path.name}"]
+        elif path.is_dir():
+            options += ["--ro-bind", str(path), f"/{path.name}"]
+    if (image / "var" / "lib").is_dir() and not any((image / one).is_symlink() for one in ("var", "var/lib")):
+        options += ["--dir", "/var", "--ro-bind", str(image / "var" / "lib"), "/var/lib"]
+    return options
+
+
+def mount_etc(image: Path | None, data: Mapping[str, int]) -> list[str]:
+    """Generated files, and those of the image or of the host that programs need."""
+    if image:
+        has_etc = (image / "etc").is_dir() and not (image / "etc").is_symlink()
+        options = ["--overlay-src", str(image / "etc"), "--tmp-overlay", "/etc"] if has_etc else ["--dir", "/etc"]
+        closing = ["--remount-ro", "/etc"] if has_etc else []
+    else:
+        options, closing = ["--dir", "/etc"], [part for path in _ETC_OF_HOST for part in ("--ro-bind-try", path, path)]
     for path, fd in data.items():
         options += ["--perms", "0444", "--file", str(fd), path]
-    for path in _ETC_OF_HOST:
-        options += ["--ro-bind-try", path, path]
-    return options
+    return options + closing
+
+
+def mount_interpreter(image: Path | None) -> list[str]:
+    """The host's Python for Loopline's own programs inside of an image, which need not have one."""
+    if image is None:
+        return []
+    loader = find_loader()
+    python, libraries = Path(sys.base_prefix).resolve(), loader.parent
+    return ["--ro-bind", str(python), str(_PYTHON), "--ro-bind", str(libraries), str(_LIBRARIES)]
+
+
+def find_interpreter(image: Path | None) -> tuple[str, ...]:
+    """The command that starts Python inside. In an image it is the host's, by the host's loader: the image can have
+    another C library."""
+    if image is None:
+        return ("python3",)
+    paths = f"{_LIBRARIES}:{_PYTHON}/lib"
+    return (str(_LIBRARIES / find_loader().name), "--library-path", paths, str(_PYTHON / "bin" / "python3"))
+
+
+@cache
+def find_loader() -> Path:
+    """The host's dynamic loader. Raises `SandboxUnavailable`."""
+    for pattern in ("lib64/ld-linux*.so.*", "lib/ld-linux*.so.*", "lib/ld-musl-*.so.*", "lib/*/ld-linux*.so.*"):
+        for path in sorted(Path("/").glob(pattern)):
+            return path.resolve()
+    raise SandboxUnavailable("no dynamic loader found in /lib64 and /lib, which images need: use the host's tools")

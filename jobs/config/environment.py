@@ -28,6 +28,7 @@ from jobs.config.places import (
     find_equal_addresses,
     find_home_problems,
     find_host_problems,
+    find_image_problems,
     find_sandbox_problems,
     find_secret_file_problem,
 )
@@ -100,6 +101,7 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
     if role in ("agent", "up"):
         yield from find_sandbox_problems(settings)
+        yield from find_image_problems(settings)
     for name, path in settings.secret_files().items():
         if problem := find_secret_file_problem(path):
             yield f"{name} is the path of a file that {problem}."

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from integrations.explain import classify
+from integrations.images.archives import find_image_problem
 from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
 from jobs.config.settings import Settings
@@ -32,7 +33,7 @@ SHARED = frozenset(
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FOLDERS = ("alive", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
 FILES = ("epoch.json", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
@@ -101,6 +102,13 @@ def find_sandbox_problems(settings: Settings) -> Iterator[str]:
             continue
         if home.startswith(real.rstrip("/") + "/") or f"{real}/".startswith(f"{home}/"):
             yield f"{entry} that contains Loopline's data or a part of it; name the tool chain's own folder."
+
+
+def find_image_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each entry of LOOPLINE_IMAGES that cannot be used."""
+    for name, path in settings.images.items():
+        if problem := find_image_problem(Path(path)):
+            yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
 
 
 def find_secret_file_problem(path: Path) -> str:

@@ -6,19 +6,14 @@ of `.env.example` and of the README's table (`jobs.config.reference`).
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
-from integrations.errors import Rejected
-from integrations.explain import CONTROLS, classify, show_name
-from integrations.failpoints import FAILPOINT_FORM
 from integrations.ports.provider import (
     CodeHostProvider,
     Provider,
@@ -28,7 +23,6 @@ from integrations.ports.provider import (
     TrackerProvider,
     Webhooks,
 )
-from integrations.ports.tracker import ColumnRole
 from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
     Address,
@@ -36,128 +30,21 @@ from integrations.settings import (
     Link,
     Paths,
     SettingsModel,
-    check_redis_url,
-    match_pattern,
     setting,
-    split_list,
 )
 from jobs.config.environments import HostPatterns, SetupSecrets
-
-COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
-
-
-_TEAMS_EXAMPLE = 'write JSON like {"ENG": {"repository": "acme/shop"}}'
-
-
-class _DuplicateKey(ValueError):
-    """A key that occurs twice in one object; JSON itself permits it."""
-
-
-def _parse_json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = json.loads(value, object_pairs_hook=_parse_object)
-    except _DuplicateKey:
-        raise
-    except (ValueError, RecursionError):
-        raise ValueError(f"it is {classify(value)} that is not JSON; {_TEAMS_EXAMPLE}") from None
-    if not isinstance(parsed, dict):
-        raise ValueError(f"it is {classify(parsed)}; {_TEAMS_EXAMPLE}")
-    return parsed
-
-
-def _parse_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    names = [name for name, _ in pairs]
-    if duplicate := next((name for name in names if names.count(name) > 1), None):
-        raise _DuplicateKey(f"it has the key {show_name(duplicate)!r} twice in one object; remove one of them")
-    return dict(pairs)
-
-
-def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
-    """Return a validator for the name of a registered provider of this kind."""
-
-    def check(name: str) -> str:
-        try:
-            return find_provider(kind, show_name(name)).name
-        except Rejected as error:
-            raise ValueError(str(error)) from None
-
-    return AfterValidator(check)
-
-
-_REPOSITORY = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/(?!\.\.?$|.*\.[gG][iI][tT]$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}"
+from jobs.config.field_types import (
+    Approvers,
+    CodeHostName,
+    Failpoint,
+    Images,
+    Model,
+    RedisUrl,
+    RunnerName,
+    RunnerNames,
+    Teams,
+    TrackerName,
 )
-"""owner/name with the characters of GitHub: both become folders. GitHub drops `.git` at the end of a name."""
-
-
-def _check_repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise ValueError(f"it is {classify(value)} that is not a repository; write owner/name, such as acme/shop")
-    return value
-
-
-def _check_column(value: str) -> str:
-    if value and (value != value.strip() or CONTROLS.search(value) or len(value) > 100):
-        raise ValueError(f"it is {classify(value)} that is not a column's name; write at most 100 printable characters")
-    return value
-
-
-_TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
-_EMAIL = match_pattern(r"[^@\s:/\\,;<>()\"\[\]]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address")
-_MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
-_FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
-
-TrackerName = Annotated[str, match_provider(TrackerProvider)]
-CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
-RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
-RunnerName = Annotated[str, match_provider(RunnerProvider)]
-RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
-Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
-Model = Annotated[str, _MODEL]
-Column = Annotated[str, AfterValidator(_check_column)]
-
-
-class Columns(BaseModel):
-    """Names of a team's columns (Linear's workflow states), by their role in the loop."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    agent: Column = "Agent"
-    working: Column = "In Progress"
-    review: Column = "In Review"
-    done: Column = "Done"
-    needs_human: Column = "Needs Human"
-    triage: Column = ""
-    """Column for unanswered escalations; empty if the team has none."""
-
-    @model_validator(mode="after")
-    def _check_names_differ(self) -> Columns:
-        names = [name.casefold() for name in self.roles().values()]
-        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage):
-            raise ValueError("a name is empty or occurs twice; each role needs its own column, except triage")
-        return self
-
-    def roles(self) -> dict[ColumnRole, str]:
-        """Return the column of each role that has one."""
-        return {role: name for role in COLUMN_ROLES if (name := getattr(self, role))}
-
-    def names(self) -> tuple[str, ...]:
-        """Return the columns' names."""
-        return tuple(self.roles().values())
-
-
-class Team(BaseModel):
-    """A team's repository ('owner/name') and columns."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: Annotated[str, AfterValidator(_check_repository)]
-    columns: Columns = Columns()
-
-
-Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(_parse_json)]
 
 
 class Settings(SettingsModel):
@@ -285,7 +172,14 @@ class Settings(SettingsModel):
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
 
-    failpoint: Annotated[str, _FAILPOINT] = setting("LOOPLINE_FAILPOINT", "")
+    images: Images = setting("LOOPLINE_IMAGES", {})
+    """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.
+    {"node22": "/srv/images/node22.tar"}: a folder, an OCI layout or an archive of `docker save`; archives are
+    unpacked below LOOPLINE_HOME."""
+    image_gigabytes: float = setting("LOOPLINE_IMAGE_GIGABYTES", 10.0, ge=0.01, le=1_000)
+    """Gigabytes that one unpacked image can have."""
+
+    failpoint: Failpoint = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.
     operation:phase:hit:action, as git.push:done:1:kill; integrations/failpoints.py names them."""
 

@@ -18,6 +18,7 @@ from redis import Redis
 from integrations.disk import DiskMonitor, compute_allowance
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
+from integrations.images.store import Images
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
@@ -86,6 +87,12 @@ class World:
     @property
     def sandbox(self) -> Sandbox:
         return _require(self._sandbox, "the sandbox")
+
+    @cached_property
+    def images(self) -> Images:
+        """The operator's root file systems, unpacked below the home folder."""
+        sources = {name: Path(path) for name, path in self.settings.images.items()}
+        return Images(self.settings.home / "images", sources, int(self.settings.image_gigabytes * 1e9))
 
     def mirror(self, repository: str, url: str = "", credentials: GitCredentials | None = None) -> Mirror:
         """The repository's host-owned mirror; without a URL it works offline (RFC 2606: .invalid)."""

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from integrations.explain import CONTROLS
 from integrations.settings import find_bounds, is_secret, split_address
 from jobs.config.environment import find_problems, parse_settings
-from jobs.config.settings import Settings, Team, list_fields
+from jobs.config.field_types import Team
+from jobs.config.settings import Settings, list_fields
 from tests.jobs.config.test_settings import ENOUGH, create_rsa_key
 
 FIELDS = list_fields()

@@ -1,0 +1,153 @@
+"""Types of settings that are more than a text or a number: teams and their columns, images, names of providers.
+
+Used by `settings`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from integrations.errors import Rejected
+from integrations.explain import CONTROLS, classify, show_name
+from integrations.failpoints import FAILPOINT_FORM
+from integrations.ports.provider import CodeHostProvider, Provider, RunnerProvider, TrackerProvider
+from integrations.ports.tracker import ColumnRole
+from integrations.registry import find_provider
+from integrations.settings import MOST_ENTRIES, check_redis_url, match_pattern, split_list
+
+COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
+
+
+_TEAMS_EXAMPLE = 'write JSON like {"ENG": {"repository": "acme/shop"}}'
+_IMAGES_EXAMPLE = 'write JSON like {"node22": "/srv/images/node22.tar"}'
+
+
+class _DuplicateKey(ValueError):
+    """A key that occurs twice in one object; JSON itself permits it."""
+
+
+def _parse_json(example: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = json.loads(value, object_pairs_hook=_parse_object)
+    except _DuplicateKey:
+        raise
+    except (ValueError, RecursionError):
+        raise ValueError(f"it is {classify(value)} that is not JSON; {example}") from None
+    if not isinstance(parsed, dict):
+        raise ValueError(f"it is {classify(parsed)}; {example}")
+    return parsed
+
+
+def _parse_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise _DuplicateKey(f"it has the key {show_name(duplicate)!r} twice in one object; remove one of them")
+    return dict(pairs)
+
+
+def match_provider(kind: type[Provider[Any, Any]]) -> AfterValidator:
+    """Return a validator for the name of a registered provider of this kind."""
+
+    def check(name: str) -> str:
+        try:
+            return find_provider(kind, show_name(name)).name
+        except Rejected as error:
+            raise ValueError(str(error)) from None
+
+    return AfterValidator(check)
+
+
+_REPOSITORY = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/(?!\.\.?$|.*\.[gG][iI][tT]$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}"
+)
+"""owner/name with the characters of GitHub: both become folders. GitHub drops `.git` at the end of a name."""
+
+
+def _check_repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value):
+        raise ValueError(f"it is {classify(value)} that is not a repository; write owner/name, such as acme/shop")
+    return value
+
+
+def _check_column(value: str) -> str:
+    if value and (value != value.strip() or CONTROLS.search(value) or len(value) > 100):
+        raise ValueError(f"it is {classify(value)} that is not a column's name; write at most 100 printable characters")
+    return value
+
+
+_TEAM_KEY = match_pattern(r"[A-Z][A-Z0-9]{0,9}", "write the key of tickets in capitals, such as ENG for ENG-123")
+_EMAIL = match_pattern(r"[^@\s:/\\,;<>()\"\[\]]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,9}", "write an e-mail address")
+_MODEL = match_pattern(r"[A-Za-z0-9][!-~]{0,199}|", "write the name of a model without white space")
+_FAILPOINT = match_pattern(FAILPOINT_FORM, "write operation:phase:hit:action, such as git.push:done:1:kill")
+
+TrackerName = Annotated[str, match_provider(TrackerProvider)]
+CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
+RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
+RunnerName = Annotated[str, match_provider(RunnerProvider)]
+RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
+Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
+Model = Annotated[str, _MODEL]
+Column = Annotated[str, AfterValidator(_check_column)]
+Failpoint = Annotated[str, _FAILPOINT]
+
+
+class Columns(BaseModel):
+    """Names of a team's columns (Linear's workflow states), by their role in the loop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agent: Column = "Agent"
+    working: Column = "In Progress"
+    review: Column = "In Review"
+    done: Column = "Done"
+    needs_human: Column = "Needs Human"
+    triage: Column = ""
+    """Column for unanswered escalations; empty if the team has none."""
+
+    @model_validator(mode="after")
+    def _check_names_differ(self) -> Columns:
+        names = [name.casefold() for name in self.roles().values()]
+        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage):
+            raise ValueError("a name is empty or occurs twice; each role needs its own column, except triage")
+        return self
+
+    def roles(self) -> dict[ColumnRole, str]:
+        """Return the column of each role that has one."""
+        return {role: name for role in COLUMN_ROLES if (name := getattr(self, role))}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the columns' names."""
+        return tuple(self.roles().values())
+
+
+class Team(BaseModel):
+    """A team's repository ('owner/name') and columns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Annotated[str, AfterValidator(_check_repository)]
+    columns: Columns = Columns()
+
+
+Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(partial(_parse_json, _TEAMS_EXAMPLE))]
+
+
+def _check_image(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/") or len(value) > 1_000:
+        raise ValueError(f"it is {classify(value)} that is not an absolute path; {_IMAGES_EXAMPLE}")
+    return value
+
+
+_IMAGE_NAME = match_pattern(r"[a-z0-9][a-z0-9_.-]{0,62}", "write the name of an image, such as node22")
+Images = Annotated[
+    dict[Annotated[str, _IMAGE_NAME], Annotated[str, AfterValidator(_check_image)]],
+    BeforeValidator(partial(_parse_json, _IMAGES_EXAMPLE)),
+    Field(max_length=MOST_ENTRIES),
+]
