@@ -18,7 +18,7 @@ _TIMEOUT = 300.0  # seconds
 _COMMIT = """\
 set -e
 git_dir=$(git rev-parse --git-dir)
-find "$git_dir" "$(git rev-parse --git-path refs)" -name '*.lock' -prune -exec rm -rf {} +
+find "$git_dir" -path "$git_dir/objects" -prune -o -name '*.lock' -prune -exec rm -rf {} +
 git add --all -- . ':(exclude,glob)**/.loopline-edit-*'
 git diff --cached --quiet || git commit --quiet --no-verify --file=-
 """

@@ -21,7 +21,7 @@ _DAMAGE = (  # at the start of a line, because names of the repository's files c
     r"|ignoring broken ref|(unterminated|unexpected) line in|inflate: |packed object [0-9a-f]+ .*is corrupt"
     r"|packfile .*(index|truncated)|(unable to|could not|cannot|failed to) read (tree|object|sha1 file|[0-9a-f]{40})"
     r"|bad shallow|bad config|failed to read .*commondir|missing (blob|tree|commit) object|.*reference broken"
-    r"|not a git repository|unable to (find|normalize) alternate|unable to stream|not a tree object"
+    r"|failed to unpack tree object|not a git repository|unable to (find|normalize) alternate|unable to stream|not a tree object"
     r"|header for [0-9a-f]{40}|unable to (parse|unpack) [0-9a-f]{40} header|expected git repo version"
     r"|unknown (repository extension|error occurred while reading the configuration)|exceeded maximum include depth"
     r"|ignoring dangling symref|multiple updates for 'refs/remotes/)"

@@ -1,4 +1,4 @@
-"""Locks for a repository's references and worktrees, on one machine. Called by `mirror` and `worktrees`."""
+"""Locks for a repository's references and base trees, on one machine. Called by `mirror` and `base_trees`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def repository_lock(folder: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete lock files of references and unfinished packs that no living git process can own.
-
-    Lock files of worktrees stay: a checkout can take long, and an incomplete worktree is replaced as a whole."""
+    """Delete lock files of references and unfinished packs that no living git process can own."""
     for path in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
         _delete_older(path, _LOCK_SECONDS)
     for pattern in ("pack/tmp_*", "tmp_objdir-*", "??/tmp_obj_*"):

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from integrations.errors import NotFound, Rejected
-from integrations.git import branches, repair, worktrees
+from integrations.git import branches, layers, repair
 from integrations.git import push as pushing
+from integrations.git.base_trees import BaseTrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
@@ -21,7 +22,7 @@ from integrations.git.repository import HostRepository, Remote
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
-from integrations.values import CommitSha
+from integrations.values import NO_COMMIT, CommitSha
 
 _CONFIG = """\
 [core]
@@ -40,14 +41,22 @@ _CONFIG = """\
 class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
-    Locks and quarantines are beside the folder, because sandboxes see the folder itself. A fetch can add `room` bytes.
-    Every method is idempotent and can be retried after a crash.
+    Locks and quarantines are beside the folder. A fetch can add `room` bytes. `trees` is the folder of the base trees,
+    by default also beside it. Every method is idempotent and can be retried after a crash.
     """
 
-    def __init__(self, folder: Path, url: str, credentials: GitCredentials | None = None, room: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        credentials: GitCredentials | None = None,
+        room: int = 0,
+        trees: Path | None = None,
+    ) -> None:
         self._folder, self._remote = folder, Remote(url, credentials, room)
         self._damage = folder.with_name(f"{folder.name}.damaged")
         self._repository = HostRepository(folder, self._remote, self._note_damage)
+        self._bases = BaseTrees((trees or folder.with_name(f"{folder.name}.trees")).absolute())
 
     def fetch(self, *names: str) -> None:
         """Update these branches; creates the mirror on first use, and again when it is damaged.
@@ -135,17 +144,18 @@ class Mirror:
         rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
-    def create_workspace(self, folder: Path, sha: CommitSha) -> Workspace:
-        """A locked, detached worktree of `sha` with everything that an agent can write, all below `folder`.
+    def create_workspace(self, folder: Path, sha: CommitSha, base: CommitSha = NO_COMMIT) -> Workspace:
+        """A private layer at `sha` with everything that an agent can write, all below `folder`, above the clean tree of
+        the commit `base`. The tree is made when it is missing; without a known `base` it is the tree of `sha`.
 
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
-        _check_shas(sha)
-        return worktrees.create(self._repository, folder.absolute(), sha)
+        _check_shas(sha, *([base] if base else []))
+        return layers.create(self._repository, self._bases, folder.absolute(), sha, base)
 
     def remove_workspace(self, folder: Path) -> None:
-        """Delete the folder and its worktree entry; idempotent. Reads and runs nothing in the folder."""
-        worktrees.remove(self._repository, folder.absolute())
+        """Remove the folder; idempotent. The deletion continues in the background. Reads and runs nothing in it."""
+        layers.remove(self._bases, folder.absolute())
 
     def receive(self, pack: bytes | Path, tip: CommitSha, base: CommitSha, limits: TreeLimits) -> None:
         """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
@@ -218,14 +228,12 @@ class Mirror:
 
 
 def _create_if_missing(repository: HostRepository) -> None:
-    """Create the empty mirror. `packed-refs` comes last; it, `logs` and `worktrees` must exist as mount points."""
+    """Create the empty mirror. `packed-refs` comes last."""
     folder = repository.folder
     if (folder / "packed-refs").exists():
         return
     repository.initialise()
     (folder / "config").write_text(_CONFIG)
-    for name in ("logs", "worktrees"):
-        (folder / name).mkdir(exist_ok=True)
     (folder / "packed-refs").touch()
 
 

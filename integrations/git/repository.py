@@ -185,7 +185,7 @@ class HostRepository:
         timeout: float,
         largest_file: int = 0,
     ) -> bytes:
-        operation = "-".join(arguments[: 2 if arguments[0] == "worktree" else 1])
+        operation = arguments[0]
         command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments, largest_file)
         try:
             with Repo(self.folder) as repo:

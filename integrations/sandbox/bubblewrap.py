@@ -30,6 +30,7 @@ from integrations.sandbox.child import Check, Child
 from integrations.sandbox.environment import BARE, Environment
 from integrations.sandbox.limits import DEFAULT_LIMITS, MIB, CommandResult, Limits, SandboxUnavailable
 from integrations.sandbox.output import Output
+from integrations.sandbox.tree import open_scratch
 from integrations.sandbox.usage import BWRAP_TASKS, DiskGuard, check_process_limits
 
 __all__ = ["CommandResult", "Limits", "Sandbox", "SandboxUnavailable", "default_read_only", "find_bwrap"]
@@ -92,7 +93,7 @@ class Sandbox:
     an ordinary user. The command is uid 1000 without privileges, in its own user, pid, network (loopback only), ipc,
     uts and cgroup namespaces; system calls are filtered (`seccomp`), resources limited (`limits`).
 
-    git works inside as in any worktree with a detached HEAD: status, log, diff, commit, stash, new branches. Branches
+    git works inside as in any repository with a detached HEAD: status, log, diff, commit, stash, new branches. Branches
     and stash are private to the run; the repository's configuration, its other branches and hooks are read-only.
     """
 
@@ -125,7 +126,7 @@ class Sandbox:
         environment: Environment = BARE,
         stopped: Callable[[], bool] = lambda: False,
     ) -> CommandResult:
-        """Run `argv` in `workspace.tree` and wait until all its processes have ended.
+        """Run `argv` in the work tree of `workspace` and wait until all its processes have ended.
 
         `writable=False` makes the tree read-only (for a checker). `timeout` is in seconds. `variables` are added to
         those of `environment` and the sandbox's own. `stopped` is polled five times a second; True kills the command.
@@ -162,9 +163,10 @@ class Sandbox:
             raise Rejected(f"there is no workspace at {spec.workspace.folder}")
         if problem := _find_argument_problem(spec.argv):
             return _make_result(0, problem, output, errors, 0.0, separate)
-        with suppress(FileNotFoundError):
-            # An agent can take its own access to the tree, and then no command could start to restore it.
-            spec.workspace.tree.chmod(spec.workspace.tree.stat().st_mode | stat.S_IRWXU)
+        for folder in (spec.workspace.upper, spec.workspace.git):
+            with suppress(FileNotFoundError):
+                # An agent can take its own access to them, and then no command could start to restore it.
+                folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
         fail(operation, "before")
         allowance = min(compute_allowance(spec.workspace.folder), self._room())
         disk = DiskGuard(spec.workspace.folder, self._limits, allowance)
@@ -195,7 +197,7 @@ class Sandbox:
         over_limit = disk.check(final=True)
         reason = reason or over_limit or ("stopped" if child.exit_code and spec.stopped() else "")
         if reason and (over_limit or read_disk(spec.workspace.folder).level == "full"):
-            disk.reclaim(spec.workspace.tree)
+            disk.reclaim(spec.workspace.upper)
         return _make_result(child.exit_code or 0, reason, output, errors, seconds, separate)
 
     @staticmethod
@@ -215,9 +217,11 @@ class Sandbox:
             stdin = stack.enter_context(_open_memory_file(spec.stdin)) if spec.stdin else subprocess.DEVNULL
             own = profile.build_variables(self._read_only, spec.writable)
             variables = {**own, **spec.environment.variables, **spec.variables}
+            scratch = stack.enter_context(open_scratch(spec.workspace))
             options = profile.build_options(
-                spec.workspace, spec.environment, self._read_only, limits, spec.writable, variables, data, filter_
-            )
+                spec.workspace, spec.environment, scratch, self._read_only,
+                limits, spec.writable, variables, data, filter_,
+            )  # fmt: skip
             hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             command = profile.wrap_with_prlimit(spec.argv, self._prlimit, limits, hard_files)
             group = stack.enter_context(task_limit(limits.processes + BWRAP_TASKS))

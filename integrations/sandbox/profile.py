@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from integrations.git.workspace import Workspace
-from integrations.sandbox.environment import HOME, Environment
+from integrations.sandbox.environment import HOME, TREE, Environment
 from integrations.sandbox.limits import Limits
 from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
 from integrations.sandbox.tree import bind, mount_workspace
@@ -68,6 +68,7 @@ def build_variables(read_only: Sequence[Path], writable: bool) -> dict[str, str]
 def build_options(
     workspace: Workspace,
     environment: Environment,
+    scratch: Path,
     read_only: Sequence[Path],
     limits: Limits,
     writable: bool,
@@ -81,10 +82,10 @@ def build_options(
     options += mount_interpreter(image)
     for path in () if image else read_only:  # an image has its own tools, perhaps with another C library
         options += bind(path, path, False)
-    options += mount_workspace(workspace, writable)
+    options += mount_workspace(workspace, environment, scratch, writable)
     for name, value in variables.items():
         options += ["--setenv", name, value]
-    return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]
+    return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(TREE)]
 
 
 def wrap_with_prlimit(argv: Iterable[str], prlimit: str, limits: Limits, hard_files: int) -> list[str]:

@@ -16,11 +16,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from integrations.git.workspace import Workspace
+from integrations.git.workspace import SHARED_OBJECTS, Workspace
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable
+from integrations.sandbox.environment import GIT_DIR
+from integrations.sandbox.identity import hand_over
 
-# $1: a port where the host listens, $2: a file of the host that the host has open, $3: the repository's folder,
-# $4: the host's namespaces. Open files may be pipes, and those in /dev, /proc and memory (/memfd:).
+# $1: a port where the host listens, $2: a file of the host that the host has open, $3: the repository's objects,
+# $4: the host's namespaces, $5: the base tree on the host. Open files may be pipes, and those in /dev, /proc and memory
+# (/memfd:).
 _PROBE = r"""
 ok() { echo "ok $1"; }
 fails() { ! "$@" >/dev/null 2>&1; }
@@ -35,9 +38,9 @@ fails cat "$2" && ok "no files of the host"
 ! writes /usr/x && ! writes /etc/x && ! writes /x && ! writes /dev/x && ok "a read-only root"
 ! writes /proc/sys/kernel/core_pattern && ! writes /proc/sysrq-trigger && ok "a read-only /proc/sys"
 [ "$(stat -fc %T /tmp /dev/shm "$HOME" | uniq)" = tmpfs ] && writes /tmp/x && ok "private temporary folders"
-writes x && ok "a writable worktree"
+writes x && writes tracked && rm tracked && ok "a writable worktree"
 ! writes .git && fails mv .git y && fails rm -f .git && ok "a read-only .git file"
-! writes "$3/x" && fails mkdir "$3/worktrees/x" && ok "a read-only repository"
+! writes "$3/x" && fails mkdir /run/git/hooks/x && fails ls "$5" && ok "a read-only repository"
 fails unshare -U true && fails unshare -r true && ok "no nested user namespace"
 [[ $status == *CapEff:?0000000000000000* && $status == *NoNewPrivs:?1* ]] && ok "no privileges"
 [[ $status == *Seccomp:?2* ]] && ok "a system call filter"
@@ -69,14 +72,19 @@ def run_self_test(sandbox: Sandbox, scratch: Path) -> None:
 
 def _create_workspace(folder: Path) -> Workspace:
     """A workspace without a repository, which the sandbox does not need."""
-    git_dir = folder / "repository"
-    workspace = Workspace(
-        folder=folder / "run", tree=folder / "run" / "tree", git_dir=git_dir, admin=git_dir / "worktrees" / "tree",
-        private_admin=folder / "run" / "admin", objects=folder / "run" / "objects", base_sha="",
-    )  # fmt: skip
-    for path in (workspace.tree, workspace.admin, workspace.private_admin, workspace.objects):
+    workspace = Workspace(folder / "run", folder / "base" / "tree", folder / "repository" / "objects", "", "base")
+    for path in (
+        workspace.lower,
+        workspace.objects,
+        *workspace.writable_folders,
+        workspace.scratch,
+        workspace.git / "hooks",
+    ):
         path.mkdir(parents=True)
-    (workspace.tree / ".git").write_text(f"gitdir: {workspace.admin}\n")
+    (workspace.lower / "tracked").write_text("x\n")
+    (workspace.lower / ".git").write_text(f"gitdir: {GIT_DIR}\n")
+    for path in (workspace.lower, *workspace.lower.iterdir(), *workspace.writable_folders, workspace.git / "hooks"):
+        hand_over(path)
     return workspace
 
 
@@ -92,8 +100,8 @@ def _open_bait(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _run_probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
     namespaces = " ".join(str(path.readlink()) for path in Path("/proc/self/ns").iterdir())
-    with _open_bait(workspace.git_dir.parent) as (port, secret):
-        argv = ["bash", "-c", _PROBE, "probe", port, secret, str(workspace.git_dir), namespaces]
+    with _open_bait(workspace.folder.parent) as (port, secret):
+        argv = ["bash", "-c", _PROBE, "probe", port, secret, str(SHARED_OBJECTS), namespaces, str(workspace.lower)]
         try:
             result = sandbox.run(argv, workspace, timeout=20)
         except SandboxUnavailable as error:
@@ -103,7 +111,7 @@ def _run_probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
 
 def _check_kill(sandbox: Sandbox, workspace: Workspace) -> None:
     result = sandbox.run(["bash", "-c", _DAEMON], workspace, timeout=0.5)
-    beat = workspace.tree / "beat"
+    beat = workspace.upper / "beat"
     size = beat.stat().st_size if beat.exists() else 0
     time.sleep(0.1)
     if not result.timed_out or result.seconds > 3.0 or not size or beat.stat().st_size != size:

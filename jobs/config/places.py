@@ -31,9 +31,14 @@ SHARED = frozenset(
 )  # fmt: skip
 """Folders of the system, https://refspecs.linuxfoundation.org/FHS_3.0/. Folders below them are permitted."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NO_PROXY = ("NO_PROXY", "no_proxy")
+CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
-FOLDERS = ("alive", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool")
+FOLDERS = (
+    "alive", "egress", "environments", "images", "journal", "logs", "redis", "repos", "runs", "sandbox-test", "spool",
+    "trees",
+)  # fmt: skip
 FILES = ("epoch.json", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
@@ -104,6 +109,13 @@ def find_sandbox_problems(settings: Settings) -> Iterator[str]:
             yield f"{entry} that contains Loopline's data or a part of it; name the tool chain's own folder."
 
 
+def find_authority_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_CA_FILE is not a file with certificates."""
+    file = settings.ca_file
+    if file and (reason := _find_certificate_problem(file, can_be_folder=False)):
+        yield f"LOOPLINE_CA_FILE is a path without usable certificates ({reason}); name a PEM file of authorities."
+
+
 def find_image_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence for each entry of LOOPLINE_IMAGES that cannot be used."""
     for name, path in settings.images.items():
@@ -172,9 +184,9 @@ def _is_proxy(value: str) -> bool:
     return True
 
 
-def _find_certificate_problem(path: Path) -> str:
+def _find_certificate_problem(path: Path, *, can_be_folder: bool = True) -> str:
     try:
-        if not path.is_dir():
+        if not can_be_folder or not path.is_dir():
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (OSError, ValueError) as error:  # `ssl.SSLError` is an OSError
         return getattr(error, "strerror", "") or type(error).__name__

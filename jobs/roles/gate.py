@@ -84,7 +84,8 @@ class _Checkouts:
     def get(self, place: Place) -> Workspace:
         """The checkout, after the repository's setup commands. Raises `_Broken` if they fail."""
         if place not in self._made:
-            workspace = self._run.mirror.create_workspace(self._find_folder(place), self._write_commit(place))
+            base, commit = self._run.spec.workspace.base_sha, self._write_commit(place)
+            workspace = self._run.mirror.create_workspace(self._find_folder(place), commit, base)
             if (broken := set_up(self._run, workspace)) is not None:
                 raise _Broken(broken)
             self._made[place] = workspace

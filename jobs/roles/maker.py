@@ -22,7 +22,7 @@ AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 
 def run_maker(run: Slice) -> RunResult | None:
     """Some turns of the maker; once it is done, its changes become one commit in the mirror."""
-    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
+    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
     if failed := set_up(run, workspace):
         return failed
     outcome = run_in_tree(run, workspace, build_maker_brief(run.spec), writable=True)

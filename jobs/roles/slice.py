@@ -105,7 +105,7 @@ def read_and_answer(
     """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
 
     A `RunResult` is a failed setup. An outcome "done" without `final` ended twice without an answer."""
-    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
+    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
     if failed := set_up(run, workspace):
         return failed
     tool = create_tool(workspace)

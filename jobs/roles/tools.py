@@ -15,6 +15,7 @@ from integrations.git.work_tree import snapshot_work_tree
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.sandbox.bubblewrap import Sandbox
+from integrations.sandbox.environment import TREE
 from jobs.roles.submission import HostTool
 
 COMMAND_SECONDS = 120.0
@@ -139,7 +140,7 @@ class SandboxTools:
         return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
 
     def _run_editor(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        request = {"command": "", **arguments, "root": str(self._workspace.tree), "limit": MAX_OUTPUT - 500}
+        request = {"command": "", **arguments, "root": str(TREE), "limit": MAX_OUTPUT - 500}
         result = self._sandbox.capture(
             ["python3", "-I", "-c", _PROGRAM],
             self._workspace,

@@ -132,7 +132,7 @@ def test_fetch_continues_a_mirror_that_holds_all_branches_and_tags(
     assert mirror.head("main") == new
     with pytest.raises(NotFound):
         mirror.head("other")
-    packed = mirror.create_workspace(tmp_path / "runs" / "1", new).packed_refs.read_text()
+    packed = mirror.create_workspace(tmp_path / "runs" / "1", new).git.joinpath("packed-refs").read_text()
     assert f"{new} refs/heads/main\n{new} refs/remotes/origin/main\n" in packed
     assert "other" not in packed
 

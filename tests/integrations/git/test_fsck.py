@@ -98,7 +98,7 @@ def assert_usable(mirror: Mirror, upstream: Path, base: str, tmp_path: Path) -> 
     mirror.changes(base, head)
     made = mirror.write_candidate(head, base, "m", "a", "e@example.com", 1)
     for sha in (head, made):
-        assert mirror.create_workspace(tmp_path / "runs" / sha, sha).tree.is_dir()
+        assert mirror.create_workspace(tmp_path / "runs" / sha, sha).lower.is_dir()
 
 
 @pytest.mark.parametrize("defect", TOLERATED_HEADERS)

@@ -14,6 +14,7 @@ from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
 from tests.crash.disk import replay_in_namespace, small_disk
 from tests.integrations.git.hosting import GitHost, commit, git, sha_of
+from tests.support.workspaces import find_file
 
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
 
@@ -67,8 +68,8 @@ def test_mirror_handles_sixteen_parallel_fetches_and_worktrees(
 
     with ThreadPoolExecutor(16) as pool:
         workspaces = list(pool.map(create, range(16)))
-    assert len({workspace.admin for workspace in workspaces}) == 16
-    assert all((workspace.tree / "README.md").read_text() == "hello\n" for workspace in workspaces)
+    assert len({workspace.git for workspace in workspaces}) == 16
+    assert all(find_file(workspace, "README.md").read_text() == "hello\n" for workspace in workspaces)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_mirror_runs_no_filter_or_textconv_of_the_repository(mirror: Mirror, ups
     new = commit(upstream, {".gitattributes": b"* filter=evil diff=evil\n", "x": b"1"})
     mirror.fetch("main")
     workspace = mirror.create_workspace(tmp_path / "runs" / "1", new)
-    assert (workspace.tree / "x").read_text() == "1"
+    assert find_file(workspace, "x").read_text() == "1"
     assert "+1" in mirror.diff(base, new, 10_000)
 
 

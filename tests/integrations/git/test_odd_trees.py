@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from integrations.errors import Rejected
+from integrations.git.base_trees import BaseTrees
 from integrations.git.mirror import Mirror
 from tests.integrations.git.hosting import commit, git, sha_of, write_tree
+from tests.support.workspaces import wait_until_empty
 
 FILE, LINK, SUBMODULE = "100644", "120000", "160000"
 Entries = list[tuple[str, bytes, str | bytes]]
@@ -61,9 +63,9 @@ def test_tree_with_odd_contents_is_usable(mirror: Mirror, upstream: Path, tmp_pa
     mirror.write_mixed_commit(head, {"README.md": None})
     made = mirror.write_candidate(head, base, "m", "a", "e@example.com", 1)
     for sha in (head, made):
-        tree = mirror.create_workspace(tmp_path / "runs" / sha, sha).tree
+        tree = mirror.create_workspace(tmp_path / "runs" / sha, sha).lower
         assert {os.fsencode(path.name) for path in tree.iterdir()} == {b".git", *(name for _, name, _ in ODD[kind])}
-        mirror.remove_workspace(tree.parent)
+        mirror.remove_workspace(tmp_path / "runs" / sha)
 
 
 @pytest.mark.parametrize("named", REFUSED)
@@ -87,3 +89,6 @@ def test_tree_of_nested_folders_is_usable(mirror: Mirror, upstream: Path, tmp_pa
     mirror.create_workspace(tmp_path / "runs" / "1", head)
     mirror.remove_workspace(tmp_path / "runs" / "1")
     assert not (tmp_path / "runs" / "1").exists()
+    trees = BaseTrees(tmp_path / "repos" / "acme__shop.git.trees")
+    assert trees.evict(0) and trees.measure() == 0
+    wait_until_empty(trees.trash)  # pytest cannot delete it

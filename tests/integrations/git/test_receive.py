@@ -79,9 +79,10 @@ def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, byte
 
 
 def test_leftovers_are_committed_without_drafts_of_the_editor(sandbox: Sandbox, workspace: Workspace) -> None:
-    (workspace.tree / "src" / f"{DRAFT}7").write_text("half")
-    (workspace.tree / f"{DRAFT}8").write_text("half")
-    (workspace.tree / "src" / "new").write_text("whole")
+    (workspace.upper / "src").mkdir()
+    (workspace.upper / "src" / f"{DRAFT}7").write_text("half")
+    (workspace.upper / f"{DRAFT}8").write_text("half")
+    (workspace.upper / "src" / "new").write_text("whole")
     commit_leftovers(sandbox, workspace, "left over")
     listed = sandbox.run(["git", "show", "--name-only", "--format="], workspace, timeout=30).output
     assert listed.split() == [b"src/new"]
@@ -147,7 +148,7 @@ def test_export_rejects_a_pack_above_the_limit(sandbox: Sandbox, workspace: Work
 
 @pytest.mark.parametrize("plant", ["rm -f $A/HEAD", "echo evil > $A/HEAD", "echo 'ref: refs/heads/none' > $A/HEAD"])
 def test_export_rejects_a_broken_head(sandbox: Sandbox, workspace: Workspace, plant: str) -> None:
-    sandbox.run(["sh", "-c", plant.replace("$A", str(workspace.admin))], workspace, timeout=10)
+    sandbox.run(["sh", "-c", plant.replace("$A", "/run/git")], workspace, timeout=10)
     with pytest.raises(Rejected):
         export_pack(sandbox, workspace, workspace.base_sha, CAP)
 
@@ -163,7 +164,7 @@ PLANTS = """
 printf '#!/bin/sh\\ntouch $MARKER\\n' > evil; chmod +x evil
 printf '* filter=f diff=f merge=f\\n' | tee .gitattributes > sub.attributes
 git init -q --bare bare; git init -q sub; cp .gitattributes sub; touch sub/file
-for config in bare/config sub/.git/config $ADMIN/config $ADMIN/config.worktree; do
+for config in bare/config sub/.git/config $ADMIN/config.worktree; do
     for line in core.fsmonitor core.sshCommand filter.f.clean filter.f.smudge diff.f.command diff.f.textconv \
         merge.f.driver gpg.program; do git config -f $config $line $PWD/evil; done
     git config -f $config core.hooksPath $PWD; git config -f $config extensions.worktreeConfig true
@@ -179,7 +180,7 @@ def test_mirror_runs_nothing_that_is_planted_in_a_worktree(
     mirror: Mirror, sandbox: Sandbox, workspace: Workspace, tmp_path: Path
 ) -> None:
     marker = tmp_path / "marker"
-    script = PLANTS.replace("$MARKER", str(marker)).replace("$ADMIN", str(workspace.admin))
+    script = PLANTS.replace("$MARKER", str(marker)).replace("$ADMIN", "/run/git")
     assert sandbox.run(["bash", "-ec", script], workspace, timeout=30).output.endswith(b"planted\n")
     mirror.fetch("main")
     mirror.create_workspace(workspace.folder, workspace.base_sha)

@@ -91,10 +91,10 @@ def test_mirror_that_is_damaged_works_after_the_next_fetch(
     mirror.fetch("main")
     assert mirror.head("main") == new
     assert mirror.read(new, "README.md") == "hello\n"
-    assert mirror.create_workspace(tmp_path / "runs" / "1", base).tree.is_dir()
+    assert mirror.create_workspace(tmp_path / "runs" / "1", base).lower.is_dir()
     git(git_dir, "fsck", "--connectivity-only")
     assert sorted(path.name for path in git_dir.parent.iterdir()) == [
-        "acme__shop.git", "acme__shop.git.fetch", "acme__shop.git.lock"
+        "acme__shop.git", "acme__shop.git.fetch", "acme__shop.git.lock", "acme__shop.git.trees"
     ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_object_that_is_damaged_is_one_sentence_and_the_next_fetch_restores_it(
             act()
     mirror.fetch("main")
     assert mirror.read(head, "README.md") == "hello\n"
-    assert mirror.create_workspace(tmp_path / "runs" / "1", head).tree.is_dir()
+    assert mirror.create_workspace(tmp_path / "runs" / "1", head).lower.is_dir()
 
 
 def test_repair_keeps_candidates_that_can_be_read_and_logs_one_line(
@@ -164,11 +164,11 @@ def test_repair_leaves_the_mirror_while_the_code_host_is_unavailable(
 
 
 def test_repair_keeps_the_workspaces_of_running_agents(mirror: Mirror, git_dir: Path, workspace: Workspace) -> None:
-    (workspace.tree / "work").write_text("in progress")
+    (workspace.upper / "work").write_text("in progress")
     (git_dir / "HEAD").unlink()
     mirror.fetch("main")
     again = mirror.create_workspace(workspace.folder, workspace.base_sha)
-    assert (again.tree / "work").read_text() == "in progress"
+    assert (again.upper / "work").read_text() == "in progress"
     mirror.remove_workspace(workspace.folder)
     assert not workspace.folder.exists()
 
@@ -176,12 +176,12 @@ def test_repair_keeps_the_workspaces_of_running_agents(mirror: Mirror, git_dir: 
 @pytest.mark.parametrize(
     ("name", "content"),
     [("HEAD", b""), ("HEAD", UNKNOWN.encode() + b"\n"), ("HEAD", b"\0" * 41), ("commondir", b""),
-     ("gitdir", b"\xff\xfe"), ("gitdir", b""), ("index", b""), ("index.lock", b"")],
+     ("config", b"\xff\xfe"), ("index", b""), ("index.lock", b"")],
 )  # fmt: skip
-def test_worktree_entry_that_is_damaged_stops_no_other_run(
+def test_private_git_directory_that_is_damaged_stops_no_other_run(
     mirror: Mirror, upstream: Path, workspace: Workspace, tmp_path: Path, name: str, content: bytes
 ) -> None:
-    (workspace.admin / name).write_bytes(content)
+    (workspace.git / name).write_bytes(content)
     new = commit(upstream, {"y": b"1"})
     mirror.fetch("main")
     other = mirror.create_workspace(tmp_path / "runs" / "ENG-2", new)
@@ -193,8 +193,8 @@ def test_worktree_entry_that_is_damaged_stops_no_other_run(
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\0\0", b'{"sha": "x"}'])
 def test_workspace_with_a_damaged_marker_is_replaced(mirror: Mirror, workspace: Workspace, content: bytes) -> None:
     (workspace.folder / "workspace.json").write_bytes(content)
-    (workspace.tree / "work").touch()
-    assert not (mirror.create_workspace(workspace.folder, workspace.base_sha).tree / "work").exists()
+    (workspace.upper / "work").touch()
+    assert not (mirror.create_workspace(workspace.folder, workspace.base_sha).upper / "work").exists()
 
 
 def test_damage_of_one_repository_does_not_concern_another(tmp_path: Path, host: GitHost, mirror: Mirror) -> None:
@@ -285,6 +285,6 @@ def test_fetch_continues_after_git_was_killed_at_any_moment(
 @pytest.mark.parametrize("depth", [100, 1500, 5000])
 def test_workspace_with_deeply_nested_folders_is_removed(mirror: Mirror, workspace: Workspace, depth: int) -> None:
     script = f"for i in range({depth}): os.mkdir('d'); os.chdir('d')"
-    subprocess.run(["python3", "-c", f"import os\n{script}\nos.chmod('.', 0)"], cwd=workspace.tree, check=True)
+    subprocess.run(["python3", "-c", f"import os\n{script}\nos.chmod('.', 0)"], cwd=workspace.upper, check=True)
     mirror.remove_workspace(workspace.folder)
     assert list(workspace.folder.parent.iterdir()) == []

@@ -11,6 +11,7 @@ from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
 from tests.integrations.git.hosting import commit, git
+from tests.support.workspaces import find_file, wait_until_empty
 
 UNKNOWN = "0123456789abcdef0123456789abcdef01234567"
 
@@ -28,14 +29,14 @@ def assert_refused(sandbox: Sandbox, workspace: Workspace, script: str) -> str:
 
 
 def test_workspace_has_the_files_of_the_commit(workspace: Workspace) -> None:
-    assert (workspace.tree / "src" / "app.py").read_text() == "print('hi')\n"
+    assert find_file(workspace, "src/app.py").read_text() == "print('hi')\n"
     assert workspace.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_workspace_that_is_complete_is_reused_with_the_agents_work(mirror: Mirror, workspace: Workspace) -> None:
-    (workspace.tree / "work").write_text("in progress")
+    (workspace.upper / "work").write_text("in progress")
     assert mirror.create_workspace(workspace.folder, workspace.base_sha) == workspace
-    assert (workspace.tree / "work").read_text() == "in progress"
+    assert (workspace.upper / "work").read_text() == "in progress"
 
 
 def test_workspace_of_another_commit_is_a_conflict(mirror: Mirror, workspace: Workspace, upstream: Path) -> None:
@@ -45,13 +46,13 @@ def test_workspace_of_another_commit_is_a_conflict(mirror: Mirror, workspace: Wo
         mirror.create_workspace(workspace.folder, new)
 
 
-@pytest.mark.parametrize("missing", ["workspace.json", "admin", "tree"])
+@pytest.mark.parametrize("missing", ["workspace.json", "git", "tree"])
 def test_workspace_that_is_incomplete_is_replaced(mirror: Mirror, workspace: Workspace, missing: str) -> None:
     (workspace.folder / "workspace.json").unlink()
     if missing != "workspace.json":
         (workspace.folder / missing).rename(workspace.folder / "lost")
     again = mirror.create_workspace(workspace.folder, workspace.base_sha)
-    assert (again.tree / "README.md").is_file()
+    assert find_file(again, "README.md").is_file()
     assert not (workspace.folder / "lost").exists()
 
 
@@ -66,22 +67,22 @@ def test_workspace_removal_is_idempotent(mirror: Mirror, workspace: Workspace) -
     for _ in range(2):
         mirror.remove_workspace(workspace.folder)
         assert not workspace.folder.exists()
-        assert not workspace.admin.exists()
     assert list(workspace.folder.parent.iterdir()) == []
 
 
 def test_workspace_removal_finishes_a_killed_removal(mirror: Mirror, workspace: Workspace) -> None:
-    workspace.folder.rename(workspace.folder.with_name(f".trash-{workspace.folder.name}-1"))
+    trash = workspace.lower.parents[1] / ".trash"
+    trash.mkdir(exist_ok=True)
+    workspace.folder.rename(trash / "left")
     mirror.remove_workspace(workspace.folder)
-    assert list(workspace.folder.parent.iterdir()) == []
-    assert not workspace.admin.exists()
+    wait_until_empty(trash)
 
 
 def test_workspace_removal_keeps_other_worktrees(mirror: Mirror, workspace: Workspace, tmp_path: Path) -> None:
     other = mirror.create_workspace(tmp_path / "runs" / "ENG-12", workspace.base_sha)
     mirror.remove_workspace(workspace.folder)
-    assert (other.tree / "README.md").is_file()
-    assert other.admin.is_dir()
+    assert find_file(other, "README.md").is_file()
+    assert other.git.is_dir()
 
 
 def test_workspace_removal_follows_no_link_and_enters_unreadable_folders(
@@ -93,6 +94,7 @@ def test_workspace_removal_follows_no_link_and_enters_unreadable_folders(
     shell(sandbox, workspace, f"ln -s {outside} link; mkdir -p shut/in; touch shut/in/f; chmod 0 shut/in shut")
     mirror.remove_workspace(workspace.folder)
     assert not workspace.folder.exists()
+    wait_until_empty(workspace.lower.parents[1] / ".trash")
     assert (outside / "kept").read_text() == "kept"
 
 
@@ -112,28 +114,30 @@ def test_workspace_shows_the_branches_and_allows_new_ones(sandbox: Sandbox, work
 
 
 def test_workspace_git_commands_change_nothing_in_the_mirror(sandbox: Sandbox, workspace: Workspace) -> None:
-    before = git(workspace.git_dir, "for-each-ref"), sorted(workspace.git_dir.rglob("*"))
+    mirror = workspace.objects.parent
+    before = git(mirror, "for-each-ref"), sorted(mirror.rglob("*"))
     shell(
         sandbox,
         workspace,
         "git checkout -qb x; touch a; git add a; git commit -qm a; git stash; git tag t; git gc -q || true",
     )
-    assert (git(workspace.git_dir, "for-each-ref"), sorted(workspace.git_dir.rglob("*"))) == before
-    git(workspace.git_dir, "fsck", "--strict")
+    assert (git(mirror, "for-each-ref"), sorted(mirror.rglob("*"))) == before
+    git(mirror, "fsck", "--strict")
 
 
 @pytest.mark.parametrize(
     "attack",
     [
-        "git config core.fsmonitor 'touch /tmp/x'", "echo x > $M/config", "mkdir $M/hooks",
+        "git config core.fsmonitor 'touch /tmp/x'", "echo x > $M/config", "touch $M/hooks/pre-commit",
         "echo x > /run/repository/objects/x", "rm -rf /run/repository/objects/pack",
         "git update-ref refs/heads/main HEAD~0 && git branch -D main", "rm .git", "mv .git x", "echo x > .git",
-        "ln -sf /tmp .git", "rm -rf $M/worktrees/*", "touch $M/worktrees/x", "echo x > $M/packed-refs",
-        "echo x > $M/info/attributes", "mv $M $M.x",
+        "ln -sf /tmp .git", "mv $M/config $M/x", "mv $M/hooks $M/x", "rm $M/config", "rm -r $M/hooks",
+        "echo x > $M/packed-refs", "echo x > $M/info/attributes", "mv $M $M.x", "git pack-refs --all",
+        "mkdir /run/repository/x",
     ],
 )  # fmt: skip
 def test_workspace_repository_is_read_only_in_the_sandbox(sandbox: Sandbox, workspace: Workspace, attack: str) -> None:
-    assert_refused(sandbox, workspace, attack.replace("$M", str(workspace.git_dir)))
+    assert_refused(sandbox, workspace, attack.replace("$M", "/run/git"))
 
 
 def test_workspace_hides_other_runs_of_the_repository(
@@ -141,8 +145,7 @@ def test_workspace_hides_other_runs_of_the_repository(
 ) -> None:
     other = mirror.create_workspace(tmp_path / "runs" / "ENG-2", workspace.base_sha)
     shell(sandbox, other, "echo canary-7 > s; git add s; git commit -qm s")
-    git(workspace.git_dir, "update-ref", "refs/loopline/received/abc", workspace.base_sha)
-    assert shell(sandbox, workspace, f"cd {tmp_path}/runs; ls").split() == ["ENG-1"]
-    assert shell(sandbox, workspace, f"ls {workspace.admin.parent}").split() == [workspace.admin.name]
+    git(workspace.objects.parent, "update-ref", "refs/loopline/received/abc", workspace.base_sha)
+    assert_refused(sandbox, workspace, f"ls {tmp_path}")
     assert "loopline" not in shell(sandbox, workspace, "git for-each-ref; git worktree list | tail -n +2")
-    assert "canary-7" not in shell(sandbox, workspace, f"grep -rs canary-7 {tmp_path} || true")
+    assert "canary-7" not in shell(sandbox, workspace, "grep -rs canary-7 /workspace /run /home || true")

@@ -8,6 +8,7 @@ import pytest
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from tests.integrations.git.conftest import empty_mirror, host, mirror, sandbox, upstream, workspace
+from tests.support.workspaces import create_plain
 
 __all__ = ["empty_mirror", "host", "mirror", "sandbox", "upstream", "workspace"]
 
@@ -17,12 +18,7 @@ Run = Callable[..., CommandResult]
 @pytest.fixture
 def plain(tmp_path: Path) -> Workspace:
     """A workspace without a repository, for tests without git."""
-    run, git_dir = tmp_path / "runs" / "1", tmp_path / "m.git"
-    made = Workspace(run, run / "tree", git_dir, git_dir / "worktrees" / "t", run / "admin", run / "objects", "")
-    for path in (made.tree, made.admin, made.private_admin, made.objects):
-        path.mkdir(parents=True)
-    (made.tree / ".git").write_text("gitdir: x\n")
-    return made
+    return create_plain(tmp_path)
 
 
 @pytest.fixture

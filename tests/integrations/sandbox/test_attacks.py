@@ -59,7 +59,7 @@ def test_sandbox_hides_other_runs_and_the_data_folder(run: Run, plain: Workspace
     (tmp_path / "runs" / "2" / "secret").write_text(CANARY)
     (tmp_path / "redis.sock").touch()
     assert run(f"cat {tmp_path}/runs/2/secret").exit_code != 0
-    assert run(f"cd {tmp_path}; ls; ls runs").output.decode().split() == ["m.git", "runs", "1"]
+    assert run(f"ls {tmp_path}").exit_code != 0
 
 
 CONNECT = """
@@ -133,9 +133,9 @@ def test_sandbox_files_outside_the_worktree_are_not_writable(python: Run, path: 
 
 def test_sandbox_keeps_only_the_worktree(run: Run, plain: Workspace, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
-    folders = f"/ /tmp /dev/shm $HOME {tmp_path} {tmp_path}/runs {plain.folder} {plain.git_dir}"
+    folders = f"/ /tmp /dev/shm $HOME /run /run/git/hooks {tmp_path} {plain.folder} {plain.lower}"
     run(f"touch kept; for folder in {folders}; do touch $folder/x; done")
-    assert set(tmp_path.rglob("*")) - before == {plain.tree / "kept"}
+    assert set(tmp_path.rglob("*")) - before == {plain.upper / "kept"}
 
 
 def test_sandbox_temporary_folders_are_new_for_each_command(run: Run) -> None:
@@ -148,7 +148,8 @@ def test_sandbox_temporary_folders_are_new_for_each_command(run: Run) -> None:
 )
 def test_sandbox_protects_the_git_file(run: Run, plain: Workspace, attack: str) -> None:
     run(attack)
-    assert (plain.tree / ".git").read_text() == "gitdir: x\n"
+    assert (plain.lower / ".git").read_text() == "gitdir: x\n"
+    assert not (plain.upper / ".git").exists()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_sandbox_limits_memory_backed_folders(plain: Workspace, place: str) -> N
 def test_sandbox_limits_the_size_of_one_file(plain: Workspace) -> None:
     code, _ = shell(limited(file=MIB), plain, "head -c 3000000 /dev/zero > big; truncate -s 20G sparse")
     assert code != 0
-    assert (plain.tree / "big").stat().st_size == MIB
+    assert (plain.upper / "big").stat().st_size == MIB
 
 
 def test_sandbox_limits_the_total_size_of_files(plain: Workspace) -> None:

@@ -68,12 +68,12 @@ def test_sandbox_passes_stdin_and_environment(run: Run) -> None:
 
 
 def test_sandbox_working_directory_is_the_persistent_worktree(run: Run, plain: Workspace) -> None:
-    assert run("pwd; echo kept > file").output.decode().strip() == str(plain.tree)
-    assert (plain.tree / "file").read_text() == "kept\n"
+    assert run("pwd; echo kept > file").output == b"/workspace\n"
+    assert (plain.upper / "file").read_text() == "kept\n"
 
 
 def test_sandbox_read_only_run_cannot_change_the_workspace(run: Run, plain: Workspace) -> None:
-    targets = [plain.tree / "x", plain.admin / "x", plain.git_dir / "objects" / "x"]
+    targets = ["/workspace/x", "/run/git/x", "/run/repository/objects/x"]
     for target in targets:
         assert run(f"echo x > {target}", writable=False).exit_code != 0
     assert run("echo x > /tmp/x", writable=False).exit_code == 0
@@ -109,7 +109,7 @@ def test_sandbox_error_in_the_stop_callback_ends_the_command(run: Run, plain: Wo
     with pytest.raises(Unavailable):
         run("sleep 0.5; touch late", stopped=broken)
     time.sleep(0.7)
-    assert not (plain.tree / "late").exists()
+    assert not (plain.upper / "late").exists()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_sandbox_error_in_the_stop_callback_ends_the_command(run: Run, plain: Wo
 def test_sandbox_kills_all_processes_with_the_command(run: Run, plain: Workspace, script: str) -> None:
     daemon = "sh -c 'trap \"\" TERM HUP; while :; do echo >> beat; sleep 0.01; done'"
     run(script.format(daemon) if script != "{}" else daemon, timeout=0.4)
-    beat = plain.tree / "beat"
+    beat = plain.upper / "beat"
     size = beat.stat().st_size if beat.exists() else 0
     time.sleep(0.15)
     assert (beat.stat().st_size if beat.exists() else 0) == size
@@ -256,7 +256,7 @@ def processes(begin: bytes = b"") -> list[tuple[int, bytes]]:
 
 
 def test_sandbox_that_cannot_be_set_up_is_unavailable(plain: Workspace, sandbox: Sandbox) -> None:
-    plain.tree.rename(plain.tree.with_name("gone"))
+    plain.upper.rename(plain.upper.with_name("gone"))
     with pytest.raises(SandboxUnavailable, match=r"did not start: bwrap: .*/tree"):
         sandbox.run(["true"], plain, timeout=5)
 

@@ -7,21 +7,12 @@ from pathlib import Path
 import pytest
 
 from integrations.disk import read_disk
-from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.sandbox.limits import OVER_LIMIT, STOPPED
 from tests.crash.disk import replay_in_namespace, small_disk
+from tests.support.workspaces import create_plain
 
 MIB = 2**20
-
-
-def workspace_in(folder: Path) -> Workspace:
-    run, git_dir = folder / "runs" / "1", folder / "m.git"
-    made = Workspace(run, run / "tree", git_dir, git_dir / "worktrees" / "t", run / "admin", run / "objects", "")
-    for path in (made.tree, made.admin, made.private_admin, made.objects):
-        path.mkdir(parents=True)
-    (made.tree / ".git").write_text("gitdir: x\n")
-    return made
 
 
 @pytest.mark.parametrize(
@@ -39,12 +30,12 @@ def test_command_that_fills_the_disk_is_killed_and_its_files_are_removed(
     if replay_in_namespace(request):
         return
     with small_disk(tmp_path / "disk", megabytes=100, inodes=5000) as disk:
-        workspace = workspace_in(disk.folder)
-        (workspace.tree / "source.py").write_text("x = 1\n")
+        workspace = create_plain(disk.folder)
+        (workspace.upper / "source.py").write_text("x = 1\n")
         result = sandbox.run(["bash", "-c", script], workspace, timeout=20)
         assert result.exit_code == OVER_LIMIT and "left for runs" in result.note
         assert read_disk(disk.folder).level == "fine"
-        assert (workspace.tree / "source.py").read_text() == "x = 1\n"
+        assert (workspace.upper / "source.py").read_text() == "x = 1\n"
 
 
 def test_command_that_is_stopped_by_a_full_disk_keeps_its_files(
@@ -54,17 +45,17 @@ def test_command_that_is_stopped_by_a_full_disk_keeps_its_files(
     if replay_in_namespace(request):
         return
     with small_disk(tmp_path / "disk", megabytes=100) as disk:
-        workspace = workspace_in(disk.folder)
+        workspace = create_plain(disk.folder)
         script = "echo edited > source.py; touch began; sleep 60"
 
         def fill() -> bool:
-            if (workspace.tree / "began").exists():
+            if (workspace.upper / "began").exists():
                 disk.fill()
             return read_disk(disk.folder).level == "full"
 
         result = sandbox.run(["bash", "-c", script], workspace, timeout=20, stopped=fill)
         assert result.exit_code == STOPPED and result.stopped
-        assert (workspace.tree / "source.py").read_text() == "edited\n"
+        assert (workspace.upper / "source.py").read_text() == "edited\n"
 
 
 def test_command_that_fails_while_the_run_is_stopped_counts_as_stopped(
@@ -73,7 +64,7 @@ def test_command_that_fails_while_the_run_is_stopped_counts_as_stopped(
     if replay_in_namespace(request):
         return
     with small_disk(tmp_path / "disk", megabytes=100) as disk:
-        workspace = workspace_in(disk.folder)
+        workspace = create_plain(disk.folder)
         disk.fill()
         result = sandbox.run(["bash", "-c", "rm missing"], workspace, timeout=20, stopped=lambda: True)
         assert result.exit_code == STOPPED and result.stopped
@@ -86,11 +77,11 @@ def test_command_that_fails_on_a_full_disk_is_no_evidence(
     if replay_in_namespace(request):
         return
     with small_disk(tmp_path / "disk", megabytes=100) as disk:
-        workspace = workspace_in(disk.folder)
+        workspace = create_plain(disk.folder)
         disk.fill(leave=8192)
 
         def is_full() -> bool:
-            return (workspace.tree / "small").exists() and read_disk(disk.folder).level == "full"
+            return (workspace.upper / "small").exists() and read_disk(disk.folder).level == "full"
 
         script = "dd if=/dev/zero of=small bs=64k count=1"
         result = sandbox.run(["bash", "-c", script], workspace, timeout=20, stopped=is_full)
@@ -101,7 +92,7 @@ def test_command_cannot_exceed_the_budget_of_runs(tmp_path: Path, request: pytes
     if replay_in_namespace(request):
         return
     with small_disk(tmp_path / "disk", megabytes=100) as disk:
-        workspace = workspace_in(disk.folder)
+        workspace = create_plain(disk.folder)
         sandbox = Sandbox(find_bwrap(), default_read_only(), room=lambda: 10 * MIB)
         script = "for i in $(seq 30); do dd if=/dev/zero of=part$i bs=1M count=1 status=none; sleep 0.05; done"
         result = sandbox.run(["bash", "-c", script], workspace, timeout=20)

@@ -32,8 +32,9 @@ def ending(suffix):
 {change}
 os.execve({bwrap!r}, [{bwrap!r}, *args], environment)
 """
+READ_ONLY_TREE = "i = at('--overlay'); args[i : i + 3] = ['--overlay-src', args[i + 1], '--ro-overlay']"
 SHOW_SECRET = """
-i, up = at('--bind'), Path(args[at('--chdir') + 1]).parent.parent
+i, up = at('--overlay-src'), Path(args[at('--overlay') + 1]).parent.parent
 args[i:i] = ['--ro-bind', f'{up}/secret', f'{up}/secret']
 """
 
@@ -68,9 +69,9 @@ def test_self_test_stand_in_alone_changes_nothing(tmp_path: Path) -> None:
         ("a read-only root", "drop('--remount-ro', '/dev')"),
         pytest.param("a read-only /proc/sys", "drop('--ro-bind', '/proc/sys', '/proc/sys')", marks=AS_ROOT),
         ("private temporary folders", "i = at('--tmpfs', '/tmp'); args[i - 4 : i + 2] = ['--dir', '/tmp']"),
-        ("a writable worktree", "args[at('--bind')] = '--ro-bind'"),
-        ("a read-only .git file", "i = ending('/tree/.git'); del args[i - 1 : i + 2]"),
-        ("a read-only repository", "args[ending('/repository') - 1] = '--bind'"),
+        ("a writable worktree", READ_ONLY_TREE),
+        ("a read-only .git file", "i = ending('/workspace/.git'); del args[i - 2 : i + 1]"),
+        ("a read-only repository", "args[ending('/run/repository/objects') - 2] = '--bind'"),
         ("no nested user namespace", "drop('--disable-userns'); allow_all()"),
         ("no privileges", "args[at('--cap-drop')] = '--cap-add'"),
         ("a system call filter", "drop('--seccomp', more=1)"),

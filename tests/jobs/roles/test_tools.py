@@ -69,7 +69,7 @@ def bash(tools: Toolbox, command: str) -> ToolResult:
 
 
 def test_bash_runs_in_the_tree_and_returns_the_exit_code(maker: SandboxTools, workspace: Workspace) -> None:
-    assert bash(maker, "pwd; false") == ToolResult(f"{workspace.tree}\n[exit 1]", is_error=True)
+    assert bash(maker, "pwd; false") == ToolResult("/workspace\n[exit 1]", is_error=True)
     assert bash(maker, "true") == ToolResult("(no output)\n[exit 0]")
 
 
@@ -133,7 +133,7 @@ def test_editor_edits_the_tree(maker: SandboxTools, workspace: Workspace) -> Non
     assert not edit(maker, command="create", path="new/a.txt", file_text="one\n").is_error
     assert not edit(maker, command="str_replace", path="new/a.txt", old_str="one", new_str="1").is_error
     assert not edit(maker, command="insert", path="new/a.txt", insert_line=1, insert_text="2").is_error
-    assert (workspace.tree / "new" / "a.txt").read_text() == "1\n2\n"
+    assert (workspace.upper / "new" / "a.txt").read_text() == "1\n2\n"
     assert edit(maker, command="view", path="new/a.txt").content == "     1\t1\n     2\t2"
 
 
@@ -144,7 +144,7 @@ def test_editor_sees_files_of_bash_and_cannot_leave_the_tree(maker: SandboxTools
 
 
 def test_editor_does_not_import_a_planted_module(maker: SandboxTools, workspace: Workspace) -> None:
-    (workspace.tree / "json.py").write_text("raise SystemExit('planted')\n")
+    (workspace.upper / "json.py").write_text("raise SystemExit('planted')\n")
     assert edit(maker, command="view", path="README.md").content.startswith("     1\t# tally")
 
 
@@ -184,7 +184,7 @@ def test_tool_call_that_is_invalid_returns_an_error(
 
 def test_checker_can_read_and_run_but_not_write(checker: SandboxTools, workspace: Workspace) -> None:
     assert bash(checker, "python3 -m unittest discover -q").content.endswith("[exit 0]")
-    assert "Read-only" in bash(checker, "touch x").content and not (workspace.tree / "x").exists()
+    assert "Read-only" in bash(checker, "touch x").content and not (workspace.upper / "x").exists()
     assert checker.call("view", {"path": "README.md", "view_range": [1, 1]}, never).content == "     1\t# tally"
     assert checker.call("view", {"path": "x", "command": "create", "file_text": ""}, never).is_error
 
@@ -205,7 +205,7 @@ def test_tools_runner_and_playbook_fix_the_demo_together(
 ) -> None:
     outcome = runner.advance(task(brief=maker_brief(BUG)), ListConversation(), maker, never, time.monotonic() + 60)
     assert outcome and outcome.kind == "done"
-    assert "divmod" in (workspace.tree / "tally" / "shares.py").read_text()
+    assert "divmod" in (workspace.upper / "tally" / "shares.py").read_text()
     assert "OK" in bash(maker, "python3 -m unittest tests.test_rounding.EqualShares -q").content
 
 
