@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
+from integrations.egress.hosts import parse_pattern
 from integrations.explain import CONTROLS, classify
 
 LONGEST_TEXT, LONGEST_JSON = 4_096, 65_536
@@ -34,9 +35,11 @@ LONGEST_TEXT, LONGEST_JSON = 4_096, 65_536
 SHORTEST_PASSWORD, SHORTEST_KEY, SHORTEST_WEBHOOK_SECRET = 4, 8, 12
 """Characters. The logs redact each secret wherever it occurs, so it cannot be a syllable; a webhook secret is the only
 proof of the sender, and 12 random letters and digits (71 bits) are beyond a search."""
+WIDEST_NETWORK = 8
+"""Bits of the prefix of a network. 10.0.0.0/8 is the widest private one."""
 MOST_ENTRIES = 100
 """Entries of one comma-separated list."""
-Process = Literal["web", "dashboard", "worker", "agent", "clock"]
+Process = Literal["web", "dashboard", "worker", "agent", "clock", "egress"]
 
 
 def setting(variable: str, default: Any, *, seen_by: Iterable[Process] = (), usual: bool = False, **limits: Any) -> Any:
@@ -306,10 +309,37 @@ def check_redis_url(value: object) -> object:
     return value
 
 
+def check_proxy_url(value: object) -> object:
+    """Check the URL of an HTTP proxy; a validator. Raises `ValueError` without the URL, which can have a password."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if isinstance(text, str) and text:
+        split_url(text, ("http", "https"), "http://proxy.example:3128, with special characters of a password as %XX")
+    return value
+
+
+def _check_host_pattern(value: str) -> str:
+    if not (host := parse_pattern(value)):
+        raise ValueError(f"it is {classify(value)} that is not a host name; write npm.acme.test or *.acme.test")
+    return host
+
+
+def _check_network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError(f"it is {classify(value)} that is not a network; write one such as 10.20.0.0/16") from None
+    if network.prefixlen < WIDEST_NETWORK:
+        raise ValueError(f"it is a network wider than /{WIDEST_NETWORK}; name the registry's own network")
+    return str(network)
+
+
 Secret = Annotated[SecretStr, BeforeValidator(partial(_check_secret, shortest=SHORTEST_KEY))]
 WebhookSecret = Annotated[SecretStr, BeforeValidator(partial(_check_secret, shortest=SHORTEST_WEBHOOK_SECRET))]
 Secrets = Annotated[tuple[WebhookSecret, ...], BeforeValidator(split_list)]
 Paths = Annotated[tuple[Annotated[Path, BeforeValidator(_check_absolute)], ...], BeforeValidator(split_list)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_check_host_pattern)], ...], BeforeValidator(split_list)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_check_network)], ...], BeforeValidator(split_list)]
+ProxyUrl = Annotated[SecretStr, BeforeValidator(check_proxy_url)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: _make_absolute(value) if value else None)]
 Folder = Annotated[Path, BeforeValidator(_make_absolute)]
 Address = Annotated[str, AfterValidator(_check_address)]

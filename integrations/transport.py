@@ -129,7 +129,7 @@ def find_setup_problem(error: BaseException, setting: str) -> str:
             return f"{setting} or the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not a usable URL: correct it"
         case requests.RequestException() if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
-                f"The certificate of {setting} is not trusted: check the URL, or add its authority (REQUESTS_CA_BUNDLE)"
+                f"The certificate of {setting} is not trusted: check the URL, or add its authority to LOOPLINE_CA_FILE"
             )
         case requests.RequestException():
             return ""

@@ -1,4 +1,4 @@
-"""The background processes: `python -m jobs worker|agent|clock`. Started by the supervisor or a Procfile.
+"""The background processes: `python -m jobs worker|agent|clock|egress`. Started by the supervisor or a Procfile.
 
 Each loads its role's part of the settings, refuses to start with invalid ones (exit code 2, one sentence on stderr),
 and works until SIGTERM. A second signal ends it at once; another process continues its work.
@@ -22,7 +22,8 @@ from redis.exceptions import RedisError
 from integrations import failpoints
 from integrations.disk import read_disk
 from integrations.errors import Paused, Rejected, Unavailable
-from jobs.config.environment import Role, load
+from integrations.outbound import get_outbound
+from jobs.config.environment import Role, configure_clients, load
 from jobs.config.settings import Settings
 from jobs.recovery import older_redis
 from jobs.runtime import dead_processes, epoch, logging
@@ -42,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process; returns its exit code."""
     prepare_process()
     parser = argparse.ArgumentParser(prog="python -m jobs")
-    parser.add_argument("role", choices=["agent", "clock", "worker"])
+    parser.add_argument("role", choices=["agent", "clock", "egress", "worker"])
     role: Role = parser.parse_args(arguments).role
     settings = load(role)
-    logging.configure(role, settings.secret_values())
+    configure_clients(settings)
+    logging.configure(role, settings.secret_values() | get_outbound().secret_values())
     failpoints.arm(settings.failpoint, settings.home)
     stop = threading.Event()
     _stop_on_signals(stop)
@@ -116,8 +118,8 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     """Work until `stop`; False when a job did not end in time."""
     dead_processes.register_process(settings.home)
     epoch.watch(settings.home)
-    if role == "clock":
-        import_module("jobs.clock").run(settings, redis, stop)
+    if role in ("clock", "egress"):
+        import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
     for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
         import_module(name)  # a broken module fails at the start instead of in a job

@@ -14,7 +14,8 @@ from pathlib import Path
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected
 from integrations.explain import format_sentence
-from jobs.config.environment import Role, filter_environment, find_warnings, load, read_environment
+from integrations.outbound import get_outbound
+from jobs.config.environment import Role, configure_clients, filter_environment, find_warnings, load, read_environment
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
@@ -52,6 +53,8 @@ def _run(given: argparse.Namespace) -> int:
             return _repair(given)
         case "settings":
             return _settings(given.table)
+        case "registries":
+            return _registries()
         case "status":
             return _status(given.env_file, given.json)
         case _:
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("dashboard", help="serve the dashboard")
     settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
     settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
+    commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -114,6 +118,12 @@ def _up(env_file: Path | None, verbose: bool) -> int:
         return 1
 
 
+def _configure(name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Prepare a command that sends requests."""
+    configure_clients(settings, environ)
+    logging.configure(name, settings.secret_values() | get_outbound().secret_values(), sys.stderr)
+
+
 def _load_with_warnings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
     settings = load("up", environ)
     sys.stderr.write("".join(f"Warning: {sentence}\n" for sentence in find_warnings(settings, env_file)))
@@ -132,8 +142,9 @@ def _serve(role: str) -> int:
 def _check(env_file: Path | None) -> int:
     from service.operator import find_problems
 
-    settings = _load_with_warnings(env_file, read_environment(env_file))
-    logging.configure("check", settings.secret_values(), sys.stderr)
+    environ = read_environment(env_file)
+    settings = _load_with_warnings(env_file, environ)
+    _configure("check", settings, environ)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
     return 1 if found else 0
@@ -144,6 +155,15 @@ def _settings(as_table: bool) -> int:
 
     sys.stdout.write(render_table() if as_table else render_env_example())
     return 0
+
+
+def _registries() -> int:
+    from integrations.egress.registries import find_registries
+
+    found = find_registries(read_environment(None))
+    sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
+    sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
+    return 1 if found.problems else 0
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:
@@ -172,8 +192,9 @@ def _repair(given: argparse.Namespace) -> int:
     from jobs.runtime.connection import connect
     from service import operator
 
-    settings = load("worker", read_environment(given.env_file))
-    logging.configure("repair", settings.secret_values(), sys.stderr)
+    environ = read_environment(given.env_file)
+    settings = load("worker", environ)
+    _configure("repair", settings, environ)
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             match given.command:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from integrations.disk import read_disk
 from integrations.errors import IntegrationError
+from integrations.git.repository import Remote, check_access
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
 from jobs.effects.gather import find_repository
@@ -58,7 +59,8 @@ def _check_teams(settings: Settings) -> Iterator[str]:
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, team {key}: {error}"
         try:
-            find_repository(team.repository, host)
+            found = find_repository(team.repository, host)
+            check_access(Remote(found.clone_url, host.git_credentials(team.repository)))
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, repository {team.repository}: {error}"
 

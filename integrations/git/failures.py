@@ -46,10 +46,13 @@ _PHRASES: tuple[tuple[type[IntegrationError], tuple[str, ...]], ...] = (
     (Unavailable, ("empty reply", "too slow", "less than [0-9]+ bytes", "ssl_", "gnutls_", "no space left", _DISK)),
     (Unavailable, ("cannot allocate memory", "temporarily unavailable")),
 )
+_CERTIFICATE = "certificate verif|certificate problem|error setting certificate|certificate file"
 # Guidance for failures that a person has to fix.
 _FIXES = (
     ("error: object [0-9a-f]{40}: [a-z0-9]+: ", "rewrite the branch without this object, then retry"),
     ("was archived so it is read-only", "unarchive the repository on the code host"),
+    (_CERTIFICATE, "add the certificate authority of the code host to LOOPLINE_CA_FILE"),
+    ("error: 407|response 407|code 407", "set user name and password in HTTPS_PROXY"),
     ("error: 30[1-8]", "the repository was moved or the address redirects: set its current name and address"),
     ("not valid: is this a git repo|invalid server response|protocol error", "the address does not answer as git does"),
     ("did not send all necessary objects", "the repository on the code host is incomplete: push the missing objects"),

@@ -14,11 +14,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from git import Git, Repo
 from git.exc import GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
@@ -27,9 +27,11 @@ from integrations.errors import IntegrationError, Rejected, Unavailable
 from integrations.failpoints import fail
 from integrations.git import fsck
 from integrations.git.failures import Damaged, classify_failure
+from integrations.outbound import get_outbound
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
+_ACCESS_TIMEOUT = 60.0
 _MIN_ROOM = 2**24  # bytes, so that a mirror without room still gets the commits of a ticket
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -77,22 +79,31 @@ class Remote:
 
 
 @contextmanager
-def _credential_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """Settings that pass the credentials to git, and the file descriptor from which git reads them.
+def _network_settings(remote: Remote) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Settings with proxy, certificate authorities and credentials, and the file descriptors that git reads them from.
 
-    They are in anonymous memory that only this git command inherits: never in argv, the environment or a file.
+    Credentials are in anonymous memory that only this git command inherits: never in argv, the environment or a file.
     """
-    if remote.credentials is None:
-        yield [], ()
-        return
-    fd = os.memfd_create("git-credentials")
-    try:
-        os.write(fd, f"username={remote.credentials.username}\npassword={remote.credentials.password}\n".encode())
-        parts = urlsplit(remote.url)
-        helper = f'!f() {{ test "$1" = get && cat /proc/self/fd/{fd}; }}; f'
-        yield [f"credential.{parts.scheme}://{parts.netloc}.helper={helper}"], (fd,)
-    finally:
-        os.close(fd)
+    parts, outbound = urlsplit(remote.url), get_outbound()
+    settings, credentials = [], {f"{parts.scheme}://{parts.netloc}": remote.credentials}
+    if outbound.ca_file:
+        settings += [f"http.sslCAInfo={outbound.ca_file}", f"http.proxySSLCAInfo={outbound.ca_file}"]
+    if outbound.ca_folder:
+        settings.append(f"http.sslCAPath={outbound.ca_folder}")
+    if proxy := outbound.find_proxy(remote.url):
+        user = f"{quote(proxy.username, safe='')}@" if proxy.username else ""
+        settings.append(f"http.proxy={proxy.url.replace('://', f'://{user}', 1)}")
+        credentials[proxy.url] = GitCredentials(proxy.username, proxy.password) if user else None
+    with ExitStack() as stack:
+        fds = []
+        for url, one in credentials.items():
+            if one:
+                fds.append(fd := os.memfd_create("git-credentials"))
+                stack.callback(os.close, fd)
+                os.write(fd, f"username={one.username}\npassword={one.password}\n".encode())
+                helper = f'!f() {{ test "$1" = get && cat /proc/self/fd/{fd}; }}; f'
+                settings.append(f"credential.{url}.helper={helper}")
+        yield settings, tuple(fds)
 
 
 def _build_command(
@@ -108,6 +119,14 @@ def _build_command(
     for setting in (*_SETTINGS, *settings):
         command += ["-c", setting]
     return [*command, *arguments]
+
+
+def check_access(remote: Remote) -> None:
+    """List the branches of the remote as a fetch does, without a repository. Raises `Unavailable` or `Rejected`."""
+    with _network_settings(remote) as (settings, fds):
+        variables = {"GIT_ALLOW_PROTOCOL": "https:http"}
+        command = _build_command(settings, variables, ["ls-remote", "--heads", "--", remote.url])
+        _run_command(Git(), command, "ls-remote", remote.name, fds=fds, timeout=_ACCESS_TIMEOUT)
 
 
 class HostRepository:
@@ -144,7 +163,7 @@ class HostRepository:
         if self.remote is None:
             raise Rejected(f"{self.folder.name} has no remote address")
         protocols = {"GIT_ALLOW_PROTOCOL": "https:http" if self.remote.url.startswith("http://") else "https"}
-        with _credential_settings(self.remote) as (settings, fds):
+        with _network_settings(self.remote) as (settings, fds):
             largest = max(self.remote.room, _MIN_ROOM) if self.remote.room and arguments[0] == "fetch" else 0
             try:
                 return self._run(arguments, settings, protocols, fds, b"", timeout, largest)

@@ -13,6 +13,7 @@ from pathlib import Path
 from integrations.git.workspace import Workspace
 from integrations.sandbox.environment import HOME, TREE, Environment
 from integrations.sandbox.limits import Limits
+from integrations.sandbox.network import build_network_variables, mount_network
 from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
 from integrations.sandbox.tree import bind, mount_workspace
 
@@ -83,6 +84,9 @@ def build_options(
     for path in () if image else read_only:  # an image has its own tools, perhaps with another C library
         options += bind(path, path, False)
     options += mount_workspace(workspace, environment, scratch, writable)
+    if environment.network:
+        options += mount_network(environment.network)
+        variables = {**build_network_variables(environment.network), **variables}
     for name, value in variables.items():
         options += ["--setenv", name, value]
     return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(TREE)]

@@ -18,13 +18,17 @@ from pydantic import ValidationError
 
 from integrations.errors import Rejected
 from integrations.explain import explain, format_sentence, show_name
+from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
 from jobs.config.places import (
+    CERTIFICATE_FILES,
     CERTIFICATES,
+    NO_PROXY,
     PROXIES,
     find_address_problems,
+    find_authority_problems,
     find_equal_addresses,
     find_home_problems,
     find_host_problems,
@@ -61,7 +65,7 @@ def read_environment(env_file: Path | None) -> dict[str, str]:
 _SYSTEM_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "XDG_RUNTIME_DIR"),
-        *("VIRTUAL_ENV", "NO_PROXY", "no_proxy", *CERTIFICATES, *PROXIES),
+        *("VIRTUAL_ENV", *NO_PROXY, *CERTIFICATES, *PROXIES),
     }
 )
 
@@ -69,8 +73,8 @@ _SYSTEM_VARIABLES = frozenset(
 def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
-    web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; dashboard, clock:
-    none. `up` sees everything, because it starts the others."""
+    web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; egress: the
+    password of the upstream proxy; dashboard, clock: none. `up` sees everything, because it starts the others."""
     visible = {name for name, field in list_fields().items() if role == "up" or is_visible(field, role)}
     seen = visible | _SYSTEM_VARIABLES
     return {name: value for name, value in environ.items() if name in seen or name.startswith(("LC_", "PYTHON"))}
@@ -110,6 +114,7 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     if role in ("dashboard", "up"):
         yield from find_address_problems("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)
     yield from find_equal_addresses(settings)
+    yield from find_authority_problems(settings)
 
 
 def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
@@ -166,6 +171,24 @@ def load(role: Role, environ: Mapping[str, str] = os.environ) -> Settings:
     if sentences := find_problems(role, environ):
         _exit(sentences)
     return parse_settings(filter_environment(role, environ))
+
+
+def configure_clients(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    """Let all clients in this process use the proxies and certificate authorities of `environ` and the settings.
+
+    The libraries read variables of their own, so that each of them gets the same file; git gets them from
+    `integrations.outbound`."""
+    names = (*PROXIES, *NO_PROXY, *CERTIFICATES)
+    variables = {name: value for name in names if (value := environ.get(name, "").strip())}
+    if settings.ca_file:
+        variables = {name: value for name, value in variables.items() if name not in CERTIFICATES}
+        os.environ.pop("SSL_CERT_DIR", None)
+        variables["SSL_CERT_FILE"] = str(settings.ca_file)
+    outbound = read_outbound(variables)
+    if outbound.ca_file:
+        variables = {**dict.fromkeys(CERTIFICATE_FILES, str(outbound.ca_file)), **variables}
+    os.environ.update(variables)
+    configure_outbound(outbound)
 
 
 def _exit(sentences: Iterable[str]) -> NoReturn:

@@ -27,8 +27,12 @@ from integrations.registry import default_name, find_provider, providers
 from integrations.settings import (
     Address,
     Folder,
+    Hosts,
     Link,
+    Networks,
+    OptionalFile,
     Paths,
+    ProxyUrl,
     SettingsModel,
     setting,
 )
@@ -171,6 +175,26 @@ class Settings(SettingsModel):
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.
     For tool chains outside of /usr; folders that contain Loopline's data are refused."""
+
+    ca_file: OptionalFile = setting("LOOPLINE_CA_FILE", "")
+    """PEM file with the certificate authorities to trust, in place of the system's; empty means SSL_CERT_FILE or those.
+    For the requests of all processes, for git, and for commands in the sandbox that have network access."""
+    registries: Hosts = setting("LOOPLINE_REGISTRIES", "")
+    """Host names of package registries, comma separated: `registries` in a WORKFLOW.md.
+    `loopline registries` lists those of this machine's package clients. `*.acme.test` means all names below it."""
+    egress_networks: Networks = setting("LOOPLINE_EGRESS_NETWORKS", "")
+    """Private networks that permitted hosts can be in, comma separated, such as 10.20.0.0/16.
+    Without it a host whose address is private, of this machine or otherwise not public is refused."""
+    egress_proxy: ProxyUrl = setting("LOOPLINE_EGRESS_PROXY", "", seen_by=("egress",))
+    """URL of the HTTP proxy that the egress proxy uses; empty means HTTPS_PROXY, or none.
+    It can contain user name and password. Hosts in NO_PROXY are reached directly."""
+    egress_connections: int = setting("LOOPLINE_EGRESS_CONNECTIONS", 100, ge=1, le=1_000)
+    """Connections to other hosts that one command can have at the same time."""
+    egress_download_megabytes: int = setting("LOOPLINE_EGRESS_DOWNLOAD_MEGABYTES", 10_000, ge=1, le=1_000_000)
+    """Megabytes that one command can download."""
+    egress_upload_megabytes: int = setting("LOOPLINE_EGRESS_UPLOAD_MEGABYTES", 10, ge=1, le=100_000)
+    """Megabytes that one command can upload.
+    Requests for packages need about a kilobyte each, so that an installation of 5,000 packages stays below it."""
 
     images: Images = setting("LOOPLINE_IMAGES", {})
     """Root file systems that repositories can choose in place of the host's /usr, as JSON from name to path.

@@ -1,4 +1,4 @@
-"""Heartbeats of processes, for `/readyz` and the supervisor. Sent by slots.
+"""Heartbeats of processes, for `/readyz` and the supervisor. Sent by slots and by the egress proxy.
 
 Not RQ's worker registry, which lists a killed worker for another 80 s. The clock removes the heartbeats of processes
 that are known to be dead.
@@ -16,11 +16,13 @@ from jobs.runtime.clocks import read_redis_time
 from jobs.runtime.lease import OWNER
 
 HEARTBEATS = "alive"  # sorted set: "role:owner" by its expiry, Unix seconds of Redis's clock
-LIFE_SECONDS = 15.0
+LIFE_SECONDS, HEARTBEAT_SECONDS = 15.0, 5.0
+EGRESS = "egress"
+"""Role of the egress proxy, which serves no queue."""
 
 
 def send_heartbeat(redis: Redis, role: str, now: float | None = None) -> None:
-    """Record that this process serves `role` (the name of a queue) for the next 15 s."""
+    """Record that this process serves `role` (the name of a queue, or `EGRESS`) for the next 15 s."""
     now = read_redis_time(redis) if now is None else now
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.zadd(HEARTBEATS, {_member(role): now + LIFE_SECONDS})

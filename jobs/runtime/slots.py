@@ -24,10 +24,9 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import TimerDeathPenalty
 
-from jobs.runtime.heartbeats import remove_heartbeat, send_heartbeat
+from jobs.runtime.heartbeats import HEARTBEAT_SECONDS, remove_heartbeat, send_heartbeat
 from jobs.runtime.queues import open_queue
 
-HEARTBEAT_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 

@@ -19,7 +19,7 @@ from integrations.settings import split_address
 from jobs.config.environment import Role, filter_environment
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect
-from jobs.runtime.heartbeats import list_live_roles
+from jobs.runtime.heartbeats import EGRESS, list_live_roles
 from jobs.runtime.queues import AGENTS, EVENTS
 from service.lifeline import wrap_command
 from service.supervisor import embedded_redis
@@ -39,6 +39,7 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
         *redis,
         Process("web", start("service", "web"), 1, lambda: _is_healthy(settings.web_bind)),
         Process("dashboard", start("service", "dashboard"), 4, lambda: _is_healthy(settings.dashboard_bind), 5.0),
+        Process("egress", start("jobs", "egress"), 4, lambda: _is_live(EGRESS, settings)),
         Process("worker", start("jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
         *(Process(name, start("jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0) for name in agents),
         Process("clock", start("jobs", "clock"), 2),

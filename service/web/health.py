@@ -17,7 +17,7 @@ from jobs.runtime import keys
 from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
 from jobs.runtime.disk import find_problem
-from jobs.runtime.heartbeats import list_live_roles
+from jobs.runtime.heartbeats import EGRESS, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
@@ -78,6 +78,7 @@ def _check_processes(settings: Settings, redis: Redis) -> dict[str, str]:
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
         AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        EGRESS: "" if EGRESS in living else "No egress process runs; commands have no network.",
         "credentials": decode(rejected or b""),
         "model": refused and f"No run can call the model, all runs wait: {refused}",
         "clock": "" if has_leader else "No clock process has the leader lease.",

@@ -38,7 +38,7 @@ from tests.crash.slow_clients import crowd_in_phases
 from tests.crash.stack import FragileStack, free_ports, unfinished
 
 FIRST_PORT = 24_000
-VICTIMS = ("redis", "web", "dashboard", "worker", "agent-1", "clock", "up")
+VICTIMS = ("redis", "web", "dashboard", "worker", "agent-1", "clock", "egress", "up")
 ASTRAY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("linear", {"operation": "*", "kind": "webhook_duplicate", "times": 5}),
     ("linear", {"operation": "*", "kind": "webhook_delay", "times": 3, "seconds": 4}),

@@ -12,7 +12,7 @@ from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.dead_processes import release_leases_of_dead_processes
-from jobs.runtime.heartbeats import send_heartbeat
+from jobs.runtime.heartbeats import EGRESS, send_heartbeat
 from jobs.runtime.notices import post
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.store.breaker import Breaker
@@ -27,6 +27,7 @@ from tests.support.checkout import REPOSITORY
 def send_all_heartbeats(redis: Redis) -> None:
     send_heartbeat(redis, EVENTS)
     send_heartbeat(redis, AGENTS)
+    send_heartbeat(redis, EGRESS)
     redis.set(keys.lease(LEADER), "owner")
 
 
@@ -60,7 +61,7 @@ def test_readyz_is_recovering_until_leases_of_a_dead_process_are_released(redis:
 def test_readyz_fails_and_names_the_missing_processes(web: Web, redis: Redis) -> None:
     answer = web.send("GET", "/readyz")
     assert (answer.status, answer.body["state"]) == (503, "failing")
-    assert answer.body["failing"].keys() == {EVENTS, AGENTS, "clock"}
+    assert answer.body["failing"].keys() == {EVENTS, AGENTS, EGRESS, "clock"}
 
 
 def test_readyz_fails_when_one_queue_has_no_process(settings: Settings, redis: Redis) -> None:

@@ -16,12 +16,12 @@ from tests.support.checkout import REPOSITORY
 
 def test_processes_start_with_redis_and_end_with_the_clock(tmp_path: Path) -> None:
     names = [process.name for process in list_processes(Settings(home=tmp_path, agent_processes=2), {})]
-    assert names == ["redis", "web", "dashboard", "worker", "agent-1", "agent-2", "clock"]
+    assert names == ["redis", "web", "dashboard", "egress", "worker", "agent-1", "agent-2", "clock"]
 
 
 def test_processes_stop_with_web_first_and_redis_last(tmp_path: Path) -> None:
     listed = sorted(list_processes(Settings(home=tmp_path), {}), key=lambda process: process.stop_order)
-    assert [process.name for process in listed] == ["web", "clock", "worker", "agent-1", "dashboard", "redis"]
+    assert [process.name for process in listed] == ["web", "clock", "worker", "agent-1", "dashboard", "egress", "redis"]
 
 
 def test_processes_do_not_include_a_configured_redis(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_process_gets_the_environment_of_its_role_and_absolute_paths(tmp_path: P
 
 def test_procfile_starts_every_role_by_module() -> None:
     lines = dict(line.split(": ", 1) for line in (REPOSITORY / "Procfile").read_text().splitlines())
-    assert lines.keys() == {"web", "dashboard", "worker", "agent", "clock"}
+    assert lines.keys() == {"web", "dashboard", "worker", "agent", "clock", "egress"}
     assert all(command.startswith("python -m ") for command in lines.values())
 
 

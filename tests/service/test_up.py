@@ -16,7 +16,7 @@ from tests.service.conftest import free_port, until
 from tests.service.loopline import ENOUGH
 from tests.support.checkout import REPOSITORY
 
-NAMES = {"redis", "web", "dashboard", "worker", "agent-1", "clock"}
+NAMES = {"redis", "web", "dashboard", "egress", "worker", "agent-1", "clock"}
 
 
 class Up:

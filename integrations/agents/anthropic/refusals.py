@@ -85,7 +85,7 @@ def _translate_connection(error: Exception) -> IntegrationError:
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"The certificate of the model server is not trusted ({cause.verify_message}): check "
-                    "ANTHROPIC_BASE_URL, or add the authority to the host's certificates (SSL_CERT_FILE)."
+                    "ANTHROPIC_BASE_URL, or add its authority to LOOPLINE_CA_FILE."
                 )
             case ssl.SSLError() if cause.reason in _NOT_TLS:
                 return Misconfigured(f"The model server does not speak TLS ({cause.reason}): {WRONG_URL}.")

@@ -138,6 +138,10 @@ SHOWN = {
     "unchecked_description": [m.UNCHECKED_DESCRIPTION],
     "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
     "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
+    "blocked_hosts_line": [
+        m.blocked_hosts_line({"fastdl.mongodb.org": 3}),
+        m.blocked_hosts_line({"a.test": 1, "b.test": 2}),
+    ],
     "stray_line": [m.stray_line(("debug.log",))],
     "reverted_line": [m.REVERTED_LINE],
     "same_failures_line": [m.same_failures_line([FAILED], 3)],

@@ -1,0 +1,1 @@
+"""The egress proxy: network access by host name for commands in the sandbox."""
