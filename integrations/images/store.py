@@ -18,7 +18,7 @@ from pathlib import Path
 
 from integrations.errors import Misconfigured, Rejected
 from integrations.git.locks import file_lock
-from integrations.git.worktrees import delete_tree
+from integrations.git.trash import delete as delete_tree
 from integrations.images.archives import Manifest, is_root, open_image
 from integrations.images.layers import Unpacker
 

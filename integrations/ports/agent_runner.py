@@ -12,6 +12,7 @@ from integrations.values import Usage
 if TYPE_CHECKING:  # entries are also read by processes without a sandbox
     from integrations.git.workspace import Workspace
     from integrations.sandbox.bubblewrap import Sandbox
+    from integrations.sandbox.environment import Environment
 
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "fault", "outcome"]
 
@@ -183,11 +184,13 @@ class AgentOutcome:
 @dataclass(frozen=True)
 class Workbench:
     """A run's files and sandbox, for a runner with its own tools: a command-line agent runs inside the sandbox only,
-    by `sandbox.run(argv, workspace, writable=writable, …)`. `writable`: the role changes the files."""
+    by `sandbox.run(argv, workspace, writable=writable, …)`. `writable`: the role changes the
+    files; `environment` goes with each command."""
 
     sandbox: Sandbox
     workspace: Workspace
     writable: bool
+    environment: Environment
 
 
 class AgentRunner(Protocol):
