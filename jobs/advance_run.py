@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import structlog
@@ -69,7 +70,12 @@ def advance_run(run_id: RunId) -> None:
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: world.stopping.is_set() or world.disk.is_full())
-    run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
+    with ExitStack() as held:
+        _advance_slice(Slice(spec, world, RunConversation(world.runs, spec, lease), stopped, held), lease)
+
+
+def _advance_slice(run: Slice, lease: Lease) -> None:
+    spec, world = run.spec, run.world
     kill_sandboxes(run.folder)
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()

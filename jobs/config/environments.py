@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from integrations.egress.hosts import parse_pattern
+from integrations.egress.policy import REGISTRIES
 from integrations.explain import classify
 from integrations.settings import MOST_ENTRIES, Secret, match_pattern, split_list
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_PATTERN = re.compile(rf"registries|(\*\.)?({_LABEL}\.)+(?=[a-z]){_LABEL}")
 _EXAMPLE = 'write JSON like {"NPM_TOKEN": "..."}'
 _SECRET_NAME = match_pattern(
     r"([A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.][A-Za-z0-9_.-]*:)?[A-Z][A-Z0-9_]{0,99}",
@@ -36,7 +35,7 @@ def _parse_secrets(value: object) -> object:
 
 
 def _check_pattern(text: str) -> str:
-    if not _PATTERN.fullmatch(text) or len(text) > 253:
+    if text not in (REGISTRIES, parse_pattern(text)):
         raise ValueError(
             f"it is {classify(text)} that is not a host; write registries, npm.acme.test or *.acme.test in lower case"
         )

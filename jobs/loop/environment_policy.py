@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from integrations.egress.hosts import parse_host
+from integrations.egress.policy import REGISTRIES
 from integrations.values import value
 from jobs.loop.policy_fields import Command, Commands, Line, OptionalCommand, check_command
 
-REGISTRIES: Literal["registries"] = "registries"
-"""The entry of `network` that stands for the operator's list."""
-_IMAGE = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?)?")
+_IMAGE = re.compile(r"(?:[a-z0-9][a-z0-9_.-]{0,62})?")
 _SERVICE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}", re.ASCII)
 _RESERVED = re.compile(
     r"HOME|USER|LOGNAME|SHELL|SHLVL|PWD|OLDPWD|IFS|ENV|BASH_.*|BASHOPTS|SHELLOPTS|TMPDIR|STATE|LD_.*|GIT_.*|LOOPLINE_.*"
     r"|GLIBC_TUNABLES|(?:HTTP|HTTPS|ALL|NO)_PROXY|(?:http|https|all|no)_proxy"
@@ -27,7 +25,7 @@ _RESERVED = re.compile(
 
 def _check_image(text: str) -> str:
     if not _IMAGE.fullmatch(text):
-        raise ValueError("it is not the name of an image; write lower-case letters, digits, dots and hyphens")
+        raise ValueError("it is not the name of an image; write lower-case letters, digits and any of .-_")
     return text
 
 
@@ -48,11 +46,11 @@ def _check_glob(text: str) -> str:
 
 
 def _check_host(text: str) -> str:
-    if text == REGISTRIES or _HOST.fullmatch(text):
+    if text in (REGISTRIES, parse_host(text)):
         return text
     if text.startswith("*."):
         raise ValueError("it is a wildcard, which only the operator can allow; write each host name")
-    if text != text.lower() and _HOST.fullmatch(text.lower()):
+    if parse_host(text):
         raise ValueError("it is a host name with capitals; write it in lower case")
     if "://" in text or "/" in text:
         raise ValueError("it is a URL or a path; write the host name alone")

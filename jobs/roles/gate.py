@@ -13,6 +13,7 @@ from integrations.errors import Rejected
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
+from integrations.sandbox.environment import Environment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import CommitSha
 from jobs.evidence.gate_plan import (
@@ -26,13 +27,21 @@ from jobs.evidence.gate_plan import (
 )
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
-from jobs.roles.slice import RunResult, Slice, run_in_sandbox, set_up
+from jobs.roles.environment import (
+    BuildStopped,
+    EnvironmentFailed,
+    identify_environment,
+    prepare_environment,
+    write_exclusions,
+)
+from jobs.roles.slice import RunResult, Slice, run_in_sandbox
 
+Checkout = tuple[Workspace, Environment]
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
 
 class _Broken(Exception):
-    """The gate cannot continue: the run was stopped, or the repository's setup failed."""
+    """The gate cannot continue: the run was stopped."""
 
     def __init__(self, ended: RunResult) -> None:
         super().__init__(ended.summary)
@@ -52,6 +61,10 @@ def run_gate(run: Slice) -> RunResult | None:
         found = _gather_all(run, planned, checkouts)
     except _Broken as broken:
         return broken.ended
+    except EnvironmentFailed as failed:
+        if not failed.command or not _changes_environment(run):
+            raise
+        found = _blame_candidate(run, failed)
     finally:
         checkouts.clear()
     if found is None:
@@ -59,6 +72,26 @@ def run_gate(run: Slice) -> RunResult | None:
     tampering = (*planned.tampering, *find_tampering_by_running(planned, found))
     tree = run.mirror.tree_of(spec.start_sha)
     return RunResult("done", result=Gated(tree=tree, evidence=found, tampering=tampering, stray=planned.stray))
+
+
+def _changes_environment(run: Slice) -> bool:
+    """Whether the candidate's environment is another one than that of the base commit, whose build works."""
+    return identify_environment(run, run.spec.start_sha) != identify_environment(run, run.spec.workspace.base_sha)
+
+
+def _blame_candidate(run: Slice, failed: EnvironmentFailed) -> tuple[Evidence, ...]:
+    """Evidence for a change of an input with which the setup commands fail: every command counts as failed."""
+    output = f"{failed}\nThe change edits files that the environment is built from.\n{failed.output}"
+    rest = "not run: the environment of the change cannot be built"
+    return tuple(
+        Evidence(
+            name=criterion.id,
+            command=criterion.command if number else failed.command,
+            exit_code=failed.exit_code or 1,
+            output=rest if number else output,
+        )
+        for number, criterion in enumerate(c for c in run.spec.contract.criteria if c.command)
+    )
 
 
 def _read_at_base(run: Slice, path: str) -> str | None:
@@ -73,7 +106,8 @@ class _Checkouts:
 
     def __init__(self, run: Slice, planned: GatePlan) -> None:
         self._run, self._plan = run, planned
-        self._made: dict[Place, Workspace] = {}
+        self._made: dict[Place, Checkout] = {}
+        self._environments: dict[CommitSha, Environment] = {}
 
     def clear(self) -> None:
         """Remove all checkouts and the processes that still run in them."""
@@ -81,15 +115,24 @@ class _Checkouts:
             kill_sandboxes(self._find_folder(place))
             self._run.mirror.remove_workspace(self._find_folder(place))
 
-    def get(self, place: Place) -> Workspace:
-        """The checkout, after the repository's setup commands. Raises `_Broken` if they fail."""
+    def get(self, place: Place) -> Checkout:
+        """The checkout in the environment of the candidate, or of the base commit for `before`. Raises `_Broken` if the
+        run is stopped, `EnvironmentFailed` if there is no environment."""
         if place not in self._made:
             base, commit = self._run.spec.workspace.base_sha, self._write_commit(place)
             workspace = self._run.mirror.create_workspace(self._find_folder(place), commit, base)
-            if (broken := set_up(self._run, workspace)) is not None:
-                raise _Broken(broken)
-            self._made[place] = workspace
+            environment = self._prepare(base if place == "before" else self._run.spec.start_sha)
+            write_exclusions(workspace, environment)
+            self._made[place] = (workspace, environment)
         return self._made[place]
+
+    def _prepare(self, sha: CommitSha) -> Environment:
+        if sha not in self._environments:
+            try:
+                self._environments[sha] = prepare_environment(self._run, sha)
+            except BuildStopped:
+                raise _Broken(RunResult("stopped")) from None
+        return self._environments[sha]
 
     def _find_folder(self, place: Place) -> Path:
         folder = self._run.folder
@@ -131,26 +174,20 @@ def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, crite
     return combine_runs(criterion, guarded, own, before)
 
 
-def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun | None:
-    """Run the command at the base commit with the new tests; None if the setup fails there."""
-    try:
-        workspace = checkouts.get("before")
-    except _Broken as broken:
-        if broken.ended.outcome == "stopped":
-            raise
-        return None
-    return _run_once(run, workspace, criterion.command)
+def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun:
+    """Run the command at the base commit with the new tests."""
+    return _run_once(run, checkouts.get("before"), criterion.command)
 
 
-def _run_repeatedly(run: Slice, workspace: Workspace, command: str, most: int) -> list[CommandRun]:
-    ran = [_run_once(run, workspace, command)]
+def _run_repeatedly(run: Slice, checkout: Checkout, command: str, most: int) -> list[CommandRun]:
+    ran = [_run_once(run, checkout, command)]
     while should_rerun(ran, most):
-        ran.append(_run_once(run, workspace, command))
+        ran.append(_run_once(run, checkout, command))
     return ran
 
 
-def _run_once(run: Slice, workspace: Workspace, command: str) -> CommandRun:
-    result = run_in_sandbox(run, workspace, command)
+def _run_once(run: Slice, checkout: Checkout, command: str) -> CommandRun:
+    result = run_in_sandbox(run, *checkout, command)
     if result.stopped:
         raise _Broken(RunResult("stopped"))
     output = result.output.decode(errors="replace")

@@ -13,7 +13,8 @@ from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
 from jobs.roles.briefs import build_maker_brief
-from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
+from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
+from jobs.roles.slice import RunResult, Slice, run_in_tree
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 MAX_PACK_BYTES = 200_000_000
@@ -23,9 +24,12 @@ AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 def run_maker(run: Slice) -> RunResult | None:
     """Some turns of the maker; once it is done, its changes become one commit in the mirror."""
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
-    if failed := set_up(run, workspace):
-        return failed
-    outcome = run_in_tree(run, workspace, build_maker_brief(run.spec), writable=True)
+    try:
+        environment = prepare_environment(run, run.spec.start_sha)
+    except BuildStopped:
+        return RunResult("stopped")
+    write_exclusions(workspace, environment)
+    outcome = run_in_tree(run, workspace, environment, build_maker_brief(run.spec), writable=True)
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:

@@ -13,10 +13,12 @@ from pydantic import BaseModel, Field, model_validator
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, ProposedCriterion, Question
+from integrations.sandbox.environment import Environment
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.roles.briefs import build_planner_brief
-from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.reading import read_and_answer
+from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import STRICT, HostTool, IsStopped, accept_answer, parse_form, reject_answer
 
 TRY_SECONDS = 30.0
@@ -96,8 +98,11 @@ def run_planner(run: Slice) -> RunResult | None:
     """Some turns of the planner. A run without a usable proposal still ends, and a person is asked."""
     own = read_ticket_criteria(run.spec.ticket.description).criteria
 
-    def create_tool(workspace: Workspace) -> HostTool:
-        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _accept_proposal(run, workspace, own, given, stopped))
+    def create_tool(workspace: Workspace, environment: Environment) -> HostTool:
+        def accept(given: Mapping[str, Any], stopped: IsStopped) -> ToolResult:
+            return _accept_proposal(run, workspace, environment, own, given, stopped)
+
+        return HostTool(PROPOSAL_TOOL, accept)
 
     outcome = read_and_answer(run, create_tool, build_planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
@@ -109,6 +114,7 @@ def run_planner(run: Slice) -> RunResult | None:
 def _accept_proposal(
     run: Slice,
     workspace: Workspace,
+    environment: Environment,
     own: Sequence[ProposedCriterion],
     arguments: Mapping[str, Any],
     stopped: IsStopped,
@@ -117,7 +123,7 @@ def _accept_proposal(
     if isinstance(answer, ToolResult):
         return answer
     commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
-    if wrong := "; ".join(_find_unstartable(run, workspace, commands, stopped)):
+    if wrong := "; ".join(_find_unstartable(run, workspace, environment, commands, stopped)):
         return reject_answer(f"These commands cannot be started here: {wrong}.")
     return accept_answer(PROPOSAL.to_builtins(build_proposal(answer, own)))
 
@@ -151,14 +157,17 @@ def _convert(given: SubmittedCriterion) -> ProposedCriterion:
     return ProposedCriterion(text=given.text, command=given.command, evidence=given.evidence)
 
 
-def _find_unstartable(run: Slice, workspace: Workspace, commands: Iterable[str], stopped: IsStopped) -> list[str]:
+def _find_unstartable(
+    run: Slice, workspace: Workspace, environment: Environment, commands: Iterable[str], stopped: IsStopped
+) -> list[str]:
     """Start each command once at the base commit. Only one that the shell cannot find or start is wrong: the work is
     still to be done, so the exit code does not matter, and neither does a timeout."""
     timeout = min(TRY_SECONDS, float(run.world.settings.command_seconds))
     wrong = []
     for command in commands:
+        argv = ["bash", "-c", command]
         ran = run.world.sandbox.run(
-            ["bash", "-c", command], workspace, writable=False, timeout=timeout, stopped=stopped
+            argv, workspace, writable=False, timeout=timeout, environment=environment, stopped=stopped
         )
         if ran.exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
             output = " ".join(ran.output.decode(errors="replace").split())[-200:]

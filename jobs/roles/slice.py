@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from integrations.git.mirror import Mirror
@@ -24,6 +25,7 @@ from integrations.ports.agent_runner import (
 )
 from integrations.results import Result, RunOutcome
 from integrations.sandbox.bubblewrap import CommandResult
+from integrations.sandbox.environment import Environment
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
@@ -50,6 +52,8 @@ class Slice:
     world: World
     conversation: RunConversation
     stopped: Callable[[], bool]
+    held: ExitStack = field(default_factory=ExitStack)
+    """Environments and network access that the slice uses; closed at its end."""
 
     @property
     def mirror(self) -> Mirror:
@@ -89,31 +93,22 @@ def run_model(
 
 
 def run_in_tree(
-    run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
+    run: Slice,
+    workspace: Workspace,
+    environment: Environment,
+    brief: str,
+    *,
+    writable: bool,
+    tools: Sequence[HostTool] = (),
 ) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
     sandbox, seconds = run.world.sandbox, run.world.settings.command_seconds
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
-    toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
-    return run_model(run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable))
-
-
-def read_and_answer(
-    run: Slice, create_tool: Callable[[Workspace], HostTool], brief: str
-) -> AgentOutcome | RunResult | None:
-    """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
-
-    A `RunResult` is a failed setup. An outcome "done" without `final` ended twice without an answer."""
-    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
-    if failed := set_up(run, workspace):
-        return failed
-    tool = create_tool(workspace)
-    outcome = run_in_tree(run, workspace, brief, writable=False, tools=(tool,))
-    if outcome is None or remind_once(run, outcome, tool.spec.name):
-        return None
-    run.mirror.remove_workspace(run.folder)
-    return outcome
+    toolbox = SandboxTools(sandbox, workspace, environment, writable=writable, command_seconds=seconds, more=more)
+    return run_model(
+        run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable, environment=environment)
+    )
 
 
 def remind_once(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
@@ -133,25 +128,8 @@ def build_spinning_limits(spec: RunSpec) -> SpinningLimits:
     return SpinningLimits(**own, no_progress_usd=spec.caps.no_progress_usd)
 
 
-def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
-    """Run the repository's setup commands, once per worktree, in the sandbox; returns the failure, if any."""
-    done = workspace.folder / "setup.done"
-    if done.exists():
-        return None
-    for command in run.spec.policy.setup_commands():
-        result = run_in_sandbox(run, workspace, command)
-        if result.stopped:
-            return RunResult("stopped")
-        if result.exit_code:
-            output = result.output.decode(errors="replace")[-1500:]
-            return RunResult(
-                "failed", f"the setup command `{command}` in WORKFLOW.md ended with {result.exit_code}: {output}"
-            )
-    done.touch()
-    return None
-
-
-def run_in_sandbox(run: Slice, workspace: Workspace, command: str) -> CommandResult:
+def run_in_sandbox(run: Slice, workspace: Workspace, environment: Environment, command: str) -> CommandResult:
     """Run a shell command in the sandbox with the timeout of the settings; ends when the run is stopped."""
     timeout = float(run.world.settings.command_seconds)
-    return run.world.sandbox.run(["bash", "-c", command], workspace, timeout=timeout, stopped=run.stopped)
+    argv = ["bash", "-c", command]
+    return run.world.sandbox.run(argv, workspace, timeout=timeout, environment=environment, stopped=run.stopped)

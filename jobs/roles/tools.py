@@ -15,7 +15,7 @@ from integrations.git.work_tree import snapshot_work_tree
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.sandbox.bubblewrap import Sandbox
-from integrations.sandbox.environment import TREE
+from integrations.sandbox.environment import BARE, TREE, Environment
 from jobs.roles.submission import HostTool
 
 COMMAND_SECONDS = 120.0
@@ -87,13 +87,14 @@ class SandboxTools:
         self,
         sandbox: Sandbox,
         workspace: Workspace,
+        environment: Environment = BARE,
         *,
         writable: bool,
         command_seconds: float = COMMAND_SECONDS,
         more: Sequence[HostTool] = (),
     ) -> None:
         self._sandbox, self._workspace, self._writable = sandbox, workspace, writable
-        self._command_seconds = command_seconds
+        self._command_seconds, self._environment = command_seconds, environment
         self._more = {tool.spec.name: tool for tool in more}
         self._specs = (BASH, EDIT if writable else VIEW, SEARCH, *(tool.spec for tool in more))
 
@@ -128,6 +129,7 @@ class SandboxTools:
             writable=self._writable,
             timeout=self._command_seconds,
             variables=_QUIET,
+            environment=self._environment,
             stopped=stopped,
         )
         output = shorten(result.output.decode(errors="replace").strip("\n")) or "(no output)"
@@ -148,6 +150,7 @@ class SandboxTools:
             writable=self._writable,
             stdin=json.dumps(request).encode(),
             timeout=EDIT_SECONDS,
+            environment=self._environment,
             stopped=stopped,
         )
         if result.stopped or result.timed_out:

@@ -22,6 +22,7 @@ from jobs.config.settings import Settings
 from jobs.effects import world as worlds
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
+from jobs.loop.environment_policy import EnvironmentPolicy
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
@@ -290,9 +291,13 @@ def test_stray_files_are_named(gate: Gate) -> None:
 
 
 def test_setup_that_fails_is_reported(gate: Gate) -> None:
-    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
+    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("echo no such tool; exit 3",)))
 
-    assert (event.outcome, "ended with 7" in event.summary) == ("failed", True)
+    assert event.outcome == "infrastructure"
+    assert event.summary == (
+        "the setup command `echo no such tool; exit 3` of loop.environment in WORKFLOW.md failed (exit code 3): "
+        "no such tool. Setup had no network, because LOOPLINE_REGISTRIES is empty"
+    )
 
 
 def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
@@ -343,3 +348,23 @@ def test_gate_removes_its_checkouts(gate: Gate) -> None:
     gate({"shop/cart.py": RIGHT, TEST: None, "tests/test_more.py": NEW.format("2, 2", "4")})
 
     assert list((gate.world.settings.home / "runs" / "ENG-1").iterdir()) == []
+
+
+def test_gate_reports_an_environment_that_the_change_breaks_to_the_maker(gate: Gate) -> None:
+    setup = ("if grep -s bad requirements.txt; then echo 'ERROR: no version of bad'; exit 4; fi; touch ~/installed",)
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=setup, network=()))
+
+    event = gate({"requirements.txt": "bad\n"}, "ls ~/installed", UNITTEST, policy=policy)
+    first, second = event.result.evidence
+    assert (event.outcome, first.exit_code, first.command, second.exit_code) == ("done", 4, setup[0], 4)
+    assert "ERROR: no version of bad" in first.output and "not run" in second.output
+
+    event = gate({"requirements.txt": "good\n"}, "ls ~/installed", policy=policy)
+    assert only(event).passed
+
+
+def test_gate_with_a_broken_environment_of_the_base_branch_does_not_blame_the_change(gate: Gate) -> None:
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=("exit 4",), network=()))
+
+    event = gate({"shop/cart.py": RIGHT}, policy=policy)
+    assert event.outcome == "infrastructure" and "`exit 4` of loop.environment in WORKFLOW.md failed" in event.summary
