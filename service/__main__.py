@@ -57,6 +57,8 @@ def _run(given: argparse.Namespace) -> int:
             return _registries()
         case "status":
             return _status(given.env_file, given.json)
+        case "environments":
+            return _environments(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -77,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
     which.add_argument("--all", action="store_true", help="retry all of them")
-    for command in (up, check, status, rebuild, dead, redrive):
+    environments = commands.add_parser("environments", help="list the environments of repositories, or remove some")
+    environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
+    environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
+    for command in (environments, up, check, status, rebuild, dead, redrive):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -164,6 +169,15 @@ def _registries() -> int:
     sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
     sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
     return 1 if found.problems else 0
+
+
+def _environments(given: argparse.Namespace) -> int:
+    from service.environments import list_environments, remove_environments
+
+    settings = load("clock", read_environment(given.env_file))
+    if given.remove or given.remove_all:
+        return remove_environments(settings.home, given.remove, sys.stdout)
+    return list_environments(settings.home, sys.stdout)
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:

@@ -359,8 +359,12 @@ def test_gate_reports_an_environment_that_the_change_breaks_to_the_maker(gate: G
     assert (event.outcome, first.exit_code, first.command, second.exit_code) == ("done", 4, setup[0], 4)
     assert "ERROR: no version of bad" in first.output and "not run" in second.output
 
-    event = gate({"requirements.txt": "good\n"}, "ls ~/installed", policy=policy)
-    assert only(event).passed
+
+def test_gate_runs_in_the_environment_of_the_candidate(gate: Gate) -> None:
+    setup = ("cat requirements.txt > ~/installed 2>/dev/null || true",)
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=setup, network=()))
+
+    assert only(gate({"requirements.txt": "good\n"}, "grep good ~/installed", policy=policy)).passed
 
 
 def test_gate_with_a_broken_environment_of_the_base_branch_does_not_blame_the_change(gate: Gate) -> None:
