@@ -108,7 +108,7 @@ class SettingsModel(BaseModel):
 
     def secret_values(self) -> frozenset[str]:
         """Return all secrets, for the logs to redact."""
-        parts = (part for _, value in self.values() for part in (value if isinstance(value, tuple) else (value,)))
+        parts = (part for _, value in self.values() for part in _split_parts(value))
         return frozenset(part.get_secret_value() for part in parts if isinstance(part, SecretStr)) - {""}
 
     def paths(self) -> dict[str, Path]:
@@ -119,6 +119,11 @@ class SettingsModel(BaseModel):
         """Return the files with a secret by variable, absolute."""
         fields = self.variables()
         return {name: path for name, path in self.paths().items() if is_secret(fields[name])}
+
+
+def _split_parts(value: object) -> Iterable[object]:
+    """The values of a list or a mapping, or the value itself."""
+    return value if isinstance(value, tuple) else value.values() if isinstance(value, Mapping) else (value,)
 
 
 def _parse_text(text: str, field: FieldInfo) -> object:
@@ -328,6 +333,7 @@ def _check_network(value: str) -> str:
     return str(network)
 
 
+Secret = Annotated[SecretStr, BeforeValidator(partial(_check_secret, shortest=SHORTEST_KEY))]
 WebhookSecret = Annotated[SecretStr, BeforeValidator(partial(_check_secret, shortest=SHORTEST_WEBHOOK_SECRET))]
 Secrets = Annotated[tuple[WebhookSecret, ...], BeforeValidator(split_list)]
 Paths = Annotated[tuple[Annotated[Path, BeforeValidator(_check_absolute)], ...], BeforeValidator(split_list)]

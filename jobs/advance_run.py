@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import structlog
@@ -19,11 +20,13 @@ from integrations.errors import Frozen, Misconfigured, NotAttempted, Rejected, U
 from integrations.events import RunFinished
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.sandbox.services import ServiceNotReady
 from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
 from jobs.roles.checker import run_checker
+from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
 from jobs.roles.maker import run_maker
@@ -72,7 +75,12 @@ def advance_run(run_id: RunId) -> None:
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: _must_pause(world))
-    run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
+    with ExitStack() as held:
+        _advance_slice(Slice(spec, world, RunConversation(world.runs, spec, lease), stopped, held), lease)
+
+
+def _advance_slice(run: Slice, lease: Lease) -> None:
+    spec, world = run.spec, run.world
     kill_sandboxes(run.folder)
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()
@@ -83,6 +91,10 @@ def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     except (Unavailable, Unauthorized) as error:
         run.conversation.park(error)
         return
+    except EnvironmentFailed as error:
+        ended = RunResult("environment", explain_failure(error))
+    except ServiceNotReady as error:
+        ended = RunResult("environment", str(error))
     except Misconfigured as error:
         ended = RunResult(error.kind, str(error))
     except Rejected as error:

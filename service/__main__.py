@@ -64,6 +64,8 @@ def _run(given: argparse.Namespace) -> int:
             return _registries()
         case "status":
             return _status(given.env_file, given.json)
+        case "environments":
+            return _environments(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -93,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
     show = parts.add_parser("show", help="list the lines about a ticket")
     show.add_argument("identifier", help="the ticket, as ENG-1")
-    for command in (up, check, status, login, rebuild, dead, redrive, freeze, thaw, verify, show):
+    environments = commands.add_parser("environments", help="list the environments of repositories, or remove some")
+    environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
+    environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
+    for command in (up, check, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -182,6 +187,15 @@ def _registries() -> int:
     sys.stderr.write("".join(f"{problem}.\n" for problem in found.problems))
     sys.stdout.write(f"LOOPLINE_REGISTRIES={','.join(found.hosts)}\n")
     return 1 if found.problems else 0
+
+
+def _environments(given: argparse.Namespace) -> int:
+    from service.environments import list_environments, remove_environments
+
+    settings = load("clock", read_environment(given.env_file))
+    if given.remove or given.remove_all:
+        return remove_environments(settings.home, given.remove, sys.stdout)
+    return list_environments(settings.home, sys.stdout)
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:

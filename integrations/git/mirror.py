@@ -6,6 +6,7 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -145,6 +146,12 @@ class Mirror:
         listed = self._repository.git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *under)
         rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
+
+    def list_objects(self, revision: str) -> dict[str, str]:
+        """The git object of each file, link and submodule in a commit by its path. Raises `NotFound`."""
+        listed = self._repository.git("ls-tree", "-r", "-z", "--full-tree", self._resolve(revision))
+        rows = (os.fsdecode(row).split("\t", 1) for row in listed.split(b"\0") if row)
+        return {path: facts.split()[2] for facts, path in rows}
 
     def create_workspace(self, folder: Path, sha: CommitSha, base: CommitSha = NO_COMMIT) -> Workspace:
         """A private layer at `sha` with everything that an agent can write, all below `folder`, above the clean tree of

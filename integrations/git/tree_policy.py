@@ -200,3 +200,9 @@ def _compile_segment(segment: str) -> str:
     return (
         first + "".join(f"(?>[^/]*?{part})" for part in others[:-1]) + "".join(f"[^/]*{last}" for last in others[-1:])
     )
+
+
+def matches_any(path: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the globs, as in .gitignore, names `path` or a folder above it. Ignores case."""
+    folded = _fold(path)
+    return any(_compile_glob(pattern).fullmatch(folded) for pattern in patterns)

@@ -37,6 +37,7 @@ from integrations.settings import (
     Url,
     setting,
 )
+from jobs.config.environments import HostPatterns, SetupSecrets
 from jobs.config.field_types import (
     Approvers,
     ClientId,
@@ -179,8 +180,23 @@ class Settings(SettingsModel):
     Beyond that the oldest are deleted."""
 
     disk_gigabytes: float = setting("LOOPLINE_DISK_GIGABYTES", 0.0, ge=0, le=1_000_000, allow_inf_nan=False)
-    """Gigabytes that mirrors and worktrees can use together; 0 means 60 % of the disk of LOOPLINE_HOME.
+    """Gigabytes that mirrors, worktrees and environments can use together; 0 means 60 % of the disk of LOOPLINE_HOME.
     Beyond it no new run starts, and large commands are killed. Redis, spool and journal use the same disk."""
+
+    environment_gigabytes: float = setting("LOOPLINE_ENVIRONMENT_GIGABYTES", 20.0, ge=0.001, le=1_000_000)
+    """Gigabytes that all environments can use together, and that one can grow to.
+    Beyond that the least recently used ones are removed. They count for LOOPLINE_DISK_GIGABYTES, too."""
+    environment_days: float = setting("LOOPLINE_ENVIRONMENT_DAYS", 14.0, ge=0.01, le=365)
+    """Days after its last use until an environment is removed."""
+    setup_minutes: float = setting("LOOPLINE_SETUP_MINUTES", 30.0, ge=0.01, le=1_440)
+    """Limit in minutes for building one environment."""
+    setup_secrets: SetupSecrets = setting("LOOPLINE_SETUP_SECRETS", {}, seen_by=("agent",))
+    """Secrets that `loop.environment.secrets` can name, as JSON from variable to value.
+    {"NPM_TOKEN": "...", "acme/shop:NPM_TOKEN": "..."}; the second form is for one repository alone. Setup commands get
+    them, agents and the gate never do."""
+    agent_network: HostPatterns = setting("LOOPLINE_AGENT_NETWORK", "")
+    """Hosts that `loop.network` of a repository can name, comma separated; empty means that agents are offline.
+    Exact names, *.acme.test for all names below one, and registries for LOOPLINE_REGISTRIES."""
 
     sandbox_read_only: Paths = setting("LOOPLINE_SANDBOX_READ_ONLY", "")
     """Further absolute paths that commands in the sandbox can read, comma separated.

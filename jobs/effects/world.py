@@ -16,6 +16,7 @@ from typing import TypeVar
 from redis import Redis
 
 from integrations.disk import DiskMonitor, compute_allowance
+from integrations.environments.store import EnvironmentStore
 from integrations.errors import Misconfigured
 from integrations.git.mirror import Mirror
 from integrations.images.store import Images
@@ -100,6 +101,11 @@ class World:
     @property
     def sandbox(self) -> Sandbox:
         return _require(self._sandbox, "the sandbox")
+
+    @cached_property
+    def environments(self) -> EnvironmentStore:
+        """The dependencies of all repositories."""
+        return EnvironmentStore(self.settings.home / "environments")
 
     @cached_property
     def images(self) -> Images:

@@ -13,10 +13,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
-from integrations.explain import CONTROLS, explain, show_name
+from integrations.explain import explain, show_name
 from integrations.values import Codec, value
+from jobs.loop.environment_policy import AgentHosts, EnvironmentPolicy
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
+from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, OptionalCommand, check_line
 
 FILE = "WORKFLOW.md"
 TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
@@ -26,7 +29,6 @@ _FOREIGN_KEYS = ConfigDict(extra="ignore")
 """Sections that other tools own too can hold keys that Loopline does not know."""
 
 
-LONGEST_COMMAND = 10_000
 LONGEST_INSTRUCTIONS = 65_536
 """Characters; the instructions are part of every prompt."""
 MOST_PROBLEMS = 5
@@ -36,38 +38,6 @@ class PolicyError(ValueError):
     """`WORKFLOW.md` is missing or cannot be used; the message names the place and the fix."""
 
 
-def _check_line(text: str) -> str:
-    if CONTROLS.search(text):
-        raise ValueError("it is a text with control characters; write one line")
-    if text != text.strip():
-        raise ValueError("it is a text with white space around it; remove that")
-    return text
-
-
-def _check_model(text: str) -> str:
-    if " " in _check_line(text):
-        raise ValueError("it is a text with white space; write one name")
-    return text
-
-
-def _check_command(text: str) -> str:
-    """A command can have several lines."""
-    if CONTROLS.search(text.replace("\n", "").replace("\t", "")):
-        raise ValueError("it is a text with control characters; remove them")
-    return text
-
-
-def _check_filled(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is an empty text; write a command or remove the entry")
-    return _check_command(text)
-
-
-Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_check_line)]
-Lines = Annotated[tuple[Line, ...], Field(max_length=200)]
-Name = Annotated[str, Field(max_length=200), AfterValidator(_check_model)]
-Command = Annotated[str, Field(min_length=1, max_length=LONGEST_COMMAND), AfterValidator(_check_filled)]
-Minutes = Annotated[float, Field(ge=0.01, le=1_440)]
 Dollars = Annotated[float, Field(ge=0, le=10_000)]
 
 
@@ -75,7 +45,7 @@ Dollars = Annotated[float, Field(ge=0, le=10_000)]
 class Check:
     """A command that must exit 0 in a clean checkout before work counts as done."""
 
-    name: Annotated[str, AfterValidator(_check_line)] = Field(min_length=1, max_length=60)
+    name: Annotated[str, AfterValidator(check_line)] = Field(min_length=1, max_length=60)
     run: Command
     minutes: Minutes | None = None
     """Its time limit; None is that for checks."""
@@ -157,8 +127,12 @@ class LoopPolicy:
     """Commands of the gate, run by Loopline itself."""
     contract: Literal["auto", "ask"] = "auto"
     """auto: a proposal can start without a person. ask: a ticket without acceptance criteria always needs an answer."""
-    setup: Annotated[tuple[Command, ...], Field(max_length=100)] = ()
-    """Commands run in the sandbox, without network, before the first turn and before the gate."""
+    environment: EnvironmentPolicy = EnvironmentPolicy()
+    """Dependencies and services of the commands."""
+    network: AgentHosts = ()
+    """Hosts that agents, gate and checker can connect to, as far as the operator allows them."""
+    setup: Commands = ()
+    """Setup commands of the environment, run after those of `environment.setup`."""
     iterations: int | None = Field(default=None, ge=1, le=20)
     """Tries at the contract before a person is asked; None is the service's default."""
     attempts: int | None = Field(default=None, ge=1, le=10)
@@ -197,9 +171,9 @@ class AgentPolicy:
 
 @dataclass(frozen=True, config=_FOREIGN_KEYS)
 class HooksPolicy:
-    """Symphony's `hooks` section; `after_create` runs after `loop.setup`, in the sandbox."""
+    """Symphony's `hooks` section; `after_create` is the last setup command of the environment."""
 
-    after_create: Annotated[str, AfterValidator(_check_command)] = Field(default="", max_length=LONGEST_COMMAND)
+    after_create: OptionalCommand = ""
 
 
 @value
@@ -216,7 +190,15 @@ class RepositoryPolicy:
     instructions: str = Field(default="", max_length=LONGEST_INSTRUCTIONS)
 
     def setup_commands(self) -> tuple[str, ...]:
-        """Commands for a fresh worktree, in order."""
+        """Commands that build an environment, in order."""
+        return self.loop.environment.setup + self._further_commands()
+
+    def maintain_commands(self) -> tuple[str, ...]:
+        """Commands that bring an environment with other inputs up to date; empty: it is built anew."""
+        own = self.loop.environment.maintain
+        return own + self._further_commands() if own else ()
+
+    def _further_commands(self) -> tuple[str, ...]:
         after = self.hooks.after_create.strip()
         return self.loop.setup + ((after,) if after else ())
 
@@ -257,11 +239,14 @@ def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) 
 
 
 def _problems(error: ValidationError, head: FrontMatter) -> str:
-    """Each problem with its line and key, one sentence each."""
+    """Each problem with its line and key, one sentence each; of a list only the first entry with the same problem."""
     found = error.errors(include_url=False)
+    different: dict[tuple[str, ...], ErrorDetails] = {}
+    for one in found:
+        different.setdefault((*(part for part in one["loc"] if isinstance(part, str)), explain(one)), one)
     shown = []
-    for one in found[:MOST_PROBLEMS]:
+    for one in list(different.values())[:MOST_PROBLEMS]:
         path = tuple(part for part in one["loc"] if part != "[key]")
         shown.append(f"line {head.find_line(path)}, {'.'.join(show_name(str(part)) for part in path)}: {explain(one)}")
-    more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
+    more = [f"{len(found) - len(shown)} more"] if len(found) > len(shown) else []
     return ". Also ".join(shown + more)

@@ -23,7 +23,8 @@ from jobs.evidence.verdicts import (
     list_command_endings,
 )
 from jobs.roles.briefs import build_checker_brief
-from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.reading import read_and_answer
+from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import HostTool, accept_answer, parse_form, reject_answer
 
 MAX_DIFF_BYTES = 200_000
@@ -40,7 +41,7 @@ def run_checker(run: Slice) -> RunResult | None:
     spec = run.spec
     brief = build_checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
     outcome = read_and_answer(
-        run, lambda _: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
+        run, lambda *_: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
     )
     if outcome is None or isinstance(outcome, RunResult):
         return outcome

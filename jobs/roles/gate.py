@@ -13,6 +13,7 @@ from pathlib import Path
 from integrations.errors import Rejected
 from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
+from integrations.sandbox.environment import Environment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.session import Session
 from integrations.values import CommitSha
@@ -29,13 +30,20 @@ from jobs.evidence.gate_plan import (
 )
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
-from jobs.roles.slice import RunResult, Slice, run_check, set_up
+from jobs.roles.environment import (
+    BuildStopped,
+    EnvironmentFailed,
+    identify_environment,
+    prepare_environment,
+    write_exclusions,
+)
+from jobs.roles.slice import RunResult, Slice, run_check
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
 
 class _Broken(Exception):
-    """The gate cannot continue: the run was stopped, or the repository's setup failed."""
+    """The gate cannot continue: the run was stopped."""
 
     def __init__(self, ended: RunResult) -> None:
         super().__init__(ended.summary)
@@ -55,6 +63,10 @@ def run_gate(run: Slice) -> RunResult | None:
         found = _gather_all(run, planned, checkouts)
     except _Broken as broken:
         return broken.ended
+    except EnvironmentFailed as failed:
+        if not failed.command or not _changes_environment(run):
+            raise
+        found = _blame_candidate(run, failed)
     finally:
         checkouts.clear()
     if found is None:
@@ -71,6 +83,26 @@ def run_gate(run: Slice) -> RunResult | None:
     return RunResult("done", result=gated)
 
 
+def _changes_environment(run: Slice) -> bool:
+    """Whether the candidate's environment is another one than that of the base commit, whose build works."""
+    return identify_environment(run, run.spec.start_sha) != identify_environment(run, run.spec.workspace.base_sha)
+
+
+def _blame_candidate(run: Slice, failed: EnvironmentFailed) -> tuple[Evidence, ...]:
+    """Evidence for a change of an input with which the setup commands fail: every command counts as failed."""
+    output = f"{failed}\nThe change edits files that the environment is built from.\n{failed.output}"
+    rest = "not run: the environment of the change cannot be built"
+    return tuple(
+        Evidence(
+            name=criterion.id,
+            command=criterion.command if number else failed.command,
+            exit_code=failed.exit_code or 1,
+            output=rest if number else output,
+        )
+        for number, criterion in enumerate(c for c in run.spec.contract.criteria if c.command)
+    )
+
+
 def _read_at_base(run: Slice, path: str) -> str | None:
     try:
         return run.mirror.read(run.spec.workspace.base_sha, path)
@@ -85,6 +117,7 @@ class _Checkouts:
     def __init__(self, run: Slice, planned: GatePlan) -> None:
         self._run, self._plan = run, planned
         self._made: dict[Place, Session] = {}
+        self._environments: dict[CommitSha, Environment] = {}
         self._sessions = ExitStack()
 
     def clear(self) -> None:
@@ -95,14 +128,23 @@ class _Checkouts:
             self._run.mirror.remove_workspace(self._find_folder(place))
 
     def get(self, place: Place) -> Session:
-        """The checkout's sandbox, after the repository's setup commands. Raises `_Broken` if they fail."""
+        """The checkout's sandbox, in the environment of the candidate, or of the base commit for `before`. Raises
+        `_Broken` if the run is stopped, `EnvironmentFailed` if there is no environment."""
         if place not in self._made:
             base, commit = self._run.spec.workspace.base_sha, self._write_commit(place)
             workspace = self._run.mirror.create_workspace(self._find_folder(place), commit, base)
-            if (broken := set_up(self._run, workspace)) is not None:
-                raise _Broken(broken)
-            self._made[place] = self._sessions.enter_context(self._run.sandbox.open(workspace))
+            environment = self._prepare(base if place == "before" else self._run.spec.start_sha)
+            write_exclusions(workspace, environment)
+            self._made[place] = self._sessions.enter_context(self._run.sandbox.open(workspace, environment))
         return self._made[place]
+
+    def _prepare(self, sha: CommitSha) -> Environment:
+        if sha not in self._environments:
+            try:
+                self._environments[sha] = prepare_environment(self._run, sha)
+            except BuildStopped:
+                raise _Broken(RunResult("stopped")) from None
+        return self._environments[sha]
 
     def _find_folder(self, place: Place) -> Path:
         folder = self._run.folder
@@ -144,15 +186,9 @@ def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, crite
     return combine_runs(criterion, guarded, own, before)
 
 
-def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun | None:
-    """Run the command at the base commit with the new tests; None if the setup fails there."""
-    try:
-        session = checkouts.get("before")
-    except _Broken as broken:
-        if broken.ended.outcome == "stopped":
-            raise
-        return None
-    return _run_once(run, session, criterion.command)
+def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun:
+    """Run the command at the base commit with the new tests."""
+    return _run_once(run, checkouts.get("before"), criterion.command)
 
 
 def _run_repeatedly(run: Slice, session: Session, command: str, most: int) -> list[CommandRun]:

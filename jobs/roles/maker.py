@@ -15,8 +15,9 @@ from integrations.results import Made
 from integrations.values import CommitSha
 from jobs.effects.leaks import refuse_own_secrets
 from jobs.roles.briefs import build_maker_brief
+from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.limits import build_tree_limits, explain_limit
-from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
+from jobs.roles.slice import RunResult, Slice, run_in_tree
 
 AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
 AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
@@ -25,9 +26,12 @@ AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 def run_maker(run: Slice) -> RunResult | None:
     """Some turns of the maker; once it is done, its changes become one commit in the mirror."""
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
-    if failed := set_up(run, workspace):
-        return failed
-    with run.sandbox.open(workspace) as session:
+    try:
+        environment = prepare_environment(run, run.spec.start_sha)
+    except BuildStopped:
+        return RunResult("stopped")
+    write_exclusions(workspace, environment)
+    with run.sandbox.open(workspace, environment) as session:
         outcome = run_in_tree(run, session, build_maker_brief(run.spec))
     if outcome is None:
         return None

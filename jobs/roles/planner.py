@@ -17,7 +17,8 @@ from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.roles.briefs import build_planner_brief
 from jobs.roles.limits import get_command_seconds
-from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.reading import read_and_answer
+from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import STRICT, HostTool, IsStopped, accept_answer, parse_form, reject_answer
 
 TRY_SECONDS = 30.0

@@ -6,19 +6,17 @@ base tree is checked once, and a crash costs at most one command.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 
-from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
 from integrations.results import BaseCheck, Preflighted
 from integrations.sandbox.session import Session
 from jobs.evidence.environment_problems import find_base_problem, find_decisive_line
 from jobs.evidence.gate_plan import CommandRun
 from jobs.messages.environment import environment_reason
+from jobs.roles.environment import BuildStopped, identify_environment, prepare_environment, write_exclusions
 from jobs.roles.limits import get_check_seconds
-from jobs.roles.slice import RunResult, Slice, run_check, set_up
+from jobs.roles.slice import RunResult, Slice, run_check
 from jobs.store.preflights import BaseChecks
 
 _PREPARED = ""
@@ -30,19 +28,24 @@ def run_preflight(run: Slice) -> RunResult | None:
     """The state of each check on the base commit, or the problem of the environment."""
     spec, mirror = run.spec, run.mirror
     base, commands = spec.workspace.base_sha, [check.run for check in spec.policy.loop.checks]
-    known = BaseChecks(run.world.redis, spec.workspace.repository, mirror.tree_of(base), _identify_environment(run))
+    known = BaseChecks(
+        run.world.redis, spec.workspace.repository, mirror.tree_of(base), identify_environment(run, base)
+    )
     checks = {name: check for name, check in known.find([_PREPARED, *commands]).items() if _is_valid(run, check)}
     if all(command in checks for command in (_PREPARED, *commands)):
         return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
-    workspace = _prepare(run)
-    if isinstance(workspace, RunResult):
-        return workspace
+    workspace = mirror.create_workspace(run.folder, base)
+    try:
+        environment = prepare_environment(run, base)
+    except BuildStopped:
+        return RunResult("stopped")
+    write_exclusions(workspace, environment)
     submodules, large_files = mirror.find_unfetched(base)
     unfetched = (*submodules, *large_files)[:_MOST_UNFETCHED]
     checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
     deadline = time.monotonic() + run.world.settings.slice_seconds
     waiting = [command for command in dict.fromkeys(commands) if command not in checks]
-    with run.sandbox.open(workspace) as session:
+    with run.sandbox.open(workspace, environment) as session:
         for command in waiting:
             if command is not waiting[0] and time.monotonic() > deadline:
                 return None
@@ -54,19 +57,6 @@ def run_preflight(run: Slice) -> RunResult | None:
     known.keep(checks[_PREPARED])
     mirror.remove_workspace(run.folder)
     return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
-
-
-def _identify_environment(run: Slice) -> str:
-    """Equal for runs whose commands see the same programs."""
-    read_only = [str(path) for path in run.world.settings.sandbox_read_only]
-    given = json.dumps([run.spec.policy.setup_commands(), read_only])
-    return hashlib.sha256(given.encode()).hexdigest()
-
-
-def _prepare(run: Slice) -> Workspace | RunResult:
-    """The base commit's work tree in the repository's environment, or why there is none."""
-    workspace = run.mirror.create_workspace(run.folder, run.spec.workspace.base_sha)
-    return set_up(run, workspace) or workspace
 
 
 def _is_valid(run: Slice, check: BaseCheck) -> bool:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from integrations.ports.agent_runner import ToolSpec
 from integrations.results import Plan, Scouted
 from jobs.roles.briefs import build_scout_brief
-from jobs.roles.slice import RunResult, Slice, read_and_answer
+from jobs.roles.reading import read_and_answer
+from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import STRICT, HostTool, accept_form
 
 Line = Annotated[str, Field(min_length=1, max_length=400)]
@@ -39,7 +40,7 @@ PLAN_TOOL = ToolSpec(
 def run_scout(run: Slice) -> RunResult | None:
     """Some turns of the scout. A run without a plan still ends: the maker starts from the ticket alone."""
     tool = HostTool(PLAN_TOOL, lambda given, _: accept_form(SubmittedPlan, given))
-    outcome = read_and_answer(run, lambda _: tool, build_scout_brief(run.spec))
+    outcome = read_and_answer(run, lambda *_: tool, build_scout_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
     plan = Plan(**outcome.final) if outcome.final is not None else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from integrations.git.mirror import Mirror
-from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import (
     AgentOutcome,
     AgentTask,
@@ -26,10 +26,8 @@ from integrations.results import Result, RunOutcome
 from integrations.sandbox.bubblewrap import Sandbox, Session
 from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
-from jobs.evidence.environment_problems import find_setup_problem
 from jobs.evidence.gate_plan import CommandRun
 from jobs.loop.commands import RunSpec
-from jobs.messages.environment import environment_reason
 from jobs.roles.briefs import build_system_text
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
 from jobs.roles.limits import get_check_seconds, get_command_seconds
@@ -55,6 +53,8 @@ class Slice:
     world: World
     conversation: RunConversation
     stopped: Callable[[], bool]
+    held: ExitStack = field(default_factory=ExitStack)
+    """Environments and network access that the slice uses; closed at its end."""
 
     @property
     def mirror(self) -> Mirror:
@@ -107,24 +107,6 @@ def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTo
     return run_model(run, toolbox, brief, instructions, Workbench(session))
 
 
-def read_and_answer(
-    run: Slice, create_tool: Callable[[Session], HostTool], brief: str
-) -> AgentOutcome | RunResult | None:
-    """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
-
-    A `RunResult` is a failed setup. An outcome "done" without `final` ended twice without an answer."""
-    workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
-    if failed := set_up(run, workspace):
-        return failed
-    with run.sandbox.open(workspace, writable=False) as session:
-        tool = create_tool(session)
-        outcome = run_in_tree(run, session, brief, (tool,))
-    if outcome is None or remind_once(run, outcome, tool.spec.name):
-        return None
-    run.mirror.remove_workspace(run.folder)
-    return outcome
-
-
 def remind_once(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
     """Remind an agent that ended without its answer, once per run; returns whether it was reminded now."""
     text = f"You ended without calling `{tool}`. Call it now; nothing else counts."
@@ -140,23 +122,6 @@ def build_spinning_limits(spec: RunSpec) -> SpinningLimits:
     """The runner's limits, without `same_failures`: it compares iterations, which the runner does not know."""
     own = {name: limit for name, limit in vars(spec.policy.loop.spinning).items() if name != "same_failures"}
     return SpinningLimits(**own, no_progress_usd=spec.caps.no_progress_usd)
-
-
-def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
-    """Run the repository's setup commands, once per worktree, in the sandbox; returns the failure, if any."""
-    done = workspace.folder / "setup.done"
-    if done.exists():
-        return None
-    seconds = get_command_seconds(run.spec.policy, run.world.settings)
-    with run.sandbox.open(workspace) as session:
-        for command in run.spec.policy.setup_commands():
-            ran = run_command(run, session, command, seconds)
-            if ran is None:
-                return RunResult("stopped")
-            if ran.exit_code:
-                return RunResult("environment", environment_reason(find_setup_problem(command, ran)))
-    done.touch()
-    return None
 
 
 def run_check(run: Slice, session: Session, command: str) -> CommandRun | None:

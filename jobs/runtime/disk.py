@@ -11,12 +11,13 @@ from pathlib import Path
 from redis import Redis
 
 from integrations.disk import POLL_SECONDS, Disk, find_existing, read_disk, walk
+from integrations.environments.store import EnvironmentStore
 from integrations.errors import Paused
 from integrations.git.base_trees import evict_base_trees, measure_base_trees
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 
-FOLDERS = ("repos", "runs")
+FOLDERS = ("repos", "runs", "trees", "environments")
 DEFAULT_SHARE = 0.6
 MEASURED_FOR_SECONDS = 60
 GB = 1_000_000_000
@@ -26,8 +27,16 @@ def check_disk(disk: Disk, settings: Settings, redis: Redis, *, begins: bool) ->
     """Raise `Paused` on a full disk; for a run that begins also on a nearly full one and without budget."""
     if disk.level == "full" or (begins and disk.level == "nearly full"):
         raise Paused(disk.sentence, POLL_SECONDS)
+    if begins and (room := compute_room(settings, redis)) <= 0 and _evict_environments(settings, -room):
+        redis.delete(keys.DISK_USED)
     if begins and compute_room(settings, redis) <= 0:
         raise Paused(format_budget_sentence(settings), POLL_SECONDS)
+
+
+def _evict_environments(settings: Settings, excess: int) -> bool:
+    """Remove the least recently used environments that no run uses, until `excess` bytes are free."""
+    store = EnvironmentStore(settings.home / "environments")
+    return bool(store.evict(sum(layer.size for layer in store.list_layers()) - excess - 1, 0.0))
 
 
 def find_problem(settings: Settings, redis: Redis) -> str:

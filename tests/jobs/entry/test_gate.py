@@ -23,6 +23,7 @@ from jobs.config.settings import Settings
 from jobs.effects import world as worlds
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
+from jobs.loop.environment_policy import EnvironmentPolicy
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
@@ -291,9 +292,10 @@ def test_stray_files_are_named(gate: Gate) -> None:
 
 
 def test_setup_that_fails_is_reported(gate: Gate) -> None:
-    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("exit 7",)))
+    event = gate({"shop/cart.py": RIGHT}, policy=LoopPolicy(setup=("echo no such tool; exit 3",)))
 
-    assert (event.outcome, "`exit 7` ended with exit 7" in event.summary) == ("environment", True)
+    assert event.outcome == "environment"
+    assert "`echo no such tool; exit 3`" in event.summary and "no such tool" in event.summary
 
 
 def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
@@ -370,3 +372,27 @@ def test_gate_lists_a_protected_path_of_the_policy(gate: Gate) -> None:
     assert [(t.kind, t.text) for t in event.result.tampering] == [
         ("protected", "is protected by `shop/**` in WORKFLOW.md")
     ]
+
+
+def test_gate_reports_an_environment_that_the_change_breaks_to_the_maker(gate: Gate) -> None:
+    setup = ("if grep -s bad requirements.txt; then echo 'ERROR: no version of bad'; exit 4; fi; touch ~/installed",)
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=setup, network=()))
+
+    event = gate({"requirements.txt": "bad\n"}, "ls ~/installed", UNITTEST, policy=policy)
+    first, second = event.result.evidence
+    assert (event.outcome, first.exit_code, first.command, second.exit_code) == ("done", 4, setup[0], 4)
+    assert "ERROR: no version of bad" in first.output and "not run" in second.output
+
+
+def test_gate_runs_in_the_environment_of_the_candidate(gate: Gate) -> None:
+    setup = ("cat requirements.txt > ~/installed 2>/dev/null || true",)
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=setup, network=()))
+
+    assert only(gate({"requirements.txt": "good\n"}, "grep good ~/installed", policy=policy)).passed
+
+
+def test_gate_with_a_broken_environment_of_the_base_branch_does_not_blame_the_change(gate: Gate) -> None:
+    policy = LoopPolicy(environment=EnvironmentPolicy(setup=("exit 4",), network=()))
+
+    event = gate({"shop/cart.py": RIGHT}, policy=policy)
+    assert event.outcome == "infrastructure" and "`exit 4` of loop.environment in WORKFLOW.md failed" in event.summary
