@@ -55,7 +55,7 @@ def test_commands_see_the_tools_of_their_image(
         assert result.output.decode().startswith(f"Lua {version}"), result.output
         assert result.output.decode().endswith("agent\n") and result.exit_code == 0
     assert b"new" in run(sandbox, plain, environments["5.4"], "echo $TOOL").output
-    assert (plain.tree / "file").read_text() == "kept\n"
+    assert (plain.upper / "file").read_text() == "kept\n"
 
 
 def test_image_hides_the_host_and_is_read_only(
