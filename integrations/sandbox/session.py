@@ -116,7 +116,7 @@ class Session:
             raise Rejected(f"there is no workspace at {workspace.folder}")
         if problem := _find_text_problem((*command.argv, *map("=".join, command.variables.items()))):
             return make_result(problem, 0, command, 0.0)
-        for path in workspace.writable_folders:
+        for path in () if self.is_running else workspace.writable_folders:  # else the kernel has them mounted
             with suppress(FileNotFoundError):
                 # An agent can take its own access to them, and then no command could start to restore it.
                 path.chmod(path.stat().st_mode | stat.S_IRWXU)
@@ -138,6 +138,7 @@ class Session:
             over_limit = disk.check(running.first_pid, final=True)
             reason = reason or over_limit or ("stopped" if ending.exit_code and command.stopped() else "")
             if reason and (over_limit or read_disk(workspace.folder).level == "full"):
+                running.kill(reason)  # an overlay must not be in use while its upper layer changes
                 disk.reclaim(workspace.upper)
         return make_result(reason, ending.exit_code or 0, command, seconds, (*notes, *self._services.find_ended()))
 
@@ -149,6 +150,7 @@ class Session:
                 notes = [f"the sandbox was started again: {self._running.reason or 'it was killed'}"]
                 self._close()
             if self._running is None:
+                _restore_access(self.workspace)
                 self._running = RunningSandbox(self._machine, self.workspace, self._environment, self.writable)
                 try:
                     self._services.prepare()
@@ -166,6 +168,13 @@ class Session:
         self._services.forget()
         if running:
             running.close()
+
+
+def _restore_access(workspace: Workspace) -> None:
+    """An agent can take its own access to the tree, and then no command could start to restore it."""
+    for folder in (workspace.upper, workspace.git):
+        with suppress(FileNotFoundError):
+            folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
 
 
 def _find_text_problem(texts: Iterable[str]) -> str:

@@ -57,7 +57,7 @@ class LimitsPolicy:
     bounds."""
 
     command_minutes: Minutes | None = None
-    """Time limit of a setup command, and of an agent's command."""
+    """Time limit of an agent's command."""
     check_minutes: Minutes | None = None
     """Time limit of a command of the gate."""
     output_megabytes: int = Field(default=64, ge=1, le=10_000)

@@ -11,7 +11,7 @@ from jobs.evidence.environment_problems import EnvironmentProblem, ProblemKind
 from jobs.loop.state import Contract
 from jobs.messages.text import format_version, inline
 
-SETUP_KEY, CHECKS_KEY = "loop.setup", "loop.checks"
+SETUP_KEY, CHECKS_KEY = "loop.environment.setup", "loop.checks"
 SERVICES_KEY, NETWORK_KEY = "loop.environment.services", "loop.environment.network"
 LONGEST_COMMAND = 200
 _NAMES: dict[ProblemKind, str] = {"setup": "setup command", "service": "service"}
@@ -67,14 +67,17 @@ def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
         hosts = ", ".join(f"`{inline(host)}`" for host in problem.blocked)
         return f"The network policy blocked {hosts}: add them to `{NETWORK_KEY}` in WORKFLOW.md if the setup needs them"
     if problem.seconds:
-        return "The time limit is too short for it: raise `loop.limits.command_minutes` in WORKFLOW.md"
+        return "The time limit is too short: ask the operator to raise `LOOPLINE_SETUP_MINUTES`, that of all setup commands"
     if subject:
         return (
             f"`{subject}` is not on Loopline's machine: let an earlier command of `{SETUP_KEY}` install it, or ask the "
             "operator for it"
         )
     if problem.offline:
-        return f"It needs the network, and commands of `{SETUP_KEY}` have none: use files of the repository"
+        return (
+            f"It needs a host that it cannot reach: add the host to `{NETWORK_KEY}` in WORKFLOW.md, or ask the operator "
+            "to set `LOOPLINE_REGISTRIES`"
+        )
     return f"Correct the command in `{SETUP_KEY}` of WORKFLOW.md, or the file that it names"
 
 

@@ -19,7 +19,7 @@ _KEYS: dict[ExceededLimit, tuple[str, str]] = {
 
 
 def get_command_seconds(policy: RepositoryPolicy, settings: Settings) -> float:
-    """The timeout of a setup command, and of an agent's command."""
+    """The timeout of an agent's command."""
     minutes = policy.loop.limits.command_minutes
     return float(settings.command_seconds) if minutes is None else minutes * 60
 

@@ -95,8 +95,8 @@ class SandboxTools:
         self, session: Session, *, command_seconds: float = COMMAND_SECONDS, more: Sequence[HostTool] = ()
     ) -> None:
         self._session, self._command_seconds = session, command_seconds
-        self._shell = Shell(session, _QUIET) if session.writable else None
         self._digest = WorkTreeDigest(session.workspace)
+        self._shell = Shell(session, _QUIET) if session.writable else None
         self._more = {tool.spec.name: tool for tool in more}
         own = (BASH, EDIT, SEARCH) if session.writable else (NEW_SHELL, VIEW, SEARCH)
         self._specs = (*own, *(tool.spec for tool in more))

@@ -37,7 +37,9 @@ def report(name: str, seconds: float, reference: float = 0.0) -> None:
 def main(files: int, parent: str | None) -> None:
     with tempfile.TemporaryDirectory(dir=parent) as name, GitHost(Path(name) / "host") as host:
         folder, upstream = Path(name), host.create("acme/shop")
-        commit(upstream, {f"d{n // 100}/f{n}.txt": b"content %d\n" % n for n in range(files)})
+        for start in range(0, files, 2000):
+            numbers = range(start, min(start + 2000, files))
+            commit(upstream, {f"d{n // 100}/f{n}.txt": b"content %d\n" % n for n in numbers})
         mirror = Mirror(folder / "repos" / "shop.git", f"{host.url}/acme/shop.git")
         mirror.fetch("main")
         base, plain, copy = mirror.head("main"), folder / "plain", folder / "copy"

@@ -31,8 +31,11 @@ def sha_of(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     return git(folder, *arguments, stdin=stdin).decode().strip()
 
 
-def commit(repository: Path, files: Mapping[str, bytes | None], branch: str = "main", message: str = "change") -> str:
-    """Commit `files` (None removes) on top of `branch` without a worktree; returns the new head."""
+def commit(
+    repository: Path, files: Mapping[str, bytes | str | None], branch: str = "main", message: str = "change"
+) -> str:
+    """Commit `files` on top of `branch` without a worktree; returns the new head. None removes a path, a sha is the
+    commit of a submodule."""
     head = subprocess.run(
         ["git", "-C", str(repository), "rev-parse", "--verify", "-q", f"refs/heads/{branch}"],
         env=ENVIRONMENT, capture_output=True, check=False,
@@ -41,8 +44,10 @@ def commit(repository: Path, files: Mapping[str, bytes | None], branch: str = "m
     text += b"data %d\n%s\n" % (len(message), message.encode())
     text += f"from {head}\n".encode() if head else b""
     for path, content in files.items():
-        text += f"D {path}\n".encode() if content is None else f"M 100644 inline {path}\n".encode()
-        text += b"" if content is None else b"data %d\n%s\n" % (len(content), content)
+        if isinstance(content, bytes):
+            text += f"M 100644 inline {path}\n".encode() + b"data %d\n%s\n" % (len(content), content)
+        else:
+            text += f"M 160000 {content} {path}\n".encode() if content else f"D {path}\n".encode()
     git(repository, "fast-import", "--quiet", "--force", stdin=text)
     return sha_of(repository, "rev-parse", f"refs/heads/{branch}")
 

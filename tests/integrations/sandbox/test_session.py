@@ -206,9 +206,11 @@ def test_shell_command_of_many_bytes_runs(shell: Shell) -> None:
     assert call(shell, f"x={'y' * 120_000}; echo ${{#x}}").output == b"120000\n"
 
 
-def test_shell_output_of_a_background_process_comes_with_the_next_command(shell: Shell, plain: Workspace) -> None:
+def test_shell_output_of_a_background_process_comes_with_the_next_command(
+    session: Session, shell: Shell, plain: Workspace
+) -> None:
     call(shell, "(while [ ! -e go ]; do sleep 0.01; done; echo late; touch gone) &")
-    (plain.upper / "go").touch()
+    session.run(["touch", "go"], timeout=20)
     wait_for((plain.upper / "gone").exists)
     assert call(shell, "echo now").output == b"late\nnow\n"
 
@@ -243,11 +245,17 @@ def test_shell_commands_of_several_threads_run_one_after_another(shell: Shell) -
         assert list(pool.map(work, range(12))) == [b"%d\n" % number for number in range(12)]
 
 
-def test_shell_command_that_waits_for_another_can_be_stopped(shell: Shell, plain: Workspace) -> None:
+def test_shell_command_that_waits_for_another_can_be_stopped(session: Session, shell: Shell, plain: Workspace) -> None:
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(call, shell, "touch begun; while [ ! -e go ]; do sleep 0.01; done")
         wait_for((plain.upper / "begun").exists)
         assert call(shell, "touch never", stopped=lambda: True).stopped
-        (plain.upper / "go").touch()
+        session.run(["touch", "go"], timeout=20)
         assert other.result().exit_code == 0
     assert not (plain.upper / "never").exists()
+
+
+def test_session_restores_the_access_to_a_tree_that_an_agent_made_inaccessible(session: Session) -> None:
+    assert session.run(["bash", "-c", "touch kept; chmod 0 ."], timeout=20).exit_code == 0
+    result = session.run(["bash", "-c", "ls; touch new"], timeout=20)
+    assert (result.exit_code, result.output) == (0, b"kept\n")

@@ -10,7 +10,6 @@ import pytest
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Limits, Sandbox, Session, default_read_only, find_bwrap
-from integrations.sandbox.environment import TREE
 
 # $TARGET: a process id. Prints one line per attack that works.
 TRACE = """
@@ -115,11 +114,7 @@ def test_python_of_the_work_tree_never_runs_the_supervisor(sandbox: Sandbox, pla
     planted.parent.mkdir()
     planted.write_text("#!/bin/sh\ntouch planted\n")
     planted.chmod(0o755)
-    variables = {
-        "PATH": f"{TREE}/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(TREE),
-        "LD_PRELOAD": "/no/such.so",
-    }
+    variables = {"PATH": "/workspace/bin:/usr/bin:/bin", "PYTHONPATH": "/workspace", "LD_PRELOAD": "/no/such.so"}
     (plain.upper / "select.py").write_text("raise SystemExit('planted')\n")
     result = sandbox.run(["bash", "-c", "exit 6"], plain, timeout=10, variables=variables)
     assert result.exit_code == 6 and not (plain.upper / "planted").exists()

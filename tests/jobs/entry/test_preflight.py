@@ -35,7 +35,7 @@ class Project:
     upstream: Path
     deliveries: int = 0
 
-    def commit(self, files: dict[str, bytes] | None = None, **loop: object) -> str:
+    def commit(self, files: dict[str, bytes | str] | None = None, **loop: object) -> str:
         """A commit on main with this `loop` section in WORKFLOW.md."""
         workflow = f"---\nloop: {json.dumps({'scout': False, **loop})}\n---\nBe brief.\n"
         return commit(self.upstream, {"WORKFLOW.md": workflow.encode(), **(files or {})})
@@ -104,12 +104,11 @@ BLOCKING: dict[str, tuple[dict[str, object], int, str]] = {
     "missing module": ({"checks": checks("python3 -m pytestt -q")}, 1, "`pytestt` is not in the environment"),
     "missing script": ({"checks": checks("./check.sh")}, 127, "The repository has no `./check.sh`"),
     "not executable": ({"checks": checks("./README.md")}, 126, "git update-index --chmod=+x"),
-    "failing setup": ({"setup": ["echo it broke >&2; exit 3"]}, 3, "Correct the command in `loop.setup`"),
+    "failing setup": ({"setup": ["echo it broke >&2; exit 3"]}, 3, "Correct the command in `loop.environment.setup`"),
     "setup without the tool": ({"setup": ["uvv sync"]}, 127, "`uvv` is not on Loopline's machine"),
-    "setup without network": ({"setup": ["echo 'Could not resolve host: a.test'; exit 1"]}, 1, "needs the network"),
+    "setup without network": ({"setup": ["echo 'Could not resolve host: a.test'; exit 1"]}, 1, "needs a host that it cannot reach"),
     "slow check": ({"checks": [{"name": "a", "run": "sleep 9", "minutes": 0.01}]}, 124, "raise `minutes` of the check"),
     "slow checks": ({"checks": checks("sleep 9"), "limits": {"check_minutes": 0.01}}, 124, "limits.check_minutes`"),
-    "slow setup": ({"setup": ["sleep 9"], "limits": {"command_minutes": 0.01}}, 124, "limits.command_minutes`"),
     "flood": ({"checks": checks("head -c 3000000 /dev/zero"), "limits": {"output_megabytes": 1}}, 137, "megabytes`"),
 }  # fmt: skip
 
@@ -291,7 +290,7 @@ def test_corrected_workflow_applies_after_a_retry(project: Project) -> None:
 
 def test_submodule_that_is_not_fetched_is_named_at_hand_over(project: Project) -> None:
     modules = b'[submodule "rates"]\n\tpath = vendor/rates\n\turl = https://git.acme.test/rates\n'
-    project.commit({".gitmodules": modules}, checks=checks(PASSES))
+    project.commit({".gitmodules": modules, "vendor/rates": "a" * 40}, checks=checks(PASSES))
 
     assert project.hand_over().preflight.result.unfetched == ("vendor/rates",)
     assert any("content that is not fetched: `vendor/rates`" in body for body in said(project.board, BUG))
@@ -299,7 +298,9 @@ def test_submodule_that_is_not_fetched_is_named_at_hand_over(project: Project) -
 
 def test_check_that_needs_a_submodule_is_a_problem_of_the_environment(project: Project) -> None:
     modules = b'[submodule "rates"]\n\tpath = vendor/rates\n\turl = https://git.acme.test/rates\n'
-    project.commit({".gitmodules": modules}, checks=checks("python3 -c 'from vendor.rates import euro'"))
+    project.commit(
+        {".gitmodules": modules, "vendor/rates": "a" * 40}, checks=checks("python3 -c 'from vendor.rates import euro'")
+    )
 
     loop = project.hand_over()
 
@@ -312,7 +313,7 @@ def test_lfs_pointer_is_named_at_hand_over(project: Project) -> None:
     attributes = b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs\n"
     project.commit({".gitattributes": attributes, "data/a.bin": pointer, "b.png": b"PNG"}, checks=checks(PASSES))
 
-    assert project.hand_over().preflight.result.unfetched == ("*.bin",)
+    assert project.hand_over().preflight.result.unfetched == ("data/a.bin",)
 
 
 def test_missing_tool_of_the_tickets_own_command_is_found_at_the_first_gate(project: Project) -> None:
