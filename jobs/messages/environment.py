@@ -67,7 +67,7 @@ def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
         hosts = ", ".join(f"`{inline(host)}`" for host in problem.blocked)
         return f"The network policy blocked {hosts}: add them to `{NETWORK_KEY}` in WORKFLOW.md if the setup needs them"
     if problem.seconds:
-        return "The time limit is too short: ask the operator to raise `LOOPLINE_SETUP_MINUTES`, that of all setup commands"
+        return "The time for setup is too short: ask the operator to raise `LOOPLINE_SETUP_MINUTES`"
     if subject:
         return (
             f"`{subject}` is not on Loopline's machine: let an earlier command of `{SETUP_KEY}` install it, or ask the "
@@ -75,8 +75,8 @@ def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
         )
     if problem.offline:
         return (
-            f"It needs a host that it cannot reach: add the host to `{NETWORK_KEY}` in WORKFLOW.md, or ask the operator "
-            "to set `LOOPLINE_REGISTRIES`"
+            f"It needs a host that it cannot reach: add the host to `{NETWORK_KEY}` in WORKFLOW.md, or ask the "
+            "operator to set `LOOPLINE_REGISTRIES`"
         )
     return f"Correct the command in `{SETUP_KEY}` of WORKFLOW.md, or the file that it names"
 

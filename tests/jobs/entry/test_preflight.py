@@ -106,7 +106,7 @@ BLOCKING: dict[str, tuple[dict[str, object], int, str]] = {
     "not executable": ({"checks": checks("./README.md")}, 126, "git update-index --chmod=+x"),
     "failing setup": ({"setup": ["echo it broke >&2; exit 3"]}, 3, "Correct the command in `loop.environment.setup`"),
     "setup without the tool": ({"setup": ["uvv sync"]}, 127, "`uvv` is not on Loopline's machine"),
-    "setup without network": ({"setup": ["echo 'Could not resolve host: a.test'; exit 1"]}, 1, "needs a host that it cannot reach"),
+    "setup without network": ({"setup": ["echo 'Could not resolve host: a.test'; exit 1"]}, 1, "needs a host that it"),
     "slow check": ({"checks": [{"name": "a", "run": "sleep 9", "minutes": 0.01}]}, 124, "raise `minutes` of the check"),
     "slow checks": ({"checks": checks("sleep 9"), "limits": {"check_minutes": 0.01}}, 124, "limits.check_minutes`"),
     "flood": ({"checks": checks("head -c 3000000 /dev/zero"), "limits": {"output_megabytes": 1}}, 137, "megabytes`"),
