@@ -25,6 +25,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.state import Contract, Criterion
 from jobs.runtime import keys
 from jobs.store.breaker import credentials_alarm
+from jobs.store.tickets import KEPT_SECONDS
 from tests.integrations.agents.doubles import BUG_TITLE
 from tests.integrations.git.hosting import GitHost, commit
 from tests.jobs.books import AMPLE, spec_of
@@ -204,3 +205,27 @@ def test_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) 
     slices(agent, spec)
     assert finished(agent.redis).usage.cost_usd == 0.00007
     assert not agent.redis.exists(keys.holds(keys.ticket_ledger("t1")))
+
+
+def test_run_has_its_provenance_in_the_event_and_in_redis(agent: World, base: str) -> None:
+    spec = begin(agent, base)
+    slices(agent, spec)
+    event = finished(agent.redis)
+    found = event.provenance
+
+    assert found and agent.runs.provenance(spec.run_id) == found
+    assert (found.base_sha, found.start_sha) == (base, base)
+    assert isinstance(event.result, Made) and found.head_sha == event.result.head_sha != base
+    assert (found.model, found.reported_models) == (spec.model, (spec.model,))
+    assert [len(digest) for digest in (found.prompt, found.environment, found.sandbox)] == [64, 32, 64]
+    assert found.contract == spec.contract.digest and found.cost_usd == event.usage.cost_usd > 0
+    assert 0 < agent.redis.ttl(keys.provenance(spec.run_id)) <= KEPT_SECONDS
+
+
+def test_run_that_continues_has_no_provenance_yet(agent: World, base: str) -> None:
+    agent.settings = agent.settings.model_copy(update={"slice_seconds": 0.0})
+    spec = begin(agent, base)
+    slices(agent, spec)
+
+    assert agent.runs.is_unfinished(spec.run_id) and agent.runs.inputs(spec.run_id)["prompt"]
+    assert agent.runs.provenance(spec.run_id) is None

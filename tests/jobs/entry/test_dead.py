@@ -15,10 +15,12 @@ from integrations.events import CommandFailed, TicketCommented
 from jobs.loop.commands import COMMAND, PrepareWorkspace
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
+from jobs.runtime.audit_check import read_records
 from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from jobs.workflow.limits import REPLIES_TO_MEMBERS
 from service import operator
+from service.switch import find_operator
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, hand_over, said
 from tests.loops import run_finished
@@ -147,6 +149,10 @@ def test_dead_letter_is_redriven_once(board: Board, wanted: str) -> None:
 
     assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
     assert second.getvalue() == ""
+    records = list(read_records(board.world.settings.home / "audit", BUG))
+    assert [(r["item"], r["id"], r["actor"]) for r in records if r["kind"] == "redrive"] == [
+        ("RunFinished", letter.id, find_operator())
+    ]
     assert after
     assert (after.attempt.iteration, len(after.attempt.tried)) == (2, 1)
 
