@@ -21,6 +21,7 @@ from integrations.git.locks import remove_leftovers, repository_lock, single_fli
 from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
+from integrations.git.signing import run_signed
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.unfetched import find_unfetched
 from integrations.git.workspace import Workspace
@@ -45,7 +46,8 @@ class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
     Locks and quarantines are beside the folder. A fetch can add `room` bytes. `trees` is the folder of the base trees,
-    by default also beside it. Every method is idempotent and can be retried after a crash.
+    by default also beside it. `signing_key` is the file of the key that signs candidates. Every method is idempotent
+    and can be retried after a crash.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Mirror:
         credentials: GitCredentials | None = None,
         room: int = 0,
         trees: Path | None = None,
+        signing_key: Path | None = None,
     ) -> None:
         self._folder, self._remote = folder, Remote(url, credentials, room)
         self._damage = folder.with_name(f"{folder.name}.damaged")
         self._repository = HostRepository(folder, self._remote, self._note_damage)
+        self._signing_key = signing_key
         self._bases = BaseTrees((trees or folder.with_name(f"{folder.name}.trees")).absolute())
 
     def fetch(self, *names: str) -> None:
@@ -188,14 +192,17 @@ class Mirror:
     ) -> CommitSha:
         """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits.
 
-        `when` is in Unix seconds. Idempotent: equal arguments give an equal sha. Returns `parent` when the trees are
-        equal."""
+        `when` is in Unix seconds. Idempotent: equal arguments give an equal sha, also when it is signed. Returns
+        `parent` when the trees are equal. Raises `Misconfigured` when the key cannot sign."""
         tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
         if tree == old_tree:
             return parent
         environment = build_identity(author, email, when)
         arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
-        made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
+        if self._signing_key:
+            made = run_signed(self._repository, arguments, message.encode(), environment, self._signing_key)
+        else:
+            made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
         sha = CommitSha(made.decode().strip())
         self._keep_ref("candidate", sha)
         return sha

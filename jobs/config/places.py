@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from integrations.explain import classify
+from integrations.git.signing_key import find_key_problem
 from integrations.images.archives import find_image_problem
 from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
@@ -122,6 +123,19 @@ def find_image_problems(settings: Settings) -> Iterator[str]:
     for name, path in settings.images.items():
         if problem := find_image_problem(Path(path)):
             yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
+
+
+def find_signing_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_SIGNING_KEY_FILE cannot sign, or a sandbox could read it."""
+    file = settings.signing_key_file
+    if file is None:
+        return
+    start = "LOOPLINE_SIGNING_KEY_FILE is the path of a file that"
+    real = Path(os.path.realpath(file))
+    if any(real.is_relative_to(os.path.realpath(folder)) for folder in (Path("/usr"), *settings.sandbox_read_only)):
+        yield f"{start} commands in the sandbox can read; move it out of /usr and LOOPLINE_SANDBOX_READ_ONLY."
+    elif not find_secret_file_problem(file) and (problem := find_key_problem(file)):
+        yield f"{start} {problem}."
 
 
 def find_secret_file_problem(path: Path) -> str:
