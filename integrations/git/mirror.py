@@ -22,7 +22,7 @@ from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.signing import run_signed
-from integrations.git.submodules import fetch_submodules
+from integrations.git.submodules import fetch_submodules, list_gitlinks
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.unfetched import find_unfetched
 from integrations.git.workspace import Workspace
@@ -230,6 +230,11 @@ class Mirror:
         wanted = [one for one in known if one]
         _check_shas(sha, *wanted)
         return find_outgoing(self._repository, sha, wanted, matches)
+
+    def list_submodules(self, sha: CommitSha) -> dict[str, str]:
+        """The commit of each submodule by its path."""
+        _check_shas(sha)
+        return list_gitlinks(self._repository, sha)
 
     def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
         """The paths of a commit that a workspace has without content: submodules, and files of Git LFS."""

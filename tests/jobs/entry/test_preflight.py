@@ -312,7 +312,8 @@ def test_submodule_that_policy_allows_is_there_for_the_checks(project: Project) 
     own = project.commit({"rates.py": b"euro = 1"})
     modules = b'[submodule "rates"]\n\tpath = vendor/rates\n\turl = ../tally\n'
     files: dict[str, bytes | str] = {".gitmodules": modules, "vendor/rates": own}
-    project.commit(files, checks=checks("python3 -c 'from vendor.rates.rates import euro'"), submodules=True)
+    reads = checks("python3 -c 'from vendor.rates.rates import euro; import built'")
+    project.commit(files, checks=reads, setup=["cp vendor/rates/rates.py built.py"], submodules=True)
 
     loop = project.hand_over()
 
