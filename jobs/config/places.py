@@ -128,14 +128,21 @@ def find_image_problems(settings: Settings) -> Iterator[str]:
 def find_signing_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence when LOOPLINE_SIGNING_KEY_FILE cannot sign, or a sandbox could read it."""
     file = settings.signing_key_file
-    if file is None:
+    if file is None or find_secret_file_problem(file):  # `find_problems` reports all files with a secret
         return
     start = "LOOPLINE_SIGNING_KEY_FILE is the path of a file that"
-    real = Path(os.path.realpath(file))
-    if any(real.is_relative_to(os.path.realpath(folder)) for folder in (Path("/usr"), *settings.sandbox_read_only)):
+    if any(_is_below(file, folder) for folder in (Path("/usr"), *settings.sandbox_read_only)):
         yield f"{start} commands in the sandbox can read; move it out of /usr and LOOPLINE_SANDBOX_READ_ONLY."
-    elif not find_secret_file_problem(file) and (problem := find_key_problem(file)):
+    elif problem := find_key_problem(file):
         yield f"{start} {problem}."
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    """Whether the file is in the folder. False for one that cannot be read, which has a problem of its own."""
+    try:
+        return file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return False
 
 
 def find_secret_file_problem(path: Path) -> str:
