@@ -103,10 +103,12 @@ def describe_environment(run: Slice, sha: CommitSha) -> tuple[Environment, Envir
         below = (image.variables.get("PATH", "") if image else "") or _find_host_path(world)
         variables["PATH"] = extend_path(own.variables["PATH"], below)
     objects = _list_objects(run, sha)
-    inputs = choose_inputs(objects, own.inputs)
+    inputs = {path: objects[path] for path in choose_inputs(objects, own.inputs)}
+    if policy.loop.submodules:
+        inputs |= run.mirror.list_submodules(sha)
     request = EnvironmentRequest(
         repository=repository, base=image.digest if image else _identify_host(world), setup=policy.setup_commands(),
-        maintain=policy.maintain_commands(), inputs={path: objects[path] for path in inputs}, network=own.network,
+        maintain=policy.maintain_commands(), inputs=inputs, network=own.network,
         variables=variables, secrets=own.secrets,
     )  # fmt: skip
     services = tuple(Service(s.name, s.run, s.ready, s.setup, s.seconds) for s in own.services)

@@ -59,7 +59,7 @@ class Slice:
 
     @property
     def mirror(self) -> Mirror:
-        return self.world.mirror(self.spec.workspace.repository)
+        return self.world.mirror(self.spec.workspace.repository, submodules=self.spec.policy.loop.submodules)
 
     @property
     def sandbox(self) -> Sandbox:
