@@ -14,6 +14,7 @@ from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
 from integrations.values import CommitSha
 from jobs.effects.leaks import refuse_own_secrets
+from jobs.messages.sanitize import Own, sanitize_line
 from jobs.roles.briefs import build_maker_brief
 from jobs.roles.limits import build_tree_limits, explain_limit
 from jobs.roles.slice import RunResult, Slice, run_in_tree, set_up
@@ -59,7 +60,8 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResu
     mirror.receive(pack, tip, spec.start_sha, limits)
     if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
         return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
-    message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
+    subject = sanitize_line(f"{spec.ticket.identifier}: {spec.ticket.title}", Own(spec.ticket.identifier))
+    message = f"{subject}\n\nLoopline-Run: {spec.run_id}\n"
     parent = _find_parent(run)
     sha = mirror.write_candidate(tip, parent, message, AUTHOR, EMAIL, int(spec.started_at))
     refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
