@@ -25,12 +25,12 @@ _HIDDEN = re.compile(
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_JOINER, _EMOJI_STYLES = "\u200d", "\ufe0e\ufe0f"
+_JOINER, _JOINERS, _EMOJI_STYLES = "\u200d", "\u200c\u200d", "\ufe0e\ufe0f"
 
 
 def show_hidden(text: str) -> str:
     """`text` with each invisible character in the form ⟨U+200B⟩: zero-width, bidirectional, tag and control characters,
-    and variation selectors that carry data. Emoji keep theirs."""
+    and variation selectors that carry data. Emoji and scripts that need joiners keep theirs."""
     return _HIDDEN.sub(lambda found: _show(text, found.start()), text)
 
 
@@ -41,7 +41,14 @@ def _show(text: str, at: int) -> str:
         return text[at]
     if text[at] == _JOINER and before and after and _is_symbol(after) and (_is_symbol(before) or before == "\ufe0f"):
         return text[at]
+    if text[at] in _JOINERS and _is_joining(before) and _is_joining(after):
+        return text[at]
     return f"⟨U+{ord(text[at]):04X}⟩"
+
+
+def _is_joining(character: str) -> bool:
+    """Whether it is a letter of a script that needs joiners, such as Persian or Hindi."""
+    return "\u0600" <= character <= "\u1fff" and unicodedata.category(character)[0] in "LM"
 
 
 def _is_symbol(character: str) -> bool:
@@ -51,7 +58,7 @@ def _is_symbol(character: str) -> bool:
 _HIDDEN_MARKUP = re.compile(
     r"(?P<comment><!--)|(?P<collapsed><details\b)|(?P<definition>^[ >\t]*\[[^\]\n]*\]:)"
     r"|(?P<unseen><[a-z][^<>]*?(?:\bhidden\b|display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0"
-    r"|(?:width|height)\s*[:=]\s*[\"']?0|color\s*:\s*(?:white|#fff\w*|transparent))[^<>]*>)"
+    r"|(?:width|height)\s*[:=]\s*[\"']?0|color\s*[:=]\s*[\"']?(?:white|#fff\w*|transparent))[^<>]*>)"
     r"|(?P<alternative>!\[|<img\b)",
     re.IGNORECASE | re.MULTILINE,
 )
