@@ -10,8 +10,7 @@ from integrations.errors import IntegrationError
 from integrations.values import Usage
 
 if TYPE_CHECKING:  # entries are also read by processes without a sandbox
-    from integrations.git.workspace import Workspace
-    from integrations.sandbox.bubblewrap import Sandbox
+    from integrations.sandbox.session import Session
 
 EntryKind = Literal["brief", "block", "turn", "tool_result", "steering", "note", "mark", "fault", "outcome"]
 
@@ -182,12 +181,11 @@ class AgentOutcome:
 
 @dataclass(frozen=True)
 class Workbench:
-    """A run's files and sandbox, for a runner with its own tools: a command-line agent runs inside the sandbox only,
-    by `sandbox.run(argv, workspace, writable=writable, …)`. `writable`: the role changes the files."""
+    """A run's sandbox, for a runner with its own tools: a command-line agent runs inside only, by
+    `session.run(argv, …)`. `session.workspace` has the paths of the files; `session.writable`: the role changes them.
+    """
 
-    sandbox: Sandbox
-    workspace: Workspace
-    writable: bool
+    session: Session
 
 
 class AgentRunner(Protocol):

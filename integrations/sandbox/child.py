@@ -1,59 +1,122 @@
-"""Runs one bubblewrap process until all of the sandbox's processes have ended. Called by `bubblewrap` only.
+"""Runs one bubblewrap process with the supervisor program inside. Called by `session` only.
 
-Reads the pipes without blocking, polls the timeout, `stopped` and the limits, and returns when every process of the
-sandbox is dead, including daemons that left their parent.
+The supervisor starts commands on request (`Child.start_command`) and exits when its socket is closed, so no process of
+a sandbox outlives this one: besides, bubblewrap's first process gets a signal when the thread that started it ends.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import selectors
+import select
 import signal
+import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from integrations.errors import Unavailable
 from integrations.sandbox.limits import SandboxUnavailable
 
-_POLL_SECONDS = 0.05  # seconds; the delay until a stop or a timeout takes effect
 _KILL_TIMEOUT = 10.0  # seconds that the kernel gets to remove a killed process tree
-_SETUP_TIMEOUT = 10.0  # seconds between the mounts and the command on a busy machine
-_CHUNK = 2**18
-
-Sinks = Mapping[int, Callable[[bytes], str]]
-"""For each pipe a function that takes its chunks and returns a reason to kill or ''."""
-
-Check = tuple[float, Callable[[int], str]]
-"""A poll interval in seconds, and a function of the sandbox's first process id that returns a reason to kill or ''."""
+_END_TIMEOUT = 2.0  # seconds that the supervisor gets to end one command before the whole sandbox is killed
+_SETUP_TIMEOUT = 30.0  # seconds until the supervisor answers on a busy machine
+_READY = b"ready"
 
 
-def _open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
-    read, write = os.pipe()
-    reader.callback(os.close, read)
-    writer.callback(os.close, write)
-    return read, write
-
-
-def _is_dead_or_filtered(pid: int) -> bool:
+@contextmanager
+def open_memory_file(content: bytes) -> Iterator[int]:
+    """A file descriptor from which `content` can be read."""
+    fd = os.memfd_create("loopline")
     try:
-        status = Path("/proc", str(pid), "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return re.search(r"^(State:\tZ|Seccomp:\t2)", status, re.MULTILINE) is not None
+        with open(fd, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command for the supervisor. `limits` are values of setrlimit(2) by their number."""
+
+    argv: Sequence[str]
+    folder: Path
+    variables: Mapping[str, str]
+    limits: Mapping[int, int]
+
+    def encode(self) -> bytes:
+        """The fields in the format of `programs/supervisor.py`."""
+        limits = ",".join(f"{number}:{value}" for number, value in self.limits.items())
+        variables = (f"{name}={value}" for name, value in self.variables.items())
+        fields = (str(self.folder), limits, str(len(self.argv)), *self.argv, *variables)
+        return b"".join(os.fsencode(field) + b"\0" for field in fields)
+
+
+class Job:
+    """A started command: the socket of its keeper, which replies once all processes of the command have ended."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self.has_ended = False
+        self.exit_code: int | None = None
+        """128 + n for signal n; None when the keeper was killed or could not start the command."""
+        self.error = ""
+        """Why the command could not be started."""
+
+    def fileno(self) -> int:
+        return self._channel.fileno()
+
+    def read_reply(self) -> None:
+        """Called when the channel is readable: the command has ended."""
+        reply = b""
+        with suppress(ConnectionError):
+            reply = self._channel.recv(1000)
+        kind, _, value = reply.partition(b" ")
+        if kind == b"exit":
+            code = os.waitstatus_to_exitcode(int(value))
+            self.exit_code = code if code >= 0 else 128 - code
+        else:
+            self.error = value.decode(errors="replace")
+        self.has_ended = True
+
+    def check_end(self) -> bool:
+        """Whether the command has ended; does not wait."""
+        if not self.has_ended and _is_readable(self._channel, 0):
+            self.read_reply()
+        return self.has_ended
+
+    def end(self) -> bool:
+        """Kill all processes of the command; returns whether they have ended."""
+        if not self.has_ended:
+            with suppress(OSError):
+                self._channel.shutdown(socket.SHUT_WR)
+            if _is_readable(self._channel, _END_TIMEOUT):
+                self.read_reply()
+        return self.has_ended
+
+    def close(self) -> None:
+        """Called after the end of the command, or of its sandbox."""
+        self.has_ended = True
+        self._channel.close()
+
+
+def _is_readable(file: socket.socket | int, timeout: float) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 class Child:
-    """One bubblewrap process in its own session. A context manager: leaving it kills all remaining processes.
+    """One bubblewrap process in its own session.
 
-    `options` are bubblewrap's; `fds` stay open for it. On `--json-status-fd` bubblewrap reports the first process's id
-    and, if the sandbox was complete, the command's exit code. The first process waits at `--block-fd` until this
-    process can kill it and it is in `group`, a file of `cgroup.task_limit`. Only then does bubblewrap ask for its
-    parent's death signal, so the command waits a second time, on `start_fd`: without that, it would keep running if
-    this process were killed in between.
+    `options` are bubblewrap's; `fds` stay open for it. `command` starts the supervisor, whose text is `program`.
+    On `--json-status-fd` bubblewrap reports the first process's id. Nothing but the supervisor runs before that is
+    known, and before it is in `group`, a file of `cgroup.task_limit`.
     """
 
     def __init__(
@@ -61,133 +124,102 @@ class Child:
         bwrap: Path,
         options: Sequence[str],
         command: Sequence[str],
+        program: bytes,
         fds: Sequence[int],
-        stdin: int,
-        separate: bool,
-        group: Path | None = None,
+        group: Path | None,
     ) -> None:
         self._bwrap, self._group = str(bwrap), group
-        self._options, self._command, self._fds = options, command, fds
-        self._stdin, self._separate = stdin, separate
-        self._status = b""
-        self._init_pidfd = self.stderr = -1
+        self._options, self._command, self._program, self._fds = options, command, program, fds
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._first_pidfd = -1
+        self.first_pid = 0
+        """The host's process id of the sandbox's process 1."""
 
-    def __enter__(self) -> Child:
-        with ExitStack() as parent_fds, ExitStack() as child_fds:
-            self._status_fd, status = _open_pipe(parent_fds, child_fds)
-            self.stdout, stdout = _open_pipe(parent_fds, child_fds)
-            block_fd, self._block_fd = _open_pipe(child_fds, parent_fds)
-            start_fd, self._start_fd = _open_pipe(child_fds, parent_fds)
-            stderr = stdout
-            if self._separate:
-                self.stderr, stderr = _open_pipe(parent_fds, child_fds)
-            # Runs the command once a line arrives on `start_fd`, and exits when its writer is gone.
-            script = f'read -r -u {start_fd} && export -n SHLVL OLDPWD && exec "$@" {start_fd}<&-'
-            status_options = ["--json-status-fd", str(status), "--block-fd", str(block_fd)]
-            self._process = subprocess.Popen(
-                [self._bwrap, *status_options, *self._options, "--", "bash", "-c", script, "bash", *self._command],
-                env={}, cwd="/", stdin=self._stdin, stdout=stdout, stderr=stderr,
-                close_fds=True, pass_fds=(*self._fds, status, block_fd, start_fd), start_new_session=True,
-            )  # fmt: skip
-            self._pidfd = os.pidfd_open(self._process.pid)
-            parent_fds.callback(os.close, self._pidfd)
-            self._stack = parent_fds.pop_all()
-        return self
+    def start(self) -> None:
+        """Return when the supervisor is ready. Call it in a thread that lives as long as the sandbox.
 
-    def __exit__(self, *_: object) -> None:
-        with self._stack:
-            self.kill()
-            self._process.wait()
-            self._wait_for_all()
+        Raises `OSError` if bubblewrap cannot be run, `SandboxUnavailable` with its error if it cannot set up the
+        sandbox, `Unavailable` if it was killed meanwhile. Call `close` in any case."""
+        control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = self._stack.enter_context(control)
+        status_fd, status = os.pipe()
+        self._errors_fd, errors = os.pipe()
+        for fd in (status_fd, self._errors_fd):
+            self._stack.callback(os.close, fd)
+        try:
+            with open_memory_file(self._program) as program:
+                self._process = subprocess.Popen(
+                    [self._bwrap, "--as-pid-1", "--json-status-fd", str(status), *self._options,
+                     "--", *self._command, str(inside.fileno())],
+                    env={}, cwd="/", stdin=program, stdout=errors, stderr=errors,
+                    close_fds=True, pass_fds=(*self._fds, status, inside.fileno()), start_new_session=True,
+                )  # fmt: skip
+        finally:
+            inside.close()
+            os.close(status)
+            os.close(errors)
+        self._stack.callback(self._end)
+        self._control.settimeout(_SETUP_TIMEOUT)
+        try:
+            ready = self._control.recv(len(_READY)) == _READY
+        except TimeoutError:
+            raise SandboxUnavailable(f"the sandbox did not start in {_SETUP_TIMEOUT:.0f} s") from None
+        except ConnectionError:
+            ready = False
+        if not ready:
+            raise self._explain()
+        found = re.search(rb'"child-pid": (\d+)', os.read(status_fd, 4096))
+        if found is None:
+            raise SandboxUnavailable("the sandbox did not start: bubblewrap did not report its first process")
+        self.first_pid = int(found[1])
+        self._first_pidfd = os.pidfd_open(self.first_pid)
+        if self._group:
+            self._group.write_text(str(self.first_pid))
 
-    @property
-    def exit_code(self) -> int | None:
-        """The command's exit code; None when it never started or the sandbox was killed."""
-        found = re.search(rb'"exit-code": (\d+)', self._status)
-        return int(found[1]) if found else None
+    def _explain(self) -> SandboxUnavailable | Unavailable:
+        if self._process.wait() < 0:
+            return Unavailable(f"the sandbox was killed by signal {-self._process.returncode} while it started")
+        lines = os.read(self._errors_fd, 65536).decode(errors="replace").strip().splitlines()
+        return SandboxUnavailable(f"the sandbox did not start: {lines[0] if lines else 'bubblewrap printed no error'}")
 
-    @property
-    def was_killed(self) -> bool:
-        """Whether a signal ended bubblewrap itself, for example the kernel's when the memory is used up."""
-        return (self._process.poll() or 0) < 0
+    def start_command(self, request: Request, streams: Sequence[int]) -> Job:
+        """Start a command with `streams` as its file descriptors 0, 1, 2, … Thread-safe.
 
-    @property
-    def first_pid(self) -> int:
-        """The host's process id of the sandbox's process 1, 0 while unknown."""
-        found = re.search(rb'"child-pid": (\d+)', self._status)
-        return int(found[1]) if found else 0
+        In a sandbox that has ended, the job ends at once without an exit code."""
+        channel, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with inside, open_memory_file(request.encode()) as file, suppress(ConnectionError):
+            try:
+                socket.send_fds(self._control, [b"r"], [file, inside.fileno(), *streams])
+            except TimeoutError:  # the supervisor is stuck
+                self.kill()
+        return Job(channel)
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill every process of the sandbox: the kernel ends a pid namespace with its process 1."""
-        with suppress(ProcessLookupError):
-            if self._init_pidfd >= 0:
-                signal.pidfd_send_signal(self._init_pidfd, signal.SIGKILL)
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill every process of the sandbox: the kernel ends a pid namespace with its process 1. Thread-safe."""
+        with self._lock, suppress(ProcessLookupError):
+            if self._first_pidfd >= 0:
+                signal.pidfd_send_signal(self._first_pidfd, signal.SIGKILL)
+            elif self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _read_status(self) -> bytes:
-        chunk = os.read(self._status_fd, 4096)
-        self._status += chunk
-        if self._init_pidfd < 0 and self.first_pid:
-            with suppress(ProcessLookupError, BrokenPipeError):
-                self._init_pidfd = os.pidfd_open(self.first_pid)
-                self._stack.callback(os.close, self._init_pidfd)
-                if self._group:
-                    self._group.write_text(str(self.first_pid))
-                os.write(self._block_fd, b"go")
-                self._wait_until_bound()
-                os.write(self._start_fd, b"go\n")
-        return chunk
+    def close(self) -> None:
+        """Kill every process of the sandbox and wait until all have ended."""
+        self._stack.close()
 
-    def _wait_until_bound(self) -> None:
-        """Wait until process 1 is dead or will die with this process: it asks for that before it loads its filter."""
-        deadline = time.monotonic() + _SETUP_TIMEOUT
-        while not _is_dead_or_filtered(self.first_pid):
-            if time.monotonic() > deadline:
-                raise SandboxUnavailable(f"the sandbox did not load a system call filter in {_SETUP_TIMEOUT:.0f} s")
-            time.sleep(0.0005)
-
-    def _wait_for_all(self) -> None:
+    def _end(self) -> None:
         """Wait for process 1, whose exit the kernel reports after killing and reaping the rest of its namespace."""
-        if self._init_pidfd >= 0:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._init_pidfd, selectors.EVENT_READ)
-                if not selector.select(_KILL_TIMEOUT):
-                    raise Unavailable("a killed sandbox does not end: one of its processes hangs in the kernel")
-
-    def read_until_exit(self, sinks: Sinks, deadline: float, checks: Sequence[Check]) -> str:
-        """Read until the end. Returns why it must be killed: the reason of a sink or check, 'timeout', or empty.
-
-        `deadline` is in time.monotonic seconds.
-        """
-        with selectors.DefaultSelector() as selector:
-            for fd in (*sinks, self._status_fd, self._pidfd):
-                selector.register(fd, selectors.EVENT_READ)
-            due_times = [0.0] * len(checks)
-            reason = ""
-            while selector.get_map():
-                for key, _ in selector.select(_POLL_SECONDS):
-                    reason = reason or self._handle_event(selector, key.fd, sinks)
-                now = time.monotonic()
-                reason = reason or self._run_checks(checks, due_times, now) or ("timeout" if now > deadline else "")
-                if reason:
-                    return reason
-        return ""
-
-    def _handle_event(self, selector: selectors.BaseSelector, fd: int, sinks: Sinks) -> str:
-        if fd == self._pidfd:
-            selector.unregister(fd)
-            return ""
-        chunk = self._read_status() if fd == self._status_fd else os.read(fd, _CHUNK)
-        if not chunk:
-            selector.unregister(fd)
-            return ""
-        return sinks[fd](chunk) if fd in sinks else ""
-
-    def _run_checks(self, checks: Sequence[Check], due_times: list[float], now: float) -> str:
-        for index, (interval, check) in enumerate(checks):
-            if now >= due_times[index]:
-                due_times[index] = now + interval
-                if reason := check(self.first_pid):
-                    return reason
-        return ""
+        self.kill()
+        self._process.wait()
+        with self._lock:
+            pidfd, self._first_pidfd = self._first_pidfd, -1
+        if pidfd < 0:
+            return
+        try:
+            if not _is_readable(pidfd, _KILL_TIMEOUT):
+                raise Unavailable("a killed sandbox does not end: one of its processes hangs in the kernel")
+        finally:
+            os.close(pidfd)

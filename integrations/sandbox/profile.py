@@ -7,15 +7,18 @@ The order matters: later mounts cover earlier ones. Each rule has a test that at
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import resource
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.environment import HOME, Environment
 from integrations.sandbox.limits import Limits
-from integrations.sandbox.network import build_network_variables, mount_network
+from integrations.sandbox.network import mount_network
 from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
+from integrations.sandbox.state import mount_state
 from integrations.sandbox.tree import bind, mount_workspace
+from integrations.sandbox.usage import OWN_TASKS
 
 NAME, EMAIL = "Loopline agent", "agent@loopline.invalid"
 ISOLATION = (
@@ -54,7 +57,7 @@ def _mount_private(limits: Limits) -> list[str]:
 
 
 def build_variables(read_only: Sequence[Path], writable: bool) -> dict[str, str]:
-    """All environment variables inside."""
+    """The environment variables of every command."""
     own = [str(path / "bin") for path in read_only if (path / "bin").is_dir()]
     return {
         "PATH": ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
@@ -72,7 +75,6 @@ def build_options(
     read_only: Sequence[Path],
     limits: Limits,
     writable: bool,
-    variables: Mapping[str, str],
     data: Mapping[str, int],
     seccomp: int,
 ) -> list[str]:
@@ -83,19 +85,18 @@ def build_options(
     for path in () if image else read_only:  # an image has its own tools, perhaps with another C library
         options += bind(path, path, False)
     options += mount_workspace(workspace, writable)
+    options += mount_state(workspace, environment.services)
     if environment.network:
         options += mount_network(environment.network)
-        variables = {**build_network_variables(environment.network), **variables}
-    for name, value in variables.items():
-        options += ["--setenv", name, value]
     return [*options, "--remount-ro", "/", "--seccomp", str(seccomp), "--chdir", str(workspace.tree)]
 
 
-def wrap_with_prlimit(argv: Iterable[str], prlimit: str, limits: Limits, hard_files: int) -> list[str]:
-    """`argv` under resource limits. prlimit runs inside, so the process limit counts the sandbox's own processes (per
-    user namespace since Linux 5.14), not the operator's. `hard_files` is the host's limit on open files."""
-    bounds = {
-        "nproc": limits.processes, "data": limits.memory, "fsize": limits.file, "core": 0,
-        "nofile": min(limits.open_files, hard_files),
+def build_resource_limits(limits: Limits) -> dict[int, int]:
+    """The resource limits of each command, for setrlimit(2). The process limit counts the sandbox's own processes (per
+    user namespace since Linux 5.14), not the operator's."""
+    hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return {
+        resource.RLIMIT_NPROC: limits.processes + OWN_TASKS, resource.RLIMIT_DATA: limits.memory,
+        resource.RLIMIT_FSIZE: limits.file, resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: min(limits.open_files, hard_files % 2**64),  # RLIM_INFINITY is -1
     }  # fmt: skip
-    return [prlimit, *(f"--{name}={value}" for name, value in bounds.items()), "--", *argv]

@@ -6,7 +6,7 @@ Checks which host paths exist; otherwise pure.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -85,11 +85,14 @@ def mount_interpreter(image: Path | None) -> list[str]:
     return ["--ro-bind", str(python), str(_PYTHON), "--ro-bind", str(libraries), str(_LIBRARIES)]
 
 
-def find_interpreter(image: Path | None) -> tuple[str, ...]:
-    """The command that starts Python inside. In an image it is the host's, by the host's loader: the image can have
-    another C library."""
+def find_interpreter(image: Path | None, read_only: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The command that starts Python inside, with an absolute path: PATH can begin with folders of the repository.
+    `read_only` are the host folders at their own path. In an image it is the host's Python, by the host's loader: the
+    image can have another C library."""
     if image is None:
-        return ("python3",)
+        prefixes = (*read_only, Path("/usr/local"), Path("/usr"))
+        found = [path for prefix in prefixes if (path := prefix / "bin" / "python3").exists()]
+        return (str(found[0] if found else "/usr/bin/python3"),)
     paths = f"{_LIBRARIES}:{_PYTHON}/lib"
     return (str(_LIBRARIES / find_loader().name), "--library-path", paths, str(_PYTHON / "bin" / "python3"))
 

@@ -12,7 +12,7 @@ from integrations.disk import compute_inode_allowance, read_disk, walk
 from integrations.sandbox.limits import MIB, Limits
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-BWRAP_TASKS = 1  # bubblewrap's own process inside
+OWN_TASKS = 16  # the supervisor, and a keeper for each command and service that runs at once
 _MIN_GROWTH, _MIN_GROWTH_FILES = MIB, 4096
 
 
@@ -36,11 +36,11 @@ def check_process_limits(first_pid: int, limits: Limits) -> str:
     except OSError:  # not mounted yet, or ended
         return ""
     tasks, memory = len(processes), 0
-    if tasks <= limits.processes + BWRAP_TASKS:
+    if tasks <= limits.processes + OWN_TASKS:
         sizes = [_read_fields(path / "statm") for path in processes]
         memory = sum(int(fields[1]) - int(fields[2]) for fields in sizes if fields) * _PAGE
         tasks = sum(int(fields[17]) for path in processes if (fields := _read_fields(path / "stat")))
-    if tasks > limits.processes + BWRAP_TASKS:
+    if tasks > limits.processes + OWN_TASKS:
         return f"the command was killed because it ran more than {limits.processes} processes and threads"
     if memory > limits.memory:
         return f"the command was killed because it used more than {limits.memory // MIB} MiB of memory"
@@ -57,7 +57,7 @@ class DiskGuard:
     """
 
     def __init__(self, folder: Path, limits: Limits, allowance: int) -> None:
-        self._folder, self._limits, self._allowance = str(folder), limits, allowance
+        self._folder, self._limits, self.allowance = str(folder), limits, allowance
         self._inodes = compute_inode_allowance(folder)
         self._least = self._step = (_MIN_GROWTH, max(16, min(_MIN_GROWTH_FILES, os.statvfs(folder).f_files // 100)))
         self._free = self._free_now()
@@ -88,12 +88,12 @@ class DiskGuard:
             return f"the run's folder holds {size // MIB} MiB, more than the {self._limits.tree // MIB} MiB allowed"
         if count > self._limits.tree_files:
             return f"the run's folder holds {count} files, more than the {self._limits.tree_files} allowed"
-        if written > self._allowance:
-            return f"the command wrote {written // MIB} MiB, more than the {self._allowance // MIB} MiB left for runs"
+        if written > self.allowance:
+            return f"the command wrote {written // MIB} MiB, more than the {self.allowance // MIB} MiB left for runs"
         if created > self._inodes:
             return f"the command wrote {created} files, more than the {self._inodes} left for runs"
         # Walks again after a quarter of what is left, so a large tree is walked rarely.
-        space = min(self._limits.tree - size, self._allowance - written) // 4
+        space = min(self._limits.tree - size, self.allowance - written) // 4
         files = min(self._limits.tree_files - count, self._inodes - created) // 4
         self._step = (max(self._least[0], space), max(self._least[1], files))
         return ""

@@ -7,13 +7,14 @@ and runs the criteria without evidence in the transcript, so a crash or a deploy
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from integrations.errors import Rejected
-from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.sandbox.session import Session
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
 from jobs.evidence.dependencies import find_new_dependencies
@@ -78,25 +79,28 @@ def _read_at_base(run: Slice, path: str) -> str | None:
 
 
 class _Checkouts:
-    """The run's checkouts, created on first use. The first is the run's folder, the others are next to it."""
+    """The run's checkouts and their sandboxes, created on first use. The first is the run's folder, the others are
+    next to it."""
 
     def __init__(self, run: Slice, planned: GatePlan) -> None:
         self._run, self._plan = run, planned
-        self._made: dict[Place, Workspace] = {}
+        self._made: dict[Place, Session] = {}
+        self._sessions = ExitStack()
 
     def clear(self) -> None:
         """Remove all checkouts and the processes that still run in them."""
+        self._sessions.close()
         for place in _PLACES:
             kill_sandboxes(self._find_folder(place))
             self._run.mirror.remove_workspace(self._find_folder(place))
 
-    def get(self, place: Place) -> Workspace:
-        """The checkout, after the repository's setup commands. Raises `_Broken` if they fail."""
+    def get(self, place: Place) -> Session:
+        """The checkout's sandbox, after the repository's setup commands. Raises `_Broken` if they fail."""
         if place not in self._made:
             workspace = self._run.mirror.create_workspace(self._find_folder(place), self._write_commit(place))
             if (broken := set_up(self._run, workspace)) is not None:
                 raise _Broken(broken)
-            self._made[place] = workspace
+            self._made[place] = self._sessions.enter_context(self._run.sandbox.open(workspace))
         return self._made[place]
 
     def _find_folder(self, place: Place) -> Path:
@@ -142,23 +146,23 @@ def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, crite
 def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun | None:
     """Run the command at the base commit with the new tests; None if the setup fails there."""
     try:
-        workspace = checkouts.get("before")
+        session = checkouts.get("before")
     except _Broken as broken:
         if broken.ended.outcome == "stopped":
             raise
         return None
-    return _run_once(run, workspace, criterion.command)
+    return _run_once(run, session, criterion.command)
 
 
-def _run_repeatedly(run: Slice, workspace: Workspace, command: str, most: int) -> list[CommandRun]:
-    ran = [_run_once(run, workspace, command)]
+def _run_repeatedly(run: Slice, session: Session, command: str, most: int) -> list[CommandRun]:
+    ran = [_run_once(run, session, command)]
     while should_rerun(ran, most):
-        ran.append(_run_once(run, workspace, command))
+        ran.append(_run_once(run, session, command))
     return ran
 
 
-def _run_once(run: Slice, workspace: Workspace, command: str) -> CommandRun:
-    ran = run_check(run, workspace, command)
+def _run_once(run: Slice, session: Session, command: str) -> CommandRun:
+    ran = run_check(run, session, command)
     if ran is None:
         raise _Broken(RunResult("stopped"))
     return ran

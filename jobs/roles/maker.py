@@ -28,7 +28,8 @@ def run_maker(run: Slice) -> RunResult | None:
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     if failed := set_up(run, workspace):
         return failed
-    outcome = run_in_tree(run, workspace, build_maker_brief(run.spec), writable=True)
+    with run.sandbox.open(workspace) as session:
+        outcome = run_in_tree(run, session, build_maker_brief(run.spec))
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, ProposedCriterion, Question
+from integrations.sandbox.session import Session
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
 from jobs.roles.briefs import build_planner_brief
@@ -97,8 +97,8 @@ def run_planner(run: Slice) -> RunResult | None:
     """Some turns of the planner. A run without a usable proposal still ends, and a person is asked."""
     own = read_ticket_criteria(run.spec.ticket.description).criteria
 
-    def create_tool(workspace: Workspace) -> HostTool:
-        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _accept_proposal(run, workspace, own, given, stopped))
+    def create_tool(session: Session) -> HostTool:
+        return HostTool(PROPOSAL_TOOL, lambda given, stopped: _accept_proposal(run, session, own, given, stopped))
 
     outcome = read_and_answer(run, create_tool, build_planner_brief(run.spec))
     if outcome is None or isinstance(outcome, RunResult):
@@ -109,7 +109,7 @@ def run_planner(run: Slice) -> RunResult | None:
 
 def _accept_proposal(
     run: Slice,
-    workspace: Workspace,
+    session: Session,
     own: Sequence[ProposedCriterion],
     arguments: Mapping[str, Any],
     stopped: IsStopped,
@@ -118,7 +118,7 @@ def _accept_proposal(
     if isinstance(answer, ToolResult):
         return answer
     commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
-    if wrong := "; ".join(_find_unstartable(run, workspace, commands, stopped)):
+    if wrong := "; ".join(_find_unstartable(run, session, commands, stopped)):
         return reject_answer(f"These commands cannot be started here: {wrong}.")
     return accept_answer(PROPOSAL.to_builtins(build_proposal(answer, own)))
 
@@ -152,13 +152,13 @@ def _convert(given: SubmittedCriterion) -> ProposedCriterion:
     return ProposedCriterion(text=given.text, command=given.command, evidence=given.evidence)
 
 
-def _find_unstartable(run: Slice, workspace: Workspace, commands: Iterable[str], stopped: IsStopped) -> list[str]:
+def _find_unstartable(run: Slice, session: Session, commands: Iterable[str], stopped: IsStopped) -> list[str]:
     """Start each command once at the base commit. Only one that the shell cannot find or start is wrong: the work is
     still to be done, so the exit code does not matter, and neither does a timeout."""
     timeout = min(TRY_SECONDS, get_command_seconds(run.spec.policy, run.world.settings))
     wrong = []
     for command in commands:
-        ran = run.sandbox.run(["bash", "-c", command], workspace, writable=False, timeout=timeout, stopped=stopped)
+        ran = session.run(["bash", "-c", command], timeout=timeout, stopped=stopped)
         if ran.exit_code in {NOT_EXECUTABLE, NOT_FOUND}:
             output = " ".join(ran.output.decode(errors="replace").split())[-200:]
             wrong.append(f"`{command}` ended with {ran.exit_code} ({output})")

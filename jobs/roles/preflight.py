@@ -13,6 +13,7 @@ import time
 from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import Entry
 from integrations.results import BaseCheck, Preflighted
+from integrations.sandbox.session import Session
 from jobs.evidence.environment_problems import find_base_problem, find_decisive_line
 from jobs.evidence.gate_plan import CommandRun
 from jobs.messages.environment import environment_reason
@@ -41,14 +42,15 @@ def run_preflight(run: Slice) -> RunResult | None:
     checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
     deadline = time.monotonic() + run.world.settings.slice_seconds
     waiting = [command for command in dict.fromkeys(commands) if command not in checks]
-    for command in waiting:
-        if command is not waiting[0] and time.monotonic() > deadline:
-            return None
-        found = _run_check(run, workspace, command, unfetched)
-        if isinstance(found, RunResult):
-            return found
-        checks[command] = found
-        known.keep(found)
+    with run.sandbox.open(workspace) as session:
+        for command in waiting:
+            if command is not waiting[0] and time.monotonic() > deadline:
+                return None
+            found = _run_check(run, session, command, unfetched)
+            if isinstance(found, RunResult):
+                return found
+            checks[command] = found
+            known.keep(found)
     known.keep(checks[_PREPARED])
     mirror.remove_workspace(run.folder)
     return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
@@ -72,13 +74,13 @@ def _is_valid(run: Slice, check: BaseCheck) -> bool:
     return check.seconds <= get_check_seconds(run.spec.policy, run.world.settings, check.command)
 
 
-def _run_check(run: Slice, workspace: Workspace, command: str, unfetched: tuple[str, ...]) -> BaseCheck | RunResult:
+def _run_check(run: Slice, session: Session, command: str, unfetched: tuple[str, ...]) -> BaseCheck | RunResult:
     """Run the check, and repeat a failure to separate flaky from broken."""
     ran: list[CommandRun] = []
     while not ran or (ran[-1].exit_code and len(ran) <= run.spec.policy.loop.flaky_reruns):
         if run.stopped():
             return RunResult("stopped")
-        one = run_check(run, workspace, command)
+        one = run_check(run, session, command)
         if one is None:
             return RunResult("stopped")
         ran.append(one)

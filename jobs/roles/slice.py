@@ -23,7 +23,7 @@ from integrations.ports.agent_runner import (
     Workbench,
 )
 from integrations.results import Result, RunOutcome
-from integrations.sandbox.bubblewrap import Sandbox
+from integrations.sandbox.bubblewrap import Sandbox, Session
 from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
 from jobs.evidence.environment_problems import find_setup_problem
@@ -98,19 +98,17 @@ def run_model(
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
 
 
-def run_in_tree(
-    run: Slice, workspace: Workspace, brief: str, *, writable: bool, tools: Sequence[HostTool] = ()
-) -> AgentOutcome | None:
+def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
-    sandbox, seconds = run.sandbox, get_command_seconds(run.spec.policy, run.world.settings)
+    seconds = get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
-    toolbox = SandboxTools(sandbox, workspace, writable=writable, command_seconds=seconds, more=more)
-    return run_model(run, toolbox, brief, instructions, Workbench(sandbox, workspace, writable=writable))
+    toolbox = SandboxTools(session, command_seconds=seconds, more=more)
+    return run_model(run, toolbox, brief, instructions, Workbench(session))
 
 
 def read_and_answer(
-    run: Slice, create_tool: Callable[[Workspace], HostTool], brief: str
+    run: Slice, create_tool: Callable[[Session], HostTool], brief: str
 ) -> AgentOutcome | RunResult | None:
     """Some turns on a read-only tree until the agent submits its answer; None if the run continues.
 
@@ -118,8 +116,9 @@ def read_and_answer(
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha)
     if failed := set_up(run, workspace):
         return failed
-    tool = create_tool(workspace)
-    outcome = run_in_tree(run, workspace, brief, writable=False, tools=(tool,))
+    with run.sandbox.open(workspace, writable=False) as session:
+        tool = create_tool(session)
+        outcome = run_in_tree(run, session, brief, (tool,))
     if outcome is None or remind_once(run, outcome, tool.spec.name):
         return None
     run.mirror.remove_workspace(run.folder)
@@ -149,24 +148,25 @@ def set_up(run: Slice, workspace: Workspace) -> RunResult | None:
     if done.exists():
         return None
     seconds = get_command_seconds(run.spec.policy, run.world.settings)
-    for command in run.spec.policy.setup_commands():
-        ran = run_command(run, workspace, command, seconds)
-        if ran is None:
-            return RunResult("stopped")
-        if ran.exit_code:
-            return RunResult("environment", environment_reason(find_setup_problem(command, ran)))
+    with run.sandbox.open(workspace) as session:
+        for command in run.spec.policy.setup_commands():
+            ran = run_command(run, session, command, seconds)
+            if ran is None:
+                return RunResult("stopped")
+            if ran.exit_code:
+                return RunResult("environment", environment_reason(find_setup_problem(command, ran)))
     done.touch()
     return None
 
 
-def run_check(run: Slice, workspace: Workspace, command: str) -> CommandRun | None:
+def run_check(run: Slice, session: Session, command: str) -> CommandRun | None:
     """Run a command of the gate with its own time limit; None if the run is stopped."""
-    return run_command(run, workspace, command, get_check_seconds(run.spec.policy, run.world.settings, command))
+    return run_command(run, session, command, get_check_seconds(run.spec.policy, run.world.settings, command))
 
 
-def run_command(run: Slice, workspace: Workspace, command: str, seconds: float) -> CommandRun | None:
+def run_command(run: Slice, session: Session, command: str, seconds: float) -> CommandRun | None:
     """Run a shell command in the sandbox; None if the run is stopped."""
-    result = run.sandbox.run(["bash", "-c", command], workspace, timeout=seconds, stopped=run.stopped)
+    result = session.run(["bash", "-c", command], timeout=seconds, stopped=run.stopped)
     if result.stopped:
         return None
     output = result.output.decode(errors="replace")

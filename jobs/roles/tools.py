@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from integrations.git.work_tree import snapshot_work_tree
-from integrations.git.workspace import Workspace
 from integrations.ports.agent_runner import ToolResult, ToolSpec
-from integrations.sandbox.bubblewrap import Sandbox
+from integrations.sandbox.session import Session
+from integrations.sandbox.shell import Shell
 from jobs.roles.submission import HostTool
 
 COMMAND_SECONDS = 120.0
@@ -35,10 +36,15 @@ def _build_schema(*required: str, **properties: Mapping[str, Any]) -> Mapping[st
 
 BASH = ToolSpec(
     "bash",
-    "Run a command in a new bash shell in the repository's root.",
-    _build_schema("command", command={"type": "string"}),
+    "Run a command in the bash shell that stays open: folder, variables, functions and background processes survive.",
+    _build_schema(command={"type": "string"}, restart={"type": "boolean", "description": "start a new shell"}),
     writes=True,
     kind="bash",
+)
+NEW_SHELL = replace(
+    BASH,
+    description="Run a command in a new bash shell in the repository's root.",
+    parameters=_build_schema("command", command={"type": "string"}),
 )
 EDIT = ToolSpec(
     "edit",
@@ -77,24 +83,21 @@ VIEW = ToolSpec(
 
 
 class SandboxTools:
-    """The `Toolbox` of one run: bash, the editor and search on a writable tree, or bash, view and search on a read-only
-    one. Thread-safe: it holds no mutable state.
+    """The `Toolbox` of one slice: bash, the editor and search on a writable tree, or bash, view and search on a
+    read-only one. All run in `session`. Thread-safe.
 
-    `command_seconds` is the timeout of each bash call. `more` are tools that run outside of the sandbox."""
+    On a writable tree bash keeps one shell, in which calls run one after another. On a read-only tree each call is a
+    new process, so code under review cannot change what later calls show. `command_seconds` is the timeout of each
+    bash call. `more` are tools that run outside of the sandbox."""
 
     def __init__(
-        self,
-        sandbox: Sandbox,
-        workspace: Workspace,
-        *,
-        writable: bool,
-        command_seconds: float = COMMAND_SECONDS,
-        more: Sequence[HostTool] = (),
+        self, session: Session, *, command_seconds: float = COMMAND_SECONDS, more: Sequence[HostTool] = ()
     ) -> None:
-        self._sandbox, self._workspace, self._writable = sandbox, workspace, writable
-        self._command_seconds = command_seconds
+        self._session, self._command_seconds = session, command_seconds
+        self._shell = Shell(session, _QUIET) if session.writable else None
         self._more = {tool.spec.name: tool for tool in more}
-        self._specs = (BASH, EDIT if writable else VIEW, SEARCH, *(tool.spec for tool in more))
+        own = (BASH, EDIT, SEARCH) if session.writable else (NEW_SHELL, VIEW, SEARCH)
+        self._specs = (*own, *(tool.spec for tool in more))
 
     def specs(self) -> Sequence[ToolSpec]:
         """In a fixed order, for the prompt cache."""
@@ -113,38 +116,37 @@ class SandboxTools:
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """The git tree of the files now; None for a read-only toolbox. Raises as `call` does."""
-        return snapshot_work_tree(self._sandbox, self._workspace, stopped) if self._writable else None
+        return snapshot_work_tree(self._session, stopped) if self._session.writable else None
 
     def _run_bash(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
         if arguments.get("restart"):
-            return ToolResult("There is nothing to restart: each call is a new shell in the repository's root.")
+            if self._shell:
+                self._shell.restart()
+            return ToolResult("The next command runs in a new shell in the repository's root.")
         command = arguments.get("command")
         if not isinstance(command, str) or not command.strip():
             return ToolResult("command: has to be a text that is not empty.", is_error=True)
-        result = self._sandbox.run(
-            ["bash", "-c", command],
-            self._workspace,
-            writable=self._writable,
-            timeout=self._command_seconds,
-            variables=_QUIET,
-            stopped=stopped,
-        )
+        seconds = self._command_seconds
+        if self._shell:
+            result = self._shell.run(command, timeout=seconds, stopped=stopped)
+        else:
+            result = self._session.run(["bash", "-c", command], timeout=seconds, variables=_QUIET, stopped=stopped)
         output = shorten(result.output.decode(errors="replace").strip("\n")) or "(no output)"
         if result.stopped:
             ending = "stopped before it ended; look before you repeat"
         elif result.timed_out:
-            ending = f"killed after {self._command_seconds:g} s; run it in parts or with a limit of its own"
+            ending = f"killed after {seconds:g} s; run it in parts or with a limit of its own"
         else:
             ending = f"exit {result.exit_code}"
+        if self._shell and not self._shell.is_running:
+            ending += "; the shell has ended with its background processes, the next command runs in a new one"
         return ToolResult(f"{output}\n[{ending}]", is_error=result.exit_code != 0)
 
     def _run_editor(self, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        request = {"command": "", **arguments, "root": str(self._workspace.tree), "limit": MAX_OUTPUT - 500}
-        result = self._sandbox.capture(
-            ["python3", "-I", "-c", _PROGRAM],
-            self._workspace,
+        request = {"command": "", **arguments, "root": str(self._session.workspace.tree), "limit": MAX_OUTPUT - 500}
+        result = self._session.capture(
+            self._session.build_python_command(_PROGRAM),
             max_bytes=MAX_ANSWER_BYTES,
-            writable=self._writable,
             stdin=json.dumps(request).encode(),
             timeout=EDIT_SECONDS,
             stopped=stopped,

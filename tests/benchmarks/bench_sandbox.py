@@ -1,6 +1,7 @@
-"""Overhead of the sandbox per command, as a ratio to plain bash. Run: python -m tests.benchmarks.bench_sandbox [rounds]
+"""Cost of a command: plain, in a sandbox of its own, in a session, in its kept shell; and of an agent's turn.
 
-Not a test: times depend on the machine, the ratio less so. Plain and boxed runs take turns, so that load hits both.
+Run: python -m tests.benchmarks.bench_sandbox [rounds]. Not a test: times depend on the machine, the ratios less so. All
+kinds take turns, so that load hits each of them.
 """
 
 from __future__ import annotations
@@ -10,19 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from integrations.git.mirror import Mirror
-from integrations.git.workspace import Workspace
-from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
+from integrations.sandbox.bubblewrap import Sandbox, Session, default_read_only, find_bwrap
+from integrations.sandbox.shell import Shell
+from jobs.roles.tools import SandboxTools
 from tests.integrations.git.hosting import GitHost
 
-COMMANDS = {
-    "bash -c true": ["bash", "-c", "true"],
-    "git status": ["git", "status"],
-    "python3 -c pass": ["python3", "-c", "pass"],
-}
+COMMANDS = ("true", "/bin/true", "git status", "python3 -c pass")
+TURN = "seq 1 400"  # 2 KB
 
 
 def milliseconds(act: Callable[[], object]) -> float:
@@ -31,15 +30,44 @@ def milliseconds(act: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def compare(sandbox: Sandbox, workspace: Workspace, plain_tree: Path, argv: list[str], rounds: int) -> str:
-    plain, boxed = [], []
+def compare(acts: Mapping[str, Callable[[], object]], rounds: int) -> str:
+    """The median time of each, and its ratio to the first."""
+    times: dict[str, list[float]] = {name: [] for name in acts}
     for _ in range(rounds):
-        plain.append(milliseconds(lambda: subprocess.run(argv, cwd=plain_tree, capture_output=True, check=True)))
-        boxed.append(milliseconds(lambda: sandbox.run(argv, workspace, timeout=30)))
-    usual, boxed_usual = statistics.median(plain), statistics.median(boxed)
-    worst = statistics.quantiles(boxed, n=20)[-1]
-    ratio = boxed_usual / usual
-    return f"plain {usual:6.1f} ms   sandbox {boxed_usual:6.1f} ms (p95 {worst:.1f})   ratio {ratio:.1f}"
+        for name, act in acts.items():
+            times[name].append(milliseconds(act))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    first = next(iter(medians.values()))
+    return "   ".join(f"{name} {value:6.1f} ms ({value / first:4.1f} x)" for name, value in medians.items())
+
+
+def never() -> bool:
+    return False
+
+
+def take_turn(tools: SandboxTools) -> None:
+    """The harness's part of one turn of the maker: one command, and the digest of its work."""
+    tools.call("bash", {"command": TURN}, never)
+    tools.work_digest(never)
+
+
+def measure(sandbox: Sandbox, session: Session, tree: Path, rounds: int) -> None:
+    shell, tools = Shell(session), SandboxTools(session)
+
+    def run_plain(command: str) -> object:
+        return subprocess.run(["bash", "-c", command], cwd=tree, capture_output=True, check=True)
+
+    for command in COMMANDS:
+        argv = ["bash", "-c", command]
+        acts: dict[str, Callable[[], object]] = {
+            "plain": lambda command=command: run_plain(command),  # type: ignore[misc]
+            "one-shot": lambda argv=argv: sandbox.run(argv, session.workspace, timeout=30),  # type: ignore[misc]
+            "session": lambda argv=argv: session.run(argv, timeout=30),  # type: ignore[misc]
+            "shell": lambda command=command: shell.run(command, timeout=30, stopped=never),  # type: ignore[misc]
+        }
+        sys.stdout.write(f"{command:16} {compare(acts, rounds)}\n")
+    turn = {"plain": lambda: run_plain(TURN), "turn": lambda: take_turn(tools)}
+    sys.stdout.write(f"{'agent turn':16} {compare(turn, rounds)}\n")
 
 
 def main(rounds: int) -> None:
@@ -51,8 +79,8 @@ def main(rounds: int) -> None:
         mirror.fetch("main")
         workspace = mirror.create_workspace(Path(folder) / "runs" / "1", mirror.head("main"))
         sandbox = Sandbox(find_bwrap(), default_read_only())
-        for name, argv in COMMANDS.items():
-            sys.stdout.write(f"{name:16} {compare(sandbox, workspace, plain_tree, argv, rounds)}\n")
+        with sandbox.open(workspace) as session:
+            measure(sandbox, session, plain_tree, rounds)
 
 
 if __name__ == "__main__":

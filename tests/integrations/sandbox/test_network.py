@@ -20,13 +20,23 @@ from integrations.git.workspace import Workspace
 from integrations.outbound import read_outbound
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.sandbox.environment import Environment
-from integrations.sandbox.network import RELAY, build_relay_command
+from integrations.sandbox.network import RELAY
 from tests.integrations.egress.conftest import authority, running
 from tests.integrations.egress.internet import FILES, Internet, run_proxy
 from tests.support.authority import Authority
 
 __all__ = ["authority", "running"]
 Online = Callable[..., CommandResult]
+
+
+# Ends the relay of the sandbox, so that the test can start another one.
+END_RELAY = r"""
+for process in /proc/[0-9]*; do
+    if tr '\0' ' ' 2>/dev/null < $process/cmdline | grep -q '^[^ ]*python3 -I /run/relay.py $'; then
+        kill -9 ${process#/proc/}; while [ -e $process ]; do :; done
+    fi
+done
+"""
 
 
 @pytest.fixture
@@ -42,9 +52,11 @@ def online(sandbox: Sandbox, plain: Workspace, gateway: Gateway) -> Online:
     """Run a bash script with network access, with the relay or, for `relay=False`, without."""
 
     def online(script: str, *, relay: bool = True, through: Gateway = gateway) -> CommandResult:
-        start = build_relay_command(None) if relay else []
         environment = Environment(network=through.socket)
-        return sandbox.run([*start, "bash", "-c", script], plain, environment=environment, timeout=60)
+        if relay:
+            return sandbox.run(["bash", "-c", script], plain, environment=environment, timeout=60)
+        command = ["bash", "-c", f"{END_RELAY}\n{script}"]
+        return sandbox.capture(command, plain, environment=environment, max_bytes=10_000, timeout=60)
 
     return online
 
@@ -175,9 +187,7 @@ def test_sandbox_installs_packages_from_the_registries_of_this_machine(
     with open_gateway(internet_access, EgressPolicy(found.hosts, "run-1", "pip download")) as gateway:
         script = "python3 -m pip download --no-deps --no-cache-dir -q six && npm view left-pad version && ls"
         environment = Environment(network=gateway.socket)
-        result = sandbox.run(
-            [*build_relay_command(None), "bash", "-c", script], plain, environment=environment, timeout=100
-        )
+        result = sandbox.run(["bash", "-c", script], plain, environment=environment, timeout=100)
         report = gateway.report()
     assert (result.exit_code, report.blocked, report.problems) == (0, {}, ()), result.output
     assert re.search(rb"^six-.*\.whl$", result.output, re.MULTILINE)

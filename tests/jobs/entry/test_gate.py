@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -296,10 +297,11 @@ def test_setup_that_fails_is_reported(gate: Gate) -> None:
 
 
 def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> None:
-    spec = gate.spec({"shop/cart.py": RIGHT}, ("sleep 60",))
+    seconds = f"60.{uuid.uuid4().int}"  # unique among concurrent tests, so that it can be found
+    spec = gate.spec({"shop/cart.py": RIGHT}, (f"sleep {seconds}",))
     thread = threading.Thread(target=advance_run, args=(spec.run_id,))
     thread.start()
-    wait_for(lambda: sleeps(spec.run_id))
+    wait_for(lambda: is_running(f"sleep\0{seconds}\0".encode()))
     gate.world.runs.ask_to_stop(spec.run_id)
     begin = time.monotonic()
     thread.join(10)
@@ -310,12 +312,10 @@ def test_stop_during_a_command_ends_the_gate_within_two_seconds(gate: Gate) -> N
     assert event.outcome == "stopped"
 
 
-def sleeps(run_id: str) -> bool:
-    """Whether the command of this run is under way."""
+def is_running(command: bytes) -> bool:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            line = path.read_bytes()
-            if b"sleep 60" in line and run_id.encode() in line:
+            if path.read_bytes() == command:
                 return True
     return False
 

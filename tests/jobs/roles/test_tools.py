@@ -50,14 +50,16 @@ def workspace(mirror: Mirror, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def maker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
-    return SandboxTools(sandbox, workspace, writable=True, command_seconds=3)
+def maker(sandbox: Sandbox, workspace: Workspace) -> Iterator[SandboxTools]:
+    with sandbox.open(workspace) as session:
+        yield SandboxTools(session, command_seconds=3)
 
 
 @pytest.fixture
-def checker(sandbox: Sandbox, workspace: Workspace) -> SandboxTools:
+def checker(sandbox: Sandbox, workspace: Workspace) -> Iterator[SandboxTools]:
     submission = HostTool(VERDICT_TOOL, lambda given, stopped: ToolResult("taken", final=dict(given)))
-    return SandboxTools(sandbox, workspace, writable=False, more=(submission,))
+    with sandbox.open(workspace, writable=False) as session:
+        yield SandboxTools(session, more=(submission,))
 
 
 def edit(tools: Toolbox, **arguments: Any) -> ToolResult:
@@ -99,10 +101,28 @@ def test_edit_with_half_of_a_surrogate_pair_is_a_result(maker: SandboxTools, cha
     assert result.is_error and "half of a surrogate pair" in result.content
 
 
-def test_bash_call_is_a_new_shell_and_restart_is_explained(maker: SandboxTools) -> None:
-    bash(maker, "cd tally; export X=1")
-    assert bash(maker, "echo $X; ls tally/cli.py").content == "\ntally/cli.py\n[exit 0]".lstrip()
+def test_bash_shell_stays_open_between_calls(maker: SandboxTools) -> None:
+    bash(maker, "cd tally; X=1; greet() { echo hello; }; sleep 60 & declare -A map=([a]=b)")
+    content = bash(maker, "pwd; echo $X ${map[a]}; greet; jobs -r | wc -l").content
+    assert content.splitlines()[0].endswith("/tally") and content.splitlines()[1:] == ["1 b", "hello", "1", "[exit 0]"]
+
+
+def test_bash_restart_starts_a_new_shell(maker: SandboxTools, workspace: Workspace) -> None:
+    bash(maker, "cd tally; X=1; sleep 60 &")
     assert "new shell" in maker.call("bash", {"restart": True}, never).content
+    assert bash(maker, "pwd; echo -n $X; pgrep sleep").content == f"{workspace.tree}\n[exit 1]"
+
+
+def test_bash_of_a_checker_is_a_new_process_for_each_call(checker: SandboxTools) -> None:
+    bash(checker, "cd tally; export X=1; sleep 60 &")
+    assert bash(checker, "echo -n $X; ls tally/cli.py; pgrep sleep").content == "tally/cli.py\n[exit 1]"
+    assert "new shell" in checker.call("bash", {"restart": True}, never).content
+
+
+def test_bash_shell_that_ends_is_replaced(maker: SandboxTools) -> None:
+    result = bash(maker, "X=1; exit 3")
+    assert result.is_error and "exit 3; the shell has ended" in result.content
+    assert bash(maker, "echo x$X").content == "x\n[exit 0]"
 
 
 def test_bash_command_is_killed_at_the_timeout_with_a_hint(maker: SandboxTools) -> None:

@@ -28,7 +28,7 @@ class Scripted:
         workbench: Workbench | None = None,
     ) -> AgentOutcome | None:
         assert (workbench is None) == (task.role == "judge")
-        assert workbench is None or workbench.writable == (task.role == "maker")
+        assert workbench is None or workbench.session.writable == (task.role == "maker")
         granted = conversation.reserve(USAGE, USAGE)
         if isinstance(granted, Refusal):
             return AgentOutcome("budget", granted.reason)
@@ -59,8 +59,7 @@ class Shell:
         assert workbench, "a role with files"
         conversation.append(Entry("brief", {"text": task.brief}))
         command = ["sh", "-c", CHANGE.format(model=task.model)]
-        sandbox, workspace = workbench.sandbox, workbench.workspace
-        ran = sandbox.run(command, workspace, writable=workbench.writable, timeout=30, stopped=stopped)
+        ran = workbench.session.run(command, timeout=30, stopped=stopped)
         conversation.append(Entry("block", {"type": "text", "text": f"It ended with {ran.exit_code}."}))
         conversation.append(turn_entry("end", asdict(Usage()), 1))
         return AgentOutcome("failed" if ran.exit_code else "done", "I have written a greeting.")
