@@ -34,7 +34,7 @@ _MAGIC = re.compile(
 )
 _TICKET = re.compile(r"(?<![A-Za-z0-9-])([A-Za-z][A-Za-z0-9]{0,9})-(?=\d)")
 _ISSUE = re.compile(r"#(?=\d)")
-_GITHUB_ISSUE = re.compile(r"\b(gh-)(?=\d)", re.IGNORECASE)
+_PREFIXED_ISSUE = re.compile(r"\b(gh-)(?=\d)", re.IGNORECASE)
 _ISSUE_PAGE = re.compile(r"(/(?:issues?|pull|discussions)/)(?=\d|[A-Za-z]\w{0,9}-\d)")
 _PERSON_PAGE = re.compile(r"/(?:profiles?|users?|orgs|teams?)(?:/|$)", re.IGNORECASE)
 _COMMAND_WORD = re.compile(r"^([ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)*[/!])(?=[A-Za-z][\w-]*(?:[ \t]|$))", re.MULTILINE)
@@ -105,7 +105,7 @@ def _prepare(text: str, own: Own) -> str:
 
 def _break_references(found: re.Match[str], own: Own) -> str:
     word, named = found[0][: found.start("list") - found.start()], found["list"]
-    named = _ISSUE.sub(f"#{_BREAK}", _GITHUB_ISSUE.sub(rf"\1{_BREAK}", named))
+    named = _ISSUE.sub(f"#{_BREAK}", _PREFIXED_ISSUE.sub(rf"\1{_BREAK}", named))
     named = _break_tickets(_ISSUE_PAGE.sub(rf"\1{_BREAK}", named), own)
     return word + _MAGIC.sub(lambda inner: _break_references(inner, own), named)
 
@@ -180,7 +180,7 @@ def _find_own_links(text: str, own: Own) -> list[tuple[int, int]]:
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"([@＠﹫])(?=[^\s{_BREAK}])"), rf"\1{_BREAK}"),  # mentions, addresses
     (_ISSUE, f"#{_BREAK}"),
-    (_GITHUB_ISSUE, rf"\1{_BREAK}"),
+    (_PREFIXED_ISSUE, rf"\1{_BREAK}"),
     (re.compile(r"<(?=[A-Za-z/!?])"), f"<{_BREAK}"),  # HTML, autolinks
     (re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*;)"), f"&{_BREAK}"),  # entities, which can hide the other forms
     (re.compile(r"!(?=\[)"), f"!{_BREAK}"),  # images
