@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.ports.agent_runner import Entry, EntryKind, StopReason, ToolResult
+from integrations.texts import show_hidden
 from integrations.values import clean_value
 
 Block = Mapping[str, Any]
@@ -19,8 +20,9 @@ def clean_entry(entry: Entry) -> Entry:
 
 
 def result_entry(call_id: str, result: ToolResult) -> Entry:
-    """The result of a tool call."""
-    data: dict[str, Any] = {"call_id": call_id, "content": result.content, "is_error": result.is_error}
+    """The result of a tool call, with hidden characters made visible: it comes from files and commands."""
+    content = show_hidden(result.content)
+    data: dict[str, Any] = {"call_id": call_id, "content": content, "is_error": result.is_error}
     return Entry("tool_result", data if result.final is None else data | {"final": dict(result.final)})
 
 

@@ -70,6 +70,9 @@ class CodeHost(Protocol):
     def repository(self, name: str) -> Repository:
         """The repository. Raises `NotFound`."""
 
+    def page_url(self, repository: str) -> str:
+        """URL of the repository's page, below which all its pages are. Sends no request."""
+
     def git_credentials(self, repository: str) -> GitCredentials | None:
         """Credentials for fetch and push, limited to this repository where possible; None where none are needed."""
 

@@ -26,6 +26,7 @@ from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
 from jobs.effects.gather import read_base
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
+from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -72,6 +73,7 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     ctx.lease.check()
     if c.lane_of(command) == "outer":
         check_outward()
+        command = sanitize_command(command, ctx.ticket, ctx.world)
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
@@ -79,6 +81,7 @@ def show_report(report: Report, ctx: Context) -> None:
     """Upsert the progress comment of the report's generation and the board memory."""
     ctx.lease.check()
     check_outward()
+    report = sanitize_report(report, ctx.ticket, ctx.world)
     comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)

@@ -7,7 +7,7 @@ from integrations.values import Ticket
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.state import Contract, Loop
-from jobs.messages.text import format_version, inline
+from jobs.messages.text import code, format_version, inline
 
 
 def question_message(ticket: Ticket) -> str:
@@ -39,7 +39,7 @@ def not_agreed_reason(proposals: int) -> str:
 
 def started_again_message(by: str) -> str:
     """A person's answer was accepted as the contract."""
-    return f"Thanks, {by}, that gives me acceptance criteria. Starting."
+    return f"Thanks, {inline(by)}, that gives me acceptance criteria. Starting."
 
 
 def proposal_message(loop: Loop, proposal: Proposal) -> str:
@@ -77,7 +77,7 @@ def agreed_message(loop: Loop) -> str:
     """The proposal was accepted by policy, without a person."""
     assert loop.contract
     named = ((c, c.command and f"`{c.command}`" not in c.text) for c in loop.contract.criteria)
-    lines = "\n".join(f"- {c.text}" + (f" (`{c.command}`)" if more else "") for c, more in named)
+    lines = "\n".join(f"- {inline(c.text)}" + (f" ({code(c.command)})" if more else "") for c, more in named)
     version = format_version(loop.contract)
     return (
         f"The ticket has no acceptance criteria, so this is the contract {version}:\n\n{lines}\n\n"
@@ -90,7 +90,7 @@ def waiting_for_contract_reason(loop: Loop) -> str:
 
 
 def criteria_changed_message(contract: Contract) -> str:
-    lines = "\n".join(f"- {c.text}" for c in contract.criteria)
+    lines = "\n".join(f"- {inline(c.text)}" for c in contract.criteria)
     return (
         f"**Acceptance criteria changed ({format_version(contract)}).** The current turn finishes, then the work is "
         f"checked against the new list:\n\n{lines}"
@@ -99,7 +99,7 @@ def criteria_changed_message(contract: Contract) -> str:
 
 def criteria_changed_guidance(contract: Contract) -> str:
     """The same, as guidance for the running maker."""
-    lines = "\n".join(f"- [{c.id}] {c.text}" for c in contract.criteria)
+    lines = "\n".join(f"- [{c.id}] {inline(c.text)}" for c in contract.criteria)
     return f"The ticket changed. These acceptance criteria replace the contract in your brief:\n{lines}"
 
 

@@ -9,7 +9,7 @@ from typing import assert_never
 from integrations.results import Preflighted
 from jobs.evidence.environment_problems import EnvironmentProblem, ProblemKind
 from jobs.loop.state import Contract
-from jobs.messages.text import format_version, inline
+from jobs.messages.text import code, format_version, inline
 
 SETUP_KEY, CHECKS_KEY = "loop.environment.setup", "loop.checks"
 SERVICES_KEY, NETWORK_KEY = "loop.environment.services", "loop.environment.network"
@@ -20,31 +20,31 @@ _NAMES: dict[ProblemKind, str] = {"setup": "setup command", "service": "service"
 def environment_reason(problem: EnvironmentProblem, place: str = "") -> str:
     """`place` is where the command ran, as 'on main'."""
     name = _NAMES.get(problem.kind, "check")
-    command = inline(problem.command)
-    command = command if len(command) <= LONGEST_COMMAND else f"{command[: LONGEST_COMMAND - 1]}…"
-    ending = f"The {name} `{command}` ended with exit {problem.exit_code}{f' {place}' if place else ''}"
+    command = code(problem.command, LONGEST_COMMAND)
+    ending = f"The {name} {command} ended with exit {problem.exit_code}{f' {inline(place)}' if place else ''}"
     if problem.seconds:
         ending += f": it did not end within {problem.seconds:g} seconds"
     elif problem.line or problem.kind in {"output", "limit"}:
-        ending += f": `{inline(problem.line or problem.subject)}`"
+        ending += f": {code(problem.line or problem.subject)}"
     return f"{ending}. {_explain(problem)}."
 
 
 def _explain(problem: EnvironmentProblem) -> str:
     """The likely cause, with the setting that changes it."""
-    subject = inline(problem.subject)
+    subject = problem.subject
     match problem.kind:
         case "setup":
             return _explain_setup(problem, subject)
         case "service":
-            return f"The service `{subject}` is not ready: correct its entry in `{SERVICES_KEY}` of WORKFLOW.md"
+            return f"The service {code(subject)} is not ready: correct its entry in `{SERVICES_KEY}` of WORKFLOW.md"
         case "tool":
-            subject = f"`{subject}`" if subject else "A program of it"
+            subject = code(subject) if subject else "A program of it"
             return f"{subject} is not in the environment: add it to `{SETUP_KEY}` in WORKFLOW.md"
         case "script":
-            return f"The repository has no `{subject}`: add it, or correct `{CHECKS_KEY}` in WORKFLOW.md"
+            return f"The repository has no {code(subject)}: add it, or correct `{CHECKS_KEY}` in WORKFLOW.md"
         case "permission":
-            return f"`{subject}` cannot be executed: commit it with its executable bit (`git update-index --chmod=+x`)"
+            fix = "commit it with its executable bit (`git update-index --chmod=+x`)"
+            return f"{code(subject)} cannot be executed: {fix}"
         case "time":
             return (
                 "The time limit is too short for it: raise `minutes` of the check or `loop.limits.check_minutes` in "
@@ -59,7 +59,7 @@ def _explain(problem: EnvironmentProblem) -> str:
             return "It exceeds a limit of the sandbox: make it use less, for example with fewer parallel jobs"
         case "unfetched":
             return (
-                f"It probably needs `{subject}`, whose content is not fetched; for a submodule set "
+                f"It probably needs {code(subject)}, whose content is not fetched; for a submodule set "
                 "`loop.submodules: true`"
             )
     assert_never(problem.kind)
@@ -67,14 +67,14 @@ def _explain(problem: EnvironmentProblem) -> str:
 
 def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
     if problem.blocked:
-        hosts = ", ".join(f"`{inline(host)}`" for host in problem.blocked)
+        hosts = ", ".join(code(host) for host in problem.blocked)
         return f"The network policy blocked {hosts}: add them to `{NETWORK_KEY}` in WORKFLOW.md if the setup needs them"
     if problem.seconds:
         return "The time for setup is too short: ask the operator to raise `LOOPLINE_SETUP_MINUTES`"
     if subject:
         return (
-            f"`{subject}` is not on Loopline's machine: let an earlier command of `{SETUP_KEY}` install it, or ask the "
-            "operator for it"
+            f"{code(subject)} is not on Loopline's machine: let an earlier command of `{SETUP_KEY}` install it, or ask "
+            "the operator for it"
         )
     if problem.offline:
         return (
@@ -86,27 +86,27 @@ def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
 
 def preflight_line(result: Preflighted, branch: str) -> str:
     """One line for the progress comment; empty without checks."""
-    red = [f"`{inline(check.command)}` fails" for check in result.checks if check.state == "failing"]
-    red += [f"`{inline(check.command)}` is flaky" for check in result.checks if check.state == "flaky"]
-    missing = [f"not fetched: {', '.join(f'`{inline(one)}`' for one in result.unfetched)}"] if result.unfetched else []
+    red = [f"{code(check.command)} fails" for check in result.checks if check.state == "failing"]
+    red += [f"{code(check.command)} is flaky" for check in result.checks if check.state == "flaky"]
+    missing = [f"not fetched: {', '.join(code(one) for one in result.unfetched)}"] if result.unfetched else []
     if not result.checks and not missing:
         return ""
     number = len(result.checks)
     state = "; ".join([*red, *missing]) or ("the check passes" if number == 1 else f"all {number} checks pass")
-    return f"On `{branch}`, before any change: {state}."
+    return f"On {code(branch)}, before any change: {state}."
 
 
 def unfetched_message(paths: Sequence[str], branch: str) -> str:
-    names = ", ".join(f"`{inline(path)}`" for path in paths)
+    names = ", ".join(code(path) for path in paths)
     return (
-        f"The repository refers to content that is not fetched: {names}. Commands that need it fail on `{branch}` too. "
-        "For submodules set `loop.submodules: true` in WORKFLOW.md; files of Git LFS are never fetched."
+        f"The repository refers to content that is not fetched: {names}. Commands that need it fail on {code(branch)} "
+        "too. For submodules set `loop.submodules: true` in WORKFLOW.md; files of Git LFS are never fetched."
     )
 
 
 def protected_paths_message(paths: Sequence[str]) -> str:
     """Before any budget is spent: the ticket names paths that an agent cannot change on its own."""
-    names = ", ".join(f"`{inline(path)}`" for path in paths)
+    names = ", ".join(code(path) for path in paths)
     return (
         f"The ticket names protected paths: {names}. The agent can read them, but a change of them needs a person's "
         "approval."
@@ -115,7 +115,7 @@ def protected_paths_message(paths: Sequence[str]) -> str:
 
 def checks_changed_message(contract: Contract) -> str:
     """The policy has other checks than those in the contract."""
-    checks = "\n".join(f"- {c.text}: `{c.command}`" for c in contract.criteria if c.id.startswith("k"))
+    checks = "\n".join(f"- {inline(c.text)}: {code(c.command)}" for c in contract.criteria if c.id.startswith("k"))
     return (
         f"**The repository's checks changed (contract {format_version(contract)}).** WORKFLOW.md now has:\n\n"
         f"{checks or '- none'}"

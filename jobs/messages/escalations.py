@@ -8,14 +8,14 @@ from integrations.events import UNTIL_RESOLVED
 from integrations.results import RunRole, Tampering
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
-from jobs.messages.text import fenced, format_tampering, format_time, inline, money_message
+from jobs.messages.text import code, fenced, format_tampering, format_time, inline, money_message
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
     """An event or command that failed five times. `fault` is the exception's class, or the wrong setting."""
     return (
-        f"Loopline could not process `{item}` after several retries ({inline(fault)}) and moved it to the dead "
-        f"letters. Run `python -m service redrive {letter_id}` to retry it."
+        f"Loopline could not process {code(item)} after several retries ({inline(fault)}) and moved it to the dead "
+        f"letters. Run {code(f'python -m service redrive {letter_id}')} to retry it."
     )
 
 
@@ -87,11 +87,13 @@ def escalation_message(loop: Loop) -> str:
     assert loop.escalation
     kind = loop.escalation.kind
     failing = [e for e in loop.candidate.evidence if e.failed][:3]
-    tried = "\n".join(f"- {line}" for line in loop.all_tried[-12:]) or "- nothing yet"
+    tried = "\n".join(f"- {inline(line)}" for line in loop.all_tried[-12:]) or "- nothing yet"
     parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + tried]
     if loop.candidate.tampering:
         parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering))
-    parts += [f"Last output of `{e.command}` (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing]
+    parts += [
+        f"Last output of {code(e.command)} (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing
+    ]
     parts = [cut("\n\n".join(parts), LONGEST_RECORD), f"Likely cause: {_HYPOTHESES[kind]}"]
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
     parts.append(f"Spent: {money_message(loop)}. Reply or react to this comment to acknowledge it.")
@@ -154,5 +156,5 @@ def tamper_reason(found: Sequence[Tampering]) -> str:
 
 
 def _list_paths(found: Sequence[Tampering]) -> str:
-    paths = list(dict.fromkeys(f"`{inline(t.path)}`" for t in found))
+    paths = list(dict.fromkeys(code(t.path) for t in found))
     return ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")

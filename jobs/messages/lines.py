@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome, Tampering
 from jobs.loop.state import Loop
-from jobs.messages.text import inline
+from jobs.messages.text import code, inline
 
 
 def iteration_line(loop: Loop, outcome: str) -> str:
     sha = f" at `{loop.candidate.head_sha[:7]}`" if loop.candidate.head_sha else ""
-    return f"iteration {loop.attempt.iteration}{sha}: {outcome}"
+    return f"iteration {loop.attempt.iteration}{sha}: {inline(outcome)}"
 
 
 NEW_GUIDANCE_LINE = "done, but new comments arrived in the meantime"
@@ -19,7 +19,7 @@ NEW_GUIDANCE_LINE = "done, but new comments arrived in the meantime"
 
 
 def gate_failed_line(failing: list[Evidence]) -> str:
-    line = "the gate failed: " + ", ".join(f"`{e.command}` {_format_ending(e)}" for e in failing[:4])
+    line = "the gate failed: " + ", ".join(f"{code(e.command)} {_format_ending(e)}" for e in failing[:4])
     if not any(e.needs_approval for e in failing):
         return line
     return (
@@ -38,7 +38,7 @@ def _format_ending(e: Evidence) -> str:
 
 def verdict_failed_line(open_results: list[CriterionResult]) -> str:
     return "the checker rejected it: " + "; ".join(
-        f"{r.criterion} {r.result}{f' ({inline(r.evidence)[:160]})' if r.evidence else ' without evidence'}"
+        f"{inline(r.criterion)} {r.result}{f' ({inline(r.evidence, 160)})' if r.evidence else ' without evidence'}"
         for r in open_results[:4]
     )
 
@@ -52,16 +52,16 @@ def approach_line(attempt: int) -> str:
 
 def no_result_line(outcome: RunOutcome, summary: str) -> str:
     reasons = {"turns": "it used all of its turns", "refused": "the model refused", "failed": "it failed"}
-    ended = reasons.get(outcome, f"it ended as {outcome}")
+    ended = reasons.get(outcome, f"it ended as {inline(outcome)}")
     return f"the maker ended without a result: {ended}. {inline(summary)}".strip()
 
 
 def stray_line(stray: Sequence[str]) -> str:
-    return "leftover files: " + ", ".join(f"`{inline(path)}`" for path in stray[:6])
+    return "leftover files: " + ", ".join(code(path) for path in stray[:6])
 
 
 def leak_line(found: Sequence[Tampering]) -> str:
-    shown = ", ".join(f"`{inline(t.path)}:{t.line}` ({t.text})" for t in found[:6])
+    shown = ", ".join(f"{code(f'{t.path}:{t.line}')} ({inline(t.text)})" for t in found[:6])
     return (
         f"possible secrets in the change: {shown}. Remove them, and read such values from the environment; if none is "
         "a real secret, finish again without changes and a person will decide"
@@ -73,17 +73,17 @@ REVERTED_LINE = "the change reverted to an earlier candidate that had already be
 
 
 def same_failures_line(failing: Sequence[Evidence], rounds: int) -> str:
-    names = ", ".join(f"`{e.command}`" for e in failing[:4])
+    names = ", ".join(code(e.command) for e in failing[:4])
     return f"the same checks failed {rounds} times in a row: {names}"
 
 
 def judge_line(judgement: Judgement) -> str:
-    missing = "; ".join(inline(item)[:200] for item in judgement.missing[:4])
-    return "not done yet: " + (missing or inline(judgement.reason)[:300] or "the judge gave no reason")
+    missing = "; ".join(inline(item, 200) for item in judgement.missing[:4])
+    return "not done yet: " + (missing or inline(judgement.reason, 300) or "the judge gave no reason")
 
 
 def blockers_line(findings: Sequence[Finding]) -> str:
-    shown = "; ".join((f"{f.path}:{f.line} " if f.path else "") + inline(f.text)[:200] for f in findings[:3])
+    shown = "; ".join((f"{inline(f.path)}:{f.line} " if f.path else "") + inline(f.text, 200) for f in findings[:3])
     return f"the checker found blockers: {shown}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
-from jobs.messages.text import MARKS, format_version, money_message, state_message
+from jobs.messages.text import MARKS, code, format_version, inline, money_message, state_message
 
 
 def progress_message(loop: Loop, iterations: int) -> str:
@@ -20,18 +20,18 @@ def progress_message(loop: Loop, iterations: int) -> str:
     head += f" · {money_message(loop)}"
     parts = [head]
     if loop.reason:
-        parts.append(loop.reason)
+        parts.append(inline(loop.reason))
     if loop.contract:
         parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + _criteria(loop))
     if line := preflight_line(loop.preflight.result, loop.workspace.base_branch):
         parts.append(line)
     if loop.all_tried:
-        parts.append("Tried:\n" + "\n".join(f"- {line}" for line in loop.all_tried[-6:]))
+        parts.append("Tried:\n" + "\n".join(f"- {inline(line)}" for line in loop.all_tried[-6:]))
     if loop.comments.taken_up:
         parts.append(f"Comments delivered to the agent: {loop.comments.taken_up}.")
     if loop.pull_request.failing_checks:
         parts.append(
-            "Failing on the code host: " + ", ".join(f"`{name}`" for name in loop.pull_request.failing_checks) + "."
+            "Failing on the code host: " + ", ".join(code(name) for name in loop.pull_request.failing_checks) + "."
         )
     if loop.pull_request.url:
         parts.append(f"Pull request: {loop.pull_request.url}")
@@ -45,8 +45,8 @@ def _criteria(loop: Loop) -> str:
         marks |= {r.criterion: MARKS[r.result] for r in loop.candidate.verdict.results}
     lines = []
     for c in loop.contract.criteria:
-        command = f" (`{c.command}`)" if c.command and f"`{c.command}`" not in c.text else ""
-        lines.append(f"- {marks.get(c.id, '○')} {c.text}{command}")
+        command = f" ({code(c.command)})" if c.command and f"`{c.command}`" not in c.text else ""
+        lines.append(f"- {marks.get(c.id, '○')} {inline(c.text)}{command}")
     return "\n".join(lines)
 
 

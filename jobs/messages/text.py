@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from integrations.results import Evidence, Tampering, TamperKind
+from integrations.texts import cut
 from jobs.loop.state import Contract, Loop, Stage
 
+LONGEST_INLINE, LONGEST_QUOTATION = 2_000, 10_000
+_BLOCK_START = re.compile(r"^(?:[#>+*=|~-]|\d+(?=[.)]))(?=[\s#>=~.)-]|$)")
 MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 
 _STATES = {
@@ -60,7 +64,7 @@ def format_evidence(e: Evidence) -> str:
     if e.base and not e.passed:
         ending += " (already failing on the base branch)" if e.base == "failing" else " (flaky on the base branch too)"
     before = f", exit {e.before} without the change" if e.before is not None else ""
-    return f"`{e.command}` → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
+    return f"{code(e.command)} → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
 
 
 TAMPER_NAMES: dict[TamperKind, str] = {
@@ -81,20 +85,34 @@ TAMPER_NAMES: dict[TamperKind, str] = {
 
 
 def format_tampering(found: Tampering) -> str:
-    place = f"`{inline(found.path)}{f':{found.line}' if found.line else ''}`"
-    return f"{place}: {TAMPER_NAMES[found.kind]}" + (f" — {inline(found.text)[:160]}" if found.text else "")
+    place = code(f"{found.path}{f':{found.line}' if found.line else ''}")
+    return f"{place}: {TAMPER_NAMES[found.kind]}" + (f" — {inline(found.text, 160)}" if found.text else "")
 
 
-def inline(text: str) -> str:
-    """One line of untrusted text, without mentions, closing keywords, code fences."""
-    return quiet(" ".join(text.split()))
+def inline(text: str, most: int = LONGEST_INLINE) -> str:
+    """One line of a text from outside, which cannot leave its place in the message: it starts no block, and its
+    backticks pair among themselves. `jobs.messages.sanitize` removes the rest, such as mentions and images."""
+    line = _BLOCK_START.sub(r"\\\g<0>", shorten(" ".join(text.split()), most)).replace("```", "'''")
+    return line if line.count("`") % 2 == 0 else line.replace("`", "'")
 
 
-def quiet(text: str) -> str:
-    """Untrusted text, without mentions, HTML comments, images."""
-    return text.replace("@", "@\u200b").replace("```", "'''").replace("<!--", "&lt;!--").replace("![", "[")
+def code(text: str, most: int = LONGEST_INLINE) -> str:
+    """One line as a code span, which its backticks do not end (CommonMark 6.1)."""
+    line = shorten(" ".join(text.split()), most)
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    space = " " * bool(longest)
+    return f"{'`' * (longest + 1)}{space}{line}{space}{'`' * (longest + 1)}"
+
+
+def quoted(text: str) -> str:
+    """Several lines of an agent as a quotation, so that none is taken for a part of Loopline's message."""
+    return "\n".join(f"> {line}".rstrip() for line in cut(text.strip(), LONGEST_QUOTATION).splitlines())
 
 
 def fenced(text: str) -> str:
     """The end of an output, for a code fence."""
     return text.strip()[-1500:].replace("```", "'''")
+
+
+def shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

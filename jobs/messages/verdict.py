@@ -6,7 +6,16 @@ from urllib.parse import quote
 
 from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Loop
-from jobs.messages.text import MARKS, format_evidence, format_tampering, inline, money_message, quiet, state_message
+from jobs.messages.text import (
+    MARKS,
+    code,
+    format_evidence,
+    format_tampering,
+    inline,
+    money_message,
+    quoted,
+    state_message,
+)
 
 STATUS_CONTEXT = "loopline/verdict"
 
@@ -34,7 +43,8 @@ def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
     lines = []
     for c in contract.criteria:
         r = by_id.get(c.id)
-        lines.append(f"- {MARKS[r.result]} {c.text} — {inline(r.evidence)}" if r else f"- ? {c.text} — not judged")
+        result = f"- {MARKS[r.result]} {inline(c.text)} — {inline(r.evidence)}" if r else ""
+        lines.append(result or f"- ? {inline(c.text)} — not judged")
     return "\n".join(lines)
 
 
@@ -54,7 +64,7 @@ def _accepted(loop: Loop, heading: str) -> list[str]:
 
 def pull_request_title(loop: Loop) -> str:
     """The identifier first, by which Linear links the pull request."""
-    return f"{loop.identifier}: {inline(loop.ticket.title)}"[:250]
+    return f"{loop.identifier}: {inline(loop.ticket.title)}"
 
 
 def pull_request_body(loop: Loop, dashboard_url: str) -> str:
@@ -64,7 +74,7 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
         [
             f"Fixes {loop.identifier}",
             "## What and why\n\n"
-            + "\n\n".join(filter(None, (inline(loop.ticket.title), quiet(loop.candidate.summary)))),
+            + "\n\n".join(filter(None, (inline(loop.ticket.title), quoted(loop.candidate.summary)))),
             f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
             + _results(loop.contract, loop.candidate.verdict.results),
             "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
@@ -79,13 +89,13 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
 
 
 def _dependencies(loop: Loop) -> list[str]:
-    lines = [f"- `{inline(name)}`" for name in loop.candidate.gate.dependencies]
+    lines = [f"- {code(name)}" for name in loop.candidate.gate.dependencies]
     return ["## New dependencies\n\n" + "\n".join(lines)] if lines else []
 
 
 def _findings(loop: Loop) -> list[str]:
     assert loop.candidate.verdict
-    places = ((f, f"`{f.path}:{f.line}`: " if f.path else "") for f in loop.candidate.verdict.findings)
+    places = ((f, f"{code(f'{f.path}:{f.line}')}: " if f.path else "") for f in loop.candidate.verdict.findings)
     lines = [f"- {f.severity}: {place}{inline(f.text)}" for f, place in places]
     return ["## Findings\n\n" + "\n".join(lines)] if lines else []
 

@@ -1,12 +1,10 @@
 """The prompts of agents: the system text of a role, and the brief of one run. Pure.
 
-All text of people and repositories is fenced as data, with a mark that the text cannot close. The mark is derived from
-the run's id, so that the brief is the same at every slice and the prompt cache is used.
+All text from outside is fenced as data (`jobs.roles.fences`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from pydantic_core import to_json
@@ -17,12 +15,13 @@ from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
+from jobs.roles.fences import Fences, Source
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 APPROACH = "Approach:"
 """Prefix of the line that names a maker's strategy; `jobs.advance_run` records it."""
 RECORD_CHARACTERS = 600
-TICKET_CHARACTERS, GUIDANCE_CHARACTERS = 100_000, 60_000
+TITLE_CHARACTERS, TICKET_CHARACTERS, GUIDANCE_CHARACTERS = 1_000, 100_000, 60_000
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -138,9 +137,9 @@ def _format_tampering(spec: RunSpec) -> str:
 
 
 def _format_ticket(spec: RunSpec) -> str:
-    head = f"Ticket {spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}"
+    head = f"Ticket {spec.ticket.identifier}: {' '.join(spec.ticket.title.split())[:TITLE_CHARACTERS]}"
     description = cut(spec.ticket.description, TICKET_CHARACTERS, tail=TICKET_CHARACTERS // 4)
-    return f"{head}\n\n{_fence(spec, 'ticket', description or '(no description)')}"
+    return _fence(spec, "ticket", f"{head}\n\n{description or '(no description)'}")
 
 
 def _format_contract(spec: RunSpec) -> str:
@@ -149,9 +148,12 @@ def _format_contract(spec: RunSpec) -> str:
         + (f" (command: `{c.command}`)" if c.command else f" (evidence: {c.evidence})" if c.evidence else "")
         for c in spec.contract.criteria
     ]
+    listed = "\n".join(lines)
     own = [c.id for c in spec.contract.criteria if c.base == "failing"]
     note = f"\n\nNot part of the work, since they fail without it: {', '.join(own)}." if own else ""
-    return f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n" + "\n".join(lines) + note
+    return (
+        f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n{_fence(spec, 'contract', listed)}{note}"
+    )
 
 
 def _format_guidance(spec: RunSpec) -> str:
@@ -221,7 +223,5 @@ def _format_evidence(e: Evidence) -> str:
     return f"- [{e.name}] {ending}: `{e.command}` ({e.seconds:.1f} s): {first[:200]}"
 
 
-def _fence(spec: RunSpec, name: str, text: str) -> str:
-    mark = hashlib.sha256(spec.run_id.encode()).hexdigest()[:8]
-    inside = text.replace(f"-{mark}>", "-…>").strip()  # the agent knows the run's id, so it can compute the mark
-    return f"<{name}-{mark}>\n{inside}\n</{name}-{mark}>"
+def _fence(spec: RunSpec, source: Source, text: str) -> str:
+    return Fences(spec.nonce, spec.run_id).enclose(source, text)

@@ -10,6 +10,7 @@ import unicodedata
 
 from integrations.values import Person
 from jobs.loop.commands import RunSpec
+from jobs.messages.sanitize import Own, sanitize_line
 
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,9}")
 _LONGEST_NAME = 100
@@ -20,8 +21,8 @@ def build_commit_message(spec: RunSpec, own_email: str) -> str:
     trailers = [f"Loopline-Run: {spec.run_id}"]
     if spec.policy.loop.co_author and (author := _format_co_author(spec.ticket.creator, own_email)):
         trailers.append(f"Co-authored-by: {author}")
-    title = " ".join(spec.ticket.title.split())
-    return "\n".join((f"{spec.ticket.identifier}: {title}", "", *trailers, ""))
+    identifier = spec.ticket.identifier
+    return "\n".join((sanitize_line(f"{identifier}: {spec.ticket.title}", Own(identifier)), "", *trailers, ""))
 
 
 def _format_co_author(person: Person | None, own_email: str) -> str:

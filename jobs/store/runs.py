@@ -10,6 +10,8 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +25,7 @@ from integrations.failpoints import fail
 from integrations.outward import check_outward
 from integrations.ports.agent_runner import Entry, Grant, Refusal
 from integrations.results import PROVENANCE, Provenance
+from integrations.texts import show_hidden_markup
 from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
@@ -46,7 +49,8 @@ class Runs:
         self.redis = redis
 
     def start(self, spec: RunSpec) -> None:
-        """Store the run as unfinished. Idempotent."""
+        """Store the run as unfinished, with a nonce. Idempotent: the first call's nonce stays."""
+        spec = replace(spec, nonce=spec.nonce or token_hex(8))
         names = [keys.run(spec.run_id), keys.RUNS, keys.runs_of(spec.ticket.id)]
         run_script(self.redis, "start_run", names, [RUN_SPEC.encode(spec), spec.run_id, spec.started_at])
 
@@ -78,7 +82,7 @@ class Runs:
 
     def steer(self, run_id: RunId, guidance: Guidance, command_id: str) -> None:
         """Queue guidance for the run's next model call, once per command."""
-        text = f"Comment from {guidance.author}:\n{guidance.text}"
+        text = show_hidden_markup(f"Comment from {' '.join(guidance.author.split())}:\n{guidance.text}")
         entry = json.dumps({"text": text, "comment_ids": [guidance.comment_id]})
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])

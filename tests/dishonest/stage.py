@@ -88,7 +88,11 @@ def _theatre(scenario: Scenario, redis: Redis, home: Path) -> Iterator[Theatre]:
         minds = closing.enter_context(serve(model.create_app(home / "model", 0.0, theatre.choose)))
         stack.urls |= {"board": board.url, "pull_requests": host.url, "model": minds.url}
         given = {name: value for name, value in stack.settings().items() if name not in HIDDEN}
-        given |= {"REDIS_URL": _url_of(redis), "LOOPLINE_HOME": str(home / "service"), "ANTHROPIC_API_KEY": "stand-in"}
+        given |= {
+            "REDIS_URL": _url_of(redis),
+            "LOOPLINE_HOME": str(home / "service"),
+            "ANTHROPIC_API_KEY": "stand-in-key",
+        }
         world = build_world(parse_settings(given | {"ANTHROPIC_BASE_URL": minds.url}), redis)
         world.raise_faults = True
         worlds.install(world)

@@ -81,6 +81,11 @@ class GitHub:
         found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
         return Repository(found.full_name, found.clone_url, found.default_branch, bool(found.archived))
 
+    def page_url(self, repository: str) -> str:
+        """For the API at https://api.github.com, https://HOST/api/v3 of an Enterprise Server, or HOST.ghe.com."""
+        root = self._url.rstrip("/").removesuffix("/api/v3").replace("://api.", "://", 1)
+        return f"{root}/{repository}"
+
     def git_credentials(self, repository: str) -> GitCredentials | None:
         """Credentials for fetch and push. As an App: a token for only this repository's contents."""
         return GitCredentials("x-access-token", self._credentials.token(Grant(repository, _CONTENTS)))

@@ -97,7 +97,7 @@ class Stack:
             "GITHUB_API_URL": self.urls["pull_requests"],
             "GITHUB_TOKEN": self.tokens["github_bot"],
             "GITHUB_WEBHOOK_SECRETS": self.tokens["github_webhook"],
-            "ANTHROPIC_API_KEY": key or "stand-in",
+            "ANTHROPIC_API_KEY": key or "key-of-the-stand-in",
             "ANTHROPIC_BASE_URL": os.environ.get("ANTHROPIC_BASE_URL", "") if key else self.urls["model"],
             **self.extra,
         }

@@ -15,7 +15,7 @@ from integrations.standins.model.request import Call, Request
 
 RUN_ALL = "python3 -m unittest discover -q"
 PEOPLE = "Guidance"
-_FENCE = re.compile(r"</?guidance-\w+>")
+_FENCE = re.compile(r"</?guidance-[^>]*>")
 FILES = Path(__file__).with_name("playbooks") / "files"
 
 

@@ -31,6 +31,7 @@ from integrations.values import Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Stage
+from jobs.messages.sanitize import Own, sanitize_markdown
 from tests.loops import changed, loop_with
 
 MODULES = [import_module(f"{messages.__name__}.{found.name}") for found in pkgutil.iter_modules(messages.__path__)]
@@ -267,7 +268,9 @@ SHOWN = {
 
 
 def test_messages_match_the_snapshot() -> None:
-    text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in SHOWN.items())
+    own = Own("ENG-1", ("https://linear.test", "https://github.test/acme/shop"))
+    sent = {name: [sanitize_markdown(text, own) for text in shown] for name, shown in SHOWN.items()}
+    text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in sent.items())
     if not SNAPSHOT.exists():
         SNAPSHOT.write_text(text, encoding="utf-8")
         raise AssertionError(f"{SNAPSHOT.name} did not exist and has been written: read it, then run again")
@@ -281,7 +284,11 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "format_tampering",
         "inline",
         "fenced",
-        "quiet",
+        "code",
+        "quoted",
+        "shorten",
+        "sanitize_markdown",
+        "sanitize_line",
         "format_version",
         "format_time",
     }  # of other messages
@@ -293,5 +300,6 @@ def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
     hostile = replace(TICKET, title="x @everyone ![i](http://e/) <!-- y --> ```")
 
     text = m.question_message(hostile) + m.pull_request_title(replace(DONE, ticket=hostile))
+    text = sanitize_markdown(text, Own("ENG-1"))
 
     assert all(bad not in text for bad in ("@everyone", "![", "<!--", "```"))

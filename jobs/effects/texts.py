@@ -1,0 +1,70 @@
+"""Sanitizes the texts of a command. Called by `jobs.effects.perform` before it performs an outward command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from integrations.leaks.own import OwnSecrets
+from integrations.values import Ticket
+from jobs.loop.commands import Command
+from jobs.messages.sanitize import Own, sanitize_line, sanitize_markdown
+from jobs.workflow.report import Report
+
+if TYPE_CHECKING:
+    from jobs.effects.world import World
+
+SANITIZERS: Mapping[str, Callable[[str, Own], str]] = {
+    "body": sanitize_markdown,
+    "title": sanitize_line,
+    "subtitle": sanitize_line,
+    "description": sanitize_line,
+}
+"""By the name of a command's field. The other fields are names and ids of providers, URLs and values of Loopline."""
+WITHHELD = (
+    "[Withheld by Loopline: this text holds a secret of its own settings. Replace the secret where it was issued.]"
+)
+_log = structlog.get_logger(__name__)
+
+
+def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
+    """The command with inert texts, without secrets of this process."""
+    own = find_own(ticket, world)
+    texts: dict[str, Any] = {
+        name: _withhold(sanitize(getattr(command, name), own), ticket, world)
+        for name, sanitize in SANITIZERS.items()
+        if hasattr(command, name)
+    }
+    return replace(command, **texts)
+
+
+def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:
+    """The same for progress comment and board memory. The board memory's texts are data: only secrets are withheld."""
+    own = find_own(ticket, world)
+    metadata = {
+        name: _withhold(value, ticket, world) if isinstance(value, str) else value
+        for name, value in report.metadata.items()
+    }
+    progress = _withhold(sanitize_markdown(report.progress, own), ticket, world)
+    return replace(report, progress=progress, subtitle=sanitize_line(report.subtitle, own), metadata=metadata)
+
+
+def find_own(ticket: Ticket, world: World) -> Own:
+    """The pages that a text about this ticket can link: of the tracker's workspace, the repository, the dashboard."""
+    url = urlsplit(ticket.url)
+    workspace = url.path.strip("/").split("/")[0]
+    team = world.policy.teams.get(ticket.team)
+    repository = world.code_host.page_url(team.repository) if team else ""
+    tracker = f"{url.scheme}://{url.netloc}/{workspace}" if url.netloc and workspace else ""
+    return Own(ticket.identifier, (ticket.url, tracker, repository, world.settings.dashboard_url))
+
+
+def _withhold(text: str, ticket: Ticket, world: World) -> str:
+    if not OwnSecrets(world.settings.secret_values()).occur_in(text.encode()):
+        return text
+    _log.error("text withheld: it holds a secret of this process", ticket=ticket.identifier)
+    return WITHHELD
