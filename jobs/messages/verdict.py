@@ -105,20 +105,19 @@ def _provenance(loop: Loop, dashboard_url: str) -> str:
     assert loop.contract
     candidate = loop.candidate
     made, checked = candidate.find_provenance("maker"), candidate.find_provenance("checker")
-    line = (
-        f"- base `{loop.workspace.base_sha[:12]}`, head `{candidate.head_sha[:12]}`, contract `{loop.contract.digest}`"
-    )
+    base, head = code(loop.workspace.base_sha[:12]), code(candidate.head_sha[:12])
+    line = f"- base {base}, head {head}, contract `{loop.contract.digest}`"
     if checked and checked.environment:
-        line += f", environment `{checked.environment[:12]}`"
-    page = f"{dashboard_url}/tickets/{quote(loop.identifier, safe='')}"
+        line += f", environment {code(checked.environment[:12])}"
+    page = f"{quote(dashboard_url, safe=':/[]%')}/tickets/{quote(loop.identifier, safe='')}"
     runs = [f"- {run.role}: {_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run]
     return "## Provenance\n\n" + "\n".join([line, *runs])
 
 
 def _models(run: Provenance) -> str:
     """The requested model, and those that the provider named if they differ."""
-    others = [f"`{inline(model)}`" for model in run.reported_models if model != run.model]
-    return f"`{inline(run.model)}`" + (f" (the provider reported {', '.join(others)})" if others else "")
+    others = [code(model) for model in run.reported_models if model != run.model]
+    return code(run.model) + (f" (the provider reported {', '.join(others)})" if others else "")
 
 
 def pull_request_subtitle(loop: Loop) -> str:

@@ -268,7 +268,7 @@ SHOWN = {
 
 
 def test_messages_match_the_snapshot() -> None:
-    own = Own("ENG-1", ("https://linear.test", "https://github.test/acme/shop"))
+    own = Own("ENG-1", ("https://linear.test", "https://github.test/acme/shop", "https://loopline.acme.test"))
     sent = {name: [sanitize_markdown(text, own) for text in shown] for name, shown in SHOWN.items()}
     text = "\n".join(f"# {name}\n\n" + "\n\n---\n\n".join(shown) + "\n" for name, shown in sent.items())
     if not SNAPSHOT.exists():
