@@ -156,12 +156,12 @@ def _type_of(field: dict[str, Any]) -> str:
 def test_workflow_examples_are_valid(file: Path, recwarn: pytest.WarningsRecorder) -> None:
     policy = read_policy(file.read_text(), f"{file.parent.name} at main")
 
-    assert policy.loop.checks and policy.instructions
+    assert policy.loop.checks and policy.instructions and policy.loop.environment.setup
     assert recwarn.list == []
 
 
 def test_workflow_examples_are_linked_from_the_page() -> None:
     page = (DOCS / "workflow.md").read_text()
 
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 7
     assert [file for file in EXAMPLES if f"({file.relative_to(DOCS)})" not in page] == []
