@@ -83,7 +83,7 @@ def explain_failure(failed: EnvironmentFailed) -> str:
     if not failed.command:
         return str(failed)
     ran = CommandRun(failed.exit_code, failed.output, "", 0.0, killed=failed.reason)
-    return environment_reason(find_setup_problem(failed.command, ran, tuple(failed.blocked)))
+    return environment_reason(find_setup_problem(failed.command, ran, failed.blocked))
 
 
 def identify_environment(run: Slice, sha: CommitSha) -> str:
