@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from integrations.egress.authorities import write_authorities
 from integrations.egress.dial import Dialer
 from integrations.egress.registries import find_registries
 from integrations.outbound import read_outbound
+from integrations.sandbox.environment import Environment
 from jobs.loop.policy import LoopPolicy, read_policy
 from jobs.roles.environment import EnvironmentFailed
 from tests.integrations.egress.internet import run_proxy
@@ -113,3 +115,9 @@ def test_maven_example_asks_the_proxy_for_its_repository(online: Shop) -> None:
         online.prepare("ENG-1", sha, **choose_fields(read_example("maven")) | {"network": ("maven.acme.test",)})
 
     assert failed.value.blocked, failed.value.output
+
+
+def test_settings_of_the_host_s_maven_are_not_in_the_sandbox(shop: Shop) -> None:
+    if not Path("/etc/maven/settings.xml").exists():
+        pytest.skip("Debian's Maven is not on this machine")
+    assert shop.show(Environment(), "ls /etc/maven").split() == ["logging", "m2.conf"]
