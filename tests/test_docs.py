@@ -97,13 +97,20 @@ def test_layers_in_the_architecture_page_are_the_import_contract() -> None:
 
 
 def test_log_events_in_the_operations_page_are_logged() -> None:
-    logged = set()
-    for source in (path for folder in ("service", "jobs", "integrations") for path in (ROOT / folder).rglob("*.py")):
-        logged |= set(re.findall(r"\.(?:info|warning|error|exception)\(\s*\"([^\"]+)\"", source.read_text()))
+    logged = events_of("service", "jobs", "integrations")
     named = [cells(row)[0].strip("`") for row in section(DOCS / "operations.md", "alerts")[2:]]
 
     assert named
     assert [event for event in named if event not in logged] == []
+    assert events_of("integrations/environments", "integrations/egress") <= set(named)
+
+
+def events_of(*folders: str) -> set[str]:
+    """The log events of the modules in these folders."""
+    logged = set()
+    for source in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        logged |= set(re.findall(r"\.(?:info|warning|error|exception)\(\s*\"([^\"]+)\"", source.read_text()))
+    return logged
 
 
 def test_workflow_page_has_every_key_with_type_and_default() -> None:
@@ -161,12 +168,12 @@ def _type_of(field: dict[str, Any]) -> str:
 def test_workflow_examples_are_valid(file: Path, recwarn: pytest.WarningsRecorder) -> None:
     policy = read_policy(file.read_text(), f"{file.parent.name} at main")
 
-    assert policy.loop.checks and policy.instructions
+    assert policy.loop.checks and policy.instructions and policy.loop.environment.setup
     assert recwarn.list == []
 
 
 def test_workflow_examples_are_linked_from_the_page() -> None:
     page = (DOCS / "workflow.md").read_text()
 
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 7
     assert [file for file in EXAMPLES if f"({file.relative_to(DOCS)})" not in page] == []

@@ -25,6 +25,7 @@ ETC = {
 _ETC_OF_HOST = (
     "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
     "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
+    "/etc/maven/m2.conf", "/etc/maven/logging",  # not settings.xml, which can have passwords
 )  # fmt: skip
 _OWN = frozenset({
     "boot", "dev", "etc", "home", "lost+found", "media", "mnt", "proc", "root", "run", "srv", "sys", "tmp", "var",
@@ -70,7 +71,9 @@ def mount_etc(image: Path | None, data: Mapping[str, int]) -> list[str]:
         options = ["--overlay-src", str(image / "etc"), "--tmp-overlay", "/etc"] if has_etc else ["--dir", "/etc"]
         closing = ["--remount-ro", "/etc"] if has_etc else []
     else:
-        options, closing = ["--dir", "/etc"], [part for path in _ETC_OF_HOST for part in ("--ro-bind-try", path, path)]
+        java = map(str, Path("/etc").glob("java-*-openjdk"))  # Debian's security settings of Java, without them no TLS
+        paths = (*_ETC_OF_HOST, *java)
+        options, closing = ["--dir", "/etc"], [part for path in paths for part in ("--ro-bind-try", path, path)]
     for path, fd in data.items():
         options += ["--perms", "0444", "--file", str(fd), path]
     return options + closing

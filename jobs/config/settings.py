@@ -188,7 +188,7 @@ class Settings(SettingsModel):
     Beyond that the oldest are deleted."""
 
     disk_gigabytes: float = setting("LOOPLINE_DISK_GIGABYTES", 0.0, ge=0, le=1_000_000, allow_inf_nan=False)
-    """Gigabytes that mirrors, worktrees and environments can use together; 0 means 60 % of the disk of LOOPLINE_HOME.
+    """Gigabytes that mirrors, worktrees, environments and images can use; 0 means 60 % of the disk of LOOPLINE_HOME.
     Beyond it no new run starts, and large commands are killed. Redis, spool and journal use the same disk."""
 
     environment_gigabytes: float = setting("LOOPLINE_ENVIRONMENT_GIGABYTES", 20.0, ge=0.001, le=1_000_000)

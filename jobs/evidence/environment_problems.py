@@ -6,8 +6,9 @@ Called by `jobs.roles` for setup and for checks on the base commit, and by `jobs
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from integrations.results import BaseCheck, Evidence
@@ -58,17 +59,19 @@ class EnvironmentProblem:
     subject: str = ""
     seconds: float = 0.0
     offline: bool = False
-    blocked: tuple[str, ...] = ()
-    """Hosts that the network policy refused."""
+    blocked: Mapping[str, int] = field(default_factory=dict)
+    """Connections that the network policy refused, by host."""
 
 
-def find_setup_problem(command: str, ran: CommandRun, blocked: Sequence[str] = ()) -> EnvironmentProblem:
-    """The problem of a setup command that failed; `blocked` are the hosts that it was refused."""
+def find_setup_problem(
+    command: str, ran: CommandRun, blocked: Mapping[str, int] = MappingProxyType({})
+) -> EnvironmentProblem:
+    """The problem of a setup command that failed; `blocked` are the connections that it was refused, by host."""
     subject = find_missing_program(command, ran.exit_code, ran.output)
     seconds = ran.timeout if ran.timed_out else 0.0
     line = ran.killed or find_decisive_line(ran.output)
     offline = bool(_OFFLINE.search(ran.output))
-    return EnvironmentProblem("setup", command, ran.exit_code, line, subject, seconds, offline, tuple(blocked))
+    return EnvironmentProblem("setup", command, ran.exit_code, line, subject, seconds, offline, blocked)
 
 
 def find_base_problem(command: str, ran: CommandRun, unfetched: Sequence[str] = ()) -> EnvironmentProblem | None:

@@ -9,6 +9,7 @@ from typing import assert_never
 from integrations.results import Preflighted
 from jobs.evidence.environment_problems import EnvironmentProblem, ProblemKind
 from jobs.loop.state import Contract
+from jobs.messages.network import blocked_hosts_line
 from jobs.messages.text import code, format_version, inline
 
 SETUP_KEY, CHECKS_KEY = "loop.environment.setup", "loop.checks"
@@ -67,8 +68,7 @@ def _explain(problem: EnvironmentProblem) -> str:
 
 def _explain_setup(problem: EnvironmentProblem, subject: str) -> str:
     if problem.blocked:
-        hosts = ", ".join(code(host) for host in problem.blocked)
-        return f"The network policy blocked {hosts}: add them to `{NETWORK_KEY}` in WORKFLOW.md if the setup needs them"
+        return f"Its connections were {blocked_hosts_line(problem.blocked, NETWORK_KEY).removesuffix('.')}"
     if problem.seconds:
         return "The time for setup is too short: ask the operator to raise `LOOPLINE_SETUP_MINUTES`"
     if subject:

@@ -85,7 +85,7 @@ def explain_failure(failed: EnvironmentFailed) -> str:
     if not failed.command:
         return str(failed)
     ran = CommandRun(failed.exit_code, failed.output, "", 0.0, killed=failed.reason)
-    return environment_reason(find_setup_problem(failed.command, ran, tuple(failed.blocked)))
+    return environment_reason(find_setup_problem(failed.command, ran, failed.blocked))
 
 
 def identify_environment(run: Slice, sha: CommitSha) -> str:
@@ -257,7 +257,11 @@ def _raise_failure(
     if disk.level != "fine":
         raise Paused(disk.sentence, POLL_SECONDS)
     if "left for runs" in result.note:
-        raise Paused(f"an environment cannot be built: {result.note}", POLL_SECONDS)
+        raise Paused(
+            f"an environment cannot be built: {result.note}. Free space on the disk of {run.world.settings.home}, or "
+            "raise LOOPLINE_DISK_GIGABYTES; the work then continues by itself.",
+            POLL_SECONDS,
+        )
     output = hide_secrets(result.output.decode(errors="replace"), secrets)
     if report.problems and not report.blocked:
         failures = Store(run.world.redis).count_failure(run.spec.run_id, "environment")

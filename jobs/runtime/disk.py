@@ -1,4 +1,4 @@
-"""Whether the disk permits work: its level, and the budget of mirrors and worktrees (`LOOPLINE_DISK_GIGABYTES`).
+"""Whether the disk permits work: its level, and the budget of Loopline's own folders (`LOOPLINE_DISK_GIGABYTES`).
 
 Called before each slice of a run, before a fetch, by the sandbox before each command, by `/readyz` and the dashboard.
 """
@@ -17,7 +17,7 @@ from integrations.git.base_trees import evict_base_trees, measure_base_trees
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 
-FOLDERS = ("repos", "runs", "trees", "environments")
+FOLDERS = ("repos", "runs", "environments", "images")
 DEFAULT_SHARE = 0.6
 MEASURED_FOR_SECONDS = 60
 GB = 1_000_000_000
@@ -50,7 +50,7 @@ def find_problem(settings: Settings, redis: Redis) -> str:
 
 
 def compute_room(settings: Settings, redis: Redis) -> int:
-    """Return how many bytes mirrors and worktrees can still grow within their budget; negative beyond it.
+    """Return how many bytes Loopline's folders can still grow within their budget; negative beyond it.
 
     Their size is measured once a minute for all processes; in between, all space that the disk loses counts as
     theirs. A room that is used up by this estimate is measured again."""
@@ -68,7 +68,7 @@ def compute_room(settings: Settings, redis: Redis) -> int:
 
 
 def _measure(home: Path) -> int:
-    """Bytes of mirrors, base trees and runs. Base trees have a record of their size, so they are not walked."""
+    """Bytes of `FOLDERS` and of base trees, which have a record of their size, so they are not walked."""
     walked = sum(state.st_blocks * 512 for name in FOLDERS for _, state in walk(str(home / name)))
     return walked + measure_base_trees(home)
 
@@ -80,7 +80,7 @@ def compute_command_room(settings: Settings, redis: Redis) -> int:
 
 
 def compute_budget(settings: Settings) -> int:
-    """Return the budget of mirrors and worktrees in bytes; by default a share of the disk."""
+    """Return the budget in bytes; by default a share of the disk."""
     if settings.disk_gigabytes:
         return int(settings.disk_gigabytes * GB)
     state = os.statvfs(find_existing(settings.home))
@@ -91,8 +91,8 @@ def format_budget_sentence(settings: Settings) -> str:
     """Folder, limit and fix in one sentence."""
     budget = compute_budget(settings) / GB
     return (
-        f"Mirrors and worktrees in {settings.home} use their budget of {budget:.3g} GB: no new run starts. "
-        "Finish or stop tickets, or raise LOOPLINE_DISK_GIGABYTES; the work then continues by itself."
+        f"Mirrors, worktrees, environments and images in {settings.home} use their budget of {budget:.3g} GB: "
+        "no new run starts. Finish or stop tickets, or raise LOOPLINE_DISK_GIGABYTES; the work continues by itself."
     )
 
 

@@ -80,8 +80,8 @@ def test_service_with_another_setup_is_set_up_again(sandbox: Sandbox, plain: Wor
 @pytest.mark.parametrize(
     ("service", "command", "reason"),
     [
-        (Service("db", "echo started; echo no disk >&2; exit 9", "true"), "exit 9", "ended with exit code 9"),
-        (Service("db", "no-such-server", "true"), "no-such-server", "ended with exit code 127"),
+        (Service("db", "echo started; echo no disk >&2; exit 9", "false"), "exit 9", "ended with exit code 9"),
+        (Service("db", "no-such-server", "false"), "no-such-server", "ended with exit code 127"),
         (
             Service("db", "seq 100; echo no disk; sleep 60", "false", seconds=0.5),
             "false",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from redis import Redis
 
 from integrations.disk import read_disk
+from integrations.environments.store import EnvironmentStore, Layer
 from integrations.errors import Paused
 from integrations.events import UNTIL_RESOLVED
 from jobs.config.environment import parse_settings
@@ -102,6 +104,44 @@ def test_disk_budget_that_is_used_up_pauses_new_runs_and_names_the_setting(redis
     (tmp_path / "repos" / "pack").unlink()
     check_disk(healthy, small, redis, begins=True)
     assert find_problem(small, redis) == ""
+
+
+def test_disk_budget_counts_environments_and_images_and_each_base_tree_once(redis: Redis, tmp_path: Path) -> None:
+    redis.delete(keys.DISK_USED)
+    own = Settings(home=tmp_path, disk_gigabytes=1.0)
+    tree = tmp_path / "trees/acme__shop" / ("a" * 40)
+    for folder in ("environments/acme__shop/d/tree", "images/node22/d/root"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "file").write_bytes(bytes(10_000_000))
+    (tree / "tree").mkdir(parents=True)
+    (tree / "uses").mkdir()
+    (tree / "tree/file").write_bytes(bytes(10_000_000))
+    (tree / "bytes").write_text("10000000")
+
+    assert 1_000_000_000 - compute_room(own, redis) == pytest.approx(30_000_000, abs=300_000)
+
+
+def test_disk_budget_that_is_used_up_evicts_unused_environments_least_recently_used_first(
+    redis: Redis, tmp_path: Path
+) -> None:
+    own = Settings(home=tmp_path, disk_gigabytes=0.025)
+    store = EnvironmentStore(tmp_path / "environments")
+    layers = [_install(store, digest, 10_000_000) for digest in ("old", "used", "new")]
+    for number, layer in enumerate(layers):
+        os.utime(layer.path / "lock", (number, number))
+    redis.delete(keys.DISK_USED)
+    with store.hold(layers[0]):
+        os.utime(layers[0].path / "lock", (0, 0))
+        check_disk(read_disk(tmp_path), own, redis, begins=True)
+
+    assert {layer.digest for layer in store.list_layers()} == {"old", "new"}
+
+
+def _install(store: EnvironmentStore, digest: str, size: int) -> Layer:
+    draft = store.draft("acme/shop", digest)
+    (draft / "tree").mkdir(parents=True)
+    (draft / "tree/file").write_bytes(bytes(size))
+    return store.publish(draft, Layer(store.place("acme/shop", digest), "acme/shop", digest, "family", size=size))
 
 
 def test_disk_budget_is_a_share_of_the_disk_by_default(disk: SmallDisk, request: pytest.FixtureRequest) -> None:

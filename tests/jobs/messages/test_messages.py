@@ -125,7 +125,7 @@ PROBLEMS = (
     EnvironmentProblem("setup", "uv sync", 127, "bash: line 1: uv: command not found", "uv"),
     EnvironmentProblem("setup", "make deps", 2, "make: *** [Makefile:3: deps] Error 2"),
     EnvironmentProblem("setup", "npm ci", 124, seconds=300),
-    EnvironmentProblem("setup", "npm ci", 1, "npm error network", blocked=("npm.acme.test", "cdn.acme.test")),
+    EnvironmentProblem("setup", "npm ci", 1, "npm error network", blocked={"npm.acme.test": 3, "cdn.acme.test": 1}),
     EnvironmentProblem("service", "postgres -D pg", 1, "FATAL: could not create lock file", "postgres"),
     EnvironmentProblem("tool", LINT, 127, "bash: line 1: ruff: command not found", "ruff"),
     EnvironmentProblem(
