@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import shutil
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import structlog
 from redis import Redis
 
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
@@ -77,6 +79,7 @@ def run(folder: Path, command: str) -> None:
 def opened(folder: Path) -> Iterator[tuple[Settings, Redis]]:
     """Settings and a client of an embedded Redis."""
     settings = Settings(home=folder / "home")
+    settings.home.mkdir()
     with (settings.home / "redis.log").open("wb") as log:
         process = embedded_redis.start(settings.redis_socket, log)
     with process, connect(settings) as redis:
@@ -95,6 +98,7 @@ def get_ready(shop: Shop, ticket: str, sha: str, *maintain: str) -> None:
 
 
 def main(files: int, rounds: int, parent: str | None) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(dir=parent) as name, GitHost(Path(name) / "host") as host:
         folder, upstream = Path(name), host.create("acme/shop")
         packages = files // FILES_PER_PACKAGE
