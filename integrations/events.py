@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from integrations.results import Result, RunOutcome, RunRole
+from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, Usage, value
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
@@ -182,6 +182,8 @@ class RunFinished(_Event):
     summary: str = ""
     result: Result
     usage: Usage = Usage()
+    provenance: Provenance | None = None
+    """None in events of an older release."""
 
     @property
     def role(self) -> RunRole:

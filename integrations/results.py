@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from integrations.values import NO_COMMIT, Codec, CommitSha, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
 RunRole = Literal["preflight", "planner", "scout", "maker", "gate", "judge", "checker"]
 RunOutcome = Literal[
@@ -259,3 +259,31 @@ Result = Annotated[Preflighted | Planned | Scouted | Made | Gated | Judged | Che
 _EMPTY: tuple[Result, ...] = (Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked())
 EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
 """Result of a run that ended without one."""
+
+
+@value
+class Provenance:
+    """Where the result of one run comes from: commits, models, and digests of all other inputs, in hexadecimal.
+
+    `head_sha` is the commit that the run made or examined. `reported_models` are named by the provider's replies.
+    `prompt` is the digest of system text and brief, `sandbox` that of the sandbox's profile; both are empty for a run
+    without a model or without commands, `environment` also on a bare host. `verdicts` has one clause for each result
+    of the policy."""
+
+    run_id: RunId
+    role: RunRole
+    outcome: RunOutcome
+    base_sha: CommitSha = NO_COMMIT
+    start_sha: CommitSha = NO_COMMIT
+    head_sha: CommitSha = NO_COMMIT
+    model: str = ""
+    reported_models: tuple[str, ...] = ()
+    prompt: str = ""
+    contract: str = ""
+    environment: str = ""
+    sandbox: str = ""
+    verdicts: tuple[str, ...] = ()
+    cost_usd: float = 0.0
+
+
+PROVENANCE: Codec[Provenance] = Codec(Provenance)

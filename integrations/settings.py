@@ -118,7 +118,7 @@ class SettingsModel(BaseModel):
     def secret_files(self) -> dict[str, Path]:
         """Return the files with a secret by variable, absolute."""
         fields = self.variables()
-        return {name: path for name, path in self.paths().items() if is_secret(fields[name])}
+        return {name: path for name, path in self.values() if isinstance(path, Path) and is_secret(fields[name])}
 
 
 def _split_parts(value: object) -> Iterable[object]:

@@ -88,7 +88,7 @@ class Person:
 @value
 class Ticket:
     """Snapshot of a ticket. `column` is the workflow state's name, `cancelled` whether that is a cancelled state;
-    `branch_name` is the tracker's suggestion."""
+    `branch_name` is the tracker's suggestion, `creator` the author if it is known."""
 
     id: TicketId
     identifier: Identifier
@@ -99,6 +99,7 @@ class Ticket:
     column: str = ""
     labels: tuple[str, ...] = ()
     branch_name: str = ""
+    creator: Person | None = None
     trashed: bool = False
     cancelled: bool = False
 

@@ -7,7 +7,7 @@ model and the sandbox only: its results are an event in the ticket's mailbox and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -18,11 +18,13 @@ from integrations.agents.transcript import find_statement
 from integrations.disk import pause_when_exhausted
 from integrations.errors import Frozen, Misconfigured, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.events import RunFinished
+from integrations.ports.agent_runner import Entry
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.services import ServiceNotReady
 from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
+from jobs.evidence.provenance import build_provenance
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import APPROACH
 from jobs.roles.checker import run_checker
@@ -141,6 +143,10 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
     """Report the result to the ticket. False: the run continues, for example because a maker has unread guidance."""
     if ended.outcome == "stopped" and not world.runs.must_stop(spec.run_id):
         return False  # this process shuts down or lost the lease; the run was not asked to stop
+    usage = world.runs.usage(spec.run_id)
+    entries = [entry for _, entry in world.runs.transcript(spec.run_id)]
+    result = _result(spec, ended, entries)
+    inputs = world.runs.inputs(spec.run_id)
     event = RunFinished(
         event_id=f"{spec.run_id}:finished",
         ticket_id=spec.ticket.id,
@@ -149,8 +155,9 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         generation=spec.generation,
         outcome=ended.outcome,
         summary=clean_text(ended.summary)[:4000],
-        result=_result(spec, ended, world),
-        usage=world.runs.usage(spec.run_id),
+        result=result,
+        usage=usage,
+        provenance=build_provenance(spec, ended.outcome, result, inputs, entries, usage),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
     Breaker(world.redis).end_probe(spec.run_id, answered=False)  # the probe of a slice that died
@@ -160,10 +167,9 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
     return finished
 
 
-def _result(spec: RunSpec, ended: RunResult, world: World) -> Result:
+def _result(spec: RunSpec, ended: RunResult, entries: Sequence[Entry]) -> Result:
     """The role's result. A maker's result names its approach even when the run was stopped."""
     result = ended.result or EMPTY_RESULTS[spec.role]
     if not isinstance(result, Made):
         return result
-    entries = [entry for _, entry in world.runs.transcript(spec.run_id)]
     return replace(result, approach=find_statement(entries, APPROACH)[:1000])

@@ -255,6 +255,7 @@ def _repair(given: argparse.Namespace) -> int:
     """Run a repair command with the settings of a worker."""
     from redis.exceptions import RedisError
 
+    from jobs.runtime.audit import AuditJournal
     from jobs.runtime.connection import connect
     from service import operator
 
@@ -267,7 +268,9 @@ def _repair(given: argparse.Namespace) -> int:
                 case "dead-letters" | "dead":
                     return operator.list_dead_letters(redis, sys.stdout)
                 case "redrive":
-                    return operator.redrive(redis, sys.stdout, None if given.all else given.id)
+                    return operator.redrive(
+                        redis, sys.stdout, None if given.all else given.id, AuditJournal(settings.home, redis)
+                    )
                 case _:
                     return operator.rebuild_loops(settings, redis, sys.stdout, dry_run=given.dry_run)
         except RedisError as error:

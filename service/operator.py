@@ -21,12 +21,14 @@ from jobs.effects.build import build_code_host, build_tracker, build_world, find
 from jobs.effects.gather import find_repository
 from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
+from jobs.runtime.audit import AuditJournal
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
 from service.audit import describe_head
 from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
+from service.switch import find_operator
 
 
 def find_problems(settings: Settings) -> list[str]:
@@ -123,19 +125,20 @@ def list_dead_letters(redis: Redis, out: TextIO) -> int:
     return 0
 
 
-def redrive(redis: Redis, out: TextIO, wanted: str | None) -> int:
+def redrive(redis: Redis, out: TextIO, wanted: str | None, audit: AuditJournal) -> int:
     """Retry the dead letter with the id `wanted`, or all when it is None. Idempotent."""
     letters = [letter for letter in DeadLetters(redis).all() if wanted in (None, letter.id)]
-    out.writelines(f"{letter.id}: {_redrive_one(redis, letter)}\n" for letter in letters)
+    out.writelines(f"{letter.id}: {_redrive_one(redis, letter, audit)}\n" for letter in letters)
     if wanted and not letters:
         out.write(f"No dead letter has the id {wanted}.\n")
         return 1
     return 0
 
 
-def _redrive_one(redis: Redis, letter: DeadLetter) -> str:
+def _redrive_one(redis: Redis, letter: DeadLetter, audit: AuditJournal) -> str:
     loop = Store(redis).load(letter.ticket_id) if letter.ticket_id else None
     if loop and letter.generation not in (None, loop.generation):
         return f"skipped: it belongs to generation {letter.generation}, the ticket is at generation {loop.generation}"
+    audit.record(kind="redrive", ticket=letter.identifier, item=letter.kind, id=letter.id, actor=find_operator())
     done = DeadLetters(redis).redrive(letter)
     return f"{letter.kind} queued for retry" if done else "already retried"

@@ -109,7 +109,7 @@ def test_status_codes_and_provider_terms_stay_at_the_boundary() -> None:
 
 PROVIDER_NAMES = re.compile("|".join(provider.name for provider in providers()), re.IGNORECASE)
 NAMED_ALL_THE_SAME = {
-    "jobs/roles/maker.py: loopline@users.noreply.github.com",  # the author of commits: no mail is sent to it
+    "jobs/config/settings.py: loopline@users.noreply.github.com",  # the author of commits: no mail is sent to it
     "jobs/evidence/tampering/paths.py: .github/workflows/**",  # files of the repository that is worked on
     "jobs/evidence/tampering/paths.py: .github/actions/**",
 }

@@ -64,6 +64,18 @@ def test_paths_in_backticks_exist(page: Path) -> None:
             assert name in defined, f"{page.name} names {path}::{name}"
 
 
+def test_controls_in_the_security_page_name_tests() -> None:
+    table = (DOCS / "security.md").read_text().split("## Controls and their tests")[1].split("\n## ")[0]
+    rows = [cells(row) for row in table.splitlines() if row.startswith("|")][2:]
+
+    assert len(rows) >= 20
+    for control, named in rows:
+        places = [ROOT / path for path, _ in PATH.findall(named)]
+        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py"))]
+        assert len(files) >= len(places) > 0, f"{control} has no tests"
+        assert all("def test_" in file.read_text() for file in files), f"{control} names a file without tests"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_modules_in_backticks_exist(page: Path) -> None:
     for name in MODULE.findall(page.read_text()):

@@ -32,12 +32,14 @@ def turn_entry(
     lowered: str = "",
     *,
     cleared: int = 0,
+    model: str = "",
     provider: Mapping[str, Any] | None = None,
 ) -> Entry:
     """The end of a reply that consists of the last `blocks` blocks. `usage` is `Usage` as a dict; `lowered` names the
     limit that left no room for a reply of full length; the other arguments are described in `Entry`."""
     data: dict[str, Any] = {"stop_reason": stop_reason, "usage": dict(usage), "blocks": blocks}
-    more = {"explanation": explanation, "lowered": lowered, "cleared": cleared, "provider": dict(provider or {})}
+    more = {"explanation": explanation, "lowered": lowered, "cleared": cleared, "model": model}
+    more["provider"] = dict(provider or {})
     return Entry("turn", data | {key: value for key, value in more.items() if value})
 
 

@@ -5,6 +5,8 @@
 - <sha>/bytes: its size
 - <sha>/uses: one file for each workspace above it, with the workspace's path
 
+Of a commit with submodules there can be two, <sha> without and <sha>+submodules with their files.
+
 A tree is made once, in a draft that is renamed when it is complete, and never written again: sandboxes mount it as a
 lower layer only, and no path inside leads to it. Only the host's git runs here, on the mirror's objects.
 """
@@ -26,11 +28,13 @@ from integrations.git import trash
 from integrations.git.locks import file_lock
 from integrations.git.quarantine import SHA
 from integrations.git.repository import HostRepository
+from integrations.git.submodules import check_out_submodules, list_gitlinks
 from integrations.sandbox.environment import GIT_DIR
 from integrations.sandbox.identity import hand_over
 
 KEPT = 2
 """Unused trees that a repository keeps for its next tickets."""
+_WITH_SUBMODULES = "+submodules"
 _TIMEOUT = 1800.0  # seconds
 _log = structlog.get_logger(__name__)
 
@@ -42,14 +46,16 @@ class BaseTrees:
         self.folder = folder
         self.trash = folder / ".trash"
 
-    def acquire(self, repository: HostRepository, sha: str, user: Path) -> Path:
-        """The folder of the tree of commit `sha`, made if it is missing. It is kept while the folder `user` exists.
+    def acquire(self, repository: HostRepository, sha: str, user: Path, submodules: bool = False) -> Path:
+        """The folder of the tree of commit `sha`, made if it is missing, with the files of its `submodules`. It is kept
+        while the folder `user` exists.
 
         Concurrent callers wait for the first. Raises `Rejected` for a tree that no checkout on this host can have."""
         with file_lock(self._find_lock(sha)):
-            found = self.folder / sha
+            with_submodules = submodules and bool(list_gitlinks(repository, sha))
+            found = self.folder / (f"{sha}{_WITH_SUBMODULES}" if with_submodules else sha)
             if not found.is_dir():
-                self._make(repository, sha)
+                self._make(repository, sha, found, with_submodules)
             use = found / "uses" / hashlib.sha256(os.fsencode(user)).hexdigest()[:32]
             use.write_bytes(os.fsencode(user))
             os.utime(found / "uses")
@@ -59,13 +65,15 @@ class BaseTrees:
         """At most 256 lock files, which are never deleted."""
         return self.folder / ".locks" / sha[:2]
 
-    def _make(self, repository: HostRepository, sha: str) -> None:
-        draft, found = self.folder / f"{sha}.new", self.folder / sha
+    def _make(self, repository: HostRepository, sha: str, found: Path, submodules: bool) -> None:
+        draft = found.with_name(f"{found.name}.new")
         trash.discard(draft, self.trash)  # of a process that was killed
         (draft / "tree").mkdir(parents=True)
         place = {"GIT_INDEX_FILE": str(draft / "index"), "GIT_WORK_TREE": str(draft / "tree")}
         try:
             repository.git("read-tree", "--reset", "-u", sha, environment=place, timeout=_TIMEOUT)
+            if submodules:
+                check_out_submodules(repository, sha, draft / "tree")
             (draft / "tree" / ".git").write_text(f"gitdir: {GIT_DIR}\n")
             size = 0
             hand_over(draft / "tree")
@@ -100,7 +108,8 @@ class BaseTrees:
         return size
 
     def _list(self) -> list[Path]:
-        return [path for path in self.folder.iterdir() if SHA.fullmatch(path.name)] if self.folder.is_dir() else []
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path for path in found if SHA.fullmatch(path.name.removesuffix(_WITH_SUBMODULES))]
 
     def measure(self) -> int:
         """The bytes of all trees, as recorded when they were made."""

@@ -19,6 +19,7 @@ from integrations.git import trash
 from integrations.git.base_trees import BaseTrees
 from integrations.git.branches import TRACKING
 from integrations.git.repository import HostRepository
+from integrations.git.submodules import list_gitlinks
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
 from integrations.sandbox.identity import hand_over
 
@@ -42,25 +43,30 @@ _CONFIG = """\
 _WHITEOUT = os.makedev(0, 0)
 
 
-def create(repository: HostRepository, bases: BaseTrees, folder: Path, sha: str, base: str = "") -> Workspace:
-    """Create the workspace in `folder` at `sha`, above the tree of the commit `base` (default: `sha`). Idempotent: a
-    complete one is reused, an incomplete one replaced.
+def create(
+    repository: HostRepository, bases: BaseTrees, folder: Path, sha: str, base: str = "", submodules: bool = False
+) -> Workspace:
+    """Create the workspace in `folder` at `sha`, above the tree of the commit `base` (default: `sha`), with the files
+    of its `submodules`. Idempotent: a complete one is reused, an incomplete one replaced.
 
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
     """
     if marker := _read_marker(folder):
         if marker["sha"] != sha:
             raise Conflict(f"{folder} holds a work tree of {marker['sha']}, not of {sha}: remove it first")
-        return _build_workspace(repository, bases.acquire(repository, marker["base"], folder), folder, sha)
+        below = bases.acquire(repository, marker["base"], folder, bool(marker["submodules"]))
+        return _build_workspace(repository, below, folder, sha, marker["base"])
     if not repository.succeeds("cat-file", "-e", sha):
         raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
     if not base or not repository.succeeds("cat-file", "-e", base):
         base = sha
+    if submodules and list_gitlinks(repository, sha) != list_gitlinks(repository, base):
+        base = sha
     remove(bases, folder)
     folder.mkdir(parents=True, mode=0o711)
-    below = bases.acquire(repository, base, folder)
+    below = bases.acquire(repository, base, folder, submodules)
     fail("workspace.create", "before")
-    workspace = _build_workspace(repository, below, folder, sha)
+    workspace = _build_workspace(repository, below, folder, sha, base)
     for path in (*workspace.writable_folders, workspace.scratch):
         path.mkdir()
     shutil.copyfile(below / "index", workspace.git / "index")
@@ -72,13 +78,13 @@ def create(repository: HostRepository, bases: BaseTrees, folder: Path, sha: str,
         hand_over(path)
         for name, _ in walk(str(path)):
             hand_over(Path(name))
-    _write_marker(folder, {"sha": sha, "base": base})
+    _write_marker(folder, {"sha": sha, "base": base, "submodules": "yes" if submodules else ""})
     fail("workspace.create", "done")
     return workspace
 
 
-def _build_workspace(repository: HostRepository, below: Path, folder: Path, sha: str) -> Workspace:
-    return Workspace(folder, below / "tree", repository.folder / "objects", sha, below.name)
+def _build_workspace(repository: HostRepository, below: Path, folder: Path, sha: str, base: str) -> Workspace:
+    return Workspace(folder, below / "tree", repository.folder / "objects", sha, base)
 
 
 def _write_differences(repository: HostRepository, workspace: Workspace) -> None:
@@ -121,8 +127,8 @@ def _read_marker(folder: Path) -> dict[str, str]:
     """Empty when the workspace is incomplete or a bad disk lost the marker."""
     try:
         found = json.loads((folder / _MARKER).read_bytes())
-        return {key: str(found[key]) for key in ("sha", "base")}
-    except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
+        return {"submodules": str(found.get("submodules", "")), "sha": str(found["sha"]), "base": str(found["base"])}
+    except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError, AttributeError):
         return {}
 
 

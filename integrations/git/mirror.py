@@ -7,7 +7,7 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from integrations.git.locks import remove_leftovers, repository_lock, single_fli
 from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
+from integrations.git.signing import run_signed
+from integrations.git.submodules import fetch_submodules, list_gitlinks
 from integrations.git.tree_policy import LINK, TreeLimits
 from integrations.git.unfetched import find_unfetched
 from integrations.git.workspace import Workspace
@@ -45,7 +47,8 @@ class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
     Locks and quarantines are beside the folder. A fetch can add `room` bytes. `trees` is the folder of the base trees,
-    by default also beside it. Every method is idempotent and can be retried after a crash.
+    by default also beside it. `signing_key` is the file of the key that signs candidates. With `submodules`,
+    workspaces have their files. Every method is idempotent and can be retried after a crash.
     """
 
     def __init__(
@@ -55,10 +58,13 @@ class Mirror:
         credentials: GitCredentials | None = None,
         room: int = 0,
         trees: Path | None = None,
+        signing_key: Path | None = None,
+        submodules: bool = False,
     ) -> None:
         self._folder, self._remote = folder, Remote(url, credentials, room)
         self._damage = folder.with_name(f"{folder.name}.damaged")
         self._repository = HostRepository(folder, self._remote, self._note_damage)
+        self._signing_key, self._submodules = signing_key, submodules
         self._bases = BaseTrees((trees or folder.with_name(f"{folder.name}.trees")).absolute())
 
     def fetch(self, *names: str) -> None:
@@ -89,6 +95,15 @@ class Mirror:
             repair.replace_mirror(self._folder, reason, clone)
             branches.fetch_branches(self._repository, names)  # a kept branch can be deleted on the code host
             self._damage.unlink(missing_ok=True)
+
+    def fetch_submodules(
+        self, shas: Iterable[CommitSha], get_credentials: Callable[[str], GitCredentials | None]
+    ) -> None:
+        """Fetch the submodules of these commits with the credentials for 'owner/name', unless the mirror has them.
+
+        Raises `Unavailable`, or `Rejected` with the submodule's path and the fix."""
+        with repository_lock(self._folder):
+            fetch_submodules(self._repository, self._remote, _check_shas(*shas), get_credentials)
 
     def _note_damage(self, reason: str) -> None:
         """Let the next fetch replace the mirror."""
@@ -160,7 +175,7 @@ class Mirror:
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
         _check_shas(sha, *([base] if base else []))
-        return layers.create(self._repository, self._bases, folder.absolute(), sha, base)
+        return layers.create(self._repository, self._bases, folder.absolute(), sha, base, self._submodules)
 
     def remove_workspace(self, folder: Path) -> None:
         """Remove the folder; idempotent. The deletion continues in the background. Reads and runs nothing in it."""
@@ -188,14 +203,17 @@ class Mirror:
     ) -> CommitSha:
         """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits.
 
-        `when` is in Unix seconds. Idempotent: equal arguments give an equal sha. Returns `parent` when the trees are
-        equal."""
+        `when` is in Unix seconds. Idempotent: equal arguments give an equal sha, also when it is signed. Returns
+        `parent` when the trees are equal. Raises `Misconfigured` when the key cannot sign."""
         tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
         if tree == old_tree:
             return parent
         environment = build_identity(author, email, when)
         arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
-        made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
+        if self._signing_key:
+            made = run_signed(self._repository, arguments, message.encode(), environment, self._signing_key)
+        else:
+            made = self._repository.git(*arguments, stdin=message.encode(), environment=environment)
         sha = CommitSha(made.decode().strip())
         self._keep_ref("candidate", sha)
         return sha
@@ -213,10 +231,16 @@ class Mirror:
         _check_shas(sha, *wanted)
         return find_outgoing(self._repository, sha, wanted, matches)
 
-    def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
-        """The paths of a commit that a checkout leaves without content: submodules, and files of Git LFS."""
+    def list_submodules(self, sha: CommitSha) -> dict[str, str]:
+        """The commit of each submodule by its path."""
         _check_shas(sha)
-        return find_unfetched(self._repository, sha)
+        return list_gitlinks(self._repository, sha)
+
+    def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
+        """The paths of a commit that a workspace has without content: submodules, and files of Git LFS."""
+        _check_shas(sha)
+        submodules, large_files = find_unfetched(self._repository, sha)
+        return [] if self._submodules else submodules, large_files
 
     def merge_base(self, one: CommitSha, other: CommitSha) -> CommitSha:
         """The best common ancestor of two commits. Raises `NotFound` without one."""

@@ -155,9 +155,12 @@ class HostRepository:
         stdin: bytes | BinaryIO = b"",
         environment: Mapping[str, str] | None = None,
         timeout: float = LOCAL_TIMEOUT,
+        settings: Sequence[str] = (),
     ) -> bytes:
-        """Run a command without network access; returns its stdout. Raises `Unavailable` or `Rejected`."""
-        return self._run(arguments, (), environment or {}, (), stdin, timeout)
+        """Run a command without network access; returns its stdout. `settings` override those of all commands.
+
+        Raises `Unavailable` or `Rejected`."""
+        return self._run(arguments, settings, environment or {}, (), stdin, timeout)
 
     def git_over_network(self, *arguments: str, timeout: float = NETWORK_TIMEOUT) -> bytes:
         """Run a command that connects to `remote` with its credentials; returns its stdout.

@@ -28,7 +28,7 @@ class Entry:
       if withheld; {"type": "tool_call", "id", "name", "input"}; {"type": "other", "text"}.
     - turn: {"stop_reason": StopReason, "usage": Usage as dict, "blocks"}: a reply that consists of the last `blocks`
       blocks; all others belong to a call that crashed and are left out on resume. "cleared": the number of old tool
-      results that the provider left out of the prompt.
+      results that the provider left out of the prompt. "model": the model that the reply names.
     - tool_result: {"call_id", "content", "is_error"}, and "final" if the tool has one.
     - steering: {"text", "comment_ids"} guidance of a person.
     - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate.

@@ -60,7 +60,7 @@ class Tracker(Protocol):
         """The current ticket. Raises `NotFound`."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
-        """Every ticket of `team` in one of `columns`, paginated, without descriptions."""
+        """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
 
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team."""

@@ -19,6 +19,7 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox import seccomp
 from integrations.sandbox.environment import BARE, Environment
 from integrations.sandbox.limits import DEFAULT_LIMITS, CommandResult, Limits, SandboxUnavailable
+from integrations.sandbox.profile import compute_digest
 from integrations.sandbox.running import Machine
 from integrations.sandbox.session import Session
 
@@ -67,6 +68,12 @@ class Sandbox:
         if filter_ is None:
             raise SandboxUnavailable("no system call filter for this processor: only x86_64 and aarch64 work")
         self._machine = Machine(bwrap, tuple(read_only), limits, room, filter_)
+
+    @property
+    def digest(self) -> str:
+        """Identifies the profile: see `profile.compute_digest`."""
+        machine = self._machine
+        return compute_digest(machine.read_only, machine.limits, machine.filter)
 
     def open(self, workspace: Workspace, environment: Environment = BARE, *, writable: bool = True) -> Session:
         """A sandbox for several commands, with the environment's services; starts with the first command.

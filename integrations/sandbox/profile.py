@@ -6,12 +6,17 @@ The order matters: later mounts cover earlier ones. Each rule has a test that at
 
 from __future__ import annotations
 
+import hashlib
+import json
 import resource
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from integrations.git.workspace import Workspace
+from integrations.sandbox.cgroup import find_parents
 from integrations.sandbox.environment import HOME, TREE, Environment
+from integrations.sandbox.identity import find_user
 from integrations.sandbox.limits import Limits
 from integrations.sandbox.network import mount_network
 from integrations.sandbox.root import UID, mount_etc, mount_interpreter, mount_system
@@ -88,3 +93,17 @@ def build_resource_limits(limits: Limits) -> dict[int, int]:
         resource.RLIMIT_FSIZE: limits.file, resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: min(limits.open_files, hard_files % 2**64),  # RLIM_INFINITY is -1
     }  # fmt: skip
+
+
+def compute_digest(read_only: Sequence[Path], limits: Limits, seccomp: bytes) -> str:
+    """SHA-256 of the profile of all sandboxes with these limits: isolation, mounts of the host, variables, resource
+    limits, system call filter, the user on the host, and the controllers that a cgroup limits.
+
+    What differs between runs is not part of it: work tree and environment have digests of their own."""
+    options = [*ISOLATION, *mount_system(None), *mount_etc(None, {}), *_mount_proc(), *_mount_private(limits)]
+    parts = {
+        "options": [*options, *(str(path) for path in read_only)], "variables": build_variables(read_only, True),
+        "limits": asdict(limits), "resources": build_resource_limits(limits), "user": find_user(),
+        "seccomp": seccomp.hex(), "controllers": sorted(find_parents()),
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -35,6 +35,7 @@ from jobs.config.places import (
     find_image_problems,
     find_sandbox_problems,
     find_secret_file_problem,
+    find_signing_problems,
 )
 from jobs.config.settings import Settings, list_fields
 
@@ -115,6 +116,7 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     if role in ("agent", "up"):
         yield from find_sandbox_problems(settings)
         yield from find_image_problems(settings)
+        yield from find_signing_problems(settings)
     for name, path in settings.secret_files().items():
         if problem := find_secret_file_problem(path):
             yield f"{name} is the path of a file that {problem}."

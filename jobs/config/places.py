@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from integrations.explain import classify
+from integrations.git.signing_key import find_key_problem
 from integrations.images.archives import find_image_problem
 from integrations.settings import split_address, split_url
 from jobs.config.env_file import find_owner_problem
@@ -122,6 +123,26 @@ def find_image_problems(settings: Settings) -> Iterator[str]:
     for name, path in settings.images.items():
         if problem := find_image_problem(Path(path)):
             yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
+
+
+def find_signing_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_SIGNING_KEY_FILE cannot sign, or a sandbox could read it."""
+    file = settings.signing_key_file
+    if file is None or find_secret_file_problem(file):  # `find_problems` reports all files with a secret
+        return
+    start = "LOOPLINE_SIGNING_KEY_FILE is the path of a file that"
+    if any(_is_below(file, folder) for folder in (Path("/usr"), *settings.sandbox_read_only)):
+        yield f"{start} commands in the sandbox can read; move it out of /usr and LOOPLINE_SANDBOX_READ_ONLY."
+    elif problem := find_key_problem(file):
+        yield f"{start} {problem}."
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    """Whether the file is in the folder. False for one that cannot be read, which has a problem of its own."""
+    try:
+        return file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return False
 
 
 def find_secret_file_problem(path: Path) -> str:

@@ -42,6 +42,7 @@ from jobs.config.field_types import (
     Approvers,
     ClientId,
     CodeHostName,
+    Email,
     Failpoint,
     Images,
     Model,
@@ -99,6 +100,13 @@ class Settings(SettingsModel):
     approvers: Approvers = setting("LOOPLINE_APPROVERS", "")
     """E-mail addresses of the people with permission to control Loopline and to approve, comma separated.
     Empty means every member of the workspace who is not a guest."""
+
+    signing_key_file: OptionalFile = setting("LOOPLINE_SIGNING_KEY_FILE", "", seen_by=("agent",))
+    """Path of an SSH private key, Ed25519 or RSA without passphrase, that signs commits; empty means unsigned.
+    For repositories that require signed commits. The key has to belong to the account of LOOPLINE_COMMIT_EMAIL."""
+    commit_email: Email = setting("LOOPLINE_COMMIT_EMAIL", "loopline@users.noreply.github.com")
+    """E-mail address of author and committer of Loopline's commits.
+    The code host marks a signed commit as verified only if the key's account has this address."""
 
     tracker: TrackerName = setting("LOOPLINE_TRACKER", default_name(TrackerProvider))
     """Name of the tracker that the tickets are on."""
@@ -288,9 +296,9 @@ class Settings(SettingsModel):
         return super().paths() | {name: p for own in self.providers.values() for name, p in own.paths().items()}
 
     def secret_files(self) -> dict[str, Path]:
-        """Return the files with a secret of the chosen providers by variable."""
+        """Return the files with a secret, Loopline's and those of the chosen providers, by variable."""
         own = (self.provider_settings(provider).secret_files() for provider in self.chosen_providers())
-        return {name: path for files in own for name, path in files.items()}
+        return {name: path for files in (super().secret_files(), *own) for name, path in files.items()}
 
 
 def list_fields() -> dict[str, FieldInfo]:

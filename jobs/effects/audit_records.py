@@ -9,6 +9,7 @@ from typing import Any
 
 from integrations.errors import IntegrationError
 from integrations.events import Event, PullRequestClosed, PullRequestMerged, RunFinished
+from integrations.results import PROVENANCE
 from jobs.loop.commands import COMMAND, Command, Freeze, StartRun, Thaw
 from jobs.loop.state import Loop
 from jobs.workflow import Decision
@@ -21,7 +22,7 @@ _NAMES = (
 
 
 def describe_decision(before: Loop, event: Event, decision: Decision) -> dict[str, Any]:
-    """The event with its person, the stages before and after, and the commands."""
+    """The event with its person, the stages before and after, and the commands; for a finished run its provenance."""
     fields: dict[str, Any] = {
         "kind": "decision",
         "ticket": decision.loop.identifier,
@@ -33,6 +34,7 @@ def describe_decision(before: Loop, event: Event, decision: Decision) -> dict[st
     }
     if isinstance(event, RunFinished):
         fields |= {"run_id": event.run_id, "role": event.role, "result": event.outcome}
+        fields |= PROVENANCE.to_builtins(event.provenance) if event.provenance else {}
     return fields
 
 

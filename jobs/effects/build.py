@@ -98,4 +98,5 @@ def build_policy(settings: Settings) -> ServicePolicy:
         models={**find_provider(RunnerProvider, settings.runner).models, **chosen},
         runner_models={name: dict(find_provider(RunnerProvider, name).models) for name in settings.more_runners},
         approvers=tuple(address.lower() for address in settings.approvers),
+        dashboard_url=settings.dashboard_url,
     )

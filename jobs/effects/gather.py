@@ -220,4 +220,6 @@ def read_base(repository: str, branch: str, world: World) -> Base:
         branch_sha = mirror.head(branch) if branch else None  # as of the fetch, so that the commit is in the mirror
     except NotFound:
         branch_sha = NO_COMMIT
+    if policy.loop.submodules:
+        mirror.fetch_submodules(filter(None, (sha, branch_sha)), host.git_credentials)
     return Base(found.default_branch, sha, policy, branch_sha)

@@ -40,6 +40,7 @@ _PLAIN = {
     "attempt_began_usd": "attempt.began_usd",
     "proposals": "planning.proposals",
     "tampering_accepted": "candidate.accepted_sha",
+    "tampering_accepted_by": "candidate.accepted_by",
     "pull_request": "pull_request.number",
     "pull_request_url": "pull_request.url",
     "approved": "pull_request.approved_sha",

@@ -146,6 +146,10 @@ class LoopPolicy:
     limits: LimitsPolicy = LimitsPolicy()
     scout: bool = True
     """Whether a cheaper agent explores the repository before the maker starts."""
+    co_author: bool = True
+    """Whether commits name the ticket's creator, with the e-mail address, as co-author."""
+    submodules: bool = False
+    """Whether Loopline fetches the submodules that are on the same code host."""
     protected: Lines = ()
     """Further path patterns that an agent must not change."""
     tests: Lines = TESTS

@@ -17,6 +17,8 @@ from integrations.results import (
     Plan,
     Preflighted,
     Proposal,
+    Provenance,
+    RunRole,
     Tampering,
     Verdict,
 )
@@ -201,6 +203,10 @@ class Candidate:
     verdict: Verdict | None = None
     accepted_sha: CommitSha = NO_COMMIT
     """The commit whose changes to tests and checks a person has accepted."""
+    accepted_by: str = ""
+    """That person's name."""
+    provenance: tuple[Provenance, ...] = ()
+    """That of the last run of each role, the newest last. Not in the board memory, which is not trusted."""
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -211,6 +217,15 @@ class Candidate:
     def tampering(self) -> tuple[Tampering, ...]:
         """Changes that could make a check pass without the work."""
         return self.gate.tampering
+
+    def find_provenance(self, role: RunRole) -> Provenance | None:
+        """That of the run of this role which made or examined the candidate's commit."""
+        return next((p for p in self.provenance if p.role == role and p.head_sha == self.head_sha), None)
+
+    def add_provenance(self, added: Provenance | None) -> Candidate:
+        """With the provenance of a run that has finished; None, of an older release, is left out."""
+        kept = tuple(p for p in self.provenance if added and p.role != added.role)
+        return replace(self, provenance=(*kept, added)) if added else self
 
     def at(self, head_sha: CommitSha) -> Candidate:
         """The candidate at another commit, without results."""

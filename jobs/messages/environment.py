@@ -58,7 +58,10 @@ def _explain(problem: EnvironmentProblem) -> str:
         case "limit":
             return "It exceeds a limit of the sandbox: make it use less, for example with fewer parallel jobs"
         case "unfetched":
-            return f"It probably needs `{subject}`, whose content is not fetched"
+            return (
+                f"It probably needs `{subject}`, whose content is not fetched; for a submodule set "
+                "`loop.submodules: true`"
+            )
     assert_never(problem.kind)
 
 
@@ -96,7 +99,8 @@ def preflight_line(result: Preflighted, branch: str) -> str:
 def unfetched_message(paths: Sequence[str], branch: str) -> str:
     names = ", ".join(f"`{inline(path)}`" for path in paths)
     return (
-        f"The repository refers to content that is not fetched: {names}. Commands that need it fail on `{branch}` too."
+        f"The repository refers to content that is not fetched: {names}. Commands that need it fail on `{branch}` too. "
+        "For submodules set `loop.submodules: true` in WORKFLOW.md; files of Git LFS are never fetched."
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from integrations.results import CriterionResult
+from urllib.parse import quote
+
+from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Loop
 from jobs.messages.text import MARKS, format_evidence, format_tampering, inline, money_message, quiet, state_message
 
@@ -20,7 +22,7 @@ def verdict_message(loop: Loop) -> str:
                 f"against the output of commands that Loopline ran itself. Pull request: {loop.pull_request.url}"
             ),
             _results(contract, candidate.verdict.results),
-            *_accepted(loop, "Changes that a person accepted:\n"),
+            *_accepted(loop, "{}:\n"),
             "Not checked:\n" + _not_checked(loop),
             f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
         ]
@@ -42,8 +44,9 @@ def _not_checked(loop: Loop) -> str:
 
 
 def _accepted(loop: Loop, heading: str) -> list[str]:
+    title = f"Changes that {inline(loop.candidate.accepted_by) or 'a person'} accepted"
     return (
-        [heading + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12])]
+        [heading.format(title) + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12])]
         if loop.candidate.tampering
         else []
     )
@@ -54,7 +57,7 @@ def pull_request_title(loop: Loop) -> str:
     return f"{loop.identifier}: {inline(loop.ticket.title)}"[:250]
 
 
-def pull_request_body(loop: Loop) -> str:
+def pull_request_body(loop: Loop, dashboard_url: str) -> str:
     """Summary, contract with results, evidence, and the line by which Linear links the pull request."""
     assert loop.candidate.verdict and loop.contract
     return "\n\n".join(
@@ -66,9 +69,10 @@ def pull_request_body(loop: Loop) -> str:
             + _results(loop.contract, loop.candidate.verdict.results),
             "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
             *_dependencies(loop),
-            *_accepted(loop, "## Changes that a person accepted\n\n"),
+            *_accepted(loop, "## {}\n\n"),
             "## Not checked\n\n" + _not_checked(loop),
             *_findings(loop),
+            _provenance(loop, dashboard_url),
             f"[{loop.identifier}]({loop.ticket.url}) · {loop.attempt.iteration} iterations · {money_message(loop)}",
         ]
     )
@@ -84,6 +88,27 @@ def _findings(loop: Loop) -> list[str]:
     places = ((f, f"`{f.path}:{f.line}`: " if f.path else "") for f in loop.candidate.verdict.findings)
     lines = [f"- {f.severity}: {place}{inline(f.text)}" for f, place in places]
     return ["## Findings\n\n" + "\n".join(lines)] if lines else []
+
+
+def _provenance(loop: Loop, dashboard_url: str) -> str:
+    """Commits, digests and models; without those of runs from before a rebuild, whose records are lost."""
+    assert loop.contract
+    candidate = loop.candidate
+    made, checked = candidate.find_provenance("maker"), candidate.find_provenance("checker")
+    line = (
+        f"- base `{loop.workspace.base_sha[:12]}`, head `{candidate.head_sha[:12]}`, contract `{loop.contract.digest}`"
+    )
+    if checked and checked.environment:
+        line += f", environment `{checked.environment[:12]}`"
+    page = f"{dashboard_url}/tickets/{quote(loop.identifier, safe='')}"
+    runs = [f"- {run.role}: {_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run]
+    return "## Provenance\n\n" + "\n".join([line, *runs])
+
+
+def _models(run: Provenance) -> str:
+    """The requested model, and those that the provider named if they differ."""
+    others = [f"`{inline(model)}`" for model in run.reported_models if model != run.model]
+    return f"`{inline(run.model)}`" + (f" (the provider reported {', '.join(others)})" if others else "")
 
 
 def pull_request_subtitle(loop: Loop) -> str:

@@ -64,17 +64,19 @@ def prepare_environment(run: Slice, sha: CommitSha) -> Environment:
     while another run builds it, `Paused` on a full disk, `Unavailable` while a permitted host is."""
     policy, world = run.spec.policy, run.world
     environment, request, tracked = describe_environment(run, sha)
+    hosts = find_agent_hosts(policy, world)
+    services = [vars(service) for service in environment.services]
+    parts = [request.digest, services, hosts, sorted(environment.variables.items())]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    if sha == run.spec.start_sha or run.spec.role == "preflight":  # a gate needs that of the base commit too
+        world.runs.note_inputs(run.spec.run_id, environment=digest, sandbox=run.sandbox.digest)
     if policy.setup_commands():
         build = _create_build(run, sha, environment, request, tracked)
         layer = _hold_layer(run, build)
         environment = replace(environment, layer=layer.path)
-    hosts = find_agent_hosts(policy, world)
     if hosts:
         gateway = run.held.enter_context(_open_network(run, hosts, run.spec.role))
         environment = replace(environment, network=gateway.socket)
-    services = [vars(service) for service in environment.services]
-    parts = [request.digest, services, hosts, sorted(environment.variables.items())]
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     return replace(environment, digest=digest)
 
 
@@ -101,10 +103,12 @@ def describe_environment(run: Slice, sha: CommitSha) -> tuple[Environment, Envir
         below = (image.variables.get("PATH", "") if image else "") or _find_host_path(world)
         variables["PATH"] = extend_path(own.variables["PATH"], below)
     objects = _list_objects(run, sha)
-    inputs = choose_inputs(objects, own.inputs)
+    inputs = {path: objects[path] for path in choose_inputs(objects, own.inputs)}
+    if policy.loop.submodules:
+        inputs |= run.mirror.list_submodules(sha)
     request = EnvironmentRequest(
         repository=repository, base=image.digest if image else _identify_host(world), setup=policy.setup_commands(),
-        maintain=policy.maintain_commands(), inputs={path: objects[path] for path in inputs}, network=own.network,
+        maintain=policy.maintain_commands(), inputs=inputs, network=own.network,
         variables=variables, secrets=own.secrets,
     )  # fmt: skip
     services = tuple(Service(s.name, s.run, s.ready, s.setup, s.seconds) for s in own.services)

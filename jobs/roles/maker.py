@@ -15,11 +15,12 @@ from integrations.results import Made
 from integrations.values import CommitSha
 from jobs.effects.leaks import refuse_own_secrets
 from jobs.roles.briefs import build_maker_brief
+from jobs.roles.commit_message import build_commit_message
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.limits import build_tree_limits, explain_limit
 from jobs.roles.slice import RunResult, Slice, run_in_tree
 
-AUTHOR, EMAIL = "Loopline", "loopline@users.noreply.github.com"
+AUTHOR = "Loopline"
 AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 
 
@@ -64,9 +65,10 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResu
     mirror.receive(pack, tip, spec.start_sha, limits)
     if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
         return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
-    message = f"{spec.ticket.identifier}: {' '.join(spec.ticket.title.split())}\n\nLoopline-Run: {spec.run_id}\n"
     parent = _find_parent(run)
-    sha = mirror.write_candidate(tip, parent, message, AUTHOR, EMAIL, int(spec.started_at))
+    email = run.world.settings.commit_email
+    message = build_commit_message(spec, email)
+    sha = mirror.write_candidate(tip, parent, message, AUTHOR, email, int(spec.started_at))
     refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
     return RunResult("done", summary, Made(head_sha=sha))
 

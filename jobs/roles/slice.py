@@ -6,6 +6,7 @@ crash: worktrees are adopted, transcripts resumed, and commits from the same inp
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -58,7 +59,7 @@ class Slice:
 
     @property
     def mirror(self) -> Mirror:
-        return self.world.mirror(self.spec.workspace.repository)
+        return self.world.mirror(self.spec.workspace.repository, submodules=self.spec.policy.loop.submodules)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -81,10 +82,12 @@ def run_model(
     """Some turns with the run's model; None if the run continues. `max_turns` tightens the run's cap."""
     spec = run.spec
     resumed = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
+    system = build_system_text(spec, instructions.text, format_catalogue(instructions.skills))
+    run.world.runs.note_inputs(spec.run_id, prompt=hashlib.sha256(f"{system}\0{resumed}".encode()).hexdigest())
     task = AgentTask(
         role=spec.role,
         model=spec.model,
-        system=build_system_text(spec, instructions.text, format_catalogue(instructions.skills)),
+        system=system,
         brief=resumed,
         max_turns=min(spec.caps.turns, max_turns or spec.caps.turns),
         effort=spec.effort,

@@ -94,6 +94,10 @@ def transcript(r: RunId) -> str:  # stream: the run's transcript
     return f"transcript:{r}"
 
 
+def provenance(r: RunId) -> str:  # hash: digests of the run's inputs; its provenance, JSON, once it has finished
+    return f"provenance:{r}"
+
+
 def steering(r: str) -> str:  # list: guidance for the run that it has not read yet, JSON
     return f"steering:{r}"
 

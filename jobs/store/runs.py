@@ -22,6 +22,7 @@ from integrations.events import EVENT, UNTIL_RESOLVED, RunFinished, RunParked, S
 from integrations.failpoints import fail
 from integrations.outward import check_outward
 from integrations.ports.agent_runner import Entry, Grant, Refusal
+from integrations.results import PROVENANCE, Provenance
 from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
@@ -100,6 +101,24 @@ class Runs:
         """The run's usage so far."""
         return used_by(self.redis, run_id)
 
+    def note_inputs(self, run_id: RunId, **digests: str) -> None:
+        """Remember digests of the run's inputs for its provenance. Last write wins."""
+        with self.redis.pipeline() as batch:
+            for name, digest in digests.items():
+                batch.hset(keys.provenance(run_id), name, digest)
+            batch.expire(keys.provenance(run_id), KEPT_SECONDS)
+            batch.execute()
+
+    def inputs(self, run_id: RunId) -> dict[str, str]:
+        """The digests by the name of the input."""
+        found: Any = self.redis.hgetall(keys.provenance(run_id))
+        return {decode(name): decode(digest) for name, digest in found.items() if name != b"record"}
+
+    def provenance(self, run_id: RunId) -> Provenance | None:
+        """The provenance of a finished run; None for one of an older release."""
+        raw = self.redis.hget(keys.provenance(run_id), "record")
+        return PROVENANCE.decode(raw) if raw else None
+
     def finish(self, lease: Lease, event: RunFinished, *, heed_guidance: bool) -> bool:
         """End the run and put the event into its ticket's mailbox, atomically.
 
@@ -107,12 +126,14 @@ class Runs:
         r, t = event.run_id, event.ticket_id
         outcome = json.dumps({"kind": event.outcome, "summary": event.summary})
         heed = "heed" if heed_guidance else ""
-        args = [lease.token, r, t, event.event_id, EVENT.encode(event), heed, outcome]
+        provenance = PROVENANCE.encode(event.provenance) if event.provenance else ""
+        args = [lease.token, r, t, event.event_id, EVENT.encode(event), heed, outcome, provenance]
         boxes = [keys.steering(r), keys.known_events(t), keys.mailbox(t)]
-        names = [keys.lease(lease.name), keys.RUNS, *boxes, keys.READY, keys.transcript(r)]
+        names = [keys.lease(lease.name), keys.RUNS, *boxes, keys.READY, keys.transcript(r), keys.provenance(r)]
         ended = run_script(self.redis, "finish_run", names, args)
         if ended:
-            for key in (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.runs_of(t), keys.fence(lease.name)):
+            of_run = (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.provenance(r))
+            for key in (*of_run, keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)
         return bool(ended)
 

@@ -45,7 +45,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.SteeringTaken():
             return steering.on_steering_taken(loop, event)
         case e.BranchPublished():
-            return publish.on_branch_published(loop, event)
+            return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event)
         case e.PullRequestMerged():
@@ -74,6 +74,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
+    loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
     if event.outcome in run_results.BLOCKED:
         return run_results.on_run_blocked(loop, event)
     if event.outcome == "budget" and event.role != "planner":

@@ -42,6 +42,7 @@ class ServicePolicy:
     models: dict[str, str] = Field(default_factory=dict)
     runner_models: dict[str, dict[str, str]] = Field(default_factory=dict)
     approvers: tuple[str, ...] = ()
+    dashboard_url: str = ""
 
     def column_role(self, team: str, column: str) -> Column | None:
         """The role of the column in its team; None for a column without one."""

@@ -9,11 +9,11 @@ from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, Pos
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
-from jobs.workflow.decision import Decision
+from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 
 
-def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
+def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
     """The candidate is on the code host: open or update the pull request."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
@@ -26,7 +26,7 @@ def on_branch_published(loop: Loop, event: BranchPublished) -> Decision:
         branch=loop.workspace.branch,
         base=loop.workspace.base_branch,
         title=pull_request_title(loop),
-        body=pull_request_body(loop),
+        body=pull_request_body(loop, policy.dashboard_url),
     )
     return Decision(loop, (command,))
 

@@ -181,7 +181,7 @@ def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> De
 
 def _accept(loop: Loop, author: Person, at: float) -> Decision | None:
     """Accept the candidate's changes to tests and checks; None if no escalation asks for that."""
-    candidate = replace(loop.candidate, accepted_sha=loop.candidate.head_sha)
+    candidate = replace(loop.candidate, accepted_sha=loop.candidate.head_sha, accepted_by=author.name)
     accepted = replace(loop, reason="", candidate=candidate)
     asked = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
     if not asked or not candidate.tampering or objection_to(accepted):

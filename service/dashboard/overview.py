@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import quote
 
-from integrations.results import Evidence, Judgement, Plan, Proposal, Tampering, Verdict
+from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance, Tampering, Verdict
 from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
@@ -104,6 +104,8 @@ class ShownRun:
     unfinished: bool
     usage: Usage
     started_at: float
+    provenance: Provenance | None = None
+    """None before the run has finished."""
 
 
 @value
@@ -127,6 +129,7 @@ class ShownTicket:
     evidence: tuple[ShownEvidence, ...]
     tampering: tuple[ShownTampering, ...]
     tampering_accepted: bool
+    tampering_accepted_by: str
     judgement: Judgement | None
     verdict: Verdict | None
     attempts: tuple[ClosedAttempt, ...]
@@ -203,6 +206,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         evidence=tuple(map(_show_evidence, loop.candidate.evidence)),
         tampering=tuple(ShownTampering(**vars(one), what=TAMPER_NAMES[one.kind]) for one in loop.candidate.tampering),
         tampering_accepted=loop.candidate.accepted_sha != "" and loop.candidate.accepted_sha == loop.candidate.head_sha,
+        tampering_accepted_by=loop.candidate.accepted_by,
         judgement=loop.candidate.judgement,
         verdict=loop.candidate.verdict,
         attempts=loop.attempts,
@@ -213,7 +217,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
     )
 
 
-def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
+def run(spec: RunSpec, usage: Usage, provenance: Provenance | None = None, *, unfinished: bool) -> ShownRun:
     """Return one run. Its revision is only part of its id."""
     found = _REVISION.search(spec.run_id)
     return ShownRun(
@@ -227,6 +231,7 @@ def run(spec: RunSpec, usage: Usage, *, unfinished: bool) -> ShownRun:
         unfinished=unfinished,
         usage=usage,
         started_at=spec.started_at,
+        provenance=provenance,
     )
 
 

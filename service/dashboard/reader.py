@@ -95,7 +95,13 @@ class Reader:
         runs = self.runs
         specs = filter(None, map(runs.spec, runs.list_runs(loop.ticket.id)))
         return [
-            overview.run(spec, runs.usage(spec.run_id), unfinished=runs.is_unfinished(spec.run_id)) for spec in specs
+            overview.run(
+                spec,
+                runs.usage(spec.run_id),
+                runs.provenance(spec.run_id),
+                unfinished=runs.is_unfinished(spec.run_id),
+            )
+            for spec in specs
         ]
 
 

@@ -87,7 +87,7 @@ def test_move_to_an_unknown_column_changes_nothing(board: Board, ticket: Ticket)
 
 def test_tickets_in_a_column_are_listed_without_description(board: Board, ticket: Ticket) -> None:
     found = {it.id: it for it in board.tracker.in_columns(board.team, [ticket.column])}
-    assert found[ticket.id] == replace(ticket, description="")
+    assert found[ticket.id] == replace(ticket, description="", creator=None)
     assert ticket.id not in {it.id for it in board.tracker.in_columns(board.team, [board.columns[1]])}
 
 
@@ -103,6 +103,7 @@ def test_ticket_has_its_fields(board: Board, ticket: Ticket) -> None:
     assert (ticket.team, ticket.labels, ticket.trashed) == (board.team, (), False)
     assert ticket.url.startswith("http")
     assert ticket.identifier.lower() in ticket.branch_name
+    assert ticket.creator is None or ticket.creator.is_us, "the board creates tickets with the key of Loopline"
 
 
 def test_ticket_can_be_fetched_by_identifier(tracker: Tracker, ticket: Ticket) -> None:

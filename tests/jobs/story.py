@@ -11,7 +11,7 @@ import requests
 from integrations.events import TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
 from jobs.loop.state import Loop, Stage
-from jobs.roles.maker import AUTHOR, EMAIL
+from jobs.roles.maker import AUTHOR
 from jobs.runtime.lease import hold
 from tests.jobs.board import Board
 from tests.loops import run_finished
@@ -65,7 +65,7 @@ def candidate(board: Board, loop: Loop) -> str:
     who = {
         f"GIT_{role}_{part}": text
         for role in ("AUTHOR", "COMMITTER")
-        for part, text in (("NAME", AUTHOR), ("EMAIL", EMAIL))
+        for part, text in (("NAME", AUTHOR), ("EMAIL", board.world.settings.commit_email))
     }
 
     def git(*arguments: str, given: str = "") -> str:

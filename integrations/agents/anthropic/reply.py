@@ -61,6 +61,7 @@ class Reply:
     stop_reason: str = ""
     explanation: str = ""
     message_id: str = ""
+    model: str = ""
     cache_miss: str = ""
     applied_edits: list[dict[str, Any]] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Reply:
     def _begin(self, message: Mapping[str, Any]) -> None:
         self.has_begun = True
         self.message_id = _read_label(message, "id")
+        self.model = _read_label(message, "model")
         self._merge_usage(message.get("usage"))
         self._read_notes(message)
 

@@ -231,6 +231,7 @@ class _Run:
                 reply.explanation,
                 lowered,
                 cleared=cleared,
+                model=reply.model,
                 provider={"message_id": reply.message_id},
             )
             self._append(entry)

@@ -19,6 +19,7 @@ DERIVED: dict[tuple[str, str], Callable[[Context, Row], Any]] = {
     ("Issue", "identifier"): identifier,
     ("Issue", "url"): issue_url,
     ("Issue", "branchName"): branch_name,
+    ("User", "isMe"): lambda context, row: row["id"] == context.viewer["id"],
 }
 MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "labels"): lambda context, row: [context.find("IssueLabel", label) for label in row["labelIds"]],

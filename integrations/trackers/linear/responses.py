@@ -93,17 +93,25 @@ class UserNode(Node):
     active: bool = False
     app: bool = True
     guest: bool = True
+    is_me: bool = False
 
-    def to_person(self, our_id: str) -> Person:
+    def to_person(self, our_id: str = "") -> Person:
         """The person; active members, except apps and guests, have permission to control Loopline."""
         return Person(
             id=self.id,
             name=self.name,
             email=self.email,
             may_steer=self.active and not self.app and not self.guest,
-            is_us=self.id == our_id,
+            is_us=self.is_me or self.id == our_id,
             is_bot=self.app,
         )
+
+
+def _skip_broken_user(user: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(user)
+    except ValidationError:
+        return None
 
 
 class IssueNode(Node):
@@ -120,6 +128,7 @@ class IssueNode(Node):
     state: StateNode
     team: NamedNode
     labels: Connection[NamedNode] = Connection()
+    creator: Annotated[UserNode | None, WrapValidator(_skip_broken_user)] = None
 
     def to_ticket(self) -> Ticket:
         """The ticket; its `team` is the team's key."""
@@ -133,6 +142,7 @@ class IssueNode(Node):
             column=self.state.name,
             labels=tuple(label.name for label in self.labels.nodes),
             branch_name=self.branch_name,
+            creator=self.creator.to_person() if self.creator else None,
             trashed=self.trashed or bool(self.archived_at),
             cancelled=self.state.type == "canceled",
         )

@@ -96,6 +96,18 @@ def test_linear_response_ignores_null_and_unknown_fields() -> None:
     assert (issue.to_ticket().description, issue.to_ticket().labels) == ("", ())
 
 
+def test_linear_ticket_has_its_creator_and_marks_loopline_and_apps() -> None:
+    def read_creator(user: object) -> Person | None:
+        return IssueNode.model_validate(ISSUE | {"creator": user}).to_ticket().creator
+
+    ana = {"id": "u1", "name": "Ana", "email": "ana@example.com", "app": False}
+    creator = read_creator(ana | {"isMe": False})
+    assert creator and (creator.email, creator.is_us, creator.is_bot) == ("ana@example.com", False, False)
+    assert (us := read_creator(ana | {"isMe": True})) and us.is_us
+    assert (app := read_creator(ana | {"app": True})) and app.is_bot
+    assert read_creator(None) is read_creator({"name": "no id"}) is read_creator("Ana") is None
+
+
 def test_linear_attachment_keeps_only_plain_metadata() -> None:
     metadata = {"head": "abc", "attempt": 2, "usd": 0.5, "open": True, "nested": {"a": 1}, "nothing": None}
     node = AttachmentNode.model_validate({"url": "https://x", "metadata": metadata})

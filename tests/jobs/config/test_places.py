@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.config.environment import find_problems, find_warnings, parse_settings
+from jobs.config.environment import Role, find_problems, find_warnings, parse_settings
 from tests.jobs.config.test_settings import ENOUGH, create_rsa_key
 from tests.support.checkout import REPOSITORY
 from tests.support.privileges import drop_privileges
@@ -244,3 +244,24 @@ def test_home_with_an_entry_that_cannot_be_written_is_refused(tmp_path: Path) ->
     done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True)
     assert done.returncode == 2
     assert "has an entry redis that this user cannot write to; change its owner" in done.stderr
+
+
+def test_signing_key_is_checked_for_the_agent_process_alone(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+
+    def problem(role: Role = "agent", **more: str) -> str:
+        return "".join(find_problems(role, ENOUGH | {"LOOPLINE_SIGNING_KEY_FILE": str(file)} | more))
+
+    assert "cannot be read (No such file" in problem() and problem() == problem("up")
+    assert problem("worker") == problem("web") == ""
+    file.write_text("no key")
+    file.chmod(0o600)
+    assert problem() == (
+        "LOOPLINE_SIGNING_KEY_FILE is the path of a file that has no OpenSSH private key; create one with ssh-keygen "
+        "-t ed25519."
+    )
+    file.unlink()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
+    assert problem() == ""
+    assert "commands in the sandbox can read" in problem(LOOPLINE_SANDBOX_READ_ONLY=str(tmp_path))
+    assert "LOOPLINE_COMMIT_EMAIL cannot be used" in problem(LOOPLINE_COMMIT_EMAIL="a@b>\nx")

@@ -14,7 +14,7 @@ from redis import Redis
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
 from integrations.results import Made
-from integrations.values import Ticket
+from integrations.values import Person, Ticket
 from jobs.advance_run import advance_run
 from jobs.config.environment import parse_settings
 from jobs.config.settings import Settings
@@ -25,8 +25,10 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.state import Contract, Criterion
 from jobs.runtime import keys
 from jobs.store.breaker import credentials_alarm
+from jobs.store.tickets import KEPT_SECONDS
 from tests.integrations.agents.doubles import BUG_TITLE
-from tests.integrations.git.hosting import GitHost, commit
+from tests.integrations.git.hosting import GitHost, commit, git
+from tests.integrations.git.test_signing import create_key
 from tests.jobs.books import AMPLE, spec_of
 from tests.jobs.model_runs import Model, model_at
 
@@ -64,7 +66,7 @@ def base(agent: World, tmp_path: Path) -> Iterator[str]:
         yield sha
 
 
-def begin(agent: World, base: str, role: Any = "maker", **caps: Any) -> RunSpec:
+def begin(agent: World, base: str, role: Any = "maker", creator: Person | None = None, **caps: Any) -> RunSpec:
     """A run of the bug ticket with these caps."""
     spec = spec_of(
         caps=replace(AMPLE, **caps),
@@ -72,7 +74,7 @@ def begin(agent: World, base: str, role: Any = "maker", **caps: Any) -> RunSpec:
         repository="acme/tally",
         base_sha=base,
         start_sha=base,
-        ticket=Ticket(id="t1", identifier="ENG-1", title=BUG_TITLE),
+        ticket=Ticket(id="t1", identifier="ENG-1", title=BUG_TITLE, creator=creator),
         contract=Contract(criteria=(Criterion(id="c1", text="it works", command="true"),)),
         started_at=1_795_608_000.0,
     )
@@ -111,6 +113,19 @@ def test_maker_at_a_limit_keeps_its_work(
     ended = finished(agent.redis)
     assert ended.outcome == outcome and words in ended.summary
     assert "divmod" in agent.mirror("acme/tally").diff(base, ended.result.head_sha, 100_000)
+
+
+def test_maker_commit_is_signed_and_names_the_creator_of_the_ticket(agent: World, base: str, tmp_path: Path) -> None:
+    key, settings = create_key(tmp_path / "key"), agent.settings
+    (tmp_path / "allowed").write_text(f"bot@example.com {key.with_suffix('.pub').read_text()}")
+    agent.settings = settings.model_copy(update={"signing_key_file": key, "commit_email": "bot@example.com"})
+    ana = Person(id="u1", name="Ana", email="ana@example.com")
+    slices(agent, begin(agent, base, creator=ana, turns=3))
+
+    folder, sha = settings.home / "repos" / "acme__tally.git", finished(agent.redis).result.head_sha
+    git(folder, "-c", f"gpg.ssh.allowedSignersFile={tmp_path / 'allowed'}", "verify-commit", sha)
+    message = git(folder, "show", "-s", "--format=%ce|%(trailers:key=Co-authored-by,valueonly)", sha).decode()
+    assert message.strip() == "bot@example.com|Ana <ana@example.com>"
 
 
 def test_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
@@ -204,3 +219,27 @@ def test_run_that_ends_spends_what_its_dead_slice_held(agent: World, base: str) 
     slices(agent, spec)
     assert finished(agent.redis).usage.cost_usd == 0.00007
     assert not agent.redis.exists(keys.holds(keys.ticket_ledger("t1")))
+
+
+def test_run_has_its_provenance_in_the_event_and_in_redis(agent: World, base: str) -> None:
+    spec = begin(agent, base)
+    slices(agent, spec)
+    event = finished(agent.redis)
+    found = event.provenance
+
+    assert found and agent.runs.provenance(spec.run_id) == found
+    assert (found.base_sha, found.start_sha) == (base, base)
+    assert isinstance(event.result, Made) and found.head_sha == event.result.head_sha != base
+    assert (found.model, found.reported_models) == (spec.model, (spec.model,))
+    assert [len(digest) for digest in (found.prompt, found.environment, found.sandbox)] == [64, 32, 64]
+    assert found.contract == spec.contract.digest and found.cost_usd == event.usage.cost_usd > 0
+    assert 0 < agent.redis.ttl(keys.provenance(spec.run_id)) <= KEPT_SECONDS
+
+
+def test_run_that_continues_has_no_provenance_yet(agent: World, base: str) -> None:
+    agent.settings = agent.settings.model_copy(update={"slice_seconds": 0.0})
+    spec = begin(agent, base)
+    slices(agent, spec)
+
+    assert agent.runs.is_unfinished(spec.run_id) and agent.runs.inputs(spec.run_id)["prompt"]
+    assert agent.runs.provenance(spec.run_id) is None

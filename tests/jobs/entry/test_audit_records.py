@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from integrations.results import Provenance
 from jobs.runtime.audit import FOLDER, name_chain, read_head
 from jobs.runtime.audit_check import read_records, verify_chain
 from tests.jobs import story
@@ -25,3 +26,20 @@ def test_audit_records_the_decisions_effects_and_people_of_a_ticket_without_text
     text = "".join(map(str, records))
     assert "Removes files" not in text and "/approve" not in text, "a summary and a comment"
     assert not any(secret and secret in text for secret in (board.environ["LINEAR_API_KEY"], "stand-in"))
+
+
+def test_audit_records_the_provenance_of_a_finished_run_once(board: Board) -> None:
+    loop = story.hand_over(board, BUG)
+    sha = story.candidate(board, loop)
+    provenance = Provenance(
+        run_id=loop.run_id, role="maker", outcome="done", head_sha=sha, prompt="p" * 64, environment="e" * 32,
+        sandbox="s" * 64, model="large", reported_models=("large-1",),
+    )  # fmt: skip
+    after = story.finish(board, loop, head_sha=sha, provenance=provenance)
+
+    records = list(read_records(board.world.settings.home / FOLDER, BUG))
+    (line,) = [record for record in records if record.get("prompt")]
+
+    assert {"kind": "decision", "run_id": loop.run_id, "head_sha": sha, "prompt": "p" * 64}.items() <= line.items()
+    assert (line["environment"], line["sandbox"], line["reported_models"]) == ("e" * 32, "s" * 64, ["large-1"])
+    assert after.candidate.find_provenance("maker") == provenance

@@ -15,10 +15,12 @@ from integrations.events import CommandFailed, TicketCommented
 from jobs.loop.commands import COMMAND, PrepareWorkspace
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
+from jobs.runtime.audit_check import read_records
 from jobs.runtime.dead_processes import count_deaths, release_leases_of_dead_processes
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters
 from jobs.workflow.limits import REPLIES_TO_MEMBERS
 from service import operator
+from service.switch import find_operator
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, hand_over, said
 from tests.loops import run_finished
@@ -141,12 +143,16 @@ def test_dead_letter_is_redriven_once(board: Board, wanted: str) -> None:
     mended(board, replace(loop, run_id="r", stage=Stage.CHECKING))
 
     first, second = io.StringIO(), io.StringIO()
-    operator.redrive(board.world.redis, first, letter.id if wanted == "id" else None)
-    operator.redrive(board.world.redis, second, None)
+    operator.redrive(board.world.redis, first, letter.id if wanted == "id" else None, board.world.audit)
+    operator.redrive(board.world.redis, second, None, board.world.audit)
     after = board.drive(BUG)
 
     assert first.getvalue() == f"{letter.id}: RunFinished queued for retry\n"
     assert second.getvalue() == ""
+    records = list(read_records(board.world.settings.home / "audit", BUG))
+    assert [(r["item"], r["id"], r["actor"]) for r in records if r["kind"] == "redrive"] == [
+        ("RunFinished", letter.id, find_operator())
+    ]
     assert after
     assert (after.attempt.iteration, len(after.attempt.tried)) == (2, 1)
 
@@ -161,7 +167,7 @@ def test_command_of_an_older_generation_is_not_redriven(board: Board) -> None:
     DeadLetters(board.world.redis).keep(letter)
     out = io.StringIO()
 
-    operator.redrive(board.world.redis, out, "a")
+    operator.redrive(board.world.redis, out, "a", board.world.audit)
 
     assert "skipped: it belongs to generation 0" in out.getvalue()
     assert DeadLetters(board.world.redis).all() == [letter]
@@ -179,7 +185,7 @@ def test_items_of_a_newer_release_become_dead_letters_and_can_be_redriven(board:
     after = board.drive(BUG)
     assert after and replace(after, comments=replace(after.comments, replies=())) == loop
     assert [letter.box for letter in DeadLetters(board.world.redis).all()] == ["inner", "outer", "mailbox"]
-    operator.redrive(board.world.redis, io.StringIO(), None)
+    operator.redrive(board.world.redis, io.StringIO(), None, board.world.audit)
     assert board.world.redis.lrange(keys.mailbox(t), 0, -1) == [event.encode()]
     assert board.world.redis.lrange(keys.outbox(t, "outer"), 0, -1) == [command.encode()]
 

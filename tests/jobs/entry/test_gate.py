@@ -134,6 +134,20 @@ def test_gate_is_green_for_honest_work_without_a_question(gate: Gate) -> None:
     assert (event.outcome, event.result.tampering, event.result.stray) == ("done", (), ())
 
 
+def test_gate_names_its_verdicts_and_the_environment_of_the_candidate(gate: Gate) -> None:
+    files = {"shop/cart.py": RIGHT, ".github/workflows/ci.yml": "on: push\n", "package-lock.json": "{}\n"}
+    new_test = TESTS + "\n    def test_more(self):\n        self.assertEqual(add(2, 2), 4)\n"
+    event, other = gate(files | {TEST: new_test}), gate.spec({"shop/cart.py": RIGHT})
+    advance_run(other.run_id)
+    without = gate.world.runs.provenance(other.run_id)
+
+    assert event.provenance and without
+    assert event.provenance.verdicts[0] == "gate: 1 passed"
+    assert event.provenance.verdicts[1].startswith("needs acceptance: ") and "protected" in event.provenance.verdicts[1]
+    assert event.provenance.environment != without.environment, "the lock file is an input"
+    assert event.provenance.model == event.provenance.prompt == ""
+
+
 def test_gate_reports_the_tree_of_the_candidate(gate: Gate) -> None:
     event = gate({"shop/cart.py": RIGHT})
 

@@ -308,6 +308,31 @@ def test_check_that_needs_a_submodule_is_a_problem_of_the_environment(project: P
     assert "probably needs `vendor/rates`, whose content is not fetched" in loop.reason
 
 
+def test_submodule_that_policy_allows_is_there_for_the_checks(project: Project) -> None:
+    own = project.commit({"rates.py": b"euro = 1"})
+    modules = b'[submodule "rates"]\n\tpath = vendor/rates\n\turl = ../tally\n'
+    files: dict[str, bytes | str] = {".gitmodules": modules, "vendor/rates": own}
+    reads = checks("python3 -c 'from vendor.rates.rates import euro; import built'")
+    project.commit(files, checks=reads, setup=["cp vendor/rates/rates.py built.py"], submodules=True)
+
+    loop = project.hand_over()
+
+    assert (loop.stage, loop.preflight.result.unfetched) == (Stage.MAKING, ())
+    assert not any("not fetched" in body for body in said(project.board, BUG))
+
+
+def test_submodule_on_another_host_is_refused_on_the_ticket(project: Project) -> None:
+    modules = b'[submodule "rates"]\n\tpath = vendor/rates\n\turl = https://git.acme.test/acme/rates\n'
+    project.commit({".gitmodules": modules, "vendor/rates": "a" * 40}, checks=checks(PASSES), submodules=True)
+
+    loop = project.hand_over()
+
+    assert loop.stage is Stage.NEEDS_HUMAN
+    (call,) = project.calls()
+    assert "the submodule vendor/rates cannot be fetched: its url is not an https URL of the same code host" in call
+    assert loop.spend.usage.model_calls == 0
+
+
 def test_lfs_pointer_is_named_at_hand_over(project: Project) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
     attributes = b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs\n"

@@ -27,6 +27,7 @@ from integrations.results import (
     Planned,
     Proposal,
     ProposedCriterion,
+    Provenance,
     RunRole,
     Scouted,
     Tampering,
@@ -78,6 +79,7 @@ KNOWN: dict[str, Any] = {
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",),
+    "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
 

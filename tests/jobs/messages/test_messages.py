@@ -22,6 +22,7 @@ from integrations.results import (
     Preflighted,
     Proposal,
     ProposedCriterion,
+    Provenance,
     Question,
     Tampering,
     Verdict,
@@ -73,6 +74,11 @@ DONE = changed(
     url="https://github.test/acme/shop/pull/7", summary="Counts logins per minute and refuses the sixth.",
     failing_checks=("ci",),
 )  # fmt: skip
+MADE = Provenance(
+    run_id="ENG-1-g1-r0-i2-maker", role="maker", outcome="done", head_sha="a" * 40, model="large",
+    reported_models=("large-1", "large"),
+)  # fmt: skip
+CHECKED = replace(MADE, run_id="ENG-1-g1-r0-i2-checker", role="checker", reported_models=(), environment="e" * 32)
 FLAKY = replace(PASSED, exit_codes=(1, 0), before=1)
 SLOW, FLOOD = replace(FAILED, exit_code=124, timeout=300.0), replace(FAILED, exit_code=137, killed="it wrote too much")
 BENT = replace(FAILED, own=0)
@@ -169,8 +175,18 @@ SHOWN = {
     "pull_request_title": [m.pull_request_title(DONE)],
     "pull_request_body": [
         m.pull_request_body(
-            changed(DONE, evidence=(PASSED, FLAKY, BENT), tampering=TAMPERING, dependencies=("new (package.json)",))
-        )
+            changed(
+                DONE,
+                evidence=(PASSED, FLAKY, BENT),
+                tampering=TAMPERING,
+                dependencies=("new (package.json)",),
+                base_sha="b" * 40,
+                provenance=(MADE, CHECKED),
+                accepted_by="Ana",
+            ),
+            "https://loopline.acme.test",
+        ),
+        m.pull_request_body(changed(DONE, base_sha="b" * 40), "https://loopline.acme.test"),
     ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES))],

@@ -19,7 +19,7 @@ from integrations.errors import Misconfigured, NotAttempted, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox, default_read_only, find_bwrap
 from integrations.sandbox.environment import Environment
-from integrations.values import Identifier, Ticket, TicketId
+from integrations.values import CommitSha, Identifier, Ticket, TicketId
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.environment_policy import EnvironmentPolicy
@@ -276,3 +276,14 @@ def test_leftovers_of_a_killed_builder_are_removed_by_the_next_one(shop: Shop) -
 
     environment = prepare_environment(run, shop.base)  # type: ignore[arg-type]
     assert shop.show(environment, "ls built junk 2>/dev/null") == "built" and not draft.exists()
+
+
+def test_environment_of_another_commit_of_a_submodule_is_another_one(shop: Shop) -> None:
+    one, other = (commit(shop.upstream, {"vendor/rates": number * 40}) for number in "ab")
+    shop.mirror.fetch("main")
+    run = shop.run()
+    policy = replace(run.spec.policy, loop=replace(run.spec.policy.loop, submodules=True))
+    fetching = replace(run, spec=replace(run.spec, policy=policy))
+
+    assert identify_environment(run, CommitSha(one)) == identify_environment(run, CommitSha(other))
+    assert identify_environment(fetching, CommitSha(one)) != identify_environment(fetching, CommitSha(other))

@@ -84,7 +84,7 @@ def test_acceptance_is_void_at_another_commit(bent: Decision, policy: ServicePol
 
     decision = decide(checking, finished(checking, verdict=changed(passing(), head_sha=other)), policy)
 
-    assert accepted.candidate.accepted_sha == HEAD
+    assert (accepted.candidate.accepted_sha, accepted.candidate.accepted_by) == (HEAD, "Ana")
     assert (decision.loop.stage, kinds(decision.commands).count("PublishBranch")) == (Stage.NEEDS_HUMAN, 0)
 
 

@@ -94,9 +94,9 @@ class Story:
             conversation.reserve(Usage(), Usage())
             conversation.settle(usage or Usage(), answered=True)
 
-    def end(self, spec: RunSpec, outcome: Any = "done", summary: str = "") -> None:
+    def end(self, spec: RunSpec, outcome: Any = "done", summary: str = "", **fields: Any) -> None:
         about = {"event_id": f"{spec.run_id}:finished", "ticket_id": spec.ticket.id, "run_id": spec.run_id}
-        event = run_finished(spec.role, **about, generation=spec.generation, outcome=outcome, summary=summary)
+        event = run_finished(spec.role, **about, generation=spec.generation, outcome=outcome, summary=summary, **fields)
         with hold(self.redis, f"run:{spec.run_id}") as lease:
             assert lease and self.runs.finish(lease, event, heed_guidance=False)
 

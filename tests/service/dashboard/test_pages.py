@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from integrations.errors import Unauthorized
 from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE as EVIDENCE_CODEC
+from integrations.results import Provenance
 from integrations.values import Usage
 from jobs.config.settings import Settings
 from jobs.loop.state import Stage
@@ -191,3 +192,29 @@ def test_pages_name_a_full_disk_with_and_without_redis(
             client.environ_base["HTTP_AUTHORIZATION"] = HEADERS["Authorization"]
             for path in ("/", "/api/loops"):
                 assert f"The disk of {disk.folder} is 100 % full" in client.get(path).text
+
+
+def test_page_shows_the_provenance_of_the_chosen_run_once_it_has_finished(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    first, second = story.begin(loop), story.begin(loop, "gate")
+    provenance = Provenance(
+        run_id=first.run_id, role="maker", outcome="done", prompt="5" * 64, environment="e" * 32, cost_usd=0.25,
+        reported_models=("<b>large</b>",), verdicts=("gate: 1 passed",),
+    )  # fmt: skip
+    story.end(first, provenance=provenance)
+
+    page = client.get(f"/tickets/ENG-12?run={first.run_id}").text
+    assert page.count('data-testid="provenance"') == 1
+    for text in ("5" * 64, "e" * 32, "$0.2500", "&lt;b&gt;large&lt;/b&gt;", "gate: 1 passed"):
+        assert text in page
+    assert 'data-testid="provenance"' not in client.get(f"/tickets/ENG-12?run={second.run_id}").text
+    shown = {run["run_id"]: run["provenance"] for run in client.get("/api/tickets/ENG-12").get_json()["runs"]}
+    assert shown[first.run_id]["prompt"] == "5" * 64 and shown[second.run_id] is None
+
+
+def test_page_of_a_run_of_an_older_release_has_no_provenance(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop())
+    spec = story.begin(loop)
+    story.end(spec)
+    page = client.get(f"/tickets/ENG-12?run={spec.run_id}")
+    assert page.status_code == 200 and 'data-testid="provenance"' not in page.text
