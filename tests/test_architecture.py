@@ -20,8 +20,8 @@ from jobs.runtime.queues import _QUEUE_OF
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("service", "jobs", "integrations")
-DATA = ROOT / "integrations/standins/demo_repository"
-SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py") if DATA not in p.parents)
+DATA = {ROOT / "integrations/standins" / name for name in ("demo_repository", "demo_projects")}
+SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py") if not DATA & {*p.parents})
 PRODUCT = [p for p in SOURCES if "standins" not in p.parts]
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from integrations.standins.demo import projects
 from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import ROOT, Stack
 from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Narrator, Story, StoryError
@@ -32,8 +33,11 @@ WELCOME = """
 def main() -> int:
     """Exit code 0: the story reached its expected end, or Ctrl-C."""
     args = _arguments()
-    home = args.home.absolute()
-    if args.clean or args.once:
+    home = (args.home or ROOT / (".loopline-projects" if args.projects else ".loopline")).absolute()
+    if args.projects and not args.clean and (missing := projects.find_missing_tools()):
+        print(missing, file=sys.stderr)  # noqa: T201
+        return 2
+    if args.clean or args.once or args.projects:
         if not _removed(home):
             print(f"{home} was not made by the demo, so it is left alone: name another --home.", file=sys.stderr)  # noqa: T201
             return 2
@@ -42,6 +46,8 @@ def main() -> int:
     _mark(home)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        if args.projects:
+            return _play_projects(home, args)
         with Stack(home, args.port_base, latency=0.1 if args.once else 0.6) as stack:
             ana = Ana(stack)
             return _once(ana, args.patience) if args.once else _stay(stack, ana)
@@ -79,6 +85,17 @@ def _once(ana: Ana, patience: float) -> int:
     return 0 if summary["ok"] else 1
 
 
+def _play_projects(home: Path, args: argparse.Namespace) -> int:
+    settings = projects.find_settings()
+    with Stack(home, args.port_base, latency=0.1, extra=settings, projects=projects.PROJECTS) as stack:
+        summary = projects.play(stack, args.patience)
+        print(json.dumps(summary))  # noqa: T201 - the last line is for programs
+        if not args.once:
+            print(f"board {stack.urls['board']}, pull requests {stack.urls['pull_requests']}; Ctrl-C stops")  # noqa: T201
+            signal.pause()
+    return 0 if summary["ok"] else 1
+
+
 def _stay(stack: Stack, ana: Ana) -> int:
     names = {"bug": BUG, "feature": FEATURE, "vague": VAGUE, "password": stack.tokens["dashboard"]}
     print(WELCOME.format(home=stack.home, **names, **stack.urls))  # noqa: T201
@@ -100,9 +117,10 @@ def _port(text: str) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra/demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="play the story to its end and print a summary")
+    parser.add_argument("--projects", action="store_true", help="two projects with packages and PostgreSQL instead")
     parser.add_argument("--clean", action="store_true", help="remove everything that the demo wrote")
     parser.add_argument("--port-base", type=_port, default=8800, metavar="N", help="first of five ports (8800)")
-    parser.add_argument("--home", type=Path, default=ROOT / ".loopline", metavar="DIR", help="where to write")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="where to write")
     parser.add_argument("--patience", type=float, default=120.0, metavar="S", help="seconds to wait for one step")
     return parser.parse_args()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from integrations.standins.demo.stack import REPOSITORY, TEAM, Stack
+from integrations.standins.demo.stack import TALLY, Project, Stack
 
 _BOARD = Path(__file__).with_name("board.graphql").read_text()
 _UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
@@ -17,16 +17,17 @@ _REACT = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input)
 
 
 class Ana:
-    """One person with an account on both stand-ins."""
+    """One person with an account on both stand-ins, who looks at one project."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, project: Project = TALLY) -> None:
+        self._project = project
         self._urls = stack.urls
         self._linear = {"Authorization": stack.tokens["linear_ana"]}
         self.github_headers = {"Authorization": f"Bearer {stack.tokens['github_ana']}"}
 
     def board(self) -> dict[str, dict[str, Any]]:
         """Every ticket of the team by identifier, with column, comments (oldest first) and attachments."""
-        nodes = self._graphql(_BOARD, team=TEAM)["issues"]["nodes"]
+        nodes = self._graphql(_BOARD, team=self._project.team)["issues"]["nodes"]
         for node in nodes:
             node["comments"] = sorted(node["comments"]["nodes"], key=lambda c: str(c["createdAt"]))
             node["attachments"] = node["attachments"]["nodes"]
@@ -72,7 +73,7 @@ class Ana:
         self._pulls("PATCH", f"/{number}", state=state)
 
     def _pulls(self, method: str, path: str, **body: str) -> Any:
-        address = f"{self._urls['pull_requests']}/repos/{REPOSITORY}/pulls{path}"
+        address = f"{self._urls['pull_requests']}/repos/{self._project.repository}/pulls{path}"
         answer = requests.request(method, address, json=body, headers=self.github_headers, timeout=20)
         answer.raise_for_status()
         return answer.json()

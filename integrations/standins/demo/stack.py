@@ -28,6 +28,20 @@ COLUMNS = ("Backlog", "Agent", "In Progress", "Needs Human", "In Review", "Done"
 COLUMN_TYPES = ("backlog", "unstarted", "started", "started", "started", "completed", "canceled")
 
 
+@dataclass(frozen=True)
+class Project:
+    """A team of the board, its repository with the files of `folder`, and the file of its first tickets."""
+
+    team: str
+    name: str
+    repository: str
+    folder: Path
+    tickets: Path
+
+
+TALLY = Project(TEAM, "Engineering", REPOSITORY, DEMO_REPOSITORY, DEMO_TICKETS)
+
+
 @dataclass
 class Stack:
     """All processes of one demo. Ports count up from `port_base`; everything is written below `home`."""
@@ -39,6 +53,7 @@ class Stack:
     """Further settings of the service."""
     board_options: Sequence[str] = ()
     """Further arguments of the board's stand-in."""
+    projects: Sequence[Project] = (TALLY,)
 
     def __post_init__(self) -> None:
         names = ("board", "pull_requests", "dashboard", "model", "web")
@@ -90,7 +105,7 @@ class Stack:
             "LOOPLINE_WEB_BIND": self.urls["web"].removeprefix("http://"),
             "LOOPLINE_DASHBOARD_BIND": self.urls["dashboard"].removeprefix("http://"),
             "LOOPLINE_DASHBOARD_PASSWORD": self.tokens["dashboard"],
-            "LOOPLINE_TEAMS": json.dumps({TEAM: {"repository": REPOSITORY}}),
+            "LOOPLINE_TEAMS": json.dumps({p.team: {"repository": p.repository} for p in self.projects}),
             "LINEAR_API_URL": f"{self.urls['board']}/graphql",
             "LINEAR_API_KEY": self.tokens["linear_app"],
             "LINEAR_WEBHOOK_SECRETS": self.tokens["linear_webhook"],
@@ -103,8 +118,7 @@ class Stack:
         }
 
     def linear_seed(self) -> dict[str, object]:
-        """The board at the start: two people, seven columns, three tickets in the backlog."""
-        tickets = json.loads(DEMO_TICKETS.read_text(encoding="utf-8"))
+        """The board at the start: two people, seven columns per team, the projects' tickets in the backlog."""
         columns = zip(COLUMNS, COLUMN_TYPES, strict=True)
         states = [{"name": name, "type": kind, "color": "#5e6ad2"} for name, kind in columns]
         return {
@@ -113,19 +127,24 @@ class Stack:
                 {"name": "Ana Flores", "email": "ana@acme.test", "admin": True, "token": self.tokens["linear_ana"]},
                 {"name": "Loopline", "email": "loopline@acme.test", "app": True, "token": self.tokens["linear_app"]},
             ],
-            "teams": [{"key": TEAM, "name": "Engineering", "states": states}],
-            "issues": [{"team": TEAM, "state": "Backlog", **ticket} for ticket in tickets],
+            "teams": [{"key": p.team, "name": p.name, "states": states} for p in self.projects],
+            "issues": [
+                {"team": p.team, "state": "Backlog", **ticket}
+                for p in self.projects
+                for ticket in json.loads(p.tickets.read_text(encoding="utf-8"))
+            ],
         }
 
     def github_seed(self) -> dict[str, object]:
-        """The code host at the start: two people and one repository with files."""
+        """The code host at the start: two people and the repositories with files."""
         people = [("ana", "Ana Flores", "github_ana", "admin"), ("loopline-bot", "Loopline", "github_bot", "write")]
         users = [
             {"login": login, "name": name, "email": f"{login}@acme.test", "token": self.tokens[token]}
-            | {"permissions": {REPOSITORY: role}}
+            | {"permissions": {p.repository: role for p in self.projects}}
             for login, name, token, role in people
         ]
-        return {"users": users, "repositories": [{"name": REPOSITORY, "from_folder": str(DEMO_REPOSITORY)}]}
+        repositories = [{"name": p.repository, "from_folder": str(p.folder)} for p in self.projects]
+        return {"users": users, "repositories": repositories}
 
     def _standin(self, module: str, name: str, seed: dict[str, object] | None, *more: str) -> None:
         home = self.home / module

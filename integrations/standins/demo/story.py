@@ -43,6 +43,14 @@ class Narrator:
         """One line with the time since the start."""
         print(f"{time.monotonic() - self._started:6.1f} s  {text}", flush=True)  # noqa: T201 - the narrative is the product
 
+    def wait(self, identifier: str, what: str, there: Callable[[dict[str, Any]], bool], patience: float) -> None:
+        """Return when the ticket is `there`. Raises `StoryError` after `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while not there(self.look()[identifier]):
+            if time.monotonic() > deadline:
+                raise StoryError(f"after {patience:.0f} s nothing shows that {identifier} {what}")
+            time.sleep(LOOK_SECONDS)
+
     def _column(self, identifier: str, ticket: dict[str, Any]) -> None:
         before = self._columns.get(identifier)
         if before not in (None, ticket["column"]):
@@ -92,7 +100,7 @@ class Story:
         self._narrator.say(f"Ana merges {FEATURE} on its pull request")
         self._ana.merge(int(memory(self._ana.board()[FEATURE])["pull_request"]))
         for identifier, column in ENDS.items():
-            self._await(identifier, f"is in {column}", partial(_is_in, column))
+            self._await(identifier, f"is in {column}", partial(is_in, column))
             self._ended[identifier] = time.monotonic()
         self._await(VAGUE, "has a question", lambda t: "acceptance criteria before" in _said(t))
 
@@ -125,17 +133,11 @@ class Story:
         }
 
     def _await(self, identifier: str, what: str, there: Callable[[dict[str, Any]], bool]) -> None:
-        deadline = time.monotonic() + self._patience
-        while True:
-            ticket = self._narrator.look()[identifier]
-            if there(ticket):
-                return
-            if time.monotonic() > deadline:
-                raise StoryError(f"after {self._patience:.0f} s nothing shows that {identifier} {what}")
-            time.sleep(LOOK_SECONDS)
+        self._narrator.wait(identifier, what, there, self._patience)
 
 
-def _is_in(column: str, ticket: dict[str, Any]) -> bool:
+def is_in(column: str, ticket: dict[str, Any]) -> bool:
+    """Whether the ticket is in this column of the board."""
     return bool(ticket["column"] == column)
 
 

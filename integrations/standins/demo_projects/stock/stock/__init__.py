@@ -1,0 +1,1 @@
+"""Counts the items of a warehouse in PostgreSQL."""
