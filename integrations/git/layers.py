@@ -21,7 +21,7 @@ from integrations.git.branches import TRACKING
 from integrations.git.repository import HostRepository
 from integrations.git.submodules import list_gitlinks
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
-from integrations.sandbox.identity import hand_over
+from integrations.sandbox.identity import hand_over, let_through
 
 _MARKER = "workspace.json"  # written last: a folder without it is incomplete
 _TIMEOUT = 1800.0  # seconds
@@ -63,7 +63,8 @@ def create(
     if submodules and list_gitlinks(repository, sha) != list_gitlinks(repository, base):
         base = sha
     remove(bases, folder)
-    folder.mkdir(parents=True, mode=0o711)
+    folder.mkdir(parents=True, mode=0o700)
+    let_through(folder)
     below = bases.acquire(repository, base, folder, submodules)
     fail("workspace.create", "before")
     workspace = _build_workspace(repository, below, folder, sha, base)

@@ -80,6 +80,13 @@ def hand_over(path: Path) -> None:
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
+def let_through(path: Path) -> None:
+    """Let the sandbox's user reach entries of `path`, a folder that the host has just created, and no other user."""
+    if (uid := find_user()) is not None:
+        os.chown(path, -1, uid)
+        path.chmod(0o710)
+
+
 def hand_over_tree(path: Path) -> None:
     """`hand_over` of everything below `path`, without following links; nothing when `path` was handed over before."""
     if (uid := find_user()) is None or path.lstat().st_uid == uid:

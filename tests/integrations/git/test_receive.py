@@ -80,10 +80,8 @@ def work(sandbox: Sandbox, workspace: Workspace, script: str) -> tuple[str, byte
 
 
 def test_leftovers_are_committed_without_drafts_of_the_editor(sandbox: Sandbox, workspace: Workspace) -> None:
-    (workspace.upper / "src").mkdir()
-    (workspace.upper / "src" / f"{DRAFT}7").write_text("half")
-    (workspace.upper / f"{DRAFT}8").write_text("half")
-    (workspace.upper / "src" / "new").write_text("whole")
+    script = f"echo half > src/{DRAFT}7; echo half > {DRAFT}8; echo whole > src/new"
+    assert sandbox.run(["bash", "-ec", script], workspace, timeout=30).exit_code == 0
     commit_leftovers(sandbox, workspace, "left over")
     listed = sandbox.run(["git", "show", "--name-only", "--format="], workspace, timeout=30).output
     assert listed.split() == [b"src/new"]

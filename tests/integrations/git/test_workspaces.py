@@ -30,7 +30,7 @@ def assert_refused(sandbox: Sandbox, workspace: Workspace, script: str) -> str:
 
 def test_workspace_has_the_files_of_the_commit(workspace: Workspace) -> None:
     assert find_file(workspace, "src/app.py").read_text() == "print('hi')\n"
-    assert workspace.folder.stat().st_mode & 0o777 == 0o711
+    assert workspace.folder.stat().st_mode & 0o067 == 0
 
 
 def test_workspace_that_is_complete_is_reused_with_the_agents_work(mirror: Mirror, workspace: Workspace) -> None:

@@ -234,11 +234,11 @@ def test_rebuilt_loop_without_a_contract_repeats_its_preflight(making: Loop, pol
 
 
 def test_protected_path_is_named_once(making: Loop, policy: ServicePolicy) -> None:
-    ticket = replace(making.ticket, description="Done when\n- `grep -q URL .env.example` passes")
+    ticket = replace(making.ticket, description="Done when\n- `grep -q URL .github/workflows/ci.yml` passes")
     preparing = changed(making, stage=Stage.PREPARING, iteration=0, ticket=ticket)
 
     first = prepared(preparing, CHECKED, policy)
-    assert [c.body for c in first.commands if isinstance(c, PostComment) and ".env.example" in c.body]
+    assert [c.body for c in first.commands if isinstance(c, PostComment) and ".github/workflows/ci.yml" in c.body]
     retried = decide(replace(first.loop, stage=Stage.STOPPED), said("/retry"), policy).loop
     again = prepared(retried, CHECKED, policy)
     assert not [c for c in again.commands if isinstance(c, PostComment)]
