@@ -27,6 +27,7 @@ from jobs.runtime import keys
 from jobs.store.breaker import credentials_alarm
 from tests.integrations.agents.doubles import BUG_TITLE
 from tests.integrations.git.hosting import GitHost, commit
+from tests.integrations.sandbox.test_selftest import weakened
 from tests.jobs.books import AMPLE, spec_of
 from tests.jobs.model_runs import Model, model_at
 
@@ -111,6 +112,19 @@ def test_maker_at_a_limit_keeps_its_work(
     ended = finished(agent.redis)
     assert ended.outcome == outcome and words in ended.summary
     assert "divmod" in agent.mirror("acme/tally").diff(base, ended.result.head_sha, 100_000)
+
+
+def test_run_on_a_machine_without_a_guarantee_ends_before_the_model(
+    agent: World, base: str, tmp_path: Path, model: Model
+) -> None:
+    agent.tests_sandbox, agent._sandbox = True, weakened(tmp_path, "drop('--remount-ro', '/')")
+    slices(agent, begin(agent, base))
+    ended = finished(agent.redis)
+    assert (ended.outcome, ended.summary) == (
+        "infrastructure",
+        "the sandbox does not provide a read-only root on this machine",
+    )
+    assert not model.log()
 
 
 def test_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
