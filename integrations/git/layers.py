@@ -20,7 +20,7 @@ from integrations.git.base_trees import BaseTrees
 from integrations.git.branches import TRACKING
 from integrations.git.repository import HostRepository
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
-from integrations.sandbox.identity import hand_over
+from integrations.sandbox.identity import hand_over, open_to_sandbox
 
 _MARKER = "workspace.json"  # written last: a folder without it is incomplete
 _TIMEOUT = 1800.0  # seconds
@@ -57,7 +57,8 @@ def create(repository: HostRepository, bases: BaseTrees, folder: Path, sha: str,
     if not base or not repository.succeeds("cat-file", "-e", base):
         base = sha
     remove(bases, folder)
-    folder.mkdir(parents=True, mode=0o711)
+    folder.mkdir(parents=True, mode=0o700)
+    open_to_sandbox(folder)
     below = bases.acquire(repository, base, folder)
     fail("workspace.create", "before")
     workspace = _build_workspace(repository, below, folder, sha)
