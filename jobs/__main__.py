@@ -30,6 +30,7 @@ from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.freeze import watch_freeze
+from jobs.runtime.keys import BOUNDS
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.slots import run_slots
 from jobs.runtime.startup import prepare_process
@@ -98,6 +99,7 @@ def _column_problems(settings: Settings) -> list[str]:
 
 def _sandbox_problems(settings: Settings, redis: Redis) -> list[str]:
     """An agent needs a sandbox that passes its self-test on this host. Raises `Paused` on a full disk."""
+    from integrations.sandbox.cgroup import CONTROLLERS, explain_polling, find_parents
     from integrations.sandbox.selftest import run_self_test
     from jobs.effects.build import build_sandbox
 
@@ -106,6 +108,7 @@ def _sandbox_problems(settings: Settings, redis: Redis) -> list[str]:
         run_self_test(build_sandbox(settings), settings.home / "sandbox-test")
     except Rejected as error:
         return [str(error)]
+    redis.set(BOUNDS, explain_polling([name for name in CONTROLLERS if name not in find_parents()]))
     return []
 
 

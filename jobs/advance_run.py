@@ -21,6 +21,8 @@ from integrations.events import RunFinished
 from integrations.ports.agent_runner import Entry
 from integrations.results import EMPTY_RESULTS, Made, Result, RunRole
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.sandbox.limits import SandboxUnavailable
+from integrations.sandbox.selftest import run_self_test_once
 from integrations.sandbox.services import ServiceNotReady
 from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
@@ -135,8 +137,18 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
+    if run.world.tests_sandbox and run.spec.role != "judge":
+        _check_sandbox(run)
     run.conversation.resume()
     return None
+
+
+def _check_sandbox(run: Slice) -> None:
+    """This machine can have changed since the start of the process. Raises `Misconfigured`."""
+    try:
+        run_self_test_once(run.world.sandbox, run.world.settings.home / "sandbox-test", run.spec.run_id)
+    except SandboxUnavailable as error:
+        raise Misconfigured(str(error)) from error
 
 
 def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool:

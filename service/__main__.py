@@ -163,13 +163,14 @@ def _serve(role: str) -> int:
 
 
 def _check(env_file: Path | None) -> int:
-    from service.operator import find_problems
+    from service.operator import find_polled_limits, find_problems
 
     environ = read_environment(env_file)
     settings = _load_with_warnings(env_file, environ)
     _configure("check", settings, environ)
     found = find_problems(settings)
     sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
+    sys.stdout.write(f"Note: {note}\n" if (note := find_polled_limits()) else "")
     return 1 if found else 0
 
 

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from integrations.disk import read_disk
 from integrations.errors import IntegrationError
 from integrations.git.repository import Remote, check_access
+from integrations.sandbox.cgroup import explain_polling, find_polled_bounds
 from jobs.config.settings import Settings
 from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
 from jobs.effects.gather import find_repository
@@ -23,6 +24,8 @@ from jobs.recovery import older_redis
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.audit import AuditJournal
 from jobs.runtime.connection import check_persistence, connect, find_refusal
+from jobs.runtime.keys import BOUNDS
+from jobs.runtime.scripts import decode
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
 from service.audit import describe_head
@@ -41,6 +44,11 @@ def find_problems(settings: Settings) -> list[str]:
         *_check_teams(settings),
         *find_model_problems(settings, thorough=True),
     ]
+
+
+def find_polled_limits() -> str:
+    """A sentence about bounds of a sandbox that the kernel does not hold for processes started like this one."""
+    return explain_polling(find_polled_bounds())
 
 
 def _check_redis(settings: Settings) -> Iterator[str]:
@@ -76,6 +84,7 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
         out.write(json.dumps(ROWS.to_builtins(rows), ensure_ascii=False) + "\n")
         return 0
     out.writelines(f"{notice}\n" for notice in reader.notices())
+    out.write(f"{decode(bounds)}\n" if (bounds := redis.get(BOUNDS)) else "")
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
     out.write(f"{head}\n" if (head := describe_head(settings, redis)) else "")

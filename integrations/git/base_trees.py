@@ -30,7 +30,7 @@ from integrations.git.quarantine import SHA
 from integrations.git.repository import HostRepository
 from integrations.git.submodules import check_out_submodules, list_gitlinks
 from integrations.sandbox.environment import GIT_DIR
-from integrations.sandbox.identity import hand_over
+from integrations.sandbox.identity import hand_over, open_to_sandbox
 
 KEPT = 2
 """Unused trees that a repository keeps for its next tickets."""
@@ -82,7 +82,7 @@ class BaseTrees:
                 size += state.st_blocks * 512
             (draft / "bytes").write_text(str(size))
             (draft / "uses").mkdir()
-            draft.chmod(0o711)  # the sandbox's user passes through, and only its owner lists it
+            open_to_sandbox(draft)
             fail("base_tree.create", "before")
             draft.rename(found)
             fail("base_tree.create", "done")

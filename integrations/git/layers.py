@@ -21,7 +21,7 @@ from integrations.git.branches import TRACKING
 from integrations.git.repository import HostRepository
 from integrations.git.submodules import list_gitlinks
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
-from integrations.sandbox.identity import hand_over, let_through
+from integrations.sandbox.identity import hand_over, open_to_sandbox
 
 _MARKER = "workspace.json"  # written last: a folder without it is incomplete
 _TIMEOUT = 1800.0  # seconds
@@ -64,7 +64,7 @@ def create(
         base = sha
     remove(bases, folder)
     folder.mkdir(parents=True, mode=0o700)
-    let_through(folder)
+    open_to_sandbox(folder)
     below = bases.acquire(repository, base, folder, submodules)
     fail("workspace.create", "before")
     workspace = _build_workspace(repository, below, folder, sha, base)

@@ -82,25 +82,52 @@ def find_folders(mountinfo: str, own: str) -> dict[str, Path]:
 @cache
 def find_parents() -> Mapping[str, Path]:
     """For each controller the group in which this process can create limited groups."""
-    if not Path("/proc/self/cgroup").exists():
-        return {}
-    own = find_folders(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
-    parents = _prepare_delegated(own[""]) if "" in own else {}
-    for name in CONTROLLERS if os.geteuid() == 0 else ():
-        if name in own and os.access(own[name], os.W_OK):
-            parents.setdefault(name, own[name])
+    delegated, own = _find_usable()
+    parents = own | (_prepare_delegated(delegated) if delegated else {})
     for folder in set(parents.values()):
         remove_stale_groups(folder)
     return parents
 
 
-def _prepare_delegated(own: Path) -> dict[str, Path]:
+def find_polled_bounds() -> tuple[str, ...]:
+    """The controllers that cannot limit a sandbox of a process in this process's group. Changes nothing."""
+    delegated, own = _find_usable()
+    return tuple(name for name in CONTROLLERS if name not in own and name not in _list_controllers(delegated))
+
+
+def explain_polling(missing: Sequence[str]) -> str:
+    """One sentence about the bounds that the kernel does not hold, with the fix; empty without one."""
+    if not missing:
+        return ""
+    bounds = {"memory": "memory", "pids": "the number of processes", "cpu": "the share of the processor"}
+    names = ", ".join(bounds[name] for name in missing)
+    return (
+        f"No cgroup limits {names} of a sandbox here, so the bound is only polled (memory, processes) or a niceness "
+        "(processor): set Delegate=yes in [Service] of Loopline's systemd unit, or give its container a writable "
+        "cgroup hierarchy."
+    )
+
+
+def _find_usable() -> tuple[Path | None, dict[str, Path]]:
+    """The group of version 2 that was delegated, and for root this process's groups of version 1."""
+    if not Path("/proc/self/cgroup").exists():
+        return None, {}
+    own = find_folders(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
+    unified = own.get("")
+    parent = unified.parent if unified and unified.name == _LEAF else unified
+    delegated = parent if parent and _list_controllers(parent) and _is_delegated(parent) else None
+    names = CONTROLLERS if os.geteuid() == 0 else ()
+    return delegated, {name: own[name] for name in names if name in own and os.access(own[name], os.W_OK)}
+
+
+def _list_controllers(folder: Path | None) -> list[str]:
+    offered = _read(folder / "cgroup.controllers").split() if folder else []
+    return [name for name in CONTROLLERS if name in offered]
+
+
+def _prepare_delegated(parent: Path) -> dict[str, Path]:
     """Move the processes of a delegated group of version 2 into a child and enable its controllers."""
-    parent = own.parent if own.name == _LEAF else own
-    offered = _read(parent / "cgroup.controllers").split()
-    wanted = [name for name in CONTROLLERS if name in offered]
-    if not wanted or not _is_delegated(parent):
-        return {}
+    wanted = _list_controllers(parent)
     try:
         leaf = parent / _LEAF
         leaf.mkdir(exist_ok=True)

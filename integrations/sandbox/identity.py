@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _user: list[int] = [DEFAULT_UID]
 
 def choose_user(name: str) -> None:
     """Use the account or number `name` for all sandboxes of this process. Raises `SandboxUnavailable` for root, an
-    unknown account, and a number that belongs to an account."""
+    unknown account, and a number that belongs to an account or runs processes."""
     try:
         account = None if name.isdecimal() else pwd.getpwnam(name)
     except KeyError:
@@ -48,7 +49,29 @@ def choose_user(name: str) -> None:
     uid = account.pw_uid if account else int(name)
     if not 0 < uid < 2**32 - 1:
         raise SandboxUnavailable(f"LOOPLINE_SANDBOX_USER cannot be user {uid}: choose a user without rights")
+    if os.geteuid() == 0 and account is None and (owner := _find_owner(uid)):
+        raise SandboxUnavailable(
+            f"LOOPLINE_SANDBOX_USER cannot be {uid}, which {owner}: choose a number that nothing on this machine uses"
+        )
     _user[0] = uid
+
+
+def _find_owner(uid: int) -> str:
+    """The account with this number, or a process of the host that runs with it; empty when it is free."""
+    with suppress(KeyError):
+        return f"belongs to the account {pwd.getpwuid(uid).pw_name}"
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # the process has ended
+            if folder.stat().st_uid == uid and not _is_sandboxed(folder):
+                return f"runs process {folder.name}"
+    return ""
+
+
+def _is_sandboxed(folder: Path) -> bool:
+    """Whether the process of this folder in /proc is in a user namespace of its own, such as that of a sandbox, or is
+    bubblewrap."""
+    own = Path("/proc/self/ns/user").readlink()
+    return (folder / "comm").read_text().strip() in ("bwrap", "nsenter") or (folder / "ns/user").readlink() != own
 
 
 def find_user() -> int | None:
@@ -80,11 +103,13 @@ def hand_over(path: Path) -> None:
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
-def let_through(path: Path) -> None:
-    """Let the sandbox's user reach entries of `path`, a folder that the host has just created, and no other user."""
-    if (uid := find_user()) is not None:
-        os.chown(path, -1, uid)
-        path.chmod(0o710)
+def open_to_sandbox(folder: Path) -> None:
+    """Let the sandbox's user pass through `folder`, and no other user of this machine: they could run a set-user-ID
+    file that an agent leaves below it."""
+    uid = find_user()
+    if uid is not None:
+        os.chown(folder, -1, uid)
+    folder.chmod(0o700 if uid is None else 0o710)
 
 
 def hand_over_tree(path: Path) -> None:

@@ -35,6 +35,7 @@ class Machine:
     clone3: int
     ioctl: int
     socket: int
+    socketpair: int
     personality: int
     shmget: int
     foreign_from: int = 0
@@ -53,8 +54,8 @@ _AARCH64 = (280, 241, 282, 219, 217, 218, 40, 39, 41, 268, 97, 51, 104, 294, 105
 _SHARED = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442, 443, 467)
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, _X86_64 + _SHARED, 56, 435, 16, 41, 135, 29, foreign_from=0x40000000),
-    "aarch64": Machine(0xC00000B7, _AARCH64 + _SHARED, 220, 435, 29, 198, 92, 194),
+    "x86_64": Machine(0xC000003E, _X86_64 + _SHARED, 56, 435, 16, 41, 53, 135, 29, foreign_from=0x40000000),
+    "aarch64": Machine(0xC00000B7, _AARCH64 + _SHARED, 220, 435, 29, 198, 199, 92, 194),
 }
 
 
@@ -111,6 +112,8 @@ def build_program(machine: Machine) -> bytes:
     lines += _match_call(machine.clone, namespaces + _pack(_RETURN, ALLOW))
     lines += _match_call(machine.ioctl, _refuse_values(1, TERMINAL_INJECTION))
     lines += _match_call(machine.socket, _build_socket_rule())
+    pairs = _allow_values(0, SOCKET_FAMILIES[:1]) + _return_errno(EPERM)  # socketpair loads modules as socket does
+    lines += _match_call(machine.socketpair, pairs)
     lines += _match_call(machine.shmget, _build_shared_memory_rule())
     lines += _match_call(machine.personality, _allow_values(0, PERSONALITIES) + _return_errno(EPERM))
     return lines + _pack(_RETURN, ALLOW)

@@ -1,7 +1,7 @@
-"""Checks at start-up that this machine provides the sandbox's guarantees. Called by `jobs` before the first agent run.
+"""Checks that this machine provides the sandbox's guarantees. Called by `jobs` at the start and before each run.
 
-A probe runs inside the real profile and tries typical attacks; each line of its output confirms one guarantee. A
-missing line is an error. Takes well under a second.
+A probe (`programs/probe.py`) runs inside the real profile and tries typical attacks; each line of its output confirms
+one guarantee. A missing line is an error. Then the probe is killed, and with it a process that has left its session.
 """
 
 from __future__ import annotations
@@ -14,39 +14,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable
 from integrations.sandbox.environment import GIT_DIR
 from integrations.sandbox.identity import hand_over_tree
+from integrations.sandbox.programs import read_program
 
-# $1: a port where the host listens, $2: a file of the host that the host has open, $3: the repository's objects,
-# $4: the host's namespaces, $5: the base tree on the host. Open files may be pipes, and those in /dev, /proc and memory
-# (/memfd:).
-_PROBE = r"""
-ok() { echo "ok $1"; }
-fails() { ! "$@" >/dev/null 2>&1; }
-writes() { (: >> "$1") 2>/dev/null; }
-status=$(< /proc/self/status)
-fails bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" && [ "$(grep -c : /proc/net/dev)" = 1 ] && ok "no network"
-own=1; for name in net pid user ipc uts mnt; do [[ $4 == *"$(readlink /proc/self/ns/$name)"* ]] && own=0; done
-[ $own = 1 ] && ok "separate namespaces"
-[ "$(tr -d '\0' < /proc/1/environ | wc -c)" = 0 ] && ok "no environment of the host"
-[ -z "$(find /proc/1/fd /proc/$$/fd -lname 'socket:*' -o -lname '/[^dpm]*')" ] && ok "no open files of the host"
-fails cat "$2" && ok "no files of the host"
-! writes /usr/x && ! writes /etc/x && ! writes /x && ! writes /dev/x && ok "a read-only root"
-! writes /proc/sys/kernel/core_pattern && ! writes /proc/sysrq-trigger && ok "a read-only /proc/sys"
-[ "$(stat -fc %T /tmp /dev/shm "$HOME" | uniq)" = tmpfs ] && writes /tmp/x && ok "private temporary folders"
-writes x && writes tracked && rm tracked && ok "a writable worktree"
-! writes .git && fails mv .git y && fails rm -f .git && ok "a read-only .git file"
-! writes "$3/x" && fails mkdir /run/git/hooks/x && fails ls "$5" && ok "a read-only repository"
-fails unshare -U true && fails unshare -r true && ok "no nested user namespace"
-[[ $status == *CapEff:?0000000000000000* && $status == *NoNewPrivs:?1* ]] && ok "no privileges"
-[[ $status == *Seccomp:?2* ]] && ok "a system call filter"
-"""
-GUARANTEES = tuple(re.findall(r'&& ok "(.+)"$', _PROBE, re.MULTILINE))
-_DAEMON = "setsid sh -c 'while :; do echo >> beat; sleep 0.02; done' & sleep 60"
+_PROBE = read_program("probe")
+GUARANTEES = tuple(re.findall(r'^        "(.+?)": ', _PROBE, re.MULTILINE))
+_KILL_SECONDS = 15.0
+_STILL_SECONDS = 0.02  # ten times as long as the probe's process sleeps
 _SWITCHES = {
     "kernel.unprivileged_userns_clone": ("0", "1"),
     "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
@@ -65,9 +45,14 @@ def run_self_test(sandbox: Sandbox, scratch: Path) -> None:
         provided = _run_probe(sandbox, workspace)
         if missing := [guarantee for guarantee in GUARANTEES if guarantee not in provided]:
             raise SandboxUnavailable(f"the sandbox does not provide {', '.join(missing)} on this machine")
-        _check_kill(sandbox, workspace)
     finally:
         shutil.rmtree(folder)
+
+
+@lru_cache(maxsize=64)
+def run_self_test_once(sandbox: Sandbox, scratch: Path, run: str) -> None:
+    """`run_self_test`, unless it has passed for this sandbox's profile since the beginning of `run`."""
+    run_self_test(sandbox, scratch)
 
 
 def _create_workspace(folder: Path) -> Workspace:
@@ -99,23 +84,30 @@ def _open_bait(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _run_probe(sandbox: Sandbox, workspace: Workspace) -> set[str]:
+    """The guarantees that the probe confirms. Kills it once its second process writes, and checks that it ends."""
     namespaces = " ".join(str(path.readlink()) for path in Path("/proc/self/ns").iterdir())
-    with _open_bait(workspace.folder.parent) as (port, secret):
-        argv = ["bash", "-c", _PROBE, "probe", port, secret, str(SHARED_OBJECTS), namespaces, str(workspace.lower)]
+    beat = workspace.upper / "beat"
+    with _open_bait(workspace.folder.parent) as (port, secret), sandbox.open(workspace) as session:
+        argv = session.build_python_command(
+            _PROBE, port, secret, str(SHARED_OBJECTS), namespaces, str(workspace.lower)
+        )  # fmt: skip
         try:
-            result = sandbox.run(argv, workspace, timeout=20)
+            result = session.run(argv, timeout=20, stopped=lambda: _wait_for(beat))
         except SandboxUnavailable as error:
             raise SandboxUnavailable(explain(str(error), _read_kernel_settings(), _is_confined())) from error
+        size = beat.stat().st_size if beat.exists() else 0
+        time.sleep(_STILL_SECONDS)
+        if size and (not result.stopped or result.seconds > _KILL_SECONDS or beat.stat().st_size != size):
+            raise SandboxUnavailable("the sandbox does not kill all of a command's processes on this machine")
     return {line.removeprefix("ok ") for line in result.output.decode(errors="replace").splitlines()}
 
 
-def _check_kill(sandbox: Sandbox, workspace: Workspace) -> None:
-    result = sandbox.run(["bash", "-c", _DAEMON], workspace, timeout=0.5)
-    beat = workspace.upper / "beat"
-    size = beat.stat().st_size if beat.exists() else 0
-    time.sleep(0.1)
-    if not result.timed_out or result.seconds > 3.0 or not size or beat.stat().st_size != size:
-        raise SandboxUnavailable("the sandbox does not kill all of a command's processes on this machine")
+def _wait_for(path: Path) -> bool:
+    """Whether the file exists and is not empty. Waits a moment, because it is polled rarely."""
+    deadline = time.monotonic() + 0.15
+    while not (found := path.exists() and path.stat().st_size > 0) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return found
 
 
 def _read_kernel_settings() -> dict[str, str]:

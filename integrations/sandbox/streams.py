@@ -128,7 +128,7 @@ def read_until_end(
             now = time.monotonic()
             if now >= next_stop:
                 if stopped():
-                    return "stopped"
+                    return _drain(selector, sinks) or "stopped"
                 next_stop = now + _STOP_SECONDS
             if job.fileno() in ready:
                 job.read_reply()
@@ -146,7 +146,7 @@ def _read_chunk(selector: selectors.BaseSelector, fd: int, sink: Callable[[bytes
 
 
 def _drain(selector: selectors.BaseSelector, sinks: Sinks) -> str:
-    """Read the output that the ended command left in its pipes. A process that still lives can have them open too."""
+    """Read the output that the command left in its pipes. A process that still lives can have them open too."""
     for fd in sinks.keys() & selector.get_map().keys():
         for _ in range(_PIPE_SIZE // _CHUNK):
             try:

@@ -34,7 +34,8 @@ def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
     )
     runners = build_runners(settings) if role in ("agent", "up") else {}
     sandbox = build_sandbox(settings, partial(compute_command_room, settings, redis)) if runners else None
-    return World(settings, redis, build_policy(settings), tracker, code_host, runners, sandbox)
+    policy, tested = build_policy(settings), role == "agent"
+    return World(settings, redis, policy, tracker, code_host, runners, sandbox, tests_sandbox=tested)
 
 
 def build_tracker(settings: Settings) -> Tracker | None:

@@ -40,7 +40,8 @@ T = TypeVar("T")
 
 @dataclass
 class World:
-    """`stopping` is set when the process shuts down. `raise_faults`: tests raise unexpected errors instead."""
+    """`stopping` is set when the process shuts down. `raise_faults`: tests raise unexpected errors instead.
+    `tests_sandbox`: each run begins with the sandbox's self-test."""
 
     settings: Settings
     redis: Redis
@@ -51,6 +52,7 @@ class World:
     _sandbox: Sandbox | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     raise_faults: bool = False
+    tests_sandbox: bool = False
     compared: set[TicketId] = field(default_factory=set)
     """Tickets whose loop this process has compared with the board memory."""
 

@@ -28,6 +28,8 @@ DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be 
 
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
+BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
+
 NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 
 FORGOTTEN = (

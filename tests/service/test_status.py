@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from integrations.sandbox.cgroup import explain_polling
 from jobs.config.settings import Settings
+from jobs.runtime import keys
 from service.operator import show_status
 from tests.crash.disk import replay_in_namespace, small_disk
 from tests.service.dashboard.story import Story, a_loop, fill
@@ -45,6 +47,11 @@ def test_status_json_equals_the_dashboard_rows(settings: Settings, redis: Redis)
     fill(redis)
     rows = json.loads(shown(settings, redis, as_json=True))
     assert rows[2]["escalation"]["kind"] == "spinning" and rows[2]["cap_usd"] == 23.0
+
+
+def test_status_names_bounds_that_are_only_polled(settings: Settings, redis: Redis) -> None:
+    redis.set(keys.BOUNDS, explain_polling(("memory",)))
+    assert shown(settings, redis).startswith("No cgroup limits memory of a sandbox here")
 
 
 def test_status_line_has_no_control_characters(settings: Settings, redis: Redis) -> None:

@@ -28,6 +28,7 @@ import sys
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36  # linux/prctl.h
 MAX_FDS = 16
+OOM_SCORE = "800"  # of 1000, as in `cgroup`
 HIGH_FD = 100  # above the standard streams of every command
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 ENOEXEC = 8
@@ -72,6 +73,7 @@ def prctl(option: int, value: int) -> None:
 
 
 def main(control_fd: int) -> None:
+    give_way()
     prctl(PR_SET_DUMPABLE, 0)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     os.set_inheritable(control_fd, False)
@@ -90,6 +92,15 @@ def main(control_fd: int) -> None:
             keepers.difference_update(ended)
             ended = end_descendants(keepers)
         keepers.difference_update(ended)
+
+
+def give_way() -> None:
+    """End before the host's services when memory is short. Inherited; the host cannot set it without being root."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 -- pathlib is slow to import
+            file.write(OOM_SCORE)
+    except OSError:  # the host has set a higher one
+        pass
 
 
 def receive_fds(control: _socket.socket) -> list[int]:

@@ -10,7 +10,16 @@ import pytest
 
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Limits, Sandbox, default_read_only, find_bwrap
-from integrations.sandbox.cgroup import create_group, find_folders, remove_stale_groups
+from integrations.sandbox.cgroup import (
+    CONTROLLERS,
+    create_group,
+    explain_polling,
+    find_folders,
+    find_parents,
+    find_polled_bounds,
+    remove_stale_groups,
+)
+from integrations.sandbox.identity import find_user
 from tests.integrations.sandbox.conftest import Run
 
 MIB = 2**20
@@ -239,7 +248,8 @@ def test_sandbox_kills_a_running_command_that_fills_the_disk(plain: Workspace) -
 
 def test_sandbox_set_user_id_file_is_unreachable_for_other_users(workspace: Workspace, sandbox: Sandbox) -> None:
     shell(sandbox, workspace, "cp /bin/true x; chmod 6755 x")
-    assert workspace.folder.stat().st_mode & 0o067 == 0  # as root, the sandbox's user alone passes through
+    folder = workspace.folder.stat()
+    assert folder.st_mode & 0o067 == 0 and (folder.st_mode & 0o010 == 0 or folder.st_gid == find_user())
 
 
 def test_sandbox_link_out_of_the_worktree_is_dangling(run: Run, tmp_path: Path) -> None:
@@ -281,3 +291,11 @@ def test_cgroups_of_dead_launchers_are_removed(tmp_path: Path) -> None:
         group.mkdir()
     remove_stale_groups(tmp_path)
     assert list(tmp_path.iterdir()) == [alive]
+
+
+def test_cgroup_bounds_that_are_only_polled_are_named_with_the_fix() -> None:
+    assert explain_polling(()) == ""
+    sentence = explain_polling(("memory", "pids"))
+    assert sentence.startswith("No cgroup limits memory, the number of processes of a sandbox here")
+    assert "Delegate=yes" in sentence
+    assert set(find_polled_bounds()) == set(CONTROLLERS) - find_parents().keys()

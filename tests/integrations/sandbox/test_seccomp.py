@@ -36,7 +36,7 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 def test_seccomp_allows_ordinary_calls(machine: Machine) -> None:
-    refused = {*machine.refused, machine.clone3, machine.personality, machine.socket}
+    refused = {*machine.refused, machine.clone3, machine.personality, machine.socket, machine.socketpair}
     assert {verdict(machine, number) for number in set(range(425)) - refused} == {ALLOW}
 
 
@@ -67,6 +67,11 @@ def test_seccomp_refuses_clone_with_a_new_namespace(machine: Machine, flag: int)
 )  # fmt: skip
 def test_seccomp_allows_only_common_socket_families(machine: Machine, family: int, protocol: int, answer: int) -> None:
     assert verdict(machine, machine.socket, family, 1, protocol) == answer
+
+
+@pytest.mark.parametrize(("family", "answer"), [(1, ALLOW), (2, REFUSED), (30, REFUSED), (16, REFUSED)])
+def test_seccomp_allows_pairs_of_unix_sockets_only(machine: Machine, family: int, answer: int) -> None:
+    assert verdict(machine, machine.socketpair, family, 1, 0) == answer
 
 
 @pytest.mark.parametrize("command", [0x5412, 0x541C, 0xFFFFFFFF00005412])

@@ -1,10 +1,10 @@
-"""The start-up self-test passes on this machine, and detects each guarantee that is removed from the real profile."""
+"""The self-test passes on this machine, and detects each guarantee that is removed from the real profile."""
 
 from __future__ import annotations
 
+import resource
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 import integrations
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox, SandboxUnavailable, default_read_only, find_bwrap
-from integrations.sandbox.selftest import GUARANTEES, explain, run_self_test
+from integrations.sandbox.selftest import GUARANTEES, explain, run_self_test, run_self_test_once
 
 # Takes bubblewrap's place, changes its arguments and executes it.
 STAND_IN = """#!{python}
@@ -33,6 +33,7 @@ if '--unshare-user' in args:  # else root prepares a mount namespace
 os.execve({bwrap!r}, [{bwrap!r}, *args], environment)
 """
 READ_ONLY_TREE = "i = at('--overlay'); args[i : i + 3] = ['--overlay-src', args[i + 1], '--ro-overlay']"
+BAD_ROOT = "drop('--remount-ro', '/')"
 SHOW_SECRET = """
 i, up = at('--overlay-src'), Path(args[at('--overlay') + 1]).parent.parent
 args[i:i] = ['--file', str(os.memfd_create('secret', 0)), f'{up}/secret']
@@ -48,11 +49,29 @@ def weakened(tmp_path: Path, change: str) -> Sandbox:
     return Sandbox(script, default_read_only())
 
 
+def measure_processor_seconds() -> float:
+    """Of this process and its children, which a busy machine does not change much."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
 def test_selftest_passes_quickly_and_cleans_up(sandbox: Sandbox, tmp_path: Path) -> None:
-    begin = time.monotonic()
+    begin = measure_processor_seconds()
     run_self_test(sandbox, tmp_path / "runs")
-    assert time.monotonic() - begin < 2
+    assert measure_processor_seconds() - begin < 0.3
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_selftest_runs_once_for_each_run(tmp_path: Path) -> None:
+    sandbox = weakened(tmp_path, BAD_ROOT)
+    with pytest.raises(SandboxUnavailable, match="a read-only root"):
+        run_self_test_once(sandbox, tmp_path / "runs", "1")
+    weakened(tmp_path, "pass")
+    run_self_test_once(sandbox, tmp_path / "runs", "1")  # a failure is not remembered
+    weakened(tmp_path, BAD_ROOT)
+    run_self_test_once(sandbox, tmp_path / "runs", "1")
+    with pytest.raises(SandboxUnavailable, match="a read-only root"):
+        run_self_test_once(sandbox, tmp_path / "runs", "2")
 
 
 def test_self_test_stand_in_alone_changes_nothing(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from jobs.store.tickets import KEPT_SECONDS
 from tests.integrations.agents.doubles import BUG_TITLE
 from tests.integrations.git.hosting import GitHost, commit, git
 from tests.integrations.git.test_signing import create_key
+from tests.integrations.sandbox.test_selftest import weakened
 from tests.jobs.books import AMPLE, spec_of
 from tests.jobs.model_runs import Model, model_at
 
@@ -126,6 +127,19 @@ def test_maker_commit_is_signed_and_names_the_creator_of_the_ticket(agent: World
     git(folder, "-c", f"gpg.ssh.allowedSignersFile={tmp_path / 'allowed'}", "verify-commit", sha)
     message = git(folder, "show", "-s", "--format=%ce|%(trailers:key=Co-authored-by,valueonly)", sha).decode()
     assert message.strip() == "bot@example.com|Ana <ana@example.com>"
+
+
+def test_run_on_a_machine_without_a_guarantee_ends_before_the_model(
+    agent: World, base: str, tmp_path: Path, model: Model
+) -> None:
+    agent.tests_sandbox, agent._sandbox = True, weakened(tmp_path, "drop('--remount-ro', '/')")
+    slices(agent, begin(agent, base))
+    ended = finished(agent.redis)
+    assert (ended.outcome, ended.summary) == (
+        "infrastructure",
+        "the sandbox does not provide a read-only root on this machine",
+    )
+    assert not model.log()
 
 
 def test_maker_that_may_spend_nothing_has_nothing_to_keep(agent: World, base: str, model: Model) -> None:
