@@ -105,8 +105,6 @@ def test_sandbox_with_network_cannot_connect_or_resolve_by_itself(online: Online
 
 def test_sandbox_cannot_replace_socket_relay_or_authorities(online: Online, gateway: Gateway) -> None:
     script = "cd /run; rm -f *; mv egress.sock x; echo x > relay.py; echo > ca-certificates.pem; chmod 777 *; ls -d *.*"
-        "cd /run; rm -f *; mv egress.sock x; echo x > relay.py; echo x > ca-certificates.pem; chmod 777 *; ls -d *.*"
-    )
     result = online(script)
     left = ["ca-certificates.p12", "ca-certificates.pem", "egress.sock", "relay.py"]
     assert result.output.decode().split()[-4:] == left
