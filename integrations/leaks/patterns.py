@@ -67,7 +67,7 @@ _ASSIGNED = re.compile(
 )
 _PLACEHOLDER = re.compile(
     r"example|sample|dummy|fake|mock|placeholder|change[_-]?me|redacted|insert|replace|your[_-]|test[_-]|[_-]test\b"
-    r"|x{5,}|\*{3,}|\.{3}|\$[\w{(]|%\(\w|^%\w+%$|process\.env|os\.environ|getenv|secrets\.",
+    r"|x{5,}|\*{3,}|\.{3}|\$[\w{(]|%\(\w|^%\w+%$|process\.env|os\.environ|get_?env|secrets\.",
     re.IGNORECASE,
 )
 _COMMON_PASSWORDS = frozenset({

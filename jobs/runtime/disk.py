@@ -13,7 +13,6 @@ from redis import Redis
 from integrations.disk import POLL_SECONDS, Disk, find_existing, read_disk, walk
 from integrations.environments.store import EnvironmentStore
 from integrations.errors import Paused
-from integrations.git.base_trees import evict_base_trees, measure_base_trees
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 
@@ -54,6 +53,8 @@ def compute_room(settings: Settings, redis: Redis) -> int:
 
     Their size is measured once a minute for all processes; in between, all space that the disk loses counts as
     theirs. A room that is used up by this estimate is measured again."""
+    from integrations.git.base_trees import evict_base_trees  # not at the top: the web process does not load git
+
     budget = compute_budget(settings)
     known = redis.get(keys.DISK_USED)
     if known:
@@ -69,6 +70,8 @@ def compute_room(settings: Settings, redis: Redis) -> int:
 
 def _measure(home: Path) -> int:
     """Bytes of `FOLDERS` and of base trees, which have a record of their size, so they are not walked."""
+    from integrations.git.base_trees import measure_base_trees
+
     walked = sum(state.st_blocks * 512 for name in FOLDERS for _, state in walk(str(home / name)))
     return walked + measure_base_trees(home)
 

@@ -170,7 +170,7 @@ def _oidc_routes(app: Flask, settings: Settings) -> Blueprint:
         client_kwargs={"scope": "openid email", "code_challenge_method": "S256", "timeout": 10},
     )
 
-    def fail(error: Exception) -> None:
+    def report_failure(error: Exception) -> None:
         _log.warning("OpenID Connect provider failed", reason=str(error))
         abort(502, "The OpenID Connect provider failed: check LOOPLINE_OIDC_ISSUER; the log has the cause.")
 
@@ -180,7 +180,7 @@ def _oidc_routes(app: Flask, settings: Settings) -> Blueprint:
         try:
             return client.authorize_redirect(f"{settings.dashboard_url}/login/callback")
         except (OAuthError, RequestException, ValueError, KeyError, RuntimeError) as error:
-            return fail(error)
+            return report_failure(error)
 
     @routes.get("/login/callback")
     def callback() -> Any:
@@ -190,7 +190,7 @@ def _oidc_routes(app: Flask, settings: Settings) -> Blueprint:
             _log.warning("sign-in refused", reason=str(error))
             abort(403, "The sign-in was not completed. Start again from the dashboard.")
         except (RequestException, ValueError, KeyError, RuntimeError) as error:
-            return fail(error)
+            return report_failure(error)
         email = claims.get("email")
         if not isinstance(email, str) or claims.get("email_verified") is not True:
             abort(403, "The OpenID Connect provider does not confirm an e-mail address for you (email_verified).")

@@ -88,6 +88,7 @@ def check_texts(outcome: Outcome) -> None:
 
 def _name_pages(text: str) -> str:
     text = re.sub(r"http://127\.0\.0\.1:\d+/acme/tally", "https://github.test/acme/shop", text)
+    text = re.sub(r"http://127\.0\.0\.1:\d+/tickets", "https://linear.test/acme", text)
     return re.sub(r"http://127\.0\.0\.1:\d+/acme", "https://linear.test/acme", text)
 
 

@@ -72,7 +72,8 @@ def test_freeze_by_a_file_holds_through_restart_and_loss_of_redis_and_the_thaw_c
         state = until(lambda: readyz(stack) if readyz(stack).get("state") == "frozen" else None)
         assert state["ok"] and "a file on" in state["frozen"]["by"]
         assert "Loopline is frozen since" in loopline(stack, "status").stdout
-        assert "Loopline is frozen since" in requests.get(stack.urls["dashboard"], timeout=10).text
+        password = {"Authorization": f"Bearer {stack.tokens['dashboard']}"}
+        assert "Loopline is frozen since" in requests.get(stack.urls["dashboard"], headers=password, timeout=10).text
         ana.say("ENG-1", "Please keep it short.")
         ana.drag("ENG-2", "Agent")
         time.sleep(3.0)

@@ -81,8 +81,8 @@ EFFECTS = {
 # An agent's slice, from its worktree to the end of its run.
 ADVANCING = (
     "workspace.create", "transcript.brief", "take_steering.lua", "reserve.lua", "model.stream", "transcript.block",
-    "settle.lua", "transcript.turn", "transcript.tool_result", "transcript.mark", "sandbox.run.bash", "sandbox.run.sh",
-    "git.index-pack", "git.commit-tree", "finish_run.lua",
+    "settle.lua", "transcript.turn", "transcript.tool_result", "transcript.mark", "sandbox.run.bash",
+    "sandbox.run.python3", "sandbox.run.sh", "git.index-pack", "git.commit-tree", "finish_run.lua",
 )  # fmt: skip
 # Reads and other operations that a retry repeats: one crash each, at this phase.
 ONCE = {

@@ -99,9 +99,12 @@ def test_failpoints_are_called_by_boundary_modules_only() -> None:
     assert callers == {
         "integrations/agents/anthropic/client.py",
         "integrations/code_hosts/github/api.py",
+        "integrations/environments/build.py",
         "integrations/failpoints.py",
+        "integrations/git/base_trees.py",
+        "integrations/git/layers.py",
         "integrations/git/repository.py",
-        "integrations/sandbox/bubblewrap.py",
+        "integrations/sandbox/session.py",
         "integrations/trackers/linear/client.py",
         "jobs/inbox/journal.py",
         "jobs/runtime/queues.py",

@@ -60,7 +60,7 @@ def finish(board: Board, loop: Loop, **fields: object) -> Loop:
 
 
 def candidate(board: Board, loop: Loop) -> str:
-    """A commit of ours in the mirror, with another tree than the base's: its README alone."""
+    """A commit of ours in the mirror, with another tree than the base's: without its examples."""
     folder = board.world.settings.home / "repos" / "acme__tally.git"
     who = {
         f"GIT_{role}_{part}": text
@@ -74,8 +74,8 @@ def candidate(board: Board, loop: Loop) -> str:
             command, input=given, env=os.environ | who, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    blob = git("rev-parse", f"{loop.workspace.base_sha}:README.md")
-    tree = git("mktree", given=f"100644 blob {blob}\tREADME.md\n")
+    entries = git("ls-tree", loop.workspace.base_sha).splitlines()
+    tree = git("mktree", given="".join(f"{entry}\n" for entry in entries if not entry.endswith("\texamples")))
     return git("commit-tree", tree, "-p", loop.workspace.base_sha, "-m", "work")
 
 

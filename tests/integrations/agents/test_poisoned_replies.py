@@ -117,7 +117,7 @@ def test_tool_argument_with_a_lone_surrogate_reaches_the_tool_and_the_next_call(
     ended = advance(runner, conversation, FunctionToolbox(act))
     assert ended and ended.kind == "done" and given[0] == {"command": "echo \ufffd"}
     assert json.dumps([entry.data for entry in conversation.kept], ensure_ascii=False).encode()
-    assert conversation.of("tool_result")[0]["content"] == "half a character: \ufffd, and NUL: \ufffd"
+    assert conversation.of("tool_result")[0]["content"] == "half a character: \ufffd, and NUL: ⟨U+0000⟩"
 
 
 def test_surrogate_pair_that_was_split_between_two_parts_is_joined() -> None:

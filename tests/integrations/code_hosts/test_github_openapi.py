@@ -39,7 +39,8 @@ def description() -> RestDescription:
 
 
 def test_github_openapi_covers_every_method_of_a_code_host() -> None:
-    assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")}
+    without_request = {"page_url"}
+    assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")} - without_request
 
 
 @pytest.mark.parametrize("as_app", [False, True], ids=["person", "app"])

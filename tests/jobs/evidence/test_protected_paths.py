@@ -8,8 +8,8 @@ from jobs.evidence.protected_paths import MOST, find_protected_paths
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("Add SHOP_URL to `.env.example`", (".env.example",)),
-        ("`grep -q SHOP_URL .env.example` passes", (".env.example",)),
+        ("Add SHOP_URL to `.env.example`", ()),
+        ("`grep -q SHOP_URL .env` passes", (".env",)),
         ("run the tests in .github/workflows/ci.yml, too", (".github/workflows/ci.yml",)),
         ("Write AGENTS.md and CODEOWNERS.", ("AGENTS.md", "CODEOWNERS")),
         ("AGENTS.md is unchanged", ()),
