@@ -174,6 +174,7 @@ def test_login_command_prints_a_link_that_signs_in_a_browser(
     story.remember(a_loop())
     with browser.new_context() as context:
         page = context.new_page()
+        page.goto(f"{address}/login")
         page.goto(link)
         expect(page.get_by_test_id("loop-row")).to_be_visible()
         assert PASSWORD not in page.url
