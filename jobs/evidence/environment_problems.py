@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from integrations.environments.failure import find_decisive_line
 from integrations.results import BaseCheck, Evidence
 from jobs.evidence.gate_plan import CommandRun
 
 ProblemKind = Literal["setup", "service", "tool", "script", "permission", "time", "output", "limit", "unfetched"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
-LINE_CHARACTERS = 200
 _LAST_LINES = 15
 """Lines at the end of an output in which a shell's message counts: a test can print such a text anywhere."""
 _SHELL = r"(?:[\w./-]*\b(?:ba|da|z|k|a)?sh(?:\.exe)?(?:\[\d+\])?: )?(?:line \d+: |\d+: )?"
@@ -33,9 +33,6 @@ _NO_FILE = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): No such file or director
 """Of a shell only with exit code 127: other programs report their input so."""
 _DENIED = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): (?:Permission denied|Is a directory)")
 _MODULE = re.compile(r"^\S*python[\d.]*: No module named (?P<program>[\w.]+)$")
-_DECISIVE = re.compile(
-    r"error|fatal|not found|no such|no module|cannot|could not|unable|fail|denied|refused|resolve", re.IGNORECASE
-)
 _OFFLINE = re.compile(
     r"name resolution|resolve host|resolve address|ENOTFOUND|EAI_AGAIN|network is unreachable|ENETUNREACH"
     r"|ECONNREFUSED|connection refused|failed to establish a new connection|no matching distribution|dns error",
@@ -139,10 +136,3 @@ def find_missing_program(command: str, exit_code: int, output: str) -> str:
         if found := next(filter(None, (pattern.match(line) for pattern in patterns)), None):
             return str(found["program"])
     return ""
-
-
-def find_decisive_line(output: str) -> str:
-    """The last line that names an error, else the last line that is not empty."""
-    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    decisive = [line for line in lines if _DECISIVE.search(line)]
-    return (decisive or lines or [""])[-1][:LINE_CHARACTERS]

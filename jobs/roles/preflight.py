@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 
+from integrations.environments.failure import find_decisive_line
 from integrations.ports.agent_runner import Entry
 from integrations.results import BaseCheck, Preflighted
 from integrations.sandbox.session import Session
-from jobs.evidence.environment_problems import find_base_problem, find_decisive_line
+from jobs.evidence.environment_problems import find_base_problem
 from jobs.evidence.gate_plan import CommandRun
 from jobs.messages.environment import environment_reason
 from jobs.roles.environment import BuildStopped, identify_environment, prepare_environment, write_exclusions

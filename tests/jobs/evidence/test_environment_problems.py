@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.environments.failure import find_decisive_line
 from integrations.results import BaseCheck, BaseState, Evidence
 from jobs.evidence.environment_problems import (
     find_base_problem,
-    find_decisive_line,
     find_gate_problem,
     find_missing_program,
     find_setup_problem,
