@@ -95,9 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
     show = parts.add_parser("show", help="list the lines about a ticket")
     show.add_argument("identifier", help="the ticket, as ENG-1")
-    environments = commands.add_parser("environments", help="list the environments of repositories, or remove some")
+    environments = commands.add_parser("environments", help="list, build or remove the environments of repositories")
     environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
     environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
+    parts = environments.add_subparsers(dest="part")
+    build = parts.add_parser("build", help="build a repository's environment now, unless it exists")
+    build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
+    build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
+    build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
     for command in (up, check, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
@@ -191,8 +196,20 @@ def _registries() -> int:
 
 
 def _environments(given: argparse.Namespace) -> int:
-    from service.environments import list_environments, remove_environments
+    from redis.exceptions import RedisError
 
+    from jobs.runtime.connection import connect
+    from service.environments import build_environment, list_environments, remove_environments
+
+    if given.part == "build":
+        environ = read_environment(given.env_file)
+        settings = load("up", environ)
+        _configure("environments", settings, environ)
+        with connect(settings, timeout=5.0, retries=0) as redis:
+            try:
+                return build_environment(settings, redis, given.repository, given.branch, sys.stdout)
+            except RedisError as error:
+                return _report_redis_error(error)
     settings = load("clock", read_environment(given.env_file))
     if given.remove or given.remove_all:
         return remove_environments(settings.home, given.remove, sys.stdout)

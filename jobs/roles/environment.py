@@ -71,13 +71,17 @@ def prepare_environment(run: Slice, sha: CommitSha) -> Environment:
     if sha == run.spec.start_sha or run.spec.role == "preflight":  # a gate needs that of the base commit too
         world.runs.note_inputs(run.spec.run_id, environment=digest, sandbox=run.sandbox.digest)
     if policy.setup_commands():
-        build = _create_build(run, sha, environment, request, tracked)
-        layer = _hold_layer(run, build)
+        layer = _hold_layer(run, _create_build(run, sha, environment, request, tracked))
         environment = replace(environment, layer=layer.path)
     if hosts:
         gateway = run.held.enter_context(_open_network(run, hosts, run.spec.role))
         environment = replace(environment, network=gateway.socket)
     return replace(environment, digest=digest)
+
+
+def create_build(run: Slice, sha: CommitSha) -> Build:
+    """The build of the environment of the commit `sha`, for a policy with setup commands."""
+    return _create_build(run, sha, *describe_environment(run, sha))
 
 
 def explain_failure(failed: EnvironmentFailed) -> str:
