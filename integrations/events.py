@@ -184,6 +184,8 @@ class RunFinished(_Event):
     usage: Usage = Usage()
     provenance: Provenance | None = None
     """None in events of an older release."""
+    blocked: dict[str, int] = Field(default_factory=dict)
+    """Connections of the run's commands that the network policy refused, by host."""
 
     @property
     def role(self) -> RunRole:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
 import structlog
@@ -79,8 +78,7 @@ def advance_run(run_id: RunId) -> None:
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:
     stopped = stop_predicate(world.runs, spec.run_id, lease, lambda: _must_pause(world))
-    with ExitStack() as held:
-        _advance_slice(Slice(spec, world, RunConversation(world.runs, spec, lease), stopped, held), lease)
+    _advance_slice(Slice(spec, world, RunConversation(world.runs, spec, lease), stopped), lease)
 
 
 def _advance_slice(run: Slice, lease: Lease) -> None:
@@ -89,7 +87,8 @@ def _advance_slice(run: Slice, lease: Lease) -> None:
     run.conversation.report_steering()  # a slice that died can have read guidance without reporting it
     run.conversation.ledger.balance()
     try:
-        ended = _check_limits(run, lease) or _ROLES[spec.role](run)
+        with run.held:
+            ended = _check_limits(run, lease) or _ROLES[spec.role](run)
     except Frozen:
         ended = None
     except (Unavailable, Unauthorized) as error:
@@ -170,6 +169,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         result=result,
         usage=usage,
         provenance=build_provenance(spec, ended.outcome, result, inputs, entries, usage),
+        blocked=world.runs.blocked(spec.run_id),
     )
     heed = spec.role == "maker" and ended.outcome in {"done", "no_change"}
     Breaker(world.redis).end_probe(spec.run_id, answered=False)  # the probe of a slice that died

@@ -49,6 +49,8 @@ class RunSpec:
     started_at: float = 0.0
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
+    blocked: dict[str, int] = Field(default_factory=dict)
+    """Connections that the commands of the last iteration were refused, by host."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
 from pydantic_core import to_json
 
 from integrations.results import (
@@ -320,6 +322,8 @@ class Loop:
     comments: Comments = Comments()
     pull_request: PullRequestState = PullRequestState()
     spend: Spend = Spend()
+    blocked: dict[str, int] = Field(default_factory=dict)
+    """Connections that commands were refused since the last maker began, by host."""
     escalation: Escalation | None = None
     handed_over: tuple[float, ...] = ()
     """Times of the last hour's hand-overs, Unix seconds."""
@@ -330,6 +334,11 @@ class Loop:
     def all_tried(self) -> tuple[str, ...]:
         """The lines of every attempt, the oldest first."""
         return (*(line for closed in self.attempts for line in closed.tried), *self.attempt.tried)
+
+    def add_blocked(self, role: RunRole, blocked: Mapping[str, int]) -> Loop:
+        """With the refused connections of a run that has finished; preflight and maker begin a new count."""
+        kept = {} if role in ("preflight", "maker") else self.blocked
+        return replace(self, blocked={host: kept.get(host, 0) + blocked.get(host, 0) for host in {**kept, **blocked}})
 
     @property
     def identifier(self) -> Identifier:

@@ -9,11 +9,12 @@ from typing import assert_never
 from integrations.results import Preflighted
 from jobs.evidence.environment_problems import EnvironmentProblem, ProblemKind
 from jobs.loop.state import Contract
+from jobs.messages.network import SETUP_KEY as NETWORK_KEY
 from jobs.messages.network import blocked_hosts_line
 from jobs.messages.text import code, format_version, inline
 
 SETUP_KEY, CHECKS_KEY = "loop.environment.setup", "loop.checks"
-SERVICES_KEY, NETWORK_KEY = "loop.environment.services", "loop.environment.network"
+SERVICES_KEY = "loop.environment.services"
 LONGEST_COMMAND = 200
 _NAMES: dict[ProblemKind, str] = {"setup": "setup command", "service": "service"}
 

@@ -8,6 +8,7 @@ from integrations.events import UNTIL_RESOLVED
 from integrations.results import RunRole, Tampering
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
+from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import code, fenced, format_tampering, format_time, inline, money_message
 
 
@@ -94,6 +95,8 @@ def escalation_message(loop: Loop) -> str:
     parts += [
         f"Last output of {code(e.command)} (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing
     ]
+    if line := blocked_commands_line(loop.blocked, loop.workflow.network):
+        parts.append(line)
     parts = [cut("\n\n".join(parts), LONGEST_RECORD), f"Likely cause: {_HYPOTHESES[kind]}"]
     parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
     parts.append(f"Spent: {money_message(loop)}. Reply or react to this comment to acknowledge it.")

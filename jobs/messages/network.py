@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from integrations.egress.hosts import parse_host
+from integrations.egress.policy import REGISTRIES
 from jobs.messages.text import inline
 
+SETUP_KEY, AGENTS_KEY = "loop.environment.network", "loop.network"
 _MOST = 6
 
 
-def blocked_hosts_line(blocked: Mapping[str, int], key: str = "loop.environment.network") -> str:
-    """The blocked hosts with their counts, most frequent first, and the line to add to `WORKFLOW.md` under `key`.
+def blocked_hosts_line(blocked: Mapping[str, int], key: str = SETUP_KEY, known: Sequence[str] = (REGISTRIES,)) -> str:
+    """The blocked hosts with their counts, most frequent first, and the line to add to `WORKFLOW.md` under `key`, which
+    has the hosts `known`.
 
     Empty without blocked hosts."""
     if not blocked:
@@ -24,5 +27,14 @@ def blocked_hosts_line(blocked: Mapping[str, int], key: str = "loop.environment.
     if not hosts:
         return line
     them = "it" if len(hosts) == 1 else "them"
-    wanted = f"`[registries, {', '.join(hosts)}]`"
+    wanted = f"`[{', '.join(dict.fromkeys([*known, *hosts]))}]`"
     return f"{line} If the repository needs {them}, add this to `{key}` in `WORKFLOW.md`: {wanted}"
+
+
+def blocked_commands_line(blocked: Mapping[str, int], known: Sequence[str]) -> str:
+    """The same for commands of agents and gate, whose policy has the hosts `known`; empty without blocked hosts."""
+    line = blocked_hosts_line(blocked, AGENTS_KEY, known)
+    if not line:
+        return ""
+    operator = ", as far as the operator's LOOPLINE_AGENT_NETWORK allows it" if line.endswith("`") else ""
+    return f"Connections of commands were {line.removesuffix('.')}{operator}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
+from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import MARKS, code, format_version, inline, money_message, state_message
 
 
@@ -24,6 +25,8 @@ def progress_message(loop: Loop, iterations: int) -> str:
     if loop.contract:
         parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + _criteria(loop))
     if line := preflight_line(loop.preflight.result, loop.workspace.base_branch):
+        parts.append(line)
+    if line := blocked_commands_line(loop.blocked, loop.workflow.network):
         parts.append(line)
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {inline(line)}" for line in loop.all_tried[-6:]))

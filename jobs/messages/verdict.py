@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Loop
+from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
     code,
@@ -33,6 +34,7 @@ def verdict_message(loop: Loop) -> str:
             _results(contract, candidate.verdict.results),
             *_accepted(loop, "{}:\n"),
             "Not checked:\n" + _not_checked(loop),
+            *filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)]),
             f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
         ]
     )

@@ -15,6 +15,7 @@ from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
+from jobs.messages.network import blocked_commands_line
 from jobs.roles.fences import Fences, Source
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
@@ -48,6 +49,7 @@ def build_maker_brief(spec: RunSpec) -> str:
         _format_plan(spec),
         _format_attempts(spec),
         _format_last_results(spec),
+        _format_blocked(spec),
     )
 
 
@@ -210,6 +212,13 @@ def _format_last_results(spec: RunSpec) -> str:
     verdict = vars(spec.candidate.verdict) if spec.candidate.verdict else {}
     given = to_json({n: v for n, v in verdict.items() if n != "head_sha"}, indent=1).decode() if verdict else ""
     return "## Results of the last iteration\n\n" + _fence(spec, "evidence", _join(tried, failing, given))
+
+
+def _format_blocked(spec: RunSpec) -> str:
+    """The hosts that commands could not connect to: a retry does not help."""
+    line = blocked_commands_line(spec.blocked, spec.policy.loop.network)
+    rule = "A retry has the same result: work without these hosts."
+    return f"## Network\n\n{_fence(spec, 'evidence', line)}\n\n{rule}" if line else ""
 
 
 def _format_evidence(e: Evidence) -> str:

@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
+import structlog
+
 from integrations.disk import POLL_SECONDS, read_disk
 from integrations.egress.client import Gateway, open_gateway
 from integrations.egress.hosts import matches
@@ -54,6 +56,7 @@ _LONGEST_LIST = 2**20
 _ESCAPED = re.compile(r"[\\*?\[!#]| (?=$)")
 _DAY, _GB = 86_400, 1e9
 _MOST_LISTS = 16
+_log = structlog.get_logger(__name__)
 _OBJECTS: dict[tuple[str, str, CommitSha], Mapping[str, str]] = {}
 
 
@@ -75,6 +78,7 @@ def prepare_environment(run: Slice, sha: CommitSha) -> Environment:
         environment = replace(environment, layer=layer.path)
     if hosts:
         gateway = run.held.enter_context(_open_network(run, hosts, run.spec.role))
+        run.held.callback(_count_blocked, run, gateway)
         environment = replace(environment, network=gateway.socket)
     return replace(environment, digest=digest)
 
@@ -82,6 +86,17 @@ def prepare_environment(run: Slice, sha: CommitSha) -> Environment:
 def create_build(run: Slice, sha: CommitSha) -> Build:
     """The build of the environment of the commit `sha`, for a policy with setup commands."""
     return _create_build(run, sha, *describe_environment(run, sha))
+
+
+def _count_blocked(run: Slice, gateway: Gateway) -> None:
+    """Record the hosts that the slice's commands could not connect to, before its gateway is closed."""
+    try:
+        blocked = gateway.blocked()
+    except Unavailable as error:  # the proxy has ended, and its count with it
+        _log.warning("blocked hosts unknown", reason=str(error))
+        return
+    if blocked:
+        run.world.runs.count_blocked(run.spec.run_id, blocked)
 
 
 def explain_failure(failed: EnvironmentFailed) -> str:

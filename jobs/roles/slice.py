@@ -28,6 +28,7 @@ from integrations.sandbox.bubblewrap import Sandbox, Session
 from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
 from jobs.evidence.gate_plan import CommandRun
+from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
@@ -106,7 +107,9 @@ def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTo
     seconds = get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
     more = (*build_skill_tools(instructions.skills), *tools)
-    toolbox = SandboxTools(session, command_seconds=seconds, more=more)
+    toolbox = SandboxTools(
+        session, command_seconds=seconds, more=more, on_failure=lambda output: count_unresolved(run, output)
+    )
     return run_model(run, toolbox, brief, instructions, Workbench(session))
 
 
@@ -138,8 +141,16 @@ def run_command(run: Slice, session: Session, command: str, seconds: float) -> C
     if result.stopped:
         return None
     output = result.output.decode(errors="replace")
+    if result.exit_code:
+        count_unresolved(run, output)
     if result.timed_out:
         output += f"\n(stopped after {seconds:g} s)"
     return CommandRun(
         result.exit_code, output, result.digest, result.seconds, result.timed_out, timeout=seconds, killed=result.note
     )
+
+
+def count_unresolved(run: Slice, output: str) -> None:
+    """Record the hosts that a failed command could not resolve, with those that the egress proxy refused."""
+    if found := find_unresolved_hosts(output):
+        run.world.runs.count_blocked(run.spec.run_id, found)

@@ -89,12 +89,18 @@ class SandboxTools:
 
     On a writable tree bash keeps one shell, in which calls run one after another. On a read-only tree each call is a
     new process, so code under review cannot change what later calls show. `command_seconds` is the timeout of each
-    bash call. `more` are tools that run outside of the sandbox."""
+    bash call. `more` are tools that run outside of the sandbox. `on_failure` gets the output of each failed bash call.
+    """
 
     def __init__(
-        self, session: Session, *, command_seconds: float = COMMAND_SECONDS, more: Sequence[HostTool] = ()
+        self,
+        session: Session,
+        *,
+        command_seconds: float = COMMAND_SECONDS,
+        more: Sequence[HostTool] = (),
+        on_failure: Callable[[str], None] = lambda output: None,
     ) -> None:
-        self._session, self._command_seconds = session, command_seconds
+        self._session, self._command_seconds, self._on_failure = session, command_seconds, on_failure
         self._digest = WorkTreeDigest(session.workspace)
         self._shell = Shell(session, _QUIET) if session.writable else None
         self._more = {tool.spec.name: tool for tool in more}
@@ -133,7 +139,10 @@ class SandboxTools:
             result = self._shell.run(command, timeout=seconds, stopped=stopped)
         else:
             result = self._session.run(["bash", "-c", command], timeout=seconds, variables=_QUIET, stopped=stopped)
-        output = shorten(result.output.decode(errors="replace").strip("\n")) or "(no output)"
+        printed = result.output.decode(errors="replace").strip("\n")
+        if result.exit_code:
+            self._on_failure(printed)
+        output = shorten(printed) or "(no output)"
         if result.stopped:
             ending = "stopped before it ended; look before you repeat"
         elif result.timed_out:

@@ -100,6 +100,10 @@ def provenance(r: RunId) -> str:  # hash: digests of the run's inputs; its prove
     return f"provenance:{r}"
 
 
+def blocked_hosts(r: RunId) -> str:  # hash: connections of the run's commands that were refused, by host
+    return f"blocked-hosts:{r}"
+
+
 def steering(r: str) -> str:  # list: guidance for the run that it has not read yet, JSON
     return f"steering:{r}"
 

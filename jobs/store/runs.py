@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from secrets import token_hex
 from typing import Any
@@ -117,6 +117,19 @@ class Runs:
         """The digests by the name of the input."""
         found: Any = self.redis.hgetall(keys.provenance(run_id))
         return {decode(name): decode(digest) for name, digest in found.items() if name != b"record"}
+
+    def count_blocked(self, run_id: RunId, blocked: Mapping[str, int]) -> None:
+        """Add connections that the network policy refused to the run's commands, by host."""
+        with self.redis.pipeline() as batch:
+            for host, count in blocked.items():
+                batch.hincrby(keys.blocked_hosts(run_id), host, count)
+            batch.expire(keys.blocked_hosts(run_id), KEPT_SECONDS)
+            batch.execute()
+
+    def blocked(self, run_id: RunId) -> dict[str, int]:
+        """The refused connections of all slices of the run, by host."""
+        found: Any = self.redis.hgetall(keys.blocked_hosts(run_id))
+        return {decode(host): int(count) for host, count in found.items()}
 
     def provenance(self, run_id: RunId) -> Provenance | None:
         """The provenance of a finished run; None for one of an older release."""

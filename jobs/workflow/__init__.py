@@ -75,6 +75,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
+    loop = loop.add_blocked(event.role, event.blocked)
     if event.outcome in run_results.BLOCKED:
         return run_results.on_run_blocked(loop, event)
     if event.outcome == "budget" and event.role != "planner":

@@ -81,6 +81,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         ticket_usage=loop.spend.usage,
         started_at=at,
         pushed_sha=loop.pull_request.pushed_sha,
+        blocked=loop.blocked,
     )
 
 

@@ -100,3 +100,24 @@ def test_gate_runs_checks_beside_a_real_valkey(gate: Gate) -> None:
 
     assert event.outcome == "done"
     assert [evidence.passed for evidence in event.result.evidence] == [True, True]
+
+
+def test_gate_counts_the_hosts_that_its_commands_could_not_reach(
+    gate: Gate, running: Internet, authority: Authority
+) -> None:
+    running.reset()
+    folder = gate.world.settings.home / "egress"
+    gate.world.settings = gate.world.settings.model_copy(update={"agent_network": (FILES,)})
+    ask = f"curl -sSf https://{FILES}/ && for i in 1 2 3; do curl -sS https://fastdl.acme.test/x; done; exit 1"
+    with running.proxy(folder):
+        write_authorities(authority.file, folder)
+        event = gate({"shop/cart.py": RIGHT}, ask, policy=LoopPolicy(network=(FILES,), flaky_reruns=0))
+    assert event.blocked == {"fastdl.acme.test": 3} and [e.exit_code for e in event.result.evidence] == [1]
+
+
+def test_gate_without_network_names_the_hosts_that_its_commands_could_not_resolve(gate: Gate) -> None:
+    passes = "curl -sS https://ignored.acme.test/ || true"
+    event = gate(
+        {"shop/cart.py": RIGHT}, "curl -sS https://fastdl.acme.test/x", passes, policy=LoopPolicy(flaky_reruns=1)
+    )
+    assert event.blocked == {"fastdl.acme.test": 2}

@@ -209,6 +209,10 @@ SHOWN = {
         m.blocked_hosts_line({"fastdl.mongodb.org": 3}),
         m.blocked_hosts_line({"a.test": 1, "b.test": 2}),
     ],
+    "blocked_commands_line": [
+        m.blocked_commands_line({"fastdl.mongodb.org": 3, "a.test": 1}, ("registries",)),
+        m.blocked_commands_line({"fastdl.mongodb.org": 3}, ()),
+    ],
     "stray_line": [m.stray_line(("debug.log",))],
     "reverted_line": [m.REVERTED_LINE],
     "same_failures_line": [m.same_failures_line([FAILED], 3)],

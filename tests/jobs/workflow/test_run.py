@@ -7,7 +7,11 @@ import pytest
 from integrations.results import CriterionResult, Finding, Judgement, Plan, Tampering, Verdict
 from integrations.values import Usage
 from jobs.loop.commands import PostComment, RunSpec, StartRun
-from jobs.loop.state import Loop, Stage
+from jobs.loop.state import Escalation, Loop, Stage
+from jobs.messages.escalations import escalation_message
+from jobs.messages.progress import progress_message
+from jobs.messages.verdict import verdict_message
+from jobs.roles.briefs import build_maker_brief
 from jobs.workflow import Decision, ServicePolicy, decide
 from tests.jobs.workflow.values import BASE, HEAD, evidence, finished, kinds, passing
 from tests.loops import changed
@@ -222,3 +226,27 @@ def test_gate_that_could_not_run_escalates(making: Loop, policy: ServicePolicy) 
     gating = at(making, "gate")
 
     assert decide(gating, finished(gating, outcome="failed", summary="setup"), policy).loop.stage is Stage.NEEDS_HUMAN
+
+
+def test_blocked_hosts_of_an_iteration_are_in_progress_and_in_the_next_brief(
+    making: Loop, policy: ServicePolicy
+) -> None:
+    made = decide(making, finished(making, head_sha=HEAD, blocked={"files.acme.test": 1}), policy).loop
+    failing = finished(made, evidence=(evidence(1),), blocked={"files.acme.test": 2, "npm.acme.test": 1})
+
+    decision = decide(made, failing, policy)
+
+    assert started(decision).blocked == {"files.acme.test": 3, "npm.acme.test": 1}
+    line = "Connections of commands were blocked: files.acme.test, 3 times; npm.acme.test, 1 time."
+    assert line in progress_message(decision.loop, 3) and line in build_maker_brief(started(decision))
+
+    again = decide(decision.loop, finished(decision.loop, head_sha=HEAD), policy).loop
+    assert again.blocked == {} and "blocked" not in progress_message(again, 3)
+
+
+def test_blocked_hosts_are_in_the_verdict_and_in_an_escalation(making: Loop, policy: ServicePolicy) -> None:
+    checking = at(making, "checker", blocked={"files.acme.test": 3}, verdict=passing())
+
+    assert "were blocked: files.acme.test, 3 times" in verdict_message(checking)
+    called = changed(checking, escalation=Escalation(kind="judgement", at=1.0))
+    assert "were blocked: files.acme.test, 3 times" in escalation_message(called)
