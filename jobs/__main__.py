@@ -32,6 +32,7 @@ from jobs.runtime.disk import check_disk
 from jobs.runtime.freeze import watch_freeze
 from jobs.runtime.keys import BOUNDS
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
+from jobs.runtime.run_folders import watch_run_folders
 from jobs.runtime.slots import run_slots
 from jobs.runtime.startup import prepare_process
 
@@ -135,6 +136,9 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     world.install(built)
     if role == "agent":
         threading.Thread(target=_log_model_problems, args=[settings], name="model-check", daemon=True).start()
+        threading.Thread(
+            target=watch_run_folders, args=[settings, redis, stop], name="run-folders", daemon=True
+        ).start()
     if role == "worker":
         wake(redis, SWEEP)  # find missed events, and rebuild an empty Redis, at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)

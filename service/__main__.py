@@ -64,6 +64,8 @@ def _run(given: argparse.Namespace) -> int:
             return _registries()
         case "status":
             return _status(given.env_file, given.json)
+        case "reclaim":
+            return _reclaim(given)
         case "environments":
             return _environments(given)
         case _:
@@ -103,7 +105,25 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
     build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
     build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    for command in (up, check, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
+    reclaim = commands.add_parser(
+        "reclaim", help="remove the files of runs that have ended; their work is in the mirror"
+    )
+    reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
+    for command in (
+        up,
+        check,
+        status,
+        login,
+        environments,
+        reclaim,
+        rebuild,
+        dead,
+        redrive,
+        freeze,
+        thaw,
+        verify,
+        show,
+    ):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -226,6 +246,20 @@ def _status(env_file: Path | None, as_json: bool) -> int:
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
             return show_status(settings, redis, sys.stdout, as_json=as_json)
+        except RedisError as error:
+            return _report_redis_error(error)
+
+
+def _reclaim(given: argparse.Namespace) -> int:
+    from redis.exceptions import RedisError
+
+    from jobs.runtime.connection import connect
+    from service.operator import reclaim_run_folders
+
+    settings = load("clock", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            return reclaim_run_folders(settings, redis, sys.stdout, given.ticket)
         except RedisError as error:
             return _report_redis_error(error)
 

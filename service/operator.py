@@ -6,6 +6,7 @@ They can run while Loopline is running. Each writes one line per problem, ticket
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
@@ -25,6 +26,7 @@ from jobs.recovery.rebuild import rebuild
 from jobs.runtime.audit import AuditJournal
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.keys import BOUNDS
+from jobs.runtime.run_folders import describe_ended, reclaim
 from jobs.runtime.scripts import decode
 from jobs.store.dead_letters import DeadLetter, DeadLetters
 from jobs.store.tickets import Store
@@ -87,7 +89,16 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
     out.write(f"{decode(bounds)}\n" if (bounds := redis.get(BOUNDS)) else "")
     out.writelines(format_row(row) + "\n" for row in rows)
     out.write(f"{len(rows)} loops.\n")
+    out.write(f"{kept}\n" if (kept := describe_ended(settings, redis)) else "")
     out.write(f"{head}\n" if (head := describe_head(settings, redis)) else "")
+    return 0
+
+
+def reclaim_run_folders(settings: Settings, redis: Redis, out: TextIO, ticket: str) -> int:
+    """Remove the files of all runs that have ended, or of one ticket's; returns the exit code."""
+    removed = reclaim(settings.home, redis, 0, time.time(), ticket)
+    out.writelines(f"{folder.ticket:<9} {folder.run_id}  {folder.size / 1e6:.1f} MB\n" for folder in removed)
+    out.write(f"{len(removed)} folders removed, {sum(folder.size for folder in removed) / 1e6:.1f} MB.\n")
     return 0
 
 

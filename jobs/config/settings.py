@@ -191,6 +191,12 @@ class Settings(SettingsModel):
     """Gigabytes that mirrors, worktrees, environments and images can use; 0 means 60 % of the disk of LOOPLINE_HOME.
     Beyond it no new run starts, and large commands are killed. Redis, spool and journal use the same disk."""
 
+    run_gigabytes: float = setting("LOOPLINE_RUN_GIGABYTES", 5.0, ge=0, le=1_000_000)
+    """Gigabytes that the files of ended runs can use together; the least recently used ones are removed first.
+    The work of a run is in the mirror, so that a stopped ticket continues from it after its files are removed."""
+    run_days: float = setting("LOOPLINE_RUN_DAYS", 7.0, ge=0, le=365)
+    """Days after its last use until the files of an ended run are removed."""
+
     environment_gigabytes: float = setting("LOOPLINE_ENVIRONMENT_GIGABYTES", 20.0, ge=0.001, le=1_000_000)
     """Gigabytes that all environments can use together, and that one can grow to.
     Beyond that the least recently used ones are removed. They count for LOOPLINE_DISK_GIGABYTES, too."""

@@ -26,10 +26,20 @@ def check_disk(disk: Disk, settings: Settings, redis: Redis, *, begins: bool) ->
     """Raise `Paused` on a full disk; for a run that begins also on a nearly full one and without budget."""
     if disk.level == "full" or (begins and disk.level == "nearly full"):
         raise Paused(disk.sentence, POLL_SECONDS)
-    if begins and (room := compute_room(settings, redis)) <= 0 and _evict_environments(settings, -room):
+    if begins and (room := compute_room(settings, redis)) <= 0 and _make_room(settings, redis, -room):
         redis.delete(keys.DISK_USED)
     if begins and compute_room(settings, redis) <= 0:
         raise Paused(format_budget_sentence(settings), POLL_SECONDS)
+
+
+def _make_room(settings: Settings, redis: Redis, excess: int) -> bool:
+    """Remove files of ended runs, then environments that no run uses, the least recently used ones first, until
+    `excess` bytes are free."""
+    from jobs.runtime.run_folders import list_ended, reclaim  # not at the top: the web process does not load git
+
+    used = sum(folder.size for folder in list_ended(settings.home, redis))
+    excess -= (freed := sum(folder.size for folder in reclaim(settings.home, redis, max(used - excess - 1, 0), 0.0)))
+    return (excess >= 0 and _evict_environments(settings, excess)) or bool(freed)
 
 
 def _evict_environments(settings: Settings, excess: int) -> bool:
