@@ -97,6 +97,10 @@ class OverLimit(Rejected):
         self.limit: ExceededLimit = limit
 
 
+class Unchangeable(Rejected):
+    """A change of a submodule or of a file of Git LFS, which no comment can allow: one escalation that names it."""
+
+
 class NotFound(Rejected):
     """The object does not exist, or was deleted."""
 

@@ -5,7 +5,8 @@
 - <sha>/bytes: its size
 - <sha>/uses: one file for each workspace above it, with the workspace's path
 
-Of a commit with submodules there can be two, <sha> without and <sha>+submodules with their files.
+Of a commit with submodules or files of Git LFS there can be several: <sha> without and <sha>+submodules, <sha>+lfs and
+<sha>+submodules+lfs with their content.
 
 A tree is made once, in a draft that is renamed when it is complete, and never written again: sandboxes mount it as a
 lower layer only, and no path inside leads to it. Only the host's git runs here, on the mirror's objects.
@@ -25,6 +26,7 @@ import structlog
 from integrations.disk import walk
 from integrations.failpoints import fail
 from integrations.git import trash
+from integrations.git.lfs import check_out_large_files, list_large_files
 from integrations.git.locks import file_lock
 from integrations.git.quarantine import SHA
 from integrations.git.repository import HostRepository
@@ -34,7 +36,7 @@ from integrations.sandbox.identity import hand_over, open_to_sandbox
 
 KEPT = 2
 """Unused trees that a repository keeps for its next tickets."""
-_WITH_SUBMODULES = "+submodules"
+_WITH_SUBMODULES, _WITH_LFS = "+submodules", "+lfs"
 _TIMEOUT = 1800.0  # seconds
 _log = structlog.get_logger(__name__)
 
@@ -46,16 +48,19 @@ class BaseTrees:
         self.folder = folder
         self.trash = folder / ".trash"
 
-    def acquire(self, repository: HostRepository, sha: str, user: Path, submodules: bool = False) -> Path:
-        """The folder of the tree of commit `sha`, made if it is missing, with the files of its `submodules`. It is kept
-        while the folder `user` exists.
+    def acquire(
+        self, repository: HostRepository, sha: str, user: Path, submodules: bool = False, lfs: bool = False
+    ) -> Path:
+        """The folder of the tree of commit `sha`, made if it is missing, with the files of its `submodules` and the
+        content of Git `lfs`. It is kept while the folder `user` exists.
 
         Concurrent callers wait for the first. Raises `Rejected` for a tree that no checkout on this host can have."""
         with file_lock(self._find_lock(sha)):
             with_submodules = submodules and bool(list_gitlinks(repository, sha))
-            found = self.folder / (f"{sha}{_WITH_SUBMODULES}" if with_submodules else sha)
-            if not found.is_dir():
-                self._make(repository, sha, found, with_submodules)
+            with_lfs = lfs and bool(list_large_files(repository, sha))
+            name = f"{sha}{_WITH_SUBMODULES * with_submodules}{_WITH_LFS * with_lfs}"
+            if not (found := self.folder / name).is_dir():
+                self._make(repository, sha, found, with_submodules, with_lfs)
             use = found / "uses" / hashlib.sha256(os.fsencode(user)).hexdigest()[:32]
             use.write_bytes(os.fsencode(user))
             os.utime(found / "uses")
@@ -65,7 +70,7 @@ class BaseTrees:
         """At most 256 lock files, which are never deleted."""
         return self.folder / ".locks" / sha[:2]
 
-    def _make(self, repository: HostRepository, sha: str, found: Path, submodules: bool) -> None:
+    def _make(self, repository: HostRepository, sha: str, found: Path, submodules: bool, lfs: bool) -> None:
         draft = found.with_name(f"{found.name}.new")
         trash.discard(draft, self.trash)  # of a process that was killed
         (draft / "tree").mkdir(parents=True)
@@ -74,6 +79,8 @@ class BaseTrees:
             repository.git("read-tree", "--reset", "-u", sha, environment=place, timeout=_TIMEOUT)
             if submodules:
                 check_out_submodules(repository, sha, draft / "tree")
+            if lfs:
+                check_out_large_files(repository, sha, draft / "tree", draft / "index")
             (draft / "tree" / ".git").write_text(f"gitdir: {GIT_DIR}\n")
             size = 0
             hand_over(draft / "tree")
@@ -109,7 +116,7 @@ class BaseTrees:
 
     def _list(self) -> list[Path]:
         found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return [path for path in found if SHA.fullmatch(path.name.removesuffix(_WITH_SUBMODULES))]
+        return [path for path in found if SHA.fullmatch(path.name.partition("+")[0]) and not path.name.endswith(".new")]
 
     def measure(self) -> int:
         """The bytes of all trees, as recorded when they were made."""

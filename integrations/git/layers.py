@@ -18,6 +18,7 @@ from integrations.failpoints import fail
 from integrations.git import trash
 from integrations.git.base_trees import BaseTrees
 from integrations.git.branches import TRACKING
+from integrations.git.lfs import format_config, list_large_files
 from integrations.git.repository import HostRepository
 from integrations.git.submodules import list_gitlinks
 from integrations.git.workspace import SHARED_OBJECTS, Workspace
@@ -44,17 +45,23 @@ _WHITEOUT = os.makedev(0, 0)
 
 
 def create(
-    repository: HostRepository, bases: BaseTrees, folder: Path, sha: str, base: str = "", submodules: bool = False
+    repository: HostRepository,
+    bases: BaseTrees,
+    folder: Path,
+    sha: str,
+    base: str = "",
+    submodules: bool = False,
+    lfs: bool = False,
 ) -> Workspace:
     """Create the workspace in `folder` at `sha`, above the tree of the commit `base` (default: `sha`), with the files
-    of its `submodules`. Idempotent: a complete one is reused, an incomplete one replaced.
+    of its `submodules` and the content of Git `lfs`. Idempotent: a complete one is reused, an incomplete one replaced.
 
     Raises `NotFound` for an unknown commit and `Conflict` when the folder holds another one. One caller per folder.
     """
     if marker := _read_marker(folder):
         if marker["sha"] != sha:
             raise Conflict(f"{folder} holds a work tree of {marker['sha']}, not of {sha}: remove it first")
-        below = bases.acquire(repository, marker["base"], folder, bool(marker["submodules"]))
+        below = bases.acquire(repository, marker["base"], folder, bool(marker["submodules"]), bool(marker["lfs"]))
         return _build_workspace(repository, below, folder, sha, marker["base"])
     if not repository.succeeds("cat-file", "-e", sha):
         raise NotFound(f"there is no commit {sha} in {repository.folder.name}")
@@ -62,10 +69,12 @@ def create(
         base = sha
     if submodules and list_gitlinks(repository, sha) != list_gitlinks(repository, base):
         base = sha
+    if lfs and list_large_files(repository, sha) != list_large_files(repository, base):
+        base = sha
     remove(bases, folder)
     folder.mkdir(parents=True, mode=0o700)
     open_to_sandbox(folder)
-    below = bases.acquire(repository, base, folder, submodules)
+    below = bases.acquire(repository, base, folder, submodules, lfs)
     fail("workspace.create", "before")
     workspace = _build_workspace(repository, below, folder, sha, base)
     for path in (*workspace.writable_folders, workspace.scratch):
@@ -74,12 +83,13 @@ def create(
     if sha != base:
         _write_differences(repository, workspace)
     references = repository.git("for-each-ref", "--format=%(objectname) %(refname)", TRACKING)
-    _write_git_directory(workspace, references.decode(errors="surrogateescape"))
+    _write_git_directory(workspace, references.decode(errors="surrogateescape"), lfs)
     for path in workspace.writable_folders:
         hand_over(path)
         for name, _ in walk(str(path)):
             hand_over(Path(name))
-    _write_marker(folder, {"sha": sha, "base": base, "submodules": "yes" if submodules else ""})
+    switches = {"submodules": "yes" if submodules else "", "lfs": "yes" if lfs else ""}
+    _write_marker(folder, {"sha": sha, "base": base, **switches})
     fail("workspace.create", "done")
     return workspace
 
@@ -110,13 +120,13 @@ def _find_topmost(paths: list[bytes]) -> Iterator[bytes]:
             yield path
 
 
-def _write_git_directory(workspace: Workspace, references: str) -> None:
+def _write_git_directory(workspace: Workspace, references: str, lfs: bool) -> None:
     """The git files that the agent can write: copies and empty folders, so no write reaches the mirror."""
     git = workspace.git
     for name in ("hooks", "info", "objects/info", "objects/pack", "refs/heads", "refs/tags", "logs"):
         (git / name).mkdir(parents=True)
     (git / "HEAD").write_text(f"{workspace.base_sha}\n")
-    (git / "config").write_text(_CONFIG)
+    (git / "config").write_text(_CONFIG + (format_config() if lfs else ""))
     (git / "objects" / "info" / "alternates").write_text(f"{SHARED_OBJECTS}\n")
     remote = references.splitlines(keepends=True)
     local = [line.replace(f" {TRACKING}", " refs/heads/") for line in remote]
@@ -128,7 +138,8 @@ def _read_marker(folder: Path) -> dict[str, str]:
     """Empty when the workspace is incomplete or a bad disk lost the marker."""
     try:
         found = json.loads((folder / _MARKER).read_bytes())
-        return {"submodules": str(found.get("submodules", "")), "sha": str(found["sha"]), "base": str(found["base"])}
+        switches = {name: str(found.get(name, "")) for name in ("submodules", "lfs")}
+        return {**switches, "sha": str(found["sha"]), "base": str(found["base"])}
     except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError, AttributeError):
         return {}
 

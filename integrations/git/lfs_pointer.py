@@ -28,3 +28,8 @@ def parse_pointer(content: bytes) -> Pointer | None:
     """The pointer, None for any other file."""
     found = _POINTER.fullmatch(content) if len(content) <= MAX_POINTER else None
     return Pointer(found[1].decode(), int(found[2])) if found else None
+
+
+def format_pointer(pointer: Pointer) -> bytes:
+    """The text that Git LFS commits for the object, in the form of its specification."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{pointer.oid}\nsize {pointer.size}\n".encode()

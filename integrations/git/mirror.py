@@ -17,6 +17,7 @@ from integrations.git import push as pushing
 from integrations.git.base_trees import BaseTrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
+from integrations.git.lfs_fetch import fetch_large_files
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
@@ -47,8 +48,9 @@ class Mirror:
     """The mirror in `folder` of the repository at `url`. Objects and processes can share one folder.
 
     Locks and quarantines are beside the folder. A fetch can add `room` bytes. `trees` is the folder of the base trees,
-    by default also beside it. `signing_key` is the file of the key that signs candidates. With `submodules`,
-    workspaces have their files. Every method is idempotent and can be retried after a crash.
+    by default also beside it. `signing_key` is the file of the key that signs candidates. With `submodules`
+    and `lfs`, workspaces have their files and the content of Git LFS. Every method is idempotent and can be retried
+    after a crash.
     """
 
     def __init__(
@@ -60,11 +62,12 @@ class Mirror:
         trees: Path | None = None,
         signing_key: Path | None = None,
         submodules: bool = False,
+        lfs: bool = False,
     ) -> None:
         self._folder, self._remote = folder, Remote(url, credentials, room)
         self._damage = folder.with_name(f"{folder.name}.damaged")
         self._repository = HostRepository(folder, self._remote, self._note_damage)
-        self._signing_key, self._submodules = signing_key, submodules
+        self._signing_key, self._submodules, self._lfs = signing_key, submodules, lfs
         self._bases = BaseTrees((trees or folder.with_name(f"{folder.name}.trees")).absolute())
 
     def fetch(self, *names: str) -> None:
@@ -104,6 +107,13 @@ class Mirror:
         Raises `Unavailable`, or `Rejected` with the submodule's path and the fix."""
         with repository_lock(self._folder):
             fetch_submodules(self._repository, self._remote, _check_shas(*shas), get_credentials)
+
+    def fetch_large_files(self, shas: Iterable[CommitSha]) -> None:
+        """Fetch the objects of Git LFS of these commits from the code host, unless the mirror's cache has them.
+
+        Raises `Unavailable`, or `Rejected` with the file's path and the fix."""
+        with repository_lock(self._folder):
+            fetch_large_files(self._repository, self._remote, _check_shas(*shas))
 
     def _note_damage(self, reason: str) -> None:
         """Let the next fetch replace the mirror."""
@@ -175,7 +185,7 @@ class Mirror:
         Idempotent: an existing workspace of this commit is reused, an incomplete one replaced. Raises `Conflict` when
         the folder holds another commit, `NotFound` for an unknown commit. One caller per folder at a time."""
         _check_shas(sha, *([base] if base else []))
-        return layers.create(self._repository, self._bases, folder.absolute(), sha, base, self._submodules)
+        return layers.create(self._repository, self._bases, folder.absolute(), sha, base, self._submodules, self._lfs)
 
     def remove_workspace(self, folder: Path) -> None:
         """Remove the folder; idempotent. The deletion continues in the background. Reads and runs nothing in it."""
@@ -239,8 +249,7 @@ class Mirror:
     def find_unfetched(self, sha: CommitSha) -> tuple[list[str], list[str]]:
         """The paths of a commit that a workspace has without content: submodules, and files of Git LFS."""
         _check_shas(sha)
-        submodules, large_files = find_unfetched(self._repository, sha)
-        return [] if self._submodules else submodules, large_files
+        return find_unfetched(self._repository, sha, submodules=self._submodules, lfs=self._lfs)
 
     def merge_base(self, one: CommitSha, other: CommitSha) -> CommitSha:
         """The best common ancestor of two commits. Raises `NotFound` without one."""

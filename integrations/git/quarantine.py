@@ -14,7 +14,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
-from integrations.errors import OverLimit, Rejected
+from integrations.errors import OverLimit, Rejected, Unchangeable
 from integrations.git import tree_policy
 from integrations.git.lfs_pointer import MAX_POINTER, Pointer, parse_pointer
 from integrations.git.repository import HostRepository
@@ -76,6 +76,8 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
         exceeded = tree_policy.find_exceeded_limits(entries, limits)
         if len(exceeded) == len(found):
             raise OverLimit(tree_policy.format_violations(found), exceeded[0][0])
+        if not tree_policy.find_violations([one for one in entries if not one.is_outside], limits):
+            raise Unchangeable(tree_policy.format_violations(found))
         raise Rejected(tree_policy.format_violations(found))
 
 

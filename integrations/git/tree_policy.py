@@ -51,6 +51,11 @@ class TreeEntry:
     old_sha: str = ""
     pointer: bool = False
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether the content is not in the repository: a submodule of the base, or a file of Git LFS."""
+        return self.pointer or self.old_mode == GITLINK
+
 
 def parse_raw_diff(raw: bytes) -> list[TreeEntry]:
     """Parse the output of `git diff-tree -r -z --raw --no-renames`; size and target stay empty."""

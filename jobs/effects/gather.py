@@ -222,4 +222,6 @@ def read_base(repository: str, branch: str, world: World) -> Base:
         branch_sha = NO_COMMIT
     if policy.loop.submodules:
         mirror.fetch_submodules(filter(None, (sha, branch_sha)), host.git_credentials)
+    if policy.loop.lfs:
+        mirror.fetch_large_files(filter(None, (sha, branch_sha)))
     return Base(found.default_branch, sha, policy, branch_sha)

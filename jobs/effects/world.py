@@ -116,17 +116,21 @@ class World:
         return Images(self.settings.home / "images", sources, int(self.settings.image_gigabytes * 1e9))
 
     def mirror(
-        self, repository: str, url: str = "", credentials: GitCredentials | None = None, submodules: bool = False
+        self,
+        repository: str,
+        url: str = "",
+        credentials: GitCredentials | None = None,
+        submodules: bool = False,
+        lfs: bool = False,
     ) -> Mirror:
         """The repository's host-owned mirror; without a URL it works offline (RFC 2606: .invalid)."""
         name, key = repository.replace("/", "__"), self.settings.signing_key_file
         folder, trees = self.settings.home / "repos" / f"{name}.git", self.settings.home / "trees" / name
         if not url:
-            return Mirror(
-                folder, f"https://offline.invalid/{repository}.git", trees=trees, signing_key=key, submodules=submodules
-            )
+            url = f"https://offline.invalid/{repository}.git"
+            return Mirror(folder, url, trees=trees, signing_key=key, submodules=submodules, lfs=lfs)
         room = min(compute_room(self.settings, self.redis), compute_allowance(self.settings.home))
-        return Mirror(folder, url, credentials, max(room, 1), trees, key, submodules)
+        return Mirror(folder, url, credentials, max(room, 1), trees, key, submodules, lfs)
 
     def run_folder(self, identifier: str, run_id: str = "") -> Path:
         """The folder of a ticket's runs, or of one of them."""

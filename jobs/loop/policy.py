@@ -150,6 +150,8 @@ class LoopPolicy:
     """Whether commits name the ticket's creator, with the e-mail address, as co-author."""
     submodules: bool = False
     """Whether Loopline fetches the submodules that are on the same code host."""
+    lfs: bool = False
+    """Whether Loopline fetches the files of Git LFS from the code host."""
     protected: Lines = ()
     """Further path patterns that an agent must not change."""
     tests: Lines = TESTS

@@ -62,7 +62,7 @@ def _explain(problem: EnvironmentProblem) -> str:
         case "unfetched":
             return (
                 f"It probably needs {code(subject)}, whose content is not fetched; for a submodule set "
-                "`loop.submodules: true`"
+                "`loop.submodules: true`, for a file of Git LFS `loop.lfs: true`"
             )
     assert_never(problem.kind)
 
@@ -101,7 +101,7 @@ def unfetched_message(paths: Sequence[str], branch: str) -> str:
     names = ", ".join(code(path) for path in paths)
     return (
         f"The repository refers to content that is not fetched: {names}. Commands that need it fail on {code(branch)} "
-        "too. For submodules set `loop.submodules: true` in WORKFLOW.md; files of Git LFS are never fetched."
+        "too. Set `loop.submodules: true` in WORKFLOW.md for submodules, `loop.lfs: true` for files of Git LFS."
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.errors import OverLimit, Rejected
+from integrations.errors import OverLimit, Rejected, Unchangeable
 from integrations.git.export import commit_leftovers, export_pack
 from integrations.git.workspace import Workspace
 from integrations.leaks.own import OwnSecrets
@@ -44,6 +44,8 @@ def run_maker(run: Slice) -> RunResult | None:
         return _create_candidate(run, workspace, outcome.summary)
     except OverLimit as error:
         return RunResult("policy", explain_limit(error))
+    except Unchangeable as error:
+        return RunResult("policy", f"{error}. If the ticket needs this, a person has to commit it on the base branch")
 
 
 def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunResult:

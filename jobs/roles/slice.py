@@ -60,7 +60,8 @@ class Slice:
 
     @property
     def mirror(self) -> Mirror:
-        return self.world.mirror(self.spec.workspace.repository, submodules=self.spec.policy.loop.submodules)
+        loop = self.spec.policy.loop
+        return self.world.mirror(self.spec.workspace.repository, submodules=loop.submodules, lfs=loop.lfs)
 
     @property
     def sandbox(self) -> Sandbox:

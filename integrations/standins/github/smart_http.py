@@ -58,8 +58,8 @@ def _answer(hub: Hub, name: str, service: str, path: str) -> Response:
     try:
         if service not in (FETCH, PUSH):
             raise Problem(403, "Please upgrade your git client.")
-        actor = _actor(hub)
-        exchange = Exchange(hub, _repository(hub, actor, name, service), actor, path)
+        actor = read_actor(hub)
+        exchange = Exchange(hub, find_repository(hub, actor, name, service), actor, path)
         if hub.faults.take([exchange.name], BEFORE):
             raise Problem(502, "Server Error")
     except Problem as problem:
@@ -70,7 +70,7 @@ def _answer(hub: Hub, name: str, service: str, path: str) -> Response:
     return response
 
 
-def _actor(hub: Hub) -> Actor:
+def read_actor(hub: Hub) -> Actor:
     """The password is the token; the user name is ignored."""
     basic = request.authorization
     if basic is None:
@@ -85,7 +85,7 @@ def _unauthenticated(message: str) -> Problem:
     return Problem(401, message, headers={"WWW-Authenticate": 'Basic realm="GitHub"'})
 
 
-def _repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
+def find_repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
     """The repository, if the actor has permission. Raises `Problem` with GitHub's message."""
     known = hub.find(name)
     role = actor.role(known.name, known.private) if known else "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from integrations.events import BranchPushed
+from integrations.git.lfs_pointer import Pointer, format_pointer
 from integrations.results import Evidence
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from jobs.advance_run import advance_run
@@ -339,6 +341,24 @@ def test_lfs_pointer_is_named_at_hand_over(project: Project) -> None:
     project.commit({".gitattributes": attributes, "data/a.bin": pointer, "b.png": b"PNG"}, checks=checks(PASSES))
 
     assert project.hand_over().preflight.result.unfetched == ("data/a.bin",)
+    assert any("`loop.lfs: true` for files of Git LFS" in body for body in said(project.board, BUG))
+
+
+def test_lfs_file_has_its_content_for_the_checks_when_the_policy_fetches_it(project: Project) -> None:
+    content = b"content of Git LFS"
+    oid = hashlib.sha256(content).hexdigest()
+    store = project.upstream.parents[2] / "lfs" / REPOSITORY
+    files = {".gitattributes": b"*.bin filter=lfs -text\n", "a.bin": format_pointer(Pointer(oid, len(content)))}
+    project.commit(files, checks=checks("grep content a.bin"), lfs=True)
+    blocked = project.hand_over()
+    assert blocked.stage is Stage.NEEDS_HUMAN and blocked.spend.usage.model_calls == 0
+    assert "the file a.bin of Git LFS cannot be fetched: the code host does not have it" in project.calls()[0]
+
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    say(project.board, BUG, "/retry")
+    result = project.run().preflight.result
+    assert [check.state for check in result.checks] == [""] and result.unfetched == ()
 
 
 def test_missing_tool_of_the_tickets_own_command_is_found_at_the_first_gate(project: Project) -> None:

@@ -37,6 +37,15 @@ def test_change_beyond_a_limit_names_the_limit_and_its_key(
     assert "LOOPLINE_MAX_CHANGE_" in event.summary
 
 
+def test_change_of_a_file_of_git_lfs_is_a_policy_escalation_that_names_it(agents: Agents) -> None:
+    pointer = r"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 9\n"
+    act = calling("bash", command=f"printf '{pointer}' 0 > logo.png")
+    event = agents.run("maker", act, DONE)
+
+    assert event.outcome == "policy"
+    assert "logo.png is a file of Git LFS, which an agent cannot change. If the ticket needs this" in event.summary
+
+
 def test_change_within_a_raised_limit_is_taken(agents: Agents) -> None:
     event = agents.run("maker", LOCK_FILE, DONE, policy=limited(file_megabytes=7))
 
