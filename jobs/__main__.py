@@ -30,7 +30,7 @@ from jobs.runtime import dead_processes, epoch, logging
 from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.freeze import watch_freeze
-from jobs.runtime.keys import BOUNDS
+from jobs.runtime.keys import BOUNDS, REFUSAL
 from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
 from jobs.runtime.run_folders import watch_run_folders
 from jobs.runtime.slots import run_slots
@@ -108,7 +108,9 @@ def _sandbox_problems(settings: Settings, redis: Redis) -> list[str]:
     try:
         run_self_test(build_sandbox(settings), settings.home / "sandbox-test")
     except Rejected as error:
+        redis.set(REFUSAL, str(error))
         return [str(error)]
+    redis.delete(REFUSAL)
     redis.set(BOUNDS, explain_polling([name for name in CONTROLLERS if name not in find_parents()]))
     return []
 

@@ -12,8 +12,10 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from jobs.runtime import keys
 from jobs.runtime.clocks import read_redis_time
 from jobs.runtime.lease import OWNER
+from jobs.runtime.scripts import decode
 
 HEARTBEATS = "alive"  # sorted set: "role:owner" by its expiry, Unix seconds of Redis's clock
 LIFE_SECONDS, HEARTBEAT_SECONDS = 15.0, 5.0
@@ -56,3 +58,9 @@ def list_live_roles(redis: Redis, now: float | None = None) -> set[str]:
 
 def _member(role: str) -> str:
     return f"{role}:{OWNER}"
+
+
+def find_missing_agents(redis: Redis) -> str:
+    """The sentence while no agent process runs, with the reason why the last one did not start, if it refused."""
+    reason = decode(redis.get(keys.REFUSAL) or b"").rstrip(".")
+    return f"No agent process serves the queue `agents`{f', because {reason}' if reason else ''}."

@@ -30,6 +30,8 @@ BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of th
 
 BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
 
+REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
+
 NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 
 FORGOTTEN = (

@@ -12,9 +12,12 @@ from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.state import AT_WORK, Loop
+from jobs.runtime import keys
 from jobs.runtime.disk import find_problem
 from jobs.runtime.freeze import find_freeze
+from jobs.runtime.heartbeats import find_missing_agents, list_live_roles
 from jobs.runtime.notices import list_notices
+from jobs.runtime.queues import AGENTS
 from jobs.store.breaker import current_outage
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -53,10 +56,17 @@ class Reader:
         sentences = [
             freeze.sentence if freeze else "",
             self.disk_notice(),
+            self._find_refusal(),
             outage.sentence if outage else "",
             *list_notices(self.runs.redis),
         ]
         return [sentence for sentence in sentences if sentence]
+
+    def _find_refusal(self) -> str:
+        """Why no agent process runs, if the last one refused to start."""
+        redis = self.runs.redis
+        is_refused = redis.exists(keys.REFUSAL) and AGENTS not in list_live_roles(redis)
+        return find_missing_agents(redis) if is_refused else ""
 
     def disk_notice(self) -> str:
         """Return why the disk pauses work, or an empty string."""

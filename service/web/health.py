@@ -20,7 +20,7 @@ from jobs.runtime.connection import check_persistence
 from jobs.runtime.dead_processes import list_dead_processes
 from jobs.runtime.disk import find_problem
 from jobs.runtime.freeze import Freeze, find_freeze
-from jobs.runtime.heartbeats import EGRESS, list_live_roles
+from jobs.runtime.heartbeats import EGRESS, find_missing_agents, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS, EVENTS
 from jobs.runtime.scripts import decode
@@ -90,7 +90,7 @@ def _check_processes(settings: Settings, redis: Redis) -> dict[str, str]:
     return {
         "persistence": " ".join(weak),
         EVENTS: "" if EVENTS in living else "No worker process serves the queue `events`.",
-        AGENTS: "" if AGENTS in living else "No agent process serves the queue `agents`.",
+        AGENTS: "" if AGENTS in living else find_missing_agents(redis),
         EGRESS: "" if EGRESS in living else "No egress process runs; commands have no network.",
         "credentials": decode(rejected or b""),
         "model": refused and f"No run can call the model, all runs wait: {refused}",

@@ -1,4 +1,5 @@
-"""Cost of a command: plain, in a sandbox of its own, in a session, in its kept shell; and of an agent's turn.
+"""Cost of a command: plain, in a sandbox of its own, in a session, in its kept shell; of an agent's turn and the
+self-test.
 
 Run: python -m tests.benchmarks.bench_sandbox [rounds]. Not a test: times depend on the machine, the ratios less so. All
 kinds take turns, so that load hits each of them.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import Sandbox, Session, default_read_only, find_bwrap
+from integrations.sandbox.selftest import run_self_test
 from integrations.sandbox.shell import Shell
 from jobs.roles.tools import SandboxTools
 from tests.integrations.git.hosting import GitHost
@@ -81,6 +83,8 @@ def main(rounds: int) -> None:
         sandbox = Sandbox(find_bwrap(), default_read_only())
         with sandbox.open(workspace) as session:
             measure(sandbox, session, plain_tree, rounds)
+        test = {"self-test": lambda: run_self_test(sandbox, Path(folder) / "self-test")}
+        sys.stdout.write(f"{'before each run':16} {compare(test, rounds)}\n")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from jobs.clock import LEADER
 from jobs.config.settings import Settings
 from jobs.recovery import older_redis
 from jobs.runtime import epoch, keys
-from jobs.runtime.heartbeats import list_live_roles
-from jobs.runtime.queues import EVENTS
+from jobs.runtime.heartbeats import list_live_roles, send_heartbeat
+from jobs.runtime.queues import AGENTS, EVENTS
+from service.dashboard.reader import Reader
+from service.web.health import failing_parts
 from tests.support.checkout import REPOSITORY
 
 Start = Callable[[str], subprocess.Popen[bytes]]
@@ -101,3 +103,36 @@ def test_worker_logs_its_start_and_stop_without_secrets(start: Start, redis: Red
     assert '"role": "worker"' in log
     assert '"event": "working"' in log and '"event": "stopping"' in log
     assert "hush" not in log
+
+
+FORBID = """
+import ctypes, os, sys
+uid = os.getuid()
+assert ctypes.CDLL(None).unshare(0x10000000) == 0  # CLONE_NEWUSER
+open("/proc/self/uid_map", "w").write(f"1000 {uid} 1")
+open("/proc/sys/user/max_user_namespaces", "w").write("0")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Continues as an ordinary user of a host that forbids user namespaces."""
+
+
+def test_agent_on_a_host_without_user_namespaces_refuses_and_readyz_gives_the_reason(
+    settings: Settings, redis: Redis
+) -> None:
+    older_redis.prepare(redis, settings.home)
+    environ = {
+        "PATH": "/usr/bin:/bin", "LOOPLINE_HOME": str(settings.home), "ANTHROPIC_API_KEY": "sk-ant-hush-hush",
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+    }  # fmt: skip
+    command = [sys.executable, "-c", FORBID, sys.executable, "-m", "jobs", "agent"]
+    ended = subprocess.run(command, env=environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2 and "Traceback" not in ended.stderr
+    reason = ended.stderr.strip().splitlines()[-1]
+    assert "this machine forbids user namespaces: set user.max_user_namespaces=10000 with sysctl" in reason
+    assert failing_parts(settings, redis)[AGENTS].startswith("No agent process serves the queue `agents`, because ")
+    assert reason.rstrip(".") in failing_parts(settings, redis)[AGENTS]
+    assert any(reason.rstrip(".") in notice for notice in Reader(redis, settings).notices())
+    send_heartbeat(redis, AGENTS)
+    assert AGENTS not in failing_parts(settings, redis) and not any(
+        "sandbox" in n for n in Reader(redis, settings).notices()
+    )
