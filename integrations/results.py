@@ -219,11 +219,13 @@ class Scouted:
 
 @value
 class Made:
-    """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit."""
+    """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit.
+    `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate."""
 
     kind: Literal["maker"] = "maker"
     head_sha: CommitSha = NO_COMMIT
     approach: str = ""
+    checkpoint: CommitSha = NO_COMMIT
 
 
 @value

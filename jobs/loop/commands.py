@@ -49,6 +49,8 @@ class RunSpec:
     started_at: float = 0.0
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
+    resumes: bool = False
+    """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
 

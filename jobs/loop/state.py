@@ -317,6 +317,8 @@ class Loop:
     attempts: tuple[ClosedAttempt, ...] = ()
     """The attempts before the current one."""
     candidate: Candidate = Candidate()
+    checkpoint: CommitSha = NO_COMMIT
+    """The files of a maker that was interrupted, from which the next one starts. Never pushed."""
     comments: Comments = Comments()
     pull_request: PullRequestState = PullRequestState()
     spend: Spend = Spend()

@@ -27,6 +27,8 @@ def progress_message(loop: Loop, iterations: int) -> str:
         parts.append(line)
     if loop.all_tried:
         parts.append("Tried:\n" + "\n".join(f"- {inline(line)}" for line in loop.all_tried[-6:]))
+    if loop.checkpoint:
+        parts.append(f"The unfinished files of the interrupted run are kept in checkpoint `{loop.checkpoint[:7]}`.")
     if loop.comments.taken_up:
         parts.append(f"Comments delivered to the agent: {loop.comments.taken_up}.")
     if loop.pull_request.failing_checks:

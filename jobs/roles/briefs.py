@@ -43,6 +43,7 @@ def build_maker_brief(spec: RunSpec) -> str:
     return _join(
         _format_ticket(spec),
         place + (f", attempt {spec.attempt.number}" if spec.attempt.number > 1 else ""),
+        _format_resumed(spec),
         _format_contract(spec),
         _format_guidance(spec),
         _format_plan(spec),
@@ -162,6 +163,13 @@ def _format_guidance(spec: RunSpec) -> str:
     if len(comments) > GUIDANCE_CHARACTERS:
         comments = f"[older comments are left out]\n\n{comments[-GUIDANCE_CHARACTERS:]}"
     return f"## Guidance\n\n{_fence(spec, 'guidance', comments)}" if comments else ""
+
+
+def _format_resumed(spec: RunSpec) -> str:
+    return spec.resumes * (
+        "The work tree holds the unfinished changes of an earlier run, which was interrupted. Read them first, with "
+        f"`git diff {spec.workspace.base_sha[:12]}`, and continue from there."
+    )
 
 
 def _format_plan(spec: RunSpec) -> str:

@@ -72,6 +72,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
 def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> Decision:
     """Count the cost of the run. Its result counts only while the loop waits for this run."""
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
+    loop = run.keep_checkpoint(loop, event)
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))

@@ -236,7 +236,7 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
     loop = close_attempt(loop, outcome)
     fresh = replace(loop.candidate, head_sha=loop.pull_request.pushed_sha, judgement=None, verdict=None)
     attempt = replace(loop.attempt, number=loop.attempt.number + 1)
-    return start_iteration(replace(loop, attempt=attempt, candidate=fresh), at, policy)
+    return start_iteration(replace(loop, attempt=attempt, candidate=fresh, checkpoint=NO_COMMIT), at, policy)
 
 
 def _note_iteration(loop: Loop, outcome: str) -> Loop:
