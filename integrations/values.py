@@ -110,6 +110,16 @@ class Relation:
 
 
 @value
+class Remark:
+    """A comment on a ticket by anyone but Loopline. `at` is its time in ISO 8601."""
+
+    id: str
+    author: Person
+    text: str
+    at: str = ""
+
+
+@value
 class Link:
     """An attachment of a ticket: a titled URL."""
 
@@ -123,7 +133,9 @@ class Ticket:
     `branch_name` is the tracker's suggestion, `creator` the author if it is known.
 
     `priority` is 1 (urgent) to 4 (low), 0 for none; `due_date` is YYYY-MM-DD or empty; `delegate` is the app that works
-    on it. Lists of tickets omit description, people, parent, children, relations and links."""
+    on it; `siblings` are the other children of its parent; `remarks` are the newest comments, oldest first, and
+    `has_more_remarks` whether older ones are left out. Lists of tickets omit description, people, parent, children,
+    relations, links and comments."""
 
     id: TicketId
     identifier: Identifier
@@ -147,7 +159,10 @@ class Ticket:
     assignee: Person | None = None
     delegate: Person | None = None
     parent: TicketRef | None = None
+    siblings: tuple[TicketRef, ...] = ()
     children: tuple[TicketRef, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    has_more_remarks: bool = False
     relations: tuple[Relation, ...] = ()
     links: tuple[Link, ...] = ()
 

@@ -31,6 +31,7 @@ from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
+from jobs.messages.progress import SUPERSEDED_MESSAGE
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
@@ -78,7 +79,10 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
 
 
 def show_report(report: Report, ctx: Context) -> None:
-    """Upsert the progress comment of the report's generation and the board memory."""
+    """Upsert the progress comment of the report's generation and the board memory.
+
+    A new progress comment supersedes the previous one, which is closed first: after a crash in between the new one is
+    still missing, so both steps are repeated."""
     ctx.lease.check()
     check_outward()
     report = sanitize_report(report, ctx.ticket, ctx.world)
@@ -86,9 +90,18 @@ def show_report(report: Report, ctx: Context) -> None:
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
     except NotFound:
+        _close_progress_comment(report.generation, ctx)
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
     memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
     ctx.world.tracker.attach(ctx.ticket.id, memory)
+
+
+def _close_progress_comment(before: int, ctx: Context) -> None:
+    """Close the newest progress comment of the generations before this one. Some generations have none."""
+    for generation in range(before - 1, 0, -1):
+        with suppress(NotFound):
+            ctx.world.tracker.edit_comment(ctx.create_id("progress", str(generation)), SUPERSEDED_MESSAGE)
+            return
 
 
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:

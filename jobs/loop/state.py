@@ -179,8 +179,8 @@ class Attempt:
 
 @value
 class ClosedAttempt:
-    """Record of a failed attempt. `approach` is how it differed from the previous one, `rejected` why it ended,
-    `cost_usd` its own cost."""
+    """Record of an attempt. `approach` is how it differed from the previous one, `rejected` why it ended, `cost_usd` is
+    its cost. `accepted`: the checker accepted it, and a person asked for changes."""
 
     number: int
     approach: str = ""
@@ -189,6 +189,7 @@ class ClosedAttempt:
     rejected: str = ""
     head_sha: CommitSha = NO_COMMIT
     cost_usd: float = 0.0
+    accepted: bool = False
 
 
 @value

@@ -6,6 +6,9 @@ from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
 from jobs.messages.text import MARKS, code, format_version, inline, money_message, state_message
 
+SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
+"""The progress comment of an earlier generation."""
+
 
 def progress_message(loop: Loop, iterations: int) -> str:
     """The body of the progress comment, which is edited in place."""

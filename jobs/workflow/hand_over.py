@@ -135,7 +135,8 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
     """Start another revision on the same branch, with a person's request as a further criterion. Escalate every 20th:
     a reviewer can be a bot that is never content."""
-    loop = close_attempt(loop, f"{request.author} asked for changes")
+    accepted = loop.candidate.verdict is not None
+    loop = close_attempt(loop, f"{request.author} asked for changes", accepted=accepted)
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
     preflight = replace(loop.preflight, restarts=0, reported="")
     loop = replace(loop, pull_request=loop.pull_request.unapproved(), preflight=preflight)
@@ -161,7 +162,11 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
 
 def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:
     """On the base branch's present commit; work that has begun stays on the one that it began at."""
-    has_work = loop.checkpoint or loop.pull_request.pushed_sha or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
+    has_work = (
+        loop.checkpoint
+        or loop.pull_request.pushed_sha
+        or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
+    )
     base_sha = loop.workspace.base_sha if has_work and loop.workspace.base_sha else event.base_sha
     workspace = replace(loop.workspace, base_branch=event.base_branch, base_sha=base_sha)
     candidate = loop.candidate if has_work else loop.candidate.at(NO_COMMIT)

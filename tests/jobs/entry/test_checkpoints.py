@@ -64,9 +64,7 @@ def test_checkpoint_follows_a_branch_that_was_pushed_meanwhile(agent: World, bas
     result, mirror = finished(agent.redis).result, agent.mirror("acme/tally")
     assert isinstance(result, Made)
     pushed = mirror.write_candidate(result.checkpoint, CommitSha(base), "pushed", "A", "a@acme.test", 1)
-    again = replace(
-        spec, run_id=RunId("r2"), start_sha=result.checkpoint, resumes=True, pushed_sha=pushed, nonce=""
-    )
+    again = replace(spec, run_id=RunId("r2"), start_sha=result.checkpoint, resumes=True, pushed_sha=pushed, nonce="")
     agent.redis.flushdb()
     agent.runs.start(again)
 
