@@ -87,11 +87,13 @@ class Tampering:
 
 @value
 class CriterionResult:
-    """The checker's result for one criterion; without `evidence` it counts as not met."""
+    """The checker's result for one criterion; without `evidence` it counts as not met. `place` is the part of it that
+    the checker found itself: a file with its line, or a command that is not in the contract."""
 
     criterion: str
     result: Literal["pass", "fail", "unsure"]
     evidence: str = ""
+    place: str = ""
 
 
 Severity = Literal["blocker", "major", "minor"]

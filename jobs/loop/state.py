@@ -60,13 +60,14 @@ class Criterion:
     that `evidence` names if it is set ('file and line', 'command output').
 
     A repository check with a `base` state has it on the base commit too. One that fails there is run and reported, but
-    the work does not have to fix it."""
+    the work does not have to fix it. `since` is the commit that a person's request was about."""
 
     id: str
     text: str
     command: str = ""
     evidence: str = ""
     base: BaseState = ""
+    since: CommitSha = NO_COMMIT
 
 
 @value
@@ -80,6 +81,10 @@ class Contract:
     def required(self) -> tuple[Criterion, ...]:
         """The criteria that the work has to meet: all but the checks that fail on the base commit."""
         return tuple(criterion for criterion in self.criteria if criterion.base != "failing")
+
+    def list_unchanged(self, head_sha: CommitSha) -> tuple[Criterion, ...]:
+        """The requests of people for which no commit was made: they were about this very commit."""
+        return tuple(criterion for criterion in self.criteria if criterion.since and criterion.since == head_sha)
 
     @property
     def digest(self) -> str:

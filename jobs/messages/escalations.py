@@ -133,6 +133,12 @@ def iterations_reason(attempts: int, iterations: int) -> str:
     return f"{tries} of up to {iterations} iterations did not meet the acceptance criteria."
 
 
+def no_commit_reason(requests: Sequence[str]) -> str:
+    """The maker changed nothing for these requests of people, twice."""
+    listed = "; ".join(f"“{inline(text, 200)}”" for text in requests[:3])
+    return f"the maker made no new commit for a request in two iterations: {listed}."
+
+
 def too_many_revisions_reason(revisions: int) -> str:
     return (
         f"{revisions} revisions have been requested. `/retry <hint>` continues with the last request; describe in the "

@@ -91,6 +91,7 @@ def build_checker_brief(spec: RunSpec, diff: str) -> str:
         format_background(spec),
         f"The commit under review is {spec.start_sha}; it was made from {spec.workspace.base_sha}.",
         _format_contract(spec),
+        _format_unchanged(spec),
         _format_review(spec, OUTPUT_FOR_CHECKER, diff),
     )
 
@@ -150,6 +151,15 @@ def _format_contract(spec: RunSpec) -> str:
     note = f"\n\nNot part of the work, since they fail without it: {', '.join(own)}." if own else ""
     return (
         f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n{fence(spec, 'contract', listed)}{note}"
+    )
+
+
+def _format_unchanged(spec: RunSpec) -> str:
+    names = ", ".join(criterion.id for criterion in spec.contract.list_unchanged(spec.start_sha))
+    return names and (
+        f"## Unchanged\n\nNo new commit was made since a person requested {names}. It passes only if it held before: "
+        "cite the file and line that shows it, or a command that you ran and that is not in the contract. Otherwise it "
+        "fails."
     )
 
 

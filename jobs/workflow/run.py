@@ -97,7 +97,8 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
     revision = loop.revision + 1
     contract = loop.contract or Contract(criteria=())
     text = f"as {request.author} asked: {' '.join(request.text.split())[:500]}"
-    criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text))
+    since = loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha
+    criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text, since=since))
     comments = loop.comments
     if request not in comments.guidance:
         comments = comments.add(request)
