@@ -47,7 +47,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.BranchPublished():
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
-            return publish.on_pull_request_opened(loop, event)
+            return publish.on_pull_request_opened(loop, event, policy)
         case e.PullRequestMerged():
             return review.on_pull_request_merged(loop, event)
         case e.PullRequestClosed():
