@@ -25,6 +25,7 @@ from jobs.runtime.freeze import find_freeze
 from jobs.runtime.heartbeats import HEARTBEATS, LIFE_SECONDS
 from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode, run_script
+from jobs.store.queue_places import note_places
 from jobs.store.runs import Runs
 
 LEADER = "clock"
@@ -83,6 +84,8 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
             release_leases_of_dead_processes(redis, settings.home)
             frozen = find_freeze(redis, settings.home) is not None
             reconcile(redis, take_over=now >= takeovers_from, frozen=frozen)
+            if not frozen:
+                note_places(redis, settings.agent_slots, time.time())
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds
             queues.wake(redis, queues.SWEEP)

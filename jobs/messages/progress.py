@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
 from jobs.messages.text import (
@@ -22,9 +23,9 @@ SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
 _LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 30, 20
 
 
-def progress_message(loop: Loop, iterations: int) -> str:
-    """The body of the progress comment, which is edited in place."""
-    head = f"**{state_message(loop.stage)}**"
+def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = None) -> str:
+    """The body of the progress comment, which is edited in place. `queued`: its run waits for an agent."""
+    head = f"**{queued_message(queued) if queued else state_message(loop.stage)}**"
     if loop.attempt.iteration:
         head += f" · attempt {loop.attempt.number}" if loop.attempt.number > 1 else ""
         head += f" · iteration {loop.attempt.iteration} of {iterations}"
@@ -58,6 +59,17 @@ def progress_message(loop: Loop, iterations: int) -> str:
     tried = [f"- {inline(line)}" for line in loop.all_tried[-6:-1]]
     details = fold("Details", "\n".join(others), "Tried before:\n" + "\n".join(tried) if tried else "")
     return "\n\n".join(filter(None, [*parts, _next_step(loop), details]))
+
+
+def queued_message(queued: QueuePlace) -> str:
+    """As 'Queued, 3rd of 5, all 4 agents are busy'."""
+    last = queued.place % 10 if queued.place % 100 not in {11, 12, 13} else 0
+    place = f"Queued, {queued.place}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') } of {queued.waiting}"
+    if not queued.agents:
+        return f"{place}, no agent process is running"
+    if queued.busy < queued.agents:
+        return place
+    return f"{place}, " + (f"all {queued.agents} agents are busy" if queued.agents > 1 else "the agent is busy")
 
 
 def _list_criteria(loop: Loop) -> list[str]:

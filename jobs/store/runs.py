@@ -67,6 +67,26 @@ class Runs:
         """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
+    def list_queued(self) -> list[RunSpec]:
+        """The runs that no agent has begun and that do not back off, in the order in which they are taken up."""
+        ids = self.list_unfinished()
+        with self.redis.pipeline(transaction=False) as batch:
+            for run_id in ids:
+                batch.exists(keys.lease(f"run:{run_id}"), keys.transcript(run_id), keys.retry_at(run_id))
+            begun = batch.execute()
+        specs = [self.spec(run_id) for run_id, known in zip(ids, begun, strict=True) if not known]
+        return sorted(filter(None, specs), key=lambda spec: (spec.started_at, spec.run_id))
+
+    def position(self, run_id: RunId) -> tuple[int, int] | None:
+        """The place of a run in the queue, from 1, and the number of runs that wait; None if it does not wait."""
+        queue = [spec.run_id for spec in self.list_queued()]
+        return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
+
+    def count_busy(self) -> int:
+        """How many runs an agent works on now."""
+        names = [keys.lease(f"run:{run_id}") for run_id in self.list_unfinished()]
+        return int(self.redis.exists(*names)) if names else 0
+
     def list_runs(self, ticket_id: TicketId) -> list[RunId]:
         """Ids of the ticket's runs in the order of their start, including runs that have expired."""
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)

@@ -13,8 +13,10 @@ from urllib.parse import quote
 from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance, Tampering, Verdict
 from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.progress import queued_message
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
@@ -143,8 +145,11 @@ ROWS: Codec[list[Row]] = Codec(list[Row])
 SHOWN_TICKET: Codec[ShownTicket] = Codec(ShownTicket)
 
 
-def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
-    """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry."""
+def row(
+    loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "", queued: QueuePlace | None = None
+) -> Row:
+    """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry;
+    `queued` is the place of a run that waits for an agent."""
     call = loop.escalation
     return Row(
         identifier=loop.identifier,
@@ -153,7 +158,7 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         page=f"/tickets/{quote(loop.identifier, safe='')}",
         group=group_of(loop.stage),
         stage=loop.stage,
-        stage_text=state_message(loop.stage),
+        stage_text=queued_message(queued) if queued else state_message(loop.stage),
         attempt=loop.attempt.number,
         attempts=policy.attempts(loop),
         iteration=loop.attempt.iteration,

@@ -7,6 +7,7 @@ import requests
 from jobs.messages.progress import SUPERSEDED_MESSAGE as SUPERSEDED
 from jobs.roles.briefs import build_maker_brief
 from jobs.runtime import keys
+from jobs.store.queue_places import note_places
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, hand_over, said
 
@@ -67,3 +68,16 @@ def test_progress_comment_of_each_earlier_generation_is_closed(board: Board) -> 
 
     assert said(board, BUG).count(SUPERSEDED) == 2
     assert sum(map(is_progress, said(board, BUG))) == 1
+
+
+def test_progress_comment_shows_the_place_of_a_run_that_waits(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    spec = board.world.runs.spec(loop.run_id)
+    assert spec
+    note_places(board.world.redis, 4, spec.started_at + 60)
+    board.drive(BUG)
+    assert said(board, BUG)[0].startswith("**Queued, 1st of 1, no agent process is running** ·")
+
+    board.world.redis.hdel(keys.QUEUE_PLACES, loop.ticket.id)
+    board.drive(BUG)
+    assert said(board, BUG)[0].startswith("**Working** ·")

@@ -32,6 +32,7 @@ from integrations.results import (
 from integrations.values import Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
@@ -258,6 +259,10 @@ SHOWN = {
     "too_many_hand_overs_message": [m.too_many_hand_overs_message(20, 1_800_000_000.0)],
     "too_many_comments_message": [m.too_many_comments_message(50)],
     "no_commit_reason": [m.no_commit_reason(["as Ana asked: keep --json"])],
+    "queued_message": [
+        m.queued_message(QueuePlace(place=place, waiting=waiting, agents=agents, busy=4))
+        for place, waiting, agents in ((3, 5, 4), (1, 1, 1), (12, 22, 4), (2, 2, 8), (1, 1, 0))
+    ],
     "superseded_message": [m.SUPERSEDED_MESSAGE],
     "too_many_revisions_reason": [m.too_many_revisions_reason(20)],
     "not_agreed_reason": [m.not_agreed_reason(5)],
