@@ -120,6 +120,18 @@ class Remark:
 
 
 @value
+class TicketImage:
+    """An image that a ticket embeds. `path` is its file on this machine once it was downloaded; `problem` is why it
+    could not be."""
+
+    url: str
+    name: str = ""
+    media_type: str = ""
+    path: str = ""
+    problem: str = ""
+
+
+@value
 class Link:
     """An attachment of a ticket: a titled URL."""
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
 from jobs.effects.gather import read_base
+from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
@@ -148,6 +150,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         base_sha=base.sha,
         policy=POLICY.encode(base.policy),
         branch_sha=base.branch_sha,
+        images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
     )
     return (ready,)
 
@@ -258,8 +261,8 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
         kill_sandboxes(run)
         mirror.remove_workspace(run)
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    for used in filter(Path.is_dir, (folder, ctx.world.upload_folder(ctx.ticket.identifier))):
+        shutil.rmtree(used)
     if command.branch:
         ctx.world.code_host.delete_branch(command.repository, command.branch)
         mirror.forget(command.branch)

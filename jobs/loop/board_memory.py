@@ -54,6 +54,7 @@ _PLAIN = {
 _AS_JSON = {
     "criteria": "contract",
     "preflight": "preflight",
+    "images": "images",
     "answers": "planning.answers",
     "proposal": "planning.proposal",
     "plan": "planning.plan",

@@ -22,7 +22,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, TicketImage, Usage, value
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
@@ -316,6 +316,8 @@ class Loop:
     """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()
     workspace: Workspace = Workspace()
+    images: tuple[TicketImage, ...] = ()
+    """Those of the ticket, as of the last preparation."""
     preflight: Preflight = Preflight()
     contract: Contract | None = None
     planning: Planning = Planning()

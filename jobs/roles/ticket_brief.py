@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from integrations.texts import cut
-from integrations.values import Remark, Ticket, TicketRef
+from integrations.values import Remark, Ticket, TicketImage, TicketRef
 from jobs.loop.board_memory import TITLE
 from jobs.loop.commands import RunSpec
 from jobs.roles.fences import Fences, Source
@@ -50,7 +50,8 @@ def format_ticket(spec: RunSpec) -> str:
 def format_background(spec: RunSpec) -> str:
     """Parent, related tickets and links; then the comments from before the work began. Empty without any."""
     parts = []
-    if context := "\n\n".join(_list_context(spec.ticket)):
+    images = [_format_list(name, lines) for name, lines in _list_images(spec.images).items() if lines]
+    if context := "\n\n".join([*_list_context(spec.ticket), *images]):
         parts.append("## Background\n\nOther tickets and links; the acceptance criteria are not in them.")
         parts.append(fence(spec, "context", context))
     known = {one.comment_id for one in spec.guidance}
@@ -112,6 +113,15 @@ def _list_context(ticket: Ticket) -> Iterable[str]:
     ]
     if links:
         yield _format_list("Links", links)
+
+
+def _list_images(images: Sequence[TicketImage]) -> dict[str, list[str]]:
+    names = [one.name or one.url.rpartition("/")[2] for one in images]
+    pairs = list(zip(names, images, strict=True))
+    return {
+        "Images of the ticket, attached to this message in this order": [name for name, one in pairs if one.path],
+        "Images that are not attached": [f"{name}: {one.problem}" for name, one in pairs if not one.path],
+    }
 
 
 def _format_list(name: str, lines: Sequence[str]) -> str:

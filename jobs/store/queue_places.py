@@ -48,7 +48,8 @@ def note_places(redis: Redis, slots: int, now: float) -> None:
     notes: dict[str, _Note] = {decode(ticket_id): _NOTE.decode(raw) for ticket_id, raw in noted.items()}
     changes: dict[str, Any] = dict.fromkeys(notes.keys() - queue.keys())
     agents = count_live(redis, queues.AGENTS) * slots if queue else 0
-    for ticket_id, (number, spec) in queue.items():
+    for number, spec in queue.values():
+        ticket_id = spec.ticket.id
         place = QueuePlace(place=number, waiting=len(queue), agents=agents, busy=runs.count_busy())
         known = notes.get(ticket_id)
         if known and known.run_id == spec.run_id:
@@ -57,9 +58,9 @@ def note_places(redis: Redis, slots: int, now: float) -> None:
             is_due = now - spec.started_at >= QUIET_SECONDS
         if is_due:
             changes[ticket_id] = _NOTE.encode(_Note(run_id=spec.run_id, place=place, at=now))
-    for ticket_id, raw in changes.items():
+    for changed, raw in changes.items():
         if raw is None:
-            redis.hdel(keys.QUEUE_PLACES, ticket_id)
+            redis.hdel(keys.QUEUE_PLACES, changed)
         else:
-            redis.hset(keys.QUEUE_PLACES, ticket_id, raw)
-        queues.wake_ticket(redis, TicketId(ticket_id))
+            redis.hset(keys.QUEUE_PLACES, changed, raw)
+        queues.wake_ticket(redis, TicketId(changed))

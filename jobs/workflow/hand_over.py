@@ -152,7 +152,7 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
         return Decision(loop)
     loop = _at_base(_at_branch_head(loop, event.branch_sha), event)
     preflight = replace(loop.preflight, tried=event.base_sha)
-    loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight)
+    loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight, images=event.images)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
     if before == after or after is None:
         return start_preflight(loop, event.at, policy)

@@ -74,6 +74,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         attempts=loop.attempts,
         candidate=loop.candidate,
         guidance=loop.comments.guidance,
+        images=loop.images,
         iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, ""),
         model_setting=_name_model_setting(role, own, is_strong=bool(strong)),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import requests
 
+from integrations.values import TicketId
 from jobs.messages.progress import SUPERSEDED_MESSAGE as SUPERSEDED
 from jobs.roles.briefs import build_maker_brief
+from jobs.roles.slice import read_images
 from jobs.runtime import keys
 from jobs.store.queue_places import note_places
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, hand_over, said
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
 
 def is_progress(body: str) -> bool:
@@ -81,3 +87,30 @@ def test_progress_comment_shows_the_place_of_a_run_that_waits(board: Board) -> N
     board.world.redis.hdel(keys.QUEUE_PLACES, loop.ticket.id)
     board.drive(BUG)
     assert said(board, BUG)[0].startswith("**Working** ·")
+
+
+def upload(board: Board, name: str, content: bytes) -> str:
+    url = f"{board.urls['board']}/uploads/{name}"
+    assert requests.put(url, content, headers={"Authorization": "lin_api_script"}, timeout=5).ok
+    return url
+
+
+def test_images_of_the_ticket_reach_the_run(board: Board) -> None:
+    form, page = upload(board, "form.png", PNG), upload(board, "page.html", b"<html>")
+    ticket = board.world.tracker.fetch(TicketId(board.ticket_id(BUG)))
+    text = f"![the form]({form}) ![page]({page}) ![other](https://evil.test/x.png)\n\n{ticket.description}"
+    board.ana.write(BUG, ticket.title, text)
+    board.ana.say(BUG, f"see ![again]({form}) and ![gone]({form}x)")
+    loop = hand_over(board, BUG)
+    spec = board.world.runs.spec(loop.run_id)
+    assert spec
+
+    assert [(one.name, one.media_type, bool(one.problem)) for one in spec.images] == [
+        ("again", "image/png", False), ("page", "", True), ("other", "", True), ("gone", "", True),
+    ]  # fmt: skip
+    assert [image.content for image in read_images(spec)] == [PNG]
+    assert read_images(replace(spec, role="judge")) == ()
+    brief = build_maker_brief(spec)
+    assert "Images of the ticket, attached to this message in this order:\n- again" in brief
+    assert "- page: it is not a PNG" in brief and "- other: it is not on Linear's host" in brief
+    assert "- gone: Linear no longer has it" in brief
