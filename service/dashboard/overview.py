@@ -14,7 +14,7 @@ from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance
 from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.queue_place import QueuePlace
-from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
+from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.progress import queued_message
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
@@ -39,7 +39,8 @@ class ShownEscalation(Escalation):
 @value
 class Row:
     """One loop in the list. Times are Unix seconds, or 0; `now` is the agent's last activity in one line; `reason` is
-    why the loop stopped or waits; `cap_usd` is the ticket's budget, including `extra_usd` that people added."""
+    why the loop stopped or waits; `active_at` is the last activity, or since when a person has to act; `cap_usd` is the
+    ticket's budget, including `extra_usd` that people added."""
 
     identifier: str
     title: str
@@ -172,11 +173,18 @@ def row(
         number=loop.pull_request.number,
         started_at=loop.started_at,
         finished_at=loop.finished_at,
-        active_at=max(loop.started_at, loop.finished_at, active_at),
+        active_at=max(loop.started_at, loop.finished_at, active_at, _find_waiting_since(loop)),
         reason=loop.reason,
         escalation=ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None,
         now=now,
     )
+
+
+def _find_waiting_since(loop: Loop) -> float:
+    """Since when a person has to act, Unix seconds; 0 if unknown."""
+    if loop.stage in OPEN:
+        return loop.pull_request.shown_at
+    return loop.escalation.at if loop.stage is Stage.NEEDS_HUMAN and loop.escalation else 0.0
 
 
 def group_of(stage: Stage) -> Group:

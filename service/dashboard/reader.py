@@ -5,6 +5,8 @@ Raises `redis.exceptions.RedisError` while Redis is unavailable.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from redis import Redis
 
 from integrations.ports.agent_runner import Entry
@@ -75,9 +77,20 @@ class Reader:
     def _rows(self, loops: list[Loop]) -> list[Row]:
         latest = self.runs.latest([loop.run_id for loop in loops if loop.run_id and loop.stage in AT_WORK])
         return [
-            overview.row(loop, self._policy, *_activity(loop, latest.get(loop.run_id, [])), self._find_place(loop))
+            overview.row(
+                self._add_usage(loop),
+                self._policy,
+                *_activity(loop, latest.get(loop.run_id, [])),
+                self._find_place(loop),
+            )
             for loop in loops
         ]
+
+    def _add_usage(self, loop: Loop) -> Loop:
+        """The loop with the usage of its current run, which the ticket's total has once the run has ended."""
+        if loop.stage not in RUNNING or not self.runs.is_unfinished(loop.run_id):
+            return loop
+        return replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(self.runs.usage(loop.run_id))))
 
     def _find_place(self, loop: Loop) -> QueuePlace | None:
         return read_place(self.runs.redis, loop.ticket.id, loop.run_id) if loop.stage in RUNNING else None
