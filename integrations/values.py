@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Generic, Literal, NewType, TypeVar, dataclass_transform
@@ -121,14 +122,18 @@ class Remark:
 
 @value
 class TicketImage:
-    """An image that a ticket embeds. `path` is its file on this machine once it was downloaded; `problem` is why it
-    could not be."""
+    """An image that a ticket embeds. `media_type` is set once it was downloaded; `problem` is why it could not be."""
 
     url: str
     name: str = ""
     media_type: str = ""
-    path: str = ""
     problem: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Of its file in the ticket's folder: derived from the URL, since the board memory, which has it, can be
+        forged."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:32]
 
 
 @value

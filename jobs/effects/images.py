@@ -5,7 +5,6 @@ An image that cannot be used is reported with the reason and never keeps the wor
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +20,7 @@ _log = structlog.get_logger(__name__)
 
 def download_images(wanted: Sequence[TicketImage], folder: Path, world: World) -> tuple[TicketImage, ...]:
     """The images with their files in `folder`, or with the problem. Files that are there are not downloaded again."""
-    return tuple(
-        _download(image, folder / hashlib.sha256(image.url.encode()).hexdigest()[:32], world) for image in wanted
-    )
+    return tuple(_download(image, folder / image.file_name, world) for image in wanted)
 
 
 def _download(image: TicketImage, path: Path, world: World) -> TicketImage:
@@ -40,4 +37,4 @@ def _download(image: TicketImage, path: Path, world: World) -> TicketImage:
         return TicketImage(url=image.url, name=image.name, problem=str(error)[:300])
     if not media_type:
         return TicketImage(url=image.url, name=image.name, problem="it is not a PNG, JPEG, GIF or WebP image")
-    return TicketImage(url=image.url, name=image.name, media_type=media_type, path=str(path))
+    return TicketImage(url=image.url, name=image.name, media_type=media_type)

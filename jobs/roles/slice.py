@@ -95,7 +95,7 @@ def run_model(
         spinning=build_spinning_limits(spec),
         context=ContextLimits(**vars(spec.policy.loop.context)),
         idle_seconds=spec.caps.idle_seconds,
-        images=read_images(spec),
+        images=read_images(run),
         model_setting=spec.model_setting or "the model's setting",  # empty in runs of an older release
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
@@ -103,10 +103,11 @@ def run_model(
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
 
 
-def read_images(spec: RunSpec) -> tuple[Image, ...]:
+def read_images(run: Slice) -> tuple[Image, ...]:
     """The ticket's images, for the roles with a work tree. One whose file was deleted is left out."""
-    found = [image for image in spec.images if image.path and spec.role != "judge"]
-    files = [(image.media_type, Path(image.path)) for image in found]
+    folder = run.world.upload_folder(run.spec.ticket.identifier)
+    found = [image for image in run.spec.images if image.media_type and run.spec.role != "judge"]
+    files = [(image.media_type, folder / image.file_name) for image in found]
     return tuple(Image(media_type, path.read_bytes()) for media_type, path in files if path.is_file())
 
 

@@ -42,7 +42,9 @@ def list_images(loop: Loop) -> tuple[TicketImage, ...]:
     """The images of the description and of comments of people with permission, at most `MAX_IMAGES`."""
     written = [one.text for one in loop.ticket.remarks if one.author.may_steer]
     texts = (loop.ticket.description, *written, *(one.text for one in loop.comments.guidance))
-    found = {url: name for text in texts for url, name in find_images(text)}
+    found: dict[str, str] = {}
+    for url, name in (image for text in texts for image in find_images(text)):
+        found.setdefault(url, name)
     return tuple(TicketImage(url=url, name=name) for url, name in islice(found.items(), MAX_IMAGES))
 
 

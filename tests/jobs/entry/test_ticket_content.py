@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import requests
 
+from integrations.ports.agent_runner import Image
+from integrations.results import RunRole
 from integrations.values import TicketId
+from jobs.loop.commands import RunSpec
 from jobs.messages.progress import SUPERSEDED_MESSAGE as SUPERSEDED
 from jobs.roles.briefs import build_maker_brief
-from jobs.roles.slice import read_images
+from jobs.roles.slice import Slice, read_images
 from jobs.runtime import keys
+from jobs.runtime.lease import hold
 from jobs.store.queue_places import note_places
+from jobs.store.runs import RunConversation
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, hand_over, said
 
@@ -95,6 +100,13 @@ def upload(board: Board, name: str, content: bytes) -> str:
     return url
 
 
+def read_as(board: Board, spec: RunSpec, role: RunRole) -> tuple[Image, ...]:
+    with hold(board.world.redis, f"run:{spec.run_id}") as lease:
+        assert lease
+        conversation = RunConversation(board.world.runs, spec, lease)
+        return read_images(Slice(replace(spec, role=role), board.world, conversation, lambda: False))
+
+
 def test_images_of_the_ticket_reach_the_run(board: Board) -> None:
     form, page = upload(board, "form.png", PNG), upload(board, "page.html", b"<html>")
     ticket = board.world.tracker.fetch(TicketId(board.ticket_id(BUG)))
@@ -106,11 +118,11 @@ def test_images_of_the_ticket_reach_the_run(board: Board) -> None:
     assert spec
 
     assert [(one.name, one.media_type, bool(one.problem)) for one in spec.images] == [
-        ("again", "image/png", False), ("page", "", True), ("other", "", True), ("gone", "", True),
+        ("the form", "image/png", False), ("page", "", True), ("other", "", True), ("gone", "", True),
     ]  # fmt: skip
-    assert [image.content for image in read_images(spec)] == [PNG]
-    assert read_images(replace(spec, role="judge")) == ()
+    assert [image.content for image in read_as(board, spec, "maker")] == [PNG]
+    assert read_as(board, spec, "judge") == ()
     brief = build_maker_brief(spec)
-    assert "Images of the ticket, attached to this message in this order:\n- again" in brief
+    assert "Images of the ticket, attached to this message in this order:\n- the form" in brief
     assert "- page: it is not a PNG" in brief and "- other: it is not on Linear's host" in brief
     assert "- gone: Linear no longer has it" in brief

@@ -79,7 +79,7 @@ KNOWN: dict[str, Any] = {
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",),
-    "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png", path="/home/1"),),
+    "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
