@@ -67,19 +67,19 @@ class Runs:
         """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
-    def list_queued(self) -> list[RunSpec]:
-        """The runs that no agent has begun and that do not back off, in the order in which they are taken up."""
+    def list_waiting(self) -> list[RunId]:
+        """The runs that no agent has begun and that do not back off, in no order."""
         ids = self.list_unfinished()
         with self.redis.pipeline(transaction=False) as batch:
             for run_id in ids:
                 batch.exists(keys.lease(f"run:{run_id}"), keys.transcript(run_id), keys.retry_at(run_id))
             begun = batch.execute()
-        specs = [self.spec(run_id) for run_id, known in zip(ids, begun, strict=True) if not known]
-        return sorted(filter(None, specs), key=lambda spec: (spec.started_at, spec.run_id))
+        return [run_id for run_id, known in zip(ids, begun, strict=True) if not known]
 
     def position(self, run_id: RunId) -> tuple[int, int] | None:
         """The place of a run in the queue, from 1, and the number of runs that wait; None if it does not wait."""
-        queue = [spec.run_id for spec in self.list_queued()]
+        specs = filter(None, map(self.spec, self.list_waiting()))
+        queue = [spec.run_id for spec in sorted(specs, key=queue_order)]
         return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
 
     def count_busy(self) -> int:
@@ -296,6 +296,11 @@ class RunConversation:
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:
         names = [keys.lease(self._lease.name), *more_keys]
         return run_script(self._runs.redis, name, names, [self._lease.token, *args])
+
+
+def queue_order(spec: RunSpec) -> tuple[float, str]:
+    """The key by which runs that wait are taken up."""
+    return (spec.started_at, spec.run_id)
 
 
 def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:

@@ -10,7 +10,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.queue_place import QueuePlace
 from jobs.runtime import keys, queues
 from jobs.runtime.heartbeats import send_heartbeat
-from jobs.store.queue_places import QUIET_SECONDS, UPDATE_SECONDS, note_places, read_place
+from jobs.store.queue_places import QUIET_SECONDS, UPDATE_SECONDS, QueuePlaces, read_place
 from jobs.store.runs import Runs
 from tests.jobs.books import at_work, spec_of
 
@@ -50,34 +50,34 @@ def test_place_counts_runs_that_no_agent_has_begun(redis: Redis) -> None:
 
 
 def test_place_is_shown_after_a_moment_and_removed_when_the_run_begins(redis: Redis) -> None:
-    spec = start(redis, 1)
+    spec, places = start(redis, 1), QueuePlaces(redis, 4)
     send_heartbeat(redis, queues.AGENTS)
-    note_places(redis, 4, START + 1 + QUIET_SECONDS - 0.1)
+    places.note(START + 1 + QUIET_SECONDS - 0.1)
     assert read_place(redis, TicketId("t1"), spec.run_id) is None and not woken(redis)
 
-    note_places(redis, 4, START + 1 + QUIET_SECONDS)
+    places.note(START + 1 + QUIET_SECONDS)
     assert read_place(redis, TicketId("t1"), spec.run_id) == QueuePlace(place=1, waiting=1, agents=4, busy=0)
     assert read_place(redis, TicketId("t1"), RunId("another")) is None
     assert woken(redis) == {"t1"}
 
     with at_work(redis, spec):
-        note_places(redis, 4, START + 60)
+        places.note(START + 60)
     assert read_place(redis, TicketId("t1"), spec.run_id) is None and woken(redis) == {"t1"}
 
 
 def test_place_that_changes_is_shown_once_a_minute(redis: Redis) -> None:
-    first, second = start(redis, 1), start(redis, 2)
-    note_places(redis, 4, START + 10)
+    first, second, places = start(redis, 1), start(redis, 2), QueuePlaces(redis, 4)
+    places.note(START + 10)
     woken(redis)
     redis.srem(keys.RUNS, first.run_id)
     for at in (11.0, 30.0, 10 + UPDATE_SECONDS - 0.1):
-        note_places(redis, 4, START + at)
+        places.note(START + at)
     place = read_place(redis, TicketId("t2"), second.run_id)
     assert place and place.place == 2 and woken(redis) == {"t1"}
 
-    note_places(redis, 4, START + 10 + UPDATE_SECONDS)
+    places.note(START + 10 + UPDATE_SECONDS)
     place = read_place(redis, TicketId("t2"), second.run_id)
     assert place and (place.place, place.waiting) == (1, 1) and woken(redis) == {"t2"}
 
-    note_places(redis, 4, START + 10 + 5 * UPDATE_SECONDS)
+    places.note(START + 10 + 5 * UPDATE_SECONDS)
     assert not woken(redis)
