@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -160,7 +160,8 @@ class ChecksReported(CodeHostEvent):
 @value
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
-    read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read."""
+    read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
+    `images` are those of the ticket."""
 
     kind: Literal["WorkspaceReady"] = "WorkspaceReady"
     generation: int
@@ -169,6 +170,7 @@ class WorkspaceReady(_Event):
     base_sha: CommitSha
     policy: str
     branch_sha: CommitSha | None = None
+    images: tuple[TicketImage, ...] = ()
 
 
 @value

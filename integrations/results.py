@@ -87,11 +87,13 @@ class Tampering:
 
 @value
 class CriterionResult:
-    """The checker's result for one criterion; without `evidence` it counts as not met."""
+    """The checker's result for one criterion; without `evidence` it counts as not met. `place` is the part of it that
+    the checker found itself: a file with its line, or a command that is not in the contract."""
 
     criterion: str
     result: Literal["pass", "fail", "unsure"]
     evidence: str = ""
+    place: str = ""
 
 
 Severity = Literal["blocker", "major", "minor"]
@@ -219,11 +221,13 @@ class Scouted:
 
 @value
 class Made:
-    """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit."""
+    """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit.
+    `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate."""
 
     kind: Literal["maker"] = "maker"
     head_sha: CommitSha = NO_COMMIT
     approach: str = ""
+    checkpoint: CommitSha = NO_COMMIT
 
 
 @value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Generic, Literal, NewType, TypeVar, dataclass_transform
@@ -110,6 +111,32 @@ class Relation:
 
 
 @value
+class Remark:
+    """A comment on a ticket by anyone but Loopline. `at` is its time in ISO 8601."""
+
+    id: str
+    author: Person
+    text: str
+    at: str = ""
+
+
+@value
+class TicketImage:
+    """An image that a ticket embeds. `media_type` is set once it was downloaded; `problem` is why it could not be."""
+
+    url: str
+    name: str = ""
+    media_type: str = ""
+    problem: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Of its file in the ticket's folder: derived from the URL, since the board memory, which has it, can be
+        forged."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:32]
+
+
+@value
 class Link:
     """An attachment of a ticket: a titled URL."""
 
@@ -123,7 +150,9 @@ class Ticket:
     `branch_name` is the tracker's suggestion, `creator` the author if it is known.
 
     `priority` is 1 (urgent) to 4 (low), 0 for none; `due_date` is YYYY-MM-DD or empty; `delegate` is the app that works
-    on it. Lists of tickets omit description, people, parent, children, relations and links."""
+    on it; `siblings` are the other children of its parent; `remarks` are the newest comments, oldest first, and
+    `has_more_remarks` whether older ones are left out. Lists of tickets omit description, people, parent, children,
+    relations, links and comments."""
 
     id: TicketId
     identifier: Identifier
@@ -147,7 +176,10 @@ class Ticket:
     assignee: Person | None = None
     delegate: Person | None = None
     parent: TicketRef | None = None
+    siblings: tuple[TicketRef, ...] = ()
     children: tuple[TicketRef, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    has_more_remarks: bool = False
     relations: tuple[Relation, ...] = ()
     links: tuple[Link, ...] = ()
 

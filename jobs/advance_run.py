@@ -32,7 +32,7 @@ from jobs.roles.checker import run_checker
 from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
-from jobs.roles.maker import run_maker
+from jobs.roles.maker import keep_checkpoint, run_maker
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
 from jobs.roles.scout import run_scout
@@ -115,6 +115,8 @@ def _advance_slice(run: Slice, lease: Lease) -> None:
             return
         ended = RunResult("failed", f"internal error: {type(error).__name__}: {error}")
     run.conversation.ledger.balance()
+    if ended and not (ended.outcome == "stopped" and not world.runs.must_stop(spec.run_id)):
+        ended = keep_checkpoint(run, ended)
     if ended is None or not _finish(spec, ended, lease, world):
         lease.release()
         queues.wake_run(world.redis, spec.run_id)

@@ -25,6 +25,7 @@ from jobs.runtime.freeze import find_freeze
 from jobs.runtime.heartbeats import HEARTBEATS, LIFE_SECONDS
 from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode, run_script
+from jobs.store.queue_places import QueuePlaces
 from jobs.store.runs import Runs
 
 LEADER = "clock"
@@ -64,6 +65,7 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> None:
 def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event, watch: ClockWatch) -> None:
     dispatch.create_consumer_group(redis)
     journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000, DiskMonitor(settings.home))
+    places = QueuePlaces(redis, settings.agent_slots)
     next_reconcile = next_sweep = next_redeliver = next_epoch = takeovers_from = 0.0
     while not stop.is_set():
         lease.check()
@@ -83,6 +85,8 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
             release_leases_of_dead_processes(redis, settings.home)
             frozen = find_freeze(redis, settings.home) is not None
             reconcile(redis, take_over=now >= takeovers_from, frozen=frozen)
+            if not frozen:
+                places.note(time.time())
         if now >= next_sweep:
             next_sweep = now + settings.sweep_seconds
             queues.wake(redis, queues.SWEEP)

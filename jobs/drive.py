@@ -27,7 +27,7 @@ from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
-from jobs.loop.state import Loop, Stage
+from jobs.loop.state import RUNNING, Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import replace_if_outdated, restore
 from jobs.runtime import keys, queues
@@ -36,6 +36,7 @@ from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
+from jobs.store.queue_places import read_place
 from jobs.store.tickets import Posted
 from jobs.workflow import decide
 from jobs.workflow.decision import is_still_wanted
@@ -135,7 +136,8 @@ class _Driver:
         """The report to write now; None while the ticket is up to date or commands come first."""
         if loop.generation == 0:
             return None
-        report = report_of(loop, self._world.policy)
+        queued = read_place(self._world.redis, self._id, loop.run_id) if loop.stage in RUNNING else None
+        report = report_of(loop, self._world.policy, queued)
         if report.digest == self._store.report_digest(loop.ticket.id):
             return None
         return report if is_due_before(self._store.list_commands(loop.ticket.id, "outer")) else None

@@ -22,6 +22,18 @@ _EMPTY = "Your last reply was empty. If the work is done, summarize it in a few 
 _WRAP_UP = "Your limit is near. Bring the work into a state that can be checked now, then end with a short summary."
 
 
+def build_no_images_note(entries: Sequence[Entry], reason: str) -> Entry | None:
+    """The note by which the run continues without the images; None unless the model has just refused them."""
+    if "image" not in reason.lower() or has_no_images(entries):
+        return None
+    return Entry("note", {"text": f"The ticket's images are left out: {reason}", "without_images": True})
+
+
+def has_no_images(entries: Sequence[Entry]) -> bool:
+    """Whether the model has refused the images in this run."""
+    return any(entry.kind == "note" and entry.data.get("without_images") for entry in entries)
+
+
 def count_turns(entries: Sequence[Entry]) -> int:
     """Count the replies of the model."""
     return sum(entry.kind == "turn" for entry in entries)

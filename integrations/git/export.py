@@ -16,7 +16,7 @@ from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import CommandResult, Sandbox
 from integrations.values import CommitSha
 
-_TIMEOUT = 300.0
+COMMIT_SECONDS = 300.0
 _MAX_PATHS = 2**26  # bytes of paths that git returns
 _DRAFT = ".loopline-edit-"  # a killed editor leaves it beside the file
 # A killed git leaves its lock files, also of the agent's own branches; no other process runs in this workspace now, so
@@ -45,7 +45,7 @@ fi
 _STEP = "committing the agent's files"
 
 
-def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str, timeout: float = _TIMEOUT) -> None:
+def commit_leftovers(sandbox: Sandbox, workspace: Workspace, message: str, timeout: float = COMMIT_SECONDS) -> None:
     """Commit all uncommitted files that are not ignored; does nothing when there are none.
 
     git looks at two kinds of paths only: those in the upper layer, and those whose entry in the index differs from the
@@ -88,7 +88,7 @@ def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_byt
 
     Raises `OverLimit` when the pack is larger than `max_bytes`."""
     arguments = ("git", "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
-    tip = sandbox.capture(arguments, workspace, max_bytes=100, timeout=_TIMEOUT)
+    tip = sandbox.capture(arguments, workspace, max_bytes=100, timeout=COMMIT_SECONDS)
     sha = CommitSha(_require_success(tip, "finding the newest commit").output.decode(errors="replace").strip())
     if not SHA.fullmatch(sha):
         raise Rejected(f"the agent's HEAD is not a commit: {sha[:80]!r}")
@@ -96,7 +96,7 @@ def export_pack(sandbox: Sandbox, workspace: Workspace, base: CommitSha, max_byt
         return base, b""
     pack = sandbox.capture(
         ("git", "pack-objects", "--revs", "--thin", "--stdout", "--quiet"),
-        workspace, max_bytes=max_bytes, stdin=f"{sha}\n^{base}\n".encode(), timeout=_TIMEOUT,
+        workspace, max_bytes=max_bytes, stdin=f"{sha}\n^{base}\n".encode(), timeout=COMMIT_SECONDS,
     )  # fmt: skip
     if pack.truncated:
         raise OverLimit(f"the change is refused: its pack has more than the {max_bytes} bytes allowed", "pack")

@@ -143,6 +143,14 @@ class ContextLimits:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image for the model."""
+
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class AgentTask:
     """The fixed part of a run. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
 
@@ -162,6 +170,8 @@ class AgentTask:
     """Timeout without a byte from the model; the call then counts as `Unavailable`."""
     reply_seconds: float = 1800.0
     """Timeout of a whole reply, however slowly it arrives; the call then counts as `Unusable`."""
+    images: tuple[Image, ...] = ()
+    """They follow the brief. A runner whose model takes none can ignore them."""
     model_setting: str = "the model's setting"
     """Where `model` is configured, for messages: a setting, or a key of WORKFLOW.md."""
 

@@ -86,6 +86,10 @@ class Tracker(Protocol):
     def attachments(self, ticket_id: TicketId) -> Iterable[Attachment]:
         """All attachments of the ticket."""
 
+    def download(self, url: str, most: int) -> bytes:
+        """The content of a file that was uploaded to the tracker. Raises `Rejected` for a file elsewhere, or with more
+        than `most` bytes."""
+
     def add_label(self, ticket: Ticket, label: str) -> None:
         """Add the label by name; creates it in the team if missing."""
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 SCHEMES = ("http://", "https://", "mailto:")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_FOLD = re.compile(r"^\+\+\+ (?P<title>.+)\n(?P<text>(?:(?!\+\+\+).*\n)*?)\+\+\+[ \t]*$", re.MULTILINE)
 _TASK = re.compile(r"<li>(<p>)?\[([ xX])\] ")
 
 
@@ -38,7 +39,18 @@ _MARKDOWN = _SafeMarkdown()
 
 
 def to_html(text: str | None) -> Markup:
-    """The text as HTML; empty for None."""
-    html = _MARKDOWN.render(_COMMENT.sub("", text or ""))
+    """The text as HTML; empty for None. Linear's collapsed parts, between `+++ title` and `+++`, are `details`."""
+    text, parts, start = _COMMENT.sub("", text or ""), [], 0
+    for found in _FOLD.finditer(text):
+        parts.append(_render(text[start : found.start()]))
+        parts.append(
+            Markup("<details><summary>{}</summary>{}</details>").format(found["title"], _render(found["text"]))
+        )
+        start = found.end()
+    return Markup("").join([*parts, _render(text[start:])])
+
+
+def _render(text: str) -> Markup:
+    html = _MARKDOWN.render(text)
     # The renderer has escaped the text already.
     return Markup(_TASK.sub(lambda found: f"<li>{found[1] or ''}{'☐' if found[2] == ' ' else '☑'} ", html))

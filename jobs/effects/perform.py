@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,12 +26,14 @@ from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, Ticket
 from jobs.effects.gather import read_base
+from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
+from jobs.messages.progress import SUPERSEDED_MESSAGE
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
@@ -78,7 +81,10 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
 
 
 def show_report(report: Report, ctx: Context) -> None:
-    """Upsert the progress comment of the report's generation and the board memory."""
+    """Upsert the progress comment of the report's generation and the board memory.
+
+    A new progress comment supersedes the previous one, which is closed first: after a crash in between the new one is
+    still missing, so both steps are repeated."""
     ctx.lease.check()
     check_outward()
     report = sanitize_report(report, ctx.ticket, ctx.world)
@@ -86,9 +92,18 @@ def show_report(report: Report, ctx: Context) -> None:
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
     except NotFound:
+        _close_progress_comment(report.generation, ctx)
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
     memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
     ctx.world.tracker.attach(ctx.ticket.id, memory)
+
+
+def _close_progress_comment(before: int, ctx: Context) -> None:
+    """Close the newest progress comment of the generations before this one. Some generations have none."""
+    for generation in range(before - 1, 0, -1):
+        with suppress(NotFound):
+            ctx.world.tracker.edit_comment(ctx.create_id("progress", str(generation)), SUPERSEDED_MESSAGE)
+            return
 
 
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
@@ -135,6 +150,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         base_sha=base.sha,
         policy=POLICY.encode(base.policy),
         branch_sha=base.branch_sha,
+        images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
     )
     return (ready,)
 
@@ -245,8 +261,8 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
         kill_sandboxes(run)
         mirror.remove_workspace(run)
-    if folder.is_dir():
-        shutil.rmtree(folder)
+    for used in filter(Path.is_dir, (folder, ctx.world.upload_folder(ctx.ticket.identifier))):
+        shutil.rmtree(used)
     if command.branch:
         ctx.world.code_host.delete_branch(command.repository, command.branch)
         mirror.forget(command.branch)

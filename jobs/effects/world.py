@@ -136,6 +136,10 @@ class World:
         """The folder of a ticket's runs, or of one of them."""
         return self.settings.home / "runs" / identifier / run_id
 
+    def upload_folder(self, identifier: str) -> Path:
+        """The folder of a ticket's downloaded images."""
+        return self.settings.home / "uploads" / identifier
+
 
 def _require(part: T | None, name: str) -> T:
     if part is None:

@@ -21,6 +21,9 @@ from jobs.loop.state import Contract
 _FORBID = ConfigDict(extra="forbid")
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
 _SEPARATORS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
+NO_NEW_COMMIT = (
+    "no new commit since the request, and neither a file and line nor the output of a command shows that it held before"
+)
 _LINE = re.compile(r":(\d+)(?:-\d+)?$")
 
 
@@ -158,7 +161,10 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
         else:
             shown = "; ".join(_format_reference(reference, known) for reference in result.evidence)
             text = ": ".join(filter(None, (shown, result.reason)))
-            results.append(CriterionResult(criterion=result.criterion, result=result.result, evidence=text[:2000]))
+            own = next((_format_place(one, known) for one in result.evidence if _is_own(one, known)), "")
+            results.append(
+                CriterionResult(criterion=result.criterion, result=result.result, evidence=text[:2000], place=own[:300])
+            )
     return Verdict(
         head_sha=head_sha,
         results=tuple(results),
@@ -168,6 +174,35 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
         confidence=verdict.confidence,
         no_change_needed=verdict.no_change_needed,
     )
+
+
+def _is_own(reference: Reference, known: KnownEvidence) -> bool:
+    """Whether the checker found it itself: a line of a file, or a command that Loopline did not run."""
+    if reference.source == "file":
+        return _parse_place(reference)[1] > 0
+    ran = {_normalize_spaces(proof.command) for proof in known.gate.values()}
+    return reference.source == "command" and _normalize_spaces(reference.name) not in ran
+
+
+def _format_place(reference: Reference, known: KnownEvidence) -> str:
+    return _format_reference(reference.model_copy(update={"shows": ""}), known)
+
+
+def find_unproven(verdict: Verdict, contract: Contract) -> tuple[str, ...]:
+    """The requests of people that pass although no commit was made for them, and no place shows that they held."""
+    unchanged = {criterion.id for criterion in contract.list_unchanged(verdict.head_sha)}
+    return tuple(
+        r.criterion for r in verdict.results if r.criterion in unchanged and r.result == "pass" and not r.place
+    )
+
+
+def reject_unproven(verdict: Verdict, contract: Contract) -> Verdict:
+    """The verdict in which such requests fail."""
+    unproven = find_unproven(verdict, contract)
+    results = tuple(
+        replace(r, result="fail", evidence=NO_NEW_COMMIT) if r.criterion in unproven else r for r in verdict.results
+    )
+    return replace(verdict, results=results)
 
 
 def _format_reference(reference: Reference, known: KnownEvidence) -> str:

@@ -48,11 +48,13 @@ _PLAIN = {
     "last_comment": "comments.last_id",
     "last_comment_at": "comments.last_at",
     "extra_usd": "spend.extra_usd",
+    "checkpoint": "checkpoint",
 }
 """Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {
     "criteria": "contract",
     "preflight": "preflight",
+    "images": "images",
     "answers": "planning.answers",
     "proposal": "planning.proposal",
     "plan": "planning.plan",

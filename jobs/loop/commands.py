@@ -12,7 +12,7 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketImage, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
@@ -37,6 +37,7 @@ class RunSpec:
     attempts: tuple[ClosedAttempt, ...] = ()
     candidate: Candidate = Candidate()
     guidance: tuple[Guidance, ...] = ()
+    images: tuple[TicketImage, ...] = ()
     iterations: int = 1
     """Maximum per attempt."""
     model: str = ""
@@ -51,6 +52,8 @@ class RunSpec:
     """The head of the ticket's branch on the code host."""
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that the commands of the last iteration were refused, by host."""
+    resumes: bool = False
+    """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
 
@@ -106,12 +109,13 @@ class LinkPullRequest:
 
 @value
 class PrepareWorkspace:
-    """Mirror the repository, read its policy and the head of `branch`; returns `WorkspaceReady`."""
+    """Mirror the repository, read its policy and the head of `branch`, download `images`; returns `WorkspaceReady`."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
     generation: int
     repository: str
     branch: str = ""
+    images: tuple[TicketImage, ...] = ()
 
 
 @value

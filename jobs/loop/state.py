@@ -24,7 +24,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, TicketImage, Usage, value
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
@@ -62,13 +62,14 @@ class Criterion:
     that `evidence` names if it is set ('file and line', 'command output').
 
     A repository check with a `base` state has it on the base commit too. One that fails there is run and reported, but
-    the work does not have to fix it."""
+    the work does not have to fix it. `since` is the commit that a person's request was about."""
 
     id: str
     text: str
     command: str = ""
     evidence: str = ""
     base: BaseState = ""
+    since: CommitSha = NO_COMMIT
 
 
 @value
@@ -82,6 +83,10 @@ class Contract:
     def required(self) -> tuple[Criterion, ...]:
         """The criteria that the work has to meet: all but the checks that fail on the base commit."""
         return tuple(criterion for criterion in self.criteria if criterion.base != "failing")
+
+    def list_unchanged(self, head_sha: CommitSha) -> tuple[Criterion, ...]:
+        """The requests of people for which no commit was made: they were about this very commit."""
+        return tuple(criterion for criterion in self.criteria if criterion.since and criterion.since == head_sha)
 
     @property
     def digest(self) -> str:
@@ -181,8 +186,8 @@ class Attempt:
 
 @value
 class ClosedAttempt:
-    """Record of a failed attempt. `approach` is how it differed from the previous one, `rejected` why it ended,
-    `cost_usd` its own cost."""
+    """Record of an attempt. `approach` is how it differed from the previous one, `rejected` why it ended, `cost_usd` is
+    its cost. `accepted`: the checker accepted it, and a person asked for changes."""
 
     number: int
     approach: str = ""
@@ -191,6 +196,7 @@ class ClosedAttempt:
     rejected: str = ""
     head_sha: CommitSha = NO_COMMIT
     cost_usd: float = 0.0
+    accepted: bool = False
 
 
 @value
@@ -312,6 +318,8 @@ class Loop:
     """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()
     workspace: Workspace = Workspace()
+    images: tuple[TicketImage, ...] = ()
+    """Those of the ticket, as of the last preparation."""
     preflight: Preflight = Preflight()
     contract: Contract | None = None
     planning: Planning = Planning()
@@ -319,6 +327,8 @@ class Loop:
     attempts: tuple[ClosedAttempt, ...] = ()
     """The attempts before the current one."""
     candidate: Candidate = Candidate()
+    checkpoint: CommitSha = NO_COMMIT
+    """The files of a maker that was interrupted, from which the next one starts. Never pushed."""
     comments: Comments = Comments()
     pull_request: PullRequestState = PullRequestState()
     spend: Spend = Spend()

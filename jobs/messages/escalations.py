@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from integrations.environments.failure import find_decisive_line
 from integrations.events import UNTIL_RESOLVED
-from integrations.results import RunRole, Tampering
+from integrations.results import Evidence, RunRole, Tampering
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.network import blocked_commands_line
-from jobs.messages.text import code, fenced, format_tampering, format_time, inline, money_message
+from jobs.messages.text import code, fenced, fold, format_tampering, format_time, inline, limit_words, money_message
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
@@ -55,7 +56,8 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     ),
 }
 LONGEST_RECORD = 40_000
-"""Characters of an escalation before its choices, so that no tracker's limit cuts those off."""
+"""Characters of an escalation's record, so that no tracker's limit cuts it off."""
+_SHORT_REASON_WORDS, _REASON_WORDS, _LINE_WORDS = 20, 55, 12
 _RETRY = "`/retry <hint>` starts another attempt with your hint and keeps the work so far"
 _ADD_BUDGET = "`/budget +3` adds three dollars and continues"
 _TAKE_OVER = "`/takeover` hands the branch to you, including the latest candidate commit"
@@ -84,12 +86,31 @@ _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
 
 
 def escalation_message(loop: Loop) -> str:
-    """The escalation comment: class, reason, attempts with evidence, likely cause, choices."""
+    """The escalation comment: class, reason, likely cause, choices; attempts and outputs are folded."""
     assert loop.escalation
     kind = loop.escalation.kind
     failing = [e for e in loop.candidate.evidence if e.failed][:3]
+    last = find_decisive_line(failing[0].output) if failing else ""
+    hints = [f"Last failure: {code(limit_words(last, _LINE_WORDS))}"] if last and last not in loop.reason else []
+    hints.append(f"Likely cause: {_HYPOTHESES[kind]}")
+    is_short = len(loop.reason.split()) <= _SHORT_REASON_WORDS  # a longer one names cause and fix itself
+    shown, folded = (hints, []) if is_short else ([], hints)
+    return "\n\n".join(
+        [
+            f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(limit_words(loop.reason, _REASON_WORDS))}",
+            *shown,
+            "Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]),
+            "Reply or react to this comment to acknowledge it.",
+            fold("Details", *folded, _format_record(loop, failing), f"Spent: {money_message(loop)}."),
+        ]
+    )
+
+
+def _format_record(loop: Loop, failing: Sequence[Evidence]) -> str:
+    """Everything that leads to the escalation, at most `LONGEST_RECORD` characters."""
+    is_long = len(loop.reason.split()) > _REASON_WORDS or len(loop.reason) > _REASON_WORDS * 12
     tried = "\n".join(f"- {inline(line)}" for line in loop.all_tried[-12:]) or "- nothing yet"
-    parts = [f"**Needs you: {ESCALATION_TITLES[kind]}.** {inline(loop.reason)}", "Tried:\n" + tried]
+    parts = [inline(loop.reason)] * is_long + ["Tried:\n" + tried]
     if loop.candidate.tampering:
         parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering))
     parts += [
@@ -97,19 +118,17 @@ def escalation_message(loop: Loop) -> str:
     ]
     if line := blocked_commands_line(loop.blocked, loop.workflow.network):
         parts.append(line)
-    parts = [cut("\n\n".join(parts), LONGEST_RECORD), f"Likely cause: {_HYPOTHESES[kind]}"]
-    parts.append("Choices:\n" + "\n".join(f"- {choice}" for choice in _CHOICES[kind]))
-    parts.append(f"Spent: {money_message(loop)}. Reply or react to this comment to acknowledge it.")
-    return "\n\n".join(parts)
+    return cut("\n\n".join(parts), LONGEST_RECORD)
 
 
 def reminder_message(loop: Loop) -> str:
-    return f"**Still needs you:** {inline(loop.reason)} The choices are listed in the escalation above."
+    reason = inline(limit_words(loop.reason, _REASON_WORDS))
+    return f"**Still needs you:** {reason} The choices are listed in the escalation above."
 
 
 def triage_message(loop: Loop) -> str:
     """An escalation that stayed unacknowledged after all reminders."""
-    return f"No answer yet, so this ticket goes back to triage: {inline(loop.reason)}"
+    return f"No answer yet, so this ticket goes back to triage: {inline(limit_words(loop.reason, _REASON_WORDS))}"
 
 
 def budget_reason(cap: float) -> str:
@@ -134,6 +153,12 @@ def run_blocked_reason(role: RunRole, summary: str) -> str:
 def iterations_reason(attempts: int, iterations: int) -> str:
     tries = f"{attempts} attempts" if attempts > 1 else "one attempt"
     return f"{tries} of up to {iterations} iterations did not meet the acceptance criteria."
+
+
+def no_commit_reason(requests: Sequence[str]) -> str:
+    """The maker changed nothing for these requests of people, twice."""
+    listed = "; ".join(f"“{inline(text, 200)}”" for text in requests[:3])
+    return f"the maker made no new commit for a request in two iterations: {listed}."
 
 
 def too_many_revisions_reason(revisions: int) -> str:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
 from jobs.messages.network import blocked_commands_line
-from jobs.messages.text import MARKS, code, format_version, inline, money_message, state_message
+from jobs.messages.text import (
+    MARKS,
+    code,
+    fit_lines,
+    fold,
+    format_version,
+    inline,
+    limit_words,
+    link,
+    money_message,
+    state_message,
+)
+
+SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
+"""The progress comment of an earlier generation."""
+_LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 30, 20
 
 
-def progress_message(loop: Loop, iterations: int) -> str:
-    """The body of the progress comment, which is edited in place."""
-    head = f"**{state_message(loop.stage)}**"
+def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = None) -> str:
+    """The body of the progress comment, which is edited in place. `queued`: its run waits for an agent."""
+    head = f"**{queued_message(queued) if queued else state_message(loop.stage)}**"
     if loop.attempt.iteration:
         head += f" · attempt {loop.attempt.number}" if loop.attempt.number > 1 else ""
         head += f" · iteration {loop.attempt.iteration} of {iterations}"
@@ -21,15 +37,19 @@ def progress_message(loop: Loop, iterations: int) -> str:
     head += f" · {money_message(loop)}"
     parts = [head]
     if loop.reason:
-        parts.append(inline(loop.reason))
+        parts.append(inline(limit_words(loop.reason, _REASON_WORDS)))
+    shown, others = fit_lines(_list_criteria(loop), _LIST_WORDS)
     if loop.contract:
-        parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + _criteria(loop))
+        shown += [f"- … and {len(others)} more below"] * bool(others)
+        parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + "\n".join(shown))
     if line := preflight_line(loop.preflight.result, loop.workspace.base_branch):
         parts.append(line)
     if line := blocked_commands_line(loop.blocked, loop.workflow.network):
         parts.append(line)
     if loop.all_tried:
-        parts.append("Tried:\n" + "\n".join(f"- {inline(line)}" for line in loop.all_tried[-6:]))
+        parts.append(f"Tried last: {inline(limit_words(loop.all_tried[-1], _LINE_WORDS))}")
+    if loop.checkpoint:
+        parts.append(f"The unfinished files of the interrupted run are kept in checkpoint `{loop.checkpoint[:7]}`.")
     if loop.comments.taken_up:
         parts.append(f"Comments delivered to the agent: {loop.comments.taken_up}.")
     if loop.pull_request.failing_checks:
@@ -37,20 +57,36 @@ def progress_message(loop: Loop, iterations: int) -> str:
             "Failing on the code host: " + ", ".join(code(name) for name in loop.pull_request.failing_checks) + "."
         )
     if loop.pull_request.url:
-        parts.append(f"Pull request: {loop.pull_request.url}")
-    return "\n\n".join([*parts, _next_step(loop)])
+        name = f"pull request {loop.pull_request.number}" if loop.pull_request.number else "pull request"
+        parts.append(f"See {link(name, loop.pull_request.url)}.")
+    tried = [f"- {inline(line)}" for line in loop.all_tried[-6:-1]]
+    details = fold("Details", "\n".join(others), "Tried before:\n" + "\n".join(tried) if tried else "")
+    return "\n\n".join(filter(None, [*parts, _next_step(loop), details]))
 
 
-def _criteria(loop: Loop) -> str:
-    assert loop.contract
+def queued_message(queued: QueuePlace) -> str:
+    """As 'Queued, 3rd of 5, all 4 agents are busy'."""
+    last = queued.place % 10 if queued.place % 100 not in {11, 12, 13} else 0
+    place = f"Queued, {queued.place}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') } of {queued.waiting}"
+    if not queued.agents:
+        return f"{place}, no agent process is running"
+    if queued.busy < queued.agents:
+        return place
+    return f"{place}, " + (f"all {queued.agents} agents are busy" if queued.agents > 1 else "the agent is busy")
+
+
+def _list_criteria(loop: Loop) -> list[str]:
+    """A line for each criterion."""
     marks = {e.name: MARKS["pass" if e.passed else "fail"] for e in loop.candidate.evidence}
     if loop.candidate.verdict:
         marks |= {r.criterion: MARKS[r.result] for r in loop.candidate.verdict.results}
     lines = []
-    for c in loop.contract.criteria:
-        command = f" ({code(c.command)})" if c.command and f"`{c.command}`" not in c.text else ""
-        lines.append(f"- {marks.get(c.id, '○')} {inline(c.text)}{command}")
-    return "\n".join(lines)
+    for c in loop.contract.criteria if loop.contract else ():
+        command = (
+            f" ({code(limit_words(c.command, _LINE_WORDS))})" if c.command and f"`{c.command}`" not in c.text else ""
+        )
+        lines.append(f"- {marks.get(c.id, '○')} {inline(limit_words(c.text, _TEXT_WORDS))}{command}")
+    return lines
 
 
 def _next_step(loop: Loop) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from integrations.results import Evidence, Tampering, TamperKind
 from integrations.texts import cut
@@ -11,6 +13,7 @@ from jobs.loop.state import Contract, Loop, Stage
 
 LONGEST_INLINE, LONGEST_QUOTATION = 2_000, 10_000
 _BLOCK_START = re.compile(r"^(?:[#>+*=|~-]|\d+(?=[.)]))(?=[\s#>=~.)-]|$)")
+_FOLD = re.compile(r"^[ \t]*\+(?=\+\+)", re.MULTILINE)
 MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 
 _STATES = {
@@ -107,6 +110,31 @@ def code(text: str, most: int = LONGEST_INLINE) -> str:
 def quoted(text: str) -> str:
     """Several lines of an agent as a quotation, so that none is taken for a part of Loopline's message."""
     return "\n".join(f"> {line}".rstrip() for line in cut(text.strip(), LONGEST_QUOTATION).splitlines())
+
+
+def limit_words(text: str, most: int) -> str:
+    """The first words of a text from outside, in one line."""
+    words = text.split()
+    line = " ".join(words[:most])
+    return shorten(f"{line} …" if len(words) > most else line, most * 12)
+
+
+def link(title: str, url: str) -> str:
+    """A Markdown link; the title alone without a URL."""
+    return f"[{title}]({url})" if url else title
+
+
+def fold(title: str, *parts: str) -> str:
+    """A collapsed part (https://linear.app/docs/editor), which nothing inside can end. Empty without parts."""
+    text = "\n\n".join(part for part in parts if part)
+    return f"+++ {title}\n\n{_FOLD.sub('+ ', text)}\n\n+++" if text else ""
+
+
+def fit_lines(lines: Sequence[str], words: int) -> tuple[list[str], list[str]]:
+    """The first lines with that many words in all, and the other lines."""
+    sizes = accumulate(len(line.split()) for line in lines)
+    fitting = sum(size <= words for size in sizes)
+    return list(lines[:fitting]), list(lines[fitting:])
 
 
 def fenced(text: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from integrations.results import CriterionResult, Provenance
-from jobs.loop.state import Contract, Loop
+from jobs.loop.state import Contract, Criterion, Loop
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
     code,
+    fit_lines,
+    fold,
     format_evidence,
     format_tampering,
     inline,
+    limit_words,
+    link,
     money_message,
     quoted,
     state_message,
@@ -21,23 +25,60 @@ from jobs.messages.text import (
 STATUS_CONTEXT = "loopline/verdict"
 
 
-def verdict_message(loop: Loop) -> str:
+VISIBLE_WORDS = 120
+"""Of a verdict before its fold."""
+_LIST_WORDS, _TEXT_WORDS, _EVIDENCE_WORDS = 80, 14, 12
+
+
+def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
+    """One line for each criterion; the rest is folded, on the dashboard and in the pull request."""
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
-    total = len(contract.required)
+    total, number = len(contract.required), loop.pull_request.number
+    page = link("details", _format_page(loop, dashboard_url)) if dashboard_url else ""
+    places = [link(f"pull request {number}" if number else "pull request", loop.pull_request.url), page]
+    head = f"**Verdict: done ({total}/{total})** at `{candidate.head_sha[:7]}` · " + " · ".join(filter(None, places))
+    shown, others = fit_lines(_list_results(loop), _LIST_WORDS)
+    if others:
+        shown.append(f"- … and {len(others)} more below")
+    by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
+    more = ["\n".join(others), *_accepted(loop, "{}:\n"), "Not checked:\n" + _not_checked(loop)]
+    more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
     return "\n\n".join(
         [
-            (
-                f"**Verdict: done ({total}/{total}).** A second, read-only agent checked `{candidate.head_sha[:7]}` "
-                f"against the output of commands that Loopline ran itself. Pull request: {loop.pull_request.url}"
-            ),
-            _results(contract, candidate.verdict.results),
-            *_accepted(loop, "{}:\n"),
-            "Not checked:\n" + _not_checked(loop),
-            *filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)]),
-            f"Spent: {money_message(loop)}. Reply `/approve` and `/merge`, or `/changes <what>`.",
+            head,
+            "\n".join(shown),
+            "Reply `/approve` and `/merge`, or `/changes <request>`.",
+            fold("Details", by, *more, f"Spent: {money_message(loop)}."),
         ]
     )
+
+
+def _list_results(loop: Loop) -> list[str]:
+    """A line for each criterion: mark, text, and the evidence that decides. Criteria that are not met come first."""
+    assert loop.candidate.verdict and loop.contract
+    by_id = {r.criterion: r for r in loop.candidate.verdict.results}
+    lines = []
+    for c in loop.contract.criteria:
+        result = by_id.get(c.id)
+        mark = MARKS[result.result] if result else "?"
+        evidence = _name_evidence(loop, c, result) if result else "not judged"
+        lines.append((mark == MARKS["pass"], f"- {mark} {inline(limit_words(c.text, _TEXT_WORDS))} — {evidence}"))
+    return [line for _, line in sorted(lines, key=lambda one: one[0])]
+
+
+def _name_evidence(loop: Loop, criterion: Criterion, result: CriterionResult) -> str:
+    """The evidence that decides: the criterion's own command, else the place that the checker found."""
+    proof = next((e for e in loop.candidate.evidence if e.name == criterion.id), None)
+    if proof and proof.flaky:
+        return "flaky at this commit"
+    if proof:
+        before = f", exit {proof.before} before" if proof.before is not None else ""
+        on_base = " on the base branch too" if proof.base and not proof.passed else ""
+        return f"exit {proof.exit_code} in {proof.seconds:.1f} s{on_base}{before}"
+    unchanged = loop.contract is not None and criterion in loop.contract.list_unchanged(loop.candidate.head_sha)
+    held = "no new commit, it held before: " if unchanged else ""
+    return held + inline(limit_words(result.place or result.evidence, _EVIDENCE_WORDS))
 
 
 def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
@@ -111,9 +152,13 @@ def _provenance(loop: Loop, dashboard_url: str) -> str:
     line = f"- base {base}, head {head}, contract `{loop.contract.digest}`"
     if checked and checked.environment:
         line += f", environment {code(checked.environment[:12])}"
-    page = f"{quote(dashboard_url, safe=':/[]%')}/tickets/{quote(loop.identifier, safe='')}"
+    page = _format_page(loop, dashboard_url)
     runs = [f"- {run.role}: {_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run]
     return "## Provenance\n\n" + "\n".join([line, *runs])
+
+
+def _format_page(loop: Loop, dashboard_url: str) -> str:
+    return f"{quote(dashboard_url, safe=':/[]%')}/tickets/{quote(loop.identifier, safe='')}"
 
 
 def _models(run: Provenance) -> str:
@@ -127,7 +172,8 @@ def pull_request_subtitle(loop: Loop) -> str:
 
 
 def merged_message(loop: Loop) -> str:
-    return f"**Merged.** {loop.pull_request.url} · {money_message(loop)}. The worktree and branch were deleted."
+    pull = link(f"Pull request {loop.pull_request.number}", loop.pull_request.url)
+    return f"**Merged.** {pull} · {money_message(loop)}. The worktree and branch were deleted."
 
 
 def no_change_message(loop: Loop) -> str:
@@ -135,17 +181,15 @@ def no_change_message(loop: Loop) -> str:
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
     total = len(contract.required)
+    shown, others = fit_lines(_list_results(loop), _LIST_WORDS)
+    if others:
+        shown.append(f"- … and {len(others)} more below")
+    by = "A second, read-only agent checked it against the output of commands that Loopline ran itself."
     return "\n\n".join(
         [
-            (
-                f"**Verdict: done, no change needed ({total}/{total}).** The base branch already meets the contract at "
-                f"`{candidate.head_sha[:7]}`. A second, read-only agent checked it against the output of commands that "
-                "Loopline ran itself. There is no pull request."
-            ),
-            _results(contract, candidate.verdict.results),
-            (
-                f"Spent: {money_message(loop)}. If something is missing, add it to a **Done when** list and move the "
-                "ticket back to the agent column."
-            ),
+            f"**Verdict: done, no change needed ({total}/{total})** on the base branch at `{candidate.head_sha[:7]}`.",
+            "\n".join(shown),
+            "If something is missing, add it to a **Done when** list and move the ticket back to the agent column.",
+            fold("Details", by, "\n".join(others), f"Spent: {money_message(loop)}. There is no pull request."),
         ]
     )

@@ -40,14 +40,15 @@ class Snapshot:
     """The present state of one loop's ticket, pull request and repository.
 
     `base` is None where the repository's policy is invalid, for the reason in `problem`. `branch_head` is the code
-    host's, empty without a branch; `has_candidate`: the mirror on this host has the last candidate; `approved`: the
-    approval was confirmed."""
+    host's, empty without a branch; `has_candidate` and `has_checkpoint`: the mirror on this host has them; `approved`:
+    the approval was confirmed."""
 
     base: Base | None = None
     problem: str = ""
     pull_request: PullRequest | None = None
     branch_head: CommitSha = NO_COMMIT
     has_candidate: bool = True
+    has_checkpoint: bool = True
     approved: bool = False
     comments: tuple[Comment, ...] = ()
 
@@ -66,6 +67,7 @@ def loop_from(memory: Loop, seen: Snapshot) -> Loop:
     if not seen.approved:
         pull_request = pull_request.unapproved()
     loop = replace(memory, workspace=workspace, pull_request=pull_request)
+    loop = loop if seen.has_checkpoint else replace(loop, checkpoint=NO_COMMIT)
     if seen.has_candidate:
         return loop
     stage = Stage.MAKING if loop.stage in AT_WORK and loop.attempt.iteration else loop.stage
@@ -238,16 +240,17 @@ def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
         problem=problem,
         pull_request=pull,
         branch_head=(host.branch_head(repository, branch) or NO_COMMIT) if branch else NO_COMMIT,
-        has_candidate=not memory.candidate.head_sha or _has_candidate(memory, world),
+        has_candidate=not memory.candidate.head_sha or _has_commit(memory, memory.candidate.head_sha, world),
+        has_checkpoint=not memory.checkpoint or _has_commit(memory, memory.checkpoint, world),
         approved=_is_approved(memory, comments, world),
         comments=comments,
     )
 
 
-def _has_candidate(memory: Loop, world: World) -> bool:
+def _has_commit(memory: Loop, sha: CommitSha, world: World) -> bool:
     workspace = memory.workspace
     try:
-        return world.mirror(workspace.repository).is_ancestor(workspace.base_sha, memory.candidate.head_sha)
+        return world.mirror(workspace.repository).is_ancestor(workspace.base_sha, sha)
     except Rejected:
         return False
 
@@ -255,7 +258,7 @@ def _has_candidate(memory: Loop, world: World) -> bool:
 def _has_lost_candidate(loop: Loop, world: World) -> bool:
     """Whether the work in progress is missing in the mirror, as after the loss of the home folder."""
     has_work = loop.stage in AT_WORK and loop.workspace.base_sha and loop.candidate.head_sha
-    return bool(has_work) and not _has_candidate(loop, world)
+    return bool(has_work) and not _has_commit(loop, loop.candidate.head_sha, world)
 
 
 def _is_approved(memory: Loop, comments: tuple[Comment, ...], world: World) -> bool:

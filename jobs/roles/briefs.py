@@ -10,19 +10,18 @@ from pathlib import Path
 from pydantic_core import to_json
 
 from integrations.results import Evidence
-from integrations.texts import cut
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 from jobs.messages.network import blocked_commands_line
-from jobs.roles.fences import Fences, Source
+from jobs.roles.ticket_brief import fence, format_background, format_ticket
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 APPROACH = "Approach:"
 """Prefix of the line that names a maker's strategy; `jobs.advance_run` records it."""
 RECORD_CHARACTERS = 600
-TITLE_CHARACTERS, TICKET_CHARACTERS, GUIDANCE_CHARACTERS = 1_000, 100_000, 60_000
+GUIDANCE_CHARACTERS = 60_000
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -33,17 +32,19 @@ def build_system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
     rules = (_PROMPTS / f"{spec.role}.md").read_text(encoding="utf-8").strip()
     given = () if spec.role == "judge" else (spec.policy.instructions, agents_md.strip(), skills)
     own = "\n\n".join(part for part in given if part)
-    return rules + (f"\n\n{_fence(spec, 'repository', own)}" if own else "")
+    return rules + (f"\n\n{fence(spec, 'repository', own)}" if own else "")
 
 
 def build_maker_brief(spec: RunSpec) -> str:
-    """Ticket, contract, guidance, the scout's plan, and the results so far.
+    """Ticket, its background, contract, guidance, the scout's plan, and the results so far.
 
     A new attempt gets the record of the earlier attempts and the last gate's evidence, not their conversations."""
     place = f"Iteration {spec.attempt.iteration} of {spec.iterations}"
     return _join(
-        _format_ticket(spec),
+        format_ticket(spec),
+        format_background(spec),
         place + (f", attempt {spec.attempt.number}" if spec.attempt.number > 1 else ""),
+        _format_resumed(spec),
         _format_contract(spec),
         _format_guidance(spec),
         _format_plan(spec),
@@ -54,42 +55,45 @@ def build_maker_brief(spec: RunSpec) -> str:
 
 
 def build_planner_brief(spec: RunSpec) -> str:
-    """Ticket, its own list, guidance, and the checks that are in every contract."""
+    """Ticket, its background and own list, guidance, and the checks that are in every contract."""
     checks = "\n".join(f"- {check.name}: `{check.run}`" for check in spec.policy.loop.checks)
     own = "\n".join(
         f"{n}. {format_criterion(c)}" for n, c in enumerate(read_ticket_criteria(spec.ticket.description).criteria, 1)
     )
     return _join(
-        _format_ticket(spec),
-        own and f"## The ticket's own list\n\nJudge each item by its number:\n\n{_fence(spec, 'ticket', own)}",
+        format_ticket(spec),
+        format_background(spec),
+        own and f"## The ticket's own list\n\nJudge each item by its number:\n\n{fence(spec, 'ticket', own)}",
         "## Checks\n\nThese commands of the repository are in every contract already; do not propose them again:\n\n"
-        + _fence(spec, "repository", checks or "(none)"),
+        + fence(spec, "repository", checks or "(none)"),
         _format_guidance(spec),
     )
 
 
 def build_scout_brief(spec: RunSpec) -> str:
-    """Ticket, contract and guidance."""
-    return _join(_format_ticket(spec), _format_contract(spec), _format_guidance(spec))
+    """Ticket, its background, contract and guidance."""
+    return _join(format_ticket(spec), format_background(spec), _format_contract(spec), _format_guidance(spec))
 
 
 def build_judge_brief(spec: RunSpec, diff: str) -> str:
     """Ticket, contract, Loopline's evidence, the diff, and the maker's claim."""
     return _join(
-        _format_ticket(spec),
+        format_ticket(spec),
         _format_contract(spec),
         _format_review(spec, OUTPUT_FOR_JUDGE, diff),
         "## Claim\n\nThe maker's summary of its own work, unchecked:\n\n"
-        + _fence(spec, "claim", spec.candidate.summary[:CLAIM_CHARACTERS] or "(nothing)"),
+        + fence(spec, "claim", spec.candidate.summary[:CLAIM_CHARACTERS] or "(nothing)"),
     )
 
 
 def build_checker_brief(spec: RunSpec, diff: str) -> str:
-    """Ticket, contract, Loopline's evidence, possible tampering, and the diff; without the maker's claim."""
+    """Ticket, its background, contract, Loopline's evidence, possible tampering, the diff; not the maker's claim."""
     return _join(
-        _format_ticket(spec),
+        format_ticket(spec),
+        format_background(spec),
         f"The commit under review is {spec.start_sha}; it was made from {spec.workspace.base_sha}.",
         _format_contract(spec),
+        _format_unchanged(spec),
         _format_review(spec, OUTPUT_FOR_CHECKER, diff),
     )
 
@@ -107,9 +111,9 @@ def _format_review(spec: RunSpec, characters: int, diff: str) -> str:
     return _join(
         _format_guidance(spec),
         "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:",
-        _fence(spec, "evidence", _join(lines, outputs)),
+        fence(spec, "evidence", _join(lines, outputs)),
         _format_tampering(spec),
-        "## Diff\n\n" + _fence(spec, "diff", diff or "(empty)"),
+        "## Diff\n\n" + fence(spec, "diff", diff or "(empty)"),
     )
 
 
@@ -135,13 +139,7 @@ def _format_tampering(spec: RunSpec) -> str:
         "Changes that a person has to accept: to files that check this work, in protected places, or possible secrets. "
         "State for each whether the ticket requires it and whether it hides a failure:"
     )
-    return f"## Possible tampering\n\n{task}\n\n{_fence(spec, 'tampering', lines)}"
-
-
-def _format_ticket(spec: RunSpec) -> str:
-    head = f"Ticket {spec.ticket.identifier}: {' '.join(spec.ticket.title.split())[:TITLE_CHARACTERS]}"
-    description = cut(spec.ticket.description, TICKET_CHARACTERS, tail=TICKET_CHARACTERS // 4)
-    return _fence(spec, "ticket", f"{head}\n\n{description or '(no description)'}")
+    return f"## Possible tampering\n\n{task}\n\n{fence(spec, 'tampering', lines)}"
 
 
 def _format_contract(spec: RunSpec) -> str:
@@ -154,7 +152,16 @@ def _format_contract(spec: RunSpec) -> str:
     own = [c.id for c in spec.contract.criteria if c.base == "failing"]
     note = f"\n\nNot part of the work, since they fail without it: {', '.join(own)}." if own else ""
     return (
-        f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n{_fence(spec, 'contract', listed)}{note}"
+        f"## Contract\n\nDone means, all of it (`{spec.contract.digest}`):\n\n{fence(spec, 'contract', listed)}{note}"
+    )
+
+
+def _format_unchanged(spec: RunSpec) -> str:
+    names = ", ".join(criterion.id for criterion in spec.contract.list_unchanged(spec.start_sha))
+    return names and (
+        f"## Unchanged\n\nNo new commit was made since a person requested {names}. It passes only if it held before: "
+        "cite the file and line that shows it, or a command that you ran and that is not in the contract. Otherwise it "
+        "fails."
     )
 
 
@@ -163,7 +170,14 @@ def _format_guidance(spec: RunSpec) -> str:
     comments = "\n\n".join(f"{one.author}:\n{one.text}" for one in spec.guidance)
     if len(comments) > GUIDANCE_CHARACTERS:
         comments = f"[older comments are left out]\n\n{comments[-GUIDANCE_CHARACTERS:]}"
-    return f"## Guidance\n\n{_fence(spec, 'guidance', comments)}" if comments else ""
+    return f"## Guidance\n\n{fence(spec, 'guidance', comments)}" if comments else ""
+
+
+def _format_resumed(spec: RunSpec) -> str:
+    return spec.resumes * (
+        "The work tree holds the unfinished changes of an earlier run, which was interrupted. Read them first, with "
+        f"`git diff {spec.workspace.base_sha[:12]}`, and continue from there."
+    )
 
 
 def _format_plan(spec: RunSpec) -> str:
@@ -173,18 +187,27 @@ def _format_plan(spec: RunSpec) -> str:
     lists = [("Paths", spec.plan.paths), ("Commands", spec.plan.commands)]
     lines = [spec.plan.summary, *steps, *(f"{name}: {', '.join(those)}" for name, those in lists if those)]
     origin = "A scout with read-only access proposes this. Use it as a starting point and verify it:"
-    return f"## Plan\n\n{origin}\n\n" + _fence(spec, "plan", "\n".join(lines))
+    return f"## Plan\n\n{origin}\n\n" + fence(spec, "plan", "\n".join(lines))
 
 
 def _format_attempts(spec: RunSpec) -> str:
+    """The record, and what it means: work that was accepted is kept, and a strategy that failed is not repeated."""
     if not spec.attempts:
         return ""
-    record = "\n\n".join(_format_attempt(one) for one in spec.attempts)
-    task = (
-        "None of these was accepted. Choose a different strategy, not a variation of one of them, and explain in the "
-        f"line that begins with `{APPROACH}` how it differs."
-    )
-    return f"## Attempts before this one\n\n{_fence(spec, 'attempts', record)}\n\n{task}"
+    record = fence(spec, "attempts", "\n\n".join(_format_attempt(one) for one in spec.attempts))
+    tasks = []
+    if any(one.accepted for one in spec.attempts):
+        tasks.append(
+            "The checker accepted the work so far, and it is in the work tree. Keep it, and change only the parts that "
+            "the newest request asks for."
+        )
+    if not spec.attempts[-1].accepted:
+        since = " since then" if tasks else ""
+        tasks.append(
+            f"None of the attempts{since} was accepted. Choose a different strategy, not a variation of one of them, "
+            f"and explain in the line that begins with `{APPROACH}` how it differs."
+        )
+    return _join("## Attempts before this one", record, *tasks)
 
 
 def _format_attempt(one: ClosedAttempt) -> str:
@@ -193,7 +216,11 @@ def _format_attempt(one: ClosedAttempt) -> str:
         *([f"approach: {_shorten(one.approach)}"] if one.approach else []),
         *(f"- {_shorten(line)}" for line in one.tried),
         *([f"result: {_shorten(one.summary)}"] if one.summary else []),
-        *([f"rejected because: {_shorten(one.rejected)}"] if one.rejected else []),
+        *(
+            [f"{'accepted, then' if one.accepted else 'rejected because'}: {_shorten(one.rejected)}"]
+            if one.rejected
+            else []
+        ),
     ]
     return "\n".join(lines)
 
@@ -207,18 +234,18 @@ def _format_last_results(spec: RunSpec) -> str:
     failing = "\n\n".join(f"{_format_evidence(e)}\n{e.output}" for e in spec.candidate.evidence if e.failed)
     if not spec.attempt.tried:
         heading = "## Results of the last attempt's gate\n\n"
-        return heading + _fence(spec, "evidence", failing) if spec.attempts and failing else ""
+        return heading + fence(spec, "evidence", failing) if spec.attempts and failing else ""
     tried = "\n".join(f"- {line}" for line in spec.attempt.tried)
     verdict = vars(spec.candidate.verdict) if spec.candidate.verdict else {}
     given = to_json({n: v for n, v in verdict.items() if n != "head_sha"}, indent=1).decode() if verdict else ""
-    return "## Results of the last iteration\n\n" + _fence(spec, "evidence", _join(tried, failing, given))
+    return "## Results of the last iteration\n\n" + fence(spec, "evidence", _join(tried, failing, given))
 
 
 def _format_blocked(spec: RunSpec) -> str:
     """The hosts that commands could not connect to: a retry does not help."""
     line = blocked_commands_line(spec.blocked, spec.policy.loop.network)
     rule = "A retry has the same result: work without these hosts."
-    return f"## Network\n\n{_fence(spec, 'evidence', line)}\n\n{rule}" if line else ""
+    return f"## Network\n\n{fence(spec, 'evidence', line)}\n\n{rule}" if line else ""
 
 
 def _format_evidence(e: Evidence) -> str:
@@ -230,7 +257,3 @@ def _format_evidence(e: Evidence) -> str:
             "person decides about the difference; judge the rest)"
         )
     return f"- [{e.name}] {ending}: `{e.command}` ({e.seconds:.1f} s): {first[:200]}"
-
-
-def _fence(spec: RunSpec, source: Source, text: str) -> str:
-    return Fences(spec.nonce, spec.run_id).enclose(source, text)

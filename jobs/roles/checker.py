@@ -14,11 +14,13 @@ from integrations.errors import Rejected
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.results import VERDICT, Checked
 from jobs.evidence.verdicts import (
+    NO_NEW_COMMIT,
     KnownEvidence,
     SubmittedVerdict,
     build_verdict,
     find_contradictions,
     find_missing_references,
+    find_unproven,
     keep_required,
     list_command_endings,
 )
@@ -66,6 +68,7 @@ def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     doubts = doubts or list(
         find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=changed)
     )
+    doubts += [f"{name}: {NO_NEW_COMMIT}" for name in find_unproven(verdict, spec.contract)]
     errors = [str(entry.data["content"]) for entry in entries if entry.kind == "tool_result" and entry.data["is_error"]]
     if doubts and not any(error.startswith(_DOUBTS) for error in errors):
         return reject_answer(f"{_DOUBTS}{'; '.join(doubts)}.")

@@ -12,10 +12,14 @@ from typing import Literal
 from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
-    "ticket", "guidance", "contract", "repository", "evidence", "diff", "tampering", "plan", "attempts", "claim"
-]
+    "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
+    "plan", "attempts", "claim",
+]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
+    "context": "anyone with access to the board",
+    "comments": "people with permission to control Loopline, before the work began",
+    "others": "people without that permission, and apps",
     "guidance": "people with permission to control Loopline",
     "contract": "ticket, its readers' answers and the repository",
     "repository": "the repository's base branch",
@@ -26,7 +30,9 @@ AUTHORS: dict[Source, str] = {
     "attempts": "another agent, output of commands",
     "claim": "another agent",
 }
-_MARKDOWN: frozenset[Source] = frozenset({"ticket", "guidance", "contract", "repository"})
+_MARKDOWN: frozenset[Source] = frozenset(
+    {"ticket", "context", "comments", "others", "guidance", "contract", "repository"}
+)
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.errors import OverLimit, Rejected, Unchangeable
-from integrations.git.export import commit_leftovers, export_pack
+import structlog
+
+from integrations.errors import IntegrationError, OverLimit, Rejected, Unchangeable
+from integrations.git.export import COMMIT_SECONDS, commit_leftovers, export_pack
 from integrations.git.workspace import Workspace
 from integrations.leaks.own import OwnSecrets
 from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
-from integrations.values import CommitSha
+from integrations.values import NO_COMMIT, CommitSha
 from jobs.effects.leaks import refuse_own_secrets
 from jobs.roles.briefs import build_maker_brief
 from jobs.roles.commit_message import build_commit_message
@@ -22,6 +24,9 @@ from jobs.roles.slice import RunResult, Slice, run_in_tree
 
 AUTHOR = "Loopline"
 AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
+INTERRUPTED = frozenset({"stopped", "failed", "refused", "environment"})
+CHECKPOINT_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
 
 
 def run_maker(run: Slice) -> RunResult | None:
@@ -57,10 +62,27 @@ def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) ->
     return replace(kept, outcome=outcome.kind, result=None if kept.outcome == "no_change" else kept.result)
 
 
-def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResult:
+def keep_checkpoint(run: Slice, ended: RunResult) -> RunResult:
+    """The result with a commit of the files of a maker that was interrupted, if there are changes.
+
+    The commit is made like a candidate. The run ends also when it cannot be made."""
+    if run.spec.role != "maker" or ended.outcome not in INTERRUPTED or ended.result or not run.folder.exists():
+        return ended
+    spec = run.spec
+    try:
+        workspace = run.mirror.create_workspace(run.folder, spec.start_sha, spec.workspace.base_sha)
+        kept = _create_candidate(run, workspace, ended.summary, CHECKPOINT_SECONDS)
+    except (IntegrationError, OSError) as error:
+        _log.warning("no checkpoint", ticket=spec.ticket.identifier, run=spec.run_id, reason=str(error))
+        return ended
+    sha = kept.result.head_sha if kept.outcome == "done" and isinstance(kept.result, Made) else NO_COMMIT
+    return replace(ended, result=Made(checkpoint=sha))
+
+
+def _create_candidate(run: Slice, workspace: Workspace, summary: str, timeout: float = COMMIT_SECONDS) -> RunResult:
     spec, mirror = run.spec, run.mirror
     limits = build_tree_limits(spec.policy)
-    commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}")
+    commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}", timeout)
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, limits.max_pack_bytes)
     if tip == spec.start_sha:
         return RunResult("no_change", summary, Made(head_sha=tip))
@@ -78,7 +100,10 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str) -> RunResu
 def _find_parent(run: Slice) -> CommitSha:
     """The commit that the candidate follows: the branch's head on the code host, else the base commit.
 
-    Not the previous candidate: a push would also send the content that an iteration added and a later one removed."""
+    Not the previous candidate: a push would also send the content that an iteration added and a later one removed.
+    A checkpoint has the content of the branch's head, which can have been pushed after it was made."""
     spec, mirror = run.spec, run.mirror
+    if spec.resumes and spec.pushed_sha:
+        return spec.pushed_sha
     known = (spec.pushed_sha, spec.workspace.base_sha)
     return next((sha for sha in known if sha and mirror.is_ancestor(sha, spec.start_sha)), spec.start_sha)

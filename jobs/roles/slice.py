@@ -19,6 +19,7 @@ from integrations.ports.agent_runner import (
     AgentTask,
     ContextLimits,
     Entry,
+    Image,
     SpinningLimits,
     Toolbox,
     Workbench,
@@ -96,11 +97,20 @@ def run_model(
         spinning=build_spinning_limits(spec),
         context=ContextLimits(**vars(spec.policy.loop.context)),
         idle_seconds=spec.caps.idle_seconds,
+        images=read_images(run),
         model_setting=spec.model_setting or "the model's setting",  # empty in runs of an older release
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
     runner = run.world.runner(spec.policy.loop.runner_of(spec.role))
     return runner.advance(task, run.conversation, tools, run.stopped, deadline, workbench)
+
+
+def read_images(run: Slice) -> tuple[Image, ...]:
+    """The ticket's images, for the roles with a work tree. One whose file was deleted is left out."""
+    folder = run.world.upload_folder(run.spec.ticket.identifier)
+    found = [image for image in run.spec.images if image.media_type and run.spec.role != "judge"]
+    files = [(image.media_type, folder / image.file_name) for image in found]
+    return tuple(Image(media_type, path.read_bytes()) for media_type, path in files if path.is_file())
 
 
 def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:

@@ -56,6 +56,12 @@ def list_live_roles(redis: Redis, now: float | None = None) -> set[str]:
     return {member.decode().partition(":")[0] for member in members}
 
 
+def count_live(redis: Redis, role: str) -> int:
+    """The number of live processes that serve `role`."""
+    members = cast("list[bytes]", redis.zrangebyscore(HEARTBEATS, read_redis_time(redis), "+inf"))
+    return sum(member.decode().partition(":")[0] == role for member in members)
+
+
 def _member(role: str) -> str:
     return f"{role}:{OWNER}"
 

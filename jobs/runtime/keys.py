@@ -24,6 +24,7 @@ EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, 
 FREEZES = "freezes"  # hash: the freezes that hold, JSON by id; see `jobs.runtime.freeze`
 AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of each audit chain
 THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
+QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
@@ -37,7 +38,7 @@ NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
-    *("later", "wake:*"),
+    *("later", "wake:*", QUEUE_PLACES),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 

@@ -67,6 +67,26 @@ class Runs:
         """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
+    def list_waiting(self) -> list[RunId]:
+        """The runs that no agent has begun and that do not back off, in no order."""
+        ids = self.list_unfinished()
+        with self.redis.pipeline(transaction=False) as batch:
+            for run_id in ids:
+                batch.exists(keys.lease(f"run:{run_id}"), keys.transcript(run_id), keys.retry_at(run_id))
+            begun = batch.execute()
+        return [run_id for run_id, known in zip(ids, begun, strict=True) if not known]
+
+    def position(self, run_id: RunId) -> tuple[int, int] | None:
+        """The place of a run in the queue, from 1, and the number of runs that wait; None if it does not wait."""
+        specs = filter(None, map(self.spec, self.list_waiting()))
+        queue = [spec.run_id for spec in sorted(specs, key=queue_order)]
+        return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
+
+    def count_busy(self) -> int:
+        """How many runs an agent works on now."""
+        names = [keys.lease(f"run:{run_id}") for run_id in self.list_unfinished()]
+        return int(self.redis.exists(*names)) if names else 0
+
     def list_runs(self, ticket_id: TicketId) -> list[RunId]:
         """Ids of the ticket's runs in the order of their start, including runs that have expired."""
         ids: Any = self.redis.zrange(keys.runs_of(ticket_id), 0, -1)
@@ -289,6 +309,11 @@ class RunConversation:
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:
         names = [keys.lease(self._lease.name), *more_keys]
         return run_script(self._runs.redis, name, names, [self._lease.token, *args])
+
+
+def queue_order(spec: RunSpec) -> tuple[float, str]:
+    """The key by which runs that wait are taken up."""
+    return (spec.started_at, spec.run_id)
 
 
 def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:

@@ -47,7 +47,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.BranchPublished():
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
-            return publish.on_pull_request_opened(loop, event)
+            return publish.on_pull_request_opened(loop, event, policy)
         case e.PullRequestMerged():
             return review.on_pull_request_merged(loop, event)
         case e.PullRequestClosed():
@@ -72,6 +72,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
 def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> Decision:
     """Count the cost of the run. Its result counts only while the loop waits for this run."""
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
+    loop = run.keep_checkpoint(loop, event)
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))

@@ -33,8 +33,8 @@ def escalate_environment(loop: Loop, reason: str, at: float) -> Decision:
     return Decision(replace(decision.loop, escalation=before), silent)
 
 
-def close_attempt(loop: Loop, rejected: str) -> Loop:
-    """Move the current attempt to the record, which is part of the next attempt's brief."""
+def close_attempt(loop: Loop, rejected: str, *, accepted: bool = False) -> Loop:
+    """Move the current attempt to the record, which is part of the next attempt's brief. `accepted` by the checker."""
     if not loop.attempt.iteration:
         return loop
     closed = ClosedAttempt(
@@ -45,6 +45,7 @@ def close_attempt(loop: Loop, rejected: str) -> Loop:
         rejected=rejected[:1000],
         head_sha=loop.candidate.head_sha,
         cost_usd=round(loop.spend.usage.cost_usd - loop.attempt.began_usd, 6),
+        accepted=accepted,
     )
     fresh = Attempt(number=loop.attempt.number, began_usd=loop.spend.usage.cost_usd)
     return replace(loop, attempt=fresh, attempts=(*loop.attempts, closed))

@@ -118,6 +118,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         fresh,
         workspace=before.workspace,
         candidate=Candidate(head_sha=before.candidate.head_sha),
+        checkpoint=before.checkpoint,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
     )
 
@@ -134,7 +135,8 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
     """Start another revision on the same branch, with a person's request as a further criterion. Escalate every 20th:
     a reviewer can be a bot that is never content."""
-    loop = close_attempt(loop, f"{request.author} asked for changes")
+    accepted = loop.candidate.verdict is not None
+    loop = close_attempt(loop, f"{request.author} asked for changes", accepted=accepted)
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
     preflight = replace(loop.preflight, restarts=0, reported="")
     loop = replace(loop, pull_request=loop.pull_request.unapproved(), preflight=preflight)
@@ -150,7 +152,7 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
         return Decision(loop)
     loop = _at_base(_at_branch_head(loop, event.branch_sha), event)
     preflight = replace(loop.preflight, tried=event.base_sha)
-    loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight)
+    loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight, images=event.images)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
     if before == after or after is None:
         return start_preflight(loop, event.at, policy)
@@ -160,7 +162,11 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
 
 def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:
     """On the base branch's present commit; work that has begun stays on the one that it began at."""
-    has_work = loop.pull_request.pushed_sha or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
+    has_work = (
+        loop.checkpoint
+        or loop.pull_request.pushed_sha
+        or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
+    )
     base_sha = loop.workspace.base_sha if has_work and loop.workspace.base_sha else event.base_sha
     workspace = replace(loop.workspace, base_branch=event.base_branch, base_sha=base_sha)
     candidate = loop.candidate if has_work else loop.candidate.at(NO_COMMIT)
@@ -174,7 +180,7 @@ def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
     loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=head))
     if head in {NO_COMMIT, loop.candidate.head_sha}:
         return loop
-    return replace(loop, candidate=loop.candidate.at(head))
+    return replace(loop, candidate=loop.candidate.at(head), checkpoint=NO_COMMIT)
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
@@ -199,6 +205,7 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
             after,
             workspace=replace(loop.workspace, branch="", base_sha=NO_COMMIT),
             candidate=replace(loop.candidate, head_sha=NO_COMMIT),
+            checkpoint=NO_COMMIT,
             pull_request=replace(loop.pull_request, pushed_sha=NO_COMMIT),
         )
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()

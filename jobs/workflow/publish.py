@@ -31,7 +31,7 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
     return Decision(loop, (command,))
 
 
-def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
+def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: ServicePolicy) -> Decision:
     """Ask for a review: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
@@ -46,7 +46,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened) -> Decision:
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
-    verdict = PostComment(body=verdict_message(loop), once=once)
+    verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
     return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from jobs.loop.board_memory import Metadata, metadata_of
 from jobs.loop.commands import CleanUp, Command, PrepareWorkspace, PublishBranch
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import Loop
 from jobs.messages.progress import progress_message
 from jobs.messages.text import state_message
@@ -34,9 +35,9 @@ class Report:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def report_of(loop: Loop, policy: ServicePolicy) -> Report:
-    """The report of the loop's present state."""
-    progress = progress_message(loop, policy.iterations(loop))
+def report_of(loop: Loop, policy: ServicePolicy, queued: QueuePlace | None = None) -> Report:
+    """The report of the loop's present state; `queued` is the place of a run that waits for an agent."""
+    progress = progress_message(loop, policy.iterations(loop), queued)
     return Report(loop.generation, progress, state_message(loop.stage), metadata_of(loop))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.events import RunParked
-from integrations.results import RunRole
-from integrations.values import RunId
+from integrations.events import RunFinished, RunParked
+from integrations.results import Made, RunRole
+from integrations.values import NO_COMMIT, RunId
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.policy import Role
-from jobs.loop.state import RUNNING, Contract, Criterion, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, RUNNING, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages.escalations import budget_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
@@ -58,6 +58,7 @@ def run_id_of(loop: Loop, role: RunRole) -> RunId:
 def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpec:
     own: Role = getattr(loop.workflow.roles, role, Role())
     models = policy.runner_models.get(own.runner, policy.models)
+    checkpoint = loop.checkpoint if role == "maker" else NO_COMMIT
     strong = models.get("strong", "") if role == "maker" and loop.attempt.number >= STRONG_FROM else ""
     return RunSpec(
         run_id=loop.run_id,
@@ -65,7 +66,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         generation=loop.generation,
         role=role,
         workspace=loop.workspace,
-        start_sha=loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha,
+        start_sha=checkpoint or loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha,
         contract=loop.contract or Contract(criteria=()),
         policy=loop.policy,
         plan=loop.planning.plan,
@@ -73,6 +74,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         attempts=loop.attempts,
         candidate=loop.candidate,
         guidance=loop.comments.guidance,
+        images=loop.images,
         iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, ""),
         model_setting=_name_model_setting(role, own, is_strong=bool(strong)),
@@ -82,6 +84,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         started_at=at,
         pushed_sha=loop.pull_request.pushed_sha,
         blocked=loop.blocked,
+        resumes=bool(checkpoint),
     )
 
 
@@ -96,7 +99,8 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
     revision = loop.revision + 1
     contract = loop.contract or Contract(criteria=())
     text = f"as {request.author} asked: {' '.join(request.text.split())[:500]}"
-    criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text))
+    since = loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha
+    criteria = (*contract.criteria, Criterion(id=f"r{revision}", text=text, since=since))
     comments = loop.comments
     if request not in comments.guidance:
         comments = comments.add(request)
@@ -112,6 +116,28 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
 def is_current(loop: Loop, run_id: RunId, generation: int) -> bool:
     """Whether this is the run that the loop waits for."""
     return run_id == loop.run_id and generation == loop.generation and loop.stage in RUNNING
+
+
+def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
+    """Keep the files of a maker that was interrupted; those of an earlier one are part of this maker's work.
+
+    They are reported after the stop, or even after the `/retry`: until the next maker has begun, on the same base."""
+    if not isinstance(event.result, Made):
+        return loop
+    made, current = event.result, is_current(loop, event.run_id, event.generation)
+    ended_work = made.head_sha or event.outcome == "spinning"
+    if current:
+        return replace(loop, checkpoint=made.checkpoint or (NO_COMMIT if ended_work else loop.checkpoint))
+    base_sha = event.provenance.base_sha if event.provenance else NO_COMMIT
+    stopped = loop.stage is Stage.STOPPED and loop.generation == event.generation
+    retried = (
+        loop.generation == event.generation + 1
+        and loop.stage in AT_WORK | {Stage.ASKING, Stage.STOPPED}
+        and not loop.attempt.iteration
+    )
+    if made.checkpoint and (stopped or retried) and loop.workspace.branch and base_sha == loop.workspace.base_sha:
+        return replace(loop, checkpoint=made.checkpoint)
+    return loop
 
 
 def on_run_parked(loop: Loop, event: RunParked) -> Decision:

@@ -10,15 +10,21 @@ from dataclasses import replace
 
 from integrations.events import RunFinished
 from integrations.results import Checked, CriterionResult, Evidence, Gated, Judged, Made, RunOutcome, Scouted
-from integrations.values import NO_COMMIT
+from integrations.values import NO_COMMIT, CommitSha
 from jobs.contract.checks import mark_checks
 from jobs.evidence.environment_problems import find_gate_problem
-from jobs.evidence.verdicts import find_contradictions, keep_required
+from jobs.evidence.verdicts import NO_NEW_COMMIT, find_contradictions, keep_required, reject_unproven
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
 from jobs.messages.environment import environment_reason
-from jobs.messages.escalations import iterations_reason, run_blocked_reason, spinning_reason, tamper_reason
+from jobs.messages.escalations import (
+    iterations_reason,
+    no_commit_reason,
+    run_blocked_reason,
+    spinning_reason,
+    tamper_reason,
+)
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
@@ -85,12 +91,23 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
     loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
     if event.outcome == "spinning":
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
+    if event.outcome == "no_change" and (refused := _find_refused_requests(loop, result.head_sha)):
+        return escalate(close_attempt(loop, refused), "judgement", refused, event.at)
     if event.outcome in {"done", "no_change"}:
         candidate = replace(loop.candidate.at(result.head_sha), summary=event.summary)
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
         return start_run(made, "gate", event.at, policy)
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
     return _retry(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
+
+
+def _find_refused_requests(loop: Loop, head_sha: CommitSha) -> str:
+    """Why a person decides: the maker makes no commit for a request again, after the checker rejected that."""
+    verdict = loop.candidate.verdict
+    failed = {r.criterion for r in verdict.results if r.evidence == NO_NEW_COMMIT} if verdict else set()
+    unchanged = loop.contract.list_unchanged(head_sha) if loop.contract else ()
+    requests = [criterion.text for criterion in unchanged if criterion.id in failed]
+    return no_commit_reason(requests) if requests else ""
 
 
 def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
@@ -149,7 +166,9 @@ def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy:
     """Publish a verdict of done, unless new guidance has arrived or a person has to accept changed checks."""
     if event.outcome != "done":
         return _escalate_failed_run(loop, event)
-    loop = replace(loop, candidate=replace(loop.candidate, verdict=result.verdict))
+    assert loop.contract
+    verdict = reject_unproven(result.verdict, loop.contract) if result.verdict else None
+    loop = replace(loop, candidate=replace(loop.candidate, verdict=verdict))
     candidate, pending = loop.candidate, loop.comments.pending
     if objection := objection_to(loop):
         return _retry(loop, objection, event.at, policy)
@@ -236,7 +255,7 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
     loop = close_attempt(loop, outcome)
     fresh = replace(loop.candidate, head_sha=loop.pull_request.pushed_sha, judgement=None, verdict=None)
     attempt = replace(loop.attempt, number=loop.attempt.number + 1)
-    return start_iteration(replace(loop, attempt=attempt, candidate=fresh), at, policy)
+    return start_iteration(replace(loop, attempt=attempt, candidate=fresh, checkpoint=NO_COMMIT), at, policy)
 
 
 def _note_iteration(loop: Loop, outcome: str) -> Loop:

@@ -13,8 +13,10 @@ from urllib.parse import quote
 from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance, Tampering, Verdict
 from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
+from jobs.loop.queue_place import QueuePlace
+from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Guidance, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.progress import queued_message
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
@@ -37,7 +39,8 @@ class ShownEscalation(Escalation):
 @value
 class Row:
     """One loop in the list. Times are Unix seconds, or 0; `now` is the agent's last activity in one line; `reason` is
-    why the loop stopped or waits; `cap_usd` is the ticket's budget, including `extra_usd` that people added."""
+    why the loop stopped or waits; `active_at` is the last activity, or since when a person has to act; `cap_usd` is the
+    ticket's budget, including `extra_usd` that people added."""
 
     identifier: str
     title: str
@@ -143,8 +146,11 @@ ROWS: Codec[list[Row]] = Codec(list[Row])
 SHOWN_TICKET: Codec[ShownTicket] = Codec(ShownTicket)
 
 
-def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "") -> Row:
-    """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry."""
+def row(
+    loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "", queued: QueuePlace | None = None
+) -> Row:
+    """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry;
+    `queued` is the place of a run that waits for an agent."""
     call = loop.escalation
     return Row(
         identifier=loop.identifier,
@@ -153,7 +159,7 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         page=f"/tickets/{quote(loop.identifier, safe='')}",
         group=group_of(loop.stage),
         stage=loop.stage,
-        stage_text=state_message(loop.stage),
+        stage_text=queued_message(queued) if queued else state_message(loop.stage),
         attempt=loop.attempt.number,
         attempts=policy.attempts(loop),
         iteration=loop.attempt.iteration,
@@ -167,11 +173,18 @@ def row(loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = ""
         number=loop.pull_request.number,
         started_at=loop.started_at,
         finished_at=loop.finished_at,
-        active_at=max(loop.started_at, loop.finished_at, active_at),
+        active_at=max(loop.started_at, loop.finished_at, active_at, _find_waiting_since(loop)),
         reason=loop.reason,
         escalation=ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None,
         now=now,
     )
+
+
+def _find_waiting_since(loop: Loop) -> float:
+    """Since when a person has to act, Unix seconds; 0 if unknown."""
+    if loop.stage in OPEN:
+        return loop.pull_request.shown_at
+    return loop.escalation.at if loop.stage is Stage.NEEDS_HUMAN and loop.escalation else 0.0
 
 
 def group_of(stage: Stage) -> Group:

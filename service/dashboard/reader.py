@@ -5,13 +5,16 @@ Raises `redis.exceptions.RedisError` while Redis is unavailable.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from redis import Redis
 
 from integrations.ports.agent_runner import Entry
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
-from jobs.loop.state import AT_WORK, Loop
+from jobs.loop.queue_place import QueuePlace
+from jobs.loop.state import AT_WORK, RUNNING, Loop
 from jobs.runtime import keys
 from jobs.runtime.disk import find_problem
 from jobs.runtime.freeze import find_freeze
@@ -19,6 +22,7 @@ from jobs.runtime.heartbeats import find_missing_agents, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS
 from jobs.store.breaker import current_outage
+from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
@@ -82,7 +86,24 @@ class Reader:
 
     def _rows(self, loops: list[Loop]) -> list[Row]:
         latest = self.runs.latest([loop.run_id for loop in loops if loop.run_id and loop.stage in AT_WORK])
-        return [overview.row(loop, self._policy, *_activity(loop, latest.get(loop.run_id, []))) for loop in loops]
+        return [
+            overview.row(
+                self._add_usage(loop),
+                self._policy,
+                *_activity(loop, latest.get(loop.run_id, [])),
+                self._find_place(loop),
+            )
+            for loop in loops
+        ]
+
+    def _add_usage(self, loop: Loop) -> Loop:
+        """The loop with the usage of its current run, which the ticket's total has once the run has ended."""
+        if loop.stage not in RUNNING or not self.runs.is_unfinished(loop.run_id):
+            return loop
+        return replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(self.runs.usage(loop.run_id))))
+
+    def _find_place(self, loop: Loop) -> QueuePlace | None:
+        return read_place(self.runs.redis, loop.ticket.id, loop.run_id) if loop.stage in RUNNING else None
 
     def _loops(self) -> list[Loop]:
         loops = self._store.loops()

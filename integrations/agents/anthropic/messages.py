@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from integrations.agents.anthropic import context
-from integrations.agents.anthropic.wire import block_to_wire, tool_to_wire
+from integrations.agents.anthropic.wire import block_to_wire, image_to_wire, tool_to_wire
 from integrations.agents.entries import select_blocks
+from integrations.agents.transcript import has_no_images
 from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
 from integrations.values import clean_value
 
@@ -33,7 +34,7 @@ def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[
         "max_tokens": task.max_output_tokens,
         "system": [{"type": "text", "text": task.system, "cache_control": CACHED}],
         "tools": [tool_to_wire(spec) for spec in specs],
-        "messages": add_breakpoints(build_messages(entries)),
+        "messages": add_breakpoints(_add_images(build_messages(entries), task, entries)),
         "diagnostics": {"previous_message_id": _last_message_id(entries)},
     }
     if task.effort:
@@ -43,6 +44,13 @@ def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[
         request["betas"] = [context.BETA]
     cleaned: dict[str, Any] = clean_value(request)
     return cleaned
+
+
+def _add_images(messages: list[Message], task: AgentTask, entries: Sequence[Entry]) -> list[Message]:
+    """Put the task's images behind the brief, unless the API has refused them in this run."""
+    if messages and not has_no_images(entries):
+        messages[0]["content"][1:1] = [image_to_wire(image) for image in task.images]
+    return messages
 
 
 def _last_message_id(entries: Sequence[Entry]) -> str | None:

@@ -57,6 +57,8 @@ HIGHEST_PRICE = Price(*(max(column) for column in zip(*PRICES.values(), strict=T
 
 BYTES_PER_TOKEN = 2
 SMALLEST_REPLY = 1024
+IMAGE_TOKENS = 5_000
+"""The most that one image can have: https://platform.claude.com/docs/en/build-with-claude/vision"""
 """Tokens; with less an agent cannot report its state."""
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
 _SLACK = 4  # times an estimate; more tokens than that are no usage of this request
@@ -116,9 +118,17 @@ def estimate_prompt_tokens(request: Mapping[str, Any], entries: Sequence[Entry])
     last = find_last(entries, "turn")
     usage = entries[last].data["usage"] if last is not None else {}
     if last is None or not usage.get("input_tokens"):
-        return _tokens({part: request[part] for part in ("system", "tools", "messages")})
+        texts, images = _split_images(request["messages"])
+        return _tokens({"system": request["system"], "tools": request["tools"], "messages": texts}) + images
     added = [dict(entry.data) for entry in entries[last + 1 :] if entry.kind in _ADDED]
     return int(usage["input_tokens"] + usage["output_tokens"] + _tokens(added))
+
+
+def _split_images(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Any], int]:
+    """The blocks without images, and the most tokens that the images can have."""
+    blocks = [block for message in messages for block in message["content"]]
+    texts = [block for block in blocks if block["type"] != "image"]
+    return texts, IMAGE_TOKENS * (len(blocks) - len(texts))
 
 
 def estimate_worst_case(model: str, prompt: int, output: int) -> Usage:

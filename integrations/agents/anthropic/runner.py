@@ -125,6 +125,8 @@ class _Run:
         """End the run for a wrong setting: one is wrong if already the first call is refused. A later failure concerns
         this conversation alone; it is retried until there are `transcript.MAX_FAULTS` in a row."""
         task, is_first = self.task, not transcript.count_turns(self.entries)
+        if task.images and is_first and (note := transcript.build_no_images_note(self.entries, str(error))):
+            return self._append_note(note)
         if isinstance(error, Misconfigured):
             return AgentOutcome(error.kind, str(error))
         if isinstance(error, NotFound):

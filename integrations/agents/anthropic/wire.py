@@ -6,10 +6,11 @@ Called by `messages` (to the wire) and `runner` (from it). Fields of a block tha
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.ports.agent_runner import ToolSpec
+from integrations.ports.agent_runner import Image, ToolSpec
 
 EDITOR = "str_replace_based_edit_tool"
 """The only name that the API accepts for its editor."""
@@ -43,6 +44,12 @@ def tool_to_wire(spec: ToolSpec) -> dict[str, Any]:
             return {"type": "text_editor_20250728", "name": EDITOR, "max_characters": EDITOR_CHARACTERS}
         case _:
             return {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)}
+
+
+def image_to_wire(image: Image) -> dict[str, Any]:
+    """Convert an image. Source: https://platform.claude.com/docs/en/build-with-claude/vision"""
+    data = base64.b64encode(image.content).decode()
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}}
 
 
 def translate_stop_reason(wire: str) -> str:

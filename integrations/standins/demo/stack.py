@@ -107,6 +107,7 @@ class Stack:
             "LOOPLINE_DASHBOARD_PASSWORD": self.tokens["dashboard"],
             "LOOPLINE_TEAMS": json.dumps({p.team: {"repository": p.repository} for p in self.projects}),
             "LINEAR_API_URL": f"{self.urls['board']}/graphql",
+            "LINEAR_UPLOADS_URL": f"{self.urls['board']}/uploads",
             "LINEAR_API_KEY": self.tokens["linear_app"],
             "LINEAR_WEBHOOK_SECRETS": self.tokens["linear_webhook"],
             "GITHUB_API_URL": self.urls["pull_requests"],

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Flask, request
+from flask import Flask, request, send_from_directory
 from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 from graphql import DocumentNode
+from werkzeug.utils import secure_filename
 
 from integrations.standins import wire
 from integrations.standins.linear import errors, page
@@ -28,14 +29,16 @@ BEFORE, AFTER = ("ratelimited", "500"), ("lost_reply",)
 class LinearApp(Flask):
     """The application; `store` and `webhooks` are those of its workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, home: Path) -> None:
         super().__init__("integrations.standins.linear")
+        self._home = home.absolute()
         self.json = DefaultJSONProvider(self)
         self.json.sort_keys = False
         self.store, self.webhooks = workspace.store, workspace.webhooks
         self._workspace = workspace
         self.register_blueprint(page.blueprint(workspace))
         self.add_url_rule("/graphql", view_func=self.graphql, methods=["POST"])
+        self.add_url_rule("/uploads/<name>", view_func=self.uploads, methods=["GET", "PUT"])
         add_controls(self, self.store.entries, workspace.faults, (*BEFORE, *AFTER, *wire.WEBHOOK_FAULTS))
 
     def close(self) -> None:
@@ -53,6 +56,17 @@ class LinearApp(Flask):
         document, allowance = prepare(content["query"]), self._workspace.allowance(viewer)
         answer = refusal(document) if isinstance(document, list) else self._run(viewer, document, content)
         return *answer, allowance.headers()
+
+    def uploads(self, name: str) -> ResponseReturnValue:
+        """An uploaded file, for callers with a credential, as on Linear's host for uploads. PUT uploads one."""
+        if self._workspace.viewer() is None:
+            return "unauthorized", 401
+        folder = self._home / "uploads"
+        if request.method == "PUT":
+            folder.mkdir(exist_ok=True)
+            (folder / secure_filename(name)).write_bytes(request.get_data())
+            return "", 201
+        return send_from_directory(folder, secure_filename(name))
 
     def _run(self, viewer: Row, document: DocumentNode, content: Mapping[str, Any]) -> Answer:
         names, allowance, faults = names_of(document), self._workspace.allowance(viewer), self._workspace.faults
@@ -82,7 +96,7 @@ def create_app(
     store = Store(home / "writes.jsonl")
     store.plant(seed_rows(seed, store.now))
     _subscribe(store, webhooks)
-    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour))
+    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour), home)
 
 
 def _subscribe(store: Store, webhooks: Sequence[Subscription]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CHARACTERS_PER_TOKEN = 4
+IMAGE_TOKENS = 1_600
 LOOK_BACK = 20
 
 
@@ -70,7 +71,7 @@ def _positions(body: Mapping[str, Any]) -> list[_Position]:
     for block in _prompt(body):
         plain = {key: value for key, value in block.items() if key != "cache_control"}
         running.update(json.dumps(plain, sort_keys=True).encode())
-        tokens += tokens_in(plain)
+        tokens += IMAGE_TOKENS if plain.get("type") == "image" else tokens_in(plain)
         positions.append(_Position(tokens, running.hexdigest(), bool(block.get("cache_control"))))
     return positions
 

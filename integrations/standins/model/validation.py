@@ -6,6 +6,7 @@ that does not merge them is detected.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from integrations.standins.model import clearing
 
 MAX_BREAKPOINTS = 4
+MAX_IMAGE = 5 * 1024 * 1024
+_IMAGE_STARTS = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG", "image/gif": b"GIF8", "image/webp": b"RIFF"}
 _ROLES = ("user", "assistant", "system")
 _REQUIRED: dict[str, type] = {"model": str, "max_tokens": int, "messages": list}
 _BLOCK_KEYS: dict[str, dict[str, type]] = {
@@ -105,8 +108,34 @@ def _check_block(where: str, block: Any) -> None:
     for key, kind in _BLOCK_KEYS.get(block["type"], {}).items():
         if not isinstance(block.get(key), kind):
             raise Refused(f"{where}.{block['type']}.{key}: Field required")
+    if block["type"] == "image":
+        _check_image(where, block)
     if block["type"] == "text" and not block["text"].strip():
         raise Refused("messages: text content blocks must be non-empty")
+
+
+def _check_image(where: str, block: Mapping[str, Any]) -> None:
+    """The shape of the source, its media type against the content, and the size."""
+    source = block.get("source")
+    if not isinstance(source, dict) or source.get("type") not in ("base64", "url"):
+        raise Refused(f"{where}.image.source: Input tag does not match any of the expected tags: 'base64', 'url'")
+    if source["type"] == "url":
+        return
+    if source.get("media_type") not in _IMAGE_STARTS:
+        raise Refused(
+            f"{where}.image.source.base64.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or "
+            "'image/webp'"
+        )
+    try:
+        content = base64.b64decode(source.get("data", ""), validate=True)
+    except (ValueError, TypeError):
+        raise Refused(f"{where}.image.source.base64: invalid base64 data") from None
+    if len(source["data"]) > MAX_IMAGE:
+        raise Refused(
+            f"{where}.image.source.base64: image exceeds 5 MB maximum: {len(source['data'])} bytes > {MAX_IMAGE}"
+        )
+    if not content.startswith(_IMAGE_STARTS[source["media_type"]]):
+        raise Refused("Could not process image")
 
 
 def _check_results(messages: list[Any]) -> None:

@@ -131,6 +131,11 @@ class LinearClient:
         self._credential = Credential(api_key, access_token)
         self._connection = _Connection(url, self._credential, timeout)
 
+    @property
+    def credential(self) -> AuthBase:
+        """Signs requests to Linear's other hosts."""
+        return self._credential
+
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
         self._connection.close()

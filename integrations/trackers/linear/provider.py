@@ -18,6 +18,9 @@ class LinearSettings(ProviderSettings):
     api_url: Url = setting("LINEAR_API_URL", "https://api.linear.app/graphql")
     """URL of Linear's GraphQL endpoint.
     Changed for a stand-in only."""
+    uploads_url: Url = setting("LINEAR_UPLOADS_URL", "https://uploads.linear.app")
+    """URL prefix of files that were uploaded to Linear, whose images the agents get.
+    Changed for a stand-in only."""
     api_key: SecretStr = setting("LINEAR_API_KEY", "", seen_by=("worker",), usual=True)
     """Personal API key (lin_api_…); Loopline's comments and changes appear under that person.
     Set this or LINEAR_ACCESS_TOKEN."""
@@ -38,7 +41,8 @@ class LinearSettings(ProviderSettings):
 def _build(settings: LinearSettings) -> Tracker:
     from integrations.trackers.linear.tracker import Linear
 
-    return Linear(settings.api_url, settings.api_key.get_secret_value(), settings.access_token.get_secret_value())
+    key, token = settings.api_key.get_secret_value(), settings.access_token.get_secret_value()
+    return Linear(settings.api_url, key, token, uploads_url=settings.uploads_url)
 
 
 LINEAR = TrackerProvider(

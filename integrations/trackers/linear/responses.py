@@ -7,6 +7,7 @@ releases of its SDK. A person without explicit permission fields has no permissi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
@@ -24,11 +25,12 @@ from pydantic.alias_generators import to_camel
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
 from integrations.texts import cut
-from integrations.values import Identifier, Link, Person, Relation, RelationKind, Ticket, TicketId, TicketRef
+from integrations.values import Identifier, Link, Person, Relation, RelationKind, Remark, Ticket, TicketId, TicketRef
 
 DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
 COMMENT_CHARACTERS = 100_000
 TITLE_CHARACTERS, PARENT_CHARACTERS = 255, 20_000  # of a ticket that another one names
+REMARK_CHARACTERS, REMARKS_CHARACTERS = 8_000, 60_000  # of one comment that is read with its ticket, and of all
 NodeT = TypeVar("NodeT", bound="Node")
 _log = structlog.get_logger(__name__)
 
@@ -156,6 +158,10 @@ class ReferenceNode(Node):
         )
 
 
+class ParentNode(ReferenceNode):
+    children: Connection[ReferenceNode] = Connection()
+
+
 class RelationNode(Node):
     """A relation to `related_issue`, or from `issue` when it is read from the other side."""
 
@@ -180,6 +186,43 @@ _RELATION_KINDS: Mapping[tuple[str, bool], RelationKind] = {
 }  # of Linear's schema, `IssueRelation.type`; the second part: read from the other side
 
 
+class AuthoredNode(Node):
+    """An object with an author. Without a user it came from a bot or another product, without permission to control
+    Loopline."""
+
+    id: str
+    created_at: str = ""
+    user: UserNode | None = None
+    bot_actor: NamedNode | None = None
+    external_user: NamedNode | None = None
+
+    def to_author(self, our_id: str) -> Person:
+        """The author: the user, else the external user or bot by name only."""
+        if self.user:
+            return self.user.to_person(our_id)
+        other = self.external_user or self.bot_actor or NamedNode()
+        return Person(id=other.id, name=other.name, is_bot=bool(self.bot_actor and not self.external_user))
+
+
+class RemarkNode(AuthoredNode):
+    """A comment that is read with its ticket."""
+
+    body: str = ""
+
+    def to_remark(self, our_id: str) -> Remark:
+        return Remark(
+            id=self.id, author=self.to_author(our_id), text=cut(self.body, REMARK_CHARACTERS), at=self.created_at
+        )
+
+
+def _keep_newest(remarks: Sequence[Remark]) -> tuple[tuple[Remark, ...], bool]:
+    """The newest comments of others, oldest first, within `REMARKS_CHARACTERS`; and whether some are left out."""
+    others = sorted((one for one in remarks if not one.author.is_us), key=lambda one: one.at, reverse=True)
+    sizes = accumulate(len(one.text) for one in others)
+    kept = [one for one, size in zip(others, sizes, strict=True) if size <= REMARKS_CHARACTERS]
+    return tuple(reversed(kept)), len(kept) < len(others)
+
+
 class IssueNode(Node):
     """A ticket. Archived counts as trashed: neither is on the board."""
 
@@ -202,8 +245,9 @@ class IssueNode(Node):
     creator: MaybeUser = None
     assignee: MaybeUser = None
     delegate: MaybeUser = None
-    parent: ReferenceNode | None = None
+    parent: ParentNode | None = None
     children: Connection[ReferenceNode] = Connection()
+    comments: Connection[RemarkNode] = Connection()
     relations: Connection[RelationNode] = Connection()
     inverse_relations: Connection[RelationNode] = Connection()
     attachments: Connection[AttachmentNode] = Connection()
@@ -211,6 +255,8 @@ class IssueNode(Node):
     def to_ticket(self, our_id: str = "") -> Ticket:
         """The ticket; its `team` is the team's key."""
         relations = (*self.relations.nodes, *self.inverse_relations.nodes)
+        family = self.parent.children.nodes if self.parent else ()
+        remarks, has_more = _keep_newest([node.to_remark(our_id) for node in self.comments.nodes])
         return Ticket(
             id=self.id,
             identifier=self.identifier,
@@ -234,6 +280,9 @@ class IssueNode(Node):
             assignee=self.assignee.to_person(our_id) if self.assignee else None,
             delegate=self.delegate.to_person(our_id) if self.delegate else None,
             parent=self.parent.to_reference() if self.parent else None,
+            siblings=tuple(one.to_reference() for one in family if one.id != self.id),
+            remarks=remarks,
+            has_more_remarks=has_more or self.comments.page_info.has_next_page,
             children=tuple(child.to_reference() for child in self.children.nodes),
             relations=tuple(filter(None, (relation.to_relation() for relation in relations))),
             links=tuple(Link(url=one.url, title=one.title) for one in self.attachments.nodes),
@@ -243,24 +292,6 @@ class IssueNode(Node):
 class PlaceNode(Node):
     team: NamedNode
     state: NamedNode
-
-
-class AuthoredNode(Node):
-    """An object with an author. Without a user it came from a bot or another product, without permission to control
-    Loopline."""
-
-    id: str
-    created_at: str = ""
-    user: UserNode | None = None
-    bot_actor: NamedNode | None = None
-    external_user: NamedNode | None = None
-
-    def to_author(self, our_id: str) -> Person:
-        """The author: the user, else the external user or bot by name only."""
-        if self.user:
-            return self.user.to_person(our_id)
-        other = self.external_user or self.bot_actor or NamedNode()
-        return Person(id=other.id, name=other.name, is_bot=bool(self.bot_actor and not self.external_user))
 
 
 class ReactionNode(AuthoredNode):

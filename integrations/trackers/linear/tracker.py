@@ -16,6 +16,7 @@ from integrations.errors import Conflict, NotFound, Rejected
 from integrations.paging import PageBounds
 from integrations.ports.tracker import Attachment, Comment
 from integrations.texts import cut
+from integrations.trackers.linear import uploads
 from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
     AttachmentNode,
@@ -33,18 +34,23 @@ from integrations.trackers.linear.responses import (
 from integrations.values import Person, Ticket, TicketId
 
 COLUMNS_SECONDS = 600.0
+UPLOADS_URL = "https://uploads.linear.app"
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
 class Linear:
     """A Linear workspace, accessed with one credential.
 
-    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `timeout` is in seconds.
+    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `uploads_url` is that of
+    uploaded files; `timeout` is in seconds.
     Each thread has its own connection. The Protocol documents the methods that have no docstring here.
     """
 
-    def __init__(self, url: str, api_key: str = "", access_token: str = "", *, timeout: int = 20) -> None:
+    def __init__(
+        self, url: str, api_key: str = "", access_token: str = "", *, uploads_url: str = UPLOADS_URL, timeout: int = 20
+    ) -> None:
         self._client = LinearClient(url, api_key, access_token, timeout)
+        self._uploads_url, self._timeout = uploads_url, timeout
         self._columns: dict[str, dict[str, str]] = {}
         self._fetched_at: dict[str, float] = {}
 
@@ -149,6 +155,9 @@ class Linear:
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
         yield from (node.to_attachment() for node in nodes)
+
+    def download(self, url: str, most: int) -> bytes:
+        return uploads.download(url, self._uploads_url, self._client.credential, most, self._timeout)
 
     def add_label(self, ticket: Ticket, label: str) -> None:
         """Add the label of the team or the workspace; created in the team if missing. Ignores case."""

@@ -68,7 +68,7 @@ function stop() {
 function finish() {
   stop();
   run = "";
-  setStatus("finished");
+  setStatus("run finished");
 }
 
 function listen() {

@@ -65,3 +65,11 @@ class Found(HTMLParser):
         self.tags.add(tag)
         for name, value in attrs:
             self.attributes.setdefault(name, []).append(value or "")
+
+
+def test_collapsed_part_is_rendered_as_details() -> None:
+    html = to_html("before\n\n+++ Details <b>\n\n- one\n\n+++\n\nafter")
+
+    collapsed = "<details><summary>Details &lt;b&gt;</summary><ul>\n<li>one</li>\n</ul>\n</details>"
+    assert html == f"<p>before</p>\n{collapsed}<p>after</p>\n"
+    assert "<details" not in to_html("a diff\n+++ b/file\n+ line")

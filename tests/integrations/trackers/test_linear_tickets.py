@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from integrations.standins.linear.seed import stable_id
+from integrations.trackers.linear.responses import REMARK_CHARACTERS
 from integrations.trackers.linear.tracker import Linear
 from integrations.values import Link, Ticket, TicketId
 from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, standin
@@ -17,6 +20,7 @@ from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, standin
 CREATE = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id } } }"
 RELATE = "mutation($input: IssueRelationCreateInput!) { issueRelationCreate(input: $input) { success } }"
 ATTACH = "mutation($input: AttachmentCreateInput!) { attachmentCreate(input: $input) { success } }"
+COMMENT = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }"
 UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
 
 
@@ -97,3 +101,35 @@ def test_ticket_has_priority_due_date_people_and_links(place: tuple[Person, Line
     assert ticket.column_id == stable_id("WorkflowState", "ENG", "Backlog")
     [listed] = linear.in_columns("ENG", ["Backlog"])
     assert (listed.priority, listed.due_date, listed.links) == (1, "2026-12-01", ())
+
+
+def test_ticket_has_the_other_children_of_its_parent(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    parent = ada.create("Amounts")
+    child, sibling = ada.create("Add alpha", parentId=parent), ada.create("Add beta", parentId=parent)
+    assert [one.id for one in linear.fetch(child).siblings] == [sibling]
+
+
+def test_ticket_has_the_comments_of_others_oldest_first_in_the_same_request(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    ticket_id = ada.create("One")
+    ada.ask(COMMENT, input={"issueId": ticket_id, "body": "whole cents only"})
+    linear.comment(ticket_id, "ours", str(uuid4()))
+    ada.ask(COMMENT, input={"issueId": ticket_id, "body": "never floats" + "!" * 20_000})
+    linear.viewer()
+    with capture_logs() as logs:
+        ticket = linear.fetch(ticket_id)
+    first, second = ticket.remarks
+    assert (first.text, first.author.name, first.author.may_steer) == ("whole cents only", "Ada", True)
+    assert first.at < second.at and len(second.text) == REMARK_CHARACTERS and not ticket.has_more_remarks
+    assert [log["operation"] for log in logs if log["event"] == "linear response"] == ["Ticket"]
+
+
+def test_ticket_keeps_the_newest_comments_that_fit(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    ticket_id = ada.create("One")
+    for number in range(9):
+        ada.ask(COMMENT, input={"issueId": ticket_id, "body": f"{number}" + "x" * REMARK_CHARACTERS})
+    ticket = linear.fetch(ticket_id)
+    assert [one.text[0] for one in ticket.remarks] == ["2", "3", "4", "5", "6", "7", "8"]
+    assert ticket.has_more_remarks

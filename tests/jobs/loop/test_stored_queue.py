@@ -33,7 +33,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, Person, Ticket, Usage
+from integrations.values import Codec, Person, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Guidance, Stage
@@ -79,6 +79,7 @@ KNOWN: dict[str, Any] = {
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "blocked": {"npm.acme.test": 2},
+    "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

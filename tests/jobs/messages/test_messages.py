@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
+import pytest
+
 from integrations.results import (
     BaseCheck,
     CriterionResult,
@@ -30,8 +32,10 @@ from integrations.results import (
 from integrations.values import Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
-from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Stage
+from jobs.loop.queue_place import QueuePlace
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
+from jobs.messages.verdict import VISIBLE_WORDS
 from tests.loops import changed, loop_with
 
 MODULES = [import_module(f"{messages.__name__}.{found.name}") for found in pkgutil.iter_modules(messages.__path__)]
@@ -75,6 +79,20 @@ DONE = changed(
     url="https://github.test/acme/shop/pull/7", summary="Counts logins per minute and refuses the sixth.",
     failing_checks=("ci",),
 )  # fmt: skip
+ASKED_AGAIN = Criterion(id="r1", text="as Ana asked: keep --json", since="a" * 40)
+HELD = CriterionResult(criterion="r1", result="pass", evidence="cli.py:12 (the option)", place="cli.py:12")
+UNCHANGED = changed(
+    DONE, contract=replace(CONTRACT, criteria=(*CONTRACT.criteria, ASKED_AGAIN)), revision=1,
+    verdict=replace(VERDICT, results=(*VERDICT.results, HELD)),
+)  # fmt: skip
+TWENTY = [f"c{number}" for number in range(20)]
+LONG = changed(
+    DONE,
+    contract=Contract(criteria=tuple(Criterion(id=c, text=f"{c} " + "a very long text " * 30) for c in TWENTY)),
+    verdict=replace(
+        VERDICT, results=tuple(CriterionResult(criterion=c, result="pass", evidence="because " * 99) for c in TWENTY)
+    ),
+)
 MADE = Provenance(
     run_id="ENG-1-g1-r0-i2-maker", role="maker", outcome="done", head_sha="a" * 40, model="large",
     reported_models=("large-1", "large"),
@@ -171,7 +189,11 @@ SHOWN = {
     "criteria_changed_message": [m.criteria_changed_message(SECOND)],
     "criteria_changed_guidance": [m.criteria_changed_guidance(SECOND)],
     "criteria_changed_late_message": [m.criteria_changed_late_message(CONTRACT)],
-    "verdict_message": [m.verdict_message(DONE)],
+    "verdict_message": [
+        m.verdict_message(DONE),
+        m.verdict_message(UNCHANGED, "https://loopline.acme.test"),
+        m.verdict_message(LONG, "https://loopline.acme.test"),
+    ],
     "no_change_message": [m.no_change_message(DONE)],
     "pull_request_title": [m.pull_request_title(DONE)],
     "pull_request_body": [
@@ -240,6 +262,12 @@ SHOWN = {
     "no_more_replies_message": [m.no_more_replies_message(10, 1_800_000_000.0)],
     "too_many_hand_overs_message": [m.too_many_hand_overs_message(20, 1_800_000_000.0)],
     "too_many_comments_message": [m.too_many_comments_message(50)],
+    "no_commit_reason": [m.no_commit_reason(["as Ana asked: keep --json"])],
+    "queued_message": [
+        m.queued_message(QueuePlace(place=place, waiting=waiting, agents=agents, busy=4))
+        for place, waiting, agents in ((3, 5, 4), (1, 1, 1), (12, 22, 4), (2, 2, 8), (1, 1, 0))
+    ],
+    "superseded_message": [m.SUPERSEDED_MESSAGE],
     "too_many_revisions_reason": [m.too_many_revisions_reason(20)],
     "not_agreed_reason": [m.not_agreed_reason(5)],
     "merged_message": [m.merged_message(DONE)],
@@ -293,6 +321,10 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "shorten",
         "sanitize_markdown",
         "sanitize_line",
+        "fold",
+        "fit_lines",
+        "limit_words",
+        "link",
         "format_version",
         "format_time",
     }  # of other messages
@@ -307,3 +339,54 @@ def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
     text = sanitize_markdown(text, Own("ENG-1"))
 
     assert all(bad not in text for bad in ("@everyone", "![", "<!--", "```"))
+
+
+LARGE = {"pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message"}
+"""Messages that are read on the code host, or that list all criteria for a person to decide about."""
+
+
+def visible(text: str) -> str:
+    """The part before the fold."""
+    return text.split("\n+++ ")[0]
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN.keys() - LARGE))
+def test_message_fits_on_a_phone(name: str) -> None:
+    assert max(len(visible(text).split()) for text in SHOWN[name]) <= VISIBLE_WORDS
+
+
+@pytest.mark.parametrize("kind", ["progress", "verdict", "no change", *get_args(EscalationClass)])
+def test_message_with_long_parts_fits_on_a_phone(kind: str) -> None:
+    words = "`one` two three " * 500
+    stuck = changed(
+        LONG, stage=Stage.NEEDS_HUMAN, reason=words, tried=(words,) * 20, summary=words,
+        evidence=(replace(FAILED, name="c0", command=words, output=words),), tampering=TAMPERING * 40,
+    )  # fmt: skip
+    text = {
+        "progress": lambda: m.progress_message(replace(stuck, preflight=Preflight(result=ON_BASE)), 3),
+        "verdict": lambda: m.verdict_message(stuck, "https://loopline.acme.test"),
+        "no change": lambda: m.no_change_message(stuck),
+    }.get(kind, lambda: m.escalation_message(replace(stuck, escalation=Escalation(kind=kind, at=1.0))))()  # type: ignore[arg-type]
+
+    assert len(visible(text).split()) <= VISIBLE_WORDS * (1.5 if kind == "progress" else 1)
+    assert text.count("\n+++ ") == 1 and text.endswith("\n+++")
+
+
+def test_fold_is_not_ended_by_its_text() -> None:
+    text = m.fold("Details", "+++\n  +++ b/file\n```\n+++\n```\n> +++")
+
+    assert [line for line in text.splitlines() if line.strip().startswith("+++")] == ["+++ Details", "+++"]
+    assert m.fold("Details", "", "") == ""
+
+
+def test_verdict_that_names_no_commit_shows_it() -> None:
+    assert "keep --json — no new commit, it held before: cli.py:12" in m.verdict_message(UNCHANGED)
+
+
+def test_verdict_shows_first_what_is_not_met() -> None:
+    mixed = replace(
+        VERDICT, results=(*VERDICT.results[:2], CriterionResult(criterion="k1", result="fail", evidence="x"))
+    )
+    lines = [line for line in m.verdict_message(changed(DONE, verdict=mixed)).splitlines() if line.startswith("- ")]
+
+    assert lines[0].startswith("- ✘ lint")

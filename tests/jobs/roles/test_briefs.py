@@ -57,13 +57,13 @@ def test_brief_has_the_guidance_of_people(spec: RunSpec) -> None:
 
 
 def test_brief_marks_a_description_and_guidance_that_are_cut(spec: RunSpec) -> None:
-    long = replace(spec.ticket, description="begin " + "x" * 300_000 + " end")
+    long = replace(spec.ticket, description="begin " + "xxxxxxxx\n\n" * 30_000 + " end")
     guidance = tuple(Guidance(author="Ana", text=f"{n} " + "y" * 19_000) for n in range(100))
 
     brief = build_maker_brief(changed(spec, ticket=long, guidance=guidance))
 
     assert len(brief) < 170_000
-    assert "begin x" in brief and "[cut by Loopline: 300,010 characters in all]" in brief and "x end" in brief
+    assert "begin x" in brief and "[cut by Loopline: 300,010 characters in all]" in brief and "xxx\n\n end" in brief
     assert "[older comments are left out]" in brief and "99 yyy" in brief and "50 yyy" not in brief
 
 
@@ -220,3 +220,15 @@ def test_brief_shows_both_results_of_a_command_green_only_with_its_own_tests(spe
     brief = build_judge_brief(changed(spec, evidence=(proof,)), "-1")
 
     assert "- [c1] exit 0 with the change's own tests and checks, exit 2 with those of the base branch" in brief
+
+
+def test_brief_after_a_review_keeps_the_accepted_work(spec: RunSpec) -> None:
+    accepted = ClosedAttempt(number=1, tried=("done",), rejected="Ana asked for changes", accepted=True)
+    failed = ClosedAttempt(number=2, tried=("no",), rejected="the gate failed")
+
+    first = build_maker_brief(changed(spec, attempts=(accepted,)))
+    second = build_maker_brief(changed(spec, attempts=(accepted, failed)))
+
+    assert "accepted, then: Ana asked for changes" in first and "Keep it, and change only" in first
+    assert "different strategy" not in first and "rejected because" not in first
+    assert "Keep it, and change only" in second and "None of the attempts since then" in second

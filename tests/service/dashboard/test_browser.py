@@ -61,7 +61,7 @@ def test_transcript_page_shows_entries_live_until_the_end(page: Page, story: Sto
     expect(page.locator(".kind-tool_call .kind-tool_result pre")).to_have_text("a.py")
     story.end(run, summary="It works.")
     expect(page.get_by_test_id("entry").last).to_contain_text("It works.")
-    expect(page.locator("#live")).to_have_text("finished")
+    expect(page.locator("#live")).to_have_text("run finished")
 
 
 def test_transcript_page_follows_the_next_run(page: Page, story: Story) -> None:
@@ -175,4 +175,4 @@ def test_transcript_page_polls_when_streams_are_refused(page: Page, story: Story
     story.tell(run, says("and again"))
     expect(page.get_by_test_id("entry")).to_have_count(2)
     story.end(run)
-    expect(page.locator("#live")).to_have_text("finished")
+    expect(page.locator("#live")).to_have_text("run finished")

@@ -11,6 +11,7 @@ from integrations.results import CriterionResult, Evidence, Tampering, TamperKin
 from integrations.values import Usage
 from jobs.loop.caps import Caps
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import Escalation, EscalationClass, Stage
 from jobs.workflow.decision import ServicePolicy
 from service.dashboard import overview
@@ -193,3 +194,16 @@ def test_code_in_backticks_is_marked_up_and_everything_is_escaped() -> None:
 )
 def test_cache_share_and_misses(usage: Usage, text: str) -> None:
     assert cache(usage) == text
+
+
+def test_row_that_needs_a_person_shows_since_when() -> None:
+    review = a_loop(started_at=10.0, stage=Stage.REVIEW, shown_at=500.0)
+    called = a_loop(started_at=10.0, stage=Stage.NEEDS_HUMAN, escalation=Escalation(kind="budget", at=700.0))
+
+    assert [overview.row(one, LIMITS).active_at for one in (review, called)] == [500.0, 700.0]
+
+
+def test_row_of_a_queued_run_shows_its_place() -> None:
+    place = QueuePlace(place=3, waiting=5, agents=4, busy=4)
+
+    assert overview.row(a_loop(), LIMITS, queued=place).stage_text == "Queued, 3rd of 5, all 4 agents are busy"

@@ -15,6 +15,7 @@ from integrations.results import Provenance
 from integrations.values import Usage
 from jobs.config.settings import Settings
 from jobs.loop.state import Stage
+from jobs.runtime import keys
 from jobs.store.breaker import Breaker
 from service.dashboard.app import create_app
 from tests.crash.disk import replay_in_namespace, small_disk
@@ -57,6 +58,15 @@ def test_list_shows_the_activity_of_a_working_agent(client: FlaskClient, story: 
     story.tell(story.begin(loop), calls("bash", {"command": "make test"}), turn())
     (row,) = client.get("/api/loops").get_json()["loops"]
     assert row["now"] == "Maker: bash: make test" and row["active_at"] > loop.started_at + 60
+
+
+def test_row_counts_the_run_that_is_still_on(client: FlaskClient, story: Story) -> None:
+    loop = story.remember(a_loop(run_id="ENG-12-g1-r0-i1-maker", usage=Usage(model_calls=2, cost_usd=1.0)))
+    story.begin(loop)
+    story.redis.hset(keys.run_ledger(loop.run_id), mapping={"model_calls": 3, "usd": 500_000})
+    assert client.get("/api/loops").get_json()["loops"][0]["money"] == "5 model calls, $1.50"
+    story.redis.srem(keys.RUNS, loop.run_id)
+    assert client.get("/api/loops").get_json()["loops"][0]["money"] == "2 model calls, $1.00"
 
 
 def test_rows_show_the_role_and_the_step_and_no_prompt(client: FlaskClient, story: Story) -> None:

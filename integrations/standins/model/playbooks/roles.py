@@ -139,6 +139,8 @@ def _result(name: str, text: str, request: Request, own: list[Call]) -> dict[str
         code, line = exits[name]
         result = "unsure" if "FLAKY" in line else "fail" if code else "pass"
         return _said(name, result, line[:300], [_gate(name)])
+    if re.search(rf"\brequested\b.*\b{name}\b", request.section("Unchanged")):
+        return _said(name, "fail", "nothing was committed for it", [_gate(other) for other in list(exits)[:1]])
     if not exits:
         return _said(name, "unsure", "no command of the contract was run", [])
     red = [other for other, (code, _) in exits.items() if code]

@@ -75,3 +75,28 @@ def test_invalid_request_is_refused(bad: Any, text: str) -> None:
     with pytest.raises(Refused) as caught:
         check(bad)
     assert text in str(caught.value)
+
+
+def image(media_type: str = "image/png", data: str = "iVBORw0KGgo=", kind: str = "base64") -> dict[str, Any]:
+    return {"type": "image", "source": {"type": kind, "media_type": media_type, "data": data}}
+
+
+def test_image_block_passes() -> None:
+    check(body(user(TEXT, image())))
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "image"}, "image.source: Input tag"),
+        (image(kind="file"), "image.source: Input tag"),
+        (image("image/svg+xml"), "media_type: Input should be 'image/jpeg'"),
+        (image(data="%%%"), "invalid base64 data"),
+        (image("image/jpeg"), "Could not process image"),
+        (image(data="iVBORw0KGgo=" + "AAAA" * 1_400_000), "invalid base64 data"),
+        (image(data="iVBORw0KGgpB" + "AAAA" * 1_400_000), "image exceeds 5 MB maximum"),
+    ],
+)
+def test_image_block_that_the_api_refuses_is_refused(block: dict[str, Any], text: str) -> None:
+    with pytest.raises(Refused, match=text):
+        check(body(user(TEXT, block)))
