@@ -37,6 +37,8 @@ class RunSpec:
     attempts: tuple[ClosedAttempt, ...] = ()
     candidate: Candidate = Candidate()
     guidance: tuple[Guidance, ...] = ()
+    asked: Guidance | None = None
+    """The comment that an answer's run is about."""
     iterations: int = 1
     """Maximum per attempt."""
     model: str = ""
@@ -58,21 +60,22 @@ RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 @value
 class MoveTicket:
-    """Put the ticket into the column that has this role in its team; with `only_from`, only from that one."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, only from one of those."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
-    only_from: Column | None = None
+    only_from: Column | tuple[Column, ...] | None = None
 
 
 @value
 class PostComment:
     """Write a comment that notifies people. `once` is its idempotency key if a rebuild could post it again: the ticket
-    gets one comment per key."""
+    gets one comment per key. `reply_to` is the comment in whose thread it is."""
 
     kind: Literal["PostComment"] = "PostComment"
     body: str
     once: str = ""
+    reply_to: str = ""
 
 
 @value
@@ -135,6 +138,15 @@ class Steer:
     kind: Literal["Steer"] = "Steer"
     run_id: RunId
     guidance: Guidance
+
+
+@value
+class Unsteer:
+    """Take back the guidance of a comment that the run has not read yet."""
+
+    kind: Literal["Unsteer"] = "Unsteer"
+    run_id: RunId
+    comment_id: str
 
 
 @value
@@ -231,8 +243,8 @@ class CleanUp:
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
-    | Steer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest
-    | CleanUp,
+    | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
+    | MergePullRequest | CleanUp,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
@@ -242,4 +254,4 @@ Lane = Literal["inner", "outer"]
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer | Freeze | Thaw) else "outer"
+    return "inner" if isinstance(command, StartRun | StopRun | Steer | Unsteer | Freeze | Thaw) else "outer"

@@ -12,7 +12,17 @@ from typing import Literal
 from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
-    "ticket", "guidance", "contract", "repository", "evidence", "diff", "tampering", "plan", "attempts", "claim"
+    "ticket",
+    "guidance",
+    "contract",
+    "repository",
+    "evidence",
+    "diff",
+    "tampering",
+    "plan",
+    "attempts",
+    "claim",
+    "comment",
 ]
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -25,8 +35,9 @@ AUTHORS: dict[Source, str] = {
     "plan": "another agent",
     "attempts": "another agent, output of commands",
     "claim": "another agent",
+    "comment": "a person with permission to control Loopline",
 }
-_MARKDOWN: frozenset[Source] = frozenset({"ticket", "guidance", "contract", "repository"})
+_MARKDOWN: frozenset[Source] = frozenset({"ticket", "guidance", "contract", "repository", "comment"})
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 
 

@@ -1,7 +1,7 @@
 """Finds commands in a comment of a person. Pure; called by `jobs.workflow.steering`.
 
-A command stands at the start of a line, after a greeting or a mention of Loopline if there is one. Commands in quotes and
-code, and those that are addressed to another person, do not count.
+A command stands at the start of a line, after a greeting or a mention of Loopline if there is one. Commands in quotes
+and code, and those that are addressed to another person, do not count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ LONG_COMMENT = 40
 _SYNONYMS = {
     "halt": "stop", "abort": "stop", "pause": "stop", "end": "stop", "kill": "stop", "restart": "retry",
     "resume": "retry", "continue": "retry", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
-    "change": "changes", "revise": "changes", "take": "takeover", "commands": "help", "info": "status", "unfreeze": "thaw",
+    "change": "changes", "revise": "changes", "take": "takeover", "commands": "help", "info": "status",
+    "unfreeze": "thaw",
     "reason": "why", "abandon": "close",
 }  # fmt: skip
 """Only for the hint: none of them is a command."""
@@ -40,7 +41,7 @@ _EMPHASIS = re.compile(r"[*_~]{1,3}")
 _COMMAND = re.compile(r"/(?P<name>[a-z]{2,20})[*_~]*(?::(?!//)|[.,;!?]*(?=\s|$))", re.IGNORECASE)
 _SEPARATORS = r"[\s,:;.!–—-]*"
 _GREETING = re.compile(
-    r"(?:hi|hello|hey|dear|please|pls|thanks|thank you|ok|okay|good (?:morning|afternoon|evening)|there|and|now|then)\b",
+    r"(?:hi|hello|hey|dear|please|pls|thanks|thank you|ok|okay|good (?:morning|afternoon|evening)|and|now|then)\b",
     re.IGNORECASE,
 )
 _MENTION = re.compile(
@@ -65,8 +66,8 @@ class CommentCommand:
 
 @dataclass(frozen=True)
 class ParsedComment:
-    """The commands of a comment in order, and its other text. `is_for_another` without commands: the comment begins with
-    a mention of another person."""
+    """The commands of a comment in order, and its other text. `is_for_another`: it has no commands and begins with a
+    mention of another person."""
 
     prose: str
     commands: tuple[CommentCommand, ...] = ()
@@ -119,9 +120,8 @@ def _list_visible_lines(lines: Sequence[str]) -> dict[int, str]:
         first, end = token.map
         text = "\n".join(lines[first:end])
         masked = _CODE_SPAN.sub(lambda span: re.sub(r"[^\n]", "·", span[0]), text).split("\n")
-        visible |= {
-            first + place: line for place, line in enumerate(masked) if not lines[first + place].lstrip().startswith(">")
-        }
+        shown = [(first + place, line) for place, line in enumerate(masked)]
+        visible |= {place: line for place, line in shown if not lines[place].lstrip().startswith(">")}
     return visible
 
 
@@ -170,7 +170,8 @@ def _match_own(line: str, place: int, own: set[str]) -> re.Match[str] | None:
 
 def _mentions_own(mention: re.Match[str], own: set[str]) -> bool:
     target = mention["target"] or ""
-    ids = (mention["shown"], mention["handle"], mention["profile"], target.rsplit("/", 1)[-1], target.rpartition(":")[2])
+    ids = [target.rsplit("/", 1)[-1], target.rpartition(":")[2]]
+    ids += [mention[group] or "" for group in ("shown", "handle", "profile")]
     return any(_normalize(name) in own for name in ids if name)
 
 

@@ -84,7 +84,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guid
         return Decision(loop, (PostComment(body=ignored),))
     loop = close_attempt(loop, loop.reason)
     repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
-    comments = replace(loop.comments.add(*guidance), pending=(), taken_up=0)
+    comments = replace(loop.comments.add(*guidance), pending=(), noted=(), taken_up=0)
     fresh = Loop(
         ticket=loop.ticket,
         generation=generation,
@@ -140,7 +140,7 @@ def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Deci
     loop = replace(loop, pull_request=loop.pull_request.unapproved(), preflight=preflight)
     if loop.revision % REVISIONS == 0:
         return escalate(loop, "judgement", too_many_revisions_reason(loop.revision), at)
-    loop = replace(loop, stage=Stage.PREPARING, reason="")
+    loop = replace(loop, stage=Stage.PREPARING, reason="", comments=replace(loop.comments, noted=()))
     return Decision(loop, (*commands, MoveTicket(column="working"), prepare(loop)))
 
 

@@ -18,7 +18,13 @@ from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, Publis
 from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
 from jobs.messages.environment import environment_reason
-from jobs.messages.escalations import iterations_reason, run_blocked_reason, spinning_reason, tamper_reason
+from jobs.messages.escalations import (
+    agent_question_reason,
+    iterations_reason,
+    run_blocked_reason,
+    spinning_reason,
+    tamper_reason,
+)
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
@@ -83,6 +89,8 @@ def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePol
 def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
     """Run the gate on the candidate; without one start another iteration."""
     loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
+    if result.question and event.outcome in {"done", "no_change"}:
+        return _ask_person(loop, event, result)
     if event.outcome == "spinning":
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
     if event.outcome in {"done", "no_change"}:
@@ -91,6 +99,14 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
         return start_run(made, "gate", event.at, policy)
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
     return _retry(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
+
+
+def _ask_person(loop: Loop, event: RunFinished, result: Made) -> Decision:
+    """Put the maker's question to a person at once. Its iteration does not count."""
+    candidate = replace(loop.candidate.at(result.head_sha or loop.candidate.head_sha), summary=event.summary)
+    attempt = replace(loop.attempt, iteration=max(loop.attempt.iteration - 1, 0))
+    loop = replace(loop, attempt=attempt, candidate=candidate)
+    return escalate(loop, "judgement", agent_question_reason(result.question), event.at, question=result.question)
 
 
 def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:

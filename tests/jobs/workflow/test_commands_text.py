@@ -41,7 +41,7 @@ COMMANDS = {
     "right below a quote": ("> why?\n/stop", [("stop", "")]),
     "with Windows line ends": ("enough\r\n/stop\r\n", [("stop", "")]),
     "two": ("/approve\n/merge", [("approve", ""), ("merge", "")]),
-    "two with a text between them": ("/budget +3\nand then\n/retry go on", [("budget", " +3".strip()), ("retry", "go on")]),
+    "two with a text between them": ("/budget +3\nthen\n/retry go on", [("budget", "+3"), ("retry", "go on")]),
     "misspelt": ("/aprove", [("aprove", "")]),
     "misspelt on a later line": ("fine\n/mrege", [("mrege", "")]),
     "unknown": ("/dance", [("dance", "")]),

@@ -57,7 +57,7 @@ class Jot:
         with self._changed(ticket_id) as one:
             return _ticket(one)
 
-    def comment(self, ticket_id: str, body: str, comment_id: str, author: str = US) -> None:
+    def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:
             if comment_id not in [comment["id"] for comment in one["comments"]]:
                 one["comments"].append({"id": comment_id, "body": body, "author": author, "reactions": []})
