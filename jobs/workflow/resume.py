@@ -42,7 +42,7 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         return Decision(replace(loop, stage=stage, reason=loop.reason or escalations.REBUILT_REASON))
     again = replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
     if has_left_loop(loop, role):
-        return stop(again, moved_reason(loop.ticket.column), at, policy)
+        return stop(again, moved_reason(loop.ticket.column), at, policy, moves=False)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
     if loop.contract is None or loop.stage in {Stage.PREPARING, Stage.PREFLIGHT}:
         return start_preflight(again, at, policy, *here)

@@ -65,11 +65,13 @@ def test_command_stop_interrupts_the_run_and_keeps_the_work(making: Loop, policy
     decision = decide(making, said(" /STOP please"), policy)
 
     assert decision.loop.stage is Stage.STOPPED
-    assert kinds(decision.commands) == ["StopRun", "PostComment"]
+    assert kinds(decision.commands) == ["StopRun", "PostComment", "MoveTicket"]
 
 
-@pytest.mark.parametrize(("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", [])])
-def test_command_stop_moves_the_ticket_out_of_the_agent_column(
+@pytest.mark.parametrize(
+    ("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", ["MoveTicket"]), ("Backlog", [])]
+)
+def test_command_stop_moves_the_ticket_out_of_the_columns_of_work(
     making: Loop, policy: ServicePolicy, column: str, moves: list[str]
 ) -> None:
     seen = replace(making, ticket=replace(making.ticket, column=column))
