@@ -54,12 +54,28 @@ class TicketRemoved(_Event):
 
 @value
 class TicketCommented(_Event):
-    """A comment on the ticket."""
+    """A comment on the ticket, new or `edited`; `at` is the time of the edit, `written_at` that of the comment.
+
+    `session_id`: it is an activity of this agent session. `parent_id` is the root of its thread. `names` are Loopline's
+    own on the board, from `jobs.effects.gather`."""
 
     kind: Literal["TicketCommented"] = "TicketCommented"
     comment_id: str
     body: str = ""
     author: Person | None = None
+    session_id: str = ""
+    parent_id: str = ""
+    edited: bool = False
+    written_at: float = 0.0
+    names: tuple[str, ...] = ()
+
+
+@value
+class TicketCommentRemoved(_Event):
+    """A comment on the ticket was deleted."""
+
+    kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
+    comment_id: str
 
 
 @value
@@ -250,7 +266,8 @@ class CommandFailed(_Event):
 
 
 Event = Annotated[
-    TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketReacted | EscalationUnanswered
+    TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
+    | EscalationUnanswered
     | PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
     | BranchPushed | ChecksReported | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
     | PullRequestOpened | CommandFailed,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
-RunRole = Literal["preflight", "planner", "scout", "maker", "gate", "judge", "checker"]
+RunRole = Literal["preflight", "planner", "scout", "maker", "gate", "judge", "checker", "answer"]
 RunOutcome = Literal[
     "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure",
     "environment", "policy",
@@ -222,12 +222,14 @@ class Scouted:
 @value
 class Made:
     """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit.
-    `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate."""
+    `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate. `question` is
+    for a person, who has to decide before the work can go on."""
 
     kind: Literal["maker"] = "maker"
     head_sha: CommitSha = NO_COMMIT
     approach: str = ""
     checkpoint: CommitSha = NO_COMMIT
+    question: str = ""
 
 
 @value
@@ -259,8 +261,22 @@ class Checked:
     verdict: Verdict | None = None
 
 
-Result = Annotated[Preflighted | Planned | Scouted | Made | Gated | Judged | Checked, Field(discriminator="kind")]
-_EMPTY: tuple[Result, ...] = (Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked())
+Meaning = Literal["", "change", "question", "thanks", "unclear"]
+
+
+@value
+class Answered:
+    """Result of an answer's run: what a comment means, and a reply to it. `meaning` is empty without a result."""
+
+    kind: Literal["answer"] = "answer"
+    meaning: Meaning = ""
+    reply: str = ""
+
+
+Result = Annotated[
+    Preflighted | Planned | Scouted | Made | Gated | Judged | Checked | Answered, Field(discriminator="kind")
+]
+_EMPTY: tuple[Result, ...] = (Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked(), Answered())
 EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
 """Result of a run that ended without one."""
 

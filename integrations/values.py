@@ -76,7 +76,7 @@ class Codec(Generic[T]):
 @value
 class Person:
     """The author of an action. `may_steer`: permission to control Loopline; looked up, never taken from a payload.
-    `is_bot`: an app or integration, which gets no replies."""
+    `is_bot`: an app or integration, which gets no replies; `handle` is the name by which others mention the account."""
 
     id: str
     name: str = ""
@@ -84,6 +84,7 @@ class Person:
     may_steer: bool = False
     is_us: bool = False
     is_bot: bool = False
+    handle: str = ""
 
 
 @value

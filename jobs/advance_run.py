@@ -27,12 +27,13 @@ from integrations.values import RunId, clean_text
 from jobs.effects.world import World, current_world
 from jobs.evidence.provenance import build_provenance
 from jobs.loop.commands import RunSpec
+from jobs.roles.answer import run_answer
 from jobs.roles.briefs import APPROACH
 from jobs.roles.checker import run_checker
 from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
-from jobs.roles.maker import keep_checkpoint, run_maker
+from jobs.roles.maker import find_question, keep_checkpoint, run_maker
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
 from jobs.roles.scout import run_scout
@@ -56,6 +57,7 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "gate": run_gate,
     "judge": run_judge,
     "checker": run_checker,
+    "answer": run_answer,
 }
 _log = structlog.get_logger(__name__)
 
@@ -186,4 +188,5 @@ def _result(spec: RunSpec, ended: RunResult, entries: Sequence[Entry]) -> Result
     result = ended.result or EMPTY_RESULTS[spec.role]
     if not isinstance(result, Made):
         return result
-    return replace(result, approach=find_statement(entries, APPROACH)[:1000])
+    question = find_question(ended.summary, changed=ended.outcome != "no_change")
+    return replace(result, approach=find_statement(entries, APPROACH)[:1000], question=question)

@@ -27,7 +27,7 @@ class Reaction:
 
 @dataclass(frozen=True)
 class Comment:
-    """The current state of a comment, with its reactions."""
+    """The current state of a comment, with its reactions. `parent_id` is the root of its thread, empty for a root."""
 
     id: str
     ticket_id: TicketId
@@ -35,6 +35,7 @@ class Comment:
     author: Person
     created_at: str = ""
     reactions: tuple[Reaction, ...] = ()
+    parent_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ class Tracker(Protocol):
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team."""
 
-    def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
-        """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key."""
+    def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
+        """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key. With `parent_id` it is a
+        reply in that comment's thread, or outside of it if that comment is gone."""
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         """Replace the comment's text. Raises `NotFound` when it was deleted."""

@@ -129,6 +129,8 @@ class Settings(SettingsModel):
     """Model that explores before the maker starts; empty means the runner's default for the role."""
     judge_model: Model = setting("LOOPLINE_JUDGE_MODEL", "")
     """Model that decides done or not done before the checker runs; empty means the runner's default for the role."""
+    answer_model: Model = setting("LOOPLINE_ANSWER_MODEL", "")
+    """Model that reads comments in review and answers questions; empty means the runner's default for the role."""
     strong_model: Model = setting("LOOPLINE_STRONG_MODEL", "")
     """Model of a maker after an attempt that was spinning; empty means the runner's strongest."""
 

@@ -80,7 +80,7 @@ def build_sandbox(settings: Settings, room: Callable[[], int] = lambda: sys.maxs
 
 def build_policy(settings: Settings) -> ServicePolicy:
     """The operator's part of the rules. Models are those of the settings, else those of the default runner."""
-    roles = ("planner", "scout", "maker", "judge", "checker", "strong")
+    roles = ("planner", "scout", "maker", "judge", "checker", "answer", "strong")
     chosen = {role: model for role in roles if (model := getattr(settings, f"{role}_model"))}
     teams = settings.teams.items()
     return ServicePolicy(

@@ -104,8 +104,17 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
         return None
     if comment.author.is_us:
         return None
-    at = min(parse_time(comment) or event.at, world.now())
-    return replace(event, body=comment.body, author=comment.author, at=at)
+    written_at = min(parse_time(comment) or event.at, world.now())
+    us = world.tracker.viewer()
+    return replace(
+        event,
+        body=comment.body,
+        author=comment.author,
+        at=event.at if event.edited else written_at,
+        written_at=written_at,
+        parent_id=comment.parent_id,
+        names=tuple(filter(None, (us.name, us.handle, us.id))),
+    )
 
 
 def _read_reaction(event: TicketReacted, world: World) -> Event | None:

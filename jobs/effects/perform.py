@@ -109,7 +109,8 @@ def _close_progress_comment(before: int, ctx: Context) -> None:
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
     """Move the ticket to the column with this role; skipped if the team has no such column."""
     columns = ctx.world.policy.teams[ctx.ticket.team].columns
-    if command.only_from and ctx.world.tracker.fetch(ctx.ticket.id).column != columns[command.only_from]:
+    sources = {columns.get(role) for role in command.sources}
+    if sources and ctx.world.tracker.fetch(ctx.ticket.id).column not in sources:
         return
     if command.column in columns:
         ctx.world.tracker.move(ctx.ticket, columns[command.column])
@@ -118,7 +119,7 @@ def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
 def post_comment(command: c.PostComment, ctx: Context) -> None:
     """Create a comment, idempotent by its name or by the command."""
     comment_id = ctx.create_id("comment", command.once) if command.once else ctx.create_id()
-    ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id)
+    ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id, command.reply_to)
 
 
 def react(command: c.React, ctx: Context) -> None:
@@ -183,6 +184,11 @@ def thaw(command: c.Thaw, ctx: Context) -> None:
 def steer(command: c.Steer, ctx: Context) -> None:
     """Queue a person's guidance for the run's next model call."""
     ctx.world.runs.steer(command.run_id, command.guidance, ctx.id)
+
+
+def unsteer(command: c.Unsteer, ctx: Context) -> None:
+    """Remove a comment's guidance from those that the run has not read."""
+    ctx.world.runs.unsteer(command.run_id, command.comment_id)
 
 
 def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
@@ -278,6 +284,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.StartRun: start_run,
     c.StopRun: stop_run,
     c.Steer: steer,
+    c.Unsteer: unsteer,
     c.Freeze: freeze,
     c.Thaw: thaw,
     c.PublishBranch: publish_branch,

@@ -69,6 +69,8 @@ _AS_JSON = {
     "verdict": "candidate.verdict",
     "guidance": "comments.guidance",
     "pending": "comments.pending",
+    "noted": "comments.noted",
+    "answering": "comments.answering",
     "failing_checks": "pull_request.failing_checks",
     "escalation": "escalation",
 }

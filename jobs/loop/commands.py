@@ -38,6 +38,8 @@ class RunSpec:
     candidate: Candidate = Candidate()
     guidance: tuple[Guidance, ...] = ()
     images: tuple[TicketImage, ...] = ()
+    asked: Guidance | None = None
+    """The comment that an answer's run is about."""
     iterations: int = 1
     """Maximum per attempt."""
     model: str = ""
@@ -63,21 +65,27 @@ RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 @value
 class MoveTicket:
-    """Put the ticket into the column that has this role in its team; with `only_from`, only from that one."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, only from one of those."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
-    only_from: Column | None = None
+    only_from: Column | tuple[Column, ...] | None = None
+
+    @property
+    def sources(self) -> tuple[Column, ...]:
+        """The columns that it is moved from, empty for any; an older release stored one."""
+        return (self.only_from,) if isinstance(self.only_from, str) else self.only_from or ()
 
 
 @value
 class PostComment:
     """Write a comment that notifies people. `once` is its idempotency key if a rebuild could post it again: the ticket
-    gets one comment per key."""
+    gets one comment per key. `reply_to` is the comment in whose thread it is."""
 
     kind: Literal["PostComment"] = "PostComment"
     body: str
     once: str = ""
+    reply_to: str = ""
 
 
 @value
@@ -141,6 +149,15 @@ class Steer:
     kind: Literal["Steer"] = "Steer"
     run_id: RunId
     guidance: Guidance
+
+
+@value
+class Unsteer:
+    """Take back the guidance of a comment that the run has not read yet."""
+
+    kind: Literal["Unsteer"] = "Unsteer"
+    run_id: RunId
+    comment_id: str
 
 
 @value
@@ -237,8 +254,8 @@ class CleanUp:
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
-    | Steer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest
-    | CleanUp,
+    | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
+    | MergePullRequest | CleanUp,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
@@ -248,4 +265,4 @@ Lane = Literal["inner", "outer"]
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer | Freeze | Thaw) else "outer"
+    return "inner" if isinstance(command, StartRun | StopRun | Steer | Unsteer | Freeze | Thaw) else "outer"

@@ -88,6 +88,7 @@ class Roles:
     maker: Role = Role()
     judge: Role = Role()
     checker: Role = Role()
+    answer: Role = Role()
 
 
 @value

@@ -99,11 +99,14 @@ class Contract:
 
 @value
 class Guidance:
-    """A person's message to the agent."""
+    """A person's message to the agent. `thread` is the comment to reply to; `requested`: it asks for a revision by a
+    command or a review."""
 
     author: str
     text: str
     comment_id: str = ""
+    thread: str = ""
+    requested: bool = False
 
 
 EscalationClass = Literal[
@@ -114,12 +117,13 @@ EscalationClass = Literal[
 @value
 class Escalation:
     """An open escalation. `at` is when it was last raised, Unix seconds; `raised` how often; one that is `acknowledged`
-    is not raised again."""
+    is not raised again. `question` is the agent's: an answer starts the next attempt."""
 
     kind: EscalationClass
     at: float
     raised: int = 1
     acknowledged: bool = False
+    question: str = ""
 
 
 def join_guidance(parts: tuple[Guidance, ...]) -> Guidance:
@@ -254,6 +258,34 @@ class Reply:
 
 
 @value
+class SeenComment:
+    """A comment that was decided: digest of its text and names of its commands, by which an edit is compared."""
+
+    comment_id: str
+    digest: str
+    commands: tuple[str, ...] = ()
+
+
+MAX_SEEN = 100
+
+
+@value
+class Answering:
+    """Comments for the role `answer`, beside the stage: that of its current run, and those that wait for the next."""
+
+    run_id: RunId = RunId("")
+    asked: Guidance | None = None
+    waiting: tuple[Guidance, ...] = ()
+    times: tuple[float, ...] = ()
+    """Starts of its runs within the last hour, which are limited; Unix seconds."""
+
+    @property
+    def open(self) -> tuple[Guidance, ...]:
+        """The comments without an answer, oldest first."""
+        return (*((self.asked,) if self.asked else ()), *self.waiting)
+
+
+@value
 class Comments:
     """Messages of people, on the ticket and on the pull request."""
 
@@ -269,10 +301,28 @@ class Comments:
     """When it was written, Unix seconds."""
     replies: tuple[Reply, ...] = ()
     """Those of the last hour, which are limited."""
+    noted: tuple[Guidance, ...] = ()
+    """Guidance that no revision and no attempt has taken up yet; `/changes` and `/retry` start one with it."""
+    answering: Answering = Answering()
+    seen: tuple[SeenComment, ...] = ()
+    helped_at: float = 0.0
+    """When the list of commands was posted last, Unix seconds."""
 
     def add(self, *guidance: Guidance) -> Comments:
         """With these newest entries of guidance."""
         return replace(self, guidance=(*self.guidance, *guidance)[-MAX_GUIDANCE:])
+
+    def note(self, guidance: Guidance) -> Comments:
+        """With guidance for the next revision or attempt."""
+        return replace(self.add(guidance), noted=(*self.noted, guidance)[-MAX_GUIDANCE:])
+
+    def without(self, comment_id: str) -> Comments:
+        """Without the guidance of this comment."""
+
+        def drop(entries: tuple[Guidance, ...]) -> tuple[Guidance, ...]:
+            return tuple(one for one in entries if one.comment_id != comment_id)
+
+        return replace(self, guidance=drop(self.guidance), pending=drop(self.pending), noted=drop(self.noted))
 
 
 @value

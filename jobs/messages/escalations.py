@@ -10,7 +10,17 @@ from integrations.results import Evidence, RunRole, Tampering
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.network import blocked_commands_line
-from jobs.messages.text import code, fenced, fold, format_tampering, format_time, inline, limit_words, money_message
+from jobs.messages.text import (
+    code,
+    fenced,
+    fold,
+    format_tampering,
+    format_time,
+    inline,
+    limit_words,
+    money_message,
+    quoted,
+)
 
 
 def dead_letter_reason(item: str, fault: str, letter_id: str) -> str:
@@ -55,6 +65,7 @@ _HYPOTHESES: dict[EscalationClass, str] = {
         "The ticket requires these changes, or the agent made them on its own, for example to make the work pass."
     ),
 }
+LONGEST_QUESTION = 1_500
 LONGEST_RECORD = 40_000
 """Characters of an escalation's record, so that no tracker's limit cuts it off."""
 _SHORT_REASON_WORDS, _REASON_WORDS, _LINE_WORDS = 20, 55, 12
@@ -85,9 +96,30 @@ _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
 }
 
 
-def escalation_message(loop: Loop) -> str:
-    """The escalation comment: class, reason, likely cause, choices; attempts and outputs are folded."""
+def agent_question_reason(question: str) -> str:
+    """The agent cannot decide this on its own."""
+    return f"the agent asks: {inline(question, LONGEST_QUESTION)}"
+
+
+def _format_agent_question(loop: Loop) -> str:
     assert loop.escalation
+    choices = "\n".join(f"- {choice}" for choice in (_TAKE_OVER, _CLOSE))
+    return "\n\n".join(
+        [
+            "**Question from the agent:**",
+            quoted(cut(loop.escalation.question, LONGEST_QUESTION)),
+            "Reply here with the answer: the next attempt starts with it. No more budget is spent until you reply.",
+            f"Or:\n{choices}",
+        ]
+    )
+
+
+def escalation_message(loop: Loop) -> str:
+    """The escalation comment: class, reason, likely cause, choices; attempts and outputs are folded. A question of the
+    agent is put as a question."""
+    assert loop.escalation
+    if loop.escalation.question:
+        return _format_agent_question(loop)
     kind = loop.escalation.kind
     failing = [e for e in loop.candidate.evidence if e.failed][:3]
     last = find_decisive_line(failing[0].output) if failing else ""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from jobs.loop.state import Loop
-from jobs.messages.text import code, format_time, inline, state_message
+from collections.abc import Sequence
 
-COMMANDS = (
-    "`/stop`, `/retry <hint>`, `/changes <what>`, `/approve`, `/merge`, `/accept`, `/budget +<dollars>`, `/takeover`, "
-    "`/close`, `/freeze <reason>`, `/thaw`"
-)
+from jobs.loop.state import OPEN, Loop, Stage
+from jobs.messages.text import code, format_time, inline, quoted, state_message
 
 
 def stopped_message(loop: Loop) -> str:
@@ -74,7 +71,48 @@ def outdated_command_message(command: str, loop: Loop) -> str:
 
 
 def not_now_message(command: str, loop: Loop) -> str:
-    return f"Ignored {code('/' + command)}: it does not apply while the state is “{state_message(loop.stage)}”."
+    """A command that does not apply in this stage, with the ones that do."""
+    now = f" Now you can use {_join_commands(_ALLOWED[loop.stage])}." if loop.stage in _ALLOWED else ""
+    return f"Ignored {code('/' + command)}: it does not apply while the state is “{state_message(loop.stage)}”.{now}"
+
+
+_ALLOWED: dict[Stage, tuple[str, ...]] = {
+    Stage.ASKING: ("retry", "takeover", "cancel"),
+    Stage.PUBLISHING: ("changes", "stop"),
+    Stage.REVIEW: ("changes", "approve", "merge", "takeover"),
+    Stage.MERGING: ("stop", "changes"),
+    Stage.NEEDS_HUMAN: ("retry", "takeover", "close"),
+    Stage.STOPPED: ("retry", "close"),
+}
+
+
+def _join_commands(names: Sequence[str]) -> str:
+    *first, last = [code(f"/{name}") for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def missing_text_message(command: str) -> str:
+    """A command that needs a text."""
+    example = "/budget +3" if command == "budget" else f"/{command} make the name shorter"
+    return f"Ignored {code('/' + command)}: it needs more, for example {code(example)}."
+
+
+def nearest_command_message(command: str, nearest: str) -> str:
+    return f"There is no command {code('/' + command)}. Did you mean {code('/' + nearest)}?"
+
+
+def help_again_message(unknown: str, at: float) -> str:
+    """The list of commands was posted at `at` (Unix seconds), less than a day ago."""
+    head = f"There is no command {code('/' + unknown)}. " if unknown else ""
+    return f"{head}The list of commands is in the comment of {format_time(at)}."
+
+
+def conflict_message(commands: Sequence[str], applied: str) -> str:
+    """Commands of one comment that contradict each other; `applied` is the one that counts, empty for none."""
+    names = " and ".join(code(f"/{name}") for name in commands)
+    if applied:
+        return f"{names} contradict each other: only {code('/' + applied)} was applied."
+    return f"{names} contradict each other, so none of them was applied. Send the one that you want."
 
 
 def not_allowed_message(command: str, by: str) -> str:
@@ -82,9 +120,55 @@ def not_allowed_message(command: str, by: str) -> str:
     return f"Ignored {code('/' + command)}: {name} does not have permission to control Loopline here."
 
 
-def unknown_command_message(command: str) -> str:
-    known = f"Available commands: {COMMANDS}. Other comments are guidance for the agent."
-    return f"Unknown command {code('/' + command)}. {known}"
+def noted_message(loop: Loop) -> str:
+    """A comment that is kept for the next round, with the command that starts one."""
+    if loop.stage in OPEN:
+        return "Noted. It is part of the next revision: `/changes` starts one with it."
+    if loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "budget":
+        return "Noted. It is part of the next run: `/budget +3` adds three dollars and continues."
+    return "Noted. It is part of the next run: `/retry` starts one with it."
+
+
+def unclear_message(loop: Loop, doubt: str) -> str:
+    """A comment whose meaning is unclear; `doubt` is the agent's sentence about it."""
+    start = "`/changes` starts a revision" if loop.stage in OPEN else "`/retry` starts the next attempt"
+    return "\n\n".join(
+        [
+            f"I am not sure whether you want something changed. {start} with your comment; a question I can answer.",
+            *([quoted(doubt)] if doubt.strip() else []),
+        ]
+    )
+
+
+def answer_message(loop: Loop, answer: str) -> str:
+    """The agent's answer to a question, quoted, with its origin."""
+    sha = loop.candidate.head_sha[:7]
+    origin = f"the contract, the evidence and the files at `{sha}`" if sha else "the ticket and the repository"
+    return f"{quoted(answer)}\n\nAn agent read {origin} for this; nothing was changed."
+
+
+def done_message(loop: Loop) -> str:
+    """A comment on a ticket that has ended, with the ways to go on."""
+    state = "closed" if loop.reason else "done"
+    return (
+        f"This ticket is {state}, so no agent works on it. For more work, create a new ticket with your comment, or "
+        "add it to the description and move this one back to the agent column."
+    )
+
+
+def attempt_started_message(by: str) -> str:
+    """A person's answer started the next attempt."""
+    return f"Thanks, {inline(by)}. The next attempt starts with your answer."
+
+
+def answered_guidance(question: str, answer: str) -> str:
+    """The answer to an agent's question, for the next agent, which did not ask it."""
+    return f"Answer to the question “{' '.join(question.split())}”:\n{answer}"
+
+
+def corrected_guidance(text: str) -> str:
+    """The new text of a comment whose old one an agent has read."""
+    return f"Corrected: {text}\n(The comment was edited; its earlier text no longer counts.)"
 
 
 def no_more_replies_message(replies: int, until: float) -> str:
@@ -119,10 +203,6 @@ def foreign_commit_message(by: str, sha: str) -> str:
 
 def closed_reason(by: str) -> str:
     return f"the pull request was closed{f' by {inline(by)}' if by else ''} without being merged."
-
-
-PUBLISHING_MESSAGE = "The pull request is being opened. Use `/changes <what>` afterwards to start another revision."
-"""Guidance that arrives between verdict and pull request."""
 
 
 def budget_message(by: str, more: float, cap: float) -> str:

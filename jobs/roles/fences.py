@@ -13,7 +13,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim",
+    "plan", "attempts", "claim", "comment",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -29,9 +29,10 @@ AUTHORS: dict[Source, str] = {
     "plan": "another agent",
     "attempts": "another agent, output of commands",
     "claim": "another agent",
+    "comment": "a person with permission to control Loopline",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
-    {"ticket", "context", "comments", "others", "guidance", "contract", "repository"}
+    {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment"}
 )
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 

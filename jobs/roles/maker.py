@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import structlog
@@ -23,6 +24,10 @@ from jobs.roles.limits import build_tree_limits, explain_limit
 from jobs.roles.slice import RunResult, Slice, run_in_tree
 
 AUTHOR = "Loopline"
+QUESTION = "Question:"
+"""Prefix of the line with which a maker asks a person and stops."""
+LONGEST_QUESTION = 1_500
+_ASKS = re.compile(r"\w\?(?:\s|$)")
 AT_A_LIMIT = frozenset({"budget", "turns", "credentials", "infrastructure"})
 INTERRUPTED = frozenset({"stopped", "failed", "refused", "environment"})
 CHECKPOINT_SECONDS = 60.0
@@ -51,6 +56,16 @@ def run_maker(run: Slice) -> RunResult | None:
         return RunResult("policy", explain_limit(error))
     except Unchangeable as error:
         return RunResult("policy", f"{error}. If the ticket needs this, a person has to commit it on the base branch")
+
+
+def find_question(summary: str, *, changed: bool) -> str:
+    """The question to a person in the last reply: its line that begins with `QUESTION`, or, from a maker that changed
+    nothing, the last paragraph that asks something. Empty without one."""
+    lines = [line.strip().lstrip("*_#> ") for line in summary.splitlines()]
+    if stated := next((line for line in lines if line.lower().startswith(QUESTION.lower())), ""):
+        return stated[len(QUESTION) :].strip(" *_")[:LONGEST_QUESTION]
+    paragraphs = [part.strip() for part in summary.split("\n\n") if _ASKS.search(part)]
+    return paragraphs[-1][-LONGEST_QUESTION:] if paragraphs and not changed else ""
 
 
 def _keep_unfinished(run: Slice, workspace: Workspace, outcome: AgentOutcome) -> RunResult:

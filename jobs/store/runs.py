@@ -107,6 +107,12 @@ class Runs:
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])
 
+    def unsteer(self, run_id: RunId, comment_id: str) -> None:
+        """Remove the guidance of a comment that the run has not read yet."""
+        for raw in self.redis.lrange(keys.steering(run_id), 0, -1):
+            if comment_id in json.loads(raw)["comment_ids"]:
+                self.redis.lrem(keys.steering(run_id), 1, decode(raw))
+
     def transcript(self, run_id: RunId, after: str = "-") -> list[tuple[str, Entry]]:
         """Entries with their stream ids, those after the id `after`."""
         start = after if after == "-" else f"({after}"

@@ -12,9 +12,21 @@ from dataclasses import replace
 from typing import assert_never
 
 from integrations import events as e
-from integrations.results import Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
+from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from jobs.loop.state import Loop
-from jobs.workflow import agreement, escalation, hand_over, preflight, publish, review, run, run_results, steering
+from jobs.workflow import (
+    agreement,
+    answers,
+    edits,
+    escalation,
+    hand_over,
+    preflight,
+    publish,
+    review,
+    run,
+    run_results,
+    steering,
+)
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.limits import limit_replies
 
@@ -23,6 +35,10 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
+    return answers.continue_answering(_apply_rule(loop, event, policy), event.at, policy)
+
+
+def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     match event:
         case e.TicketMoved():
             return limit_replies(loop, hand_over.on_ticket_moved(loop, event, policy), None, event.at)
@@ -32,6 +48,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return hand_over.on_ticket_removed(loop, event)
         case e.TicketCommented():
             return limit_replies(loop, steering.on_ticket_commented(loop, event, policy), event.author, event.at)
+        case e.TicketCommentRemoved():
+            return edits.on_ticket_comment_removed(loop, event)
         case e.TicketReacted():
             return escalation.on_ticket_reacted(loop, event)
         case e.EscalationUnanswered():
@@ -40,6 +58,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return hand_over.on_workspace_ready(loop, event, policy)
         case e.RunFinished():
             return on_run_finished(loop, event, policy)
+        case e.RunParked() if answers.is_answer_run(loop, event.run_id):
+            return answers.on_answer_parked(loop, event)
         case e.RunParked():
             return run.on_run_parked(loop, event)
         case e.SteeringTaken():
@@ -55,7 +75,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.PullRequestReopened():
             return review.on_pull_request_reopened(loop, event)
         case e.ReviewSubmitted():
-            return limit_replies(loop, review.on_review_submitted(loop, event), event.author, event.at)
+            return limit_replies(loop, review.on_review_submitted(loop, event, policy), event.author, event.at)
         case e.PullRequestCommented():
             decision = steering.on_pull_request_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)
@@ -63,6 +83,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
         case e.ChecksReported():
             return review.on_checks_reported(loop, event)
+        case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
+            return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():
             return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
         case _:
@@ -73,6 +95,8 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     """Count the cost of the run. Its result counts only while the loop waits for this run."""
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
     loop = run.keep_checkpoint(loop, event)
+    if answers.is_answer_run(loop, event.run_id) and isinstance(event.result, Answered):
+        return answers.on_answer_finished(loop, event, event.result, policy)
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
@@ -96,5 +120,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
             return run_results.on_judge_finished(loop, event, result, policy)
         case Checked() as result:
             return run_results.on_checker_finished(loop, event, result, policy)
+        case Answered():
+            return Decision(loop)
         case _:
             assert_never(event.result)

@@ -15,9 +15,12 @@ from jobs.workflow.decision import Decision, ServicePolicy
 MAX_RAISED = 3
 
 
-def escalate(loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command) -> Decision:
-    """Stop the loop and ask a person; the comment lists the attempts."""
-    loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=Escalation(kind=kind, at=at))
+def escalate(
+    loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command, question: str = ""
+) -> Decision:
+    """Stop the loop and ask a person; the comment lists the attempts, or puts the agent's `question`."""
+    escalation = Escalation(kind=kind, at=at, question=question)
+    loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=escalation)
     comment = PostComment(body=escalation_message(loop))
     return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 

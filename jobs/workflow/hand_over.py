@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.ports.tracker import ColumnRole
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
 from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
@@ -35,6 +36,7 @@ from jobs.workflow.run import add_requested_criterion
 
 BRANCH_PREFIX = "loopline/"
 REVISIONS = 20
+_COLUMNS_OF_WORK: tuple[ColumnRole, ...] = ("agent", "working", "review")
 
 
 def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
@@ -52,7 +54,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     if role not in {"needs_human", "triage"}:
         loop = acknowledge(loop)
     if has_left_loop(loop, role) and not waits:
-        return stop(loop, replies.moved_reason(event.ticket.column), event.at, policy)
+        return stop(loop, replies.moved_reason(event.ticket.column), event.at, policy, moves=False)
     return Decision(loop)
 
 
@@ -84,7 +86,7 @@ def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guid
         return Decision(loop, (PostComment(body=ignored),))
     loop = close_attempt(loop, loop.reason)
     repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
-    comments = replace(loop.comments.add(*guidance), pending=(), taken_up=0)
+    comments = replace(loop.comments.add(*guidance), pending=(), noted=(), taken_up=0)
     fresh = Loop(
         ticket=loop.ticket,
         generation=generation,
@@ -142,7 +144,7 @@ def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Deci
     loop = replace(loop, pull_request=loop.pull_request.unapproved(), preflight=preflight)
     if loop.revision % REVISIONS == 0:
         return escalate(loop, "judgement", too_many_revisions_reason(loop.revision), at)
-    loop = replace(loop, stage=Stage.PREPARING, reason="")
+    loop = replace(loop, stage=Stage.PREPARING, reason="", comments=replace(loop.comments, noted=()))
     return Decision(loop, (*commands, MoveTicket(column="working"), prepare(loop)))
 
 
@@ -195,10 +197,13 @@ def _end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
     return Decision(ended, (*interrupt(loop), *commands, _clean_up(loop)))
 
 
-def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
+def stop(
+    loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False, moves: bool = True
+) -> Decision:
     """A person stopped the loop. Results of a run that is still being interrupted do not count.
 
-    With `clean_up` the branch is deleted too, and a retry begins on a new one."""
+    With `clean_up` the branch is deleted too, and a retry begins on a new one. The ticket leaves the columns of work
+    (`moves`): nothing happens on it until a person acts."""
     after = replace(loop, stage=Stage.STOPPED, reason=reason, finished_at=at, escalation=None)
     if clean_up:
         after = replace(
@@ -209,8 +214,9 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
             pull_request=replace(loop.pull_request, pushed_sha=NO_COMMIT),
         )
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
-    in_agent_column = policy.column_role(loop.ticket.team, loop.ticket.column) == "agent"
-    away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
+    role = policy.column_role(loop.ticket.team, loop.ticket.column)
+    moves = moves and role in (_COLUMNS_OF_WORK if loop.stage not in AT_WORK else (*_COLUMNS_OF_WORK, "needs_human"))
+    away = (MoveTicket(column="needs_human", only_from=_COLUMNS_OF_WORK),) if moves else ()
     end = (_clean_up(loop),) if clean_up else ()
     return Decision(after, (*interrupt(loop), *seen, PostComment(body=replies.stopped_message(after)), *away, *end))
 

@@ -12,6 +12,7 @@ from jobs.loop.commands import CleanUp, Command, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import escalations
 from jobs.messages.replies import moved_reason
+from jobs.workflow.answers import continue_answering, requeue
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import has_left_loop, stop
 from jobs.workflow.preflight import start_preflight
@@ -21,7 +22,12 @@ from jobs.workflow.steering import merge
 
 
 def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
-    """The loop that continues, and the commands for it; `at` is Unix seconds."""
+    """The loop that continues, and the commands for it; `at` is Unix seconds. Comments without an answer are asked
+    again."""
+    return continue_answering(_continue_stage(requeue(loop), at, policy), at, policy)
+
+
+def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     if loop.stage is Stage.MERGING:
         if loop.pull_request.approved_sha:
             return merge(loop)
@@ -36,7 +42,7 @@ def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         return Decision(replace(loop, stage=stage, reason=loop.reason or escalations.REBUILT_REASON))
     again = replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
     if has_left_loop(loop, role):
-        return stop(again, moved_reason(loop.ticket.column), at, policy)
+        return stop(again, moved_reason(loop.ticket.column), at, policy, moves=False)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
     if loop.contract is None or loop.stage in {Stage.PREPARING, Stage.PREFLIGHT}:
         return start_preflight(again, at, policy, *here)

@@ -19,13 +19,14 @@ from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import interrupt, revise, stop
+from jobs.workflow.hearing import PULL, guide, hear
 from jobs.workflow.preflight import on_base_pushed
-from jobs.workflow.steering import PULL, approve, guide
+from jobs.workflow.steering import approve
 
 MAX_CHECKS, MAX_CHECK_NAME = 20, 100  # failing checks that the ticket shows, and characters of their names
 
 
-def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
+def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
     """Changes requested starts another iteration; an approval counts for the commit it was given on."""
     author = event.author
     if event.number != loop.pull_request.number or author is None or not author.may_steer:
@@ -35,8 +36,11 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted) -> Decision:
     if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
         return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
+    given = replace(request, comment_id=f"{PULL}review-{event.review_id}", requested=True)
+    if event.state == "changes_requested" and loop.stage is Stage.PUBLISHING:
+        return hear(loop, given, event.at, policy)
     if event.state == "changes_requested" and loop.stage in AT_WORK:
-        return guide(loop, replace(request, comment_id=f"{PULL}review-{event.review_id}"))
+        return guide(loop, given)
     if event.state == "changes_requested" and loop.stage in OPEN:
         comment = PostComment(body=replies.changes_message(author.name, loop.revision + 1))
         return revise(loop, request, event.at, comment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from integrations.events import RunFinished, RunParked
@@ -25,6 +26,8 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge"}
+"""The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
 
@@ -35,7 +38,7 @@ def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *comm
     if role not in FREE and loop.spend.usage.cost_usd >= cap:
         return escalate(loop, "budget", budget_reason(cap), at, *commands)
     loop = replace(loop, stage=STAGES[role], run_id=run_id_of(loop, role), parked_until=0.0)
-    return Decision(loop, (*commands, StartRun(spec=_spec(loop, role, at, policy))))
+    return Decision(loop, (*commands, StartRun(spec=build_spec(loop, role, loop.run_id, at, policy))))
 
 
 def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -55,13 +58,14 @@ def run_id_of(loop: Loop, role: RunRole) -> RunId:
     return RunId("-".join([loop.identifier, *parts, f"i{turn}", role]))
 
 
-def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpec:
+def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: ServicePolicy) -> RunSpec:
+    """The input of a run of this role, from the loop's present state."""
     own: Role = getattr(loop.workflow.roles, role, Role())
     models = policy.runner_models.get(own.runner, policy.models)
     checkpoint = loop.checkpoint if role == "maker" else NO_COMMIT
     strong = models.get("strong", "") if role == "maker" and loop.attempt.number >= STRONG_FROM else ""
     return RunSpec(
-        run_id=loop.run_id,
+        run_id=run_id,
         ticket=loop.ticket,
         generation=loop.generation,
         role=role,
@@ -76,7 +80,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         guidance=loop.comments.guidance,
         images=loop.images,
         iterations=policy.iterations(loop),
-        model=strong or own.model or models.get(role, ""),
+        model=strong or own.model or models.get(role, "") or models.get(INSTEAD.get(role, role), ""),
         model_setting=_name_model_setting(role, own, is_strong=bool(strong)),
         effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),

@@ -19,6 +19,7 @@ from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
 from jobs.messages.environment import environment_reason
 from jobs.messages.escalations import (
+    agent_question_reason,
     iterations_reason,
     no_commit_reason,
     run_blocked_reason,
@@ -89,6 +90,8 @@ def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePol
 def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
     """Run the gate on the candidate; without one start another iteration."""
     loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
+    if result.question and event.outcome in {"done", "no_change"}:
+        return _ask_person(loop, event, result)
     if event.outcome == "spinning":
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
     if event.outcome == "no_change" and (refused := _find_refused_requests(loop, result.head_sha)):
@@ -108,6 +111,14 @@ def _find_refused_requests(loop: Loop, head_sha: CommitSha) -> str:
     unchanged = loop.contract.list_unchanged(head_sha) if loop.contract else ()
     requests = [criterion.text for criterion in unchanged if criterion.id in failed]
     return no_commit_reason(requests) if requests else ""
+
+
+def _ask_person(loop: Loop, event: RunFinished, result: Made) -> Decision:
+    """Put the maker's question to a person at once. Its iteration does not count."""
+    candidate = replace(loop.candidate.at(result.head_sha or loop.candidate.head_sha), summary=event.summary)
+    attempt = replace(loop.attempt, iteration=max(loop.attempt.iteration - 1, 0))
+    loop = replace(loop, attempt=attempt, candidate=candidate)
+    return escalate(loop, "judgement", agent_question_reason(result.question), event.at, question=result.question)
 
 
 def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:

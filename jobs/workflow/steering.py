@@ -1,4 +1,4 @@
-"""Rules for comments of people: commands, answers and guidance, on the ticket and on the pull request."""
+"""Rules for comments of people, on the ticket and on the pull request: commands here, sentences in `hearing`."""
 
 from __future__ import annotations
 
@@ -15,74 +15,72 @@ from jobs.loop.commands import (
     MergePullRequest,
     MoveTicket,
     PostComment,
-    React,
     SetNeedsHuman,
-    Steer,
     Thaw,
 )
-from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage, join_guidance
 from jobs.messages import replies
+from jobs.messages.status import help_message, status_message, why_message
 from jobs.messages.verdict import pull_request_title
-from jobs.workflow.agreement import on_answer
+from jobs.workflow.commands_text import (
+    INFORMATION,
+    KNOWN,
+    SERVICE,
+    ParsedComment,
+    find_conflict,
+    find_nearest_command,
+    parse_comment,
+)
 from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
 from jobs.workflow.hand_over import hand_over, revise, stop
+from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.run_results import finish, objection_to, publish
 
-_COMMAND = re.compile(r"^\s*/(?P<name>[a-z]{2,20})\b[:\s]*(?P<rest>.*)$", re.DOTALL | re.IGNORECASE)
-PULL = "pull-request:"
-"""Prefix of the comment ids of guidance from the pull request, to which Loopline does not react with an emoji."""
-_OF_THE_SERVICE = {"freeze", "thaw"}
-_KNOWN = _OF_THE_SERVICE | {
-    "stop",
-    "cancel",
-    "changes",
-    "approve",
-    "merge",
-    "retry",
-    "budget",
-    "accept",
-    "takeover",
-    "close",
-}
-MAX_PENDING = 50
-"""Comments that wait for the agent."""
-_NEED_APPROVER = _OF_THE_SERVICE | {"approve", "merge", "accept", "budget"}
+_NEED_APPROVER = SERVICE | {"approve", "merge", "accept", "budget"}
+DAY = 86_400.0
 
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
-    """A person commented on the ticket; `jobs.effects.gather` drops Loopline's own comments."""
-    command = _COMMAND.match(event.body)
-    concerns_service = command is not None and command["name"].lower() in _OF_THE_SERVICE
-    if event.author is None or (loop.stage is Stage.IDLE and not concerns_service):
+    """A person commented on the ticket, or edited a comment; `jobs.effects.gather` drops Loopline's own comments."""
+    parsed = parse_comment(event.body, event.names)
+    author, ours = event.author, loop.stage is not Stage.IDLE
+    if author is None or not (ours or any(command.name in SERVICE | INFORMATION for command in parsed.commands)):
         return Decision(loop)
-    if event.at >= loop.comments.last_at:
-        loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
-    text = cut(event.body, GUIDANCE_CHARACTERS)
-    guidance = Guidance(author=event.author.name, text=text, comment_id=event.comment_id)
-    if command:
-        return _apply_command(loop, command, guidance, event.author, event.at, policy)
-    if not event.author.may_steer:
+    if is_seen(loop, event) or is_late_edit(loop, event):
         return Decision(loop)
-    loop = acknowledge(loop)
-    if loop.stage is Stage.ASKING:
-        return on_answer(loop, guidance, event.at, policy)
-    return guide(loop, guidance)
+    old = find_seen(loop, event.comment_id)
+    loop = mark_seen(loop, event, parsed) if ours else loop
+    thread = event.parent_id or ("" if event.session_id else event.comment_id)
+    guidance = Guidance(
+        author=author.name,
+        text=cut(parsed.prose, GUIDANCE_CHARACTERS),
+        comment_id=event.comment_id,
+        thread=thread,
+    )
+
+    def hear_new(loop: Loop) -> Decision:
+        return _hear_comment(loop, parsed, guidance, author, event.at, policy)
+
+    decision = correct(loop, old, parsed, guidance, hear_new) if old and author.may_steer else hear_new(loop)
+    return _reply_in_thread(decision, event.parent_id)
 
 
 def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: ServicePolicy) -> Decision:
-    """A person commented on the pull request: a command, or guidance while the agent works."""
+    """A person commented on the pull request; unknown commands there are for other tools."""
     if event.number != loop.pull_request.number or not event.number or event.author is None or event.author.is_us:
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
-    text = cut(place + event.body, GUIDANCE_CHARACTERS)
+    parsed = parse_comment(event.body)
+    commands = tuple(command for command in parsed.commands if command.is_known)
+    if parsed.commands and not commands:
+        return Decision(loop)
+    text = cut(place + parsed.prose, GUIDANCE_CHARACTERS) if parsed.prose else ""
     guidance = Guidance(author=event.author.name, text=text, comment_id=f"{PULL}{event.comment_id}")
-    command = _COMMAND.match(event.body)
-    if command and command["name"].lower() in _KNOWN:
-        at = event.at + 1.0  # the code host's times are whole seconds
-        return _apply_command(loop, command, guidance, event.author, at, policy)
-    return guide(loop, guidance) if event.author.may_steer else Decision(loop)
+    at = event.at + 1.0 if commands else event.at  # the code host's times are whole seconds
+    return _hear_comment(loop, replace(parsed, commands=commands), guidance, event.author, at, policy, place)
 
 
 def on_steering_taken(loop: Loop, event: SteeringTaken) -> Decision:
@@ -92,41 +90,104 @@ def on_steering_taken(loop: Loop, event: SteeringTaken) -> Decision:
     return Decision(replace(loop, comments=replace(loop.comments, pending=pending, taken_up=taken_up)))
 
 
-def guide(loop: Loop, guidance: Guidance) -> Decision:
-    """Deliver guidance to a running maker, and keep it for all later briefs: each iteration has a fresh context."""
-    if loop.stage not in AT_WORK:
-        return Decision(loop)
-    if loop.stage is Stage.PUBLISHING:
-        return Decision(loop, (PostComment(body=replies.PUBLISHING_MESSAGE),))
-    if len(loop.comments.pending) >= MAX_PENDING:
-        return Decision(loop, (PostComment(body=replies.too_many_comments_message(MAX_PENDING)),))
-    on_ticket = guidance.comment_id and not guidance.comment_id.startswith(PULL)
-    seen = (React(comment_id=guidance.comment_id, emoji="eyes"),) if on_ticket else ()
-    comments = loop.comments.add(guidance)
-    comments = replace(comments, pending=(*comments.pending, guidance))
-    loop = replace(loop, comments=comments)
-    steer = (Steer(run_id=loop.run_id, guidance=guidance),) if loop.stage is Stage.MAKING else ()
-    return Decision(loop, (*steer, *seen))
+def _reply_in_thread(decision: Decision, root: str) -> Decision:
+    """The decision whose comments are in the thread of the comment that it answers."""
+    commands = tuple(
+        replace(command, reply_to=command.reply_to or root) if isinstance(command, PostComment) else command
+        for command in decision.commands
+    )
+    return replace(decision, commands=commands) if root else decision
+
+
+def _hear_comment(
+    loop: Loop,
+    parsed: ParsedComment,
+    guidance: Guidance,
+    author: Person,
+    at: float,
+    policy: ServicePolicy,
+    place: str = "",
+) -> Decision:
+    """Apply the commands in order. The other text counts like a comment without commands, or is kept beside commands
+    that act."""
+    commands: list[Command] = []
+    conflict = find_conflict(parsed.commands)
+    winner = next((name for name in conflict if name in {"stop", "cancel"}), "")
+    given = [command for command in parsed.commands if command.name not in conflict or command.name == winner]
+    if conflict and author.may_steer:
+        commands.append(PostComment(body=replies.conflict_message(conflict, winner)))
+    acts = any(command.is_known and command.name not in INFORMATION for command in parsed.commands)
+    if guidance.text and author.may_steer:
+        if acts:
+            loop = _keep_beside_commands(loop, guidance)
+        else:
+            loop = acknowledge(loop)
+            decision = hear(loop, guidance, at, policy, kind_of(guidance.text, is_for_another=parsed.is_for_another))
+            loop, commands = decision.loop, [*commands, *decision.commands]
+    for command in given:
+        text = cut(f"{place}{command.text}" if command.text else "", GUIDANCE_CHARACTERS)
+        decision = _apply_command(loop, command.name, replace(guidance, text=text), author, at, policy)
+        loop, commands = decision.loop, [*commands, *decision.commands]
+    if loop.stage in AT_WORK and guidance in loop.comments.noted:
+        decision = guide(replace(loop, comments=loop.comments.without(guidance.comment_id)), guidance)
+        loop, commands = decision.loop, [*commands, *decision.commands]
+    return Decision(loop, tuple(commands))
+
+
+def _keep_beside_commands(loop: Loop, guidance: Guidance) -> Loop:
+    """Keep the text for the next brief; a bare `/changes` or `/retry` starts a round with it."""
+    if loop.stage is Stage.IDLE or kind_of(guidance.text) == "thanks":
+        return loop
+    return replace(loop, comments=loop.comments.note(guidance))
 
 
 def _apply_command(
-    loop: Loop, command: re.Match[str], guidance: Guidance, author: Person, at: float, policy: ServicePolicy
+    loop: Loop, name: str, guidance: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision:
-    name = command["name"].lower()
-    if name not in _KNOWN:
-        return Decision(loop, (PostComment(body=replies.unknown_command_message(name)),))
+    if name in INFORMATION:
+        return _inform(loop, name, at, policy)
+    if hint := _hint(loop, name):
+        return Decision(loop, (PostComment(body=hint),))
+    if name not in KNOWN:
+        return _inform(loop, name, at, policy)
     allowed = policy.may_approve(author) if name in _NEED_APPROVER else author.may_steer
     if not allowed:
         return Decision(loop, (PostComment(body=replies.not_allowed_message(name, author.name)),))
-    guidance = replace(guidance, text=cut(command["rest"].strip(), GUIDANCE_CHARACTERS))
-    if name in _OF_THE_SERVICE:
+    if name in SERVICE:
         return _switch(loop, name, guidance.text, author, at)
     loop = acknowledge(loop)
+    if name in {"changes", "retry"} and not guidance.text and loop.comments.noted:
+        noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)
+        guidance = noted if name == "changes" else guidance
     return (
         _control_work(loop, name, guidance, author, at, policy)
         or _control_review(loop, name, guidance, author, at)
-        or Decision(loop, (PostComment(body=replies.not_now_message(name, loop)),))
+        or Decision(loop, (PostComment(body=_refuse(loop, name, guidance)),))
     )
+
+
+def _hint(loop: Loop, name: str) -> str:
+    nearest = "" if name in KNOWN else find_nearest_command(name)
+    return replies.nearest_command_message(name, nearest) if nearest else ""
+
+
+def _refuse(loop: Loop, name: str, guidance: Guidance) -> str:
+    lacks_text = (name == "changes" and not guidance.text) or (name == "budget" and not _parse_dollars(guidance.text))
+    return replies.missing_text_message(name) if lacks_text else replies.not_now_message(name, loop)
+
+
+def _inform(loop: Loop, name: str, at: float, policy: ServicePolicy) -> Decision:
+    """Reply to `/status`, `/why`, `/help` and unknown commands; the list of commands comes once a day."""
+    if name == "status":
+        return Decision(loop, (PostComment(body=status_message(loop, policy.caps_of(loop).ticket_usd)),))
+    if name == "why":
+        return Decision(loop, (PostComment(body=why_message(loop)),))
+    unknown = "" if name == "help" else name
+    last = loop.comments.helped_at
+    if last and 0 <= at - last < DAY:
+        return Decision(loop, (PostComment(body=replies.help_again_message(unknown, last)),))
+    helped = replace(loop, comments=replace(loop.comments, helped_at=at))
+    return Decision(helped, (PostComment(body=help_message(unknown, loop)),))
 
 
 def _control_work(
@@ -140,13 +201,17 @@ def _control_work(
         if awaits_new_base(loop) and not guidance.text:
             return retry(loop, at)
         return hand_over(loop, at, policy, (guidance,) if guidance.text else ())
+    if name == "changes" and guidance.text and loop.stage is Stage.PUBLISHING:
+        return hear(loop, replace(guidance, requested=True), at, policy)
     if name == "changes" and guidance.text and loop.stage in AT_WORK:
         return guide(loop, guidance)
+    if name == "changes" and guidance.text and loop.stage in {Stage.NEEDS_HUMAN, Stage.STOPPED, Stage.DONE}:
+        return hear(loop, guidance, at, policy)
     if name == "budget" and (more := _parse_dollars(guidance.text)):
         return _add_budget(loop, more, author, at, policy)
     if name == "takeover" and loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}:
         return _take_over(loop, author, at, policy)
-    if name == "close" and loop.stage is Stage.NEEDS_HUMAN:
+    if name == "close" and (loop.stage is Stage.NEEDS_HUMAN or (loop.stage is Stage.STOPPED and loop.workspace.branch)):
         return stop(loop, replies.command_reason(author.name, name), at, policy, clean_up=True)
     return _accept(loop, author, at) if name == "accept" else None
 
@@ -194,7 +259,7 @@ def _take_over(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> 
     """Stop for a person who continues the work, and push the last candidate."""
     unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
     reason = replies.taken_over_reason(author.name, loop.candidate.head_sha if unpushed else "")
-    decision = stop(loop, reason, at, policy)
+    decision = stop(loop, reason, at, policy, moves=False)
     listed = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
     command = publish(loop, as_is=True, accepted=bool(listed) and policy.may_approve(author))
     return Decision(decision.loop, (*decision.commands, command)) if unpushed else decision

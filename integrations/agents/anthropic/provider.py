@@ -51,6 +51,7 @@ ANTHROPIC = RunnerProvider(
         "maker": "claude-sonnet-5-5",
         "judge": "claude-haiku-5-5",
         "checker": "claude-opus-5-5",  # not the maker's model, which overlooks its own mistakes
+        "answer": "claude-haiku-5-5",
         "strong": "claude-fable-5-1",
     },
 )

@@ -143,7 +143,11 @@ def create_comment(context: Context, input: Input) -> Payload:
     """A comment on an issue, under the client's id if it sends one."""
     comment_id = context.new_id("Comment", input.get("id"))
     issue = context.find_issue(input.get("issueId"))
+    parent = context.find("Comment", input["parentId"]) if input.get("parentId") else None
+    if parent and (parent["issueId"] != issue["id"] or parent.get("parentId")):
+        raise invalid("parentId", "isRoot", "parentId must be a comment of the issue that is no reply itself")
     columns = {"issueId": issue["id"], "userId": context.viewer["id"], "editedAt": None}
+    columns["parentId"] = parent["id"] if parent else None
     comment = context.stamp("Comment", comment_id, body=_required(input, "body"), **columns)
     context.write("commentCreate", input, Change("create", comment))
     return DONE
@@ -155,6 +159,14 @@ def update_comment(context: Context, id: str, input: Input) -> Payload:
     after = context.touched(before, body=_required(input, "body"))
     after["editedAt"] = after["updatedAt"]
     context.write("commentUpdate", {"id": id, **input}, Change("update", after, before))
+    return DONE
+
+
+def delete_comment(context: Context, id: str) -> Payload:
+    """Delete the comment with its reactions; replies stay."""
+    row = context.find("Comment", id)
+    gone = [row, *context.related("Reaction", "commentId", row)]
+    context.write("commentDelete", {"id": id}, Change("remove", row), gone=gone)
     return DONE
 
 
@@ -210,6 +222,7 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "issueRelationCreate": create_relation,
     "commentCreate": create_comment,
     "commentUpdate": update_comment,
+    "commentDelete": delete_comment,
     "reactionCreate": create_reaction,
     "reactionDelete": delete_reaction,
     "attachmentCreate": upsert_attachment,

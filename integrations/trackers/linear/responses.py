@@ -97,6 +97,7 @@ class UserNode(Node):
 
     id: str
     name: str = ""
+    display_name: str = ""
     email: str = ""
     active: bool = False
     app: bool = True
@@ -108,6 +109,7 @@ class UserNode(Node):
         return Person(
             id=self.id,
             name=self.name,
+            handle=self.display_name,
             email=self.email,
             may_steer=self.active and not self.app and not self.guest,
             is_us=self.is_me or self.id == our_id,
@@ -304,12 +306,14 @@ class ReactionNode(AuthoredNode):
 class CommentNode(AuthoredNode):
     issue_id: TicketId = TicketId("")
     body: str = ""
+    parent: NamedNode = NamedNode()
     reactions: tuple[OnErrorOmit[ReactionNode], ...] = ()
 
     def to_comment(self, our_id: str) -> Comment:
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
         body = cut(self.body, COMMENT_CHARACTERS)
-        return Comment(self.id, self.issue_id, body, self.to_author(our_id), self.created_at, reactions)
+        author = self.to_author(our_id)
+        return Comment(self.id, self.issue_id, body, author, self.created_at, reactions, self.parent.id)
 
 
 class LabeledIssueNode(Node):

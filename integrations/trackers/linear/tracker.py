@@ -130,10 +130,17 @@ class Linear:
         nodes = self._paginate(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
         yield from (node.to_comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
 
-    def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
-        """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
+    def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
+        """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived.
+
+        A reply whose thread is gone, or is an agent session's, becomes a comment outside of it."""
+        values = {"id": comment_id, "issueId": ticket_id, "body": cut(body, BODY_LIMIT)}
         with suppress(Conflict):
-            self._mutate("CreateComment", id=comment_id, issueId=ticket_id, body=cut(body, BODY_LIMIT))
+            if parent_id:
+                with suppress(NotFound):
+                    self._mutate("CreateComment", **values, parentId=parent_id)
+                    return
+            self._mutate("CreateComment", **values)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         self._mutate("EditComment", id=comment_id, body=cut(body, BODY_LIMIT))

@@ -17,7 +17,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from integrations.errors import BadSignature, Malformed
-from integrations.events import Event, TicketCommented, TicketEdited, TicketMoved, TicketReacted, TicketRemoved
+from integrations.events import (
+    Event,
+    TicketCommented,
+    TicketCommentRemoved,
+    TicketEdited,
+    TicketMoved,
+    TicketReacted,
+    TicketRemoved,
+)
 from integrations.ports.signed_body import check_content_type, parse_object
 from integrations.ports.source import Delivery
 from integrations.values import Person
@@ -148,20 +156,28 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
 
 
 def _translate_comment(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
-    if action in ("update", "remove"):
-        return []  # a loop has read the text already, and reads it again before it acts
-    if action != "create":
+    """An update counts only with another text: reactions and resolved threads update a comment too."""
+    if action not in ("create", "update", "remove"):
         raise _unknown_event(f"Comment.{action}")
     data = _get_object(payload, "data")
     if data.get("issueId") is None:
         return []  # on a project update or a document
     comment_id = _get_text(data, "id")
+    if action == "remove":
+        fields = _build_fields(delivery, "TicketCommentRemoved", data, "issueId")
+        return [TicketCommentRemoved(**fields | {"event_id": f"comment:{comment_id}:removed"}, comment_id=comment_id)]
+    edited = action == "update"
+    if edited and not _get_object(payload, "updatedFrom").keys() & {"body", "bodyData"}:
+        return []
+    fields = _build_fields(delivery, "TicketCommented", data, "issueId")
     return [
         TicketCommented(
-            **_build_fields(delivery, "TicketCommented", data, "issueId") | {"event_id": f"comment:{comment_id}"},
+            **fields if edited else fields | {"event_id": f"comment:{comment_id}"},
             comment_id=comment_id,
             body="" if delivery.stale else _get_text(data, "body"),
             author=_read_author(data),
+            parent_id=_get_text(data, "parentId", default=""),
+            edited=edited,
         )
     ]
 

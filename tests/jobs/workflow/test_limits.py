@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
-from integrations.events import BranchPushed, ChecksReported, Event, PullRequestCommented, ReviewSubmitted, TicketEdited
+from integrations.events import (
+    BranchPushed,
+    ChecksReported,
+    Event,
+    PullRequestCommented,
+    ReviewSubmitted,
+    TicketCommented,
+    TicketEdited,
+)
 from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Person
 from jobs.loop.commands import CommentOnPullRequest, PostComment, Steer
@@ -15,6 +24,7 @@ from jobs.loop.state import GUIDANCE_CHARACTERS, MAX_GUIDANCE, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.agreement import MAX_PROPOSALS
 from jobs.workflow.hand_over import REVISIONS
+from jobs.workflow.hearing import MAX_PENDING
 from jobs.workflow.limits import (
     HAND_OVERS,
     HOUR,
@@ -22,7 +32,6 @@ from jobs.workflow.limits import (
     REPLIES_TO_STRANGERS,
 )
 from jobs.workflow.review import MAX_CHECKS
-from jobs.workflow.steering import MAX_PENDING
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, moved, said
 from tests.loops import changed
 
@@ -35,12 +44,14 @@ class Exchange:
     """Decides events in order and counts the replies."""
 
     def __init__(self, loop: Loop, policy: ServicePolicy) -> None:
-        self.loop, self.policy, self.bodies = loop, policy, list[str]()
+        self.loop, self.policy, self.bodies, self.numbers = loop, policy, list[str](), count(1)
 
     def send(self, event: Event, times: int = 1) -> int:
         """Decide the event so often; returns the number of comments that caused."""
         before = len(self.bodies)
         for _ in range(times):
+            if isinstance(event, TicketCommented):
+                event = replace(event, comment_id=f"k{next(self.numbers)}")
             decision = decide(self.loop, event, self.policy)
             self.loop = decision.loop
             self.bodies += [c.body for c in decision.commands if isinstance(c, PostComment | CommentOnPullRequest)]

@@ -20,7 +20,7 @@ def reply(loop: Loop, body: str, policy: ServicePolicy, author: Person = ANA) ->
 
 
 def test_comment_during_a_maker_run_is_delivered_and_acknowledged(making: Loop, policy: ServicePolicy) -> None:
-    decision = decide(making, said("use decimals"), policy)
+    decision = decide(making, said("use decimals", comment_id="k1"), policy)
 
     steer, react = decision.commands
     assert isinstance(steer, Steer)
@@ -49,10 +49,6 @@ def test_comment_that_no_maker_has_read_starts_another_iteration(making: Loop, p
     assert loop.contract.criteria[-1].text == "as Ana asked: use decimals"
 
 
-def test_comment_while_the_pull_request_is_opened_is_answered(making: Loop, policy: ServicePolicy) -> None:
-    assert "/changes" in reply(replace(making, stage=Stage.PUBLISHING), "use decimals", policy)
-
-
 def test_comment_without_permission_is_ignored(making: Loop, policy: ServicePolicy) -> None:
     assert not decide(making, said("delete everything", GUEST), policy).commands
 
@@ -69,11 +65,13 @@ def test_command_stop_interrupts_the_run_and_keeps_the_work(making: Loop, policy
     decision = decide(making, said(" /STOP please"), policy)
 
     assert decision.loop.stage is Stage.STOPPED
-    assert kinds(decision.commands) == ["StopRun", "PostComment"]
+    assert kinds(decision.commands) == ["StopRun", "PostComment", "MoveTicket"]
 
 
-@pytest.mark.parametrize(("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", [])])
-def test_command_stop_moves_the_ticket_out_of_the_agent_column(
+@pytest.mark.parametrize(
+    ("column", "moves"), [("Agent", ["MoveTicket"]), ("In Progress", ["MoveTicket"]), ("Backlog", [])]
+)
+def test_command_stop_moves_the_ticket_out_of_the_columns_of_work(
     making: Loop, policy: ServicePolicy, column: str, moves: list[str]
 ) -> None:
     seen = replace(making, ticket=replace(making.ticket, column=column))
@@ -181,7 +179,9 @@ def test_command_approve_is_for_named_approvers(review: Loop, policy: ServicePol
     assert decide(review, said("/approve"), strict).loop.pull_request.approved_sha == ""
 
 
-@pytest.mark.parametrize(("command", "words"), [("/dance", "Unknown command"), ("/approve", "does not apply while")])
+@pytest.mark.parametrize(
+    ("command", "words"), [("/dance", "There is no command `/dance`"), ("/approve", "does not apply while")]
+)
 def test_command_always_gets_an_answer(making: Loop, policy: ServicePolicy, command: str, words: str) -> None:
     assert words in reply(making, command, policy)
 

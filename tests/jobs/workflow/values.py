@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 from integrations.events import RunFinished, TicketCommented, TicketMoved, WorkspaceReady
 from integrations.results import CriterionResult, Evidence, Verdict
@@ -20,8 +22,13 @@ GUEST = Person(id="u2", name="Eve", email="eve@acme.test")
 CHECKED = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),)))
 
 
-def said(body: str, author: Person = ANA) -> TicketCommented:
-    return TicketCommented(event_id="e", ticket_id="t1", comment_id="k1", body=body, author=author)
+_NUMBERS = count(1)
+
+
+def said(body: str, author: Person = ANA, comment_id: str = "", **fields: Any) -> TicketCommented:
+    """A new comment; each has another id."""
+    name = comment_id or f"k-{next(_NUMBERS)}"
+    return TicketCommented(event_id="e", ticket_id="t1", comment_id=name, body=body, author=author, **fields)
 
 
 def moved(ticket: Ticket, column: str) -> TicketMoved:
