@@ -12,7 +12,7 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
@@ -47,6 +47,8 @@ class RunSpec:
     ticket_usage: Usage = Usage()
     """The ticket's usage when the run started, from which a lost ledger continues."""
     started_at: float = 0.0
+    handed_over_at: float = 0.0
+    """When the ticket was handed over, Unix seconds: its place among runs of the same priority."""
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
     nonce: str = ""
@@ -58,11 +60,13 @@ RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 @value
 class MoveTicket:
-    """Put the ticket into the column that has this role in its team; with `only_from`, only from that one."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, only from that one. `back_to` is
+    the id of another column, for a ticket that was moved without permission."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
     only_from: Column | None = None
+    back_to: str = ""
 
 
 @value
@@ -104,12 +108,31 @@ class LinkPullRequest:
 
 @value
 class PrepareWorkspace:
-    """Mirror the repository, read its policy and the head of `branch`; returns `WorkspaceReady`."""
+    """Mirror the repository, read its policy and the head of `branch`; returns `WorkspaceReady`. `base` is the base
+    branch, empty for the repository's default."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
     generation: int
     repository: str
     branch: str = ""
+    base: str = ""
+
+
+@value
+class WatchTickets:
+    """Let the next move of each of these tickets be an event of this one."""
+
+    kind: Literal["WatchTickets"] = "WatchTickets"
+    tickets: tuple[TicketId, ...]
+
+
+@value
+class OrderRuns:
+    """Set the place of the ticket's runs in the queue."""
+
+    kind: Literal["OrderRuns"] = "OrderRuns"
+    priority: int
+    due_date: str = ""
 
 
 @value
@@ -176,9 +199,11 @@ class PublishBranch:
 
 @value
 class OpenPullRequest:
-    """Upsert the pull request; returns `PullRequestOpened`."""
+    """Upsert the pull request; returns `PullRequestOpened`. A `base` that is gone is replaced by the repository's
+    default branch, unless it was `chosen` by a person."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
+    chosen: bool = False
     generation: int
     repository: str
     branch: str
@@ -192,6 +217,16 @@ class CommentOnPullRequest:
     """Comment on the pull request, idempotently."""
 
     kind: Literal["CommentOnPullRequest"] = "CommentOnPullRequest"
+    repository: str
+    number: int
+    body: str
+
+
+@value
+class ClosePullRequest:
+    """Comment on the pull request, and close it."""
+
+    kind: Literal["ClosePullRequest"] = "ClosePullRequest"
     repository: str
     number: int
     body: str
@@ -222,24 +257,27 @@ class MergePullRequest:
 
 @value
 class CleanUp:
-    """Delete the ticket's worktrees and, if it is given, the loop's `branch`."""
+    """Delete the ticket's worktrees and, if it is given, the loop's `branch`, while its head is a commit of Loopline or
+    `merged`."""
 
     kind: Literal["CleanUp"] = "CleanUp"
     repository: str
     branch: str = ""
+    merged: CommitSha = NO_COMMIT
 
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus | MergePullRequest
-    | CleanUp,
+    | CleanUp | WatchTickets | OrderRuns | ClosePullRequest,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
+_INNER = (StartRun, StopRun, Steer, Freeze, Thaw, WatchTickets, OrderRuns)
 
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer | Freeze | Thaw) else "outer"
+    return "inner" if isinstance(command, _INNER) else "outer"

@@ -30,7 +30,7 @@ from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, queues, run_order
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 from jobs.store.breaker import Breaker, Open
@@ -66,6 +66,12 @@ class Runs:
     def is_unfinished(self, run_id: RunId) -> bool:
         """Whether the run has not finished."""
         return bool(self.redis.sismember(keys.RUNS, run_id))
+
+    def position(self, run_id: RunId) -> tuple[int, int]:
+        """The run's place among those that wait for a slot, from 1, and their number. The place is 0 if it has one."""
+        waiting = run_order.list_waiting(self.redis)
+        held = self.redis.exists(keys.lease(f"run:{run_id}"))
+        return (0 if held or run_id not in waiting else waiting.index(run_id) + 1), len(waiting)
 
     def list_runs(self, ticket_id: TicketId) -> list[RunId]:
         """Ids of the ticket's runs in the order of their start, including runs that have expired."""
@@ -136,6 +142,7 @@ class Runs:
         names = [keys.lease(lease.name), keys.RUNS, *boxes, keys.READY, keys.transcript(r), keys.provenance(r)]
         ended = run_script(self.redis, "finish_run", names, args)
         if ended:
+            run_order.forget(self.redis, r)
             of_run = (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.provenance(r))
             for key in (*of_run, keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)

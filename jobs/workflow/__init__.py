@@ -14,7 +14,18 @@ from typing import assert_never
 from integrations import events as e
 from integrations.results import Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from jobs.loop.state import Loop
-from jobs.workflow import agreement, escalation, hand_over, preflight, publish, review, run, run_results, steering
+from jobs.workflow import (
+    agreement,
+    escalation,
+    hand_over,
+    moves,
+    preflight,
+    publish,
+    review,
+    run,
+    run_results,
+    steering,
+)
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.limits import limit_replies
 
@@ -25,7 +36,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     match event:
         case e.TicketMoved():
-            return limit_replies(loop, hand_over.on_ticket_moved(loop, event, policy), None, event.at)
+            return limit_replies(loop, moves.on_ticket_moved(loop, event, policy), None, event.at)
         case e.TicketEdited():
             return limit_replies(loop, agreement.on_ticket_edited(loop, event, policy), None, event.at)
         case e.TicketRemoved():

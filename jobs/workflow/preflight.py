@@ -9,7 +9,7 @@ from integrations.events import BranchPushed, RunFinished
 from integrations.results import Gated, Preflighted
 from jobs.contract.checks import is_check
 from jobs.evidence.protected_paths import find_protected_paths
-from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman
+from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
 from jobs.loop.state import Loop, Stage
 from jobs.messages import environment as messages
 from jobs.messages.escalations import run_blocked_reason
@@ -18,14 +18,9 @@ from jobs.workflow.agreement import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
+from jobs.workflow.routing import prepare
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import mark_contract, start_work
-
-
-def prepare(loop: Loop) -> PrepareWorkspace:
-    """The command that reads the repository again."""
-    workspace = loop.workspace
-    return PrepareWorkspace(generation=loop.generation, repository=workspace.repository, branch=workspace.branch)
 
 
 def start_preflight(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -66,7 +61,7 @@ def _find_new_protected_paths(loop: Loop) -> tuple[str, ...]:
 def on_base_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
     """The base branch has a new commit: try again if only the environment was the problem, and the ticket is still
     where Loopline left it."""
-    column = policy.column_role(loop.ticket.team, loop.ticket.column)
+    column = policy.role_of(loop.ticket)
     if not awaits_new_base(loop) or event.head_sha == loop.preflight.tried or column in {None, "review", "done"}:
         return Decision(loop)
     return restart(loop)

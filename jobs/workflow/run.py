@@ -80,6 +80,7 @@ def _spec(loop: Loop, role: RunRole, at: float, policy: ServicePolicy) -> RunSpe
         caps=policy.caps_of(loop),
         ticket_usage=loop.spend.usage,
         started_at=at,
+        handed_over_at=loop.started_at,
         pushed_sha=loop.pull_request.pushed_sha,
     )
 
