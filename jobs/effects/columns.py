@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
+from redis import Redis
 
 from integrations.errors import IntegrationError
 from integrations.ports.tracker import BoardColumn, ColumnRole
@@ -57,11 +58,11 @@ def describe_problems(
 
 def refresh_columns(team: str, world: World) -> list[str]:
     """Read the team's columns and keep their ids; returns the problems. Raises `Unavailable` and `Rejected`."""
-    wanted, before = world.policy.teams[team].columns, _load(team, world)
+    wanted, before = world.policy.teams[team].columns, _load(team, world.redis)
     board = world.tracker.columns(team)
     found = resolve_columns(wanted, before, board)
     problems = describe_problems(team, wanted, found, board)
-    if found != before or problems != _load_problems(team, world):
+    if found != before or problems != _load_problems(team, world.redis):
         world.redis.hset(keys.COLUMNS, team, json.dumps({"columns": found, "problems": problems}))
         for problem in problems:
             _log.error("column changed on the board", team=team, reason=problem)
@@ -69,10 +70,16 @@ def refresh_columns(team: str, world: World) -> list[str]:
     return problems
 
 
+def find_new_names(team: str, wanted: Mapping[ColumnRole, str], redis: Redis) -> list[str]:
+    """The names in the settings whose column was never found; the others can have been renamed since."""
+    known = _load(team, redis)
+    return [name for role, name in wanted.items() if known.get(role, {}).get("setting") != name]
+
+
 def load_columns(world: World) -> None:
     """Take over the ids that any process has found."""
     for team in world.policy.teams:
-        _apply(team, _load(team, world), world)
+        _apply(team, _load(team, world.redis), world)
 
 
 def refresh_all_columns(world: World) -> None:
@@ -84,7 +91,7 @@ def refresh_all_columns(world: World) -> None:
                 refresh_columns(team, world)
             except IntegrationError as error:
                 _log.warning("columns not read", team=team, reason=str(error))
-    problems = [problem for team in world.policy.teams for problem in _load_problems(team, world)]
+    problems = [problem for team in world.policy.teams for problem in _load_problems(team, world.redis)]
     if problems:
         notices.post(world.redis, "columns", " ".join(problems), 3 * world.settings.sweep_seconds)
 
@@ -92,7 +99,7 @@ def refresh_all_columns(world: World) -> None:
 def refresh_if_renamed(ticket: Ticket, world: World) -> None:
     """A ticket shows that a column was renamed, or replaced by another one of its name: read the columns again."""
     team = world.policy.teams.get(ticket.team)
-    known = _load(ticket.team, world) if team else {}
+    known = _load(ticket.team, world.redis) if team else {}
     if not team or not ticket.column_id or not known:
         return
     entry = next((one for one in known.values() if one["id"] == ticket.column_id), None)
@@ -115,13 +122,13 @@ def _apply(team: str, found: Known, world: World) -> None:
         world.policy = replace(world.policy, teams={**world.policy.teams, team: changed})
 
 
-def _load(team: str, world: World) -> Known:
-    raw = world.redis.hget(keys.COLUMNS, team)
+def _load(team: str, redis: Redis) -> Known:
+    raw = redis.hget(keys.COLUMNS, team)
     columns: Known = json.loads(decode(raw))["columns"] if raw else {}
     return columns
 
 
-def _load_problems(team: str, world: World) -> list[str]:
-    raw = world.redis.hget(keys.COLUMNS, team)
+def _load_problems(team: str, redis: Redis) -> list[str]:
+    raw = redis.hget(keys.COLUMNS, team)
     problems: list[str] = json.loads(decode(raw))["problems"] if raw else []
     return problems

@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
 from integrations.standins.linear.errors import conflict, invalid
-from integrations.standins.linear.seed import GREY, ISSUE
+from integrations.standins.linear.seed import GREY, ISSUE, stable_id
 from integrations.standins.linear.store import Row
 
 Input = Mapping[str, Any]
@@ -111,7 +111,8 @@ def _history(context: Context, before: Row, after: Row) -> list[Row]:
     if before["stateId"] == after["stateId"]:
         return []
     columns = {"issueId": after["id"], "fromStateId": before["stateId"], "toStateId": after["stateId"]}
-    actor = {"actorId": context.viewer["id"], "botActor": None}
+    bot = {"id": stable_id("Integration", context.bot), "name": context.bot} if context.bot else None
+    actor = {"actorId": context.viewer["id"] if context.bot is None else None, "botActor": bot}
     return [context.stamp("IssueHistory", context.new_id("IssueHistory", None), **columns, **actor)]
 
 

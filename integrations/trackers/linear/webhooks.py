@@ -163,7 +163,8 @@ def _read_actor(payload: Mapping[str, Any]) -> Person:
     """The author of a change, by id and name only. Without an actor it is an automation."""
     actor = _get_object(payload, "actor")
     is_bot = actor.get("type") not in (None, "user")
-    return Person(id=_get_text(actor, "id", ""), name=_get_text(actor, "name", ""), is_bot=is_bot or not actor)
+    name = _get_text(actor, "name", "") or _get_text(actor, "service", "")  # an integration has no name
+    return Person(id=_get_text(actor, "id", ""), name=name, is_bot=is_bot or not actor)
 
 
 def _translate_comment(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
