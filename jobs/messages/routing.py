@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from integrations.values import Person
 from jobs.loop.state import Loop
@@ -24,35 +25,35 @@ def name_mover(by: Person | None) -> str:
     return inline(by.name) or "this account"
 
 
-def may_start_message(starters: Sequence[str]) -> str:
+def format_starters(starters: Sequence[str]) -> str:
     """Who has permission to start and stop work."""
     if not starters:
         return "Members of the workspace have it; guests, apps and integrations do not."
     return "The people in LOOPLINE_STARTERS and LOOPLINE_APPROVERS have it."
 
 
-def not_started_message(by: Person | None, starters: Sequence[str]) -> str:
+def not_started_message(by: Person | None, starters: Sequence[str], *, goes_back: bool) -> str:
     """A card in the agent column that was moved there without permission."""
     return (
         f"Not started: {name_mover(by)} does not have permission to hand tickets to Loopline. "
-        f"{may_start_message(starters)} The ticket goes back to its column."
+        f"{format_starters(starters)}{' The ticket goes back to its column.' if goes_back else ''}"
     )
 
 
 def not_stopped_message(by: Person | None, starters: Sequence[str]) -> str:
     """A card that was moved away from the work without permission."""
     return (
-        f"Not stopped: {name_mover(by)} does not have permission to stop Loopline. {may_start_message(starters)} "
+        f"Not stopped: {name_mover(by)} does not have permission to stop Loopline. {format_starters(starters)} "
         "Work continues, and the ticket goes back to its column."
     )
 
 
 def ended_message(loop: Loop, original: str, *, is_duplicate: bool) -> str:
     """The ticket was cancelled, or is a duplicate of `original` (empty if the board does not name it)."""
-    what = f"**Duplicate{f' of {inline(original)}' if original else ''}.**" if is_duplicate else "**Cancelled.**"
+    title = f"**Duplicate{f' of {inline(original)}' if original else ''}.**" if is_duplicate else "**Cancelled.**"
     by = loop.workspace.taken_over_by
     branch = f"the branch {code(loop.workspace.branch)} is left to {inline(by)}" if by else "the branch was deleted"
-    return f"{what} Work has stopped; the worktree was deleted and {branch}."
+    return f"{title} Work has stopped; the worktree was deleted and {branch}."
 
 
 def ended_reason(original: str, *, is_duplicate: bool) -> str:
@@ -63,7 +64,7 @@ def ended_reason(original: str, *, is_duplicate: bool) -> str:
 
 def closed_message(identifier: str, reason: str) -> str:
     """The one line on a pull request that Loopline closes."""
-    return f"Closed by Loopline: {reason.removesuffix('.').replace('The ticket', f'{identifier}', 1)}."
+    return f"Closed by Loopline: {inline(reason).removesuffix('.').replace('The ticket', identifier, 1)}."
 
 
 def branch_left_message(branch: str) -> str:
@@ -80,8 +81,8 @@ def other_repository_reason(team: str, repositories: Sequence[str]) -> str:
 
 def left_team_message(reason: str) -> str:
     return (
-        f"**Stopped:** {reason} The branch and worktree are kept. Move the ticket back to its team and then to the "
-        "agent column to continue."
+        f"**Stopped:** {inline(reason)} The branch and worktree are kept. To continue, move the ticket back to its team "
+        "and then to the agent column."
     )
 
 
@@ -94,30 +95,31 @@ def which_repository_message(reason: str, choices: Sequence[str]) -> str:
     listed = "\n".join(f"{number}. {code(name)}" for number, name in enumerate(choices[:CHOICES_SHOWN], 1))
     more = f"\n\n{len(choices) - CHOICES_SHOWN} more are allowed." if len(choices) > CHOICES_SHOWN else ""
     return (
-        f"**Which repository?** {reason}\n\n{listed}{more}\n\nReply with the number or the name, or write "
-        f"`[repo={choices[0]}]` in the description; `[repo={choices[0]}#branch]` also names the base branch."
+        f"**Which repository?** {inline(reason)}\n\n{listed}{more}\n\nReply with the number or the name, or write "
+        f"{code(f'[repo={choices[0]}]')} in the description; {code(f'[repo={choices[0]}#branch]')} also names the base "
+        "branch."
     )
 
 
 WHICH_REPOSITORY_REASON = "waiting for the repository: see the question on the ticket."
-NOT_A_CHOICE = "That reply names none of the repositories."
-NO_ROUTE = "Neither a label nor the project of this ticket determines one of the team's repositories."
+NOT_A_CHOICE_REASON = "That reply names none of the repositories."
+NO_ROUTE_REASON = "Neither a label nor the project of this ticket determines one of the team's repositories."
 
 
-def several_routes(kind: str, names: Sequence[str]) -> str:
+def several_routes_reason(kind: Literal["label", "project"], names: Sequence[str]) -> str:
     return f"This ticket's {kind} matches several repositories: {list_names(names)}."
 
 
-def several_named(names: Sequence[str]) -> str:
+def several_named_reason(names: Sequence[str]) -> str:
     return f"The ticket names {list_names(names)}, and one ticket works in one repository: split it, or choose one."
 
 
-def unknown_repository(name: str) -> str:
-    return f"The ticket names {code(name)}, which is not one of the team's repositories in LOOPLINE_TEAMS."
+def unknown_repository_reason(name: str) -> str:
+    return f"The ticket names {inline(name)}, which is not one of the team's repositories in LOOPLINE_TEAMS."
 
 
-def invalid_branch(branch: str) -> str:
-    return f"{code(branch)} cannot be a base branch: write the name of a branch of people, such as `release/2.1`."
+def invalid_branch_reason(branch: str) -> str:
+    return f"{inline(branch)} cannot be a base branch: write the name of a branch of people, such as release/2.1."
 
 
 def waits_message(names: Sequence[str], *, for_children: bool) -> str:

@@ -73,7 +73,8 @@ def _start(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
         decision = hand_over(loop, event.at, policy)
         return on_blockers_read(decision.loop, event.cycle, event.at, policy) if event.cycle else decision
     mover = event.by.id or event.by.name if event.by else ""
-    comment = PostComment(body=messages.not_started_message(event.by, policy.starters), once=f"not-started/{mover}")
+    body = messages.not_started_message(event.by, policy.starters, goes_back=bool(event.before_id))
+    comment = PostComment(body=body, once=f"not-started/{mover}")
     back = MoveTicket(column="agent", only_from="agent", back_to=event.before_id)
     return Decision(loop, (comment, back) if event.before_id else (comment,))
 

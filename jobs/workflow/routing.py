@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from integrations.values import Ticket
 from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace
@@ -52,10 +53,14 @@ def choose_repository(ticket: Ticket, team: TeamPolicy) -> Chosen | Ask | Refuse
     by_label = [route for route in team.routes if labels & {label.casefold() for label in route.labels}]
     project = ticket.project.casefold()
     by_project = [route for route in team.routes if project and project in {p.casefold() for p in route.projects}]
-    for kind, found in (("label", by_label), ("project", by_project)):
+    found_by: tuple[tuple[Literal["label", "project"], list[Route]], ...] = (
+        ("label", by_label),
+        ("project", by_project),
+    )
+    for kind, found in found_by:
         if names := _names(found):
-            return Chosen(names[0]) if len(names) == 1 else Ask(names, messages.several_routes(kind, names))
-    return Chosen(team.repository) if team.repository else Ask(team.repositories, messages.NO_ROUTE)
+            return Chosen(names[0]) if len(names) == 1 else Ask(names, messages.several_routes_reason(kind, names))
+    return Chosen(team.repository) if team.repository else Ask(team.repositories, messages.NO_ROUTE_REASON)
 
 
 def read_repository_answer(text: str, team: TeamPolicy) -> Chosen | Refused | None:
@@ -89,7 +94,7 @@ def _choose_named(tags: list[tuple[str, str]], team: TeamPolicy) -> Chosen | Ask
     for name, branch in tags:
         known = _find_allowed(name, team)
         if known is None:
-            return Refused(team.repositories, messages.unknown_repository(name))
+            return Refused(team.repositories, messages.unknown_repository_reason(name))
         checked = _check_branch(Chosen(known, branch), team)
         if isinstance(checked, Refused):
             return checked
@@ -97,14 +102,14 @@ def _choose_named(tags: list[tuple[str, str]], team: TeamPolicy) -> Chosen | Ask
     if len(set(chosen)) == 1:
         return chosen[0]
     names = tuple(dict.fromkeys(f"{one.repository}{'#' * bool(one.base_branch)}{one.base_branch}" for one in chosen))
-    return Ask(tuple(dict.fromkeys(one.repository for one in chosen)), messages.several_named(names))
+    return Ask(tuple(dict.fromkeys(one.repository for one in chosen)), messages.several_named_reason(names))
 
 
 def _check_branch(chosen: Chosen, team: TeamPolicy) -> Chosen | Refused:
     """git-check-ref-format(1), and no branch of Loopline: its WORKFLOW.md would be an agent's."""
     branch = chosen.base_branch
     if branch and (not _BRANCH.fullmatch(branch) or _NOT_IN_REF & set(branch)):
-        return Refused(team.repositories, messages.invalid_branch(branch))
+        return Refused(team.repositories, messages.invalid_branch_reason(branch))
     return chosen
 
 
@@ -163,7 +168,7 @@ def on_repository_answer(loop: Loop, answer: Guidance, policy: ServicePolicy) ->
     if isinstance(choice, Chosen):
         loop = replace(loop, workspace=place_at(loop.workspace, choice))
         return start_preparing(loop, policy, MoveTicket(column="working"))
-    reason = choice.reason if choice else messages.NOT_A_CHOICE
+    reason = choice.reason if choice else messages.NOT_A_CHOICE_REASON
     return Decision(loop, (PostComment(body=messages.which_repository_message(reason, team.repositories)),))
 
 

@@ -124,6 +124,7 @@ def test_base_branch_that_was_renamed_is_used_under_its_new_name(board: Board) -
 
     loop = in_review(board, loop)
 
+    assert loop.stage is Stage.REVIEW, loop.reason
     (pull,) = board.ana.pull_requests().values()
     assert (loop.stage, loop.workspace.base_branch, pull["base"]["ref"]) == (Stage.REVIEW, "trunk", "trunk")
 

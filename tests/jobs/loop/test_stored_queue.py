@@ -78,14 +78,22 @@ KNOWN: dict[str, Any] = {
     "ticket": TICKET, "author": Person(id="u1", name="Ana"), "spec": SPEC, "guidance": GUIDANCE,
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
-    "problem": "infrastructure", "protected": ("db/**",),
+    "problem": "infrastructure", "protected": ("db/**",), "cycle": ("ENG-1",),
+    "tickets": ("t2",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
 
 def example(model: type[Any], **special: Any) -> Any:
     """An item with no field left at its default."""
-    plain: dict[Any, Any] = {int: 2, float: 2.5, str: "text", bool: True, str | None: "text"}
+    plain: dict[Any, Any] = {
+        int: 2,
+        float: 2.5,
+        str: "text",
+        bool: True,
+        str | None: "text",
+        Person | None: Person(id="u1"),
+    }
     hints = get_type_hints(model)
     values: dict[str, Any] = {"state": "approved"} if model is ReviewSubmitted else {}
     for field in fields(model):

@@ -27,7 +27,7 @@ PLANTED = (
 )
 PARTS = {
     "inline", "fenced", "code", "quoted", "shorten", "sanitize_markdown", "sanitize_line", "format_time",
-    "state_message",
+    "state_message", "list_names", "name_mover", "format_starters",
 }  # fmt: skip
 GUIDANCE = {"criteria_changed_guidance"}
 MESSAGES = {name: function for name, function in PUBLIC.items() if name not in PARTS | GUIDANCE}
