@@ -47,11 +47,11 @@ class TicketMoved(_Event):
 
 @value
 class TicketEdited(_Event):
-    """The ticket's title, description, labels, project, priority or due date changed. `content`: title or description
-    did."""
+    """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
+    description."""
 
     kind: Literal["TicketEdited"] = "TicketEdited"
-    content: bool = True
+    order_only: bool = False
     ticket: Ticket | None = None
 
 

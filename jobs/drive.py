@@ -22,7 +22,7 @@ from integrations.events import EVENT, CommandFailed, Event, TicketCommented, Ti
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
 from jobs.effects.audit_records import describe_decision, describe_effect, name_error
-from jobs.effects.columns import load_columns
+from jobs.effects.columns import load_columns, refresh_if_renamed
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -209,6 +209,8 @@ class _Driver:
         if now is None:
             self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
+        if isinstance(now, TicketMoved) and now.ticket:
+            refresh_if_renamed(now.ticket, self._world)
         loop = before or Loop(
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )

@@ -30,7 +30,6 @@ from integrations.events import (
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
-from jobs.effects.columns import refresh_if_renamed
 from jobs.effects.cycles import find_cycle
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
@@ -86,7 +85,6 @@ def _read_move(event: TicketMoved, world: World) -> Event | None:
     ticket, loop = move.ticket, world.store.load(event.ticket_id)
     if ticket.trashed:
         return _removed(event)
-    refresh_if_renamed(ticket, world)
     if ticket.team not in world.policy.teams and (loop is None or loop.stage not in AT_WORK | OPEN | CALLS):
         _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
         return None
@@ -128,7 +126,7 @@ def _removed(event: TicketMoved | TicketEdited) -> TicketRemoved:
 def _read_ticket(event: TicketEdited, world: World) -> Event | None:
     """The edited ticket; None, without a request, for fields that matter to no decision at this stage."""
     loop = world.store.load(event.ticket_id)
-    if not event.content and (loop is None or not (loop.stage in RUNNING or awaits_repository(loop))):
+    if event.order_only and (loop is None or not (loop.stage in RUNNING or awaits_repository(loop))):
         return None
     try:
         ticket = world.tracker.fetch(event.ticket_id)

@@ -81,8 +81,8 @@ def other_repository_reason(team: str, repositories: Sequence[str]) -> str:
 
 def left_team_message(reason: str) -> str:
     return (
-        f"**Stopped:** {inline(reason)} The branch and worktree are kept. To continue, move the ticket back to its team "
-        "and then to the agent column."
+        f"**Stopped:** {inline(reason)} The branch and worktree are kept. To continue, move the ticket back to its "
+        "team and then to the agent column."
     )
 
 

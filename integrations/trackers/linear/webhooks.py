@@ -154,8 +154,8 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
             )
         )
     if changed & (_CONTENT | _ORDER):
-        content = bool(changed & _CONTENT)
-        events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id"), content=content))
+        order_only = not changed & _CONTENT
+        events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id"), order_only=order_only))
     return events
 
 

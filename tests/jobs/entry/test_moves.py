@@ -252,7 +252,7 @@ def test_changed_priority_of_a_waiting_ticket_changes_its_place(board: Board) ->
     assert [board.world.runs.position(one.run_id) for one in (first, second)] == [(1, 2), (2, 2)]
 
     ask_as(board, ANA, UPDATE, id=FEATURE, input={"priority": 1})
-    event = TicketEdited(event_id="p", ticket_id=second.ticket.id, content=False)
+    event = TicketEdited(event_id="p", ticket_id=second.ticket.id, order_only=True)
     board.world.store.deliver(event)
     after = board.drive(FEATURE)
 

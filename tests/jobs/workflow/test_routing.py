@@ -144,7 +144,7 @@ def test_question_is_answered_by_an_edit_of_the_ticket(ticket: Ticket, several: 
     (prepare,) = [c for c in started.commands if isinstance(c, PrepareWorkspace)]
     assert (prepare.repository, prepare.base) == ("acme/docs", "v2")
     labelled = replace(asked.ticket, labels=("backend",))
-    event = TicketEdited(event_id="y", ticket_id="t1", ticket=labelled, content=False)
+    event = TicketEdited(event_id="y", ticket_id="t1", ticket=labelled, order_only=True)
     assert decide(asked, event, several).loop.workspace.repository == "acme/shop"
 
 
