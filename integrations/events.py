@@ -48,10 +48,11 @@ class TicketMoved(_Event):
 @value
 class TicketEdited(_Event):
     """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
-    description."""
+    description. `by` is the author, looked up by `gather`; None if unknown."""
 
     kind: Literal["TicketEdited"] = "TicketEdited"
     order_only: bool = False
+    by: Person | None = None
     ticket: Ticket | None = None
 
 

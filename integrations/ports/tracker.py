@@ -50,11 +50,13 @@ class Attachment:
 @dataclass(frozen=True)
 class Move:
     """A ticket and the last move into its column. `by` is None if its author is not known, and a bot without an id for
-    an automation; `before_id` is the column that it started from, empty if that is not known."""
+    an automation; `before_id` is the column that it started from, empty if that is not known. `author` is the reported
+    author, looked up."""
 
     ticket: Ticket
     by: Person | None = None
     before_id: str = ""
+    author: Person | None = None
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,13 @@ def _read_ticket(event: TicketEdited, world: World) -> Event | None:
     if event.order_only and (loop is None or not (loop.stage in RUNNING or awaits_repository(loop))):
         return None
     try:
-        ticket = world.tracker.fetch(event.ticket_id)
+        found = world.tracker.fetch_move(event.ticket_id, "", event.by)
     except NotFound:
         return _removed(event)
-    if ticket.trashed:
+    if found.ticket.trashed:
         return _removed(event)
-    return replace(event, ticket=ticket) if ticket.team in world.policy.teams else None
+    known = found.ticket.team in world.policy.teams
+    return replace(event, ticket=found.ticket, by=_narrow(found.author, world)) if known else None
 
 
 def _narrow(person: Person | None, world: World) -> Person | None:

@@ -48,6 +48,14 @@ def not_stopped_message(by: Person | None, starters: Sequence[str]) -> str:
     )
 
 
+def not_edited_message(by: Person | None, starters: Sequence[str]) -> str:
+    """A new title or description by an account without permission."""
+    return (
+        f"Not used: {name_mover(by)} changed the ticket and does not have permission to change the work. "
+        f"{format_starters(starters)} To use the new text, hand the ticket over again."
+    )
+
+
 def ended_message(loop: Loop, original: str, *, is_duplicate: bool) -> str:
     """The ticket was cancelled, or is a duplicate of `original` (empty if the board does not name it)."""
     title = f"**Duplicate{f' of {inline(original)}' if original else ''}.**" if is_duplicate else "**Cancelled.**"

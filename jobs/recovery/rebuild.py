@@ -219,12 +219,13 @@ def _check_ownership(memory: Loop, policy: ServicePolicy) -> None:
 
 def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
     comments = tuple(world.tracker.comments(memory.ticket.id))
-    if memory.stage is Stage.DONE:
+    if memory.stage is Stage.DONE or not memory.workspace.repository:
         return Snapshot(comments=comments, approved=True)
     lease.check()
     base, problem = None, ""
     try:
-        base = read_base(memory.workspace.repository, memory.workspace.branch, world)  # the candidate can be there
+        place = memory.workspace
+        base = read_base(place.repository, place.branch, world, place.chosen_base)  # the candidate can be there
     except PolicyError as error:
         problem = str(error)
     host, repository, branch = world.code_host, memory.workspace.repository, memory.workspace.branch

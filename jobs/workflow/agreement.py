@@ -19,6 +19,7 @@ from jobs.contract.agreement import (
 from jobs.loop.commands import Command, MoveTicket, OrderRuns, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, MAX_GUIDANCE, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import contract as messages
+from jobs.messages.routing import not_edited_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.routing import awaits_repository, on_description_edited, on_repository_answer
@@ -91,6 +92,8 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     an old list gets the new one."""
     if event.ticket is None:
         return Decision(loop)
+    if refused := _refuse_edit(loop, event, policy):
+        return refused
     before = read_ticket_criteria(loop.ticket.description).criteria
     order = _order_runs(loop, event.ticket)
     loop = replace(loop, ticket=event.ticket)
@@ -109,6 +112,29 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     if loop.stage in OPEN | {Stage.PUBLISHING}:
         return Decision(loop, (PostComment(body=messages.criteria_changed_late_message(loop.contract)),))
     return _change_criteria(loop, event.at, policy) if loop.stage in AT_WORK else Decision(loop)
+
+
+def _refuse_edit(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision | None:
+    """The loop without a change of title or description by an account without permission; None if it has permission.
+    A person who hands the ticket over again accepts the present text."""
+    by, ticket = event.by, event.ticket
+    if by is None or by.is_us or policy.may_start(by) or ticket is None or not is_active(loop):
+        return None
+    kept = keep_content(loop, ticket)
+    if kept == ticket:
+        return None
+    comment = PostComment(body=not_edited_message(by, policy.starters), once=f"not-edited/{by.id}")
+    return Decision(replace(loop, ticket=kept), (comment,))
+
+
+def is_active(loop: Loop) -> bool:
+    """Whether the loop works for an agreed text of the ticket, or asks about it."""
+    return loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+
+
+def keep_content(loop: Loop, ticket: Ticket) -> Ticket:
+    """The ticket as it is now, with title and description that the loop knows."""
+    return replace(ticket, title=loop.ticket.title, description=loop.ticket.description)
 
 
 def _order_runs(loop: Loop, ticket: Ticket) -> tuple[OrderRuns, ...]:

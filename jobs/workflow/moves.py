@@ -12,6 +12,7 @@ from jobs.loop.commands import MoveTicket, PostComment, SetNeedsHuman
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages import routing as messages
+from jobs.workflow.agreement import is_active, keep_content
 from jobs.workflow.blockers import on_blockers_read
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge
@@ -27,11 +28,12 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return _leave(replace(loop, ticket=ticket), reason, event.at, policy)
     role = policy.role_of(ticket)
     waits = awaits_own_move(loop, ticket, role, moving=event.moving)
-    loop = replace(loop, ticket=ticket)
+    starts = role == "agent" and is_idle_or_closed(loop) and not waits
+    loop = replace(loop, ticket=keep_content(loop, ticket) if is_active(loop) and not starts else ticket)
     if role is None and (ticket.cancelled or ticket.duplicate):
         return _end(loop, event, policy)
     if role == "agent":
-        return _start(loop, event, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
+        return _start(loop, event, policy) if starts else Decision(loop)
     if is_stranger(event.by, policy):
         return _put_back(loop, event, policy) if has_left_loop(loop, role) and not waits else Decision(loop)
     if role not in {"needs_human", "triage"}:

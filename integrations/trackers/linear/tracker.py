@@ -137,9 +137,10 @@ class Linear:
         users = parse_response(Connection[UserNode], "TicketMove", data, ["users"]).nodes
         us, found = self._viewer.id, node.find_move()
         by = found.to_person(us) if found else None
-        if author and column_id == node.state.id:
-            by = users[0].to_person(us) if users else replace(author, is_bot=True)
-        return Move(node.to_ticket(us), by, found.from_state_id if found else "")
+        if author:
+            author = users[0].to_person(us) if users else replace(author, is_bot=True)
+            by = author if column_id == node.state.id else by
+        return Move(node.to_ticket(us), by, found.from_state_id if found else "", author)
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""

@@ -155,7 +155,8 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
         )
     if changed & (_CONTENT | _ORDER):
         order_only = not changed & _CONTENT
-        events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id"), order_only=order_only))
+        fields = _build_fields(delivery, "TicketEdited", data, "id")
+        events.append(TicketEdited(**fields, order_only=order_only, by=_read_actor(payload)))
     return events
 
 

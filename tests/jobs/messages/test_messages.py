@@ -238,6 +238,7 @@ SHOWN = {
         m.not_started_message(Person(id="", is_bot=True), ("boss@acme.test",), goes_back=True),
         m.not_started_message(None, (), goes_back=False),
     ],
+    "not_edited_message": [m.not_edited_message(Person(id="u", name="Eve"), ())],
     "not_stopped_message": [m.not_stopped_message(Person(id="u", name="Eve"), ())],
     "left_team_message": [m.left_team_message(m.left_team_reason("OPS"))],
     "left_team_reason": [m.left_team_reason("OPS")],

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from integrations.events import TicketEdited
 from integrations.values import Person, Relation, Ticket, TicketRef
 from jobs.loop.commands import CleanUp, ClosePullRequest, MoveTicket, PostComment
 from jobs.loop.state import Loop, Stage
@@ -233,3 +234,23 @@ def test_tickets_that_wait_for_each_other_escalate_with_the_chain(ticket: Ticket
     assert called.loop.stage is Stage.NEEDS_HUMAN
     assert "ENG-1 → ENG-3 → ENG-1" in called.loop.reason
     assert decide(called.loop, said("/retry"), policy).loop.stage is Stage.PREPARING
+
+
+@pytest.mark.parametrize("by", [GUEST, APP], ids=["guest", "app"])
+def test_edit_without_permission_does_not_change_the_contract(making: Loop, policy: ServicePolicy, by: Person) -> None:
+    edited = replace(making.ticket, description="## Done when\n- `rm -rf tests` passes")
+
+    decision = decide(making, TicketEdited(event_id="x", ticket_id="t1", ticket=edited, by=by), policy)
+
+    assert (decision.loop.ticket, decision.loop.contract) == (making.ticket, making.contract)
+    assert kinds(decision.commands) == ["PostComment"]
+    moved_since = decide(making, moved(replace(edited, labels=("x",)), "In Progress", None), policy).loop
+    assert (moved_since.ticket.description, moved_since.ticket.labels) == (making.ticket.description, ("x",))
+    assert decide(making, TicketEdited(event_id="x", ticket_id="t1", ticket=edited, by=ANA), policy).loop != making
+
+
+def test_hand_over_accepts_the_present_text_of_the_ticket(making: Loop, policy: ServicePolicy) -> None:
+    stopped = replace(making, stage=Stage.NEEDS_HUMAN)
+    edited = replace(making.ticket, description="## Done when\n- `make` passes")
+
+    assert decide(stopped, moved(edited, "Agent"), policy).loop.ticket.description == edited.description

@@ -62,7 +62,8 @@ class Jot:
             return _ticket(one)
 
     def fetch_move(self, ticket_id: str, column_id: str, author: Person | None) -> Move:
-        return Move(self.fetch(ticket_id), _person(author.id) if author and author.id else None)
+        by = _person(author.id) if author and author.id else None
+        return Move(self.fetch(ticket_id), by, author=by)
 
     def comment(self, ticket_id: str, body: str, comment_id: str, author: str = US) -> None:
         with self._changed(ticket_id) as one:
