@@ -28,20 +28,31 @@ class _Event:
 
 @value
 class TicketMoved(_Event):
-    """The ticket's column may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of Loopline
-    is queued."""
+    """The ticket's column or team may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of
+    Loopline is queued.
+
+    `by` is the author of the move, looked up by `gather`: None if unknown, without an id for an automation. `column_id`
+    is the column that the move led to, `before_id` the one that it started from."""
 
     kind: Literal["TicketMoved"] = "TicketMoved"
     column: str = ""
+    column_id: str = ""
+    before_id: str = ""
+    by: Person | None = None
     ticket: Ticket | None = None
     moving: bool = False
+    cycle: tuple[str, ...] = ()
+    """The chain of tickets that wait for each other, by identifier, if the ticket is part of one."""
 
 
 @value
 class TicketEdited(_Event):
-    """The ticket's title or description changed."""
+    """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
+    description. `by` is the author, looked up by `gather`; None if unknown."""
 
     kind: Literal["TicketEdited"] = "TicketEdited"
+    order_only: bool = False
+    by: Person | None = None
     ticket: Ticket | None = None
 
 
@@ -242,9 +253,10 @@ class BranchPublished(_Event):
 
 @value
 class PullRequestOpened(_Event):
-    """The pull request exists, found or created."""
+    """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
+    base: str = ""
     generation: int
     number: int
     url: str

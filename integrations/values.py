@@ -148,7 +148,7 @@ class Link:
 @value
 class Ticket:
     """Snapshot of a ticket. `column` is the workflow state's name, `cancelled` whether that is a cancelled state;
-    `branch_name` is the tracker's suggestion, `creator` the author if it is known.
+    `branch_name` is the tracker's suggestion, `creator` the author if it is known, `column_type` Linear's state type.
 
     `priority` is 1 (urgent) to 4 (low), 0 for none; `due_date` is YYYY-MM-DD or empty; `delegate` is the app that works
     on it; `siblings` are the other children of its parent; `remarks` are the newest comments, oldest first, and
@@ -169,6 +169,7 @@ class Ticket:
     cancelled: bool = False
     duplicate: bool = False
     column_id: str = ""
+    column_type: str = ""
     priority: int = 0
     due_date: str = ""
     sort_order: float = 0.0

@@ -79,18 +79,20 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
     found += older_redis.find_problems(redis, settings.home)
     if role == "agent":
         return [*found, *_sandbox_problems(settings, redis)]
-    return [*found, *_column_problems(settings)] if role == "worker" else found
+    return [*found, *_column_problems(settings, redis)] if role == "worker" else found
 
 
-def _column_problems(settings: Settings) -> list[str]:
-    """A worker needs the board's columns. While the tracker is unavailable, it starts without the check."""
+def _column_problems(settings: Settings, redis: Redis) -> list[str]:
+    """A worker needs the board's columns; those that it has found before can be renamed. While the tracker is
+    unavailable, it starts without the check."""
     from jobs.effects.build import build_tracker
+    from jobs.effects.columns import find_new_names
 
     found = []
     for key, team in settings.teams.items():
         try:
             if board := build_tracker(settings):
-                board.check_columns(key, team.columns.names())
+                board.check_columns(key, find_new_names(key, team.columns.roles(), redis))
         except Rejected as error:
             found.append(f"LOOPLINE_TEAMS, team {key}: {error}")
         except Unavailable as error:

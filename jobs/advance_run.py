@@ -42,6 +42,7 @@ from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.disk import check_disk
 from jobs.runtime.lease import Lease, hold
+from jobs.runtime.run_order import take_next
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
 from jobs.store.runs import RunConversation, stop_predicate
@@ -63,11 +64,17 @@ _log = structlog.get_logger(__name__)
 
 
 def advance_run(run_id: RunId) -> None:
-    """RQ's entry: advance the run by one slice, then queue the next one."""
+    """RQ's entry: advance the run that is next by one slice, then queue it again. `run_id` is the run that was queued;
+    another one of a higher priority can be next."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
-    if not world.runs.is_unfinished(run_id) or world.freeze.is_frozen():
+    if world.freeze.is_frozen():
         return  # the clock wakes unfinished runs after the thaw
+    if (following := take_next(world.redis)) and following != run_id:
+        run_id = following
+        queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
+    if not world.runs.is_unfinished(run_id):
+        return
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
         spec = world.runs.spec(run_id) if lease else None
         if lease is None or spec is None:

@@ -22,6 +22,7 @@ from integrations.events import EVENT, CommandFailed, Event, TicketCommented, Ti
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
 from jobs.effects.audit_records import describe_decision, describe_effect, name_error
+from jobs.effects.columns import load_columns, refresh_if_renamed
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
@@ -55,6 +56,7 @@ def drive(ticket_id: TicketId) -> None:
         if lease is None:
             return
         queues.cancel_delayed_wake(world.redis, ticket_id)
+        load_columns(world)
         try:
             _Driver(ticket_id, lease, world).run()
         except LeaseLost as error:
@@ -209,12 +211,15 @@ class _Driver:
         if now is None:
             self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
+        if isinstance(now, TicketMoved) and now.ticket:
+            refresh_if_renamed(now.ticket, self._world)
         loop = before or Loop(
             ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
         )
         decision = decide(loop, now, self._world.policy)
         self._world.audit.record(**describe_decision(loop, now, decision))
-        changed = None if before is None and decision.loop.stage is Stage.IDLE else decision.loop
+        unknown = before is None and decision.loop.stage is Stage.IDLE and not decision.commands
+        changed = None if unknown else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
         if changed and (before is None or before.stage is not changed.stage):

@@ -16,7 +16,7 @@ def redeliver() -> None:
     """RQ's entry: request redelivery for every team's repository."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.REDELIVER)
-    for repository in sorted({team.repository for team in world.policy.teams.values()}):
+    for repository in sorted({name for team in world.policy.teams.values() for name in team.repositories}):
         try:
             requested = world.code_host.redeliver(repository, world.now() - SINCE_SECONDS)
         except IntegrationError as error:

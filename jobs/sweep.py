@@ -13,6 +13,7 @@ from integrations.errors import IntegrationError, NotFound, Rejected, Unauthoriz
 from integrations.events import BranchPushed, Event, TicketMoved
 from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
+from jobs.effects.columns import refresh_all_columns
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -23,6 +24,7 @@ from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_c
 from jobs.workflow.preflight import awaits_new_base
 
 IN_TURN = 5
+WAITING_SECONDS = 600.0
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
 _log = structlog.get_logger(__name__)
 
@@ -31,18 +33,20 @@ def sweep() -> None:
     """RQ's entry: compare everything once."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.SWEEP)
+    refresh_all_columns(world)
     if not _is_rebuilt(world):
         return
     loops = {loop.ticket.id: loop for loop in world.store.loops()}
     for name, team in world.policy.teams.items():
         try:
-            tickets = {t.id: t for t in world.tracker.in_columns(name, list(team.columns.values()))}
+            tickets = {t.id: t for t in world.tracker.in_columns(name, list(team.board_columns().values()))}
             turn = list(_choose_loops([loop for loop in loops.values() if loop.ticket.team == name], world))
             for event in (
                 *_find_moves(name, tickets, loops, world),
                 *_find_for_each(turn, world, _find_pull_request_event),
                 *_find_for_each(turn, world, _find_comments_and_reviews),
                 *_find_new_bases(name, loops, world),
+                *_find_waiting(name, loops, world),
                 *_find_unanswered_escalations(tickets, loops, world),
             ):
                 if world.store.deliver(event):
@@ -96,7 +100,7 @@ def _find_moves(
 
 
 def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
-    role = world.policy.column_role(ticket.team, ticket.column)
+    role = world.policy.role_of(ticket)
     if loop is None:
         return role == "agent"
     found = is_idle_or_closed(loop) if role == "agent" else has_left_loop(loop, role)
@@ -160,7 +164,7 @@ def _find_unanswered_escalations(
     for ticket in tickets.values():
         loop = loops.get(ticket.id)
         reminder = polling.escalation_event(loop, world.now(), world.settings.remind_hours) if loop else None
-        if not loop or not reminder or world.policy.column_role(ticket.team, ticket.column) != "needs_human":
+        if not loop or not reminder or world.policy.role_of(ticket) != "needs_human":
             continue
         try:
             comments = list(world.tracker.comments(ticket.id))
@@ -196,6 +200,22 @@ def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> 
                     branch=branch,
                     head_sha=head,
                 )
+
+
+def _find_waiting(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """Loops that wait for other tickets, every ten minutes and whenever one of those is done: its move can have been
+    missed."""
+    for loop in loops.values():
+        if loop.ticket.team == name and loop.stage is Stage.WAITING:
+            ended = [
+                one.identifier for one in loop.waits_for if (other := loops.get(one.id)) and other.stage is Stage.DONE
+            ]
+            state = "+".join(ended) or str(int(world.now() // WAITING_SECONDS))
+            yield TicketMoved(
+                event_id=f"sweep:waits:{loop.ticket.id}:{loop.generation}:{state}",
+                ticket_id=loop.ticket.id,
+                at=world.now(),
+            )
 
 
 def _choose_loops(loops: list[Loop], world: World) -> Iterator[Loop]:

@@ -71,11 +71,12 @@ def _check_teams(settings: Settings) -> Iterator[str]:
             board.check_columns(key, team.columns.names())
         except IntegrationError as error:
             yield f"LOOPLINE_TEAMS, team {key}: {error}"
-        try:
-            found = find_repository(team.repository, host)
-            check_access(Remote(found.clone_url, host.git_credentials(team.repository)))
-        except IntegrationError as error:
-            yield f"LOOPLINE_TEAMS, repository {team.repository}: {error}"
+        for name in team.all_repositories():
+            try:
+                found = find_repository(name, host)
+                check_access(Remote(found.clone_url, host.git_credentials(name)))
+            except IntegrationError as error:
+                yield f"LOOPLINE_TEAMS, repository {name}: {error}"
 
 
 def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:

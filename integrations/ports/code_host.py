@@ -91,6 +91,9 @@ class CodeHost(Protocol):
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
         """Set title and body."""
 
+    def close_pull_request(self, repository: str, number: int) -> None:
+        """Close the pull request without a merge. Idempotent."""
+
     def set_status(
         self,
         repository: str,

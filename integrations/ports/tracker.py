@@ -48,8 +48,28 @@ class Attachment:
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Move:
+    """A ticket and the last move into its column. `by` is None if its author is not known, and a bot without an id for
+    an automation; `before_id` is the column that it started from, empty if that is not known. `author` is the reported
+    author, looked up."""
+
+    ticket: Ticket
+    by: Person | None = None
+    before_id: str = ""
+    author: Person | None = None
+
+
+@dataclass(frozen=True)
+class BoardColumn:
+    """A column of a team."""
+
+    id: str
+    name: str
+
+
 class Tracker(Protocol):
-    """The board. Ids are the tracker's own UUIDs; `column` is the name of a workflow state."""
+    """The board. Ids are the tracker's own UUIDs; `column` is the name or the id of a workflow state."""
 
     def viewer(self) -> Person:
         """Loopline's own account there."""
@@ -59,6 +79,14 @@ class Tracker(Protocol):
 
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket. Raises `NotFound`."""
+
+    def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
+        """The current ticket, and the author of its last move. `author` is the reported author of a move to
+        `column_id`, whose permission is looked up; the ticket's history counts when it is None, or is in another
+        column. Raises `NotFound`."""
+
+    def columns(self, team: str) -> Sequence[BoardColumn]:
+        """All columns of the team that are not archived, in the board's order. Raises `Rejected`."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""

@@ -102,6 +102,7 @@ OidcUsers = Annotated[tuple[Annotated[str, _EMAIL_OR_DOMAIN], ...], BeforeValida
 ClientId = Annotated[str, _CLIENT_ID]
 Model = Annotated[str, _MODEL]
 Column = Annotated[str, AfterValidator(_check_column)]
+OptionalColumn = Annotated[Column, BeforeValidator(lambda value: "" if value is None else value)]
 Failpoint = Annotated[str, _FAILPOINT]
 UserName = Annotated[
     str, match_pattern(r"[1-9][0-9]{0,8}|[a-z_][a-z0-9_-]{0,31}", "write an account's name, or a number other than 0")
@@ -117,7 +118,8 @@ class Columns(BaseModel):
     agent: Column = "Agent"
     working: Column = "In Progress"
     review: Column = "In Review"
-    done: Column = "Done"
+    done: OptionalColumn = "Done"
+    """Column of merged tickets; null or empty if the team moves them itself."""
     needs_human: Column = "Needs Human"
     triage: Column = ""
     """Column for unanswered escalations; empty if the team has none."""
@@ -125,8 +127,8 @@ class Columns(BaseModel):
     @model_validator(mode="after")
     def _check_names_differ(self) -> Columns:
         names = [name.casefold() for name in self.roles().values()]
-        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage):
-            raise ValueError("a name is empty or occurs twice; each role needs its own column, except triage")
+        if len(set(names)) < len(names) or len(names) < len(COLUMN_ROLES) - (not self.triage) - (not self.done):
+            raise ValueError("a name is empty or occurs twice; each role needs its own column, except done and triage")
         return self
 
     def roles(self) -> dict[ColumnRole, str]:
@@ -138,13 +140,60 @@ class Columns(BaseModel):
         return tuple(self.roles().values())
 
 
-class Team(BaseModel):
-    """A team's repository ('owner/name') and columns."""
+RepositoryName = Annotated[str, AfterValidator(_check_repository)]
+
+
+class RepositoryRule(BaseModel):
+    """Tickets that are worked on in a repository: by label, by project, and those that nothing else decides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: Annotated[str, AfterValidator(_check_repository)]
+    labels: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    default: bool = False
+
+
+def _read_rules(value: object) -> object:
+    """A list of repositories as rules without conditions."""
+    if not isinstance(value, list):
+        return value
+    if len({name for name in value if isinstance(name, str)}) < len(value):
+        raise ValueError("each entry has to be a repository, named once; write owner/name, such as acme/shop")
+    return {name: {} for name in value}
+
+
+class Team(BaseModel):
+    """A team's repositories ('owner/name') and columns. `repository` is the only one, or the default one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: RepositoryName | None = None
+    repositories: Annotated[dict[RepositoryName, RepositoryRule], BeforeValidator(_read_rules)] = Field(
+        default_factory=dict, max_length=MOST_ENTRIES
+    )
     columns: Columns = Columns()
+
+    @model_validator(mode="after")
+    def _check_default(self) -> Team:
+        if not self.repository and not self.repositories:
+            raise ValueError('it has no repository; add "repository": "acme/shop"')
+        defaults = [name for name, rule in self.repositories.items() if rule.default]
+        if len({*defaults, *filter(None, [self.repository])}) > 1:
+            raise ValueError("it has several default repositories; keep one of them")
+        if len({name.casefold() for name in self.all_repositories()}) < len(self.all_repositories()):
+            raise ValueError("a repository occurs twice; remove one of them")
+        return self
+
+    @property
+    def default_repository(self) -> str:
+        """The repository of tickets that nothing else decides: the default one, or the only one; empty without one."""
+        names = self.all_repositories()
+        default = next((name for name, rule in self.repositories.items() if rule.default), "")
+        return self.repository or default or (names[0] if len(names) == 1 else "")
+
+    def all_repositories(self) -> tuple[str, ...]:
+        """Return the names of the team's repositories."""
+        return tuple(dict.fromkeys(filter(None, (self.repository, *self.repositories))))
 
 
 Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(partial(_parse_json, _TEAMS_EXAMPLE))]

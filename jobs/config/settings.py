@@ -96,7 +96,13 @@ class Settings(SettingsModel):
     teams: Teams = setting("LOOPLINE_TEAMS", {}, usual=True)
     """Teams that Loopline works for, as JSON from team key to repository and columns.
     {"ENG": {"repository": "acme/shop", "columns": {"agent": "Agent", "working": "In Progress", "review": "In Review",
-    "done": "Done", "needs_human": "Needs Human"}}}; columns left out have these names."""
+    "done": "Done", "needs_human": "Needs Human"}}}; columns left out have these names, and "done": null leaves merged
+    tickets to the team. Several repositories: "repositories": {"acme/shop": {"default": true}, "acme/web":
+    {"labels": ["web"], "projects": ["Website"]}}, or a list of names."""
+    starters: Approvers = setting("LOOPLINE_STARTERS", "")
+    """E-mail addresses of the people with permission to start, stop and steer work, comma separated.
+    Empty means every member of the workspace who is not a guest; LOOPLINE_APPROVERS have it too. Apps and integrations
+    never have it."""
     approvers: Approvers = setting("LOOPLINE_APPROVERS", "")
     """E-mail addresses of the people with permission to control Loopline and to approve, comma separated.
     Empty means every member of the workspace who is not a guest."""

@@ -19,12 +19,13 @@ from integrations.registry import find_provider
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.sandbox.identity import choose_user
 from jobs.config.environment import Role
+from jobs.config.field_types import Team
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.caps import Caps
 from jobs.runtime.disk import compute_command_room
 from jobs.workflow import ServicePolicy
-from jobs.workflow.decision import TeamPolicy
+from jobs.workflow.decision import Route, TeamPolicy
 
 
 def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
@@ -78,13 +79,19 @@ def build_sandbox(settings: Settings, room: Callable[[], int] = lambda: sys.maxs
     return Sandbox(find_bwrap(), (*default_read_only(), *settings.sandbox_read_only), room=room)
 
 
+def _build_team(team: Team) -> TeamPolicy:
+    rules = team.repositories.items()
+    routes = tuple(Route(repository=name, labels=rule.labels, projects=rule.projects) for name, rule in rules)
+    return TeamPolicy(repository=team.default_repository, columns=team.columns.roles(), routes=routes)
+
+
 def build_policy(settings: Settings) -> ServicePolicy:
     """The operator's part of the rules. Models are those of the settings, else those of the default runner."""
     roles = ("planner", "scout", "maker", "judge", "checker", "answer", "strong")
     chosen = {role: model for role in roles if (model := getattr(settings, f"{role}_model"))}
     teams = settings.teams.items()
     return ServicePolicy(
-        teams={key: TeamPolicy(repository=team.repository, columns=team.columns.roles()) for key, team in teams},
+        teams={key: _build_team(team) for key, team in teams},
         max_iterations=settings.max_iterations,
         max_attempts=settings.max_attempts,
         caps=Caps(
@@ -98,6 +105,7 @@ def build_policy(settings: Settings) -> ServicePolicy:
         ),
         models={**find_provider(RunnerProvider, settings.runner).models, **chosen},
         runner_models={name: dict(find_provider(RunnerProvider, name).models) for name in settings.more_runners},
+        starters=tuple(address.lower() for address in settings.starters),
         approvers=tuple(address.lower() for address in settings.approvers),
         dashboard_url=settings.dashboard_url,
     )

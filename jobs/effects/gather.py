@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import Misconfigured, NotFound
+from integrations.errors import IntegrationError, Misconfigured, NotFound, Rejected
 from integrations.events import (
     BranchPushed,
     Event,
@@ -29,13 +29,18 @@ from integrations.events import (
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Reaction
-from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
+from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
+from jobs.effects.cycles import find_cycle
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
+from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.runtime.disk import check_disk
+from jobs.workflow.hand_over import has_left_loop
+from jobs.workflow.routing import awaits_repository
 
+CALLS = frozenset({Stage.ASKING, Stage.NEEDS_HUMAN})
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +51,7 @@ def gather(event: Event, world: World) -> Event | None:
     event = replace(event, at=min(event.at, world.now()))
     match event:
         case TicketMoved():
-            return _read_ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
+            return _read_move(replace(event, moving=is_moving(event.ticket_id, world)), world)
         case TicketEdited():
             return _read_ticket(event, world)
         case TicketRemoved():
@@ -71,17 +76,71 @@ def gather(event: Event, world: World) -> Event | None:
             return event
 
 
-def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
+def _read_move(event: TicketMoved, world: World) -> Event | None:
+    """The ticket and who moved it, in one request; a merge that explains the move counts in place of it."""
     try:
-        ticket = world.tracker.fetch(event.ticket_id)
+        move = world.tracker.fetch_move(event.ticket_id, event.column_id, event.by)
     except NotFound:
-        ticket = None
-    if ticket is None or ticket.trashed:
-        return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
-    if ticket.team not in world.policy.teams:
+        return _removed(event)
+    ticket, loop = move.ticket, world.store.load(event.ticket_id)
+    if ticket.trashed:
+        return _removed(event)
+    if ticket.team not in world.policy.teams and (loop is None or loop.stage not in AT_WORK | OPEN | CALLS):
         _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
         return None
-    return replace(event, ticket=ticket)
+    if loop and (merged := _find_merge(event, loop, ticket, world)):
+        return merged
+    by = _narrow(move.by, world)
+    before = event.before_id if event.column_id == ticket.column_id else move.before_id
+    cycle = find_cycle(ticket, world) if loop is None or loop.stage is Stage.WAITING else ()
+    return replace(event, ticket=ticket, by=by, before_id=before or move.before_id, cycle=cycle)
+
+
+def _find_merge(event: TicketMoved, loop: Loop, ticket: Ticket, world: World) -> PullRequestMerged | None:
+    """The merge of the pull request of a ticket that left Loopline's columns: the board's own automation is often
+    faster than the code host's webhook."""
+    number, repository = loop.pull_request.number, loop.workspace.repository
+    if not number or loop.stage not in AT_WORK | OPEN or not has_left_loop(loop, world.policy.role_of(ticket)):
+        return None
+    try:
+        now = world.code_host.fetch_pull_request(repository, number)
+    except IntegrationError:
+        return None  # a stop does not wait for the code host
+    if not now.merged:
+        return None
+    return PullRequestMerged(
+        event_id=event.event_id,
+        ticket_id=event.ticket_id,
+        at=event.at,
+        repository=repository,
+        number=number,
+        branch=loop.workspace.branch,
+        head_sha=now.head_sha,
+    )
+
+
+def _removed(event: TicketMoved | TicketEdited) -> TicketRemoved:
+    return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
+
+
+def _read_ticket(event: TicketEdited, world: World) -> Event | None:
+    """The edited ticket; None, without a request, for fields that matter to no decision at this stage."""
+    loop = world.store.load(event.ticket_id)
+    if event.order_only and (loop is None or not (loop.stage in RUNNING or awaits_repository(loop))):
+        return None
+    try:
+        found = world.tracker.fetch_move(event.ticket_id, "", event.by)
+    except NotFound:
+        return _removed(event)
+    if found.ticket.trashed:
+        return _removed(event)
+    known = found.ticket.team in world.policy.teams
+    return replace(event, ticket=found.ticket, by=_narrow(found.author, world)) if known else None
+
+
+def _narrow(person: Person | None, world: World) -> Person | None:
+    """The person with the permission that the operator's settings leave."""
+    return replace(person, may_steer=world.policy.may_start(person)) if person else None
 
 
 def is_moving(ticket_id: TicketId, world: World) -> bool:
@@ -109,7 +168,7 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
     return replace(
         event,
         body=comment.body,
-        author=comment.author,
+        author=_narrow(comment.author, world),
         at=event.at if event.edited else written_at,
         written_at=written_at,
         parent_id=comment.parent_id,
@@ -127,7 +186,7 @@ def _read_reaction(event: TicketReacted, world: World) -> Event | None:
     except NotFound:
         return None
     found = [one for one in comment.reactions if (one.author.id, one.emoji) == (reacted, event.emoji)]
-    if not comment.author.is_us or not found or not found[0].author.may_steer:
+    if not comment.author.is_us or not found or not world.policy.may_start(found[0].author):
         return None
     return replace(event, author=found[0].author)
 
@@ -209,17 +268,24 @@ def find_repository(name: str, host: CodeHost) -> Repository:
     return found
 
 
-def read_base(repository: str, branch: str, world: World) -> Base:
-    """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it.
+def read_base(repository: str, branch: str, world: World, base: str = "") -> Base:
+    """Fetch the base branch into the mirror, then read. `branch` is the ticket's; empty to skip it. `base` is the name
+    of the base branch, empty for the repository's default.
 
     Raises `Unavailable`, `Rejected`, and `PolicyError` for an invalid `WORKFLOW.md`."""
     check_disk(world.disk.read(), world.settings, world.redis, begins=False)
     host = world.code_host
     found = find_repository(repository, host)
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
-    mirror.fetch(found.default_branch, *filter(None, (branch,)))
-    sha = mirror.head(found.default_branch)
-    where = f"{repository} at {found.default_branch}"
+    name = base or found.default_branch
+    if base and base != found.default_branch and not host.branch_head(repository, base):
+        raise Rejected(
+            f"The branch {base} that the ticket names does not exist in {repository}: correct the ticket, or leave the "
+            f"branch out for {found.default_branch}"
+        )
+    mirror.fetch(name, *filter(None, (branch,)))
+    sha = mirror.head(name)
+    where = f"{repository} at {name}"
     policy = read_policy(mirror.read(sha, FILE), where)
     check_runners(policy, world.settings.runner_names(), where)
     settings = world.settings
@@ -233,4 +299,4 @@ def read_base(repository: str, branch: str, world: World) -> Base:
         mirror.fetch_submodules(filter(None, (sha, branch_sha)), host.git_credentials)
     if policy.loop.lfs:
         mirror.fetch_large_files(filter(None, (sha, branch_sha)))
-    return Base(found.default_branch, sha, policy, branch_sha)
+    return Base(name, sha, policy, branch_sha)

@@ -17,14 +17,15 @@ from typing import Any
 
 import structlog
 
-from integrations.errors import NotFound, Unavailable
+from integrations.errors import NotFound, Rejected, Unavailable
 from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
 from integrations.git.mirror import Mirror
 from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
+from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import NO_COMMIT, Ticket
+from integrations.values import NO_COMMIT, CommitSha, Identifier, Ticket
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
@@ -34,8 +35,9 @@ from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.messages.progress import SUPERSEDED_MESSAGE
+from jobs.messages.routing import branch_left_message
 from jobs.messages.verdict import STATUS_CONTEXT
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, queues, run_order
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
 from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
@@ -44,6 +46,7 @@ from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
+_FURTHER_ON = {"started", "completed", "canceled", "duplicate"}  # Linear's state types of a team's own later columns
 _log = structlog.get_logger(__name__)
 
 
@@ -107,13 +110,20 @@ def _close_progress_comment(before: int, ctx: Context) -> None:
 
 
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
-    """Move the ticket to the column with this role; skipped if the team has no such column."""
-    columns = ctx.world.policy.teams[ctx.ticket.team].columns
-    sources = {columns.get(role) for role in command.sources}
-    if sources and ctx.world.tracker.fetch(ctx.ticket.id).column not in sources:
+    """Move the ticket to the column with this role; skipped if the team has no such column or is not served.
+
+    A merged ticket is left in a column without a role that is further on: the team's own automation put it there."""
+    team = ctx.world.policy.teams.get(ctx.ticket.team)
+    columns = team.board_columns() if team else {}
+    target = command.back_to or columns.get(command.column, "")
+    if not target:
         return
-    if command.column in columns:
-        ctx.world.tracker.move(ctx.ticket, columns[command.column])
+    if command.sources or command.column == "done":
+        now = ctx.world.tracker.fetch(ctx.ticket.id)
+        role = ctx.world.policy.role_of(now)
+        if (command.sources and role not in command.sources) or (role is None and now.column_type in _FURTHER_ON):
+            return
+    ctx.world.tracker.move(ctx.ticket, target)
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
@@ -128,7 +138,9 @@ def react(command: c.React, ctx: Context) -> None:
 
 
 def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
-    """Add the label to the ticket, or remove it."""
+    """Add the label to the ticket, or remove it; not in a team that is not served."""
+    if ctx.ticket.team not in ctx.world.policy.teams:
+        return
     change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
     change(ctx.ticket, NEEDS_HUMAN_LABEL)
 
@@ -141,7 +153,7 @@ def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
 def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Event]:
     """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
     base branch is an event of this ticket."""
-    base = read_base(command.repository, command.branch, ctx.world)
+    base = read_base(command.repository, command.branch, ctx.world, command.base)
     ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
@@ -159,12 +171,16 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
 def start_run(command: c.StartRun, ctx: Context) -> None:
     """Store the run, then wake an agent process."""
     ctx.world.runs.start(command.spec)
+    spec = command.spec
+    run_order.set_order(ctx.world.redis, spec.ticket.id, spec.ticket.priority, spec.ticket.due_date)
+    run_order.set_turn(ctx.world.redis, spec.run_id, spec.ticket.id, spec.handed_over_at)
     queues.wake_run(ctx.world.redis, command.spec.run_id)
 
 
 def stop_run(command: c.StopRun, ctx: Context) -> None:
     """Request the end of the run, and queue it, so that an idle run ends too."""
     ctx.world.runs.ask_to_stop(command.run_id)
+    run_order.add_waiting(ctx.world.redis, command.run_id, first=True)
     queues.wake_run(ctx.world.redis, command.run_id)
 
 
@@ -222,15 +238,51 @@ def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> N
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
     """Upsert the pull request with the current title and body."""
     host = ctx.world.code_host
-    found = host.open_pull_request(command.repository, command.branch, command.base, command.title, command.body)
+    found, base = _open_at_base(command, host)
     if (found.title, found.body) != (command.title, command.body):
         host.update_pull_request(command.repository, found.number, command.title, command.body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
     return (
         PullRequestOpened(
-            **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url
+            **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url, base=base
         ),
     )
+
+
+def _open_at_base(command: c.OpenPullRequest, host: CodeHost) -> tuple[PullRequest, str]:
+    """The pull request, and its base branch. When the base branch is gone, it was renamed: the default branch is its
+    new name."""
+    repository, branch, base = command.repository, command.branch, command.base
+    try:
+        return host.open_pull_request(repository, branch, base, command.title, command.body), base
+    except Rejected:
+        if host.branch_head(repository, base):
+            raise
+    default = host.repository(repository).default_branch
+    if command.chosen or default == base:
+        raise Rejected(
+            f"The base branch {base} is gone from {repository}, whose default branch is {default}: correct the branch "
+            "in the ticket, then reply `/retry`"
+        )
+    return host.open_pull_request(repository, branch, default, command.title, command.body), default
+
+
+def close_pull_request(command: c.ClosePullRequest, ctx: Context) -> None:
+    """Comment, and close the pull request."""
+    host = ctx.world.code_host
+    host.comment(command.repository, command.number, command.body, ctx.create_id())
+    host.close_pull_request(command.repository, command.number)
+
+
+def watch_tickets(command: c.WatchTickets, ctx: Context) -> None:
+    """Let the next move of each ticket be an event of this one."""
+    for ticket_id in command.tickets:
+        ctx.world.store.watch_ticket(ctx.ticket.id, ticket_id)
+
+
+def order_runs(command: c.OrderRuns, ctx: Context) -> None:
+    """Set the place of the ticket's waiting runs in the queue."""
+    run_order.set_order(ctx.world.redis, ctx.ticket.id, command.priority, command.due_date)
 
 
 def comment_on_pull_request(command: c.CommentOnPullRequest, ctx: Context) -> None:
@@ -260,18 +312,41 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
 
 def clean_up(command: c.CleanUp, ctx: Context) -> None:
     """Remove the worktrees, then the branch. Raises `Unavailable` until the ticket's runs have ended."""
-    if any(ctx.world.runs.is_unfinished(run_id) for run_id in ctx.world.runs.list_runs(ctx.ticket.id)):
+    runs = ctx.world.runs.list_runs(ctx.ticket.id)
+    if any(ctx.world.runs.is_unfinished(run_id) for run_id in runs):
         raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
-    folder = ctx.world.run_folder(ctx.ticket.identifier)
+    if not command.repository:
+        return
     mirror = ctx.world.mirror(command.repository)
+    # a ticket that was in another team had another identifier then
+    specs = [spec for run_id in runs if (spec := ctx.world.runs.spec(run_id))]
+    for identifier in {ctx.ticket.identifier, *(spec.ticket.identifier for spec in specs)}:
+        _remove_files(identifier, mirror, ctx.world)
+    if not command.branch:
+        return
+    head = ctx.world.code_host.branch_head(command.repository, command.branch)
+    if head and head != command.merged and not _is_own_head(command.repository, head, ctx):
+        body = branch_left_message(command.branch)
+        ctx.world.tracker.comment(ctx.ticket.id, body, ctx.create_id("left", command.branch, head))
+        return
+    ctx.world.code_host.delete_branch(command.repository, command.branch)
+    mirror.forget(command.branch)
+
+
+def _remove_files(identifier: Identifier, mirror: Mirror, world: World) -> None:
+    """Remove the worktrees and the downloaded images."""
+    folder = world.run_folder(identifier)
     for run in sorted(folder.iterdir()) if folder.is_dir() else ():
         kill_sandboxes(run)
         mirror.remove_workspace(run)
-    for used in filter(Path.is_dir, (folder, ctx.world.upload_folder(ctx.ticket.identifier))):
+    for used in filter(Path.is_dir, (folder, world.upload_folder(identifier))):
         shutil.rmtree(used)
-    if command.branch:
-        ctx.world.code_host.delete_branch(command.repository, command.branch)
-        mirror.forget(command.branch)
+
+
+def _is_own_head(repository: str, head: CommitSha, ctx: Context) -> bool:
+    """Whether Loopline pushed this commit for this ticket."""
+    owner = ctx.world.redis.get(keys.head(repository, head))
+    return owner is not None and decode(owner) == ctx.ticket.id
 
 
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
@@ -293,4 +368,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.SetStatus: set_status,
     c.MergePullRequest: merge_pull_request,
     c.CleanUp: clean_up,
+    c.ClosePullRequest: close_pull_request,
+    c.WatchTickets: watch_tickets,
+    c.OrderRuns: order_runs,
 }

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from integrations.errors import Malformed
-from integrations.events import BranchPushed, CodeHostEvent, Event
+from integrations.events import BranchPushed, CodeHostEvent, Event, TicketMoved, TicketRemoved
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
@@ -124,9 +124,15 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
 
 
 def route(redis: Redis, event: Event) -> None:
-    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch."""
+    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch, a move to
+    those that wait for the ticket."""
     store = Store(redis)
     tickets = store.take_watchers(event.repository, event.branch) if isinstance(event, BranchPushed) else []
+    if isinstance(event, TicketMoved | TicketRemoved):
+        for waiting in store.take_ticket_watchers(event.ticket_id):
+            name = f"{event.event_id}:waits:{waiting}"
+            if store.deliver(TicketMoved(event_id=name, ticket_id=waiting, at=event.at)):
+                queues.wake_ticket(redis, waiting)
     if ticket_id := find_ticket(redis, event):
         tickets.append(ticket_id)
     for one in tickets:

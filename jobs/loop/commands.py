@@ -12,7 +12,7 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketImage, Usage, value
+from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, TicketImage, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
@@ -50,6 +50,8 @@ class RunSpec:
     ticket_usage: Usage = Usage()
     """The ticket's usage when the run started, from which a lost ledger continues."""
     started_at: float = 0.0
+    handed_over_at: float = 0.0
+    """When the ticket was handed over, Unix seconds: its place among runs of the same priority."""
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
     blocked: dict[str, int] = Field(default_factory=dict)
@@ -65,11 +67,13 @@ RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
 
 @value
 class MoveTicket:
-    """Put the ticket into the column that has this role in its team; with `only_from`, only from one of those."""
+    """Put the ticket into the column that has this role in its team; with `only_from`, only from one of those.
+    `back_to` is the id of another column, for a ticket that was moved without permission."""
 
     kind: Literal["MoveTicket"] = "MoveTicket"
     column: Column
     only_from: Column | tuple[Column, ...] | None = None
+    back_to: str = ""
 
     @property
     def sources(self) -> tuple[Column, ...]:
@@ -117,13 +121,32 @@ class LinkPullRequest:
 
 @value
 class PrepareWorkspace:
-    """Mirror the repository, read its policy and the head of `branch`, download `images`; returns `WorkspaceReady`."""
+    """Mirror the repository, read its policy and the head of `branch`, download `images`; returns `WorkspaceReady`.
+    `base` is the base branch, empty for the repository's default."""
 
     kind: Literal["PrepareWorkspace"] = "PrepareWorkspace"
     generation: int
     repository: str
     branch: str = ""
     images: tuple[TicketImage, ...] = ()
+    base: str = ""
+
+
+@value
+class WatchTickets:
+    """Let the next move of each of these tickets be an event of this one."""
+
+    kind: Literal["WatchTickets"] = "WatchTickets"
+    tickets: tuple[TicketId, ...]
+
+
+@value
+class OrderRuns:
+    """Set the place of the ticket's runs in the queue."""
+
+    kind: Literal["OrderRuns"] = "OrderRuns"
+    priority: int
+    due_date: str = ""
 
 
 @value
@@ -199,9 +222,11 @@ class PublishBranch:
 
 @value
 class OpenPullRequest:
-    """Upsert the pull request; returns `PullRequestOpened`."""
+    """Upsert the pull request; returns `PullRequestOpened`. A `base` that is gone is replaced by the repository's
+    default branch, unless it was `chosen` by a person."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
+    chosen: bool = False
     generation: int
     repository: str
     branch: str
@@ -215,6 +240,16 @@ class CommentOnPullRequest:
     """Comment on the pull request, idempotently."""
 
     kind: Literal["CommentOnPullRequest"] = "CommentOnPullRequest"
+    repository: str
+    number: int
+    body: str
+
+
+@value
+class ClosePullRequest:
+    """Comment on the pull request, and close it."""
+
+    kind: Literal["ClosePullRequest"] = "ClosePullRequest"
     repository: str
     number: int
     body: str
@@ -245,24 +280,27 @@ class MergePullRequest:
 
 @value
 class CleanUp:
-    """Delete the ticket's worktrees and, if it is given, the loop's `branch`."""
+    """Delete the ticket's worktrees and, if it is given, the loop's `branch`, while its head is a commit of Loopline or
+    `merged`."""
 
     kind: Literal["CleanUp"] = "CleanUp"
     repository: str
     branch: str = ""
+    merged: CommitSha = NO_COMMIT
 
 
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
-    | MergePullRequest | CleanUp,
+    | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
+_INNER = (StartRun, StopRun, Steer, Freeze, Thaw, WatchTickets, OrderRuns)
 
 
 def lane_of(command: Command) -> Lane:
     """inner: only Redis is needed, so a stop never waits for an unavailable provider."""
-    return "inner" if isinstance(command, StartRun | StopRun | Steer | Unsteer | Freeze | Thaw) else "outer"
+    return "inner" if isinstance(command, _INNER) else "outer"

@@ -24,7 +24,18 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import NO_COMMIT, Codec, CommitSha, Identifier, RunId, Ticket, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    Identifier,
+    RunId,
+    Ticket,
+    TicketImage,
+    TicketRef,
+    Usage,
+    value,
+)
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
@@ -32,6 +43,7 @@ class Stage(StrEnum):
     """State of a loop; not the tracker's columns."""
 
     IDLE = "idle"
+    WAITING = "waiting"
     PREPARING = "preparing"
     PREFLIGHT = "preflight"
     PLANNING = "planning"
@@ -52,7 +64,7 @@ class Stage(StrEnum):
 RUNNING = frozenset(
     {Stage.PREFLIGHT, Stage.PLANNING, Stage.SCOUTING, Stage.MAKING, Stage.GATING, Stage.JUDGING, Stage.CHECKING}
 )
-AT_WORK = RUNNING | {Stage.PREPARING, Stage.PUBLISHING}
+AT_WORK = RUNNING | {Stage.WAITING, Stage.PREPARING, Stage.PUBLISHING}
 OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
 
 
@@ -134,12 +146,18 @@ def join_guidance(parts: tuple[Guidance, ...]) -> Guidance:
 
 @value
 class Workspace:
-    """Where the ticket is worked on: repository, base commit and the ticket's branch."""
+    """Where the ticket is worked on: repository, base commit and the ticket's branch. `repository` is empty until it is
+    known.
+
+    `chosen_base` is the base branch that a person named, empty for the repository's default; `taken_over_by` the person
+    whom `/takeover` left the branch to."""
 
     repository: str = ""
     base_branch: str = ""
     base_sha: CommitSha = NO_COMMIT
     branch: str = ""
+    chosen_base: str = ""
+    taken_over_by: str = ""
 
 
 @value
@@ -364,6 +382,8 @@ class Loop:
     reason: str = ""
     """Why the loop stopped or waits, one sentence."""
     run_id: RunId = RunId("")
+    waits_for: tuple[TicketRef, ...] = ()
+    """The open tickets that this one waits for, in stage `WAITING`."""
     parked_until: float = 0.0
     """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()

@@ -34,9 +34,6 @@ def thawed_message(by: str) -> str:
     return f"**Thawed.** {inline(by)} requested it with `/thaw`. All work continues."
 
 
-CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."
-
-
 def changes_message(by: str, revision: int) -> str:
     return f"Working on revision {revision} as requested by {inline(by)}, on the same branch."
 
@@ -233,8 +230,6 @@ def command_reason(by: str, command: str) -> str:
 
 
 REMOVED_REASON = "The ticket was removed."
-
-CANCELLED_REASON = "The ticket was cancelled."
 
 
 def not_merged_reason(reason: str) -> str:

@@ -18,10 +18,11 @@ MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 
 _STATES = {
     Stage.IDLE: "Idle",
+    Stage.WAITING: "Waiting for other tickets",
     Stage.PREPARING: "Preparing the workspace",
     Stage.PREFLIGHT: "Running the checks on the base branch",
     Stage.PLANNING: "Working out acceptance criteria",
-    Stage.ASKING: "Waiting for acceptance criteria",
+    Stage.ASKING: "Waiting for an answer",
     Stage.SCOUTING: "Exploring the repository",
     Stage.MAKING: "Working",
     Stage.GATING: "Running the checks",

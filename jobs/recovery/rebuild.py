@@ -134,10 +134,9 @@ def _tickets(world: World, unread: list[Rejected]) -> Iterator[Ticket]:
     """All tickets in the teams' columns; `unread` gets the error of a team without them. The done column is unbounded,
     so a ticket there counts only with a run folder on disk; any other one is restored by its next event."""
     for name, team in world.policy.teams.items():
-        done = team.columns["done"]
         try:
-            for ticket in world.tracker.in_columns(name, list(team.columns.values())):
-                if ticket.column != done or world.run_folder(ticket.identifier).exists():
+            for ticket in world.tracker.in_columns(name, list(team.board_columns().values())):
+                if world.policy.role_of(ticket) != "done" or world.run_folder(ticket.identifier).exists():
                     yield ticket
         except Unauthorized:
             raise
@@ -209,7 +208,7 @@ def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
 def _check_ownership(memory: Loop, policy: ServicePolicy) -> None:
     """Raises `Rejected` when the memory names a repository or branch that does not belong to Loopline."""
     team = policy.teams.get(memory.ticket.team)
-    if team is None or team.repository != memory.workspace.repository:
+    if team is None or memory.workspace.repository not in {"", *team.repositories}:
         raise Rejected(
             f"{memory.identifier} was worked on in {memory.workspace.repository}, which LOOPLINE_TEAMS does not name "
             "for its team"
@@ -222,12 +221,13 @@ def _check_ownership(memory: Loop, policy: ServicePolicy) -> None:
 
 def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
     comments = tuple(world.tracker.comments(memory.ticket.id))
-    if memory.stage is Stage.DONE:
+    if memory.stage is Stage.DONE or not memory.workspace.repository:
         return Snapshot(comments=comments, approved=True)
     lease.check()
     base, problem = None, ""
     try:
-        base = read_base(memory.workspace.repository, memory.workspace.branch, world)  # the candidate can be there
+        place = memory.workspace
+        base = read_base(place.repository, place.branch, world, place.chosen_base)  # the candidate can be there
     except PolicyError as error:
         problem = str(error)
     host, repository, branch = world.code_host, memory.workspace.repository, memory.workspace.branch
@@ -276,7 +276,8 @@ def _index(loop: Loop, world: World) -> None:
     """Let the dispatcher find the ticket of the code host's webhooks."""
     repository = loop.workspace.repository
     known = [keys.branch(repository, loop.workspace.branch)] if loop.workspace.branch else []
-    known += [keys.head(repository, sha) for sha in {loop.candidate.head_sha, loop.pull_request.pushed_sha} if sha]
+    verdict = loop.candidate.verdict  # only a commit of Loopline has one
+    known += [keys.head(repository, verdict.head_sha)] if verdict and verdict.head_sha else []
     known += [keys.pull_request(repository, loop.pull_request.number)] if loop.pull_request.number else []
     for key in known:
         world.redis.set(key, loop.ticket.id)

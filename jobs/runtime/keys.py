@@ -27,18 +27,23 @@ THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
+RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run
+RUN_TURNS = "run-turns"  # hash: ticket, and time of hand-over or last slot of an unfinished run, JSON by run
+COLUMNS = "columns"  # hash: the columns that were found for the roles, and their problems, JSON by team
+COLUMNS_FRESH = "columns-fresh"  # set while no process has to read the columns again
+
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
 BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
 
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
-NOTICE_TOPICS = ("board", "clock", "redis", "skew")
+NOTICE_TOPICS = ("board", "columns", "clock", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
-    *("later", "wake:*", QUEUE_PLACES),
+    *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -141,6 +146,14 @@ def branch(repository: str, name: str) -> str:  # the ticket that a branch belon
 
 def base_branch(repository: str, name: str) -> str:  # set: tickets to wake at the branch's next commit
     return f"index:base:{repository.lower()}:{name}"
+
+
+def run_order(t: TicketId) -> str:  # priority and due date of the ticket's runs, JSON
+    return f"order:{t}"
+
+
+def ticket_watchers(t: TicketId) -> str:  # set: tickets that wait for this one
+    return f"index:waits:{t}"
 
 
 def base_checks(digest: str) -> str:  # hash: results of checks on one base tree, JSON by command

@@ -16,6 +16,7 @@ from rq import Queue
 from integrations.failpoints import fail
 from integrations.values import RunId, TicketId
 from jobs.runtime.clocks import read_redis_time
+from jobs.runtime.run_order import add_waiting
 from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
@@ -96,6 +97,8 @@ def open_queue(redis: Redis, name: str) -> Queue:
 
 def _enqueue(redis: Redis, function: str, arguments: tuple[str, ...]) -> bool:
     """Queue the job; False when the same wake-up was queued in the last two seconds and has not started."""
+    if function == ADVANCE:
+        add_waiting(redis, arguments[0])
     if not redis.set(wake_flag(function, *arguments), 1, nx=True, px=_THROTTLE_MS):
         return False
     operation = f"enqueue.{function.rpartition('.')[2]}"

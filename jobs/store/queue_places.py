@@ -15,7 +15,7 @@ from jobs.loop.queue_place import QueuePlace
 from jobs.runtime import keys, queues
 from jobs.runtime.heartbeats import count_live
 from jobs.runtime.scripts import decode
-from jobs.store.runs import Runs, queue_order
+from jobs.store.runs import Runs
 
 QUIET_SECONDS, UPDATE_SECONDS = 5.0, 60.0
 
@@ -68,7 +68,7 @@ class QueuePlaces:
         runs = Runs(self._redis)
         waiting = {run_id: self._specs.get(run_id) or _read(runs, run_id) for run_id in runs.list_waiting()}
         self._specs = {run_id: one for run_id, one in waiting.items() if one}
-        return sorted(self._specs.values(), key=lambda one: one.order)
+        return list(self._specs.values())
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,11 @@ class _Waiting:
     run_id: RunId
     ticket_id: TicketId
     started_at: float
-    order: tuple[float, str]
 
 
 def _read(runs: Runs, run_id: RunId) -> _Waiting | None:
     spec = runs.spec(run_id)
-    return _Waiting(run_id, spec.ticket.id, spec.started_at, queue_order(spec)) if spec else None
+    return _Waiting(run_id, spec.ticket.id, spec.started_at) if spec else None
 
 
 def _is_due(known: _Note | None, one: _Waiting, place: QueuePlace, now: float) -> bool:

@@ -30,7 +30,7 @@ from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.state import Guidance
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, queues, run_order
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
 from jobs.store.breaker import Breaker, Open
@@ -68,8 +68,8 @@ class Runs:
         return bool(self.redis.sismember(keys.RUNS, run_id))
 
     def list_waiting(self) -> list[RunId]:
-        """The runs that no agent has begun and that do not back off, in no order."""
-        ids = self.list_unfinished()
+        """The runs that no agent has begun and that do not back off, in the order in which they get slots."""
+        ids = run_order.list_waiting(self.redis)
         with self.redis.pipeline(transaction=False) as batch:
             for run_id in ids:
                 batch.exists(keys.lease(f"run:{run_id}"), keys.transcript(run_id), keys.retry_at(run_id))
@@ -78,8 +78,7 @@ class Runs:
 
     def position(self, run_id: RunId) -> tuple[int, int] | None:
         """The place of a run in the queue, from 1, and the number of runs that wait; None if it does not wait."""
-        specs = filter(None, map(self.spec, self.list_waiting()))
-        queue = [spec.run_id for spec in sorted(specs, key=queue_order)]
+        queue = self.list_waiting()
         return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
 
     def count_busy(self) -> int:
@@ -175,6 +174,7 @@ class Runs:
         names = [keys.lease(lease.name), keys.RUNS, *boxes, keys.READY, keys.transcript(r), keys.provenance(r)]
         ended = run_script(self.redis, "finish_run", names, args)
         if ended:
+            run_order.forget(self.redis, r)
             of_run = (keys.run(r), keys.transcript(r), keys.run_ledger(r), keys.provenance(r))
             for key in (*of_run, keys.runs_of(t), keys.fence(lease.name)):
                 self.redis.expire(key, KEPT_SECONDS)
@@ -315,11 +315,6 @@ class RunConversation:
     def _script(self, name: str, more_keys: list[str], args: list[str]) -> Any:
         names = [keys.lease(self._lease.name), *more_keys]
         return run_script(self._runs.redis, name, names, [self._lease.token, *args])
-
-
-def queue_order(spec: RunSpec) -> tuple[float, str]:
-    """The key by which runs that wait are taken up."""
-    return (spec.started_at, spec.run_id)
 
 
 def stop_predicate(runs: Runs, run_id: RunId, lease: Lease, stopping: Callable[[], bool]) -> Callable[[], bool]:

@@ -88,6 +88,19 @@ class Store:
             self.redis.srem(key, *found)
         return sorted(TicketId(decode(member)) for member in found)
 
+    def watch_ticket(self, ticket_id: TicketId, watched: TicketId) -> None:
+        """Let the next move of the ticket `watched` be an event of this one."""
+        key = keys.ticket_watchers(watched)
+        self.redis.sadd(key, ticket_id)
+        self.redis.expire(key, KEPT_SECONDS)
+
+    def take_ticket_watchers(self, watched: TicketId) -> list[TicketId]:
+        """The tickets that wait for this one, once; they watch it again if they still wait."""
+        found: Any = self.redis.smembers(key := keys.ticket_watchers(watched))
+        if found:
+            self.redis.srem(key, *found)
+        return sorted(TicketId(decode(member)) for member in found)
+
     def mark_known(self, ticket_id: TicketId, event_ids: Iterable[str]) -> None:
         """Mark events as decided, so that they are deduplicated. Used when Redis was lost since."""
         if ids := list(event_ids):

@@ -20,6 +20,7 @@ from jobs.workflow import (
     edits,
     escalation,
     hand_over,
+    moves,
     preflight,
     publish,
     review,
@@ -41,7 +42,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
 def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     match event:
         case e.TicketMoved():
-            return limit_replies(loop, hand_over.on_ticket_moved(loop, event, policy), None, event.at)
+            return limit_replies(loop, moves.on_ticket_moved(loop, event, policy), None, event.at)
         case e.TicketEdited():
             return limit_replies(loop, agreement.on_ticket_edited(loop, event, policy), None, event.at)
         case e.TicketRemoved():

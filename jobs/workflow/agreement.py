@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from integrations.events import TicketEdited
 from integrations.results import Planned, Proposal
+from integrations.values import Ticket
 from jobs.contract.agreement import (
     agree,
     build_contract,
@@ -15,11 +16,13 @@ from jobs.contract.agreement import (
     read_answer,
     read_ticket_criteria,
 )
-from jobs.loop.commands import Command, MoveTicket, PostComment, Steer, StopRun
+from jobs.loop.commands import Command, MoveTicket, OrderRuns, PostComment, Steer, StopRun
 from jobs.loop.state import AT_WORK, MAX_GUIDANCE, OPEN, Contract, Criterion, Guidance, Loop, Stage
 from jobs.messages import contract as messages
+from jobs.messages.routing import not_edited_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.routing import awaits_repository, on_description_edited, on_repository_answer
 from jobs.workflow.run import start_iteration, start_run
 from jobs.workflow.run_results import mark_contract, start_work
 
@@ -73,6 +76,8 @@ def ask(loop: Loop, *commands: Command) -> Decision:
 
 def on_answer(loop: Loop, answer: Guidance, at: float, policy: ServicePolicy) -> Decision:
     """'ok' accepts the proposal, or the title without one; a list is the contract; other text is for the planner."""
+    if awaits_repository(loop):
+        return on_repository_answer(loop, answer, policy)
     here = MoveTicket(column="working")
     planning = replace(loop.planning, answers=(*loop.planning.answers, answer)[-MAX_GUIDANCE:])
     thanks = PostComment(body=messages.started_again_message(answer.author))
@@ -87,8 +92,16 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     an old list gets the new one."""
     if event.ticket is None:
         return Decision(loop)
+    if refused := _refuse_edit(loop, event, policy):
+        return refused
     before = read_ticket_criteria(loop.ticket.description).criteria
+    order = _order_runs(loop, event.ticket)
     loop = replace(loop, ticket=event.ticket)
+    if awaits_repository(loop):
+        return on_description_edited(loop, policy)
+    if order:
+        decision = on_ticket_edited(loop, event, policy)
+        return Decision(decision.loop, (*order, *decision.commands))
     now = read_ticket_criteria(loop.ticket.description).criteria
     if now != before:
         loop = replace(loop, planning=replace(loop.planning, proposal=None))  # made for the old list
@@ -99,6 +112,36 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     if loop.stage in OPEN | {Stage.PUBLISHING}:
         return Decision(loop, (PostComment(body=messages.criteria_changed_late_message(loop.contract)),))
     return _change_criteria(loop, event.at, policy) if loop.stage in AT_WORK else Decision(loop)
+
+
+def _refuse_edit(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> Decision | None:
+    """The loop without a change of title or description by an account without permission; None if it has permission.
+    A person who hands the ticket over again accepts the present text."""
+    by, ticket = event.by, event.ticket
+    if by is None or by.is_us or policy.may_start(by) or ticket is None or not is_active(loop):
+        return None
+    kept = keep_content(loop, ticket)
+    if kept == ticket:
+        return None
+    comment = PostComment(body=not_edited_message(by, policy.starters), once=f"not-edited/{by.id}")
+    return Decision(replace(loop, ticket=kept), (comment,))
+
+
+def is_active(loop: Loop) -> bool:
+    """Whether the loop works for an agreed text of the ticket, or asks about it."""
+    return loop.stage in AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+
+
+def keep_content(loop: Loop, ticket: Ticket) -> Ticket:
+    """The ticket as it is now, with title and description that the loop knows."""
+    return replace(ticket, title=loop.ticket.title, description=loop.ticket.description)
+
+
+def _order_runs(loop: Loop, ticket: Ticket) -> tuple[OrderRuns, ...]:
+    """The new place in the queue when priority or due date changed."""
+    if (ticket.priority, ticket.due_date) == (loop.ticket.priority, loop.ticket.due_date):
+        return ()
+    return (OrderRuns(priority=ticket.priority, due_date=ticket.due_date),)
 
 
 def refresh_contract(loop: Loop) -> Contract | None:

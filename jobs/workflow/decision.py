@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.values import Person, value
+from integrations.values import Person, Ticket, value
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
@@ -23,11 +23,36 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 
 
 @value
+class Route:
+    """A repository that tickets with one of these labels, or in one of these projects, are worked on in."""
+
+    repository: str
+    labels: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+
+
+@value
 class TeamPolicy:
-    """One team's repository, and the name of the column for each role."""
+    """One team's repositories, and the name of the column for each role.
+
+    `repository` is the default one, empty if a ticket has to determine it; `routes` are the rules. `column_ids` are the
+    board's ids of the columns once they are known: they stay when a column is renamed."""
 
     repository: str
     columns: dict[Column, str]
+    routes: tuple[Route, ...] = ()
+    column_ids: dict[Column, str] = Field(default_factory=dict)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """All repositories, the default one first."""
+        names = (self.repository, *(route.repository for route in self.routes))
+        return tuple(dict.fromkeys(filter(None, names)))
+
+    def board_columns(self) -> dict[Column, str]:
+        """The id of each role's column. Before the board was read it is the name; later, a role without a column on the
+        board is left out."""
+        return self.column_ids or self.columns
 
 
 @value
@@ -41,13 +66,20 @@ class ServicePolicy:
     caps: Caps = Caps()
     models: dict[str, str] = Field(default_factory=dict)
     runner_models: dict[str, dict[str, str]] = Field(default_factory=dict)
+    starters: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
     dashboard_url: str = ""
 
-    def column_role(self, team: str, column: str) -> Column | None:
-        """The role of the column in its team; None for a column without one."""
-        columns = self.teams[team].columns if team in self.teams else {}
-        return next((role for role, name in columns.items() if name == column), None)
+    def column_role(self, team: str, column: str, column_id: str = "") -> Column | None:
+        """The role of the column in its team, by its id where that is known; None for a column without one."""
+        if team not in self.teams:
+            return None
+        known = self.teams[team].board_columns()
+        return next((role for role, one in known.items() if one in {column, column_id or column}), None)
+
+    def role_of(self, ticket: Ticket) -> Column | None:
+        """The role of the ticket's column."""
+        return self.column_role(ticket.team, ticket.column, ticket.column_id)
 
     def iterations(self, loop: Loop) -> int:
         return loop.workflow.iterations or self.max_iterations
@@ -67,6 +99,11 @@ class ServicePolicy:
             turns=min(loop.policy.agent.max_turns or caps.turns, caps.turns),
             wall_seconds=wall,
         )
+
+    def may_start(self, person: Person) -> bool:
+        """Whether this person has permission to start, stop and steer work, by a comment or by moving a ticket."""
+        named = {*self.starters, *self.approvers}
+        return person.may_steer and (not self.starters or person.email.lower() in named)
 
     def may_approve(self, person: Person) -> bool:
         """Whether this person has permission to approve and merge from the ticket."""
@@ -103,6 +140,8 @@ def is_still_wanted(loop: Loop, command: Command) -> bool:
     """Whether a command that waited for its provider still applies; a stop, for example, revokes it."""
     if isinstance(command, CleanUp):
         return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN
+    if isinstance(command, MoveTicket) and command.back_to:
+        return loop.stage not in AT_WORK | OPEN
     if isinstance(command, MoveTicket) and command.only_from:
         return loop.stage is Stage.STOPPED
     if isinstance(command, MoveTicket):

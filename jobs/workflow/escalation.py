@@ -78,6 +78,7 @@ def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: Se
     loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at))
     if raised <= MAX_RAISED:
         return Decision(loop, (PostComment(body=reminder_message(loop)),))
-    has_triage = "triage" in policy.teams[loop.ticket.team].columns
+    team = policy.teams.get(loop.ticket.team)
+    has_triage = team is not None and "triage" in team.columns
     triage = (MoveTicket(column="triage"),) if has_triage else ()
     return Decision(loop, (PostComment(body=triage_message(loop)), *triage))

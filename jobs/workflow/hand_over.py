@@ -1,15 +1,15 @@
-"""Rules from hand-over to the first run: the ticket moves, the workspace is ready, the contract is agreed."""
+"""Rules from hand-over to the first run: the workspace is ready, the contract is agreed. Also the end of the work."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from integrations.events import TicketMoved, TicketRemoved, WorkspaceReady
+from integrations.events import TicketRemoved, WorkspaceReady
 from integrations.ports.tracker import ColumnRole
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
-from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.loop.commands import CleanUp, ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -25,37 +25,21 @@ from jobs.loop.state import (
     Workspace,
 )
 from jobs.messages import replies
+from jobs.messages import routing as messages
 from jobs.messages.environment import checks_changed_message
 from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import refresh_contract
-from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalation import acknowledge, close_attempt, escalate
+from jobs.workflow.blockers import find_open_blockers, wait
+from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy
+from jobs.workflow.escalation import close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
-from jobs.workflow.preflight import prepare, start_preflight
+from jobs.workflow.preflight import start_preflight
+from jobs.workflow.routing import Ask, Chosen, choose_repository, place_at, prepare, start_preparing
 from jobs.workflow.run import add_requested_criterion
 
 BRANCH_PREFIX = "loopline/"
 REVISIONS = 20
 _COLUMNS_OF_WORK: tuple[ColumnRole, ...] = ("agent", "working", "review")
-
-
-def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
-    """The ticket is in another column, moved by a person or by Loopline."""
-    if event.ticket is None:
-        return Decision(loop)
-    role = policy.column_role(event.ticket.team, event.ticket.column)
-    waits = awaits_own_move(loop, event.ticket, role, moving=event.moving)
-    loop = replace(loop, ticket=event.ticket)
-    if role is None and event.ticket.cancelled:
-        comment = PostComment(body=replies.CANCELLED_MESSAGE)
-        return _end(loop, replies.CANCELLED_REASON, event.at, SetNeedsHuman(needed=False), comment)
-    if role == "agent":
-        return hand_over(loop, event.at, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
-    if role not in {"needs_human", "triage"}:
-        loop = acknowledge(loop)
-    if has_left_loop(loop, role) and not waits:
-        return stop(loop, replies.moved_reason(event.ticket.column), event.at, policy, moves=False)
-    return Decision(loop)
 
 
 def awaits_own_move(loop: Loop, ticket: Ticket, role: str | None, *, moving: bool) -> bool:
@@ -78,29 +62,52 @@ def has_left_loop(loop: Loop, role: str | None) -> bool:
     return loop.stage in OPEN and role is None
 
 
-def hand_over(loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guidance, ...] = ()) -> Decision:
-    """Begin a new generation: late results of the previous one are ignored, its branch and commits are kept."""
+def hand_over(
+    loop: Loop, at: float, policy: ServicePolicy, guidance: tuple[Guidance, ...] = (), *, anyway: bool = False
+) -> Decision:
+    """Begin a new generation: late results of the previous one are ignored, its branch and commits are kept.
+
+    A ticket with open blockers or sub-issues waits for them, unless a person wants it started `anyway`."""
+    team = policy.teams.get(loop.ticket.team)
+    if team is None:
+        return Decision(loop, (PostComment(body=messages.team_not_served_message(loop.ticket.team)),))
     handed_over = count_hand_over(loop, at)
     if len(handed_over) > HAND_OVERS:
         ignored = replies.too_many_hand_overs_message(HAND_OVERS, handed_over[0] + HOUR)
         return Decision(loop, (PostComment(body=ignored),))
     loop = close_attempt(loop, loop.reason)
-    repository, generation = policy.teams[loop.ticket.team].repository, loop.generation + 1
+    generation = loop.generation + 1
+    workspace = _choose_workspace(loop, team, branch_name(loop.ticket, generation))
     comments = replace(loop.comments.add(*guidance), pending=(), noted=(), taken_up=0)
     fresh = Loop(
         ticket=loop.ticket,
         generation=generation,
         stage=Stage.PREPARING,
-        workspace=Workspace(repository=repository, branch=branch_name(loop.ticket, generation)),
+        workspace=workspace,
         attempt=Attempt(began_usd=loop.spend.usage.cost_usd),
         comments=comments,
         spend=loop.spend,
         handed_over=handed_over,
         started_at=at,
     )
-    if loop.stage is not Stage.DONE and loop.workspace.repository == repository:
+    if loop.stage is not Stage.DONE and loop.workspace.repository == workspace.repository:
         fresh = _keep_work(fresh, loop)
-    return Decision(fresh, (MoveTicket(column="working"), SetNeedsHuman(needed=False), prepare(fresh)))
+    here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
+    if not anyway and (blockers := find_open_blockers(loop.ticket)):
+        waiting = wait(fresh, blockers)
+        return Decision(waiting.loop, (*here, *waiting.commands))
+    return start_preparing(fresh, policy, *here)
+
+
+def _choose_workspace(loop: Loop, team: TeamPolicy, branch: str) -> Workspace:
+    """The place of the new generation, without a repository where the ticket has to be asked for it. The answer to an
+    earlier question counts while the ticket itself determines no repository."""
+    choice, before = choose_repository(loop.ticket, team), loop.workspace
+    if isinstance(choice, Chosen):
+        return place_at(Workspace(branch=branch), choice)
+    if isinstance(choice, Ask) and before.repository in team.repositories:
+        return place_at(Workspace(branch=branch), Chosen(before.repository, before.chosen_base))
+    return Workspace(branch=branch)
 
 
 def _keep_work(fresh: Loop, before: Loop) -> Loop:
@@ -113,12 +120,12 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         attempts=before.attempts,
         preflight=Preflight(protected=before.preflight.protected),
     )
-    if not before.workspace.branch:
-        return fresh
+    if not before.workspace.branch or before.workspace.taken_over_by:
+        return fresh  # a branch that was left to a person is not written to again
     shown = before.pull_request
     return replace(
         fresh,
-        workspace=before.workspace,
+        workspace=replace(before.workspace, chosen_base=fresh.workspace.chosen_base),
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
@@ -187,12 +194,17 @@ def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
     """End the loop without a comment: nothing can be written to a removed ticket."""
-    return _end(loop, replies.REMOVED_REASON, event.at)
+    return end(loop, replies.REMOVED_REASON, event.at)
 
 
-def _end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
+def end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
+    """End the work for good: its worktrees and branch are deleted, its pull request is closed."""
     if loop.stage in {Stage.IDLE, Stage.DONE}:
         return Decision(loop)
+    pull, repository = loop.pull_request.number, loop.workspace.repository
+    if pull and not loop.workspace.taken_over_by:
+        body = messages.closed_message(loop.identifier, reason)
+        commands = (ClosePullRequest(repository=repository, number=pull, body=body), *commands)
     ended = replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
     return Decision(ended, (*interrupt(loop), *commands, _clean_up(loop)))
 
@@ -214,7 +226,7 @@ def stop(
             pull_request=replace(loop.pull_request, pushed_sha=NO_COMMIT),
         )
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
-    role = policy.column_role(loop.ticket.team, loop.ticket.column)
+    role = policy.role_of(loop.ticket)
     moves = moves and role in (_COLUMNS_OF_WORK if loop.stage not in AT_WORK else (*_COLUMNS_OF_WORK, "needs_human"))
     away = (MoveTicket(column="needs_human", only_from=_COLUMNS_OF_WORK),) if moves else ()
     end = (_clean_up(loop),) if clean_up else ()
@@ -227,4 +239,5 @@ def interrupt(loop: Loop) -> tuple[Command, ...]:
 
 
 def _clean_up(loop: Loop) -> CleanUp:
-    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)
+    place = loop.workspace
+    return CleanUp(repository=place.repository, branch="" if place.taken_over_by else place.branch)

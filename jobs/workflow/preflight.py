@@ -4,15 +4,12 @@ the restart after a new base commit."""
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 from integrations.events import BranchPushed, RunFinished
-from integrations.images_in_texts import find_images
 from integrations.results import Gated, Preflighted
-from integrations.values import TicketImage
 from jobs.contract.checks import is_check
 from jobs.evidence.protected_paths import find_protected_paths
-from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace, SetNeedsHuman
+from jobs.loop.commands import Command, MoveTicket, PostComment, SetNeedsHuman
 from jobs.loop.state import Loop, Stage
 from jobs.messages import environment as messages
 from jobs.messages.escalations import run_blocked_reason
@@ -21,31 +18,9 @@ from jobs.workflow.agreement import agree_or_ask
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
+from jobs.workflow.routing import prepare
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import mark_contract, start_work
-
-MAX_IMAGES = 6
-
-
-def prepare(loop: Loop) -> PrepareWorkspace:
-    """The command that reads the repository again."""
-    workspace = loop.workspace
-    return PrepareWorkspace(
-        generation=loop.generation,
-        repository=workspace.repository,
-        branch=workspace.branch,
-        images=list_images(loop),
-    )
-
-
-def list_images(loop: Loop) -> tuple[TicketImage, ...]:
-    """The images of the description and of comments of people with permission, at most `MAX_IMAGES`."""
-    written = [one.text for one in loop.ticket.remarks if one.author.may_steer]
-    texts = (loop.ticket.description, *written, *(one.text for one in loop.comments.guidance))
-    found: dict[str, str] = {}
-    for url, name in (image for text in texts for image in find_images(text)):
-        found.setdefault(url, name)
-    return tuple(TicketImage(url=url, name=name) for url, name in islice(found.items(), MAX_IMAGES))
 
 
 def start_preflight(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -86,7 +61,7 @@ def _find_new_protected_paths(loop: Loop) -> tuple[str, ...]:
 def on_base_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> Decision:
     """The base branch has a new commit: try again if only the environment was the problem, and the ticket is still
     where Loopline left it."""
-    column = policy.column_role(loop.ticket.team, loop.ticket.column)
+    column = policy.role_of(loop.ticket)
     if not awaits_new_base(loop) or event.head_sha == loop.preflight.tried or column in {None, "review", "done"}:
         return Decision(loop)
     return restart(loop)

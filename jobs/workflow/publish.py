@@ -25,6 +25,7 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         repository=loop.workspace.repository,
         branch=loop.workspace.branch,
         base=loop.workspace.base_branch,
+        chosen=bool(loop.workspace.chosen_base),
         title=pull_request_title(loop),
         body=pull_request_body(loop, policy.dashboard_url),
     )
@@ -36,7 +37,8 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
     shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
-    loop = replace(loop, stage=Stage.REVIEW, pull_request=shown)
+    place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
+    loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
     total = len(loop.contract.required) if loop.contract else 0
     status = SetStatus(
         repository=loop.workspace.repository,

@@ -13,6 +13,7 @@ from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import escalations
 from jobs.messages.replies import moved_reason
 from jobs.workflow.answers import continue_answering, requeue
+from jobs.workflow.blockers import wait
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import has_left_loop, stop
 from jobs.workflow.preflight import start_preflight
@@ -36,10 +37,12 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         return Decision(loop, (CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),))
     if loop.stage not in AT_WORK:
         return Decision(loop)
-    role = policy.column_role(loop.ticket.team, loop.ticket.column)
+    role = policy.role_of(loop.ticket)
     if role == "needs_human":  # only Loopline or a person moves a working ticket there: the question is on the ticket
         stage = Stage.NEEDS_HUMAN if loop.contract else Stage.ASKING
         return Decision(replace(loop, stage=stage, reason=loop.reason or escalations.REBUILT_REASON))
+    if loop.stage is Stage.WAITING and not has_left_loop(loop, role):
+        return wait(loop, loop.waits_for)
     again = replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
     if has_left_loop(loop, role):
         return stop(again, moved_reason(loop.ticket.column), at, policy, moves=False)

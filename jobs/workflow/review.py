@@ -60,7 +60,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
-        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),
+        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch, merged=event.head_sha),
     )
     return Decision(done, commands)
 

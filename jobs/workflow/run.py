@@ -86,6 +86,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         caps=policy.caps_of(loop),
         ticket_usage=loop.spend.usage,
         started_at=at,
+        handed_over_at=loop.started_at,
         pushed_sha=loop.pull_request.pushed_sha,
         blocked=loop.blocked,
         resumes=bool(checkpoint),

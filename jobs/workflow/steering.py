@@ -197,10 +197,10 @@ def _control_work(
     if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
         return stop(loop, replies.command_reason(author.name, name), at, policy)
     stopped_before = loop.stage is Stage.STOPPED and at >= loop.finished_at  # else the stop overrules a late `/retry`
-    if name == "retry" and (stopped_before or loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING}):
+    if name == "retry" and (stopped_before or loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING, Stage.WAITING}):
         if awaits_new_base(loop) and not guidance.text:
             return retry(loop, at)
-        return hand_over(loop, at, policy, (guidance,) if guidance.text else ())
+        return hand_over(loop, at, policy, (guidance,) if guidance.text else (), anyway=True)
     if name == "changes" and guidance.text and loop.stage is Stage.PUBLISHING:
         return hear(loop, replace(guidance, requested=True), at, policy)
     if name == "changes" and guidance.text and loop.stage in AT_WORK:
@@ -259,6 +259,7 @@ def _take_over(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> 
     """Stop for a person who continues the work, and push the last candidate."""
     unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
     reason = replies.taken_over_reason(author.name, loop.candidate.head_sha if unpushed else "")
+    loop = replace(loop, workspace=replace(loop.workspace, taken_over_by=author.name))
     decision = stop(loop, reason, at, policy, moves=False)
     listed = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
     command = publish(loop, as_is=True, accepted=bool(listed) and policy.may_approve(author))

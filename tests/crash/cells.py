@@ -59,7 +59,7 @@ def _cell(operation: str, phase: str, action: str, hit: int = 0) -> Cell:
 # A delivery on its way from the request to its ticket's mailbox, and the wake-up.
 INTAKE = ("intake.lua", "journal.append", "deliver.lua", "enqueue.drive", "acknowledge.lua")
 # The worker's path through an event: the lease, the read, the decision.
-DECIDING = {"take_lease.lua": "done", "linear.Ticket": "sent", "commit.lua": "done"}
+DECIDING = {"take_lease.lua": "done", "linear.TicketMove": "sent", "commit.lua": "done"}
 # The effects of commands, with the phases at which a process can die.
 HTTP, LOCAL = ("before", "sent", "done"), ("before", "done")
 EFFECTS = {
@@ -114,7 +114,7 @@ HITS = {
 }
 MORE_HITS = {
     ("take_lease.lua", "done"): (7,),
-    ("linear.Ticket", "sent"): (7,),
+    ("linear.TicketMove", "sent"): (7,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpsertAttachment", "before"): (13,),

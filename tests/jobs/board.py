@@ -75,6 +75,8 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     stack = Stack(tmp_path / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
+    teams = cast("list[dict[str, object]]", seed["teams"])
+    seed["teams"] = [*teams, {**teams[0], "key": "OPS", "name": "Operations"}]
     board_app = serve(linear.create_app(tmp_path / "linear", seed))
     host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}

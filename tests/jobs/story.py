@@ -79,8 +79,9 @@ def candidate(board: Board, loop: Loop) -> str:
     return git("commit-tree", tree, "-p", loop.workspace.base_sha, "-m", "work")
 
 
-def in_review(board: Board) -> Loop:
-    loop = hand_over(board, BUG)
+def in_review(board: Board, loop: Loop | None = None) -> Loop:
+    """The ticket with a pull request; `loop` is one whose maker works."""
+    loop = loop or hand_over(board, BUG)
     sha = candidate(board, loop)
     assert loop.contract
     loop = finish(board, loop, head_sha=sha)

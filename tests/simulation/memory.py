@@ -117,6 +117,10 @@ class Memory:
         run.report = report
         self.deliver(report)
 
+    def load(self, ticket_id: str) -> Loop | None:
+        """The ticket's loop."""
+        return self.boxes[ticket_id].loop
+
     def list_unfinished(self) -> list[Run]:
         """Runs to advance."""
         return [run for run in self.runs.values() if run.report is None]

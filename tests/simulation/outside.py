@@ -27,7 +27,7 @@ from integrations.events import (
     TicketRemoved,
 )
 from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
-from integrations.ports.tracker import Comment
+from integrations.ports.tracker import Comment, Move
 from integrations.values import Person, Ticket
 
 REPOSITORY, MAIN = "acme/shop", "main"
@@ -83,6 +83,14 @@ class Board(Provider):
         if ticket_id in self.removed:
             raise NotFound("no such ticket")
         return self.tickets[ticket_id]
+
+    def fetch_move(self, ticket_id: str, column_id: str, author: Person | None) -> Move:
+        """The ticket now, and who moved it."""
+        ticket = self.fetch(ticket_id)
+        who = self.mover.get(ticket_id)
+        return Move(
+            ticket, Person(id=who, is_us=who == "us", is_bot=who == "us", may_steer=who != "us") if who else None
+        )
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The comment now."""

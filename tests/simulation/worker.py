@@ -213,6 +213,10 @@ class Worker:
                 if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
                     raise Unavailable("a run has not ended yet")
                 self.code_host.delete_branch(repository, branch)
+            case c.ClosePullRequest(number=number):
+                self.code_host.close(number, "loopline")
+            case c.WatchTickets() | c.OrderRuns():
+                pass
             case _:
                 self._on_board(t, posted, command)
         return ()

@@ -151,6 +151,14 @@ class GitHub:
             if (current.title, _split_lines(current.body)) != (title, _split_lines(body)):
                 raise
 
+    def close_pull_request(self, repository: str, number: int) -> None:
+        where = build_path("repos", repository, "pulls", number)
+        try:
+            self._api.send_only(Grant(repository, _PULLS), "PATCH", where, {"state": "closed"})
+        except LostReply:
+            if self.fetch_pull_request(repository, number).state == "open":
+                raise
+
     def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
         """Merge if the head is still `sha`; returns the merge commit.
 

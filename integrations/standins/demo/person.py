@@ -24,7 +24,8 @@ class Ana:
     def __init__(self, stack: Stack, project: Project = TALLY) -> None:
         self._project = project
         self._urls = stack.urls
-        self._linear = {"Authorization": stack.tokens["linear_ana"]}
+        self.linear_key = stack.tokens["linear_ana"]
+        self._linear = {"Authorization": self.linear_key}
         self.github_headers = {"Authorization": f"Bearer {stack.tokens['github_ana']}"}
 
     def board(self) -> dict[str, dict[str, Any]]:

@@ -97,6 +97,11 @@ class BareRepository:
 
     # --- refs ---
 
+    @property
+    def default_branch(self) -> str:
+        """The branch that HEAD names; `git branch -m` changes it too."""
+        return (self.path / "HEAD").read_text().removeprefix("ref: refs/heads/").strip()
+
     def head(self, branch: str) -> str | None:
         """The sha of a branch, None when there is no such branch."""
         return self.sha_of(f"refs/heads/{branch}")

@@ -23,12 +23,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Context:
-    """`base_url` is the address of the board's pages, without a trailing slash."""
+    """`base_url` is the address of the board's pages, without a trailing slash. `bot` names an integration that acts,
+    empty for an automation of the board, None for the viewer."""
 
     store: Store
     viewer: Row
     base_url: str
     announce: Callable[[Context, str, Change], None]
+    bot: str | None = None
 
     def find(self, kind: str, row_id: str | None) -> Row:
         """The row. Raises Linear's "Entity not found"."""

@@ -25,6 +25,7 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "labels"): lambda context, row: [context.find("IssueLabel", label) for label in row["labelIds"]],
     ("Issue", "comments"): lambda context, row: context.related("Comment", "issueId", row),
     ("Issue", "attachments"): lambda context, row: context.related("Attachment", "issueId", row),
+    ("Issue", "history"): lambda context, row: context.related("IssueHistory", "issueId", row),
     ("Issue", "children"): lambda context, row: context.related("Issue", "parentId", row),
     ("Issue", "relations"): lambda context, row: context.related("IssueRelation", "issueId", row),
     ("Issue", "inverseRelations"): lambda context, row: context.related("IssueRelation", "relatedIssueId", row),
@@ -71,6 +72,7 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "issue": lambda context, id: context.find_issue(id),
     "issues": _all("Issue"),
     "issueLabels": _all("IssueLabel"),
+    "users": _all("User"),
     "comment": lambda context, id=None: context.find("Comment", id),
 }
 

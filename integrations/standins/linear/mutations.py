@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
 from integrations.standins.linear.errors import conflict, invalid
-from integrations.standins.linear.seed import GREY, ISSUE
+from integrations.standins.linear.seed import GREY, ISSUE, stable_id
 from integrations.standins.linear.store import Row
 
 Input = Mapping[str, Any]
@@ -102,8 +102,18 @@ def _change(context: Context, operation: str, input: Input, issue: Row, columns:
     if not changed:
         return {"success": True, "issue": issue}
     after = context.touched(issue, **changed)
-    context.write(operation, input, Change("update", after, issue))
+    context.write(operation, input, Change("update", after, issue), also=_history(context, issue, after))
     return {"success": True, "issue": after}
+
+
+def _history(context: Context, before: Row, after: Row) -> list[Row]:
+    """The entry of a move: its actor is a user, or none for an automation of the board."""
+    if before["stateId"] == after["stateId"]:
+        return []
+    columns = {"issueId": after["id"], "fromStateId": before["stateId"], "toStateId": after["stateId"]}
+    bot = {"id": stable_id("Integration", context.bot), "name": context.bot} if context.bot else None
+    actor = {"actorId": context.viewer["id"] if context.bot is None else None, "botActor": bot}
+    return [context.stamp("IssueHistory", context.new_id("IssueHistory", None), **columns, **actor)]
 
 
 def _columns(context: Context, issue: Row, input: Input) -> Row:
@@ -115,12 +125,44 @@ def _columns(context: Context, issue: Row, input: Input) -> Row:
             columns[name] = (context.find_issue if kind == "Issue" else partial(context.find, kind))(columns[name])[
                 "id"
             ]
+    if (team_id := input.get("teamId")) is not None and team_id != issue["teamId"] and "number" in issue:
+        columns |= _columns_in_team(context, context.find("Team", team_id), issue)
+        issue = {**issue, **columns}
     if (state_id := input.get("stateId")) is not None:
         must_be_uuid4("stateId", state_id)
         if context.find("WorkflowState", state_id)["teamId"] != issue["teamId"]:
             raise invalid("stateId", "isOfTeam", "stateId must be a state of the issue's team")
         columns["stateId"] = state_id
     return columns
+
+
+def _columns_in_team(context: Context, team: Row, issue: Row) -> Row:
+    """An issue in another team: a number there, and the column of the same name, else the first one."""
+    name = context.find("WorkflowState", issue["stateId"])["name"]
+    states = [row for row in context.related("WorkflowState", "teamId", team) if row["name"] == name]
+    number = max((row["number"] for row in context.related("Issue", "teamId", team)), default=0) + 1
+    state = states[0] if states else _first_state(context, team)
+    return {"teamId": team["id"], "number": number, "stateId": state["id"]}
+
+
+def update_state(context: Context, id: str, input: Input) -> Payload:
+    """Rename or reorder a column."""
+    before = context.find("WorkflowState", id)
+    columns = {name: input[name] for name in ("name", "position") if input.get(name) is not None}
+    context.write(
+        "workflowStateUpdate", {"id": id, **input}, Change("update", context.touched(before, **columns), before)
+    )
+    return DONE
+
+
+def archive_state(context: Context, id: str) -> Payload:
+    """Archive a column; Linear refuses one that has issues."""
+    before = context.find("WorkflowState", id)
+    if any(not row["archivedAt"] for row in context.related("Issue", "stateId", before)):
+        raise invalid("id", "isEmpty", "a state with issues cannot be archived")
+    after = context.touched(before, archivedAt=context.store.now())
+    context.write("workflowStateArchive", {"id": id}, Change("update", after, before))
+    return DONE
 
 
 def _first_state(context: Context, team: Row) -> Row:
@@ -220,6 +262,8 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "issueRemoveLabel": remove_label,
     "issueLabelCreate": create_label,
     "issueRelationCreate": create_relation,
+    "workflowStateArchive": archive_state,
+    "workflowStateUpdate": update_state,
     "commentCreate": create_comment,
     "commentUpdate": update_comment,
     "commentDelete": delete_comment,

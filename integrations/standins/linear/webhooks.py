@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from integrations.standins.linear.context import Change, Context, identifier, issue_url, profile_url
-from integrations.standins.linear.seed import ENTITIES
+from integrations.standins.linear.seed import ENTITIES, stable_id
 from integrations.standins.linear.store import Row
 from integrations.standins.wire import WEBHOOK_FAULTS, Fault, Faults, Sender, deliver, hmac_sha256
 
@@ -107,7 +107,7 @@ def envelope(context: Context, change: Change) -> dict[str, Any]:
         "action": change.action,
         "createdAt": context.store.now(),
         "organizationId": context.store.rows("Organization")[0]["id"],
-        "actor": {**_user(context, context.viewer["id"]), "type": "user"},
+        "actor": _actor(context),
         "data": _data(context, row),
     }
     if change.action == "update":
@@ -115,6 +115,17 @@ def envelope(context: Context, change: Change) -> dict[str, Any]:
     if row["__typename"] == "Issue" and change.action != "remove":
         body["url"] = issue_url(context, row)
     return body
+
+
+def _actor(context: Context) -> Child | None:
+    """The user or integration that acts; null for an automation, as in Linear's traffic."""
+    if context.bot is None:
+        return {**_user(context, context.viewer["id"]), "type": "user"}
+    return (
+        {"id": stable_id("Integration", context.bot), "service": context.bot, "type": "integration"}
+        if context.bot
+        else None
+    )
 
 
 def _updated_from(change: Change) -> dict[str, Any]:

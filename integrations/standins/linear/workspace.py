@@ -72,8 +72,10 @@ class Workspace:
         return user if user and user["active"] else None
 
     def context(self, viewer: Row) -> Context:
-        """The context of the current request."""
-        return Context(self.store, viewer, request.host_url.rstrip("/"), self.webhooks.announce)
+        """The context of the current request. The header `X-Acting-As` names an integration that acts in place of the
+        caller, and is empty for an automation of the board."""
+        bot = request.headers.get("X-Acting-As")
+        return Context(self.store, viewer, request.host_url.rstrip("/"), self.webhooks.announce, bot)
 
     def allowance(self, viewer: Row) -> Bucket:
         """The remaining requests of the person."""

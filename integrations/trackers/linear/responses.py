@@ -274,6 +274,7 @@ class IssueNode(Node):
             cancelled=self.state.type == "canceled",
             duplicate=self.state.type == "duplicate",
             column_id=self.state.id,
+            column_type=self.state.type,
             priority=int(self.priority),
             due_date=self.due_date,
             sort_order=self.sort_order,
@@ -289,6 +290,34 @@ class IssueNode(Node):
             relations=tuple(filter(None, (relation.to_relation() for relation in relations))),
             links=tuple(Link(url=one.url, title=one.title) for one in self.attachments.nodes),
         )
+
+
+class HistoryNode(Node):
+    """One change of a ticket. Without actor and bot it was made by an automation."""
+
+    created_at: str = ""
+    from_state_id: str = ""
+    to_state_id: str = ""
+    actor: MaybeUser = None
+    bot_actor: NamedNode | None = None
+
+    def to_person(self, our_id: str) -> Person:
+        """The author of the change."""
+        bot = self.bot_actor or NamedNode()
+        return self.actor.to_person(our_id) if self.actor else Person(id=bot.id, name=bot.name, is_bot=True)
+
+
+class MovedIssueNode(IssueNode):
+    """A ticket with its newest changes."""
+
+    history: Connection[HistoryNode] = Connection()
+
+    def find_move(self) -> HistoryNode | None:
+        """The last move into its column, None if the history does not have it: Linear records no changes in the first
+        three minutes of a ticket."""
+        moves = [node for node in self.history.nodes if node.to_state_id]
+        newest = max(moves, key=lambda node: node.created_at, default=None)
+        return newest if newest and newest.to_state_id == self.state.id else None
 
 
 class PlaceNode(Node):

@@ -6,15 +6,17 @@ only where the caller's copy can be outdated. Sources: Linear's published schema
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.paging import PageBounds
-from integrations.ports.tracker import Attachment, Comment
+from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move
 from integrations.texts import cut
 from integrations.trackers.linear import uploads
 from integrations.trackers.linear.client import LinearClient
@@ -24,6 +26,7 @@ from integrations.trackers.linear.responses import (
     Connection,
     IssueNode,
     LabeledIssueNode,
+    MovedIssueNode,
     NamedNode,
     NodeT,
     PlaceNode,
@@ -35,6 +38,8 @@ from integrations.values import Person, Ticket, TicketId
 
 COLUMNS_SECONDS = 600.0
 UPLOADS_URL = "https://uploads.linear.app"
+NO_ID = "00000000-0000-4000-8000-000000000000"  # of no user: the query needs one
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
@@ -72,6 +77,11 @@ class Linear:
         for column in columns:
             self._state_id(team, column)
 
+    def columns(self, team: str) -> tuple[BoardColumn, ...]:
+        """All columns of the team in the board's order, read again."""
+        self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
+        return tuple(BoardColumn(state_id, name) for name, state_id in self._columns[team].items())
+
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         """Every ticket of `team` in one of `columns`; paginated lazily, 50 per request."""
         state_ids = [self._state_id(team, column) for column in columns]
@@ -95,8 +105,10 @@ class Linear:
             self._mutate("MoveTicket", id=ticket.id, stateId=replaced)
 
     def _state_id(self, team: str, column: str) -> str:
-        """The column's id, from a cache that is refreshed when the name is missing, and regularly: a column can be
-        replaced by one of the same name."""
+        """The column's id, given its name or id. Names are cached, and read again when one is missing, and regularly: a
+        column can be replaced by one of the same name."""
+        if _UUID.fullmatch(column):
+            return column
         is_old = time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
         if is_old or column not in self._columns.get(team, {}):
             self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
@@ -120,6 +132,21 @@ class Linear:
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
         return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self._viewer.id)
+
+    def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
+        """The current ticket, and the author of its last move, in one request. Raises `NotFound`."""
+        author_id = author.id if author and author.id else NO_ID
+        data = self._client.run("TicketMove", id=ticket_id, author=author_id)
+        if data.get("issue") is None:
+            raise NotFound(f"Linear has no issue {ticket_id!r}")
+        node = parse_response(MovedIssueNode, "TicketMove", data, ["issue"])
+        users = parse_response(Connection[UserNode], "TicketMove", data, ["users"]).nodes
+        us, found = self._viewer.id, node.find_move()
+        by = found.to_person(us) if found else None
+        if author:
+            author = users[0].to_person(us) if users else replace(author, is_bot=True)
+            by = author if column_id == node.state.id else by
+        return Move(node.to_ticket(us), by, found.from_state_id if found else "", author)
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""

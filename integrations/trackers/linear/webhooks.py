@@ -39,6 +39,9 @@ IGNORED: Final = {
 }  # fmt: skip
 """Known event types without effect on a loop. A type that is not listed raises `Malformed` with its name."""
 
+_PLACE: Final = {"stateId", "teamId", "trashed", "archivedAt"}
+_CONTENT: Final = {"title", "description", "descriptionData"}
+_ORDER: Final = {"priority", "dueDate", "projectId", "labelIds"}
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MAX_KEY_PART: Final = 200  # characters of one part of a content key; longer ones are hashed
 _YEAR_5138_MS: Final = 10**14
@@ -147,12 +150,30 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
     if action == "remove" or (changed and (data.get("trashed") or data.get("archivedAt"))):
         return [TicketRemoved(**_build_fields(delivery, "TicketRemoved", data, "id"))]
     events: list[Event] = []
-    if action == "create" or changed & {"stateId", "trashed", "archivedAt"}:
-        column = _get_text(_get_object(data, "state"), "name", default="")
-        events.append(TicketMoved(**_build_fields(delivery, "TicketMoved", data, "id"), column=column))
-    if changed & {"title", "description", "descriptionData"}:
-        events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id")))
+    if action == "create" or changed & _PLACE:
+        column = _get_object(data, "state")
+        events.append(
+            TicketMoved(
+                **_build_fields(delivery, "TicketMoved", data, "id"),
+                column=_get_text(column, "name", default=""),
+                column_id=_get_text(column, "id", default=""),
+                before_id=_get_text(_get_object(payload, "updatedFrom"), "stateId", default=""),
+                by=_read_actor(payload),
+            )
+        )
+    if changed & (_CONTENT | _ORDER):
+        order_only = not changed & _CONTENT
+        fields = _build_fields(delivery, "TicketEdited", data, "id")
+        events.append(TicketEdited(**fields, order_only=order_only, by=_read_actor(payload)))
     return events
+
+
+def _read_actor(payload: Mapping[str, Any]) -> Person:
+    """The author of a change, by id and name only. Without an actor it is an automation."""
+    actor = _get_object(payload, "actor")
+    is_bot = actor.get("type") not in (None, "user")
+    name = _get_text(actor, "name", "") or _get_text(actor, "service", "")  # an integration has no name
+    return Person(id=_get_text(actor, "id", ""), name=name, is_bot=is_bot or not actor)
 
 
 def _translate_comment(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:

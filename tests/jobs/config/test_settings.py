@@ -112,6 +112,18 @@ def test_settings_ignore_variables_of_other_programs(name: str) -> None:
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "shop"}}', "owner/name"),
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"agent": "Done"}}}', "its own column"),
         ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "columns": {"dnoe": "Done"}}}', "dnoe"),
+        ("LOOPLINE_TEAMS", '{"ENG": {}}', "no repository"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repositories": []}}', "no repository"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repositories": ["shop"]}}', "owner/name"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repositories": ["a/b", "a/b"]}}', "named once"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repositories": [1]}}', "named once"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repository": "a/b", "repositories": {"A/b": {}}}}', "occurs twice"),
+        ("LOOPLINE_TEAMS", '{"ENG": {"repositories": {"a/b": {"label": ["x"]}}}}', "label"),
+        (
+            "LOOPLINE_TEAMS",
+            '{"ENG": {"repository": "a/b", "repositories": {"a/c": {"default": true}}}}',
+            "several default",
+        ),
         ("LOOPLINE_WEB_BIND", "8700", "host:port"),
         ("LINEAR_API_URL", "api.linear.app", "https://"),
         ("LOOPLINE_AGENT_SLOTS", "many", "whole number from 1 to 200"),
@@ -206,6 +218,27 @@ def test_columns_have_default_names() -> None:
         "ENG"
     ]
     assert team.columns.names() == ("Agent", "In Progress", "In Review", "Shipped", "Needs Human")
+
+
+@pytest.mark.parametrize(
+    ("team", "default", "names"),
+    [
+        ('{"repository": "a/b"}', "a/b", ("a/b",)),
+        ('{"repositories": ["a/b"]}', "a/b", ("a/b",)),
+        ('{"repositories": ["a/b", "a/c"]}', "", ("a/b", "a/c")),
+        ('{"repository": "a/b", "repositories": {"a/c": {"labels": ["web"]}}}', "a/b", ("a/b", "a/c")),
+        ('{"repositories": {"a/b": {}, "a/c": {"default": true, "projects": ["P"]}}}', "a/c", ("a/b", "a/c")),
+    ],
+)
+def test_team_can_have_several_repositories(team: str, default: str, names: tuple[str, ...]) -> None:
+    parsed = parse_settings({"LOOPLINE_TEAMS": f'{{"ENG": {team}}}'}).teams["ENG"]
+    assert (parsed.default_repository, parsed.all_repositories()) == (default, names)
+
+
+@pytest.mark.parametrize("done", ["null", '""'])
+def test_column_for_merged_tickets_can_be_none(done: str) -> None:
+    team = f'{{"ENG": {{"repository": "a/b", "columns": {{"done": {done}}}}}}}'
+    assert "done" not in parse_settings({"LOOPLINE_TEAMS": team}).teams["ENG"].columns.roles()
 
 
 def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,7 @@ def test_repository_without_a_policy_is_reported_on_the_ticket(board: Board) -> 
 
 def test_command_that_is_rate_limited_is_not_retried_every_second(board: Board) -> None:
     loop = hand_over(board, BUG)
-    fault = {"operation": "Ticket", "kind": "ratelimited", "times": 1}
+    fault = {"operation": "TicketMove", "kind": "ratelimited", "times": 1}
     assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
     board.world.store.deliver(TicketMoved(event_id="again", ticket_id=loop.ticket.id, at=9.0))
     board.drive(BUG)

@@ -80,13 +80,21 @@ KNOWN: dict[str, Any] = {
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
+    "cycle": ("ENG-1",), "tickets": ("t2",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
 
 def example(model: type[Any], **special: Any) -> Any:
     """An item with no field left at its default."""
-    plain: dict[Any, Any] = {int: 2, float: 2.5, str: "text", bool: True, str | None: "text"}
+    plain: dict[Any, Any] = {
+        int: 2,
+        float: 2.5,
+        str: "text",
+        bool: True,
+        str | None: "text",
+        Person | None: Person(id="u1"),
+    }
     hints = get_type_hints(model)
     values: dict[str, Any] = {"state": "approved"} if model is ReviewSubmitted else {}
     for field in fields(model):

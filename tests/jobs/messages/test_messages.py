@@ -29,7 +29,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Ticket, Usage
+from integrations.values import Person, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.queue_place import QueuePlace
@@ -251,7 +251,44 @@ SHOWN = {
         m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
-    "cancelled_message": [m.CANCELLED_MESSAGE],
+    "ended_message": [
+        m.ended_message(MAKING, "", is_duplicate=False),
+        m.ended_message(MAKING, "ENG-7", is_duplicate=True),
+        m.ended_message(changed(MAKING, branch="loopline/eng-1", taken_over_by="Ana"), "", is_duplicate=True),
+    ],
+    "ended_reason": [
+        m.ended_reason("", is_duplicate=False),
+        m.ended_reason("ENG-7", is_duplicate=True),
+        m.ended_reason("", is_duplicate=True),
+    ],
+    "closed_message": [m.closed_message("ENG-1", m.ended_reason("ENG-7", is_duplicate=True))],
+    "branch_left_message": [m.branch_left_message("loopline/eng-1")],
+    "not_started_message": [
+        m.not_started_message(Person(id="u", name="Eve"), (), goes_back=True),
+        m.not_started_message(Person(id="", is_bot=True), ("boss@acme.test",), goes_back=True),
+        m.not_started_message(None, (), goes_back=False),
+    ],
+    "not_edited_message": [m.not_edited_message(Person(id="u", name="Eve"), ())],
+    "not_stopped_message": [m.not_stopped_message(Person(id="u", name="Eve"), ())],
+    "left_team_message": [m.left_team_message(m.left_team_reason("OPS"))],
+    "left_team_reason": [m.left_team_reason("OPS")],
+    "other_repository_reason": [m.other_repository_reason("WEB", ("acme/web", "acme/docs"))],
+    "team_not_served_message": [m.team_not_served_message("OPS")],
+    "which_repository_message": [m.which_repository_message(m.NO_ROUTE_REASON, ("acme/shop", "acme/web"))],
+    "which_repository_reason": [m.WHICH_REPOSITORY_REASON],
+    "not_a_choice_reason": [m.NOT_A_CHOICE_REASON],
+    "no_route_reason": [m.NO_ROUTE_REASON],
+    "several_routes_reason": [m.several_routes_reason("label", ("acme/shop", "acme/web"))],
+    "several_named_reason": [m.several_named_reason(("acme/shop", "acme/web#next"))],
+    "unknown_repository_reason": [m.unknown_repository_reason("evil/shop")],
+    "invalid_branch_reason": [m.invalid_branch_reason("loopline/eng-1")],
+    "waits_message": [
+        m.waits_message(("ENG-3",), for_children=False),
+        m.waits_message(tuple(f"ENG-{n}" for n in range(3, 11)), for_children=True),
+    ],
+    "waits_reason": [m.waits_reason(("ENG-3", "ENG-4"))],
+    "unblocked_message": [m.unblocked_message(("ENG-3",)), m.unblocked_message(("ENG-3", "ENG-4"))],
+    "cycle_reason": [m.cycle_reason(("ENG-1", "ENG-3", "ENG-1"))],
     "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
     "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
@@ -295,7 +332,6 @@ SHOWN = {
     "pushed_reason": [m.pushed_reason("Ana"), m.pushed_reason("")],
     "command_reason": [m.command_reason("Ana", "stop")],
     "removed_reason": [m.REMOVED_REASON],
-    "cancelled_reason": [m.CANCELLED_REASON],
     "not_merged_reason": [m.not_merged_reason("the base branch is protected")],
     "criteria_met_description": [m.criteria_met_description(3)],
     "dead_letter_reason": [m.dead_letter_reason("MoveTicket", "KeyError", "1f2e3d4c5b6a")],
@@ -344,6 +380,9 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "link",
         "format_version",
         "format_time",
+        "list_names",
+        "name_mover",
+        "format_starters",
     }  # of other messages
 
     assert (PUBLIC.keys() - parts) | {name.lower() for name in CONSTANTS} == SHOWN.keys()

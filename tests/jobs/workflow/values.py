@@ -31,8 +31,8 @@ def said(body: str, author: Person = ANA, comment_id: str = "", **fields: Any) -
     return TicketCommented(event_id="e", ticket_id="t1", comment_id=name, body=body, author=author, **fields)
 
 
-def moved(ticket: Ticket, column: str) -> TicketMoved:
-    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=replace(ticket, column=column))
+def moved(ticket: Ticket, column: str, by: Person | None = ANA) -> TicketMoved:
+    return TicketMoved(event_id="e", ticket_id=ticket.id, at=5.0, ticket=replace(ticket, column=column), by=by)
 
 
 def ready(policy: RepositoryPolicy, generation: int = 1, branch_sha: str | None = None) -> WorkspaceReady:

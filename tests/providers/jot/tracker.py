@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move, Reaction
 from integrations.values import Person, Ticket
 
 TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
@@ -40,6 +40,10 @@ class Jot:
         if wrong := [column for column in columns if column not in COLUMNS]:
             raise Rejected(f"team {TEAM} has no column {wrong[0]!r}, only {', '.join(COLUMNS)}")
 
+    def columns(self, team: str) -> Sequence[BoardColumn]:
+        self.check_columns(team, [])
+        return [BoardColumn(name, name) for name in COLUMNS]
+
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         self.check_columns(team, columns)
         with self._board() as tickets:
@@ -56,6 +60,10 @@ class Jot:
     def fetch(self, ticket_id: str) -> Ticket:
         with self._changed(ticket_id) as one:
             return _ticket(one)
+
+    def fetch_move(self, ticket_id: str, column_id: str, author: Person | None) -> Move:
+        by = _person(author.id) if author and author.id else None
+        return Move(self.fetch(ticket_id), by, author=by)
 
     def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:
@@ -164,7 +172,7 @@ def _person(name: str) -> Person:
 def _ticket(one: dict[str, Any]) -> Ticket:
     kept = {key: one[key] for key in ("id", "identifier", "title", "description", "column", "trashed")}
     place = {"team": TEAM, "url": f"https://jot.example/{one['id']}", "branch_name": one["identifier"].lower()}
-    return Ticket(**kept, **place, labels=tuple(one["labels"]))
+    return Ticket(**kept, **place, labels=tuple(one["labels"]), creator=_person("ana"))
 
 
 def _comment(ticket_id: str, comment: dict[str, Any]) -> Comment:

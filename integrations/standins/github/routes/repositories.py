@@ -36,7 +36,7 @@ def delete_ref(call: Call) -> Reply:
     sha = repository.git.sha_of(ref)
     if sha is None or not ref.startswith(("refs/heads/", "refs/tags/")):
         raise Problem(422, "Reference does not exist")
-    if ref == f"refs/heads/{repository.seeded.default_branch}":
+    if ref == f"refs/heads/{repository.git.default_branch}":
         raise Problem(422, "Cannot delete the default branch")
     try:
         repository.git.delete_ref(ref)

@@ -46,7 +46,7 @@ def repository(view: View, one: Repository) -> dict[str, Any]:
         **links(url, LINKS),
         **dict.fromkeys(("git_url", "ssh_url", "clone_url"), f"{page}.git"),
         "svn_url": page,
-        "default_branch": one.seeded.default_branch,
+        "default_branch": one.git.default_branch,
         "visibility": "private" if one.private else "public",
         "topics": [],
         **dict.fromkeys(("created_at", "updated_at", "pushed_at"), FIRST_COMMIT),
