@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -36,6 +37,7 @@ class LinearApp(Flask):
         self._workspace = workspace
         self.register_blueprint(page.blueprint(workspace))
         self.add_url_rule("/graphql", view_func=self.graphql, methods=["POST"])
+        self.add_url_rule("/_clock", view_func=self.advance_clock, methods=["POST"])
         add_controls(self, self.store.entries, workspace.faults, (*BEFORE, *AFTER, *wire.WEBHOOK_FAULTS))
 
     def close(self) -> None:
@@ -53,6 +55,12 @@ class LinearApp(Flask):
         document, allowance = prepare(content["query"]), self._workspace.allowance(viewer)
         answer = refusal(document) if isinstance(document, list) else self._run(viewer, document, content)
         return *answer, allowance.headers()
+
+    def advance_clock(self) -> ResponseReturnValue:
+        """`POST /_clock`: {"advance_seconds": N} puts the stand-in's clock forward."""
+        with self.store.lock:
+            self.store.ahead += timedelta(seconds=float(request.get_json()["advance_seconds"]))
+            return {"now": self.store.now()}
 
     def _run(self, viewer: Row, document: DocumentNode, content: Mapping[str, Any]) -> Answer:
         names, allowance, faults = names_of(document), self._workspace.allowance(viewer), self._workspace.faults
