@@ -123,19 +123,16 @@ def _columns(context: Context, issue: Row, input: Input) -> Row:
         if context.find("WorkflowState", state_id)["teamId"] != issue["teamId"]:
             raise invalid("stateId", "isOfTeam", "stateId must be a state of the issue's team")
         columns["stateId"] = state_id
-    return columns | _people(context, input)
+    return _as_delegate(context, columns)
 
 
-def _people(context: Context, input: Input) -> Row:
-    """Assignee and delegate. An app that is assigned becomes the delegate; the assignee stays a person."""
-    columns = {name: input[name] for name in ("assigneeId", "delegateId") if name in input}
-    for user_id in filter(None, columns.values()):
-        context.find("User", user_id)
+def _as_delegate(context: Context, columns: Row) -> Row:
+    """An app that is assigned becomes the delegate, and the assignee stays; only an app can be a delegate."""
     assigned = context.store.get("User", columns.get("assigneeId"))
     if assigned and assigned["app"]:
-        return {"delegateId": assigned["id"]}
-    delegate = context.store.get("User", columns.get("delegateId"))
-    if delegate and not delegate["app"]:
+        columns = {name: value for name, value in columns.items() if name != "assigneeId"}
+        columns["delegateId"] = assigned["id"]
+    if columns.get("delegateId") and not context.find("User", columns["delegateId"])["app"]:
         raise invalid("delegateId", "isApp", "delegateId must be an app user")
     return columns
 
