@@ -18,6 +18,7 @@ from jobs.effects.world import World, current_world
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
+from jobs.recovery.sessions import find_session_events
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from jobs.workflow.preflight import awaits_new_base
@@ -53,6 +54,10 @@ def sweep() -> None:
             if not isinstance(error, Unavailable | Unauthorized):
                 sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
                 notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
+    for event in find_session_events(loops, world):
+        if world.store.deliver(event):
+            _log.info("missed event found", event_kind=event.kind, ticket=event.ticket_id)
+            queues.wake_ticket(world.redis, event.ticket_id)
     _report_wrong_clock(world)
 
 

@@ -321,6 +321,8 @@ class Loop:
     pull_request: PullRequestState = PullRequestState()
     spend: Spend = Spend()
     escalation: Escalation | None = None
+    session_id: str = ""
+    """The tracker's agent session in which the loop is shown; empty where progress is a comment."""
     handed_over: tuple[float, ...] = ()
     """Times of the last hour's hand-overs, Unix seconds."""
     started_at: float = 0.0

@@ -26,6 +26,9 @@ AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of ea
 THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
+NEW_SESSIONS = "new-sessions"  # hash: agent sessions that wait for their first activity, the ticket's name by id
+SESSIONS_LISTED = "sessions-listed"  # set while the sweep does not list the agent sessions again
+
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
 BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
@@ -74,6 +77,10 @@ def retry_at(t: str) -> str:  # set while the ticket backs off from a provider; 
 
 def lease(name: str) -> str:  # the fencing token of the lease holder; its TTL is the rest of the lease
     return f"lease:{name}"
+
+
+def session(session_id: str) -> str:  # hash: digests of what the agent session shows, time of its last activity
+    return f"session:{session_id}"
 
 
 def report(t: TicketId) -> str:  # digest of the progress comment and board memory that were written last

@@ -14,7 +14,18 @@ from typing import assert_never
 from integrations import events as e
 from integrations.results import Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from jobs.loop.state import Loop
-from jobs.workflow import agreement, escalation, hand_over, preflight, publish, review, run, run_results, steering
+from jobs.workflow import (
+    agreement,
+    escalation,
+    hand_over,
+    preflight,
+    publish,
+    review,
+    run,
+    run_results,
+    sessions,
+    steering,
+)
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.limits import limit_replies
 
@@ -23,6 +34,10 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
+    return sessions.keep_session(loop, _decide(loop, event, policy))
+
+
+def _decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     match event:
         case e.TicketMoved():
             return limit_replies(loop, hand_over.on_ticket_moved(loop, event, policy), None, event.at)
@@ -31,7 +46,18 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.TicketRemoved():
             return hand_over.on_ticket_removed(loop, event)
         case e.TicketCommented():
-            return limit_replies(loop, steering.on_ticket_commented(loop, event, policy), event.author, event.at)
+            event = sessions.read_choice(loop, event)
+            decision = sessions.on_offer_answered(loop, event, policy)
+            decision = decision or steering.on_ticket_commented(loop, event, policy)
+            return limit_replies(loop, decision, event.author, event.at)
+        case e.TicketDelegated():
+            return limit_replies(loop, sessions.on_ticket_delegated(loop, event, policy), event.by, event.at)
+        case e.TicketMentioned():
+            return limit_replies(loop, sessions.on_ticket_mentioned(loop, event, policy), event.author, event.at)
+        case e.TicketUndelegated():
+            return sessions.on_ticket_undelegated(loop, event, policy)
+        case e.SessionQuiet():
+            return sessions.on_session_quiet(loop, event)
         case e.TicketReacted():
             return escalation.on_ticket_reacted(loop, event)
         case e.EscalationUnanswered():

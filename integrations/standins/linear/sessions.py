@@ -198,7 +198,7 @@ def _stamp_activity(context: Context, session: Row, row_id: str, content: Row, c
 
 
 def _check_content(content: Any) -> Row:
-    kind = content.get("type") if isinstance(content, dict) else None
+    kind = str(content.get("type")) if isinstance(content, dict) else ""
     if kind not in FIELDS:
         raise invalid("content", "isContent", f"content.type must be one of {', '.join(FIELDS)}")
     for name in FIELDS[kind]:
