@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -72,10 +73,19 @@ class Board:
 
 @pytest.fixture
 def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
+    with open_board(tmp_path, redis, settings) as board:
+        yield board
+
+
+@contextmanager
+def open_board(
+    tmp_path: Path, redis: Redis, settings: Settings, webhooks: Sequence[linear.Subscription] = ()
+) -> Iterator[Board]:
+    """The board, which sends its webhooks to `webhooks`."""
     stack = Stack(tmp_path / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
-    board_app = serve(linear.create_app(tmp_path / "linear", seed))
+    board_app = serve(linear.create_app(tmp_path / "linear", seed, webhooks=webhooks))
     host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}

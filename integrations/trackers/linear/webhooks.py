@@ -206,7 +206,7 @@ def _translate_reaction(delivery: Delivery, payload: Mapping[str, Any], action: 
 
 
 def _translate_session(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
-    """A new agent session, or a message in one. Sessions outside of tickets and those that Loopline opened are ignored."""
+    """A new session, or a message in one. Those outside of tickets and those that Loopline opened are ignored."""
     session = _get_object(payload, "agentSession")
     if action not in ("created", "prompted"):
         raise _unknown_event(f"AgentSessionEvent.{action}")

@@ -214,7 +214,7 @@ content.addEventListener("click", async (event) => {
   const { stop, reply, body } = event.target.closest("button")?.dataset ?? {};
   if (stop) {
     const query = "mutation($input: AgentActivityCreatePromptInput!) { agentActivityCreatePrompt(input: $input) { success } }";
-    const input = { agentSessionId: stop, signal: "stop", content: { type: "prompt", body: "Stop" } };
+    const input = { agentSessionId: stop, signal: "stop", content: { body: "Stop" } };
     await attempt(() => graphql(query, { input }));
   } else if (body) await prompt(reply, body);
   else return;
