@@ -135,9 +135,10 @@ def test_sdk_drives_a_session(sdk: Path, linear: Linear) -> None:
     command = [str(npm.NODE), "linear_sdk_sessions.mjs", f"{linear.url}/graphql"]
     done = subprocess.run(command, cwd=sdk, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    known = "11111111-1111-4111-8111-111111111112"
     assert json.loads(done.stdout) == {
         "thought": True,
-        "again": "InvalidInputLinearError: Entity AgentActivity with id 11111111-1111-4111-8111-111111111112 already exists.",
+        "again": f"InvalidInputLinearError: Entity AgentActivity with id {known} already exists.",
         "plan": True,
         "elicitation": True,
         "proactive": True,
