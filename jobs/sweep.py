@@ -15,6 +15,7 @@ from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
+from jobs.inbox.dispatch import route
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
@@ -55,9 +56,7 @@ def sweep() -> None:
                 sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
                 notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
     for event in find_session_events(loops, world):
-        if world.store.deliver(event):
-            _log.info("missed event found", event_kind=event.kind, ticket=event.ticket_id)
-            queues.wake_ticket(world.redis, event.ticket_id)
+        route(world.redis, event)
     _report_wrong_clock(world)
 
 

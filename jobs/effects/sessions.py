@@ -34,12 +34,14 @@ _log = structlog.get_logger(__name__)
 
 
 def acknowledge_session(session_id: str, identifier: str, world: World) -> None:
-    """Send the first activity and the link to the dashboard, once. Raises `Unavailable`, `Frozen`, `NotFound`."""
+    """Send the first activity, unless a later one was sent, and the link to the dashboard, once.
+
+    Raises `Unavailable`, `Frozen`, `NotFound`."""
     key = keys.session(session_id)
     if world.redis.hexists(key, "opened"):
         return
     check_outward()
-    first = Activity("thought", RECEIVED, ephemeral=True)
+    first = None if world.redis.hexists(key, "activity") else Activity("thought", RECEIVED, ephemeral=True)
     links = {f"{world.settings.dashboard_url}/tickets/{identifier}": DASHBOARD_LABEL} if identifier else {}
     world.tracker.update_session(session_id, first, derive_id(session_id, "received"), links=links)
     _note(world, session_id, opened="1")

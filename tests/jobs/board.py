@@ -44,6 +44,7 @@ class Board:
     world: World
     urls: dict[str, str]
     environ: dict[str, str]
+    app: linear.LinearApp
 
     def ticket_id(self, identifier: str) -> str:
         return str(self.ana.board()[identifier]["id"])
@@ -85,7 +86,8 @@ def open_board(
     stack = Stack(tmp_path / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
-    board_app = serve(linear.create_app(tmp_path / "linear", seed, webhooks=webhooks))
+    app = linear.create_app(tmp_path / "linear", seed, webhooks=webhooks)
+    board_app = serve(app)
     host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
@@ -95,6 +97,6 @@ def open_board(
     world = build_world(parse_settings(given), redis)
     world.raise_faults = True
     worlds.install(world)
-    yield Board(Ana(stack), world, stack.urls, given)
+    yield Board(Ana(stack), world, stack.urls, given, app)
     for part in (world.tracker, world.code_host, board_app, host_app):
         part.close()  # type: ignore[union-attr]
