@@ -67,14 +67,14 @@ class TicketCommented(_Event):
 
 @value
 class TicketDelegated(_Event):
-    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `by`, and the
-    session of a delegation that was reported without one."""
+    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
+    the session of a delegation that was reported without one."""
 
     kind: Literal["TicketDelegated"] = "TicketDelegated"
     session_id: str = ""
     identifier: str = ""
     ticket: Ticket | None = None
-    by: Person | None = None
+    author: Person | None = None
 
 
 @value

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from integrations.errors import NotFound
 from integrations.values import Identifier, Person, Ticket, TicketId
 
 ColumnRole = Literal["agent", "working", "review", "done", "needs_human", "triage"]
@@ -167,3 +168,33 @@ class Tracker(Protocol):
 
     def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
         """Set Loopline as the ticket's delegate, or remove the delegate."""
+
+
+class WithoutSessions:
+    """Base class of a tracker that has no agent sessions and no delegates."""
+
+    def sessions(self) -> Iterable[Session]:
+        """None."""
+        return ()
+
+    def fetch_session(self, session_id: str) -> Session:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no session {session_id}")
+
+    def fetch_prompt(self, prompt_id: str) -> Prompt:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no message {prompt_id}")
+
+    def update_session(
+        self,
+        session_id: str,
+        activity: Activity | None = None,
+        activity_id: str = "",
+        plan: Sequence[PlanStep] | None = None,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no session {session_id}")
+
+    def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
+        """Does nothing."""

@@ -29,7 +29,7 @@ def read_delegation(event: TicketDelegated, world: World) -> TicketDelegated | N
         session_id = found[0]
     if (session := _fetch(session_id, world)) is None:
         return None
-    return replace(event, session_id=session_id, ticket=session.ticket, by=session.creator)
+    return replace(event, session_id=session_id, ticket=session.ticket, author=session.creator)
 
 
 def read_mention(event: TicketMentioned, world: World) -> TicketMentioned | None:

@@ -51,7 +51,7 @@ def _decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             decision = decision or steering.on_ticket_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)
         case e.TicketDelegated():
-            return limit_replies(loop, sessions.on_ticket_delegated(loop, event, policy), event.by, event.at)
+            return limit_replies(loop, sessions.on_ticket_delegated(loop, event, policy), event.author, event.at)
         case e.TicketMentioned():
             return limit_replies(loop, sessions.on_ticket_mentioned(loop, event, policy), event.author, event.at)
         case e.TicketUndelegated():

@@ -32,9 +32,8 @@ def on_ticket_delegated(loop: Loop, event: TicketDelegated, policy: ServicePolic
         return Decision(loop, (*opening, PostComment(body=messages.in_review_message(loop))))
     if not is_idle_or_closed(loop):
         return Decision(loop, opening)
-    if event.by is None or not event.by.may_steer:
-        refusal = PostComment(body=messages.not_permitted_message(event.by), choices=(messages.TAKE, messages.DECLINE))
-        return Decision(loop, (*opening, refusal))
+    if event.author is None or not event.author.may_steer:
+        return Decision(loop, (*opening, _offer(messages.not_permitted_message(event.author))))
     decision = keep_session(loop, hand_over(loop, event.at, policy))
     return Decision(decision.loop, (*opening, *decision.commands))
 
@@ -50,7 +49,7 @@ def on_ticket_mentioned(loop: Loop, event: TicketMentioned, policy: ServicePolic
     if event.ticket.team not in policy.teams:
         refusal = PostComment(body=messages.not_served_message(event.ticket.team), failed=True)
         return Decision(loop, (*opening, refusal))
-    return Decision(loop, (*opening, _offer(loop)))
+    return Decision(loop, (*opening, _offer(messages.offer_message(loop.identifier))))
 
 
 def _attach(loop: Loop, ticket: Ticket, session_id: str) -> tuple[Loop, tuple[Command, ...]]:
@@ -60,8 +59,8 @@ def _attach(loop: Loop, ticket: Ticket, session_id: str) -> tuple[Loop, tuple[Co
     return replace(loop, ticket=ticket, session_id=session_id), (OpenSession(session_id=session_id), *closing)
 
 
-def _offer(loop: Loop) -> PostComment:
-    return PostComment(body=messages.offer_message(loop.identifier), choices=(messages.TAKE, messages.DECLINE))
+def _offer(body: str) -> PostComment:
+    return PostComment(body=body, choices=(messages.TAKE, messages.DECLINE))
 
 
 def on_offer_answered(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision | None:
@@ -76,7 +75,7 @@ def on_offer_answered(loop: Loop, event: TicketCommented, policy: ServicePolicy)
         return Decision(loop, (PostComment(body=messages.DECLINED_MESSAGE),))
     if answer in _ACCEPTING:
         return _take(loop, event.author, event.at, policy)
-    return Decision(loop, (_offer(loop),)) if event.session_id else Decision(loop)
+    return Decision(loop, (_offer(messages.offer_message(loop.identifier)),)) if event.session_id else Decision(loop)
 
 
 def _take(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> Decision:
