@@ -38,7 +38,7 @@ NOTICE_TOPICS = ("board", "clock", "redis", "skew")
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
-    *("later", "wake:*"),
+    *("later", "wake:*", "session:*", NEW_SESSIONS, SESSIONS_LISTED),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
