@@ -19,9 +19,10 @@ _PROMPT = """mutation($input: AgentActivityCreatePromptInput!) {
   agentActivityCreatePrompt(input: $input) { success }
 }"""
 _SESSIONS = """query {
-  agentSessions(first: 50) {
+  agentSessions(first: 250) {
     nodes {
       id
+      createdAt
       status
       plan
       externalLinks { label url }
