@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,8 +16,10 @@ import structlog
 from integrations.errors import NotFound, Rejected, Unauthorized
 from integrations.outward import check_outward
 from integrations.ports.tracker import Activity
+from jobs.effects.texts import find_own
 from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, Loop, Stage
+from jobs.messages.sanitize import sanitize_line
 from jobs.messages.sessions import PROGRESS_MOVED_MESSAGE, RECEIVED, list_choices, working_message
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode
@@ -64,6 +67,8 @@ def post_in_session(command: c.PostComment, activity_id: str, ctx: Context, loop
 
     While agents work it is followed by the current activity, because a response marks the session as complete."""
     activity = build_activity(command, loop)
+    own = find_own(ctx.ticket, ctx.world)
+    activity = replace(activity, choices=tuple(sanitize_line(choice, own) for choice in activity.choices))
     try:
         ctx.world.tracker.update_session(loop.session_id, activity, activity_id)
         if loop.stage in AT_WORK:

@@ -16,7 +16,7 @@ from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import hand_over, is_idle_or_closed, stop
 
 _ACCEPTING = {messages.TAKE.casefold(), "yes", "ok", "take this", "please take it"}
-_DECLINING = {messages.DECLINE.casefold(), "no thanks"}
+_DECLINING = {messages.DECLINE.casefold(), "no thanks", "/stop"}
 _ANSWERS = {label.casefold(): answer for label, answer in messages.ANSWERS.items()}
 
 
@@ -64,13 +64,13 @@ def _offer(body: str) -> PostComment:
 
 
 def on_offer_answered(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision | None:
-    """A message to an offer; None if none is open, or the message is a command."""
-    if loop.stage is not Stage.IDLE or not loop.session_id or event.body.lstrip().startswith("/"):
+    """A message to an offer; None if none is open, or the message is another command."""
+    answer = event.body.strip().rstrip(".!").casefold()
+    if loop.stage is not Stage.IDLE or not loop.session_id or (answer.startswith("/") and answer not in _DECLINING):
         return None
     if event.author is None or event.comment_id == loop.comments.last_id or loop.ticket.team not in policy.teams:
         return Decision(loop)
     loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
-    answer = event.body.strip().rstrip(".!").casefold()
     if answer in _DECLINING:
         return Decision(loop, (PostComment(body=messages.DECLINED_MESSAGE),))
     if answer in _ACCEPTING:

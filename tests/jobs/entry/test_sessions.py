@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
 import requests
 
+from integrations.events import TicketDelegated
 from integrations.standins.demo.person import APP
 from jobs.acknowledge import acknowledge
+from jobs.clock import reconcile
 from jobs.inbox.dispatch import route
 from jobs.loop.state import Loop, Stage
 from jobs.messages import sessions as messages
 from jobs.recovery import sessions as recovery
 from jobs.runtime import keys
+from jobs.runtime.freeze import Freeze, set_freeze, thaw
 from jobs.sweep import sweep
 from tests.jobs import story
 from tests.jobs.live_sessions import Live
@@ -163,6 +167,63 @@ def test_session_rebuilt_from_the_board_memory_is_continued(live: Live) -> None:
     assert again.session_id == loop.session_id
 
 
+def test_session_that_was_deleted_is_replaced_by_comments(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    store = live.board.app.store
+    with store.lock:
+        (row,) = store.rows("AgentSession")
+        store.commit("", "seed", {}, "", [], [row])
+    finish(live.board, loop, outcome="budget", at=time.time())
+    assert any("Needs you: budget used up" in body for body in said(live.board, BUG))
+
+
+def test_session_notification_without_its_event_finds_the_session(live: Live) -> None:
+    live.board.ana.delegate(BUG)
+    session_id = live.session()["id"]
+    ticket_id = live.board.ticket_id(BUG)
+    live.board.world.store.deliver(TicketDelegated(event_id="notification", ticket_id=ticket_id))
+    loop = live.board.drive(BUG)
+    assert loop
+    assert (loop.session_id, loop.stage) == (session_id, Stage.PREFLIGHT)
+
+
+# --- the first activity when something fails --------------------------------------------------------------------------
+
+
+def fail_activity(live: Live, kind: str, times: int) -> None:
+    wanted = {"operation": "agentActivityCreate", "kind": kind, "times": times}
+    assert requests.post(f"{live.board.urls['board']}/_faults", json=wanted, timeout=5).ok
+
+
+@pytest.mark.parametrize("kind", ["500", "ratelimited", "lost_reply"])
+def test_session_is_acknowledged_once_after_a_failure(live: Live, kind: str) -> None:
+    live.board.ana.delegate(BUG)
+    live.receive()
+    fail_activity(live, kind, 1)
+    redis = live.board.world.redis
+    acknowledge()
+    assert redis.exists(keys.NEW_SESSIONS, keys.retry_at(keys.NEW_SESSIONS)) == 2
+    redis.delete(keys.retry_at(keys.NEW_SESSIONS))
+    reconcile(redis)
+    acknowledge()
+    assert live.activities() == ["thought: Received. Reading the ticket."]
+    assert not redis.exists(keys.NEW_SESSIONS)
+
+
+def test_session_of_a_frozen_service_is_acknowledged_after_the_thaw(live: Live) -> None:
+    world = live.board.world
+    live.board.ana.delegate(BUG)
+    live.receive()
+    set_freeze(world.redis, world.settings.home, Freeze(id="f", since=world.now(), by="Ana"))
+    acknowledge()
+    assert live.activities() == []
+    thaw(world.redis, world.settings.home, world.now())
+    deadline = time.monotonic() + 10
+    while world.redis.exists(keys.NEW_SESSIONS) and time.monotonic() < deadline:
+        acknowledge()  # the switch is read again after 0.2 s
+    assert live.activities() == ["thought: Received. Reading the ticket."]
+
+
 # --- questions, stop, heartbeat ---------------------------------------------------------------------------------------
 
 
@@ -244,6 +305,15 @@ def test_session_of_a_mention_can_be_declined(live: Live) -> None:
     live.arrive()
     loop = live.reply("No.")
     assert loop.stage is Stage.IDLE
+    assert live.activities()[-1] == f"response: {messages.DECLINED_MESSAGE}"
+
+
+def test_session_of_a_mention_can_be_stopped(live: Live) -> None:
+    live.board.ana.say(BUG, "@loopline hello")
+    loop = live.arrive()
+    assert loop
+    live.board.ana.press_stop(loop.session_id)
+    live.arrive()
     assert live.activities()[-1] == f"response: {messages.DECLINED_MESSAGE}"
 
 
