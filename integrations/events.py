@@ -65,16 +65,17 @@ class TicketRemoved(_Event):
 
 @value
 class TicketCommented(_Event):
-    """A comment on the ticket, new or `edited`; `at` is the time of the edit, `written_at` that of the comment.
+    """A comment on the ticket, new or `edited`, or with a `session_id` a person's message in an agent session: then
+    `prompt_id` is that message's own id. `at` is the time of the edit, `written_at` that of the comment.
 
-    `session_id`: it is an activity of this agent session. `parent_id` is the root of its thread. `names` are Loopline's
-    own on the board, from `jobs.effects.gather`."""
+    `parent_id` is the root of its thread. `names` are Loopline's own on the board, from `jobs.effects.gather`."""
 
     kind: Literal["TicketCommented"] = "TicketCommented"
     comment_id: str
     body: str = ""
     author: Person | None = None
     session_id: str = ""
+    prompt_id: str = ""
     parent_id: str = ""
     edited: bool = False
     written_at: float = 0.0
@@ -87,6 +88,47 @@ class TicketCommentRemoved(_Event):
 
     kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
     comment_id: str
+
+
+@value
+class TicketDelegated(_Event):
+    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
+    the session of a delegation that was reported without one."""
+
+    kind: Literal["TicketDelegated"] = "TicketDelegated"
+    session_id: str = ""
+    identifier: str = ""
+    ticket: Ticket | None = None
+    author: Person | None = None
+
+
+@value
+class TicketMentioned(_Event):
+    """A person mentioned Loopline in a comment of the ticket, which opened a session. The comment is an event too."""
+
+    kind: Literal["TicketMentioned"] = "TicketMentioned"
+    session_id: str
+    comment_id: str
+    identifier: str = ""
+    ticket: Ticket | None = None
+    author: Person | None = None
+
+
+@value
+class TicketUndelegated(_Event):
+    """The ticket's delegate was removed or replaced. `jobs.effects.gather` fills in `ticket`."""
+
+    kind: Literal["TicketUndelegated"] = "TicketUndelegated"
+    by: str = ""
+    ticket: Ticket | None = None
+
+
+@value
+class SessionQuiet(_Event):
+    """The session of a ticket that is worked on had no activity for some minutes; reported by the sweep."""
+
+    kind: Literal["SessionQuiet"] = "SessionQuiet"
+    session_id: str
 
 
 @value
@@ -279,7 +321,7 @@ class CommandFailed(_Event):
 
 Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
-    | EscalationUnanswered
+    | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
     | BranchPushed | ChecksReported | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
     | PullRequestOpened | CommandFailed,

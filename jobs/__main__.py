@@ -31,7 +31,7 @@ from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.freeze import watch_freeze
 from jobs.runtime.keys import BOUNDS, REFUSAL
-from jobs.runtime.queues import AGENTS, EVENTS, SWEEP, wake
+from jobs.runtime.queues import AGENTS, EVENTS, FIRST, SWEEP, wake
 from jobs.runtime.run_folders import watch_run_folders
 from jobs.runtime.slots import run_slots
 from jobs.runtime.startup import prepare_process
@@ -131,7 +131,11 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     if role in ("clock", "egress"):
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
-    for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
+    for name in (
+        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge")
+        if role == "worker"
+        else ("jobs.advance_run",)
+    ):
         import_module(name)  # a broken module fails at the start instead of in a job
     from jobs.effects import world
 
@@ -147,7 +151,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         wake(redis, SWEEP)  # find missed events, and rebuild an empty Redis, at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)
     _log.info("working", queue=queue, slots=slots)
-    return run_slots(queue, slots, redis, stop)
+    return run_slots(queue, slots, redis, stop, also=[FIRST] if role == "worker" else ())
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

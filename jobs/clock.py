@@ -104,6 +104,8 @@ def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> 
     queues.enqueue_due(redis, read_redis_time(redis))
     if not take_over:
         return
+    if not frozen and redis.exists(keys.NEW_SESSIONS) and not redis.exists(keys.retry_at(keys.NEW_SESSIONS)):
+        queues.wake(redis, queues.ACKNOWLEDGE)
     for ticket in redis.smembers(keys.READY):
         name = TicketId(decode(ticket))
         if not _is_busy(redis, name, name) and not queues.has_delayed_wake(redis, name):

@@ -18,7 +18,16 @@ from redis.exceptions import RedisError
 
 from integrations.disk import pause_when_exhausted
 from integrations.errors import Frozen, IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
-from integrations.events import EVENT, CommandFailed, Event, TicketCommented, TicketEdited, TicketMoved
+from integrations.events import (
+    EVENT,
+    CommandFailed,
+    Event,
+    TicketCommented,
+    TicketDelegated,
+    TicketEdited,
+    TicketMentioned,
+    TicketMoved,
+)
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
 from jobs.effects.audit_records import describe_decision, describe_effect, name_error
@@ -44,6 +53,8 @@ from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import Report, is_due_before, report_of
 
 CREDENTIALS_WAIT_SECONDS = 60.0
+_OPENING = (TicketMoved, TicketDelegated, TicketMentioned)
+"""Events with which a ticket becomes known."""
 SLICE_STEPS, SLICE_SECONDS = 200, 20.0  # after which a busy ticket goes to the end of the queue
 _log = structlog.get_logger(__name__)
 
@@ -150,7 +161,7 @@ class _Driver:
         def write() -> None:
             result = "done"
             try:
-                show_report(report, Context("report", loop.ticket, self._world, self._lease))
+                show_report(report, Context("report", loop.ticket, self._world, self._lease, loop))
             except (Unavailable, Unauthorized):
                 raise
             except IntegrationError as error:
@@ -174,7 +185,7 @@ class _Driver:
             result = "not wanted"
             try:
                 if is_still_wanted(loop, posted.command):
-                    events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease))
+                    events = perform(posted.command, Context(posted.id, loop.ticket, self._world, self._lease, loop))
                     result = "done"
             except (Unavailable, Unauthorized):
                 raise
@@ -207,7 +218,7 @@ class _Driver:
         hint = isinstance(event, TicketMoved | TicketEdited)
         repeats = self._store.count_repeats(self._id, event.kind) if hint else 0
         before = self._loop = self._loop or self._restore_from_board(event)
-        now = gather(event, self._world) if before or isinstance(event, TicketMoved) else None
+        now = gather(event, self._world) if before or isinstance(event, _OPENING) else None
         if now is None:
             self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
@@ -218,8 +229,8 @@ class _Driver:
         )
         decision = decide(loop, now, self._world.policy)
         self._world.audit.record(**describe_decision(loop, now, decision))
-        unknown = before is None and decision.loop.stage is Stage.IDLE and not decision.commands
-        changed = None if unknown else decision.loop
+        is_new = before is None and decision.loop.stage is Stage.IDLE and not decision.commands
+        changed = None if is_new else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
         if changed and (before is None or before.stage is not changed.stage):
@@ -227,7 +238,7 @@ class _Driver:
 
     def _restore_from_board(self, event: Event) -> Loop | None:
         """Before a ticket counts as new: its loop may be missing in Redis and stored on the board."""
-        if isinstance(event, TicketMoved | TicketCommented):
+        if isinstance(event, (*_OPENING, TicketCommented)):
             try:
                 restore(self._id, self._lease, self._world)
             except Unauthorized:

@@ -16,9 +16,11 @@ from integrations.values import Ticket, TicketId
 from jobs.effects.columns import refresh_all_columns
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
+from jobs.inbox.dispatch import route
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
 from jobs.recovery.rebuild import rebuild
+from jobs.recovery.sessions import find_session_events
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from jobs.workflow.preflight import awaits_new_base
@@ -57,6 +59,8 @@ def sweep() -> None:
             if not isinstance(error, Unavailable | Unauthorized):
                 sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
                 notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
+    for event in find_session_events(loops, world):
+        route(world.redis, event)
     _report_wrong_clock(world)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from integrations.values import Person, Ticket, TicketId
+from integrations.errors import NotFound
+from integrations.values import Identifier, Person, Ticket, TicketId
 
 ColumnRole = Literal["agent", "working", "review", "done", "needs_human", "triage"]
 
@@ -66,6 +67,59 @@ class BoardColumn:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """An agent session of Loopline: a thread on a ticket in which a person and Loopline exchange activities.
+
+    `delegated`: it began with a delegation, not with a mention in `comment_id`."""
+
+    id: str
+    ticket_id: TicketId
+    identifier: Identifier
+    delegated: bool = True
+    comment_id: str = ""
+    creator: Person | None = None
+    ticket: Ticket | None = None
+    """Set by `fetch_session`, like `creator`."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A person's message in a session."""
+
+    body: str
+    author: Person
+    created_at: str = ""
+
+
+ActivityKind = Literal["thought", "action", "elicitation", "response", "error"]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity of Loopline in a session. `body` is Markdown; of an action, its name, with `parameter`.
+
+    `choices` are the answers that a person can click; only an elicitation has them. An `ephemeral` one, a thought or
+    an action, is shown until the next activity."""
+
+    kind: ActivityKind
+    body: str
+    parameter: str = ""
+    choices: tuple[str, ...] = ()
+    ephemeral: bool = False
+
+
+StepState = Literal["pending", "in_progress", "completed"]
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One step of a session's plan."""
+
+    text: str
+    state: StepState = "pending"
 
 
 class Tracker(Protocol):
@@ -125,3 +179,56 @@ class Tracker(Protocol):
 
     def remove_label(self, ticket: Ticket, label: str) -> None:
         """Remove the label. Idempotent."""
+
+    def sessions(self) -> Iterable[Session]:
+        """The newest sessions of Loopline that have not ended; none for an account that is no app."""
+
+    def fetch_session(self, session_id: str) -> Session:
+        """The session with its current ticket and its creator's permission. Raises `NotFound`."""
+
+    def fetch_prompt(self, prompt_id: str) -> Prompt:
+        """A person's message in a session, with the author's permission. Raises `NotFound`."""
+
+    def update_session(
+        self,
+        session_id: str,
+        activity: Activity | None = None,
+        activity_id: str = "",
+        plan: Sequence[PlanStep] | None = None,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
+        """Replace the plan, add `links` (label by URL), and add the activity under its client-generated UUIDv4, in one
+        request. Idempotent."""
+
+    def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
+        """Set Loopline as the ticket's delegate, or remove the delegate."""
+
+
+class WithoutSessions:
+    """Base class of a tracker that has no agent sessions and no delegates."""
+
+    def sessions(self) -> Iterable[Session]:
+        """None."""
+        return ()
+
+    def fetch_session(self, session_id: str) -> Session:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no session {session_id}")
+
+    def fetch_prompt(self, prompt_id: str) -> Prompt:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no message {prompt_id}")
+
+    def update_session(
+        self,
+        session_id: str,
+        activity: Activity | None = None,
+        activity_id: str = "",
+        plan: Sequence[PlanStep] | None = None,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises `NotFound`."""
+        raise NotFound(f"there is no session {session_id}")
+
+    def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
+        """Does nothing."""

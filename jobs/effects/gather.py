@@ -22,14 +22,18 @@ from integrations.events import (
     ReviewSubmitted,
     RunFinished,
     TicketCommented,
+    TicketDelegated,
     TicketEdited,
+    TicketMentioned,
     TicketMoved,
     TicketReacted,
     TicketRemoved,
+    TicketUndelegated,
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
+from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
@@ -56,6 +60,14 @@ def gather(event: Event, world: World) -> Event | None:
             return _read_ticket(event, world)
         case TicketRemoved():
             return _read_removal(event, world)
+        case TicketCommented() if event.prompt_id:
+            return session_reads.read_prompt(event, world)
+        case TicketDelegated():
+            return session_reads.read_delegation(event, world)
+        case TicketMentioned():
+            return session_reads.read_mention(event, world)
+        case TicketUndelegated():
+            return session_reads.read_undelegation(event, world)
         case TicketCommented():
             return _read_comment(event, world)
         case TicketReacted():

@@ -6,9 +6,7 @@ requests are looked up by head first, a push names the expected commit. It retur
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,14 +24,17 @@ from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import NO_COMMIT, CommitSha, Identifier, Ticket
+from jobs.effects import sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
+from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
+from jobs.loop.state import Loop
 from jobs.messages.progress import SUPERSEDED_MESSAGE
 from jobs.messages.routing import branch_left_message
 from jobs.messages.verdict import STATUS_CONTEXT
@@ -58,11 +59,12 @@ class Context:
     ticket: Ticket
     world: World
     lease: Lease
+    loop: Loop | None = None
+    """The loop at the time of the effect; it decides whether a message goes to an agent session."""
 
     def create_id(self, *parts: str) -> str:
         """An idempotent id derived from the command's, in the form of a version 4 UUID, which Linear requires."""
-        digest = hashlib.sha256("/".join((self.ticket.id, *(parts or (self.id,)))).encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+        return derive_id(self.ticket.id, *(parts or (self.id,)))
 
     def build_event_fields(self, name: str = "") -> dict[str, Any]:
         """The common fields of this command's events."""
@@ -84,21 +86,28 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
 
 
 def show_report(report: Report, ctx: Context) -> None:
-    """Upsert the progress comment of the report's generation and the board memory.
+    """Upsert the progress comment of the report's generation, or the agent session, and the board memory.
 
     A new progress comment supersedes the previous one, which is closed first: after a crash in between the new one is
     still missing, so both steps are repeated."""
     ctx.lease.check()
     check_outward()
     report = sanitize_report(report, ctx.ticket, ctx.world)
+    if ctx.loop and ctx.loop.session_id:
+        sessions.show_in_session(report, ctx, ctx.loop.session_id)
+    else:
+        _show_in_comment(report, ctx)
+    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
+    ctx.world.tracker.attach(ctx.ticket.id, memory)
+
+
+def _show_in_comment(report: Report, ctx: Context) -> None:
     comment_id = ctx.create_id("progress", str(report.generation))
     try:
         ctx.world.tracker.edit_comment(comment_id, report.progress)
     except NotFound:
         _close_progress_comment(report.generation, ctx)
         ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
-    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
-    ctx.world.tracker.attach(ctx.ticket.id, memory)
 
 
 def _close_progress_comment(before: int, ctx: Context) -> None:
@@ -127,13 +136,17 @@ def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
-    """Create a comment, idempotent by its name or by the command."""
+    """Create a comment, or an activity in the loop's session, idempotent by its name or by the command."""
     comment_id = ctx.create_id("comment", command.once) if command.once else ctx.create_id()
+    if ctx.loop and ctx.loop.session_id and sessions.post_in_session(command, comment_id, ctx, ctx.loop):
+        return
     ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id, command.reply_to)
 
 
 def react(command: c.React, ctx: Context) -> None:
-    """Acknowledge a comment."""
+    """Acknowledge a comment. A message that is in a session only is acknowledged there by the next activity."""
+    if command.comment_id.startswith(sessions.PROMPT):
+        return
     ctx.world.tracker.react(command.comment_id, command.emoji, ctx.create_id())
 
 
@@ -146,7 +159,11 @@ def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
 
 
 def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
-    """Upsert the link to the pull request."""
+    """Upsert the link to the pull request, in the agent session too."""
+    if ctx.loop and ctx.loop.session_id:
+        with suppress(NotFound):
+            links = {command.url: sessions.PULL_REQUEST_LABEL}
+            ctx.world.tracker.update_session(ctx.loop.session_id, links=links)
     ctx.world.tracker.attach(ctx.ticket.id, Attachment(command.url, command.title, command.subtitle))
 
 
@@ -371,4 +388,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.ClosePullRequest: close_pull_request,
     c.WatchTickets: watch_tickets,
     c.OrderRuns: order_runs,
+    c.OpenSession: sessions.open_session,
+    c.SendHeartbeat: sessions.send_heartbeat,
+    c.CloseProgressComment: sessions.close_progress_comment,
+    c.SetDelegate: sessions.set_delegate,
 }

@@ -50,7 +50,13 @@ def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:
         for name, value in report.metadata.items()
     }
     progress = _withhold(sanitize_markdown(report.progress, own), ticket, world)
-    return replace(report, progress=progress, subtitle=sanitize_line(report.subtitle, own), metadata=metadata)
+    plan = tuple(replace(step, text=_withhold(sanitize_line(step.text, own), ticket, world)) for step in report.plan)
+    activity = report.activity
+    if activity:
+        body = _withhold(sanitize_markdown(activity.body, own), ticket, world)
+        activity = replace(activity, body=body, parameter=sanitize_line(activity.parameter, own))
+    subtitle = sanitize_line(report.subtitle, own)
+    return replace(report, progress=progress, subtitle=subtitle, metadata=metadata, plan=plan, activity=activity)
 
 
 def find_own(ticket: Ticket, world: World) -> Own:

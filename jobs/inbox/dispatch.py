@@ -15,7 +15,15 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from integrations.errors import Malformed
-from integrations.events import BranchPushed, CodeHostEvent, Event, TicketMoved, TicketRemoved
+from integrations.events import (
+    BranchPushed,
+    CodeHostEvent,
+    Event,
+    TicketDelegated,
+    TicketMentioned,
+    TicketMoved,
+    TicketRemoved,
+)
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
@@ -137,9 +145,17 @@ def route(redis: Redis, event: Event) -> None:
         tickets.append(ticket_id)
     for one in tickets:
         if store.deliver(replace(event, ticket_id=one)):
+            _announce_session(redis, event)
             queues.wake_ticket(redis, one)
     if not tickets:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
+
+
+def _announce_session(redis: Redis, event: Event) -> None:
+    """Let a new agent session be acknowledged, apart from the ticket's work."""
+    if isinstance(event, TicketDelegated | TicketMentioned) and event.session_id:
+        redis.hset(keys.NEW_SESSIONS, event.session_id, event.identifier)
+        queues.wake(redis, queues.ACKNOWLEDGE)
 
 
 def find_ticket(redis: Redis, event: Event) -> TicketId:

@@ -52,6 +52,7 @@ _PLAIN = {
     "last_comment_at": "comments.last_at",
     "extra_usd": "spend.extra_usd",
     "checkpoint": "checkpoint",
+    "session": "session_id",
 }
 """Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {

@@ -90,6 +90,43 @@ class PostComment:
     body: str
     once: str = ""
     reply_to: str = ""
+    choices: tuple[str, ...] = ()
+    """Answers that a person can click in an agent session."""
+    failed: bool = False
+    """The work cannot begin or continue: shown as an error in an agent session."""
+
+
+@value
+class OpenSession:
+    """Acknowledge a new agent session and link the dashboard in it."""
+
+    kind: Literal["OpenSession"] = "OpenSession"
+    session_id: str
+
+
+@value
+class SendHeartbeat:
+    """Show in the agent session that the work continues."""
+
+    kind: Literal["SendHeartbeat"] = "SendHeartbeat"
+    session_id: str
+    body: str
+
+
+@value
+class CloseProgressComment:
+    """Refer from a generation's progress comment to the agent session, which shows the progress from now on."""
+
+    kind: Literal["CloseProgressComment"] = "CloseProgressComment"
+    generation: int
+
+
+@value
+class SetDelegate:
+    """Make Loopline the ticket's delegate, or remove it."""
+
+    kind: Literal["SetDelegate"] = "SetDelegate"
+    ours: bool
 
 
 @value
@@ -292,7 +329,8 @@ class CleanUp:
 Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
-    | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest,
+    | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
+    | CloseProgressComment | SetDelegate,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

@@ -405,6 +405,8 @@ class Loop:
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that commands were refused since the last maker began, by host."""
     escalation: Escalation | None = None
+    session_id: str = ""
+    """The tracker's agent session in which the loop is shown; empty where progress is a comment."""
     handed_over: tuple[float, ...] = ()
     """Times of the last hour's hand-overs, Unix seconds."""
     started_at: float = 0.0

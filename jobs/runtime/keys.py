@@ -31,6 +31,8 @@ RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix s
 RUN_TURNS = "run-turns"  # hash: ticket, and time of hand-over or last slot of an unfinished run, JSON by run
 COLUMNS = "columns"  # hash: the columns that were found for the roles, and their problems, JSON by team
 COLUMNS_FRESH = "columns-fresh"  # set while no process has to read the columns again
+NEW_SESSIONS = "new-sessions"  # hash: agent sessions that wait for their first activity, the ticket's name by id
+SESSIONS_LISTED = "sessions-listed"  # set while the sweep does not list the agent sessions again
 
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
@@ -44,6 +46,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
+    *("session:*", NEW_SESSIONS, SESSIONS_LISTED),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -82,6 +85,10 @@ def retry_at(t: str) -> str:  # set while the ticket backs off from a provider; 
 
 def lease(name: str) -> str:  # the fencing token of the lease holder; its TTL is the rest of the lease
     return f"lease:{name}"
+
+
+def session(session_id: str) -> str:  # hash: digests of what the agent session shows, time of its last activity
+    return f"session:{session_id}"
 
 
 def report(t: TicketId) -> str:  # digest of the progress comment and board memory that were written last

@@ -21,12 +21,15 @@ from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
 AGENTS = "agents"
+FIRST = "first"
+"""Of jobs that must begin within seconds, however long those of `EVENTS` take: it has a slot of its own."""
 LATER = "later"
 DRIVE = "jobs.drive.drive"
 ADVANCE = "jobs.advance_run.advance_run"
 SWEEP = "jobs.sweep.sweep"
 REDELIVER = "jobs.redeliver.redeliver"
-_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS}
+ACKNOWLEDGE = "jobs.acknowledge.acknowledge"
+_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST}
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0
 _THROTTLE_MS = 2000
@@ -44,7 +47,7 @@ def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
 
 
 def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
-    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP` or `REDELIVER`), after `delay` seconds, at most a day."""
+    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP`, `REDELIVER`, `ACKNOWLEDGE`), after `delay` seconds, at most a day."""
     if delay <= 0:
         _enqueue(redis, job, arguments)
         return

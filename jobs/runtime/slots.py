@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -132,14 +133,16 @@ def run_slots(
     redis: Redis,
     stop: threading.Event,
     *,
+    also: Sequence[str] = (),
     raise_errors: bool = False,
     grace: float = 20.0,
 ) -> bool:
-    """Run the jobs of `queue_name` in `slots` threads until `stop` is set; then wait `grace` seconds for current jobs.
+    """Run the jobs of `queue_name` in `slots` threads, and those of each queue of `also` in a further one, until `stop`
+    is set; then wait `grace` seconds for current jobs.
 
     Returns whether all of them ended. With `raise_errors`, for tests, the first exception of a job stops all slots and
     is raised here."""
-    threads = [_Slot(queue_name, redis, stop) for _ in range(slots)]
+    threads = [_Slot(name, redis, stop) for name in (*also, *(queue_name for _ in range(slots)))]
     for thread in threads:
         thread.start()
     error = _send_heartbeats_until_stopped(queue_name, threads, redis, stop, raise_errors)

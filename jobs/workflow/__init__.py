@@ -26,6 +26,7 @@ from jobs.workflow import (
     review,
     run,
     run_results,
+    sessions,
     steering,
 )
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -36,7 +37,8 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
-    return answers.continue_answering(_apply_rule(loop, event, policy), event.at, policy)
+    decision = sessions.keep_session(loop, _apply_rule(loop, event, policy))
+    return answers.continue_answering(decision, event.at, policy)
 
 
 def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
@@ -48,7 +50,18 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.TicketRemoved():
             return hand_over.on_ticket_removed(loop, event)
         case e.TicketCommented():
-            return limit_replies(loop, steering.on_ticket_commented(loop, event, policy), event.author, event.at)
+            event = sessions.read_choice(loop, event)
+            decision = sessions.on_offer_answered(loop, event, policy)
+            decision = decision or steering.on_ticket_commented(loop, event, policy)
+            return limit_replies(loop, decision, event.author, event.at)
+        case e.TicketDelegated():
+            return limit_replies(loop, sessions.on_ticket_delegated(loop, event, policy), event.author, event.at)
+        case e.TicketMentioned():
+            return limit_replies(loop, sessions.on_ticket_mentioned(loop, event, policy), event.author, event.at)
+        case e.TicketUndelegated():
+            return sessions.on_ticket_undelegated(loop, event, policy)
+        case e.SessionQuiet():
+            return sessions.on_session_quiet(loop, event)
         case e.TicketCommentRemoved():
             return edits.on_ticket_comment_removed(loop, event)
         case e.TicketReacted():

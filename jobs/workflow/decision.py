@@ -18,6 +18,8 @@ from jobs.loop.commands import (
     OpenPullRequest,
     PrepareWorkspace,
     PublishBranch,
+    SendHeartbeat,
+    SetDelegate,
 )
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 
@@ -142,6 +144,10 @@ def is_still_wanted(loop: Loop, command: Command) -> bool:
         return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN
     if isinstance(command, MoveTicket) and command.back_to:
         return loop.stage not in AT_WORK | OPEN
+    if isinstance(command, SendHeartbeat):
+        return loop.stage in AT_WORK
+    if isinstance(command, SetDelegate):
+        return command.ours is (loop.stage is not Stage.STOPPED)
     if isinstance(command, MoveTicket) and command.only_from:
         return loop.stage is Stage.STOPPED
     if isinstance(command, MoveTicket):

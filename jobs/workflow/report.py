@@ -10,11 +10,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from integrations.ports.tracker import Activity, PlanStep
 from jobs.loop.board_memory import Metadata, metadata_of
 from jobs.loop.commands import CleanUp, Command, PrepareWorkspace, PublishBranch
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import Loop
 from jobs.messages.progress import progress_message
+from jobs.messages.sessions import current_activity, list_plan
 from jobs.messages.text import state_message
 from jobs.workflow.decision import ServicePolicy
 
@@ -27,18 +29,24 @@ class Report:
     progress: str
     subtitle: str
     metadata: Metadata
+    plan: tuple[PlanStep, ...] = ()
+    """The checklist of the agent session."""
+    activity: Activity | None = None
+    """The current activity of the agent session."""
 
     @property
     def digest(self) -> str:
         """SHA-256 in hex; equal reports have equal digests."""
-        content = json.dumps([self.generation, self.progress, self.subtitle, self.metadata], sort_keys=True)
+        shown = [vars(step) for step in self.plan], vars(self.activity) if self.activity else None
+        content = json.dumps([self.generation, self.progress, self.subtitle, self.metadata, *shown], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 def report_of(loop: Loop, policy: ServicePolicy, queued: QueuePlace | None = None) -> Report:
     """The report of the loop's present state; `queued` is the place of a run that waits for an agent."""
     progress = progress_message(loop, policy.iterations(loop), queued)
-    return Report(loop.generation, progress, state_message(loop.stage), metadata_of(loop))
+    plan, activity = (list_plan(loop), current_activity(loop)) if loop.session_id else ((), None)
+    return Report(loop.generation, progress, state_message(loop.stage), metadata_of(loop), plan, activity)
 
 
 def is_due_before(outbox: Sequence[Command]) -> bool:

@@ -86,12 +86,16 @@ class Board:
         self._team = team["id"]
         self._states = {state["name"]: state["id"] for state in team["states"]["nodes"]}
 
+    def create(self, title: str, description: str) -> str:
+        """A new ticket in the backlog; returns its id."""
+        given = {"teamId": self._team, "title": title, "description": description}
+        return str(self._ask(_NEW, input=given)["issueCreate"]["issue"]["id"])
+
     def hand_over(self, title: str, description: str) -> str:
         """A new ticket in the agent column; returns its id."""
-        given = {"teamId": self._team, "title": title, "description": description}
-        ticket = self._ask(_NEW, input=given)["issueCreate"]["issue"]["id"]
+        ticket = self.create(title, description)
         self.move(ticket, "Agent")
-        return str(ticket)
+        return ticket
 
     def move(self, ticket_id: str, column: str) -> None:
         """Drag a card."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -43,6 +44,7 @@ class Board:
     world: World
     urls: dict[str, str]
     environ: dict[str, str]
+    app: linear.LinearApp
 
     def ticket_id(self, identifier: str) -> str:
         return str(self.ana.board()[identifier]["id"])
@@ -72,12 +74,22 @@ class Board:
 
 @pytest.fixture
 def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
+    with open_board(tmp_path, redis, settings) as board:
+        yield board
+
+
+@contextmanager
+def open_board(
+    tmp_path: Path, redis: Redis, settings: Settings, webhooks: Sequence[linear.Subscription] = ()
+) -> Iterator[Board]:
+    """The board, which sends its webhooks to `webhooks`."""
     stack = Stack(tmp_path / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
     teams = cast("list[dict[str, object]]", seed["teams"])
     seed["teams"] = [*teams, {**teams[0], "key": "OPS", "name": "Operations"}]
-    board_app = serve(linear.create_app(tmp_path / "linear", seed))
+    app = linear.create_app(tmp_path / "linear", seed, webhooks=webhooks)
+    board_app = serve(app)
     host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
@@ -87,6 +99,6 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     world = build_world(parse_settings(given), redis)
     world.raise_faults = True
     worlds.install(world)
-    yield Board(Ana(stack), world, stack.urls, given)
+    yield Board(Ana(stack), world, stack.urls, given, app)
     for part in (world.tracker, world.code_host, board_app, host_app):
         part.close()  # type: ignore[union-attr]

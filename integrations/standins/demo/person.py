@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from integrations.standins.demo.stack import TALLY, Project, Stack
+from integrations.standins.linear.seed import stable_id
 
 _BOARD = Path(__file__).with_name("board.graphql").read_text()
 _UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
@@ -16,6 +17,39 @@ _ERASE = "mutation($id: String!) { commentDelete(id: $id) { success } }"
 _DELETE = "mutation($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }"
 _REACT = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }"
+_PROMPT = """mutation($input: AgentActivityCreatePromptInput!) {
+  agentActivityCreatePrompt(input: $input) { success }
+}"""
+_SESSIONS = """query {
+  agentSessions(first: 250) {
+    nodes {
+      id
+      createdAt
+      status
+      plan
+      externalLinks { label url }
+      issue { identifier }
+      comment { id }
+      activities(first: 100) {
+        nodes {
+          createdAt
+          ephemeral
+          signalMetadata
+          content {
+            ... on AgentActivityThoughtContent { body }
+            ... on AgentActivityActionContent { action parameter }
+            ... on AgentActivityElicitationContent { body }
+            ... on AgentActivityResponseContent { body }
+            ... on AgentActivityErrorContent { body }
+            ... on AgentActivityPromptContent { body }
+            __typename
+          }
+        }
+      }
+    }
+  }
+}"""
+APP = stable_id("User", "loopline@acme.test")
 
 
 class Ana:
@@ -55,6 +89,27 @@ class Ana:
     def erase(self, comment_id: str) -> None:
         """Delete a comment."""
         self._graphql(_ERASE, id=comment_id)
+
+    def delegate(self, identifier: str, user_id: str | None = APP) -> None:
+        """Delegate a ticket to Loopline, or take it back with None."""
+        self._graphql(_UPDATE, id=identifier, input={"delegateId": user_id})
+
+    def reply(self, comment_id: str, body: str) -> None:
+        """Write in the thread of a comment, such as that of an agent session."""
+        self._graphql(_COMMENT, input={"parentId": comment_id, "body": body})
+
+    def press_stop(self, session_id: str) -> None:
+        """Press the stop button of an agent session."""
+        self._graphql(_PROMPT, input={"agentSessionId": session_id, "signal": "stop", "content": {"body": "Stop"}})
+
+    def sessions(self, identifier: str) -> list[dict[str, Any]]:
+        """The ticket's agent sessions, oldest first, with their activities, oldest first."""
+        found = [
+            s for s in self._graphql(_SESSIONS)["agentSessions"]["nodes"] if s["issue"]["identifier"] == identifier
+        ]
+        for session in found:
+            session["activities"] = sorted(session["activities"]["nodes"], key=lambda a: str(a["createdAt"]))
+        return found[::-1]
 
     def write(self, identifier: str, title: str, description: str) -> None:
         """Change title and description of a ticket."""

@@ -13,12 +13,15 @@ from graphql import GraphQLResolveInfo, get_named_type
 
 from integrations.standins.linear.context import Context, branch_name, identifier, issue_url
 from integrations.standins.linear.errors import invalid, not_found
+from integrations.standins.linear.sessions import current_status, session_url
 from integrations.standins.linear.store import Row
 
 DERIVED: dict[tuple[str, str], Callable[[Context, Row], Any]] = {
     ("Issue", "identifier"): identifier,
     ("Issue", "url"): issue_url,
     ("Issue", "branchName"): branch_name,
+    ("AgentSession", "status"): current_status,
+    ("AgentSession", "url"): session_url,
     ("User", "isMe"): lambda context, row: row["id"] == context.viewer["id"],
 }
 MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
@@ -29,6 +32,7 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "children"): lambda context, row: context.related("Issue", "parentId", row),
     ("Issue", "relations"): lambda context, row: context.related("IssueRelation", "issueId", row),
     ("Issue", "inverseRelations"): lambda context, row: context.related("IssueRelation", "relatedIssueId", row),
+    ("AgentSession", "activities"): lambda context, row: context.related("AgentActivity", "agentSessionId", row),
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }
@@ -67,6 +71,9 @@ def _all(kind: str) -> Callable[..., Any]:
 
 
 QUERIES: dict[str, Callable[..., Any]] = {
+    "agentActivity": lambda context, id: context.find("AgentActivity", id),
+    "agentSession": lambda context, id: context.find("AgentSession", id),
+    "agentSessions": _all("AgentSession"),
     "viewer": lambda context: context.viewer,
     "teams": _all("Team"),
     "issue": lambda context, id: context.find_issue(id),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from integrations.standins.linear import sessions
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
 from integrations.standins.linear.errors import conflict, invalid
 from integrations.standins.linear.seed import GREY, ISSUE, stable_id
@@ -42,9 +43,11 @@ def create_issue(context: Context, input: Input) -> Payload:
 
 
 def update_issue(context: Context, id: str, input: Input) -> Payload:
-    """Change the given columns."""
+    """Change the given columns. A new delegate that is an app gets a session."""
     issue = context.find_issue(id)
-    return _change(context, "issueUpdate", {"id": id, **input}, issue, _columns(context, issue, input))
+    changed = _change(context, "issueUpdate", {"id": id, **input}, issue, _columns(context, issue, input))
+    sessions.follow_issue(context, issue, changed["issue"])
+    return changed
 
 
 def delete_issue(context: Context, id: str) -> Payload:
@@ -133,6 +136,17 @@ def _columns(context: Context, issue: Row, input: Input) -> Row:
         if context.find("WorkflowState", state_id)["teamId"] != issue["teamId"]:
             raise invalid("stateId", "isOfTeam", "stateId must be a state of the issue's team")
         columns["stateId"] = state_id
+    return _as_delegate(context, columns)
+
+
+def _as_delegate(context: Context, columns: Row) -> Row:
+    """An app that is assigned becomes the delegate, and the assignee stays; only an app can be a delegate."""
+    assigned = context.store.get("User", columns.get("assigneeId"))
+    if assigned and assigned["app"]:
+        columns = {name: value for name, value in columns.items() if name != "assigneeId"}
+        columns["delegateId"] = assigned["id"]
+    if columns.get("delegateId") and not context.find("User", columns["delegateId"])["app"]:
+        raise invalid("delegateId", "isApp", "delegateId must be an app user")
     return columns
 
 
@@ -184,14 +198,13 @@ def _required(input: Input, name: str) -> str:
 def create_comment(context: Context, input: Input) -> Payload:
     """A comment on an issue, under the client's id if it sends one."""
     comment_id = context.new_id("Comment", input.get("id"))
-    issue = context.find_issue(input.get("issueId"))
-    parent = context.find("Comment", input["parentId"]) if input.get("parentId") else None
-    if parent and (parent["issueId"] != issue["id"] or parent.get("parentId")):
-        raise invalid("parentId", "isRoot", "parentId must be a comment of the issue that is no reply itself")
-    columns = {"issueId": issue["id"], "userId": context.viewer["id"], "editedAt": None}
-    columns["parentId"] = parent["id"] if parent else None
+    parent = context.find("Comment", parent_id) if (parent_id := input.get("parentId")) else None
+    issue = context.find_issue(parent["issueId"] if parent else input.get("issueId"))
+    root = (parent["parentId"] or parent["id"]) if parent else None  # threads have one level
+    columns = {"issueId": issue["id"], "userId": context.viewer["id"], "editedAt": None, "parentId": root}
     comment = context.stamp("Comment", comment_id, body=_required(input, "body"), **columns)
     context.write("commentCreate", input, Change("create", comment))
+    sessions.follow_comment(context, comment)
     return DONE
 
 
@@ -270,4 +283,5 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "reactionCreate": create_reaction,
     "reactionDelete": delete_reaction,
     "attachmentCreate": upsert_attachment,
+    **sessions.MUTATIONS,
 }

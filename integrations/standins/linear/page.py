@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from graphql import GraphQLError
 
 from integrations.standins.linear.context import Context, identifier, issue_url
+from integrations.standins.linear.session_cards import session_card, session_state
 from integrations.standins.linear.store import Row, Store
 from integrations.standins.linear.workspace import KEY_COOKIE, Workspace
 from integrations.standins.markdown import to_html
@@ -140,6 +141,7 @@ def _card(context: Context, row: Row) -> dict[str, Any]:
         "labels": [context.find("IssueLabel", label_id) for label_id in row["labelIds"]],
         "comments": len(context.related("Comment", "issueId", row)),
         "attachments": len(context.related("Attachment", "issueId", row)),
+        "session_state": session_state(context, row),
     }
 
 
@@ -151,6 +153,8 @@ def _opened(context: Context, row: Row) -> dict[str, Any]:
         "states": _states(context, context.find("Team", row["teamId"])),
         "creator": context.find("User", row["creatorId"]),
         "links": context.related("Attachment", "issueId", row),
+        "apps": [user for user in context.store.rows("User") if user["app"] and user["active"]],
+        "sessions": [session_card(context, one) for one in context.related("AgentSession", "issueId", row)],
         "talk": [_comment(context, comment) for comment in context.related("Comment", "issueId", row)],
         "choice": [(EMOJI[name], name) for name in CHOICE],
     }

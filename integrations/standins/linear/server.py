@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ class LinearApp(Flask):
         self.register_blueprint(page.blueprint(workspace))
         self.add_url_rule("/graphql", view_func=self.graphql, methods=["POST"])
         self.add_url_rule("/uploads/<name>", view_func=self.uploads, methods=["GET", "PUT"])
+        self.add_url_rule("/_clock", view_func=self.advance_clock, methods=["POST"])
         add_controls(self, self.store.entries, workspace.faults, (*BEFORE, *AFTER, *wire.WEBHOOK_FAULTS))
 
     def close(self) -> None:
@@ -67,6 +69,12 @@ class LinearApp(Flask):
             (folder / secure_filename(name)).write_bytes(request.get_data())
             return "", 201
         return send_from_directory(folder, secure_filename(name))
+
+    def advance_clock(self) -> ResponseReturnValue:
+        """`POST /_clock`: {"advance_seconds": N} puts the stand-in's clock forward."""
+        with self.store.lock:
+            self.store.ahead += timedelta(seconds=float(request.get_json()["advance_seconds"]))
+            return {"now": self.store.now()}
 
     def _run(self, viewer: Row, document: DocumentNode, content: Mapping[str, Any]) -> Answer:
         names, allowance, faults = names_of(document), self._workspace.allowance(viewer), self._workspace.faults

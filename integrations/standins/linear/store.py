@@ -32,6 +32,8 @@ class Store:
         self._tables: dict[str, dict[str, Row]] = defaultdict(dict)
         self._gone: set[str] = set()
         self._last = datetime.fromtimestamp(0, UTC)
+        self.ahead = timedelta()
+        """How far the clock is ahead of the host's, which tests set."""
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT, 0o600))
         cut_torn_line(path)
@@ -49,7 +51,7 @@ class Store:
 
     def now(self) -> str:
         """ISO 8601 in UTC with milliseconds; never the same twice, so that `updatedAt` orders all writes."""
-        self._last = max(datetime.now(UTC), self._last + timedelta(milliseconds=1))
+        self._last = max(datetime.now(UTC) + self.ahead, self._last + timedelta(milliseconds=1))
         return self._last.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def commit(

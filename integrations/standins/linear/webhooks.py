@@ -17,6 +17,7 @@ import structlog
 
 from integrations.standins.linear.context import Change, Context, identifier, issue_url, profile_url
 from integrations.standins.linear.seed import ENTITIES, stable_id
+from integrations.standins.linear.session_webhooks import KINDS, app_envelope
 from integrations.standins.linear.store import Row
 from integrations.standins.wire import WEBHOOK_FAULTS, Fault, Faults, Sender, deliver, hmac_sha256
 
@@ -35,9 +36,11 @@ class Webhooks:
     def announce(self, context: Context, operation: str, change: Change) -> None:
         """Queue a delivery to each subscription."""
         kind, subscriptions = change.row["__typename"], context.store.rows("Webhook")
-        if kind not in ENTITIES or not subscriptions:
+        if kind not in (*ENTITIES, *KINDS) or not subscriptions:
             return
-        body = envelope(context, change)
+        body = app_envelope(context, change) if kind in KINDS else envelope(context, change)
+        if body is None:
+            return
         for subscription in subscriptions:
             fault = self._faults.take((operation, kind), WEBHOOK_FAULTS)
             for delay in _delays(fault):
@@ -154,6 +157,7 @@ def _issue(context: Context, row: Row) -> Mapping[str, Any]:
         "creator": _user(context, row["creatorId"]),
         "state": _pick(context.find("WorkflowState", row["stateId"]), "id", "color", "name", "type"),
         "team": _team(context, row),
+        **{name: _user(context, row[f"{name}Id"]) for name in ("assignee", "delegate") if row[f"{name}Id"]},
         "labels": [_pick(label, "id", "color", "name", "parentId") for label in labels],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected
 from integrations.paging import PageBounds
-from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move
+from integrations.ports.tracker import Activity, Attachment, BoardColumn, Comment, Move, PlanStep, Prompt, Session
 from integrations.texts import cut
 from integrations.trackers.linear import uploads
 from integrations.trackers.linear.client import LinearClient
@@ -30,8 +30,11 @@ from integrations.trackers.linear.responses import (
     NamedNode,
     NodeT,
     PlaceNode,
+    PromptNode,
+    SessionNode,
     TeamNode,
     UserNode,
+    WholeSessionNode,
     parse_response,
 )
 from integrations.values import Person, Ticket, TicketId
@@ -40,6 +43,8 @@ COLUMNS_SECONDS = 600.0
 UPLOADS_URL = "https://uploads.linear.app"
 NO_ID = "00000000-0000-4000-8000-000000000000"  # of no user: the query needs one
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ENDED_SESSIONS = {"complete", "error"}
+_PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": "completed"}
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
@@ -203,6 +208,48 @@ class Linear:
         for node in self._find_label(ticket, label)[0].labels.nodes:
             self._mutate("RemoveLabel", id=ticket.id, labelId=node.id)
 
+    def sessions(self) -> Iterator[Session]:
+        """The newest sessions of this app that have not ended, without a request when the account is no app."""
+        if not self._viewer.is_bot:
+            return
+        for node in self._query(Connection[SessionNode], "Sessions", "agentSessions").nodes:
+            session = node.to_session()
+            if session and node.app_user.id == self._viewer.id and node.status not in _ENDED_SESSIONS:
+                yield session
+
+    def fetch_session(self, session_id: str) -> Session:
+        return self._find(WholeSessionNode, "Session", "agentSession", session_id).to_session(self._viewer.id)
+
+    def fetch_prompt(self, prompt_id: str) -> Prompt:
+        return self._find(PromptNode, "Prompt", "agentActivity", prompt_id).to_prompt(self._viewer.id)
+
+    def update_session(
+        self,
+        session_id: str,
+        activity: Activity | None = None,
+        activity_id: str = "",
+        plan: Sequence[PlanStep] | None = None,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
+        """Idempotent: the plan is replaced, a link is added once, and a conflict means that the activity arrived."""
+        session: dict[str, Any] = {}
+        if plan is not None:
+            session["plan"] = [{"content": step.text, "status": _PLAN_STATES[step.state]} for step in plan]
+        if links:
+            session["addedExternalUrls"] = [{"label": label, "url": url} for url, label in links.items()]
+        added = _describe_activity(activity) if activity else {}
+        with suppress(Conflict):
+            if session and activity:
+                own = {"id": activity_id, "agentSessionId": session_id, **added}
+                self._mutate("ShowSession", sessionId=session_id, session=session, activity=own)
+            elif activity:
+                self._mutate("CreateActivity", id=activity_id, sessionId=session_id, **added)
+            elif session:
+                self._mutate("UpdateSession", sessionId=session_id, session=session)
+
+    def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
+        self._mutate("DelegateTicket", id=ticket_id, delegateId=self._viewer.id if to_us else None)
+
     def _find_label(self, ticket: Ticket, label: str) -> tuple[LabeledIssueNode, str]:
         """The ticket with this label if it has it, and the label's id, empty when it does not exist."""
         data = self._client.run("TicketLabels", id=ticket.id, name=label, team=ticket.team)
@@ -244,3 +291,15 @@ class Linear:
         if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
             raise Rejected(f"Linear rejected {operation} without a reason")
         return data
+
+
+def _describe_activity(activity: Activity) -> dict[str, Any]:
+    """The fields of Linear's `AgentActivityCreateInput` (linear.app/developers/agent-interaction)."""
+    body = cut(activity.body, BODY_LIMIT)
+    content = {"type": activity.kind, "body": body}
+    if activity.kind == "action":
+        content = {"type": "action", "action": body, "parameter": activity.parameter}
+    described: dict[str, Any] = {"content": content, "ephemeral": activity.ephemeral}
+    if activity.choices:
+        described |= {"signal": "select", "signalMetadata": {"options": [{"value": c} for c in activity.choices]}}
+    return described

@@ -21,19 +21,22 @@ from integrations.events import (
     Event,
     TicketCommented,
     TicketCommentRemoved,
+    TicketDelegated,
     TicketEdited,
+    TicketMentioned,
     TicketMoved,
     TicketReacted,
     TicketRemoved,
+    TicketUndelegated,
 )
 from integrations.ports.signed_body import check_content_type, parse_object
 from integrations.ports.source import Delivery
-from integrations.values import Person
+from integrations.values import Person, TicketId
 
 MAX_AGE_MS: Final = 60_000  # the SDK's window, both ways
 
 IGNORED: Final = {
-    "AgentSessionEvent", "AppUserNotification", "Attachment", "AuditEntry", "Customer", "CustomerNeed", "Cycle",
+    "Attachment", "AuditEntry", "Customer", "CustomerNeed", "Cycle",
     "Document", "Initiative", "InitiativeUpdate", "IssueLabel", "IssueSLA", "OAuthApp", "OAuthAuthorization",
     "PermissionChange", "Project", "ProjectLabel", "ProjectUpdate", "Release", "ReleaseNote", "User",
 }  # fmt: skip
@@ -43,6 +46,7 @@ _PLACE: Final = {"stateId", "teamId", "trashed", "archivedAt"}
 _CONTENT: Final = {"title", "description", "descriptionData"}
 _ORDER: Final = {"priority", "dueDate", "projectId", "labelIds"}
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OWN_THREAD: Final = "This thread is for an agent session"  # the root comment that a delegation creates
 _MAX_KEY_PART: Final = 200  # characters of one part of a content key; longer ones are hashed
 _YEAR_5138_MS: Final = 10**14
 
@@ -87,6 +91,10 @@ class LinearWebhooks:
             return _translate_comment(delivery, payload, action)
         if kind == "Reaction":
             return _translate_reaction(delivery, payload, action)
+        if kind == "AgentSessionEvent":
+            return _translate_session(delivery, payload, action)
+        if kind == "AppUserNotification":
+            return _translate_notification(delivery, payload, action)
         if kind in IGNORED:
             return []
         raise _unknown_event(kind)
@@ -165,6 +173,9 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
         order_only = not changed & _CONTENT
         fields = _build_fields(delivery, "TicketEdited", data, "id")
         events.append(TicketEdited(**fields, order_only=order_only, by=_read_actor(payload)))
+    if "delegateId" in changed and payload["updatedFrom"]["delegateId"]:
+        by = _get_text(_get_object(payload, "actor"), "id", default="")
+        events.append(TicketUndelegated(**_build_fields(delivery, "TicketUndelegated", data, "id"), by=by))
     return events
 
 
@@ -222,6 +233,69 @@ def _translate_reaction(delivery: Delivery, payload: Mapping[str, Any], action: 
             author=_read_author(data),
         )
     ]
+
+
+def _translate_session(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+    """A new session, or a message in one. Those outside of tickets and those that Loopline opened are ignored."""
+    session = _get_object(payload, "agentSession")
+    if action not in ("created", "prompted"):
+        raise _unknown_event(f"AgentSessionEvent.{action}")
+    session_id, app_id = _get_text(session, "id"), session.get("appUserId") or payload.get("appUserId")
+    if session.get("issueId") is None:
+        return []
+    if action == "prompted":
+        return _translate_prompt(delivery, payload, session)
+    if session.get("creatorId") == app_id:
+        return []
+    common = {
+        **_build_fields(delivery, "", session, "issueId"),
+        "event_id": f"session:{session_id}:created",
+        "session_id": session_id,
+        "identifier": _get_text(_get_object(session, "issue"), "identifier", default=""),
+    }
+    root = _get_object(session, "comment")
+    comment_id = session.get("sourceCommentId") or root.get("id")
+    if not comment_id or root.get("userId") == app_id or _get_text(root, "body", default="").startswith(_OWN_THREAD):
+        return [TicketDelegated(**common)]
+    commented = TicketCommented(
+        **_build_fields(delivery, "", session, "issueId") | {"event_id": f"comment:{comment_id}"}, comment_id=comment_id
+    )
+    return [TicketMentioned(**common, comment_id=comment_id), commented]
+
+
+def _translate_prompt(delivery: Delivery, payload: Mapping[str, Any], session: Mapping[str, Any]) -> list[Event]:
+    """A message that is a comment too has the id of the comment's event. The stop button is the command `/stop`."""
+    activity = _get_object(payload, "agentActivity")
+    prompt_id, stops = _get_text(activity, "id"), activity.get("signal") == "stop"
+    comment_id = activity.get("sourceCommentId") if not stops else None
+    body = "" if delivery.stale else _get_text(_get_object(activity, "content"), "body", default="")
+    return [
+        TicketCommented(
+            event_id=f"comment:{comment_id}" if comment_id else f"prompt:{prompt_id}",
+            ticket_id=TicketId(_get_text(session, "issueId")),
+            at=_parse_time(activity.get("createdAt")),
+            comment_id=comment_id or f"prompt:{prompt_id}",
+            body="/stop" if stops else body,
+            author=_read_author(activity),
+            session_id=_get_text(session, "id"),
+            prompt_id=prompt_id,
+        )
+    ]
+
+
+def _translate_notification(delivery: Delivery, payload: Mapping[str, Any], action: str) -> list[Event]:
+    """An entry of the app's inbox. Mentions and comments have events of their own, with their sessions."""
+    notification = _get_object(payload, "notification")
+    if notification.get("issueId") is None:
+        return []
+    if action == "issueAssignedToYou":
+        return [TicketDelegated(**_build_fields(delivery, "TicketDelegated", notification, "issueId"))]
+    if action == "issueUnassignedFromYou":
+        by = _get_text(notification, "actorId", default="")
+        return [TicketUndelegated(**_build_fields(delivery, "TicketUndelegated", notification, "issueId"), by=by)]
+    if action == "issueStatusChanged":
+        return [TicketMoved(**_build_fields(delivery, "TicketMoved", notification, "issueId"))]
+    return []
 
 
 def _read_author(data: Mapping[str, Any]) -> Person | None:

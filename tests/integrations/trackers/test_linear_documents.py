@@ -12,6 +12,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -87,6 +88,8 @@ def cost(document: DocumentNode) -> int:
     def of(node: object) -> float:
         if isinstance(node, FragmentSpreadNode):
             return inside(fragments[node.name.value].selection_set)
+        if isinstance(node, InlineFragmentNode):
+            return inside(node.selection_set)
         assert isinstance(node, FieldNode), f"unknown node {node}"
         if node.selection_set is None:
             return 0.1

@@ -10,13 +10,13 @@ from tests.integrations.trackers.linear_deliveries import TICKET, linear, verify
 from tests.support.linear_payloads import FOLDER, payload
 
 EXPECTED: dict[str, list[str]] = {
-    "agentsession_created_delegation": [],
-    "agentsession_prompted": [],
-    "agentsession_prompted_stop": [],
-    "appusernotification_issueAssignedToYou": [],
+    "agentsession_created_delegation": ["TicketDelegated"],
+    "agentsession_prompted": ["TicketCommented"],
+    "agentsession_prompted_stop": ["TicketCommented"],
+    "appusernotification_issueAssignedToYou": ["TicketDelegated"],
     "appusernotification_issueNewComment": [],
-    "appusernotification_issueStatusChanged": [],
-    "appusernotification_issueUnassignedFromYou": [],
+    "appusernotification_issueStatusChanged": ["TicketMoved"],
+    "appusernotification_issueUnassignedFromYou": ["TicketUndelegated"],
     "attachment_create": [],
     "comment_create_by_app": ["TicketCommented"],
     "comment_create_reply": ["TicketCommented"],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move, Reaction
+from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move, Reaction, WithoutSessions
 from integrations.values import Person, Ticket
 
 TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
@@ -23,7 +23,7 @@ def create(file: Path, token: str) -> None:
     file.write_text(json.dumps({"token": token, "tickets": {}}))
 
 
-class Jot:
+class Jot(WithoutSessions):
     """`Tracker` on a JSON file with one team. People are their names; all of them may steer."""
 
     def __init__(self, file: Path, token: str) -> None:

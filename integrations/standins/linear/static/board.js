@@ -44,7 +44,9 @@ function replace(place, html) {
   if (shown.get(place) === html) return;
   const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
   const folds = [...place.querySelectorAll("details")].map((fold) => fold.open);
+  const typed = new Map([...place.querySelectorAll("input[id]")].map((input) => [input.id, input.value]));
   place.replaceChildren(fresh.content);
+  for (const [id, value] of typed) if ($(id)) $(id).value = value;
   shown.set(place, html);
   place.querySelectorAll("details").forEach((fold, index) => (fold.open = folds[index] ?? false));
   if (focused) $(focused)?.focus();
@@ -132,7 +134,13 @@ function move(id, stateId) {
   return attempt(() => graphql(query, { id, stateId })).then(refresh);
 }
 
+function delegate(id, user) {
+  const query = "mutation($id: String!, $user: String) { issueUpdate(id: $id, input: { delegateId: $user }) { success } }";
+  return attempt(() => graphql(query, { id, user: user || null })).then(refresh);
+}
+
 document.addEventListener("change", (event) => {
+  if (event.target.dataset.delegate) delegate(event.target.dataset.delegate, event.target.value);
   if (event.target.dataset.move) move(event.target.dataset.move, event.target.value);
   if (event.target.name === "person") event.target.form.submit();
 });
@@ -191,6 +199,31 @@ content.addEventListener("click", async (event) => {
   const add = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }";
   const take = "mutation($id: String!) { reactionDelete(id: $id) { success } }";
   await attempt(() => (mine ? graphql(take, { id: mine }) : graphql(add, { input: { commentId: comment, emoji: react } })));
+  await refresh();
+});
+
+// --- agent sessions --------------------------------------------------------------------------------------------------
+
+/** Writes in the session's thread, which is a prompt to the agent. */
+function prompt(parentId, body) {
+  const query = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }";
+  return attempt(() => graphql(query, { input: { issueId: opened, parentId, body } }));
+}
+
+content.addEventListener("click", async (event) => {
+  const { stop, reply, body } = event.target.closest("button")?.dataset ?? {};
+  if (stop) {
+    const query = "mutation($input: AgentActivityCreatePromptInput!) { agentActivityCreatePrompt(input: $input) { success } }";
+    const input = { agentSessionId: stop, signal: "stop", content: { body: "Stop" } };
+    await attempt(() => graphql(query, { input }));
+  } else if (body) await prompt(reply, body);
+  else return;
+  await refresh();
+});
+content.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const input = event.target.querySelector("input");
+  if (await prompt(event.target.dataset.reply, input.value)) input.value = "";
   await refresh();
 });
 

@@ -112,7 +112,7 @@ class Linear:
     def comment(self, issue: str = "ENG-1", token: str = "lin_api_ana", body: str = "hello", **more: Any) -> str:
         """The new comment's id."""
         self.write("commentCreate", token, input={"issueId": issue, "body": body, **more})
-        return str(self.log()[-1]["result"])
+        return str([entry for entry in self.log() if entry["operation"] == "commentCreate"][-1]["result"])
 
     def read(self, selection: str, issue: str = "ENG-1") -> Any:
         return self.ask(f"query($id: String!) {{ issue(id: $id) {{ {selection} }} }}", {"id": issue})["issue"]

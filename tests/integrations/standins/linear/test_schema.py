@@ -36,7 +36,8 @@ from integrations.standins.linear.fields import QUERIES
 from integrations.standins.linear.mutations import MUTATIONS
 from integrations.standins.linear.server import Subscription
 from tests.crash import soak
-from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
+from tests.integrations.standins.linear import sdk_documents
+from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id, user_id
 from tests.integrations.trackers import linear_boards, test_linear_tickets
 from tests.jobs.entry import test_moves
 from tests.support import npm
@@ -50,7 +51,7 @@ def documents() -> Iterator[str]:
     """Every document that the product, the demo, the board's page and the product's tests send."""
     yield from (path.read_text() for path in Path(integrations.trackers.__file__).parent.rglob("*.graphql"))
     yield Path(person.__file__).with_name("board.graphql").read_text()
-    for module in (person, soak, linear_boards, test_linear_tickets, test_moves):
+    for module in (person, soak, linear_boards, test_linear_tickets, test_moves, sdk_documents):
         constants = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant)]
         strings = [node.value for node in constants if isinstance(node.value, str)]
         yield from (text for text in strings if re.match(r"(query|mutation)\b.*\{|\{ teams", text))
@@ -127,6 +128,25 @@ def test_sdk_reads_writes_and_understands_errors(sdk: Path, linear: Linear) -> N
         "missing": "InvalidInputLinearError: Could not find referenced Issue.",
         "invalid": "GraphqlLinearError: Cannot query field 'nobody' on type 'Query'.",
         "stranger": "AuthenticationLinearError: You need to authenticate to access this operation.",
+    }
+
+
+def test_sdk_drives_a_session(sdk: Path, linear: Linear) -> None:
+    linear.move("ENG-1", delegateId=user_id("loopline@oauthapp.linear.app"))
+    command = [str(npm.NODE), "linear_sdk_sessions.mjs", f"{linear.url}/graphql"]
+    done = subprocess.run(command, cwd=sdk, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    known = "11111111-1111-4111-8111-111111111112"
+    assert json.loads(done.stdout) == {
+        "thought": True,
+        "again": f"InvalidInputLinearError: Entity AgentActivity with id {known} already exists.",
+        "plan": True,
+        "elicitation": True,
+        "proactive": True,
+        "wrong": "InvalidInputLinearError: content.body should not be empty.",
+        "status": "awaitingInput",
+        "links": ["Loopline"],
+        "activities": ["AgentActivityElicitationContent", "AgentActivityThoughtContent"],
     }
 
 

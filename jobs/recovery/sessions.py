@@ -1,0 +1,68 @@
+"""Finds agent sessions whose webhook was lost, and those that need a heartbeat. Called by `jobs.sweep`.
+
+One request for all teams every few minutes; an account that is no app has no sessions and needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import structlog
+
+from integrations.errors import IntegrationError
+from integrations.events import Event, SessionQuiet, TicketDelegated, TicketMentioned
+from integrations.ports.tracker import Session
+from integrations.values import TicketId
+from jobs.effects.world import World
+from jobs.loop.state import AT_WORK, Loop
+from jobs.runtime import keys
+from jobs.runtime.scripts import decode
+
+LIST_SECONDS = 300
+QUIET_SECONDS = 600.0  # a session becomes stale after 30 minutes without an activity
+_log = structlog.get_logger(__name__)
+
+
+def find_session_events(loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """The events of quiet sessions and of lost webhooks."""
+    yield from _find_quiet(loops.values(), world)
+    yield from _find_lost(loops, world)
+
+
+def _find_quiet(loops: Iterable[Loop], world: World) -> Iterator[Event]:
+    """Once for each last activity; without a stored one, after a rebuild, the heartbeat is due."""
+    for loop in loops:
+        if loop.session_id and loop.stage in AT_WORK:
+            at = decode(world.redis.hget(keys.session(loop.session_id), "at") or b"0")
+            if world.now() - float(at) > QUIET_SECONDS:
+                event_id = f"sweep:quiet:{loop.session_id}:{at}"
+                yield SessionQuiet(event_id=event_id, ticket_id=loop.ticket.id, session_id=loop.session_id)
+
+
+def _find_lost(loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """Sessions without a loop that knows them. The event ids are those of the webhooks, so a late one is known."""
+    if not world.redis.set(keys.SESSIONS_LISTED, 1, nx=True, ex=LIST_SECONDS):
+        return
+    try:
+        for session in world.tracker.sessions():
+            loop = loops.get(session.ticket_id)
+            if loop is None or loop.session_id != session.id:
+                yield _build_event(session, world)
+    except IntegrationError as error:
+        _log.warning("sessions not listed", reason=str(error))
+
+
+def _build_event(session: Session, world: World) -> Event:
+    event_id, ticket_id, at = f"session:{session.id}:created", session.ticket_id, world.now()
+    if session.delegated:
+        return TicketDelegated(
+            event_id=event_id, ticket_id=ticket_id, at=at, session_id=session.id, identifier=session.identifier
+        )
+    return TicketMentioned(
+        event_id=event_id,
+        ticket_id=ticket_id,
+        at=at,
+        session_id=session.id,
+        identifier=session.identifier,
+        comment_id=session.comment_id,
+    )
