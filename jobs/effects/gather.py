@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import Misconfigured, NotFound
+from integrations.errors import Forbidden, Misconfigured, NotFound
 from integrations.events import (
     BranchPushed,
     Event,
@@ -188,7 +188,7 @@ class Base:
 
 def find_repository(name: str, host: CodeHost) -> Repository:
     """The repository. Raises `Misconfigured` for one that cannot be written to under this name: writes to the old name
-    are not redirected."""
+    are not redirected; `Forbidden` when a permission is missing, before any model call is paid for."""
     try:
         found = host.repository(name)
     except NotFound as error:
@@ -197,6 +197,9 @@ def find_repository(name: str, host: CodeHost) -> Repository:
         raise Misconfigured(f"The repository {name} is now {found.name}: change it in LOOPLINE_TEAMS.")
     if found.archived:
         raise Misconfigured(f"The repository {name} is archived: unarchive it, or change it in LOOPLINE_TEAMS.")
+    if missing := host.find_missing_permissions(found):
+        needed = ", ".join(missing)
+        raise Forbidden(f"Loopline's account lacks {needed} on {name}: grant it on the code host, then retry.", needed)
     return found
 
 
@@ -210,6 +213,7 @@ def read_base(repository: str, branch: str, world: World) -> Base:
     mirror = world.mirror(repository, found.clone_url, host.git_credentials(repository))
     mirror.fetch(found.default_branch, *filter(None, (branch,)))
     sha = mirror.head(found.default_branch)
+    mirror.check_push_access(sha)
     where = f"{repository} at {found.default_branch}"
     policy = read_policy(mirror.read(sha, FILE), where)
     check_runners(policy, world.settings.runner_names(), where)
