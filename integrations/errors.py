@@ -66,6 +66,11 @@ class Unauthorized(Rejected):
     waits until a person has fixed that. A missing permission for one thing is `Forbidden`."""
 
 
+class NotConnected(Unauthorized):
+    """Loopline's app has access to no workspace yet, or not any more: an operator has to connect it. No reason to
+    refuse the start, because the running service connects it."""
+
+
 class WrongEndpoint(Unauthorized):
     """The configured URL does not answer as the provider's API: HTML, a redirect, another service. Like refused
     credentials, everything that needs it waits until a person has fixed the setting."""

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from integrations import failpoints
 from integrations.disk import read_disk
-from integrations.errors import Paused, Rejected, Unavailable
+from integrations.errors import NotConnected, Paused, Rejected, Unavailable
 from integrations.outbound import get_outbound
 from jobs.config.environment import Role, configure_clients, load
 from jobs.config.settings import Settings
@@ -90,6 +90,8 @@ def _column_problems(settings: Settings) -> list[str]:
         try:
             if board := build_tracker(settings):
                 board.check_columns(key, team.columns.names())
+        except NotConnected as error:
+            _log.error("workspace not connected", team=key, reason=str(error))
         except Rejected as error:
             found.append(f"LOOPLINE_TEAMS, team {key}: {error}")
         except Unavailable as error:
@@ -126,7 +128,9 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     if role in ("clock", "egress"):
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
-    for name in ("jobs.drive", "jobs.sweep", "jobs.redeliver") if role == "worker" else ("jobs.advance_run",):
+    for name in (
+        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.access") if role == "worker" else ("jobs.advance_run",)
+    ):
         import_module(name)  # a broken module fails at the start instead of in a job
     from jobs.effects import world
 

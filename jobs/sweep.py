@@ -50,7 +50,9 @@ def sweep() -> None:
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:
             _log.warning("sweep of a team failed", team=name, reason=str(error))
-            if not isinstance(error, Unavailable | Unauthorized):
+            if isinstance(error, Unauthorized):
+                notices.post_refused_credentials(world.redis, str(error), 3 * world.settings.sweep_seconds)
+            elif not isinstance(error, Unavailable):
                 sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
                 notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
     _report_wrong_clock(world)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import Forbidden, Misconfigured, NotFound
+from integrations.errors import Forbidden, Misconfigured, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.events import (
     BranchPushed,
     Event,
@@ -36,6 +36,7 @@ from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 from jobs.runtime.disk import check_disk
 
+LOST_TEAM_SECONDS = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -75,6 +76,7 @@ def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | Non
     try:
         ticket = world.tracker.fetch(event.ticket_id)
     except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
         ticket = None
     if ticket is None or ticket.trashed:
         return TicketRemoved(event_id=event.event_id, ticket_id=event.ticket_id, at=event.at)
@@ -82,6 +84,19 @@ def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | Non
         _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
         return None
     return replace(event, ticket=ticket)
+
+
+def _check_team_is_visible(ticket_id: TicketId, world: World) -> None:
+    """A ticket of a team that Loopline has lost access to is not deleted: raise `Unavailable`, so that its work waits
+    for the access and is not cleaned up. `jobs.access` and the sweep report the team."""
+    loop = world.store.load(ticket_id)
+    if loop and loop.ticket.team:
+        try:
+            world.tracker.check_columns(loop.ticket.team, ())
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            raise Unavailable(f"{loop.identifier} cannot be read: {error}", LOST_TEAM_SECONDS) from error
 
 
 def is_moving(ticket_id: TicketId, world: World) -> bool:
@@ -94,6 +109,7 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
     try:
         return event if world.tracker.fetch(event.ticket_id).trashed else None
     except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
         return event
 
 

@@ -25,7 +25,9 @@ DRIVE = "jobs.drive.drive"
 ADVANCE = "jobs.advance_run.advance_run"
 SWEEP = "jobs.sweep.sweep"
 REDELIVER = "jobs.redeliver.redeliver"
-_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS}
+CHECK_ACCESS = "jobs.access.check_access"
+CONNECT = "jobs.access.connect_workspace"
+_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, CHECK_ACCESS: EVENTS, CONNECT: EVENTS}
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0
 _THROTTLE_MS = 2000
@@ -43,7 +45,7 @@ def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
 
 
 def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
-    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP` or `REDELIVER`), after `delay` seconds, at most a day."""
+    """Queue a job, one of the names above, after `delay` seconds, at most a day."""
     if delay <= 0:
         _enqueue(redis, job, arguments)
         return

@@ -12,8 +12,9 @@ from flask.typing import ResponseReturnValue
 from graphql import DocumentNode
 
 from integrations.standins import wire
-from integrations.standins.linear import errors, page
-from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal
+from integrations.standins.linear import errors, oauth, page
+from integrations.standins.linear.execute import Answer, execute, names_of, needed_scopes, prepare, refusal
+from integrations.standins.linear.oauth import Apps
 from integrations.standins.linear.seed import seed_rows, tokens, webhook_row
 from integrations.standins.linear.store import SEEDED, Row, Store
 from integrations.standins.linear.workspace import Workspace
@@ -28,13 +29,16 @@ BEFORE, AFTER = ("ratelimited", "500"), ("lost_reply",)
 class LinearApp(Flask):
     """The application; `store` and `webhooks` are those of its workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, apps: Apps) -> None:
         super().__init__("integrations.standins.linear")
         self.json = DefaultJSONProvider(self)
         self.json.sort_keys = False
         self.store, self.webhooks = workspace.store, workspace.webhooks
         self._workspace = workspace
+        self.apps = apps
+        workspace.find_app = apps.user_of
         self.register_blueprint(page.blueprint(workspace))
+        self.register_blueprint(oauth.blueprint(workspace, apps))
         self.add_url_rule("/graphql", view_func=self.graphql, methods=["POST"])
         add_controls(self, self.store.entries, workspace.faults, (*BEFORE, *AFTER, *wire.WEBHOOK_FAULTS))
 
@@ -51,6 +55,8 @@ class LinearApp(Flask):
         if not isinstance(content, dict) or not isinstance(content.get("query"), str):
             return {"errors": [errors.refused_document("the body must be a JSON object with a query")]}, 400
         document, allowance = prepare(content["query"]), self._workspace.allowance(viewer)
+        if not isinstance(document, list) and (missing := needed_scopes(document) - self._workspace.scopes()):
+            return errors.missing_scope(min(missing)), 400
         answer = refusal(document) if isinstance(document, list) else self._run(viewer, document, content)
         return *answer, allowance.headers()
 
@@ -82,7 +88,8 @@ def create_app(
     store = Store(home / "writes.jsonl")
     store.plant(seed_rows(seed, store.now))
     _subscribe(store, webhooks)
-    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour))
+    workspace = Workspace(store, tokens(seed), retry_seconds, requests_per_hour)
+    return LinearApp(workspace, Apps(seed, home / "oauth.json"))
 
 
 def _subscribe(store: Store, webhooks: Sequence[Subscription]) -> None:
