@@ -77,6 +77,7 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     stack = Stack(tmp_path / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
+    seed["apps"] = [{"clientId": "app-1", "clientSecret": "app-secret-1", "user": "loopline@acme.test"}]
     board_app = serve(linear.create_app(tmp_path / "linear", seed))
     repositories = stack.github_seed()
     people = cast("list[dict[str, object]]", repositories["users"])
