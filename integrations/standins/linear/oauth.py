@@ -182,7 +182,27 @@ def blueprint(workspace: Workspace, apps: Apps) -> Blueprint:
     """The OAuth routes, and `POST /_oauth` for tests: {"expire": true}, {"end_replays": true}, {"revoke": CLIENT_ID},
     {"hide": TEAM_KEY, "from": CLIENT_ID}, {"show": TEAM_KEY, "to": CLIENT_ID}."""
     routes = Blueprint("oauth", __name__)
+    _add_consent(routes, apps)
+    _add_tokens(routes, workspace, apps)
 
+    @routes.post("/_oauth")
+    def control() -> ResponseReturnValue:
+        wanted = request.get_json()
+        if wanted.get("expire"):
+            apps.expire()
+        if wanted.get("end_replays"):
+            apps.end_replays()
+        if client := wanted.get("revoke"):
+            _revoke(workspace, apps, client)
+        for action, side in (("hide", "from"), ("show", "to")):
+            if key := wanted.get(action):
+                _change_access(workspace, apps, wanted[side], key, hidden=action == "hide")
+        return jsonify(done=True)
+
+    return routes
+
+
+def _add_consent(routes: Blueprint, apps: Apps) -> None:
     @routes.get("/oauth/authorize")
     def authorize() -> ResponseReturnValue:
         """The consent page, for the person of the board's cookie or else the first administrator."""
@@ -210,6 +230,8 @@ def blueprint(workspace: Workspace, apps: Apps) -> Blueprint:
         code = apps.issue_code(app["clientId"], target, scopes, form.get("code_challenge", ""))
         return redirect(f"{target}?{urlencode({'code': code, **state})}")
 
+
+def _add_tokens(routes: Blueprint, workspace: Workspace, apps: Apps) -> None:
     @routes.post("/oauth/token")
     def token() -> ResponseReturnValue:
         names = {"oauth.token", request.form.get("grant_type", "")}
@@ -229,22 +251,6 @@ def blueprint(workspace: Workspace, apps: Apps) -> Blueprint:
         client = apps.client_of(given) or abort(401, "Invalid token")
         _revoke(workspace, apps, client)
         return jsonify(success=True)
-
-    @routes.post("/_oauth")
-    def control() -> ResponseReturnValue:
-        wanted = request.get_json()
-        if wanted.get("expire"):
-            apps.expire()
-        if wanted.get("end_replays"):
-            apps.end_replays()
-        if client := wanted.get("revoke"):
-            _revoke(workspace, apps, client)
-        for action, side in (("hide", "from"), ("show", "to")):
-            if key := wanted.get(action):
-                _change_access(workspace, apps, wanted[side], key, hidden=action == "hide")
-        return jsonify(done=True)
-
-    return routes
 
 
 def _revoke(workspace: Workspace, apps: Apps, client_id: str) -> None:

@@ -7,9 +7,12 @@ import json
 import requests
 
 from integrations.events import TicketMoved
+from jobs.__main__ import _column_problems
 from jobs.access import check_access
+from jobs.config.environment import parse_settings
 from jobs.runtime import keys, queues
 from jobs.runtime.notices import list_notices
+from jobs.sweep import sweep
 from tests.jobs.board import READER, Board
 from tests.jobs.entry.test_wrong_settings import configured
 from tests.jobs.story import BUG, hand_over
@@ -54,3 +57,18 @@ def test_access_to_a_team_that_is_lost_is_shown_and_its_tickets_are_kept(board: 
     assert after and after.stage is loop.stage and board.world.store.next_event(ticket_id) is None
     check_access()
     assert list_notices(board.world.redis) == []
+
+
+def test_worker_starts_without_a_connected_workspace_and_reports_it(board: Board) -> None:
+    app = {"LINEAR_API_KEY": "", "LINEAR_ACCESS_TOKEN": "", "LINEAR_CLIENT_ID": "app-1"}
+    app["LINEAR_CLIENT_SECRET"] = "app-secret-1"
+    assert _column_problems(parse_settings(board.environ | app)) == []
+    with configured(board, **app):
+        sweep()
+    assert b"/oauth/linear/install of the dashboard" in (board.world.redis.get(keys.REFUSED_CREDENTIALS) or b"")
+
+
+def test_worker_with_a_wrong_client_secret_does_not_start(board: Board) -> None:
+    app = {"LINEAR_API_KEY": "", "LINEAR_ACCESS_TOKEN": "", "LINEAR_CLIENT_ID": "app-1"}
+    [problem] = _column_problems(parse_settings(board.environ | app | {"LINEAR_CLIENT_SECRET": "wrong-secret"}))
+    assert "LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET" in problem and "wrong-secret" not in problem
