@@ -62,7 +62,13 @@ class Rejected(IntegrationError):
 
 
 class Unauthorized(Rejected):
-    """The provider refuses Loopline's credentials or account (unpaid, out of credit); a person has to fix that."""
+    """The provider refuses Loopline's credentials or account (401, unpaid, out of credit): everything that needs them
+    waits until a person has fixed that. A missing permission for one thing is `Forbidden`."""
+
+
+class NotConnected(Unauthorized):
+    """Loopline's app has access to no workspace yet, or not any more: an operator has to connect it. No reason to
+    refuse the start, because the running service connects it."""
 
 
 class WrongEndpoint(Unauthorized):
@@ -78,6 +84,16 @@ class Misconfigured(Rejected):
     def __init__(self, message: str, kind: Literal["credentials", "infrastructure"] = "infrastructure") -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Forbidden(Misconfigured):
+    """The credentials are valid and lack a permission for one thing (403): that ticket's escalation, never a wait.
+
+    The message names the thing and the fix; `permission` is the provider's name of it, empty where it gives none."""
+
+    def __init__(self, message: str, permission: str = "") -> None:
+        super().__init__(message, "credentials")
+        self.permission = permission
 
 
 class Unusable(Rejected):

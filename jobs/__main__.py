@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from integrations import failpoints
 from integrations.disk import read_disk
-from integrations.errors import Paused, Rejected, Unavailable
+from integrations.errors import NotConnected, Paused, Rejected, Unavailable
 from integrations.outbound import get_outbound
 from jobs.config.environment import Role, configure_clients, load
 from jobs.config.settings import Settings
@@ -93,6 +93,8 @@ def _column_problems(settings: Settings, redis: Redis) -> list[str]:
         try:
             if board := build_tracker(settings):
                 board.check_columns(key, find_new_names(key, team.columns.roles(), redis))
+        except NotConnected as error:
+            _log.error("workspace not connected", team=key, reason=str(error))
         except Rejected as error:
             found.append(f"LOOPLINE_TEAMS, team {key}: {error}")
         except Unavailable as error:
@@ -132,7 +134,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
     for name in (
-        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge")
+        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge", "jobs.access")
         if role == "worker"
         else ("jobs.advance_run",)
     ):

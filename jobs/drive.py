@@ -40,7 +40,7 @@ from jobs.loop.policy import PolicyError
 from jobs.loop.state import RUNNING, Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
 from jobs.recovery.rebuild import replace_if_outdated, restore
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, notices, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
 from jobs.runtime.lease import Lease, hold
@@ -279,8 +279,7 @@ class _Driver:
 
     def _wait_for_provider(self, item: str, error: Unavailable | Unauthorized) -> float:
         if isinstance(error, Unauthorized):
-            expiry = int(3 * CREDENTIALS_WAIT_SECONDS)
-            if self._world.redis.set(keys.REFUSED_CREDENTIALS, str(error), nx=True, ex=expiry):
+            if notices.post_refused_credentials(self._world.redis, str(error), 3 * CREDENTIALS_WAIT_SECONDS):
                 _log.error("credentials rejected, will retry", reason=str(error))
             return CREDENTIALS_WAIT_SECONDS
         failures = self._store.count_failure(self._id, item)

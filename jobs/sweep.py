@@ -56,12 +56,18 @@ def sweep() -> None:
                     queues.wake_ticket(world.redis, event.ticket_id)
         except IntegrationError as error:
             _log.warning("sweep of a team failed", team=name, reason=str(error))
+            _report_refused_credentials(error, world)
             if not isinstance(error, Unavailable | Unauthorized):
                 sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
                 notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
     for event in find_session_events(loops, world):
         route(world.redis, event)
     _report_wrong_clock(world)
+
+
+def _report_refused_credentials(error: IntegrationError, world: World) -> None:
+    if isinstance(error, Unauthorized):
+        notices.post_refused_credentials(world.redis, str(error), 3 * world.settings.sweep_seconds)
 
 
 def _report_wrong_clock(world: World) -> None:
@@ -81,6 +87,7 @@ def _is_rebuilt(world: World) -> bool:
             _log.info("rebuild", ticket=ticket.identifier, line=line)
     except (Unavailable, Unauthorized) as error:
         _log.warning("rebuild failed, will retry", reason=str(error))
+        _report_refused_credentials(error, world)
     except Rejected as error:
         _log.warning("rebuild incomplete, will retry", reason=str(error))
         return True

@@ -281,6 +281,11 @@ class Mirror:
         """Whether `newer` contains `older`. Raises `Rejected` when one of them is unknown."""
         return self._repository.succeeds("merge-base", "--is-ancestor", *_check_shas(older, newer))
 
+    def check_push_access(self, sha: CommitSha) -> None:
+        """Raise `Forbidden` when the code host would refuse a push by these credentials; changes nothing there."""
+        _check_shas(sha)
+        pushing.check_access(self._repository, sha)
+
     def push(self, branch: str, sha: CommitSha, expected: CommitSha | None, protected: Sequence[str] = ()) -> None:
         """Move `branch` on the code host from `expected` (None: must not exist) forward to `sha`. Never forces.
 

@@ -10,6 +10,8 @@ from integrations.git.repository import HostRepository
 
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./-]{0,198}[A-Za-z0-9_-])?")
 
+_PROBE = "loopline-access-check"  # never created
+
 
 def check_branch(branch: str) -> None:
     """Raise `Rejected` unless this is a plain branch name. Stricter than git: letters, digits, `_ . / -`."""
@@ -26,6 +28,14 @@ def parse_ls_remote(answer: str, branch: str) -> tuple[str, str | None]:
     names = {name: value for value, name in lines if not value.startswith("ref: ")}
     default = next((value.removeprefix("ref: refs/heads/") for value, name in lines if value.startswith("ref: ")), "")
     return default, names.get(f"refs/heads/{branch}")
+
+
+def check_access(repository: HostRepository, sha: str) -> None:
+    """Ask for a push of a new branch without making it: the code host answers as to a real one, apart from its rules
+    for the content. Raises `Forbidden`, or as `push`."""
+    url = repository.remote.url if repository.remote else ""
+    options = ("--dry-run", "--porcelain", "--no-verify", "--no-follow-tags")
+    repository.git_over_network("push", *options, "--", url, f"{sha}:refs/heads/{_PROBE}")
 
 
 def push(repository: HostRepository, branch: str, sha: str, expected: str | None, protected: Sequence[str]) -> None:

@@ -210,7 +210,7 @@ class HostRepository:
         timeout: float,
         largest_file: int = 0,
     ) -> bytes:
-        operation = arguments[0]
+        operation = "push-check" if "--dry-run" in arguments else arguments[0]
         command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments, largest_file)
         try:
             with Repo(self.folder) as repo:

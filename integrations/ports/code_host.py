@@ -24,12 +24,14 @@ class GitCredentials:
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository. `name` is 'owner/name', the new one after a rename; an archived one is read-only."""
+    """A repository. `name` is 'owner/name', the new one after a rename; an archived one is read-only. `can_push`: None
+    where the code host does not show it."""
 
     name: str
     clone_url: str
     default_branch: str
     archived: bool = False
+    can_push: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class CodeHost(Protocol):
 
     def repository(self, name: str) -> Repository:
         """The repository. Raises `NotFound`."""
+
+    def find_missing_permissions(self, repository: Repository) -> list[str]:
+        """The permissions that Loopline needs for this repository and does not have, as 'contents: write'; empty where
+        the code host does not show them. Raises `Forbidden` without any access."""
 
     def page_url(self, repository: str) -> str:
         """URL of the repository's page, below which all its pages are. Sends no request."""

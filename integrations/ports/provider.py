@@ -33,11 +33,26 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Webhooks:
     """A provider's webhooks. `source` has the provider's name, `secrets` is the variable of the signing secrets, and a
-    body with more than `largest_body` bytes is refused (413)."""
+    body with more than `largest_body` bytes is refused (413). After an event of a kind in `access_events`, Loopline's
+    access is checked."""
 
     source: Source
     secrets: str
     largest_body: int = 5 * MEBIBYTE
+    access_events: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Installation(Generic[S]):
+    """How an operator connects a workspace of the provider to Loopline's OAuth app, with PKCE.
+
+    `client_id` is the variable of the app's id, without which there is no app. `authorize_url` gets settings, redirect
+    URI, state and code challenge, and sends no request. `connect` gets settings, code, redirect URI and code verifier,
+    stores the tokens in `integrations.token_store` and returns the workspace's name."""
+
+    client_id: str
+    authorize_url: Callable[[S, str, str, str], str]
+    connect: Callable[[S, str, str, str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +68,7 @@ class Provider(Generic[S, T]):
     settings: type[S]
     build: Callable[[S], T]
     webhooks: Webhooks | None = None
+    installation: Installation[S] | None = None
     shares_prefix: bool = False
 
     @property

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import urlsafe_b64decode
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, get_args
 
@@ -211,3 +213,17 @@ Images = Annotated[
     BeforeValidator(partial(_parse_json, _IMAGES_EXAMPLE)),
     Field(max_length=MOST_ENTRIES),
 ]
+
+
+def _check_token_key(value: object) -> object:
+    """A Fernet key, without its text in an error."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if isinstance(text, str):
+        with suppress(ValueError):
+            if len(urlsafe_b64decode(text)) == _TOKEN_KEY_BYTES:
+                return value
+    raise ValueError(f"it is a text that is not {_TOKEN_KEY_BYTES} bytes in URL-safe base64; generate a new key")
+
+
+_TOKEN_KEY_BYTES = 32
+TokenKeys = Annotated[tuple[Annotated[SecretStr, BeforeValidator(_check_token_key)], ...], BeforeValidator(split_list)]

@@ -51,6 +51,7 @@ from jobs.config.field_types import (
     RunnerName,
     RunnerNames,
     Teams,
+    TokenKeys,
     TrackerName,
     UserName,
 )
@@ -114,6 +115,10 @@ class Settings(SettingsModel):
     """E-mail address of author and committer of Loopline's commits.
     The code host marks a signed commit as verified only if the key's account has this address."""
 
+    token_key: TokenKeys = setting("LOOPLINE_TOKEN_KEY", "", seen_by=("worker",))
+    """Keys that encrypt stored access tokens, comma separated; empty means a generated one in LOOPLINE_HOME.
+    32 random bytes in URL-safe base64. The first one encrypts, the others only decrypt, for rotation; several machines
+    need the same keys."""
     tracker: TrackerName = setting("LOOPLINE_TRACKER", default_name(TrackerProvider))
     """Name of the tracker that the tickets are on."""
     code_host: CodeHostName = setting("LOOPLINE_CODE_HOST", default_name(CodeHostProvider))

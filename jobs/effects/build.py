@@ -18,12 +18,15 @@ from integrations.ports.tracker import Tracker
 from integrations.registry import find_provider
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
 from integrations.sandbox.identity import choose_user
+from integrations.token_store import share_tokens
 from jobs.config.environment import Role
 from jobs.config.field_types import Team
 from jobs.config.settings import Settings
 from jobs.effects.world import World
 from jobs.loop.caps import Caps
+from jobs.runtime.connection import connect
 from jobs.runtime.disk import compute_command_room
+from jobs.runtime.tokens import EncryptedTokens
 from jobs.workflow import ServicePolicy
 from jobs.workflow.decision import Route, TeamPolicy
 
@@ -40,7 +43,8 @@ def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
 
 
 def build_tracker(settings: Settings) -> Tracker | None:
-    """The tracker, None without credentials."""
+    """The tracker, None without credentials. It shares its renewable tokens with all other processes."""
+    share_tokens(EncryptedTokens(connect(settings), settings))
     return _build_provider(settings, find_provider(TrackerProvider, settings.tracker))
 
 

@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integrations.errors import IntegrationError, Misconfigured, NotFound, Rejected
+from integrations.errors import (
+    Forbidden,
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from integrations.events import (
     BranchPushed,
     Event,
@@ -45,6 +53,7 @@ from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
 
 CALLS = frozenset({Stage.ASKING, Stage.NEEDS_HUMAN})
+LOST_TEAM_SECONDS = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -93,6 +102,7 @@ def _read_move(event: TicketMoved, world: World) -> Event | None:
     try:
         move = world.tracker.fetch_move(event.ticket_id, event.column_id, event.by)
     except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
         return _removed(event)
     ticket, loop = move.ticket, world.store.load(event.ticket_id)
     if ticket.trashed:
@@ -155,6 +165,19 @@ def _narrow(person: Person | None, world: World) -> Person | None:
     return replace(person, may_steer=world.policy.may_start(person)) if person else None
 
 
+def _check_team_is_visible(ticket_id: TicketId, world: World) -> None:
+    """A ticket of a team that Loopline has lost access to is not deleted: raise `Unavailable`, so that its work waits
+    for the access and is not cleaned up. `jobs.access` and the sweep report the team."""
+    loop = world.store.load(ticket_id)
+    if loop and loop.ticket.team:
+        try:
+            world.tracker.check_columns(loop.ticket.team, ())
+        except Unauthorized:
+            raise
+        except Rejected as error:
+            raise Unavailable(f"{loop.identifier} cannot be read: {error}", LOST_TEAM_SECONDS) from error
+
+
 def is_moving(ticket_id: TicketId, world: World) -> bool:
     """Whether a move of the ticket is still in the outbox, so that its column is not final yet."""
     return any(isinstance(command, MoveTicket) for command in world.store.list_commands(ticket_id, "outer"))
@@ -165,6 +188,7 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
     try:
         return event if world.tracker.fetch(event.ticket_id).trashed else None
     except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
         return event
 
 
@@ -268,7 +292,7 @@ class Base:
 
 def find_repository(name: str, host: CodeHost) -> Repository:
     """The repository. Raises `Misconfigured` for one that cannot be written to under this name: writes to the old name
-    are not redirected."""
+    are not redirected; `Forbidden` when a permission is missing, before any model call is paid for."""
     try:
         found = host.repository(name)
     except NotFound as error:
@@ -277,6 +301,9 @@ def find_repository(name: str, host: CodeHost) -> Repository:
         raise Misconfigured(f"The repository {name} is now {found.name}: change it in LOOPLINE_TEAMS.")
     if found.archived:
         raise Misconfigured(f"The repository {name} is archived: unarchive it, or change it in LOOPLINE_TEAMS.")
+    if missing := host.find_missing_permissions(found):
+        needed = ", ".join(missing)
+        raise Forbidden(f"Loopline's account lacks {needed} on {name}: grant it on the code host, then retry.", needed)
     return found
 
 
@@ -297,6 +324,7 @@ def read_base(repository: str, branch: str, world: World, base: str = "") -> Bas
         )
     mirror.fetch(name, *filter(None, (branch,)))
     sha = mirror.head(name)
+    mirror.check_push_access(sha)
     where = f"{repository} at {name}"
     policy = read_policy(mirror.read(sha, FILE), where)
     check_runners(policy, world.settings.runner_names(), where)

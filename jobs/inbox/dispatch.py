@@ -121,9 +121,12 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
         event=fields["event"].decode(),
         stale=fields["stale"] == b"1",
     )
-    sources = {provider.name: provider.webhooks.source for provider in providers() if provider.webhooks}
+    webhooks = {provider.name: provider.webhooks for provider in providers() if provider.webhooks}[delivery.source]
+    if delivery.event.partition(".")[0] in webhooks.access_events:
+        _log.warning("access changed", source=delivery.source, event_name=delivery.event)
+        queues.wake(redis, queues.CHECK_ACCESS)
     try:
-        events = sources[delivery.source].translate(delivery)
+        events = webhooks.source.translate(delivery)
     except Malformed as error:
         _log.warning("delivery ignored", source=delivery.source, delivery=delivery.delivery_id, reason=str(error))
         return

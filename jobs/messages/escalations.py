@@ -42,7 +42,7 @@ REBUILT_REASON = "Loopline rebuilt its state from this ticket. The last comment 
 
 ESCALATION_TITLES: dict[EscalationClass, str] = {
     "judgement": "decision needed",
-    "credentials": "invalid credentials",
+    "credentials": "invalid credentials or a missing permission",
     "infrastructure": "infrastructure problem",
     "environment": "environment problem",
     "policy": "refused by the policy",
@@ -75,7 +75,7 @@ _TAKE_OVER = "`/takeover` hands the branch to you, including the latest candidat
 _CLOSE = "`/close` abandons the ticket and deletes the branch"
 _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "judgement": (_RETRY, _TAKE_OVER, _CLOSE),
-    "credentials": ("`/retry` after you have renewed the credentials", _TAKE_OVER, _CLOSE),
+    "credentials": ("`/retry` after you have renewed the credentials or granted the permission", _TAKE_OVER, _CLOSE),
     "environment": (
         "push the fix to the base branch: the ticket then starts again by itself",
         "`/retry` after you have fixed it elsewhere",

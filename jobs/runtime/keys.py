@@ -18,6 +18,7 @@ BREAKER = "breaker:model"  # hash: since when, until when and why the circuit br
 BREAKER_FAILURES = "breaker-failures:model"  # sorted set: recently failed calls by their time, milliseconds
 CREDENTIALS_ALARM = "alarm:credentials"  # set while the provider rejects the API key or account: the reason
 REFUSED_CREDENTIALS = "refused-credentials"  # the tracker's or code host's error; expires after a few minutes
+TOKENS = "tokens"  # hash: encrypted access tokens by name; see `jobs.runtime.tokens`
 WRITE_PROBE = "write-probe"  # never set; see `service.web.health`
 DISK_USED = "disk-used"  # bytes of mirrors and worktrees, and the free bytes of the disk when they were measured
 EPOCH = "epoch"  # hash: installation, number that is raised every few seconds, and Redis's time then, milliseconds
@@ -40,7 +41,7 @@ BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are pol
 
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
-NOTICE_TOPICS = ("board", "columns", "clock", "redis", "skew")
+NOTICE_TOPICS = ("access", "board", "columns", "clock", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
@@ -53,6 +54,18 @@ FORGOTTEN = (
 
 def notice(topic: str) -> str:  # a sentence for operators; expires
     return f"notice:{topic}"
+
+
+def token_lock(name: str) -> str:  # set while a process replaces this token
+    return f"token-lock:{name}"
+
+
+def authorization(state: str) -> str:  # an authorization of an app that an operator has begun, JSON; expires
+    return f"authorization:{state}"
+
+
+def authorization_result(state: str) -> str:  # list: the result of that authorization, one sentence, JSON; expires
+    return f"authorization-result:{state}"
 
 
 def seen_delivery(source: str, delivery_id: str) -> str:  # set for an accepted delivery, for deduplication

@@ -13,6 +13,17 @@ def post(redis: Redis, topic: str, sentence: str, seconds: int) -> None:
     redis.set(keys.notice(topic), sentence, ex=seconds)
 
 
+def clear(redis: Redis, topic: str) -> None:
+    """End the notice on the topic."""
+    redis.delete(keys.notice(topic))
+
+
+def post_refused_credentials(redis: Redis, sentence: str, seconds: float) -> bool:
+    """Let `/readyz` fail for so many seconds because a provider refuses Loopline's credentials; False if it does
+    already."""
+    return bool(redis.set(keys.REFUSED_CREDENTIALS, sentence, nx=True, ex=max(int(seconds), 1)))
+
+
 def list_notices(redis: Redis) -> list[str]:
     """The current notices, in the order of their topics."""
     found = redis.mget([keys.notice(topic) for topic in keys.NOTICE_TOPICS])

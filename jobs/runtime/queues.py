@@ -29,7 +29,12 @@ ADVANCE = "jobs.advance_run.advance_run"
 SWEEP = "jobs.sweep.sweep"
 REDELIVER = "jobs.redeliver.redeliver"
 ACKNOWLEDGE = "jobs.acknowledge.acknowledge"
-_QUEUE_OF = {DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST}
+CHECK_ACCESS = "jobs.access.check_access"
+CONNECT = "jobs.access.connect_workspace"
+_QUEUE_OF = {
+    DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST, CHECK_ACCESS: EVENTS,
+    CONNECT: EVENTS,
+}  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0
 _THROTTLE_MS = 2000
@@ -47,7 +52,7 @@ def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
 
 
 def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
-    """Queue a job (`DRIVE`, `ADVANCE`, `SWEEP`, `REDELIVER`, `ACKNOWLEDGE`), after `delay` seconds, at most a day."""
+    """Queue a job, one of the names above, after `delay` seconds, at most a day."""
     if delay <= 0:
         _enqueue(redis, job, arguments)
         return

@@ -34,6 +34,8 @@ OTHERS: list[dict[str, object]] = [
     {"name": "Script", "email": "script@acme.test", "token": "lin_api_script"},
 ]
 """Further accounts on the board: an app, two guests, and a member behind which a script writes."""
+READER = "ghp_reader"
+"""Token of an account that can read the repositories only."""
 
 
 @dataclass
@@ -88,9 +90,18 @@ def open_board(
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
     teams = cast("list[dict[str, object]]", seed["teams"])
     seed["teams"] = [*teams, {**teams[0], "key": "OPS", "name": "Operations"}]
+    seed["apps"] = [{"clientId": "app-1", "clientSecret": "app-secret-1", "user": "loopline@acme.test"}]
     app = linear.create_app(tmp_path / "linear", seed, webhooks=webhooks)
     board_app = serve(app)
-    host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
+    repositories = stack.github_seed()
+    people = cast("list[dict[str, object]]", repositories["users"])
+    reader = {
+        **people[1],
+        "login": "reader",
+        "token": READER,
+        "permissions": {p.repository: "read" for p in stack.projects},
+    }
+    host_app = serve(github.create_app(tmp_path / "github", {**repositories, "users": [*people, reader]}))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
     given = {name: value for name, value in stack.settings().items() if name not in hidden}

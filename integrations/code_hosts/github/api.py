@@ -21,8 +21,8 @@ from pydantic import BaseModel, ValidationError
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import (
     Conflict,
+    Forbidden,
     IntegrationError,
-    Misconfigured,
     NotFound,
     Rejected,
     Unauthorized,
@@ -278,10 +278,9 @@ def classify_error(
         case 401:
             return Unauthorized(f"GitHub refuses the credentials at {request_line}: renew {settings}")
         case 403:
-            needed = response.headers.get("X-Accepted-GitHub-Permissions") or "not specified by GitHub"
-            return Misconfigured(
-                f"GitHub forbids {request_line}: {message}; permission needed: {needed} (see {settings})", "credentials"
-            )
+            needed = response.headers.get("X-Accepted-GitHub-Permissions", "")
+            fix = f"permission needed: {needed or 'not specified by GitHub'} (see {settings})"
+            return Forbidden(f"GitHub forbids {request_line}: {message}; {fix}", needed)
         case 404 | 410:
             return NotFound(f"GitHub has no {request_line}, or Loopline has no access: {message}")
         case 405 | 409 if message.startswith(_MERGE_RACES):

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import jwt
 
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
-from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Forbidden, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.server_time import server_clock
 
 _APP_SETTINGS = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE"
+_GRANT = "grant it in the App's settings on GitHub and accept the change in the installation"
 _REFRESH_BEFORE_EXPIRY = 600.0
 # GitHub allows ten minutes; one of them is for clock skew.
 _JWT_SECONDS = 540
@@ -108,8 +109,8 @@ class InstallationTokens:
         self._installations: dict[str, int] = {}
 
     def token(self, grant: Grant) -> str:
-        """A token with these permissions on this repository. Raises `Unauthorized` when the App is not installed there,
-        `Rejected` when it lacks a permission."""
+        """A token with these permissions on this repository. Raises `Forbidden` when the App is not installed there or
+        lacks a permission."""
         with self._lock:
             slot = self._slots.setdefault(grant, _Slot())
         with slot.lock:
@@ -140,23 +141,45 @@ class InstallationTokens:
             # A token that never arrived expires by itself, so there is nothing to read back.
             raise Unavailable(str(lost)) from lost
         except NotFound:
-            self._installations.pop(grant.repository, None)
-            # Not `NotFound`: for the caller that would be about the requested object.
-            raise Unauthorized(
-                f"the GitHub App {self._app.app_id} is not installed on {grant.repository}: install it there, or fix "
-                "GITHUB_APP_INSTALLATION_ID"
-            ) from None
-        except Unauthorized:
+            raise self._not_installed(grant.repository) from None
+        except (Unauthorized, Forbidden):
             raise
         except Rejected as refused:
+            if "not accessible to the parent installation" in str(refused):
+                raise self._not_installed(grant.repository) from None
             needed = ", ".join(f"{name}: {level}" for name, level in grant.permissions)
-            raise Rejected(f"{refused}; the App needs {needed} on {grant.repository}") from None
+            fix = f"the App needs {needed} on {grant.repository}: {_GRANT}"
+            raise Forbidden(f"{refused}; {fix}", needed) from None
+
+    def find_missing_permissions(self, repository: str, needed: Mapping[str, str]) -> list[str]:
+        """Those of `needed` ('contents': 'write') that the installation has not granted. Raises `Forbidden` when the
+        App is not installed on the repository."""
+        try:
+            granted = self._read_installation(repository).permissions
+        except NotFound:
+            raise self._not_installed(repository) from None
+        levels = ("", "read", "write", "admin")
+        return [
+            f"{name}: {level}"
+            for name, level in needed.items()
+            if granted.get(name, "") in levels and levels.index(granted.get(name, "")) < levels.index(level)
+        ]
+
+    def _not_installed(self, repository: str) -> Forbidden:
+        """Not `NotFound`: for the caller that would be about the requested object."""
+        self._installations.pop(repository, None)
+        return Forbidden(
+            f"the GitHub App {self._app.app_id} is not installed on {repository}: add the repository to the App's "
+            "installation on GitHub, or fix GITHUB_APP_INSTALLATION_ID"
+        )
 
     def _find_installation(self, repository: str) -> int:
         if self._app.installation_id is not None:
             return self._app.installation_id
         if repository not in self._installations:
-            where = build_path("repos", repository, "installation")
-            found = self._api.get(payloads.Installation, Grant(repository), where)
-            self._installations[repository] = found.id
+            self._installations[repository] = self._read_installation(repository).id
         return self._installations[repository]
+
+    def _read_installation(self, repository: str) -> payloads.Installation:
+        where = build_path("repos", repository, "installation")
+        return self._api.get(payloads.Installation, Grant(repository), where)

@@ -27,6 +27,7 @@ _STATUSES = (("statuses", "write"),)
 _CHECKS = (("checks", "write"),)
 _CONTENTS = (("contents", "write"),)
 _HOOKS = (("repository_hooks", "write"),)
+_NEEDED_BY_APP = {"contents": "write", "pull_requests": "write", "checks": "write"}
 _MERGE = (("contents", "write"), ("pull_requests", "write"))
 
 # GitHub's limits in characters: https://docs.github.com/en/rest, and its answers to longer values
@@ -79,7 +80,14 @@ class GitHub:
     def repository(self, name: str) -> Repository:
         """The repository, under its new name when it was renamed. Raises `NotFound`."""
         found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
-        return Repository(found.full_name, found.clone_url, found.default_branch, bool(found.archived))
+        can_push = None if self._as_app or not found.permissions else found.permissions.push
+        return Repository(found.full_name, found.clone_url, found.default_branch, bool(found.archived), can_push)
+
+    def find_missing_permissions(self, repository: Repository) -> list[str]:
+        """As an App: those that its installation has not granted. As a person: GitHub shows only the right to push."""
+        if isinstance(self._credentials, InstallationTokens):
+            return self._credentials.find_missing_permissions(repository.name, _NEEDED_BY_APP)
+        return ["contents: write"] if repository.can_push is False else []
 
     def page_url(self, repository: str) -> str:
         """For the API at https://api.github.com, https://HOST/api/v3 of an Enterprise Server, or HOST.ghe.com."""

@@ -42,13 +42,21 @@ class RepositoryId(Payload):
     id: int
 
 
+class Rights(Payload):
+    """Of the token's owner in a repository."""
+
+    push: bool | None = None
+
+
 class Repository(RepositoryId):
-    """`full_name` is 'owner/name'."""
+    """`full_name` is 'owner/name'. The `permissions` of a token are those of its owner; those of an App are meaningless
+    here (all false)."""
 
     full_name: str
     clone_url: Text = ""
     default_branch: Text = ""
     archived: bool | None = None
+    permissions: Rights | None = None
     pushed_at: AwareDatetime | None = None
 
 
@@ -220,7 +228,10 @@ class IssueEvent(Payload):
 
 
 class Installation(Payload):
+    """An App's installation, with its granted permissions ('read', 'write' or 'admin') by name."""
+
     id: int
+    permissions: dict[str, str] = {}
 
 
 class InstallationToken(Payload):

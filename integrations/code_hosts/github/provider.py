@@ -105,5 +105,10 @@ GITHUB = CodeHostProvider(
     shares_prefix=True,  # GitHub Actions sets many GITHUB_ variables
     build=_build,
     # GitHub documents 25 MB as the limit of its payloads.
-    webhooks=Webhooks(GitHubWebhooks(), "GITHUB_WEBHOOK_SECRETS", largest_body=25 * MEBIBYTE),
+    webhooks=Webhooks(
+        GitHubWebhooks(),
+        "GITHUB_WEBHOOK_SECRETS",
+        largest_body=25 * MEBIBYTE,
+        access_events=frozenset({"installation", "installation_repositories"}),
+    ),
 )

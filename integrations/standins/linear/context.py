@@ -39,8 +39,18 @@ class Context:
             raise not_found(kind)
         return row
 
+    def sees(self, team_id: str) -> bool:
+        """Whether the viewer has access to the team."""
+        return self.viewer["id"] not in (self.store.get("Team", team_id) or {}).get("hiddenFrom", [])
+
     def find_issue(self, name: str | None) -> Row:
-        """The issue by UUID or by identifier, as `ENG-123`."""
+        """The issue by UUID or by identifier, as `ENG-123`. Raises "Entity not found" without access to its team."""
+        found = self._find_issue(name)
+        if not self.sees(found["teamId"]):
+            raise not_found("Issue")
+        return found
+
+    def _find_issue(self, name: str | None) -> Row:
         key, _, number = (name or "").rpartition("-")
         if not number.isdecimal():
             return self.find("Issue", name)

@@ -45,6 +45,12 @@ def unauthenticated() -> dict[str, Any]:
     return {"errors": [{"message": "Authentication required, not authenticated", "extensions": extensions}]}
 
 
+def missing_scope(scope: str) -> dict[str, Any]:
+    """The body of a 400 for an OAuth token without this scope."""
+    message = f"Invalid scope: `{scope}` required"
+    return {"errors": [{"message": message, "extensions": _extensions("forbidden", "FORBIDDEN", 403, message)}]}
+
+
 def rate_limited(allowed: int) -> dict[str, Any]:
     """The body of a 400 for one request too many; `allowed` is requests per hour."""
     shown = f"Rate limit exceeded. Only {allowed} requests are allowed per hour."

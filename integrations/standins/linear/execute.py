@@ -54,6 +54,12 @@ def names_of(document: DocumentNode) -> set[str]:
     return {name.value for node in [*operations, *fields] if (name := getattr(node, "name", None))}
 
 
+def needed_scopes(document: DocumentNode) -> set[str]:
+    """The scopes that an OAuth token needs for a document: `write` for a mutation, `read` for a query."""
+    operations = [node.operation.value for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    return {"write" if operation == "mutation" else "read" for operation in operations}
+
+
 def refusal(errors: list[GraphQLError]) -> Answer:
     """The answer to a document that cannot be executed."""
     return {"errors": [refused_document(error.message) for error in errors]}, 400

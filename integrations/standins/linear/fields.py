@@ -65,7 +65,11 @@ def follower(context: Context) -> Callable[[Any, str], Any]:
 
 def _all(kind: str) -> Callable[..., Any]:
     def resolve(context: Context, **arguments: Any) -> dict[str, Any]:
-        return connection(context.store.rows(kind), arguments, follower(context))
+        rows = [row for row in context.store.rows(kind) if context.sees(row["id"] if kind == "Team" else team(row))]
+        return connection(rows, arguments, follower(context))
+
+    def team(row: Row) -> str:
+        return row.get("teamId") or ""
 
     return resolve
 
@@ -75,6 +79,7 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "agentSession": lambda context, id: context.find("AgentSession", id),
     "agentSessions": _all("AgentSession"),
     "viewer": lambda context: context.viewer,
+    "organization": lambda context: context.store.rows("Organization")[0],
     "teams": _all("Team"),
     "issue": lambda context, id: context.find_issue(id),
     "issues": _all("Issue"),

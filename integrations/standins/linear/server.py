@@ -14,8 +14,9 @@ from graphql import DocumentNode
 from werkzeug.utils import secure_filename
 
 from integrations.standins import wire
-from integrations.standins.linear import errors, page
-from integrations.standins.linear.execute import Answer, execute, names_of, prepare, refusal
+from integrations.standins.linear import errors, oauth, page
+from integrations.standins.linear.execute import Answer, execute, names_of, needed_scopes, prepare, refusal
+from integrations.standins.linear.oauth import Apps
 from integrations.standins.linear.seed import seed_rows, tokens, webhook_row
 from integrations.standins.linear.store import SEEDED, Row, Store
 from integrations.standins.linear.workspace import Workspace
@@ -30,14 +31,17 @@ BEFORE, AFTER = ("ratelimited", "500"), ("lost_reply",)
 class LinearApp(Flask):
     """The application; `store` and `webhooks` are those of its workspace."""
 
-    def __init__(self, workspace: Workspace, home: Path) -> None:
+    def __init__(self, workspace: Workspace, apps: Apps, home: Path) -> None:
         super().__init__("integrations.standins.linear")
         self._home = home.absolute()
         self.json = DefaultJSONProvider(self)
         self.json.sort_keys = False
         self.store, self.webhooks = workspace.store, workspace.webhooks
         self._workspace = workspace
+        self.apps = apps
+        workspace.find_app = apps.user_of
         self.register_blueprint(page.blueprint(workspace))
+        self.register_blueprint(oauth.blueprint(workspace, apps))
         self.add_url_rule("/graphql", view_func=self.graphql, methods=["POST"])
         self.add_url_rule("/uploads/<name>", view_func=self.uploads, methods=["GET", "PUT"])
         self.add_url_rule("/_clock", view_func=self.advance_clock, methods=["POST"])
@@ -56,6 +60,8 @@ class LinearApp(Flask):
         if not isinstance(content, dict) or not isinstance(content.get("query"), str):
             return {"errors": [errors.refused_document("the body must be a JSON object with a query")]}, 400
         document, allowance = prepare(content["query"]), self._workspace.allowance(viewer)
+        if not isinstance(document, list) and (missing := needed_scopes(document) - self._workspace.scopes()):
+            return errors.missing_scope(min(missing)), 400
         answer = refusal(document) if isinstance(document, list) else self._run(viewer, document, content)
         return *answer, allowance.headers()
 
@@ -104,7 +110,8 @@ def create_app(
     store = Store(home / "writes.jsonl")
     store.plant(seed_rows(seed, store.now))
     _subscribe(store, webhooks)
-    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour), home)
+    workspace = Workspace(store, tokens(seed), retry_seconds, requests_per_hour)
+    return LinearApp(workspace, Apps(seed, home / "oauth.json"), home)
 
 
 def _subscribe(store: Store, webhooks: Sequence[Subscription]) -> None:

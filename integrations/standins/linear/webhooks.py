@@ -18,7 +18,7 @@ import structlog
 from integrations.standins.linear.context import Change, Context, identifier, issue_url, profile_url
 from integrations.standins.linear.seed import ENTITIES, stable_id
 from integrations.standins.linear.session_webhooks import KINDS, app_envelope
-from integrations.standins.linear.store import Row
+from integrations.standins.linear.store import Row, Store
 from integrations.standins.wire import WEBHOOK_FAULTS, Fault, Faults, Sender, deliver, hmac_sha256
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,16 @@ class Webhooks:
             return
         for subscription in subscriptions:
             fault = self._faults.take((operation, kind), WEBHOOK_FAULTS)
+            for delay in _delays(fault):
+                delivery = {**body, "webhookId": subscription["id"]}
+                self._schedule(subscription, delivery, str(uuid.uuid4()), delay, self._retries)
+
+    def send(self, store: Store, kind: str, action: str, about: Mapping[str, Any]) -> None:
+        """Queue a delivery about an OAuth app to each subscription."""
+        body = {"type": kind, "action": action, "createdAt": store.now(), **about}
+        body["organizationId"] = store.rows("Organization")[0]["id"]
+        for subscription in store.rows("Webhook"):
+            fault = self._faults.take((kind,), WEBHOOK_FAULTS)
             for delay in _delays(fault):
                 delivery = {**body, "webhookId": subscription["id"]}
                 self._schedule(subscription, delivery, str(uuid.uuid4()), delay, self._retries)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from flask import request
 
@@ -46,7 +47,10 @@ class Bucket:
 
 
 class Workspace:
-    """`people` are user ids by token; `requests_per_hour` is the allowance of each person."""
+    """`people` are user ids by token; `requests_per_hour` is the allowance of each person; `find_app` returns the user
+    id and the scopes of an app's access token."""
+
+    find_app: Callable[[str], tuple[str, frozenset[str]] | None] = staticmethod(lambda _: None)
 
     def __init__(
         self, store: Store, people: Mapping[str, str], retries: Sequence[float], requests_per_hour: int
@@ -68,8 +72,19 @@ class Workspace:
             token = given.removeprefix("Bearer ")
             if given.startswith("Bearer ") == token.startswith("lin_api_"):
                 return None
-        user = self.store.get("User", self.people.get(token))
+        app = self.find_app(token)
+        user = self.store.get("User", app[0] if app else self.people.get(token))
         return user if user and user["active"] else None
+
+    def scopes(self) -> frozenset[str]:
+        """The scopes of the current request; keys have all."""
+        app = self.find_app(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        return app[1] if app else frozenset({"read", "write"})
+
+    def send(self, kind: str, action: str, about: Mapping[str, Any]) -> None:
+        """Send a webhook about the app itself, which needs no subscription to its type."""
+        with self.store.lock:
+            self.webhooks.send(self.store, kind, action, about)
 
     def context(self, viewer: Row) -> Context:
         """The context of the current request. The header `X-Acting-As` names an integration that acts in place of the

@@ -7,6 +7,7 @@ client-generated id). No credential gets into a message or a log line.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -25,6 +26,7 @@ from requests.auth import AuthBase
 
 from integrations.errors import (
     Conflict,
+    Forbidden,
     IntegrationError,
     NotFound,
     Rejected,
@@ -36,6 +38,7 @@ from integrations.errors import (
 from integrations.failpoints import fail
 from integrations.outward import check_outward
 from integrations.server_time import read_time, server_clock
+from integrations.trackers.linear.credentials import Credential, FixedCredential
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
 from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
@@ -45,12 +48,13 @@ log = structlog.get_logger(__name__)
 READ_RETRIES: Final = 2
 REFILL_FRACTION, MIN_WAIT = 0.01, 15.0  # refill is continuous: 1 % is enough to continue
 _MAX_MESSAGE: Final = 300  # characters of Linear's error text in a message
+_SCOPE: Final = re.compile(r"`([^`]+)`")
 _BUCKETS: Final = ("requests", "complexity", "endpoint-requests")
 
 # Values of `extensions.type` in the SDK (packages/sdk/src/error.ts).
 _TRANSIENT: Final = {"internal error", "lock timeout", "network error"}
 _FINAL: Final = {
-    "invalid input", "forbidden", "user error", "graphql error", "usage limit exceeded", "feature not accessible"
+    "invalid input", "user error", "graphql error", "usage limit exceeded", "feature not accessible"
 }  # fmt: skip
 
 
@@ -61,39 +65,32 @@ def load_documents() -> dict[str, DocumentNode]:
     return separate_operations(parse(source, no_location=True))
 
 
-class Credential(AuthBase):
-    """An API key is sent bare, an OAuth token as a bearer (linear.app/developers/graphql); the token wins.
+class _Authorization(AuthBase):
+    """Signs the requests of one connection. An `auth` object, because requests lets ~/.netrc replace a plain
+    Authorization header."""
 
-    It is an `auth` object because requests lets ~/.netrc replace a plain Authorization header.
-    """
-
-    def __init__(self, api_key: str, access_token: str) -> None:
-        self.name = "LINEAR_ACCESS_TOKEN" if access_token else "LINEAR_API_KEY"
-        self._header = f"Bearer {access_token}" if access_token else api_key
-        self.value = value = access_token or api_key
-        if not value:
-            raise Unauthorized("LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty: set one of them")
-        if not (value.isascii() and value.isprintable() and " " not in value):
-            raise Unauthorized(f"{self.name} has a character that is invalid in a header: copy it again")
+    def __init__(self, value: str = "") -> None:
+        self.value = value
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign one request."""
-        request.headers["Authorization"] = self._header
+        request.headers["Authorization"] = self.value
         return request
 
 
 class _Connection(threading.local):
     """A thread's connection, with status and headers of its last response, which gql does not expose."""
 
-    def __init__(self, url: str, credential: Credential, timeout: int) -> None:
+    def __init__(self, url: str, timeout: int) -> None:
         self.operation = ""
+        self.authorization = _Authorization()
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self._content = b""
         self._transport = RequestsHTTPTransport(
             url,
             headers={"User-Agent": "Loopline"},
-            auth=credential,
+            auth=self.authorization,
             timeout=timeout,
             json_deserialize=lambda _: _parse_body(self._content),
             allow_redirects=False,
@@ -125,16 +122,24 @@ class _Connection(threading.local):
 
 
 class LinearClient:
-    """Executes documents by name. `url` is the GraphQL endpoint; `timeout` is in seconds, to connect and per read."""
+    """Executes documents by name. `url` is the GraphQL endpoint; `timeout` is in seconds, to connect and per read;
+    `credential` replaces key and token."""
 
-    def __init__(self, url: str, api_key: str = "", access_token: str = "", timeout: int = 20) -> None:
-        self._credential = Credential(api_key, access_token)
-        self._connection = _Connection(url, self._credential, timeout)
+    def __init__(
+        self,
+        url: str,
+        api_key: str = "",
+        access_token: str = "",
+        timeout: int = 20,
+        credential: Credential | None = None,
+    ) -> None:
+        self._credential: Credential = credential or FixedCredential(api_key, access_token)
+        self._connection = _Connection(url, timeout)
 
     @property
     def credential(self) -> AuthBase:
-        """Signs requests to Linear's other hosts."""
-        return self._credential
+        """Signs a request to Linear's other hosts."""
+        return _Authorization(self._credential.authorization())
 
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
@@ -153,9 +158,17 @@ class LinearClient:
         retries = READ_RETRIES if is_query else 0
         if not is_query:
             check_outward()
+        renewed = False
         while True:
+            signature = self._connection.authorization.value = self._credential.authorization()
             try:
                 return self._send(operation, request)
+            except WrongEndpoint:
+                raise
+            except Unauthorized:  # a refused request has no effect, so it is repeated once with another token
+                if renewed or not self._credential.renew(signature):
+                    raise
+                renewed = True
             except TransportConnectionFailed as error:
                 if retries == 0 or not _is_broken_connection(error.__cause__):
                     raise _classify_connection_error(operation, error.__cause__) from error
@@ -189,7 +202,7 @@ class LinearClient:
                 f"to {operation}): set it to the URL of the GraphQL endpoint"
             )
         failure = classify_error(operation, connection.status, error, wait, self._credential.name)
-        return hide_secret(failure, self._credential.value)
+        return hide_secret(failure, connection.authorization.value.removeprefix("Bearer "))
 
     def _log_response(self, operation: str) -> None:
         headers = self._connection.headers
@@ -217,6 +230,8 @@ def classify_error(
         return Unavailable(f"Linear rate limit exceeded: {detail}", wait)
     if status == 401 or code == "AUTHENTICATION_ERROR" or kind == "authentication error":
         return Unauthorized(f"Linear refused the credential in {credential}: create a new one and set it there")
+    if message.startswith("Invalid scope") or code == "FORBIDDEN" or kind == "forbidden":
+        return _build_forbidden(detail, message)
     if message.startswith("Entity not found"):
         return NotFound(f"Linear found no such entity: {detail}")
     if message.startswith("conflict on insert"):
@@ -225,6 +240,13 @@ def classify_error(
     if final and kind not in _TRANSIENT and status != 408:
         return Rejected(f"Linear refused {detail}")
     return Unavailable(f"Linear failed: {detail}")
+
+
+def _build_forbidden(detail: str, message: str) -> Forbidden:
+    """Names the scope: the message is 'Invalid scope: `x:read` or `x:write` required'."""
+    scopes = " or ".join(_SCOPE.findall(message)) if message.startswith("Invalid scope") else ""
+    fix = f"the scope {scopes}" if scopes else "access to the team and the action"
+    return Forbidden(f"Linear forbids {detail}; give Loopline's account there {fix}", scopes)
 
 
 def seconds_until_refill(headers: Mapping[str, str], now: float) -> float | None:

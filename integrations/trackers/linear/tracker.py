@@ -20,6 +20,7 @@ from integrations.ports.tracker import Activity, Attachment, BoardColumn, Commen
 from integrations.texts import cut
 from integrations.trackers.linear import uploads
 from integrations.trackers.linear.client import LinearClient
+from integrations.trackers.linear.credentials import Credential
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -48,18 +49,29 @@ _PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": 
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
+class HiddenTeam(Rejected):
+    """The credential cannot see a team of this key."""
+
+
 class Linear:
     """A Linear workspace, accessed with one credential.
 
-    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`; `uploads_url` is that of
-    uploaded files; `timeout` is in seconds.
+    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`, and `credential` over both;
+    `uploads_url` is that of uploaded files; `timeout` is in seconds.
     Each thread has its own connection. The Protocol documents the methods that have no docstring here.
     """
 
     def __init__(
-        self, url: str, api_key: str = "", access_token: str = "", *, uploads_url: str = UPLOADS_URL, timeout: int = 20
+        self,
+        url: str,
+        api_key: str = "",
+        access_token: str = "",
+        *,
+        uploads_url: str = UPLOADS_URL,
+        timeout: int = 20,
+        credential: Credential | None = None,
     ) -> None:
-        self._client = LinearClient(url, api_key, access_token, timeout)
+        self._client = LinearClient(url, api_key, access_token, timeout, credential)
         self._uploads_url, self._timeout = uploads_url, timeout
         self._columns: dict[str, dict[str, str]] = {}
         self._fetched_at: dict[str, float] = {}
@@ -77,10 +89,17 @@ class Linear:
         user = self._query(UserNode, "Viewer", "viewer")
         return user.to_person(our_id=user.id)
 
+    def organization(self) -> tuple[str, str]:
+        """Id and name of the workspace."""
+        found = self._query(NamedNode, "Workspace", "organization")
+        return found.id, found.name
+
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
-        """Raise `Rejected` for a wrong name, with a list of the team's columns or of the teams."""
+        """Raise `HiddenTeam` or `Rejected` for a wrong name, with a list of the teams or the team's columns. Reads them
+        again."""
+        self._refresh_columns(team)
         for column in columns:
-            self._state_id(team, column)
+            self._find_column(team, column)
 
     def columns(self, team: str) -> tuple[BoardColumn, ...]:
         """All columns of the team in the board's order, read again."""
@@ -116,7 +135,11 @@ class Linear:
             return column
         is_old = time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
         if is_old or column not in self._columns.get(team, {}):
-            self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
+            self._refresh_columns(team)
+        return self._find_column(team, column)
+
+    def _find_column(self, team: str, column: str) -> str:
+        """The id of a known column. Raises `Rejected`."""
         known = self._columns[team]
         if column not in known:
             raise Rejected(
@@ -125,12 +148,18 @@ class Linear:
             )
         return known[column]
 
+    def _refresh_columns(self, team: str) -> None:
+        self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
+
     def _fetch_columns(self, team: str) -> dict[str, str]:
         teams = self._query(Connection[TeamNode], "TeamColumns", "teams", key=team).nodes
         if not teams:
             nodes = self._paginate(Connection[NamedNode], "Teams", "teams")
             visible = ", ".join(f"{node.key} ({node.name})" for node in nodes) or "no team"
-            raise Rejected(f"Linear team {team!r} not found with this credential, which can see {visible}")
+            raise HiddenTeam(
+                f"Linear team {team!r} not found with this credential, which can see {visible}: give Loopline's "
+                "account access to the team in Linear, or correct the key in LOOPLINE_TEAMS"
+            )
         states = sorted(teams[0].states.nodes, key=lambda state: state.position)
         return {state.name: state.id for state in states}
 

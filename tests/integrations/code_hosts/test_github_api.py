@@ -14,8 +14,8 @@ from integrations.code_hosts.github.app import PersonalToken
 from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import (
     Conflict,
+    Forbidden,
     IntegrationError,
-    Misconfigured,
     NotFound,
     Rejected,
     Unauthorized,
@@ -191,8 +191,8 @@ HEAD_MOVED = {"message": "Head branch was modified. Review and try the merge aga
     ("answer", "error", "text"),
     [
         (Answer(401, {"message": "Bad credentials"}), Unauthorized, "GITHUB_TOKEN"),
-        (Answer(403, INTEGRATION, NEEDED), Misconfigured, "permission needed: checks=write"),
-        (Answer(403, INTEGRATION), Misconfigured, "not specified by GitHub"),
+        (Answer(403, INTEGRATION, NEEDED), Forbidden, "permission needed: checks=write"),
+        (Answer(403, INTEGRATION), Forbidden, "not specified by GitHub"),
         (Answer(404, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
         (Answer(403, b"<html>", PAGE), WrongEndpoint, "GITHUB_API_URL"),
         (Answer(404, {"message": "Not Found"}), NotFound, "Loopline has no access"),

@@ -11,9 +11,10 @@ import pytest
 from integrations.code_hosts.github.api import Grant
 from integrations.code_hosts.github.app import AppCredentials, InstallationTokens, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
-from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from integrations.ports.code_host import GitCredentials
 from tests.integrations.code_hosts.answering import Answer, Answering
+from tests.integrations.code_hosts.canned import REPOSITORY
 
 NOW = 1_767_225_600.0
 READ = Grant("o/r", (("contents", "read"),))
@@ -90,10 +91,10 @@ def test_github_app_looks_up_the_installation_once_per_repository(server: Answer
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (Answer(404, {"message": "Not Found"}), Unauthorized, "App 42 is not installed on o/r"),
+        (Answer(404, {"message": "Not Found"}), Forbidden, "App 42 is not installed on o/r"),
         (Answer(401, {"message": "A JSON web token could not be decoded"}), Unauthorized, "GITHUB_APP_ID and"),
-        (Answer(403, {"message": "This installation has been suspended"}), Rejected, "suspended"),
-        (Answer(422, NOT_GRANTED), Rejected, "the App needs contents: read on o/r"),
+        (Answer(403, {"message": "This installation has been suspended"}), Forbidden, "suspended"),
+        (Answer(422, NOT_GRANTED), Forbidden, "the App needs contents: read on o/r"),
         (Answer(502), Unavailable, "502"),
         (Answer(201, {"token": "t"}), Unavailable, "expires_at"),
     ],
@@ -107,10 +108,10 @@ def test_github_app_token_error_is_classified(
     assert server.count(MINT) == 1
 
 
-def test_github_app_missing_installation_is_unauthorized_not_not_found(server: Answering, private_key: str) -> None:
+def test_github_app_missing_installation_is_forbidden_not_not_found(server: Answering, private_key: str) -> None:
     github = GitHub(server.url, app=AppCredentials("42", private_key), backoff=0.0)
     for ask in (github.branch_head, github.may_steer):
-        with pytest.raises(Unauthorized) as caught:
+        with pytest.raises(Forbidden) as caught:
             ask("o/r", "main")
         assert not isinstance(caught.value, NotFound)
     github.close()
@@ -171,3 +172,33 @@ def test_github_secrets_are_in_no_repr(server: Answering, private_key: str) -> N
     shown = f"{app!r} {github!r} {credentials!r} {vars(github)!r} {PersonalToken('pat_hidden')!r}"
     assert "hidden" not in shown
     assert "PRIVATE" not in shown
+
+
+NO_RIGHTS = {"admin": False, "push": False, "pull": False}
+"""GitHub shows these to an App, whatever was granted."""
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ({"contents": "write", "pull_requests": "write", "checks": "write"}, []),
+        ({"contents": "read", "pull_requests": "write", "checks": "admin"}, ["contents: write"]),
+        ({"contents": "write", "metadata": "read"}, ["pull_requests: write", "checks: write"]),
+    ],
+)
+def test_github_app_finds_the_permissions_that_its_installation_lacks(
+    server: Answering, private_key: str, granted: dict[str, str], missing: list[str]
+) -> None:
+    server.on("GET /repos/o/r", Answer(body={**REPOSITORY, "permissions": NO_RIGHTS}))
+    server.on("GET /repos/o/r/installation", Answer(body={"id": 7, "permissions": granted}))
+    server.on(MINT, token_answer("one", 1e9))
+    github = GitHub(server.url, app=AppCredentials("42", private_key), backoff=0.0)
+    assert github.find_missing_permissions(github.repository("o/r")) == missing
+    github.close()
+
+
+def test_github_app_without_the_repository_is_forbidden(server: Answering, tokens: InstallationTokens) -> None:
+    lacks = "There is at least one repository that does not exist or is not accessible to the parent installation."
+    server.on(MINT, Answer(422, {"message": lacks}))
+    with pytest.raises(Forbidden, match="App 42 is not installed on o/r: add the repository"):
+        tokens.token(READ)

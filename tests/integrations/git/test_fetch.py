@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
+from integrations.errors import IntegrationError, Misconfigured, NotFound, Rejected, Unavailable
 from integrations.git.branches import check_name, find_name_conflicts
 from integrations.git.failures import classify_failure
 from integrations.git.locks import single_flight
@@ -228,7 +228,7 @@ def test_fetch_from_a_shallow_repository_is_rejected(tmp_path: Path, host: GitHo
 def test_push_to_an_archived_repository_is_rejected() -> None:
     stderr = "remote: This repository was archived so it is read-only.\nfatal: unable to access 'u': error: 403"
     error = classify_failure("git push in a/b", stderr)
-    assert type(error) is Rejected
+    assert type(error) is Misconfigured
     assert "unarchive the repository" in str(error)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.errors import NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Forbidden, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.git.workspace import Workspace
 from integrations.ports.code_host import GitCredentials
@@ -91,7 +91,7 @@ def test_mirror_fetch_of_a_missing_repository_is_not_found(tmp_path: Path, host:
         Mirror(tmp_path / "m.git", f"{host.url}/acme/gone.git").fetch("main")
 
 
-@pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Unauthorized), (404, NotFound)])
+@pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (403, Forbidden), (404, NotFound)])
 def test_mirror_fetch_refused_by_the_code_host_is_not_retryable(
     empty_mirror: Mirror, host: GitHost, status: int, kind: type[Rejected]
 ) -> None:

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.errors import Conflict, Frozen, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    Conflict,
+    Forbidden,
+    Frozen,
+    IntegrationError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from integrations.git.failures import classify_failure
 from integrations.git.mirror import Mirror
 from integrations.git.push import check_branch, parse_ls_remote
@@ -216,11 +226,11 @@ def test_push_after_a_lost_connection_can_be_retried(mirror: Mirror, host: GitHo
     ("stderr", "kind"),
     [("fatal: Authentication failed for 'https://x:tok@h/'", Unauthorized),
      ("remote: x\nfatal: repository 'y' not found", NotFound),
-     ("error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403", Unauthorized),
+     ("error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403", Forbidden),
      ("error: RPC failed; HTTP 500 curl 22 The requested URL returned error: 500", Unavailable), ("", Rejected),
      ("! [rejected] a -> a (stale info)", Conflict),
      ("fatal: unable to access: Could not resolve host: h", Unavailable),
-     ("! [remote rejected] a -> a (push declined due to repository rule violations)", Rejected)],
+     ("! [remote rejected] a -> a (push declined due to repository rule violations)", Misconfigured)],
 )  # fmt: skip
 def test_git_errors_are_classified_without_credentials(stderr: str, kind: type[IntegrationError]) -> None:
     error = classify_failure("git x", stderr)
@@ -255,3 +265,54 @@ def test_push_in_progress_ends_when_effects_are_forbidden(
         host.delay = 0.0
     assert checks[1] - checks[0] < 1.0, "it did not wait for the reply"
     assert git(upstream, "for-each-ref", f"refs/heads/{BRANCH}") == b""
+
+
+WORKFLOW = (
+    "!\tHEAD:refs/heads/loopline/eng-1\t[remote rejected] (refusing to allow a GitHub App to create or update workflow "
+    "`.github/workflows/ci.yml` without `workflows` permission)\nerror: failed to push some refs to 'u'"
+)
+RULES = """!\tHEAD:refs/heads/loopline/eng-1\t[remote rejected] (push declined due to repository rule violations)
+remote: Resolving deltas: 100% (3/3), completed with 3 local objects.
+remote: error: GH013: Repository rule violations found for refs/heads/loopline/eng-1.
+remote:
+remote: - Commits must have verified signatures.
+error: failed to push some refs to 'u'"""
+DENIED = "remote: Permission to acme/shop.git denied to bot.\nfatal: unable to access 'u': error: 403"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind", "parts"),
+    [
+        (DENIED, "credentials", ("Permission to acme/shop.git denied to bot", "contents: write", "acme/shop")),
+        (DENIED.replace("Permission to acme/shop.git denied to bot", "Write access to repository not granted"),
+         "credentials", ("Write access to repository not granted", "contents: write")),
+        (WORKFLOW, "credentials", ("ci.yml", "the permission `workflows` on acme/shop")),
+        (WORKFLOW.replace("`workflows` permission", "`workflow` scope"), "credentials",
+         ("the permission `workflow` on",)),
+        (RULES, "infrastructure", ("GH013", "- Commits must have verified signatures", "change the rules")),
+        ("remote: This repository was archived so it is read-only.\nfatal: error: 403", "infrastructure",
+         ("unarchive the repository",)),
+    ],
+)  # fmt: skip
+def test_push_refusal_names_the_reason_and_the_permission(stderr: str, kind: str, parts: tuple[str, ...]) -> None:
+    error = classify_failure("git push in acme/shop", stderr)
+    assert isinstance(error, Misconfigured) and error.kind == kind
+    for part in parts:
+        assert part in str(error)
+    assert "Resolving deltas" not in str(error)
+
+
+def test_push_beyond_a_rate_limit_is_retryable() -> None:
+    stderr = "remote: You have exceeded a secondary rate limit.\nfatal: unable to access 'u': error: 403"
+    assert type(classify_failure("git push in a/b", stderr)) is Unavailable
+
+
+def test_push_access_check_changes_nothing_and_finds_a_refusal(
+    mirror: Mirror, host: GitHost, upstream: Path, made: str
+) -> None:
+    before = sha_of(upstream, "for-each-ref")
+    mirror.check_push_access(made)
+    assert sha_of(upstream, "for-each-ref") == before
+    host.status = 403
+    with pytest.raises(Forbidden, match="contents: write"):
+        mirror.check_push_access(made)

@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 import structlog
 
-from integrations.errors import Conflict, IntegrationError, NotFound, Rejected, Unauthorized, Unavailable, WrongEndpoint
+from integrations.errors import (
+    Conflict,
+    Forbidden,
+    IntegrationError,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    WrongEndpoint,
+)
 from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.client import (
     MIN_WAIT,
@@ -36,7 +45,7 @@ CASES = {
     "referenced entity missing": NotFound,
     "usage limit (free plan, 250 active issues)": Rejected,
     "rate limited": Unavailable,
-    "scope missing on the token": Rejected,
+    "scope missing on the token": Forbidden,
     "argument validation": Rejected,
 }
 
@@ -83,7 +92,7 @@ def test_linear_error_that_is_published_is_classified(linear: Linear, answer: An
         (500, error("internal error", userError=False), Unavailable),
         (400, error("lock timeout"), Unavailable),
         (200, error("unknown"), Unavailable),
-        (200, error("forbidden"), Rejected),
+        (200, error("forbidden"), Forbidden),
         (200, error("other", userError=True), Rejected),
         (500, error("invalid input"), Rejected),
         (400, error("graphql error", code="GRAPHQL_VALIDATION_FAILED"), Rejected),

@@ -43,9 +43,17 @@ def sent(wire: Any) -> list[str]:
 
 def test_linear_columns_are_cached(linear: Linear, wire: Any, answer: Any) -> None:
     answer(columns("Backlog", "Agent"))
-    for _ in range(3):
+    answer({"data": {"issues": {"nodes": [], "pageInfo": {"hasNextPage": False}}}})
+    for _ in range(2):
+        assert list(linear.in_columns("ENG", ["Agent", "Backlog"])) == []
+    assert sent(wire) == ["TeamColumns", "TicketsInColumns", "TicketsInColumns"]
+
+
+def test_linear_columns_are_read_again_by_a_check(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(columns("Backlog", "Agent"))
+    for _ in range(2):
         linear.check_columns("ENG", ["Agent", "Backlog"])
-    assert sent(wire) == ["TeamColumns"]
+    assert sent(wire) == ["TeamColumns"] * 2
 
 
 def test_linear_columns_cache_is_refreshed_for_a_new_column(linear: Linear, wire: Any, answer: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.code_hosts.github.code_host import GitHub
-from integrations.errors import Misconfigured
+from integrations.errors import Forbidden, Misconfigured
 from jobs.effects.gather import find_repository
 from tests.integrations.code_hosts.answering import Answer, Answering
 from tests.integrations.code_hosts.canned import REPOSITORY
@@ -45,3 +45,10 @@ def test_repository_that_cannot_be_written_to_is_a_matter_of_settings(
 def test_repository_that_can_be_written_to_is_returned(server: Answering, changes: dict[str, Any]) -> None:
     server.on(PLACE, Answer(body={**REPOSITORY, **changes}))
     assert find_repository("o/r", GitHub(server.url, "token", backoff=0.001)).default_branch == "main"
+
+
+def test_repository_without_the_right_to_push_is_named_with_the_permission(server: Answering) -> None:
+    server.on(PLACE, Answer(body={**REPOSITORY, "permissions": {"admin": False, "push": False, "pull": True}}))
+    with pytest.raises(Forbidden, match=r"contents: write on o/r: grant it") as raised:
+        find_repository("o/r", GitHub(server.url, "token", backoff=0.001))
+    assert (raised.value.kind, raised.value.permission) == ("credentials", "contents: write")

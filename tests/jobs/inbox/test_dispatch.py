@@ -14,11 +14,12 @@ from redis.exceptions import RedisError
 from integrations.ports.source import Delivery
 from jobs.config.settings import Settings
 from jobs.inbox.dispatch import create_consumer_group, dispatch
-from jobs.runtime import keys
+from jobs.runtime import keys, queues
 from jobs.store.dead_letters import GIVE_UP_AFTER, DeadLetter, DeadLetters, fields_of
 from service.web.intake import Received, accept
 from tests.providers import install
 from tests.support.checkout import REPOSITORY as CHECKOUT
+from tests.support.linear_payloads import payload
 
 REPOSITORY = {"id": 1, "full_name": "acme/tally", "name": "tally", "owner": {"id": 1, "login": "acme"}}
 PUSH = {"ref": "refs/heads/main", "before": "0" * 40, "repository": REPOSITORY, "pusher": {"name": "ana"}}
@@ -125,3 +126,24 @@ def test_dispatch_does_not_count_redis_failures_as_crashes(redis: Redis) -> None
     assert dispatch(redis, "clock", 10) == 1
     assert left_over(redis) == (0, [])
     assert redis.llen(keys.mailbox("t1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "event", "body"),
+    [
+        ("linear", "OAuthApp.revoked", payload("oauthapp_revoked")),
+        ("linear", "OAuthAuthorization.revoked", payload("oauthauthorization_revoked")),
+        ("linear", "PermissionChange.teamAccessChanged", payload("permissionchange")),
+        ("github", "installation", b"{}"),
+        ("github", "installation_repositories", b"{}"),
+    ],
+)
+def test_dispatch_checks_the_access_after_a_change_of_permissions(
+    redis: Redis, source: str, event: str, body: bytes
+) -> None:
+    create_consumer_group(redis)
+    accept(redis, Received(Delivery(source, f"d-{event}", f"key-{event}", body, event), 0.0))
+    assert dispatch(redis, "clock", 10) == 1
+    assert left_over(redis) == (0, [])
+    [job] = queues.open_queue(redis, queues.EVENTS).jobs
+    assert job.func_name == queues.CHECK_ACCESS
