@@ -6,6 +6,7 @@ Called by operators, by the supervisor and by the Procfile. Errors are printed t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -66,6 +67,8 @@ def _run(given: argparse.Namespace) -> int:
             return _status(given.env_file, given.json)
         case "environments":
             return _environments(given)
+        case "workflow":
+            return _workflow(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -98,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     environments = commands.add_parser("environments", help="list the environments of repositories, or remove some")
     environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
     environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
+    workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
+    workflows = workflow.add_subparsers(dest="part", required=True)
+    workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
+    workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
+    workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     for command in (up, check, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
@@ -197,6 +205,16 @@ def _environments(given: argparse.Namespace) -> int:
     if given.remove or given.remove_all:
         return remove_environments(settings.home, given.remove, sys.stdout)
     return list_environments(settings.home, sys.stdout)
+
+
+def _workflow(given: argparse.Namespace) -> int:
+    from jobs.loop.policy_schema import build_schema
+    from service.workflow_file import check_file
+
+    if given.part == "check":
+        return check_file(given.file, sys.stdout, sys.stderr)
+    sys.stdout.write(json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:

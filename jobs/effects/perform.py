@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -126,14 +126,17 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
     base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world)
-    ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
+    store, policy = ctx.world.store, base.policy
+    store.watch_base(ctx.ticket.id, command.repository, base.branch)
+    if not store.may_report_notes(ctx.ticket.id, command.repository, policy.notes):
+        policy = replace(policy, notes=())
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,
         repository=command.repository,
         base_branch=base.branch,
         base_sha=base.sha,
-        policy=POLICY.encode(base.policy),
+        policy=POLICY.encode(policy),
         branch_sha=base.branch_sha,
     )
     return (ready,)

@@ -89,7 +89,8 @@ def split_keys(head: FrontMatter, own: Collection[str]) -> tuple[dict[str, Any],
             kept[name] = value
         elif name not in SECTIONS:
             if near := get_close_matches(name.lower(), own, n=1, cutoff=0.75):
-                raise FrontMatterError(f"line {line}, {show_name(name)}: it is an unknown key; the nearest one is {near[0]}")
+                problem = f"it is an unknown key; the nearest one is {near[0]}"
+                raise FrontMatterError(f"line {line}, {show_name(name)}: {problem}")
             ignored.append((line, show_name(name)))
         elif isinstance(value, dict):
             known = {field.name for field in fields(SECTIONS[name])}

@@ -16,6 +16,7 @@ from liquid.exceptions import LiquidError
 
 from integrations.explain import show_name
 from integrations.texts import cut
+from integrations.values import Ticket
 
 VARIABLES = ("issue", "attempt")
 FIELDS = (
@@ -37,21 +38,7 @@ class _Limited(Environment):
 
 
 _ENVIRONMENT = _Limited()
-
-
-_OUTPUT = 200_000
-
-
-class _Limited(Environment):
-    """Bounds of what a template can cost."""
-
-    loop_iteration_limit = 10_000
-    output_stream_limit = _MOST_OUTPUT
-    local_namespace_limit = 100_000
-    context_depth_limit = 20
-
-
-_ENVIRONMENT = _Limited()
+_OUTPUT = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def is_template(body: str) -> bool:
@@ -81,11 +68,24 @@ def render(body: str, issue: Mapping[str, Any], attempt: int | None) -> str:
     run and counts the later ones from 1, as in Symphony."""
     if not is_template(body):
         return body
-    texts = {name: REFERENCES[name] if issue.get(name) else "" for name in REFERENCES}
+    texts = {name: REFERENCES[name] if issue.get(name) else None for name in REFERENCES}
     try:
         return _render(body, {**dict.fromkeys(FIELDS), **issue, **texts}, attempt)
     except (LiquidError, RecursionError):
         return body
+
+
+def describe_issue(ticket: Ticket) -> dict[str, Any]:
+    """The variable `issue` of a ticket."""
+    blockers = [relation.ticket for relation in ticket.relations if relation.kind == "blocked_by"]
+    return {
+        **{name: getattr(ticket, name) for name in ("id", "identifier", "title", "description", "url", "branch_name")},
+        "state": ticket.column,
+        "labels": [label.lower() for label in ticket.labels],
+        "priority": ticket.priority or None,
+        "blocked_by": [{"id": one.id, "identifier": one.identifier, "state": one.column} for one in blockers],
+        "updated_at": ticket.updated_at or None,
+    }
 
 
 def _render(body: str, issue: Mapping[str, Any], attempt: int | None) -> str:
