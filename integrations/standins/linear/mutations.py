@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from integrations.standins.linear import setup
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
 from integrations.standins.linear.errors import conflict, invalid
 from integrations.standins.linear.seed import GREY, ISSUE
@@ -213,4 +214,6 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "reactionCreate": create_reaction,
     "reactionDelete": delete_reaction,
     "attachmentCreate": upsert_attachment,
+    "workflowStateCreate": setup.create_column,
+    "webhookCreate": setup.create_webhook,
 }

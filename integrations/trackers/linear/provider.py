@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from integrations.ports.provider import ProviderSettings, TrackerProvider, Webhooks
+from integrations.ports.setup import TrackerSetup
 from integrations.ports.tracker import Tracker
 from integrations.settings import Secrets, Url, setting
+from integrations.trackers.linear.form import FORM
 from integrations.trackers.linear.webhooks import LinearWebhooks
 
 
@@ -41,9 +43,19 @@ def _build(settings: LinearSettings) -> Tracker:
     return Linear(settings.api_url, settings.api_key.get_secret_value(), settings.access_token.get_secret_value())
 
 
+def _set_up(settings: LinearSettings) -> TrackerSetup:
+    from integrations.trackers.linear.client import LinearClient
+    from integrations.trackers.linear.setup import LinearSetup
+
+    key, token = settings.api_key.get_secret_value(), settings.access_token.get_secret_value()
+    return LinearSetup(LinearClient(settings.api_url, key, token))
+
+
 LINEAR = TrackerProvider(
     name="linear",
     settings=LinearSettings,
     build=_build,
+    form=FORM,
+    set_up=_set_up,
     webhooks=Webhooks(LinearWebhooks(), "LINEAR_WEBHOOK_SECRETS"),  # payloads are a few kilobytes
 )
