@@ -49,8 +49,8 @@ def _run(given: argparse.Namespace) -> int:
             return _up(given.env_file, given.verbose)
         case "web" | "dashboard":
             return _serve(given.command)
-        case "check":
-            return _check(given.env_file)
+        case "doctor" | "check":
+            return _doctor(given)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
         case "freeze" | "thaw":
@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
-    check = commands.add_parser("check", help="check settings, Redis, columns, repositories and models")
+    doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
+    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
@@ -106,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    for command in (up, check, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
+    for command in (up, doctor, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -170,16 +172,11 @@ def _serve(role: str) -> int:
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
 
 
-def _check(env_file: Path | None) -> int:
-    from service.operator import find_polled_limits, find_problems
+def _doctor(given: argparse.Namespace) -> int:
+    from service.doctor.run import run_doctor
 
-    environ = read_environment(env_file)
-    settings = _load_with_warnings(env_file, environ)
-    _configure("check", settings, environ)
-    found = find_problems(settings)
-    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
-    sys.stdout.write(f"Note: {note}\n" if (note := find_polled_limits()) else "")
-    return 1 if found else 0
+    environ = read_environment(given.env_file)
+    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict)
 
 
 def _settings(as_table: bool) -> int:

@@ -165,6 +165,14 @@ class BareRepository:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.run("commit-tree", tree, *flags, env=env, input=message.encode()).strip()
 
+    def blob_of(self, commit: str, path: str) -> str | None:
+        """The blob of a file in a commit."""
+        try:
+            found = self.run("rev-parse", "--verify", "--quiet", f"{commit}:{path}").strip()
+            return found if self.run("cat-file", "-t", found).strip() == "blob" else None
+        except GitFailed:
+            return None
+
     def read_blob(self, sha: str) -> bytes:
         """The content of a blob."""
         command = [GIT, f"--git-dir={self.path}", "cat-file", "blob", sha]

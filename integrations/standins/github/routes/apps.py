@@ -53,7 +53,7 @@ def list_installations(call: Call) -> Reply:
     for one in app.installations:
         shape = installation_shape(call.view, app, one)
         # GitHub's description has a user and an enterprise in `allOf`.
-        both = {"name": None, "slug": one.account, **dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)}
+        both = {"name": one.account, "slug": one.account, **dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)}
         found.append({**shape, "account": {**both, **shape["account"]}})
     return Reply(found)
 

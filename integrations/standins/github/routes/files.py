@@ -108,7 +108,7 @@ def put_content(call: Call) -> Reply:
 
 def _blob(repository: Repository, branch: str, path: str) -> str | None:
     sha = repository.git.head(branch) or repository.git.sha_of(branch)
-    return repository.git.sha_of(f"{sha}:{path}") if sha else None
+    return repository.git.blob_of(sha, path) if sha else None
 
 
 def _content(call: Call, repository: Repository, branch: str, path: str, blob: str) -> dict[str, Any]:
