@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integrations.disk import is_exhausted
-from integrations.errors import Rejected
+from integrations.errors import Rejected, Unavailable
 from integrations.explain import format_sentence
 from integrations.outbound import get_outbound
 from jobs.config.environment import Role, configure_clients, filter_environment, find_warnings, load, read_environment
@@ -49,6 +49,8 @@ def _run(given: argparse.Namespace) -> int:
             return _up(given.env_file, given.verbose)
         case "web" | "dashboard":
             return _serve(given.command)
+        case "init":
+            return _init(given)
         case "doctor" | "check":
             return _doctor(given)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
@@ -79,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
+    init = commands.add_parser("init", help="set up Loopline: guided, with few questions; continues after an interrupt")
+    init.add_argument("--yes", action="store_true", help="ask nothing: credentials come from the environment or .env")
+    init.add_argument("--public-url", default="", metavar="URL", help="https:// address at which webhooks arrive")
+    init.add_argument("--team", default="", metavar="KEY", help="the tracker's team, as ENG")
+    init.add_argument("--repository", default="", metavar="NAME", help="the repository, as acme/shop")
+    init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
     doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
     doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
     doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
@@ -108,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    for command in (up, doctor, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
+    for command in (up, init, doctor, status, login, environments, rebuild, dead, redrive, freeze, thaw, verify, show):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -170,6 +178,26 @@ def _serve(role: str) -> int:
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
+
+
+def _init(given: argparse.Namespace) -> int:
+    """Set up, then run the doctor on the result."""
+    from service.doctor.run import run_doctor
+    from service.init.dialog import Aborted, Dialog
+    from service.init.flow import Options, Setup, describe_error, run_setup
+
+    file = given.env_file or Path(".env")
+    environ = read_environment(file if file.exists() else None)
+    dialog = Dialog(None if given.yes else sys.stdin, sys.stdout)
+    options = Options(given.public_url, given.team, given.repository, changes=not given.no_changes)
+    logging.configure("init", (), None)
+    try:
+        run_setup(Setup(file, environ, dialog, options))
+    except (Aborted, Rejected, Unavailable, OSError) as error:
+        sys.stderr.write(f"{describe_error(error)}\n")
+        return 1
+    sys.stdout.write(f"\n{file} is complete. loopline doctor:\n\n")
+    return run_doctor(read_environment(file), file, sys.stdout)
 
 
 def _doctor(given: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import requests
 from redis.exceptions import RedisError
 
 from integrations.disk import read_disk
-from integrations.environments.store import EnvironmentStore
+from integrations.environments.store import EnvironmentStore, Layer
 from integrations.errors import IntegrationError, Rejected
 from integrations.git.repository import Remote, check_access
 from integrations.ports.provider import CodeHostProvider, TrackerProvider
@@ -166,13 +166,13 @@ def probe_clocks(settings: Settings) -> Iterator[Finding]:
 
 def probe_environments(settings: Settings) -> Iterator[Finding]:
     """The built environment of each repository."""
-    newest = {}
+    newest: dict[str, Layer] = {}
     for layer in EnvironmentStore(settings.home / "environments").list_layers():
         newest.setdefault(layer.repository.lower(), layer)
     for repository in list_repositories(settings):
         subject = f"Environment of {repository}"
-        if layer := newest.get(repository.lower()):
-            yield found_ok(subject, f"built in {layer.seconds:.0f} s, {layer.size / 1e6:.0f} MB")
+        if built := newest.get(repository.lower()):
+            yield found_ok(subject, f"built in {built.seconds:.0f} s, {built.size / 1e6:.0f} MB")
         else:
             yield found_ok(subject, "not built yet; the first ticket builds it")
 
