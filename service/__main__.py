@@ -197,7 +197,9 @@ def _init(given: argparse.Namespace) -> int:
         sys.stderr.write(f"{describe_error(error)}\n")
         return 1
     sys.stdout.write(f"\n{file} is complete. loopline doctor:\n\n")
-    return run_doctor(read_environment(file), file, sys.stdout)
+    code = run_doctor(read_environment(file), file, sys.stdout)
+    sys.stdout.write("Next: merge the pull request, start `loopline up`, and move a card to the agent column.\n")
+    return code
 
 
 def _doctor(given: argparse.Namespace) -> int:

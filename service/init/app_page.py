@@ -53,7 +53,7 @@ def register_app(
     try:
         dialog.show(f"Open {own} in a browser on this machine and create the app there.")
         if not received.wait(wait):
-            raise Aborted("no app was created in time; run loopline init again")
+            raise Aborted("no app was created in time")
     finally:
         server.shutdown()
         server.server_close()

@@ -46,7 +46,7 @@ class Dialog:
                 return parse(answer)
             except ValueError as error:
                 self.show(f"  {error}.")
-        raise Aborted(f"no usable answer after {TRIES} tries; run loopline init again")
+        raise Aborted(f"no usable answer after {TRIES} tries")
 
     def choose(self, question: str, options: Sequence[str], *, missing: str) -> str:
         """Return one of the options, by its text or number. A single one is taken without a question."""
@@ -87,7 +87,7 @@ class Dialog:
         self._out.flush()
         line = self._source.readline()
         if not line:
-            raise Aborted("the input ended before the set-up did; run loopline init again, it continues here")
+            raise Aborted("the input ended before the set-up did")
         if not self._source.isatty():
             self._out.write("\n")
         return line.strip()

@@ -133,7 +133,7 @@ def _sign_in(setup: Setup, provider: Provider[Any, Any], build: Callable[[Any], 
             continue
         setup.keep(given)
         return client
-    raise Aborted(f"{provider.name} refused the credential {TRIES} times; run loopline init again")
+    raise Aborted(f"{provider.name} refused the credential {TRIES} times")
 
 
 def _settings_of(environ: Mapping[str, str], provider: Provider[Any, Any]) -> Any:
@@ -189,7 +189,7 @@ def _choose_team(setup: Setup, board: TrackerSetup) -> str:
             raise Aborted(f"there is no team {wanted}; this account sees {', '.join(teams.values()) or 'none'}")
         return wanted
     if not teams:
-        raise Aborted("this account sees no team; add it to one, then run loopline init again")
+        raise Aborted("this account sees no team; add it to one")
     setup.dialog.show("")
     return teams[setup.dialog.choose("Team", list(teams), missing=f"give --team, one of {', '.join(teams.values())}")]
 
@@ -239,7 +239,7 @@ def _choose_repository(setup: Setup, host: CodeHostSetup) -> str:
         return str(wanted)
     found = list(host.list_repositories())
     if not found:
-        raise Aborted("this credential can write to no repository; grant it one, then run loopline init again")
+        raise Aborted("this credential can write to no repository; grant it one")
     setup.dialog.show("")
     return setup.dialog.choose("Repository", found, missing=f"give --repository, such as {found[0]}")
 
@@ -278,4 +278,4 @@ def _keep_team(setup: Setup, team: str, repository: str) -> None:
 def describe_error(error: Exception) -> str:
     """One sentence for an error that ends the set-up."""
     message = str(error) if isinstance(error, Aborted | IntegrationError) else f"cannot read or write ({error})"
-    return f"{message[:1].upper()}{message[1:].removesuffix('.')}. loopline init continues here."
+    return f"{message[:1].upper()}{message[1:].removesuffix('.')}. A further loopline init continues here."

@@ -82,7 +82,10 @@ class LinearSetup:
         return f"{account.name}, {kind}" + ("" if account.active else ", deactivated")
 
     def list_teams(self) -> Sequence[Team]:
-        return [Team(node.key, node.name) for node in self._list(Connection[NamedNode], "VisibleTeams", "teams")]
+        return sorted(
+            (Team(node.key, node.name) for node in self._list(Connection[NamedNode], "VisibleTeams", "teams")),
+            key=lambda team: team.key,
+        )
 
     def list_columns(self, team: str) -> Sequence[str]:
         return [state.name for state in self._list_states(team)]
