@@ -49,6 +49,8 @@ from jobs.store.runs import RunConversation, stop_predicate
 from jobs.workflow.run import FREE
 
 GIVE_UP_AFTER = 3
+PLACE_SECONDS = 2.0
+"""Delay of a run until it asks again for one of the repository's places."""
 GIVE_UP_AFTER_DEATHS = 5
 _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "preflight": run_preflight,
@@ -79,10 +81,22 @@ def advance_run(run_id: RunId) -> None:
         spec = world.runs.spec(run_id) if lease else None
         if lease is None or spec is None:
             return
+        if not _has_place(spec, world):
+            lease.release()
+            queues.wake_run(world.redis, run_id, delay=PLACE_SECONDS)
+            return
         try:
             _advance(spec, lease, world)
         except LeaseLost as error:
             _log.info("another process took over", reason=str(error))
+
+
+def _has_place(spec: RunSpec, world: World) -> bool:
+    """Whether WORKFLOW.md (`agent.max_concurrent_agents`) lets another agent of the repository work now."""
+    most = spec.policy.agent.max_concurrent_agents
+    if most is None or spec.role in FREE or world.runs.must_stop(spec.run_id):
+        return True
+    return world.runs.take_place(spec.workspace.repository, spec.run_id, most)
 
 
 def _advance(spec: RunSpec, lease: Lease, world: World) -> None:

@@ -6,13 +6,14 @@ Called by operators, by the supervisor and by the Procfile. Errors are printed t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integrations.disk import is_exhausted
-from integrations.errors import Rejected
+from integrations.errors import Rejected, Unavailable
 from integrations.explain import format_sentence
 from integrations.outbound import get_outbound
 from jobs.config.environment import Role, configure_clients, filter_environment, find_warnings, load, read_environment
@@ -48,8 +49,10 @@ def _run(given: argparse.Namespace) -> int:
             return _up(given.env_file, given.verbose)
         case "web" | "dashboard":
             return _serve(given.command)
-        case "check":
-            return _check(given.env_file)
+        case "init":
+            return _init(given)
+        case "doctor" | "check":
+            return _doctor(given)
         case "rebuild" | "dead-letters" | "dead" | "redrive":
             return _repair(given)
         case "freeze" | "thaw":
@@ -68,6 +71,8 @@ def _run(given: argparse.Namespace) -> int:
             return _reclaim(given)
         case "environments":
             return _environments(given)
+        case "workflow":
+            return _workflow(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -78,7 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start all processes and restart them when they end")
     up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
-    check = commands.add_parser("check", help="check settings, Redis, columns, repositories and models")
+    init = commands.add_parser("init", help="set up Loopline: guided, with few questions; continues after an interrupt")
+    init.add_argument("--yes", action="store_true", help="ask nothing: credentials come from the environment or .env")
+    init.add_argument("--public-url", default="", metavar="URL", help="https:// address at which webhooks arrive")
+    init.add_argument("--team", default="", metavar="KEY", help="the tracker's team, as ENG")
+    init.add_argument("--repository", default="", metavar="NAME", help="the repository, as acme/shop")
+    init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
+    doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
+    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
@@ -109,21 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         "reclaim", help="remove the files of runs that have ended; their work is in the mirror"
     )
     reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
-    for command in (
-        up,
-        check,
-        status,
-        login,
-        environments,
-        reclaim,
-        rebuild,
-        dead,
-        redrive,
-        freeze,
-        thaw,
-        verify,
-        show,
-    ):
+    workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
+    workflows = workflow.add_subparsers(dest="part", required=True)
+    workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
+    workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
+    workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
+    shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
+    for command in shown:
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -187,16 +192,33 @@ def _serve(role: str) -> int:
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
 
 
-def _check(env_file: Path | None) -> int:
-    from service.operator import find_polled_limits, find_problems
+def _init(given: argparse.Namespace) -> int:
+    """Set up, then run the doctor on the result."""
+    from service.doctor.run import run_doctor
+    from service.init.dialog import Aborted, Dialog
+    from service.init.flow import Options, Setup, describe_error, run_setup
 
-    environ = read_environment(env_file)
-    settings = _load_with_warnings(env_file, environ)
-    _configure("check", settings, environ)
-    found = find_problems(settings)
-    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "No problems found.\n")
-    sys.stdout.write(f"Note: {note}\n" if (note := find_polled_limits()) else "")
-    return 1 if found else 0
+    file = given.env_file or Path(".env")
+    environ = read_environment(file if file.exists() else None)
+    dialog = Dialog(None if given.yes else sys.stdin, sys.stdout)
+    options = Options(given.public_url, given.team, given.repository, changes=not given.no_changes)
+    logging.configure("init", (), None)
+    try:
+        run_setup(Setup(file, environ, dialog, options))
+    except (Aborted, Rejected, Unavailable, OSError) as error:
+        sys.stderr.write(f"{describe_error(error)}\n")
+        return 1
+    sys.stdout.write(f"\n{file} is complete. loopline doctor:\n\n")
+    code = run_doctor(read_environment(file), file, sys.stdout)
+    sys.stdout.write("Next: merge the pull request, start `loopline up`, and move a card to the agent column.\n")
+    return code
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from service.doctor.run import run_doctor
+
+    environ = read_environment(given.env_file)
+    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict)
 
 
 def _settings(as_table: bool) -> int:
@@ -234,6 +256,16 @@ def _environments(given: argparse.Namespace) -> int:
     if given.remove or given.remove_all:
         return remove_environments(settings.home, given.remove, sys.stdout)
     return list_environments(settings.home, sys.stdout)
+
+
+def _workflow(given: argparse.Namespace) -> int:
+    from jobs.loop.policy_schema import build_schema
+    from service.workflow_file import check_file
+
+    if given.part == "check":
+        return check_file(given.file, sys.stdout, sys.stderr)
+    sys.stdout.write(json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
 
 
 def _status(env_file: Path | None, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""Commands for the operator: check, status, rebuild, dead letters. Called by the command line.
+"""Commands for the operator: status, rebuild, dead letters. Called by the command line.
 
 They can run while Loopline is running. Each writes one line per problem, ticket or item, and returns the exit code.
 """
@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from integrations.disk import read_disk
 from integrations.errors import IntegrationError
-from integrations.git.repository import Remote, check_access
-from integrations.sandbox.cgroup import explain_polling, find_polled_bounds
 from jobs.config.settings import Settings
-from jobs.effects.build import build_code_host, build_tracker, build_world, find_model_problems
-from jobs.effects.gather import find_repository
-from jobs.recovery import older_redis
+from jobs.effects.build import build_world
 from jobs.recovery.rebuild import rebuild
 from jobs.runtime.audit import AuditJournal
-from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.keys import BOUNDS
 from jobs.runtime.run_folders import describe_ended, reclaim
 from jobs.runtime.scripts import decode
@@ -34,49 +26,6 @@ from service.audit import describe_head
 from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
 from service.switch import find_operator
-
-
-def find_problems(settings: Settings) -> list[str]:
-    """Return one sentence per problem. The embedded Redis is not checked, as Loopline configures it."""
-    configured = bool(settings.redis_url.get_secret_value())
-    disk = filter(None, [read_disk(settings.home).sentence])
-    return [
-        *disk,
-        *(_check_redis(settings) if configured else ()),
-        *_check_teams(settings),
-        *find_model_problems(settings, thorough=True),
-    ]
-
-
-def find_polled_limits() -> str:
-    """A sentence about bounds of a sandbox that the kernel does not hold for processes started like this one."""
-    return explain_polling(find_polled_bounds())
-
-
-def _check_redis(settings: Settings) -> Iterator[str]:
-    with connect(settings, timeout=5.0, retries=0) as redis:
-        try:
-            found = find_refusal(redis)
-            yield from found or [*check_persistence(redis), *older_redis.find_problems(redis, settings.home)]
-        except RedisError as error:
-            yield f"REDIS_URL: Redis does not respond ({error})."
-
-
-def _check_teams(settings: Settings) -> Iterator[str]:
-    """Check each team's columns and repository with the configured credentials."""
-    board, host = build_tracker(settings), build_code_host(settings)
-    assert board and host, "the role `up` has both"
-    for key, team in settings.teams.items():
-        try:
-            board.check_columns(key, team.columns.names())
-        except IntegrationError as error:
-            yield f"LOOPLINE_TEAMS, team {key}: {error}"
-        for name in team.all_repositories():
-            try:
-                found = find_repository(name, host)
-                check_access(Remote(found.clone_url, host.git_credentials(name)))
-            except IntegrationError as error:
-                yield f"LOOPLINE_TEAMS, repository {name}: {error}"
 
 
 def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:

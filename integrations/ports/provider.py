@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost
+from integrations.ports.setup import AppRegistration, CodeHostSetup, CredentialForm, TrackerSetup
 from integrations.ports.source import Source
 from integrations.ports.tracker import Tracker
 from integrations.settings import Process, SettingsModel
@@ -70,6 +71,8 @@ class Provider(Generic[S, T]):
     webhooks: Webhooks | None = None
     installation: Installation[S] | None = None
     shares_prefix: bool = False
+    form: CredentialForm | None = None
+    """How `loopline init` asks for the credential."""
 
     @property
     def prefix(self) -> str:
@@ -83,6 +86,7 @@ class TrackerProvider(Provider[S, Tracker]):
 
     kind = "tracker"
     process = "worker"
+    set_up: Callable[[S], TrackerSetup] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,8 @@ class CodeHostProvider(Provider[S, CodeHost]):
 
     kind = "code host"
     process = "worker"
+    set_up: Callable[[S], CodeHostSetup] | None = None
+    registration: Callable[[S], AppRegistration] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Reads the environment, filters it per process role and validates it. No other module reads it.
 
-Called by the entry points. Opens no connection: `python -m service check` checks Redis and the providers.
+Called by the entry points. Opens no connection: `loopline doctor` checks Redis and the providers.
 """
 
 from __future__ import annotations

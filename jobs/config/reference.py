@@ -17,7 +17,7 @@ from jobs.config.settings import Settings, list_fields
 WIDTH = 118
 USUAL = "Set by most installations"
 _HEAD = """\
-# Copy this file to .env and set the first group; `python -m service check` reports problems.
+# `loopline init` writes .env; or copy this file and set the first group. `loopline doctor` reports problems.
 # A line that begins with '# NAME=' shows the default. The environment takes precedence over this file.
 """
 

@@ -1,4 +1,4 @@
-"""Builds the world of a process from its settings. Called by `python -m jobs` and `python -m service check`.
+"""Builds the world of a process from its settings. Called by `python -m jobs` and by the doctor.
 
 Each role gets only the parts that it needs: a worker never holds the model key, an agent never a token.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,14 +171,17 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     """Fetch into the mirror, read the base branch's policy and the head of the ticket's branch. The next commit on the
     base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world, command.base)
-    ctx.world.store.watch_base(ctx.ticket.id, command.repository, base.branch)
+    store, policy = ctx.world.store, base.policy
+    store.watch_base(ctx.ticket.id, command.repository, base.branch)
+    if not store.may_report_notes(ctx.ticket.id, command.repository, policy.notes):
+        policy = replace(policy, notes=())
     ready = WorkspaceReady(
         **ctx.build_event_fields(),
         generation=command.generation,
         repository=command.repository,
         base_branch=base.branch,
         base_sha=base.sha,
-        policy=POLICY.encode(base.policy),
+        policy=POLICY.encode(policy),
         branch_sha=base.branch_sha,
         images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
     )

@@ -64,9 +64,9 @@ def find_own(ticket: Ticket, world: World) -> Own:
     url = urlsplit(ticket.url)
     workspace = url.path.strip("/").split("/")[0]
     team = world.policy.teams.get(ticket.team)
-    repository = world.code_host.page_url(team.repository) if team else ""
+    repositories = [world.code_host.page_url(name) for name in team.repositories] if team else []
     tracker = f"{url.scheme}://{url.netloc}/{workspace}" if url.netloc and workspace else ""
-    return Own(ticket.identifier, (ticket.url, tracker, repository, world.settings.dashboard_url))
+    return Own(ticket.identifier, (ticket.url, tracker, *repositories, world.settings.dashboard_url))
 
 
 def _withhold(text: str, ticket: Ticket, world: World) -> str:

@@ -7,31 +7,32 @@ matter keeps Symphony's key names and meanings, so that a team can reuse its fil
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Annotated, Literal
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from integrations.explain import explain, show_name
 from integrations.values import Codec, value
 from jobs.loop.environment_policy import AgentHosts, EnvironmentPolicy
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
-from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, OptionalCommand, check_line
+from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, check_line
+from jobs.loop.symphony import AgentPolicy, HooksPolicy, TrackerPolicy, list_notes, split_keys, without_clone
+from jobs.loop.template import find_template_problems
 
 FILE = "WORKFLOW.md"
 TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
 
 
-_FOREIGN_KEYS = ConfigDict(extra="ignore")
-"""Sections that other tools own too can hold keys that Loopline does not know."""
-
-
 LONGEST_INSTRUCTIONS = 65_536
 """Characters; the instructions are part of every prompt."""
 MOST_PROBLEMS = 5
+_PLACE = re.compile(r"^line \d+|\.\d+(?=[.:])")
+"""The parts of a problem in which entries of one list differ."""
 
 
 class PolicyError(ValueError):
@@ -169,20 +170,6 @@ class LoopPolicy:
         return own.runner
 
 
-@dataclass(frozen=True, config=_FOREIGN_KEYS)
-class AgentPolicy:
-    """Symphony's `agent` section, as far as Loopline shares its meaning."""
-
-    max_turns: int | None = Field(default=None, ge=1, le=1000)
-
-
-@dataclass(frozen=True, config=_FOREIGN_KEYS)
-class HooksPolicy:
-    """Symphony's `hooks` section; `after_create` is the last setup command of the environment."""
-
-    after_create: OptionalCommand = ""
-
-
 @value
 class RepositoryPolicy:
     """All of `WORKFLOW.md`. `instructions` is its Markdown body: the maker's brief."""
@@ -190,11 +177,10 @@ class RepositoryPolicy:
     agent: AgentPolicy = AgentPolicy()
     hooks: HooksPolicy = HooksPolicy()
     loop: LoopPolicy = LoopPolicy()
-    tracker: dict[str, JsonValue] = Field(default_factory=dict)
-    polling: dict[str, JsonValue] = Field(default_factory=dict)
-    workspace: dict[str, JsonValue] = Field(default_factory=dict)
-    codex: dict[str, JsonValue] = Field(default_factory=dict)
+    tracker: TrackerPolicy = TrackerPolicy()
     instructions: str = Field(default="", max_length=LONGEST_INSTRUCTIONS)
+    notes: tuple[str, ...] = ()
+    """What of the file has no effect, one sentence each without a full stop. Not a key of the file."""
 
     def setup_commands(self) -> tuple[str, ...]:
         """Commands that build an environment, in order."""
@@ -206,7 +192,7 @@ class RepositoryPolicy:
         return own + self._further_commands() if own else ()
 
     def _further_commands(self) -> tuple[str, ...]:
-        after = self.hooks.after_create.strip()
+        after = without_clone(self.hooks.after_create.strip())
         return self.loop.setup + ((after,) if after else ())
 
 
@@ -215,10 +201,32 @@ _ADAPTER = TypeAdapter(RepositoryPolicy)
 """For the file, in which an unknown key is an error."""
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """All findings about one file. `policy` is None if there are `problems`; each of those begins with 'line N'.
+
+    `notes` are (line, text) about parts without an effect; those in `policy` are summarized for a ticket."""
+
+    policy: RepositoryPolicy | None
+    problems: tuple[str, ...] = ()
+    notes: tuple[tuple[int, str], ...] = ()
+
+
 def read_policy(text: str | None, where: str) -> RepositoryPolicy:
     """The policy in `text`; `where` ('acme/shop at main') is named in errors. None means there is no file."""
     if text is None:
         raise PolicyError(f"{where} has no {FILE}: add one at the root of the repository, see README, Real accounts.")
+    found = inspect_policy(text)
+    if found.policy is None:
+        different = {_PLACE.sub("", one): one for one in reversed(found.problems)}  # of a list the first such entry
+        shown = [one for one in found.problems if one in different.values()][:MOST_PROBLEMS]
+        more = [f"{len(found.problems) - len(shown)} more"] if len(found.problems) > len(shown) else []
+        raise PolicyError(f"{FILE} in {where} cannot be used: {'. Also '.join([*shown, *more])}.")
+    return found.policy
+
+
+def inspect_policy(text: str) -> Inspection:
+    """Read the text of a `WORKFLOW.md` and find all problems and all parts without an effect."""
     try:
         head = read_front_matter(text)
         if "instructions" in head.values:
@@ -226,12 +234,22 @@ def read_policy(text: str | None, where: str) -> RepositoryPolicy:
             raise FrontMatterError(
                 f"line {line}, instructions: it is no key; write the instructions below the front matter"
             )
-        given = json.dumps({**head.values, "instructions": head.body.strip()})
-        return _ADAPTER.validate_json(given, strict=True)  # JSON, so that numbers in quotes are no numbers
+        own, ignored = split_keys(head, ("loop",))
     except FrontMatterError as error:
-        raise PolicyError(f"{FILE} in {where} cannot be used: {error}.") from error
+        return Inspection(None, (str(error),))
+    body = head.body.strip()
+    try:
+        given = json.dumps({**own, "instructions": body})
+        policy = _ADAPTER.validate_json(given, strict=True)  # JSON, so that numbers in quotes are no numbers
     except ValidationError as error:
-        raise PolicyError(f"{FILE} in {where} cannot be used: {_problems(error, head)}.") from error
+        return Inspection(None, tuple(_list_problems(error, head)))
+    template = find_template_problems(body)
+    summary = (*list_notes(ignored, policy.hooks.after_create), *(problem for _, problem in template))
+    first_line = text.count("\n") - head.body.lstrip().count("\n")
+    notes = [(line, f"{key}: it has no meaning here and is ignored") for line, key in ignored]
+    notes += [(head.find_line(("hooks", "after_create")), note) for note in list_notes((), policy.hooks.after_create)]
+    notes += [(first_line + line, problem) for line, problem in template]
+    return Inspection(replace(policy, notes=summary), notes=tuple(notes))
 
 
 def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) -> None:
@@ -245,15 +263,29 @@ def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) 
             )
 
 
-def _problems(error: ValidationError, head: FrontMatter) -> str:
-    """Each problem with its line and key, one sentence each; of a list only the first entry with the same problem."""
-    found = error.errors(include_url=False)
-    different: dict[tuple[str, ...], ErrorDetails] = {}
-    for one in found:
-        different.setdefault((*(part for part in one["loc"] if isinstance(part, str)), explain(one)), one)
-    shown = []
-    for one in list(different.values())[:MOST_PROBLEMS]:
+def _list_problems(error: ValidationError, head: FrontMatter) -> Iterator[str]:
+    """Each problem with its line and key, one sentence each."""
+    for one in error.errors(include_url=False):
         path = tuple(part for part in one["loc"] if part != "[key]")
-        shown.append(f"line {head.find_line(path)}, {'.'.join(show_name(str(part)) for part in path)}: {explain(one)}")
-    more = [f"{len(found) - len(shown)} more"] if len(found) > len(shown) else []
-    return ". Also ".join(shown + more)
+        name = ".".join(show_name(str(part)) for part in path)
+        yield f"line {head.find_line(path)}, {name}: {_explain(one)}"
+
+
+def _explain(error: ErrorDetails) -> str:
+    """The explanation; of an unknown key with the nearest one beside it."""
+    if error["type"] == "unexpected_keyword_argument":
+        *parents, name = error["loc"]
+        if near := get_close_matches(str(name).lower(), list_keys(_ADAPTER.json_schema(), parents), n=1, cutoff=0.7):
+            return f"it is an unknown key; the nearest one is {near[0]}"
+    return explain(error)
+
+
+def list_keys(schema: Mapping[str, Any], path: Sequence[str | int]) -> tuple[str, ...]:
+    """Return the keys that the JSON schema knows at a path."""
+    place: Mapping[str, Any] = schema
+    for part in (*path, None):
+        while reference := place.get("$ref"):
+            place = schema["$defs"][reference.rpartition("/")[2]]
+        if part is not None:
+            place = place.get("items", {}) if isinstance(part, int) else place.get("properties", {}).get(part, {})
+    return tuple(place.get("properties", ()))

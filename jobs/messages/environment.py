@@ -121,3 +121,17 @@ def checks_changed_message(contract: Contract) -> str:
         f"**The repository's checks changed (contract {format_version(contract)}).** WORKFLOW.md now has:\n\n"
         f"{checks or '- none'}"
     )
+
+
+def missing_labels_reason(missing: Sequence[str]) -> str:
+    """The ticket lacks labels that the repository requires."""
+    shown = " and ".join(code(label) for label in missing)
+    return (
+        f"Not started, because WORKFLOW.md requires {'the label' if len(missing) == 1 else 'the labels'} {shown} "
+        "(`tracker.required_labels`). Add what is missing, then comment `/retry` or move the card to the agent column."
+    )
+
+
+def policy_notes_message(notes: Sequence[str]) -> str:
+    """Parts of the file without an effect, in one line, on the first ticket of a repository."""
+    return f"**WORKFLOW.md:** {inline('. '.join(notes))}. `loopline workflow check` shows the lines."

@@ -14,6 +14,7 @@ from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
+from jobs.loop.template import describe_issue, render
 from jobs.messages.network import blocked_commands_line
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
 
@@ -30,9 +31,15 @@ def build_system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
 
     A judge gets only its rules: it compares the contract with the evidence."""
     rules = (_PROMPTS / f"{spec.role}.md").read_text(encoding="utf-8").strip()
-    given = () if spec.role == "judge" else (spec.policy.instructions, agents_md.strip(), skills)
+    given = () if spec.role == "judge" else (_render_instructions(spec), agents_md.strip(), skills)
     own = "\n\n".join(part for part in given if part)
     return rules + (f"\n\n{fence(spec, 'repository', own)}" if own else "")
+
+
+def _render_instructions(spec: RunSpec) -> str:
+    """The text of WORKFLOW.md, with Symphony's variables of this ticket and run."""
+    earlier = (spec.attempt.number - 1) * spec.iterations + spec.attempt.iteration - 1
+    return render(spec.policy.instructions, describe_issue(spec.ticket), max(0, earlier) or None)
 
 
 def build_maker_brief(spec: RunSpec) -> str:

@@ -164,6 +164,14 @@ def branch(repository: str, name: str) -> str:  # the ticket that a branch belon
     return f"index:branch:{repository.lower()}:{name}"
 
 
+def places(repository: str) -> str:  # set: runs of this repository that agents advance now, while their leases exist
+    return f"places:{repository.lower()}"
+
+
+def policy_notes(repository: str, digest: str) -> str:  # the ticket that reports these notes on WORKFLOW.md
+    return f"policy-notes:{repository.lower()}:{digest}"
+
+
 def base_branch(repository: str, name: str) -> str:  # set: tickets to wake at the branch's next commit
     return f"index:base:{repository.lower()}:{name}"
 

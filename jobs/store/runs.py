@@ -112,6 +112,12 @@ class Runs:
             if comment_id in json.loads(raw)["comment_ids"]:
                 self.redis.lrem(keys.steering(run_id), 1, decode(raw))
 
+    def take_place(self, repository: str, run_id: RunId, most: int) -> bool:
+        """Whether the run is one of at most `most` of the repository that are advanced now. The caller holds the run's
+        lease, whose end frees the place."""
+        args: list[str | int] = [run_id, most, keys.lease("run:")]
+        return bool(run_script(self.redis, "take_place", [keys.places(repository)], args))
+
     def transcript(self, run_id: RunId, after: str = "-") -> list[tuple[str, Entry]]:
         """Entries with their stream ids, those after the id `after`."""
         start = after if after == "-" else f"({after}"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import takewhile
 from typing import Any
 
@@ -79,6 +80,14 @@ class Store:
         key = keys.base_branch(repository, branch)
         self.redis.sadd(key, ticket_id)
         self.redis.expire(key, KEPT_SECONDS)
+
+    def may_report_notes(self, ticket_id: TicketId, repository: str, notes: Sequence[str]) -> bool:
+        """Whether this ticket is the one that reports these notes on the repository's policy: the first that asks."""
+        if not notes:
+            return False
+        key = keys.policy_notes(repository, sha256("\n".join(notes).encode()).hexdigest()[:16])
+        self.redis.set(key, ticket_id, nx=True)
+        return decode(self.redis.get(key) or b"") == ticket_id
 
     def take_watchers(self, repository: str, branch: str) -> list[TicketId]:
         """The tickets that watch this base branch, once; their next preparation adds them again."""

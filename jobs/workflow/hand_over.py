@@ -26,7 +26,7 @@ from jobs.loop.state import (
 )
 from jobs.messages import replies
 from jobs.messages import routing as messages
-from jobs.messages.environment import checks_changed_message
+from jobs.messages.environment import checks_changed_message, missing_labels_reason, policy_notes_message
 from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import refresh_contract
 from jobs.workflow.blockers import find_open_blockers, wait
@@ -162,11 +162,21 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     loop = _at_base(_at_branch_head(loop, event.branch_sha), event)
     preflight = replace(loop.preflight, tried=event.base_sha)
     loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight, images=event.images)
+    if not loop.pull_request.number and (missing := loop.policy.tracker.find_missing_labels(loop.ticket.labels)):
+        return stop(loop, missing_labels_reason(missing), event.at, policy)
+    notes = _report_notes(loop)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
     if before == after or after is None:
-        return start_preflight(loop, event.at, policy)
+        return start_preflight(loop, event.at, policy, *notes)
     changed = PostComment(body=checks_changed_message(after))
-    return start_preflight(replace(loop, contract=after), event.at, policy, changed)
+    return start_preflight(replace(loop, contract=after), event.at, policy, *notes, changed)
+
+
+def _report_notes(loop: Loop) -> tuple[Command, ...]:
+    """The comment about parts of WORKFLOW.md without an effect; only the repository's first ticket has such notes."""
+    if not loop.policy.notes:
+        return ()
+    return (PostComment(body=policy_notes_message(loop.policy.notes), once="policy-notes"),)
 
 
 def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:

@@ -38,6 +38,8 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         return _put_back(loop, event, policy) if has_left_loop(loop, role) and not waits else Decision(loop)
     if role not in {"needs_human", "triage"}:
         loop = acknowledge(loop)
+    if role is None and loop.policy.tracker.is_active(ticket.column):
+        return Decision(loop)
     if has_left_loop(loop, role) and not waits:
         if before.team != ticket.team:
             return Decision(loop, (MoveTicket(column=_find_home(loop)),))  # the tracker chose a column of the new team

@@ -67,7 +67,7 @@ def test_check_and_git_use_proxy_and_authority_of_one_setting(
     environ: dict[str, str], authority: Authority, company: CompanyProxy, name: str
 ) -> None:
     ended = loopline("service", "check", "--env-file", "none", **environ | {name: str(authority.file)})
-    assert ended.stdout.startswith("No problems found.\n") and not ended.stderr
+    assert "\nNo problems found." in ended.stdout and not ended.stderr
     asked = {head.split(b" ")[1].decode().partition(":")[0] for head in company.heads}
     assert asked == set(HOSTS.values())
     assert b"git/" in b"".join(company.heads)
@@ -81,7 +81,7 @@ def test_check_reads_proxy_and_authority_from_the_settings_file(
     file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     file.chmod(0o600)
     ended = loopline("service", "check", "--env-file", str(file), **environ)
-    assert ended.stdout.startswith("No problems found.\n") and not ended.stderr
+    assert "\nNo problems found." in ended.stdout and not ended.stderr
 
 
 def test_check_without_the_authority_names_each_provider_and_the_setting(environ: dict[str, str]) -> None:
@@ -96,4 +96,4 @@ def test_check_refuses_an_authority_that_is_no_certificate(environ: dict[str, st
     for path in (tmp_path, tmp_path / "missing", Path(__file__)):
         ended = loopline("service", "check", "--env-file", "none", **environ | {"LOOPLINE_CA_FILE": str(path)})
         assert ended.returncode == 2
-        assert ended.stderr.startswith("LOOPLINE_CA_FILE is a path without usable certificates (")
+        assert ended.stdout.startswith("✗ Settings: LOOPLINE_CA_FILE is a path without usable certificates (")

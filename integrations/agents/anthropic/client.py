@@ -103,7 +103,7 @@ class ModelClient:
     def check_model(self, request: Mapping[str, Any], *, thorough: bool) -> None:
         """Make a free request with the settings of a call: counts the tokens of its prompt. Raises as `stream` does.
 
-        `thorough`: a server that cannot count tokens gets a call of one token instead."""
+        `thorough`: then also a call of one token, which finds an account without credit."""
         asyncio.run_coroutine_threadsafe(self._check(request, thorough), self._loop).result()
 
     async def _check(self, request: Mapping[str, Any], thorough: bool) -> None:
@@ -120,6 +120,8 @@ class ModelClient:
             return
         if type(getattr(counted, "input_tokens", None)) is not int:
             raise Misconfigured(f"The model server does not answer as Anthropic's API: {WRONG_URL}.")
+        if thorough:
+            await self._call_once(request)
 
     async def _call_once(self, request: Mapping[str, Any]) -> None:
         try:

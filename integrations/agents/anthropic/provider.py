@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.provider import ProviderSettings, RunnerProvider
+from integrations.ports.setup import CredentialForm
 from integrations.settings import Url, setting
 
 
@@ -25,6 +26,12 @@ class AnthropicSettings(ProviderSettings):
         """The key."""
         if not self.api_key.get_secret_value():
             yield "ANTHROPIC_API_KEY is empty; the agents have no model without it."
+
+
+def _parse_credential(answer: str) -> Mapping[str, str]:
+    if len(answer) < 8 or " " in answer:
+        raise ValueError("it is no API key; one begins with sk-ant-")
+    return {"ANTHROPIC_API_KEY": answer}
 
 
 def _build(settings: AnthropicSettings) -> AgentRunner:
@@ -45,6 +52,7 @@ ANTHROPIC = RunnerProvider(
     shares_prefix=True,  # the variables of Anthropic's own tools and SDK
     build=_build,
     find_problems=_find_problems,
+    form=CredentialForm("Anthropic API key (sk-ant-…)", "console.anthropic.com, API keys", _parse_credential),
     models={
         "planner": "claude-sonnet-5-5",
         "scout": "claude-haiku-5-5",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import SecretStr
 
+from integrations.code_hosts.github.form import FORM
 from integrations.code_hosts.github.webhooks import GitHubWebhooks
 from integrations.errors import Unauthorized
 from integrations.ports.code_host import CodeHost
 from integrations.ports.provider import MEBIBYTE, CodeHostProvider, ProviderSettings, Webhooks
+from integrations.ports.setup import AppRegistration, CodeHostSetup
 from integrations.settings import OptionalFile, Secrets, Url, match_pattern, setting
+
+if TYPE_CHECKING:
+    from integrations.code_hosts.github.app import AppCredentials
 
 LARGEST_KEY = 65_536
 """Bytes of a file with a private key; one of 4,096 bits has 3,300."""
@@ -85,18 +90,39 @@ def _has_rsa_key(file: Path) -> bool:
 
 def _build(settings: GitHubSettings) -> CodeHost:
     """Raises `Unauthorized` for a key file that cannot be read."""
-    from integrations.code_hosts.github.app import AppCredentials
     from integrations.code_hosts.github.code_host import GitHub
 
+    app = _read_app(settings)
+    token = "" if app else settings.token.get_secret_value()
+    return GitHub(settings.api_url, token, app, merge_method=settings.merge_method)
+
+
+def _read_app(settings: GitHubSettings) -> AppCredentials | None:
+    """The App; None with a token. Raises `Unauthorized` for a key file that cannot be read."""
+    from integrations.code_hosts.github.app import AppCredentials
+
     if not settings.app_id or not settings.app_private_key_file:
-        return GitHub(settings.api_url, settings.token.get_secret_value(), merge_method=settings.merge_method)
+        return None
     try:
         key = settings.app_private_key_file.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         raise Unauthorized(f"GITHUB_APP_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from error
     installation = int(settings.app_installation_id) if settings.app_installation_id else None
-    app = AppCredentials(settings.app_id, key, installation)
-    return GitHub(settings.api_url, app=app, merge_method=settings.merge_method)
+    return AppCredentials(settings.app_id, key, installation)
+
+
+def _set_up(settings: GitHubSettings) -> CodeHostSetup:
+    """Raises `Unauthorized` for a key file that cannot be read."""
+    from integrations.code_hosts.github.setup import GitHubSetup
+
+    token, app = settings.token.get_secret_value(), _read_app(settings)
+    return GitHubSetup(settings.api_url, "" if app else token, app, settings.merge_method)
+
+
+def _build_registration(settings: GitHubSettings) -> AppRegistration:
+    from integrations.code_hosts.github.setup import GitHubRegistration
+
+    return GitHubRegistration(settings.api_url)
 
 
 GITHUB = CodeHostProvider(
@@ -104,6 +130,9 @@ GITHUB = CodeHostProvider(
     settings=GitHubSettings,
     shares_prefix=True,  # GitHub Actions sets many GITHUB_ variables
     build=_build,
+    form=FORM,
+    set_up=_set_up,
+    registration=_build_registration,
     # GitHub documents 25 MB as the limit of its payloads.
     webhooks=Webhooks(
         GitHubWebhooks(),

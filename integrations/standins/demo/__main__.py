@@ -43,7 +43,11 @@ def main() -> int:
             return 2
         if args.clean:
             return 0
-    _mark(home)
+    try:
+        _mark(home)
+    except OSError as error:
+        print(f"{home} cannot be created ({error.strerror}): name another --home.", file=sys.stderr)  # noqa: T201
+        return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if args.projects:
@@ -108,9 +112,9 @@ def _stay(stack: Stack, ana: Ana) -> int:
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if not 1024 <= number <= 65_530:
-        raise argparse.ArgumentTypeError("five ports from here on have to lie between 1024 and 65535")
+        raise argparse.ArgumentTypeError("write a number: five ports from here on have to lie between 1024 and 65535")
     return number
 
 

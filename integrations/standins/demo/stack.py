@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,7 +75,8 @@ class Stack:
         self.close()
 
     def start(self) -> None:
-        """Start everything and return when webhooks are accepted."""
+        """Start everything and return when webhooks are accepted. Raises `RuntimeError` and names what failed."""
+        self._check_ports()
         secret = ("--webhook-secret-file", self._secret("linear"))
         self._standin("linear", "board", self.linear_seed(), *secret, *self.board_options)
         self._standin("github", "pull_requests", self.github_seed(), "--webhook-secret-file", self._secret("github"))
@@ -146,6 +148,19 @@ class Stack:
         ]
         repositories = [{"name": p.repository, "from_folder": str(p.folder)} for p in self.projects]
         return {"users": users, "repositories": repositories}
+
+    def _check_ports(self) -> None:
+        """Raise `RuntimeError` for a port that another program, or another demo, listens on."""
+        for url in self.urls.values():
+            port = int(url.rsplit(":", 1)[1])
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise RuntimeError(
+                        f"port {port} is not available ({error.strerror}): name another --port-base"
+                    ) from None
 
     def _standin(self, module: str, name: str, seed: dict[str, object] | None, *more: str) -> None:
         home = self.home / module

@@ -170,6 +170,30 @@ class BareRepository:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.run("commit-tree", tree, *flags, env=env, input=message.encode()).strip()
 
+    def blob_of(self, commit: str, path: str) -> str | None:
+        """The blob of a file in a commit."""
+        try:
+            found = self.run("rev-parse", "--verify", "--quiet", f"{commit}:{path}").strip()
+            return found if self.run("cat-file", "-t", found).strip() == "blob" else None
+        except GitFailed:
+            return None
+
+    def read_blob(self, sha: str) -> bytes:
+        """The content of a blob."""
+        command = [GIT, f"--git-dir={self.path}", "cat-file", "blob", sha]
+        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True).stdout
+
+    def commit_file(self, parent: str, path: str, content: bytes, message: str, author: Signature) -> str:
+        """Write a commit that sets one file of its parent, and return its sha."""
+        index = self.path / "content-index"
+        env = {"GIT_INDEX_FILE": str(index)}
+        blob = self.run("hash-object", "-w", "--stdin", input=content).strip()
+        self.run("read-tree", parent, env=env)
+        self.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
+        tree = self.run("write-tree", env=env).strip()
+        index.unlink()
+        return self.write_commit(tree, [parent], message, author, author)
+
     def tree_of_folder(self, folder: Path) -> str:
         """Write the files of `folder` as a tree, without touching the folder, and return its sha."""
         index = self.path / "seed-index"

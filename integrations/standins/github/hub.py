@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from integrations.standins.github.auth import Gate
 from integrations.standins.github.bare import BareRepository
@@ -52,14 +53,18 @@ class Hub:
 
     def __init__(self, home: Path, seed: Seed, beside: Path, webhook: Webhook | None) -> None:
         self.home = home
-        self.seed = seed
+        created = [App.model_validate_json(file.read_text()) for file in sorted((home / "apps").glob("*.json"))]
+        ids = {app.id for app in created}
+        self.seed = seed.model_copy(update={"apps": [*(app for app in seed.apps if app.id not in ids), *created]})
+        self.manifests: dict[str, tuple[Any, str]] = {}
+        """Manifests whose codes were not exchanged yet."""
         self.webhook = webhook
         self.lock = threading.RLock()
         self.store = Store(home / "records.jsonl")
         self.log = WriteLog(home / "writes.jsonl")
         self.faults = Faults()
         self.sender = Sender()
-        self.gate = Gate(seed, _own_secret(home / "secret"))
+        self.gate = Gate(self.seed, _own_secret(home / "secret"))
         self._used: dict[tuple[str, int], int] = {}
         self.repositories = {one.name: self._open(at, one, beside) for at, one in enumerate(seed.repositories)}
 

@@ -134,8 +134,19 @@ class Delivery(Record):
     status_code: int
 
 
+@dataclass
+class Hook(Record):
+    """A repository's webhook that was created over the API. `events` has '*' for all."""
+
+    repository: str
+    url: str
+    secret: str
+    events: list[str]
+    active: bool
+
+
 KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery)
+    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook)
 }
 
 

@@ -25,7 +25,7 @@ BEFORE, AFTER = ("502", "rate_limit"), ("lost_reply",)
 NO_USER_AGENT = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header"
 # The parts of a path that are numbers, and those that may contain slashes.
 NUMBERS = ("pull_number", "issue_number", "review_id", "check_run_id", "hook_id", "delivery_id", "installation_id")
-PATHS = ("ref",)
+PATHS = ("ref", "path", "branch")
 
 
 def blueprint(hub: Hub) -> Blueprint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,8 +12,12 @@ from integrations.standins.github.bare import BareRepository, Signature
 Role = Literal["none", "read", "write", "admin"]
 ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
+DEFAULT_EVENTS = [
+    *("issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"),
+    *("check_run", "check_suite", "workflow_run"),
+]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses")
-ALL_PERMISSIONS = {"metadata": "read", **dict.fromkeys(WRITABLE, "write")}
+ALL_PERMISSIONS = {"metadata": "read", "actions": "read", **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):
@@ -47,6 +51,11 @@ class App(Strict):
     name: str = ""
     public_key_file: Path
     installations: list[Installation] = []
+    events: list[str] = DEFAULT_EVENTS
+    permissions: dict[str, str] = ALL_PERMISSIONS
+    webhook_url: str = ""
+    webhook_secret: str = Field(default="", repr=False)
+    """Of the App's own webhook; empty means those of the command line."""
 
     @property
     def bot(self) -> str:
@@ -61,6 +70,11 @@ class SeededRepository(Strict):
     from_folder: Path | None = None
     private: bool = True
     description: str = ""
+    merge_methods: list[Literal["squash", "merge", "rebase"]] = ["squash", "merge", "rebase"]
+    rules: list[dict[str, Any]] = []
+    """Rules of the default branch, as `GET .../rules/branches/{branch}` has them, without their source."""
+    is_protected: bool = False
+    archived: bool = False
 
 
 class Seed(Strict):

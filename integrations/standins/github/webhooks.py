@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.standins.github.hub import Hub, Repository, now
-from integrations.standins.github.records import Delivery
+from integrations.standins.github.records import Delivery, Hook
 from integrations.standins.github.seed import App
 from integrations.standins.github.shapes.people import user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
@@ -43,6 +43,11 @@ class Target:
     kind: str
     owner_id: int
     installation_id: int | None = None
+    events: tuple[str, ...] = ("*",)
+
+    def gets(self, event: str) -> bool:
+        """Whether it is subscribed to this event."""
+        return "*" in self.events or event in self.events
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,16 @@ class Webhooks:
     def targets(self, repository: Repository) -> list[Target]:
         """The hooks of the Apps that are installed on the repository, or else the repository's own hook."""
         wanted = self._hub.webhook
-        if wanted is None:
-            return []
-        where = wanted.url, wanted.secret
-        installed = self._hub.installations(repository.name)
-        hooks = [Target(app_hook_id(app), *where, "integration", app.id, one.id) for app, one in installed]
-        return hooks or [Target(HOOK_IDS + repository.id, *where, "repository", repository.id)]
+        where = (wanted.url, wanted.secret) if wanted else ("", "")
+        hooks = []
+        for app, one in self._hub.installations(repository.name):
+            own = (app.webhook_url, app.webhook_secret) if app.webhook_url else where
+            hooks.append(Target(app_hook_id(app), *own, "integration", app.id, one.id, tuple(app.events)))
+        for hook in self._hub.store.all(Hook, repository=repository.name, active=True):
+            hooks.append(Target(hook.id, hook.url, hook.secret, "repository", repository.id, None, tuple(hook.events)))
+        if wanted and not hooks:
+            hooks.append(Target(HOOK_IDS + repository.id, *where, "repository", repository.id))
+        return [hook for hook in hooks if hook.url]
 
     def emit(
         self,
@@ -109,6 +118,8 @@ class Webhooks:
         guid = str(uuid.uuid4())
         fault = self._hub.faults.take([event, f"{event}.{action}", *causes], WEBHOOK_FAULTS)
         for target in self.targets(repository):
+            if not target.gets(event):
+                continue
             message = Message(target, guid, event, action, repository.id, _body(payload, target))
             self._send(message, fault.kind if fault else "", fault.seconds if fault else 0.0)
 

@@ -37,6 +37,11 @@ def invalid(field: str, constraint: str, shown: str) -> GraphQLError:
     return GraphQLError("Argument Validation Error", extensions=extensions)
 
 
+def forbidden(shown: str) -> GraphQLError:
+    """An operation that the caller lacks the role for."""
+    return GraphQLError(shown, extensions=_extensions("forbidden", "FORBIDDEN", 403, shown))
+
+
 def unauthenticated() -> dict[str, Any]:
     """The body of a 401."""
     shown = "You need to authenticate to access this operation."

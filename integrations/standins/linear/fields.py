@@ -11,6 +11,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo, get_named_type
 
+from integrations.standins.linear import setup
 from integrations.standins.linear.context import Context, branch_name, identifier, issue_url
 from integrations.standins.linear.errors import invalid, not_found
 from integrations.standins.linear.sessions import current_status, session_url
@@ -86,6 +87,9 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "issueLabels": _all("IssueLabel"),
     "users": _all("User"),
     "comment": lambda context, id=None: context.find("Comment", id),
+    "webhooks": lambda context, **arguments: setup.list_webhooks(
+        context, lambda: _all("Webhook")(context, **arguments)
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from integrations.standins.linear import sessions
+from integrations.standins.linear import sessions, setup
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
 from integrations.standins.linear.errors import conflict, invalid
 from integrations.standins.linear.seed import GREY, ISSUE, stable_id
@@ -284,4 +284,6 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "reactionDelete": delete_reaction,
     "attachmentCreate": upsert_attachment,
     **sessions.MUTATIONS,
+    "workflowStateCreate": setup.create_column,
+    "webhookCreate": setup.create_webhook,
 }

@@ -58,7 +58,8 @@ def seed_rows(seed: Mapping[str, Any], now: Callable[[], str]) -> Iterator[Row]:
 
 def webhook_row(url: str, secret: str, at: str) -> Row:
     """A subscription to all teams' issues, comments and reactions."""
-    return new_row("Webhook", stable_id("Webhook", url), at, url=url, secret=secret)
+    scope = {"enabled": True, "allPublicTeams": True, "teamId": None, "resourceTypes": list(ENTITIES), "label": None}
+    return new_row("Webhook", stable_id("Webhook", url), at, url=url, secret=secret, **scope)
 
 
 def _user(user: Mapping[str, Any], at: str) -> Row:

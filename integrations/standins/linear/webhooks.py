@@ -42,6 +42,8 @@ class Webhooks:
         if body is None:
             return
         for subscription in subscriptions:
+            if not _is_subscribed(subscription, body):
+                continue
             fault = self._faults.take((operation, kind), WEBHOOK_FAULTS)
             for delay in _delays(fault):
                 delivery = {**body, "webhookId": subscription["id"]}
@@ -82,6 +84,15 @@ class Webhooks:
         log.warning("webhook_failed", delivery=name, status=answer.code, reason=answer.reason, retries_left=len(left))
         if left:
             self._schedule(subscription, body, name, left[0], left[1:])
+
+
+def _is_subscribed(subscription: Row, body: Mapping[str, Any]) -> bool:
+    """Whether an enabled subscription to this kind of entity covers the team."""
+    data = body["data"]
+    issue = data if body["type"] == "Issue" else data.get("issue", {})
+    team = subscription["teamId"]
+    covers = team is None or issue.get("teamId", team) == team
+    return bool(subscription["enabled"]) and body["type"] in subscription["resourceTypes"] and covers
 
 
 def _headers(delivery: str, kind: str, now: int, signature: str) -> dict[str, str]:

@@ -60,8 +60,9 @@ _FINAL: Final = {
 
 @cache
 def load_documents() -> dict[str, DocumentNode]:
-    """The documents of `operations.graphql` by operation name, each with its fragments. Cached."""
-    source = Path(__file__).with_name("operations.graphql").read_text(encoding="utf-8")
+    """The documents of `operations.graphql` and `setup.graphql` by operation name, with their fragments. Cached."""
+    files = (Path(__file__).with_name(f"{name}.graphql") for name in ("operations", "setup"))
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     return separate_operations(parse(source, no_location=True))
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import SecretStr
 
 from integrations.ports.provider import Installation, ProviderSettings, TrackerProvider, Webhooks
+from integrations.ports.setup import TrackerSetup
 from integrations.ports.tracker import Tracker
 from integrations.settings import Secrets, Url, match_pattern, setting
 from integrations.token_store import token_store
+from integrations.trackers.linear.form import FORM
 from integrations.trackers.linear.webhooks import LinearWebhooks
 
 if TYPE_CHECKING:
@@ -89,10 +91,22 @@ def _connect(settings: LinearSettings, code: str, redirect_uri: str, verifier: s
     return connect_workspace(settings.api_url, endpoint, token_store(), code, redirect_uri, verifier)
 
 
+def _set_up(settings: LinearSettings) -> TrackerSetup:
+    from integrations.trackers.linear.client import LinearClient
+    from integrations.trackers.linear.credentials import AppCredential
+    from integrations.trackers.linear.setup import LinearSetup
+
+    key, token = settings.api_key.get_secret_value(), settings.access_token.get_secret_value()
+    app = AppCredential(_build_endpoint(settings), token_store()) if settings.client_id else None
+    return LinearSetup(LinearClient(settings.api_url, key, token, credential=app))
+
+
 LINEAR = TrackerProvider(
     name="linear",
     settings=LinearSettings,
     build=_build,
+    form=FORM,
+    set_up=_set_up,
     webhooks=Webhooks(  # payloads are a few kilobytes
         LinearWebhooks(),
         "LINEAR_WEBHOOK_SECRETS",

@@ -25,12 +25,13 @@ from graphql import (
 from graphql.language import Visitor
 from graphql.validation import NoDeprecatedCustomRule
 
-from integrations.trackers.linear import responses, tracker
+from integrations.trackers.linear import responses, setup, tracker
 from integrations.trackers.linear.client import load_documents
 from integrations.trackers.linear.responses import Node
 from tests.support.linear_schema import linear_schema
 
-SOURCE = Path(tracker.__file__).with_name("operations.graphql").read_text()
+FILES = [Path(tracker.__file__).with_name(f"{name}.graphql") for name in ("operations", "setup")]
+SOURCE = "\n".join(file.read_text() for file in FILES)
 RULES = (*specified_rules, NoDeprecatedCustomRule)
 MAX_COST = 2_000  # Linear refuses a single query above 10,000
 
@@ -64,11 +65,12 @@ def test_linear_cost_rule_gives_known_costs(source: str, points: int) -> None:
 
 @pytest.mark.parametrize("operation", load_documents())
 def test_linear_document_is_used_by_the_adapter(operation: str) -> None:
-    assert f'"{operation}"' in inspect.getsource(tracker)
+    assert f'"{operation}"' in inspect.getsource(tracker) + inspect.getsource(setup)
 
 
 def test_linear_documents_query_only_fields_that_are_read() -> None:
-    models = [model for _, model in inspect.getmembers(responses, inspect.isclass) if issubclass(model, Node)]
+    classes = [model for module in (responses, setup) for _, model in inspect.getmembers(module, inspect.isclass)]
+    models = [model for model in classes if issubclass(model, Node)]
     read = {field.alias for model in models for field in model.model_fields.values()}
     assert leaves(parse(SOURCE)) - read == {"success"}
 

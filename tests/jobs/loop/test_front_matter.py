@@ -211,7 +211,7 @@ def test_policy_error_names_line_key_class_and_fix_of_each_problem() -> None:
         "line 7, loop.checks.0.run: it is an empty text; write at least 1 characters. "
         "Also line 3, loop.iterations: it is a number above 20; write 20 or less. "
         "Also line 4, loop.scout: it is a text; write true or false. "
-        "Also line 8, loop.cheks: it is an unknown key; remove it or correct its name."
+        "Also line 8, loop.cheks: it is an unknown key; the nearest one is checks."
     )
 
 

@@ -176,6 +176,8 @@ SHOWN = {
     ],
     "unfetched_message": [m.unfetched_message(("vendor/rates", "*.bin"), "main")],
     "protected_paths_message": [m.protected_paths_message((".env.example",))],
+    "missing_labels_reason": [m.missing_labels_reason(["agent"]), m.missing_labels_reason(["agent", "web"])],
+    "policy_notes_message": [m.policy_notes_message(["Keys without a meaning here: codex", "`git clone` is left out"])],
     "checks_changed_message": [m.checks_changed_message(replace(CONTRACT, version=2))],
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
     "state_message": [m.state_message(stage) for stage in Stage],

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from integrations.standins.github.routes import apps, checks, conversation, hooks, pulls, repositories
+from integrations.standins.github.routes import (
+    apps,
+    checks,
+    conversation,
+    files,
+    hooks,
+    people,
+    pulls,
+    repositories,
+    rules,
+)
 
-__all__ = ["apps", "checks", "conversation", "hooks", "pulls", "repositories"]
+__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]

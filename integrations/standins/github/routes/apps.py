@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from integrations.standins.github.auth import BAD_JWT, LEVELS, installation_on
+from integrations.standins.github.manifests import create_app
 from integrations.standins.github.operations import Call, Input, Reply, operation
 from integrations.standins.github.problems import Problem, not_found
-from integrations.standins.github.seed import App, Installation
+from integrations.standins.github.seed import FIRST_COMMIT, App, Installation
+from integrations.standins.github.shapes.people import app as app_shape
 from integrations.standins.github.shapes.people import installation as installation_shape
 from integrations.standins.github.shapes.repositories import repository
 
@@ -34,6 +36,37 @@ def signed_in_app(call: Call) -> App:
     if call.actor.kind != "app" or call.actor.app is None:
         raise Problem(401, BAD_JWT)
     return call.actor.app
+
+
+@operation("GET", "/app")
+def get_app(call: Call) -> Reply:
+    """The App itself."""
+    app = signed_in_app(call)
+    return Reply({**app_shape(call.view, app), "installations_count": len(app.installations)})
+
+
+@operation("GET", "/app/installations")
+def list_installations(call: Call) -> Reply:
+    """The accounts on which the App is installed."""
+    app = signed_in_app(call)
+    found = []
+    for one in app.installations:
+        shape = installation_shape(call.view, app, one)
+        # GitHub's description has a user and an enterprise in `allOf`.
+        both = {"name": one.account, "slug": one.account, **dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)}
+        found.append({**shape, "account": {**both, **shape["account"]}})
+    return Reply(found)
+
+
+@operation("POST", "/app-manifests/{code}/conversions")
+def convert_manifest(call: Call) -> Reply:
+    """The App of a manifest, with its key and secrets, once."""
+    pending = call.hub.manifests.pop(call.request.params["code"], None)
+    if pending is None:
+        raise not_found()
+    app, key = create_app(call.hub, pending[0])
+    hidden = {"client_id": f"Iv1.{app.id}", "client_secret": "0" * 40, "webhook_secret": app.webhook_secret, "pem": key}
+    return Reply({**app_shape(call.view, app), **hidden}, 201)
 
 
 @operation("GET", "/repos/{owner}/{repo}/installation")

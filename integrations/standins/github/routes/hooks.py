@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
+from pydantic import Field
+
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.operations import Call, Reply, operation
-from integrations.standins.github.problems import not_found
-from integrations.standins.github.records import Delivery
+from integrations.standins.github.operations import Call, Input, Reply, operation
+from integrations.standins.github.problems import Problem, invalid, not_found
+from integrations.standins.github.records import Delivery, Hook
 from integrations.standins.github.routes.apps import signed_in_app
 from integrations.standins.github.seed import FIRST_COMMIT
 from integrations.standins.github.shapes.view import View
@@ -28,6 +30,39 @@ def list_hooks(call: Call) -> Reply:
     repository = call.repository
     targets = [one for one in Webhooks(call.hub).targets(repository) if one.kind == "repository"]
     return Reply([_hook(call.view, repository, one) for one in targets])
+
+
+class NewHook(Input):
+    """A repository's webhook."""
+
+    name: str = "web"
+    active: bool = True
+    events: list[str] = Field(default_factory=lambda: ["push"])
+    config: dict[str, str]
+
+
+@operation("POST", HOOKS, needs="repository_hooks:write", role="admin")
+def create_hook(call: Call) -> Reply:
+    """A new hook; the same URL twice is refused."""
+    repository, wanted = call.repository, call.read(NewHook)
+    url = wanted.config.get("url", "")
+    if not url.startswith(("https://", "http://")):
+        raise invalid("Hook", "url", code="missing_field")
+    if call.hub.store.all(Hook, repository=repository.name, url=url):
+        raise Problem(422, "Validation Failed", ["Hook already exists on this repository"])
+    secret = wanted.config.get("secret", "")
+    hook = Hook(call.hub.store.new_id(), repository.name, url, secret, wanted.events, wanted.active)
+    call.hub.store.put(hook)
+    target = Target(hook.id, url, secret, "repository", repository.id, None, tuple(hook.events))
+    return Reply(_hook(call.view, repository, target), 201)
+
+
+@operation("GET", "/app/hook/config")
+def get_app_hook(call: Call) -> Reply:
+    """The App's webhook."""
+    app, wanted = signed_in_app(call), call.hub.webhook
+    url = app.webhook_url or (wanted.url if wanted else "")
+    return Reply({"content_type": "json", "insecure_ssl": "0", "url": url, "secret": "********"})
 
 
 @operation("GET", HOOK_DELIVERIES, needs="repository_hooks:read", role="admin")
@@ -91,7 +126,7 @@ def _hook(view: View, repository: Repository, one: Target) -> dict[str, Any]:
         "id": one.hook_id,
         "name": "web",
         "active": True,
-        "events": ["*"],
+        "events": list(one.events),
         "config": {"content_type": "json", "insecure_ssl": "0", "url": one.url, "secret": "********"},
         **dict.fromkeys(("updated_at", "created_at"), FIRST_COMMIT),
         "url": url,

@@ -6,11 +6,10 @@ import zlib
 from typing import Any
 
 from integrations.standins.github.records import Pull
-from integrations.standins.github.seed import ALL_PERMISSIONS, FIRST_COMMIT, App, Installation, Role
+from integrations.standins.github.seed import FIRST_COMMIT, App, Installation, Role
 from integrations.standins.github.shapes.view import View, links, node_id
 
 DATES = dict.fromkeys(("created_at", "updated_at"), FIRST_COMMIT)
-EVENTS = ["issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"]
 
 
 # The links of a person, as in `repositories.LINKS`.
@@ -80,8 +79,8 @@ def app(view: View, one: App) -> dict[str, Any]:
         "external_url": view.base,
         "html_url": f"{view.base}/apps/{one.slug}",
         **DATES,
-        "permissions": dict(one.installations[0].permissions if one.installations else ALL_PERMISSIONS),
-        "events": EVENTS,
+        "permissions": dict(one.permissions),
+        "events": list(one.events),
     }
 
 
@@ -100,7 +99,7 @@ def installation(view: View, one: App, installed: Installation) -> dict[str, Any
         "target_type": account["type"],
         "repository_selection": "selected",
         "permissions": dict(installed.permissions),
-        "events": EVENTS,
+        "events": list(one.events),
         **DATES,
         **dict.fromkeys(("single_file_name", "suspended_by", "suspended_at")),
     }

@@ -53,6 +53,7 @@ def repository(view: View, one: Repository) -> dict[str, Any]:
         **dict.fromkeys(("open_issues", "open_issues_count"), open_pulls),
         **dict.fromkeys(("mirror_url", "homepage", "language", "license")),
         **dict.fromkeys(OFF, False),
+        "archived": one.seeded.archived,
         **dict.fromkeys(ZERO, 0),
     }
 
@@ -60,7 +61,9 @@ def repository(view: View, one: Repository) -> dict[str, Any]:
 def full_repository(view: View, one: Repository, role: Role) -> dict[str, Any]:
     """`full-repository`, with the caller's permissions."""
     counts = {"network_count": 0, "subscribers_count": 0}
-    return {**repository(view, one), **counts, "permissions": permissions_of(role)}
+    methods = {"squash": "allow_squash_merge", "merge": "allow_merge_commit", "rebase": "allow_rebase_merge"}
+    allowed = {name: method in one.seeded.merge_methods for method, name in methods.items()}
+    return {**repository(view, one), **counts, **allowed, "permissions": permissions_of(role)}
 
 
 def git_ref(view: View, one: Repository, ref: str, sha: str) -> dict[str, Any]:

@@ -61,6 +61,24 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
         yield who, "GET", path, None
         yield who, "POST", f"{path}/{who.get(path).json()[0]['id']}/attempts", None
     yield app, "GET", f"{SHOP}/installation", None
+    yield ada, "GET", "/user", None
+    yield ada, "GET", "/user/repos", None
+    yield bot, "GET", "/installation/repositories", None
+    yield app, "GET", "/app", None
+    yield app, "GET", "/app/installations", None
+    yield app, "GET", "/app/hook/config", None
+    sha = ada.get(f"{SHOP}/git/ref/heads/main").json()["object"]["sha"]
+    yield bot, "GET", f"{SHOP}/git/trees/{sha}?recursive=1", None
+    yield bot, "POST", f"{SHOP}/git/refs", {"ref": "refs/heads/new", "sha": sha}
+    text = {"message": "Add", "content": "YQo=", "branch": "new"}
+    yield bot, "PUT", f"{SHOP}/contents/docs/a.md", text
+    yield bot, "GET", f"{SHOP}/contents/docs/a.md?ref=new", None
+    yield bot, "GET", f"{SHOP}/branches/main", None
+    yield bot, "GET", f"{SHOP}/rules/branches/main", None
+    hook = {"config": {"url": github.receiver.url, "content_type": "json", "secret": "s"}, "events": ["push"]}
+    yield ada, "POST", f"{SHOP}/hooks", hook
+    code = github.manifest_code()
+    yield ada, "POST", f"/app-manifests/{code}/conversions", None
     wanted = {"repositories": ["shop"], "permissions": {"contents": "read"}}
     yield app, "POST", "/app/installations/70/access_tokens", wanted
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import requests
@@ -144,6 +146,21 @@ class World:
 
     def fault(self, **fault: Any) -> None:
         requests.post(f"{self.url}/_faults", json=fault, timeout=10).raise_for_status()
+
+    def manifest_code(self, **changed: Any) -> str:
+        """The code to which the form of a new App leads; empty if it is refused."""
+        manifest = {
+            "name": "Looper",
+            "url": "https://loop.example.com",
+            "hook_attributes": {"url": "https://loop.example.com/webhooks/github"},
+            "redirect_url": "http://127.0.0.1:9/created",
+            "default_permissions": {"contents": "write", "statuses": "read"},
+            "default_events": ["push", "status"],
+        }
+        form = {"manifest": json.dumps(manifest | changed)}
+        path = f"{self.url}/settings/apps/new?state=s"
+        answer = requests.post(path, data=form, allow_redirects=False, timeout=10)
+        return parse_qs(urlsplit(answer.headers.get("Location", "")).query).get("code", [""])[0]
 
     # --- git ---
 

@@ -1,0 +1,98 @@
+"""Runs the probes in order and prints each finding as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from integrations.errors import IntegrationError
+from integrations.outbound import get_outbound
+from integrations.ports.setup import Finding, found_problem
+from jobs.config.environment import configure_clients, filter_environment, find_problems, find_warnings, parse_settings
+from jobs.config.settings import Settings
+from jobs.runtime import logging
+from service.doctor import probes
+from service.doctor.report import find_exit_code, render_json, render_line, render_summary
+from service.doctor.workflows import probe_workflow
+
+Probe = Callable[[], Iterable[Finding]]
+
+
+def run_doctor(
+    environ: Mapping[str, str], env_file: Path | None, out: TextIO, *, as_json: bool = False, strict: bool = False
+) -> int:
+    """Print one line per finding and a summary, or JSON; returns 0, 1 for problems, 2 for unusable settings."""
+    if sentences := find_problems("up", environ):
+        findings = [found_problem("Settings", sentence.removesuffix(".")) for sentence in sentences]
+        _print(findings, out, as_json=as_json)
+        return 2
+    settings = parse_settings(filter_environment("up", environ))
+    configure_clients(settings, environ)
+    secrets = settings.secret_values() | get_outbound().secret_values()
+    logging.configure("doctor", secrets, None)
+    findings = []
+    for finding in diagnose(settings, find_warnings(settings, env_file)):
+        findings.append(_hide(finding, secrets))
+        if not as_json:
+            out.write(f"{render_line(findings[-1])}\n")
+            out.flush()
+    out.write(f"{render_json(findings) if as_json else render_summary(findings)}\n")
+    return find_exit_code(findings, strict=strict)
+
+
+def diagnose(settings: Settings, warnings: Iterable[str] = ()) -> Iterator[Finding]:
+    """Run all probes."""
+    for subject, probe in list_probes(settings, warnings).items():
+        yield from run_probe(subject, probe)
+
+
+def list_probes(settings: Settings, warnings: Iterable[str] = ()) -> dict[str, Probe]:
+    """The probes in their order. The providers' come before the clock, which their responses are compared with."""
+    return {
+        "Settings": partial(probes.probe_settings, settings, warnings),
+        "Disk": partial(probes.probe_disk, settings),
+        "Redis": partial(probes.probe_redis, settings),
+        "Sandbox": partial(probes.probe_sandbox, settings),
+        "Tracker": partial(probes.probe_tracker, settings),
+        "Code host": partial(probes.probe_code_host, settings),
+        "WORKFLOW.md": partial(_probe_workflows, settings),
+        "Model": partial(probes.probe_models, settings),
+        "Clock": partial(probes.probe_clocks, settings),
+        "Environments": partial(probes.probe_environments, settings),
+        "Dashboard": partial(probes.probe_dashboard, settings),
+        "Addresses": partial(probes.probe_addresses, settings),
+    }
+
+
+def run_probe(subject: str, probe: Probe) -> Iterator[Finding]:
+    """The findings of one probe; an error that it did not expect is one more, so that the others still run."""
+    try:
+        yield from probe()
+    except (IntegrationError, OSError) as error:
+        yield found_problem(subject, str(error).removesuffix("."))
+    except Exception as error:  # noqa: BLE001 - the report is for people, who cannot read a traceback
+        yield found_problem(subject, f"this check failed ({type(error).__name__}: {error})", "report it as a defect")
+
+
+def _probe_workflows(settings: Settings) -> Iterator[Finding]:
+    if host := probes.build_code_host_setup(settings):
+        for repository in probes.list_repositories(settings):
+            yield from probe_workflow(repository, host, settings)
+
+
+def _hide(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """The finding without a secret that a provider repeated."""
+    parts = [finding.text, finding.fix]
+    for secret in secrets:
+        parts = [part.replace(secret, "[secret]") for part in parts]
+    return Finding(finding.level, finding.subject, *parts)
+
+
+def _print(findings: list[Finding], out: TextIO, *, as_json: bool) -> None:
+    if as_json:
+        out.write(f"{render_json(findings)}\n")
+        return
+    out.writelines(f"{render_line(finding)}\n" for finding in findings)
+    out.write(f"{render_summary(findings)}\n")
