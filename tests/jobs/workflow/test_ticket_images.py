@@ -9,7 +9,7 @@ from jobs.loop.board_memory import loop_of, metadata_of
 from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.state import Guidance, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.preflight import MAX_IMAGES, list_images
+from jobs.workflow.routing import MAX_IMAGES, list_images
 from tests.jobs.workflow.values import ANA, CHECKED, GUEST, moved, ready, said
 from tests.loops import changed
 
