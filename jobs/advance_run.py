@@ -156,7 +156,8 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
     if run.world.runs.must_stop(run.spec.run_id):
         return RunResult("stopped")
     if count_deaths(run.world.redis, lease.name) >= GIVE_UP_AFTER_DEATHS:
-        return RunResult("failed", f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run")
+        reason = f"internal error: {GIVE_UP_AFTER_DEATHS} processes died at the same step of the run"
+        return RunResult("failed", reason, EMPTY_RESULTS[run.spec.role])  # no checkpoint: it can be the step
     if run.spec.role not in FREE and (outage := run.conversation.find_outage()):
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()

@@ -90,6 +90,11 @@ def keep_checkpoint(run: Slice, ended: RunResult) -> RunResult:
     except (IntegrationError, OSError) as error:
         _log.warning("no checkpoint", ticket=spec.ticket.identifier, run=spec.run_id, reason=str(error))
         return ended
+    except Exception:
+        _log.exception("unexpected error", item="checkpoint", run=spec.run_id)
+        if run.world.raise_faults:
+            raise
+        return ended
     sha = kept.result.head_sha if kept.outcome == "done" and isinstance(kept.result, Made) else NO_COMMIT
     return replace(ended, result=Made(checkpoint=sha))
 
