@@ -90,7 +90,7 @@ def _time(text: str) -> float:
 
 def main(delegations: int = 40, stops: int = 20) -> int:
     """Measure; returns the exit code."""
-    extra = {"LOOPLINE_AGENTS": "1", "LOOPLINE_AGENT_SLOTS": "1"}
+    extra = {"LOOPLINE_AGENT_PROCESSES": "1", "LOOPLINE_AGENT_SLOTS": "1"}
     with tempfile.TemporaryDirectory(prefix="loopline-sessions-") as folder:
         stack = FragileStack(Path(folder), free_ports(28_000), LATENCY, extra=extra)
         with stack, stack.redis() as redis:
