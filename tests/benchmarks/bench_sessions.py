@@ -19,6 +19,7 @@ from typing import Any
 from redis import Redis
 
 from integrations.standins.demo.person import Ana
+from integrations.values import RunId
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode
 from tests.benchmarks.bench_takeover import Bench, figure
@@ -51,11 +52,9 @@ class SessionBench(Bench):
 
     def stopped(self) -> float:
         """From the stop button to no process of the run, with a run that has begun to work."""
-        before = self.redis.smembers(keys.RUNS)
         identifier = self.delegate()
-        self.until(lambda: self.redis.smembers(keys.RUNS) - before)
-        self.until(lambda: any(self.redis.xlen(keys.transcript(run)) > 1 for run in self._runs()))
-        (run,) = self._runs()
+        self.until(lambda: self._find_run(identifier))
+        run = self._find_run(identifier)
         folder = next((self.stack.service_home / "runs").glob(f"*/{run}"))
         session = self._session(identifier)["id"]
         began = self._now()
@@ -76,8 +75,11 @@ class SessionBench(Bench):
     def _session(self, identifier: str) -> Any:
         return self.ana.sessions(identifier)[-1]
 
-    def _runs(self) -> list[Any]:
-        return [decode(run) for run in self.redis.smembers(keys.RUNS)]
+    def _find_run(self, identifier: str) -> str:
+        """The ticket's run, once an agent has begun to work in it."""
+        runs = [decode(run) for run in self.redis.smembers(keys.RUNS)]
+        own = [run for run in runs if run.startswith(f"{identifier}-")]
+        return next((run for run in own if self.redis.xlen(keys.transcript(RunId(run))) > 1), "")
 
     @staticmethod
     def _now() -> float:
@@ -90,13 +92,14 @@ def _time(text: str) -> float:
 
 def main(delegations: int = 40, stops: int = 20) -> int:
     """Measure; returns the exit code."""
-    extra = {"LOOPLINE_AGENTS": "1", "LOOPLINE_AGENT_SLOTS": "1"}
+    extra = {"LOOPLINE_AGENT_PROCESSES": "1", "LOOPLINE_AGENT_SLOTS": "1"}
     with tempfile.TemporaryDirectory(prefix="loopline-sessions-") as folder:
         stack = FragileStack(Path(folder), free_ports(28_000), LATENCY, extra=extra)
         with stack, stack.redis() as redis:
             bench = SessionBench(stack, redis)
-            bench.working()
+            bench.delegate()
             seconds = {"first_activity": [bench.first_activity() for _ in range(delegations)]}
+            sys.stderr.write(f"first_activity: {figure(seconds['first_activity'], PROMISES['first_activity'])}\n")
             bench.clear()
             seconds["stopped"] = [bench.stopped() for _ in range(stops)]
     figures = {name: figure(found, PROMISES[name]) for name, found in seconds.items()}
