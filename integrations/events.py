@@ -7,7 +7,7 @@ hints: `jobs.effects.gather` reads the ticket, comment or pull request again and
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -226,6 +226,17 @@ class ChecksReported(CodeHostEvent):
     url: str = ""
 
 
+AnyCodeHostEvent: TypeAlias = (
+    PullRequestMerged
+    | PullRequestClosed
+    | PullRequestReopened
+    | ReviewSubmitted
+    | PullRequestCommented
+    | BranchPushed
+    | ChecksReported
+)
+
+
 @value
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
@@ -322,9 +333,8 @@ class CommandFailed(_Event):
 Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
-    | PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
-    | BranchPushed | ChecksReported | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
-    | PullRequestOpened | CommandFailed,
+    | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
+    | CommandFailed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -43,6 +43,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
 
 def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     match event:
+        case e.CodeHostEvent():
+            return _apply_code_host_rule(loop, event, policy)
         case e.TicketMoved():
             return limit_replies(loop, moves.on_ticket_moved(loop, event, policy), None, event.at)
         case e.TicketEdited():
@@ -82,6 +84,16 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
+        case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
+            return answers.on_answer_not_started(loop, event)
+        case e.CommandFailed():
+            return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
+        case _:
+            assert_never(event)
+
+
+def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: ServicePolicy) -> Decision:
+    match event:
         case e.PullRequestMerged():
             return review.on_pull_request_merged(loop, event)
         case e.PullRequestClosed():
@@ -97,10 +109,6 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
         case e.ChecksReported():
             return review.on_checks_reported(loop, event)
-        case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
-            return answers.on_answer_not_started(loop, event)
-        case e.CommandFailed():
-            return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
         case _:
             assert_never(event)
 
