@@ -94,8 +94,8 @@ def show_report(report: Report, ctx: Context) -> None:
 def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
     """Move the ticket to the column with this role; skipped if the team has no such column."""
     columns = ctx.world.policy.teams[ctx.ticket.team].columns
-    from_roles = (command.only_from,) if isinstance(command.only_from, str) else command.only_from or ()
-    if from_roles and ctx.world.tracker.fetch(ctx.ticket.id).column not in {columns.get(role) for role in from_roles}:
+    sources = {columns.get(role) for role in command.sources}
+    if sources and ctx.world.tracker.fetch(ctx.ticket.id).column not in sources:
         return
     if command.column in columns:
         ctx.world.tracker.move(ctx.ticket, columns[command.column])

@@ -66,6 +66,11 @@ class MoveTicket:
     column: Column
     only_from: Column | tuple[Column, ...] | None = None
 
+    @property
+    def sources(self) -> tuple[Column, ...]:
+        """The columns that it is moved from, empty for any; an older release stored one."""
+        return (self.only_from,) if isinstance(self.only_from, str) else self.only_from or ()
+
 
 @value
 class PostComment:

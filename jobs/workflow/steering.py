@@ -128,6 +128,9 @@ def _hear_comment(
         text = cut(f"{place}{command.text}" if command.text else "", GUIDANCE_CHARACTERS)
         decision = _apply_command(loop, command.name, replace(guidance, text=text), author, at, policy)
         loop, commands = decision.loop, [*commands, *decision.commands]
+    if loop.stage in AT_WORK and guidance in loop.comments.noted:
+        decision = guide(replace(loop, comments=loop.comments.without(guidance.comment_id)), guidance)
+        loop, commands = decision.loop, [*commands, *decision.commands]
     return Decision(loop, tuple(commands))
 
 

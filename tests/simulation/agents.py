@@ -17,6 +17,7 @@ from integrations.results import (
     CriterionResult,
     Evidence,
     Judgement,
+    Meaning,
     Plan,
     Proposal,
     ProposedCriterion,
@@ -41,6 +42,7 @@ _ENDS = {
     + ("environment", "policy"),
     "gate": ("done",) * 14 + ("failed", "environment"),
     "judge": ("done",) * 14 + ("failed",),
+    "answer": ("done",) * 8 + ("failed", "budget", "turns"),
     "checker": ("done",) * 14 + ("failed", "budget", "turns"),
 }
 
@@ -83,6 +85,7 @@ class Agents:
         results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
             "preflight": self._preflight, "planner": self._plan, "scout": self._scout,
             "maker": self._make, "gate": self._gate, "judge": self._judge, "checker": self._check,
+            "answer": self._answer,
         }  # fmt: skip
         return {"outcome": outcome, **results[spec.role](spec)}
 
@@ -103,6 +106,10 @@ class Agents:
     def _judge(self, spec: RunSpec) -> dict[str, Any]:
         happy = self.calm or self.random.random() < 0.8
         return {"judgement": Judgement(done=happy, missing=() if happy else ("the rest",))}
+
+    def _answer(self, spec: RunSpec) -> dict[str, Any]:
+        meanings: tuple[Meaning, ...] = ("change", "question", "thanks", "unclear")
+        return {"meaning": self.random.choice(meanings), "reply": "Because."}
 
     def _make(self, spec: RunSpec) -> dict[str, Any]:
         return {"head_sha": self.host.commit(f"by {spec.run_id}", spec.start_sha), "summary": "I did it."}

@@ -115,6 +115,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
     if not isinstance(event, RunFinished):
         return
     current = (event.run_id, event.generation) == (before.run_id, before.generation) and before.stage in RUNNING
+    current = current or event.run_id == before.comments.answering.run_id
     only_billed = decision.loop == changed(before, usage=decision.loop.spend.usage)
     quiet = only_billed and not decision.commands
     hold("late work is discarded", current or quiet, f"{story}: {event.run_id}")
@@ -154,12 +155,13 @@ def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> 
 
 
 def check_heard(decision: Decision, memory: Memory) -> None:
-    """Nothing is published before a maker has received all guidance."""
+    """Nothing is published before a maker has received all guidance, but for what waits for the next run: a person has
+    accepted the work without one."""
     if not any(isinstance(command, c.PublishBranch) and not command.as_is for command in decision.commands):
         return
     runs = [run for run in memory.runs.values() if run.spec.ticket.id == decision.loop.ticket.id]
     read = [one for run in runs if run.spec.role == "maker" for one in (*run.spec.guidance, *run.heard)]
-    unread = [one.text for one in decision.loop.comments.guidance if one not in read]
+    unread = [one.text for one in decision.loop.comments.guidance if one not in (*read, *decision.loop.comments.noted)]
     hold("guidance is delivered before done", not unread, unread)
 
 
@@ -177,7 +179,9 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
             back = loop.stage is Stage.STOPPED and column != "needs_human"
             hold("a card dragged away stays there", not back, story)
         case c.StartRun(spec=spec):
-            hold("nothing starts after a stop", loop.stage in RUNNING and spec.run_id == loop.run_id, story)
+            due = loop.stage in RUNNING and spec.run_id == loop.run_id
+            due = due or spec.run_id == loop.comments.answering.run_id
+            hold("nothing starts after a stop", due, story)
         case c.MergePullRequest(number=number):
             hold("nothing is merged after a stop", loop.stage is Stage.MERGING or host.pulls[number].merged, story)
 
@@ -188,10 +192,10 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     if box.loop is None:
         return
     stopping = {x.run_id for x in memory.list_commands(ticket_id, "inner") if isinstance(x, c.StopRun)}
-    wanted = box.loop.run_id if box.loop.stage in RUNNING else ""
+    wanted = {box.loop.run_id if box.loop.stage in RUNNING else "", box.loop.comments.answering.run_id}
     for run in memory.list_unfinished():
         name = run.spec.run_id
-        if run.spec.ticket.id == ticket_id and name != wanted:
+        if run.spec.ticket.id == ticket_id and name not in wanted:
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
     prefix = f"loopline/{box.loop.identifier.lower()}-"
     pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]

@@ -93,6 +93,11 @@ class Memory:
             self.steered.add(command_id)
             self.runs[run_id].steering.append(guidance)
 
+    def unsteer(self, run_id: str, comment_id: str) -> None:
+        """Only what the run has not read."""
+        if run := self.runs.get(run_id):
+            run.steering = [one for one in run.steering if one.comment_id != comment_id]
+
     def ask_to_stop(self, run_id: str) -> None:
         """The run sees it before its next step."""
         if run_id in self.runs:

@@ -21,6 +21,7 @@ from integrations.events import (
     PullRequestReopened,
     ReviewSubmitted,
     TicketCommented,
+    TicketCommentRemoved,
     TicketEdited,
     TicketMoved,
     TicketRemoved,
@@ -72,6 +73,10 @@ class Board(Provider):
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
 
+    def viewer(self) -> Person:
+        """Loopline's account."""
+        return US
+
     def fetch(self, ticket_id: str) -> Ticket:
         """The ticket now."""
         self.reach()
@@ -108,6 +113,17 @@ class Board(Provider):
     def edit_comment(self, comment_id: str, body: str) -> None:
         """Replace the comment's text."""
         self.written[comment_id] = replace(self.fetch_comment(comment_id), body=body)
+
+    def rewrite(self, comment_id: str, body: str) -> None:
+        """A person edits a comment."""
+        comment = self.fetch_comment(comment_id)
+        self.written[comment_id] = replace(comment, body=body)
+        self.hint(TicketCommented, ticket_id=comment.ticket_id, comment_id=comment_id, body=body, edited=True)
+
+    def erase(self, comment_id: str) -> None:
+        """A person deletes a comment."""
+        comment = self.written.pop(comment_id)
+        self.hint(TicketCommentRemoved, ticket_id=comment.ticket_id, comment_id=comment_id)
 
     def describe(self, ticket_id: str, description: str) -> None:
         """A person rewrites the ticket."""

@@ -13,6 +13,7 @@ from integrations.ports.code_host import PullRequest
 from integrations.values import Person
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy
+from jobs.workflow.commands_text import parse_comment
 from tests.simulation.checks import Ledger
 from tests.simulation.memory import Memory
 from tests.simulation.outside import ANA, BOB, EVE, MAIN, ROBOT, Board, Host
@@ -21,6 +22,7 @@ FINISH_LINE = "## Done when\n- `pytest -q` passes\n- the sixth login is refused"
 COMPLETE = f"{FINISH_LINE} (evidence: test)"
 COLUMNS = ("Agent", "Agent", "Backlog", "In Progress", "In Review", "Needs Human", "Done", "Canceled")
 WORDS = ("use decimals", "/dance", "/changes it", "/changes", "/approve", "/merge", "/stop", "/retry", "/retry look")
+MORE = ("thanks", "could it be cents?", "@loopline please /retry", "enough\n/stop", "rename it\n/changes", "/status")
 CALLS = ("/budget +3", "/accept", "/takeover", "/close", "/cancel")
 
 
@@ -50,10 +52,15 @@ class People:
             return self.on_pull_request(t, pull)
         if self.random.random() < self.helpful:
             return self.help(t, loop)
-        acts: list[Callable[[], str]] = [lambda: self.drag(t), lambda: self.speak(t, self.random.choice(WORDS + CALLS))]
+        acts: list[Callable[[], str]] = [
+            lambda: self.drag(t),
+            lambda: self.speak(t, self.random.choice(WORDS + MORE + CALLS)),
+        ]
         acts += [lambda: self.describe(t), acts[0], acts[1]]
         if self.random.random() < 0.1:
             return self.push_base()
+        if self.random.random() < 0.1:
+            return self.reconsider(t)
         if self.random.random() < 0.04:
             acts = [lambda: self.remove(t)]
         if pull:
@@ -107,10 +114,25 @@ class People:
         self._count(t, words, author, self.board.say(t, words, author))
         return f"{author.name} says {words!r} on {t}"
 
+    def reconsider(self, t: str) -> str:
+        """Edit or delete one of the ticket's comments."""
+        theirs = [c for c in self.board.written.values() if c.ticket_id == t and not c.author.is_us]
+        if not theirs:
+            return f"nobody has written on {t}"
+        comment = self.random.choice(theirs)
+        if self._coin():
+            self.board.erase(comment.id)
+            return f"{comment.author.name} deletes {comment.body!r} on {t}"
+        words = self.random.choice(WORDS + MORE)
+        self.board.rewrite(comment.id, words)
+        self._count(t, words, comment.author, comment.id)
+        return f"{comment.author.name} edits {comment.body!r} to {words!r} on {t}"
+
     def _count(self, t: str, words: str, author: Person, name: str) -> None:
         ledger, loop = self.ledgers[t], self.memory.boxes[t].loop
-        ledger.hand_overs += words.startswith(("/retry", "/budget")) and author.may_steer
-        ledger.stops += words.startswith(("/stop", "/takeover", "/close", "/cancel")) and author.may_steer
+        commands = {command.name for command in parse_comment(words).commands}
+        ledger.hand_overs += (not commands or bool(commands & {"retry", "budget"})) and author.may_steer
+        ledger.stops += bool(commands & {"stop", "takeover", "close", "cancel"}) and author.may_steer
         if words.startswith("/approve") and self.policy.may_approve(author) and loop:
             pull = self._pull_request(loop)
             seen = {

@@ -201,6 +201,8 @@ class Worker:
                 self.memory.ask_to_stop(run_id)
             case c.Steer(run_id=run_id, guidance=guidance):
                 self.memory.steer(run_id, guidance, posted.id)
+            case c.Unsteer(run_id=run_id, comment_id=comment_id):
+                self.memory.unsteer(run_id, comment_id)
             case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
                 return (self._on_code_host(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
@@ -218,9 +220,9 @@ class Worker:
     def _on_board(self, t: str, posted: Posted, command: c.Command) -> None:
         board = self.tracker
         match command:
-            case c.MoveTicket(column=column, only_from=only_from):
+            case c.MoveTicket(column=column, sources=sources):
                 columns = self.policy.teams["ENG"].columns
-                if not only_from or board.fetch(t).column == columns[only_from]:
+                if not sources or board.fetch(t).column in {columns[source] for source in sources}:
                     board.move(t, columns[column])
             case c.PostComment(body=body, once=once):
                 board.say(t, body, US, f"{t} {once}" if once else posted.id)

@@ -38,10 +38,10 @@ def issue(action: str = "update", changed: tuple[str, ...] = (), **data: Any) ->
     return json.dumps(body | ({"updatedFrom": dict.fromkeys(changed)} if changed else {})).encode()
 
 
-def comment(action: str = "create", **data: Any) -> bytes:
+def comment(action: str = "create", changed: tuple[str, ...] = (), **data: Any) -> bytes:
     data = {"id": "c1", "issueId": TICKET, "userId": "u1", "body": "/stop", "updatedAt": "2026-11-20T09:05:00Z"} | data
     body = {"type": "Comment", "action": action, "data": data, "webhookTimestamp": NOW * 1000}
-    return json.dumps(body).encode()
+    return json.dumps(body | ({"updatedFrom": dict.fromkeys(changed)} if changed else {})).encode()
 
 
 def reaction(action: str = "create", **data: Any) -> bytes:

@@ -201,7 +201,12 @@ def test_linear_webhook_of_archiving_has_its_own_content_key() -> None:
         (issue(changed=("trashed",), trashed=None), ["TicketMoved"]),
         (comment(), ["TicketCommented"]),
         (comment("update"), []),
-        (comment("remove"), []),
+        (comment("update", ("updatedAt", "reactionData")), []),
+        (comment("update", ("updatedAt", "resolvedAt", "resolvingUserId")), []),
+        (comment("update", ("updatedAt", "editedAt", "body")), ["TicketCommented"]),
+        (comment("update", ("body",), issueId=None, documentContentId="d"), []),
+        (comment("remove"), ["TicketCommentRemoved"]),
+        (comment("remove", issueId=None, projectUpdateId="p"), []),
         (comment(issueId=None, projectUpdateId="p"), []),
         (reaction(), ["TicketReacted"]),
         (reaction("remove"), []),
@@ -224,6 +229,17 @@ def test_linear_webhook_events_have_distinct_stable_ids() -> None:
     ids = [event.event_id for event in events(body)]
     assert len(set(ids)) == 2
     assert ids == [event.event_id for event in events(body)]
+
+
+def test_linear_webhook_edit_is_an_event_of_its_own() -> None:
+    [event] = events(comment("update", ("body",), parentId="root"))
+    [again] = events(comment("update", ("body",), parentId="root"))
+    [later] = events(comment("update", ("body",), updatedAt="2026-11-20T09:06:00Z"))
+
+    assert isinstance(event, TicketCommented)
+    assert (event.comment_id, event.edited, event.parent_id) == ("c1", True, "root")
+    assert event.event_id == again.event_id != later.event_id
+    assert event.event_id != "comment:c1"
 
 
 def test_linear_webhook_comment_has_an_author_without_permission() -> None:

@@ -16,10 +16,12 @@ from jobs.loop.state import Loop
 from jobs.workflow.decision import ServicePolicy, TeamPolicy
 from jobs.workflow.report import report_of
 
-COMMANDS = [form for form in get_args(get_args(c.Command)[0]) if form not in {c.StartRun, c.StopRun, c.Steer}]
+COMMANDS = [
+    form for form in get_args(get_args(c.Command)[0]) if form not in {c.StartRun, c.StopRun, c.Steer, c.Unsteer}
+]
 NO_TEXTS = {
     "kind", "once", "comment_id", "emoji", "url", "repository", "branch", "base", "base_branch", "sha", "expected",
-    "by", "reason", "run_id", "column", "only_from", "state",
+    "by", "reason", "run_id", "column", "only_from", "state", "reply_to",
 }  # fmt: skip
 """Ids, names and URLs of providers, and values of Loopline. `by` and `reason` of a freeze are not sent."""
 SECRET = "ghp_0123456789abcdef0123"

@@ -78,7 +78,7 @@ KNOWN: dict[str, Any] = {
     "ticket": TICKET, "author": Person(id="u1", name="Ana"), "spec": SPEC, "guidance": GUIDANCE,
     "usage": MEMORY.spend.usage, "state": "success", "column": "working", "conclusion": "success", "outcome": "done",
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
-    "problem": "infrastructure", "protected": ("db/**",),
+    "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

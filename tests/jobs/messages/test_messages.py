@@ -98,6 +98,8 @@ CALLED = [
     for kind in get_args(EscalationClass)
 ]
 STUCK = CALLED[0]
+BARE = loop_with(TICKET)
+QUESTION = replace(STUCK, escalation=Escalation(kind="judgement", at=1.0, question="Cents\nor decimals?"))
 PLACES = (
     Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
     Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
@@ -190,7 +192,9 @@ SHOWN = {
         m.pull_request_body(changed(DONE, base_sha="b" * 40), "https://loopline.acme.test"),
     ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
-    "escalation_message": [m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES))],
+    "escalation_message": [
+        m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES), QUESTION)
+    ],
     "reminder_message": [m.reminder_message(STUCK)],
     "triage_message": [m.triage_message(STUCK)],
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
@@ -230,9 +234,23 @@ SHOWN = {
     "not_approved_message": [m.not_approved_message(DONE)],
     "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
-    "not_now_message": [m.not_now_message("approve", MAKING)],
+    "not_now_message": [m.not_now_message("approve", loop) for loop in (MAKING, DONE)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
-    "unknown_command_message": [m.unknown_command_message("dance")],
+    "missing_text_message": [m.missing_text_message(name) for name in ("changes", "budget")],
+    "nearest_command_message": [m.nearest_command_message("aprove", "approve")],
+    "help_message": [m.help_message("", DONE), m.help_message("dance", MAKING), m.help_message("", STUCK)],
+    "help_again_message": [m.help_again_message(name, 1_800_000_000.0) for name in ("", "dance")],
+    "conflict_message": [m.conflict_message(("approve", "changes"), ""), m.conflict_message(("stop", "merge"), "stop")],
+    "status_message": [m.status_message(loop, 20.0) for loop in (MAKING, DONE, STUCK)],
+    "why_message": [m.why_message(loop) for loop in (DONE, STUCK, loop_with(TICKET, generation=1, stage=Stage.MAKING))],
+    "noted_message": [m.noted_message(loop) for loop in (DONE, STUCK, CALLED[5])],
+    "unclear_message": [m.unclear_message(DONE, "Is it a wish?"), m.unclear_message(STUCK, "")],
+    "answer_message": [m.answer_message(DONE, "Cents, as c1 asks.\nSee login.py:3."), m.answer_message(BARE, "No.")],
+    "done_message": [m.done_message(replace(DONE, reason=reason)) for reason in ("", "It was cancelled.")],
+    "attempt_started_message": [m.attempt_started_message("Ana")],
+    "answered_guidance": [m.answered_guidance("Cents or decimals?", "Cents.")],
+    "corrected_guidance": [m.corrected_guidance("use 42")],
+    "agent_question_reason": [m.agent_question_reason("Cents or decimals?")],
     "no_more_replies_message": [m.no_more_replies_message(10, 1_800_000_000.0)],
     "too_many_hand_overs_message": [m.too_many_hand_overs_message(20, 1_800_000_000.0)],
     "too_many_comments_message": [m.too_many_comments_message(50)],
@@ -253,7 +271,6 @@ SHOWN = {
     "rebuilt_reason": [m.REBUILT_REASON],
     "iteration_line": [m.iteration_line(MAKING, "the gate failed")],
     "new_guidance_line": [m.NEW_GUIDANCE_LINE],
-    "publishing_message": [m.PUBLISHING_MESSAGE],
     "gate_failed_line": [
         m.gate_failed_line([FAILED]),
         m.gate_failed_line([FLAKY]),

@@ -161,6 +161,36 @@ def _gate(name: str) -> dict[str, Any]:
 CHECKER = Playbook("checker", matches=lambda request: request.role == "checker", answer=_check)
 
 
+_COMMENT = re.compile(r"^<comment-[^>]*>\n[^\n]*:\n(?P<text>.*?)\n</comment-", re.MULTILINE | re.DOTALL)
+_QUESTION = re.compile(
+    r"(?:why|what|where|who|when|which|how|is|are|does|do|did|was|were|has|have)\b.*\?", re.IGNORECASE
+)
+_WISH = re.compile(
+    r"\b(?:please|can you|could (?:you|it|the)|should|must|instead|add|remove|rename|use|make|change|round|try|fix)\b",
+    re.IGNORECASE,
+)
+
+
+def _classify(request: Request) -> Answer:
+    """By its first words: a question is answered with the commands that Loopline ran, a wish is a change."""
+    comment = _COMMENT.search(request.brief)
+    text = comment["text"].strip() if comment else ""
+    if _QUESTION.match(text):
+        ran = [f"{name}: exit {code}" for name, (code, _) in request.exits().items()]
+        reply = (
+            f"The contract's commands ended like this: {', '.join(ran) or 'none was run'}. I am a stand-in for a model."
+        )
+        found = {"meaning": "question", "reply": reply}
+    elif _WISH.search(text):
+        found = {"meaning": "change", "reply": ""}
+    else:
+        found = {"meaning": "unclear", "reply": "I am a stand-in for a model and see neither a question nor a wish."}
+    return Answer("", (Call("submit_answer", found),))
+
+
+ANSWER = Playbook("answer", matches=lambda request: request.role == "answer", answer=_classify)
+
+
 def _judge(request: Request) -> Answer:
     """Done, unless a command that Loopline ran has failed."""
     missing = [f"{name}: {line[:200]}" for name, (code, line) in request.exits().items() if code or "FLAKY" in line]
