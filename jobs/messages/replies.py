@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.text import code, format_time, inline, quoted, state_message
@@ -86,14 +86,14 @@ _ALLOWED: dict[Stage, tuple[str, ...]] = {
 }
 
 
-def _join_commands(names: Iterable[str]) -> str:
+def _join_commands(names: Sequence[str]) -> str:
     *first, last = [code(f"/{name}") for name in names]
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def missing_text_message(command: str) -> str:
     """A command that needs a text."""
-    example = {"changes": "/changes make the name shorter", "budget": "/budget +3"}[command]
+    example = "/budget +3" if command == "budget" else f"/{command} make the name shorter"
     return f"Ignored {code('/' + command)}: it needs more, for example {code(example)}."
 
 
@@ -107,7 +107,7 @@ def help_again_message(unknown: str, at: float) -> str:
     return f"{head}The list of commands is in the comment of {format_time(at)}."
 
 
-def conflict_message(commands: Iterable[str], applied: str) -> str:
+def conflict_message(commands: Sequence[str], applied: str) -> str:
     """Commands of one comment that contradict each other; `applied` is the one that counts, empty for none."""
     names = " and ".join(code(f"/{name}") for name in commands)
     if applied:

@@ -51,7 +51,7 @@ def status_message(loop: Loop, budget: float) -> str:
     lines = [f"**{state_message(loop.stage)}**{_format_progress(loop)} · {money_message(loop)} of ${budget:.2f}"]
     if loop.reason:
         lines.append(inline(loop.reason))
-    if loop.pull_request.url and loop.workspace.branch:
+    if loop.pull_request.url:
         lines.append(f"Pull request: {loop.pull_request.url}")
     if waiting := len(loop.comments.pending) + len(loop.comments.answering.open) + len(loop.comments.noted):
         lines.append(f"Comments that no agent has read yet: {waiting}.")

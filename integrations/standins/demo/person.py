@@ -11,6 +11,8 @@ from integrations.standins.demo.stack import TALLY, Project, Stack
 
 _BOARD = Path(__file__).with_name("board.graphql").read_text()
 _UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
+_EDIT = "mutation($id: String!, $input: CommentUpdateInput!) { commentUpdate(id: $id, input: $input) { success } }"
+_ERASE = "mutation($id: String!) { commentDelete(id: $id) { success } }"
 _DELETE = "mutation($id: String!) { issueDelete(id: $id) { success } }"
 _COMMENT = "mutation($input: CommentCreateInput!) { commentCreate(input: $input) { success } }"
 _REACT = "mutation($input: ReactionCreateInput!) { reactionCreate(input: $input) { success } }"
@@ -40,9 +42,18 @@ class Ana:
         states = {s["name"]: s["id"] for s in ticket["team"]["states"]["nodes"]}
         self._graphql(_UPDATE, id=ticket["id"], input={"stateId": states[column]})
 
-    def say(self, identifier: str, body: str) -> None:
-        """Comment on a ticket."""
-        self._graphql(_COMMENT, input={"issueId": identifier, "body": body})
+    def say(self, identifier: str, body: str, thread: str = "") -> None:
+        """Comment on a ticket, in the thread of a comment."""
+        place = {"parentId": thread} if thread else {}
+        self._graphql(_COMMENT, input={"issueId": identifier, "body": body, **place})
+
+    def edit(self, comment_id: str, body: str) -> None:
+        """Replace the text of a comment."""
+        self._graphql(_EDIT, id=comment_id, input={"body": body})
+
+    def erase(self, comment_id: str) -> None:
+        """Delete a comment."""
+        self._graphql(_ERASE, id=comment_id)
 
     def write(self, identifier: str, title: str, description: str) -> None:
         """Change title and description of a ticket."""

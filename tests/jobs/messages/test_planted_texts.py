@@ -29,7 +29,7 @@ PARTS = {
     "inline", "fenced", "code", "quoted", "shorten", "sanitize_markdown", "sanitize_line", "format_time",
     "state_message",
 }  # fmt: skip
-GUIDANCE = {"criteria_changed_guidance"}
+GUIDANCE = {"criteria_changed_guidance", "answered_guidance", "corrected_guidance"}
 MESSAGES = {name: function for name, function in PUBLIC.items() if name not in PARTS | GUIDANCE}
 PLAIN: dict[str, Any] = {
     "CommitSha": "a" * 40, "RunId": "ENG-1-g1-r0-i1-maker", "TicketId": "t", "Identifier": "ENG-1",
