@@ -147,6 +147,16 @@ def test_comment_can_be_edited(board: Board, ticket: Ticket) -> None:
     assert board.tracker.fetch_comment(comment_id).body == "after"
 
 
+def test_comment_can_be_a_reply_in_a_thread(board: Board, ticket: Ticket) -> None:
+    root, reply, late = board.new_id(), board.new_id(), board.new_id()
+    board.tracker.comment(ticket.id, "root", root)
+    board.tracker.comment(ticket.id, "reply", reply, root)
+    board.tracker.comment(ticket.id, "reply", reply, root)
+    board.tracker.comment(ticket.id, "late", late, UNKNOWN_ID)
+    threads = {comment.body: comment.parent_id for comment in board.tracker.comments(ticket.id)}
+    assert threads == {"root": "", "reply": root, "late": ""}
+
+
 def test_comment_that_is_unknown_is_not_found(tracker: Tracker) -> None:
     with pytest.raises(NotFound):
         tracker.fetch_comment(UNKNOWN_ID)

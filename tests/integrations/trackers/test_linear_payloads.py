@@ -20,7 +20,7 @@ EXPECTED: dict[str, list[str]] = {
     "attachment_create": [],
     "comment_create_by_app": ["TicketCommented"],
     "comment_create_reply": ["TicketCommented"],
-    "comment_update": [],
+    "comment_update": ["TicketCommented"],
     "issue_create": ["TicketMoved"],
     "issue_remove": ["TicketRemoved"],
     "issue_update_delegate": [],

@@ -59,8 +59,11 @@ class Jot:
 
     def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:
-            if comment_id not in [comment["id"] for comment in one["comments"]]:
-                one["comments"].append({"id": comment_id, "body": body, "author": author, "reactions": []})
+            known = [comment["id"] for comment in one["comments"]]
+            if comment_id not in known:
+                parent = parent_id if parent_id in known else ""
+                written = {"id": comment_id, "body": body, "author": author, "reactions": [], "parent": parent}
+                one["comments"].append(written)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         with self._commented(comment_id) as (_, comment):
@@ -166,4 +169,5 @@ def _ticket(one: dict[str, Any]) -> Ticket:
 
 def _comment(ticket_id: str, comment: dict[str, Any]) -> Comment:
     reactions = (Reaction(r["id"], r["emoji"], _person(r["author"])) for r in comment["reactions"])
-    return Comment(comment["id"], ticket_id, comment["body"], _person(comment["author"]), reactions=tuple(reactions))
+    author, parent = _person(comment["author"]), comment.get("parent", "")
+    return Comment(comment["id"], ticket_id, comment["body"], author, reactions=tuple(reactions), parent_id=parent)
