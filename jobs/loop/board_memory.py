@@ -27,7 +27,7 @@ SCHEMA = 1
 LONGEST = 8_000  # characters of one value; Linear names no limit, and a whole memory stays below a comment's size
 _PLAIN = {
     **{name: name for name in ("generation", "stage", "revision", "reason", "started_at", "finished_at")},
-    **{name: f"workspace.{name}" for name in ("repository", "base_branch", "base_sha", "branch")},
+    **{name: f"workspace.{name}" for name in ("repository", "base_branch", "base_sha", "branch", "taken_over_by")},
     **{name: f"candidate.{name}" for name in ("head_sha", "summary")},
     **{name: f"pull_request.{name}" for name in ("pushed_sha", "approved_by", "shown_at")},
     **{

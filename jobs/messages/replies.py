@@ -10,6 +10,8 @@ from jobs.messages.text import code, format_time, inline, quoted, state_message
 
 def stopped_message(loop: Loop) -> str:
     stopped = f"**Stopped:** {inline(loop.reason)}"
+    if loop.workspace.taken_over_by:
+        return f"{stopped} The branch stays as it is. `/retry <hint>` starts on a new branch."
     if not loop.workspace.branch:
         return f"{stopped} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
     return f"{stopped} The branch and worktree are kept. `/retry <hint>` continues from here."
@@ -34,7 +36,14 @@ def thawed_message(by: str) -> str:
     return f"**Thawed.** {inline(by)} requested it with `/thaw`. All work continues."
 
 
-CANCELLED_MESSAGE = "**Cancelled.** Work has stopped; the branch and worktree were deleted."
+def cancelled_message(taken_over_by: str) -> str:
+    """The ticket was cancelled; a branch that a person has taken over stays."""
+    if taken_over_by:
+        return (
+            "**Cancelled.** Work has stopped; the worktree was deleted. The branch stays, because "
+            f"{inline(taken_over_by)} took it over."
+        )
+    return "**Cancelled.** Work has stopped; the branch and worktree were deleted."
 
 
 def changes_message(by: str, revision: int) -> str:

@@ -47,7 +47,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
     waits = awaits_own_move(loop, event.ticket, role, moving=event.moving)
     loop = replace(loop, ticket=event.ticket)
     if role is None and event.ticket.cancelled:
-        comment = PostComment(body=replies.CANCELLED_MESSAGE)
+        comment = PostComment(body=replies.cancelled_message(loop.workspace.taken_over_by))
         return _end(loop, replies.CANCELLED_REASON, event.at, SetNeedsHuman(needed=False), comment)
     if role == "agent":
         return hand_over(loop, event.at, policy) if is_idle_or_closed(loop) and not waits else Decision(loop)
@@ -113,7 +113,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         attempts=before.attempts,
         preflight=Preflight(protected=before.preflight.protected),
     )
-    if not before.workspace.branch:
+    if not before.workspace.own_branch:
         return fresh
     shown = before.pull_request
     return replace(
@@ -220,4 +220,4 @@ def interrupt(loop: Loop) -> tuple[Command, ...]:
 
 
 def _clean_up(loop: Loop) -> CleanUp:
-    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)
+    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch)

@@ -259,6 +259,7 @@ def _take_over(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> 
     """Stop for a person who continues the work, and push the last candidate."""
     unpushed = loop.candidate.head_sha not in {"", loop.workspace.base_sha, loop.pull_request.pushed_sha}
     reason = replies.taken_over_reason(author.name, loop.candidate.head_sha if unpushed else "")
+    loop = replace(loop, workspace=replace(loop.workspace, taken_over_by=author.name))
     decision = stop(loop, reason, at, policy, moves=False)
     listed = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
     command = publish(loop, as_is=True, accepted=bool(listed) and policy.may_approve(author))

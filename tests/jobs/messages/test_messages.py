@@ -225,7 +225,7 @@ SHOWN = {
         m.stopped_message(changed(MAKING, reason="Ana said so.", branch=branch)) for branch in ("loopline/eng-1", "")
     ],
     "taken_over_reason": [m.taken_over_reason("Ana", sha) for sha in ("a" * 40, "")],
-    "cancelled_message": [m.CANCELLED_MESSAGE],
+    "cancelled_message": [m.cancelled_message(""), m.cancelled_message("Ana")],
     "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
     "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
