@@ -158,6 +158,12 @@ class Workspace:
     branch: str = ""
     chosen_base: str = ""
     taken_over_by: str = ""
+    """The person to whom the branch was handed: Loopline never deletes it or pushes to it again."""
+
+    @property
+    def own_branch(self) -> str:
+        """The branch to delete at the end, empty for one that a person has taken over."""
+        return "" if self.taken_over_by else self.branch
 
 
 @value

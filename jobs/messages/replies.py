@@ -10,6 +10,8 @@ from jobs.messages.text import code, format_time, inline, quoted, state_message
 
 def stopped_message(loop: Loop) -> str:
     stopped = f"**Stopped:** {inline(loop.reason)}"
+    if loop.workspace.taken_over_by:
+        return f"{stopped} The branch stays as it is. `/retry <hint>` starts on a new branch."
     if not loop.workspace.branch:
         return f"{stopped} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
     return f"{stopped} The branch and worktree are kept. `/retry <hint>` continues from here."

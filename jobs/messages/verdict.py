@@ -173,7 +173,8 @@ def pull_request_subtitle(loop: Loop) -> str:
 
 def merged_message(loop: Loop) -> str:
     pull = link(f"Pull request {loop.pull_request.number}", loop.pull_request.url)
-    return f"**Merged.** {pull} · {money_message(loop)}. The worktree and branch were deleted."
+    deleted = "The worktree was deleted" if loop.workspace.taken_over_by else "The worktree and branch were deleted"
+    return f"**Merged.** {pull} · {money_message(loop)}. {deleted}."
 
 
 def no_change_message(loop: Loop) -> str:

@@ -23,6 +23,11 @@ KNOWN = (
 NAME = "loopline"
 LONG_COMMENT = 40
 """Lines; in a longer comment, for example with a pasted log, only the first and the last line can be commands."""
+MAX_PARSED = 20_000
+"""Characters; in a longer comment only the first line can be a command. Bounds the time of parsing."""
+MAX_ADDRESS = 2_000
+"""Characters at the start in which mentions are searched."""
+_CANDIDATE = re.compile(r"/[a-z]{2}", re.IGNORECASE)
 _SYNONYMS = {
     "halt": "stop", "abort": "stop", "pause": "stop", "end": "stop", "kill": "stop", "restart": "retry",
     "resume": "retry", "continue": "retry", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
@@ -78,9 +83,12 @@ def parse_comment(body: str, names: Sequence[str] = ()) -> ParsedComment:
     """The commands and the remaining text; `names` are Loopline's names, handles and ids besides `NAME`."""
     own = {_normalize(name) for name in (NAME, *names) if name.strip()}
     lines = body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    found = _find_commands(lines, _list_visible_lines(lines), own)
+    found: list[tuple[int, str, str]] = []
+    if _CANDIDATE.search(body):
+        shown = lines if len(body) <= MAX_PARSED else lines[:1]
+        found = _find_commands(lines, _list_visible_lines(shown), own)
     if not found:
-        return ParsedComment(body.strip(), is_for_another=_is_for_another(body, own))
+        return ParsedComment(body.strip(), is_for_another=_is_for_another(body[:MAX_ADDRESS], own))
     prose, commands = lines[: found[0][0]], []
     for (start, name, rest), end in zip(found, [start for start, *_ in found[1:]] + [len(lines)], strict=True):
         following = lines[start + 1 : end]
@@ -183,7 +191,7 @@ def _names_only_others(line: str, own: set[str]) -> bool:
 
 
 def _is_for_another(body: str, own: set[str]) -> bool:
-    """Whether the comment begins with a mention of another person and mentions Loopline nowhere."""
+    """Whether the comment begins with a mention of another person and does not mention Loopline there."""
     start = body.lstrip()
     while greeting := _GREETING.match(start):
         start = start[greeting.end() :].lstrip(" ,:;.!–—-")

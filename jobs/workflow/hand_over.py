@@ -120,8 +120,8 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         attempts=before.attempts,
         preflight=Preflight(protected=before.preflight.protected),
     )
-    if not before.workspace.branch or before.workspace.taken_over_by:
-        return fresh  # a branch that was left to a person is not written to again
+    if not before.workspace.own_branch:
+        return fresh
     shown = before.pull_request
     return replace(
         fresh,
@@ -249,5 +249,4 @@ def interrupt(loop: Loop) -> tuple[Command, ...]:
 
 
 def _clean_up(loop: Loop) -> CleanUp:
-    place = loop.workspace
-    return CleanUp(repository=place.repository, branch="" if place.taken_over_by else place.branch)
+    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch)

@@ -34,7 +34,7 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
             return merge(loop)
         return Decision(replace(loop, stage=Stage.REVIEW, reason=escalations.APPROVE_AGAIN_REASON))
     if loop.stage is Stage.DONE:
-        return Decision(loop, (CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch),))
+        return Decision(loop, (CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch),))
     if loop.stage not in AT_WORK:
         return Decision(loop)
     role = policy.role_of(loop.ticket)

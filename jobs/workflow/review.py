@@ -19,7 +19,7 @@ from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import interrupt, revise, stop
-from jobs.workflow.hearing import PULL, guide, hear
+from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import on_base_pushed
 from jobs.workflow.steering import approve
 
@@ -37,6 +37,9 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
         stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
         return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
     given = replace(request, comment_id=f"{PULL}review-{event.review_id}", requested=True)
+    if event.state == "commented" and event.body.strip():  # comments on lines have events of their own
+        sentence = replace(given, text=cut(event.body, GUIDANCE_CHARACTERS), requested=False)
+        return hear(loop, sentence, event.at, policy, kind_of(event.body))
     if event.state == "changes_requested" and loop.stage is Stage.PUBLISHING:
         return hear(loop, given, event.at, policy)
     if event.state == "changes_requested" and loop.stage in AT_WORK:
@@ -60,7 +63,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
-        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch, merged=event.head_sha),
+        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch, merged=event.head_sha),
     )
     return Decision(done, commands)
 
@@ -73,7 +76,7 @@ def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: Service
 
 def on_pull_request_reopened(loop: Loop, event: PullRequestReopened) -> Decision:
     """Return to the review; the code host reopens a pull request only when its branch exists again."""
-    if not _is_own(loop, event.number) or loop.stage is not Stage.STOPPED:
+    if not _is_own(loop, event.number) or loop.stage is not Stage.STOPPED or loop.workspace.taken_over_by:
         return Decision(loop)
     again = replace(
         loop,

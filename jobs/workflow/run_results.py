@@ -230,7 +230,7 @@ def finish(loop: Loop, at: float, *commands: Command) -> Decision:
         return Decision(replace(loop, stage=Stage.PUBLISHING), (*commands, publish(loop)))
     done = replace(loop, stage=Stage.DONE, reason="", finished_at=at)
     comment = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
-    clean_up = CleanUp(repository=loop.workspace.repository, branch=loop.workspace.branch)
+    clean_up = CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch)
     return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
 
 

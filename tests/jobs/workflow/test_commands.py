@@ -11,7 +11,7 @@ from jobs.loop.commands import CleanUp, MoveTicket, PostComment
 from jobs.loop.state import Escalation, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.steering import DAY
-from tests.jobs.workflow.values import ANA, GUEST, evidence, kinds, said
+from tests.jobs.workflow.values import ANA, GUEST, evidence, kinds, moved, said
 from tests.loops import changed
 
 NOON = 1_800_000_000.0
@@ -188,3 +188,17 @@ def test_stopped_ticket_leaves_the_columns_of_work(making: Loop, policy: Service
 
 def test_ticket_that_a_person_takes_over_stays_in_its_column(review: Loop, policy: ServicePolicy) -> None:
     assert "MoveTicket" not in kinds(decide(review, said("/takeover", ANA, at=NOON), policy).commands)
+
+
+def test_branch_that_a_person_took_over_is_never_deleted_or_used_again(review: Loop, policy: ServicePolicy) -> None:
+    taken = decide(review, said("/takeover", at=NOON), policy).loop
+    cancelled = moved(taken.ticket, "Canceled")
+    cancelled = replace(cancelled, ticket=replace(taken.ticket, column="Canceled", cancelled=True))
+
+    for event in (cancelled, said("/close", at=NOON + 1)):
+        decision = decide(taken, event, policy)
+        assert [c.branch for c in decision.commands if isinstance(c, CleanUp)] == [""]
+        assert any("branch stays" in c.body for c in decision.commands if isinstance(c, PostComment))
+    retried = decide(taken, said("/retry", at=NOON + 1), policy).loop
+    assert retried.workspace.branch not in {"", taken.workspace.branch}
+    assert not retried.pull_request.number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from jobs.workflow.commands_text import CommentCommand, find_conflict, find_nearest_command, parse_comment
@@ -80,6 +82,16 @@ def test_command_is_found(case: str) -> None:
     found = parse_comment(body, NAMES).commands
 
     assert [(command.name, command.text) for command in found] == expected
+
+
+@pytest.mark.parametrize("part", ["/stop\n", "a\n\n", "`a ", "@b ", "hi ", "> ", "[@a"])
+def test_command_is_searched_in_a_huge_comment_within_a_second(part: str) -> None:
+    began = time.process_time()
+
+    parsed = parse_comment("/stop\n" + part * (200_000 // len(part)) + "\n/stop")
+
+    assert [command.name for command in parsed.commands] == ["stop"]
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize("case", PROSE)

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from integrations.events import PullRequestCommented, PullRequestOpened
+from integrations.events import PullRequestCommented, PullRequestOpened, ReviewSubmitted
 from jobs.loop.commands import CommentOnPullRequest, PostComment, React, StartRun, Steer
 from jobs.loop.state import AT_WORK, OPEN, Escalation, EscalationClass, Loop, Stage
 from jobs.workflow import ServicePolicy, decide
@@ -238,3 +238,15 @@ def test_answer_to_the_agents_question_starts_the_next_attempt_with_both(review:
     assert "Cents or decimals?" in text
     assert "Integers in cents, please." in text
     assert isinstance(decision.commands[0], PostComment)
+
+
+@pytest.mark.parametrize(("body", "expected"), [("please round", ["StartRun"]), ("", []), ("Thanks!", [])])
+def test_sentence_of_a_review_without_a_verdict_counts(
+    review: Loop, policy: ServicePolicy, body: str, expected: list[str]
+) -> None:
+    event = ReviewSubmitted(
+        event_id="e", ticket_id="t1", repository="acme/shop", number=7, review_id="1", state="commented", body=body,
+        author=ANA,
+    )  # fmt: skip
+
+    assert kinds(decide(review, event, policy).commands) == expected
