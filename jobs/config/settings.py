@@ -110,6 +110,7 @@ class Settings(SettingsModel):
 
     signing_key_file: OptionalFile = setting("LOOPLINE_SIGNING_KEY_FILE", "", seen_by=("agent",))
     """Path of an SSH private key, Ed25519 or RSA without passphrase, that signs commits; empty means unsigned.
+    An armored private key of OpenPGP without passphrase works too, where gpg is installed.
     For repositories that require signed commits. The key has to belong to the account of LOOPLINE_COMMIT_EMAIL."""
     commit_email: Email = setting("LOOPLINE_COMMIT_EMAIL", "loopline@users.noreply.github.com")
     """E-mail address of author and committer of Loopline's commits.

@@ -255,6 +255,7 @@ def test_lfs_tree_without_its_object_is_an_error_and_not_a_pointer(
 
 
 @pytest.mark.skipif(not shutil.which("git-lfs"), reason="Git LFS is not installed")
-def test_lfs_filter_makes_the_pointers_of_git_lfs() -> None:
-    made = subprocess.run(["git-lfs", "clean"], input=BIG, capture_output=True, check=True).stdout
+def test_lfs_filter_makes_the_pointers_of_git_lfs(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)  # Git LFS writes into the repository it runs in
+    made = subprocess.run(["git-lfs", "clean"], cwd=tmp_path, input=BIG, capture_output=True, check=True).stdout
     assert made == pointer(BIG)

@@ -257,8 +257,8 @@ def test_signing_key_is_checked_for_the_agent_process_alone(tmp_path: Path) -> N
     file.write_text("no key")
     file.chmod(0o600)
     assert problem() == (
-        "LOOPLINE_SIGNING_KEY_FILE is the path of a file that has no OpenSSH private key; create one with ssh-keygen "
-        "-t ed25519."
+        "LOOPLINE_SIGNING_KEY_FILE is the path of a file that has no private key of OpenSSH or OpenPGP; create one "
+        "with ssh-keygen -t ed25519."
     )
     file.unlink()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
