@@ -10,7 +10,7 @@ from typing import TextIO
 from integrations.errors import IntegrationError
 from integrations.outbound import get_outbound
 from integrations.ports.setup import Finding, found_problem
-from jobs.config.environment import configure_clients, filter_environment, find_problems, find_warnings, parse_settings
+from jobs.config.environment import configure_clients, find_problems, find_warnings, load
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from service.doctor import probes
@@ -23,12 +23,12 @@ Probe = Callable[[], Iterable[Finding]]
 def run_doctor(
     environ: Mapping[str, str], env_file: Path | None, out: TextIO, *, as_json: bool = False, strict: bool = False
 ) -> int:
-    """Print one line per finding and a summary, or JSON; returns 0, 1 for problems, 2 for unusable settings."""
-    if sentences := find_problems("up", environ):
-        findings = [found_problem("Settings", sentence.removesuffix(".")) for sentence in sentences]
-        _print(findings, out, as_json=as_json)
+    """Print one line per finding and a summary, or JSON; returns 0 or 1. Settings that cannot be used end with 2, as in
+    every command."""
+    if as_json and (sentences := find_problems("up", environ)):
+        out.write(f"{render_json([found_problem('Settings', sentence) for sentence in sentences])}\n")
         return 2
-    settings = parse_settings(filter_environment("up", environ))
+    settings = load("up", environ)
     configure_clients(settings, environ)
     secrets = settings.secret_values() | get_outbound().secret_values()
     logging.configure("doctor", secrets, None)
@@ -88,11 +88,3 @@ def _hide(finding: Finding, secrets: Iterable[str]) -> Finding:
     for secret in secrets:
         parts = [part.replace(secret, "[secret]") for part in parts]
     return Finding(finding.level, finding.subject, *parts)
-
-
-def _print(findings: list[Finding], out: TextIO, *, as_json: bool) -> None:
-    if as_json:
-        out.write(f"{render_json(findings)}\n")
-        return
-    out.writelines(f"{render_line(finding)}\n" for finding in findings)
-    out.write(f"{render_summary(findings)}\n")

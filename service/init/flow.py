@@ -58,7 +58,10 @@ class Setup:
         """Write the variables that the file does not set yet."""
         known = read_env_file(self.file) if self.file.exists() else {}
         if new := {name: value for name, value in values.items() if value and not known.get(name)}:
-            write_settings(self.file, new)
+            try:
+                write_settings(self.file, new)
+            except ValueError as error:
+                raise Aborted(f"one of {', '.join(new)} cannot be written to {self.file}: {error}") from None
             self.environ |= {name: value for name, value in new.items() if not self.environ.get(name)}
 
 
@@ -182,7 +185,7 @@ def _register(setup: Setup, provider: CodeHostProvider[Any]) -> Mapping[str, str
 
 def _choose_team(setup: Setup, board: TrackerSetup) -> str:
     teams = {f"{team.key} {team.name}": team.key for team in board.list_teams()}
-    known = list(json.loads(setup.environ.get("LOOPLINE_TEAMS") or "{}"))
+    known = list(_read_teams(setup))
     wanted = setup.options.team or (known[0] if known else "")
     if wanted:
         if wanted not in teams.values():
@@ -197,8 +200,10 @@ def _choose_team(setup: Setup, board: TrackerSetup) -> str:
 def _prepare_team(setup: Setup, board: TrackerSetup, team: str, provider: TrackerProvider[Any]) -> None:
     """Create what the team lacks, after one question."""
     present = {name.casefold() for name in board.list_columns(team)}
-    known = json.loads(setup.environ.get("LOOPLINE_TEAMS") or "{}").get(team, {})
-    setup.columns = Columns(**known.get("columns", {}))
+    try:
+        setup.columns = Columns(**_read_teams(setup).get(team, {}).get("columns", {}))
+    except (ValueError, TypeError):
+        raise Aborted(f"LOOPLINE_TEAMS, columns of the team {team}: they cannot be used; run loopline doctor") from None
     columns = {role: name for role, name in setup.columns.roles().items() if name.casefold() not in present}
     needs_label = not board.has_label(team, NEEDS_HUMAN_LABEL)
     variable, hook = _webhook(setup, provider)
@@ -234,7 +239,7 @@ def _may_change(setup: Setup, question: str) -> bool:
 
 
 def _choose_repository(setup: Setup, host: CodeHostSetup) -> str:
-    known = [team["repository"] for team in json.loads(setup.environ.get("LOOPLINE_TEAMS") or "{}").values()]
+    known = [team["repository"] for team in _read_teams(setup).values() if "repository" in team]
     if wanted := setup.options.repository or (known[0] if known else ""):
         return str(wanted)
     found = list(host.list_repositories())
@@ -269,6 +274,17 @@ def _prepare_repository(setup: Setup, host: CodeHostSetup, repository: str, prov
     if text:
         url = host.propose_file(repository, BRANCH, FILE, text, f"Add {FILE} for Loopline", explain(proposal))
         setup.dialog.show(f"✓ pull request {url}: merge it before the first ticket")
+
+
+def _read_teams(setup: Setup) -> dict[str, Any]:
+    """LOOPLINE_TEAMS as it is set already."""
+    try:
+        teams = json.loads(setup.environ.get("LOOPLINE_TEAMS") or "{}")
+        if isinstance(teams, dict) and all(isinstance(team, dict) for team in teams.values()):
+            return teams
+    except ValueError:
+        pass
+    raise Aborted(f"LOOPLINE_TEAMS cannot be used; correct it or remove it from {setup.file}")
 
 
 def _keep_team(setup: Setup, team: str, repository: str) -> None:

@@ -212,6 +212,21 @@ def test_init_with_yes_names_what_is_missing(world: World, options: list[str], f
     assert ended.stderr.endswith("A further loopline init continues here.\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("LOOPLINE_TEAMS={ENG:{repository:acme/shop}}", "LOOPLINE_TEAMS cannot be used; correct it or remove it"),
+        ("LINEAR_API_KEY=<lin_api_x>", "LINEAR_API_KEY cannot be used; run loopline doctor, and correct it"),
+        ("no setting", "has no NAME=value in line 1"),
+    ],
+)
+def test_init_names_a_line_of_the_file_that_cannot_be_used(world: World, line: str, found: str) -> None:
+    (world.folder / ".env").write_text(f"{line}\n")
+    credentials = {} if "API_KEY" in line else {"LINEAR_API_KEY": KEY}
+    ended = world.loopline("init", "--yes", "--public-url", world.public_url, **credentials)
+    assert ended.returncode in (1, 2) and found in ended.stderr and "Traceback" not in ended.stderr
+
+
 def test_init_continues_after_an_interrupt_without_asking_again(world: World) -> None:
     first = world.loopline("init", answers=f"{world.public_url}\nlin_api_wrong\nnonsense\n{KEY}\n")
     assert "Linear refused the credential" in first.stdout and "it is no key of Linear" in first.stdout

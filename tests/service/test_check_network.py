@@ -96,4 +96,4 @@ def test_check_refuses_an_authority_that_is_no_certificate(environ: dict[str, st
     for path in (tmp_path, tmp_path / "missing", Path(__file__)):
         ended = loopline("service", "check", "--env-file", "none", **environ | {"LOOPLINE_CA_FILE": str(path)})
         assert ended.returncode == 2
-        assert ended.stdout.startswith("✗ Settings: LOOPLINE_CA_FILE is a path without usable certificates (")
+        assert ended.stderr.startswith("LOOPLINE_CA_FILE is a path without usable certificates (")

@@ -46,8 +46,8 @@ def test_check_reports_every_service_that_does_not_respond(tmp_path: Path) -> No
     ended = loopline("service", "check", **ENOUGH, LOOPLINE_HOME=str(tmp_path), REDIS_URL="redis://127.0.0.1:9")
     assert ended.returncode == 1
     assert "REDIS_URL: Redis does not respond" in ended.stdout
-    assert "LOOPLINE_TEAMS, team ENG:" in ended.stdout
-    assert "LOOPLINE_TEAMS, repository acme/shop:" in ended.stdout
+    assert "✗ Linear, team ENG: " in ended.stdout
+    assert "✗ GitHub, acme/shop: " in ended.stdout
     assert "Traceback" not in ended.stderr
 
 

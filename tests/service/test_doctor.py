@@ -91,9 +91,9 @@ def test_doctor_as_json_is_one_document(environ: dict[str, str]) -> None:
 
 def test_doctor_without_usable_settings_exits_with_2() -> None:
     out = io.StringIO()
-    assert run_doctor(ENOUGH | {"LOOPLINE_TEAMS": "ENG"}, None, out) == 2
-    first, summary = out.getvalue().splitlines()
-    assert first.startswith("✗ Settings: LOOPLINE_TEAMS cannot be used") and summary == "1 problem found."
+    assert run_doctor(ENOUGH | {"LOOPLINE_TEAMS": "ENG"}, None, out, as_json=True) == 2
+    (finding,) = json.loads(out.getvalue())["findings"]
+    assert finding["level"] == "problem" and finding["text"].startswith("LOOPLINE_TEAMS cannot be used")
 
 
 def test_doctor_turns_an_unexpected_error_into_a_line() -> None:
@@ -232,7 +232,7 @@ def test_doctor_reports_a_full_disk(environ: dict[str, str], tmp_path: Path, req
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e300", "much"])
 def test_doctor_refuses_an_unusable_disk_budget(environ: dict[str, str], value: str) -> None:
     ended = loopline("service", "check", "--env-file", "none", **environ | {"LOOPLINE_DISK_GIGABYTES": value})
-    assert ended.returncode == 2 and ended.stdout.startswith("✗ Settings: LOOPLINE_DISK_GIGABYTES cannot be used:")
+    assert ended.returncode == 2 and ended.stderr.startswith("LOOPLINE_DISK_GIGABYTES cannot be used:")
 
 
 def models(environ: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from redis import Redis
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
 from integrations.results import Made
-from integrations.values import Person, Ticket
+from integrations.values import Person, RunId, Ticket
 from jobs.advance_run import advance_run
 from jobs.config.environment import parse_settings
 from jobs.config.settings import Settings
@@ -22,8 +22,11 @@ from jobs.effects import world
 from jobs.effects.build import build_world
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
+from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
+from jobs.loop.symphony import AgentPolicy
 from jobs.runtime import keys
+from jobs.runtime.lease import hold
 from jobs.store.breaker import credentials_alarm
 from jobs.store.tickets import KEPT_SECONDS
 from tests.integrations.agents.doubles import BUG_TITLE
@@ -257,3 +260,15 @@ def test_run_that_continues_has_no_provenance_yet(agent: World, base: str) -> No
 
     assert agent.runs.is_unfinished(spec.run_id) and agent.runs.inputs(spec.run_id)["prompt"]
     assert agent.runs.provenance(spec.run_id) is None
+
+
+def test_run_waits_while_the_repository_has_as_many_agents_as_it_permits(agent: World, base: str, model: Model) -> None:
+    limited = RepositoryPolicy(agent=AgentPolicy(max_concurrent_agents=1))
+    spec = begin(agent, base)
+    agent.runs.start(replace(spec, run_id=RunId("ENG-9-g1-r0-i1-maker"), policy=limited))
+    with hold(agent.redis, "run:another"):
+        assert agent.runs.take_place("acme/tally", RunId("another"), 1)
+        advance_run(RunId("ENG-9-g1-r0-i1-maker"))
+        assert not agent.runs.transcript(RunId("ENG-9-g1-r0-i1-maker")) and agent.redis.zcard("later") == 1
+    advance_run(RunId("ENG-9-g1-r0-i1-maker"))
+    assert agent.runs.transcript(RunId("ENG-9-g1-r0-i1-maker"))
