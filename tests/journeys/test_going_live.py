@@ -244,7 +244,7 @@ def test_init_without_admin_rights_names_the_page(tmp_path: Path) -> None:
     assert "Do it by hand in Linear, Settings → Teams" in ended.stderr
 
 
-def test_init_changes_nothing_when_told_so(world: World) -> None:
+def test_init_changes_nothing_with_its_option(world: World) -> None:
     options = ["--no-changes", "--yes", "--public-url", world.public_url, "--team", "ENG", "--repository", "acme/tally"]
     credentials = {"LINEAR_API_KEY": KEY, "GITHUB_TOKEN": TOKEN, "ANTHROPIC_API_KEY": "sk-ant-of-the-team"}
     ended = world.loopline("init", *options, **credentials)
