@@ -36,6 +36,7 @@ from integrations.values import (
     Usage,
     value,
 )
+from jobs.loop.comments import Reply, SeenComment
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
@@ -271,26 +272,6 @@ class Candidate:
 MAX_GUIDANCE = 100
 """Entries that are kept; older ones leave the briefs."""
 GUIDANCE_CHARACTERS = 20_000
-
-
-@value
-class Reply:
-    """A reply of Loopline that changed nothing else. `author` is the id of a person without permission, else None."""
-
-    at: float
-    author: str | None = None
-
-
-@value
-class SeenComment:
-    """A comment that was decided: digest of its text and names of its commands, by which an edit is compared."""
-
-    comment_id: str
-    digest: str
-    commands: tuple[str, ...] = ()
-
-
-MAX_SEEN = 100
 
 
 @value

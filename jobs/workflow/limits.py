@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from integrations.values import Person
 from jobs.loop.commands import CommentOnPullRequest, PostComment
-from jobs.loop.state import Loop, Reply
+from jobs.loop.comments import Reply
+from jobs.loop.state import Loop
 from jobs.messages.replies import no_more_replies_message
 from jobs.workflow.decision import Decision
 
