@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.values import Person, Ticket, value
+from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, value
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
@@ -116,6 +116,13 @@ class Decision:
 
     loop: Loop
     commands: Sequence[Command] = field(default_factory=tuple)
+
+
+def build_clean_up(loop: Loop, merged: CommitSha = NO_COMMIT) -> CleanUp:
+    """The command that deletes worktrees and branch; a branch that was left to a person stays. `merged` is the head of
+    the merged pull request."""
+    place = loop.workspace
+    return CleanUp(repository=place.repository, branch="" if place.taken_over_by else place.branch, merged=merged)
 
 
 _STAGE_OF: dict[type, Stage] = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from integrations.events import TicketRemoved, WorkspaceReady
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
-from jobs.loop.commands import CleanUp, ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -29,7 +29,7 @@ from jobs.messages.environment import checks_changed_message
 from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import refresh_contract
 from jobs.workflow.blockers import find_open_blockers, wait
-from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy
+from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.preflight import start_preflight
@@ -198,7 +198,7 @@ def end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
         body = messages.closed_message(loop.identifier, reason)
         commands = (ClosePullRequest(repository=repository, number=pull, body=body), *commands)
     ended = replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
-    return Decision(ended, (*interrupt(loop), *commands, _clean_up(loop)))
+    return Decision(ended, (*interrupt(loop), *commands, build_clean_up(loop)))
 
 
 def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up: bool = False) -> Decision:
@@ -216,15 +216,10 @@ def stop(loop: Loop, reason: str, at: float, policy: ServicePolicy, *, clean_up:
     seen: tuple[Command, ...] = (SetNeedsHuman(needed=False),) if loop.stage is Stage.NEEDS_HUMAN else ()
     in_agent_column = policy.role_of(loop.ticket) == "agent"
     away = (MoveTicket(column="needs_human", only_from="agent"),) if in_agent_column else ()
-    end = (_clean_up(loop),) if clean_up else ()
+    end = (build_clean_up(loop),) if clean_up else ()
     return Decision(after, (*interrupt(loop), *seen, PostComment(body=replies.stopped_message(after)), *away, *end))
 
 
 def interrupt(loop: Loop) -> tuple[Command, ...]:
     """The command that stops the current run, if one is active."""
     return (StopRun(run_id=loop.run_id),) if loop.stage in RUNNING else ()
-
-
-def _clean_up(loop: Loop) -> CleanUp:
-    place = loop.workspace
-    return CleanUp(repository=place.repository, branch="" if place.taken_over_by else place.branch)
