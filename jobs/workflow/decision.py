@@ -50,8 +50,8 @@ class TeamPolicy:
         return tuple(dict.fromkeys(filter(None, names)))
 
     def board_columns(self) -> dict[Column, str]:
-        """The id of each role's column, or its name while the id is not known. A role whose id is empty has no column on
-        the board and is left out."""
+        """The id of each role's column, or its name while the id is not known. A role whose id is empty has no column
+        on the board and is left out."""
         found = {role: self.column_ids.get(role, name) for role, name in self.columns.items()}
         return {role: column for role, column in found.items() if column}
 
