@@ -216,7 +216,7 @@ class _Driver:
     def _settle(self, event: Event, raw: bytes) -> None:
         """Decide the event. Equal hints that directly follow it are older than its read, so they go too."""
         hint = isinstance(event, TicketMoved | TicketEdited)
-        repeats = self._store.count_repeats(self._id, event.kind) if hint else 0
+        repeats = self._store.count_repeats(self._id) if hint else 0
         before = self._loop = self._loop or self._restore_from_board(event)
         now = gather(event, self._world) if before or isinstance(event, _OPENING) else None
         if now is None:

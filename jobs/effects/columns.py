@@ -29,14 +29,14 @@ def resolve_columns(
     wanted: Mapping[ColumnRole, str], known: Known, board: Sequence[BoardColumn]
 ) -> dict[str, dict[str, str]]:
     """The column of each role: the known one while it is on the board and the settings still have its name, else the
-    one of that name. A role without one is left out. Pure."""
+    one of that name. The id of a role without one is empty. Pure."""
     by_id, by_name = {column.id: column for column in board}, {column.name: column for column in board}
     found: dict[str, dict[str, str]] = {}
     for role, name in wanted.items():
         before = known.get(role, {})
         kept = by_id.get(before["id"]) if before.get("setting") == name else None
-        if column := kept or by_name.get(name):
-            found[role] = {"setting": name, "id": column.id, "name": column.name}
+        column = kept or by_name.get(name) or BoardColumn("", "")
+        found[role] = {"setting": name, "id": column.id, "name": column.name}
     return found
 
 
@@ -46,7 +46,7 @@ def describe_problems(
     """One sentence for each column whose name in the settings is not the board's, with the fix."""
     sentences, names = [], ", ".join(column.name for column in board)
     for role, name in wanted.items():
-        now = found[role]["name"] if role in found else ""
+        now = found[role]["name"]
         column = f"LOOPLINE_TEAMS, team {team}: the column {name!r}"
         if not now:
             fix = f"restore it, or name one of {names} as {role!r} in the settings"
@@ -114,9 +114,8 @@ def refresh_if_renamed(ticket: Ticket, world: World) -> None:
 
 
 def _apply(team: str, found: Known, world: World) -> None:
-    roles: dict[ColumnRole, str] = {
-        role: found[role]["id"] for role in world.policy.teams[team].columns if role in found
-    }
+    columns = world.policy.teams[team].columns.items()
+    roles = {role: found[role]["id"] for role, name in columns if role in found and found[role]["setting"] == name}
     if world.policy.teams[team].column_ids != roles:
         changed = replace(world.policy.teams[team], column_ids=roles)
         world.policy = replace(world.policy, teams={**world.policy.teams, team: changed})

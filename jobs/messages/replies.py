@@ -14,6 +14,8 @@ def stopped_message(loop: Loop) -> str:
         return f"{stopped} The branch stays as it is. `/retry <hint>` starts on a new branch."
     if not loop.workspace.branch:
         return f"{stopped} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
+    if loop.workspace.taken_over_by:
+        return f"{stopped} The branch is left to them. `/retry <hint>` starts on a new branch."
     return f"{stopped} The branch and worktree are kept. `/retry <hint>` continues from here."
 
 

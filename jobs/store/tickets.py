@@ -124,10 +124,11 @@ class Store:
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)
         return None if head is None else decode(head).encode()
 
-    def count_repeats(self, ticket_id: TicketId, kind: str) -> int:
-        """The number of events of this kind that directly follow the head, at most 1,000."""
-        following = self.redis.lrange(keys.mailbox(ticket_id), 1, 1_000)
-        return len(list(takewhile(lambda raw: json.loads(raw).get("kind") == kind, following)))
+    def count_repeats(self, ticket_id: TicketId) -> int:
+        """The number of events of the head's kind and author that directly follow it, at most 1,000."""
+        head, *following = [json.loads(raw) for raw in self.redis.lrange(keys.mailbox(ticket_id), 0, 1_000)] or [{}]
+        same = [(event.get("kind"), event.get("by"), event.get("order_only")) for event in (head, *following)]
+        return len(list(takewhile(lambda one: one == same[0], same[1:])))
 
     def commit(
         self,

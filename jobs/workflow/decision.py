@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
-from integrations.values import Person, Ticket, value
+from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, value
 from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
@@ -52,9 +52,10 @@ class TeamPolicy:
         return tuple(dict.fromkeys(filter(None, names)))
 
     def board_columns(self) -> dict[Column, str]:
-        """The id of each role's column. Before the board was read it is the name; later, a role without a column on the
-        board is left out."""
-        return self.column_ids or self.columns
+        """The id of each role's column, or its name while the id is not known. A role whose id is empty has no column
+        on the board and is left out."""
+        found = {role: self.column_ids.get(role, name) for role, name in self.columns.items()}
+        return {role: column for role, column in found.items() if column}
 
 
 @value
@@ -118,6 +119,12 @@ class Decision:
 
     loop: Loop
     commands: Sequence[Command] = field(default_factory=tuple)
+
+
+def build_clean_up(loop: Loop, merged: CommitSha = NO_COMMIT) -> CleanUp:
+    """The command that deletes worktrees and branch; a branch that was left to a person stays. `merged` is the head of
+    the merged pull request."""
+    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch, merged=merged)
 
 
 _STAGE_OF: dict[type, Stage] = {

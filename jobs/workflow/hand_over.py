@@ -9,7 +9,7 @@ from integrations.events import TicketRemoved, WorkspaceReady
 from integrations.ports.tracker import ColumnRole
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
-from jobs.loop.commands import CleanUp, ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -30,7 +30,7 @@ from jobs.messages.environment import checks_changed_message, missing_labels_rea
 from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import refresh_contract
 from jobs.workflow.blockers import find_open_blockers, wait
-from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy
+from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.preflight import start_preflight
@@ -216,7 +216,7 @@ def end(loop: Loop, reason: str, at: float, *commands: Command) -> Decision:
         body = messages.closed_message(loop.identifier, reason)
         commands = (ClosePullRequest(repository=repository, number=pull, body=body), *commands)
     ended = replace(loop, stage=Stage.DONE, generation=loop.generation + 1, reason=reason, finished_at=at)
-    return Decision(ended, (*interrupt(loop), *commands, _clean_up(loop)))
+    return Decision(ended, (*interrupt(loop), *commands, build_clean_up(loop)))
 
 
 def stop(
@@ -239,14 +239,10 @@ def stop(
     role = policy.role_of(loop.ticket)
     moves = moves and role in (_COLUMNS_OF_WORK if loop.stage not in AT_WORK else (*_COLUMNS_OF_WORK, "needs_human"))
     away = (MoveTicket(column="needs_human", only_from=_COLUMNS_OF_WORK),) if moves else ()
-    end = (_clean_up(loop),) if clean_up else ()
+    end = (build_clean_up(loop),) if clean_up else ()
     return Decision(after, (*interrupt(loop), *seen, PostComment(body=replies.stopped_message(after)), *away, *end))
 
 
 def interrupt(loop: Loop) -> tuple[Command, ...]:
     """The command that stops the current run, if one is active."""
     return (StopRun(run_id=loop.run_id),) if loop.stage in RUNNING else ()
-
-
-def _clean_up(loop: Loop) -> CleanUp:
-    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.loop.commands import CleanUp, Command, MoveTicket, SetNeedsHuman
+from jobs.loop.commands import Command, MoveTicket, SetNeedsHuman
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import escalations
 from jobs.messages.replies import moved_reason
 from jobs.workflow.answers import continue_answering, requeue
 from jobs.workflow.blockers import wait
-from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import has_left_loop, stop
 from jobs.workflow.preflight import start_preflight
 from jobs.workflow.run import start_run
@@ -34,7 +34,7 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
             return merge(loop)
         return Decision(replace(loop, stage=Stage.REVIEW, reason=escalations.APPROVE_AGAIN_REASON))
     if loop.stage is Stage.DONE:
-        return Decision(loop, (CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch),))
+        return Decision(loop, (build_clean_up(loop),))
     if loop.stage not in AT_WORK:
         return Decision(loop)
     role = policy.role_of(loop.ticket)

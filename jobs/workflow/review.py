@@ -13,11 +13,11 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.texts import cut
-from jobs.loop.commands import CleanUp, LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
 from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
-from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import on_base_pushed
@@ -63,7 +63,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
-        CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch, merged=event.head_sha),
+        build_clean_up(loop, event.head_sha),
     )
     return Decision(done, commands)
 

@@ -14,7 +14,7 @@ from integrations.values import NO_COMMIT, CommitSha
 from jobs.contract.checks import mark_checks
 from jobs.evidence.environment_problems import find_gate_problem
 from jobs.evidence.verdicts import NO_NEW_COMMIT, find_contradictions, keep_required, reject_unproven
-from jobs.loop.commands import CleanUp, Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
+from jobs.loop.commands import Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
 from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
 from jobs.messages import lines
 from jobs.messages.environment import environment_reason
@@ -27,7 +27,7 @@ from jobs.messages.escalations import (
     tamper_reason,
 )
 from jobs.messages.verdict import no_change_message
-from jobs.workflow.decision import Decision, ServicePolicy
+from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
@@ -230,8 +230,7 @@ def finish(loop: Loop, at: float, *commands: Command) -> Decision:
         return Decision(replace(loop, stage=Stage.PUBLISHING), (*commands, publish(loop)))
     done = replace(loop, stage=Stage.DONE, reason="", finished_at=at)
     comment = PostComment(body=no_change_message(done), once=f"{done.started_at}/no-change")
-    clean_up = CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch)
-    return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), clean_up))
+    return Decision(done, (comment, SetNeedsHuman(needed=False), MoveTicket(column="done"), build_clean_up(loop)))
 
 
 def publish(loop: Loop, *, as_is: bool = False, accepted: bool = False) -> PublishBranch:

@@ -24,7 +24,7 @@ EXPECTED: dict[str, list[str]] = {
     "issue_create": ["TicketMoved"],
     "issue_remove": ["TicketRemoved"],
     "issue_update_delegate": [],
-    "issue_update_labels": [],
+    "issue_update_labels": ["TicketEdited"],
     "issue_update_state": ["TicketMoved"],
     "issuelabel_create": [],
     "issuesla_breached": [],

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from integrations.errors import BadSignature, Malformed
-from integrations.events import TicketCommented, TicketMoved, TicketReacted
+from integrations.events import TicketCommented, TicketEdited, TicketMoved, TicketReacted
+from integrations.values import Person
 from tests.integrations.trackers.linear_deliveries import (
     DELIVERY_ID,
     NOW,
@@ -193,7 +194,9 @@ def test_linear_webhook_of_archiving_has_its_own_content_key() -> None:
         (issue(changed=("updatedAt", "descriptionData")), ["TicketEdited"]),
         (issue(changed=("stateId", "description")), ["TicketMoved", "TicketEdited"]),
         (issue(changed=("updatedAt", "sortOrder")), []),
-        (issue(changed=("updatedAt", "labelIds", "assigneeId", "priority")), []),
+        (issue(changed=("updatedAt", "labelIds", "assigneeId", "priority")), ["TicketEdited"]),
+        (issue(changed=("updatedAt", "assigneeId")), []),
+        (issue(changed=("updatedAt", "teamId")), ["TicketMoved"]),
         (issue(), []),
         (issue("remove"), ["TicketRemoved"]),
         (issue(changed=("trashed",), trashed=True), ["TicketRemoved"]),
@@ -222,6 +225,24 @@ def test_linear_webhook_move_has_ticket_column_and_time() -> None:
     [moved] = events(issue(changed=("stateId",)))
     assert isinstance(moved, TicketMoved)
     assert (moved.ticket_id, moved.column, moved.at) == (TICKET, "Agent", 1_795_165_500.0)
+
+
+ACTORS = [
+    ({"id": "u1", "name": "Ana", "type": "user"}, Person(id="u1", name="Ana")),
+    ({"id": "u1", "name": "Ana"}, Person(id="u1", name="Ana")),
+    ({"id": "i1", "service": "github", "type": "integration"}, Person(id="i1", name="github", is_bot=True)),
+    ({"id": "o1", "name": "Zap", "type": "OauthClient"}, Person(id="o1", name="Zap", is_bot=True)),
+    (None, Person(id="", is_bot=True)),
+]
+
+
+@pytest.mark.parametrize(("actor", "author"), ACTORS)
+def test_linear_webhook_move_has_its_author_without_permission(actor: dict[str, str] | None, author: Person) -> None:
+    payload = json.loads(issue(changed=("stateId", "priority"))) | {"actor": actor}
+    moved, edited = events(json.dumps(payload).encode())
+
+    assert isinstance(moved, TicketMoved) and isinstance(edited, TicketEdited)
+    assert (moved.by, edited.by, edited.order_only) == (author, author, True)
 
 
 def test_linear_webhook_events_have_distinct_stable_ids() -> None:

@@ -25,7 +25,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.loop.symphony import AgentPolicy
-from jobs.runtime import keys
+from jobs.runtime import keys, queues, run_order
 from jobs.runtime.lease import hold
 from jobs.store.breaker import credentials_alarm
 from jobs.store.tickets import KEPT_SECONDS
@@ -84,6 +84,23 @@ def begin(agent: World, base: str, role: Any = "maker", creator: Person | None =
     )
     agent.runs.start(spec)
     return spec
+
+
+def test_urgent_run_gets_the_slot_that_another_one_was_queued_for(agent: World, base: str) -> None:
+    first = begin(agent, base)
+    second = replace(first, run_id="ENG-2-g1-r0-i1-maker", ticket=replace(first.ticket, id="t2", identifier="ENG-2"))
+    agent.runs.start(second)
+    for spec, priority in ((first, 4), (second, 1)):
+        run_order.set_order(agent.redis, spec.ticket.id, priority, "")
+        run_order.set_turn(agent.redis, spec.run_id, spec.ticket.id, 1.0)
+        agent.runs.ask_to_stop(spec.run_id)
+        queues.wake_run(agent.redis, spec.run_id)
+
+    advance_run(first.run_id)
+
+    assert agent.runs.list_unfinished() == [first.run_id]
+    advance_run(second.run_id)
+    assert agent.runs.list_unfinished() == []
 
 
 def slices(agent: World, spec: RunSpec, number: int = 1) -> None:

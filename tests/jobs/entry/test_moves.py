@@ -16,6 +16,7 @@ from integrations.standins.linear.seed import stable_id
 from integrations.values import Person
 from jobs.drive import drive
 from jobs.effects.columns import refresh_columns
+from jobs.inbox.dispatch import route
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.notices import list_notices
@@ -211,14 +212,18 @@ def test_merged_ticket_that_the_team_moved_further_is_left_there(board: Board, *
     assert not any("**Stopped" in body for body in said(board, BUG))
 
 
-def test_blocked_ticket_wakes_when_its_blocker_is_done(board: Board) -> None:
+@pytest.mark.parametrize("missed", [True, False], ids=["found by the sweep", "webhook"])
+def test_blocked_ticket_wakes_when_its_blocker_is_done(board: Board, *, missed: bool) -> None:
     ask_as(board, ANA, RELATE, input={"issueId": FEATURE, "relatedIssueId": BUG, "type": "blocks"})
     board.ana.drag(BUG, "Agent")
     loop = deliver(board, BUG, "hand-over")
     assert loop and loop.stage is Stage.WAITING and any("Waits for ENG-2" in body for body in said(board, BUG))
 
     board.ana.drag(FEATURE, "Done")
-    sweep()
+    if missed:
+        sweep()
+    else:
+        route(board.world.redis, TicketMoved(event_id="done", ticket_id=board.ticket_id(FEATURE), at=9.0))
 
     after = board.drive(BUG)
     assert after and after.stage is Stage.PREFLIGHT

@@ -173,11 +173,13 @@ def test_branch_that_was_taken_over_is_never_deleted_or_used_again(making: Loop,
 
 
 def test_column_keeps_its_role_by_its_id(ticket: Ticket, policy: ServicePolicy) -> None:
-    team = replace(policy.teams["ENG"], column_ids={"review": "r", "agent": "a"})
+    team = replace(policy.teams["ENG"], column_ids={"review": "r", "agent": "a", "done": ""})
     known = replace(policy, teams={"ENG": team})
 
     assert known.role_of(replace(ticket, column="Code Review", column_id="r")) == "review"
     assert known.role_of(replace(ticket, column="In Review", column_id="other")) is None
+    assert known.role_of(replace(ticket, column="Done", column_id="other")) is None
+    assert known.role_of(replace(ticket, column="Needs Human", column_id="new")) == "needs_human"
     assert policy.role_of(replace(ticket, column="In Review", column_id="other")) == "review"
 
 
