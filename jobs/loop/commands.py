@@ -14,8 +14,9 @@ from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, TicketImage, Usage, value
 from jobs.loop.caps import Caps
+from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
-from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Guidance, Workspace
+from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 
 
 @value

@@ -36,7 +36,7 @@ from integrations.values import (
     Usage,
     value,
 )
-from jobs.loop.comments import Reply, SeenComment
+from jobs.loop.comments import Comments, Guidance
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 
 
@@ -110,18 +110,6 @@ class Contract:
         return hashlib.sha256(to_json({"criteria": criteria})).hexdigest()[:12]
 
 
-@value
-class Guidance:
-    """A person's message to the agent. `thread` is the comment to reply to; `requested`: it asks for a revision by a
-    command or a review."""
-
-    author: str
-    text: str
-    comment_id: str = ""
-    thread: str = ""
-    requested: bool = False
-
-
 EscalationClass = Literal[
     "judgement", "credentials", "infrastructure", "environment", "policy", "budget", "conflict", "spinning", "tamper"
 ]
@@ -137,12 +125,6 @@ class Escalation:
     raised: int = 1
     acknowledged: bool = False
     question: str = ""
-
-
-def join_guidance(parts: tuple[Guidance, ...]) -> Guidance:
-    """Several people's messages as one request."""
-    authors = dict.fromkeys(part.author for part in parts)
-    return Guidance(author=" and ".join(authors), text="\n".join(part.text for part in parts))
 
 
 @value
@@ -267,67 +249,6 @@ class Candidate:
     def at(self, head_sha: CommitSha) -> Candidate:
         """The candidate at another commit, without results."""
         return replace(self, head_sha=head_sha, gate=Gated(), judgement=None, verdict=None)
-
-
-MAX_GUIDANCE = 100
-"""Entries that are kept; older ones leave the briefs."""
-GUIDANCE_CHARACTERS = 20_000
-
-
-@value
-class Answering:
-    """Comments for the role `answer`, beside the stage: that of its current run, and those that wait for the next."""
-
-    run_id: RunId = RunId("")
-    asked: Guidance | None = None
-    waiting: tuple[Guidance, ...] = ()
-    times: tuple[float, ...] = ()
-    """Starts of its runs within the last hour, which are limited; Unix seconds."""
-
-    @property
-    def open(self) -> tuple[Guidance, ...]:
-        """The comments without an answer, oldest first."""
-        return (*((self.asked,) if self.asked else ()), *self.waiting)
-
-
-@value
-class Comments:
-    """Messages of people, on the ticket and on the pull request."""
-
-    guidance: tuple[Guidance, ...] = ()
-    """Guidance and requests that the next run's brief must hold."""
-    pending: tuple[Guidance, ...] = ()
-    """Guidance that no maker has read yet; the work is not done before one has."""
-    taken_up: int = 0
-    """How many comments the agent has read."""
-    last_id: str = ""
-    """Cursor: the newest comment that was read, so that a rebuild reads none twice."""
-    last_at: float = 0.0
-    """When it was written, Unix seconds."""
-    replies: tuple[Reply, ...] = ()
-    """Those of the last hour, which are limited."""
-    noted: tuple[Guidance, ...] = ()
-    """Guidance that no revision and no attempt has taken up yet; `/changes` and `/retry` start one with it."""
-    answering: Answering = Answering()
-    seen: tuple[SeenComment, ...] = ()
-    helped_at: float = 0.0
-    """When the list of commands was posted last, Unix seconds."""
-
-    def add(self, *guidance: Guidance) -> Comments:
-        """With these newest entries of guidance."""
-        return replace(self, guidance=(*self.guidance, *guidance)[-MAX_GUIDANCE:])
-
-    def note(self, guidance: Guidance) -> Comments:
-        """With guidance for the next revision or attempt."""
-        return replace(self.add(guidance), noted=(*self.noted, guidance)[-MAX_GUIDANCE:])
-
-    def without(self, comment_id: str) -> Comments:
-        """Without the guidance of this comment."""
-
-        def drop(entries: tuple[Guidance, ...]) -> tuple[Guidance, ...]:
-            return tuple(one for one in entries if one.comment_id != comment_id)
-
-        return replace(self, guidance=drop(self.guidance), pending=drop(self.pending), noted=drop(self.noted))
 
 
 @value

@@ -29,7 +29,7 @@ from integrations.texts import show_hidden_markup
 from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
-from jobs.loop.state import Guidance
+from jobs.loop.comments import Guidance
 from jobs.runtime import keys, queues, run_order
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script

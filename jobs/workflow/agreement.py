@@ -17,7 +17,8 @@ from jobs.contract.agreement import (
     read_ticket_criteria,
 )
 from jobs.loop.commands import Command, MoveTicket, OrderRuns, PostComment, Steer, StopRun
-from jobs.loop.state import AT_WORK, MAX_GUIDANCE, OPEN, Contract, Criterion, Guidance, Loop, Stage
+from jobs.loop.comments import MAX_GUIDANCE, Guidance
+from jobs.loop.state import AT_WORK, OPEN, Contract, Criterion, Loop, Stage
 from jobs.messages import contract as messages
 from jobs.messages.routing import not_edited_message
 from jobs.workflow.decision import Decision, ServicePolicy

@@ -13,7 +13,8 @@ from integrations.events import CommandFailed, RunFinished, RunParked
 from integrations.results import Answered
 from integrations.values import RunId
 from jobs.loop.commands import React, StartRun, StopRun
-from jobs.loop.state import OPEN, Guidance, Loop
+from jobs.loop.comments import Guidance
+from jobs.loop.state import OPEN, Loop
 from jobs.messages import replies
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import revise

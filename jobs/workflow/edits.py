@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from integrations.events import TicketCommented, TicketCommentRemoved
 from jobs.loop.commands import Command, Steer, StopRun, Unsteer
-from jobs.loop.comments import MAX_SEEN, SeenComment
-from jobs.loop.state import AT_WORK, Guidance, Loop, Stage
+from jobs.loop.comments import MAX_SEEN, Guidance, SeenComment
+from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages.replies import corrected_guidance
 from jobs.workflow.answers import requeue
 from jobs.workflow.commands_text import WITH_TEXT, ParsedComment

@@ -10,6 +10,7 @@ from integrations.ports.tracker import ColumnRole
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
 from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
+from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -17,7 +18,6 @@ from jobs.loop.state import (
     RUNNING,
     Attempt,
     Candidate,
-    Guidance,
     Loop,
     Preflight,
     PullRequestState,

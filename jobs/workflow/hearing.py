@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Literal, assert_never
 
 from jobs.loop.commands import Command, CommentOnPullRequest, PostComment, React, Steer
-from jobs.loop.state import AT_WORK, OPEN, Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.workflow.agreement import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy

@@ -14,7 +14,8 @@ from integrations.events import (
 )
 from integrations.texts import cut
 from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
-from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage
+from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up

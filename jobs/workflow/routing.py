@@ -12,7 +12,8 @@ from typing import Literal
 from integrations.images_in_texts import find_images
 from integrations.values import Ticket, TicketImage
 from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace
-from jobs.loop.state import Guidance, Loop, Stage, Workspace
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop, Stage, Workspace
 from jobs.messages import routing as messages
 from jobs.workflow.decision import Decision, Route, ServicePolicy, TeamPolicy
 

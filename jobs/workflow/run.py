@@ -9,8 +9,9 @@ from integrations.events import RunFinished, RunParked
 from integrations.results import Made, RunRole
 from integrations.values import NO_COMMIT, RunId
 from jobs.loop.commands import Command, RunSpec, StartRun
+from jobs.loop.comments import Guidance
 from jobs.loop.policy import Role
-from jobs.loop.state import AT_WORK, RUNNING, Contract, Criterion, Guidance, Loop, Stage
+from jobs.loop.state import AT_WORK, RUNNING, Contract, Criterion, Loop, Stage
 from jobs.messages.escalations import budget_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate

@@ -15,7 +15,8 @@ from jobs.contract.checks import mark_checks
 from jobs.evidence.environment_problems import find_gate_problem
 from jobs.evidence.verdicts import NO_NEW_COMMIT, find_contradictions, keep_required, reject_unproven
 from jobs.loop.commands import Command, MoveTicket, PostComment, PublishBranch, SetNeedsHuman
-from jobs.loop.state import EscalationClass, Loop, Stage, join_guidance
+from jobs.loop.comments import join_guidance
+from jobs.loop.state import EscalationClass, Loop, Stage
 from jobs.messages import lines
 from jobs.messages.environment import environment_reason
 from jobs.messages.escalations import (

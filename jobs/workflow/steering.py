@@ -18,7 +18,8 @@ from jobs.loop.commands import (
     SetNeedsHuman,
     Thaw,
 )
-from jobs.loop.state import AT_WORK, GUIDANCE_CHARACTERS, OPEN, Guidance, Loop, Stage, join_guidance
+from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance, join_guidance
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.status import help_message, status_message, why_message
 from jobs.messages.verdict import pull_request_title

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from integrations.events import Event, RunFinished, SteeringTaken
 from integrations.values import Usage
 from jobs.loop.commands import Command, Lane, RunSpec, lane_of
-from jobs.loop.state import Guidance, Loop
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop
 from jobs.store.tickets import Posted
 
 

@@ -31,13 +31,11 @@ from integrations.trackers.linear.responses import (
     NamedNode,
     NodeT,
     PlaceNode,
-    PromptNode,
-    SessionNode,
     TeamNode,
     UserNode,
-    WholeSessionNode,
     parse_response,
 )
+from integrations.trackers.linear.session_responses import PromptNode, SessionNode, WholeSessionNode
 from integrations.values import Person, Ticket, TicketId
 
 COLUMNS_SECONDS = 600.0

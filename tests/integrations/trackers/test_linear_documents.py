@@ -25,7 +25,7 @@ from graphql import (
 from graphql.language import Visitor
 from graphql.validation import NoDeprecatedCustomRule
 
-from integrations.trackers.linear import responses, setup, tracker
+from integrations.trackers.linear import responses, session_responses, setup, tracker
 from integrations.trackers.linear.client import load_documents
 from integrations.trackers.linear.responses import Node
 from tests.support.linear_schema import linear_schema
@@ -69,7 +69,11 @@ def test_linear_document_is_used_by_the_adapter(operation: str) -> None:
 
 
 def test_linear_documents_query_only_fields_that_are_read() -> None:
-    classes = [model for module in (responses, setup) for _, model in inspect.getmembers(module, inspect.isclass)]
+    classes = [
+        model
+        for module in (responses, session_responses, setup)
+        for _, model in inspect.getmembers(module, inspect.isclass)
+    ]
     models = [model for model in classes if issubclass(model, Node)]
     read = {field.alias for model in models for field in model.model_fields.values()}
     assert leaves(parse(SOURCE)) - read == {"success"}

@@ -35,8 +35,9 @@ from integrations.results import (
 )
 from integrations.values import Codec, Person, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
+from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
-from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Guidance, Stage
+from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
 FOLDER = Path(__file__).with_name("stored_queue")

@@ -16,7 +16,8 @@ from integrations.values import Identifier, Ticket, TicketId
 from jobs.clock import run as run_clock
 from jobs.config.settings import Settings
 from jobs.loop.board_memory import is_ahead, metadata_of
-from jobs.loop.state import Comments, Loop, PullRequestState, Stage
+from jobs.loop.comments import Comments
+from jobs.loop.state import Loop, PullRequestState, Stage
 from jobs.recovery import older_redis
 from jobs.runtime import epoch, keys, notices, queues
 from jobs.runtime.epoch import Mark, compare

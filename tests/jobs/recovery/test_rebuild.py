@@ -13,7 +13,8 @@ from integrations.events import TicketCommented
 from integrations.ports.tracker import Attachment
 from integrations.results import Evidence
 from jobs.loop.board_memory import LONGEST, loop_of, metadata_of
-from jobs.loop.state import Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop, Stage
 from jobs.recovery.rebuild import LEASE, rebuild
 from jobs.runtime import keys
 from jobs.runtime.lease import hold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.standins.model.playbook import Answer
-from jobs.loop.state import Guidance
+from jobs.loop.comments import Guidance
 from jobs.roles.maker import find_question
 from tests.jobs.roles.agents import Agents, calling
 

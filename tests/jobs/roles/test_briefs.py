@@ -7,8 +7,9 @@ import pytest
 from integrations.results import Evidence, Plan, Tampering, Verdict
 from integrations.values import Ticket
 from jobs.loop.commands import RunSpec
+from jobs.loop.comments import Guidance
 from jobs.loop.policy import Check, LoopPolicy, RepositoryPolicy
-from jobs.loop.state import ClosedAttempt, Contract, Criterion, Guidance
+from jobs.loop.state import ClosedAttempt, Contract, Criterion
 from jobs.roles.briefs import (
     build_checker_brief,
     build_judge_brief,

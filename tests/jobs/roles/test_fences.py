@@ -10,7 +10,8 @@ from integrations.agents.entries import result_entry
 from integrations.ports.agent_runner import ToolResult
 from integrations.texts import show_hidden, show_hidden_markup
 from integrations.values import Identifier, Ticket, TicketId
-from jobs.loop.state import Contract, Criterion, Guidance
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Contract, Criterion
 from jobs.roles.briefs import build_maker_brief, build_system_text
 from jobs.roles.fences import AUTHORS, Fences, Source
 from jobs.store.runs import Runs

@@ -10,7 +10,8 @@ import pytest
 from integrations.values import Link, Person, Relation, Remark, Ticket, TicketRef
 from jobs.contract.criteria import find_criteria
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import Contract, Criterion, Guidance
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Contract, Criterion
 from jobs.roles.briefs import build_checker_brief, build_maker_brief, build_planner_brief, build_scout_brief
 from jobs.roles.ticket_brief import BLOCK_CHARACTERS, REMARKS_CHARACTERS, format_background, shorten_blocks
 from tests.loops import changed, spec_with

@@ -9,7 +9,7 @@ from redis import Redis
 
 from integrations.events import EVENT, SteeringTaken
 from integrations.values import Identifier, Ticket, TicketId
-from jobs.loop.state import Guidance
+from jobs.loop.comments import Guidance
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import run_script

@@ -8,7 +8,8 @@ from redis import Redis
 from integrations.events import EVENT, TicketMoved, TicketRemoved
 from integrations.values import Ticket
 from jobs.loop.commands import MoveTicket, RunSpec, StopRun
-from jobs.loop.state import Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost

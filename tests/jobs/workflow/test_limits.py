@@ -20,7 +20,8 @@ from integrations.events import (
 from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Person
 from jobs.loop.commands import CommentOnPullRequest, PostComment, Steer
-from jobs.loop.state import GUIDANCE_CHARACTERS, MAX_GUIDANCE, Loop, Stage
+from jobs.loop.comments import GUIDANCE_CHARACTERS, MAX_GUIDANCE
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.agreement import MAX_PROPOSALS
 from jobs.workflow.hand_over import REVISIONS

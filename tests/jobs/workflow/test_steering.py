@@ -7,7 +7,8 @@ import pytest
 from integrations.events import PullRequestCommented, SteeringTaken, TicketMoved
 from integrations.values import Person
 from jobs.loop.commands import MergePullRequest, PostComment, React, Steer
-from jobs.loop.state import Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import report_of

@@ -17,7 +17,8 @@ from jobs.evidence.verdicts import (
     reject_unproven,
 )
 from jobs.loop.commands import PostComment, StartRun
-from jobs.loop.state import Contract, Criterion, Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Contract, Criterion, Loop, Stage
 from jobs.roles.briefs import build_checker_brief
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.run import add_requested_criterion

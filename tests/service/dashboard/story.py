@@ -25,7 +25,8 @@ from integrations.results import (
 )
 from integrations.values import Ticket, Usage
 from jobs.loop.commands import RunSpec
-from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, Guidance, Loop, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, Loop, Stage
 from jobs.runtime.lease import hold
 from jobs.store.runs import RunConversation, Runs
 from jobs.store.tickets import Store

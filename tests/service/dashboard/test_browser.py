@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from integrations.ports.agent_runner import Entry
-from jobs.loop.state import Guidance, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Stage
 from tests.loops import changed
 from tests.service.dashboard.conftest import HEADERS, serving
 from tests.service.dashboard.markup import PAYLOADS

@@ -21,7 +21,8 @@ from integrations.results import (
     Verdict,
 )
 from jobs.config.settings import Settings
-from jobs.loop.state import ClosedAttempt, Contract, Criterion, Guidance, Stage
+from jobs.loop.comments import Guidance
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Stage
 from service.dashboard.app import allowed_hosts, create_app
 from tests.service.dashboard.conftest import PASSWORD
 from tests.service.dashboard.markup import PAYLOADS
