@@ -409,8 +409,8 @@ def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
     assert all(bad not in text for bad in ("@everyone", "![", "<!--", "```"))
 
 
-LARGE = {"pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message"}
-"""Messages that are read on the code host, or that list all criteria for a person to decide about."""
+LARGE = {"pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message", "help_message"}
+"""Messages that are read on the code host, or that list all criteria or commands for a person to decide about."""
 
 
 def visible(text: str) -> str:

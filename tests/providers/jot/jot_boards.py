@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.integrations.trackers.board import Board
-from tests.providers.jot.tracker import COLUMNS, TEAM, Jot, create
+from tests.providers.jot.tracker import COLUMNS, TEAM, US, Jot, create
 
 
 class JotBoard:
@@ -22,7 +22,7 @@ class JotBoard:
         self.tracker = Jot(file, "token")
 
     def new_ticket(self, title: str, description: str = "") -> str:
-        return self.tracker.write(self.new_id(), title, description)
+        return self.tracker.write(self.new_id(), title, description, US)
 
     def delete_ticket(self, ticket_id: str) -> None:
         self.tracker.trash(ticket_id)

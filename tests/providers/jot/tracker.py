@@ -6,7 +6,7 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Jot(WithoutSessions):
         self.check_columns(team, columns)
         with self._board() as tickets:
             found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
-        return [_ticket({**ticket, "description": ""}) for ticket in found]
+        return [replace(_ticket(ticket), description="", creator=None) for ticket in found]
 
     def move(self, ticket: Ticket, column: str) -> None:
         self.check_columns(TEAM, [column])
@@ -112,7 +112,7 @@ class Jot(WithoutSessions):
 
     # --- what people do ---------------------------------------------------------------------------------------------
 
-    def write(self, ticket_id: str, title: str, description: str) -> str:
+    def write(self, ticket_id: str, title: str, description: str, author: str = "ana") -> str:
         """A new ticket in the first column; returns its id."""
         with self._board() as tickets:
             tickets[ticket_id] = {
@@ -120,6 +120,7 @@ class Jot(WithoutSessions):
                 "identifier": f"{TEAM}-{len(tickets) + 1}",
                 "title": title,
                 "description": description,
+                "author": author,
                 "column": COLUMNS[0],
                 "trashed": False,
                 "labels": [],
@@ -172,7 +173,7 @@ def _person(name: str) -> Person:
 def _ticket(one: dict[str, Any]) -> Ticket:
     kept = {key: one[key] for key in ("id", "identifier", "title", "description", "column", "trashed")}
     place = {"team": TEAM, "url": f"https://jot.example/{one['id']}", "branch_name": one["identifier"].lower()}
-    return Ticket(**kept, **place, labels=tuple(one["labels"]), creator=_person("ana"))
+    return Ticket(**kept, **place, labels=tuple(one["labels"]), creator=_person(one["author"]))
 
 
 def _comment(ticket_id: str, comment: dict[str, Any]) -> Comment:
