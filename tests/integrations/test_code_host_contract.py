@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from integrations.code_hosts.github.code_host import GitHub
-from integrations.errors import Conflict, NotFound, Rejected, Unauthorized, Unavailable
+from integrations.errors import Conflict, Forbidden, NotFound, Rejected, Unavailable
 from integrations.ports.code_host import CodeHost, PullRequest
 from tests.integrations.code_hosts.live_github import LiveGitHub, git, push
 
@@ -96,7 +96,7 @@ def test_repository_can_be_cloned_and_pushed_with_git_credentials(world: World) 
 
 def test_repository_that_is_missing_is_not_found(world: World) -> None:
     for ask in (world.host.repository, lambda name: world.host.branch_head(name, "main")):
-        with pytest.raises((NotFound, Unauthorized)):  # an App that is not installed there cannot tell
+        with pytest.raises((NotFound, Forbidden)):  # an App that is not installed there cannot tell
             ask("octo/nothing")
 
 
