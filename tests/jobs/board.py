@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
-from integrations.standins.wire import serve
+from integrations.standins.wire import Served, serve
 from jobs.config.environment import parse_settings
 from jobs.config.settings import Settings
 from jobs.drive import drive
@@ -70,13 +71,16 @@ class Board:
         return self.world.store.load(ticket_id)
 
 
-@pytest.fixture
-def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
-    stack = Stack(tmp_path / "stack", 1)
+@contextmanager
+def open_board(
+    folder: Path, redis: Redis, settings: Settings, serve_board: Callable[[dict[str, object]], Served]
+) -> Iterator[Board]:
+    """The world, and stand-ins with their state in `folder`; `serve_board` gets the seed of the board."""
+    stack = Stack(folder / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
-    board_app = serve(linear.create_app(tmp_path / "linear", seed))
-    host_app = serve(github.create_app(tmp_path / "github", stack.github_seed()))
+    board_app = serve_board(seed)
+    host_app = serve(github.create_app(folder / "github", stack.github_seed()))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
     given = {name: value for name, value in stack.settings().items() if name not in hidden}
@@ -88,3 +92,12 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
     yield Board(Ana(stack), world, stack.urls, given)
     for part in (world.tracker, world.code_host, board_app, host_app):
         part.close()  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
+    def serve_board(seed: dict[str, object]) -> Served:
+        return serve(linear.create_app(tmp_path / "linear", seed))
+
+    with open_board(tmp_path, redis, settings, serve_board) as opened:
+        yield opened
