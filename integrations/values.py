@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Generic, NewType, TypeVar, dataclass_transform
+from typing import Any, Generic, Literal, NewType, TypeVar, dataclass_transform
 
 import pydantic
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -86,9 +86,44 @@ class Person:
 
 
 @value
+class TicketRef:
+    """Another ticket that a ticket names. `closed`: completed, cancelled or a duplicate; `description` is set for a
+    parent only."""
+
+    id: TicketId
+    identifier: Identifier
+    title: str = ""
+    column: str = ""
+    closed: bool = False
+    description: str = ""
+
+
+RelationKind = Literal["blocks", "blocked_by", "duplicate_of", "duplicated_by", "related"]
+
+
+@value
+class Relation:
+    """A relation of a ticket, read from its side: 'blocked_by' is a ticket that has to be closed first."""
+
+    kind: RelationKind
+    ticket: TicketRef
+
+
+@value
+class Link:
+    """An attachment of a ticket: a titled URL."""
+
+    url: str
+    title: str = ""
+
+
+@value
 class Ticket:
     """Snapshot of a ticket. `column` is the workflow state's name, `cancelled` whether that is a cancelled state;
-    `branch_name` is the tracker's suggestion, `creator` the author if it is known."""
+    `branch_name` is the tracker's suggestion, `creator` the author if it is known.
+
+    `priority` is 1 (urgent) to 4 (low), 0 for none; `due_date` is YYYY-MM-DD or empty; `delegate` is the app that works
+    on it. Lists of tickets omit description, people, parent, children, relations and links."""
 
     id: TicketId
     identifier: Identifier
@@ -102,6 +137,19 @@ class Ticket:
     creator: Person | None = None
     trashed: bool = False
     cancelled: bool = False
+    duplicate: bool = False
+    column_id: str = ""
+    priority: int = 0
+    due_date: str = ""
+    sort_order: float = 0.0
+    updated_at: str = ""
+    project: str = ""
+    assignee: Person | None = None
+    delegate: Person | None = None
+    parent: TicketRef | None = None
+    children: tuple[TicketRef, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @value

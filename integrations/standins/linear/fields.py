@@ -25,6 +25,9 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "labels"): lambda context, row: [context.find("IssueLabel", label) for label in row["labelIds"]],
     ("Issue", "comments"): lambda context, row: context.related("Comment", "issueId", row),
     ("Issue", "attachments"): lambda context, row: context.related("Attachment", "issueId", row),
+    ("Issue", "children"): lambda context, row: context.related("Issue", "parentId", row),
+    ("Issue", "relations"): lambda context, row: context.related("IssueRelation", "issueId", row),
+    ("Issue", "inverseRelations"): lambda context, row: context.related("IssueRelation", "relatedIssueId", row),
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from integrations.standins.linear.context import Change, Context, must_be_uuid4
@@ -14,6 +15,7 @@ from integrations.standins.linear.store import Row
 Input = Mapping[str, Any]
 Payload = dict[str, Any]
 DONE: Payload = {"success": True}
+REFERENCES = {"parentId": "Issue", "projectId": "Project", "assigneeId": "User", "delegateId": "User"}
 
 # --- issues and labels ----------------------------------------------------------------------------------------------
 
@@ -67,6 +69,19 @@ def remove_label(context: Context, id: str, labelId: str) -> Payload:
     return _change(context, "issueRemoveLabel", {"id": id, "labelId": labelId}, issue, {"labelIds": labels})
 
 
+def create_relation(context: Context, input: Input) -> Payload:
+    """A relation from one issue to another; a second one between the two replaces the first, as in Linear's clients."""
+    relation_id = context.new_id("IssueRelation", input.get("id"))
+    issue, other = context.find_issue(input["issueId"]), context.find_issue(input["relatedIssueId"])
+    if issue["id"] == other["id"]:
+        raise invalid("relatedIssueId", "isOther", "an issue cannot be related to itself")
+    columns = {"issueId": issue["id"], "relatedIssueId": other["id"], "type": input["type"]}
+    relation = context.stamp("IssueRelation", relation_id, **columns)
+    old = [row for row in context.related("IssueRelation", "issueId", issue) if row["relatedIssueId"] == other["id"]]
+    context.write("issueRelationCreate", input, Change("create", relation), gone=old)
+    return DONE
+
+
 def create_label(context: Context, input: Input) -> Payload:
     """A label of a team, or of the workspace without `teamId`. Names are unique where they are visible."""
     team_id = input.get("teamId")
@@ -93,7 +108,13 @@ def _change(context: Context, operation: str, input: Input, issue: Row, columns:
 
 def _columns(context: Context, issue: Row, input: Input) -> Row:
     """The columns that an input sets, checked."""
-    columns = {name: input[name] for name in ("title", "description") if input.get(name) is not None}
+    columns = {name: input[name] for name in ("title", "description", "priority") if input.get(name) is not None}
+    columns |= {name: input[name] for name in ("dueDate", *REFERENCES) if name in input}
+    for name, kind in REFERENCES.items():
+        if columns.get(name):
+            columns[name] = (context.find_issue if kind == "Issue" else partial(context.find, kind))(columns[name])[
+                "id"
+            ]
     if (state_id := input.get("stateId")) is not None:
         must_be_uuid4("stateId", state_id)
         if context.find("WorkflowState", state_id)["teamId"] != issue["teamId"]:
@@ -186,6 +207,7 @@ MUTATIONS: dict[str, Callable[..., Payload]] = {
     "issueAddLabel": add_label,
     "issueRemoveLabel": remove_label,
     "issueLabelCreate": create_label,
+    "issueRelationCreate": create_relation,
     "commentCreate": create_comment,
     "commentUpdate": update_comment,
     "reactionCreate": create_reaction,

@@ -6,6 +6,7 @@ in the rows. The format:
     {"organization": {"name", "urlKey"},
      "users": [{"name", "email", "app"?, "admin"?, "guest"?, "active"?, "token"}],
      "teams": [{"key", "name", "states": [{"name", "type", "position"?, "color"?}], "labels"?: [{"name"}]}],
+     "projects"?: [{"name"}],
      "issues": [{"team", "title", "description"?, "state"}]}
 """
 
@@ -22,8 +23,11 @@ from integrations.standins.linear.store import Row
 GREY = "#bec2c8"
 ENTITIES = ("Issue", "Comment", "Reaction")
 STATE_TYPES = ("triage", "backlog", "unstarted", "started", "completed", "canceled", "duplicate")
-# Columns of an issue that nothing here changes, but that Linear sends in webhooks.
-ISSUE: Mapping[str, Any] = {"priority": 0, "labelIds": [], "subscriberIds": [], "trashed": None}
+# Columns of a new issue.
+ISSUE: Mapping[str, Any] = {
+    "priority": 0, "labelIds": [], "subscriberIds": [], "trashed": None, "dueDate": None, "parentId": None,
+    "projectId": None, "assigneeId": None, "delegateId": None,
+}  # fmt: skip
 
 
 def stable_id(*names: str) -> str:
@@ -42,6 +46,8 @@ def seed_rows(seed: Mapping[str, Any], now: Callable[[], str]) -> Iterator[Row]:
     yield new_row("Organization", stable_id("Organization", organization["urlKey"]), now(), **organization)
     for user in seed["users"]:
         yield _user(user, now())
+    for project in seed.get("projects", []):
+        yield new_row("Project", stable_id("Project", project["name"]), now(), name=project["name"])
     for team in seed["teams"]:
         yield from _team(team, seed.get("issues", []), now)
     numbers: dict[str, int] = {}

@@ -24,10 +24,11 @@ from pydantic.alias_generators import to_camel
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
 from integrations.texts import cut
-from integrations.values import Identifier, Person, Ticket, TicketId
+from integrations.values import Identifier, Link, Person, Relation, RelationKind, Ticket, TicketId, TicketRef
 
 DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
 COMMENT_CHARACTERS = 100_000
+TITLE_CHARACTERS, PARENT_CHARACTERS = 255, 20_000  # of a ticket that another one names
 NodeT = TypeVar("NodeT", bound="Node")
 _log = structlog.get_logger(__name__)
 
@@ -76,8 +77,13 @@ class NamedNode(Node):
 class StateNode(Node):
     """A column (workflow state). `type` is one of Linear's fixed types, e.g. 'canceled'."""
 
+    id: str = ""
     name: str
     type: str = ""
+
+    @property
+    def closed(self) -> bool:
+        return self.type in {"completed", "canceled", "duplicate"}
 
 
 class TeamNode(Node):
@@ -114,6 +120,66 @@ def _skip_broken_user(user: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+MaybeUser = Annotated[UserNode | None, WrapValidator(_skip_broken_user)]
+
+
+class AttachmentNode(Node):
+    """A link on a ticket. Only plain metadata values are kept; other products store nested ones."""
+
+    url: str
+    title: str = ""
+    subtitle: str = ""
+    metadata: Mapping[str, Any] = {}
+
+    def to_attachment(self) -> Attachment:
+        plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
+        return Attachment(self.url, self.title, self.subtitle, plain)
+
+
+class ReferenceNode(Node):
+    """Another ticket, as parent, child or in a relation."""
+
+    id: TicketId
+    identifier: Identifier
+    title: str = ""
+    description: str = ""
+    state: StateNode
+
+    def to_reference(self) -> TicketRef:
+        return TicketRef(
+            id=self.id,
+            identifier=self.identifier,
+            title=cut(self.title, TITLE_CHARACTERS),
+            column=self.state.name,
+            closed=self.state.closed,
+            description=cut(self.description, PARENT_CHARACTERS),
+        )
+
+
+class RelationNode(Node):
+    """A relation to `related_issue`, or from `issue` when it is read from the other side."""
+
+    type: str
+    related_issue: ReferenceNode | None = None
+    issue: ReferenceNode | None = None
+
+    def to_relation(self) -> Relation | None:
+        """The relation from the ticket's side; None for a type that is not known."""
+        kind = _RELATION_KINDS.get((self.type, self.issue is not None))
+        other = self.issue or self.related_issue
+        return Relation(kind=kind, ticket=other.to_reference()) if kind and other else None
+
+
+_RELATION_KINDS: Mapping[tuple[str, bool], RelationKind] = {
+    ("blocks", False): "blocks",
+    ("blocks", True): "blocked_by",
+    ("duplicate", False): "duplicate_of",
+    ("duplicate", True): "duplicated_by",
+    ("related", False): "related",
+    ("related", True): "related",
+}  # of Linear's schema, `IssueRelation.type`; the second part: read from the other side
+
+
 class IssueNode(Node):
     """A ticket. Archived counts as trashed: neither is on the board."""
 
@@ -128,10 +194,23 @@ class IssueNode(Node):
     state: StateNode
     team: NamedNode
     labels: Connection[NamedNode] = Connection()
-    creator: Annotated[UserNode | None, WrapValidator(_skip_broken_user)] = None
+    priority: float = 0.0
+    due_date: str = ""
+    sort_order: float = 0.0
+    updated_at: str = ""
+    project: NamedNode | None = None
+    creator: MaybeUser = None
+    assignee: MaybeUser = None
+    delegate: MaybeUser = None
+    parent: ReferenceNode | None = None
+    children: Connection[ReferenceNode] = Connection()
+    relations: Connection[RelationNode] = Connection()
+    inverse_relations: Connection[RelationNode] = Connection()
+    attachments: Connection[AttachmentNode] = Connection()
 
-    def to_ticket(self) -> Ticket:
+    def to_ticket(self, our_id: str = "") -> Ticket:
         """The ticket; its `team` is the team's key."""
+        relations = (*self.relations.nodes, *self.inverse_relations.nodes)
         return Ticket(
             id=self.id,
             identifier=self.identifier,
@@ -142,9 +221,22 @@ class IssueNode(Node):
             column=self.state.name,
             labels=tuple(label.name for label in self.labels.nodes),
             branch_name=self.branch_name,
-            creator=self.creator.to_person() if self.creator else None,
+            creator=self.creator.to_person(our_id) if self.creator else None,
             trashed=self.trashed or bool(self.archived_at),
             cancelled=self.state.type == "canceled",
+            duplicate=self.state.type == "duplicate",
+            column_id=self.state.id,
+            priority=int(self.priority),
+            due_date=self.due_date,
+            sort_order=self.sort_order,
+            updated_at=self.updated_at,
+            project=self.project.name if self.project else "",
+            assignee=self.assignee.to_person(our_id) if self.assignee else None,
+            delegate=self.delegate.to_person(our_id) if self.delegate else None,
+            parent=self.parent.to_reference() if self.parent else None,
+            children=tuple(child.to_reference() for child in self.children.nodes),
+            relations=tuple(filter(None, (relation.to_relation() for relation in relations))),
+            links=tuple(Link(url=one.url, title=one.title) for one in self.attachments.nodes),
         )
 
 
@@ -187,19 +279,6 @@ class CommentNode(AuthoredNode):
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
         body = cut(self.body, COMMENT_CHARACTERS)
         return Comment(self.id, self.issue_id, body, self.to_author(our_id), self.created_at, reactions)
-
-
-class AttachmentNode(Node):
-    """A link on a ticket. Only plain metadata values are kept; other products store nested ones."""
-
-    url: str
-    title: str = ""
-    subtitle: str = ""
-    metadata: Mapping[str, Any] = {}
-
-    def to_attachment(self) -> Attachment:
-        plain = {k: v for k, v in self.metadata.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
-        return Attachment(self.url, self.title, self.subtitle, plain)
 
 
 class LabeledIssueNode(Node):

@@ -113,7 +113,7 @@ class Linear:
 
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
-        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket()
+        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self._viewer.id)
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""

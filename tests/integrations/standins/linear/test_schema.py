@@ -37,7 +37,7 @@ from integrations.standins.linear.mutations import MUTATIONS
 from integrations.standins.linear.server import Subscription
 from tests.crash import soak
 from tests.integrations.standins.linear.conftest import SECRET, Linear, Start, state_id
-from tests.integrations.trackers import linear_boards
+from tests.integrations.trackers import linear_boards, test_linear_tickets
 from tests.support import npm
 
 OURS = [kind for name, kind in schema().type_map.items() if not name.startswith("__")]
@@ -49,7 +49,7 @@ def documents() -> Iterator[str]:
     """Every document that the product, the demo, the board's page and the product's tests send."""
     yield from (path.read_text() for path in Path(integrations.trackers.__file__).parent.rglob("*.graphql"))
     yield Path(person.__file__).with_name("board.graphql").read_text()
-    for module in (person, soak, linear_boards):
+    for module in (person, soak, linear_boards, test_linear_tickets):
         constants = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant)]
         strings = [node.value for node in constants if isinstance(node.value, str)]
         yield from (text for text in strings if re.match(r"(query|mutation)\b.*\{|\{ teams", text))

@@ -1,0 +1,99 @@
+"""The full read of a ticket, against the live stand-in: everything that surrounds it on the board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+import requests
+
+from integrations.standins.linear.seed import stable_id
+from integrations.trackers.linear.tracker import Linear
+from integrations.values import Link, Ticket, TicketId
+from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, standin
+
+CREATE = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id } } }"
+RELATE = "mutation($input: IssueRelationCreateInput!) { issueRelationCreate(input: $input) { success } }"
+ATTACH = "mutation($input: AttachmentCreateInput!) { attachmentCreate(input: $input) { success } }"
+UPDATE = "mutation($id: String!, $input: IssueUpdateInput!) { issueUpdate(id: $id, input: $input) { success } }"
+
+
+class Person:
+    """Ada, who uses the API as the board's page does."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        payload = {"query": query, "variables": variables}
+        answer = requests.post(self._url, json=payload, headers={"Authorization": ADA_KEY}, timeout=20).json()
+        assert "errors" not in answer, answer
+        return dict(answer["data"])
+
+    def create(self, title: str, **more: Any) -> TicketId:
+        wanted = {"title": title, "teamId": stable_id("Team", "ENG"), **more}
+        return TicketId(self.ask(CREATE, input=wanted)["issueCreate"]["issue"]["id"])
+
+    def relate(self, one: str, kind: str, other: str) -> None:
+        self.ask(RELATE, input={"issueId": one, "relatedIssueId": other, "type": kind})
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Person, Linear]]:
+    with standin() as (url, _), closing(Linear(url, OUR_KEY)) as linear:
+        yield Person(url), linear
+
+
+def test_ticket_has_its_parent_with_description_and_its_children(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    parent = ada.create("Amounts", description="all amounts are integers in cents")
+    child = ada.create("Add alpha", parentId=parent)
+    done = stable_id("WorkflowState", "ENG", "Done")
+    sibling = ada.create("Add beta", parentId=parent, stateId=done)
+    above = linear.fetch(child).parent
+    assert above
+    assert (above.id, above.title, above.description) == (parent, "Amounts", "all amounts are integers in cents")
+    children = {one.id: (one.title, one.column, one.closed, one.description) for one in linear.fetch(parent).children}
+    assert children == {child: ("Add alpha", "Backlog", False, ""), sibling: ("Add beta", "Done", True, "")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "from_one", "from_other"),
+    [
+        ("blocks", "blocks", "blocked_by"),
+        ("duplicate", "duplicate_of", "duplicated_by"),
+        ("related", "related", "related"),
+    ],
+)
+def test_ticket_has_its_relations_from_its_own_side(
+    place: tuple[Person, Linear], kind: str, from_one: str, from_other: str
+) -> None:
+    ada, linear = place
+    one, other = ada.create("One"), ada.create("Other")
+    ada.relate(one, kind, other)
+
+    def relations(ticket: Ticket) -> list[tuple[str, str]]:
+        return [(relation.kind, relation.ticket.id) for relation in ticket.relations]
+
+    assert relations(linear.fetch(one)) == [(from_one, other)]
+    assert relations(linear.fetch(other)) == [(from_other, one)]
+
+
+def test_ticket_has_priority_due_date_people_and_links(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    bot, us = stable_id("User", "bot@example.com"), stable_id("User", "loopline@example.com")
+    ticket_id = ada.create("One", priority=1, dueDate="2026-12-01", assigneeId=us)
+    ada.ask(UPDATE, id=ticket_id, input={"delegateId": bot})
+    ada.ask(ATTACH, input={"issueId": ticket_id, "url": "https://acme.test/design", "title": "Design"})
+    ticket = linear.fetch(ticket_id)
+    assert (ticket.priority, ticket.due_date) == (1, "2026-12-01")
+    assert ticket.assignee
+    assert ticket.assignee.is_us
+    assert ticket.delegate
+    assert (ticket.delegate.id, ticket.delegate.is_bot, ticket.delegate.is_us) == (bot, True, False)
+    assert ticket.links == (Link(url="https://acme.test/design", title="Design"),)
+    assert ticket.column_id == stable_id("WorkflowState", "ENG", "Backlog")
+    [listed] = linear.in_columns("ENG", ["Backlog"])
+    assert (listed.priority, listed.due_date, listed.links) == (1, "2026-12-01", ())
