@@ -29,10 +29,11 @@ class _Event:
 @value
 class TicketMoved(_Event):
     """The ticket's column may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of Loopline
-    is queued."""
+    is queued. `by` is the author of the move, None if unknown."""
 
     kind: Literal["TicketMoved"] = "TicketMoved"
     column: str = ""
+    by: Person | None = None
     ticket: Ticket | None = None
     moving: bool = False
 

@@ -47,6 +47,14 @@ class Attachment:
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Tickets and comments that changed. Tickets are as in lists; archived and deleted ones are missing."""
+
+    tickets: Sequence[Ticket] = ()
+    comments: Sequence[Comment] = ()
+
+
 class Tracker(Protocol):
     """The board. Ids are the tracker's own UUIDs; `column` is the name of a workflow state."""
 
@@ -59,11 +67,21 @@ class Tracker(Protocol):
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket. Raises `NotFound`."""
 
+    def fetch_with_attachments(self, ticket_id: TicketId) -> tuple[Ticket, Sequence[Attachment]]:
+        """The current ticket and all its attachments, in one request. Raises `NotFound`."""
+
+    def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterable[Ticket]:
+        """The tickets that exist, as in lists, in no order; archived ones are trashed."""
+
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """What changed in `teams` since that time (Unix seconds, the tracker's clock). The number of requests depends
+        on the number of changes, not of tickets. Records that cannot be read are left out."""
+
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
 
     def move(self, ticket: Ticket, column: str) -> None:
-        """Move the ticket to `column` of its team."""
+        """Move the ticket to `column` of its team. The ticket's team can be outdated."""
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key."""
@@ -82,6 +100,9 @@ class Tracker(Protocol):
 
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by its URL."""
+
+    def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        """Upsert the comment `comment_id` and the attachment, in one request; `exists`: the comment probably exists."""
 
     def attachments(self, ticket_id: TicketId) -> Iterable[Attachment]:
         """All attachments of the ticket."""

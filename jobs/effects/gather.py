@@ -29,26 +29,31 @@ from integrations.events import (
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Reaction
-from integrations.values import NO_COMMIT, CommitSha, Person, TicketId
+from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
+from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
+from jobs.runtime.scripts import decode
 
 _log = structlog.get_logger(__name__)
 
 
-def gather(event: Event, world: World) -> Event | None:
+def gather(event: Event, world: World, seen: Ticket | None = None) -> Event | None:
     """The event with the current state; None if there is nothing to decide. Raises `Unavailable`.
 
-    A time in the future, from a provider's clock, counts as now."""
+    A time in the future, from a provider's clock, counts as now. `seen` is the ticket if it was read just now."""
     event = replace(event, at=min(event.at, world.now()))
     match event:
         case TicketMoved():
-            return _read_ticket(replace(event, moving=is_moving(event.ticket_id, world)), world)
+            if _is_own_move(event, world):
+                return None
+            moving = replace(event, moving=is_moving(event.ticket_id, world))
+            return moving if event.ticket else _read_ticket(moving, world, seen)
         case TicketEdited():
-            return _read_ticket(event, world)
+            return _read_ticket(event, world, seen)
         case TicketRemoved():
             return _read_removal(event, world)
         case TicketCommented():
@@ -71,9 +76,9 @@ def gather(event: Event, world: World) -> Event | None:
             return event
 
 
-def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | None:
+def _read_ticket(event: TicketMoved | TicketEdited, world: World, seen: Ticket | None) -> Event | None:
     try:
-        ticket = world.tracker.fetch(event.ticket_id)
+        ticket = seen or world.tracker.fetch(event.ticket_id)
     except NotFound:
         ticket = None
     if ticket is None or ticket.trashed:
@@ -82,6 +87,19 @@ def _read_ticket(event: TicketMoved | TicketEdited, world: World) -> Event | Non
         _log.warning("ticket ignored: its team is not in LOOPLINE_TEAMS", ticket=ticket.identifier, team=ticket.team)
         return None
     return replace(event, ticket=ticket)
+
+
+def _is_own_move(event: TicketMoved, world: World) -> bool:
+    """Whether this is the webhook of Loopline's own move, whose event `perform.move_ticket` has returned. The column is
+    compared too, because a person can use the same account."""
+    if event.by is None or not event.column or event.by.id != world.tracker.viewer().id:
+        return False
+    return decode(world.redis.get(keys.own_move(event.ticket_id)) or b"") == event.column
+
+
+def _is_by_us(author: Person | None, world: World) -> bool:
+    """Whether Loopline wrote this, by the webhook: saves a request."""
+    return author is not None and author.id == world.tracker.viewer().id
 
 
 def is_moving(ticket_id: TicketId, world: World) -> bool:
@@ -98,6 +116,8 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
 
 
 def _read_comment(event: TicketCommented, world: World) -> Event | None:
+    if _is_by_us(event.author, world):
+        return None
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:
@@ -110,9 +130,9 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
 
 def _read_reaction(event: TicketReacted, world: World) -> Event | None:
     """Only reactions that are still there, on Loopline's comments, by people with permission to control Loopline."""
+    if _is_by_us(event.author, world):
+        return None
     reacted = event.author.id if event.author else ""
-    if reacted == world.tracker.viewer().id:
-        return None  # Loopline's own 👀 are frequent: saves a request
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:

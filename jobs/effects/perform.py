@@ -11,13 +11,20 @@ import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from integrations.errors import NotFound, Unavailable
-from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.events import (
+    BranchPublished,
+    Event,
+    PullRequestMerged,
+    PullRequestOpened,
+    TicketMoved,
+    WorkspaceReady,
+)
 from integrations.git.mirror import Mirror
 from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
@@ -41,6 +48,7 @@ from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
+OWN_MOVE_SECONDS = 600  # in which the webhook of a move arrives
 _log = structlog.get_logger(__name__)
 
 
@@ -77,27 +85,29 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
-def show_report(report: Report, ctx: Context) -> None:
-    """Upsert the progress comment of the report's generation and the board memory."""
+def show_report(report: Report, ctx: Context, *, exists: bool) -> None:
+    """Upsert the progress comment of the report's generation and the board memory; `exists`: the comment was written
+    before."""
     ctx.lease.check()
     check_outward()
     report = sanitize_report(report, ctx.ticket, ctx.world)
     comment_id = ctx.create_id("progress", str(report.generation))
-    try:
-        ctx.world.tracker.edit_comment(comment_id, report.progress)
-    except NotFound:
-        ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
     memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
-    ctx.world.tracker.attach(ctx.ticket.id, memory)
+    ctx.world.tracker.show_report(ctx.ticket.id, report.progress, comment_id, memory, exists=exists)
 
 
-def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
-    """Move the ticket to the column with this role; skipped if the team has no such column."""
+def move_ticket(command: c.MoveTicket, ctx: Context) -> Sequence[Event]:
+    """Move the ticket to the column with this role; skipped if the team has no such column. The event lets the loop
+    know the column; the webhook of the move has nothing to add."""
     columns = ctx.world.policy.teams[ctx.ticket.team].columns
     if command.only_from and ctx.world.tracker.fetch(ctx.ticket.id).column != columns[command.only_from]:
-        return
-    if command.column in columns:
-        ctx.world.tracker.move(ctx.ticket, columns[command.column])
+        return ()
+    if command.column not in columns:
+        return ()
+    column = columns[command.column]
+    ctx.world.redis.set(keys.own_move(ctx.ticket.id), column, ex=OWN_MOVE_SECONDS)
+    ctx.world.tracker.move(ctx.ticket, column)
+    return (TicketMoved(**ctx.build_event_fields("moved"), column=column, ticket=replace(ctx.ticket, column=column)),)
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
@@ -112,9 +122,14 @@ def react(command: c.React, ctx: Context) -> None:
 
 
 def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
-    """Add the label to the ticket, or remove it."""
-    change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
-    change(ctx.ticket, NEEDS_HUMAN_LABEL)
+    """Add the label to the ticket, or remove it if the ticket has it."""
+    redis, key = ctx.world.redis, keys.labelled(ctx.ticket.id)
+    if command.needed:
+        redis.set(key, 1, ex=KEPT_SECONDS)
+        ctx.world.tracker.add_label(ctx.ticket, NEEDS_HUMAN_LABEL)
+    elif redis.exists(key) or NEEDS_HUMAN_LABEL in (label.lower() for label in ctx.ticket.labels):
+        ctx.world.tracker.remove_label(ctx.ticket, NEEDS_HUMAN_LABEL)
+        redis.delete(key)
 
 
 def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:

@@ -29,6 +29,11 @@ class TeamPolicy:
     repository: str
     columns: dict[Column, str]
 
+    @property
+    def active_columns(self) -> list[str]:
+        """The columns except done, which grows without end."""
+        return [name for role, name in self.columns.items() if role != "done"]
+
 
 @value
 class ServicePolicy:

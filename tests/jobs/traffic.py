@@ -125,7 +125,9 @@ def _result_of(board: Board, loop: Loop) -> dict[str, object]:
         case Stage.MAKING:
             return {"head_sha": candidate(board, loop), "summary": "Removes files."}
         case Stage.GATING:
-            return {"evidence": tuple(Evidence(name=c.id, command=c.command, exit_code=0) for c in criteria if c.command)}
+            return {
+                "evidence": tuple(Evidence(name=c.id, command=c.command, exit_code=0) for c in criteria if c.command)
+            }
         case Stage.JUDGING:
             return {"judgement": Judgement(done=True)}
         case Stage.CHECKING:
@@ -169,5 +171,3 @@ def open_traffic(
         with open_board(folder, redis, settings, serve_board) as board:
             counters[0].token = board.environ["LINEAR_API_KEY"]
             yield Traffic(board, counters[0], redis)
-
-

@@ -27,6 +27,7 @@ from integrations.errors import (
     Conflict,
     IntegrationError,
     NotFound,
+    RateLimited,
     Rejected,
     Unauthorized,
     Unavailable,
@@ -35,6 +36,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import fail
 from integrations.outward import check_outward
+from integrations.request_budget import request_budget
 from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
@@ -130,6 +132,7 @@ class LinearClient:
     def __init__(self, url: str, api_key: str = "", access_token: str = "", timeout: int = 20) -> None:
         self._credential = Credential(api_key, access_token)
         self._connection = _Connection(url, self._credential, timeout)
+        self._budget = "linear"  # of one workspace
 
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
@@ -159,6 +162,7 @@ class LinearClient:
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
         connection = self._connection
         connection.operation = operation
+        request_budget().take(self._budget)
         fail(f"linear.{operation}", "before")
         try:
             data = connection.execute(request)
@@ -168,13 +172,13 @@ class LinearClient:
             raise self._to_error(operation, _as_mapping(error.errors[0] if error.errors else None)) from error
         except TransportError as error:
             raise self._to_error(operation, {}) from error
-        self._log_response(operation)
+        self._note_response(operation)
         fail(f"linear.{operation}", "done")
         return data
 
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
-        self._log_response(operation)
+        self._note_response(operation)
         wait = seconds_until_refill(connection.headers, read_time(connection.headers))
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
@@ -184,10 +188,14 @@ class LinearClient:
                 f"to {operation}): set it to the URL of the GraphQL endpoint"
             )
         failure = classify_error(operation, connection.status, error, wait, self._credential.name)
+        if isinstance(failure, RateLimited):
+            request_budget().block(self._budget, failure.retry_after or MIN_WAIT)
         return hide_secret(failure, self._credential.value)
 
-    def _log_response(self, operation: str) -> None:
+    def _note_response(self, operation: str) -> None:
         headers = self._connection.headers
+        limit, remaining = (headers.get(f"x-ratelimit-requests-{part}") for part in ("limit", "remaining"))
+        request_budget().observe(self._budget, limit, remaining)
         names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
         values = {name: headers.get(header) for name, header in names.items()}
         log.debug("linear response", operation=operation, status=self._connection.status, **values)
@@ -209,7 +217,7 @@ def classify_error(
     text = str(extensions.get("userPresentableMessage") or message or f"HTTP {status} without a GraphQL response")
     detail = f"{operation}: {text[:_MAX_MESSAGE]}"
     if status == 429 or code == "RATELIMITED" or kind == "ratelimited":
-        return Unavailable(f"Linear rate limit exceeded: {detail}", wait)
+        return RateLimited(f"Linear rate limit exceeded: {detail}", wait)
     if status == 401 or code == "AUTHENTICATION_ERROR" or kind == "authentication error":
         return Unauthorized(f"Linear refused the credential in {credential}: create a new one and set it there")
     if message.startswith("Entity not found"):

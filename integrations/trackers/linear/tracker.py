@@ -7,14 +7,14 @@ only where the caller's copy can be outdated. Sources: Linear's published schema
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from datetime import UTC, datetime
 from typing import Any
 
-from integrations.errors import Conflict, NotFound, Rejected
+from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.paging import PageBounds
-from integrations.ports.tracker import Attachment, Comment
+from integrations.ports.tracker import Attachment, Changes, Comment
 from integrations.texts import cut
 from integrations.trackers.linear.client import LinearClient
 from integrations.trackers.linear.responses import (
@@ -26,6 +26,7 @@ from integrations.trackers.linear.responses import (
     NamedNode,
     NodeT,
     PlaceNode,
+    Records,
     TeamNode,
     UserNode,
     parse_response,
@@ -33,6 +34,7 @@ from integrations.trackers.linear.responses import (
 from integrations.values import Person, Ticket, TicketId
 
 COLUMNS_SECONDS = 600.0
+PAGE = 50  # tickets by id in one request
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
 
 
@@ -47,19 +49,20 @@ class Linear:
         self._client = LinearClient(url, api_key, access_token, timeout)
         self._columns: dict[str, dict[str, str]] = {}
         self._fetched_at: dict[str, float] = {}
+        self._viewer: Person | None = None
 
     def close(self) -> None:
         """Close the calling thread's connection."""
         self._client.close()
 
     def viewer(self) -> Person:
-        """Loopline's own account there. Cached."""
-        return self._viewer
+        """Loopline's own account there. Cached; most first reads of a process include it."""
+        return self._viewer or self._keep_viewer("Viewer", self._client.run("Viewer"))
 
-    @cached_property
-    def _viewer(self) -> Person:
-        user = self._query(UserNode, "Viewer", "viewer")
-        return user.to_person(our_id=user.id)
+    def _keep_viewer(self, operation: str, data: Mapping[str, Any]) -> Person:
+        user = parse_response(UserNode, operation, data, ["viewer"])
+        self._viewer = user.to_person(our_id=user.id)
+        return self._viewer
 
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
         """Raise `Rejected` for a wrong name, with a list of the team's columns or of the teams."""
@@ -71,27 +74,68 @@ class Linear:
         state_ids = [self._state_id(team, column) for column in columns]
         if not state_ids:
             return
-        nodes = self._paginate(Connection[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
+        nodes = self._paginate(Records[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
         yield from (node.to_ticket() for node in nodes)
 
-    def move(self, ticket: Ticket, column: str) -> None:
-        """Move the ticket to `column` of its team, unless it is there. Reads both first: `ticket` can be outdated."""
-        current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
-        team = current.team.key
-        if current.state.id == (state_id := self._state_id(team, column)):
-            return
-        try:
-            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
-        except NotFound:
-            self._fetched_at.pop(team, None)
-            if (replaced := self._state_id(team, column)) == state_id:
-                raise
-            self._mutate("MoveTicket", id=ticket.id, stateId=replaced)
+    def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterator[Ticket]:
+        """The tickets that exist; 50 per request."""
+        for start in range(0, len(ticket_ids), PAGE):
+            chosen = list(ticket_ids[start : start + PAGE])
+            page = self._query(Records[IssueNode], "TicketsById", "issues", ids=chosen)
+            yield from (node.to_ticket() for node in page.nodes)
 
-    def _state_id(self, team: str, column: str) -> str:
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """Tickets and comments by `updatedAt`; the first 50 of each in one request."""
+        tickets, comments = list[IssueNode](), list[CommentNode]()
+        after: dict[str, str | None] = {"issues": None, "comments": None}
+        bounds = {name: PageBounds("Linear's response to Changes", "") for name in after}
+        at = datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        while after:
+            data = self._client.run(
+                "Changes",
+                teams=list(teams),
+                since=at,
+                tickets="issues" in after,
+                ticketsAfter=after.get("issues"),
+                comments="comments" in after,
+                commentsAfter=after.get("comments"),
+            )
+            pages: dict[str, Connection[IssueNode] | Connection[CommentNode]] = {}
+            if "issues" in after:
+                pages["issues"] = found = parse_response(Records[IssueNode], "Changes", data, ["issues"])
+                tickets += found.nodes
+            if "comments" in after:
+                pages["comments"] = written = parse_response(Records[CommentNode], "Changes", data, ["comments"])
+                comments += written.nodes
+            after = {name: page.page_info.end_cursor for name, page in pages.items() if page.page_info.has_next_page}
+            for name, cursor in after.items():
+                bounds[name].check(pages[name].nodes, cursor or "")
+        comments.sort(key=lambda node: node.created_at)
+        our_id = self._keep_viewer("Changes", data).id
+        return Changes([node.to_ticket() for node in tickets], [node.to_comment(our_id) for node in comments])
+
+    def move(self, ticket: Ticket, column: str) -> None:
+        """Move the ticket to `column` of its team. Its present team is read only when the known one is refused."""
+        try:
+            state_id = self._state_id(ticket.team, column, refresh=False)
+            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+        except Unauthorized:
+            raise
+        except Rejected:
+            self._move_from_present_place(ticket, column)
+
+    def _move_from_present_place(self, ticket: Ticket, column: str) -> None:
+        """The ticket is in another team by now, or a column was replaced by one of the same name."""
+        current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
+        self._fetched_at.pop(current.team.key, None)
+        state_id = self._state_id(current.team.key, column)
+        if current.state.id != state_id:
+            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+
+    def _state_id(self, team: str, column: str, *, refresh: bool = True) -> str:
         """The column's id, from a cache that is refreshed when the name is missing, and regularly: a column can be
-        replaced by one of the same name."""
-        is_old = time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
+        replaced by one of the same name. `refresh`: not where Linear refuses the id of a column that was replaced."""
+        is_old = refresh and time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
         if is_old or column not in self._columns.get(team, {}):
             self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
         known = self._columns[team]
@@ -113,16 +157,23 @@ class Linear:
 
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
-        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self._viewer.id)
+        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self.viewer().id)
+
+    def fetch_with_attachments(self, ticket_id: TicketId) -> tuple[Ticket, Sequence[Attachment]]:
+        """The current ticket with all its attachments; one request for 50 of those."""
+        node = self._find(IssueNode, "Ticket", "issue", ticket_id)
+        has_more = node.attachments.page_info.has_next_page
+        first = [one.to_attachment() for one in node.attachments.nodes]
+        return node.to_ticket(self.viewer().id), list(self.attachments(node.id)) if has_more else first
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""
-        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self._viewer.id)
+        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self.viewer().id)
 
     def comments(self, ticket_id: TicketId) -> Iterator[Comment]:
         """All comments of the ticket, oldest first. Sorted here, because Linear documents no order."""
         nodes = self._paginate(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
-        yield from (node.to_comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
+        yield from (node.to_comment(self.viewer().id) for node in sorted(nodes, key=lambda node: node.created_at))
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str) -> None:
         """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived."""
@@ -142,9 +193,21 @@ class Linear:
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
-        values = {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
-        self._mutate("UpsertAttachment", issueId=ticket_id, **values)
+        self._mutate("UpsertAttachment", issueId=ticket_id, **_attachment_values(attachment))
+
+    def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        values = {"issueId": ticket_id, "commentId": comment_id, "body": cut(body, BODY_LIMIT)}
+        values |= _attachment_values(memory)
+        if exists:
+            try:
+                self._mutate("UpdateReport", **values)
+            except NotFound:
+                self._mutate("CreateReport", **values)
+            return
+        try:
+            self._mutate("CreateReport", **values)
+        except Conflict:
+            self._mutate("UpdateReport", **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
@@ -181,6 +244,8 @@ class Linear:
 
     def _find(self, model: type[NodeT], operation: str, root: str, identifier: str) -> NodeT:
         data = self._client.run(operation, id=identifier)
+        if "viewer" in data and not self._viewer:
+            self._keep_viewer(operation, data)
         if data.get(root) is None:
             raise NotFound(f"Linear has no {root} {identifier!r}")
         return parse_response(model, operation, data, [root])
@@ -201,3 +266,9 @@ class Linear:
         if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
             raise Rejected(f"Linear rejected {operation} without a reason")
         return data
+
+
+def _attachment_values(attachment: Attachment) -> dict[str, Any]:
+    """The variables of an upsert, except the ticket."""
+    title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
+    return {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}

@@ -141,7 +141,8 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
     events: list[Event] = []
     if action == "create" or changed & {"stateId", "trashed", "archivedAt"}:
         column = _get_text(_get_object(data, "state"), "name", default="")
-        events.append(TicketMoved(**_build_fields(delivery, "TicketMoved", data, "id"), column=column))
+        by = _read_actor(payload)
+        events.append(TicketMoved(**_build_fields(delivery, "TicketMoved", data, "id"), column=column, by=by))
     if changed & {"title", "description", "descriptionData"}:
         events.append(TicketEdited(**_build_fields(delivery, "TicketEdited", data, "id")))
     return events
@@ -185,6 +186,12 @@ def _translate_reaction(delivery: Delivery, payload: Mapping[str, Any], action: 
             author=_read_author(data),
         )
     ]
+
+
+def _read_actor(payload: Mapping[str, Any]) -> Person | None:
+    """The author of a change by id only."""
+    identifier = _get_object(payload, "actor").get("id")
+    return Person(id=identifier) if identifier and isinstance(identifier, str) else None
 
 
 def _read_author(data: Mapping[str, Any]) -> Person | None:
