@@ -1,7 +1,7 @@
 """The allowance of requests at one provider, shared by all processes: who may send now, and who waits.
 
-Called by the provider's client around each request. `decide_wait` is pure; where the bucket is kept is set once per
-process with `share_budget` (`jobs.runtime.buckets`), otherwise in memory, as for the commands that run without Redis.
+Called by the provider's client around each request. `decide_wait` is pure; the bucket is in Redis in a process that
+calls `share_budget` (`jobs.runtime.buckets`), otherwise in the client, as for the commands that run without Redis.
 Source of the model: linear.app/developers/rate-limiting, a leaky bucket that refills at limit / hour.
 """
 
@@ -139,14 +139,14 @@ def use_priority(priority: Priority) -> Iterator[None]:
 
 
 class _Shared:
-    budget = RequestBudget(LocalBuckets())
+    budget: RequestBudget | None = None
 
 
-def share_budget(budget: RequestBudget) -> None:
-    """Set the budget of this process."""
+def share_budget(budget: RequestBudget | None) -> None:
+    """Set the budget that this process shares with others."""
     _Shared.budget = budget
 
 
-def request_budget() -> RequestBudget:
-    """The budget of this process."""
+def shared_budget() -> RequestBudget | None:
+    """That budget; None in a process that shares none, where each client has its own."""
     return _Shared.budget

@@ -36,7 +36,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import fail
 from integrations.outward import check_outward
-from integrations.request_budget import request_budget
+from integrations.request_budget import LocalBuckets, RequestBudget, shared_budget
 from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
@@ -45,6 +45,7 @@ from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
 log = structlog.get_logger(__name__)
 
 READ_RETRIES: Final = 2
+BUDGET: Final = "linear"  # the name of the workspace's request allowance
 REFILL_FRACTION, MIN_WAIT = 0.01, 15.0  # refill is continuous: 1 % is enough to continue
 _MAX_MESSAGE: Final = 300  # characters of Linear's error text in a message
 _BUCKETS: Final = ("requests", "complexity", "endpoint-requests")
@@ -132,7 +133,11 @@ class LinearClient:
     def __init__(self, url: str, api_key: str = "", access_token: str = "", timeout: int = 20) -> None:
         self._credential = Credential(api_key, access_token)
         self._connection = _Connection(url, self._credential, timeout)
-        self._budget = "linear"  # of one workspace
+        self._own_budget = RequestBudget(LocalBuckets())
+
+    @property
+    def _budget(self) -> RequestBudget:
+        return shared_budget() or self._own_budget
 
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
@@ -162,7 +167,7 @@ class LinearClient:
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
         connection = self._connection
         connection.operation = operation
-        request_budget().take(self._budget)
+        self._budget.take(BUDGET)
         fail(f"linear.{operation}", "before")
         try:
             data = connection.execute(request)
@@ -189,13 +194,13 @@ class LinearClient:
             )
         failure = classify_error(operation, connection.status, error, wait, self._credential.name)
         if isinstance(failure, RateLimited):
-            request_budget().block(self._budget, failure.retry_after or MIN_WAIT)
+            self._budget.block(BUDGET, failure.retry_after or MIN_WAIT)
         return hide_secret(failure, self._credential.value)
 
     def _note_response(self, operation: str) -> None:
         headers = self._connection.headers
         limit, remaining = (headers.get(f"x-ratelimit-requests-{part}") for part in ("limit", "remaining"))
-        request_budget().observe(self._budget, limit, remaining)
+        self._budget.observe(BUDGET, limit, remaining)
         names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
         values = {name: headers.get(header) for name, header in names.items()}
         log.debug("linear response", operation=operation, status=self._connection.status, **values)

@@ -116,21 +116,26 @@ class Linear:
 
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team. Its present team is read only when the known one is refused."""
+        state_id = ""
         try:
             state_id = self._state_id(ticket.team, column, refresh=False)
             self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
         except Unauthorized:
             raise
         except Rejected:
-            self._move_from_present_place(ticket, column)
+            if not self._move_in_present_team(ticket, column, state_id):
+                raise
 
-    def _move_from_present_place(self, ticket: Ticket, column: str) -> None:
-        """The ticket is in another team by now, or a column was replaced by one of the same name."""
+    def _move_in_present_team(self, ticket: Ticket, column: str, refused: str) -> bool:
+        """Move a ticket that has changed its team, or to a column that was replaced; False if it is neither."""
         current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
         self._fetched_at.pop(current.team.key, None)
         state_id = self._state_id(current.team.key, column)
+        if state_id == refused:
+            return False
         if current.state.id != state_id:
             self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+        return True
 
     def _state_id(self, team: str, column: str, *, refresh: bool = True) -> str:
         """The column's id, from a cache that is refreshed when the name is missing, and regularly: a column can be

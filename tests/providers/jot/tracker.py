@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Attachment, Comment, Reaction
+from integrations.ports.tracker import Attachment, Changes, Comment, Reaction
 from integrations.values import Person, Ticket
 
 TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
@@ -45,6 +45,21 @@ class Jot:
         with self._board() as tickets:
             found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
         return [_ticket({**ticket, "description": ""}) for ticket in found]
+
+    def fetch_with_attachments(self, ticket_id: str) -> tuple[Ticket, Sequence[Attachment]]:
+        with self._changed(ticket_id) as one:
+            return _ticket(one), [Attachment(**attachment) for attachment in one["attachments"]]
+
+    def fetch_many(self, ticket_ids: Sequence[str]) -> Iterable[Ticket]:
+        with self._board() as tickets:
+            return [_ticket({**one, "description": ""}) for one in tickets.values() if one["id"] in ticket_ids]
+
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """Everything: the file has no times."""
+        with self._board() as tickets:
+            there = [one for one in tickets.values() if not one["trashed"]] if TEAM in teams else []
+        comments = [_comment(one["id"], comment) for one in there for comment in one["comments"]]
+        return Changes([_ticket({**one, "description": ""}) for one in there], comments)
 
     def move(self, ticket: Ticket, column: str) -> None:
         self.check_columns(TEAM, [column])
@@ -85,6 +100,13 @@ class Jot:
         with self._changed(ticket_id) as one:
             others = [other for other in one["attachments"] if other["url"] != attachment.url]
             one["attachments"] = [*others, asdict(attachment)]
+
+    def show_report(self, ticket_id: str, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        self.attach(ticket_id, memory)
+        try:
+            self.edit_comment(comment_id, body)
+        except NotFound:
+            self.comment(ticket_id, body, comment_id)
 
     def attachments(self, ticket_id: str) -> Iterable[Attachment]:
         with self._changed(ticket_id) as one:
