@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -75,6 +76,7 @@ def create_app(
     webhooks: Sequence[Subscription] = (),
     retry_seconds: Sequence[float] = (1.0, 3.0, 9.0),
     requests_per_hour: int = 5000,
+    clock: Callable[[], float] = time.monotonic,
 ) -> LinearApp:
     """The application with its state in `home`, which takes precedence over `seed`.
 
@@ -82,7 +84,7 @@ def create_app(
     store = Store(home / "writes.jsonl")
     store.plant(seed_rows(seed, store.now))
     _subscribe(store, webhooks)
-    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour))
+    return LinearApp(Workspace(store, tokens(seed), retry_seconds, requests_per_hour, clock))
 
 
 def _subscribe(store: Store, webhooks: Sequence[Subscription]) -> None:

@@ -1,17 +1,92 @@
-"""How many requests a ticket, an idle hour and a small allowance cost."""
+"""Linear's requests: what a ticket and an idle hour cost, and that a small allowance loses no message."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from jobs.config.settings import Settings
-from tests.jobs.story import BUG
-from tests.jobs.traffic import open_traffic
+from jobs.loop.state import Stage
+from jobs.sweep import sweep
+from jobs.workflow.report import INTERVAL
+from tests.jobs.story import BUG, FEATURE
+from tests.jobs.traffic import (
+    READS,
+    Traffic,
+    Turned,
+    idle_hour,
+    list_tickets,
+    open_traffic,
+    work_at_a_small_allowance,
+)
+
+MOST_PER_TICKET, MOST_PER_IDLE_HOUR, SMALL = 20, 60, 100
 
 
-def test_ticket_costs(tmp_path: Path, redis: Redis, settings: Settings) -> None:
-    with open_traffic(tmp_path, redis, settings) as traffic:
+@pytest.fixture
+def traffic(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Traffic]:
+    with open_traffic(tmp_path, redis, settings) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("pause", [0.0, INTERVAL + 1], ids=["quick", "slow"])
+def test_ticket_from_hand_over_to_review_costs_few_requests(traffic: Traffic, pause: float) -> None:
+    loop = traffic.work(BUG, lambda: traffic.pass_time(pause))
+
+    assert loop.stage is Stage.REVIEW
+    assert len(traffic.counter.order) <= MOST_PER_TICKET, traffic.counter.counts
+
+
+def test_first_write_comes_after_one_read(traffic: Traffic) -> None:
+    traffic.work(BUG)
+
+    assert [name in READS for name in traffic.counter.order[:2]] == [True, False]
+
+
+def test_own_writes_are_not_read_again(traffic: Traffic) -> None:
+    traffic.work(BUG)
+
+    assert {name for name in traffic.counter.order if name in READS} == {"Ticket", "TeamColumns"}
+
+
+def test_second_ticket_is_read_once(traffic: Traffic) -> None:
+    traffic.work(BUG)
+    before = len(traffic.counter.order)
+    traffic.work(FEATURE)
+
+    assert [name for name in traffic.counter.order[before:] if name in READS] == ["Ticket"]
+
+
+@pytest.mark.parametrize("finished", [10, 300])
+def test_idle_hour_costs_few_requests_however_many_tickets_are_done(
+    tmp_path: Path, redis: Redis, settings: Settings, finished: int
+) -> None:
+    with open_traffic(tmp_path, redis, settings, issues=list_tickets("Done", finished)) as traffic:
         traffic.work(BUG)
-    print(len(traffic.counter.order), traffic.counter.order, traffic.counter.counts)
+        counts = idle_hour(traffic)
+
+    assert sum(counts.values()) <= MOST_PER_IDLE_HOUR, counts
+
+
+def test_small_allowance_loses_no_message(tmp_path: Path, redis: Redis, settings: Settings) -> None:
+    clock, issues = Turned(), list_tickets("Backlog", 8)
+    with open_traffic(tmp_path, redis, settings, issues=issues, requests_per_hour=SMALL, clock=clock) as traffic:
+        lost = work_at_a_small_allowance(traffic, clock, [f"ENG-{4 + n}" for n in range(8)], hours=2)
+
+    assert (lost, traffic.counter.refused) == ([], 0)
+
+
+def test_small_allowance_makes_the_sweep_wait_before_messages(tmp_path: Path, redis: Redis, settings: Settings) -> None:
+    with open_traffic(tmp_path, redis, settings, requests_per_hour=SMALL) as traffic:
+        traffic.board.world.tracker.viewer()
+        for _ in range(SMALL):
+            sweep()
+        left = SMALL - len(traffic.counter.order)
+        traffic.work(BUG)
+
+    assert left >= SMALL // 3
+    assert traffic.counter.refused == 0
+    assert "CreateComment" in traffic.counter.counts
