@@ -8,12 +8,14 @@ line of JSON for each scenario, with the goal; ends with 1 when one is missed.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from redis import Redis
 
 from jobs.config.settings import Settings
@@ -81,6 +83,7 @@ def count_lost(server: Settings) -> dict[str, object]:
 
 def main() -> int:
     """Run all scenarios on a private Redis; returns the exit code."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory(prefix="bench-linear-") as folder:
         server = Settings(home=Path(folder) / "server")
         server.home.mkdir()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from integrations.events import TicketMoved
 from jobs.config.settings import Settings
 from jobs.loop.state import Stage
+from jobs.runtime import keys
 from jobs.sweep import sweep
 from jobs.workflow.report import INTERVAL
 from tests.jobs.story import BUG, FEATURE
@@ -90,3 +92,32 @@ def test_small_allowance_makes_the_sweep_wait_before_messages(tmp_path: Path, re
     assert left >= SMALL // 3
     assert traffic.counter.refused == 0
     assert "CreateComment" in traffic.counter.counts
+
+
+def test_card_that_a_person_moves_with_looplines_own_account_is_read(traffic: Traffic) -> None:
+    loop = traffic.work(BUG)
+    world = traffic.board.world
+    world.store.deliver(
+        TicketMoved(event_id="e1", ticket_id=loop.ticket.id, column="Backlog", by=world.tracker.viewer())
+    )
+    before = traffic.counter.counts["Ticket"]
+    traffic.board.drive(BUG)
+
+    assert traffic.counter.counts["Ticket"] == before + 1
+
+
+def test_progress_that_waits_for_the_allowance_does_not_delay_a_move(
+    tmp_path: Path, redis: Redis, settings: Settings
+) -> None:
+    with open_traffic(tmp_path, redis, settings, requests_per_hour=SMALL) as traffic:
+        traffic.hand_over(BUG)
+        traffic.settle()
+        loop = traffic.load(BUG)
+        assert loop
+        while len(traffic.counter.order) < SMALL - 20:
+            list(traffic.board.world.tracker.fetch_many([loop.ticket.id]))
+        traffic.finish(loop, outcome="environment", summary="pip: no such package")
+
+        assert traffic.board.ana.board()[BUG]["column"] == "Needs Human"
+        assert redis.exists(keys.report_wait(loop.ticket.id))
+        assert not redis.exists(keys.retry_at(loop.ticket.id))
