@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from integrations.disk import compute_inode_allowance, read_disk, walk
@@ -17,7 +18,7 @@ from integrations.sandbox.limits import MIB, Limits
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 OWN_TASKS = 16  # the supervisor, and a keeper for each command and service that runs at once
 _ROLLUP = re.compile(r"^Pss_(Anon|Shmem): +(\d+) kB$", re.MULTILINE)
-_MIN_GROWTH, _MIN_GROWTH_FILES = MIB, 4096
+_MIN_GROWTH, _MIN_GROWTH_FILES, _FEW_FILES = MIB, 4096, 1024
 
 
 def _read_fields(path: Path) -> list[str]:
@@ -116,9 +117,9 @@ def measure_deleted(first_pid: int) -> int:
 
 class DiskGuard:
     """Checks the size of a run's folder during one command. A walk is expensive, so it walks only after the file system
-    lost space.
+    lost space, and once more at the end if the folder has few files.
 
-    Other writers cause extra walks; only a program that frees space at the same time can delay one. The command can
+    Other writers cause extra walks; only one that frees space at the same time can delay one. The command can
     write `allowance` bytes, and files until the inodes are nearly used up. Files of the command have a change time
     since its start, which a program cannot set.
     """
@@ -140,10 +141,17 @@ class DiskGuard:
         else ''. `final`: after its end."""
         space, files = self._free_now()
         step = self._least if final else self._step
-        if self._free[0] - space >= step[0] or self._free[1] - files >= step[1]:
+        grown = self._free[0] - space >= step[0] or self._free[1] - files >= step[1]
+        if grown or (final and self._is_cheap_to_measure()):
             self._free = (space, files)
-            self._exceeded = self._exceeded or self._measure(first_pid)
+            if reason := self._measure(first_pid):  # another thread can set it meanwhile
+                self._exceeded = self._exceeded or reason
         return self._exceeded
+
+    def _is_cheap_to_measure(self) -> bool:
+        """Whether the folder has few files, or more than allowed: other writers can hide the growth of such a one."""
+        count = sum(1 for _ in islice(walk(self._folder), _FEW_FILES + 1))
+        return count <= _FEW_FILES or count > self._limits.tree_files
 
     def _measure(self, first_pid: int) -> str:
         count = created = 0
