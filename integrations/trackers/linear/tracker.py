@@ -71,7 +71,7 @@ class Linear:
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         """Every ticket of `team` in one of `columns`; paginated lazily, 50 per request."""
-        state_ids = [self._state_id(team, column) for column in columns]
+        state_ids = [self._state_id(team, column, refresh=not place) for place, column in enumerate(columns)]
         if not state_ids:
             return
         nodes = self._paginate(Records[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
