@@ -67,7 +67,6 @@ EFFECTS = {
     "linear.CreateComment": HTTP,
     "linear.CreateReport": HTTP,
     "linear.UpdateReport": HTTP,
-    "linear.TicketLabels": HTTP,
     "linear.UpsertAttachment": HTTP,
     "git.fetch": LOCAL,
     "start_run.lua": LOCAL,
@@ -114,7 +113,7 @@ HITS = {
 }
 MORE_HITS = {
     ("take_lease.lua", "done"): (7,),
-    ("linear.Ticket", "sent"): (7,),
+    ("linear.Ticket", "sent"): (4,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpdateReport", "before"): (5,),
