@@ -39,6 +39,10 @@ class Unavailable(IntegrationError):
         self.retry_after = None if retry_after is None else clamp_wait(retry_after)
 
 
+class RateLimited(Unavailable):
+    """The provider refused a request because of its rate limit."""
+
+
 class NotAttempted(Unavailable):
     """No call was made: a budget is exhausted for now, or the circuit breaker is open. Not a failure.
 
@@ -47,6 +51,10 @@ class NotAttempted(Unavailable):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after)
         self.retry_after = retry_after
+
+
+class OverBudget(NotAttempted):
+    """The provider's request allowance is used up for requests of this priority."""
 
 
 class Paused(NotAttempted):

@@ -17,7 +17,15 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from integrations.disk import pause_when_exhausted
-from integrations.errors import Frozen, IntegrationError, Misconfigured, Rejected, Unauthorized, Unavailable
+from integrations.errors import (
+    Frozen,
+    IntegrationError,
+    Misconfigured,
+    OverBudget,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from integrations.events import (
     EVENT,
     CommandFailed,
@@ -28,6 +36,7 @@ from integrations.events import (
     TicketMentioned,
     TicketMoved,
 )
+from integrations.request_budget import Priority, use_priority
 from integrations.values import Identifier, Ticket, TicketId
 from integrations.waits import exponential_wait
 from jobs.effects.audit_records import describe_decision, describe_effect, name_error
@@ -39,7 +48,7 @@ from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import RUNNING, Loop, Stage
 from jobs.messages.escalations import dead_letter_reason
-from jobs.recovery.rebuild import replace_if_outdated, restore
+from jobs.recovery.rebuild import OnBoard, read_board, replace_if_outdated, restore_from
 from jobs.runtime import keys, notices, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
@@ -50,7 +59,15 @@ from jobs.store.queue_places import read_place
 from jobs.store.tickets import Posted
 from jobs.workflow import decide
 from jobs.workflow.decision import is_still_wanted
-from jobs.workflow.report import Report, is_due_before, report_of
+from jobs.workflow.report import (
+    INTERVAL,
+    Report,
+    compute_delay,
+    is_due_before,
+    parse_report,
+    record_report,
+    report_of,
+)
 
 CREDENTIALS_WAIT_SECONDS = 60.0
 _OPENING = (TicketMoved, TicketDelegated, TicketMentioned)
@@ -112,13 +129,15 @@ class _Driver:
             return self._perform(inner, self._loop)
         if not wait:
             outer = self._next_command("outer")
-            report = self._find_outdated_report(self._loop) if self._loop else None
+            report, delay = self._find_outdated_report(self._loop) if self._loop else (None, 0.0)
             if (outer or report) and self._world.freeze.is_frozen():
                 wait = FREEZE_POLL_SECONDS
-            elif self._loop and report:
-                return self._refresh(report, self._loop)
+            elif self._loop and report and not delay:
+                return self._refresh(report, self._loop, is_blocking=outer is not None)
             elif outer:
                 return self._perform(outer, self._loop)
+            else:
+                wait = delay
         decided = self._decide()
         return wait if wait and decided is None else decided
 
@@ -145,23 +164,39 @@ class _Driver:
             except ValidationError as error:
                 self._bury(lane, "command", self._store.head(self._id, lane), error)
 
-    def _find_outdated_report(self, loop: Loop) -> Report | None:
-        """The report to write now; None while the ticket is up to date or commands come first."""
+    def _find_outdated_report(self, loop: Loop) -> tuple[Report | None, float]:
+        """The report to write, and after how many seconds; None while the ticket is up to date or commands come
+        first."""
         if loop.generation == 0:
-            return None
+            return None, 0.0
         queued = read_place(self._world.redis, self._id, loop.run_id) if loop.stage in RUNNING else None
         report = report_of(loop, self._world.policy, queued)
-        if report.digest == self._store.report_digest(loop.ticket.id):
-            return None
-        return report if is_due_before(self._store.list_commands(loop.ticket.id, "outer")) else None
+        written = parse_report(self._store.last_report(loop.ticket.id))
+        outbox = self._store.list_commands(loop.ticket.id, "outer")
+        if report.digest == written.digest or not is_due_before(outbox):
+            return None, 0.0
+        if outbox:
+            return report, 0.0
+        delay = compute_delay(report, written, self._world.now())
+        return report, max(delay, self._store.report_wait(loop.ticket.id))
 
-    def _refresh(self, report: Report, loop: Loop) -> float:
-        """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket."""
+    def _refresh(self, report: Report, loop: Loop, *, is_blocking: bool) -> float:
+        """Write the report. There is no retry when the tracker rejects it, for example for a deleted ticket.
+
+        `is_blocking`: commands wait for it, so it has their priority; otherwise it waits for the request allowance
+        without delaying them."""
+        exists = parse_report(self._store.last_report(self._id)).generation == report.generation
 
         def write() -> None:
             result = "done"
             try:
-                show_report(report, Context("report", loop.ticket, self._world, self._lease, loop))
+                with use_priority(Priority.MESSAGE if is_blocking else Priority.PROGRESS):
+                    show_report(report, Context("report", loop.ticket, self._world, self._lease, loop), exists=exists)
+            except OverBudget as error:
+                if is_blocking:
+                    raise
+                self._store.defer_report(self._id, error.retry_after or INTERVAL)
+                return
             except (Unavailable, Unauthorized):
                 raise
             except IntegrationError as error:
@@ -171,11 +206,12 @@ class _Driver:
             self._world.audit.record(
                 kind="effect", ticket=loop.identifier, command="report", command_id=digest, result=result
             )
-            self._store.mark_reported(self._id, report.digest)
+            self._store.mark_reported(self._id, record_report(report, self._world.now()))
 
-        return self._attempt(
-            "outer", "report", write, give_up=lambda _: self._store.mark_reported(self._id, report.digest)
-        )
+        return self._attempt("outer", "report", write, give_up=lambda _: self._give_report_up(report))
+
+    def _give_report_up(self, report: Report) -> None:
+        self._store.mark_reported(self._id, record_report(report, self._world.now()))
 
     def _perform(self, posted: Posted, loop: Loop | None) -> float:
         assert loop, "an outbox without a loop"
@@ -217,8 +253,10 @@ class _Driver:
         """Decide the event. Equal hints that directly follow it are older than its read, so they go too."""
         hint = isinstance(event, TicketMoved | TicketEdited)
         repeats = self._store.count_repeats(self._id) if hint else 0
-        before = self._loop = self._loop or self._restore_from_board(event)
-        now = gather(event, self._world) if before or isinstance(event, _OPENING) else None
+        seen = None if self._loop else self._restore_from_board(event)
+        before = self._loop
+        move = seen.move if seen else None
+        now = gather(event, self._world, move) if before or isinstance(event, _OPENING) else None
         if now is None:
             self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
@@ -236,16 +274,21 @@ class _Driver:
         if changed and (before is None or before.stage is not changed.stage):
             _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 
-    def _restore_from_board(self, event: Event) -> Loop | None:
-        """Before a ticket counts as new: its loop may be missing in Redis and stored on the board."""
-        if isinstance(event, (*_OPENING, TicketCommented)):
-            try:
-                restore(self._id, self._lease, self._world)
-            except Unauthorized:
-                raise  # the board memory may exist although it cannot be read now
-            except Rejected as error:
-                _log.warning("loop not rebuilt", reason=str(error))
-        return self._store.load(self._id)
+    def _restore_from_board(self, event: Event) -> OnBoard | None:
+        """Before a ticket counts as new: its loop may be missing in Redis and stored on the board. Returns the ticket,
+        if it was read."""
+        if not isinstance(event, (*_OPENING, TicketCommented)):
+            return None
+        found = None
+        try:
+            if found := read_board(self._id, self._world, event if isinstance(event, TicketMoved) else None):
+                restore_from(found, self._lease, self._world)
+        except Unauthorized:
+            raise  # the board memory may exist although it cannot be read now
+        except Rejected as error:
+            _log.warning("loop not rebuilt", reason=str(error))
+        self._loop = self._store.load(self._id)
+        return found
 
     def _attempt(self, box: Box, kind: str, action: Callable[[], None], give_up: Callable[[Exception], None]) -> float:
         """Run `action`; returns the seconds to wait before the next step. Calls `give_up` after the last attempt."""

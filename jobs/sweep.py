@@ -1,16 +1,19 @@
 """Compares the board and the code host with the loops in Redis, and emits missed events. Queued by the clock.
 
-A sweep performs no effects, so missed events are decided by the same rules as all others.
+A sweep performs no effects, so missed events are decided by the same rules as all others. It reads what changed on the
+board since the last sweep, in one request, so its cost does not grow with the number of tickets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
 from integrations.events import BranchPushed, Event, TicketMoved
+from integrations.ports.tracker import Comment
+from integrations.request_budget import Priority, use_priority
 from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
 from jobs.effects.columns import refresh_all_columns
@@ -28,41 +31,75 @@ from jobs.workflow.preflight import awaits_new_base
 IN_TURN = 5
 WAITING_SECONDS = 600.0
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
+OVERLAP_SECONDS = 600.0
+"""How far each poll looks back behind the last one: what could not be decided then is found again, and a change that
+the tracker shows late."""
+COMPARE_SECONDS = 1_800.0
+"""Seconds between two full comparisons, for what changes without a trace: archived and deleted tickets, teams and
+columns."""
 _log = structlog.get_logger(__name__)
 
 
 def sweep() -> None:
-    """RQ's entry: compare everything once."""
+    """RQ's entry: find what was missed since the last sweep."""
     world = current_world()
     queues.clear_wake_flag(world.redis, queues.SWEEP)
-    refresh_all_columns(world)
-    if not _is_rebuilt(world):
-        return
-    loops = {loop.ticket.id: loop for loop in world.store.loops()}
-    for name, team in world.policy.teams.items():
-        try:
-            tickets = {t.id: t for t in world.tracker.in_columns(name, list(team.board_columns().values()))}
-            turn = list(_choose_loops([loop for loop in loops.values() if loop.ticket.team == name], world))
-            for event in (
-                *_find_moves(name, tickets, loops, world),
-                *_find_for_each(turn, world, _find_pull_request_event),
-                *_find_for_each(turn, world, _find_comments_and_reviews),
-                *_find_new_bases(name, loops, world),
-                *_find_waiting(name, loops, world),
-                *_find_unanswered_escalations(tickets, loops, world),
-            ):
-                if world.store.deliver(event):
-                    _log.info("missed event found", event_kind=event.kind, ticket=event.ticket_id)
-                    queues.wake_ticket(world.redis, event.ticket_id)
-        except IntegrationError as error:
-            _log.warning("sweep of a team failed", team=name, reason=str(error))
-            _report_refused_credentials(error, world)
-            if not isinstance(error, Unavailable | Unauthorized):
-                sentence = f"The board of team {name} cannot be read, so tickets on it can wait unseen: {error}"
-                notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
+    with use_priority(Priority.BACKGROUND):
+        refresh_all_columns(world)
+        if _is_rebuilt(world):
+            _sweep({loop.ticket.id: loop for loop in world.store.loops()}, world)
+    _report_wrong_clock(world)
+
+
+def _sweep(loops: Mapping[TicketId, Loop], world: World) -> None:
+    teams, began = list(world.policy.teams), world.now()
+    for name in teams:
+        if _is_due(f"compared:{name}", COMPARE_SECONDS, world) and _emit(
+            name, _compare_team(name, loops, world), world
+        ):
+            world.redis.hset(keys.SWEPT, f"compared:{name}", began)
+    since = _read_time("since", world) or began - polling.LOOK_BACK
+    if is_read := _emit(", ".join(teams), _find_changes(teams, since - OVERLAP_SECONDS, loops, world), world):
+        world.redis.hset(keys.SWEPT, "since", began)
+    for name in teams:
+        turn = list(_choose_loops([loop for loop in loops.values() if loop.ticket.team == name], world))
+        if not is_read:
+            _emit(name, _find_for_each(turn, world, _find_comments), world)
+        _emit(name, _find_for_each(turn, world, _find_pull_request_event), world)
+        _emit(name, _find_for_each(turn, world, _find_reviews), world)
+        _emit(name, _find_new_bases(name, loops, world), world)
+        _emit(name, _find_waiting(name, loops, world), world)
+    _emit(", ".join(teams), _find_unanswered_escalations(loops, world), world)
     for event in find_session_events(loops, world):
         route(world.redis, event)
-    _report_wrong_clock(world)
+
+
+def _emit(team: str, events: Iterator[Event], world: World) -> bool:
+    """Deliver the events; False when they could not all be found. A team whose board cannot be read does not stop the
+    others."""
+    try:
+        for event in events:
+            if world.store.deliver(event):
+                _log.info("missed event found", event_kind=event.kind, ticket=event.ticket_id)
+                queues.wake_ticket(world.redis, event.ticket_id)
+    except IntegrationError as error:
+        _log.warning("sweep of a team failed", team=team, reason=str(error))
+        _report_refused_credentials(error, world)
+        if not isinstance(error, Unavailable | Unauthorized):
+            sentence = f"The board of team {team} cannot be read, so tickets on it can wait unseen: {error}"
+            notices.post(world.redis, "board", sentence, 3 * world.settings.sweep_seconds)
+        return False
+    return True
+
+
+def _read_time(name: str, world: World) -> float:
+    """A time of the sweep's record, 0 without one, and for one in the future, of a clock that went back."""
+    at = float(world.redis.hget(keys.SWEPT, name) or 0)
+    return at if at <= world.now() else 0.0
+
+
+def _is_due(name: str, seconds: float, world: World) -> bool:
+    return world.now() - _read_time(name, world) >= seconds
 
 
 def _report_refused_credentials(error: IntegrationError, world: World) -> None:
@@ -94,20 +131,45 @@ def _is_rebuilt(world: World) -> bool:
     return bool(world.redis.exists(keys.REBUILT))
 
 
-def _find_moves(
-    name: str, tickets: Mapping[TicketId, Ticket], loops: Mapping[TicketId, Loop], world: World
-) -> Iterator[Event]:
-    """Tickets in the agent column without a loop, and loops whose ticket left the columns that Loopline works in.
-
-    `tickets` are all tickets in the team's columns."""
-    for ticket in tickets.values():
-        loop = loops.get(ticket.id)
-        if _is_misplaced(ticket, loop, world):
-            yield _build_ticket_moved(ticket, loop, world)
-    for loop in loops.values():
-        polled = loop.ticket.team == name and loop.stage in AT_WORK | OPEN | {Stage.ASKING}
-        if polled and loop.ticket.id not in tickets and not is_moving(loop.ticket.id, world):
+def _compare_team(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """Compare all tickets in the team's columns except done, and those of loops that are in none of these."""
+    listed = {t.id: t for t in world.tracker.in_columns(name, world.policy.teams[name].active_columns)}
+    for ticket in listed.values():
+        yield from _find_move(ticket, loops, world)
+    own = [loop for loop in loops.values() if loop.ticket.team == name and loop.stage in POLLED]
+    absent = [loop for loop in own if loop.ticket.id not in listed]
+    found = {t.id: t for t in world.tracker.fetch_many([loop.ticket.id for loop in absent])}
+    for loop in absent:
+        present = found.get(loop.ticket.id)
+        if present and not present.trashed:
+            yield from _find_move(present, loops, world)
+        elif not is_moving(loop.ticket.id, world):
             yield _build_ticket_moved(loop.ticket, loop, world)
+
+
+def _find_changes(teams: Sequence[str], since: float, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """Moves and comments since that time, in one request for all teams unless there are many."""
+    changes = world.tracker.changes(teams, since)
+    for ticket in changes.tickets:
+        yield from _find_move(ticket, loops, world)
+    written: dict[TicketId, list[Comment]] = {}
+    for comment in changes.comments:
+        written.setdefault(comment.ticket_id, []).append(comment)
+    for ticket_id, comments in written.items():
+        if loop := loops.get(ticket_id):
+            yield from _find_missed_comments(loop, comments, world)
+
+
+def _find_missed_comments(loop: Loop, comments: Sequence[Comment], world: World) -> Iterator[Event]:
+    known = world.store.has_known_events(loop.ticket.id)
+    yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
+
+
+def _find_move(ticket: Ticket, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
+    """A ticket in the agent column without a loop, or one that left the columns in which Loopline works on it."""
+    loop = loops.get(ticket.id)
+    if _is_misplaced(ticket, loop, world):
+        yield _build_ticket_moved(ticket, loop, world)
 
 
 def _is_misplaced(ticket: Ticket, loop: Loop | None, world: World) -> bool:
@@ -154,35 +216,33 @@ def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
         )
 
 
-def _find_comments_and_reviews(loop: Loop, world: World) -> Iterator[Event]:
+def _find_comments(loop: Loop, world: World) -> Iterator[Event]:
+    """All comments of one ticket, where those of all teams have no end."""
     try:
         comments = list(world.tracker.comments(loop.ticket.id))
     except NotFound:
         yield _build_ticket_moved(loop.ticket, loop, world)
         return
-    known = world.store.has_known_events(loop.ticket.id)
-    yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
+    yield from _find_missed_comments(loop, comments, world)
+
+
+def _find_reviews(loop: Loop, world: World) -> Iterator[Event]:
     if loop.stage in OPEN and loop.pull_request.number:
         reviews = world.code_host.reviews(loop.workspace.repository, loop.pull_request.number)
         yield from polling.review_events(loop, reviews, world.now())
 
 
-def _find_unanswered_escalations(
-    tickets: Mapping[TicketId, Ticket], loops: Mapping[TicketId, Loop], world: World
-) -> Iterator[Event]:
+def _find_unanswered_escalations(loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
     """Escalations that are due for a reminder. A moved card counts as an answer, and so does a missed comment or
     reaction: those are read first."""
-    for ticket in tickets.values():
-        loop = loops.get(ticket.id)
-        reminder = polling.escalation_event(loop, world.now(), world.settings.remind_hours) if loop else None
-        if not loop or not reminder or world.policy.role_of(ticket) != "needs_human":
+    hours = world.settings.remind_hours
+    due = {t: event for t, loop in loops.items() if (event := polling.escalation_event(loop, world.now(), hours))}
+    for ticket in world.tracker.fetch_many(list(due)):
+        if ticket.trashed or world.policy.role_of(ticket) != "needs_human":
             continue
-        try:
-            comments = list(world.tracker.comments(ticket.id))
-        except NotFound:
-            continue  # deleted since; `_find_comments_and_reviews` reports it
+        loop, comments = loops[ticket.id], list(world.tracker.comments(ticket.id))
         missed: list[Event] = [*polling.unread_comment_events(loop, comments), *polling.reaction_events(loop, comments)]
-        yield from missed or [reminder]
+        yield from missed or [due[ticket.id]]
 
 
 def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
@@ -230,12 +290,8 @@ def _find_waiting(name: str, loops: Mapping[TicketId, Loop], world: World) -> It
 
 
 def _choose_loops(loops: list[Loop], world: World) -> Iterator[Loop]:
-    """A few active loops and one stopped loop, in turn: each costs requests, and the rate limit is for the work."""
-    by_id = sorted(loops, key=lambda loop: loop.ticket.id)
-    active = [loop for loop in by_id if loop.stage in POLLED]
-    stopped = [loop for loop in by_id if loop.stage is Stage.STOPPED]
+    """A few active loops, in turn: each costs requests, and the rate limit is for the work."""
+    active = sorted((loop for loop in loops if loop.stage in POLLED), key=lambda loop: loop.ticket.id)
     turn = world.redis.incr(keys.SWEEP_TURN)
     for n in range(min(IN_TURN, len(active))):
         yield active[(turn * IN_TURN + n) % len(active)]
-    if stopped:
-        yield stopped[turn % len(stopped)]

@@ -59,6 +59,8 @@ class Move:
     by: Person | None = None
     before_id: str = ""
     author: Person | None = None
+    attachments: Sequence[Attachment] = ()
+    """All of the ticket's."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,14 @@ class PlanStep:
     state: StepState = "pending"
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Tickets and comments that changed. Tickets are as in lists; archived and deleted ones are missing."""
+
+    tickets: Sequence[Ticket] = ()
+    comments: Sequence[Comment] = ()
+
+
 class Tracker(Protocol):
     """The board. Ids are the tracker's own UUIDs; `column` is the name or the id of a workflow state."""
 
@@ -137,16 +147,26 @@ class Tracker(Protocol):
     def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
         """The current ticket, and the author of its last move. `author` is the reported author of a move to
         `column_id`, whose permission is looked up; the ticket's history counts when it is None, or is in another
-        column. Raises `NotFound`."""
+        column. With all attachments, in one request. Raises `NotFound`."""
 
     def columns(self, team: str) -> Sequence[BoardColumn]:
         """All columns of the team that are not archived, in the board's order. Raises `Rejected`."""
+
+    def fetch_with_attachments(self, ticket_id: TicketId) -> tuple[Ticket, Sequence[Attachment]]:
+        """The current ticket and all its attachments, in one request. Raises `NotFound`."""
+
+    def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterable[Ticket]:
+        """The tickets that exist, as in lists, in no order; archived ones are trashed."""
+
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """What changed in `teams` since that time (Unix seconds, the tracker's clock). The number of requests depends
+        on the number of changes, not of tickets. Records that cannot be read are left out."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
 
     def move(self, ticket: Ticket, column: str) -> None:
-        """Move the ticket to `column` of its team."""
+        """Move the ticket to `column` of its team. The ticket's team can be outdated."""
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key. With `parent_id` it is a
@@ -166,6 +186,9 @@ class Tracker(Protocol):
 
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by its URL."""
+
+    def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        """Upsert the comment `comment_id` and the attachment, in one request; `exists`: the comment probably exists."""
 
     def attachments(self, ticket_id: TicketId) -> Iterable[Attachment]:
         """All attachments of the ticket."""

@@ -190,9 +190,9 @@ class Settings(SettingsModel):
     worker_slots: int = setting("LOOPLINE_WORKER_SLOTS", 4, ge=1, le=200)
     """Tickets that the worker process handles at the same time."""
 
-    sweep_seconds: int = setting("LOOPLINE_SWEEP_SECONDS", 30, ge=1, le=3_600)
+    sweep_seconds: int = setting("LOOPLINE_SWEEP_SECONDS", 90, ge=1, le=3_600)
     """Seconds between two polls of board and code host for missed webhooks.
-    Each poll reads the comments and pull requests of five tickets, in turn."""
+    Each poll sends one request to the board for all teams, and reads the pull requests of five tickets, in turn."""
     remind_hours: float = setting("LOOPLINE_REMIND_HOURS", 4.0, ge=0.01, le=720)
     """Hours after which an unanswered escalation is repeated, twice; then the ticket moves to triage.
     Half a working day: longer than a meeting, and the answer can still come the same day."""

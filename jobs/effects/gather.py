@@ -39,7 +39,7 @@ from integrations.events import (
     TicketUndelegated,
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
-from integrations.ports.tracker import Comment, Reaction
+from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
@@ -48,7 +48,9 @@ from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
+from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
+from jobs.runtime.scripts import decode
 from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
 
@@ -57,14 +59,18 @@ LOST_TEAM_SECONDS = 300.0
 _log = structlog.get_logger(__name__)
 
 
-def gather(event: Event, world: World) -> Event | None:
+def gather(event: Event, world: World, seen: Move | None = None) -> Event | None:
     """The event with the current state; None if there is nothing to decide. Raises `Unavailable`.
 
-    A time in the future, from a provider's clock, counts as now."""
+    A time in the future, from a provider's clock, counts as now. `seen` is the ticket with its move if it was read
+    just now."""
     event = replace(event, at=min(event.at, world.now()))
     match event:
         case TicketMoved():
-            return _read_move(replace(event, moving=is_moving(event.ticket_id, world)), world)
+            if _is_own_move(event, world):
+                return None
+            moving = replace(event, moving=is_moving(event.ticket_id, world))
+            return moving if event.ticket else _read_move(moving, world, seen)
         case TicketEdited():
             return _read_ticket(event, world)
         case TicketRemoved():
@@ -97,10 +103,10 @@ def gather(event: Event, world: World) -> Event | None:
             return event
 
 
-def _read_move(event: TicketMoved, world: World) -> Event | None:
+def _read_move(event: TicketMoved, world: World, seen: Move | None) -> Event | None:
     """The ticket and who moved it, in one request; a merge that explains the move counts in place of it."""
     try:
-        move = world.tracker.fetch_move(event.ticket_id, event.column_id, event.by)
+        move = seen or world.tracker.fetch_move(event.ticket_id, event.column_id, event.by)
     except NotFound:
         _check_team_is_visible(event.ticket_id, world)
         return _removed(event)
@@ -178,6 +184,19 @@ def _check_team_is_visible(ticket_id: TicketId, world: World) -> None:
             raise Unavailable(f"{loop.identifier} cannot be read: {error}", LOST_TEAM_SECONDS) from error
 
 
+def _is_own_move(event: TicketMoved, world: World) -> bool:
+    """Whether this is the webhook of Loopline's own move, whose event `perform.move_ticket` has returned. The column is
+    compared too, because a person can use the same account."""
+    if event.by is None or not event.column or event.by.id != world.tracker.viewer().id:
+        return False
+    return decode(world.redis.get(keys.own_move(event.ticket_id)) or b"") in {event.column, event.column_id}
+
+
+def _is_by_us(author: Person | None, world: World) -> bool:
+    """Whether Loopline wrote this, by the webhook: saves a request."""
+    return author is not None and author.id == world.tracker.viewer().id
+
+
 def is_moving(ticket_id: TicketId, world: World) -> bool:
     """Whether a move of the ticket is still in the outbox, so that its column is not final yet."""
     return any(isinstance(command, MoveTicket) for command in world.store.list_commands(ticket_id, "outer"))
@@ -193,6 +212,8 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
 
 
 def _read_comment(event: TicketCommented, world: World) -> Event | None:
+    if _is_by_us(event.author, world):
+        return None
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:
@@ -214,9 +235,9 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
 
 def _read_reaction(event: TicketReacted, world: World) -> Event | None:
     """Only reactions that are still there, on Loopline's comments, by people with permission to control Loopline."""
+    if _is_by_us(event.author, world):
+        return None
     reacted = event.author.id if event.author else ""
-    if reacted == world.tracker.viewer().id:
-        return None  # Loopline's own 👀 are frequent: saves a request
     try:
         comment = world.tracker.fetch_comment(event.comment_id)
     except NotFound:

@@ -6,25 +6,29 @@ requests are looked up by head first, a push names the expected commit. It retur
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from integrations.errors import NotFound, Rejected, Unavailable
-from integrations.events import BranchPublished, Event, PullRequestMerged, PullRequestOpened, WorkspaceReady
+from integrations.errors import NotFound, Rejected
+from integrations.events import (
+    BranchPublished,
+    Event,
+    PullRequestMerged,
+    PullRequestOpened,
+    TicketMoved,
+    WorkspaceReady,
+)
 from integrations.git.mirror import Mirror
 from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
-from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.values import NO_COMMIT, CommitSha, Identifier, Ticket
-from jobs.effects import sessions
+from integrations.values import NO_COMMIT, Ticket
+from jobs.effects import cleaning, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
@@ -36,7 +40,6 @@ from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.loop.state import Loop
 from jobs.messages.progress import SUPERSEDED_MESSAGE
-from jobs.messages.routing import branch_left_message
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues, run_order
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
@@ -48,6 +51,7 @@ from jobs.workflow.report import Report
 
 NEEDS_HUMAN_LABEL = "needs-human"
 _FURTHER_ON = {"started", "completed", "canceled", "duplicate"}  # Linear's state types of a team's own later columns
+OWN_MOVE_SECONDS = 600  # in which the webhook of a move arrives
 _log = structlog.get_logger(__name__)
 
 
@@ -85,29 +89,24 @@ def perform(command: c.Command, ctx: Context) -> Sequence[Event]:
     return tuple(_PERFORMERS[type(command)](command, ctx) or ())
 
 
-def show_report(report: Report, ctx: Context) -> None:
-    """Upsert the progress comment of the report's generation, or the agent session, and the board memory.
+def show_report(report: Report, ctx: Context, *, exists: bool) -> None:
+    """Upsert the progress comment of the report's generation, or the agent session, and the board memory; `exists`: the
+    comment was written before.
 
     A new progress comment supersedes the previous one, which is closed first: after a crash in between the new one is
     still missing, so both steps are repeated."""
     ctx.lease.check()
     check_outward()
     report = sanitize_report(report, ctx.ticket, ctx.world)
+    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
     if ctx.loop and ctx.loop.session_id:
         sessions.show_in_session(report, ctx, ctx.loop.session_id)
-    else:
-        _show_in_comment(report, ctx)
-    memory = Attachment(ctx.format_dashboard_url(), TITLE, report.subtitle, report.metadata)
-    ctx.world.tracker.attach(ctx.ticket.id, memory)
-
-
-def _show_in_comment(report: Report, ctx: Context) -> None:
-    comment_id = ctx.create_id("progress", str(report.generation))
-    try:
-        ctx.world.tracker.edit_comment(comment_id, report.progress)
-    except NotFound:
+        ctx.world.tracker.attach(ctx.ticket.id, memory)
+        return
+    if not exists:
         _close_progress_comment(report.generation, ctx)
-        ctx.world.tracker.comment(ctx.ticket.id, report.progress, comment_id)
+    comment_id = ctx.create_id("progress", str(report.generation))
+    ctx.world.tracker.show_report(ctx.ticket.id, report.progress, comment_id, memory, exists=exists)
 
 
 def _close_progress_comment(before: int, ctx: Context) -> None:
@@ -118,21 +117,30 @@ def _close_progress_comment(before: int, ctx: Context) -> None:
             return
 
 
-def move_ticket(command: c.MoveTicket, ctx: Context) -> None:
+def move_ticket(command: c.MoveTicket, ctx: Context) -> Sequence[Event]:
     """Move the ticket to the column with this role; skipped if the team has no such column or is not served.
 
-    A merged ticket is left in a column without a role that is further on: the team's own automation put it there."""
+    A merged ticket is left in a column without a role that is further on: the team's own automation put it there. The
+    event lets the loop know the column; the webhook of the move has nothing to add."""
     team = ctx.world.policy.teams.get(ctx.ticket.team)
     columns = team.board_columns() if team else {}
     target = command.back_to or columns.get(command.column, "")
-    if not target:
-        return
+    if not team or not target:
+        return ()
     if command.sources or command.column == "done":
         now = ctx.world.tracker.fetch(ctx.ticket.id)
         role = ctx.world.policy.role_of(now)
         if (command.sources and role not in command.sources) or (role is None and now.column_type in _FURTHER_ON):
-            return
+            return ()
+    if command.back_to:
+        ctx.world.tracker.move(ctx.ticket, target)
+        return ()
+    ctx.world.redis.set(keys.own_move(ctx.ticket.id), target, ex=OWN_MOVE_SECONDS)
     ctx.world.tracker.move(ctx.ticket, target)
+    column, column_id = team.columns[command.column], team.column_ids.get(command.column, "")
+    moved = replace(ctx.ticket, column=column, column_id=column_id)
+    by, fields = ctx.world.tracker.viewer(), ctx.build_event_fields("moved")
+    return (TicketMoved(**fields, column=column, column_id=column_id, ticket=moved, by=by),)
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
@@ -151,11 +159,16 @@ def react(command: c.React, ctx: Context) -> None:
 
 
 def set_needs_human(command: c.SetNeedsHuman, ctx: Context) -> None:
-    """Add the label to the ticket, or remove it; not in a team that is not served."""
+    """Add the label to the ticket, or remove it if the ticket has it; not in a team that is not served."""
     if ctx.ticket.team not in ctx.world.policy.teams:
         return
-    change = ctx.world.tracker.add_label if command.needed else ctx.world.tracker.remove_label
-    change(ctx.ticket, NEEDS_HUMAN_LABEL)
+    redis, key = ctx.world.redis, keys.labelled(ctx.ticket.id)
+    if command.needed:
+        redis.set(key, 1, ex=KEPT_SECONDS)
+        ctx.world.tracker.add_label(ctx.ticket, NEEDS_HUMAN_LABEL)
+    elif redis.exists(key) or NEEDS_HUMAN_LABEL in (label.lower() for label in ctx.ticket.labels):
+        ctx.world.tracker.remove_label(ctx.ticket, NEEDS_HUMAN_LABEL)
+        redis.delete(key)
 
 
 def link_pull_request(command: c.LinkPullRequest, ctx: Context) -> None:
@@ -330,45 +343,6 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
     return (merged,)
 
 
-def clean_up(command: c.CleanUp, ctx: Context) -> None:
-    """Remove the worktrees, then the branch. Raises `Unavailable` until the ticket's runs have ended."""
-    runs = ctx.world.runs.list_runs(ctx.ticket.id)
-    if any(ctx.world.runs.is_unfinished(run_id) for run_id in runs):
-        raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
-    if not command.repository:
-        return
-    mirror = ctx.world.mirror(command.repository)
-    # a ticket that was in another team had another identifier then
-    specs = [spec for run_id in runs if (spec := ctx.world.runs.spec(run_id))]
-    for identifier in {ctx.ticket.identifier, *(spec.ticket.identifier for spec in specs)}:
-        _remove_files(identifier, mirror, ctx.world)
-    if not command.branch:
-        return
-    head = ctx.world.code_host.branch_head(command.repository, command.branch)
-    if head and head != command.merged and not _is_own_head(command.repository, head, ctx):
-        body = branch_left_message(command.branch)
-        ctx.world.tracker.comment(ctx.ticket.id, body, ctx.create_id("left", command.branch, head))
-        return
-    ctx.world.code_host.delete_branch(command.repository, command.branch)
-    mirror.forget(command.branch)
-
-
-def _remove_files(identifier: Identifier, mirror: Mirror, world: World) -> None:
-    """Remove the worktrees and the downloaded images."""
-    folder = world.run_folder(identifier)
-    for run in sorted(folder.iterdir()) if folder.is_dir() else ():
-        kill_sandboxes(run)
-        mirror.remove_workspace(run)
-    for used in filter(Path.is_dir, (folder, world.upload_folder(identifier))):
-        shutil.rmtree(used)
-
-
-def _is_own_head(repository: str, head: CommitSha, ctx: Context) -> bool:
-    """Whether Loopline pushed this commit for this ticket."""
-    owner = ctx.world.redis.get(keys.head(repository, head))
-    return owner is not None and decode(owner) == ctx.ticket.id
-
-
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
@@ -387,7 +361,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.CommentOnPullRequest: comment_on_pull_request,
     c.SetStatus: set_status,
     c.MergePullRequest: merge_pull_request,
-    c.CleanUp: clean_up,
+    c.CleanUp: cleaning.clean_up,
     c.ClosePullRequest: close_pull_request,
     c.WatchTickets: watch_tickets,
     c.OrderRuns: order_runs,

@@ -24,11 +24,13 @@ from integrations.outward import guard_outward
 from integrations.ports.agent_runner import AgentRunner
 from integrations.ports.code_host import CodeHost, GitCredentials
 from integrations.ports.tracker import Tracker
+from integrations.request_budget import RequestBudget, share_budget
 from integrations.sandbox.bubblewrap import Sandbox
 from integrations.server_time import server_clock
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.runtime.audit import AuditJournal
+from jobs.runtime.buckets import RedisBuckets
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.runs import Runs
@@ -151,10 +153,12 @@ _current: World | None = None
 
 
 def install(world: World) -> None:
-    """Set the world of the process, and close its gate while the service is frozen; called once by the entry point."""
+    """Set the world of the process, close its gate while the service is frozen, and share its request budget; called
+    once by the entry point."""
     global _current
     _current = world
     guard_outward(world.freeze.check)
+    share_budget(RequestBudget(RedisBuckets(world.redis)))
 
 
 def current_world() -> World:

@@ -6,16 +6,17 @@ rebuild`. It writes to Redis only and does not change existing loops, so it is i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged
+from integrations.events import BranchPushed, Event, PullRequestClosed, PullRequestMerged, TicketMoved
 from integrations.ports.code_host import PullRequest
-from integrations.ports.tracker import Comment
+from integrations.ports.tracker import Attachment, Comment, Move
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
@@ -28,11 +29,20 @@ from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
-from jobs.workflow.report import report_of
+from jobs.workflow.report import record_report, report_of
 from jobs.workflow.resume import resume
 
 LEASE = "rebuild"
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class OnBoard:
+    """A ticket and its board memory, if it has one; `move` is its last move, where that was asked for."""
+
+    ticket: Ticket
+    metadata: Metadata | None
+    move: Move | None = None
 
 
 @dataclass(frozen=True)
@@ -131,17 +141,23 @@ def rebuild(world: World, *, dry_run: bool = False) -> Iterator[tuple[Ticket, st
 
 
 def _tickets(world: World, unread: list[Rejected]) -> Iterator[Ticket]:
-    """All tickets in the teams' columns; `unread` gets the error of a team without them. The done column is unbounded,
+    """The tickets in the teams' columns; `unread` gets the error of a team without them. The done column is unbounded,
     so a ticket there counts only with a run folder on disk; any other one is restored by its next event."""
+    listed: set[str] = set()
     for name, team in world.policy.teams.items():
         try:
-            for ticket in world.tracker.in_columns(name, list(team.board_columns().values())):
-                if world.policy.role_of(ticket) != "done" or world.run_folder(ticket.identifier).exists():
-                    yield ticket
+            for ticket in world.tracker.in_columns(name, team.active_columns):
+                listed.add(ticket.identifier)
+                yield ticket
         except Unauthorized:
             raise
         except Rejected as error:
             unread.append(error)
+    runs = world.run_folder("")
+    for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
+        if folder.name not in listed:
+            with suppress(NotFound):
+                yield world.tracker.fetch(TicketId(folder.name))
 
 
 def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = False) -> str:
@@ -150,10 +166,28 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
     Raises `Unavailable`, or `Rejected` with the problem that a person has to fix."""
     if world.store.load(ticket_id):
         return "exists"
-    metadata = _metadata(ticket_id, world)
+    found = read_board(ticket_id, world)
+    return restore_from(found, lease, world, dry_run=dry_run) if found else ""
+
+
+def read_board(ticket_id: TicketId, world: World, moved: TicketMoved | None = None) -> OnBoard | None:
+    """The ticket with its board memory, in one request; None if it was deleted. With its last move for an event that it
+    has `moved`."""
+    try:
+        if moved:
+            move = world.tracker.fetch_move(ticket_id, moved.column_id, moved.by)
+            return OnBoard(move.ticket, _choose_memory(move.attachments), move)
+        ticket, attachments = world.tracker.fetch_with_attachments(ticket_id)
+    except NotFound:
+        return None
+    return OnBoard(ticket, _choose_memory(attachments))
+
+
+def restore_from(found: OnBoard, lease: Lease, world: World, *, dry_run: bool = False) -> str:
+    """As `restore`, for a ticket without a loop that was read just now."""
+    ticket, metadata, ticket_id = found.ticket, found.metadata, found.ticket.id
     if metadata is None:
         return ""
-    ticket = world.tracker.fetch(ticket_id)
     memory = loop_of(ticket, metadata)
     _check_ownership(memory, world.policy)
     seen = _take_snapshot(memory, lease, world)
@@ -168,7 +202,7 @@ def restore(ticket_id: TicketId, lease: Lease, world: World, *, dry_run: bool = 
         if not world.store.restore(decision.loop, origin, decision.commands, events):
             return "exists"
         if metadata_of(decision.loop) == metadata:
-            world.store.mark_reported(ticket_id, report_of(decision.loop, world.policy).digest)
+            world.store.mark_reported(ticket_id, record_report(report_of(decision.loop, world.policy), now))
         _log.info("rebuilt", ticket=ticket.identifier, stage=decision.loop.stage.value, events=len(events))
         queues.wake_ticket(world.redis, ticket_id)
     return _line(memory, decision, events)
@@ -179,11 +213,12 @@ def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
 
     The pending commands and events of an older loop are from the past too, and their effects exist. Raises as
     `restore`, then without effect if the board memory cannot be used."""
-    metadata = _metadata(loop.ticket.id, world)
+    found = read_board(loop.ticket.id, world)
+    metadata = found.metadata if found else None
     is_older = metadata is not None and is_ahead(metadata, loop)
-    if metadata is None or not (is_older or _has_lost_candidate(loop, world)):
+    if found is None or metadata is None or not (is_older or _has_lost_candidate(loop, world)):
         return False
-    _check_ownership(loop_of(world.tracker.fetch(loop.ticket.id), metadata), world.policy)
+    _check_ownership(loop_of(found.ticket, metadata), world.policy)
     if is_older:
         _log.warning("loop older than the board, rebuilt", ticket=loop.identifier, generation=loop.generation)
     else:
@@ -192,16 +227,13 @@ def replace_if_outdated(loop: Loop, lease: Lease, world: World) -> bool:
         world.runs.ask_to_stop(run_id)
     world.redis.delete(keys.REBUILT)  # other loops can be missing, and this one until it is restored
     world.store.forget(lease, loop.ticket.id)
-    restore(loop.ticket.id, lease, world)
+    restore_from(found, lease, world)
     return True
 
 
-def _metadata(ticket_id: TicketId, world: World) -> Metadata | None:
+def _choose_memory(attachments: Iterable[Attachment]) -> Metadata | None:
     """The latest board memory: there are two when the dashboard's address has changed."""
-    try:
-        attached = [a.metadata for a in world.tracker.attachments(ticket_id) if a.title == TITLE and a.metadata]
-    except NotFound:
-        return None
+    attached = [a.metadata for a in attachments if a.title == TITLE and a.metadata]
     return max(attached, key=lambda metadata: float(metadata.get("generation", 0)), default=None)
 
 

@@ -12,7 +12,8 @@ INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: unfinished runs
 LOOPS = "loops"  # set: tickets with a loop
-SWEEP_TURN = "sweep-turn"  # counter: the ticket whose comments the sweep reads next
+SWEEP_TURN = "sweep-turn"  # counter: the ticket whose pull request the sweep reads next
+SWEPT = "swept"  # hash: times of the last sweeps, Unix seconds; see `jobs.sweep`
 REBUILT = "rebuilt"  # set after the board was searched for loops that are missing in this Redis
 BREAKER = "breaker:model"  # hash: since when, until when and why the circuit breaker is open; absent while closed
 BREAKER_FAILURES = "breaker-failures:model"  # sorted set: recently failed calls by their time, milliseconds
@@ -104,8 +105,24 @@ def session(session_id: str) -> str:  # hash: digests of what the agent session 
     return f"session:{session_id}"
 
 
-def report(t: TicketId) -> str:  # digest of the progress comment and board memory that were written last
+def report(t: TicketId) -> str:  # digests and time of the report that was written last, JSON
     return f"report:{t}"
+
+
+def report_wait(t: TicketId) -> str:  # set while the report waits for the request allowance
+    return f"report-wait:{t}"
+
+
+def own_move(t: TicketId) -> str:  # the column that Loopline moved the ticket to, by which its webhook is recognized
+    return f"own-move:{t}"
+
+
+def labelled(t: TicketId) -> str:  # set after Loopline labelled the ticket, until it removes the label
+    return f"labelled:{t}"
+
+
+def bucket(name: str) -> str:  # a provider's request allowance, JSON; see `integrations.request_budget`
+    return f"bucket:{name}"
 
 
 def fence(name: str) -> str:  # counter: the epoch of the lease, part of the fencing token

@@ -205,14 +205,22 @@ class Store:
         names = [keys.lease(t), outbox, keys.known_events(t), keys.mailbox(t), keys.failures(t)]
         run_script(self.redis, "performed", names, [lease.token, posted.raw, *_encode_pairs(events)])
 
-    def report_digest(self, ticket_id: TicketId) -> str:
-        """Digest of the report that was written last, empty when there is none."""
+    def last_report(self, ticket_id: TicketId) -> str:
+        """The record of the report that was written last, empty when there is none."""
         return decode(self.redis.get(keys.report(ticket_id)) or b"")
 
-    def mark_reported(self, ticket_id: TicketId, digest: str) -> None:
+    def mark_reported(self, ticket_id: TicketId, record: str) -> None:
         """Note a report as written, or as rejected for good."""
-        self.redis.set(keys.report(ticket_id), digest, keepttl=True)
+        self.redis.set(keys.report(ticket_id), record, keepttl=True)
         self.redis.hdel(keys.failures(ticket_id), "report")
+
+    def defer_report(self, ticket_id: TicketId, seconds: float) -> None:
+        """Let the next report wait, while messages are still sent."""
+        self.redis.set(keys.report_wait(ticket_id), 1, px=max(int(seconds * 1000), 1))
+
+    def report_wait(self, ticket_id: TicketId) -> float:
+        """The rest of that time in seconds."""
+        return max(self.redis.pttl(keys.report_wait(ticket_id)), 0) / 1000
 
     def release(self, lease: Lease, ticket_id: TicketId, *, leave_work: bool = False) -> bool:
         """Release the ticket's lease; False when there is new work, so that the holder has to continue."""

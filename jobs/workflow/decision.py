@@ -57,6 +57,11 @@ class TeamPolicy:
         found = {role: self.column_ids.get(role, name) for role, name in self.columns.items()}
         return {role: column for role, column in found.items() if column}
 
+    @property
+    def active_columns(self) -> list[str]:
+        """The board's columns except done, which grows without end."""
+        return [column for role, column in self.board_columns().items() if role != "done"]
+
 
 @value
 class ServicePolicy:

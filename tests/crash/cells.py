@@ -65,8 +65,8 @@ HTTP, LOCAL = ("before", "sent", "done"), ("before", "done")
 EFFECTS = {
     "linear.MoveTicket": HTTP,
     "linear.CreateComment": HTTP,
-    "linear.EditComment": HTTP,
-    "linear.TicketLabels": HTTP,
+    "linear.CreateReport": HTTP,
+    "linear.UpdateReport": HTTP,
     "linear.UpsertAttachment": HTTP,
     "git.fetch": LOCAL,
     "start_run.lua": LOCAL,
@@ -89,8 +89,7 @@ ONCE = {
     "sent": (
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
-        "linear.Comment", "linear.TeamColumns", "linear.TicketAttachments", "linear.TicketComments",
-        "linear.TicketPlace", "linear.Viewer", "model.stream",
+        "linear.Changes", "linear.Comment", "linear.TeamColumns", "model.stream",
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
@@ -117,8 +116,8 @@ MORE_HITS = {
     ("linear.TicketMove", "sent"): (7,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
-    ("linear.UpsertAttachment", "before"): (13,),
-    ("linear.UpsertAttachment", "done"): (13,),
+    ("linear.UpdateReport", "before"): (5,),
+    ("linear.UpdateReport", "done"): (5,),
     ("workspace.remove", "before"): (10,),
     ("workspace.remove", "done"): (10,),
     ("transcript.turn", "done"): (4, 9),
@@ -132,7 +131,7 @@ PERFORMED = range(1, 36, 4)
 LINEAR_WRITES = {  # field -> our operation, so that only Loopline's writes are hit
     "issueUpdate": "MoveTicket",
     "commentCreate": "CreateComment",
-    "commentUpdate": "EditComment",
+    "commentUpdate": "UpdateReport",
     "attachmentCreate": "UpsertAttachment",
 }
 GITHUB_WRITES = {

@@ -13,8 +13,9 @@ from integrations.code_hosts.github.code_host import GitHub
 from integrations.code_hosts.github.deliveries import MAX_REQUESTS
 from integrations.ports.tracker import Attachment
 from integrations.texts import cut
+from integrations.trackers.linear.inputs import BODY_LIMIT, TITLE_LIMIT
 from integrations.trackers.linear.responses import DESCRIPTION_CHARACTERS
-from integrations.trackers.linear.tracker import BODY_LIMIT, TITLE_LIMIT, Linear
+from integrations.trackers.linear.tracker import Linear
 from integrations.values import CommitSha, TicketId
 from tests.integrations.code_hosts.answering import Answer, Answering
 from tests.integrations.endless import http, serve_raw

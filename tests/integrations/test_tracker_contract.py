@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from integrations.errors import NotFound, Rejected
 from integrations.ports.tracker import Attachment, Tracker
-from integrations.values import Ticket
+from integrations.values import Ticket, TicketId
 from tests.integrations.trackers.board import Board, OpenBoard
 from tests.integrations.trackers.boards import BOARDS
 
@@ -110,6 +111,29 @@ def test_ticket_can_be_fetched_by_identifier(tracker: Tracker, ticket: Ticket) -
     assert tracker.fetch(ticket.identifier) == ticket
 
 
+def test_ticket_is_read_with_its_attachments(tracker: Tracker, ticket: Ticket) -> None:
+    assert tracker.fetch_with_attachments(ticket.id) == (ticket, [])
+    tracker.attach(ticket.id, LINK)
+    found, attachments = tracker.fetch_with_attachments(ticket.id)
+    assert (found.id, attachments) == (ticket.id, [LINK])
+    with pytest.raises(NotFound):
+        tracker.fetch_with_attachments(UNKNOWN_ID)
+
+
+def test_tickets_are_read_by_id_without_those_that_are_unknown(tracker: Tracker, ticket: Ticket) -> None:
+    assert [it.id for it in tracker.fetch_many([ticket.id, TicketId(UNKNOWN_ID)])] == [ticket.id]
+    assert list(tracker.fetch_many([])) == []
+
+
+def test_changes_are_tickets_and_comments_of_the_team(board: Board, ticket: Ticket) -> None:
+    comment_id = board.new_id()
+    board.tracker.comment(ticket.id, "one", comment_id)
+    since = datetime.fromisoformat(ticket.updated_at).timestamp() if ticket.updated_at else 0.0
+    changes = board.tracker.changes([board.team], since)
+    assert ticket.id in {it.id for it in changes.tickets}
+    assert (comment_id, ticket.id) in {(it.id, it.ticket_id) for it in changes.comments}
+
+
 def test_ticket_that_is_unknown_is_not_found(tracker: Tracker) -> None:
     with pytest.raises(NotFound):
         tracker.fetch(UNKNOWN_ID)
@@ -183,6 +207,15 @@ LINK = Attachment("https://code.example/pull/1", "Retry the export", "open", {"h
 def test_attachment_round_trips(tracker: Tracker, ticket: Ticket) -> None:
     tracker.attach(ticket.id, LINK)
     assert list(tracker.attachments(ticket.id)) == [LINK]
+
+
+def test_report_is_a_comment_and_an_attachment(board: Board, ticket: Ticket) -> None:
+    comment_id, other_id = board.new_id(), board.new_id()
+    for body, exists in (("one", False), ("two", False), ("three", True)):
+        board.tracker.show_report(ticket.id, body, comment_id, LINK, exists=exists)
+    board.tracker.show_report(ticket.id, "other", other_id, LINK, exists=True)
+    assert [comment.body for comment in board.tracker.comments(ticket.id)] == ["three", "other"]
+    assert list(board.tracker.attachments(ticket.id)) == [LINK]
 
 
 def test_attachment_is_upserted_by_url(tracker: Tracker, ticket: Ticket) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -82,17 +82,26 @@ def board(tmp_path: Path, redis: Redis, settings: Settings) -> Iterator[Board]:
 
 @contextmanager
 def open_board(
-    tmp_path: Path, redis: Redis, settings: Settings, webhooks: Sequence[linear.Subscription] = ()
+    folder: Path,
+    redis: Redis,
+    settings: Settings,
+    webhooks: Sequence[linear.Subscription] = (),
+    *,
+    issues: Sequence[object] = (),
+    wrap: Callable[[linear.LinearApp], Any] = lambda app: app,
+    **options: Any,
 ) -> Iterator[Board]:
-    """The board, which sends its webhooks to `webhooks`."""
-    stack = Stack(tmp_path / "stack", 1)
+    """The board with further `issues`, which sends its webhooks to `webhooks`, and the world. `wrap` returns what is
+    served in place of the app; `options` are those of `create_app`."""
+    stack = Stack(folder / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
     teams = cast("list[dict[str, object]]", seed["teams"])
     seed["teams"] = [*teams, {**teams[0], "key": "OPS", "name": "Operations"}]
     seed["apps"] = [{"clientId": "app-1", "clientSecret": "app-secret-1", "user": "loopline@acme.test"}]
-    app = linear.create_app(tmp_path / "linear", seed, webhooks=webhooks)
-    board_app = serve(app)
+    seed["issues"] = [*cast("list[object]", seed["issues"]), *issues]
+    app = linear.create_app(folder / "linear", seed, webhooks=webhooks, **options)
+    board_app = serve(wrap(app))
     repositories = stack.github_seed()
     people = cast("list[dict[str, object]]", repositories["users"])
     reader = {
@@ -101,7 +110,7 @@ def open_board(
         "token": READER,
         "permissions": {p.repository: "read" for p in stack.projects},
     }
-    host_app = serve(github.create_app(tmp_path / "github", {**repositories, "users": [*people, reader]}))
+    host_app = serve(github.create_app(folder / "github", {**repositories, "users": [*people, reader]}))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
     given = {name: value for name, value in stack.settings().items() if name not in hidden}

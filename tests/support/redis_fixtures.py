@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from integrations.outward import guard_outward
+from integrations.request_budget import share_budget
 from jobs.config.settings import Settings
 from jobs.runtime.connection import connect, resolve_socket
 from service.supervisor import embedded_redis
@@ -51,3 +52,4 @@ def redis(settings: Settings) -> Iterator[Redis]:
         client.flushall()
         yield client
     guard_outward(lambda: None)
+    share_budget(None)

@@ -37,7 +37,7 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }
-KIND_OF = {"state": "WorkflowState", "team": "Team"}
+KIND_OF = {"issue": "Issue", "state": "WorkflowState", "team": "Team"}
 
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
@@ -86,6 +86,7 @@ QUERIES: dict[str, Callable[..., Any]] = {
     "issues": _all("Issue"),
     "issueLabels": _all("IssueLabel"),
     "users": _all("User"),
+    "comments": _all("Comment"),
     "comment": lambda context, id=None: context.find("Comment", id),
     "webhooks": lambda context, **arguments: setup.list_webhooks(
         context, lambda: _all("Webhook")(context, **arguments)
@@ -101,19 +102,22 @@ DEFAULT_PAGE, LARGEST_PAGE = 50, 250
 COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda value, wanted: value == wanted,
     "in": lambda value, wanted: value in wanted,
+    "gt": lambda value, wanted: value > wanted,
+    "gte": lambda value, wanted: value >= wanted,
     "eqIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
 }
 Follow = Callable[[Any, str], Any]
 
 
 def connection(rows: Sequence[Row], arguments: Mapping[str, Any], follow: Follow) -> dict[str, Any]:
-    """`nodes` and `pageInfo` of the rows that match, newest first, without archived ones.
+    """`nodes` and `pageInfo` of the rows that match, newest first, without archived ones unless `includeArchived`.
 
     `follow` returns what a filter's field names on a row: a column or another row."""
     ordered = sorted(rows, key=lambda row: (row["createdAt"], row["id"]), reverse=True)
     later = ordered[_start(ordered, arguments.get("after")) :]
     condition = arguments.get("filter") or {}
-    found = [row for row in later if not row["archivedAt"] and matches(row, condition, follow)]
+    archived = bool(arguments.get("includeArchived"))
+    found = [row for row in later if (archived or not row["archivedAt"]) and matches(row, condition, follow)]
     size = _size(arguments.get("first"))
     nodes = found[:size]
     end = nodes[-1]["id"] if nodes else None

@@ -7,7 +7,7 @@ in the rows. The format:
      "users": [{"name", "email", "app"?, "admin"?, "guest"?, "active"?, "token"}],
      "teams": [{"key", "name", "states": [{"name", "type", "position"?, "color"?}], "labels"?: [{"name"}]}],
      "projects"?: [{"name"}],
-     "issues": [{"team", "title", "description"?, "state"}]}
+     "issues": [{"team", "title", "description"?, "state", "at"?}]}
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def seed_rows(seed: Mapping[str, Any], now: Callable[[], str]) -> Iterator[Row]:
     numbers: dict[str, int] = {}
     for issue in seed.get("issues", []):
         numbers[issue["team"]] = numbers.get(issue["team"], 0) + 1
-        yield _issue(seed, issue, numbers[issue["team"]], now())
+        yield _issue(seed, issue, numbers[issue["team"]], issue.get("at") or now())
 
 
 def webhook_row(url: str, secret: str, at: str) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -103,6 +104,7 @@ def create_app(
     webhooks: Sequence[Subscription] = (),
     retry_seconds: Sequence[float] = (1.0, 3.0, 9.0),
     requests_per_hour: int = 5000,
+    clock: Callable[[], float] = time.monotonic,
 ) -> LinearApp:
     """The application with its state in `home`, which takes precedence over `seed`.
 
@@ -110,7 +112,7 @@ def create_app(
     store = Store(home / "writes.jsonl")
     store.plant(seed_rows(seed, store.now))
     _subscribe(store, webhooks)
-    workspace = Workspace(store, tokens(seed), retry_seconds, requests_per_hour)
+    workspace = Workspace(store, tokens(seed), retry_seconds, requests_per_hour, clock)
     return LinearApp(workspace, Apps(seed, home / "oauth.json"), home)
 
 

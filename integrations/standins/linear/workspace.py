@@ -20,10 +20,10 @@ KEY_COOKIE = "linear_key"
 class Bucket:
     """A leaky bucket that holds an hour's allowance and refills at a constant rate."""
 
-    def __init__(self, allowed: int) -> None:
+    def __init__(self, allowed: int, clock: Callable[[], float]) -> None:
         self.allowed = allowed
         self._left = float(allowed)
-        self._at = time.monotonic()
+        self._clock, self._at = clock, clock()
 
     def take(self) -> bool:
         """Use one request; False when none is left."""
@@ -41,25 +41,31 @@ class Bucket:
         return {f"X-RateLimit-Requests-{key}": str(value) for key, value in values.items()}
 
     def _refill(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._left = min(self.allowed, self._left + (now - self._at) * self.allowed / 3600)
         self._at = now
 
 
 class Workspace:
-    """`people` are user ids by token; `requests_per_hour` is the allowance of each person; `find_app` returns the user
+    """`people` are user ids by token; `requests_per_hour` is the allowance of each person, by `clock` in
+    seconds; `find_app` returns the user
     id and the scopes of an app's access token."""
 
     find_app: Callable[[str], tuple[str, frozenset[str]] | None] = staticmethod(lambda _: None)
 
     def __init__(
-        self, store: Store, people: Mapping[str, str], retries: Sequence[float], requests_per_hour: int
+        self,
+        store: Store,
+        people: Mapping[str, str],
+        retries: Sequence[float],
+        requests_per_hour: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.people = people
         self.faults = Faults()
         self.webhooks = Webhooks(self.faults, retries)
-        self._requests_per_hour = requests_per_hour
+        self._requests_per_hour, self._clock = requests_per_hour, clock
         self._allowances: dict[str, Bucket] = {}
 
     def viewer(self) -> Row | None:
@@ -94,4 +100,4 @@ class Workspace:
 
     def allowance(self, viewer: Row) -> Bucket:
         """The remaining requests of the person."""
-        return self._allowances.setdefault(viewer["id"], Bucket(self._requests_per_hour))
+        return self._allowances.setdefault(viewer["id"], Bucket(self._requests_per_hour, self._clock))

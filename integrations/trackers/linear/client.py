@@ -29,6 +29,7 @@ from integrations.errors import (
     Forbidden,
     IntegrationError,
     NotFound,
+    RateLimited,
     Rejected,
     Unauthorized,
     Unavailable,
@@ -37,6 +38,7 @@ from integrations.errors import (
 )
 from integrations.failpoints import fail
 from integrations.outward import check_outward
+from integrations.request_budget import LocalBuckets, RequestBudget, shared_budget
 from integrations.server_time import read_time, server_clock
 from integrations.trackers.linear.credentials import Credential, FixedCredential
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
@@ -46,6 +48,7 @@ from integrations.waits import LONGEST_WAIT, parse_reset, parse_retry_after
 log = structlog.get_logger(__name__)
 
 READ_RETRIES: Final = 2
+BUDGET: Final = "linear"  # the name of the only workspace's request allowance
 REFILL_FRACTION, MIN_WAIT = 0.01, 15.0  # refill is continuous: 1 % is enough to continue
 _MAX_MESSAGE: Final = 300  # characters of Linear's error text in a message
 _SCOPE: Final = re.compile(r"`([^`]+)`")
@@ -122,6 +125,10 @@ class _Connection(threading.local):
         fail(f"linear.{self.operation}", "sent")
 
 
+class HiddenTeam(Rejected):
+    """The credential cannot see a team of this key."""
+
+
 class LinearClient:
     """Executes documents by name. `url` is the GraphQL endpoint; `timeout` is in seconds, to connect and per read;
     `credential` replaces key and token."""
@@ -136,11 +143,17 @@ class LinearClient:
     ) -> None:
         self._credential: Credential = credential or FixedCredential(api_key, access_token)
         self._connection = _Connection(url, timeout)
+        self._own_budget = RequestBudget(LocalBuckets())
+        self._allowance = f"{BUDGET}:{self._credential.workspace}".rstrip(":")
 
     @property
     def credential(self) -> AuthBase:
         """Signs a request to Linear's other hosts."""
         return _Authorization(self._credential.authorization())
+
+    @property
+    def _budget(self) -> RequestBudget:
+        return shared_budget() or self._own_budget
 
     def close(self) -> None:
         """Close the calling thread's connection; those of other threads end with their threads."""
@@ -178,6 +191,7 @@ class LinearClient:
     def _send(self, operation: str, request: GraphQLRequest) -> dict[str, Any]:
         connection = self._connection
         connection.operation = operation
+        self._budget.take(self._allowance)
         fail(f"linear.{operation}", "before")
         try:
             data = connection.execute(request)
@@ -187,13 +201,13 @@ class LinearClient:
             raise self._to_error(operation, _as_mapping(error.errors[0] if error.errors else None)) from error
         except TransportError as error:
             raise self._to_error(operation, {}) from error
-        self._log_response(operation)
+        self._note_response(operation)
         fail(f"linear.{operation}", "done")
         return data
 
     def _to_error(self, operation: str, error: Mapping[str, Any]) -> IntegrationError:
         connection = self._connection
-        self._log_response(operation)
+        self._note_response(operation)
         wait = seconds_until_refill(connection.headers, read_time(connection.headers))
         message = str(error.get("message"))[:_MAX_MESSAGE]
         log.info("linear request failed", operation=operation, status=connection.status, error=message)
@@ -203,10 +217,14 @@ class LinearClient:
                 f"to {operation}): set it to the URL of the GraphQL endpoint"
             )
         failure = classify_error(operation, connection.status, error, wait, self._credential.name)
+        if isinstance(failure, RateLimited):
+            self._budget.block(self._allowance, failure.retry_after or MIN_WAIT)
         return hide_secret(failure, connection.authorization.value.removeprefix("Bearer "))
 
-    def _log_response(self, operation: str) -> None:
+    def _note_response(self, operation: str) -> None:
         headers = self._connection.headers
+        limit, remaining = (headers.get(f"x-ratelimit-requests-{part}") for part in ("limit", "remaining"))
+        self._budget.observe(self._allowance, limit, remaining)
         names = {"complexity": "x-complexity", **{f"{b}_remaining": f"x-ratelimit-{b}-remaining" for b in _BUCKETS[:2]}}
         values = {name: headers.get(header) for name, header in names.items()}
         log.debug("linear response", operation=operation, status=self._connection.status, **values)
@@ -228,7 +246,7 @@ def classify_error(
     text = str(extensions.get("userPresentableMessage") or message or f"HTTP {status} without a GraphQL response")
     detail = f"{operation}: {text[:_MAX_MESSAGE]}"
     if status == 429 or code == "RATELIMITED" or kind == "ratelimited":
-        return Unavailable(f"Linear rate limit exceeded: {detail}", wait)
+        return RateLimited(f"Linear rate limit exceeded: {detail}", wait)
     if status == 401 or code == "AUTHENTICATION_ERROR" or kind == "authentication error":
         return Unauthorized(f"Linear refused the credential in {credential}: create a new one and set it there")
     if message.startswith("Invalid scope") or code == "FORBIDDEN" or kind == "forbidden":

@@ -7,6 +7,7 @@ releases of its SDK. A person without explicit permission fields has no permissi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -49,14 +50,15 @@ class PageInfo(Node):
     end_cursor: str = ""
 
 
-def _skip_broken(nodes: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Validate a list without its broken nodes, which would hide the others. Not when all of them are broken."""
+def _skip_broken(nodes: Any, validate: ValidatorFunctionWrapHandler, *, alone: bool = False) -> Any:
+    """Validate a list without its broken nodes, which would hide the others. Not when all of them are broken, except
+    for a single one if `alone`."""
     try:
         return validate(nodes)
     except ValidationError as error:
         broken = {entry["loc"][0] for entry in error.errors() if entry["loc"]}
         valid = [node for place, node in enumerate(nodes) if place not in broken] if isinstance(nodes, list) else []
-        if not valid:
+        if not valid and not (alone and broken == {0}):
             raise
         _log.warning("broken nodes of a list ignored", nodes=len(broken), reason=str(error.errors()[0]["msg"]))
         return validate(valid)
@@ -65,6 +67,12 @@ def _skip_broken(nodes: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 class Connection(Node, Generic[NodeT]):
     nodes: Annotated[tuple[NodeT, ...], WrapValidator(_skip_broken)] = ()
     page_info: PageInfo = PageInfo()
+
+
+class Records(Connection[NodeT], Generic[NodeT]):
+    """Independent records of a team, of which the only one on a page can be broken."""
+
+    nodes: Annotated[tuple[NodeT, ...], WrapValidator(partial(_skip_broken, alone=True))] = ()
 
 
 class NamedNode(Node):

@@ -11,16 +11,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from datetime import UTC, datetime
 from typing import Any
 
-from integrations.errors import Conflict, NotFound, Rejected
+from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.paging import PageBounds
-from integrations.ports.tracker import Activity, Attachment, BoardColumn, Comment, Move, PlanStep, Prompt, Session
+from integrations.ports.tracker import (
+    Activity,
+    Attachment,
+    BoardColumn,
+    Changes,
+    Comment,
+    Move,
+    PlanStep,
+    Prompt,
+    Session,
+)
 from integrations.texts import cut
 from integrations.trackers.linear import uploads
-from integrations.trackers.linear.client import LinearClient
+from integrations.trackers.linear.client import HiddenTeam, LinearClient
 from integrations.trackers.linear.credentials import Credential
+from integrations.trackers.linear.inputs import BODY_LIMIT, attachment_values, describe_activity
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -31,6 +42,7 @@ from integrations.trackers.linear.responses import (
     NamedNode,
     NodeT,
     PlaceNode,
+    Records,
     TeamNode,
     UserNode,
     parse_response,
@@ -44,11 +56,7 @@ NO_ID = "00000000-0000-4000-8000-000000000000"  # of no user: the query needs on
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ENDED_SESSIONS = {"complete", "error"}
 _PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": "completed"}
-BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
-
-
-class HiddenTeam(Rejected):
-    """The credential cannot see a team of this key."""
+PAGE = 50  # tickets by id in one request
 
 
 class Linear:
@@ -73,19 +81,20 @@ class Linear:
         self._uploads_url, self._timeout = uploads_url, timeout
         self._columns: dict[str, dict[str, str]] = {}
         self._fetched_at: dict[str, float] = {}
+        self._viewer: Person | None = None
 
     def close(self) -> None:
         """Close the calling thread's connection."""
         self._client.close()
 
     def viewer(self) -> Person:
-        """Loopline's own account there. Cached."""
-        return self._viewer
+        """Loopline's own account there. Cached; most first reads of a process include it."""
+        return self._viewer or self._keep_viewer("Viewer", self._client.run("Viewer"))
 
-    @cached_property
-    def _viewer(self) -> Person:
-        user = self._query(UserNode, "Viewer", "viewer")
-        return user.to_person(our_id=user.id)
+    def _keep_viewer(self, operation: str, data: Mapping[str, Any]) -> Person:
+        user = parse_response(UserNode, operation, data, ["viewer"])
+        self._viewer = user.to_person(our_id=user.id)
+        return self._viewer
 
     def organization(self) -> tuple[str, str]:
         """Id and name of the workspace."""
@@ -106,32 +115,79 @@ class Linear:
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         """Every ticket of `team` in one of `columns`; paginated lazily, 50 per request."""
-        state_ids = [self._state_id(team, column) for column in columns]
+        state_ids = [self._state_id(team, column, refresh=not place) for place, column in enumerate(columns)]
         if not state_ids:
             return
-        nodes = self._paginate(Connection[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
+        nodes = self._paginate(Records[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
         yield from (node.to_ticket() for node in nodes)
 
-    def move(self, ticket: Ticket, column: str) -> None:
-        """Move the ticket to `column` of its team, unless it is there. Reads both first: `ticket` can be outdated."""
-        current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
-        team = current.team.key
-        if current.state.id == (state_id := self._state_id(team, column)):
-            return
-        try:
-            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
-        except NotFound:
-            self._fetched_at.pop(team, None)
-            if (replaced := self._state_id(team, column)) == state_id:
-                raise
-            self._mutate("MoveTicket", id=ticket.id, stateId=replaced)
+    def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterator[Ticket]:
+        """The tickets that exist; 50 per request."""
+        for start in range(0, len(ticket_ids), PAGE):
+            chosen = list(ticket_ids[start : start + PAGE])
+            page = self._query(Records[IssueNode], "TicketsById", "issues", ids=chosen)
+            yield from (node.to_ticket() for node in page.nodes)
 
-    def _state_id(self, team: str, column: str) -> str:
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """Tickets and comments by `updatedAt`; the first 50 of each in one request."""
+        tickets, comments = list[IssueNode](), list[CommentNode]()
+        after: dict[str, str | None] = {"issues": None, "comments": None}
+        bounds = {name: PageBounds("Linear's response to Changes", "") for name in after}
+        at = datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        while after:
+            data = self._client.run(
+                "Changes",
+                teams=list(teams),
+                since=at,
+                tickets="issues" in after,
+                ticketsAfter=after.get("issues"),
+                comments="comments" in after,
+                commentsAfter=after.get("comments"),
+            )
+            pages: dict[str, Connection[IssueNode] | Connection[CommentNode]] = {}
+            if "issues" in after:
+                pages["issues"] = found = parse_response(Records[IssueNode], "Changes", data, ["issues"])
+                tickets += found.nodes
+            if "comments" in after:
+                pages["comments"] = written = parse_response(Records[CommentNode], "Changes", data, ["comments"])
+                comments += written.nodes
+            after = {name: page.page_info.end_cursor for name, page in pages.items() if page.page_info.has_next_page}
+            for name, cursor in after.items():
+                bounds[name].check(pages[name].nodes, cursor or "")
+        comments.sort(key=lambda node: node.created_at)
+        our_id = self._keep_viewer("Changes", data).id
+        return Changes([node.to_ticket() for node in tickets], [node.to_comment(our_id) for node in comments])
+
+    def move(self, ticket: Ticket, column: str) -> None:
+        """Move the ticket to `column` of its team. Its present team is read only when the known one is refused."""
+        state_id = ""
+        try:
+            state_id = self._state_id(ticket.team, column, refresh=False)
+            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+        except Unauthorized:
+            raise
+        except Rejected:
+            if not self._move_in_present_team(ticket, column, state_id):
+                raise
+
+    def _move_in_present_team(self, ticket: Ticket, column: str, refused: str) -> bool:
+        """Move a ticket that has changed its team, or to a column that was replaced; False if it is neither."""
+        current = self._find(PlaceNode, "TicketPlace", "issue", ticket.id)
+        self._fetched_at.pop(current.team.key, None)
+        state_id = self._state_id(current.team.key, column)
+        if state_id == refused:
+            return False
+        if current.state.id != state_id:
+            self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
+        return True
+
+    def _state_id(self, team: str, column: str, *, refresh: bool = True) -> str:
         """The column's id, given its name or id. Names are cached, and read again when one is missing, and regularly: a
-        column can be replaced by one of the same name."""
+        column can be replaced by one of the same name. `refresh`: not where Linear refuses the id of a column that was
+        replaced."""
         if _UUID.fullmatch(column):
             return column
-        is_old = time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
+        is_old = refresh and time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
         if is_old or column not in self._columns.get(team, {}):
             self._refresh_columns(team)
         return self._find_column(team, column)
@@ -163,31 +219,43 @@ class Linear:
 
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
-        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self._viewer.id)
+        return self._find(IssueNode, "Ticket", "issue", ticket_id).to_ticket(self.viewer().id)
+
+    def fetch_with_attachments(self, ticket_id: TicketId) -> tuple[Ticket, Sequence[Attachment]]:
+        """The current ticket with all its attachments; one request for 50 of those."""
+        node = self._find(IssueNode, "Ticket", "issue", ticket_id)
+        return node.to_ticket(self.viewer().id), self._read_attachments(node)
+
+    def _read_attachments(self, node: IssueNode) -> list[Attachment]:
+        if node.attachments.page_info.has_next_page:
+            return list(self.attachments(node.id))
+        return [one.to_attachment() for one in node.attachments.nodes]
 
     def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
         """The current ticket, and the author of its last move, in one request. Raises `NotFound`."""
         author_id = author.id if author and author.id else NO_ID
         data = self._client.run("TicketMove", id=ticket_id, author=author_id)
+        self._keep_viewer("TicketMove", data)
         if data.get("issue") is None:
             raise NotFound(f"Linear has no issue {ticket_id!r}")
         node = parse_response(MovedIssueNode, "TicketMove", data, ["issue"])
         users = parse_response(Connection[UserNode], "TicketMove", data, ["users"]).nodes
-        us, found = self._viewer.id, node.find_move()
+        us, found = self.viewer().id, node.find_move()
         by = found.to_person(us) if found else None
         if author:
             author = users[0].to_person(us) if users else replace(author, is_bot=True)
             by = author if column_id == node.state.id else by
-        return Move(node.to_ticket(us), by, found.from_state_id if found else "", author)
+        before = found.from_state_id if found else ""
+        return Move(node.to_ticket(us), by, before, author, self._read_attachments(node))
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""
-        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self._viewer.id)
+        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self.viewer().id)
 
     def comments(self, ticket_id: TicketId) -> Iterator[Comment]:
         """All comments of the ticket, oldest first. Sorted here, because Linear documents no order."""
         nodes = self._paginate(Connection[CommentNode], "TicketComments", "issue", "comments", id=ticket_id)
-        yield from (node.to_comment(self._viewer.id) for node in sorted(nodes, key=lambda node: node.created_at))
+        yield from (node.to_comment(self.viewer().id) for node in sorted(nodes, key=lambda node: node.created_at))
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         """Post `body` under a client-generated id. Idempotent: a conflict means that an earlier attempt arrived.
@@ -214,9 +282,21 @@ class Linear:
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
-        values = {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
-        self._mutate("UpsertAttachment", issueId=ticket_id, **values)
+        self._mutate("UpsertAttachment", issueId=ticket_id, **attachment_values(attachment))
+
+    def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        values = {"issueId": ticket_id, "commentId": comment_id, "body": cut(body, BODY_LIMIT)}
+        values |= attachment_values(memory)
+        if exists:
+            try:
+                self._mutate("UpdateReport", **values)
+            except NotFound:
+                self._mutate("CreateReport", **values)
+            return
+        try:
+            self._mutate("CreateReport", **values)
+        except Conflict:
+            self._mutate("UpdateReport", **values)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
@@ -237,18 +317,18 @@ class Linear:
 
     def sessions(self) -> Iterator[Session]:
         """The newest sessions of this app that have not ended, without a request when the account is no app."""
-        if not self._viewer.is_bot:
+        if not self.viewer().is_bot:
             return
         for node in self._query(Connection[SessionNode], "Sessions", "agentSessions").nodes:
             session = node.to_session()
-            if session and node.app_user.id == self._viewer.id and node.status not in _ENDED_SESSIONS:
+            if session and node.app_user.id == self.viewer().id and node.status not in _ENDED_SESSIONS:
                 yield session
 
     def fetch_session(self, session_id: str) -> Session:
-        return self._find(WholeSessionNode, "Session", "agentSession", session_id).to_session(self._viewer.id)
+        return self._find(WholeSessionNode, "Session", "agentSession", session_id).to_session(self.viewer().id)
 
     def fetch_prompt(self, prompt_id: str) -> Prompt:
-        return self._find(PromptNode, "Prompt", "agentActivity", prompt_id).to_prompt(self._viewer.id)
+        return self._find(PromptNode, "Prompt", "agentActivity", prompt_id).to_prompt(self.viewer().id)
 
     def update_session(
         self,
@@ -264,7 +344,7 @@ class Linear:
             session["plan"] = [{"content": step.text, "status": _PLAN_STATES[step.state]} for step in plan]
         if links:
             session["addedExternalUrls"] = [{"label": label, "url": url} for url, label in links.items()]
-        added = _describe_activity(activity) if activity else {}
+        added = describe_activity(activity) if activity else {}
         with suppress(Conflict):
             if session and activity:
                 own = {"id": activity_id, "agentSessionId": session_id, **added}
@@ -275,7 +355,7 @@ class Linear:
                 self._mutate("UpdateSession", sessionId=session_id, session=session)
 
     def delegate(self, ticket_id: TicketId, *, to_us: bool) -> None:
-        self._mutate("DelegateTicket", id=ticket_id, delegateId=self._viewer.id if to_us else None)
+        self._mutate("DelegateTicket", id=ticket_id, delegateId=self.viewer().id if to_us else None)
 
     def _find_label(self, ticket: Ticket, label: str) -> tuple[LabeledIssueNode, str]:
         """The ticket with this label if it has it, and the label's id, empty when it does not exist."""
@@ -298,6 +378,8 @@ class Linear:
 
     def _find(self, model: type[NodeT], operation: str, root: str, identifier: str) -> NodeT:
         data = self._client.run(operation, id=identifier)
+        if "viewer" in data and not self._viewer:
+            self._keep_viewer(operation, data)
         if data.get(root) is None:
             raise NotFound(f"Linear has no {root} {identifier!r}")
         return parse_response(model, operation, data, [root])
@@ -318,15 +400,3 @@ class Linear:
         if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
             raise Rejected(f"Linear rejected {operation} without a reason")
         return data
-
-
-def _describe_activity(activity: Activity) -> dict[str, Any]:
-    """The fields of Linear's `AgentActivityCreateInput` (linear.app/developers/agent-interaction)."""
-    body = cut(activity.body, BODY_LIMIT)
-    content = {"type": activity.kind, "body": body}
-    if activity.kind == "action":
-        content = {"type": "action", "action": body, "parameter": activity.parameter}
-    described: dict[str, Any] = {"content": content, "ephemeral": activity.ephemeral}
-    if activity.choices:
-        described |= {"signal": "select", "signalMetadata": {"options": [{"value": c} for c in activity.choices]}}
-    return described

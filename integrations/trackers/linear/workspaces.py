@@ -11,11 +11,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Activity, Attachment, BoardColumn, Comment, Move, PlanStep, Prompt, Session
+from integrations.ports.tracker import (
+    Activity,
+    Attachment,
+    BoardColumn,
+    Changes,
+    Comment,
+    Move,
+    PlanStep,
+    Prompt,
+    Session,
+)
 from integrations.token_store import TokenStore
+from integrations.trackers.linear.client import HiddenTeam
 from integrations.trackers.linear.credentials import OWN_WORKSPACE, AppCredential
 from integrations.trackers.linear.oauth import TokenEndpoint
-from integrations.trackers.linear.tracker import UPLOADS_URL, HiddenTeam, Linear
+from integrations.trackers.linear.tracker import UPLOADS_URL, Linear
 from integrations.values import Person, Ticket, TicketId
 
 T = TypeVar("T")
@@ -80,6 +91,30 @@ class LinearWorkspaces:
     def fetch(self, ticket_id: TicketId) -> Ticket:
         return self._find(ticket_id, lambda one: one.fetch(ticket_id))
 
+    def fetch_with_attachments(self, ticket_id: TicketId) -> tuple[Ticket, Sequence[Attachment]]:
+        return self._find(ticket_id, lambda one: one.fetch_with_attachments(ticket_id))
+
+    def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterator[Ticket]:
+        """Each workspace is asked for the tickets that none before had."""
+        left = list(ticket_ids)
+        for name in self._names():
+            found = list(self._open(name).fetch_many(left))
+            for ticket in found:
+                self._remember(ticket.id, name)
+            yield from found
+            left = [one for one in left if one not in {ticket.id for ticket in found}]
+
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """Those of all workspaces: team keys that a workspace does not have match nothing there."""
+        tickets, comments = list[Ticket](), list[Comment]()
+        for name in self._names():
+            found = self._open(name).changes(teams, since)
+            for ticket in found.tickets:
+                self._remember(ticket.id, name)
+            tickets += found.tickets
+            comments += found.comments
+        return Changes(tickets, comments)
+
     def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
         return self._find(ticket_id, lambda one: one.fetch_move(ticket_id, column_id, author))
 
@@ -103,6 +138,11 @@ class LinearWorkspaces:
 
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         self._find(ticket_id, lambda one: one.attach(ticket_id, attachment))
+
+    def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        self._find(
+            ticket_id, lambda one: one.show_report(ticket_id, body, comment_id, memory, exists=exists), comment_id
+        )
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         yield from self._find(ticket_id, lambda one: list(one.attachments(ticket_id)))

@@ -20,6 +20,7 @@ from integrations.errors import (
     Forbidden,
     IntegrationError,
     NotFound,
+    RateLimited,
     Rejected,
     Unauthorized,
     Unavailable,
@@ -44,7 +45,7 @@ CASES = {
     "create with an id that exists already": Conflict,
     "referenced entity missing": NotFound,
     "usage limit (free plan, 250 active issues)": Rejected,
-    "rate limited": Unavailable,
+    "rate limited": RateLimited,
     "scope missing on the token": Forbidden,
     "argument validation": Rejected,
 }
@@ -96,8 +97,8 @@ def test_linear_error_that_is_published_is_classified(linear: Linear, answer: An
         (200, error("other", userError=True), Rejected),
         (500, error("invalid input"), Rejected),
         (400, error("graphql error", code="GRAPHQL_VALIDATION_FAILED"), Rejected),
-        (400, error(code="RATELIMITED"), Unavailable),
-        (429, error("user error", userError=True), Unavailable),
+        (400, error(code="RATELIMITED"), RateLimited),
+        (429, error("user error", userError=True), RateLimited),
         (401, error(), Unauthorized),
         (200, {"errors": ["what?"]}, Unavailable),
         (200, {"errors": [{"message": None, "extensions": []}], "data": {}}, Unavailable),
@@ -105,7 +106,7 @@ def test_linear_error_that_is_published_is_classified(linear: Linear, answer: An
         (200, {"data": {"commentUpdate": None}}, Rejected),
         (502, "<html>Bad Gateway</html>", Unavailable),
         (503, "", Unavailable),
-        (429, "slow down", Unavailable),
+        (429, "slow down", RateLimited),
         (408, "", Unavailable),
         (401, "who are you?", Unauthorized),
         (404, "<html>", WrongEndpoint),
@@ -290,7 +291,7 @@ def columns(*ids: str) -> dict[str, Any]:
 
 def test_linear_column_replaced_by_one_of_the_same_name_is_found(linear: Linear, wire: Any, answer: Any) -> None:
     ticket = Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="T", team="ENG")
-    for response in (PLACE, columns("old"), MISSING, columns("new"), {"data": {"issueUpdate": {"success": True}}}):
+    for response in (columns("old"), MISSING, PLACE, columns("new"), {"data": {"issueUpdate": {"success": True}}}):
         answer(response)
     linear.move(ticket, "Agent")
     assert len(wire.seen) == 5
@@ -298,7 +299,7 @@ def test_linear_column_replaced_by_one_of_the_same_name_is_found(linear: Linear,
 
 def test_linear_move_of_a_missing_ticket_is_not_repeated(linear: Linear, wire: Any, answer: Any) -> None:
     ticket = Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="T", team="ENG")
-    for response in (PLACE, columns("old"), MISSING, columns("old")):
+    for response in (columns("old"), MISSING, PLACE, columns("old")):
         answer(response)
     assert type(raised(lambda: linear.move(ticket, "Agent"))) is NotFound
     assert len(wire.seen) == 4

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from integrations.errors import Conflict, Rejected
+from integrations.ports.tracker import Attachment
 from integrations.trackers.linear.tracker import Linear
 from integrations.values import Ticket
 
 TICKET = Ticket(id="t1", identifier="ENG-1", title="T", team="ENG", column="Agent")
+ISSUE = {"id": "t1", "identifier": "ENG-1", "title": "T", "state": {"name": "Agent"}, "team": {"key": "ENG"}}
 VIEWER = {"id": "us", "name": "Loopline"}
 CONFLICT = {"errors": [{"message": "conflict on insert of IssueLabel", "extensions": {"userError": True}}]}
 
@@ -71,25 +73,77 @@ def test_linear_columns_error_lists_the_others_after_one_request(linear: Linear,
     assert len(wire.seen) == 1
 
 
-def test_linear_move_uses_the_current_team(linear: Linear, wire: Any, answer: Any) -> None:
-    answer({"data": {"issue": {"team": {"key": "OPS"}, "state": {"id": "id-Backlog"}}}})
+REFUSED = {"errors": [{"message": "stateId must be a state of the issue's team", "extensions": {"userError": True}}]}
+
+
+def test_linear_move_is_one_request_when_the_columns_are_known(linear: Linear, wire: Any, answer: Any) -> None:
     answer(columns("Backlog", "Done"))
     answer(done("issueUpdate"))
+    linear.check_columns("ENG", ["Done"])
     linear.move(TICKET, "Done")
-    assert wire.seen[1].body["variables"] == {"key": "OPS"}
-    assert wire.seen[2].body["variables"] == {"id": "t1", "stateId": "id-Done"}
+    assert sent(wire) == ["TeamColumns", "MoveTicket"]
 
 
-def test_linear_move_is_skipped_in_the_target_column(linear: Linear, wire: Any, answer: Any) -> None:
-    answer({"data": {"issue": {"team": {"key": "ENG"}, "state": {"id": "id-Done"}}}})
-    answer(columns("Agent", "Done"))
+def test_linear_move_in_another_team_reads_the_present_one(linear: Linear, wire: Any, answer: Any) -> None:
+    answer(columns("Done"))
+    answer(REFUSED)
+    answer({"data": {"issue": {"team": {"key": "OPS"}, "state": {"id": "id-Backlog"}}}})
+    answer({"data": {"teams": {"nodes": [{"states": {"nodes": [{"id": "ops-Done", "name": "Done"}]}}]}}})
+    answer(done("issueUpdate"))
     linear.move(TICKET, "Done")
-    assert sent(wire) == ["TicketPlace", "TeamColumns"]
+    assert wire.seen[3].body["variables"] == {"key": "OPS"}
+    assert wire.seen[4].body["variables"] == {"id": "t1", "stateId": "ops-Done"}
+
+
+def test_linear_report_is_one_request(linear: Linear, wire: Any, answer: Any) -> None:
+    answer({"data": {"attachmentCreate": {"success": True}, "commentUpdate": {"success": True}}})
+    linear.show_report(TICKET.id, "text", "c1", Attachment("https://x", "Loopline"), exists=True)
+    assert sent(wire) == ["UpdateReport"]
+
+
+@pytest.mark.parametrize(
+    ("exists", "refusal", "operations"),
+    [
+        (True, "Entity not found: Comment", ["UpdateReport", "CreateReport"]),
+        (False, "conflict on insert of Comment", ["CreateReport", "UpdateReport"]),
+    ],
+)
+def test_linear_report_that_is_not_as_expected_is_written(
+    linear: Linear, wire: Any, answer: Any, exists: bool, refusal: str, operations: list[str]
+) -> None:
+    answer({"errors": [{"message": refusal, "extensions": {"userError": True}}], "data": None})
+    answer(done("attachmentCreate"))
+    linear.show_report(TICKET.id, "text", "c1", Attachment("https://x", "Loopline"), exists=exists)
+    assert sent(wire) == operations
+
+
+def test_linear_changes_are_one_request_for_all_teams(linear: Linear, wire: Any, answer: Any) -> None:
+    comment = {"id": "c1", "issueId": "t1", "body": "b", "createdAt": "2026-01-01T00:00:00Z"}
+    page = {"nodes": [comment], "pageInfo": {"hasNextPage": True, "endCursor": "c1"}}
+    answer({"data": {"viewer": VIEWER, "issues": {"nodes": [ISSUE]}, "comments": page}})
+    answer({"data": {"viewer": VIEWER, "comments": {"nodes": [comment | {"id": "c2"}]}}})
+    found = linear.changes(["ENG", "OPS"], 1_700_000_000.0)
+    assert [ticket.id for ticket in found.tickets] == ["t1"]
+    assert [written.id for written in found.comments] == ["c1", "c2"]
+    first, second = (seen.body["variables"] for seen in wire.seen)
+    assert (first["teams"], first["since"]) == (["ENG", "OPS"], "2023-11-14T22:13:20.000Z")
+    assert (second["tickets"], second["commentsAfter"]) == (False, "c1")
+
+
+@pytest.mark.parametrize("broken", [None, {}, {"id": "t1"}])
+def test_linear_change_that_cannot_be_read_is_left_out(linear: Linear, answer: Any, broken: Any) -> None:
+    answer({"data": {"viewer": VIEWER, "issues": {"nodes": [broken]}, "comments": {"nodes": [broken]}}})
+    assert linear.changes(["ENG"], 0.0).tickets == []
+
+
+def test_linear_tickets_by_id_are_read_fifty_at_a_time(linear: Linear, wire: Any, answer: Any) -> None:
+    answer({"data": {"issues": {"nodes": [ISSUE]}}})
+    assert len(list(linear.fetch_many([f"t{n}" for n in range(101)]))) == 3
+    assert [len(seen.body["variables"]["ids"]) for seen in wire.seen] == [50, 50, 1]
 
 
 def test_linear_pagination_of_tickets_is_lazy(linear: Linear, wire: Any, answer: Any) -> None:
-    issue = {"id": "t1", "identifier": "ENG-1", "title": "T", "state": {"name": "Agent"}, "team": {"key": "ENG"}}
-    page = {"nodes": [issue], "pageInfo": {"hasNextPage": True, "endCursor": "t1"}}
+    page = {"nodes": [ISSUE], "pageInfo": {"hasNextPage": True, "endCursor": "t1"}}
     answer(columns("Agent"))
     answer({"data": {"issues": page}})
     answer({"data": {"issues": page | {"pageInfo": {"hasNextPage": False}}}})

@@ -186,6 +186,7 @@ def test_command_that_is_rate_limited_is_not_retried_every_second(board: Board) 
     assert (waiting.count, queues.has_delayed_wake(redis, loop.ticket.id)) == (0, True)
     queues.enqueue_due(redis, time.time() + 41)
     assert waiting.count == 1
+    redis.delete(keys.bucket("linear"))  # the rate limit has refilled
     board.drive(BUG)
     assert board.world.store.next_event(loop.ticket.id) is None
     assert not queues.has_delayed_wake(redis, loop.ticket.id)

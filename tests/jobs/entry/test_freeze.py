@@ -139,21 +139,21 @@ def test_freeze_does_not_delay_a_stop(board: Board) -> None:
 
 
 def test_freeze_between_the_requests_of_one_command_keeps_the_later_ones(board: Board) -> None:
-    """The report is two writes: the comment is edited, then the board memory is attached."""
+    """The label is two writes: it is created, then added."""
     loop = hand_over(board, BUG)
     before, home = writes(board), board.world.settings.home
-    failpoints.arm("linear.EditComment:done:1:sleep=1.0", home)
+    failpoints.arm("linear.CreateLabel:done:1:sleep=1.0", home)
     switch = threading.Timer(0.3, set_freeze, [board.world.redis, home, Freeze("x", 1.0, "ana")])
     switch.start()
-    finish(board, loop, head_sha=story.candidate(board, loop))
+    finish(board, loop, outcome="budget", at=time.time())
     failpoints.arm("", home)
     switch.join()
     wait_for_monitor()
     board.drive(BUG)
-    assert writes(board)[len(before) :] == ["commentUpdate"]
+    assert writes(board)[len(before) :] == ["commentCreate", "issueLabelCreate"]
     end_freeze(board.world)
     board.drive(BUG)
-    assert writes(board)[len(before) :] == ["commentUpdate", "commentUpdate", "attachmentCreate"]
+    assert writes(board)[len(before) + 2 :] == ["issueAddLabel", "issueUpdate", "attachmentCreate", "commentUpdate"]
 
 
 WRITES: dict[str, Callable[[World, Loop], None]] = {

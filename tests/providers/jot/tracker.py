@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Attachment, BoardColumn, Comment, Move, Reaction, WithoutSessions
+from integrations.ports.tracker import Attachment, BoardColumn, Changes, Comment, Move, Reaction, WithoutSessions
 from integrations.values import Person, Ticket
 
 TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
@@ -48,7 +48,22 @@ class Jot(WithoutSessions):
         self.check_columns(team, columns)
         with self._board() as tickets:
             found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
-        return [replace(_ticket(ticket), description="", creator=None) for ticket in found]
+        return [_listed(ticket) for ticket in found]
+
+    def fetch_with_attachments(self, ticket_id: str) -> tuple[Ticket, Sequence[Attachment]]:
+        with self._changed(ticket_id) as one:
+            return _ticket(one), [Attachment(**attachment) for attachment in one["attachments"]]
+
+    def fetch_many(self, ticket_ids: Sequence[str]) -> Iterable[Ticket]:
+        with self._board() as tickets:
+            return [_listed(one) for one in tickets.values() if one["id"] in ticket_ids]
+
+    def changes(self, teams: Sequence[str], since: float) -> Changes:
+        """Everything: the file has no times."""
+        with self._board() as tickets:
+            there = [one for one in tickets.values() if not one["trashed"]] if TEAM in teams else []
+        comments = [_comment(one["id"], comment) for one in there for comment in one["comments"]]
+        return Changes([_listed(one) for one in there], comments)
 
     def move(self, ticket: Ticket, column: str) -> None:
         self.check_columns(TEAM, [column])
@@ -96,6 +111,13 @@ class Jot(WithoutSessions):
         with self._changed(ticket_id) as one:
             others = [other for other in one["attachments"] if other["url"] != attachment.url]
             one["attachments"] = [*others, asdict(attachment)]
+
+    def show_report(self, ticket_id: str, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
+        self.attach(ticket_id, memory)
+        try:
+            self.edit_comment(comment_id, body)
+        except NotFound:
+            self.comment(ticket_id, body, comment_id)
 
     def attachments(self, ticket_id: str) -> Iterable[Attachment]:
         with self._changed(ticket_id) as one:
@@ -174,6 +196,10 @@ def _ticket(one: dict[str, Any]) -> Ticket:
     kept = {key: one[key] for key in ("id", "identifier", "title", "description", "column", "trashed")}
     place = {"team": TEAM, "url": f"https://jot.example/{one['id']}", "branch_name": one["identifier"].lower()}
     return Ticket(**kept, **place, labels=tuple(one["labels"]), creator=_person(one["author"]))
+
+
+def _listed(one: dict[str, Any]) -> Ticket:
+    return replace(_ticket(one), description="", creator=None)
 
 
 def _comment(ticket_id: str, comment: dict[str, Any]) -> Comment:
