@@ -62,10 +62,8 @@ PAGE = 50  # tickets by id in one request
 class Linear:
     """A Linear workspace, accessed with one credential.
 
-    `url` is the GraphQL endpoint; `access_token` (OAuth) takes precedence over `api_key`, and `credential` over both;
-    `uploads_url` is that of uploaded files; `timeout` is in seconds.
-    Each thread has its own connection. The Protocol documents the methods that have no docstring here.
-    """
+    `url` is the GraphQL endpoint; `access_token` takes precedence over `api_key`, `credential` over both; `uploads_url`
+    is that of uploaded files; `timeout` is in seconds. Each thread has a connection. `Tracker` documents the methods."""
 
     def __init__(
         self,
