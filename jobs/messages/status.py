@@ -22,7 +22,8 @@ _COMMANDS = {
 }
 _WAITS: dict[Stage, str] = {
     Stage.IDLE: "The ticket was not handed over: move it to the agent column.",
-    Stage.ASKING: "It waits for your answer about the acceptance criteria.",
+    Stage.WAITING: "It waits for the tickets that block it; `/retry` starts it anyway.",
+    Stage.ASKING: "It waits for your answer to the question above.",
     Stage.REVIEW: "It waits for your review: `/approve` and `/merge`, or `/changes <what>`.",
     Stage.MERGING: "It waits for the code host to merge.",
     Stage.NEEDS_HUMAN: "It waits for your decision: the choices are in the escalation comment.",

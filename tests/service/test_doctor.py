@@ -36,11 +36,18 @@ EMPTY = Path(__file__).parent / "dashboard"
 
 
 @contextmanager
-def running(folder: Path, repository: Mapping[str, Any] | None = None, bot: str = "write") -> Iterator[dict[str, str]]:
-    """Settings for running stand-ins; `repository` are further fields of its seed, `bot` is Loopline's role."""
+def running(
+    folder: Path,
+    repository: Mapping[str, Any] | None = None,
+    team: Mapping[str, Any] | None = None,
+    bot: str = "write",
+) -> Iterator[dict[str, str]]:
+    """Settings for running stand-ins; `repository` and `team` are further fields of their seeds, `bot` is Loopline's
+    role."""
     stack = Stack(folder / "stack", 1)
     board, host = stack.linear_seed(), stack.github_seed()
     host["repositories"][0] |= dict(repository or {})  # type: ignore[index]
+    board["teams"][0] |= dict(team or {})  # type: ignore[index]
     host["users"][1]["permissions"][REPOSITORY] = bot  # type: ignore[index]
     board["users"][1]["admin"] = True  # type: ignore[index]
     linear_hook = linear.Subscription("https://loop.acme.test/webhooks/linear", "lin_wh_hush_hush")
@@ -281,3 +288,15 @@ def test_doctor_names_the_setting_of_a_model_server_that_is_none(environ: dict[s
     environ["ANTHROPIC_BASE_URL"] = url.format(environ["ANTHROPIC_BASE_URL"])
     (sentence,) = models(environ)
     assert named in sentence and "ANTHROPIC_BASE_URL" in sentence
+
+
+def test_git_automations_of_the_team_are_reported(tmp_path: Path) -> None:
+    automations = {"gitAutomations": {"merge": "Backlog", "start": "Agent", "review": "In Review"}}
+    with running(tmp_path, team=automations, bot="admin") as settings:
+        found = [one for one in probe_tracker(parse_settings(settings)) if "automation" in one.text]
+
+    (warning, left_alone) = found
+    assert (warning.level, left_alone.level) == ("warning", "ok")
+    assert "moves tickets to the agent column 'Agent' (event start)" in warning.text
+    assert "choose another column" in warning.fix
+    assert "'Backlog' (event merge), where Loopline leaves them" in left_alone.text

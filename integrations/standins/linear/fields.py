@@ -34,6 +34,7 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Issue", "relations"): lambda context, row: context.related("IssueRelation", "issueId", row),
     ("Issue", "inverseRelations"): lambda context, row: context.related("IssueRelation", "relatedIssueId", row),
     ("AgentSession", "activities"): lambda context, row: context.related("AgentActivity", "agentSessionId", row),
+    ("Team", "gitAutomationStates"): lambda context, row: context.related("GitAutomationState", "teamId", row),
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }

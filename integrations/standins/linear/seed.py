@@ -5,7 +5,8 @@ in the rows. The format:
 
     {"organization": {"name", "urlKey"},
      "users": [{"name", "email", "app"?, "admin"?, "guest"?, "active"?, "token"}],
-     "teams": [{"key", "name", "states": [{"name", "type", "position"?, "color"?}], "labels"?: [{"name"}]}],
+     "teams": [{"key", "name", "states": [{"name", "type", "position"?, "color"?}], "labels"?: [{"name"}],
+                "gitAutomations"?: {event: state}}],
      "projects"?: [{"name"}],
      "issues": [{"team", "title", "description"?, "state", "at"?}]}
 """
@@ -81,6 +82,9 @@ def _team(team: Mapping[str, Any], issues: list[Mapping[str, Any]], now: Callabl
         columns = {"name": state["name"], "type": state["type"], "teamId": team_id, "color": state.get("color", GREY)}
         row_id, position = stable_id("WorkflowState", key, state["name"]), float(state.get("position", index))
         yield new_row("WorkflowState", row_id, now(), **columns, position=position)
+    for event, state in team.get("gitAutomations", {}).items():
+        columns = {"event": event, "stateId": stable_id("WorkflowState", key, state), "teamId": team_id}
+        yield new_row("GitAutomationState", stable_id("GitAutomationState", key, event), now(), **columns)
     for label in team.get("labels", []):
         columns = {"name": label["name"], "color": GREY, "parentId": None, "teamId": team_id}
         yield new_row("IssueLabel", stable_id("IssueLabel", key, label["name"]), now(), **columns)

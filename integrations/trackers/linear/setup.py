@@ -50,10 +50,18 @@ class _ColumnNode(StateNode):
     position: float = 0.0
 
 
+class _AutomationNode(Node):
+    """A Git automation: a pull request at `event` moves its tickets to `state`, None for no move."""
+
+    event: str = ""
+    state: StateNode | None = None
+
+
 class _TeamNode(Node):
     id: str
     key: str
     states: Connection[_ColumnNode]
+    git_automation_states: Connection[_AutomationNode] = Connection()
 
 
 class _WebhookNode(Node):
@@ -124,21 +132,25 @@ class LinearSetup:
             if isinstance(error, Unauthorized):
                 return
         for team, columns in scope.teams.items():
-            yield self._probe_team(team, columns)
+            yield from self._probe_team(team, columns)
         yield from self._probe_webhooks(scope.teams)
 
-    def _probe_team(self, team: str, columns: Mapping[str, str]) -> Finding:
+    def _probe_team(self, team: str, columns: Mapping[str, str]) -> Iterator[Finding]:
         subject = f"Linear, team {team}"
         try:
-            present = self.list_columns(team)
+            found = self._find_team(team)
         except IntegrationError as error:
-            return found_problem(subject, str(error), "correct LOOPLINE_TEAMS, or add the account to the team")
+            yield found_problem(subject, str(error), "correct LOOPLINE_TEAMS, or add the account to the team")
+            return
+        present = [state.name for state in sorted(found.states.nodes, key=lambda state: state.position)]
         missing = [name for name in columns.values() if name not in present]
         if missing:
             names = ", ".join(repr(name) for name in missing)
             fix = f"add {names} in {COLUMN_PAGE}, run loopline init, or name other columns in LOOPLINE_TEAMS"
-            return found_problem(subject, f"has no column {names}; its columns are {', '.join(present)}", fix)
-        return found_ok(subject, f"has the columns {', '.join(columns.values())}")
+            yield found_problem(subject, f"has no column {names}; its columns are {', '.join(present)}", fix)
+        else:
+            yield found_ok(subject, f"has the columns {', '.join(columns.values())}")
+        yield from _probe_automations(subject, found, columns)
 
     def _probe_webhooks(self, teams: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
         subject = "Linear, webhook"
@@ -200,3 +212,18 @@ class LinearSetup:
             raise Rejected(f"{error}. Do it by hand in {page}, or use the key of an administrator") from error
         if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
             raise Rejected(f"Linear rejected {operation} without a reason")
+
+
+def _probe_automations(subject: str, team: _TeamNode, columns: Mapping[str, str]) -> Iterator[Finding]:
+    """Linear's own Git automations. Loopline leaves a ticket where they put it, but for the agent column, into which
+    only a move by a person hands a ticket over."""
+    moves = [(one.event, one.state.name) for one in team.git_automation_states.nodes if one.state]
+    for event, column in moves:
+        if column == columns.get("agent"):
+            text = f"Linear's Git automation moves tickets to the agent column {column!r} (event {event})"
+            yield found_warning(subject, text, f"choose another column in {COLUMN_PAGE}, Git")
+    others = [f"{column!r} (event {event})" for event, column in moves if column not in columns.values()]
+    if others:
+        yield found_ok(
+            subject, f"Linear's Git automation moves tickets to {', '.join(others)}, where Loopline leaves them"
+        )

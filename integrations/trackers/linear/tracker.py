@@ -63,7 +63,7 @@ class Linear:
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` takes precedence over `api_key`, `credential` over both; `uploads_url`
-    is that of uploaded files; `timeout` is in seconds. Each thread has a connection. `Tracker` documents the methods."""
+    is that of uploaded files; `timeout` is in seconds. Each thread has a connection. `Tracker` documents the rest."""
 
     def __init__(
         self,
