@@ -127,7 +127,7 @@ class Linear:
             yield from (node.to_ticket() for node in page.nodes)
 
     def changes(self, teams: Sequence[str], since: float) -> Changes:
-        """Tickets and comments by `updatedAt`; the first 50 of each in one request."""
+        """Tickets and comments by `updatedAt`; the first 40 of each in one request."""
         tickets, comments = list[IssueNode](), list[CommentNode]()
         after: dict[str, str | None] = {"issues": None, "comments": None}
         bounds = {name: PageBounds("Linear's response to Changes", "") for name in after}

@@ -91,7 +91,7 @@ def test_field_is_read_by_a_caller() -> None:
 
     class Reader(Visitor):
         def enter_field(self, node: FieldNode, *_: Any) -> None:
-            if parent := types.get_parent_type():
+            if (parent := types.get_parent_type()) and node.name.value != "__typename":
                 read.add((parent.name, node.name.value))
 
     for document in documents():
