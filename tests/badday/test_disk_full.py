@@ -178,6 +178,7 @@ class UnreadyStack(FragileStack):
         """Nothing to wait for."""
 
 
+@pytest.mark.long
 def test_disk_full_at_the_start_waits_for_space(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if replay_in_namespace(request):
         return

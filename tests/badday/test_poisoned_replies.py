@@ -80,6 +80,7 @@ def test_poisoned_ticket_escalates_once_and_the_others_reach_their_end(stack: Fr
     assert "$0.00" not in call
 
 
+@pytest.mark.long
 def test_poisoned_usage_and_text_end_no_ticket(stack: FragileStack) -> None:
     ana = Ana(stack)
     for kind in ("no_usage", "usage_huge", "surrogate_text"):
@@ -110,6 +111,7 @@ def test_model_that_does_not_exist_is_one_escalation_per_ticket_and_costs_no_cal
     assert not any("attempt 2" in c["body"] for c in ana.board()[POISONED]["comments"])
 
 
+@pytest.mark.long
 def test_conversation_that_the_provider_always_fails_stops_no_other_ticket(stack: FragileStack) -> None:
     ana = Ana(stack)
     stack.misbehave("model", kind="500", operation=TITLE, times=1_000)

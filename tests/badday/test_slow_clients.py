@@ -70,6 +70,7 @@ def test_slow_clients_delay_no_delivery_and_no_ticket(stack: FragileStack) -> No
     assert set(report.closed) >= {kind for kind, slow in KINDS.items() if slow.reads}
 
 
+@pytest.mark.long
 def test_slow_clients_of_the_dashboard_delay_no_page(stack: FragileStack) -> None:
     headers = {"Authorization": f"Bearer {stack.tokens['dashboard']}"}
     with slow_clients(port(stack, "dashboard"), CLIENTS) as report:

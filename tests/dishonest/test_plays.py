@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -13,7 +14,13 @@ from tests.dishonest.scenario import Scenario
 from tests.dishonest.stage import play
 
 
-@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name.replace(" ", "_"))
+def _list_scenarios() -> list[Any]:
+    """All scenarios; every second one is long."""
+    marks = ((), pytest.mark.long)
+    return [pytest.param(one, id=one.name.replace(" ", "_"), marks=marks[n % 2]) for n, one in enumerate(ALL)]
+
+
+@pytest.mark.parametrize("scenario", _list_scenarios())
 def test_scenario_ends_as_expected(scenario: Scenario, redis: Redis, tmp_path: Path) -> None:
     outcome = play(scenario, redis, tmp_path)
 
