@@ -337,7 +337,7 @@ Command = Annotated[
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Freeze, Thaw, WatchTickets, OrderRuns)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns)
 
 
 def lane_of(command: Command) -> Lane:

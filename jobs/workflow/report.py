@@ -3,7 +3,7 @@
 `jobs.drive` compares the report with the last one that was written, so no rule asks for a refresh. Steps of work that
 follow each other quickly are written once a minute, the latest only. Written at once is what a person waits for or
 what a rebuild would buy again: a new generation, revision, iteration or contract, a candidate, a comment that was read,
-the state of the pull request, and every stage in which no run is at work.
+the state of the pull request, the beginning and the end of a wait, and every stage in which no run is at work.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _find_milestone(loop: Loop, *, is_queued: bool) -> str:
     pull_request = loop.pull_request
     parts: list[object] = [
         "" if loop.stage in RUNNING and not loop.session_id else loop.stage.value,
-        is_queued,
+        (is_queued, bool(loop.reason)),
         (loop.generation, loop.revision, loop.attempt.number, loop.attempt.iteration),
         (loop.contract.digest if loop.contract else ""),
         (loop.candidate.head_sha, loop.comments.last_id, loop.comments.taken_up),

@@ -89,12 +89,12 @@ ONCE = {
     "sent": (
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
-        "linear.Changes", "linear.Comment", "linear.TeamColumns", "model.stream",
+        "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
-        "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list", "git.update-index", "git.update-ref",
+        "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list", "git.update-index", "git.update-ref",
         "git.write-tree", "probe_ended.lua", "release.lua", "sandbox.capture.git",
         "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
     ),
@@ -113,7 +113,7 @@ HITS = {
 }
 MORE_HITS = {
     ("take_lease.lua", "done"): (7,),
-    ("linear.TicketMove", "sent"): (7,),
+    ("linear.TicketMove", "sent"): (3,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpdateReport", "before"): (5,),

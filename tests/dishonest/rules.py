@@ -12,7 +12,7 @@ COLUMNS = {
     Stage.NEEDS_HUMAN: "Needs Human",
     Stage.ASKING: "Needs Human",
     Stage.DONE: "Done",
-    Stage.STOPPED: "In Progress",
+    Stage.STOPPED: "Needs Human",
 }
 
 

@@ -108,7 +108,8 @@ def test_linear_ticket_keeps_the_beginning_and_the_end_of_its_description() -> N
         "description": "Fix it\n" + "y" * 1_000_000 + "\nDone when\n- `pytest -q` passes",
         "labels": {"nodes": [{"name": f"label {n}"} for n in range(300)]},
     }  # fmt: skip
-    with serve_raw(lambda client, _: client.sendall(http(json.dumps({"data": {"issue": issue}}).encode()))) as url:
+    data = {"viewer": {"id": "u"}, "issue": issue}
+    with serve_raw(lambda client, _: client.sendall(http(json.dumps({"data": data}).encode()))) as url:
         ticket = Linear(url, "k").fetch(TicketId("t1"))
 
     assert len(ticket.description) <= DESCRIPTION_CHARACTERS

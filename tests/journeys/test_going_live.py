@@ -203,7 +203,10 @@ def test_init_with_yes_takes_options_and_environment(world: World) -> None:
         ([], "Give --public-url https://<your host>."),
         (["--public-url", "loop.acme.test"], "--public-url cannot be used: it is no address; write https://"),
         (["--public-url", "http://loop.acme.test"], "it is an address without TLS"),
-        (["--public-url", "https://127.0.0.1:9"], "LINEAR_API_KEY and LINEAR_ACCESS_TOKEN are both empty"),
+        (
+            ["--public-url", "https://127.0.0.1:9"],
+            "LINEAR_API_KEY, LINEAR_ACCESS_TOKEN and LINEAR_CLIENT_ID are all empty",
+        ),
     ],
 )
 def test_init_with_yes_names_what_is_missing(world: World, options: list[str], found: str) -> None:

@@ -76,14 +76,15 @@ def test_board_in_a_browser_starts_the_work_and_shows_it(stack: Stack, browser: 
 
 def test_stop_stops_the_agent_within_seconds_and_keeps_the_worktree(stack: Stack, ana: Ana) -> None:
     ana.drag("ENG-2", "Agent")
-    until(lambda: any("**Working**" in c["body"] for c in ana.board()["ENG-2"]["comments"]))
+    runs = stack.home / "service" / "runs" / "ENG-2"
+    until(lambda: list(runs.glob("*-maker")))
     asked = time.monotonic()
     ana.say("ENG-2", "/stop")
 
     until(lambda: any("**Stopped:**" in c["body"] for c in ana.board()["ENG-2"]["comments"]), 20)
 
     assert time.monotonic() - asked < 10
-    assert list((stack.home / "service" / "runs" / "ENG-2").glob("*-maker"))
+    assert list(runs.glob("*-maker"))
 
 
 def test_changes_asked_for_on_the_ticket_go_to_the_same_pull_request(stack: Stack, ana: Ana) -> None:

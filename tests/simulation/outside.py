@@ -6,7 +6,7 @@ Protocols in `integrations.ports`; every change leaves a hint in `hints`, as a p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -76,6 +76,10 @@ class Board(Provider):
     def viewer(self) -> Person:
         """Loopline's account."""
         return US
+
+    def check_columns(self, team: str, columns: Sequence[str]) -> None:
+        """All columns exist."""
+        self.reach()
 
     def fetch(self, ticket_id: str) -> Ticket:
         """The ticket now."""

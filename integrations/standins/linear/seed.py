@@ -23,6 +23,7 @@ from integrations.standins.linear.store import Row
 
 GREY = "#bec2c8"
 ENTITIES = ("Issue", "Comment", "Reaction")
+APP_EVENTS = ("AgentSessionEvent", "AppUserNotification")
 STATE_TYPES = ("triage", "backlog", "unstarted", "started", "completed", "canceled", "duplicate")
 # Columns of a new issue.
 ISSUE: Mapping[str, Any] = {
@@ -58,8 +59,9 @@ def seed_rows(seed: Mapping[str, Any], now: Callable[[], str]) -> Iterator[Row]:
 
 
 def webhook_row(url: str, secret: str, at: str) -> Row:
-    """A subscription to all teams' issues, comments and reactions."""
-    scope = {"enabled": True, "allPublicTeams": True, "teamId": None, "resourceTypes": list(ENTITIES), "label": None}
+    """A subscription to all teams' issues, comments and reactions, and to an app's own events."""
+    kinds = [*ENTITIES, *APP_EVENTS]
+    scope = {"enabled": True, "allPublicTeams": True, "teamId": None, "resourceTypes": kinds, "label": None}
     return new_row("Webhook", stable_id("Webhook", url), at, url=url, secret=secret, **scope)
 
 

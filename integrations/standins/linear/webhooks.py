@@ -87,8 +87,8 @@ class Webhooks:
 
 
 def _is_subscribed(subscription: Row, body: Mapping[str, Any]) -> bool:
-    """Whether an enabled subscription to this kind of entity covers the team."""
-    data = body["data"]
+    """Whether an enabled subscription to this kind covers the team. An app's own events are not of a team."""
+    data = body.get("data", {})
     issue = data if body["type"] == "Issue" else data.get("issue", {})
     team = subscription["teamId"]
     covers = team is None or issue.get("teamId", team) == team

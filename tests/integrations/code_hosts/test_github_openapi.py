@@ -23,6 +23,8 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "fetch_pull_request": lambda github: github.fetch_pull_request("o/r", 7),
     "open_pull_request": lambda github: github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why"),
     "update_pull_request": lambda github: github.update_pull_request("o/r", 7, "Fix", "Why"),
+    "close_pull_request": lambda github: github.close_pull_request("o/r", 7),
+    "find_missing_permissions": lambda github: github.find_missing_permissions(github.repository("o/r")),
     "set_status": lambda github: github.set_status("o/r", SHA, "loopline", "success", "done", URL),
     "reviews": lambda github: github.reviews("o/r", 7),
     "comment": lambda github: github.comment("o/r", 7, "Hello", "m1"),

@@ -243,7 +243,7 @@ def test_home_with_an_entry_that_cannot_be_written_is_refused(tmp_path: Path) ->
     environ = {"PATH": os.environ["PATH"], "LOOPLINE_HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "has an entry redis that this user cannot write to; change its owner" in done.stdout
+    assert "has an entry redis that this user cannot write to; change its owner" in done.stderr
 
 
 def test_signing_key_is_checked_for_the_agent_process_alone(tmp_path: Path) -> None:

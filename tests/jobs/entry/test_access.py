@@ -62,7 +62,7 @@ def test_access_to_a_team_that_is_lost_is_shown_and_its_tickets_are_kept(board: 
 def test_worker_starts_without_a_connected_workspace_and_reports_it(board: Board) -> None:
     app = {"LINEAR_API_KEY": "", "LINEAR_ACCESS_TOKEN": "", "LINEAR_CLIENT_ID": "app-1"}
     app["LINEAR_CLIENT_SECRET"] = "app-secret-1"
-    assert _column_problems(parse_settings(board.environ | app)) == []
+    assert _column_problems(parse_settings(board.environ | app), board.world.redis) == []
     with configured(board, **app):
         sweep()
     assert b"/oauth/linear/install of the dashboard" in (board.world.redis.get(keys.REFUSED_CREDENTIALS) or b"")
@@ -70,5 +70,7 @@ def test_worker_starts_without_a_connected_workspace_and_reports_it(board: Board
 
 def test_worker_with_a_wrong_client_secret_does_not_start(board: Board) -> None:
     app = {"LINEAR_API_KEY": "", "LINEAR_ACCESS_TOKEN": "", "LINEAR_CLIENT_ID": "app-1"}
-    [problem] = _column_problems(parse_settings(board.environ | app | {"LINEAR_CLIENT_SECRET": "wrong-secret"}))
+    [problem] = _column_problems(
+        parse_settings(board.environ | app | {"LINEAR_CLIENT_SECRET": "wrong-secret"}), board.world.redis
+    )
     assert "LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET" in problem and "wrong-secret" not in problem

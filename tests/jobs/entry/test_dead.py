@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.events import CommandFailed, TicketCommented
+from integrations.events import CommandFailed, TicketCommented, TicketMoved
 from jobs.loop.commands import COMMAND, PrepareWorkspace
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
@@ -64,19 +64,17 @@ def test_event_that_fails_five_times_becomes_a_dead_letter_and_is_reported_on_th
 
 
 def test_command_that_fails_five_times_becomes_a_dead_letter_and_escalates(board: Board) -> None:
-    loop = hand_over(board, BUG)
+    home = board.world.settings.home
+    home.mkdir(exist_ok=True)
+    (home / "repos").write_text("in place of the folder")
     board.world.raise_faults = False
-    teams = board.world.policy
-    board.world.policy = replace(teams, teams={})
-    board.world.store.deliver(
-        run_finished(
-            "maker", event_id="b", ticket_id=loop.ticket.id, run_id=loop.run_id, generation=1, outcome="budget"
-        )
-    )
+    board.ana.drag(BUG, "Agent")
+    board.world.store.deliver(TicketMoved(event_id="m", ticket_id=board.ticket_id(BUG), at=1.0))
 
     letter = worn_out(board)
 
-    assert (letter.box, letter.kind, letter.cause) == ("outer", "MoveTicket", "KeyError: 'ENG'")
+    assert (letter.box, letter.kind) == ("outer", "PrepareWorkspace")
+    assert letter.cause.startswith(("FileExistsError", "NotADirectoryError"))
     assert any("**Needs you: " in body for body in said(board, BUG))
     assert any(f"redrive {letter.id}`" in body for body in said(board, BUG))
 

@@ -31,13 +31,13 @@ def pending(board: Board, identifier: str) -> int:
 def reads(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tickets that were read from the board, in order."""
     found: list[str] = []
-    fetch = board.world.tracker.fetch
+    fetch_move = board.world.tracker.fetch_move
 
-    def count(ticket_id: Any) -> Any:
+    def count(ticket_id: Any, *place: Any) -> Any:
         found.append(str(ticket_id))
-        return fetch(ticket_id)
+        return fetch_move(ticket_id, *place)
 
-    monkeypatch.setattr(board.world.tracker, "fetch", count)
+    monkeypatch.setattr(board.world.tracker, "fetch_move", count)
     return found
 
 
@@ -88,7 +88,7 @@ def test_ten_thousand_equal_hints_read_the_ticket_a_few_times(board: Board, read
     while pending(board, BUG):
         drive(loop.ticket.id)
 
-    assert len(reads) <= 10_000 / 1_000 + 2
+    assert 1 <= len(reads) <= 10_000 / 1_000 + 2
     assert time.monotonic() - began < 10
     after = board.world.store.load(loop.ticket.id)
     assert after and (after.stage, after.generation) == (loop.stage, loop.generation)

@@ -19,6 +19,7 @@ from jobs.advance_run import advance_run
 from jobs.inbox.dispatch import route
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
+from jobs.runtime.run_order import add_waiting
 from jobs.sweep import sweep
 from jobs.workflow.preflight import awaits_new_base
 from tests.integrations.git.hosting import commit, git
@@ -58,6 +59,7 @@ class Project:
             assert loop
             if loop.stage not in {Stage.PREFLIGHT, Stage.GATING}:
                 return loop
+            add_waiting(self.board.world.redis, loop.run_id, first=True)
             advance_run(loop.run_id)
         raise AssertionError(f"{identifier} stays at {loop.stage}")
 

@@ -203,7 +203,7 @@ def test_session_is_acknowledged_once_after_a_failure(live: Live, kind: str) -> 
     redis = live.board.world.redis
     acknowledge()
     assert redis.exists(keys.NEW_SESSIONS, keys.retry_at(keys.NEW_SESSIONS)) == 2
-    redis.delete(keys.retry_at(keys.NEW_SESSIONS))
+    redis.delete(keys.retry_at(keys.NEW_SESSIONS), keys.bucket("linear"))
     reconcile(redis)
     acknowledge()
     assert live.activities() == ["thought: Received. Reading the ticket."]

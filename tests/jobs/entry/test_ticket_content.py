@@ -59,7 +59,7 @@ def test_progress_comment_of_an_earlier_generation_is_closed(board: Board) -> No
 def test_progress_comment_is_closed_once_when_posting_the_new_one_fails(board: Board) -> None:
     hand_over(board, BUG)
     write_command(board, "/stop")
-    fault = {"operation": "CreateComment", "kind": "500"}
+    fault = {"operation": "CreateReport", "kind": "500"}
     assert requests.post(f"{board.urls['board']}/_faults", json=fault, timeout=5).ok
     write_command(board, "/retry")
     assert [body for body in said(board, BUG) if is_progress(body)] == []

@@ -8,7 +8,7 @@ from integrations.ports.agent_runner import Entry
 from integrations.values import RunId, TicketId
 from jobs.loop.commands import RunSpec
 from jobs.loop.queue_place import QueuePlace
-from jobs.runtime import keys, queues
+from jobs.runtime import keys, queues, run_order
 from jobs.runtime.heartbeats import send_heartbeat
 from jobs.store.queue_places import QUIET_SECONDS, UPDATE_SECONDS, QueuePlaces, read_place
 from jobs.store.runs import Runs
@@ -20,6 +20,8 @@ START = 1_000.0
 def start(redis: Redis, number: int) -> RunSpec:
     spec = spec_of(f"r{number}", f"t{number}", started_at=START + number)
     Runs(redis).start(spec)
+    run_order.set_turn(redis, spec.run_id, spec.ticket.id, spec.started_at)
+    run_order.add_waiting(redis, spec.run_id)
     return spec
 
 
@@ -69,7 +71,7 @@ def test_place_that_changes_is_shown_once_a_minute(redis: Redis) -> None:
     first, second, places = start(redis, 1), start(redis, 2), QueuePlaces(redis, 4)
     places.note(START + 10)
     woken(redis)
-    redis.srem(keys.RUNS, first.run_id)
+    run_order.forget(redis, first.run_id)
     for at in (11.0, 30.0, 10 + UPDATE_SECONDS - 0.1):
         places.note(START + at)
     place = read_place(redis, TicketId("t2"), second.run_id)

@@ -94,7 +94,9 @@ def test_offer_is_accepted_by_click_or_text(idle: Loop, policy: ServicePolicy, t
 
 def test_offer_is_made_once_for_one_comment(idle: Loop, policy: ServicePolicy) -> None:
     offered = decide(idle, mentioned(), policy).loop
-    again = decide(offered, replace(said("@loopline hello"), session_id="s1", at=5.0), policy)
+    again = decide(
+        offered, replace(said("@loopline hello"), comment_id=mentioned().comment_id, session_id="s1", at=5.0), policy
+    )
     assert again.commands == ()
 
 
