@@ -123,6 +123,7 @@ def test_stopped_processes_continue_without_doing_anything_twice(stack: ShiftedS
     assert stack.read_log("unexpected error") == stack.read_log("moved to dead letters") == []
 
 
+@pytest.mark.long
 def test_redis_from_a_backup_repeats_nothing(stack: ShiftedStack) -> None:
     ana, before = Ana(stack), read_effects(stack)
     folder, backup = stack.service_home / "redis", stack.home / "backup"

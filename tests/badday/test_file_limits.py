@@ -48,6 +48,7 @@ def starved(day: Day) -> Iterator[None]:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
+@pytest.mark.long
 def test_file_descriptors_that_are_used_up_in_mid_run_delay_the_work_only(tmp_path: Path) -> None:
     home = tmp_path / "stack"
     stack = FragileStack(home, ports(), latency=0.1, extra={"LOOPLINE_SWEEP_SECONDS": "3"})

@@ -91,6 +91,7 @@ def test_poisoned_usage_and_text_end_no_ticket(stack: FragileStack) -> None:
     assert any("estimated)" in c["body"] for c in ana.board()[POISONED]["comments"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stack", [{"LOOPLINE_MAKER_MODEL": "gpt-17"}], indirect=True)
 def test_model_that_does_not_exist_is_one_escalation_per_ticket_and_costs_no_call(stack: FragileStack) -> None:
     ana = Ana(stack)

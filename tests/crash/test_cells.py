@@ -12,11 +12,9 @@ from tests.crash.driver import ORACLE, Outcome, run
 from tests.crash.stack import free_ports
 
 pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("stacks")]
-SAMPLE = (
-    "intake.lua.done.web", "commit.lua.done.redis", "linear.CreateComment.done.up", "git.push.done.self",
-)  # fmt: skip
+SAMPLE = ("intake.lua.done.web", "git.push.done.self")
 LONG_SAMPLE = (
-    "acknowledge.lua.before.self", "transcript.turn.before.self", "github.POST.pulls.done.stop-13",
+    "acknowledge.lua.before.self", "commit.lua.done.redis", "linear.CreateComment.done.up", "transcript.turn.before.self", "github.POST.pulls.done.stop-13",
     "github.merge.lost_reply",
 )  # fmt: skip
 
