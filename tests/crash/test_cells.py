@@ -14,8 +14,8 @@ from tests.crash.stack import free_ports
 pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("stacks")]
 SAMPLE = ("intake.lua.done.web", "git.push.done.self")
 LONG_SAMPLE = (
-    "acknowledge.lua.before.self", "commit.lua.done.redis", "linear.CreateComment.done.up", "transcript.turn.before.self", "github.POST.pulls.done.stop-13",
-    "github.merge.lost_reply",
+    "acknowledge.lua.before.self", "commit.lua.done.redis", "linear.CreateComment.done.up",
+    "transcript.turn.before.self", "github.POST.pulls.done.stop-13", "github.merge.lost_reply",
 )  # fmt: skip
 
 
