@@ -39,8 +39,8 @@ EMPTY = Path(__file__).parent / "dashboard"
 def running(
     folder: Path,
     repository: Mapping[str, Any] | None = None,
-    team: Mapping[str, Any] | None = None,
     bot: str = "write",
+    team: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Settings for running stand-ins; `repository` and `team` are further fields of their seeds, `bot` is Loopline's
     role."""
