@@ -81,6 +81,7 @@ def find(path: str, text: str) -> list[FoundSecret]:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_secret_of_each_kind_is_found_in_its_line_and_its_text_is_not_kept(name: str) -> None:
+    _random.seed(11)  # the same values in whatever order the tests run
     for _ in range(20):
         secret = SECRETS[name]()
         found = find("src/config.py", f"# settings\n\n{secret}\nx = 1\n")
