@@ -15,9 +15,9 @@ from tests.dishonest.stage import play
 
 
 def _list_scenarios() -> list[Any]:
-    """All scenarios; two of three are long."""
-    marks = ((), pytest.mark.long, pytest.mark.long)
-    return [pytest.param(one, id=one.name.replace(" ", "_"), marks=marks[n % 3]) for n, one in enumerate(ALL)]
+    """All scenarios; five of six are long."""
+    marks = ((), *[pytest.mark.long] * 5)
+    return [pytest.param(one, id=one.name.replace(" ", "_"), marks=marks[n % 6]) for n, one in enumerate(ALL)]
 
 
 @pytest.mark.parametrize("scenario", _list_scenarios())
