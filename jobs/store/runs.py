@@ -76,11 +76,6 @@ class Runs:
             begun = batch.execute()
         return [run_id for run_id, known in zip(ids, begun, strict=True) if not known]
 
-    def position(self, run_id: RunId) -> tuple[int, int] | None:
-        """The place of a run in the queue, from 1, and the number of runs that wait; None if it does not wait."""
-        queue = self.list_waiting()
-        return (queue.index(run_id) + 1, len(queue)) if run_id in queue else None
-
     def count_busy(self) -> int:
         """How many runs an agent works on now."""
         names = [keys.lease(f"run:{run_id}") for run_id in self.list_unfinished()]

@@ -254,7 +254,7 @@ def test_duplicate_closes_the_pull_request_and_deletes_the_branch(board: Board) 
 
 def test_changed_priority_of_a_waiting_ticket_changes_its_place(board: Board) -> None:
     first, second = hand_over(board, BUG), hand_over(board, FEATURE)
-    assert [board.world.runs.position(one.run_id) for one in (first, second)] == [(1, 2), (2, 2)]
+    assert board.world.runs.list_waiting() == [first.run_id, second.run_id]
 
     ask_as(board, ANA, UPDATE, id=FEATURE, input={"priority": 1})
     event = TicketEdited(event_id="p", ticket_id=second.ticket.id, order_only=True)
@@ -262,7 +262,7 @@ def test_changed_priority_of_a_waiting_ticket_changes_its_place(board: Board) ->
     after = board.drive(FEATURE)
 
     assert after and after.ticket.priority == 1
-    assert [board.world.runs.position(one.run_id) for one in (first, second)] == [(2, 2), (1, 2)]
+    assert board.world.runs.list_waiting() == [second.run_id, first.run_id]
 
 
 def test_starters_of_the_settings_apply_to_moves(board: Board) -> None:

@@ -43,6 +43,12 @@ def test_session_of_a_delegation_hands_the_ticket_over(live: Live) -> None:
     ]
 
 
+def test_session_reads_the_ticket_as_a_move_does(live: Live) -> None:
+    live.board.ana.say(BUG, "We decided on Monday: whole cents only.")
+    loop = live.delegate()
+    assert [remark.text for remark in loop.ticket.remarks] == ["We decided on Monday: whole cents only."]
+
+
 def test_session_is_acknowledged_without_the_ticket_being_driven(live: Live) -> None:
     live.board.ana.delegate(BUG)
     live.receive()

@@ -41,14 +41,8 @@ def test_place_counts_runs_that_no_agent_has_begun(redis: Redis) -> None:
         conversation.append(Entry("brief", {"text": "x"}))
         assert runs.count_busy() == 1
 
-        assert [runs.position(RunId(f"r{number}")) for number in (1, 2, 3, 4, 5)] == [
-            (1, 3),
-            (2, 3),
-            (3, 3),
-            None,
-            None,
-        ]
-    assert runs.position(RunId("r5")) is None
+        assert runs.list_waiting() == ["r1", "r2", "r3"]
+    assert "r5" not in runs.list_waiting()
 
 
 def test_place_is_shown_after_a_moment_and_removed_when_the_run_begins(redis: Redis) -> None:
