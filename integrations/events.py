@@ -13,7 +13,19 @@ from pydantic import Field
 
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    MergeConflict,
+    Person,
+    RunId,
+    Ticket,
+    TicketId,
+    TicketImage,
+    Usage,
+    value,
+)
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -262,6 +274,23 @@ class WorkspaceReady(_Event):
     policy: str
     branch_sha: CommitSha | None = None
     images: tuple[TicketImage, ...] = ()
+    fork_sha: CommitSha = NO_COMMIT
+    """The newest commit of the base branch that the work has, empty without work."""
+
+
+@value
+class BaseMerged(_Event):
+    """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`; nothing is pushed. `merge_sha` is
+    empty if the head has the commit already; with `conflicts` its tree has conflict markers, and `commits` are the base
+    branch's that caused them."""
+
+    kind: Literal["BaseMerged"] = "BaseMerged"
+    generation: int
+    head_sha: CommitSha
+    base_sha: CommitSha
+    merge_sha: CommitSha = NO_COMMIT
+    conflicts: tuple[MergeConflict, ...] = ()
+    commits: tuple[str, ...] = ()
 
 
 @value
@@ -345,7 +374,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed,
+    | CommandFailed | TimePassed | BaseMerged,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -264,7 +264,12 @@ def _read_review(event: ReviewSubmitted, world: World) -> Event | None:
 
 
 def _read_push(event: BranchPushed, world: World) -> Event | None:
-    """None if the branch has moved since: the later push has its own event."""
+    """None if the branch has moved since: the later push has its own event. A push to the base branch of work in
+    progress is only noted, without a request, and the next one is an event again."""
+    loop = world.store.load(event.ticket_id)
+    if loop and loop.stage in AT_WORK | OPEN and event.branch == loop.workspace.base_branch:
+        world.store.watch_base(event.ticket_id, event.repository, event.branch)
+        return event
     head = world.code_host.branch_head(event.repository, event.branch) or ""
     return event if event.head_sha == head else None
 

@@ -34,6 +34,7 @@ from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
+from jobs.effects.upstream import find_fork, find_moved_base, merge_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -196,6 +197,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         base_sha=base.sha,
         policy=POLICY.encode(policy),
         branch_sha=base.branch_sha,
+        fork_sha=find_fork(ctx.world.mirror(command.repository), base.sha, base.branch_sha, command),
         images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
     )
     return (ready,)
@@ -331,7 +333,9 @@ def set_status(command: c.SetStatus, ctx: Context) -> None:
 
 
 def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
-    """Merge exactly the approved commit."""
+    """Merge exactly the approved commit, unless the base branch has moved since the checks."""
+    if moved := find_moved_base(command, ctx):
+        return moved
     sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
     merged = PullRequestMerged(
         **ctx.build_event_fields(),
@@ -361,6 +365,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.CommentOnPullRequest: comment_on_pull_request,
     c.SetStatus: set_status,
     c.MergePullRequest: merge_pull_request,
+    c.MergeBase: merge_base,
     c.CleanUp: cleaning.clean_up,
     c.ClosePullRequest: close_pull_request,
     c.WatchTickets: watch_tickets,

@@ -12,7 +12,18 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    MergeConflict,
+    RunId,
+    Ticket,
+    TicketId,
+    TicketImage,
+    Usage,
+    value,
+)
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
@@ -57,6 +68,10 @@ class RunSpec:
     """The head of the ticket's branch on the code host."""
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that the commands of the last iteration were refused, by host."""
+    conflicts: tuple[MergeConflict, ...] = ()
+    """Those of the merge that the work started from."""
+    base_commits: tuple[str, ...] = ()
+    """The base branch's commits that caused them, as 'abc1234 author: subject'."""
     resumes: bool = False
     """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
     nonce: str = ""
@@ -168,6 +183,27 @@ class PrepareWorkspace:
     branch: str = ""
     images: tuple[TicketImage, ...] = ()
     base: str = ""
+    head_sha: CommitSha = NO_COMMIT
+    """The commit that the work is at."""
+    pushed_sha: CommitSha = NO_COMMIT
+    """The branch's head after Loopline's last push; another one is a person's, and the work is at that."""
+    base_sha: CommitSha = NO_COMMIT
+    """The base commit that the work was compared with until now."""
+
+
+@value
+class MergeBase:
+    """Merge `base_sha`, a commit of the base branch, into `head_sha` in the mirror; returns `BaseMerged`. `at` is the
+    merge commit's time, Unix seconds."""
+
+    kind: Literal["MergeBase"] = "MergeBase"
+    generation: int
+    repository: str
+    branch: str
+    base_branch: str
+    base_sha: CommitSha
+    head_sha: CommitSha
+    at: float
 
 
 @value
@@ -306,7 +342,8 @@ class SetStatus:
 
 @value
 class MergePullRequest:
-    """Merge while the head is still `sha`; returns `PullRequestMerged`."""
+    """Merge while the head is still `sha`; returns `PullRequestMerged`, or `BaseMerged` without a merge if the head of
+    `base_branch` is none of `known_bases`, with which the merge result is known to pass."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
@@ -314,6 +351,9 @@ class MergePullRequest:
     number: int
     sha: CommitSha
     title: str
+    branch: str = ""
+    base_branch: str = ""
+    known_bases: tuple[CommitSha, ...] = ()
 
 
 @value
@@ -331,7 +371,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate,
+    | CloseProgressComment | SetDelegate | MergeBase,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

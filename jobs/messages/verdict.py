@@ -21,6 +21,7 @@ from jobs.messages.text import (
     quoted,
     state_message,
 )
+from jobs.messages.upstream import carried_line
 
 STATUS_CONTEXT = "loopline/verdict"
 
@@ -42,6 +43,7 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     if others:
         shown.append(f"- … and {len(others)} more below")
     by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
+    by = carried_line(loop) or by
     more = ["\n".join(others), *_accepted(loop, "{}:\n"), "Not checked:\n" + _not_checked(loop)]
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
     return "\n\n".join(
@@ -121,6 +123,7 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
             f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
             + _results(loop.contract, loop.candidate.verdict.results),
             "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
+            *filter(None, [carried_line(loop)]),
             *_dependencies(loop),
             *_accepted(loop, "## {}\n\n"),
             "## Not checked\n\n" + _not_checked(loop),

@@ -16,6 +16,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 from jobs.loop.template import describe_issue, render
 from jobs.messages.network import blocked_commands_line
+from jobs.roles.merge_brief import format_merge
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
@@ -42,8 +43,9 @@ def _render_instructions(spec: RunSpec) -> str:
     return render(spec.policy.instructions, describe_issue(spec.ticket), max(0, earlier) or None)
 
 
-def build_maker_brief(spec: RunSpec) -> str:
-    """Ticket, its background, contract, guidance, the scout's plan, and the results so far.
+def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
+    """Ticket, its background, contract, guidance, the scout's plan, and the results so far; the conflicts of a merge with
+    their `hunks`.
 
     A new attempt gets the record of the earlier attempts and the last gate's evidence, not their conversations."""
     place = f"Iteration {spec.attempt.iteration} of {spec.iterations}"
@@ -52,6 +54,8 @@ def build_maker_brief(spec: RunSpec) -> str:
         format_background(spec),
         place + (f", attempt {spec.attempt.number}" if spec.attempt.number > 1 else ""),
         _format_resumed(spec),
+        _format_cause(spec),
+        format_merge(spec, hunks),
         _format_contract(spec),
         _format_guidance(spec),
         _format_plan(spec),
@@ -200,6 +204,11 @@ def _format_resumed(spec: RunSpec) -> str:
         "The work tree holds the unfinished changes of an earlier run, which was interrupted. Read them first, with "
         f"`git diff {spec.workspace.base_sha[:12]}`, and continue from there."
     )
+
+
+def _format_cause(spec: RunSpec) -> str:
+    """Why accepted work is continued."""
+    return spec.attempt.cause and f"## Reason for this round\n\n{spec.attempt.cause}."
 
 
 def _format_plan(spec: RunSpec) -> str:

@@ -18,13 +18,14 @@ from integrations.ports.agent_runner import AgentOutcome
 from integrations.results import Made
 from integrations.values import NO_COMMIT, CommitSha
 from jobs.effects.leaks import refuse_own_secrets
+from jobs.effects.upstream import AUTHOR
 from jobs.roles.briefs import build_maker_brief
 from jobs.roles.commit_message import build_commit_message
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.limits import build_tree_limits, explain_limit
+from jobs.roles.merge_brief import read_hunks
 from jobs.roles.slice import RunResult, Slice, run_in_tree
 
-AUTHOR = "Loopline"
 QUESTION = "Question:"
 """Prefix of the line with which a maker asks a person and stops."""
 LONGEST_QUESTION = 1_500
@@ -44,7 +45,7 @@ def run_maker(run: Slice) -> RunResult | None:
         return RunResult("stopped")
     write_exclusions(workspace, environment)
     with run.sandbox.open(workspace, environment) as session:
-        outcome = run_in_tree(run, session, build_maker_brief(run.spec))
+        outcome = run_in_tree(run, session, build_maker_brief(run.spec, read_hunks(run.mirror, run.spec)))
     if outcome is None:
         return None
     if outcome.kind in AT_A_LIMIT:

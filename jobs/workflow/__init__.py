@@ -13,7 +13,7 @@ from typing import assert_never
 
 from integrations import events as e
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
-from jobs.loop.state import Loop
+from jobs.loop.state import Loop, Stage
 from jobs.workflow import (
     agreement,
     answers,
@@ -21,6 +21,7 @@ from jobs.workflow import (
     edits,
     escalation,
     hand_over,
+    merge_result,
     moves,
     preflight,
     publish,
@@ -29,6 +30,7 @@ from jobs.workflow import (
     run_results,
     sessions,
     steering,
+    upstream,
 )
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.limits import limit_replies
@@ -81,6 +83,10 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return run.on_run_parked(loop, event)
         case e.SteeringTaken():
             return steering.on_steering_taken(loop, event)
+        case e.BaseMerged() if loop.stage is Stage.MERGING:
+            return merge_result.on_base_moved(loop, event, policy)
+        case e.BaseMerged():
+            return upstream.on_base_merged(loop, event, policy)
         case e.BranchPublished():
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
@@ -124,6 +130,8 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
         return answers.on_answer_finished(loop, event, event.result, policy)
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
+    if loop.stage is Stage.MERGING and isinstance(event.result, Gated):
+        return merge_result.on_result_gated(loop, event, event.result, policy)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
     loop = loop.add_blocked(event.role, event.blocked)
     if event.outcome in run_results.BLOCKED:

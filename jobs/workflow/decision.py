@@ -13,6 +13,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
     Command,
+    MergeBase,
     MergePullRequest,
     MoveTicket,
     OpenPullRequest,
@@ -136,6 +137,7 @@ def build_clean_up(loop: Loop, merged: CommitSha = NO_COMMIT) -> CleanUp:
 
 _STAGE_OF: dict[type, Stage] = {
     PrepareWorkspace: Stage.PREPARING,
+    MergeBase: Stage.PREPARING,
     PublishBranch: Stage.PUBLISHING,
     OpenPullRequest: Stage.PUBLISHING,
     MergePullRequest: Stage.MERGING,

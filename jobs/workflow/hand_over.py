@@ -15,7 +15,6 @@ from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
     OPEN,
-    RUNNING,
     Attempt,
     Candidate,
     Loop,
@@ -35,7 +34,9 @@ from jobs.workflow.escalation import close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.preflight import start_preflight
 from jobs.workflow.routing import Ask, Chosen, choose_repository, place_at, prepare, start_preparing
-from jobs.workflow.run import add_requested_criterion
+from jobs.workflow.run import add_requested_criterion, is_running
+from jobs.workflow.update_requests import is_update_request
+from jobs.workflow.upstream import merge_base, start_update
 
 BRANCH_PREFIX = "loopline/"
 REVISIONS = 20
@@ -128,6 +129,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         workspace=replace(before.workspace, chosen_base=fresh.workspace.chosen_base),
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,
+        upstream=replace(before.upstream, due_at=0.0, result_sha=NO_COMMIT, result_base=NO_COMMIT, rounds=0),
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
     )
 
@@ -143,7 +145,9 @@ def branch_name(ticket: Ticket, generation: int) -> str:
 
 def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
     """Start another revision on the same branch, with a person's request as a further criterion. Escalate every 20th:
-    a reviewer can be a bot that is never content."""
+    a reviewer can be a bot that is never content. A request to merge the base branch needs no revision."""
+    if loop.stage in OPEN and is_update_request(request.text, loop.workspace.base_branch):
+        return start_update(loop, "request")
     accepted = loop.candidate.verdict is not None
     loop = close_attempt(loop, f"{request.author} asked for changes", accepted=accepted)
     loop = add_requested_criterion(replace(loop, contract=refresh_contract(loop)), request)
@@ -166,10 +170,11 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
         return stop(loop, missing_labels_reason(missing), event.at, policy)
     notes = _report_notes(loop)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
-    if before == after or after is None:
-        return start_preflight(loop, event.at, policy, *notes)
-    changed = PostComment(body=checks_changed_message(after))
-    return start_preflight(replace(loop, contract=after), event.at, policy, *notes, changed)
+    if before != after and after is not None:
+        loop, notes = replace(loop, contract=after), (*notes, PostComment(body=checks_changed_message(after)))
+    if loop.upstream.cause:
+        return Decision(loop, (*notes, merge_base(loop, event)))
+    return start_preflight(loop, event.at, policy, *notes)
 
 
 def _report_notes(loop: Loop) -> tuple[Command, ...]:
@@ -180,13 +185,14 @@ def _report_notes(loop: Loop) -> tuple[Command, ...]:
 
 
 def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:
-    """On the base branch's present commit; work that has begun stays on the one that it began at."""
+    """On the base branch's present commit; work that has begun stays on the newest one that it has."""
     has_work = (
         loop.checkpoint
         or loop.pull_request.pushed_sha
         or loop.candidate.head_sha not in {NO_COMMIT, loop.workspace.base_sha}
     )
-    base_sha = loop.workspace.base_sha if has_work and loop.workspace.base_sha else event.base_sha
+    begun = event.fork_sha or loop.workspace.base_sha
+    base_sha = begun if has_work and begun else event.base_sha
     workspace = replace(loop.workspace, base_branch=event.base_branch, base_sha=base_sha)
     candidate = loop.candidate if has_work else loop.candidate.at(NO_COMMIT)
     return replace(loop, workspace=workspace, candidate=candidate)
@@ -245,4 +251,4 @@ def stop(
 
 def interrupt(loop: Loop) -> tuple[Command, ...]:
     """The command that stops the current run, if one is active."""
-    return (StopRun(run_id=loop.run_id),) if loop.stage in RUNNING else ()
+    return (StopRun(run_id=loop.run_id),) if is_running(loop) else ()

@@ -21,6 +21,7 @@ from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
 from jobs.workflow.routing import prepare
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import mark_contract, start_work
+from jobs.workflow.upstream import continue_work
 
 
 def start_preflight(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:
@@ -42,6 +43,8 @@ def on_preflight_finished(loop: Loop, event: RunFinished, result: Preflighted, p
         reported = (*loop.preflight.protected, *named)
         loop = replace(loop, preflight=replace(loop.preflight, protected=reported))
         commands = (*commands, PostComment(body=messages.protected_paths_message(named)))
+    if loop.upstream.cause:
+        return continue_work(mark_contract(loop), event.at, policy, *commands)
     if loop.contract is None:
         return agree_or_ask(loop, event.at, policy, *commands)
     if loop.attempt.iteration and loop.candidate.head_sha and loop.candidate.gate == Gated():

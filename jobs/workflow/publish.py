@@ -11,13 +11,14 @@ from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.upstream import schedule, settle
 
 
 def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
     """The candidate is on the code host: open or update the pull request."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
-    loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=event.head_sha))
+    loop = settle(replace(loop, pull_request=replace(loop.pull_request, pushed_sha=event.head_sha)))
     if loop.stage is Stage.STOPPED:
         return Decision(loop)
     command = OpenPullRequest(
@@ -39,6 +40,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
     loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
+    loop = schedule(loop, event.at, policy) if loop.upstream.has_moved else loop
     total = len(loop.contract.required) if loop.contract else 0
     status = SetStatus(
         repository=loop.workspace.repository,
@@ -59,7 +61,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
         loop = replace(loop, stage=Stage.REVIEW, reason=not_merged_reason(event.reason))
         return Decision(loop, (PostComment(body=loop.reason),))
-    needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
+    needed = {"PrepareWorkspace", "MergeBase", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)

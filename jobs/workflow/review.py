@@ -18,6 +18,7 @@ from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
+from jobs.workflow import upstream
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
@@ -95,7 +96,8 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
     """A foreign commit on the loop's branch voids the verdict and pauses the loop; one on the base branch can fix the
     environment."""
     if event.branch and event.branch == loop.workspace.base_branch:
-        return on_base_pushed(loop, event, policy)
+        noted = upstream.on_base_pushed(loop, event, policy)
+        return on_base_pushed(noted.loop, event, policy)
     known = {"", loop.candidate.head_sha, loop.pull_request.pushed_sha}
     if event.branch != loop.workspace.branch or event.head_sha in known or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)

@@ -139,6 +139,9 @@ def prepare(loop: Loop) -> PrepareWorkspace:
         branch=place.branch,
         base=place.chosen_base,
         images=list_images(loop),
+        head_sha=loop.checkpoint or loop.candidate.head_sha or loop.pull_request.pushed_sha,
+        pushed_sha=loop.pull_request.pushed_sha,
+        base_sha=place.base_sha,
     )
 
 

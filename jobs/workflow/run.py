@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from integrations.events import RunFinished, RunParked
 from integrations.results import Made, RunRole
-from integrations.values import NO_COMMIT, RunId
+from integrations.values import NO_COMMIT, CommitSha, RunId
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import Role
@@ -56,6 +56,7 @@ def run_id_of(loop: Loop, role: RunRole) -> RunId:
     parts += [f"v{version}"] if version > 1 else []
     parts += [f"a{loop.attempt.number}"] if loop.attempt.number > 1 else []
     parts += [f"p{loop.preflight.restarts}"] if loop.preflight.restarts else []
+    parts += [f"b{loop.upstream.merges}"] if loop.upstream.merges else []
     return RunId("-".join([loop.identifier, *parts, f"i{turn}", role]))
 
 
@@ -90,6 +91,8 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         handed_over_at=loop.started_at,
         pushed_sha=loop.pull_request.pushed_sha,
         blocked=loop.blocked,
+        conflicts=loop.upstream.conflicts,
+        base_commits=loop.upstream.commits,
         resumes=bool(checkpoint),
     )
 
@@ -121,7 +124,12 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
 
 def is_current(loop: Loop, run_id: RunId, generation: int) -> bool:
     """Whether this is the run that the loop waits for."""
-    return run_id == loop.run_id and generation == loop.generation and loop.stage in RUNNING
+    return run_id == loop.run_id and generation == loop.generation and is_running(loop)
+
+
+def is_running(loop: Loop) -> bool:
+    """Whether a run is at work: that of the stage, or the gate on a merge result."""
+    return loop.stage in RUNNING or (loop.stage is Stage.MERGING and bool(loop.upstream.result_sha))
 
 
 def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
@@ -133,6 +141,7 @@ def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
     made, current = event.result, is_current(loop, event.run_id, event.generation)
     ended_work = made.head_sha or event.outcome == "spinning"
     if current:
+        loop = at_newer_base(loop, made.base_sha) if made.checkpoint else loop
         return replace(loop, checkpoint=made.checkpoint or (NO_COMMIT if ended_work else loop.checkpoint))
     base_sha = event.provenance.base_sha if event.provenance else NO_COMMIT
     stopped = loop.stage is Stage.STOPPED and loop.generation == event.generation
@@ -144,6 +153,14 @@ def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
     if made.checkpoint and (stopped or retried) and loop.workspace.branch and base_sha == loop.workspace.base_sha:
         return replace(loop, checkpoint=made.checkpoint)
     return loop
+
+
+def at_newer_base(loop: Loop, base_sha: CommitSha) -> Loop:
+    """The loop whose maker itself has merged this commit of the base branch; the same loop without one."""
+    if not base_sha or base_sha == loop.workspace.base_sha:
+        return loop
+    upstream = replace(loop.upstream, fork_sha=loop.upstream.fork_sha or loop.workspace.base_sha)
+    return replace(loop, workspace=replace(loop.workspace, base_sha=base_sha), upstream=upstream)
 
 
 def on_run_parked(loop: Loop, event: RunParked) -> Decision:

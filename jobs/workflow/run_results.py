@@ -27,10 +27,18 @@ from jobs.messages.escalations import (
     spinning_reason,
     tamper_reason,
 )
+from jobs.messages.upstream import merged_cause
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
-from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
+from jobs.workflow.run import add_requested_criterion, at_newer_base, start_iteration, start_run
+from jobs.workflow.upstream import (
+    at_start_of_attempt,
+    begin_attempt,
+    can_carry_verdict,
+    carry_verdict,
+    is_accepted,
+)
 
 BLOCKED: Mapping[RunOutcome, EscalationClass] = {
     "credentials": "credentials",
@@ -72,6 +80,8 @@ def on_run_blocked(loop: Loop, event: RunFinished) -> Decision:
 def _keep_work(loop: Loop, event: RunFinished) -> Loop:
     """Keep the commit of a maker that did not end its work."""
     made = event.result.head_sha if isinstance(event.result, Made) else NO_COMMIT
+    if isinstance(event.result, Made):
+        loop = at_newer_base(loop, event.result.base_sha)
     return replace(loop, candidate=replace(loop.candidate, head_sha=made or loop.candidate.head_sha))
 
 
@@ -97,6 +107,7 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
         return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
     if event.outcome == "no_change" and (refused := _find_refused_requests(loop, result.head_sha)):
         return escalate(close_attempt(loop, refused), "judgement", refused, event.at)
+    loop = at_newer_base(loop, result.base_sha)
     if event.outcome in {"done", "no_change"}:
         candidate = replace(loop.candidate.at(result.head_sha), summary=event.summary)
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
@@ -123,9 +134,23 @@ def _ask_person(loop: Loop, event: RunFinished, result: Made) -> Decision:
 
 
 def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
-    """Return failures to the maker, unless it is spinning or insists on its change."""
+    """Return failures to the maker, unless it is spinning or insists on its change. A merge of the base branch without
+    conflicts that fails begins a new attempt."""
+    if not can_carry_verdict(loop):
+        return _decide_by_gate(loop, event, result, policy)
+    decision = _decide_by_gate(loop, event, result, policy)
+    if decision.loop.stage is not Stage.MAKING:
+        return decision
+    fresh = begin_attempt(loop)
+    fresh = replace(fresh, attempt=replace(fresh.attempt, cause=merged_cause(loop)))
+    decision = _decide_by_gate(fresh, event, result, policy)
+    return replace(decision, commands=(MoveTicket(column="working"), *decision.commands))
+
+
+def _decide_by_gate(loop: Loop, event: RunFinished, result: Gated, policy: ServicePolicy) -> Decision:
     if event.outcome != "done":
         return _escalate_failed_run(loop, event)
+    before, is_carried = loop.candidate.gate, can_carry_verdict(loop)
     if result.unresolved:
         loop = replace(loop, candidate=replace(loop.candidate, gate=result))
         return _retry(loop, lines.unresolved_line(result.unresolved), event.at, policy)
@@ -133,8 +158,12 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         known = replace(loop, candidate=replace(loop.candidate, gate=result))
         decision = escalate_environment(known, environment_reason(problem), event.at)
         again = decision.loop.candidate.at(loop.candidate.head_sha)  # a restart repeats the gate
+        if is_carried:  # or the merge of the base branch
+            again = loop.candidate
+            decision = replace(decision, loop=replace(decision.loop, upstream=replace(loop.upstream, cause="behind")))
         return replace(decision, loop=replace(decision.loop, candidate=again))
     attempt, failing = loop.attempt, [e for e in result.evidence if e.failed]
+    failing = [e for e in failing if not (is_carried and is_accepted(loop.candidate, e))]
     insists = _fingerprint(failing) in attempt.failing and all(e.needs_approval for e in failing)
     reverted = result.tree in attempt.trees[:-1] and result.tree != attempt.trees[-1]
     trees = (*attempt.trees, result.tree) if result.tree else attempt.trees
@@ -155,6 +184,8 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         return _retry(loop, lines.leak_line(leaks), event.at, policy)  # unchanged: a person decides after the checker
     if result.stray:
         return _retry(loop, lines.stray_line(result.stray), event.at, policy)
+    if is_carried:
+        return _conclude(carry_verdict(loop, before), event.at, policy)
     return start_run(loop, "judge", event.at, policy)
 
 
@@ -183,17 +214,21 @@ def on_checker_finished(loop: Loop, event: RunFinished, result: Checked, policy:
         return _escalate_failed_run(loop, event)
     assert loop.contract
     verdict = reject_unproven(result.verdict, loop.contract) if result.verdict else None
-    loop = replace(loop, candidate=replace(loop.candidate, verdict=verdict))
+    return _conclude(replace(loop, candidate=replace(loop.candidate, verdict=verdict)), event.at, policy)
+
+
+def _conclude(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
+    """Act on the verdict."""
     candidate, pending = loop.candidate, loop.comments.pending
     if objection := objection_to(loop):
-        return _retry(loop, objection, event.at, policy)
+        return _retry(loop, objection, at, policy)
     if pending:
         loop = _note_iteration(loop, lines.NEW_GUIDANCE_LINE)
-        return start_iteration(add_requested_criterion(loop, join_guidance(pending)), event.at, policy)
+        return start_iteration(add_requested_criterion(loop, join_guidance(pending)), at, policy)
     if candidate.tampering and candidate.accepted_sha != candidate.head_sha:
         loop = _note_iteration(loop, lines.NEEDS_APPROVAL_LINE)
-        return escalate(loop, "tamper", tamper_reason(candidate.tampering), event.at)
-    return finish(loop, event.at)
+        return escalate(loop, "tamper", tamper_reason(candidate.tampering), at)
+    return finish(loop, at)
 
 
 def objection_to(loop: Loop) -> str:
@@ -267,9 +302,8 @@ def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *,
         reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
         return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
     loop = close_attempt(loop, outcome)
-    fresh = replace(loop.candidate, head_sha=loop.pull_request.pushed_sha, judgement=None, verdict=None)
     attempt = replace(loop.attempt, number=loop.attempt.number + 1)
-    return start_iteration(replace(loop, attempt=attempt, candidate=fresh, checkpoint=NO_COMMIT), at, policy)
+    return start_iteration(replace(at_start_of_attempt(loop), attempt=attempt), at, policy)
 
 
 def _note_iteration(loop: Loop, outcome: str) -> Loop:

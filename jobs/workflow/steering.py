@@ -35,10 +35,11 @@ from jobs.workflow.commands_text import (
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
-from jobs.workflow.hand_over import hand_over, revise, stop
+from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.run_results import finish, objection_to, publish
+from jobs.workflow.upstream import list_known_bases, without_result
 
 _NEED_APPROVER = SERVICE | {"approve", "merge", "accept", "budget"}
 DAY = 86_400.0
@@ -221,8 +222,9 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
     if loop.stage not in OPEN:
         return None
     if name == "stop" and loop.stage is Stage.MERGING:
-        loop = replace(loop, stage=Stage.REVIEW, reason=replies.merge_cancelled_reason(author.name))
-        return Decision(loop, (PostComment(body=loop.reason),))
+        running = interrupt(loop)
+        loop = replace(without_result(loop), stage=Stage.REVIEW, reason=replies.merge_cancelled_reason(author.name))
+        return Decision(loop, (*running, PostComment(body=loop.reason)))
     if name == "changes" and request.text:
         return revise(loop, request, at, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
@@ -296,6 +298,9 @@ def merge(loop: Loop) -> Decision:
         return Decision(loop, (PostComment(body=replies.not_approved_message(loop)),))
     loop = replace(loop, stage=Stage.MERGING, reason="")
     merge = MergePullRequest(
+        branch=loop.workspace.branch,
+        base_branch=loop.workspace.base_branch,
+        known_bases=list_known_bases(loop),
         generation=loop.generation,
         repository=loop.workspace.repository,
         number=loop.pull_request.number,

@@ -10,8 +10,8 @@ import requests
 
 from integrations.events import TicketCommented, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Plan, Proposal, ProposedCriterion, Verdict
+from jobs.effects.upstream import AUTHOR
 from jobs.loop.state import Loop, Stage
-from jobs.roles.maker import AUTHOR
 from jobs.runtime.lease import hold
 from tests.jobs.board import Board
 from tests.loops import run_finished

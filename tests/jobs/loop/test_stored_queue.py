@@ -40,7 +40,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, Person, Ticket, TicketImage, Usage
+from integrations.values import Codec, MergeConflict, Person, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
@@ -95,6 +95,8 @@ KNOWN: dict[str, Any] = {
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
+    "known_bases": ("b" * 40,),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
