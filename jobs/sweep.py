@@ -246,11 +246,11 @@ def _find_unanswered_escalations(loops: Mapping[TicketId, Loop], world: World) -
 
 
 def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
-    """New commits on base branches for the team's loops that a problem of the environment blocks; one request for each
-    branch."""
+    """New commits on base branches, for the team's open pull requests, and for loops that a problem of the environment
+    blocks; one request for each branch."""
     waiting: dict[tuple[str, str], list[Loop]] = {}
     for loop in loops.values():
-        if loop.ticket.team == name and awaits_new_base(loop):
+        if loop.ticket.team == name and (awaits_new_base(loop) or loop.stage in OPEN):
             waiting.setdefault((loop.workspace.repository, loop.workspace.base_branch), []).append(loop)
     for (repository, branch), blocked in waiting.items():
         try:
@@ -261,7 +261,8 @@ def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> 
             _log.warning("sweep of a ticket failed", ticket=blocked[0].identifier, reason=str(error))
             continue
         for loop in blocked:
-            if head and head != loop.preflight.tried:
+            known = loop.workspace.base_sha if loop.stage in OPEN else loop.preflight.tried
+            if head and head != known:
                 state = f"{loop.generation}:{loop.revision}:{loop.preflight.restarts}"
                 yield BranchPushed(
                     event_id=f"sweep:base:{loop.ticket.id}:{state}:{head}",

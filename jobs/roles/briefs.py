@@ -44,8 +44,8 @@ def _render_instructions(spec: RunSpec) -> str:
 
 
 def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
-    """Ticket, its background, contract, guidance, the scout's plan, and the results so far; the conflicts of a merge with
-    their `hunks`.
+    """Ticket, its background, contract, guidance, the scout's plan, and the results so far; `hunks` are the marked
+    conflicts of a merge.
 
     A new attempt gets the record of the earlier attempts and the last gate's evidence, not their conversations."""
     place = f"Iteration {spec.attempt.iteration} of {spec.iterations}"

@@ -17,8 +17,8 @@ conflict so that the intentions of both sides hold: the work of this ticket, and
 
 - In a text file, the lines between `<<<<<<<` and `=======` are this branch's, those between `=======` and `>>>>>>>`
   {branch}'s. Leave no marker.
-- A binary, deleted or renamed file has no markers: the work tree has one side. Of a path that ends with `~` and a commit,
-  keep the content where it belongs, and remove the path.
+- A binary, deleted or renamed file has no markers: the work tree has one side. Of a path that ends with `~` and a
+  commit, keep the content where it belongs, and remove the path.
 - `git show HEAD^1:<path>` prints this branch's file, `git show HEAD^2:<path>` that of {branch}.
 - Do not start another merge or a rebase: Loopline makes the merge commit from your files."""
 
