@@ -267,7 +267,8 @@ def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> N
     secrets = OwnSecrets(ctx.world.settings.secret_values())
     refuse_own_secrets(mirror, secrets, command.sha, (base, command.expected))
     if command.as_is and not command.accepted:
-        refuse_unapproved(mirror, command.expected or base, command.sha, command.protected)
+        is_merge = bool(command.expected and base) and not mirror.is_ancestor(base, command.expected)
+        refuse_unapproved(mirror, base if is_merge else command.expected or base, command.sha, command.protected)
 
 
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
