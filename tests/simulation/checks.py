@@ -13,13 +13,13 @@ from integrations.results import Checked
 from integrations.values import Usage
 from jobs.effects.gather import parse_time
 from jobs.loop import commands as c
-from jobs.loop.state import AT_WORK, LOOP, OPEN, RUNNING, Loop, Stage
+from jobs.loop.state import AT_WORK, LOOP, OPEN, Loop, Stage
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.limits import HOUR
 from jobs.workflow.preflight import awaits_new_base
 from jobs.workflow.report import report_of
-from jobs.workflow.run import FREE
+from jobs.workflow.run import FREE, is_running
 from tests.loops import changed
 from tests.simulation.memory import Box, Memory
 from tests.simulation.outside import MAIN, Board, Host
@@ -114,7 +114,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
     hold("every bill counts once", decision.loop.spend.usage == before.spend.usage.plus(bill), story)
     if not isinstance(event, RunFinished):
         return
-    current = (event.run_id, event.generation) == (before.run_id, before.generation) and before.stage in RUNNING
+    current = (event.run_id, event.generation) == (before.run_id, before.generation) and is_running(before)
     current = current or event.run_id == before.comments.answering.run_id
     only_billed = decision.loop == changed(before, usage=decision.loop.spend.usage)
     quiet = only_billed and not decision.commands
@@ -134,7 +134,9 @@ def _check_proofs(before: Loop, event: Event, decision: Decision, ledger: Ledger
             case c.PublishBranch(sha=sha, as_is=False):
                 checked = event.result if isinstance(event, RunFinished) else None
                 verdict = checked.verdict if isinstance(checked, Checked) else before.candidate.verdict
-                results = verdict.results if verdict and verdict.head_sha == sha else ()
+                carried, upstream = isinstance(event, RunFinished) and event.role == "gate", decision.loop.upstream
+                at = upstream.carried_from if carried and upstream.carried_to == sha else sha
+                results = verdict.results if verdict and verdict.head_sha == at else ()
                 hold("done is proven", results and all(r.result == "pass" for r in results), f"{story}: {sha}")
             case c.MergePullRequest(sha=sha):
                 hold("only what was approved is merged", ledger.approvals.get(sha), f"{story}: {sha}")
@@ -179,7 +181,7 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
             back = loop.stage is Stage.STOPPED and column != "needs_human"
             hold("a card dragged away stays there", not back, story)
         case c.StartRun(spec=spec):
-            due = loop.stage in RUNNING and spec.run_id == loop.run_id
+            due = is_running(loop) and spec.run_id == loop.run_id
             due = due or spec.run_id == loop.comments.answering.run_id
             hold("nothing starts after a stop", due, story)
         case c.MergePullRequest(number=number):
@@ -192,7 +194,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     if box.loop is None:
         return
     stopping = {x.run_id for x in memory.list_commands(ticket_id, "inner") if isinstance(x, c.StopRun)}
-    wanted = {box.loop.run_id if box.loop.stage in RUNNING else "", box.loop.comments.answering.run_id}
+    wanted = {box.loop.run_id if is_running(box.loop) else "", box.loop.comments.answering.run_id}
     for run in memory.list_unfinished():
         name = run.spec.run_id
         if run.spec.ticket.id == ticket_id and name not in wanted:
@@ -265,6 +267,9 @@ def _check_pull_request(loop: Loop, host: Host, ledger: Ledger) -> None:
     if loop.stage is Stage.REVIEW:
         pull = host.pulls[loop.pull_request.number]
         shown = pull.state == "open" and pull.head_sha == loop.pull_request.pushed_sha
+        lost = pull.head_sha and host.conflicts(pull.head_sha, host.branches[MAIN])
+        seen = loop.upstream.reported or loop.upstream.updated_at or loop.reason
+        hold("a conflict is seen", not lost or seen, pull.head_sha)
         hold("the review is true", shown, f"{pull.state} at {pull.head_sha}, not at {loop.pull_request.pushed_sha}")
     if loop.stage is Stage.DONE and not ledger.cancelled:
         hold("done means merged", host.pulls[loop.pull_request.number].merged, loop.pull_request.number)

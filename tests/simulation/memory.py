@@ -54,6 +54,10 @@ class Memory:
         self.waiting: set[str] = set()
         """Tickets to which the next commit on the base branch is delivered."""
 
+    def watch_base(self, ticket_id: str, repository: str, branch: str) -> None:
+        """The next commit on the base branch is an event of the ticket."""
+        self.waiting.add(ticket_id)
+
     def deliver(self, event: Event) -> bool:
         """Into the mailbox, once ever."""
         box = self.boxes[event.ticket_id]

@@ -27,6 +27,7 @@ from integrations.events import (
     TicketRemoved,
 )
 from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.ports.tracker import Comment, Move
 from integrations.values import Person, Ticket
 
@@ -167,6 +168,12 @@ class Host(Provider):
     """One repository with branches and pull requests. Commits are names with a parent."""
 
     parents: dict[str, str] = field(default_factory=lambda: {"root": ""})
+    seconds: dict[str, str] = field(default_factory=dict)
+    """The second parents of merge commits."""
+    rivals: set[str] = field(default_factory=set)
+    """Commits of main that conflict with every pull request that lacks them."""
+    marked: set[str] = field(default_factory=set)
+    """Merges with conflict markers."""
     branches: dict[str, str] = field(default_factory=lambda: {MAIN: "root"})
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     given: dict[int, list[Review]] = field(default_factory=dict)
@@ -178,11 +185,38 @@ class Host(Provider):
         self.parents.setdefault(name, parent)
         return name
 
+    def merge_commit(self, head: str, base: str) -> str:
+        """A merge of `base` into `head`; empty if the head has it already."""
+        if self.descends(base, head):
+            return ""
+        name = self.commit(f"{base} in {head}", head)
+        self.seconds[name] = base
+        if self.conflicts(head, base):
+            self.marked.add(name)
+        return name
+
+    def conflicts(self, head: str, base: str) -> bool:
+        """Whether the base has a rival of the work that the head lacks."""
+        return any(self.descends(one, base) and not self.descends(one, head) for one in self.rivals)
+
+    def fork_of(self, work: str) -> str:
+        """The newest commit of main that the work has."""
+        place = self.branches[MAIN]
+        while place and not self.descends(place, work):
+            place = self.seconds.get(place) or self.parents[place]
+        return place
+
     def descends(self, older: str, newer: str) -> bool:
         """Whether `newer` contains `older`."""
-        while newer and newer != older:
-            newer = self.parents[newer]
-        return newer == older
+        seen, waiting = set[str](), [newer]
+        while waiting:
+            one = waiting.pop()
+            if one == older:
+                return True
+            if one and one not in seen:
+                seen.add(one)
+                waiting += [self.parents[one], self.seconds.get(one, "")]
+        return False
 
     def branch_head(self, repository: str, branch: str) -> str | None:
         """The branch's head."""
@@ -240,6 +274,17 @@ class Host(Provider):
         self.reach()
         return self.pulls[number]
 
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        """The pull request with whether it can be merged."""
+        self.reach()
+        pull, base = self.pulls[number], self.branches[MAIN]
+        return PullRequestFacts(
+            number=number, url=pull.url, state="closed" if pull.state == "closed" else "open", merged=pull.merged,
+            draft=False, branch=pull.branch, head_sha=pull.head_sha, base=MAIN, base_sha=base,
+            mergeable="conflict" if self.conflicts(pull.head_sha, base) else "yes",
+            behind=not self.descends(base, pull.head_sha),
+        )  # fmt: skip
+
     def reviews(self, repository: str, number: int) -> list[Review]:
         """All reviews, oldest first."""
         self.reach()
@@ -260,9 +305,13 @@ class Host(Provider):
             raise Rejected("the pull request is closed")
         if pull.head_sha != sha:
             raise Conflict(f"the head is {pull.head_sha}")
+        before = self.branches[MAIN]
+        if self.conflicts(sha, before):
+            raise Rejected("the pull request is not mergeable")
         self.pulls[number] = replace(pull, state="closed", merged=True)
-        # A merge commit has two parents; what matters here is that the base now contains the branch.
         self.branches[MAIN] = self.commit(f"merge{number}", sha)
+        self.seconds[f"merge{number}"] = before
+        self.hint(BranchPushed, repository=REPOSITORY, branch=MAIN, head_sha=self.branches[MAIN], before=before, by=by)
         self.hint(PullRequestMerged, **self._place(number), by=by)
         return self.branches[MAIN]
 

@@ -154,7 +154,7 @@ class People:
                 self._count(t, words, author, f"on #{pull.number}")
                 self.host.say(pull.number, words, author)
                 return f"{author.name} says {words!r} on #{pull.number}"
-            case 4 if pull.state == "open":
+            case 4 if pull.state == "open" and not self.host.conflicts(pull.head_sha, self.host.branches[MAIN]):
                 self.host.merge(pull.number, pull.head_sha, "ana")
                 return f"Ana merges #{pull.number}"
             case 5 if pull.state == "open":
@@ -189,6 +189,8 @@ class People:
         """A commit on the base branch, which can fix the environment."""
         head = self.host.branches[MAIN]
         sha = self.host.commit(self.host.new("base "), head)
+        if self.random.random() < 0.4:
+            self.host.rivals.add(sha)
         self.host.push(MAIN, sha, head, "ana")
         return f"Ana pushes {sha} to {MAIN}"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
 from integrations.events import (
     EVENT,
+    BaseMerged,
     BranchPublished,
     CommandFailed,
     Event,
@@ -24,7 +25,7 @@ from integrations.events import (
     TicketMoved,
     WorkspaceReady,
 )
-from integrations.values import Ticket
+from integrations.values import MergeConflict, Ticket
 from jobs.effects.gather import gather
 from jobs.loop import commands as c
 from jobs.loop.policy import POLICY, RepositoryPolicy
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 Decide = Callable[[Loop, Event, ServicePolicy], Decision]
 StillWanted = Callable[[Loop, c.Command], bool]
-REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "React", "SetStatus"} | {
+REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "MergeBase", "React", "SetStatus"} | {
     "LinkPullRequest", "CommentOnPullRequest", "CleanUp",
 }  # fmt: skip
 
@@ -203,6 +204,10 @@ class Worker:
                 self.memory.steer(run_id, guidance, posted.id)
             case c.Unsteer(run_id=run_id, comment_id=comment_id):
                 self.memory.unsteer(run_id, comment_id)
+            case c.MergeBase(head_sha=head, base_sha=base):
+                return (self._merge(t, posted, command.generation, head, base),)
+            case c.MergePullRequest(sha=sha, known_bases=known) if self._has_moved(sha, known):
+                return (self._merge(t, posted, command.generation, sha, self.code_host.branches[MAIN]),)
             case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
                 return (self._on_code_host(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
@@ -220,6 +225,18 @@ class Worker:
             case _:
                 self._on_board(t, posted, command)
         return ()
+
+    def _has_moved(self, sha: str, known: Sequence[str]) -> bool:
+        """As `jobs.effects.upstream`: whether the merge result is another than the one that passed."""
+        self.code_host.reach()
+        base = self.code_host.branches[MAIN]
+        return base not in known and not self.code_host.descends(base, sha)
+
+    def _merge(self, t: str, posted: Posted, generation: int, head: str, base: str) -> Event:
+        merge = self.code_host.merge_commit(head, base)
+        conflicts = (MergeConflict(path="a.py", text="both changed it"),) if merge in self.code_host.marked else ()
+        shas = {"head_sha": head, "base_sha": base, "merge_sha": merge}
+        return BaseMerged(**self._event(t, posted, base), generation=generation, **shas, conflicts=conflicts)
 
     def _on_board(self, t: str, posted: Posted, command: c.Command) -> None:
         board = self.tracker
@@ -249,7 +266,9 @@ class Worker:
                 host.reach()
                 self.memory.waiting.add(t)
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
-                ready["branch_sha"] = host.branches.get(command.branch, "")
+                branch = ready["branch_sha"] = host.branches.get(command.branch, "")
+                work = command.head_sha if branch in {"", command.pushed_sha, command.head_sha} else branch
+                ready["fork_sha"] = host.fork_of(work) if work else ""
                 policy = POLICY.encode(self.repository_policy)
                 return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):

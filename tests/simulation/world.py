@@ -22,6 +22,7 @@ from integrations.events import (
     TicketCommented,
     TicketEdited,
     TicketMoved,
+    TimePassed,
 )
 from integrations.values import Ticket
 from jobs.loop.caps import Caps
@@ -136,6 +137,7 @@ class World:
             self._outage: 3 * ("outage" in self.misfortunes),
             self.sweep: 2 * ("sweep" in self.misfortunes),
             self._release: "late" in self.misfortunes,
+            self._pass_time: 5,
         }
         (act,) = self.random.choices(list(acts), list(acts.values()))
         return act()
@@ -173,6 +175,20 @@ class World:
     def _advance(self) -> str:
         runs = self.memory.list_unfinished()
         return self.agents.advance(self.random.choice(runs)) if runs else ""
+
+    def _pass_time(self) -> str:
+        """As the clock: the deadlines that have passed. `gather` reads the facts."""
+        due = [loop for t in self.memory.boxes if (loop := self.loop(t)) and 0 < loop.due_at <= self.time]
+        passed = [loop for loop in due if self.memory.deliver(self._due_event(loop))]
+        return f"deadlines of {[loop.identifier for loop in passed]}" if passed else ""
+
+    def _due_event(self, loop: Loop) -> TimePassed:
+        t, at = loop.ticket.id, loop.due_at
+        away, self.host.away = self.host.away, False
+        number = loop.pull_request.number
+        facts = self.host.fetch_facts(REPOSITORY, number) if number else None
+        self.host.away = away
+        return TimePassed(event_id=f"due:{t}:{at}", ticket_id=t, at=self.time, due=at, facts=facts)
 
     # --- hints and the sweep ----------------------------------------------------------------------------------------
 
@@ -241,7 +257,8 @@ class World:
         if loop.stage in HEEDED and not gone:
             yield from comment_events(loop, self.board.comments(t))
         head = self.host.branches[MAIN]
-        if awaits_new_base(loop) and not gone and head != loop.preflight.tried:
+        known = loop.workspace.base_sha if loop.stage in OPEN else loop.preflight.tried
+        if (awaits_new_base(loop) or loop.stage in OPEN) and not gone and head != known:
             name = f"sweep:base:{t}:{loop.generation}:{loop.preflight.restarts}:{head}"
             place = {"repository": REPOSITORY, "branch": MAIN, "head_sha": head}
             yield BranchPushed(**{"event_id": name, "ticket_id": t, "at": self.time, **place})
@@ -306,6 +323,11 @@ class World:
             self._note(self.agents.advance(run))
             busy = True
         self.time += 30
+        loops = [loop for t in self.memory.boxes if (loop := self.loop(t))]
+        if not busy and (deadlines := [loop.due_at for loop in loops if loop.due_at]):
+            self.time = max(self.time, min(deadlines))
+            busy = True
+        self._note(self._pass_time())
         swept = "" if busy else self.sweep()
         self._note(swept)
         waiting = any(any(box.outbox.values()) for box in self.memory.boxes.values())
