@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 Decide = Callable[[Loop, Event, ServicePolicy], Decision]
 StillWanted = Callable[[Loop, c.Command], bool]
-REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "MergeBase", "React", "SetStatus"} | {
-    "LinkPullRequest", "CommentOnPullRequest", "CleanUp",
+REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "React", "SetStatus"} | {
+    "MergeBase", "LinkPullRequest", "CommentOnPullRequest", "CleanUp",
 }  # fmt: skip
 
 
