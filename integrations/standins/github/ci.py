@@ -42,7 +42,7 @@ class ScriptedCheck(Strict):
     """One check. It is on the commits of branches that match the glob `branch`, or on the commit `sha`, and only where
     the tree has the file `file` with the text `contains`. The first match of a name counts.
 
-    `conclusions` are those of the attempts on one commit, the last one of all further attempts; 'pending' never ends."""
+    `conclusions` are those of the attempts on one commit, the last one of all further ones; 'pending' never ends."""
 
     name: str
     kind: Literal["job", "check_run", "status"] = "job"
