@@ -156,7 +156,7 @@ class Checks:
         if self._has_new_attempt(repository, run, jobs):
             return
         try:
-            self._api.send_only(Grant(repository, _WRITE_ACTIONS), "POST", f"{where}/rerun-failed-jobs")
+            self._api.send_only(Grant(repository, _WRITE_ACTIONS), "POST", f"{where}/rerun-failed-jobs", {})
         except LostReply:
             if not self._has_new_attempt(repository, run, jobs):
                 raise

@@ -29,6 +29,8 @@ _TIME = re.compile(rb"\xef?\xbb?\xbf?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[.\d]*Z ")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _DROPPED = re.compile(r"##\[(?:endgroup|add-mask|debug)\]|::add-mask::|::debug::")
 _GROUP = "##[group]"
+_NEXT = (b"##[group]", b"Post job cleanup.", b"Cleaning up orphan processes")
+"""Beginnings of the next step's first line, which can have the second in which the step ended."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,18 @@ def shorten_log(lines: Iterable[bytes], step: Step) -> str:
     """The end of the step's lines, at most `LINES` and `CHARACTERS`, and at most `ERRORS` errors before it. Without
     lines in the step's time, the end of the whole log."""
     own, whole, errors = _Tail(), _Tail(), list[str]()
+    is_own = not step.began
     for line in lines:
         found = _TIME.match(line)
-        moment = found[1].decode() if found else ""
         text = line[found.end() :] if found else line
-        is_after = bool(step.ended and moment > step.ended)
-        if is_after and own.lines:
-            break
+        if found and step.began:
+            moment = found[1].decode()
+            is_next = moment > step.ended or (moment == step.ended and text.startswith(_NEXT))
+            if step.ended and is_next and own.lines:
+                break
+            is_own = moment >= step.began and not is_next
         whole.add(text)
-        if not step.began or not moment or (step.began <= moment and not is_after):
+        if is_own:
             own.add(text)
             if b"##[error]" in text and len(errors) < ERRORS:
                 errors += _clean(text)

@@ -185,6 +185,7 @@ class CheckRun(Payload):
     app: AppOfCheck | None = None
     check_suite: SuiteOfRun | None = None
     pull_requests: PullRequestsOfCheck = ()
+    started_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
 
 

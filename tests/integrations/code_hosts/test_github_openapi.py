@@ -10,7 +10,7 @@ from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
-from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
+from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, JOB, RUN, SHA, check, pull
 from tests.integrations.code_hosts.rest_description import RestDescription
 from tests.support.github_published import rest_description
 
@@ -31,6 +31,10 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "merge": lambda github: github.merge("o/r", 7, SHA, "Fix"),
     "delete_branch": lambda github: github.delete_branch("o/r", BRANCH),
     "redeliver": lambda github: github.redeliver("o/r", 0.0),
+    "fetch_checks": lambda github: github.fetch_checks("o/r", SHA),
+    "fetch_required_checks": lambda github: github.fetch_required_checks("o/r", "main"),
+    "fetch_failures": lambda github: github.fetch_failures("o/r", (JOB, RUN)),
+    "rerun_checks": lambda github: github.rerun_checks("o/r", (JOB, RUN)),
     "may_steer": lambda github: github.may_steer("o/r", "octocat"),
 }
 
