@@ -11,7 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from integrations.ports.pull_request import PullRequestFacts
+from integrations.ports.ci import CheckFailure
+from integrations.ports.pull_request import HostCheck, PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import (
     NO_COMMIT,
@@ -356,6 +357,41 @@ class PullRequestOpened(_Event):
 
 
 @value
+class ChecksRead(_Event):
+    """The checks of the pull request's head, of each name the newest, and all attempts of the checks of base commits,
+    the newest first. `required` are the names that rules of the base branch ask for."""
+
+    kind: Literal["ChecksRead"] = "ChecksRead"
+    generation: int
+    head_sha: CommitSha
+    checks: tuple[HostCheck, ...] = ()
+    base_checks: tuple[tuple[HostCheck, ...], ...] = ()
+    required: tuple[str, ...] = ()
+
+
+@value
+class FailuresRead(_Event):
+    """The details of failing checks of `head_sha`, and all attempts of the checks of the base commits."""
+
+    kind: Literal["FailuresRead"] = "FailuresRead"
+    generation: int
+    head_sha: CommitSha
+    failures: tuple[CheckFailure, ...]
+    base_checks: tuple[tuple[HostCheck, ...], ...] = ()
+
+
+@value
+class ChecksRerun(_Event):
+    """Failing checks of `head_sha` have a further attempt: their ids and names."""
+
+    kind: Literal["ChecksRerun"] = "ChecksRerun"
+    generation: int
+    head_sha: CommitSha
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@value
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
@@ -374,7 +410,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed | BaseMerged,
+    | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -6,11 +6,13 @@ are called again with the same arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from integrations.events import ReviewState
+from integrations.ports.ci import CheckFailure
+from integrations.ports.pull_request import HostCheck
 from integrations.values import NO_COMMIT, CommitSha
 
 
@@ -110,6 +112,20 @@ class CodeHost(Protocol):
         url: str,
     ) -> None:
         """Set the commit status or check run `context` on `sha`; last write wins."""
+
+    def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
+        """All attempts of all checks of a commit, the newest first, `required` unknown."""
+
+    def fetch_required_checks(self, repository: str, branch: str) -> tuple[str, ...]:
+        """The names of the checks that rules of this branch require before a merge."""
+
+    def fetch_failures(self, repository: str, checks: Sequence[HostCheck]) -> tuple[CheckFailure, ...]:
+        """The details of these checks that did not pass: step, annotations, the end of the log. Details that cannot be
+        read are named in `note`."""
+
+    def rerun_checks(self, repository: str, checks: Sequence[HostCheck]) -> tuple[str, ...]:
+        """Start a further attempt of each check; returns the names of those that have one. Idempotent by the ids of the
+        checks. Raises `Forbidden` without the permission."""
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
         """All submitted reviews, oldest first, with their inline comments."""

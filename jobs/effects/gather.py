@@ -22,6 +22,7 @@ from integrations.errors import (
 )
 from integrations.events import (
     BranchPushed,
+    ChecksReported,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -99,6 +100,8 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return _read_pull_request(event, world)
         case RunFinished():
             return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
+        case ChecksReported():
+            return replace(event, at=world.now())  # a check that has not ended reports no time
         case _:
             return event
 

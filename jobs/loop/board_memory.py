@@ -40,6 +40,7 @@ _PLAIN = {
     "attempt": "attempt.number",
     "iteration": "attempt.iteration",
     "approach": "attempt.approach",
+    "cause": "attempt.cause",
     "attempt_began_usd": "attempt.began_usd",
     "proposals": "planning.proposals",
     "tampering_accepted": "candidate.accepted_sha",
@@ -76,7 +77,7 @@ _AS_JSON = {
     "pending": "comments.pending",
     "noted": "comments.noted",
     "answering": "comments.answering",
-    "failing_checks": "pull_request.failing_checks",
+    "ci": "ci",
     "escalation": "escalation",
 }
 """The same for lists and objects."""
@@ -88,7 +89,8 @@ def metadata_of(loop: Loop) -> Metadata:
     evidence = tuple(replace(e, output="") for e in loop.candidate.evidence)
     gate = replace(loop.candidate.gate, evidence=evidence)
     attempt = replace(loop.attempt, tried=loop.attempt.tried[-20:])
-    plain = LOOP.to_builtins(replace(loop, candidate=replace(loop.candidate, gate=gate), attempt=attempt))
+    candidate = replace(loop.candidate, gate=gate)
+    plain = LOOP.to_builtins(replace(loop, candidate=candidate, attempt=attempt, ci=loop.ci.shorten()))
     return {
         "schema": SCHEMA,
         "identifier": loop.identifier,

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from integrations.ports.ci import CheckFailure
+from integrations.ports.pull_request import HostCheck
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
 from integrations.values import (
@@ -72,6 +74,8 @@ class RunSpec:
     """Those of the merge that the work started from."""
     base_commits: tuple[str, ...] = ()
     """The base branch's commits that caused them, as 'abc1234 author: subject'."""
+    failures: tuple[CheckFailure, ...] = ()
+    """The failing checks of the code host that a maker has to fix."""
     resumes: bool = False
     """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
     nonce: str = ""
@@ -357,6 +361,44 @@ class MergePullRequest:
 
 
 @value
+class ReadChecks:
+    """Read the checks of the pull request's head `sha`, and of the base commit; returns `ChecksRead`."""
+
+    kind: Literal["ReadChecks"] = "ReadChecks"
+    generation: int
+    repository: str
+    number: int
+    sha: CommitSha
+    base_branch: str
+    base_sha: CommitSha
+
+
+@value
+class ReadFailures:
+    """Read the details of failing checks of `sha`, and the checks of the base commit once more; returns
+    `FailuresRead`."""
+
+    kind: Literal["ReadFailures"] = "ReadFailures"
+    generation: int
+    repository: str
+    sha: CommitSha
+    base_branch: str
+    base_sha: CommitSha
+    checks: tuple[HostCheck, ...]
+
+
+@value
+class RerunChecks:
+    """Start a further attempt of failing checks of `sha`; returns `ChecksRerun`."""
+
+    kind: Literal["RerunChecks"] = "RerunChecks"
+    generation: int
+    repository: str
+    sha: CommitSha
+    checks: tuple[HostCheck, ...]
+
+
+@value
 class CleanUp:
     """Delete the ticket's worktrees and, if it is given, the loop's `branch`, while its head is a commit of Loopline or
     `merged`."""
@@ -371,7 +413,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate | MergeBase,
+    | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

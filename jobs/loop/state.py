@@ -59,6 +59,7 @@ class Stage(StrEnum):
     JUDGING = "judging"
     CHECKING = "checking"
     PUBLISHING = "publishing"
+    CI = "ci"
     REVIEW = "review"
     MERGING = "merging"
     NEEDS_HUMAN = "needs_human"
@@ -70,7 +71,8 @@ RUNNING = frozenset(
     {Stage.PREFLIGHT, Stage.PLANNING, Stage.SCOUTING, Stage.MAKING, Stage.GATING, Stage.JUDGING, Stage.CHECKING}
 )
 AT_WORK = RUNNING | {Stage.WAITING, Stage.PREPARING, Stage.PUBLISHING}
-OPEN = frozenset({Stage.REVIEW, Stage.MERGING})
+OPEN = frozenset({Stage.CI, Stage.REVIEW, Stage.MERGING})
+"""The pull request is open, and people can review it."""
 
 
 @value
@@ -115,7 +117,16 @@ class Contract:
 
 
 EscalationClass = Literal[
-    "judgement", "credentials", "infrastructure", "environment", "policy", "budget", "conflict", "spinning", "tamper"
+    "judgement",
+    "credentials",
+    "infrastructure",
+    "environment",
+    "policy",
+    "budget",
+    "conflict",
+    "spinning",
+    "tamper",
+    "ci",
 ]
 
 
@@ -269,7 +280,6 @@ class PullRequestState:
     approved_by: str = ""
     shown_at: float = 0.0
     """Since when people can see the commit under review, Unix seconds."""
-    failing_checks: tuple[str, ...] = ()
 
     def unapproved(self) -> PullRequestState:
         return replace(self, approved_sha=NO_COMMIT, approved_by="")

@@ -9,6 +9,7 @@ from integrations.events import UNTIL_RESOLVED
 from integrations.results import Evidence, RunRole, Tampering
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
+from jobs.messages.ci import failure_logs_message
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     code,
@@ -50,6 +51,7 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
     "conflict": "conflicting changes",
     "spinning": "no progress",
     "tamper": "changes need your approval",
+    "ci": "failing checks",
 }
 """The name of each class, on the ticket and on the dashboard."""
 _HYPOTHESES: dict[EscalationClass, str] = {
@@ -61,6 +63,7 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "budget": "The task is larger than its budget, or the approach is too expensive.",
     "conflict": "Another person or tool is working on the same branch.",
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
+    "ci": "The check needs something that the agent cannot see or change, or it fails for reasons of its own.",
     "tamper": (
         "The ticket requires these changes, or the agent made them on its own, for example to make the work pass."
     ),
@@ -92,6 +95,12 @@ _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "budget": (_ADD_BUDGET, _RETRY, _TAKE_OVER, _CLOSE),
     "conflict": ("`/retry` continues from the current state of the branch", _TAKE_OVER, _CLOSE),
     "spinning": (_RETRY, _TAKE_OVER, _CLOSE),
+    "ci": (
+        "wait: once the checks pass on the code host, the review begins",
+        _RETRY,
+        _TAKE_OVER,
+        _CLOSE,
+    ),
     "tamper": ("`/accept` allows these changes in this commit", _RETRY, _TAKE_OVER, _CLOSE),
 }
 
@@ -148,6 +157,8 @@ def _format_record(loop: Loop, failing: Sequence[Evidence]) -> str:
     parts += [
         f"Last output of {code(e.command)} (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing
     ]
+    if loop.pull_request.number and loop.ci.failures:
+        parts.append(failure_logs_message(loop.ci.failures))
     if line := blocked_commands_line(loop.blocked, loop.workflow.network):
         parts.append(line)
     return cut("\n\n".join(parts), LONGEST_RECORD)

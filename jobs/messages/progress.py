@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import OPEN, Loop, Stage
+from jobs.messages.ci import progress_line
 from jobs.messages.environment import preflight_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
@@ -21,7 +22,7 @@ from jobs.messages.text import (
 
 SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
 """The progress comment of an earlier generation."""
-_LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 30, 20
+_LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 25, 20
 
 
 def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = None) -> str:
@@ -52,10 +53,8 @@ def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = No
         parts.append(f"The unfinished files of the interrupted run are kept in checkpoint `{loop.checkpoint[:7]}`.")
     if loop.comments.taken_up:
         parts.append(f"Comments delivered to the agent: {loop.comments.taken_up}.")
-    if loop.pull_request.failing_checks:
-        parts.append(
-            "Failing on the code host: " + ", ".join(code(name) for name in loop.pull_request.failing_checks) + "."
-        )
+    if line := progress_line(loop):
+        parts.append(line)
     if loop.pull_request.url:
         name = f"pull request {loop.pull_request.number}" if loop.pull_request.number else "pull request"
         parts.append(f"See {link(name, loop.pull_request.url)}.")
@@ -90,6 +89,8 @@ def _list_criteria(loop: Loop) -> list[str]:
 
 
 def _next_step(loop: Loop) -> str:
+    if loop.stage is Stage.CI:
+        return "Next: when the checks pass, the ticket moves to review. `/changes <what>` and a review apply at once."
     if loop.stage in OPEN:
         return "Next: review the pull request, or reply here with `/approve` and `/merge`, or `/changes <what>`."
     if loop.stage is Stage.NEEDS_HUMAN:

@@ -80,6 +80,7 @@ def not_now_message(command: str, loop: Loop) -> str:
 _ALLOWED: dict[Stage, tuple[str, ...]] = {
     Stage.ASKING: ("retry", "takeover", "cancel"),
     Stage.PUBLISHING: ("changes", "stop"),
+    Stage.CI: ("changes", "approve", "merge", "takeover"),
     Stage.REVIEW: ("changes", "approve", "merge", "takeover"),
     Stage.MERGING: ("stop", "changes"),
     Stage.NEEDS_HUMAN: ("retry", "takeover", "close"),

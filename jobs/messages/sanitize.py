@@ -29,7 +29,7 @@ _LINK = re.compile(r"\]\((?P<url>[^\s()<>]*)\)")
 # Linear's magic words and GitHub's closing keywords, with their inflections; what follows is a list of tickets.
 _MAGIC = re.compile(
     r"\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|complet(?:e[sd]?|ing)|implement(?:s|ed|ing)?"
-    r"|refs?|references?|part of|related to|relates to|contributes to|towards?)\b(?P<list>(?:(?!\n\s*\n).){0,120})",
+    r"|refs?|references?|part of|related to|relates to|contributes to|towards?)\b(?=(?P<list>(?:(?!\n\s*\n).){0,120}))",
     re.IGNORECASE | re.DOTALL,
 )
 _TICKET = re.compile(r"(?<![A-Za-z0-9-])([A-Za-z][A-Za-z0-9]{0,9})-(?=\d)")
@@ -98,16 +98,28 @@ def _prepare(text: str, own: Own) -> str:
     """Without hidden characters, and without everything that is read from the raw text, in code too."""
     text = show_hidden(_OWN_BREAK.sub("", text.replace("\r\n", "\n")).replace("\r", "\n"))
     text = text.replace(COMMENT_MARK, f"<{_BREAK}{COMMENT_MARK[1:]}")
-    text = _MAGIC.sub(lambda found: _break_references(found, own), text)
+    text = _break_references(text, own)
     text = _COMMAND_WORD.sub(rf"\1{_BREAK}", text)
     return _BOT_COMMAND.sub(rf"\1{_BREAK}", text)
 
 
-def _break_references(found: re.Match[str], own: Own) -> str:
-    word, named = found[0][: found.start("list") - found.start()], found["list"]
-    named = _ISSUE.sub(f"#{_BREAK}", _PREFIXED_ISSUE.sub(rf"\1{_BREAK}", named))
-    named = _break_tickets(_ISSUE_PAGE.sub(rf"\1{_BREAK}", named), own)
-    return word + _MAGIC.sub(lambda inner: _break_references(inner, own), named)
+def _break_references(text: str, own: Own) -> str:
+    """The text whose magic words have no effect: in what follows each of them, nothing is a reference."""
+    parts, start = [], 0
+    for first, end in _find_lists(text):
+        named = _ISSUE.sub(f"#{_BREAK}", _PREFIXED_ISSUE.sub(rf"\1{_BREAK}", text[first:end]))
+        parts += [text[start:first], _break_tickets(_ISSUE_PAGE.sub(rf"\1{_BREAK}", named), own)]
+        start = end
+    return "".join([*parts, text[start:]])
+
+
+def _find_lists(text: str) -> list[tuple[int, int]]:
+    """Start and end of what follows magic words; overlapping ones are joined."""
+    lists: list[tuple[int, int]] = []
+    for first, end in (found.span("list") for found in _MAGIC.finditer(text)):
+        joined = bool(lists) and first <= lists[-1][1]
+        lists[-1:] = [(lists[-1][0], end)] if joined else [*lists[-1:], (first, end)]
+    return lists
 
 
 def _break_tickets(text: str, own: Own) -> str:

@@ -85,7 +85,7 @@ def list_choices(loop: Loop) -> tuple[str, ...]:
 def current_activity(loop: Loop) -> Activity | None:
     """The state as a thought or an action; None while people hold the work, because either marks a session as active
     again."""
-    if loop.stage not in AT_WORK:
+    if loop.stage not in AT_WORK | {Stage.CI}:
         return None
     if (action := _ACTIONS.get(loop.stage)) and not loop.reason:
         sha = loop.candidate.head_sha[:7]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import MARKS, code, format_evidence, inline, money_message, state_message
 
@@ -24,6 +25,7 @@ _WAITS: dict[Stage, str] = {
     Stage.IDLE: "The ticket was not handed over: move it to the agent column.",
     Stage.WAITING: "It waits for the tickets that block it; `/retry` starts it anyway.",
     Stage.ASKING: "It waits for your answer to the question above.",
+    Stage.CI: "It waits for the checks of the code host, then for your review; `/changes <what>` applies now.",
     Stage.REVIEW: "It waits for your review: `/approve` and `/merge`, or `/changes <what>`.",
     Stage.MERGING: "It waits for the code host to merge.",
     Stage.NEEDS_HUMAN: "It waits for your decision: the choices are in the escalation comment.",
@@ -52,6 +54,8 @@ def status_message(loop: Loop, budget: float) -> str:
     lines = [f"**{state_message(loop.stage)}**{_format_progress(loop)} · {money_message(loop)} of ${budget:.2f}"]
     if loop.reason:
         lines.append(inline(loop.reason))
+    if line := checks_line(loop):
+        lines.append(line)
     if loop.pull_request.url:
         lines.append(f"Pull request: {loop.pull_request.url}")
     if waiting := len(loop.comments.pending) + len(loop.comments.answering.open) + len(loop.comments.noted):

@@ -29,6 +29,7 @@ _STATES = {
     Stage.JUDGING: "Judging the result",
     Stage.CHECKING: "A second agent is checking",
     Stage.PUBLISHING: "Opening the pull request",
+    Stage.CI: "Waiting for the checks of the code host",
     Stage.REVIEW: "Ready for review",
     Stage.MERGING: "Merging",
     Stage.NEEDS_HUMAN: "Needs you",

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Criterion, Loop
+from jobs.messages.ci import checks_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
@@ -45,6 +46,8 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
     by = carried_line(loop) or by
     more = ["\n".join(others), *_accepted(loop, "{}:\n"), "Not checked:\n" + _not_checked(loop)]
+    if line := checks_line(loop):
+        shown.append(f"\n{line}")
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
     return "\n\n".join(
         [

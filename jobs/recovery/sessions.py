@@ -14,7 +14,7 @@ from integrations.events import Event, SessionQuiet, TicketDelegated, TicketMent
 from integrations.ports.tracker import Session
 from integrations.values import TicketId
 from jobs.effects.world import World
-from jobs.loop.state import AT_WORK, Loop
+from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode
 
@@ -32,7 +32,7 @@ def find_session_events(loops: Mapping[TicketId, Loop], world: World) -> Iterato
 def _find_quiet(loops: Iterable[Loop], world: World) -> Iterator[Event]:
     """Once for each last activity; without a stored one, after a rebuild, the heartbeat is due."""
     for loop in loops:
-        if loop.session_id and loop.stage in AT_WORK:
+        if loop.session_id and loop.stage in AT_WORK | {Stage.CI}:
             at = decode(world.redis.hget(keys.session(loop.session_id), "at") or b"0")
             if world.now() - float(at) > QUIET_SECONDS:
                 event_id = f"sweep:quiet:{loop.session_id}:{at}"

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
+from integrations.ports.ci import CheckFailure
 from integrations.results import Evidence
+from integrations.texts import cut
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import format_criterion
 from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 from jobs.loop.template import describe_issue, render
+from jobs.messages.ci import name_failure
 from jobs.messages.network import blocked_commands_line
 from jobs.roles.merge_brief import format_merge
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
@@ -24,6 +27,7 @@ APPROACH = "Approach:"
 """Prefix of the line that names a maker's strategy; `jobs.advance_run` records it."""
 RECORD_CHARACTERS = 600
 GUIDANCE_CHARACTERS = 60_000
+FAILURES_CHARACTERS = 30_000
 _PROMPTS = Path(__file__).parent / "prompts"
 
 
@@ -60,6 +64,7 @@ def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
         _format_guidance(spec),
         _format_plan(spec),
         _format_attempts(spec),
+        _format_failures(spec),
         _format_last_results(spec),
         _format_blocked(spec),
     )
@@ -270,6 +275,28 @@ def _format_last_results(spec: RunSpec) -> str:
     verdict = vars(spec.candidate.verdict) if spec.candidate.verdict else {}
     given = to_json({n: v for n, v in verdict.items() if n != "head_sha"}, indent=1).decode() if verdict else ""
     return "## Results of the last iteration\n\n" + fence(spec, "evidence", _join(tried, failing, given))
+
+
+def _format_failures(spec: RunSpec) -> str:
+    """The failing checks of the code host, with the ends of their logs."""
+    if not spec.failures:
+        return ""
+    task = (
+        f"The pull request is open, and these checks of the code host failed on {spec.pushed_sha[:12]}. Fix the cause "
+        "in the code. Do not weaken or skip a check. If a failure cannot come from this change, finish without a "
+        "change and explain it in the summary."
+    )
+    logs = cut("\n\n".join(map(_format_failure, spec.failures)), FAILURES_CHARACTERS)
+    return f"## Failing checks of the code host\n\n{task}\n\n{fence(spec, 'checks', logs)}"
+
+
+def _format_failure(one: CheckFailure) -> str:
+    """A failing check with its step, annotations and the end of its log."""
+    ending = {"timed_out": "timed out", "cancelled": "was cancelled"}.get(one.conclusion, "failed")
+    head = f"{name_failure(one)} {ending}" + (f" at step {one.step!r}" if one.step else "")
+    annotations = "\n".join(f"annotation {line}" for line in one.annotations)
+    note = f"({one.note})" if one.note else ""
+    return "\n".join(filter(None, (head + (f" ({one.url})" if one.url else ""), annotations, one.log.strip(), note)))
 
 
 def _format_blocked(spec: RunSpec) -> str:

@@ -17,6 +17,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.workflow import (
     agreement,
     answers,
+    ci,
     deadlines,
     edits,
     escalation,
@@ -95,6 +96,14 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return deadlines.on_time_passed(loop, event, policy)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
+        case e.ChecksRead():
+            return ci.on_checks_read(loop, event, policy)
+        case e.FailuresRead():
+            return ci.on_failures_read(loop, event, policy)
+        case e.ChecksRerun():
+            return ci.on_checks_rerun(loop, event, policy)
+        case e.CommandFailed(command="ReadChecks" | "ReadFailures" | "RerunChecks"):
+            return ci.on_command_failed(loop, event, policy)
         case e.CommandFailed():
             return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
         case _:
@@ -117,7 +126,7 @@ def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: Service
         case e.BranchPushed():
             return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
         case e.ChecksReported():
-            return review.on_checks_reported(loop, event)
+            return ci.on_checks_reported(loop, event, policy)
         case _:
             assert_never(event)
 

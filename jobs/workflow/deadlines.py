@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import upstream
+from jobs.workflow import ci, upstream
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -18,6 +18,8 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
     """Apply the rule of each deadline that has passed."""
+    if is_due(loop.ci.due_at, event):
+        return ci.on_time_passed(loop, event, policy)
     if is_due(loop.upstream.due_at, event):
         return upstream.on_due(loop, event)
     return Decision(loop)

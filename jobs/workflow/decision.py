@@ -19,6 +19,9 @@ from jobs.loop.commands import (
     OpenPullRequest,
     PrepareWorkspace,
     PublishBranch,
+    ReadChecks,
+    ReadFailures,
+    RerunChecks,
     SendHeartbeat,
     SetDelegate,
 )
@@ -147,8 +150,8 @@ _STAGE_OF: dict[type, Stage] = {
 _STAGES_OF_COLUMN: dict[Column, frozenset[Stage]] = {
     "agent": frozenset(),
     "triage": frozenset({Stage.NEEDS_HUMAN}),
-    "working": AT_WORK,
-    "review": OPEN,
+    "working": AT_WORK | {Stage.CI},
+    "review": OPEN - {Stage.CI},
     "needs_human": frozenset({Stage.ASKING, Stage.NEEDS_HUMAN}),
     "done": frozenset({Stage.DONE}),
 }
@@ -161,7 +164,10 @@ def is_still_wanted(loop: Loop, command: Command) -> bool:
     if isinstance(command, MoveTicket) and command.back_to:
         return loop.stage not in AT_WORK | OPEN
     if isinstance(command, SendHeartbeat):
-        return loop.stage in AT_WORK
+        return loop.stage in AT_WORK | {Stage.CI}
+    if isinstance(command, ReadChecks | ReadFailures | RerunChecks):
+        is_current = (command.generation, command.sha) == (loop.generation, loop.pull_request.pushed_sha)
+        return is_current and loop.stage in {Stage.CI, Stage.REVIEW, Stage.NEEDS_HUMAN}
     if isinstance(command, SetDelegate):
         return command.ours is (loop.stage is not Stage.STOPPED)
     if isinstance(command, MoveTicket) and command.only_from:

@@ -9,6 +9,7 @@ from integrations.events import TicketRemoved, WorkspaceReady
 from integrations.ports.tracker import ColumnRole
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.contract.checks import replace_checks
+from jobs.loop.ci_state import CiState
 from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY
@@ -126,6 +127,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
     shown = before.pull_request
     return replace(
         fresh,
+        ci=CiState(failures=before.ci.failures, flaky=before.ci.flaky),
         workspace=replace(before.workspace, chosen_base=fresh.workspace.chosen_base),
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,

@@ -97,7 +97,7 @@ def choose_effect(loop: Loop, kind: Kind = "plain") -> Effect:
             return "deliver"
         case Stage.ASKING:
             return "answer"
-        case Stage.REVIEW | Stage.MERGING:
+        case Stage.CI | Stage.REVIEW | Stage.MERGING:
             return "classify"
         case Stage.NEEDS_HUMAN:
             return _choose_at_escalation(loop)
@@ -113,7 +113,7 @@ def _choose_at_escalation(loop: Loop) -> Effect:
     escalation = loop.escalation
     if escalation and escalation.question:
         return "start"
-    return "classify" if escalation and escalation.kind in {"judgement", "spinning"} else "keep"
+    return "classify" if escalation and escalation.kind in {"judgement", "spinning", "ci"} else "keep"
 
 
 def hear(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy, kind: Kind = "plain") -> Decision:

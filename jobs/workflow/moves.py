@@ -91,7 +91,7 @@ def _put_back(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision
 
 def _find_home(loop: Loop) -> ColumnRole:
     """The role of the column that the ticket belongs in at this stage."""
-    if loop.stage in AT_WORK:
+    if loop.stage in AT_WORK | {Stage.CI}:
         return "working"
     return "review" if loop.stage in OPEN else "needs_human"
 

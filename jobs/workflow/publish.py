@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
-from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.commands import (
+    Command,
+    LinkPullRequest,
+    MoveTicket,
+    OpenPullRequest,
+    PostComment,
+    ReadChecks,
+    SetNeedsHuman,
+    SetStatus,
+)
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
@@ -34,12 +43,13 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
 
 
 def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: ServicePolicy) -> Decision:
-    """Ask for a review: verdict, status, link, review column."""
+    """Show verdict and link, then wait for the code host's checks; without any the review begins at once."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
+    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at)
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
-    loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
+    ci = loop.ci.begin(loop.pull_request.pushed_sha, event.at)
+    loop = replace(loop, stage=Stage.CI, pull_request=shown, workspace=place, ci=ci)
     loop = schedule(loop, event.at, policy) if loop.upstream.has_moved else loop
     total = len(loop.contract.required) if loop.contract else 0
     status = SetStatus(
@@ -49,9 +59,27 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
         description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
+    return Decision(loop, (status, link, build_read(loop)))
+
+
+def build_read(loop: Loop) -> ReadChecks:
+    """The command that reads the checks of the pull request's head."""
+    return ReadChecks(
+        generation=loop.generation,
+        repository=loop.workspace.repository,
+        number=loop.pull_request.number,
+        sha=loop.pull_request.pushed_sha,
+        base_branch=loop.workspace.base_branch,
+        base_sha=loop.workspace.base_sha,
+    )
+
+
+def enter_review(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:
+    """Ask for a review: verdict and review column."""
+    loop = replace(loop, stage=Stage.REVIEW, reason="", escalation=None)
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+    return Decision(loop, (*commands, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:

@@ -35,6 +35,8 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         return Decision(replace(loop, stage=Stage.REVIEW, reason=escalations.APPROVE_AGAIN_REASON))
     if loop.stage is Stage.DONE:
         return Decision(loop, (build_clean_up(loop),))
+    if loop.stage is Stage.CI:
+        return Decision(replace(loop, ci=replace(loop.ci, due_at=at)))
     if loop.stage not in AT_WORK:
         return Decision(loop)
     role = policy.role_of(loop.ticket)

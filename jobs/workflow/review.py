@@ -1,4 +1,4 @@
-"""Rules while people hold the work: reviews, merges, closed pull requests, foreign commits, checks of the code host."""
+"""Rules while people hold the work: reviews, merges, closed pull requests, foreign commits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from integrations.events import (
     BranchPushed,
-    ChecksReported,
     PullRequestClosed,
     PullRequestMerged,
     PullRequestReopened,
@@ -17,15 +16,13 @@ from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeed
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
-from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
+from jobs.messages.verdict import merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow import upstream
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import on_base_pushed
-from jobs.workflow.steering import approve
-
-MAX_CHECKS, MAX_CHECK_NAME = 20, 100  # failing checks that the ticket shows, and characters of their names
+from jobs.workflow.steering import approve, is_reviewable
 
 
 def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
@@ -49,7 +46,7 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
     if event.state == "changes_requested" and loop.stage in OPEN:
         comment = PostComment(body=replies.changes_message(author.name, loop.revision + 1))
         return revise(loop, request, event.at, comment)
-    if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and loop.stage is Stage.REVIEW:
+    if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and is_reviewable(loop):
         return approve(loop, author.name)
     return Decision(loop)
 
@@ -105,21 +102,11 @@ def on_branch_pushed(loop: Loop, event: BranchPushed, policy: ServicePolicy) -> 
     void = replace(loop, candidate=loop.candidate.at(event.head_sha), pull_request=pushed)
     if loop.stage in AT_WORK:
         return stop(void, replies.pushed_reason(event.by), event.at, policy)
+    here = (MoveTicket(column="review"),) if loop.stage is Stage.CI else ()
     loop = replace(void, stage=Stage.REVIEW)
     repository, unchecked = loop.workspace.repository, replies.UNCHECKED_DESCRIPTION
     status = SetStatus(repository=repository, sha=event.head_sha, state="pending", description=unchecked)
-    return Decision(loop, (status, PostComment(body=replies.foreign_commit_message(event.by, event.head_sha))))
-
-
-def on_checks_reported(loop: Loop, event: ChecksReported) -> Decision:
-    """Show the result of the code host's own checks of the commit under review, without acting on it."""
-    if event.head_sha != loop.pull_request.pushed_sha or event.name == STATUS_CONTEXT or loop.stage not in OPEN:
-        return Decision(loop)
-    others = tuple(name for name in loop.pull_request.failing_checks if name != event.name[:MAX_CHECK_NAME])
-    failing = (*others, event.name[:MAX_CHECK_NAME])[-MAX_CHECKS:] if event.conclusion == "failure" else others
-    if set(failing) == set(loop.pull_request.failing_checks):
-        return Decision(loop)
-    return Decision(replace(loop, pull_request=replace(loop.pull_request, failing_checks=failing)))
+    return Decision(loop, (status, PostComment(body=replies.foreign_commit_message(event.by, event.head_sha)), *here))
 
 
 def _is_own(loop: Loop, number: int) -> bool:

@@ -57,6 +57,7 @@ def run_id_of(loop: Loop, role: RunRole) -> RunId:
     parts += [f"a{loop.attempt.number}"] if loop.attempt.number > 1 else []
     parts += [f"p{loop.preflight.restarts}"] if loop.preflight.restarts else []
     parts += [f"b{loop.upstream.merges}"] if loop.upstream.merges else []
+    parts += [f"c{loop.ci.rounds}"] if loop.ci.rounds else []
     return RunId("-".join([loop.identifier, *parts, f"i{turn}", role]))
 
 
@@ -76,6 +77,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         contract=loop.contract or Contract(criteria=()),
         policy=loop.policy,
         plan=loop.planning.plan,
+        failures=loop.ci.failures if role == "maker" else (),
         attempt=loop.attempt,
         attempts=loop.attempts,
         candidate=loop.candidate,

@@ -96,7 +96,7 @@ def on_ticket_undelegated(loop: Loop, event: TicketUndelegated, policy: ServiceP
 
 def on_session_quiet(loop: Loop, event: SessionQuiet) -> Decision:
     """Send a heartbeat while Loopline works, so that the session does not become stale, or is active again."""
-    if loop.stage not in AT_WORK or event.session_id != loop.session_id:
+    if loop.stage not in AT_WORK | {Stage.CI} or event.session_id != loop.session_id:
         return Decision(loop)
     return Decision(loop, (SendHeartbeat(session_id=loop.session_id, body=messages.working_message(loop)),))
 

@@ -229,7 +229,7 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
         return revise(loop, request, at, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
         return Decision(loop, (PostComment(body=replies.outdated_command_message(name, loop)),))
-    if name == "approve" and loop.stage is Stage.REVIEW:
+    if name == "approve" and is_reviewable(loop):
         note = CommentOnPullRequest(
             repository=loop.workspace.repository,
             number=loop.pull_request.number,
@@ -283,6 +283,11 @@ def _add_budget(loop: Loop, more: float, author: Person, at: float, policy: Serv
         again = hand_over(loop, at, policy)
         return Decision(again.loop, (comment, *again.commands))
     return Decision(loop, (comment,))
+
+
+def is_reviewable(loop: Loop) -> bool:
+    """Whether an approval of the pull request counts now."""
+    return loop.stage in {Stage.CI, Stage.REVIEW}
 
 
 def approve(loop: Loop, by: str, *commands: Command) -> Decision:

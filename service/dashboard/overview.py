@@ -16,6 +16,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.comments import Guidance
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Loop, Stage
+from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.progress import queued_message
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
@@ -122,7 +123,7 @@ class ShownTicket:
     branch: str
     head_sha: str
     approved_by: str
-    failing_checks: tuple[str, ...]
+    checks: str
     contract: str
     """The digest of the contract, or empty before it is agreed."""
     contract_version: int
@@ -183,7 +184,7 @@ def row(
 
 def _find_waiting_since(loop: Loop) -> float:
     """Since when a person has to act, Unix seconds; 0 if unknown."""
-    if loop.stage in OPEN:
+    if loop.stage in OPEN - {Stage.CI}:
         return loop.pull_request.shown_at
     return loop.escalation.at if loop.stage is Stage.NEEDS_HUMAN and loop.escalation else 0.0
 
@@ -211,7 +212,7 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         branch=loop.workspace.branch,
         head_sha=loop.candidate.head_sha,
         approved_by=loop.pull_request.approved_by,
-        failing_checks=loop.pull_request.failing_checks,
+        checks=checks_line(loop),
         contract=loop.contract.digest if loop.contract else "",
         contract_version=loop.contract.version if loop.contract else 0,
         criteria=criteria(loop.contract, loop.candidate.evidence, loop.candidate.verdict),

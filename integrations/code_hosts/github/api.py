@@ -44,9 +44,10 @@ _log = structlog.get_logger(__name__)
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "loopline"}
 _TIMEOUTS = (5.0, 20.0)
 _ROUTE_SEGMENTS = {
-    "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
-    "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
-    "pulls", "ref", "refs", "reviews", "statuses",
+    "access_tokens", "actions", "annotations", "app", "attempts", "check-runs", "collaborators", "comments", "commits",
+    "deliveries", "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "jobs", "logs",
+    "merge", "permission", "pulls", "ref", "refs", "rerequest", "rerun-failed-jobs", "reviews", "rules", "runs",
+    "statuses",
 }  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5
@@ -132,6 +133,13 @@ class GitHubApi:
             url, query = _join_url(url, response.next_page) if response.next_page else "", {}
             if url:
                 bounds.check(page, url)
+
+    def find_redirect(self, grant: Grant, path: str) -> str:
+        """The URL that a read redirects to, on any host. Raises `Rejected` for an answer without one."""
+        response = self._send_authorized("GET", f"{self._url}{path}", grant)
+        if not response.moved_to:
+            raise Rejected(f"GitHub's response to {path} is no redirect")
+        return _join_url(f"{self._url}{path}", response.moved_to)
 
     def send(self, model: type[Model], grant: Grant, method: str, path: str, body: Mapping[str, Any]) -> Model:
         """Write once and parse the response. Raises `LostReply` when the write may have taken effect."""

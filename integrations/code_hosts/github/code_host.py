@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
+from integrations.code_hosts.github.actions import Checks
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
+from integrations.ports.ci import CheckFailure
 from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.ports.pull_request import HostCheck
 from integrations.texts import cut
 from integrations.values import NO_COMMIT, CommitSha
 
@@ -65,6 +68,7 @@ class GitHub:
         self._api = GitHubApi(url, self._credentials, backoff)
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
         self._merge_method = merge_method
+        self._checks = Checks(self._api)
 
     def __repr__(self) -> str:
         return f"GitHub({self._url!r}, as {'an App' if self._as_app else 'a person'})"
@@ -267,6 +271,18 @@ class GitHub:
         except LostReply:
             if not self._has_commit_status(repository, sha, wanted):
                 raise
+
+    def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
+        return self._checks.fetch_checks(repository, sha)
+
+    def fetch_required_checks(self, repository: str, branch: str) -> tuple[str, ...]:
+        return self._checks.fetch_required_checks(repository, branch)
+
+    def fetch_failures(self, repository: str, checks: Sequence[HostCheck]) -> tuple[CheckFailure, ...]:
+        return self._checks.fetch_failures(repository, checks)
+
+    def rerun_checks(self, repository: str, checks: Sequence[HostCheck]) -> tuple[str, ...]:
+        return self._checks.rerun_checks(repository, checks)
 
     def _has_commit_status(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> bool:
         """Whether the newest status of this context, whose case GitHub ignores, equals `wanted`."""

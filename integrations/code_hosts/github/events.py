@@ -164,11 +164,13 @@ def _translate_status(body: Any, event_id: str) -> list[Event]:
 def _translate_check_run(body: Any, event_id: str) -> list[Event]:
     event = _CheckRunEvent.model_validate(body)
     run = event.check_run
-    if event.action != "completed":
+    if event.action not in ("created", "completed", "rerequested"):
         return []
+    conclusion = _to_conclusion(run.conclusion) if run.status == "completed" else "pending"
     number, branch = _find_number(run.pull_requests, event), run.check_suite.head_branch if run.check_suite else ""
-    fields = _build_fields(event, event_id, run.completed_at, number=number, branch=branch, head_sha=run.head_sha)
-    return [ChecksReported(**fields, name=run.name, conclusion=_to_conclusion(run.conclusion), url=run.details_url)]
+    at = run.completed_at or run.started_at
+    fields = _build_fields(event, event_id, at, number=number, branch=branch, head_sha=run.head_sha)
+    return [ChecksReported(**fields, name=run.name, conclusion=conclusion, url=run.details_url)]
 
 
 def _translate_check_suite(body: Any, event_id: str) -> list[Event]:

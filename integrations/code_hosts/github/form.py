@@ -12,7 +12,7 @@ PERMISSIONS = {
     "pull_requests": "write",
     "checks": "write",
     "issues": "write",
-    "actions": "read",
+    "actions": "write",
     "statuses": "read",
 }
 """Of an App. GitHub offers the event `workflow_run` only with actions, `status` only with statuses."""
@@ -32,6 +32,6 @@ def _parse_credential(answer: str) -> Mapping[str, str]:
 FORM = CredentialForm(
     question="GitHub token (github_pat_…), or 'app' to create an App",
     where="GitHub, Settings → Developer settings → Fine-grained tokens, of a separate user, with contents, pull "
-    "requests, commit statuses, issues and webhooks: write",
+    "requests, commit statuses, issues, actions and webhooks: write",
     parse=_parse_credential,
 )

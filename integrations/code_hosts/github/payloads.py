@@ -144,8 +144,15 @@ class Named(Payload):
     name: Text = ""
 
 
+class AppOfCheck(Payload):
+    slug: Text = ""
+    name: Text = ""
+
+
 class CheckOutput(Payload):
     title: Text = ""
+    summary: Text = ""
+    text: Text = ""
 
 
 class SuiteOfRun(Payload):
@@ -175,8 +182,10 @@ class CheckRun(Payload):
     external_id: Text = ""
     details_url: Text = ""
     output: CheckOutput = CheckOutput()
+    app: AppOfCheck | None = None
     check_suite: SuiteOfRun | None = None
     pull_requests: PullRequestsOfCheck = ()
+    started_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
 
 
@@ -184,11 +193,54 @@ class WorkflowRun(Payload):
     name: Text = ""
     head_sha: CommitSha
     head_branch: Text = ""
+    status: Text = ""
     conclusion: Text = ""
     html_url: Text = ""
     head_repository: RepositoryId | None = None
     pull_requests: PullRequestsOfCheck = ()
     updated_at: AwareDatetime | None = None
+
+
+class JobStep(Payload):
+    """A step of a job; its times are ISO 8601 in UTC to the second."""
+
+    name: Text = ""
+    conclusion: Text = ""
+    started_at: Text = ""
+    completed_at: Text = ""
+
+
+class Job(Payload):
+    """A job of a workflow run; its id is that of its check run."""
+
+    id: int
+    run_id: int
+    steps: tuple[JobStep, ...] = ()
+
+
+class Annotation(Payload):
+    """A remark of a check on a line of a file."""
+
+    path: Text = ""
+    start_line: int = 0
+    annotation_level: Text = ""
+    title: Text = ""
+    message: Text = ""
+
+
+class RequiredCheck(Payload):
+    context: str
+
+
+class RuleParameters(Payload):
+    required_status_checks: tuple[RequiredCheck, ...] = ()
+
+
+class BranchRule(Payload):
+    """A rule that holds for a branch; only one of the type 'required_status_checks' has names."""
+
+    type: str
+    parameters: RuleParameters = RuleParameters()
 
 
 class Status(Payload):

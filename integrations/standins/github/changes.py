@@ -144,6 +144,7 @@ def _read_hunks(body: str) -> Iterator[Line]:
         new += mark in "+ "
 
 
+RED = {"error", "failure", "timed_out", "cancelled", "action_required"}
 Combined = Literal["none", "pending", "success", "failure"]
 
 
@@ -163,7 +164,7 @@ def combined_state(store: Store, repository: str, sha: str) -> Combined:
     """Statuses and check runs together, as on the page of a pull request; 'none' without any."""
     states = {one.state for one in newest_statuses(store, repository, sha)}
     states |= {run.conclusion or "pending" for run in newest_check_runs(store, repository, sha)}
-    if states & {"error", "failure"}:
+    if states & RED:
         return "failure"
     if "pending" in states:
         return "pending"

@@ -58,6 +58,10 @@ class Hub:
         self.seed = seed.model_copy(update={"apps": [*(app for app in seed.apps if app.id not in ids), *created]})
         self.manifests: dict[str, tuple[Any, str]] = {}
         """Manifests whose codes were not exchanged yet."""
+        self.ci: dict[str, tuple[Any, ...]] = {}
+        """The scripted checks of each repository; see `ci`."""
+        self.logs: dict[str, tuple[int, float]] = {}
+        """The job of each address of a log, and when it expires."""
         self.webhook = webhook
         self.lock = threading.RLock()
         self.store = Store(home / "records.jsonl")

@@ -23,7 +23,7 @@ from integrations.standins.github.changes import (
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
-from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
+from integrations.standins.github.records import CheckRun, IssueComment, Pull, Review, ReviewComment
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
 from integrations.standins.markdown import to_html
@@ -48,6 +48,7 @@ def blueprint(hub: Hub) -> Blueprint:
     pages.register_error_handler(Problem, lambda one: _page(hub, "problem.html", one.status, problem=one))
     _add_lists(pages, hub)
     _add_pull(pages, hub)
+    _add_job(pages, hub)
 
     @pages.get("/_version")
     def version() -> str:
@@ -105,6 +106,15 @@ def _add_pull(pages: Blueprint, hub: Hub) -> None:
         except Problem as problem:
             return _pull_page(hub, f"{owner}/{repo}", number, problem)
         return redirect(f"/{owner}/{repo}/pull/{number}", 303)
+
+
+def _add_job(pages: Blueprint, hub: Hub) -> None:
+    @pages.get("/<owner>/<repo>/actions/runs/<int:run_id>/job/<int:job_id>")
+    def job(owner: str, repo: str, run_id: int, job_id: int) -> Response:
+        repository, found = _visible(hub, f"{owner}/{repo}"), hub.store.get(CheckRun, job_id)
+        if found is None or (found.repository, found.run_id) != (repository.name, run_id):
+            raise not_found()
+        return _page(hub, "job.html", repository=repository, job=found)
 
 
 def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:

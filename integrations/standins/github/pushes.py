@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.standins.github.ci import run_script
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.records import Pull
 from integrations.standins.github.shapes.pulls import pull_request
@@ -40,12 +41,14 @@ class Aftermath:
     causes: Sequence[str] = ()
 
     def of(self, updates: Sequence[Update]) -> None:
-        """Send the webhooks, then update the pull requests."""
+        """Send the webhooks, update the pull requests, then run the scripted CI."""
         for update in updates:
             self.emit("push", **self._push(update))
             if update.branch:
                 self._pulls_from(update)
                 self._pulls_into(update.branch)
+            if update.branch and update.new != NO_COMMIT:
+                run_script(self.view, self.repository, update.branch, update.new)
 
     def emit(self, event: str, action: str | None = None, **parts: Any) -> None:
         """Send a webhook about this repository."""

@@ -101,8 +101,35 @@ class Status(Record):
 
 
 @dataclass
+class CheckSuite(Record):
+    """The check runs of one App on one commit."""
+
+    repository: str
+    sha: str
+    branch: str
+    app_id: int
+    created_at: str
+
+
+@dataclass
+class WorkflowRun(Record):
+    """A run of an Actions workflow on one commit; its jobs are check runs with this `run_id`."""
+
+    repository: str
+    sha: str
+    branch: str
+    name: str
+    number: int
+    suite_id: int
+    created_at: str
+    attempt: int = 1
+
+
+@dataclass
 class CheckRun(Record):
-    """`output` has title and summary."""
+    """A check run, or a job of Actions where `run_id` is set. `output` has title and summary.
+
+    `log` is the output of the last step, `padding_megabytes` the length of the output before it."""
 
     repository: str
     sha: str
@@ -115,6 +142,13 @@ class CheckRun(Record):
     started_at: str | None
     completed_at: str | None
     output: dict[str, Any] = field(default_factory=dict)
+    suite_id: int = 0
+    run_id: int = 0
+    attempt: int = 1
+    step: str = ""
+    log: str = ""
+    padding_megabytes: int = 0
+    annotations: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -146,7 +180,11 @@ class Hook(Record):
 
 
 KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook)
+    kind.__name__: kind
+    for kind in (
+        *(Pull, IssueComment, Review, ReviewComment, Status),
+        *(CheckSuite, WorkflowRun, CheckRun, Delivery, Hook),
+    )
 }
 
 

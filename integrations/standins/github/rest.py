@@ -24,7 +24,10 @@ API_VERSION = "2022-11-28"
 BEFORE, AFTER = ("502", "rate_limit"), ("lost_reply",)
 NO_USER_AGENT = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header"
 # The parts of a path that are numbers, and those that may contain slashes.
-NUMBERS = ("pull_number", "issue_number", "review_id", "check_run_id", "hook_id", "delivery_id", "installation_id")
+NUMBERS = (
+    *("pull_number", "issue_number", "review_id", "hook_id", "delivery_id", "installation_id"),
+    *("check_run_id", "check_suite_id", "run_id", "job_id"),
+)
 PATHS = ("ref", "path", "branch")
 
 
@@ -105,8 +108,8 @@ def _input(row: Operation) -> dict[str, Any]:
 
 
 def _response(reply: Reply) -> Response:
-    if reply.status == 204:
-        return Response(status=204)
+    if reply.status in (204, 302):
+        return Response(status=reply.status, headers=dict(reply.headers))
     body, headers = (reply.body, reply.headers) if reply.paginated else _page(reply.body)
     return _json(body, reply.status, headers)
 

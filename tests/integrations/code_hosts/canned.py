@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from integrations.ports.pull_request import HostCheck
 from tests.integrations.code_hosts.answering import Answer
 
 SHA = "a" * 40
@@ -38,6 +39,11 @@ def delivery(number: int, guid: str = "g", **changes: Any) -> dict[str, Any]:
 HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhooks/github"}}
 
 
+JOB = HostCheck(name="build", conclusion="failure", kind="job", id="5")
+RUN = HostCheck(name="scan", conclusion="failure", kind="check_run", id="6")
+REQUIRED = {"required_status_checks": [{"context": "build"}]}
+
+
 # One successful response for each route of the adapter; there is no pull request, comment, status or check yet.
 ANSWERS = {
     "GET /repos/o/r": Answer(body=REPOSITORY),
@@ -59,6 +65,17 @@ ANSWERS = {
     f"GET /repos/o/r/commits/{SHA}/check-runs": Answer(body={"check_runs": []}),
     "POST /repos/o/r/check-runs": Answer(201, check()),
     "PATCH /repos/o/r/check-runs/1": Answer(body=check()),
+    "GET /repos/o/r/rules/branches/main": Answer(body=[{"type": "required_status_checks", "parameters": REQUIRED}]),
+    "GET /repos/o/r/check-runs/5": Answer(body=check(5, status="completed", conclusion="failure")),
+    "GET /repos/o/r/check-runs/6": Answer(body=check(6, status="completed", conclusion="failure")),
+    "GET /repos/o/r/check-runs/5/annotations": Answer(body=[]),
+    "GET /repos/o/r/check-runs/6/annotations": Answer(body=[]),
+    "POST /repos/o/r/check-runs/6/rerequest": Answer(201, {}),
+    "GET /repos/o/r/actions/jobs/5": Answer(body={"id": 5, "run_id": 9, "steps": []}),
+    "GET /repos/o/r/actions/jobs/5/logs": Answer(302, b"", {"Location": "http://127.0.0.1:9/log"}),
+    "GET /repos/o/r/actions/runs/9": Answer(body={"head_sha": SHA, "status": "completed"}),
+    "GET /repos/o/r/actions/runs/9/jobs": Answer(body={"jobs": [{"id": 5, "run_id": 9}]}),
+    "POST /repos/o/r/actions/runs/9/rerun-failed-jobs": Answer(201, {}),
     "GET /repos/o/r/hooks": Answer(body=[HOOK]),
     "GET /repos/o/r/hooks/3/deliveries": Answer(body=[delivery(9)]),
     "POST /repos/o/r/hooks/3/deliveries/9/attempts": Answer(202, {}),

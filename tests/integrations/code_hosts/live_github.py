@@ -33,6 +33,7 @@ class LiveGitHub:
         self._home = home / "github"
         app = create_app(self._home, _seed(self.repositories, public, home / "files"), webhook=webhook)
         self._settle = app.hub.sender.settle
+        self._hub = app.hub
         self._served = serve(app)
         self.url = self._served.url
 
@@ -64,6 +65,12 @@ class LiveGitHub:
     def bare(self, repository: str) -> Path:
         """The git repository behind `repository`."""
         return self._home / "repositories" / f"{repository}.git"
+
+    def revoke(self, permission: str) -> None:
+        """Remove a permission from the App's installations."""
+        for app in self._hub.seed.apps:
+            for one in app.installations:
+                one.permissions.pop(permission)
 
     def settle(self) -> None:
         """Wait until every webhook was sent."""

@@ -8,9 +8,10 @@ import pytest
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
+from integrations.errors import Forbidden
 from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
-from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
+from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, JOB, RUN, SHA, check, pull
 from tests.integrations.code_hosts.rest_description import RestDescription
 from tests.support.github_published import rest_description
 
@@ -31,6 +32,10 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "merge": lambda github: github.merge("o/r", 7, SHA, "Fix"),
     "delete_branch": lambda github: github.delete_branch("o/r", BRANCH),
     "redeliver": lambda github: github.redeliver("o/r", 0.0),
+    "fetch_checks": lambda github: github.fetch_checks("o/r", SHA),
+    "fetch_required_checks": lambda github: github.fetch_required_checks("o/r", "main"),
+    "fetch_failures": lambda github: github.fetch_failures("o/r", (JOB, RUN)),
+    "rerun_checks": lambda github: github.rerun_checks("o/r", (JOB, RUN)),
     "may_steer": lambda github: github.may_steer("o/r", "octocat"),
 }
 
@@ -60,11 +65,16 @@ def test_github_openapi_describes_every_request(
     server.on("PUT /repos/o/r/pulls/7/merge", Answer(405))
     server.on("GET /repos/o/r/pulls/7", Answer(body=pull(merged=True)))
     CALLS["merge"](github)
+    server.on("POST /repos/o/r/actions/runs/9/rerun-failed-jobs", Answer(403, {"message": "no"}))
+    with pytest.raises(Forbidden):
+        CALLS["rerun_checks"](github)
     github.close()
     wrong = {f"{one.method} {one.path}": list(description.find_errors(one)) for one in server.asked}
     assert {route: errors for route, errors in wrong.items() if errors} == {}
-    others = ("/statuses", "/o/r/hooks") if as_app else ("/check-runs", "/installation", "/app/hook")
-    assert wrong.keys() == {route for route in ANSWERS if not any(part in route for part in others)}
+    of_people = (f"POST /repos/o/r/statuses/{SHA}", "/o/r/hooks")
+    of_apps = ("POST /repos/o/r/check-runs,", "PATCH /repos/o/r/check-runs", "/installation", "/app/hook")
+    others = of_people if as_app else of_apps
+    assert wrong.keys() == {route for route in ANSWERS if not any(part in f"{route}," for part in others)}
 
 
 REPO = "/repos/{owner}/{repo}"
@@ -87,6 +97,12 @@ READ_AS: dict[str, tuple[type[payloads.Payload], str]] = {
     f"get {REPO}/commits/{{ref}}/check-runs": (payloads.CheckRun, "check_runs"),
     f"post {REPO}/check-runs": (payloads.CheckRun, ""),
     f"patch {REPO}/check-runs/{{check_run_id}}": (payloads.CheckRun, ""),
+    f"get {REPO}/check-runs/{{check_run_id}}": (payloads.CheckRun, ""),
+    f"get {REPO}/check-runs/{{check_run_id}}/annotations": (payloads.Annotation, "[]"),
+    f"get {REPO}/actions/jobs/{{job_id}}": (payloads.Job, ""),
+    f"get {REPO}/actions/runs/{{run_id}}": (payloads.WorkflowRun, ""),
+    f"get {REPO}/actions/runs/{{run_id}}/jobs": (payloads.Job, "jobs"),
+    f"get {REPO}/rules/branches/{{branch}}": (payloads.BranchRule, "[]"),
     f"get {REPO}/installation": (payloads.Installation, ""),
     "post /app/installations/{installation_id}/access_tokens": (payloads.InstallationToken, ""),
 }

@@ -49,6 +49,8 @@ def translated(name: str) -> Event:
 # The events of the examples by name and action; all other examples are ignored.
 EXPECTED = {
     ("check_run", "completed"): "ChecksReported",
+    ("check_run", "created"): "ChecksReported",
+    ("check_run", "rerequested"): "ChecksReported",
     ("check_suite", "completed"): "ChecksReported",
     ("pull_request", "closed"): "PullRequestClosed",
     ("pull_request", "reopened"): "PullRequestReopened",

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from integrations.events import EVENT, Event, ReviewSubmitted, RunFinished
+from integrations.ports.ci import CheckFailure
 from integrations.ports.pull_request import (
     HostCheck,
     HostReview,
@@ -41,6 +42,7 @@ from integrations.results import (
     Verdict,
 )
 from integrations.values import Codec, MergeConflict, Person, Ticket, TicketImage, Usage
+from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
@@ -73,13 +75,16 @@ RESULTS = (
     Judged(judgement=Judgement(done=True)),
     Checked(verdict=VERDICT),
 )
+RED = HostCheck(name="build", conclusion="failure", id="5", kind="job")
+FAILURE = CheckFailure(id="5", name="build", conclusion="failure", step="Run tests", log="1 failed")
+CI = CiState(due_at=9.0, head_sha="a" * 40, checks=(RED,), rounds=1, failures=(FAILURE,), notices=("pending",))
 MEMORY = loop_with(
     TICKET, generation=2, stage=Stage.REVIEW, repository="acme/shop", base_branch="main", base_sha="b" * 40,
     branch="loopline/eng-1", policy=RULES, contract=CONTRACT, answers=(GUIDANCE,), proposal=PROPOSAL, proposals=1,
     plan=Plan(summary="look"), revision=1, iteration=1, run_id="ENG-1-g2-r1-i1-checker", head_sha="a" * 40,
     pushed_sha="a" * 40, summary="Counts.", gate=RESULTS[3], judgement=Judgement(done=True), verdict=VERDICT,
     tried=("iteration 1: done",), guidance=(GUIDANCE,), pending=(GUIDANCE,), taken_up=1, number=7, url="http://h/7",
-    approved_sha="a" * 40, approved_by="Ana", failing_checks=("ci",), last_id="k1", last_at=4.5,
+    approved_sha="a" * 40, approved_by="Ana", ci=CI, last_id="k1", last_at=4.5,
     usage=Usage(model_calls=3, cost_usd=0.5), extra_usd=3.0, attempts=(ClosedAttempt(number=1, tried=("no",)),),
     escalation=Escalation(kind="budget", at=3.5), started_at=1.5, finished_at=9.5,
 )  # fmt: skip
@@ -94,6 +99,7 @@ KNOWN: dict[str, Any] = {
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
+    "checks": (RED,), "base_checks": ((RED,),), "failures": (FAILURE,), "required": ("build",), "ids": ("5",),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,),
@@ -147,10 +153,15 @@ def test_stored_items_of_the_last_release_are_read_completely(what: str) -> None
         assert _covers(now, stored), stored.get("kind", what)
 
 
+REPLACED = {"failing_checks"}
+"""Stored fields that this release does without: they are read again from the code host."""
+
+
 def _covers(now: Any, stored: Any) -> bool:
     """Whether nothing that was stored has got lost; what a newer release adds may be there as well."""
     if isinstance(stored, dict):
-        return isinstance(now, dict) and all(key in now and _covers(now[key], stored[key]) for key in stored)
+        kept = stored.keys() - REPLACED
+        return isinstance(now, dict) and all(key in now and _covers(now[key], stored[key]) for key in kept)
     if isinstance(stored, list):
         return isinstance(now, list) and len(now) == len(stored) and all(map(_covers, now, stored))
     return bool(now == stored)

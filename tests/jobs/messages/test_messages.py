@@ -15,6 +15,8 @@ from typing import get_args
 
 import pytest
 
+from integrations.ports.ci import CheckFailure
+from integrations.ports.pull_request import HostCheck
 from integrations.results import (
     BaseCheck,
     CriterionResult,
@@ -32,6 +34,7 @@ from integrations.results import (
 from integrations.values import Person, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.loop.ci_state import CiState
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
@@ -70,6 +73,18 @@ VERDICT = Verdict(
     findings=(Finding(text="could use a constant", path="login.py", line=9),),
     not_checked=("load",),
 )
+CHECKS = (
+    HostCheck(name="build", conclusion="failure", kind="job", id="5", url="https://github.test/runs/5"),
+    HostCheck(name="lint", conclusion="failure"),
+    HostCheck(name="e2e", conclusion="success"),
+)
+FAILURE = CheckFailure(
+    id="5", name="build", conclusion="failure", group="CI", step="Run tests", url="https://github.test/runs/5",
+    annotations=("a.py:3: failure: wrong sign",), log="E   assert 1 == 2\n##[error]Process completed with exit code 1.",
+)  # fmt: skip
+CI = CiState(
+    since=1_800_000_000.0, head_sha="a" * 40, checks=CHECKS, base_failing=("lint",), flaky=("e2e",), failures=(FAILURE,)
+)
 MAKING = loop_with(
     TICKET, generation=1, stage=Stage.MAKING, iteration=2, contract=CONTRACT, evidence=(FAILED,), head_sha="a" * 40,
     tried=("iteration 1 at `aaaaaaa`: the gate failed",), taken_up=1, usage=Usage(model_calls=7, cost_usd=0.1234),
@@ -77,7 +92,7 @@ MAKING = loop_with(
 DONE = changed(
     MAKING, stage=Stage.REVIEW, evidence=(PASSED,), verdict=VERDICT, pushed_sha="a" * 40, number=7,
     url="https://github.test/acme/shop/pull/7", summary="Counts logins per minute and refuses the sixth.",
-    failing_checks=("ci",),
+    ci=CI,
 )  # fmt: skip
 ASKED_AGAIN = Criterion(id="r1", text="as Ana asked: keep --json", since="a" * 40)
 HELD = CriterionResult(criterion="r1", result="pass", evidence="cli.py:12 (the option)", place="cli.py:12")
@@ -180,6 +195,25 @@ SHOWN = {
     "policy_notes_message": [m.policy_notes_message(["Keys without a meaning here: codex", "`git clone` is left out"])],
     "checks_changed_message": [m.checks_changed_message(replace(CONTRACT, version=2))],
     "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
+    "progress_line": [m.progress_line(loop) for loop in (BARE, DONE, changed(DONE, stage=Stage.CI, ci=CiState()))],
+    "checks_line": [m.checks_line(DONE)],
+    "pending_message": [
+        m.pending_message(DONE, [HostCheck(name=name, conclusion="pending")]) for name in ("build", "e2e")
+    ]
+    + [m.pending_message(DONE, [CHECKS[0], HostCheck(name="deploy", conclusion="action")])],
+    "missing_message": [m.missing_message(DONE, names) for names in ((), ("build",))],
+    "unread_message": [m.unread_message("GitHub forbids it: grant checks: read.")],
+    "rerun_reason": [m.rerun_reason([FAILURE], ["it timed out"])],
+    "not_rerun_reason": [m.not_rerun_reason(DONE, "grant the permission actions: write")],
+    "round_message": [m.round_message(DONE, [FAILURE, replace(FAILURE, name="e2e", step="", url="")], 1, 3)],
+    "round_cause": [m.round_cause(DONE, [FAILURE])],
+    "rounds_reason": [m.rounds_reason(changed(DONE, ci=replace(CI, rounds=n)), [FAILURE]) for n in (0, 1, 3)],
+    "same_failures_reason": [m.same_failures_reason(changed(DONE, ci=replace(CI, rounds=2)), [FAILURE])],
+    "cancelled_reason": [m.cancelled_reason(changed(DONE, ci=replace(CI, reruns=2)), [FAILURE])],
+    "failure_logs_message": [
+        m.failure_logs_message([FAILURE]),
+        m.failure_logs_message([replace(FAILURE, log="", note="GitHub has no longer the log")]),
+    ],
     "state_message": [m.state_message(stage) for stage in Stage],
     "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED, CHEAP)],
     "question_message": [m.question_message(TICKET), m.question_message(LISTED)],
@@ -394,6 +428,7 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "list_names",
         "name_mover",
         "format_starters",
+        "name_failure",
     }  # of other messages
     values = {"list_choices", "list_plan", "current_activity"}
 

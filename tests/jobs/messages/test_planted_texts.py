@@ -28,7 +28,7 @@ PLANTED = (
 PARTS = {
     "inline", "fenced", "code", "quoted", "shorten", "sanitize_markdown", "sanitize_line", "format_time",
     "state_message", "fold", "fit_lines", "limit_words", "link",
-    "list_names", "name_mover", "format_starters", "current_activity", "list_choices", "list_plan",
+    "list_names", "name_mover", "format_starters", "name_failure", "current_activity", "list_choices", "list_plan",
 }  # fmt: skip
 GUIDANCE = {"criteria_changed_guidance", "answered_guidance", "corrected_guidance"}
 MESSAGES = {name: function for name, function in PUBLIC.items() if name not in PARTS | GUIDANCE}

@@ -20,6 +20,7 @@ PLAIN: dict[Stage, Effect] = {
     **dict.fromkeys(DELIVER, "deliver"),
     Stage.PUBLISHING: "hold",
     Stage.ASKING: "answer",
+    Stage.CI: "classify",
     Stage.REVIEW: "classify",
     Stage.MERGING: "classify",
     Stage.NEEDS_HUMAN: "keep",
@@ -29,6 +30,7 @@ PLAIN: dict[Stage, Effect] = {
 ESCALATED: dict[EscalationClass, Effect] = {
     "judgement": "classify", "spinning": "classify", "credentials": "keep", "infrastructure": "keep",
     "environment": "keep", "policy": "keep", "budget": "keep", "conflict": "keep", "tamper": "keep",
+    "ci": "classify",
 }  # fmt: skip
 SENTENCES: dict[Kind, str] = {
     "plain": "use decimals",

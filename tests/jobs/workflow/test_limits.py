@@ -10,13 +10,14 @@ import pytest
 
 from integrations.events import (
     BranchPushed,
-    ChecksReported,
+    ChecksRead,
     Event,
     PullRequestCommented,
     ReviewSubmitted,
     TicketCommented,
     TicketEdited,
 )
+from integrations.ports.pull_request import HostCheck
 from integrations.results import Proposal, ProposedCriterion
 from integrations.values import Person
 from jobs.loop.commands import CommentOnPullRequest, PostComment, Steer
@@ -24,6 +25,7 @@ from jobs.loop.comments import GUIDANCE_CHARACTERS, MAX_GUIDANCE
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.agreement import MAX_PROPOSALS
+from jobs.workflow.ci import MOST_CHECKS
 from jobs.workflow.hand_over import REVISIONS
 from jobs.workflow.hearing import MAX_PENDING
 from jobs.workflow.limits import (
@@ -32,7 +34,6 @@ from jobs.workflow.limits import (
     REPLIES_TO_MEMBERS,
     REPLIES_TO_STRANGERS,
 )
-from jobs.workflow.review import MAX_CHECKS
 from tests.jobs.workflow.values import ANA, GUEST, HEAD, finished, moved, said
 from tests.loops import changed
 
@@ -214,18 +215,12 @@ def test_guidance_keeps_the_newest(making: Loop, policy: ServicePolicy) -> None:
     assert MAX_GUIDANCE == 100
 
 
-def test_failing_checks_are_bounded(review: Loop, policy: ServicePolicy) -> None:
+def test_checks_are_bounded(review: Loop, policy: ServicePolicy) -> None:
     exchange = Exchange(review, policy)
-    for n in range(5_000):
-        exchange.send(
-            ChecksReported(
-                event_id="e", repository="acme/shop", head_sha=HEAD, name=f"check {n} {'x' * 1_000}",
-                conclusion="failure",
-            )
-        )  # fmt: skip
+    checks = tuple(HostCheck(name=f"check {n}", conclusion="pending") for n in range(5_000))
+    exchange.send(ChecksRead(event_id="e", generation=1, head_sha=HEAD, checks=checks))
 
-    shown = exchange.loop.pull_request.failing_checks
-    assert (len(shown), max(map(len, shown))) == (MAX_CHECKS, 100)
+    assert len(exchange.loop.ci.checks) == MOST_CHECKS
 
 
 def test_two_looplines_that_answer_each_other_fall_silent(making: Loop, policy: ServicePolicy) -> None:

@@ -7,7 +7,6 @@ import pytest
 from integrations.events import (
     BranchPublished,
     BranchPushed,
-    ChecksReported,
     CommandFailed,
     PullRequestClosed,
     PullRequestMerged,
@@ -43,13 +42,13 @@ def test_branch_published_opens_a_pull_request_that_linear_links(publishing: Loo
     assert all(part in command.body for part in ("Counts logins.", "the sixth login is refused", "Not checked"))
 
 
-def test_pull_request_opened_moves_the_ticket_to_review(publishing: Loop, policy: ServicePolicy) -> None:
+def test_pull_request_opened_waits_for_the_checks(publishing: Loop, policy: ServicePolicy) -> None:
     event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7")
 
     decision = decide(publishing, event, policy)
 
-    assert decision.loop.stage is Stage.REVIEW
-    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "PostComment", "SetNeedsHuman", "MoveTicket"]
+    assert decision.loop.stage is Stage.CI
+    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "ReadChecks"]
 
 
 def test_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:
@@ -180,21 +179,6 @@ def test_foreign_commit_during_work_stops_the_loop(making: Loop, policy: Service
 
     assert decision.loop.stage is Stage.STOPPED
     assert "StopRun" in kinds(decision.commands)
-
-
-def test_checks_of_the_code_host_are_shown_until_they_pass(review: Loop, policy: ServicePolicy) -> None:
-    given = {**HERE, "head_sha": HEAD, "name": "ci"}
-    failed = decide(review, ChecksReported(**{**given, "conclusion": "failure"}), policy).loop
-    assert failed.pull_request.failing_checks == ("ci",)
-
-    passed = decide(failed, ChecksReported(**{**given, "conclusion": "success"}), policy).loop
-    assert passed.pull_request.failing_checks == ()
-
-
-def test_checks_exclude_the_status_of_loopline(review: Loop, policy: ServicePolicy) -> None:
-    given = {**HERE, "head_sha": HEAD, "name": "loopline/verdict", "conclusion": "failure"}
-
-    assert decide(review, ChecksReported(**given), policy).loop.pull_request.failing_checks == ()
 
 
 def _refused(command: str) -> CommandFailed:

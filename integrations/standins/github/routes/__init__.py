@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.standins.github.routes import (
+    actions,
     apps,
     checks,
     conversation,
@@ -14,4 +15,4 @@ from integrations.standins.github.routes import (
     rules,
 )
 
-__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]
+__all__ = ["actions", "apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]

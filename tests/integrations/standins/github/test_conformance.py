@@ -43,6 +43,7 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "GET", runs, None
     done = {"conclusion": "success", "output": {"title": "2 of 2", "summary": "All met"}}
     yield bot, "PATCH", bot.get(runs).json()["check_runs"][0]["url"].removeprefix(github.url), done
+    yield from walk_ci(github, bot, sha)
     line = {"path": "calc.py", "line": 2, "body": "Why?"}
     yield bob, "POST", f"{PULL}/reviews", {"event": "REQUEST_CHANGES", "body": "No", "comments": [line]}
     review = bot.get(f"{PULL}/reviews").json()[0]["id"]
@@ -83,10 +84,39 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield app, "POST", "/app/installations/70/access_tokens", wanted
 
 
+def walk_ci(github: World, bot: Caller, sha: str) -> Iterator[tuple[Caller, str, str, Any]]:
+    """The same for a commit with a failed job and a failed check of another service."""
+    note = {"path": "calc.py", "message": "wrong sign", "line": 2}
+    red = {"conclusions": ["failure"], "annotations": [note], "summary": "1 failed"}
+    checks = [{"name": "build", **red}, {"name": "scan", "kind": "check_run", **red}]
+    checks += [{"name": "deploy", "kind": "status", "conclusions": ["failure"]}]
+    github.script_ci(checks, apply="fix")
+    commit = f"{SHOP}/commits/{sha}"
+    yield bot, "GET", f"{commit}/status", None
+    yield bot, "GET", f"{commit}/check-suites", None
+    runs = {one["name"]: one for one in bot.get(f"{commit}/check-runs").json()["check_runs"]}
+    for name in ("build", "scan"):
+        yield bot, "GET", f"{SHOP}/check-runs/{runs[name]['id']}", None
+        yield bot, "GET", f"{SHOP}/check-runs/{runs[name]['id']}/annotations", None
+    yield bot, "GET", f"{SHOP}/actions/runs?head_sha={sha}", None
+    run = bot.get(f"{SHOP}/actions/runs").json()["workflow_runs"][0]["id"]
+    yield bot, "GET", f"{SHOP}/actions/runs/{run}", None
+    yield bot, "GET", f"{SHOP}/actions/runs/{run}/jobs", None
+    job = f"{SHOP}/actions/jobs/{runs['build']['id']}"
+    yield bot, "GET", job, None
+    yield bot, "GET", f"{job}/logs", None
+    yield bot, "POST", f"{SHOP}/actions/runs/{run}/rerun-failed-jobs", {}
+    yield bot, "POST", f"{job}/rerun", {}
+    yield bot, "POST", f"{SHOP}/check-runs/{runs['scan']['id']}/rerequest", {}
+    suites = bot.get(f"{commit}/check-suites").json()["check_suites"]
+    suite = next(one["id"] for one in suites if one["app"]["slug"] == "acme-ci")
+    yield bot, "POST", f"{SHOP}/check-suites/{suite}/rerequest", {}
+
+
 def test_operation_answers_as_github_describes(github: World) -> None:
     done = set()
     for caller, method, path, body in walk(github):
-        answer = caller.request(method, path, json=body)  # which checks the answer
+        answer = caller.request(method, path, json=body, allow_redirects=False)  # which checks the answer
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         done.add(github.operation(method, path))
     assert done == OPERATIONS.keys()
@@ -94,7 +124,7 @@ def test_operation_answers_as_github_describes(github: World) -> None:
 
 def test_webhook_is_as_github_describes(github: World, described_payloads: WebhookPayloads) -> None:
     for caller, method, path, body in walk(github):
-        caller.request(method, path, json=body)
+        caller.request(method, path, json=body, allow_redirects=False)
     github.heard()
     wrong = {
         name_of(one): list(described_payloads.complaints(one.headers["x-github-event"], one.body))
@@ -107,6 +137,10 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
         *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
         *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
+        *(f"check_run.{action}" for action in ("created", "completed")),
+        *(f"workflow_job.{action}" for action in ("in_progress", "completed")),
+        *(f"workflow_run.{action}" for action in ("requested", "completed")),
+        "check_suite.completed",
     }
 
 

@@ -147,6 +147,11 @@ class World:
     def fault(self, **fault: Any) -> None:
         requests.post(f"{self.url}/_faults", json=fault, timeout=10).raise_for_status()
 
+    def script_ci(self, checks: list[dict[str, Any]], apply: str = "", repository: str = "acme/shop") -> None:
+        """Set the CI of a repository, and run it on a branch."""
+        script = {"repository": repository, "checks": checks, "apply": apply}
+        requests.post(f"{self.url}/_ci", json=script, timeout=10).raise_for_status()
+
     def manifest_code(self, **changed: Any) -> str:
         """The code to which the form of a new App leads; empty if it is refused."""
         manifest = {
