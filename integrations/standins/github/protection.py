@@ -85,14 +85,19 @@ def check_states(hub: Hub, repository: str, sha: str, names: Sequence[str]) -> d
     return {name: found.get(name, "expected") for name in names}
 
 
+def decisive_reviews(hub: Hub, pull: Pull) -> dict[str, Review]:
+    """The decisive review of each reviewer: a later comment does not supersede it."""
+    reviews = hub.store.all(Review, repository=pull.repository, number=pull.number)
+    return {one.author: one for one in reviews if one.state in DECISIVE}
+
+
 def decisions_of_writers(hub: Hub, repository: Repository, pull: Pull) -> dict[str, Review]:
-    """The decisive review of each reviewer with write access."""
-    reviews = hub.store.all(Review, repository=repository.name, number=pull.number)
-    decisive = {one.author: one for one in reviews if one.state in DECISIVE}
-    return {login: one for login, one in decisive.items() if _may_write(hub, repository, login)}
+    """Those that count for the rules."""
+    return {login: one for login, one in decisive_reviews(hub, pull).items() if may_write(hub, repository, login)}
 
 
-def _may_write(hub: Hub, repository: Repository, login: str) -> bool:
+def may_write(hub: Hub, repository: Repository, login: str) -> bool:
+    """Whether a person or an App has the role 'write'."""
     user = hub.user(login)
     role = user.permissions.get(repository.name, "none") if user else "write" if hub.app_of_bot(login) else "none"
     return ROLES.index(role) >= ROLES.index("write")

@@ -40,8 +40,7 @@ def repository(context: Context, one: Repository) -> Shape:
         raise refuse("NOT_FOUND", f"Could not resolve to a PullRequest with the number of {number}.")
 
     def find_ref(_: Any, qualifiedName: str) -> Shape | None:
-        branch = qualifiedName.removeprefix("refs/heads/")
-        return _ref(one, branch)
+        return _ref(one, qualifiedName.removeprefix("refs/heads/"))
 
     return {
         "id": node_id("R", one.id),
@@ -75,7 +74,16 @@ def _ref(one: Repository, branch: str) -> Shape | None:
             "requiresSignatures": False,
         }
     name = f"{one.id}:refs/heads/{branch}"
-    return {"id": node_id("REF", name), "name": branch, "target": commit_id(sha), "refUpdateRule": rule}
+
+    def compare(_: Any, headRef: str) -> Shape:
+        head = one.git.head(headRef) or one.git.sha_of(headRef)
+        if head is None:
+            raise refuse("NOT_FOUND", f"Could not resolve to a Ref with the name of '{headRef}'.")
+        missing, added = len(one.git.commits(head, sha)), len(one.git.commits(sha, head))
+        return {"id": node_id("CMP", f"{sha}:{head}"), "aheadBy": added, "behindBy": missing}
+
+    known = {"id": node_id("REF", name), "name": branch, "target": commit_id(sha)}
+    return {**known, "compare": compare, "refUpdateRule": rule}
 
 
 def pull_request(context: Context, one: Repository, pull: Pull) -> Shape:
@@ -102,6 +110,7 @@ def pull_request(context: Context, one: Repository, pull: Pull) -> Shape:
         "headRefName": pull.branch,
         "headRefOid": pull.head_sha,
         "headRef": lambda _: _ref(one, pull.branch),
+        "isCrossRepository": False,
         "headRepository": lambda _: repository(context, one),
         "baseRefName": pull.base,
         "baseRefOid": pull.base_sha,
@@ -110,7 +119,7 @@ def pull_request(context: Context, one: Repository, pull: Pull) -> Shape:
         "mergeStateStatus": lambda _: merge_state(hub, one, pull, merges),
         "reviewDecision": lambda _: review_decision(hub, one, pull),
         "reviews": reviews(context, pull),
-        "latestOpinionatedReviews": paged("latestOpinionatedReviews", lambda: latest_reviews(context, one, pull)),
+        "latestOpinionatedReviews": latest_reviews(context, one, pull),
         "reviewThreads": paged("reviewThreads", lambda: list_threads(context, one, pull)),
         "commits": paged("commits", lambda: commits),
         "statusCheckRollup": lambda _: rollup(context, one, pull.head_sha),

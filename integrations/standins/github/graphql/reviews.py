@@ -7,7 +7,7 @@ from typing import Any
 
 from integrations.standins.github.graphql.objects import Context, Shape, actor_shape, commit_id, connection, paged
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.protection import decisions_of_writers, is_outdated
+from integrations.standins.github.protection import decisive_reviews, is_outdated, may_write
 from integrations.standins.github.records import Pull, Review, ReviewComment
 from integrations.standins.github.shapes.pulls import addresses
 from integrations.standins.github.shapes.view import node_id
@@ -26,10 +26,16 @@ def reviews(context: Context, pull: Pull) -> Callable[..., Shape]:
     return resolve
 
 
-def latest_reviews(context: Context, one: Repository, pull: Pull) -> list[Shape]:
-    """The last approval or request for changes of each reviewer."""
-    decisive = decisions_of_writers(context.hub, one, pull).values()
-    return [review(context, pull, found) for found in decisive]
+def latest_reviews(context: Context, repository: Repository, pull: Pull) -> Callable[..., Shape]:
+    """The value of `PullRequest.latestOpinionatedReviews`: the decisive review of each reviewer."""
+
+    def resolve(_: Any, writersOnly: bool = False, **page: Any) -> Shape:
+        found = decisive_reviews(context.hub, pull).values()
+        shown = [one for one in found if not writersOnly or may_write(context.hub, repository, one.author)]
+        bounds = page.get("first"), page.get("last"), page.get("after")
+        return connection("latestOpinionatedReviews", [review(context, pull, one) for one in shown], *bounds)
+
+    return resolve
 
 
 def review(context: Context, pull: Pull, one: Review) -> Shape:
@@ -39,6 +45,7 @@ def review(context: Context, pull: Pull, one: Review) -> Shape:
         "databaseId": one.id,
         "fullDatabaseId": str(one.id),
         "author": actor_shape(context, one.author),
+        "authorCanPushToRepository": may_write(context.hub, context.hub.repository(pull.repository), one.author),
         "body": one.body,
         "state": one.state,
         "commit": commit_id(one.commit_id),
@@ -69,6 +76,7 @@ def review_thread(
         "id": node_id("PRRT", root.id),
         "path": root.path,
         "line": None if is_old else root.line,
+        "startLine": None,
         "originalLine": root.line,
         "isResolved": bool(root.resolved_by),
         "isOutdated": is_old,
@@ -96,4 +104,5 @@ def _comment(context: Context, pull: Pull, one: ReviewComment) -> Shape:
         "pullRequestReview": review(context, pull, written) if written else None,
         "replyTo": _comment(context, pull, replied) if replied else None,
         "outdated": False,
+        "viewerDidAuthor": one.author == context.actor.login,
     }
