@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from integrations.ports.merge_rules import MissingPart, WaitingWay
 from jobs.loop.state import Loop
-from jobs.messages.text import code, inline, link
+from jobs.messages.text import code, fit_lines, fold, inline, link
 
-_SHOWN = 20
+_SHOWN, _WORDS = 20, 70
 _REASONS = {
     "ci_failure": "a required check failed on the merge result",
     "ci_timeout": "a required check did not end in time on the merge result",
@@ -22,20 +22,20 @@ _REASONS = {
 }
 
 
-def missing_message(loop: Loop, missing: Sequence[MissingPart]) -> str:
+def merge_missing_message(loop: Loop, missing: Sequence[MissingPart]) -> str:
     """The list of requirements that are not met, each with its place."""
     number = loop.pull_request.number
-    lines = [f"- {_describe(part)}" for part in missing[:_SHOWN]]
-    if more := len(missing) - _SHOWN:
-        lines += [f"- … and {more} more"] if more > 0 else []
+    shown, others = fit_lines([f"- {_describe(part)}" for part in missing], _WORDS)
     end = "Send `/merge` again once this is done."
     if not any(part.required for part in missing):
         end += " The code host does not require it: `/merge anyway` merges without it."
     pull = link(f"pull request {number}", loop.pull_request.url)
-    return "\n\n".join([f"**Not merged yet.** For a merge of {pull} this is missing:", "\n".join(lines), end])
+    head = f"**Not merged yet.** For a merge of {pull} this is missing:"
+    more = fold(f"{len(others)} more", "\n".join(others))
+    return "\n\n".join(filter(None, [head, "\n".join(shown), more, end]))
 
 
-def missing_reason(missing: Sequence[MissingPart]) -> str:
+def merge_missing_reason(missing: Sequence[MissingPart]) -> str:
     """The first missing part in one sentence, for the progress comment."""
     others = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
     return f"Not merged yet: {_describe(missing[0], with_link=False)}{others}."
@@ -71,14 +71,14 @@ def _describe(part: MissingPart, *, with_link: bool = True) -> str:
         case "changes_requested":
             text = f"{name or 'a reviewer'} {link('requested changes', place)}"
         case "thread":
-            some = "a review thread" if part.count == 1 else f"{part.count} review threads"
-            text = f"{some} to resolve, the first one in {link(code(part.name), place)}"
+            some = "an open review thread" if part.count == 1 else f"{part.count} open review threads, the first one"
+            text = f"{some} in {link(code(part.name), place)}"
         case "method":
             text = "a merge method that both the repository and the rules of the base branch allow"
     return text + optional
 
 
-def waits_message(loop: Loop, way: WaitingWay, checks: Sequence[str]) -> str:
+def merge_waits_message(loop: Loop, way: WaitingWay, checks: Sequence[str]) -> str:
     """The code host performs the merge later."""
     pull = link(f"pull request {loop.pull_request.number}", loop.pull_request.url)
     if way == "queue":
@@ -89,26 +89,26 @@ def waits_message(loop: Loop, way: WaitingWay, checks: Sequence[str]) -> str:
     return f"{text} The outcome is reported here; `/stop` cancels the merge."
 
 
-def waits_reason(way: WaitingWay) -> str:
+def merge_waits_reason(way: WaitingWay) -> str:
     """The same in one sentence."""
     return "The pull request is in the merge queue." if way == "queue" else "Auto-merge waits for required checks."
 
 
-def removed_reason(way: str, reason: str) -> str:
+def merge_removed_reason(way: str, reason: str) -> str:
     """Why the code host does not merge any more; `reason` is its own, in lower case, or empty."""
     start = "Auto-merge was disabled" if way == "auto_merge" else "The pull request was removed from the merge queue"
     known = _REASONS.get(reason, inline(reason.replace("_", " "), 200))
     return f"{start}: {known}." if known and reason != "unknown_removal_reason" else f"{start}."
 
 
-def removed_message(loop: Loop, sentence: str) -> str:
+def merge_removed_message(loop: Loop, sentence: str) -> str:
     """The merge was given up, and the ticket is in review again."""
     place = link("The pull request", loop.pull_request.url)
     ways = "`/merge` tries again, `/changes <what>` starts a revision"
-    return f"**Not merged.** {sentence} {place} shows the details. {ways}."
+    return f"**Not merged.** {inline(sentence)} {place} shows the details. {ways}."
 
 
-def long_wait_message(loop: Loop, checks: Sequence[str]) -> str:
+def merge_long_wait_message(loop: Loop, checks: Sequence[str]) -> str:
     """A merge that has waited for an hour."""
     place = "in the merge queue" if loop.merging.waits == "queue" else "for auto-merge"
     names = ", ".join(code(inline(name, 100)) for name in checks[:_SHOWN])
@@ -117,6 +117,6 @@ def long_wait_message(loop: Loop, checks: Sequence[str]) -> str:
     return f"{pull} has waited for an hour {place}.{pending} `/stop` cancels the merge."
 
 
-def group_description(sha: str, *, is_verified: bool) -> str:
+def merge_group_description(sha: str, *, is_verified: bool) -> str:
     """Loopline's status on the head of a merge group."""
     return f"verified at {sha[:7]}" if is_verified else f"{sha[:7]} has not been verified"

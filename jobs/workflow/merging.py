@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import urlsplit
 
 from integrations.events import MergeGroupRequested, MergeHeld, MergeWaits, PullRequestDequeued, TimePassed
 from integrations.ports.merge_rules import MergeMethod, MergeRules, MissingPart
@@ -108,7 +109,7 @@ def _find_missing_checks(facts: PullRequestFacts, rules: MergeRules) -> Iterator
         if check.conclusion not in _PASSING:
             kind = _name_missing_check(check)
             is_required = check.required or check.name in rules.checks
-            yield MissingPart(kind=kind, name=check.name, required=is_required, url=check.url or facts.url)
+            yield MissingPart(kind=kind, name=check.name, required=is_required, url=_find_page(check.url, facts.url))
     reported = {check.name for check in checks} | {STATUS_CONTEXT}
     if "checks" in facts.cut:
         if facts.all_checks in {"failure", "pending"} and not any(one.conclusion not in _PASSING for one in checks):
@@ -117,6 +118,11 @@ def _find_missing_checks(facts: PullRequestFacts, rules: MergeRules) -> Iterator
     for name in rules.checks:
         if name not in reported:
             yield MissingPart(kind="check_pending", name=name, url=facts.url)
+
+
+def _find_page(url: str, pull_request: str) -> str:
+    """The check's page on the code host, else the pull request, which links it."""
+    return url if urlsplit(url).netloc == urlsplit(pull_request).netloc else pull_request
 
 
 def _name_missing_check(check: HostCheck) -> Literal["check_pending", "check_failed"]:
@@ -183,9 +189,9 @@ def on_merge_held(loop: Loop, event: MergeHeld) -> Decision:
     """List what is missing, and return to the review."""
     if event.generation != loop.generation or loop.stage is not Stage.MERGING:
         return Decision(loop)
-    reason = messages.missing_reason(event.missing)
+    reason = messages.merge_missing_reason(event.missing)
     held = replace(loop, stage=Stage.REVIEW, reason=reason, merging=MergeState())
-    return Decision(held, (PostComment(body=messages.missing_message(loop, event.missing)),))
+    return Decision(held, (PostComment(body=messages.merge_missing_message(loop, event.missing)),))
 
 
 def on_merge_waits(loop: Loop, event: MergeWaits) -> Decision:
@@ -193,8 +199,8 @@ def on_merge_waits(loop: Loop, event: MergeWaits) -> Decision:
     if event.generation != loop.generation or loop.stage is not Stage.MERGING:
         return Decision(loop)
     waits = replace(loop.merging, waits=event.way, since=event.at, due_at=event.at + LOOK_UP_SECONDS, reported=False)
-    waiting = replace(loop, reason=messages.waits_reason(event.way), merging=waits)
-    return Decision(waiting, (PostComment(body=messages.waits_message(loop, event.way, event.checks)),))
+    waiting = replace(loop, reason=messages.merge_waits_reason(event.way), merging=waits)
+    return Decision(waiting, (PostComment(body=messages.merge_waits_message(loop, event.way, event.checks)),))
 
 
 def on_dequeued(loop: Loop, event: PullRequestDequeued) -> Decision:
@@ -215,14 +221,14 @@ def on_time_passed(loop: Loop, event: TimePassed) -> Decision:
     if state.reported or event.at - state.since < LONG_WAIT_SECONDS:
         return Decision(replace(loop, merging=again))
     pending = [check.name for check in facts.checks if check.conclusion == "pending"] if facts else []
-    comment = PostComment(body=messages.long_wait_message(loop, tuple(pending)))
+    comment = PostComment(body=messages.merge_long_wait_message(loop, tuple(pending)))
     return Decision(replace(loop, merging=replace(again, reported=True)), (comment,))
 
 
 def _return_to_review(loop: Loop, reason: str) -> Decision:
-    sentence = messages.removed_reason(loop.merging.waits, reason)
+    sentence = messages.merge_removed_reason(loop.merging.waits, reason)
     back = replace(loop, stage=Stage.REVIEW, reason=sentence, merging=MergeState())
-    return Decision(back, (PostComment(body=messages.removed_message(loop, sentence)),))
+    return Decision(back, (PostComment(body=messages.merge_removed_message(loop, sentence)),))
 
 
 def on_merge_group_requested(loop: Loop, event: MergeGroupRequested) -> Decision:
@@ -234,7 +240,7 @@ def on_merge_group_requested(loop: Loop, event: MergeGroupRequested) -> Decision
         repository=loop.workspace.repository,
         sha=event.head_sha,
         state="success" if is_verified else "failure",
-        description=messages.group_description(loop.pull_request.pushed_sha, is_verified=is_verified),
+        description=messages.merge_group_description(loop.pull_request.pushed_sha, is_verified=is_verified),
     )
     return Decision(loop, (status,))
 

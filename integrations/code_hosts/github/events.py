@@ -48,9 +48,14 @@ class _PullRequestEvent(_Envelope):
     reason: github.Text = ""
 
 
+class _GroupHead(github.Payload):
+    timestamp: AwareDatetime | None = None
+
+
 class _MergeGroup(github.Payload):
     head_sha: CommitSha
     head_ref: str
+    head_commit: _GroupHead = _GroupHead()
 
 
 class _MergeGroupEvent(_Envelope):
@@ -168,7 +173,9 @@ def _translate_merge_group(body: Any, event_id: str) -> list[Event]:
     found = _GROUP.search(event.merge_group.head_ref)
     if event.action != "checks_requested" or found is None:
         return []
-    fields = _build_fields(event, event_id, None, number=int(found[1]), head_sha=event.merge_group.head_sha)
+    group = event.merge_group
+    at = group.head_commit.timestamp
+    fields = _build_fields(event, event_id, at, number=int(found[1]), head_sha=group.head_sha)
     return [MergeGroupRequested(**fields)]
 
 

@@ -238,6 +238,10 @@ class MergeState(Node):
     is_in_merge_queue: bool = False
     auto_merge_request: dict[str, Any] | None = None
 
+    @property
+    def is_auto_merged(self) -> bool:
+        return self.auto_merge_request is not None
+
     def waits(self, way: str) -> bool:
-        """Whether it is in the queue, or has auto-merge enabled; that enqueues where there is a queue."""
-        return self.is_in_merge_queue or (way == "auto_merge" and self.auto_merge_request is not None)
+        """Whether it waits in this way: auto-merge puts it into the queue where there is one."""
+        return self.is_in_merge_queue or (way == "auto_merge" and self.is_auto_merged)

@@ -47,28 +47,27 @@ class Merging:
     def fetch_rules(self, repository: str, number: int, base: str) -> MergeRules:
         """The rules for a merge of the pull request into `base`."""
         where = build_path("repos", repository, "rules/branches", base)
-        found = self._api.paginate(payloads.BranchRule, Grant(repository, _METADATA), where)
-        rules = {rule.type: rule.parameters or payloads.RuleParameters() for rule in found}
+        rules = list(self._api.paginate(payloads.BranchRule, Grant(repository, _METADATA), where))
         settings = self._read_settings(repository, number, base)
-        pull, tests = rules.get("pull_request"), rules.get("required_status_checks")
+        types = {rule.type for rule in rules}
+        given = [rule.parameters for rule in rules if rule.parameters]  # several rulesets: the strictest counts
         classic = settings.classic
-        checks = [check.context for check in tests.required_status_checks] if tests else []
-        is_linear = "required_linear_history" in rules or classic.requires_linear_history
+        allowed = set(settings.allowed)
+        for one in given:
+            allowed &= set(one.allowed_merge_methods or MERGE_METHODS)
+        if "required_linear_history" in types or classic.requires_linear_history:
+            allowed.discard("merge")
+        checks = [check.context for one in given for check in one.required_status_checks]
+        approvals = [one.required_approving_review_count for one in given]
         preferred = sorted(MERGE_METHODS, key=lambda method: method != self._preferred)
         return MergeRules(
-            methods=tuple(
-                method
-                for method in preferred
-                if method in settings.allowed
-                and (pull is None or not pull.allowed_merge_methods or method in pull.allowed_merge_methods)
-                and not (is_linear and method == "merge")
-            ),
-            approvals=max(pull.required_approving_review_count if pull else 0, classic.required_approving_review_count),
-            resolved_threads=bool(pull and pull.required_review_thread_resolution)
-            or classic.requires_conversation_resolution,
+            methods=tuple(method for method in preferred if method in allowed),
+            approvals=max([*approvals, classic.required_approving_review_count]),
+            resolved_threads=classic.requires_conversation_resolution
+            or any(one.required_review_thread_resolution for one in given),
             checks=tuple(dict.fromkeys([*checks, *classic.required_status_check_contexts])),
-            up_to_date=bool(tests and tests.strict_required_status_checks_policy),
-            queue="merge_queue" in rules or settings.has_queue,
+            up_to_date=any(one.strict_required_status_checks_policy for one in given),
+            queue="merge_queue" in types or settings.has_queue,
             auto_merge=settings.auto_merge_allowed,
         )
 
@@ -134,16 +133,20 @@ class Merging:
             state = self._read_state(repository, number)
         except NotFound:
             return
-        for way, name, wanted in (
-            ("auto_merge", "DisableAutoMerge", {"pullRequestId": state.id}),
-            ("queue", "Dequeue", {"id": state.id}),
-        ):
-            if state.state == "OPEN" and state.waits(way):
-                try:
-                    self._send(name, repository, wanted)
-                except (Rejected, LostReply):
-                    if self._read_state(repository, number).waits(way):
-                        raise
+        if state.state != "OPEN":
+            return
+        if state.is_auto_merged:
+            self._revoke("DisableAutoMerge", {"pullRequestId": state.id}, repository, number)
+        if state.is_in_merge_queue:
+            self._revoke("Dequeue", {"id": state.id}, repository, number)
+
+    def _revoke(self, name: str, wanted: Mapping[str, str], repository: str, number: int) -> None:
+        try:
+            self._send(name, repository, wanted)
+        except (Rejected, LostReply):
+            state = self._read_state(repository, number)
+            if state.is_auto_merged if name == "DisableAutoMerge" else state.is_in_merge_queue:
+                raise
 
     def _read_state(self, repository: str, number: int) -> MergeState:
         variables = {**_name_parts(repository), "number": number}
