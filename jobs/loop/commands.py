@@ -346,8 +346,10 @@ class SetStatus:
 
 @value
 class MergePullRequest:
-    """Merge while the head is still `sha`; returns `PullRequestMerged`, or `BaseMerged` without a merge if the head of
-    `base_branch` is none of `known_bases`, with which the merge result is known to pass."""
+    """Read the facts of the pull request and the rules of its base branch, then merge while the head is still `sha`, or
+    let the code host merge it. Returns `PullRequestMerged`, `MergeWaits`, `MergeHeld` when something is missing, or
+    `BaseMerged` without a merge if the head of `base_branch` is none of `known_bases`, with which the merge result is
+    known to pass."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
@@ -355,6 +357,8 @@ class MergePullRequest:
     number: int
     sha: CommitSha
     title: str
+    body: str = ""
+    """Text of the merge commit; empty is the code host's own."""
     branch: str = ""
     base_branch: str = ""
     known_bases: tuple[CommitSha, ...] = ()
@@ -399,6 +403,15 @@ class RerunChecks:
 
 
 @value
+class CancelMerge:
+    """Take the pull request out of the merge queue, and disable its auto-merge."""
+
+    kind: Literal["CancelMerge"] = "CancelMerge"
+    repository: str
+    number: int
+
+
+@value
 class CleanUp:
     """Delete the ticket's worktrees and, if it is given, the loop's `branch`, while its head is a commit of Loopline or
     `merged`."""
@@ -413,7 +426,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks,
+    | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

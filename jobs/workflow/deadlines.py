@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import ci, upstream
+from jobs.workflow import ci, merging, upstream
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -22,4 +22,6 @@ def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Deci
         return ci.on_time_passed(loop, event, policy)
     if is_due(loop.upstream.due_at, event):
         return upstream.on_due(loop, event)
+    if is_due(loop.merging.due_at, event):
+        return merging.on_time_passed(loop, event)
     return Decision(loop)

@@ -71,7 +71,8 @@ class Checks:
         """The names of the checks that the rules of this branch require."""
         where = build_path("repos", repository, "rules/branches", branch)
         rules = list(self._api.paginate(payloads.BranchRule, Grant(repository, _METADATA), where))
-        named = [one.context for rule in rules for one in rule.parameters.required_status_checks]
+        given = [rule.parameters for rule in rules if rule.parameters]
+        named = [check.context for one in given for check in one.required_status_checks]
         return tuple(dict.fromkeys(named))
 
     def fetch_failures(self, repository: str, checks: Sequence[HostCheck]) -> tuple[CheckFailure, ...]:

@@ -228,21 +228,6 @@ class Annotation(Payload):
     message: Text = ""
 
 
-class RequiredCheck(Payload):
-    context: str
-
-
-class RuleParameters(Payload):
-    required_status_checks: tuple[RequiredCheck, ...] = ()
-
-
-class BranchRule(Payload):
-    """A rule that holds for a branch; only one of the type 'required_status_checks' has names."""
-
-    type: str
-    parameters: RuleParameters = RuleParameters()
-
-
 class Status(Payload):
     """A commit status; `state` is 'pending', 'success', 'failure' or 'error'."""
 
@@ -270,6 +255,27 @@ class Ref(Payload):
 class Merged(Payload):
     merged: Literal[True] = True
     sha: CommitSha
+
+
+class RequiredCheck(Payload):
+    context: str
+
+
+class RuleParameters(Payload):
+    """Parameters of the rules that a merge has to meet."""
+
+    allowed_merge_methods: tuple[str, ...] | None = None
+    required_approving_review_count: int = 0
+    required_review_thread_resolution: bool = False
+    required_status_checks: tuple[RequiredCheck, ...] = ()
+    strict_required_status_checks_policy: bool = False
+
+
+class BranchRule(Payload):
+    """One rule of a branch, of any ruleset; most types have no parameters."""
+
+    type: str
+    parameters: RuleParameters | None = None
 
 
 class IssueEvent(Payload):

@@ -42,6 +42,17 @@ HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhoo
 JOB = HostCheck(name="build", conclusion="failure", kind="job", id="5")
 RUN = HostCheck(name="scan", conclusion="failure", kind="check_run", id="6")
 REQUIRED = {"required_status_checks": [{"context": "build"}]}
+FACTS = {
+    "number": 7,
+    "url": "https://github.com/o/r/pull/7",
+    "state": "OPEN",
+    "headRefName": BRANCH,
+    "headRefOid": SHA,
+    "baseRefName": "main",
+    "baseRefOid": SHA,
+    "mergeable": "MERGEABLE",
+    "mergeStateStatus": "CLEAN",
+}
 
 
 # One successful response for each route of the adapter; there is no pull request, comment, status or check yet.
@@ -54,6 +65,7 @@ ANSWERS = {
     "GET /repos/o/r/pulls/7": Answer(body=pull()),
     "PATCH /repos/o/r/pulls/7": Answer(body=pull()),
     "PUT /repos/o/r/pulls/7/merge": Answer(body={"sha": "c" * 40, "merged": True}),
+    "POST /graphql": Answer(body={"data": {"repository": {"pullRequest": FACTS}}}),
     "GET /repos/o/r/pulls/7/reviews": Answer(body=[]),
     "GET /repos/o/r/pulls/7/comments": Answer(body=[]),
     "GET /repos/o/r/issues/7/comments": Answer(body=[]),

@@ -52,6 +52,7 @@ EXPECTED = {
     ("check_run", "created"): "ChecksReported",
     ("check_run", "rerequested"): "ChecksReported",
     ("check_suite", "completed"): "ChecksReported",
+    ("merge_group", "checks_requested"): "MergeGroupRequested",
     ("pull_request", "closed"): "PullRequestClosed",
     ("pull_request", "reopened"): "PullRequestReopened",
     ("pull_request_review", "dismissed"): "ReviewSubmitted",

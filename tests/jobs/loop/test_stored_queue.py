@@ -15,6 +15,7 @@ import pytest
 
 from integrations.events import EVENT, Event, ReviewSubmitted, RunFinished
 from integrations.ports.ci import CheckFailure
+from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import (
     HostCheck,
     HostReview,
@@ -100,6 +101,7 @@ KNOWN: dict[str, Any] = {
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "checks": (RED,), "base_checks": ((RED,),), "failures": (FAILURE,), "required": ("build",), "ids": ("5",),
+    "missing": (MissingPart(kind="draft"),), "way": "queue", "pending": ("build",),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,),
