@@ -11,6 +11,7 @@ from integrations.events import (
     BaseMerged,
     BranchPublished,
     BranchPushed,
+    ChecksRead,
     PullRequestOpened,
     RunFinished,
     TimePassed,
@@ -208,7 +209,8 @@ def test_verdict_says_that_it_was_carried_over(review: Loop, policy: ServicePoli
     loop = decide(gate, finished(gate, evidence=(evidence(0),)), policy).loop
     loop = decide(loop, BranchPublished(event_id="b", ticket_id="t1", generation=1, head_sha=MERGE), policy).loop
     opened = PullRequestOpened(event_id="o", ticket_id="t1", at=50.0, generation=1, number=7, url="http://h/7")
-    decision = decide(loop, opened, policy)
+    loop = decide(loop, opened, policy).loop
+    decision = decide(loop, ChecksRead(event_id="r", ticket_id="t1", at=51.0, generation=1, head_sha=MERGE), policy)
 
     assert decision.loop.stage is Stage.REVIEW
     assert "The checker examined `aaaaaaa`. Since then only `main` (`ddddddd`) was merged" in texts(decision)
