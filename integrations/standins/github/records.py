@@ -71,7 +71,8 @@ class Review(OnPull):
 
 @dataclass
 class ReviewComment(Record):
-    """A comment on a line of the diff. `position` counts the lines below the file's first hunk header."""
+    """A comment on lines of the diff, `start_line` to `line`. `position` counts the lines below the file's first hunk
+    header. The first one of a thread keeps who resolved it; the others name it in `in_reply_to_id`."""
 
     repository: str
     number: int
@@ -84,6 +85,9 @@ class ReviewComment(Record):
     line: int
     position: int
     created_at: str
+    start_line: int | None = None
+    in_reply_to_id: int | None = None
+    resolved_by: str = ""
 
 
 @dataclass
