@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from integrations.ports.pull_request import PullRequestFacts
+from integrations.ports.pull_request import PullRequestFacts, ReviewDecision
 from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
 
@@ -241,11 +241,12 @@ AnyCodeHostEvent: TypeAlias = (
 @value
 class TimePassed(_Event):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
-    the `facts` of an open pull request."""
+    the `facts` of an open pull request, and the `names` of people by their login there, as far as they are known."""
 
     kind: Literal["TimePassed"] = "TimePassed"
     due: float = 0.0
     facts: PullRequestFacts | None = None
+    names: dict[str, str] = Field(default_factory=dict)
 
 
 @value
@@ -327,6 +328,30 @@ class PullRequestOpened(_Event):
 
 
 @value
+class ApprovalPublished(_Event):
+    """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
+    `reason` is why there is no review."""
+
+    kind: Literal["ApprovalPublished"] = "ApprovalPublished"
+    generation: int
+    head_sha: CommitSha
+    created: bool
+    decision: ReviewDecision = ""
+    url: str = ""
+    reason: str = ""
+
+
+@value
+class AccountLinked(_Event):
+    """A person asked to be connected with an account on the code host; `problem` is why that was refused."""
+
+    kind: Literal["AccountLinked"] = "AccountLinked"
+    name: str
+    login: str
+    problem: str = ""
+
+
+@value
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
@@ -345,7 +370,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed,
+    | CommandFailed | TimePassed | ApprovalPublished | AccountLinked,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

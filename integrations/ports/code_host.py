@@ -117,6 +117,23 @@ class CodeHost(Protocol):
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
         """Comment once per `marker`, which is hidden in the body and searched for first."""
 
+    def reply_in_thread(self, repository: str, number: int, comment_id: str, body: str, marker: str) -> None:
+        """Reply once per `marker` in the review thread whose first comment is `comment_id`."""
+
+    def resolve_thread(self, repository: str, thread_id: str) -> None:
+        """Resolve a review thread. Idempotent."""
+
+    @property
+    def has_reviewer(self) -> bool:
+        """Whether there is a second identity, which can review the pull requests of the first one."""
+
+    def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
+        """Approve this commit as the reviewer identity, once per `marker`. Raises `Rejected` when that is refused."""
+
+    def find_login(self, repository: str, email: str) -> str:
+        """The account that this address belongs to, by the repository's commits or a public profile; empty if that is
+        not known."""
+
     def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
         """Merge if the head is still `sha`; returns the merge commit. Raises `Conflict` when it moved, `Rejected`
         when it is not mergeable. Idempotent."""

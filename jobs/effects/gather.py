@@ -37,12 +37,14 @@ from integrations.events import (
     TicketReacted,
     TicketRemoved,
     TicketUndelegated,
+    TimePassed,
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
+from jobs.effects.people import find_names, with_login, with_name
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -93,6 +95,8 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return None
         case PullRequestCommented():
             return replace(event, author=_look_up_permission(event.author, event.repository, world))
+        case TimePassed():
+            return _read_facts(event, world)
         case BranchPushed():
             return _read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
@@ -221,11 +225,14 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
     if comment.author.is_us:
         return None
     written_at = min(parse_time(comment) or event.at, world.now())
-    us = world.tracker.viewer()
+    us, author = world.tracker.viewer(), _narrow(comment.author, world)
+    if "/approve" in comment.body.lower() and author and author.may_steer:
+        loop = world.store.load(event.ticket_id)
+        author = with_login(author, loop.workspace.repository if loop else "", world)
     return replace(
         event,
         body=comment.body,
-        author=_narrow(comment.author, world),
+        author=author,
         at=event.at if event.edited else written_at,
         written_at=written_at,
         parent_id=comment.parent_id,
@@ -248,7 +255,21 @@ def _read_reaction(event: TicketReacted, world: World) -> Event | None:
     return replace(event, author=found[0].author)
 
 
+def _read_facts(event: TimePassed, world: World) -> Event:
+    """The pull request, for the deadlines that need it."""
+    loop = world.store.load(event.ticket_id)
+    if loop is None or not loop.pull_request.number or loop.stage not in OPEN | AT_WORK:
+        return event
+    facts = world.code_host.fetch_facts(loop.workspace.repository, loop.pull_request.number)
+    return replace(event, facts=facts, names=find_names(facts, world))
+
+
 def _read_review(event: ReviewSubmitted, world: World) -> Event | None:
+    """One of inline comments alone is read with all others, when the reviews are acted on."""
+    if event.state == "commented" and not event.body.strip():
+        return event
+    if COMMENT_MARK in event.body:
+        return None
     reviews = world.code_host.reviews(event.repository, event.number)
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
@@ -272,7 +293,7 @@ def _read_push(event: BranchPushed, world: World) -> Event | None:
 def _look_up_permission(author: Person | None, repository: str, world: World) -> Person | None:
     if author is None:
         return None
-    return replace(author, may_steer=world.code_host.may_steer(repository, author.id))
+    return replace(with_name(author, world), may_steer=world.code_host.may_steer(repository, author.id))
 
 
 def _read_pull_request(

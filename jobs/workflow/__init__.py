@@ -25,6 +25,7 @@ from jobs.workflow import (
     preflight,
     publish,
     review,
+    reviews,
     run,
     run_results,
     sessions,
@@ -39,6 +40,9 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     decision = sessions.keep_session(loop, _apply_rule(loop, event, policy))
+    if decision.loop.generation > loop.generation:
+        by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
+        decision = replace(decision, loop=reviews.note_requester(decision.loop, by))
     return answers.continue_answering(decision, event.at, policy)
 
 
@@ -87,6 +91,10 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_pull_request_opened(loop, event, policy)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
+        case e.ApprovalPublished():
+            return reviews.on_approval_published(loop, event)
+        case e.AccountLinked():
+            return reviews.on_account_linked(loop, event)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():
@@ -104,7 +112,7 @@ def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: Service
         case e.PullRequestReopened():
             return review.on_pull_request_reopened(loop, event)
         case e.ReviewSubmitted():
-            return limit_replies(loop, review.on_review_submitted(loop, event, policy), event.author, event.at)
+            return limit_replies(loop, reviews.on_review_submitted(loop, event, policy), event.author, event.at)
         case e.PullRequestCommented():
             decision = steering.on_pull_request_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)

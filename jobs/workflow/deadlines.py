@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
+from jobs.workflow import reviews
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -17,4 +18,7 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
     """Apply the rule of each deadline that has passed."""
-    return Decision(loop)
+    decision = Decision(loop)
+    if is_due(loop.review.due_at, event):
+        decision = reviews.on_review_due(loop, event, policy)
+    return decision

@@ -11,6 +11,7 @@ from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.reviews import answer_threads, end_round
 
 
 def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
@@ -49,7 +50,8 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+    commands = (status, link, verdict, *answer_threads(loop), SetNeedsHuman(needed=False), MoveTicket(column="review"))
+    return Decision(end_round(loop), commands)
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:

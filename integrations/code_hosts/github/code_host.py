@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
+from integrations.code_hosts.github import reviews as reviewing
+from integrations.code_hosts.github.api import Credentials, GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
@@ -56,6 +57,7 @@ class GitHub:
         app: AppCredentials | None = None,
         merge_method: Literal["squash", "merge", "rebase"] = "squash",
         backoff: float = 0.2,
+        reviewer: Credentials | None = None,
     ) -> None:
         if bool(token) == bool(app):
             raise Unauthorized("GitHub needs exactly one of GITHUB_TOKEN and GITHUB_APP_ID")
@@ -64,6 +66,7 @@ class GitHub:
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
         self._api = GitHubApi(url, self._credentials, backoff)
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
+        self._reviewer = GitHubApi(url, reviewer, backoff) if reviewer else None
         self._merge_method = merge_method
 
     def __repr__(self) -> str:
@@ -74,6 +77,8 @@ class GitHub:
         self._api.close()
         if self._own_api:
             self._own_api.close()
+        if self._reviewer:
+            self._reviewer.close()
         if isinstance(self._credentials, InstallationTokens):
             self._credentials.close()
 
@@ -227,6 +232,24 @@ class GitHub:
     def _has_comment(self, repository: str, where: str, mark: str) -> bool:
         comments = self._api.paginate(payloads.Comment, Grant(repository, _READ), where)
         return any(comment.body.rstrip().endswith(mark) for comment in comments)
+
+    def reply_in_thread(self, repository: str, number: int, comment_id: str, body: str, marker: str) -> None:
+        reviewing.reply_in_thread(self._api, repository, number, comment_id, body, marker)
+
+    def resolve_thread(self, repository: str, thread_id: str) -> None:
+        reviewing.resolve_thread(self._graph, repository, thread_id)
+
+    @property
+    def has_reviewer(self) -> bool:
+        return self._reviewer is not None
+
+    def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
+        if self._reviewer is None:
+            raise Rejected("GITHUB_REVIEWER_TOKEN is not set, and there is no reviewer App")
+        reviewing.approve(self._reviewer, repository, number, sha, body, marker)
+
+    def find_login(self, repository: str, email: str) -> str:
+        return reviewing.find_login(self._api, repository, email)
 
     def may_steer(self, repository: str, login: str) -> bool:
         """Whether this account has write permission for the repository; never an App, bot or stranger."""

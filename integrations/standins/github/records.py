@@ -72,7 +72,7 @@ class Review(OnPull):
 @dataclass
 class ReviewComment(Record):
     """A comment on lines of the diff, `start_line` to `line`. `position` counts the lines below the file's first hunk
-    header. The first one of a thread keeps who resolved it; the others name it in `in_reply_to_id`."""
+    header. The first one of a thread keeps who resolved it; the others name it in `in_reply_to`."""
 
     repository: str
     number: int
@@ -85,9 +85,9 @@ class ReviewComment(Record):
     line: int
     position: int
     created_at: str
-    start_line: int | None = None
-    in_reply_to_id: int | None = None
+    in_reply_to: int = 0
     resolved_by: str = ""
+    start_line: int | None = None
 
 
 @dataclass

@@ -35,7 +35,7 @@ def list_threads(hub: Hub, pull: Pull) -> list[Thread]:
     for one in hub.store.all(ReviewComment, repository=pull.repository, number=pull.number):
         review = hub.store.get(Review, one.review_id)
         if review and review.state != "PENDING":
-            found.setdefault(one.in_reply_to_id or one.id, []).append(one)
+            found.setdefault(one.in_reply_to or one.id, []).append(one)
     return [
         Thread(comments[0], tuple(comments), find_current_line(repository, pull, comments[0]))
         for comments in found.values()
@@ -44,7 +44,7 @@ def list_threads(hub: Hub, pull: Pull) -> list[Thread]:
 
 def find_root(store: Store, comment: ReviewComment) -> ReviewComment:
     """The first comment of the thread."""
-    return store.get(ReviewComment, comment.in_reply_to_id or comment.id) or comment
+    return store.get(ReviewComment, comment.in_reply_to or comment.id) or comment
 
 
 def find_current_line(repository: Repository, pull: Pull, comment: ReviewComment) -> int | None:

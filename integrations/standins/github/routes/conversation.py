@@ -111,7 +111,7 @@ def create_review(call: Call) -> Reply:
     for comment, (file, line) in zip(wanted.comments, placed, strict=True):
         text = comment.path, comment.body, commit, file.hunk_until(line), comment.line, line.position
         columns = (*where, review.id, call.actor.login, *text)
-        store.put(ReviewComment(store.new_id(), *columns, now(), comment.start_line))
+        store.put(ReviewComment(store.new_id(), *columns, now(), start_line=comment.start_line))
     if wanted.event:
         _submit(call, pull, review, wanted.event)
     return Reply(_review(call.view, pull, review))
@@ -129,8 +129,8 @@ def reply_to_review_comment(call: Call) -> Reply:
     root = find_root(store, above)
     review = Review(store.new_id(), pull.repository, pull.number, call.actor.login, "PENDING", "", pull.head_sha)
     store.put(review)
-    fields = {"id": store.new_id(), "review_id": review.id, "author": call.actor.login, "body": wanted.body}
-    reply = replace(root, **fields, created_at=now(), in_reply_to_id=root.id, resolved_by="")
+    reply = replace(root, id=store.new_id(), review_id=review.id, in_reply_to=root.id, resolved_by="")
+    reply.author, reply.body, reply.created_at = call.actor.login, wanted.body, now()
     store.put(reply)
     _submit(call, pull, review, "COMMENT")
     return Reply(_review_comment(call.view, pull, reply), 201)
@@ -244,7 +244,7 @@ def _review_comment(view: View, pull: Pull, comment: ReviewComment) -> dict[str,
     line = find_current_line(view.hub.repository(pull.repository), pull, comment)
     first = None if comment.start_line is None or line is None else line - comment.line + comment.start_line
     side = comment.start_line and "RIGHT"
-    replied = {"in_reply_to_id": comment.in_reply_to_id} if comment.in_reply_to_id else {}
+    replied = {"in_reply_to_id": comment.in_reply_to} if comment.in_reply_to else {}
     return {
         **_shared(view, pull, "PRRC", comment),
         "url": url,
