@@ -104,5 +104,3 @@ def _find_link_problem(command: LinkAccount, ctx: Context) -> str:
     if not any(ctx.world.code_host.may_steer(name, command.login) for name in repositories):
         return messages.unknown_account_problem(repositories)
     return ""
-
-

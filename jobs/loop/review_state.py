@@ -17,8 +17,9 @@ class OpenThread:
     first comment.
 
     `text` is all that people wrote in it; `line` is 0 for a comment on the whole file. `suggestion` replaces the lines
-    `first_line` to `line` of `head_sha`, None without one; `has_more`: the text asks for more. `is_advice`: by a bot that cannot instruct. `answer` and
-    `note` are the maker's; `is_applied`: Loopline applied the suggestion unchanged."""
+    `first_line` to `line` of `head_sha`, None without one; `has_more`: the text asks for more. `is_advice`: by a bot
+    that cannot instruct. `answer` and `note` are the maker's; `is_applied`: Loopline applied the suggestion
+    unchanged."""
 
     id: str
     comment_id: str

@@ -14,7 +14,8 @@ def round_started_message(authors: Sequence[str], threads: int, revision: int) -
     """The reviews that were collected start a round."""
     names = join_names(authors)
     counted = f" {count(threads, 'inline comment')}." if threads else ""
-    return f"Working on revision {revision} as requested by {names}, on the same branch.{counted} The accepted work is kept."
+    kept = "The accepted work is kept."
+    return f"Working on revision {revision} as requested by {names}, on the same branch.{counted} {kept}"
 
 
 HOW_TO_ANSWER = (
@@ -92,8 +93,8 @@ def account_cannot_write_reason(login: str) -> str:
 def second_person_message(by: str) -> str:
     """An approval by the person who handed the ticket over, where the policy asks for two persons."""
     return (
-        f"Not approved: {inline(by)} handed this ticket over, and `loop.review.two_persons` in WORKFLOW.md asks for the "
-        "approval of another person."
+        f"Not approved: {inline(by)} handed this ticket over, and `loop.review.two_persons` in WORKFLOW.md asks for "
+        "the approval of another person."
     )
 
 

@@ -61,7 +61,7 @@ class People:
         self._write_file([ACCOUNT.to_builtins(one) for one in self._accounts()])
 
     def _accounts(self) -> list[Account]:
-        found: dict[Any, Any] = self._redis.hgetall(keys.PEOPLE)  # type: ignore[assignment]
+        found: dict[Any, Any] = self._redis.hgetall(keys.PEOPLE)
         if not found and self._file.exists():
             found = {one.id: ACCOUNT.encode(one) for one in self._read_file()}
             if found:

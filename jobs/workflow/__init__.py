@@ -17,6 +17,7 @@ from jobs.loop.state import Loop
 from jobs.workflow import (
     agreement,
     answers,
+    approvals,
     deadlines,
     edits,
     escalation,
@@ -42,7 +43,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     decision = sessions.keep_session(loop, _apply_rule(loop, event, policy))
     if decision.loop.generation > loop.generation:
         by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
-        decision = replace(decision, loop=reviews.note_requester(decision.loop, by))
+        decision = replace(decision, loop=approvals.note_requester(decision.loop, by))
     return answers.continue_answering(decision, event.at, policy)
 
 
@@ -92,9 +93,9 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
         case e.ApprovalPublished():
-            return reviews.on_approval_published(loop, event)
+            return approvals.on_approval_published(loop, event)
         case e.AccountLinked():
-            return reviews.on_account_linked(loop, event)
+            return approvals.on_account_linked(loop, event)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():

@@ -10,18 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from integrations.events import AccountLinked, ApprovalPublished, ReviewSubmitted, RunFinished, TimePassed
+from integrations.events import ReviewSubmitted, TimePassed
 from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.pull_request import HostReview, PullRequestFacts, ReviewThread, ThreadComment
-from integrations.results import Made
 from integrations.texts import cut
-from integrations.values import NO_COMMIT, Person
-from jobs.loop.commands import AnswerThread, Command, LinkAccount, MoveTicket, PostComment, SetNeedsHuman
+from jobs.loop.commands import Command, PostComment
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
-from jobs.loop.review_state import OpenThread, ReviewState
+from jobs.loop.review_state import OpenThread
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
-from jobs.messages import replies
 from jobs.messages import reviews as messages
+from jobs.workflow.approvals import approve
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.hand_over import revise
@@ -209,121 +207,3 @@ def _is_own(comment: ThreadComment) -> bool:
 def _list_comments(facts: PullRequestFacts) -> list[str]:
     """The last comment of each thread."""
     return [comment.id for thread in facts.threads for comment in thread.comments[-1:]]
-
-
-def take_answers(loop: Loop, result: Made) -> Loop:
-    """The loop with a maker's answers to the threads of the round."""
-    given = {one.thread: one for one in result.answers}
-    threads = tuple(
-        replace(
-            one,
-            answer=given[one.id].kind if one.id in given else one.answer,
-            note=given[one.id].note if one.id in given else one.note,
-            is_applied=one.id in result.applied or one.is_applied,
-        )
-        for one in loop.review.threads
-    )
-    return replace(loop, review=replace(loop.review, threads=threads))
-
-
-def needs_no_commit(loop: Loop, event: RunFinished, result: Made) -> bool:
-    """Whether a round of remarks ends without a change: each has an answer, and none claims to be done."""
-    verdict, head = loop.candidate.verdict, loop.pull_request.pushed_sha
-    return (
-        loop.review.round == "remarks"
-        and event.outcome == "no_change"
-        and not result.question
-        and result.head_sha == head
-        and verdict is not None
-        and verdict.head_sha == head
-        and not loop.comments.pending
-        and all(one.answer in {"disagree", "need detail"} or one.is_advice for one in loop.review.threads)
-    )
-
-
-def return_to_review(loop: Loop) -> Decision:
-    """Post the answers; the verdict of the head, and an approval of it, hold."""
-    threads, sha = loop.review.threads, loop.pull_request.pushed_sha
-    commands = answer_threads(loop)
-    contract = loop.contract
-    if contract:
-        own = f"r{loop.revision}"
-        contract = replace(contract, criteria=tuple(c for c in contract.criteria if c.id != own))
-    shown, by = loop.pull_request, loop.review.approved_by
-    if by:
-        shown = replace(shown, approved_sha=sha, approved_by=by)
-    loop = replace(end_round(loop), stage=Stage.REVIEW, reason="", contract=contract, pull_request=shown)
-    answered = PostComment(body=messages.answered_message(threads, sha))
-    return Decision(loop, (*commands, answered, SetNeedsHuman(needed=False), MoveTicket(column="review")))
-
-
-def answer_threads(loop: Loop) -> tuple[AnswerThread, ...]:
-    """A reply in each thread of the round, once the head is pushed."""
-    return tuple(
-        AnswerThread(
-            repository=loop.workspace.repository,
-            number=loop.pull_request.number,
-            thread=one,
-            sha=loop.pull_request.pushed_sha,
-            before=loop.review.from_sha,
-        )
-        for one in loop.review.threads
-    )
-
-
-def end_round(loop: Loop) -> Loop:
-    """Its threads have their answers."""
-    return replace(loop, review=replace(loop.review, round="", threads=(), from_sha=NO_COMMIT, approved_by=""))
-
-
-def note_requester(loop: Loop, person: Person | None) -> Loop:
-    """The loop with the person who handed the ticket over; the ticket's creator where that is not known."""
-    person = person if person and person.id and not person.is_us else loop.ticket.creator
-    if person is None:
-        return loop
-    return replace(loop, review=replace(loop.review, requester_id=person.id, requester_email=person.email.lower()))
-
-
-def find_person_problem(loop: Loop, author: Person) -> str:
-    """Why this person's approval does not count where the policy asks for two persons; empty if it does."""
-    review: ReviewState = loop.review
-    if not loop.workflow.review.two_persons:
-        return ""
-    if author.id == review.requester_id or (author.email and author.email.lower() == review.requester_email):
-        return messages.second_person_message(author.name)
-    return "" if author.email else messages.unknown_person_message(author.id)
-
-
-def approve(loop: Loop, author: Person, *commands: Command) -> Decision:
-    """Record an approval of the pushed commit, unless it needs another person's."""
-    if problem := find_person_problem(loop, author):
-        return Decision(loop, (PostComment(body=problem),))
-    sha = loop.pull_request.pushed_sha
-    loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=author.name))
-    return Decision(loop, (*commands, PostComment(body=replies.approved_message(author.name, sha))))
-
-
-def on_approval_published(loop: Loop, event: ApprovalPublished) -> Decision:
-    """Report what the code host still asks for; an approval of an older head is no news."""
-    is_open = event.decision in {"review_required", "changes_requested"}
-    if event.generation != loop.generation or event.head_sha != loop.pull_request.pushed_sha or not is_open:
-        return Decision(loop)
-    body = messages.review_missing_message(
-        created=event.created, reason=event.reason, url=event.url or loop.pull_request.url, decision=event.decision
-    )
-    return Decision(loop, (PostComment(body=body),))
-
-
-def link_account(loop: Loop, author: Person, text: str) -> Decision:
-    """`/link LOGIN`: connect the author with an account on the code host."""
-    login = text.strip().removeprefix("@").strip("`")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}", login):
-        return Decision(loop, (PostComment(body=replies.missing_text_message("link")),))
-    link = LinkAccount(person_id=author.id, name=author.name, email=author.email, login=login)
-    return Decision(loop, (link,))
-
-
-def on_account_linked(loop: Loop, event: AccountLinked) -> Decision:
-    if event.problem:
-        return Decision(loop, (PostComment(body=messages.not_linked_message(event.name, event.login, event.problem)),))
-    return Decision(loop, (PostComment(body=messages.linked_message(event.name, event.login)),))

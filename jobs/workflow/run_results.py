@@ -30,7 +30,7 @@ from jobs.messages.escalations import (
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
-from jobs.workflow.reviews import needs_no_commit, return_to_review, take_answers
+from jobs.workflow.review_answers import needs_no_commit, return_to_review, take_answers
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
 BLOCKED: Mapping[RunOutcome, EscalationClass] = {

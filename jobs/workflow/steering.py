@@ -23,6 +23,7 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.status import help_message, status_message, why_message
 from jobs.messages.verdict import pull_request_title
+from jobs.workflow.approvals import approve, link_account
 from jobs.workflow.commands_text import (
     INFORMATION,
     KNOWN,
@@ -38,7 +39,6 @@ from jobs.workflow.escalation import acknowledge
 from jobs.workflow.hand_over import hand_over, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
-from jobs.workflow.reviews import approve, link_account
 from jobs.workflow.run_results import finish, objection_to, publish
 
 _NEED_APPROVER = SERVICE | {"approve", "merge", "accept", "budget"}

@@ -22,9 +22,7 @@ _PULLS = (("contents", "read"), ("pull_requests", "write"))
 _BODY_LIMIT = 65_536
 
 
-def reply_in_thread(
-    api: GitHubApi, repository: str, number: int, comment_id: str, body: str, marker: str
-) -> None:
+def reply_in_thread(api: GitHubApi, repository: str, number: int, comment_id: str, body: str, marker: str) -> None:
     """Reply once per marker to the thread's first comment, whose number GitHub calls `databaseId`."""
     pull, mark = build_path("repos", repository, "pulls", number), f"{COMMENT_MARK}{marker} -->"
 
@@ -42,9 +40,7 @@ def reply_in_thread(
             raise
 
 
-def approve(
-    api: GitHubApi, repository: str, number: int, sha: CommitSha, body: str, marker: str
-) -> None:
+def approve(api: GitHubApi, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
     """Approve this commit once per marker. Raises `Rejected` when GitHub refuses, as for the author's own approval."""
     where, mark = build_path("repos", repository, "pulls", number, "reviews"), f"{COMMENT_MARK}{marker} -->"
 
@@ -71,11 +67,13 @@ def find_login(api: GitHubApi, repository: str, email: str) -> str:
     """The account that GitHub shows as the author of a commit with this address, else the one account whose public
     profile has it; an address belongs to an account once GitHub has verified it."""
     commits = build_path("repos", repository, "commits")
-    query = {"author": email, "per_page": 1}
-    authored = next(iter(api.paginate(payloads.CommitOfUser, Grant(repository, _CONTENTS), commits, **query)), None)
+    grant = Grant(repository, _CONTENTS)
+    authored = next(api.paginate(payloads.CommitOfUser, grant, commits, author=email, per_page=1), None)
     if authored and authored.author and authored.author.login and authored.commit.author.email.lower() == email.lower():
         return authored.author.login
-    found = api.paginate(payloads.User, Grant(repository, _METADATA), "/search/users", key="items", q=f"{email} in:email")
+    found = api.paginate(
+        payloads.User, Grant(repository, _METADATA), "/search/users", key="items", q=f"{email} in:email"
+    )
     logins = [user.login for user in islice(found, 2)]
     return logins[0] if len(logins) == 1 else ""
 

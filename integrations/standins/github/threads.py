@@ -1,11 +1,11 @@
-"""The threads of a pull request's diff: a comment on a line, its replies, and whether the thread is outdated or resolved.
+"""The threads of a pull request's diff: a comment on a line with its replies. They are outdated, or resolved.
 
 Source: https://docs.github.com/en/rest/pulls/comments and `PullRequestReviewThread` of GitHub's GraphQL schema.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +45,11 @@ def list_threads(hub: Hub, pull: Pull) -> list[Thread]:
 def find_root(store: Store, comment: ReviewComment) -> ReviewComment:
     """The first comment of the thread."""
     return store.get(ReviewComment, comment.in_reply_to or comment.id) or comment
+
+
+def set_resolved(hub: Hub, root: ReviewComment, login: str) -> None:
+    """Resolve the thread as this account; open it again without one."""
+    hub.store.put(replace(root, resolved_by=login))
 
 
 def find_current_line(repository: Repository, pull: Pull, comment: ReviewComment) -> int | None:
