@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.loop.review_state import OpenThread
-from jobs.loop.state import Loop
 from jobs.messages.text import code, inline, quoted
 
 
@@ -63,15 +62,10 @@ def answered_message(threads: Sequence[OpenThread], sha: str) -> str:
     )
 
 
-def approval_body(loop: Loop, by: str) -> str:
-    """The approval on the pull request, as a review or a comment."""
-    return f"Approved at {code(loop.pull_request.pushed_sha[:7])} by {inline(by)} on {loop.identifier}."
-
-
 def review_missing_message(*, created: bool, reason: str, url: str, decision: str) -> str:
     """After `/approve`: the code host's own requirement is not met. `reason` is why no review was created."""
     needs = (
-        "a reviewer who requested changes has to approve, or the request has to be dismissed"
+        "the approval of the reviewer who requested changes, or a dismissal of that request"
         if decision == "changes_requested"
         else "an approving review of a person with write access"
     )

@@ -95,7 +95,7 @@ def list_review_comments(call: Call) -> Reply:
     pull, store = call.pull, call.hub.store
     found = store.all(ReviewComment, repository=pull.repository, number=pull.number)
     shown = [one for one in found if _is_visible(call, store.get(Review, one.review_id))]
-    return Reply([_review_comment(call.view, pull, one) for one in shown])
+    return Reply([_without_place(_review_comment(call.view, pull, one)) for one in shown])
 
 
 @operation("POST", PULL + "/reviews", needs="pull_requests:write")
@@ -133,7 +133,7 @@ def reply_to_review_comment(call: Call) -> Reply:
     reply.author, reply.body, reply.created_at = call.actor.login, wanted.body, now()
     store.put(reply)
     _submit(call, pull, review, "COMMENT")
-    return Reply(_review_comment(call.view, pull, reply), 201)
+    return Reply(_without_place(_review_comment(call.view, pull, reply)), 201)
 
 
 @operation("PUT", PULL + "/reviews/{review_id}/dismissals", needs="pull_requests:write", role="write")
@@ -268,3 +268,8 @@ def _review_comment(view: View, pull: Pull, comment: ReviewComment) -> dict[str,
         "subject_type": "line",
         "reactions": reactions(url),
     }
+
+
+def _without_place(comment: dict[str, Any]) -> dict[str, Any]:
+    """The comment of a REST answer: when it is outdated, GitHub's description has no place for it, the webhook null."""
+    return {name: value for name, value in comment.items() if value is not None or name not in ("line", "position")}
