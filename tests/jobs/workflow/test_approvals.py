@@ -81,7 +81,14 @@ def test_two_persons_are_compared_across_board_and_code_host(
 
 
 def published(**fields: object) -> ApprovalPublished:
-    given = {"event_id": "p", "ticket_id": "t1", "generation": 1, "head_sha": HEAD, "created": True, "url": "http://h/7"}
+    given = {
+        "event_id": "p",
+        "ticket_id": "t1",
+        "generation": 1,
+        "head_sha": HEAD,
+        "created": True,
+        "url": "http://h/7",
+    }
     return ApprovalPublished(**{**given, **fields})  # type: ignore[arg-type]
 
 
