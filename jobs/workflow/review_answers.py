@@ -39,7 +39,9 @@ def needs_no_commit(loop: Loop, event: RunFinished, result: Made) -> bool:
         and verdict is not None
         and verdict.head_sha == head
         and not loop.comments.pending
-        and all(one.answer in {"disagree", "need detail"} or one.is_advice for one in loop.review.threads)
+        and all(
+            one.answer in {"disagree", "need detail"} or one.is_advice or one.is_applied for one in loop.review.threads
+        )
     )
 
 
