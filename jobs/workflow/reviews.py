@@ -42,9 +42,8 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
     if not author.may_steer:
         instructs = author.is_bot and loop.workflow.review.bots == "instruct"
         return collect(loop, event.at, policy) if instructs else Decision(loop)
-    if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
-        stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
-        return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
+    if event.state == "dismissed":
+        return Decision(_withdraw_approval(loop, author.name))
     text = cut(event.body, GUIDANCE_CHARACTERS) or "see the review"
     given = Guidance(author=author.name, text=text, comment_id=f"{PULL}review-{event.review_id}")
     if event.state == "commented" and not event.comments:
@@ -59,6 +58,16 @@ def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolic
         approved = approve(loop, author)
         return collect(approved.loop, event.at, policy, *approved.commands) if event.comments else approved
     return Decision(loop)
+
+
+def _withdraw_approval(loop: Loop, by: str) -> Loop:
+    """The loop without this person's approval, also that of the head that a round started from."""
+    if loop.review.approved_by == by:
+        loop = replace(loop, review=replace(loop.review, approved_by=""))
+    if loop.pull_request.approved_by != by:
+        return loop
+    stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
+    return replace(loop, stage=stage, pull_request=loop.pull_request.unapproved())
 
 
 def collect(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) -> Decision:

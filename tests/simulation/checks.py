@@ -221,6 +221,17 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
         _check_column(loop, board, policy.teams["ENG"].columns, ledger)
         _check_pull_request(loop, host, ledger)
         _check_base(loop, host, board, policy)
+        _check_threads(loop, host, ledger)
+
+
+def _check_threads(loop: Loop, host: Host, ledger: Ledger) -> None:
+    """Every inline comment of a person who can write has its reply."""
+    pull = host.pulls.get(loop.pull_request.number)
+    if loop.stage is not Stage.REVIEW or pull is None or pull.state != "open" or "AnswerThread" in ledger.refused:
+        return
+    for thread in host.threads.get(pull.number, []):
+        last = thread.comments[-1]
+        hold("every inline comment is answered", thread.resolved or not last.may_write, thread)
 
 
 def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:

@@ -125,7 +125,7 @@ def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:
         return
     comments = [{"path": request.form.get("path", ""), "line": int(request.form.get("line") or 0), "body": body}]
     on_thread = {**on_pull, "comment_id": request.form.get("thread", "0")}
-    name, place, input = {
+    buttons: dict[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
         "comment": (f"POST {REPO}/issues/{{issue_number}}/comments", on_issue, {"body": body}),
         "comment_line": (REVIEWS, on_pull, {"event": "COMMENT", "commit_id": sha, "comments": comments}),
         "reply": (f"POST {REPO}/pulls/{{pull_number}}/comments/{{comment_id}}/replies", on_thread, {"body": body}),
@@ -138,7 +138,8 @@ def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:
         ),
         "close": (CHANGE, on_pull, {"state": "closed"}),
         "reopen": (CHANGE, on_pull, {"state": "open"}),
-    }[action]
+    }
+    name, place, input = buttons[action]
     perform(hub, _viewer(hub), name, Request(place, input, {}, base_url()))
 
 
