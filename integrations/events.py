@@ -241,12 +241,12 @@ AnyCodeHostEvent: TypeAlias = (
 @value
 class TimePassed(_Event):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
-    the `facts` of an open pull request, and the `names` of people by their login there, as far as they are known."""
+    the `facts` of an open pull request, and its `people` by their login there."""
 
     kind: Literal["TimePassed"] = "TimePassed"
     due: float = 0.0
     facts: PullRequestFacts | None = None
-    names: dict[str, str] = Field(default_factory=dict)
+    people: dict[str, Person] = Field(default_factory=dict)
 
 
 @value

@@ -127,9 +127,12 @@ class CodeHost(Protocol):
     def resolve_thread(self, repository: str, thread_id: str) -> None:
         """Resolve a review thread. Idempotent."""
 
-    @property
-    def has_reviewer(self) -> bool:
-        """Whether there is a second identity, which can review the pull requests of the first one."""
+    def find_reviewer_problem(self) -> str:
+        """Why there is no second identity to review the pull requests of the first one, with the fix; empty if there
+        is one. Sends no request."""
+
+    def email_of(self, login: str) -> str:
+        """The address by which the code host shows this account as a commit's co-author. Sends no request."""
 
     def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
         """Approve this commit as the reviewer identity, once per `marker`. Raises `Rejected` when that is refused."""

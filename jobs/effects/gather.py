@@ -44,7 +44,7 @@ from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
-from jobs.effects.people import find_names, with_login, with_name
+from jobs.effects.people import find_people, with_login, with_name
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -261,7 +261,7 @@ def _read_facts(event: TimePassed, world: World) -> Event:
     if loop is None or not loop.pull_request.number or loop.stage not in OPEN | AT_WORK:
         return event
     facts = world.code_host.fetch_facts(loop.workspace.repository, loop.pull_request.number)
-    return replace(event, facts=facts, names=find_names(facts, world))
+    return replace(event, facts=facts, people=find_people(facts, world))
 
 
 def _read_review(event: ReviewSubmitted, world: World) -> Event | None:

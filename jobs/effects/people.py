@@ -39,9 +39,9 @@ def with_name(person: Person, world: World) -> Person:
     return replace(person, name=account.name, email=account.email) if account else person
 
 
-def find_names(facts: PullRequestFacts, world: World) -> dict[str, str]:
-    """The names on the board of everyone who wrote a review or an inline comment, by login, as far as known."""
+def find_people(facts: PullRequestFacts, world: World) -> dict[str, Person]:
+    """Everyone who wrote a review or an inline comment by login, with the name on the board as far as it is known."""
     authors = {one.author for one in facts.reviews}
     authors |= {comment.author for thread in facts.threads for comment in thread.comments}
-    accounts = {login: world.people.find_by_login(login) for login in sorted(authors) if login}
-    return {login: account.name for login, account in accounts.items() if account}
+    found = {login: with_name(Person(id=login, name=login), world) for login in sorted(authors) if login}
+    return {login: replace(one, email=one.email or world.code_host.email_of(login)) for login, one in found.items()}

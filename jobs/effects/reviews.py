@@ -62,9 +62,8 @@ def approve_pull_request(command: ApprovePullRequest, ctx: Context) -> Sequence[
 def _review(command: ApprovePullRequest, ctx: Context) -> str:
     """Why there is a comment and no review; empty for a review."""
     host, repository, number = ctx.world.code_host, command.repository, command.number
-    reason = ""
-    if not host.has_reviewer:
-        reason = messages.NO_REVIEWER_REASON
+    if reason := host.find_reviewer_problem():
+        pass
     elif not command.login:
         reason = messages.UNKNOWN_ACCOUNT_REASON
     elif not host.may_steer(repository, command.login):

@@ -14,7 +14,7 @@ RoundKind = Literal["", "remarks", "request"]
 @value
 class OpenThread:
     """A thread of inline comments that the current round answers. `id` is the code host's; `comment_id` that of its
-    first comment.
+    first comment; `email` makes the author a co-author.
 
     `text` is all that people wrote in it; `line` is 0 for a comment on the whole file. `suggestion` replaces the lines
     `first_line` to `line` of `head_sha`, None without one; `has_more`: the text asks for more. `is_advice`: by a bot
@@ -29,6 +29,7 @@ class OpenThread:
     head_sha: CommitSha = NO_COMMIT
     author: str = ""
     login: str = ""
+    email: str = ""
     text: str = ""
     suggestion: str | None = None
     has_more: bool = False

@@ -75,9 +75,6 @@ def review_missing_message(*, created: bool, reason: str, url: str, decision: st
 
 
 UNKNOWN_ACCOUNT_REASON = "Your account there is not known, so no review was created: `/link <login>` connects it."
-NO_REVIEWER_REASON = (
-    "Loopline has no second identity that could review its own pull request (GITHUB_REVIEWER_TOKEN or a reviewer App)."
-)
 
 
 def account_cannot_write_reason(login: str) -> str:

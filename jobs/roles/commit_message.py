@@ -32,7 +32,7 @@ def build_commit_message(spec: RunSpec, own_email: str) -> str:
 
 
 def _to_person(thread: OpenThread) -> Person:
-    return Person(id=thread.login, name=thread.author, email=f"{thread.login}@users.noreply.github.com")
+    return Person(id=thread.login, name=thread.author, email=thread.email)
 
 
 def _format_co_author(person: Person | None, own_email: str) -> str:

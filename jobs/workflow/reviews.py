@@ -14,6 +14,7 @@ from integrations.events import ReviewSubmitted, TimePassed
 from integrations.ports.code_host import COMMENT_MARK
 from integrations.ports.pull_request import HostReview, PullRequestFacts, ReviewThread, ThreadComment
 from integrations.texts import cut
+from integrations.values import Person
 from jobs.loop.commands import Command, PostComment
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.review_state import OpenThread
@@ -85,14 +86,14 @@ def on_review_due(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decis
     loop = replace(loop, review=replace(loop.review, due_at=0.0))
     if facts.state != "open" or loop.stage not in OPEN | AT_WORK:
         return Decision(loop)
-    threads, requests = find_open_threads(loop, facts, event.names), _find_requests(loop, facts)
+    threads, requests = find_open_threads(loop, facts, event.people), _find_requests(loop, facts)
     if not requests and all(one.is_advice for one in threads):
         return Decision(loop)
     if loop.stage is Stage.MERGING and not requests:
         return collect(loop, event.at, policy)  # remarks do not cancel a merge
     seen = (*loop.review.seen, *(one.id for one in requests), *_list_comments(facts))
     loop = replace(loop, review=replace(loop.review, seen=tuple(dict.fromkeys(seen))[-MAX_SEEN:]))
-    names = [event.names.get(one.author, one.author) for one in requests]
+    names = [_name(event.people, one.author) for one in requests]
     names += [one.author for one in threads if not one.is_advice]
     if loop.stage in AT_WORK:
         return _join_round(loop, threads, requests, names)
@@ -165,15 +166,15 @@ def _find_requests(loop: Loop, facts: PullRequestFacts) -> list[HostReview]:
     ]
 
 
-def find_open_threads(loop: Loop, facts: PullRequestFacts, names: Mapping[str, str]) -> list[OpenThread]:
-    """The threads to answer: neither resolved nor outdated, with a last comment of a person or bot that counts. `names`
-    are people's names by login."""
-    found = (_open_thread(loop, facts, one, names) for one in facts.threads if not one.resolved and not one.outdated)
+def find_open_threads(loop: Loop, facts: PullRequestFacts, people: Mapping[str, Person]) -> list[OpenThread]:
+    """The threads to answer: neither resolved nor outdated, with a last comment of a person or bot that counts.
+    `people` by their login."""
+    found = (_open_thread(loop, facts, one, people) for one in facts.threads if not one.resolved and not one.outdated)
     return [one for one in found if one][:MAX_THREADS]
 
 
 def _open_thread(
-    loop: Loop, facts: PullRequestFacts, thread: ReviewThread, names: Mapping[str, str]
+    loop: Loop, facts: PullRequestFacts, thread: ReviewThread, people: Mapping[str, Person]
 ) -> OpenThread | None:
     bots = loop.workflow.review.bots
     counting = [one for one in thread.comments if one.may_write or (one.is_bot and bots != "none") or _is_own(one)]
@@ -192,20 +193,25 @@ def _open_thread(
         line=thread.line,
         first_line=thread.start_line or thread.line,
         head_sha=facts.head_sha,
-        author=names.get(last.author, last.author),
+        author=_name(people, last.author),
         login=last.author,
-        text=cut("\n".join(_format_comment(one, names, counting) for one in counting), THREAD_CHARACTERS),
+        email=people[last.author].email if last.author in people else "",
+        text=cut("\n".join(_format_comment(one, people, counting) for one in counting), THREAD_CHARACTERS),
         suggestion=found[0]["text"] if len(found) == 1 else None,
         has_more=len(counting) > 1 or bool(_SUGGESTION.sub("", last.body).strip()),
         is_advice=not instructing,
     )
 
 
-def _format_comment(one: ThreadComment, names: Mapping[str, str], all_of: Sequence[ThreadComment]) -> str:
+def _format_comment(one: ThreadComment, people: Mapping[str, Person], all_of: Sequence[ThreadComment]) -> str:
     """The text, with its author where the thread has several comments."""
     text = one.body.partition(COMMENT_MARK)[0].strip()
-    author = "Loopline" if _is_own(one) else names.get(one.author, one.author)
+    author = "Loopline" if _is_own(one) else _name(people, one.author)
     return f"{author}: {text}" if len(all_of) > 1 else text
+
+
+def _name(people: Mapping[str, Person], login: str) -> str:
+    return people[login].name if login in people else login
 
 
 def _is_own(comment: ThreadComment) -> bool:

@@ -261,7 +261,7 @@ def test_approval_of_the_second_identity_is_given_once_per_marker(world: World) 
         world.host.approve(world.repository, opened.number, opened.head_sha, "Approved by Ana", "m1")
     [given] = world.host.reviews(world.repository, opened.number)
     assert (given.state, given.author, given.head_sha) == ("approved", "ada", opened.head_sha)
-    assert world.host.has_reviewer
+    assert not world.host.find_reviewer_problem()
 
 
 def test_account_is_found_by_the_address_of_a_commit_or_a_profile(world: World) -> None:

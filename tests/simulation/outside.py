@@ -340,6 +340,10 @@ class Host(Provider):
             reviews=reviews, threads=tuple(self.threads.get(number, ())),
         )  # fmt: skip
 
+    def email_of(self, login: str) -> str:
+        """As a co-author."""
+        return f"{login}@host.test"
+
     def find_login(self, repository: str, email: str) -> str:
         """No address is known here."""
         self.reach()

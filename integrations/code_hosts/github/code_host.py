@@ -246,9 +246,13 @@ class GitHub:
     def resolve_thread(self, repository: str, thread_id: str) -> None:
         reviewing.resolve_thread(self._graph, repository, thread_id)
 
-    @property
-    def has_reviewer(self) -> bool:
-        return self._reviewer is not None
+    def find_reviewer_problem(self) -> str:
+        if self._reviewer:
+            return ""
+        return "There is no second identity: set GITHUB_REVIEWER_TOKEN or a reviewer App, or approve on GitHub."
+
+    def email_of(self, login: str) -> str:
+        return f"{login}@users.noreply.github.com"
 
     def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
         if self._reviewer is None:

@@ -386,7 +386,6 @@ SHOWN = {
         ),
     ],
     "unknown_account_reason": [m.UNKNOWN_ACCOUNT_REASON],
-    "no_reviewer_reason": [m.NO_REVIEWER_REASON],
     "account_cannot_write_reason": [m.account_cannot_write_reason("ana")],
     "review_refused_reason": [m.review_refused_reason("Can not approve your own pull request")],
     "second_person_message": [m.second_person_message("Ana")],

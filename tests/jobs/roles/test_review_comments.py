@@ -20,7 +20,9 @@ from jobs.roles.review_comments import (
 from tests.loops import spec_with
 
 THREADS = (
-    OpenThread(id="A", comment_id="1", path="a.py", line=3, author="Ana", login="ana", text="name it"),
+    OpenThread(
+        id="A", comment_id="1", path="a.py", line=3, author="Ana", login="ana", email="ana@h.test", text="name it"
+    ),
     OpenThread(id="B", comment_id="2", path="b.py", author="lint[bot]", login="lint[bot]", text="long", is_advice=True),
 )
 TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins", creator=Person(id="u", name="Ana", email="a@x.test"))
@@ -76,7 +78,7 @@ def test_author_of_an_applied_suggestion_is_a_co_author(spec: RunSpec) -> None:
 
     lines = build_commit_message(applied, "bot@x.test").splitlines()
 
-    assert lines[-2:] == ["Co-authored-by: Ana <a@x.test>", "Co-authored-by: Ana <ana@users.noreply.github.com>"]
+    assert lines[-2:] == ["Co-authored-by: Ana <a@x.test>", "Co-authored-by: Ana <ana@h.test>"]
     assert sum("Co-authored" in line for line in build_commit_message(spec, "bot@x.test").splitlines()) == 1
 
 

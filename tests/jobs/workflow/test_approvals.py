@@ -94,7 +94,7 @@ def published(**fields: object) -> ApprovalPublished:
 
 @pytest.mark.parametrize(
     ("decision", "said_so"),
-    [("", ""), ("approved", ""), ("review_required", "an approving review"), ("changes_requested", "dismissed")],
+    [("", ""), ("approved", ""), ("review_required", "an approving review"), ("changes_requested", "a dismissal")],
 )
 def test_approval_reports_what_the_code_host_still_asks_for(
     review: Loop, policy: ServicePolicy, decision: str, said_so: str

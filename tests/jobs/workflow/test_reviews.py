@@ -81,7 +81,7 @@ def test_reviews_are_collected_until_a_minute_after_the_last_one(review: Loop, p
 def test_reviews_of_a_minute_start_one_round_with_everything(review: Loop, policy: ServicePolicy) -> None:
     seen = facts(thread(remark("name it")), reviews=(asked("use a constant"), asked("and a test", "2", "bea")))
 
-    decision = due(review, seen, policy, names={"ana": "Ana Flores"})
+    decision = due(review, seen, policy, people={"ana": replace(ANA, name="Ana Flores")})
 
     loop = decision.loop
     assert (loop.stage, loop.revision, loop.workspace.branch) == (Stage.PREPARING, 1, review.workspace.branch)
