@@ -13,7 +13,7 @@ from pydantic import Field
 
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart, WaitingWay
-from integrations.ports.pull_request import HostCheck, PullRequestFacts
+from integrations.ports.pull_request import HostCheck, PullRequestFacts, ReviewDecision
 from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import (
     NO_COMMIT,
@@ -273,11 +273,12 @@ AnyCodeHostEvent: TypeAlias = (
 @value
 class TimePassed(_Event):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
-    the `facts` of an open pull request."""
+    the `facts` of an open pull request, and its `people` by their login there."""
 
     kind: Literal["TimePassed"] = "TimePassed"
     due: float = 0.0
     facts: PullRequestFacts | None = None
+    people: dict[str, Person] = Field(default_factory=dict)
 
 
 @value
@@ -431,6 +432,30 @@ class MergeWaits(_Event):
 
 
 @value
+class ApprovalPublished(_Event):
+    """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
+    `reason` is why there is no review."""
+
+    kind: Literal["ApprovalPublished"] = "ApprovalPublished"
+    generation: int
+    head_sha: CommitSha
+    created: bool
+    decision: ReviewDecision = ""
+    url: str = ""
+    reason: str = ""
+
+
+@value
+class AccountLinked(_Event):
+    """A person asked to be connected with an account on the code host; `problem` is why that was refused."""
+
+    kind: Literal["AccountLinked"] = "AccountLinked"
+    name: str
+    login: str
+    problem: str = ""
+
+
+@value
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
@@ -449,7 +474,8 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun | MergeHeld | MergeWaits,
+    | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun | MergeHeld | MergeWaits
+    | ApprovalPublished | AccountLinked,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -79,6 +79,7 @@ _AS_JSON = {
     "answering": "comments.answering",
     "ci": "ci",
     "escalation": "escalation",
+    "review": "review",
 }
 """The same for lists and objects."""
 

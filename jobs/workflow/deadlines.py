@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import ci, merging, upstream
+from jobs.workflow import ci, merging, reviews, upstream
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -17,7 +17,9 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
-    """Apply the rule of each deadline that has passed."""
+    """Apply the rule of the first deadline that has passed; the clock delivers the others next."""
+    if is_due(loop.review.due_at, event):
+        return reviews.on_review_due(loop, event, policy)
     if is_due(loop.ci.due_at, event):
         return ci.on_time_passed(loop, event, policy)
     if is_due(loop.upstream.due_at, event):

@@ -133,6 +133,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         checkpoint=before.checkpoint,
         upstream=replace(before.upstream, due_at=0.0, result_sha=NO_COMMIT, result_base=NO_COMMIT, rounds=0),
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
+        review=replace(before.review, rounds=0, approved_by=""),
     )
 
 

@@ -21,6 +21,7 @@ from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.review_answers import answer_threads, end_round
 from jobs.workflow.upstream import schedule, settle
 
 
@@ -60,7 +61,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
         description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
-    return Decision(loop, (status, link, build_read(loop)))
+    return Decision(end_round(loop), (status, link, *answer_threads(loop), build_read(loop)))
 
 
 def build_read(loop: Loop) -> ReadChecks:

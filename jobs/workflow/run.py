@@ -96,6 +96,8 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         conflicts=loop.upstream.conflicts,
         base_commits=loop.upstream.commits,
         resumes=bool(checkpoint),
+        threads=loop.review.threads,
+        only_threads=loop.review.round == "remarks" and loop.attempt.iteration == 1 and not loop.comments.pending,
     )
 
 

@@ -178,9 +178,13 @@ class World:
 
     def _pass_time(self) -> str:
         """As the clock: the deadlines that have passed. `gather` reads the facts."""
-        due = [loop for t in self.memory.boxes if (loop := self.loop(t)) and 0 < loop.due_at <= self.time]
+        due = [loop for loop in self._with_deadline() if loop.due_at <= self.time]
         passed = [loop for loop in due if self.memory.deliver(self._due_event(loop))]
         return f"deadlines of {[loop.identifier for loop in passed]}" if passed else ""
+
+    def _with_deadline(self) -> list[Loop]:
+        loops = [loop for t in self.memory.boxes if t not in self.board.removed and (loop := self.loop(t))]
+        return [loop for loop in loops if loop.due_at]
 
     def _due_event(self, loop: Loop) -> TimePassed:
         t, at = loop.ticket.id, loop.due_at
@@ -323,8 +327,7 @@ class World:
             self._note(self.agents.advance(run))
             busy = True
         self.time += 30
-        loops = [loop for t in self.memory.boxes if (loop := self.loop(t))]
-        if not busy and (deadlines := [loop.due_at for loop in loops if loop.due_at]):
+        if not busy and (deadlines := [loop.due_at for loop in self._with_deadline()]):
             self.time = max(self.time, min(deadlines))
             busy = True
         self._note(self._pass_time())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Forbidden
 from integrations.ports.code_host import CodeHost
@@ -41,6 +41,10 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "fetch_failures": lambda github: github.fetch_failures("o/r", (JOB, RUN)),
     "rerun_checks": lambda github: github.rerun_checks("o/r", (JOB, RUN)),
     "may_steer": lambda github: github.may_steer("o/r", "octocat"),
+    "reply_in_thread": lambda github: github.reply_in_thread("o/r", 7, "5", "Done", "m1"),
+    "resolve_thread": lambda github: github.resolve_thread("o/r", "PRRT_1"),
+    "approve": lambda github: github.approve("o/r", 7, SHA, "Approved", "m1"),
+    "find_login": lambda github: github.find_login("o/r", "ana@acme.test"),
 }
 
 
@@ -50,7 +54,7 @@ def description() -> RestDescription:
 
 
 def test_github_openapi_covers_every_method_of_a_code_host() -> None:
-    without_request = {"page_url"}
+    without_request = {"page_url", "find_reviewer_problem", "email_of"}
     assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")} - without_request
 
 
@@ -61,7 +65,9 @@ def test_github_openapi_describes_every_request(
     for route, answer in ANSWERS.items():
         server.on(route, answer)
     app = AppCredentials("42", private_key)
-    github = GitHub(server.url, app=app) if as_app else GitHub(server.url, token="t")
+    reviewer = PersonalToken("t2", "GITHUB_REVIEWER_TOKEN")
+    signed = {"app": app} if as_app else {"token": "t"}
+    github = GitHub(server.url, **signed, reviewer=reviewer)  # type: ignore[arg-type]
     for call in CALLS.values():
         call(github)
     server.on(f"GET /repos/o/r/commits/{SHA}/check-runs", Answer(body={"check_runs": [check()]}))

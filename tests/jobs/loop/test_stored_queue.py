@@ -47,6 +47,7 @@ from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.review_state import OpenThread
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
@@ -89,6 +90,7 @@ MEMORY = loop_with(
     usage=Usage(model_calls=3, cost_usd=0.5), extra_usd=3.0, attempts=(ClosedAttempt(number=1, tried=("no",)),),
     escalation=Escalation(kind="budget", at=3.5), started_at=1.5, finished_at=9.5,
 )  # fmt: skip
+THREAD = OpenThread(id="t1", comment_id="c1", path="a.py", line=1, author="Ana", text="why?")
 SPEC = spec_with(
     TICKET, "ENG-1-g2-r1-i1-maker", generation=2, contract=CONTRACT, policy=RULES, candidate=MEMORY.candidate,
     tried=("iteration 1: done",), guidance=(GUIDANCE,), model="m", effort="high", started_at=1.5,
@@ -104,7 +106,8 @@ KNOWN: dict[str, Any] = {
     "missing": (MissingPart(kind="draft"),), "way": "queue", "pending": ("build",),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
-    "known_bases": ("b" * 40,),
+    "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
+    "thread": THREAD,
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
