@@ -287,7 +287,8 @@ def approve(loop: Loop, by: str, *commands: Command) -> Decision:
     """Record an approval of the pushed commit."""
     sha = loop.pull_request.pushed_sha
     loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=by))
-    return Decision(loop, (*commands, PostComment(body=replies.approved_message(by, sha))))
+    message = replies.approved_message(by, sha, loop.pull_request.failing_checks)
+    return Decision(loop, (*commands, PostComment(body=message)))
 
 
 def merge(loop: Loop, by: str = "", words: str = "") -> Decision:

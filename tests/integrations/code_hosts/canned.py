@@ -39,6 +39,7 @@ HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhoo
 
 
 FACTS = {
+    "id": "PR_7",
     "number": 7,
     "url": "https://github.com/o/r/pull/7",
     "state": "OPEN",
