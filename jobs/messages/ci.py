@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from integrations.environments.failure import find_decisive_line
 from integrations.ports.ci import CheckFailure
 from integrations.ports.pull_request import HostCheck
+from jobs.loop.ci_state import CiState
 from jobs.loop.state import Loop, Stage
 from jobs.messages.text import code, fenced, format_time, inline, limit_words, link
 
@@ -37,13 +38,18 @@ def checks_line(loop: Loop) -> str:
     return f"Checks: {'; '.join(parts)}." if parts else ""
 
 
+def list_failing(ci: CiState) -> list[str]:
+    """The names of the checks that failed."""
+    return [one.name for one in ci.checks if one.conclusion in _RED]
+
+
 def _list_open(loop: Loop) -> list[str]:
     """The checks that failed or have not ended."""
     parts, ci = [], loop.ci
-    failing = [one for one in ci.checks if one.conclusion in _RED]
-    if own := [one.name for one in failing if one.name not in ci.base_failing]:
+    failing = list_failing(ci)
+    if own := [name for name in failing if name not in ci.base_failing]:
         parts.append(f"{_names(own)} failing")
-    if base := [one.name for one in failing if one.name in ci.base_failing]:
+    if base := [name for name in failing if name in ci.base_failing]:
         parts.append(f"{_names(base)} {_plural(base, 'fails', 'fail')} on the base too")
     if waiting := [one.name for one in ci.checks if one.conclusion in _NOT_ENDED]:
         parts.append(f"waiting for {_names(waiting)}")

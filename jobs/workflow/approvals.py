@@ -11,6 +11,7 @@ from jobs.loop.commands import Command, LinkAccount, PostComment
 from jobs.loop.state import Loop, Stage
 from jobs.messages import replies
 from jobs.messages import reviews as messages
+from jobs.messages.ci import list_failing
 from jobs.workflow.decision import Decision
 
 
@@ -44,7 +45,9 @@ def approve(loop: Loop, author: Person, *commands: Command) -> Decision:
         return Decision(loop, (PostComment(body=problem),))
     sha = loop.pull_request.pushed_sha
     loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=author.name))
-    return Decision(loop, (*commands, PostComment(body=replies.approved_message(author.name, sha))))
+    return Decision(
+        loop, (*commands, PostComment(body=replies.approved_message(author.name, sha, list_failing(loop.ci))))
+    )
 
 
 def on_approval_published(loop: Loop, event: ApprovalPublished) -> Decision:

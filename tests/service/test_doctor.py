@@ -176,7 +176,7 @@ def test_doctor_warns_of_a_checker_with_the_makers_model(environ: dict[str, str]
             "! GitHub, acme/tally, main: requires the checks ci",
         ),
         ({"rules": [{"type": "required_signatures"}]}, "✗ GitHub, acme/tally, main: requires signed commits"),
-        ({"rules": [{"type": "merge_queue"}]}, "GitHub, acme/tally, main: has a merge queue, which /merge uses"),
+        ({"rules": [{"type": "merge_queue"}]}, "! GitHub, acme/tally, main: has a merge queue → /merge adds"),
         ({"protection": {}}, "! GitHub, acme/tally, main: is protected by a classic rule"),
         (
             {"from_folder": str(EMPTY)},

@@ -224,7 +224,8 @@ class Probe:
                 text = "requires a linear history: /merge squashes or rebases"
                 yield found_warning(subject, text, "set GITHUB_MERGE_METHOD to squash or rebase")
             case "merge_queue":
-                yield found_ok(subject, "has a merge queue, which /merge uses")
+                fix = "/merge adds the pull request to it; required checks have to run on merge groups too"
+                yield found_warning(subject, "has a merge queue", fix)
 
     def _probe_hooks(self, name: str) -> Finding:
         """The repository's webhook to Loopline, and its deliveries."""

@@ -43,6 +43,7 @@ JOB = HostCheck(name="build", conclusion="failure", kind="job", id="5")
 RUN = HostCheck(name="scan", conclusion="failure", kind="check_run", id="6")
 REQUIRED = {"required_status_checks": [{"context": "build"}]}
 FACTS = {
+    "id": "PR_7",
     "number": 7,
     "url": "https://github.com/o/r/pull/7",
     "state": "OPEN",

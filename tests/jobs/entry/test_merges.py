@@ -12,7 +12,7 @@ import pytest
 import requests
 from redis import Redis
 
-from integrations.events import MergeGroupRequested, PullRequestDequeued, TimePassed
+from integrations.events import ChecksReported, MergeGroupRequested, PullRequestDequeued, TimePassed
 from jobs.config.settings import Settings
 from jobs.loop.state import Loop, Stage
 from tests.jobs.board import Board, open_board
@@ -100,7 +100,10 @@ def test_merge_of_a_red_check_that_no_rule_requires_needs_a_person_who_insists(r
     board = ruled()
     sha = in_review(board).pull_request.pushed_sha
     report(board, sha, "failure", "ci/build")
+    seen = {"ticket_id": board.ticket_id(BUG), "repository": NAME, "head_sha": sha}
+    board.world.store.deliver(ChecksReported(event_id="c1", **seen, name="ci/build", conclusion="failure"))
     say(board, BUG, "/approve")
+    assert "It has failing checks: `ci/build`." in last(board)
     say(board, BUG, "/merge")
     assert load(board).stage is Stage.REVIEW
     assert "`ci/build`" in last(board) and "`/merge anyway`" in last(board)

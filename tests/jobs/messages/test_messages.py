@@ -352,7 +352,10 @@ SHOWN = {
     "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
     "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
-    "approved_message": [m.approved_message("Ana", "a" * 40)],
+    "approved_message": [
+        m.approved_message("Ana", "a" * 40),
+        m.approved_message("Ana", "a" * 40, ["ci/build", *"abcdef"]),
+    ],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
     "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],

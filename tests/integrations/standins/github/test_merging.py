@@ -226,6 +226,13 @@ def test_merge_queue_removes_what_cannot_be_merged(
     check_payloads(queued, described_payloads)
 
 
+def test_page_shows_what_a_merge_waits_for(queued: World) -> None:
+    page = queued.caller().get("/acme/shop/pull/1").text
+    assert "In the merge queue since" in page
+    report(queued, queued.person().get(PULL).json()["head"]["sha"], "failure")
+    assert "Required status check &#34;build&#34; is failing." in queued.caller().get("/acme/shop/pull/1").text
+
+
 def test_merge_queue_builds_its_branch_again_when_the_base_moves(queued: World) -> None:
     before = group(queued)
     queued.push("main", "x = 1\n", "other.py")
