@@ -125,6 +125,16 @@ class Mirror:
         """The branch's commit as of its last fetch. Raises `NotFound`."""
         return branches.resolve_branch(self._repository, branch)
 
+    def delete_branch(self, branch: str, expected: CommitSha) -> None:
+        """Delete the branch on the code host while it is at `expected`, and the mirror's copy of it. Idempotent.
+
+        Raises `Conflict` when the branch is at another commit, and otherwise as `push`."""
+        _check_shas(expected)
+        with repository_lock(self._folder):
+            _create_if_missing(self._repository)
+        pushing.delete(self._repository, branch, expected)
+        self.forget(branch)
+
     def forget(self, branch: str) -> None:
         """Delete the mirror's copy of a branch that is no longer needed. Idempotent."""
         branches.check_name(branch)
