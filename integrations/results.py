@@ -223,19 +223,22 @@ class Scouted:
 class Made:
     """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit.
     `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate. `question` is
-    for a person, who has to decide before the work can go on."""
+    for a person, who has to decide before the work can go on. `base_sha` is the newer commit of the base branch that
+    the maker itself has merged, empty if it has not."""
 
     kind: Literal["maker"] = "maker"
     head_sha: CommitSha = NO_COMMIT
     approach: str = ""
     checkpoint: CommitSha = NO_COMMIT
     question: str = ""
+    base_sha: CommitSha = NO_COMMIT
 
 
 @value
 class Gated:
     """Result of a gate's run. `tree` is the candidate's git tree, by which a reverted edit is detected; `stray` are
-    added files that look like leftovers; `dependencies` are new, as 'name (manifest)'."""
+    added files that look like leftovers; `dependencies` are new, as 'name (manifest)'; `unresolved` are places of a
+    merge's conflict, with which no command is run."""
 
     kind: Literal["gate"] = "gate"
     tree: str = ""
@@ -243,6 +246,7 @@ class Gated:
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
 
 
 @value

@@ -213,3 +213,13 @@ class Usage:
             cache_miss_reason=(other if other.cache_misses else self).cache_miss_reason,
             estimated_calls=self.estimated_calls + other.estimated_calls,
         )
+
+
+@value
+class MergeConflict:
+    """A path that git could not merge. `text` is git's sentence about it; `is_outside` is a submodule or a file of Git
+    LFS, whose content is not in the repository."""
+
+    path: str
+    text: str
+    is_outside: bool = False

@@ -19,6 +19,7 @@ from integrations.git.changes import MAX_READ, Change, Side, build_identity, rea
 from integrations.git.failures import Damaged
 from integrations.git.lfs_fetch import fetch_large_files
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
+from integrations.git.merging import Merge, list_causes, merge_trees
 from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
@@ -201,8 +202,16 @@ class Mirror:
         """Remove the folder; idempotent. The deletion continues in the background. Reads and runs nothing in it."""
         layers.remove(self._bases, folder.absolute())
 
-    def receive(self, pack: bytes | Path, tip: CommitSha, base: CommitSha, limits: TreeLimits) -> None:
-        """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy.
+    def receive(
+        self,
+        pack: bytes | Path,
+        tip: CommitSha,
+        base: CommitSha,
+        limits: TreeLimits,
+        upstream: CommitSha = NO_COMMIT,
+    ) -> None:
+        """Import an agent's commits after strict indexing and checks of completeness, ancestry and tree policy. The
+        policy is for the agent's own change: files that it merged from `upstream`, the base branch, are left out.
 
         `pack` can be empty when the mirror already has `tip`. Raises `Rejected` and then changes nothing."""
         _check_shas(tip)
@@ -210,7 +219,7 @@ class Mirror:
             return
         with open_quarantine(self._folder / "objects", self._folder.parent, tip) as repository:
             index_pack(repository, pack, limits.max_pack_bytes)
-            check_commit(repository, tip, base, limits)
+            check_commit(repository, tip, base, limits, upstream)
             move_objects(repository, self._folder / "objects")
         self._keep_ref("received", tip)
 
@@ -219,17 +228,41 @@ class Mirror:
         self._repository.git("update-ref", f"refs/loopline/{kind}/{sha}", sha)
 
     def write_candidate(
-        self, tree_of: CommitSha, parent: CommitSha, message: str, author: str, email: str, when: int
+        self,
+        tree_of: CommitSha,
+        parent: CommitSha,
+        message: str,
+        author: str,
+        email: str,
+        when: int,
+        merged: CommitSha = NO_COMMIT,
     ) -> CommitSha:
-        """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits.
+        """Squash: one commit on `parent` with the tree of `tree_of`, without the agent's own commits. `merged` is the
+        commit of the base branch that the tree has too, and becomes the second parent.
 
         `when` is in Unix seconds. Idempotent: equal arguments give an equal sha, also when it is signed. Returns
-        `parent` when the trees are equal. Raises `Misconfigured` when the key cannot sign."""
+        `parent` when the trees are equal and nothing was merged. Raises `Misconfigured` when the key cannot sign."""
         tree, old_tree = self.tree_of(tree_of), self.tree_of(parent)
-        if tree == old_tree:
+        if tree == old_tree and not merged:
             return parent
-        environment = build_identity(author, email, when)
-        arguments = ("commit-tree", tree, "-p", parent, "-F", "-")
+        return self._commit(tree, (parent, *filter(None, (merged,))), message, build_identity(author, email, when))
+
+    def merge(self, ours: CommitSha, theirs: CommitSha, message: str, author: str, email: str, when: int) -> Merge:
+        """A merge commit of `ours` and `theirs`, in this order, also when they conflict. `when` is in Unix seconds.
+
+        Idempotent as `write_candidate`. Raises `NotFound` for an unknown commit, `Rejected` without a common
+        ancestor."""
+        for sha in _check_shas(ours, theirs):
+            self._resolve(CommitSha(sha))
+        tree, conflicts = merge_trees(self._repository, ours, theirs)
+        causes = list_causes(self._repository, ours, theirs, conflicts) if conflicts else ()
+        sha = self._commit(tree, (ours, theirs), message, build_identity(author, email, when))
+        return Merge(sha, conflicts, causes)
+
+    def _commit(
+        self, tree: str, parents: Sequence[CommitSha], message: str, environment: Mapping[str, str]
+    ) -> CommitSha:
+        arguments = ("commit-tree", tree, *(part for parent in parents for part in ("-p", parent)), "-F", "-")
         if self._signing_key:
             made = run_signed(self._repository, arguments, message.encode(), environment, self._signing_key)
         else:

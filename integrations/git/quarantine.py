@@ -59,8 +59,9 @@ def index_pack(repository: HostRepository, pack: bytes | Path, max_bytes: int) -
         repository.git(*arguments, stdin=file)
 
 
-def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLimits) -> None:
-    """Raise `Rejected` unless `tip` is a complete commit on top of `base` whose changes the policy allows."""
+def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLimits, upstream: str = "") -> None:
+    """Raise `Rejected` unless `tip` is a complete commit on top of `base` whose changes the policy allows. Files that
+    are those of the commit of `upstream` that it merged are no changes."""
     for sha in (tip, base):
         stdin = f"{sha}\n".encode()
         if not SHA.fullmatch(sha) or repository.git("cat-file", _TYPE, stdin=stdin).split()[-1] != b"commit":
@@ -72,6 +73,9 @@ def check_commit(repository: HostRepository, tip: str, base: str, limits: TreeLi
     if not repository.succeeds("merge-base", "--is-ancestor", base, tip):
         raise Rejected(f"the change is refused: {tip} does not descend from {base}")
     entries = _read_entries(repository, base, tip)
+    if merged := (repository.query("merge-base", upstream, tip) or b"").decode().strip() if upstream else "":
+        own = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", merged, tip).split(b"\0")
+        entries = [entry for entry in entries if entry.path in set(own)]
     if found := tree_policy.find_violations(entries, limits):
         exceeded = tree_policy.find_exceeded_limits(entries, limits)
         if len(exceeded) == len(found):

@@ -191,10 +191,15 @@ class HostRepository:
 
     def query(self, *arguments: str) -> bytes | None:
         """Run a local query; returns its stdout, or None for a negative answer (exit code 1, empty stderr)."""
+        positive, output = self.ask(*arguments)
+        return output if positive else None
+
+    def ask(self, *arguments: str) -> tuple[bool, bytes]:
+        """Run a local query; returns whether its answer is positive (exit code 0, not 1), and its stdout."""
         try:
-            return self.git(*arguments)
-        except _NegativeAnswer:
-            return None
+            return True, self.git(*arguments)
+        except _NegativeAnswer as answer:
+            return False, answer.output
 
     def succeeds(self, *arguments: str) -> bool:
         """Whether a local query has a positive answer."""
@@ -229,7 +234,11 @@ class HostRepository:
 
 
 class _NegativeAnswer(Rejected):
-    """Exit code 1 with empty stderr: the negative answer of a git query."""
+    """Exit code 1 with empty stderr: the negative answer of a git query, with its `output`."""
+
+    def __init__(self, message: str, output: bytes) -> None:
+        super().__init__(message)
+        self.output = output
 
 
 def _run_command(
@@ -259,7 +268,7 @@ def _run_command(
         _kill(process)
         raise
     if process.returncode == 1 and not errors:
-        raise _NegativeAnswer(f"{description} answered no to {shlex.join(command[-2:])}")
+        raise _NegativeAnswer(f"{description} answered no to {shlex.join(command[-2:])}", bytes(output))
     if process.returncode != 0:
         text = (output + b"\n" + errors).decode(errors="replace")  # push prints its reasons on stdout
         raise classify_failure(description, text)

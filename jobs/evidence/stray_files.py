@@ -37,16 +37,15 @@ def _is_stray(change: Change) -> bool:
     path = PurePosixPath(change.path)
     size, text = (change.after.size, change.after.text) if change.after else (0, None)
     if _FOLDERS & set(path.parts[:-1]) or _NAMES.fullmatch(path.name):
-        return not _is_data(path)
+        return not is_data(change.path)
     if len(path.parts) == 1 and _AT_THE_TOP.fullmatch(path.name):
         return True
     if size == 0:
-        return not _MEANT_EMPTY.fullmatch(path.name) and not _is_data(path)
-    return size > LARGE_BYTES and text is None and not _is_data(path)
+        return not _MEANT_EMPTY.fullmatch(path.name) and not is_data(change.path)
+    return size > LARGE_BYTES and text is None and not is_data(change.path)
 
 
-def _is_data(path: PurePosixPath) -> bool:
-    """Examples for tests can have any name and content."""
-    return bool(
-        {"fixtures", "testdata", "test_data", "data", "examples", "samples", "__fixtures__"} & set(path.parts[:-1])
-    )
+def is_data(path: str) -> bool:
+    """Whether the file is an example for tests, which can have any name and content."""
+    folders = {"fixtures", "testdata", "test_data", "data", "examples", "samples", "__fixtures__"}
+    return bool(folders & set(PurePosixPath(path).parts[:-1]))

@@ -60,6 +60,10 @@ def stray_line(stray: Sequence[str]) -> str:
     return "leftover files: " + ", ".join(code(path) for path in stray[:6])
 
 
+def unresolved_line(places: Sequence[str]) -> str:
+    return "conflicts of the merge are not resolved: " + ", ".join(code(place) for place in places[:6])
+
+
 def leak_line(found: Sequence[Tampering]) -> str:
     shown = ", ".join(f"{code(f'{t.path}:{t.line}')} ({inline(t.text)})" for t in found[:6])
     return (

@@ -18,6 +18,7 @@ from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.session import Session
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.conflict_markers import find_unresolved
 from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
     CommandRun,
@@ -54,6 +55,8 @@ def run_gate(run: Slice) -> RunResult | None:
     """Evidence for each criterion with a command, changes that a person has to approve, and stray files."""
     spec = run.spec
     changes = run.mirror.changes(spec.workspace.base_sha, spec.start_sha)
+    if unresolved := find_unresolved(changes):
+        return RunResult("done", result=Gated(tree=run.mirror.tree_of(spec.start_sha), unresolved=unresolved))
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
     checked = add_script_lines(spec.contract, lambda path: _read_at_base(run, path))
     planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked, spec.policy.loop.protected)

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 
-from integrations.errors import IntegrationError, OverLimit, Rejected, Unchangeable
+from integrations.errors import IntegrationError, NotFound, OverLimit, Rejected, Unchangeable
 from integrations.git.export import COMMIT_SECONDS, commit_leftovers, export_pack
 from integrations.git.workspace import Workspace
 from integrations.leaks.own import OwnSecrets
@@ -96,7 +97,8 @@ def keep_checkpoint(run: Slice, ended: RunResult) -> RunResult:
             raise
         return ended
     sha = kept.result.head_sha if kept.outcome == "done" and isinstance(kept.result, Made) else NO_COMMIT
-    return replace(ended, result=Made(checkpoint=sha))
+    base = kept.result.base_sha if isinstance(kept.result, Made) else NO_COMMIT
+    return replace(ended, result=Made(checkpoint=sha, base_sha=base))
 
 
 def _create_candidate(run: Slice, workspace: Workspace, summary: str, timeout: float = COMMIT_SECONDS) -> RunResult:
@@ -106,24 +108,47 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str, timeout: f
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, limits.max_pack_bytes)
     if tip == spec.start_sha:
         return RunResult("no_change", summary, Made(head_sha=tip))
-    mirror.receive(pack, tip, spec.start_sha, limits)
-    if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
+    upstream = _find_upstream(run)
+    mirror.receive(pack, tip, spec.start_sha, limits, upstream)
+    base = _find_merged_base(run, tip, upstream)
+    if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha) and base == spec.workspace.base_sha:
         return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
-    parent = _find_parent(run)
+    parent = _find_parent(run, base)
+    merged = base if mirror.is_ancestor(base, tip) and not mirror.is_ancestor(base, parent) else NO_COMMIT
     email = run.world.settings.commit_email
     message = build_commit_message(spec, email)
-    sha = mirror.write_candidate(tip, parent, message, AUTHOR, email, int(spec.started_at))
-    refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
-    return RunResult("done", summary, Made(head_sha=sha))
+    sha = mirror.write_candidate(tip, parent, message, AUTHOR, email, int(spec.started_at), merged)
+    refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent, base])
+    newer = base if base != spec.workspace.base_sha else NO_COMMIT
+    return RunResult("done", summary, Made(head_sha=sha, base_sha=newer))
 
 
-def _find_parent(run: Slice) -> CommitSha:
-    """The commit that the candidate follows: the branch's head on the code host, else the base commit.
+def _find_upstream(run: Slice) -> CommitSha:
+    """The base branch's commit as of the mirror's last fetch, empty if the mirror lacks it."""
+    with suppress(NotFound):
+        return run.mirror.head(run.spec.workspace.base_branch)
+    return NO_COMMIT
+
+
+def _find_merged_base(run: Slice, tip: CommitSha, upstream: CommitSha) -> CommitSha:
+    """The commit of the base branch that the work is compared with: a newer one than before if the agent merged it."""
+    before = run.spec.workspace.base_sha
+    if not upstream:
+        return before
+    with suppress(NotFound):
+        found = run.mirror.merge_base(upstream, tip)
+        return found if run.mirror.is_ancestor(before, found) else before
+    return before
+
+
+def _find_parent(run: Slice, base: CommitSha) -> CommitSha:
+    """The commit that the candidate follows: the branch's head on the code host, else the `base` commit.
 
     Not the previous candidate: a push would also send the content that an iteration added and a later one removed.
     A checkpoint has the content of the branch's head, which can have been pushed after it was made."""
     spec, mirror = run.spec, run.mirror
     if spec.resumes and spec.pushed_sha:
         return spec.pushed_sha
-    known = (spec.pushed_sha, spec.workspace.base_sha)
-    return next((sha for sha in known if sha and mirror.is_ancestor(sha, spec.start_sha)), spec.start_sha)
+    if spec.pushed_sha and mirror.is_ancestor(spec.pushed_sha, spec.start_sha):
+        return spec.pushed_sha
+    return base if mirror.is_ancestor(spec.workspace.base_sha, spec.start_sha) else spec.start_sha

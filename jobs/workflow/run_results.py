@@ -126,6 +126,9 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
     """Return failures to the maker, unless it is spinning or insists on its change."""
     if event.outcome != "done":
         return _escalate_failed_run(loop, event)
+    if result.unresolved:
+        loop = replace(loop, candidate=replace(loop.candidate, gate=result))
+        return _retry(loop, lines.unresolved_line(result.unresolved), event.at, policy)
     if problem := find_gate_problem(result.evidence, loop.preflight.result.checks):
         known = replace(loop, candidate=replace(loop.candidate, gate=result))
         decision = escalate_environment(known, environment_reason(problem), event.at)
