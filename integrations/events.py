@@ -171,10 +171,11 @@ class PullRequestMerged(CodeHostEvent):
 
 @value
 class PullRequestClosed(CodeHostEvent):
-    """The pull request was closed without a merge."""
+    """The pull request was closed without a merge. `lost_base` is its base branch if that is gone, which closes it."""
 
     kind: Literal["PullRequestClosed"] = "PullRequestClosed"
     by: str = ""
+    lost_base: str = ""
 
 
 @value
@@ -182,6 +183,35 @@ class PullRequestReopened(CodeHostEvent):
     """A closed pull request is open again."""
 
     kind: Literal["PullRequestReopened"] = "PullRequestReopened"
+    by: str = ""
+
+
+@value
+class PullRequestChanged(CodeHostEvent):
+    """Title, base branch, draft state or lock of the pull request may have changed. `jobs.effects.gather` fills in the
+    present values."""
+
+    kind: Literal["PullRequestChanged"] = "PullRequestChanged"
+    by: str = ""
+    title: str = ""
+    base: str = ""
+    is_base_renamed: bool = False
+    """Whether the base branch that the loop knows is gone."""
+    is_draft: bool = False
+    is_locked: bool = False
+
+
+@value
+class RepositoryChanged(CodeHostEvent):
+    """The repository may have been renamed, transferred, archived, deleted or closed to Loopline. `repository` is the
+    name that the loops know. `jobs.effects.gather` fills in the rest.
+
+    `name` is the present name, empty when Loopline has no access."""
+
+    kind: Literal["RepositoryChanged"] = "RepositoryChanged"
+    by: str = ""
+    name: str = ""
+    is_archived: bool = False
 
 
 @value
@@ -215,6 +245,7 @@ class BranchPushed(CodeHostEvent):
     kind: Literal["BranchPushed"] = "BranchPushed"
     before: CommitSha = NO_COMMIT
     by: str = ""
+    is_forced: bool = False
 
 
 @value
@@ -231,6 +262,8 @@ AnyCodeHostEvent: TypeAlias = (
     PullRequestMerged
     | PullRequestClosed
     | PullRequestReopened
+    | PullRequestChanged
+    | RepositoryChanged
     | ReviewSubmitted
     | PullRequestCommented
     | BranchPushed
@@ -261,6 +294,14 @@ class WorkspaceReady(_Event):
     base_sha: CommitSha
     policy: str
     branch_sha: CommitSha | None = None
+    branch_by: str = ""
+    """The author of the branch's head, if that is not a commit that Loopline pushed for this ticket."""
+    merge_base: CommitSha = NO_COMMIT
+    """The newest commit of the base branch that the ticket's branch contains; empty without a branch."""
+    carried: CommitSha = NO_COMMIT
+    """The work that was not pushed, as a commit on top of the branch's head."""
+    conflicts: tuple[str, ...] = ()
+    """The paths of `carried` that have conflict markers."""
     images: tuple[TicketImage, ...] = ()
 
 
@@ -316,6 +357,16 @@ class BranchPublished(_Event):
 
 
 @value
+class BranchMoved(_Event):
+    """Nothing was pushed: the branch is at `head_sha`, a commit of another account by `by`; empty when it is gone."""
+
+    kind: Literal["BranchMoved"] = "BranchMoved"
+    generation: int
+    head_sha: CommitSha
+    by: str = ""
+
+
+@value
 class PullRequestOpened(_Event):
     """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
@@ -345,7 +396,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed,
+    | BranchMoved | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

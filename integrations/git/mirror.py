@@ -308,6 +308,17 @@ class Mirror:
         _check_shas(onto)
         return CommitSha(write_mixed_commit(self._repository, onto, sides)) if sides else onto
 
+    def read_author(self, sha: CommitSha) -> str:
+        """The name of the commit's author."""
+        _check_shas(sha)
+        shown = self._repository.git("show", "--no-patch", "--no-show-signature", "--format=%an", sha)
+        return " ".join(shown.decode(errors="replace").split())[:100]
+
+    def list_committers(self, base: CommitSha, sha: CommitSha) -> set[str]:
+        """The e-mail addresses of the committers of the commits of `sha` that `base` lacks."""
+        _check_shas(base, sha)
+        return set(self._repository.git("log", "--format=%ce", f"{base}..{sha}").decode(errors="replace").split())
+
     def tree_of(self, sha: CommitSha) -> str:
         """The id of the commit's tree: equal for commits with equal files."""
         _check_shas(sha)

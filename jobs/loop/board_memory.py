@@ -46,6 +46,7 @@ _PLAIN = {
     "tampering_accepted_by": "candidate.accepted_by",
     "pull_request": "pull_request.number",
     "pull_request_url": "pull_request.url",
+    "pull_request_title": "pull_request.title",
     "approved": "pull_request.approved_sha",
     "taken_up": "comments.taken_up",
     "last_comment": "comments.last_id",
@@ -70,6 +71,7 @@ _AS_JSON = {
     "evidence": "candidate.gate.evidence",
     "tampering": "candidate.gate.tampering",
     "dependencies": "candidate.gate.dependencies",
+    "others": "candidate.gate.others",
     "judgement": "candidate.judgement",
     "verdict": "candidate.verdict",
     "guidance": "comments.guidance",
@@ -77,6 +79,8 @@ _AS_JSON = {
     "noted": "comments.noted",
     "answering": "comments.answering",
     "failing_checks": "pull_request.failing_checks",
+    "foreign": "foreign",
+    "draft": "pull_request.draft",
     "escalation": "escalation",
 }
 """The same for lists and objects."""

@@ -15,6 +15,7 @@ from integrations.results import Plan, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, TicketImage, Usage, value
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
+from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 
@@ -55,6 +56,8 @@ class RunSpec:
     """When the ticket was handed over, Unix seconds: its place among runs of the same priority."""
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
+    pushes: tuple[ForeignPush, ...] = ()
+    """Commits of other accounts on the branch."""
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that the commands of the last iteration were refused, by host."""
     resumes: bool = False
@@ -168,6 +171,8 @@ class PrepareWorkspace:
     branch: str = ""
     images: tuple[TicketImage, ...] = ()
     base: str = ""
+    work: CommitSha = NO_COMMIT
+    """Work that was not pushed, to put on top of the branch's head."""
 
 
 @value
@@ -242,7 +247,8 @@ class Thaw:
 
 @value
 class PublishBranch:
-    """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
+    """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`, or `BranchMoved` when it is
+    at another commit. `as_is`: without a verdict,
     for a person who takes over; only if nothing in it needs approval, or `accepted`."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"

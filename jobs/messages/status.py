@@ -17,6 +17,7 @@ _COMMANDS = {
     "/accept": "accepts changes to tests and checks",
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",
+    "/resume": "continues on the branch, on top of your commits",
     "/close": "abandons the ticket and deletes the branch",
     "/freeze <reason>, /thaw": "stops and continues the whole service",
 }

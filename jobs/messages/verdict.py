@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Criterion, Loop
+from jobs.messages.foreign import others_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
@@ -44,6 +45,8 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
     more = ["\n".join(others), *_accepted(loop, "{}:\n"), "Not checked:\n" + _not_checked(loop)]
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
+    if candidate.gate.others:
+        shown.append(f"- {others_line(candidate.gate.others, loop.foreign.pushes)}")
     return "\n\n".join(
         [
             head,

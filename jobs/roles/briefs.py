@@ -52,6 +52,7 @@ def build_maker_brief(spec: RunSpec) -> str:
         format_background(spec),
         place + (f", attempt {spec.attempt.number}" if spec.attempt.number > 1 else ""),
         _format_resumed(spec),
+        _format_others(spec),
         _format_contract(spec),
         _format_guidance(spec),
         _format_plan(spec),
@@ -101,6 +102,7 @@ def build_checker_brief(spec: RunSpec, diff: str) -> str:
         f"The commit under review is {spec.start_sha}; it was made from {spec.workspace.base_sha}.",
         _format_contract(spec),
         _format_unchanged(spec),
+        _format_others(spec),
         _format_review(spec, OUTPUT_FOR_CHECKER, diff),
     )
 
@@ -199,6 +201,15 @@ def _format_resumed(spec: RunSpec) -> str:
     return spec.resumes * (
         "The work tree holds the unfinished changes of an earlier run, which was interrupted. Read them first, with "
         f"`git diff {spec.workspace.base_sha[:12]}`, and continue from there."
+    )
+
+
+def _format_others(spec: RunSpec) -> str:
+    """The commits of other accounts on the branch, as data: their names are chosen by them."""
+    lines = "\n".join(f"- {push.by or 'another account'}: {push.before[:12]}..{push.head[:12]}" for push in spec.pushes)
+    return lines and (
+        "## Commits of other people\n\nPeople pushed these to the branch. They are part of the work: keep them, and "
+        f"change their lines only where the ticket or a person asks for it.\n\n{fence(spec, 'commits', lines)}"
     )
 
 

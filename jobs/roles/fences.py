@@ -13,7 +13,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment",
+    "plan", "attempts", "claim", "comment", "commits",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -29,6 +29,7 @@ AUTHORS: dict[Source, str] = {
     "plan": "another agent",
     "attempts": "another agent, output of commands",
     "claim": "another agent",
+    "commits": "accounts with write access to the repository",
     "comment": "a person with permission to control Loopline",
 }
 _MARKDOWN: frozenset[Source] = frozenset(

@@ -139,6 +139,7 @@ def prepare(loop: Loop) -> PrepareWorkspace:
         branch=place.branch,
         base=place.chosen_base,
         images=list_images(loop),
+        work=loop.unpushed,
     )
 
 
