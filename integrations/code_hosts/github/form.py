@@ -18,7 +18,7 @@ PERMISSIONS = {
 """Of an App. GitHub offers the event `workflow_run` only with actions, `status` only with statuses."""
 EVENTS = (
     *("pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment"),
-    *("check_run", "check_suite", "workflow_run", "status", "push"),
+    *("check_run", "check_suite", "workflow_run", "status", "push", "repository"),
 )
 APP = "app"
 

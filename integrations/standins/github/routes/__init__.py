@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.standins.github.routes import (
+    administration,
     apps,
     checks,
     conversation,
@@ -14,4 +15,15 @@ from integrations.standins.github.routes import (
     rules,
 )
 
-__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]
+__all__ = [
+    "administration",
+    "apps",
+    "checks",
+    "conversation",
+    "files",
+    "hooks",
+    "people",
+    "pulls",
+    "repositories",
+    "rules",
+]

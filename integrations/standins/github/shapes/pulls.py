@@ -23,8 +23,10 @@ def _shared(view: View, pull: Pull) -> dict[str, Any]:
         "user": user(view, pull.author),
         "labels": [],
         "assignees": [],
-        **dict.fromkeys(("milestone", "active_lock_reason", "assignee")),
-        **dict.fromkeys(("locked", "draft"), False),
+        **dict.fromkeys(("milestone", "assignee")),
+        "active_lock_reason": pull.lock_reason,
+        "locked": pull.locked,
+        "draft": False,
         "author_association": association(view, pull, pull.author),
     }
 
