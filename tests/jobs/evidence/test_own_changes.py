@@ -12,6 +12,7 @@ from jobs.evidence.own_changes import find_own_changes
 from jobs.loop.foreign_state import ForeignPush
 
 Tree = Mapping[str, str]
+Judged = tuple[dict[str, tuple[str | None, str | None]], dict[str, str]]
 
 
 def make_side(text: str | None) -> Side | None:
@@ -36,9 +37,7 @@ class Commits(dict[str, Tree]):
 BASE = {"a.py": "1", "test_a.py": "strict"}
 
 
-def judge(
-    commits: Commits, *pushes: tuple[str, str]
-) -> tuple[dict[str, tuple[str | None, str | None]], dict[str, str]]:
+def judge(commits: Commits, *pushes: tuple[str, str]) -> Judged:
     """Loopline's own changes as (before, after), and the files of others."""
     given = [ForeignPush(by="ana", before=before, head=head) for before, head in pushes]
     own, others = find_own_changes("base", "head", given, commits.read)

@@ -67,10 +67,8 @@ def test_removed_collaborator_sees_nothing(github: World) -> None:
 def test_deleted_base_branch_closes_the_pull_request(github: World) -> None:
     ada = github.person()
     github.pull("fix")
-    ada.post(
-        f"{SHOP}/git/refs",
-        json={"ref": "refs/heads/release", "sha": ada.get(f"{SHOP}/git/ref/heads/main").json()["object"]["sha"]},
-    )
+    sha = ada.get(f"{SHOP}/git/ref/heads/main").json()["object"]["sha"]
+    ada.post(f"{SHOP}/git/refs", json={"ref": "refs/heads/release", "sha": sha})
     ada.patch(f"{SHOP}/pulls/1", json={"base": "release"})
     ada.delete(f"{SHOP}/git/refs/heads/release")
 
