@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
 from integrations.events import (
     EVENT,
+    BranchMoved,
     BranchPublished,
     CommandFailed,
     Event,
@@ -74,6 +75,10 @@ class Worker:
     def store(self) -> Memory:
         """For `gather`, which is given this object as its world."""
         return self.memory
+
+    def mirror(self, *_: object) -> Host:
+        """The mirror has what the code host has."""
+        return self.code_host
 
     def idle(self, ticket_id: str) -> bool:
         """Whether there is nothing to do now."""
@@ -209,10 +214,12 @@ class Worker:
                 self.code_host.say(number, body, US, posted.id)
             case c.SetStatus():
                 self.code_host.reach()
-            case c.CleanUp(repository=repository, branch=branch):
+            case c.CleanUp(repository=repository, branch=branch, merged=merged):
                 if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
                     raise Unavailable("a run has not ended yet")
-                self.code_host.delete_branch(repository, branch)
+                head = self.code_host.branch_head(repository, branch)
+                if head and (head == merged or self.memory.index.get(head) == t):
+                    self.code_host.delete_branch(repository, branch)
             case c.ClosePullRequest(number=number):
                 self.code_host.close(number, "loopline")
             case c.WatchTickets() | c.OrderRuns():
@@ -249,13 +256,19 @@ class Worker:
                 host.reach()
                 self.memory.waiting.add(t)
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
-                ready["branch_sha"] = host.branches.get(command.branch, "")
+                head = ready["branch_sha"] = host.branches.get(command.branch, "")
+                if head and self.memory.index.get(head) != t:
+                    ready["branch_by"] = "ana"
+                if head and command.work in host.parents and not host.descends(head, command.work):
+                    ready["carried"] = host.commit(f"{command.work} on {head}", head)
                 policy = POLICY.encode(self.repository_policy)
                 return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):
-                self.memory.index[branch] = self.memory.index[sha] = t
                 head = host.branch_head(REPOSITORY, branch) or ""
                 ours = self.memory.index.get(head) == t  # a push by Loopline that was never confirmed
+                if head != expected and not ours and not command.as_is:
+                    return BranchMoved(**about, generation=generation, head_sha=head)
+                self.memory.index[branch] = self.memory.index[sha] = t
                 host.push(branch, sha, (head if ours else expected) or None)
                 return BranchPublished(**about, generation=generation, head_sha=sha)
             case c.OpenPullRequest(generation=generation):
