@@ -188,8 +188,7 @@ class PullRequestReopened(CodeHostEvent):
 
 @value
 class PullRequestChanged(CodeHostEvent):
-    """Title, base branch, draft state or lock of the pull request may have changed. `jobs.effects.gather` fills in the
-    present values."""
+    """Title, base, draft state or lock may have changed. `jobs.effects.gather` fills in the present values."""
 
     kind: Literal["PullRequestChanged"] = "PullRequestChanged"
     by: str = ""
@@ -203,10 +202,8 @@ class PullRequestChanged(CodeHostEvent):
 
 @value
 class RepositoryChanged(CodeHostEvent):
-    """The repository may have been renamed, transferred, archived, deleted or closed to Loopline. `repository` is the
-    name that the loops know. `jobs.effects.gather` fills in the rest.
-
-    `name` is the present name, empty when Loopline has no access."""
+    """The repository, by the name that the loops know, may have another name or state. `jobs.effects.gather` fills in
+    the present `name`, empty when Loopline has no access, and `is_archived`."""
 
     kind: Literal["RepositoryChanged"] = "RepositoryChanged"
     by: str = ""
