@@ -185,10 +185,11 @@ class PullRequestMerged(CodeHostEvent):
 
 @value
 class PullRequestClosed(CodeHostEvent):
-    """The pull request was closed without a merge."""
+    """The pull request was closed without a merge. `lost_base` is its base branch if that is gone, which closes it."""
 
     kind: Literal["PullRequestClosed"] = "PullRequestClosed"
     by: str = ""
+    lost_base: str = ""
 
 
 @value
@@ -196,6 +197,32 @@ class PullRequestReopened(CodeHostEvent):
     """A closed pull request is open again."""
 
     kind: Literal["PullRequestReopened"] = "PullRequestReopened"
+    by: str = ""
+
+
+@value
+class PullRequestChanged(CodeHostEvent):
+    """Title, base, draft state or lock may have changed. `jobs.effects.gather` fills in the present values."""
+
+    kind: Literal["PullRequestChanged"] = "PullRequestChanged"
+    by: str = ""
+    title: str = ""
+    base: str = ""
+    is_base_renamed: bool = False
+    """Whether the base branch that the loop knows is gone."""
+    is_draft: bool = False
+    is_locked: bool = False
+
+
+@value
+class RepositoryChanged(CodeHostEvent):
+    """The repository, by the name that the loops know, may have another name or state. `jobs.effects.gather` fills in
+    the present `name`, empty when Loopline has no access, and `is_archived`."""
+
+    kind: Literal["RepositoryChanged"] = "RepositoryChanged"
+    by: str = ""
+    name: str = ""
+    is_archived: bool = False
 
 
 @value
@@ -229,6 +256,7 @@ class BranchPushed(CodeHostEvent):
     kind: Literal["BranchPushed"] = "BranchPushed"
     before: CommitSha = NO_COMMIT
     by: str = ""
+    is_forced: bool = False
 
 
 @value
@@ -261,6 +289,8 @@ AnyCodeHostEvent: TypeAlias = (
     PullRequestMerged
     | PullRequestClosed
     | PullRequestReopened
+    | PullRequestChanged
+    | RepositoryChanged
     | ReviewSubmitted
     | PullRequestCommented
     | BranchPushed
@@ -294,6 +324,12 @@ class WorkspaceReady(_Event):
     base_sha: CommitSha
     policy: str
     branch_sha: CommitSha | None = None
+    branch_by: str = ""
+    """The author of the branch's head, if that is not a commit that Loopline pushed for this ticket."""
+    carried: CommitSha = NO_COMMIT
+    """The work that was not pushed, as a commit on top of the branch's head."""
+    carried_conflicts: tuple[str, ...] = ()
+    """The paths of `carried` that have conflict markers."""
     images: tuple[TicketImage, ...] = ()
     fork_sha: CommitSha = NO_COMMIT
     """The newest commit of the base branch that the work has, empty without work."""
@@ -363,6 +399,16 @@ class BranchPublished(_Event):
     kind: Literal["BranchPublished"] = "BranchPublished"
     generation: int
     head_sha: CommitSha
+
+
+@value
+class BranchMoved(_Event):
+    """Nothing was pushed: the branch is at `head_sha`, a commit of another account by `by`; empty when it is gone."""
+
+    kind: Literal["BranchMoved"] = "BranchMoved"
+    generation: int
+    head_sha: CommitSha
+    by: str = ""
 
 
 @value
@@ -475,7 +521,7 @@ Event = Annotated[
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
     | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun | MergeHeld | MergeWaits
-    | ApprovalPublished | AccountLinked,
+    | ApprovalPublished | AccountLinked | BranchMoved,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

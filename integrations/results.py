@@ -262,6 +262,8 @@ class Gated:
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Files that only other accounts changed on the branch: not judged."""
     unresolved: tuple[str, ...] = ()
 
 

@@ -7,11 +7,12 @@ board since the last sweep, in one request, so its cost does not grow with the n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Rejected, Unauthorized, Unavailable
-from integrations.events import BranchPushed, Event, TicketMoved
+from integrations.events import BranchPushed, Event, PullRequestChanged, RepositoryChanged, TicketMoved
 from integrations.ports.tracker import Comment
 from integrations.request_budget import Priority, use_priority
 from integrations.server_time import server_clock
@@ -202,7 +203,12 @@ def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
     repository, number = loop.workspace.repository, loop.pull_request.number
     if loop.stage not in OPEN | AT_WORK or not number:
         return
-    now = world.code_host.fetch_pull_request(repository, number)
+    try:
+        now = world.code_host.fetch_pull_request(repository, number)
+    except NotFound:
+        yield from _build_changes(loop, [RepositoryChanged], "gone", world)
+        return
+    yield from _build_changes(loop, polling.list_changes(loop, now), polling.describe(now), world)
     if kind := polling.pull_request_event(loop, now):
         name = f"sweep:{kind.__name__}:{repository}#{number}"
         yield kind(
@@ -213,6 +219,23 @@ def _find_pull_request_event(loop: Loop, world: World) -> Iterator[Event]:
             number=number,
             branch=loop.workspace.branch,
             head_sha=now.head_sha,
+        )
+
+
+def _build_changes(
+    loop: Loop, kinds: Sequence[type[PullRequestChanged] | type[RepositoryChanged]], state: str, world: World
+) -> Iterator[Event]:
+    """The event of each change. The id has the loop's state and the one on the code host."""
+    place = loop.workspace
+    known = (loop.foreign, place.base_branch, loop.pull_request.draft)
+    digest = sha256(f"{known} {state}".encode()).hexdigest()[:12]
+    for kind in kinds:
+        yield kind(
+            event_id=f"sweep:{kind.__name__}:{place.repository}#{loop.pull_request.number}:{loop.ticket.id}:{digest}",
+            ticket_id=loop.ticket.id,
+            at=world.now(),
+            repository=place.repository,
+            number=loop.pull_request.number,
         )
 
 

@@ -127,6 +127,16 @@ class Mirror:
         """The branch's commit as of its last fetch. Raises `NotFound`."""
         return branches.resolve_branch(self._repository, branch)
 
+    def delete_branch(self, branch: str, expected: CommitSha) -> None:
+        """Delete the branch on the code host while it is at `expected`, and the mirror's copy of it. Idempotent.
+
+        Raises `Conflict` when the branch is at another commit, and otherwise as `push`."""
+        _check_shas(expected)
+        with repository_lock(self._folder):
+            _create_if_missing(self._repository)
+        pushing.delete(self._repository, branch, expected)
+        self.forget(branch)
+
     def forget(self, branch: str) -> None:
         """Delete the mirror's copy of a branch that is no longer needed. Idempotent."""
         branches.check_name(branch)
@@ -305,6 +315,17 @@ class Mirror:
         _check_shas(onto)
         sides, applied = write_edits(self._repository, onto, edits)
         return self.write_mixed_commit(onto, sides), applied
+
+    def read_author(self, sha: CommitSha) -> str:
+        """The name of the commit's author."""
+        _check_shas(sha)
+        shown = self._repository.git("show", "--no-patch", "--no-show-signature", "--format=%an", sha)
+        return " ".join(shown.decode(errors="replace").split())[:100]
+
+    def list_committers(self, base: CommitSha, sha: CommitSha) -> set[str]:
+        """The e-mail addresses of the committers of the commits of `sha` that `base` lacks."""
+        _check_shas(base, sha)
+        return set(self._repository.git("log", "--format=%ce", f"{base}..{sha}").decode(errors="replace").split())
 
     def tree_of(self, sha: CommitSha) -> str:
         """The id of the commit's tree: equal for commits with equal files."""

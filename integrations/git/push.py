@@ -1,4 +1,6 @@
-"""Pushes one commit to one branch of the code host. Called by `mirror.push` only; never forces, never deletes."""
+"""Pushes one commit to one branch of the code host, and deletes a branch at one commit. Called by `mirror` only.
+
+Never forces: a branch moves forward, or is deleted, only from the commit that the caller expects."""
 
 from __future__ import annotations
 
@@ -45,13 +47,7 @@ def push(repository: HostRepository, branch: str, sha: str, expected: str | None
     branch, a protected one or a refusal of the code host, `NotFound` for a commit that this host has lost,
     `Unavailable` when the network fails: retry then.
     """
-    check_branch(branch)
-    url = repository.remote.url if repository.remote else ""
-    answer = repository.git_over_network("ls-remote", "--symref", "--", url, "HEAD", f"refs/heads/{branch}")
-    default, head = parse_ls_remote(answer.decode(), branch)
-    place = f"{branch} of {repository.name}"
-    if branch.casefold() in {name.casefold() for name in (default, *protected)}:
-        raise Rejected(f"the branch {place} is protected: Loopline pushes to its own branches only")
+    place, head = _find_head(repository, branch, protected)
     if head == sha:
         return
     if head != expected:
@@ -63,6 +59,36 @@ def push(repository: HostRepository, branch: str, sha: str, expected: str | None
         and repository.succeeds("merge-base", "--is-ancestor", expected, sha)
     ):
         raise Conflict(f"{sha} does not descend from {expected}: the branch {branch} would need a forced push")
-    lease = f"--force-with-lease=refs/heads/{branch}:{expected or ''}"
+    _update(repository, branch, sha, expected or "")
+
+
+def delete(repository: HostRepository, branch: str, expected: str) -> None:
+    """Delete the branch while it is at `expected`: the code host compares and deletes in one step. Idempotent.
+
+    Raises `Conflict` when it is at another commit, and otherwise as `push`."""
+    place, head = _find_head(repository, branch, ())
+    if head is None:
+        return
+    if head != expected:
+        raise Conflict(f"the branch {place} is {head}, not {expected}: another push moved it")
+    _update(repository, branch, "", expected)
+
+
+def _find_head(repository: HostRepository, branch: str, protected: Sequence[str]) -> tuple[str, str | None]:
+    """The branch's name for messages, and its head. Raises `Rejected` for the default branch and protected ones."""
+    check_branch(branch)
+    url = repository.remote.url if repository.remote else ""
+    answer = repository.git_over_network("ls-remote", "--symref", "--", url, "HEAD", f"refs/heads/{branch}")
+    default, head = parse_ls_remote(answer.decode(), branch)
+    place = f"{branch} of {repository.name}"
+    if branch.casefold() in {name.casefold() for name in (default, *protected)}:
+        raise Rejected(f"the branch {place} is protected: Loopline pushes to its own branches only")
+    return place, head
+
+
+def _update(repository: HostRepository, branch: str, sha: str, expected: str) -> None:
+    """Compare and set the branch; an empty `expected` stands for a new branch, an empty `sha` deletes it."""
+    url = repository.remote.url if repository.remote else ""
+    lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
     options = ("--porcelain", "--no-verify", "--no-follow-tags", lease)
     repository.git_over_network("push", *options, "--", url, f"{sha}:refs/heads/{branch}")

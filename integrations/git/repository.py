@@ -33,6 +33,7 @@ from integrations.outward import check_outward
 from integrations.ports.code_host import GitCredentials
 
 LOCAL_TIMEOUT, NETWORK_TIMEOUT = 300.0, 600.0  # seconds
+PUSHES = ("push", "push-delete")
 PUSH_POLL_SECONDS = 0.3
 _ACCESS_TIMEOUT = 60.0
 _MIN_ROOM = 2**24  # bytes, so that a mirror without room still gets the commits of a ticket
@@ -215,7 +216,8 @@ class HostRepository:
         timeout: float,
         largest_file: int = 0,
     ) -> bytes:
-        operation = "push-check" if "--dry-run" in arguments else arguments[0]
+        deletes = any(argument.startswith(":refs/heads/") for argument in arguments)
+        operation = "push-check" if "--dry-run" in arguments else "push-delete" if deletes else arguments[0]
         command = _build_command(settings, {"GIT_DIR": str(self.folder), **environment}, arguments, largest_file)
         try:
             with Repo(self.folder) as repo:
@@ -252,7 +254,7 @@ def _run_command(
 ) -> bytes:
     """Run `command` in a new session and return its stdout; the timeout, in seconds, kills its whole process group."""
     description, source = f"git {operation} in {repository}", subprocess.PIPE if isinstance(stdin, bytes) else stdin
-    if operation == "push":
+    if operation in PUSHES:
         check_outward()
     fail(f"git.{operation}", "before")
     try:
@@ -283,7 +285,7 @@ def _communicate(process: Any, stdin: bytes | None, timeout: float, operation: s
         left = max(deadline - time.monotonic(), 0.0)
         try:
             found: tuple[bytes, bytes] = process.communicate(
-                stdin, timeout=min(left, PUSH_POLL_SECONDS) if operation == "push" else left
+                stdin, timeout=min(left, PUSH_POLL_SECONDS) if operation in PUSHES else left
             )
         except subprocess.TimeoutExpired:
             if time.monotonic() >= deadline:

@@ -39,7 +39,8 @@ class Repository:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """The current state of a pull request. `state` is 'open' or 'closed'."""
+    """The current state of a pull request. `state` is 'open' or 'closed'. `repository` is the present name of its
+    repository, 'owner/name', empty where the code host does not show it."""
 
     number: int
     url: str
@@ -52,6 +53,9 @@ class PullRequest:
     body: str = ""
     draft: bool = False
     mergeable: bool | None = None
+    locked: bool = False
+    repository: str = ""
+    archived: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from integrations.errors import Unavailable
+from integrations.errors import Conflict, Unavailable
 from integrations.git.mirror import Mirror
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.values import CommitSha, Identifier
 from jobs.loop import commands as c
-from jobs.messages.routing import branch_left_message
+from jobs.messages.foreign import branch_left_message
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def clean_up(command: c.CleanUp, ctx: Context) -> None:
-    """Remove the worktrees, then the branch. Raises `Unavailable` until the ticket's runs have ended."""
+    """Remove the worktrees, then the branch while its head is one of Loopline's commits: the code host compares and
+    deletes in one step. Raises `Unavailable` until the ticket's runs have ended."""
     runs = ctx.world.runs.list_runs(ctx.ticket.id)
     if any(ctx.world.runs.is_unfinished(run_id) for run_id in runs):
         raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
@@ -34,13 +35,20 @@ def clean_up(command: c.CleanUp, ctx: Context) -> None:
         _remove_files(identifier, mirror, ctx.world)
     if not command.branch:
         return
-    head = ctx.world.code_host.branch_head(command.repository, command.branch)
-    if head and head != command.merged and not _is_own_head(command.repository, head, ctx):
+    host = ctx.world.code_host
+    head = host.branch_head(command.repository, command.branch)
+    if head and (head == command.merged or is_own_head(command.repository, head, ctx)):
+        url, credentials = host.repository(command.repository).clone_url, host.git_credentials(command.repository)
+        try:
+            ctx.world.mirror(command.repository, url, credentials).delete_branch(command.branch, head)
+            return
+        except Conflict:  # another account pushed just now
+            pass
+    if head:
         body = branch_left_message(command.branch)
         ctx.world.tracker.comment(ctx.ticket.id, body, ctx.create_id("left", command.branch, head))
-        return
-    ctx.world.code_host.delete_branch(command.repository, command.branch)
-    mirror.forget(command.branch)
+    else:
+        mirror.forget(command.branch)
 
 
 def _remove_files(identifier: Identifier, mirror: Mirror, world: World) -> None:
@@ -53,7 +61,7 @@ def _remove_files(identifier: Identifier, mirror: Mirror, world: World) -> None:
         shutil.rmtree(used)
 
 
-def _is_own_head(repository: str, head: CommitSha, ctx: Context) -> bool:
+def is_own_head(repository: str, head: CommitSha, ctx: Context) -> bool:
     """Whether Loopline pushed this commit for this ticket."""
     owner = ctx.world.redis.get(keys.head(repository, head))
     return owner is not None and decode(owner) == ctx.ticket.id

@@ -24,11 +24,13 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     Event,
+    PullRequestChanged,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestDequeued,
     PullRequestMerged,
     PullRequestReopened,
+    RepositoryChanged,
     ReviewSubmitted,
     RunFinished,
     TicketCommented,
@@ -44,7 +46,7 @@ from integrations.events import (
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
-from jobs.effects import session_reads
+from jobs.effects import foreign, session_reads
 from jobs.effects.cycles import find_cycle
 from jobs.effects.people import with_login, with_name
 from jobs.effects.pull_request_reads import read_dequeued, read_facts
@@ -99,13 +101,17 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case PullRequestCommented():
             return replace(event, author=_look_up_permission(event.author, event.repository, world))
         case BranchPushed():
-            return _read_push(event, world)
+            return foreign.read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
-            return _read_pull_request(event, world)
+            return foreign.read_end(event, world)
         case TimePassed():
             return read_facts(event, world)
         case PullRequestDequeued():
             return read_dequeued(event, world)
+        case PullRequestChanged():
+            return foreign.read_change(event, world)
+        case RepositoryChanged():
+            return foreign.read_repository(event, world)
         case RunFinished():
             return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
         case ChecksReported():
@@ -282,37 +288,10 @@ def _read_review(event: ReviewSubmitted, world: World) -> Event | None:
     )
 
 
-def _read_push(event: BranchPushed, world: World) -> Event | None:
-    """None if the branch has moved since: the later push has its own event. A push to the base branch of work in
-    progress is only noted, without a request, and the next one is an event again."""
-    loop = world.store.load(event.ticket_id)
-    if loop and loop.stage in AT_WORK | OPEN and event.branch == loop.workspace.base_branch:
-        world.store.watch_base(event.ticket_id, event.repository, event.branch)
-        return event
-    head = world.code_host.branch_head(event.repository, event.branch) or ""
-    return event if event.head_sha == head else None
-
-
 def _look_up_permission(author: Person | None, repository: str, world: World) -> Person | None:
     if author is None:
         return None
     return replace(with_name(author, world), may_steer=world.code_host.may_steer(repository, author.id))
-
-
-def _read_pull_request(
-    event: PullRequestMerged | PullRequestClosed | PullRequestReopened, world: World
-) -> Event | None:
-    """The current state of the pull request determines which of the three events it is."""
-    now = world.code_host.fetch_pull_request(event.repository, event.number)
-    same = {name: getattr(event, name) for name in ("event_id", "ticket_id", "at", "repository", "number", "branch")}
-    if now.merged:
-        return event if isinstance(event, PullRequestMerged) else PullRequestMerged(**same, head_sha=now.head_sha)
-    if now.state == "closed":
-        return event if isinstance(event, PullRequestClosed) else PullRequestClosed(**same, head_sha=now.head_sha)
-    if not isinstance(event, PullRequestReopened):
-        return None
-    # The current head can be newer than the event, so earlier approvals do not apply to it.
-    return replace(event, head_sha=now.head_sha, at=world.now())
 
 
 def parse_time(written: Comment | Reaction) -> float:
@@ -342,13 +321,19 @@ def find_repository(name: str, host: CodeHost) -> Repository:
         found = host.repository(name)
     except NotFound as error:
         raise Misconfigured(f"{error}. Check the repository {name} in LOOPLINE_TEAMS.") from error
+    check_repository(found, name)
+    if missing := host.find_missing_permissions(found):
+        needed = ", ".join(missing)
+        raise Forbidden(f"Loopline's account lacks {needed} on {name}: grant it on the code host, then retry.", needed)
+    return found
+
+
+def check_repository(found: Repository, name: str) -> Repository:
+    """The repository. Raises `Misconfigured` for one that cannot be written to under this name."""
     if found.name.lower() != name.lower():
         raise Misconfigured(f"The repository {name} is now {found.name}: change it in LOOPLINE_TEAMS.")
     if found.archived:
         raise Misconfigured(f"The repository {name} is archived: unarchive it, or change it in LOOPLINE_TEAMS.")
-    if missing := host.find_missing_permissions(found):
-        needed = ", ".join(missing)
-        raise Forbidden(f"Loopline's account lacks {needed} on {name}: grant it on the code host, then retry.", needed)
     return found
 
 

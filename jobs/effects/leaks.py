@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from integrations.errors import Rejected
-from integrations.git.changes import read_added_lines
+from integrations.git.changes import Change, read_added_lines
 from integrations.git.mirror import Mirror
 from integrations.leaks.own import OwnSecrets
 from integrations.leaks.patterns import MAX_TEXT, find_secrets
@@ -17,12 +17,12 @@ from jobs.evidence.protected import find_protected
 MOST_LEAKS = 100
 
 
-def find_leaks(mirror: Mirror, base: CommitSha, sha: CommitSha) -> list[Tampering]:
-    """Each added line that looks like a secret, with its kind, never its text; at most 100. Binary files are not read:
-    `refuse_own_secrets` searches those."""
+def find_leaks(changes: Iterable[Change]) -> list[Tampering]:
+    """Each added line that looks like a secret, with its kind, never its text; at most 100. `changes` are with texts up
+    to `MAX_TEXT`; binary files are not read: `refuse_own_secrets` searches those."""
     return [
         Tampering(kind="secret", path=change.path, line=one.line, text=one.kind)
-        for change in mirror.changes(base, sha, MAX_TEXT)
+        for change in changes
         for one in find_secrets(change.path, read_added_lines(change))
     ][:MOST_LEAKS]
 
@@ -49,7 +49,7 @@ def refuse_unapproved(mirror: Mirror, base: CommitSha, sha: CommitSha, protected
     """Raise `Rejected` when the change from `base` holds something that needs a person's approval before a push.
 
     For a candidate that a person takes over before it was checked. `protected` are the policy's globs."""
-    found = [*find_protected(mirror.changes(base, sha), protected), *find_leaks(mirror, base, sha)]
+    found = [*find_protected(mirror.changes(base, sha), protected), *find_leaks(mirror.changes(base, sha, MAX_TEXT))]
     if found:
         shown = "; ".join(
             f"`{one.path}` {'looks like a secret: ' * (one.kind == 'secret')}{one.text}" for one in found[:10]

@@ -13,8 +13,9 @@ from typing import Any
 
 import structlog
 
-from integrations.errors import NotFound, Rejected
+from integrations.errors import Conflict, NotFound, Rejected
 from integrations.events import (
+    BranchMoved,
     BranchPublished,
     Event,
     PullRequestOpened,
@@ -26,9 +27,11 @@ from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
-from integrations.values import NO_COMMIT, Ticket
+from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.effects import ci, cleaning, merging, reviews, sessions
-from jobs.effects.gather import read_base
+from jobs.effects.branches import read_author, read_branch
+from jobs.effects.cleaning import is_own_head
+from jobs.effects.gather import check_repository, read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.sessions import derive_id
@@ -45,7 +48,6 @@ from jobs.runtime import keys, queues, run_order
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
 from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
-from jobs.runtime.scripts import decode
 from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
@@ -185,6 +187,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
     base branch is an event of this ticket."""
     base = read_base(command.repository, command.branch, ctx.world, command.base)
     store, policy = ctx.world.store, base.policy
+    found = read_branch(command, base, ctx)
     store.watch_base(ctx.ticket.id, command.repository, base.branch)
     if not store.may_report_notes(ctx.ticket.id, command.repository, policy.notes):
         policy = replace(policy, notes=())
@@ -197,6 +200,9 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         policy=POLICY.encode(policy),
         branch_sha=base.branch_sha,
         fork_sha=find_fork(ctx.world.mirror(command.repository), base.sha, base.branch_sha, command),
+        branch_by=found.by,
+        carried=found.carried,
+        carried_conflicts=found.conflicts,
         images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
     )
     return (ready,)
@@ -242,18 +248,31 @@ def unsteer(command: c.Unsteer, ctx: Context) -> None:
 
 
 def publish_branch(command: c.PublishBranch, ctx: Context) -> Sequence[Event]:
-    """Push from the host-owned mirror; rejected if the branch has moved on the remote."""
-    host = ctx.world.code_host
-    repository = host.repository(command.repository)
-    ctx.world.redis.set(keys.branch(command.repository, command.branch), ctx.ticket.id)
-    ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
+    """Push from the host-owned mirror. Nothing is pushed over a commit of another account, whose branch or commit is
+    reported; for a person who takes over it is an error."""
+    host, fields = ctx.world.code_host, ctx.build_event_fields()
+    repository = check_repository(host.repository(command.repository), command.repository)
     mirror = ctx.world.mirror(command.repository, repository.clone_url, host.git_credentials(command.repository))
     head = host.branch_head(command.repository, command.branch) or NO_COMMIT
-    owner = ctx.world.redis.get(keys.head(command.repository, head)) if head else None
-    unconfirmed = owner is not None and decode(owner) == ctx.ticket.id  # its reply was lost
+    expected = head if head and is_own_head(command.repository, head, ctx) else command.expected  # its reply was lost
+
+    def report_moved(head: CommitSha) -> Sequence[Event]:
+        by = read_author(command.branch, mirror)
+        return (BranchMoved(**fields, generation=command.generation, head_sha=head, by=by),)
+
+    if head != expected and not command.as_is:
+        return report_moved(head)
     _check_outgoing(command, mirror, ctx)
-    mirror.push(command.branch, command.sha, (head if unconfirmed else command.expected) or None)
-    return (BranchPublished(**ctx.build_event_fields(), generation=command.generation, head_sha=command.sha),)
+    ctx.world.redis.set(keys.branch(command.repository, command.branch), ctx.ticket.id)
+    ctx.world.redis.set(keys.head(command.repository, command.sha), ctx.ticket.id, ex=KEPT_SECONDS)
+    try:
+        mirror.push(command.branch, command.sha, expected or None)
+    except Conflict:
+        head = host.branch_head(command.repository, command.branch) or NO_COMMIT
+        if command.as_is or head == expected:
+            raise
+        return report_moved(head)
+    return (BranchPublished(**fields, generation=command.generation, head_sha=command.sha),)
 
 
 def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> None:

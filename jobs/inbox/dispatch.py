@@ -19,6 +19,7 @@ from integrations.events import (
     BranchPushed,
     CodeHostEvent,
     Event,
+    RepositoryChanged,
     TicketDelegated,
     TicketMentioned,
     TicketMoved,
@@ -135,10 +136,13 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
 
 
 def route(redis: Redis, event: Event) -> None:
-    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch, a move to
-    those that wait for the ticket."""
+    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch, a change of a
+    repository to all of its tickets, a move to those that wait for the ticket."""
     store = Store(redis)
     tickets = store.take_watchers(event.repository, event.branch) if isinstance(event, BranchPushed) else []
+    if isinstance(event, RepositoryChanged):
+        name = event.repository.lower()
+        tickets = [loop.ticket.id for loop in store.loops() if loop.workspace.repository.lower() == name]
     if isinstance(event, TicketMoved | TicketRemoved):
         for waiting in store.take_ticket_watchers(event.ticket_id):
             name = f"{event.event_id}:waits:{waiting}"

@@ -28,6 +28,7 @@ from integrations.values import (
 )
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
+from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.review_commands import AnswerThread as AnswerThread
 from jobs.loop.review_commands import ApprovePullRequest as ApprovePullRequest
@@ -76,6 +77,8 @@ class RunSpec:
     """When the ticket was handed over, Unix seconds: its place among runs of the same priority."""
     pushed_sha: CommitSha = NO_COMMIT
     """The head of the ticket's branch on the code host."""
+    pushes: tuple[ForeignPush, ...] = ()
+    """Commits of other accounts on the branch."""
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that the commands of the last iteration were refused, by host."""
     conflicts: tuple[MergeConflict, ...] = ()
@@ -201,6 +204,8 @@ class PrepareWorkspace:
     """The branch's head after Loopline's last push; another one is a person's, and the work is at that."""
     base_sha: CommitSha = NO_COMMIT
     """The base commit that the work was compared with until now."""
+    work: CommitSha = NO_COMMIT
+    """Work that was not pushed, to put on top of the branch's head."""
 
 
 @value
@@ -290,7 +295,8 @@ class Thaw:
 
 @value
 class PublishBranch:
-    """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`. `as_is`: without a verdict,
+    """Push `sha`; the branch must be at `expected` ('' for new); returns `BranchPublished`, or `BranchMoved` when it is
+    at another commit. `as_is`: without a verdict,
     for a person who takes over; only if nothing in it needs approval, or `accepted`."""
 
     kind: Literal["PublishBranch"] = "PublishBranch"

@@ -38,6 +38,7 @@ from integrations.values import (
 )
 from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Comments, Guidance
+from jobs.loop.foreign_state import ForeignState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.review_state import ReviewState
@@ -278,8 +279,11 @@ class PullRequestState:
     """The branch's head after the last push."""
     approved_sha: CommitSha = NO_COMMIT
     approved_by: str = ""
+    title: str = ""
+    """The title that Loopline wrote last."""
     shown_at: float = 0.0
     """Since when people can see the commit under review, Unix seconds."""
+    draft: bool = False
 
     def unapproved(self) -> PullRequestState:
         return replace(self, approved_sha=NO_COMMIT, approved_by="")
@@ -329,6 +333,8 @@ class Loop:
     review: ReviewState = ReviewState()
     upstream: UpstreamState = UpstreamState()
     merging: MergeState = MergeState()
+    foreign: ForeignState = ForeignState()
+    """What other accounts changed on branch, pull request and repository."""
     spend: Spend = Spend()
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that commands were refused since the last maker began, by host."""
@@ -347,6 +353,13 @@ class Loop:
             return 0.0
         deadlines = (self.ci.due_at, self.review.due_at, self.upstream.due_at, self.merging.due_at)
         return min(filter(None, deadlines), default=0.0)
+
+    @property
+    def unpushed(self) -> CommitSha:
+        """The newest work that is only in the mirror: a checkpoint, or a candidate; empty without any."""
+        on_code_host = {NO_COMMIT, self.workspace.base_sha, self.pull_request.pushed_sha, self.foreign.head}
+        head = self.candidate.head_sha
+        return self.checkpoint or (NO_COMMIT if head in on_code_host else head)
 
     @property
     def all_tried(self) -> tuple[str, ...]:

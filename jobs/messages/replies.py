@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.loop.state import OPEN, Loop, Stage
+from jobs.messages.foreign import branch_left_message
 from jobs.messages.text import code, format_time, inline, quoted, state_message
 
 
-def stopped_message(loop: Loop) -> str:
+def stopped_message(loop: Loop, left: str = "") -> str:
+    """`left` is the branch that the clean-up leaves in place."""
     stopped = f"**Stopped:** {inline(loop.reason)}"
+    if left and not loop.workspace.taken_over_by:
+        return f"{stopped} {branch_left_message(left, loop.foreign.pushes)} `/retry <hint>` starts on a new branch."
     if loop.workspace.taken_over_by:
-        return f"{stopped} The branch stays as it is. `/retry <hint>` starts on a new branch."
+        return (
+            f"{stopped} The branch stays as it is. `/resume` continues on it, on top of your commits; `/retry <hint>` "
+            "starts on a new branch."
+        )
     if not loop.workspace.branch:
         return f"{stopped} The branch and worktree were deleted. `/retry <hint>` starts on a new branch."
-    if loop.workspace.taken_over_by:
-        return f"{stopped} The branch is left to them. `/retry <hint>` starts on a new branch."
     return f"{stopped} The branch and worktree are kept. `/retry <hint>` continues from here."
 
 
@@ -86,7 +91,7 @@ _ALLOWED: dict[Stage, tuple[str, ...]] = {
     Stage.REVIEW: ("changes", "approve", "merge", "takeover"),
     Stage.MERGING: ("stop", "changes"),
     Stage.NEEDS_HUMAN: ("retry", "takeover", "close"),
-    Stage.STOPPED: ("retry", "close"),
+    Stage.STOPPED: ("retry", "resume", "close"),
 }
 
 
@@ -199,17 +204,6 @@ def too_many_comments_message(waiting: int) -> str:
     )
 
 
-def foreign_commit_message(by: str, sha: str) -> str:
-    return (
-        f"{inline(by) or 'Another account'} pushed `{sha[:7]}` to the branch, so the verdict is void and I have "
-        "paused. `/changes <what>` continues from that commit."
-    )
-
-
-def closed_reason(by: str) -> str:
-    return f"the pull request was closed{f' by {inline(by)}' if by else ''} without being merged."
-
-
 def budget_message(by: str, more: float, cap: float) -> str:
     """Budget was added. It applies from the next run on, because a run's limit is fixed at its start."""
     return f"{inline(by)} added ${more:.2f}. From the next run on, the ticket's budget is ${cap:.2f}."
@@ -219,17 +213,8 @@ def accepted_message(by: str, sha: str) -> str:
     return f"{inline(by)} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
 
 
-UNCHECKED_DESCRIPTION = "not checked: the verdict is for another commit"
-"""The status of a foreign commit."""
-
-
 def moved_reason(column: str) -> str:
     return f"the ticket was moved to {inline(column)}."
-
-
-def pushed_reason(by: str) -> str:
-    """A foreign commit arrived during the work."""
-    return f"{inline(by) or 'another account'} pushed to the branch."
 
 
 def command_reason(by: str, command: str) -> str:

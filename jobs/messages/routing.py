@@ -7,6 +7,7 @@ from typing import Literal
 
 from integrations.values import Person
 from jobs.loop.state import Loop
+from jobs.messages.foreign import list_authors
 from jobs.messages.text import code, inline
 
 CHOICES_SHOWN = 30
@@ -59,7 +60,7 @@ def not_edited_message(by: Person | None, starters: Sequence[str]) -> str:
 def ended_message(loop: Loop, original: str, *, is_duplicate: bool) -> str:
     """The ticket was cancelled, or is a duplicate of `original` (empty if the board does not name it)."""
     title = f"**Duplicate{f' of {inline(original)}' if original else ''}.**" if is_duplicate else "**Cancelled.**"
-    by = loop.workspace.taken_over_by
+    by = loop.workspace.taken_over_by or (loop.foreign.pushes and list_authors(loop.foreign.pushes))
     branch = f"the branch {code(loop.workspace.branch)} is left to {inline(by)}" if by else "the branch was deleted"
     return f"{title} Work has stopped; the worktree was deleted and {branch}."
 
@@ -73,10 +74,6 @@ def ended_reason(original: str, *, is_duplicate: bool) -> str:
 def closed_message(identifier: str, reason: str) -> str:
     """The one line on a pull request that Loopline closes."""
     return f"Closed by Loopline: {inline(reason).removesuffix('.').replace('The ticket', identifier, 1)}."
-
-
-def branch_left_message(branch: str) -> str:
-    return f"The branch {code(branch)} is left in place: its last commit is not one of Loopline's."
 
 
 def left_team_reason(team: str) -> str:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",
     "/link <login>": "names your account on the code host",
+    "/resume": "continues on the branch, on top of your commits",
     "/close": "abandons the ticket and deletes the branch",
     "/freeze <reason>, /thaw": "stops and continues the whole service",
 }

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from integrations.results import CriterionResult, Provenance
 from jobs.loop.state import Contract, Criterion, Loop
 from jobs.messages.ci import checks_line
+from jobs.messages.foreign import others_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
@@ -49,6 +50,8 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     if line := checks_line(loop):
         shown.append(f"\n{line}")
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
+    if candidate.gate.others:
+        shown.append(f"- {others_line(candidate.gate.others, loop.foreign.pushes)}")
     return "\n\n".join(
         [
             head,

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from integrations.events import (
     BranchPushed,
     EscalationUnanswered,
+    PullRequestChanged,
     PullRequestClosed,
     PullRequestMerged,
+    RepositoryChanged,
     ReviewSubmitted,
     TicketCommented,
     TicketReacted,
@@ -22,6 +24,7 @@ from integrations.ports.tracker import Comment
 from integrations.values import Person
 from jobs.effects.gather import parse_time
 from jobs.loop.state import OPEN, Loop, Stage
+from jobs.workflow.foreign import is_another_title
 
 CALLS = 3  # an escalation and two reminders
 LOOK_BACK = 86_400.0  # seconds; much less than the retention of known event ids, so no comment is read twice
@@ -116,6 +119,25 @@ def pull_request_event(
     if now.state != "open":
         return PullRequestClosed if loop.stage in OPEN else None
     return None if now.head_sha in {loop.candidate.head_sha, loop.pull_request.pushed_sha} else BranchPushed
+
+
+def list_changes(loop: Loop, now: PullRequest) -> list[type[PullRequestChanged] | type[RepositoryChanged]]:
+    """The kinds of the missed changes of an open pull request and of its repository."""
+    found: list[type[PullRequestChanged] | type[RepositoryChanged]] = []
+    place, known = loop.workspace, loop.foreign
+    retitled = is_another_title(now.title, known.title or loop.pull_request.title)
+    shown = (now.base, now.locked, now.draft)
+    if now.state == "open" and (retitled or shown != (place.base_branch, known.is_locked, loop.pull_request.draft)):
+        found.append(PullRequestChanged)
+    is_writable = not now.archived and now.repository.lower() in {"", place.repository.lower()}
+    if is_writable is bool(known.repository):
+        found.append(RepositoryChanged)
+    return found
+
+
+def describe(now: PullRequest) -> str:
+    """The values that `list_changes` compares, for the id of an event."""
+    return f"{now.title}:{now.base}:{now.locked}:{now.draft}:{now.repository}:{now.archived}"
 
 
 def _event(comment: Comment) -> TicketCommented:

@@ -21,6 +21,7 @@ from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, is_ahead, loop_of, metadata_of
+from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery.polling import comment_events, unread_comment_events
@@ -61,6 +62,8 @@ class Snapshot:
     has_checkpoint: bool = True
     approved: bool = False
     comments: tuple[Comment, ...] = ()
+    pushes: tuple[ForeignPush, ...] = ()
+    """Those of the board memory that have no commit of Loopline: anyone can edit the memory."""
 
 
 def loop_from(memory: Loop, seen: Snapshot) -> Loop:
@@ -70,18 +73,24 @@ def loop_from(memory: Loop, seen: Snapshot) -> Loop:
         base_sha = workspace.base_sha or seen.base.sha
         workspace = replace(workspace, base_branch=seen.base.branch, base_sha=base_sha)
         memory = replace(memory, policy=seen.base.policy)
-    if seen.pull_request:
+    if seen.pull_request and (pull_request.number or _is_own(seen.pull_request, memory)):
         pull_request = replace(pull_request, number=seen.pull_request.number, url=seen.pull_request.url)
     if seen.branch_head and seen.branch_head == memory.candidate.head_sha:
         pull_request = replace(pull_request, pushed_sha=seen.branch_head)
     if not seen.approved:
         pull_request = pull_request.unapproved()
-    loop = replace(memory, workspace=workspace, pull_request=pull_request)
+    foreign = replace(memory.foreign, pushes=seen.pushes)
+    loop = replace(memory, workspace=workspace, pull_request=pull_request, foreign=foreign)
     loop = loop if seen.has_checkpoint else replace(loop, checkpoint=NO_COMMIT)
     if seen.has_candidate:
         return loop
     stage = Stage.MAKING if loop.stage in AT_WORK and loop.attempt.iteration else loop.stage
     return replace(loop, stage=stage, candidate=loop.candidate.at(pull_request.pushed_sha))
+
+
+def _is_own(found: PullRequest, memory: Loop) -> bool:
+    """Whether Loopline opened this pull request before its number was stored: its head is one of Loopline's commits."""
+    return found.head_sha in {memory.candidate.head_sha, memory.pull_request.pushed_sha}
 
 
 def events_from(loop: Loop, seen: Snapshot, at: float) -> list[Event]:
@@ -254,7 +263,7 @@ def _check_ownership(memory: Loop, policy: ServicePolicy) -> None:
 def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
     comments = tuple(world.tracker.comments(memory.ticket.id))
     if memory.stage is Stage.DONE or not memory.workspace.repository:
-        return Snapshot(comments=comments, approved=True)
+        return Snapshot(comments=comments, approved=True, pushes=memory.foreign.pushes)
     lease.check()
     base, problem = None, ""
     try:
@@ -276,7 +285,17 @@ def _take_snapshot(memory: Loop, lease: Lease, world: World) -> Snapshot:
         has_checkpoint=not memory.checkpoint or _has_commit(memory, memory.checkpoint, world),
         approved=_is_approved(memory, comments, world),
         comments=comments,
+        pushes=tuple(push for push in memory.foreign.pushes if _is_by_others(push, memory, world)),
     )
+
+
+def _is_by_others(push: ForeignPush, memory: Loop, world: World) -> bool:
+    place = memory.workspace
+    try:
+        committers = world.mirror(place.repository).list_committers(push.before or place.base_sha, push.head)
+    except Rejected:
+        return False
+    return world.settings.commit_email not in committers
 
 
 def _has_commit(memory: Loop, sha: CommitSha, world: World) -> bool:

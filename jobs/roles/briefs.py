@@ -61,6 +61,7 @@ def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
         _format_resumed(spec),
         _format_cause(spec),
         format_merge(spec, hunks),
+        _format_others(spec),
         _format_contract(spec),
         _format_guidance(spec),
         format_review_comments(spec),
@@ -113,6 +114,7 @@ def build_checker_brief(spec: RunSpec, diff: str) -> str:
         f"The commit under review is {spec.start_sha}; it was made from {spec.workspace.base_sha}.",
         _format_contract(spec),
         _format_unchanged(spec),
+        _format_others(spec),
         _format_review(spec, OUTPUT_FOR_CHECKER, diff),
     )
 
@@ -219,6 +221,15 @@ def _format_resumed(spec: RunSpec) -> str:
 def _format_cause(spec: RunSpec) -> str:
     """Why accepted work is continued."""
     return spec.attempt.cause and f"## Reason for this round\n\n{spec.attempt.cause}."
+
+
+def _format_others(spec: RunSpec) -> str:
+    """The commits of other accounts on the branch, as data: their names are chosen by them."""
+    lines = "\n".join(f"- {push.by or 'another account'}: {push.before[:12]}..{push.head[:12]}" for push in spec.pushes)
+    return lines and (
+        "## Commits of other people\n\nPeople pushed these to the branch. They are part of the work: keep them, and "
+        f"change their lines only where the ticket or a person asks for it.\n\n{fence(spec, 'commits', lines)}"
+    )
 
 
 def _format_plan(spec: RunSpec) -> str:

@@ -13,7 +13,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment", "checks", "review",
+    "plan", "attempts", "claim", "comment", "checks", "review", "commits",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -30,6 +30,7 @@ AUTHORS: dict[Source, str] = {
     "attempts": "another agent, output of commands",
     "claim": "another agent",
     "checks": "output of the code host's checks",
+    "commits": "accounts with write access to the repository",
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
 }

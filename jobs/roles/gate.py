@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from integrations.errors import Rejected
+from integrations.leaks.patterns import MAX_TEXT
 from integrations.ports.agent_runner import Entry
 from integrations.results import EVIDENCE, Evidence, Gated
 from integrations.sandbox.environment import Environment
@@ -29,6 +30,7 @@ from jobs.evidence.gate_plan import (
     plan_gate,
     should_rerun,
 )
+from jobs.evidence.own_changes import find_own_changes
 from jobs.evidence.tampering.behind import add_script_lines
 from jobs.loop.state import Criterion
 from jobs.roles.environment import (
@@ -40,6 +42,8 @@ from jobs.roles.environment import (
 )
 from jobs.roles.slice import RunResult, Slice, run_check
 
+MOST_OTHERS = 50
+"""Files of other accounts that the result names."""
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
 
 
@@ -54,7 +58,8 @@ class _Broken(Exception):
 def run_gate(run: Slice) -> RunResult | None:
     """Evidence for each criterion with a command, changes that a person has to approve, and stray files."""
     spec = run.spec
-    changes = run.mirror.changes(spec.workspace.base_sha, spec.start_sha)
+    commits = (spec.workspace.base_sha, spec.start_sha, spec.pushes)
+    changes, others = find_own_changes(*commits, run.mirror.changes)
     if unresolved := find_unresolved(changes):
         return RunResult("done", result=Gated(tree=run.mirror.tree_of(spec.start_sha), unresolved=unresolved))
     asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
@@ -74,7 +79,8 @@ def run_gate(run: Slice) -> RunResult | None:
         checkouts.clear()
     if found is None:
         return None
-    leaks = find_leaks(run.mirror, spec.workspace.base_sha, spec.start_sha)
+    with_texts, _ = find_own_changes(*commits, lambda old, new: run.mirror.changes(old, new, MAX_TEXT))
+    leaks = find_leaks(with_texts)
     tampering = hide_secrets((*leaks, *planned.tampering, *find_tampering_by_running(planned, found)))
     gated = Gated(
         tree=run.mirror.tree_of(spec.start_sha),
@@ -82,6 +88,7 @@ def run_gate(run: Slice) -> RunResult | None:
         tampering=tampering,
         stray=planned.stray,
         dependencies=find_new_dependencies(changes),
+        others=tuple(others)[:MOST_OTHERS],
     )
     return RunResult("done", result=gated)
 

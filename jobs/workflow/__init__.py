@@ -22,13 +22,13 @@ from jobs.workflow import (
     deadlines,
     edits,
     escalation,
+    foreign,
     hand_over,
     merge_result,
     merging,
     moves,
     preflight,
     publish,
-    review,
     reviews,
     run,
     run_results,
@@ -44,6 +44,7 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
+    loop = foreign.follow_rename(loop, policy)
     decision = merging.release_merge(loop, _apply_rule(loop, event, policy))
     decision = sessions.keep_session(loop, decision)
     if decision.loop.generation > loop.generation:
@@ -97,6 +98,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return upstream.on_base_merged(loop, event, policy)
         case e.BranchPublished():
             return publish.on_branch_published(loop, event, policy)
+        case e.BranchMoved():
+            return foreign.on_branch_moved(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
         case e.TimePassed():
@@ -128,18 +131,22 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
 def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: ServicePolicy) -> Decision:
     match event:
         case e.PullRequestMerged():
-            return review.on_pull_request_merged(loop, event)
+            return foreign.on_pull_request_merged(loop, event)
         case e.PullRequestClosed():
-            return review.on_pull_request_closed(loop, event, policy)
+            return foreign.on_pull_request_closed(loop, event, policy)
         case e.PullRequestReopened():
-            return review.on_pull_request_reopened(loop, event)
+            return foreign.on_pull_request_reopened(loop, event)
+        case e.PullRequestChanged():
+            return limit_replies(loop, foreign.on_pull_request_changed(loop, event), None, event.at)
+        case e.RepositoryChanged():
+            return foreign.on_repository_changed(loop, event, policy)
         case e.ReviewSubmitted():
             return limit_replies(loop, reviews.on_review_submitted(loop, event, policy), event.author, event.at)
         case e.PullRequestCommented():
             decision = steering.on_pull_request_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)
         case e.BranchPushed():
-            return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
+            return limit_replies(loop, foreign.on_branch_pushed(loop, event, policy), None, event.at)
         case e.PullRequestDequeued():
             return merging.on_dequeued(loop, event)
         case e.MergeGroupRequested():

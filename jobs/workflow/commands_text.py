@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 INFORMATION = frozenset({"help", "status", "why"})
 SERVICE = frozenset({"freeze", "thaw"})
-WITH_TEXT = frozenset({"changes", "retry"})
+WITH_TEXT = frozenset({"changes", "retry", "resume"})
 """Commands whose text goes on in the following lines."""
 KNOWN = (
     INFORMATION
@@ -33,13 +33,13 @@ MAX_ADDRESS = 2_000
 _CANDIDATE = re.compile(r"/[a-z]{2}", re.IGNORECASE)
 _SYNONYMS = {
     "halt": "stop", "abort": "stop", "pause": "stop", "end": "stop", "kill": "stop", "restart": "retry",
-    "resume": "retry", "continue": "retry", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
+    "unpause": "resume", "continue": "resume", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
     "change": "changes", "revise": "changes", "take": "takeover", "commands": "help", "info": "status",
     "unfreeze": "thaw",
     "reason": "why", "abandon": "close",
 }  # fmt: skip
 """Only for the hint: none of them is a command."""
-_EXCLUSIVE = (frozenset({"approve", "merge"}), frozenset({"changes", "retry"}), frozenset({"takeover"}))
+_EXCLUSIVE = (frozenset({"approve", "merge"}), frozenset({"changes", "retry", "resume"}), frozenset({"takeover"}))
 """Groups of commands that contradict those of the other groups."""
 _ENDING = frozenset({"stop", "cancel", "close"})
 _MARKDOWN = MarkdownIt("commonmark").disable(["inline", "reference", "html_block"])

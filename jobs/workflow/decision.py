@@ -133,9 +133,11 @@ class Decision:
 
 
 def build_clean_up(loop: Loop, merged: CommitSha = NO_COMMIT) -> CleanUp:
-    """The command that deletes worktrees and branch; a branch that was left to a person stays. `merged` is the head of
-    the merged pull request."""
-    return CleanUp(repository=loop.workspace.repository, branch=loop.workspace.own_branch, merged=merged)
+    """The command that deletes worktrees and branch; a branch that was left to a person stays, and so does one with
+    commits of other accounts unless it is merged. `merged` is the head of the merged pull request."""
+    place = loop.workspace
+    branch = place.own_branch if merged or not loop.foreign.pushes else ""
+    return CleanUp(repository=place.repository, branch=branch, merged=merged)
 
 
 _STAGE_OF: dict[type, Stage] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from jobs.contract.checks import replace_checks
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
 from jobs.loop.comments import Guidance
+from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import POLICY
 from jobs.loop.state import (
     AT_WORK,
@@ -24,6 +26,7 @@ from jobs.loop.state import (
     Stage,
     Workspace,
 )
+from jobs.messages import foreign as foreign_messages
 from jobs.messages import replies
 from jobs.messages import routing as messages
 from jobs.messages.environment import checks_changed_message, missing_labels_reason, policy_notes_message
@@ -128,10 +131,11 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
     return replace(
         fresh,
         ci=CiState(failures=before.ci.failures, flaky=before.ci.flaky),
-        workspace=replace(before.workspace, chosen_base=fresh.workspace.chosen_base),
+        workspace=replace(before.workspace, chosen_base=before.foreign.base or fresh.workspace.chosen_base),
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,
         upstream=replace(before.upstream, due_at=0.0, result_sha=NO_COMMIT, result_base=NO_COMMIT, rounds=0),
+        foreign=before.foreign,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
         review=replace(before.review, rounds=0, approved_by=""),
     )
@@ -144,6 +148,28 @@ def branch_name(ticket: Ticket, generation: int) -> str:
         suggested = f"{ticket.identifier.lower()}-{ticket.title.lower()}"
     slug = re.sub(r"[^a-z0-9]+", "-", suggested).strip("-")[:60].strip("-")
     return f"{BRANCH_PREFIX}{slug}" + (f"-{generation}" if generation > 1 else "")
+
+
+def choose_another_branch(loop: Loop) -> Loop:
+    """The loop on a branch whose name no other account is likely to have used."""
+    taken = loop.workspace.branch
+    mark = hashlib.sha256(f"{loop.ticket.id} {taken}".encode()).hexdigest()[:6]
+    return replace(loop, workspace=replace(loop.workspace, branch=f"{taken}-{mark}"))
+
+
+def add_push(loop: Loop, by: str, head: CommitSha) -> Loop:
+    """Record that another account moved the branch from Loopline's newest commit, or from its own last one, to `head`.
+
+    A branch that is back at Loopline's commit has no commits of others since then."""
+    pushes, before = loop.foreign.pushes, loop.pull_request.pushed_sha
+    if pushes and pushes[-1].head == before:
+        *first, last = pushes
+        names = dict.fromkeys(filter(None, (*last.by.split(", "), by)))
+        joined = ForeignPush(by=", ".join(names), before=last.before, head=head)
+        pushes = (*first, joined) if joined.before != head else tuple(first)
+    else:
+        pushes = (*pushes, ForeignPush(by=by, before=before, head=head))
+    return replace(loop, foreign=replace(loop.foreign, pushes=pushes))
 
 
 def revise(loop: Loop, request: Guidance, at: float, *commands: Command) -> Decision:
@@ -166,12 +192,17 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     """The repository is mirrored: check the environment on the base commit, with the policy of the base branch."""
     if event.generation != loop.generation or loop.stage is not Stage.PREPARING:
         return Decision(loop)
-    loop = _at_base(_at_branch_head(loop, event.branch_sha), event)
+    if event.branch_by and not loop.pull_request.pushed_sha and not loop.foreign.is_shared:
+        again = choose_another_branch(loop)
+        body = foreign_messages.another_branch_message(loop.workspace.branch, again.workspace.branch)
+        return Decision(again, (PostComment(body=body), prepare(again)))
+    loop, combined = _at_branch_head(loop, event)
+    loop = _at_base(loop, event)
     preflight = replace(loop.preflight, tried=event.base_sha)
     loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight, images=event.images)
     if not loop.pull_request.number and (missing := loop.policy.tracker.find_missing_labels(loop.ticket.labels)):
         return stop(loop, missing_labels_reason(missing), event.at, policy)
-    notes = _report_notes(loop)
+    notes = (*_report_notes(loop), *combined)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
     if before != after and after is not None:
         loop, notes = replace(loop, contract=after), (*notes, PostComment(body=checks_changed_message(after)))
@@ -201,14 +232,26 @@ def _at_base(loop: Loop, event: WorkspaceReady) -> Loop:
     return replace(loop, workspace=workspace, candidate=candidate)
 
 
-def _at_branch_head(loop: Loop, head: CommitSha | None) -> Loop:
-    """Continue from the branch's current head: the person who asked for work could see foreign commits on it."""
-    if head is None or head == loop.pull_request.pushed_sha:
-        return loop
+def _at_branch_head(loop: Loop, event: WorkspaceReady) -> tuple[Loop, tuple[Command, ...]]:
+    """Continue from the branch's current head: the person who asked for work could see foreign commits on it. Work that
+    was not pushed is on top of that; the agent combines what conflicts."""
+    head, known = event.branch_sha, loop.pull_request.pushed_sha
+    if head is None:
+        return loop, ()
+    if head and event.branch_by and head not in {known, loop.foreign.head}:
+        loop = add_push(loop, event.branch_by, head)
     loop = replace(loop, pull_request=replace(loop.pull_request, pushed_sha=head))
-    if head in {NO_COMMIT, loop.candidate.head_sha}:
-        return loop
-    return replace(loop, candidate=loop.candidate.at(head), checkpoint=NO_COMMIT)
+    if head and head != known and head != loop.candidate.head_sha and not event.carried:
+        loop = replace(loop, candidate=loop.candidate.at(head), checkpoint=NO_COMMIT)
+    if not event.carried:
+        return loop, ()
+    loop = replace(loop, candidate=loop.candidate.at(head), checkpoint=event.carried)
+    pushes, conflicts = loop.foreign.pushes, event.carried_conflicts
+    if not conflicts:
+        return loop, ()
+    guidance = Guidance(author="Loopline", text=foreign_messages.combined_guidance(pushes, conflicts))
+    loop = replace(loop, comments=loop.comments.add(guidance))
+    return loop, (PostComment(body=foreign_messages.combined_message(pushes, conflicts)),)
 
 
 def on_ticket_removed(loop: Loop, event: TicketRemoved) -> Decision:
@@ -248,8 +291,10 @@ def stop(
     role = policy.role_of(loop.ticket)
     moves = moves and role in (_COLUMNS_OF_WORK if loop.stage not in AT_WORK else (*_COLUMNS_OF_WORK, "needs_human"))
     away = (MoveTicket(column="needs_human", only_from=_COLUMNS_OF_WORK),) if moves else ()
-    end = (build_clean_up(loop),) if clean_up else ()
-    return Decision(after, (*interrupt(loop), *seen, PostComment(body=replies.stopped_message(after)), *away, *end))
+    end = build_clean_up(loop)
+    left = loop.workspace.branch if clean_up and not end.branch else ""
+    comment = PostComment(body=replies.stopped_message(after, left))
+    return Decision(after, (*interrupt(loop), *seen, comment, *away, *((end,) if clean_up else ())))
 
 
 def interrupt(loop: Loop) -> tuple[Command, ...]:

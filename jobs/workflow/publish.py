@@ -29,7 +29,8 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
     """The candidate is on the code host: open or update the pull request."""
     if event.generation != loop.generation or loop.stage not in {Stage.PUBLISHING, Stage.STOPPED}:
         return Decision(loop)
-    loop = settle(replace(loop, pull_request=replace(loop.pull_request, pushed_sha=event.head_sha)))
+    pushed = replace(loop.pull_request, pushed_sha=event.head_sha, title=pull_request_title(loop))
+    loop = settle(replace(loop, pull_request=pushed))
     if loop.stage is Stage.STOPPED:
         return Decision(loop)
     command = OpenPullRequest(
@@ -38,7 +39,7 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         branch=loop.workspace.branch,
         base=loop.workspace.base_branch,
         chosen=bool(loop.workspace.chosen_base),
-        title=pull_request_title(loop),
+        title=loop.foreign.title or pull_request_title(loop),
         body=pull_request_body(loop, policy.dashboard_url),
     )
     return Decision(loop, (command,))

@@ -142,6 +142,7 @@ def prepare(loop: Loop) -> PrepareWorkspace:
         head_sha=loop.checkpoint or loop.candidate.head_sha or loop.pull_request.pushed_sha,
         pushed_sha=loop.pull_request.pushed_sha,
         base_sha=place.base_sha,
+        work=loop.unpushed,
     )
 
 

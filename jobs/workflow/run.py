@@ -92,6 +92,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         started_at=at,
         handed_over_at=loop.started_at,
         pushed_sha=loop.pull_request.pushed_sha,
+        pushes=loop.foreign.pushes,
         blocked=loop.blocked,
         conflicts=loop.upstream.conflicts,
         base_commits=loop.upstream.commits,
@@ -143,6 +144,7 @@ def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
     if not isinstance(event.result, Made):
         return loop
     made, current = event.result, is_current(loop, event.run_id, event.generation)
+    work = made.checkpoint or made.head_sha  # a commit that was ready when the work was paused
     ended_work = made.head_sha or event.outcome == "spinning"
     if current:
         loop = at_newer_base(loop, made.base_sha) if made.checkpoint else loop
@@ -154,8 +156,8 @@ def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:
         and loop.stage in AT_WORK | {Stage.ASKING, Stage.STOPPED}
         and not loop.attempt.iteration
     )
-    if made.checkpoint and (stopped or retried) and loop.workspace.branch and base_sha == loop.workspace.base_sha:
-        return replace(loop, checkpoint=made.checkpoint)
+    if work and (stopped or retried) and loop.workspace.branch and base_sha == loop.workspace.base_sha:
+        return replace(loop, checkpoint=work)
     return loop
 
 

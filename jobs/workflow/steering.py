@@ -36,6 +36,7 @@ from jobs.workflow.commands_text import (
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
+from jobs.workflow.foreign import can_resume, resume_on_branch
 from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
@@ -162,7 +163,7 @@ def _apply_command(
     if name == "link":
         return link_account(loop, author, guidance.text)
     loop = acknowledge(loop)
-    if name in {"changes", "retry"} and not guidance.text and loop.comments.noted:
+    if name in {"changes", "retry", "resume"} and not guidance.text and loop.comments.noted:
         noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)
         guidance = noted if name == "changes" else guidance
     return (
@@ -207,6 +208,8 @@ def _control_work(
         if awaits_new_base(loop) and not guidance.text:
             return retry(loop, at)
         return hand_over(loop, at, policy, (guidance,) if guidance.text else (), anyway=True)
+    if name == "resume" and can_resume(loop) and (stopped_before or loop.stage is not Stage.STOPPED):
+        return resume_on_branch(loop, (guidance,) if guidance.text else (), at, policy)
     if name == "changes" and guidance.text and loop.stage is Stage.PUBLISHING:
         return hear(loop, replace(guidance, requested=True), at, policy)
     if name == "changes" and guidance.text and loop.stage in AT_WORK:

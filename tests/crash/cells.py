@@ -76,7 +76,7 @@ EFFECTS = {
     "github.POST.statuses": HTTP,
     "github.POST.issues.comments": HTTP,
     "github.PUT.pulls.merge": HTTP,
-    "github.DELETE.git.refs.heads": HTTP,
+    "git.push-delete": LOCAL,
 }
 # An agent's slice, from its worktree to the end of its run.
 ADVANCING = (
@@ -141,7 +141,6 @@ GITHUB_WRITES = {
     "status": "POST /repos/{owner}/{repo}/statuses/{sha}",
     "comment": "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
     "merge": "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
-    "delete": "DELETE /repos/{owner}/{repo}/git/refs/{ref}",
 }
 LOST = {
     **{

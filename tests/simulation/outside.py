@@ -26,7 +26,7 @@ from integrations.events import (
     TicketMoved,
     TicketRemoved,
 )
-from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
+from integrations.ports.code_host import COMMENT_MARK, PullRequest, Repository, Review
 from integrations.ports.pull_request import HostReview, PullRequestFacts, ReviewThread, ThreadComment
 from integrations.ports.tracker import Comment, Move
 from integrations.values import Person, Ticket
@@ -233,6 +233,26 @@ class Host(Provider):
         """The branch's head."""
         self.reach()
         return self.branches.get(branch)
+
+    def repository(self, name: str) -> Repository:
+        """The one repository."""
+        self.reach()
+        return Repository(name, "", MAIN)
+
+    def git_credentials(self, repository: str) -> None:
+        """None are needed."""
+
+    def fetch(self, *names: str) -> None:
+        """Of the mirror: it has all commits."""
+        self.reach()
+
+    def head(self, branch: str) -> str:
+        """Of the mirror."""
+        return self.branches[branch]
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Of the mirror."""
+        return self.descends(older, newer)
 
     def push(self, branch: str, sha: str, expected: str | None, by: str = "loopline") -> bool:
         """As `integrations.git.push`: never forces. Returns whether the branch moved."""

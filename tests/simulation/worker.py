@@ -17,6 +17,7 @@ from integrations.events import (
     EVENT,
     ApprovalPublished,
     BaseMerged,
+    BranchMoved,
     BranchPublished,
     CommandFailed,
     Event,
@@ -78,6 +79,10 @@ class Worker:
         return self.memory
 
     people = Accounts()
+
+    def mirror(self, *_: object) -> Host:
+        """The mirror has what the code host has."""
+        return self.code_host
 
     def idle(self, ticket_id: str) -> bool:
         """Whether there is nothing to do now."""
@@ -224,10 +229,12 @@ class Worker:
                 return (ApprovalPublished(**about, generation=generation, head_sha=sha, created=False),)
             case c.SetStatus():
                 self.code_host.reach()
-            case c.CleanUp(repository=repository, branch=branch):
+            case c.CleanUp(repository=repository, branch=branch, merged=merged):
                 if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
                     raise Unavailable("a run has not ended yet")
-                self.code_host.delete_branch(repository, branch)
+                head = self.code_host.branch_head(repository, branch)
+                if head and (head == merged or self.memory.index.get(head) == t):
+                    self.code_host.delete_branch(repository, branch)
             case c.ClosePullRequest(number=number):
                 self.code_host.close(number, "loopline")
             case c.WatchTickets() | c.OrderRuns():
@@ -276,15 +283,21 @@ class Worker:
                 host.reach()
                 self.memory.waiting.add(t)
                 ready = {"repository": REPOSITORY, "base_branch": MAIN, "base_sha": host.branches[MAIN]}
-                branch = ready["branch_sha"] = host.branches.get(command.branch, "")
-                work = command.head_sha if branch in {"", command.pushed_sha, command.head_sha} else branch
+                head = ready["branch_sha"] = host.branches.get(command.branch, "")
+                work = command.head_sha if head in {"", command.pushed_sha, command.head_sha} else head
                 ready["fork_sha"] = host.fork_of(work) if work else ""
+                if head and self.memory.index.get(head) != t:
+                    ready["branch_by"] = "ana"
+                if head and command.work in host.parents and not host.descends(head, command.work):
+                    ready["carried"] = host.commit(f"{command.work} on {head}", head)
                 policy = POLICY.encode(self.repository_policy)
                 return WorkspaceReady(**about, generation=generation, **ready, policy=policy)
             case c.PublishBranch(generation=generation, branch=branch, sha=sha, expected=expected):
-                self.memory.index[branch] = self.memory.index[sha] = t
                 head = host.branch_head(REPOSITORY, branch) or ""
                 ours = self.memory.index.get(head) == t  # a push by Loopline that was never confirmed
+                if head != expected and not ours and not command.as_is:
+                    return BranchMoved(**about, generation=generation, head_sha=head)
+                self.memory.index[branch] = self.memory.index[sha] = t
                 host.push(branch, sha, (head if ours else expected) or None)
                 return BranchPublished(**about, generation=generation, head_sha=sha)
             case c.OpenPullRequest(generation=generation):

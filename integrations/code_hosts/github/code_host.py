@@ -383,6 +383,9 @@ def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:
         body=pull.body,
         draft=bool(pull.draft),
         mergeable=pull.mergeable,
+        locked=bool(pull.locked),
+        repository=pull.base.repo.full_name if pull.base.repo else "",
+        archived=bool(pull.base.repo and pull.base.repo.archived),
     )
 
 

@@ -20,16 +20,19 @@ from integrations.events import (
     ChecksReported,
     Event,
     MergeGroupRequested,
+    PullRequestChanged,
     PullRequestClosed,
     PullRequestCommented,
     PullRequestDequeued,
     PullRequestMerged,
     PullRequestReopened,
+    RepositoryChanged,
     ReviewSubmitted,
 )
 from integrations.values import NO_COMMIT, CommitSha, Person
 
 _BRANCH = "refs/heads/"
+_CHANGES = {"edited", "converted_to_draft", "ready_for_review", "locked", "unlocked"}
 _PASSING = {"success", "neutral", "skipped"}
 _MERGED_REASONS = {"MERGE", "ALREADY_MERGED"}
 _GROUP = re.compile(r"/pr-(\d{1,10})-[0-9a-f]{40}$")
@@ -85,6 +88,22 @@ class _PushEvent(_Envelope):
     before: CommitSha
     after: CommitSha
     deleted: bool = False
+    forced: bool | None = None
+
+
+class _RepositoryEvent(_Envelope):
+    changes: github.RepositoryChanges = github.RepositoryChanges()
+
+
+class _InstallationEvent(github.Payload):
+    """Of an App's installation: those added or removed, or all its `repositories`."""
+
+    action: str
+    installation: github.InstallationTime
+    repositories_added: tuple[github.Home, ...] = ()
+    repositories_removed: tuple[github.Home, ...] = ()
+    repositories: tuple[github.Home, ...] = ()
+    sender: github.User | None = None
 
 
 class _Branch(github.Payload):
@@ -133,9 +152,11 @@ def _translate_pull_request(body: Any, event_id: str) -> list[Event]:
         case "closed":
             return [PullRequestClosed(**fields, by=by)]
         case "reopened":
-            return [PullRequestReopened(**fields)]
+            return [PullRequestReopened(**fields, by=by)]
         case "dequeued" | "auto_merge_disabled" if event.reason.upper() not in _MERGED_REASONS:
             return [PullRequestDequeued(**fields, reason=event.reason.lower())]
+        case action if action in _CHANGES:
+            return [PullRequestChanged(**fields, by=by)]
     return []
 
 
@@ -185,7 +206,28 @@ def _translate_push(body: Any, event_id: str) -> list[Event]:
         return []
     branch, head_sha = event.ref.removeprefix(_BRANCH), NO_COMMIT if event.deleted else event.after
     fields = _build_fields(event, event_id, event.repository.pushed_at, branch=branch, head_sha=head_sha)
-    return [BranchPushed(**fields, before=event.before, by=_get_login(event.sender))]
+    by = _get_login(event.sender)
+    return [BranchPushed(**fields, before=event.before, by=by, is_forced=bool(event.forced))]
+
+
+def _translate_repository(body: Any, event_id: str) -> list[Event]:
+    """A change of name, owner or state, for the loops that know the repository's name before it."""
+    event = _RepositoryEvent.model_validate(body)
+    name = event.changes.find_old_name(event.repository.full_name)
+    fields = _build_fields(event, event_id, event.repository.updated_at)
+    fields["repository"] = name
+    return [RepositoryChanged(**fields, by=_get_login(event.sender))]
+
+
+def _translate_installation(body: Any, event_id: str) -> list[Event]:
+    """Repositories that the App has no access to any more, or has again."""
+    event = _InstallationEvent.model_validate(body)
+    listed = (*event.repositories_added, *event.repositories_removed, *event.repositories)
+    by, at = _get_login(event.sender), event.installation.updated_at
+    return [
+        RepositoryChanged(event_id=f"{event_id}:{name}", at=at.timestamp() if at else 0.0, repository=name, by=by)
+        for name in dict.fromkeys(one.full_name for one in listed if one.full_name)
+    ]
 
 
 def _translate_status(body: Any, event_id: str) -> list[Event]:
@@ -269,8 +311,7 @@ def _build_comment_event(
 
 def _find_number(pulls: tuple[github.PullRequestOfCheck, ...], event: _Envelope) -> int:
     """The pull request's number in this repository, else 0: GitHub also lists those of forks."""
-    home = github.RepositoryId(id=event.repository.id)
-    return next((pull.number for pull in pulls if pull.base.repo == home), 0)
+    return next((pull.number for pull in pulls if pull.base.repo and pull.base.repo.id == event.repository.id), 0)
 
 
 def _to_conclusion(conclusion: str) -> Literal["success", "failure"]:
@@ -296,6 +337,9 @@ TRANSLATORS: Mapping[str, Callable[[Any, str], list[Event]]] = {
     "pull_request": _translate_pull_request,
     "pull_request_review": _translate_review,
     "pull_request_review_comment": _translate_review_comment,
+    "installation": _translate_installation,
+    "installation_repositories": _translate_installation,
+    "repository": _translate_repository,
     "push": _translate_push,
     "status": _translate_status,
     "workflow_run": _translate_workflow_run,

@@ -20,7 +20,7 @@ PERMISSIONS = {
 queues."""
 EVENTS = (
     *("pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment"),
-    *("check_run", "check_suite", "workflow_run", "status", "push", "merge_group"),
+    *("check_run", "check_suite", "workflow_run", "status", "push", "merge_group", "repository"),
 )
 APP = "app"
 

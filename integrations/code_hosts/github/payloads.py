@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from integrations.events import ReviewState
 from integrations.values import NO_COMMIT, CommitSha
@@ -42,6 +42,14 @@ class RepositoryId(Payload):
     id: int
 
 
+class Home(Payload):
+    """The repository of one end of a pull request."""
+
+    id: int
+    full_name: Text = ""
+    archived: bool | None = None
+
+
 class Rights(Payload):
     """Of the token's owner in a repository."""
 
@@ -58,6 +66,39 @@ class Repository(RepositoryId):
     archived: bool | None = None
     permissions: Rights | None = None
     pushed_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
+
+
+class OldText(Payload):
+    """The value before a change."""
+
+    previous: Text = Field(default="", alias="from")
+
+
+class RenamedRepository(Payload):
+    name: OldText = OldText()
+
+
+class OldOwner(Payload):
+    user: User | None = None
+    organization: User | None = None
+
+
+class TransferredRepository(Payload):
+    previous: OldOwner = Field(default=OldOwner(), alias="from")
+
+
+class RepositoryChanges(Payload):
+    """The values that a rename or transfer has replaced."""
+
+    repository: RenamedRepository = RenamedRepository()
+    owner: TransferredRepository = TransferredRepository()
+
+    def find_old_name(self, full_name: str) -> str:
+        """The full name before the change."""
+        owner, _, name = full_name.partition("/")
+        old = self.owner.previous.user or self.owner.previous.organization
+        return f"{old.login if old and old.login else owner}/{self.repository.name.previous or name}"
 
 
 class Side(Payload):
@@ -65,7 +106,7 @@ class Side(Payload):
 
     ref: str
     sha: CommitSha
-    repo: RepositoryId | None = None
+    repo: Home | None = None
 
 
 class PullRequest(Payload):
@@ -79,6 +120,7 @@ class PullRequest(Payload):
     title: Text = ""
     body: Text = ""
     draft: bool | None = None
+    locked: bool | None = None
     merged: bool | None = None
     merged_at: AwareDatetime | None = None
     merged_by: User | None = None
@@ -89,7 +131,7 @@ class PullRequest(Payload):
     @property
     def branch(self) -> str:
         """The head branch; empty for a fork, which can have a branch of the same name."""
-        same = self.head.repo is not None and self.head.repo == self.base.repo
+        same = self.head.repo is not None and self.base.repo is not None and self.head.repo.id == self.base.repo.id
         return self.head.ref if same else ""
 
     @property
@@ -305,6 +347,12 @@ class Installation(Payload):
 
     id: int
     permissions: dict[str, str] = {}
+
+
+class InstallationTime(Payload):
+    """An installation in a webhook; the time is Unix seconds or ISO 8601."""
+
+    updated_at: AwareDatetime | None = None
 
 
 class InstallationToken(Payload):

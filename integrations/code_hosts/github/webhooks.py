@@ -91,7 +91,14 @@ def _check_fields(event: str, body: Mapping[str, Any]) -> None:
 
 def _detect_event(body: Mapping[str, Any]) -> str:
     """The supported event of this body, by its keys; empty for all others."""
-    return next((kind for kind, keys in _KEYS.items() if keys <= body.keys() and "deployment" not in body), "")
+    if kind := next((kind for kind, keys in _KEYS.items() if keys <= body.keys() and "deployment" not in body), ""):
+        return kind
+    plain = (
+        kind
+        for kind, (needed, allowed, actions) in _PLAIN_KEYS.items()
+        if needed <= body.keys() <= needed | allowed and body["action"] in actions
+    )
+    return next(plain, "")
 
 
 # The keys that distinguish the bodies, most specific first. Deployment events also have a `check_run`.
@@ -106,17 +113,34 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "check_suite": frozenset({"check_suite", "action"}),
     "workflow_run": frozenset({"workflow_run", "workflow"}),
     "merge_group": frozenset({"merge_group", "action"}),
+    "installation_repositories": frozenset({"installation", "repositories_removed"}),
+}
+
+# Bodies without a key of their own: all of their keys, of which those that are always there, and their actions.
+_PLAIN_KEYS: Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {
+    "repository": (
+        frozenset({"action", "repository"}),
+        frozenset({"changes", "enterprise", "installation", "organization", "sender"}),
+        frozenset(
+            "archived created deleted edited privatized publicized renamed transferred unarchived".split()  # noqa: SIM905
+        ),
+    ),
+    "installation": (
+        frozenset({"action", "installation"}),
+        frozenset({"enterprise", "organization", "repositories", "requester", "sender"}),
+        frozenset({"created", "deleted", "new_permissions_accepted", "suspend", "unsuspend"}),
+    ),
 }
 
 # All other events of @octokit/openapi-webhooks 12.1.0 and @octokit/webhooks-examples 7.6.1.
 _OTHERS = """
     branch_protection_configuration branch_protection_rule code_scanning_alert commit_comment create custom_property
     custom_property_values delete dependabot_alert deploy_key deployment deployment_protection_rule deployment_review
-    deployment_status discussion discussion_comment fork github_app_authorization gollum installation
-    installation_repositories installation_target issue_dependencies issues label marketplace_purchase member membership
+    deployment_status discussion discussion_comment fork github_app_authorization gollum installation_target
+    issue_dependencies issues label marketplace_purchase member membership
     meta milestone org_block organization package page_build personal_access_token_request ping project
     project_card project_column projects_v2 projects_v2_item projects_v2_status_update public pull_request_review_thread
-    registry_package release repository repository_advisory repository_dispatch repository_import repository_ruleset
+    registry_package release repository_advisory repository_dispatch repository_import repository_ruleset
     repository_vulnerability_alert secret_scanning_alert secret_scanning_alert_location secret_scanning_scan
     security_advisory security_and_analysis sponsorship star sub_issues team team_add watch workflow_dispatch
     workflow_job

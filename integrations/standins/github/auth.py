@@ -70,8 +70,10 @@ class Gate:
     An installation token is `ghs_<app id>_<JSON web token>` as GitHub's are since 2026, signed with this server's own
     secret, so it survives a restart."""
 
-    def __init__(self, seed: Seed, secret: str) -> None:
+    def __init__(self, seed: Seed, secret: str, renamed: Mapping[str, str] | None = None) -> None:
+        """`renamed` has the present name of each repository by its old one: a token holds for the repository."""
         self._seed = seed
+        self.renamed = dict(renamed or {})
         self._secret = secret
 
     def from_header(self, header: str | None) -> Actor:
@@ -112,7 +114,8 @@ class Gate:
         app = next((one for one in self._seed.apps if str(one.id) == claims["iss"]), None)
         if app is None:
             raise Problem(401, "Bad credentials")
-        return Actor("installation", app.bot, None, app, claims["permissions"], frozenset(claims["repositories"]))
+        names = frozenset(self.renamed.get(name, name) for name in claims["repositories"])
+        return Actor("installation", app.bot, None, app, claims["permissions"], names)
 
     def _app(self, token: str) -> Actor:
         """The App that signed `token`, with GitHub's messages."""

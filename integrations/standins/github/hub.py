@@ -68,7 +68,8 @@ class Hub:
         self.log = WriteLog(home / "writes.jsonl")
         self.faults = Faults()
         self.sender = Sender()
-        self.gate = Gate(self.seed, _own_secret(home / "secret"))
+        self.secret = _own_secret(home / "secret")
+        self.gate = Gate(self.seed, self.secret)
         self._used: dict[tuple[str, int], int] = {}
         self.repositories = {one.name: self._open(at, one, beside) for at, one in enumerate(seed.repositories)}
 

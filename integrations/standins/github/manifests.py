@@ -27,6 +27,7 @@ EVENT_NEEDS = {
     "status": "statuses",
     "push": "contents",
     "merge_group": "merge_queues",
+    "repository": "metadata",
 }
 """The permission, at least read, without which GitHub does not offer an event."""
 FIRST_APP = 1_000

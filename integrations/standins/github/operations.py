@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from integrations.standins.github.auth import Actor
 from integrations.standins.github.hub import Hub, Repository
+from integrations.standins.github.places import find_new_name
 from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.pushes import Aftermath
 from integrations.standins.github.records import Pull
@@ -69,10 +71,21 @@ class Call:
     @property
     def repository(self) -> Repository:
         """The repository in the path. Raises a 404 `Problem`, also when it is hidden from the caller."""
-        repository = self.hub.repository(f"{self.request.params['owner']}/{self.request.params['repo']}")
+        name = f"{self.request.params['owner']}/{self.request.params['repo']}"
+        if not self.hub.find(name) and (new := find_new_name(self.hub, name)):
+            raise self._redirect(new)
+        repository = self.hub.repository(name)
         if self.actor.role(repository.name, repository.private) == "none":
             raise not_found()
         return repository
+
+    def _redirect(self, name: str) -> Problem:
+        """GitHub's answer for the old name of a repository."""
+        owner, _, repo = name.partition("/")
+        path = self.operation.path.format(**{**self.request.params, "owner": owner, "repo": repo})
+        query = f"?{urlencode(self.request.query)}" if self.request.query else ""
+        code, message = (301, "Moved Permanently") if self.operation.method in READING else (307, "Temporary Redirect")
+        return Problem(code, message, headers={"Location": f"{self.request.base}{path}{query}"})
 
     @property
     def pull(self) -> Pull:
@@ -162,6 +175,8 @@ def _check(call: Call) -> None:
     repository = call.repository
     if actor.kind == "anonymous" and row.method not in READING:
         raise Problem(401, "Requires authentication")
+    if repository.seeded.archived and row.method not in READING and row.path != "/repos/{owner}/{repo}":
+        raise Problem(403, "Repository was archived so is read-only.")
     if row.needs and not actor.may(row.needs):
         accepted = row.needs.replace(":", "=")
         headers = {"X-Accepted-GitHub-Permissions": accepted}

@@ -45,6 +45,8 @@ class Aftermath:
         """Send the webhooks, update the pull requests, then run the scripted CI."""
         for update in updates:
             self.emit("push", **self._push(update))
+            if update.branch and NO_COMMIT in (update.old, update.new):
+                self.emit_branch(update)
             if update.branch:
                 self._pulls_from(update)
                 self._pulls_into(update.branch)
@@ -54,6 +56,15 @@ class Aftermath:
     def emit(self, event: str, action: str | None = None, **parts: Any) -> None:
         """Send a webhook about this repository."""
         Webhooks(self.view.hub).emit(self.view, self.repository, self.sender, event, action, parts, self.causes)
+
+    def emit_branch(self, update: Update) -> None:
+        """Send the webhook of a branch that was created or deleted."""
+        kind = {"ref": update.branch, "ref_type": "branch", "pusher_type": "user"}
+        if update.new in ("", NO_COMMIT):
+            self.emit("delete", **kind)
+        else:
+            about = {"master_branch": self.repository.git.default_branch}
+            self.emit("create", **kind, **about, description=self.repository.seeded.description or None)
 
     def emit_pull(self, action: str, pull: Pull, **parts: Any) -> None:
         """Send a webhook about a pull request."""
@@ -93,10 +104,12 @@ class Aftermath:
                     self.view.hub.store.put(review)
 
     def _pulls_into(self, base: str) -> None:
-        """A head that the base branch contains counts as merged."""
+        """A head that the base branch contains counts as merged; without its base branch a pull request closes."""
         head = self.repository.git.head(base)
         for pull in self._open_pulls(base=base):
-            if head and self.repository.git.is_ancestor(pull.head_sha, head):
+            if head is None:
+                self.close(pull)
+            elif self.repository.git.is_ancestor(pull.head_sha, head):
                 self.close(pull, self.sender, head)
 
     def _push(self, update: Update) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Pull(OnPull):
     pushed_by: str = ""
     auto_merge: dict[str, str] | None = None
     """enabled_by, enabled_at, merge_method, commit_title and commit_message; None while auto-merge is off."""
+    locked: bool = False
+    lock_reason: str | None = None
 
 
 @dataclass
@@ -208,11 +210,25 @@ class Hook(Record):
     active: bool
 
 
+@dataclass
+class Place(Record):
+    """Name and state of a repository that has changed since the seed. `former` are its old names, `branches` the new
+    names of renamed branches, `removed` the people whose access was taken away."""
+
+    repository_id: int
+    name: str
+    archived: bool
+    default_branch: str
+    former: list[str] = field(default_factory=list)
+    branches: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+
+
 KINDS: dict[str, type[Record]] = {
     kind.__name__: kind
     for kind in (
         *(Pull, IssueComment, Review, ReviewComment, Status),
-        *(CheckSuite, WorkflowRun, CheckRun, Delivery, Hook, QueueEntry),
+        *(CheckSuite, WorkflowRun, CheckRun, Delivery, Hook, QueueEntry, Place),
     )
 }
 
@@ -246,6 +262,10 @@ class Store:
         with self._lock, self._path.open("a", encoding="utf-8") as lines:
             lines.write(line + "\n")
             self._keep(record)
+
+    def kinds(self) -> list[type[Record]]:
+        """All kinds of records."""
+        return list(self._tables)
 
     def get(self, kind: type[Kind], id: int) -> Kind | None:
         """The record with this id, None where there is none."""

@@ -14,7 +14,7 @@ ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
 DEFAULT_EVENTS = [
     *("issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"),
-    *("check_run", "check_suite", "workflow_run", "workflow_job", "merge_group"),
+    *("check_run", "check_suite", "workflow_run", "workflow_job", "merge_group", "repository"),
 ]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses", "actions")
 ALL_PERMISSIONS = {"metadata": "read", "merge_queues": "read", **dict.fromkeys(WRITABLE, "write")}

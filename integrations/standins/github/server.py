@@ -12,7 +12,9 @@ from werkzeug.exceptions import HTTPException
 from integrations.standins.github import ci, lfs, manifests, pages, rest, smart_http
 from integrations.standins.github.graphql import endpoint
 from integrations.standins.github.hub import Hub
+from integrations.standins.github.places import apply_place
 from integrations.standins.github.problems import Problem
+from integrations.standins.github.records import Place
 from integrations.standins.github.routes import actions
 from integrations.standins.github.seed import Seed
 from integrations.standins.wire import WEBHOOK_FAULTS, Webhook, add_controls, serve
@@ -39,6 +41,8 @@ def create_app(
     app = GitHub(__name__, static_folder=None)
     home.mkdir(parents=True, exist_ok=True)
     app.hub = Hub(home.resolve(), Seed.model_validate(seed), beside or Path.cwd(), webhook)
+    for place in app.hub.store.all(Place):
+        apply_place(app.hub, place)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for edge in (rest, endpoint, smart_http, lfs, manifests, pages, ci, actions):
         app.register_blueprint(edge.blueprint(app.hub))

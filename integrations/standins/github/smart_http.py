@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from integrations.standins.github.auth import ANONYMOUS, Actor
 from integrations.standins.github.bare import ENVIRONMENT, GIT, REPORT
 from integrations.standins.github.hub import Hub, Repository
+from integrations.standins.github.places import find_new_name
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.pushes import Aftermath, Update
 from integrations.standins.github.rest import AFTER, BEFORE, base_url
@@ -88,7 +89,7 @@ def _unauthenticated(message: str) -> Problem:
 
 def find_repository(hub: Hub, actor: Actor, name: str, service: str) -> Repository:
     """The repository, if the actor has permission. Raises `Problem` with GitHub's message."""
-    known = hub.find(name)
+    known = hub.find(name) or hub.find(find_new_name(hub, name))
     role = actor.role(known.name, known.private) if known else "none"
     if actor is ANONYMOUS and (role == "none" or service == PUSH):
         raise _unauthenticated("Authentication required.")
@@ -97,6 +98,8 @@ def find_repository(hub: Hub, actor: Actor, name: str, service: str) -> Reposito
     level = "write" if service == PUSH else "read"
     if ROLES.index(role) < ROLES.index(level) or not actor.may(f"contents:{level}"):
         raise Problem(403, f"Permission to {name}.git denied to {actor.login}.")
+    if known.seeded.archived and service == PUSH:
+        raise Problem(403, "This repository was archived so it is read-only.")
     return known
 
 
@@ -122,7 +125,7 @@ def _run(exchange: Exchange, more: Mapping[str, str]) -> Response:
         **ENVIRONMENT,
         "GIT_PROJECT_ROOT": str(exchange.hub.git_root),
         "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{exchange.repository.name}.git/{exchange.path}",
+        "PATH_INFO": f"/{exchange.repository.git.path.relative_to(exchange.hub.git_root)}/{exchange.path}",
         "REQUEST_METHOD": request.method,
         "QUERY_STRING": request.query_string.decode(),
         "CONTENT_TYPE": request.content_type or "",

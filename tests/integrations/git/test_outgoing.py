@@ -92,4 +92,4 @@ def test_leaks_are_searched_in_added_lines_only(mirror: Mirror, upstream: Path) 
     mirror.fetch("main")
     sha = candidate(mirror, upstream, {"pay.py": f"import os\nK = '{key}'\n".encode()})
 
-    assert find_leaks(mirror, base, sha) == []
+    assert find_leaks(mirror.changes(base, sha)) == []

@@ -316,3 +316,26 @@ def test_push_access_check_changes_nothing_and_finds_a_refusal(
     host.status = 403
     with pytest.raises(Forbidden, match="contents: write"):
         mirror.check_push_access(made)
+
+
+def test_delete_removes_a_branch_at_the_expected_head_and_is_idempotent(
+    mirror: Mirror, upstream: Path, made: str
+) -> None:
+    mirror.push(BRANCH, made, None)
+    for _ in range(2):
+        mirror.delete_branch(BRANCH, made)
+        assert not git(upstream, "for-each-ref", f"refs/heads/{BRANCH}")
+
+
+def test_delete_leaves_a_branch_that_moved(mirror: Mirror, upstream: Path, made: str) -> None:
+    mirror.push(BRANCH, made, None)
+    foreign = commit(upstream, {"by": b"a person"}, branch=BRANCH)
+    with pytest.raises(Conflict, match="another push moved it"):
+        mirror.delete_branch(BRANCH, made)
+    assert head(upstream) == foreign
+
+
+def test_delete_refuses_the_default_branch(mirror: Mirror, upstream: Path) -> None:
+    mirror.fetch("main")
+    with pytest.raises(Rejected, match="protected"):
+        mirror.delete_branch("main", mirror.head("main"))

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,16 @@ from redis import Redis
 
 from integrations.events import EVENT, RunFinished
 from integrations.git.mirror import Mirror
-from integrations.results import Evidence
+from integrations.results import Evidence, Gated
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from integrations.values import Identifier, Ticket, TicketId
+from integrations.values import Identifier, RunId, Ticket, TicketId
 from jobs.advance_run import advance_run
 from jobs.config.settings import Settings
 from jobs.effects import world as worlds
 from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.loop.environment_policy import EnvironmentPolicy
+from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
@@ -410,3 +411,19 @@ def test_gate_with_a_broken_environment_of_the_base_branch_does_not_blame_the_ch
 
     event = gate({"shop/cart.py": RIGHT}, policy=policy)
     assert event.outcome == "environment" and "`exit 4`" in event.summary
+
+
+def test_commits_of_a_person_are_not_judged_as_the_agent_s(gate: Gate) -> None:
+    theirs = gate.candidate({"NOTES.md": "todo\n", TEST: TESTS.replace("add(1, 2), 3", "add(1, 2), add(1, 2)")})
+    head = commit(gate.upstream, {"shop/cart.py": RIGHT.encode()}, "candidate")
+    gate.mirror.fetch("candidate")
+    pushes = (ForeignPush(by="ana", before=gate.base, head=theirs),)
+    spec = replace(gate.spec({}), run_id=RunId("ENG-1-9-gate"), start_sha=head, pushes=pushes)
+    gate.world.runs.start(spec)
+
+    advance_run(spec.run_id)
+
+    event = gate.finished(spec.run_id)
+    assert event is not None and isinstance(event.result, Gated)
+    assert (event.result.stray, event.result.tampering) == ((), ())
+    assert event.result.others == ("NOTES.md", TEST)

@@ -107,7 +107,7 @@ KNOWN: dict[str, Any] = {
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
-    "thread": THREAD,
+    "thread": THREAD, "carried_conflicts": ("a.py",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

@@ -36,6 +36,7 @@ from integrations.values import Person, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.ci_state import CiState
+from jobs.loop.foreign_state import ForeignPush, ForeignState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.review_state import OpenThread
@@ -67,6 +68,12 @@ CONTRACT = Contract(
         Criterion(id="c2", text="the sixth login is refused"),
         Criterion(id="k1", text="lint (repository check)", command="ruff check ."),
     )
+)
+PUSHES = (ForeignPush(by="ana", before="a" * 40, head="b" * 40),)
+REPOSITORIES = (
+    ForeignState(repository="renamed", renamed_to="acme/store"),
+    ForeignState(repository="archived"),
+    ForeignState(repository="inaccessible"),
 )
 FAILED = Evidence(name="c1", command="pytest -q", exit_code=1, output="E   assert 5 == 6\n1 failed", digest="d" * 64)
 PASSED = replace(FAILED, exit_code=0, output="1 passed", seconds=1.25)
@@ -389,10 +396,30 @@ SHOWN = {
     "too_many_revisions_reason": [m.too_many_revisions_reason(20)],
     "not_agreed_reason": [m.not_agreed_reason(5)],
     "merged_message": [m.merged_message(DONE)],
-    "foreign_commit_message": [m.foreign_commit_message("ana", "b" * 40), m.foreign_commit_message("", "b" * 40)],
+    "foreign_commit_message": [
+        m.foreign_commit_message("ana", "b" * 40, is_forced=False),
+        m.foreign_commit_message("", "b" * 40, is_forced=True),
+    ],
+    "another_branch_message": [m.another_branch_message("loopline/eng-1", "loopline/eng-1-1a2b3c")],
+    "branch_deleted_reason": [m.branch_deleted_reason("ana"), m.branch_deleted_reason("")],
+    "combined_message": [m.combined_message(PUSHES, ("a.py",))],
+    "combined_guidance": [m.combined_guidance(PUSHES, tuple("abcdefg"))],
+    "lost_base_reason": [m.lost_base_reason("release")],
+    "reopened_message": [m.reopened_message("ana"), m.reopened_message("")],
+    "retitled_message": [m.retitled_message("ana", "Better")],
+    "retargeted_message": [m.retargeted_message("", "main", "release")],
+    "base_renamed_message": [m.base_renamed_message("main", "trunk")],
+    "draft_message": [m.draft_message("ana")],
+    "ready_message": [m.ready_message("")],
+    "locked_message": [m.locked_message("ana")],
+    "unlocked_message": [m.unlocked_message("ana")],
+    "repository_reason": [m.repository_reason("acme/shop", state) for state in REPOSITORIES],
+    "repository_message": [m.repository_message(replace(DONE, foreign=REPOSITORIES[1]))],
+    "repository_back_message": [m.repository_back_message("acme/shop")],
+    "others_line": [m.others_line(("NOTES.md", "b.py"), PUSHES)],
     "closed_reason": [m.closed_reason("ana"), m.closed_reason("")],
     "moved_reason": [m.moved_reason("Backlog")],
-    "pushed_reason": [m.pushed_reason("Ana"), m.pushed_reason("")],
+    "pushed_reason": [m.pushed_reason("Ana", "b" * 40), m.pushed_reason("", "b" * 40)],
     "command_reason": [m.command_reason("Ana", "stop")],
     "removed_reason": [m.REMOVED_REASON],
     "not_merged_reason": [m.not_merged_reason("the base branch is protected")],
@@ -524,6 +551,9 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "fixed_account_problem",
         "linked_account_problem",
         "unknown_account_problem",
+        "name_account",
+        "list_paths",
+        "list_authors",
     }  # of other messages
     values = {"list_choices", "list_plan", "current_activity"}
 

@@ -147,7 +147,7 @@ def test_foreign_commit_cancels_a_queued_merge(review: Loop, policy: ServicePoli
 
 
 def test_foreign_commit_during_work_stops_the_loop(making: Loop, policy: ServicePolicy) -> None:
-    decision = decide(making, _pushed(OTHER), policy)
+    decision = decide(changed(making, pushed_sha=HEAD), _pushed(OTHER), policy)
 
     assert decision.loop.stage is Stage.STOPPED
     assert "StopRun" in kinds(decision.commands)

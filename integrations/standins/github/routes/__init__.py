@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integrations.standins.github.routes import (
     actions,
+    administration,
     apps,
     checks,
     conversation,
@@ -15,4 +16,16 @@ from integrations.standins.github.routes import (
     rules,
 )
 
-__all__ = ["actions", "apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]
+__all__ = [
+    "actions",
+    "administration",
+    "apps",
+    "checks",
+    "conversation",
+    "files",
+    "hooks",
+    "people",
+    "pulls",
+    "repositories",
+    "rules",
+]

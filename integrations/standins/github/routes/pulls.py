@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from integrations.standins.github.hub import Repository, now
 from integrations.standins.github.merges import MergeText, merge_pull
 from integrations.standins.github.operations import Call, Input, Reply, operation
@@ -29,6 +31,7 @@ class PullPatch(Input):
     title: str | None = None
     body: str | None = None
     state: str | None = None
+    base: str | None = None
 
 
 @operation("GET", PULLS, needs="pull_requests:read")
@@ -75,7 +78,7 @@ def get_pull(call: Call) -> Reply:
 
 @operation("PATCH", PULL, needs="pull_requests:write")
 def change_pull(call: Call) -> Reply:
-    """Change title or body; close or reopen."""
+    """Change title, body or base branch; close or reopen."""
     repository, pull, wanted = call.repository, call.pull, call.read(PullPatch)
     may_write = ROLES.index(call.actor.role(repository.name, repository.private)) >= ROLES.index("write")
     if call.actor.login != pull.author and not may_write:
@@ -115,13 +118,18 @@ def _ends(repository: Repository, branch: str, base: str) -> tuple[str, str]:
 
 
 def _edit(call: Call, pull: Pull, wanted: PullPatch) -> None:
-    """Set title and body; the webhook has the old values."""
-    before = {}
+    """Set title, body and base branch; the webhook has the old values."""
+    before: dict[str, Any] = {}
     for name in ("title", "body"):
         value, old = getattr(wanted, name), getattr(pull, name)
         if value is not None and value != old:
             before[name] = {"from": old or ""}
             setattr(pull, name, value)
+    if wanted.base is not None and wanted.base != pull.base:
+        if (sha := call.repository.git.head(wanted.base)) is None:
+            raise invalid("PullRequest", "base", f"Proposed base branch '{wanted.base}' was not found")
+        before["base"] = {"ref": {"from": pull.base}, "sha": {"from": pull.base_sha}}
+        pull.base, pull.base_sha = wanted.base, sha
     if before:
         pull.updated_at = now()
         call.hub.store.put(pull)

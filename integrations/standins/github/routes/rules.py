@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from integrations.standins.github.hub import Repository
 from integrations.standins.github.operations import Call, Reply, operation
+from integrations.standins.github.places import place_of
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.routes.repositories import REPOSITORY
 from integrations.standins.github.shapes.repositories import commit
@@ -38,20 +40,26 @@ def _complete(rule: dict[str, Any]) -> dict[str, Any]:
 
 @operation("GET", REPOSITORY + "/branches/{branch}", needs="contents:read")
 def get_branch(call: Call) -> Reply:
-    """The branch and whether a classic rule protects it."""
+    """The branch and whether a classic rule protects it; the old name of a renamed branch redirects."""
     repository, name = call.repository, call.request.params["branch"]
+    if not repository.git.head(name) and (new := place_of(call.hub, repository).branches.get(name)):
+        url = f"{call.view.repository_url(repository.name)}/branches/{new}"
+        raise Problem(301, "Moved Permanently", headers={"Location": url})
+    return Reply(show_branch(call, repository, name))
+
+
+def show_branch(call: Call, repository: Repository, name: str) -> dict[str, Any]:
+    """`branch-with-protection`."""
     sha = repository.git.head(name)
     if sha is None:
         raise Problem(404, "Branch not found")
     url = f"{call.view.repository_url(repository.name)}/branches/{name}"
     is_protected = repository.seeded.protection is not None and name == repository.seeded.default_branch
-    return Reply(
-        {
-            "name": name,
-            "commit": commit(call.view, repository, repository.git.commit(sha)),
-            "_links": {"html": f"{call.view.base}/{repository.name}/tree/{name}", "self": url},
-            "protected": is_protected,
-            "protection": {"enabled": is_protected},
-            "protection_url": f"{url}/protection",
-        }
-    )
+    return {
+        "name": name,
+        "commit": commit(call.view, repository, repository.git.commit(sha)),
+        "_links": {"html": f"{call.view.base}/{repository.name}/tree/{name}", "self": url},
+        "protected": is_protected,
+        "protection": {"enabled": is_protected},
+        "protection_url": f"{url}/protection",
+    }

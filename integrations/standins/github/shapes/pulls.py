@@ -24,8 +24,9 @@ def _shared(view: View, pull: Pull) -> dict[str, Any]:
         "user": user(view, pull.author),
         "labels": [],
         "assignees": [],
-        **dict.fromkeys(("milestone", "active_lock_reason", "assignee")),
-        "locked": False,
+        **dict.fromkeys(("milestone", "assignee")),
+        "active_lock_reason": pull.lock_reason,
+        "locked": pull.locked,
         "draft": pull.draft,
         "author_association": association(view, pull, pull.author),
     }

@@ -56,6 +56,8 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "DELETE", f"{SHOP}/git/refs/heads/fix", None
     sha = ada.get(f"{OPEN}/git/ref/heads/main").json()["object"]["sha"]
     yield ada, "POST", f"{OPEN}/statuses/{sha}", {"state": "pending"}
+    yield ada, "POST", f"{OPEN}/git/refs", {"ref": "refs/heads/short", "sha": sha}
+    yield ada, "DELETE", f"{OPEN}/git/refs/heads/short", None
     github.heard()
     yield ada, "GET", f"{OPEN}/hooks", None
     hook = f"{OPEN}/hooks/{ada.get(f'{OPEN}/hooks').json()[0]['id']}/deliveries"
@@ -82,6 +84,19 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "GET", f"{SHOP}/rules/branches/main", None
     hook = {"config": {"url": github.receiver.url, "content_type": "json", "secret": "s"}, "events": ["push"]}
     yield ada, "POST", f"{SHOP}/hooks", hook
+    github.push("late", file="late.py")
+    yield bot, "POST", f"{SHOP}/git/refs", {"ref": "refs/heads/release", "sha": sha}
+    yield bot, "POST", f"{SHOP}/pulls", {"title": "Late", "head": "late", "base": "main", "body": "Why"}
+    late = f"{SHOP}/pulls/2"
+    yield ada, "PATCH", late, {"base": "release"}
+    yield ada, "PUT", f"{SHOP}/issues/2/lock", {"lock_reason": "resolved"}
+    yield ada, "DELETE", f"{SHOP}/issues/2/lock", None
+    yield ada, "POST", f"{SHOP}/branches/release/rename", {"new_name": "stable"}
+    yield ada, "POST", f"{SHOP}/branches/main/rename", {"new_name": "trunk"}
+    yield ada, "DELETE", f"{SHOP}/collaborators/bob", None
+    for patch in ({"archived": True}, {"archived": False}, {"name": "store"}):
+        yield ada, "PATCH", SHOP, patch
+    yield ada, "POST", "/repos/acme/store/transfer", {"new_owner": "beta", "new_name": "shop"}
     code = github.manifest_code()
     yield ada, "POST", f"/app-manifests/{code}/conversions", None
     wanted = {"repositories": ["shop"], "permissions": {"contents": "read"}}
@@ -136,9 +151,12 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
     }
     assert {name: complaints for name, complaints in wrong.items() if complaints} == {}
     assert wrong.keys() == {
+        "create",
+        "delete",
         "push",
         "status",
-        *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
+        *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened", "locked", "unlocked")),
+        *(f"repository.{action}" for action in ("archived", "unarchived", "edited", "renamed", "transferred")),
         *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
         *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
         *(f"check_run.{action}" for action in ("created", "completed")),
