@@ -23,6 +23,7 @@ SANITIZERS: Mapping[str, Callable[[str, Own], str]] = {
     "title": sanitize_line,
     "subtitle": sanitize_line,
     "description": sanitize_line,
+    "proofs": sanitize_line,
 }
 """By the name of a command's field. The other fields are names and ids of providers, URLs and values of Loopline."""
 WITHHELD = (
@@ -35,7 +36,7 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
     """The command with inert texts, without secrets of this process."""
     own = find_own(ticket, world)
     texts: dict[str, Any] = {
-        name: _withhold(sanitize(getattr(command, name), own), ticket, world)
+        name: _sanitize(getattr(command, name), sanitize, own, ticket, world)
         for name, sanitize in SANITIZERS.items()
         if hasattr(command, name)
     }
@@ -45,6 +46,13 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
 def sanitize_text(text: str, ticket: Ticket, world: World) -> str:
     """A text that a performer writes itself, in the same way."""
     return _withhold(sanitize_markdown(text, find_own(ticket, world)), ticket, world)
+
+
+def _sanitize(given: Any, sanitize: Callable[[str, Own], str], own: Own, ticket: Ticket, world: World) -> Any:
+    """The text, or the mapping with its texts, sanitized."""
+    if isinstance(given, Mapping):
+        return {name: _sanitize(text, sanitize, own, ticket, world) for name, text in given.items()}
+    return _withhold(sanitize(given, own), ticket, world)
 
 
 def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:

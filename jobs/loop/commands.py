@@ -30,6 +30,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_commands import AnswerThread as AnswerThread
 from jobs.loop.review_commands import ApprovePullRequest as ApprovePullRequest
 from jobs.loop.review_commands import LinkAccount as LinkAccount
@@ -315,7 +316,10 @@ class PublishBranch:
 @value
 class OpenPullRequest:
     """Upsert the pull request; returns `PullRequestOpened`. A `base` that is gone is replaced by the repository's
-    default branch, unless it was `chosen` by a person."""
+    default branch, unless it was `chosen` by a person.
+
+    `base_sha` has the repository's templates, of which `template` names one; `proofs` is the evidence that ticks a
+    template's boxes, by topic."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
     chosen: bool = False
@@ -325,6 +329,33 @@ class OpenPullRequest:
     base: str
     title: str
     body: str
+    base_sha: CommitSha = NO_COMMIT
+    template: str = ""
+    proofs: dict[str, str] = Field(default_factory=dict)
+    draft: bool = False
+
+
+@value
+class DescribePullRequest:
+    """Add labels, reviewers and milestone to a new pull request. Rejected with what cannot be added, and for a new one
+    (`is_first`) with a problem of the repository's templates."""
+
+    kind: Literal["DescribePullRequest"] = "DescribePullRequest"
+    repository: str
+    number: int
+    base_sha: CommitSha
+    head_sha: CommitSha
+    wanted: PullRequestPolicy = PullRequestPolicy()
+    is_first: bool = False
+
+
+@value
+class MarkReadyForReview:
+    """Make a draft an ordinary pull request. Idempotent."""
+
+    kind: Literal["MarkReadyForReview"] = "MarkReadyForReview"
+    repository: str
+    number: int
 
 
 @value
@@ -441,7 +472,7 @@ Command = Annotated[
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
-    | AnswerThread | ApprovePullRequest | LinkAccount,
+    | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

@@ -284,6 +284,11 @@ class PullRequestState:
     shown_at: float = 0.0
     """Since when people can see the commit under review, Unix seconds."""
     draft: bool = False
+    """Whether it is a draft, as far as the loop knows."""
+    announced: bool = False
+    """Whether reviewers were requested."""
+    size_reported: bool = False
+    """Whether the ticket shows that the change exceeds the size budget."""
 
     def unapproved(self) -> PullRequestState:
         return replace(self, approved_sha=NO_COMMIT, approved_by="")

@@ -26,6 +26,7 @@ from jobs.evidence.verdicts import (
 )
 from jobs.roles.briefs import build_checker_brief
 from jobs.roles.reading import read_and_answer
+from jobs.roles.review_diff import read_diff
 from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import HostTool, accept_answer, parse_form, reject_answer
 
@@ -41,7 +42,7 @@ VERDICT_TOOL = ToolSpec(
 def run_checker(run: Slice) -> RunResult | None:
     """Some turns of the checker. A run that ends without a verdict is done, and no criterion is met."""
     spec = run.spec
-    brief = build_checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    brief = build_checker_brief(spec, read_diff(run, MAX_DIFF_BYTES))
     outcome = read_and_answer(
         run, lambda *_: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
     )
@@ -60,13 +61,14 @@ def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     if isinstance(submitted, ToolResult):
         return submitted
     gate = {proof.name: proof for proof in spec.candidate.evidence}
-    known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path))
+    changed = {change.path for change in run.mirror.changes(spec.workspace.base_sha, spec.start_sha, max_read=0)}
+    known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path), changed)
     verdict = build_verdict(submitted, spec.start_sha, known)
     missing = find_missing_references(submitted, known)
     doubts = [f"{criterion}: {problem}" for criterion, problems in missing.items() for problem in problems]
-    changed = spec.start_sha != spec.workspace.base_sha
+    is_changed = spec.start_sha != spec.workspace.base_sha
     doubts = doubts or list(
-        find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=changed)
+        find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=is_changed)
     )
     doubts += [f"{name}: {NO_NEW_COMMIT}" for name in find_unproven(verdict, spec.contract)]
     errors = [str(entry.data["content"]) for entry in entries if entry.kind == "tool_result" and entry.data["is_error"]]

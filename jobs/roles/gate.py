@@ -19,6 +19,7 @@ from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.session import Session
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.change_size import measure_change
 from jobs.evidence.command_run import CommandRun
 from jobs.evidence.conflict_markers import find_unresolved
 from jobs.evidence.dependencies import find_new_dependencies
@@ -32,6 +33,7 @@ from jobs.evidence.gate_plan import (
 )
 from jobs.evidence.own_changes import find_own_changes
 from jobs.evidence.tampering.behind import add_script_lines
+from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
 from jobs.roles.environment import (
     BuildStopped,
@@ -40,6 +42,8 @@ from jobs.roles.environment import (
     prepare_environment,
     write_exclusions,
 )
+from jobs.roles.limits import get_check_seconds
+from jobs.roles.review_diff import read_attributes
 from jobs.roles.slice import RunResult, Slice, run_check
 
 MOST_OTHERS = 50
@@ -89,6 +93,7 @@ def run_gate(run: Slice) -> RunResult | None:
         stray=planned.stray,
         dependencies=find_new_dependencies(changes),
         others=tuple(others)[:MOST_OTHERS],
+        size=measure_change(changes, spec.policy.loop.tests, read_attributes(run), {one.path for one in tampering}),
     )
     return RunResult("done", result=gated)
 
@@ -170,16 +175,20 @@ class _Checkouts:
 def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:
     """One piece of evidence per command, in order; None if the slice's time ends before the last. Each slice runs at
     least one command."""
-    deadline = time.monotonic() + run.world.settings.slice_seconds
+    spec, deadline = run.spec, time.monotonic() + run.world.settings.slice_seconds
     notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "evidence" in entry.data]
     known = {e.name: e for e in (EVIDENCE.from_builtins(note["evidence"]) for note in notes)}
-    wanted = [c for c in run.spec.contract.criteria if c.command]
+    wanted = [c for c in spec.contract.criteria if c.command]
     waiting = [c for c in wanted if c.id not in known]
     for criterion in waiting:
         if run.stopped():
             raise _Broken(RunResult("stopped"))
         if criterion is not waiting[0] and time.monotonic() > deadline:
             return None
+        limit = get_check_seconds(spec.policy, run.world.settings, criterion.command)
+        number, now = 1 + sum(c.id in known for c in wanted), run.world.now()
+        check = RunningCheck(number=number, total=len(wanted), command=criterion.command, started_at=now, limit=limit)
+        run.world.runs.note_check(spec, check)
         found = known[criterion.id] = _gather_evidence(run, planned, checkouts, criterion)
         codes = ", then ".join(map(str, found.exit_codes))
         text = f"$ {found.command}\nexit {codes}\n{found.output[-1000:]}"

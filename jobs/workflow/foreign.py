@@ -23,7 +23,8 @@ from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import RepositoryState
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import foreign as messages
-from jobs.messages.verdict import merged_message, pull_request_subtitle, pull_request_title
+from jobs.messages.pull_request import pull_request_title
+from jobs.messages.verdict import merged_message, pull_request_subtitle
 from jobs.workflow import upstream
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import add_push, choose_another_branch, hand_over, interrupt, stop

@@ -20,8 +20,9 @@ from jobs.loop.merge_policy import fill_template
 from jobs.loop.merge_state import MergeState
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages import merging as messages
+from jobs.messages.pull_request import pull_request_title
 from jobs.messages.text import inline
-from jobs.messages.verdict import STATUS_CONTEXT, pull_request_title
+from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.workflow.decision import Decision
 
 LOOK_UP_SECONDS = 900.0

@@ -7,7 +7,9 @@ from dataclasses import replace
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.loop.commands import (
     Command,
+    DescribePullRequest,
     LinkPullRequest,
+    MarkReadyForReview,
     MoveTicket,
     OpenPullRequest,
     PostComment,
@@ -16,9 +18,11 @@ from jobs.loop.commands import (
     SetStatus,
 )
 from jobs.loop.merge_state import MergeState
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
+from jobs.messages.pull_request import list_proofs, pull_request_body, pull_request_title
 from jobs.messages.replies import criteria_met_description, not_merged_reason
-from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
+from jobs.messages.verdict import pull_request_subtitle, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.review_answers import answer_threads, end_round
@@ -41,6 +45,10 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         chosen=bool(loop.workspace.chosen_base),
         title=loop.foreign.title or pull_request_title(loop),
         body=pull_request_body(loop, policy.dashboard_url),
+        base_sha=loop.workspace.base_sha,
+        template=loop.workflow.pull_request.template,
+        proofs=list_proofs(loop),
+        draft=loop.workflow.pull_request.draft,
     )
     return Decision(loop, (command,))
 
@@ -49,7 +57,9 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     """Show verdict and link, then wait for the code host's checks; without any the review begins at once."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at)
+    is_new = not loop.pull_request.number
+    found = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at)
+    shown = replace(found, draft=event.draft) if is_new else found
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
     ci = loop.ci.begin(loop.pull_request.pushed_sha, event.at)
     loop = replace(loop, stage=Stage.CI, pull_request=shown, workspace=place, ci=ci)
@@ -62,7 +72,9 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
         description=criteria_met_description(total),
     )
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
-    return Decision(end_round(loop), (status, link, *answer_threads(loop), build_read(loop)))
+    wanted = replace(loop.workflow.pull_request, reviewers="none")
+    described = [replace(_describe(loop, wanted), is_first=True)] if is_new else []
+    return Decision(end_round(loop), (status, link, *described, *answer_threads(loop), build_read(loop)))
 
 
 def build_read(loop: Loop) -> ReadChecks:
@@ -82,7 +94,31 @@ def enter_review(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decis
     loop = replace(loop, stage=Stage.REVIEW, reason="", escalation=None)
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    return Decision(loop, (*commands, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+    loop, announced = announce(loop)
+    return Decision(loop, (*commands, *announced, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+
+
+def announce(loop: Loop) -> tuple[Loop, list[Command]]:
+    """Once per pull request, when its review begins: end the draft, request reviewers."""
+    pull_request, wanted = loop.pull_request, loop.workflow.pull_request
+    if pull_request.announced:
+        return loop, []
+    commands: list[Command] = []
+    if pull_request.draft:
+        commands.append(MarkReadyForReview(repository=loop.workspace.repository, number=pull_request.number))
+    if wanted.reviewers != "none":
+        commands.append(_describe(loop, replace(wanted, labels=(), milestone="")))
+    return replace(loop, pull_request=replace(pull_request, draft=False, announced=True)), commands
+
+
+def _describe(loop: Loop, wanted: PullRequestPolicy) -> DescribePullRequest:
+    return DescribePullRequest(
+        repository=loop.workspace.repository,
+        number=loop.pull_request.number,
+        base_sha=loop.workspace.base_sha,
+        head_sha=loop.candidate.head_sha,
+        wanted=wanted,
+    )
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
@@ -98,6 +134,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)
     lost = (event.put_aside or event.problem) and event.command != "PostComment"
+    lost = lost or event.command in {"DescribePullRequest", "MarkReadyForReview"}
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

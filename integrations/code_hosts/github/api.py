@@ -43,9 +43,9 @@ _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "20
 _TIMEOUTS = (5.0, 20.0)
 _ROUTE_SEGMENTS = {
     "access_tokens", "actions", "annotations", "app", "attempts", "check-runs", "collaborators", "comments", "commits",
-    "deliveries", "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "jobs", "logs",
-    "merge", "permission", "pulls", "ref", "refs", "replies", "rerequest", "rerun-failed-jobs", "reviews", "rules",
-    "runs", "search", "statuses",
+    "deliveries", "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "jobs",
+    "labels", "logs", "merge", "milestones", "permission", "pulls", "ref", "refs", "replies", "requested_reviewers",
+    "rerequest", "rerun-failed-jobs", "reviews", "rules", "runs", "search", "statuses",
 }  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5

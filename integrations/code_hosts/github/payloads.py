@@ -121,6 +121,8 @@ class PullRequest(Payload):
     body: Text = ""
     draft: bool | None = None
     locked: bool | None = None
+    node_id: Text = ""
+    user: User | None = None
     merged: bool | None = None
     merged_at: AwareDatetime | None = None
     merged_by: User | None = None
@@ -138,6 +140,11 @@ class PullRequest(Payload):
     def is_merged(self) -> bool:
         """Whether it was merged, by the field that this payload has."""
         return bool(self.merged) or self.merged_at is not None
+
+
+class Milestone(Payload):
+    number: int
+    title: Text = ""
 
 
 class PullRequestOfCheck(Payload):

@@ -47,6 +47,7 @@ from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_state import OpenThread
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
@@ -108,6 +109,7 @@ KNOWN: dict[str, Any] = {
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
     "thread": THREAD, "carried_conflicts": ("a.py",),
+    "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

@@ -30,6 +30,11 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "GET", f"{SHOP}/git/ref/heads/main", None
     yield bot, "GET", f"{SHOP}/collaborators/bob/permission", None
     yield bot, "POST", f"{SHOP}/pulls", {"title": "Fix", "head": "fix", "base": "main", "body": "Why"}
+    yield ada, "POST", f"{SHOP}/issues/1/labels", {"labels": ["loopline", "Loopline"]}
+    yield ada, "POST", f"{SHOP}/milestones", {"title": "1.0"}
+    yield bot, "GET", f"{SHOP}/milestones", None
+    yield bot, "PATCH", f"{SHOP}/issues/1", {"milestone": 1}
+    yield bot, "POST", f"{PULL}/requested_reviewers", {"reviewers": ["ada"], "team_reviewers": ["web"]}
     yield bot, "GET", f"{SHOP}/pulls", None
     yield bot, "GET", PULL, None
     for patch in ({"title": "Better", "body": "Because"}, {"state": "closed"}, {"state": "open"}):
@@ -156,6 +161,7 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened", "locked", "unlocked")),
+        *(f"pull_request.{action}" for action in ("labeled", "review_requested")),
         *(f"repository.{action}" for action in ("archived", "unarchived", "edited", "renamed", "transferred")),
         *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
         *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
