@@ -12,7 +12,19 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    Person,
+    RunId,
+    Ticket,
+    TicketId,
+    TicketImage,
+    TicketRef,
+    Usage,
+    value,
+)
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -316,6 +328,15 @@ class PullRequestOpened(_Event):
 
 
 @value
+class TicketCreated(_Event):
+    """Another ticket exists, created by the command with this `key`; `created` is its present state."""
+
+    kind: Literal["TicketCreated"] = "TicketCreated"
+    key: str
+    created: TicketRef
+
+
+@value
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
@@ -334,7 +355,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed,
+    | CommandFailed | TicketCreated,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -32,6 +32,7 @@ from jobs.effects import cleaning, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
+from jobs.effects.new_tickets import create_ticket
 from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
@@ -346,6 +347,7 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
+    c.CreateTicket: create_ticket,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

@@ -12,7 +12,18 @@ from pydantic import Field
 
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    NewRelation,
+    RunId,
+    Ticket,
+    TicketId,
+    TicketImage,
+    Usage,
+    value,
+)
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
@@ -128,6 +139,23 @@ class SetDelegate:
 
     kind: Literal["SetDelegate"] = "SetDelegate"
     ours: bool
+
+
+@value
+class CreateTicket:
+    """Create another ticket; returns `TicketCreated` with this `key`, which is unique among those of the ticket: the
+    same one creates nothing again. `as_part`: a sub-issue, otherwise related to the ticket. `team` is that of the
+    ticket if it is empty; a team without a column of this role has it in its first column."""
+
+    kind: Literal["CreateTicket"] = "CreateTicket"
+    key: str
+    title: str
+    body: str
+    team: str = ""
+    column: Column = "triage"
+    as_part: bool = False
+    relations: tuple[NewRelation, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @value
@@ -331,7 +359,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate,
+    | CloseProgressComment | SetDelegate | CreateTicket,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

@@ -21,6 +21,7 @@ from jobs.workflow import (
     escalation,
     hand_over,
     moves,
+    parts,
     preflight,
     publish,
     review,
@@ -84,6 +85,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
+        case e.TicketCreated():
+            return parts.on_ticket_created(loop, event)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():

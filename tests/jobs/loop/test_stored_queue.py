@@ -33,7 +33,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, Person, Ticket, TicketImage, Usage
+from integrations.values import Codec, NewRelation, Person, Ticket, TicketImage, TicketRef, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
@@ -82,6 +82,8 @@ KNOWN: dict[str, Any] = {
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",),
+    "relations": (NewRelation(kind="blocked_by", ticket_id="t3"),),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
