@@ -20,12 +20,12 @@ from integrations.values import (
     Person,
     RunId,
     Ticket,
-    TicketId,
     TicketImage,
-    TicketRef,
     Usage,
     value,
 )
+from integrations.workload import ReviewLoad
+from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated, TicketEvent
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -33,14 +33,7 @@ Conclusion = Literal["success", "failure", "pending"]
 
 
 @value
-class _Event:
-    event_id: str
-    ticket_id: TicketId = TicketId("")
-    at: float = 0.0
-
-
-@value
-class TicketMoved(_Event):
+class TicketMoved(TicketEvent):
     """The ticket's column or team may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of
     Loopline is queued.
 
@@ -56,10 +49,14 @@ class TicketMoved(_Event):
     moving: bool = False
     cycle: tuple[str, ...] = ()
     """The chain of tickets that wait for each other, by identifier, if the ticket is part of one."""
+    part_of: str = ""
+    """The identifier of the ticket that Loopline created this one for."""
+    load: ReviewLoad | None = None
+    """The repository's reviews, for a ticket that waits for them."""
 
 
 @value
-class TicketEdited(_Event):
+class TicketEdited(TicketEvent):
     """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
     description. `by` is the author, looked up by `gather`; None if unknown."""
 
@@ -70,14 +67,14 @@ class TicketEdited(_Event):
 
 
 @value
-class TicketRemoved(_Event):
+class TicketRemoved(TicketEvent):
     """The ticket was deleted, trashed or archived."""
 
     kind: Literal["TicketRemoved"] = "TicketRemoved"
 
 
 @value
-class TicketCommented(_Event):
+class TicketCommented(TicketEvent):
     """A comment on the ticket, new or `edited`, or with a `session_id` a person's message in an agent session: then
     `prompt_id` is that message's own id. `at` is the time of the edit, `written_at` that of the comment.
 
@@ -96,7 +93,7 @@ class TicketCommented(_Event):
 
 
 @value
-class TicketCommentRemoved(_Event):
+class TicketCommentRemoved(TicketEvent):
     """A comment on the ticket was deleted."""
 
     kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
@@ -104,7 +101,7 @@ class TicketCommentRemoved(_Event):
 
 
 @value
-class TicketDelegated(_Event):
+class TicketDelegated(TicketEvent):
     """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
     the session of a delegation that was reported without one."""
 
@@ -116,7 +113,7 @@ class TicketDelegated(_Event):
 
 
 @value
-class TicketMentioned(_Event):
+class TicketMentioned(TicketEvent):
     """A person mentioned Loopline in a comment of the ticket, which opened a session. The comment is an event too."""
 
     kind: Literal["TicketMentioned"] = "TicketMentioned"
@@ -128,7 +125,7 @@ class TicketMentioned(_Event):
 
 
 @value
-class TicketUndelegated(_Event):
+class TicketUndelegated(TicketEvent):
     """The ticket's delegate was removed or replaced. `jobs.effects.gather` fills in `ticket`."""
 
     kind: Literal["TicketUndelegated"] = "TicketUndelegated"
@@ -137,7 +134,7 @@ class TicketUndelegated(_Event):
 
 
 @value
-class SessionQuiet(_Event):
+class SessionQuiet(TicketEvent):
     """The session of a ticket that is worked on had no activity for some minutes; reported by the sweep."""
 
     kind: Literal["SessionQuiet"] = "SessionQuiet"
@@ -145,7 +142,7 @@ class SessionQuiet(_Event):
 
 
 @value
-class TicketReacted(_Event):
+class TicketReacted(TicketEvent):
     """An emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
@@ -155,7 +152,7 @@ class TicketReacted(_Event):
 
 
 @value
-class EscalationUnanswered(_Event):
+class EscalationUnanswered(TicketEvent):
     """An escalation was not acknowledged within its timeout; reported by the sweep."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
@@ -163,7 +160,7 @@ class EscalationUnanswered(_Event):
 
 
 @value
-class CodeHostEvent(_Event):
+class CodeHostEvent(TicketEvent):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher looks it up by pull request, branch or head."""
 
     repository: str
@@ -251,7 +248,7 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
-class TimePassed(_Event):
+class TimePassed(TicketEvent):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
     the `facts` of an open pull request."""
 
@@ -261,7 +258,7 @@ class TimePassed(_Event):
 
 
 @value
-class WorkspaceReady(_Event):
+class WorkspaceReady(TicketEvent):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
     `images` are those of the ticket."""
@@ -274,10 +271,12 @@ class WorkspaceReady(_Event):
     policy: str
     branch_sha: CommitSha | None = None
     images: tuple[TicketImage, ...] = ()
+    load: ReviewLoad | None = None
+    """The repository's reviews, for a ticket without a pull request."""
 
 
 @value
-class RunFinished(_Event):
+class RunFinished(TicketEvent):
     """A run ended. `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
@@ -298,7 +297,7 @@ class RunFinished(_Event):
 
 
 @value
-class RunParked(_Event):
+class RunParked(TicketEvent):
     """A run is backing off. `until` is Unix seconds, `UNTIL_RESOLVED` for a cause without a time; 0 means that it
     continues."""
 
@@ -310,7 +309,7 @@ class RunParked(_Event):
 
 
 @value
-class SteeringTaken(_Event):
+class SteeringTaken(TicketEvent):
     """These comments were delivered to the agent before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
@@ -319,7 +318,7 @@ class SteeringTaken(_Event):
 
 
 @value
-class BranchPublished(_Event):
+class BranchPublished(TicketEvent):
     """The push succeeded: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
@@ -328,7 +327,7 @@ class BranchPublished(_Event):
 
 
 @value
-class PullRequestOpened(_Event):
+class PullRequestOpened(TicketEvent):
     """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
@@ -339,16 +338,7 @@ class PullRequestOpened(_Event):
 
 
 @value
-class TicketCreated(_Event):
-    """Another ticket exists, created by the command with this `key`; `created` is its present state."""
-
-    kind: Literal["TicketCreated"] = "TicketCreated"
-    key: str
-    created: TicketRef
-
-
-@value
-class CommandFailed(_Event):
+class CommandFailed(TicketEvent):
     """A command cannot be performed and a retry would not help.
 
     `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter. `problem`:
@@ -366,7 +356,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed | TicketCreated,
+    | CommandFailed | TimePassed | TicketCreated | PathsClaimed | OverlapFound | LinesCounted,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -28,11 +28,11 @@ from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, Ticket
-from jobs.effects import cleaning, sessions
+from jobs.effects import cleaning, sessions, workload
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
-from jobs.effects.new_tickets import create_ticket
+from jobs.effects.new_tickets import check_merge_order, create_ticket, link_from_other_parts, link_parts
 from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.world import World
@@ -40,6 +40,7 @@ from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.loop.state import Loop
+from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 from jobs.messages.progress import SUPERSEDED_MESSAGE
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues, run_order
@@ -198,6 +199,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         policy=POLICY.encode(policy),
         branch_sha=base.branch_sha,
         images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
+        load=workload.read_load_of_new(ctx.loop, ctx.world),
     )
     return (ready,)
 
@@ -272,10 +274,12 @@ def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> N
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
     """Upsert the pull request with the current title and body."""
     host = ctx.world.code_host
+    command = replace(command, body=link_parts(command.body, ctx))
     found, base = _open_at_base(command, host)
     if (found.title, found.body) != (command.title, command.body):
         host.update_pull_request(command.repository, found.number, command.title, command.body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
+    link_from_other_parts(found.url, ctx)
     return (
         PullRequestOpened(
             **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url, base=base
@@ -332,7 +336,8 @@ def set_status(command: c.SetStatus, ctx: Context) -> None:
 
 
 def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
-    """Merge exactly the approved commit."""
+    """Merge exactly the approved commit, after the parts that come first."""
+    check_merge_order(ctx)
     sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
     merged = PullRequestMerged(
         **ctx.build_event_fields(),
@@ -348,6 +353,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
     c.CreateTicket: create_ticket,
+    ClaimPaths: workload.claim_paths,
+    CountMergedLines: workload.count_merged_lines,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

@@ -28,6 +28,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
+from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 
 
 @value
@@ -359,13 +360,14 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate | CreateTicket,
+    | CloseProgressComment | SetDelegate | CreateTicket
+    | ClaimPaths | CountMergedLines,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
 
 
 def lane_of(command: Command) -> Lane:

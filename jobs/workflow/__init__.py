@@ -13,6 +13,7 @@ from typing import assert_never
 
 from integrations import events as e
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
+from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
 from jobs.loop.state import Loop
 from jobs.workflow import (
     agreement,
@@ -22,6 +23,7 @@ from jobs.workflow import (
     escalation,
     hand_over,
     moves,
+    overlap,
     parts,
     preflight,
     publish,
@@ -86,8 +88,14 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
-        case e.TicketCreated():
-            return parts.on_ticket_created(loop, event)
+        case TicketCreated():
+            return parts.on_ticket_created(loop, event, event.at)
+        case PathsClaimed():
+            return overlap.on_paths_claimed(loop, event, policy)
+        case OverlapFound():
+            return overlap.on_overlap_found(loop, event)
+        case LinesCounted():
+            return review.on_lines_counted(loop, event)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:

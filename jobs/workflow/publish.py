@@ -59,11 +59,12 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
         loop = replace(loop, stage=Stage.REVIEW, reason=not_merged_reason(event.reason))
         return Decision(loop, (PostComment(body=loop.reason),))
+    splits = event.command == "CreateTicket" and loop.stage is Stage.WAITING
     needed = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "StartRun"}
-    if event.command in needed and loop.stage in AT_WORK:
+    if (event.command in needed or splits) and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)
-    lost = (event.put_aside or event.problem) and event.command != "PostComment"
+    lost = (event.put_aside or event.problem or event.command == "CreateTicket") and event.command != "PostComment"
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

@@ -42,7 +42,7 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         stage = Stage.NEEDS_HUMAN if loop.contract else Stage.ASKING
         return Decision(replace(loop, stage=stage, reason=loop.reason or escalations.REBUILT_REASON))
     if loop.stage is Stage.WAITING and not has_left_loop(loop, role):
-        return wait(loop, loop.waits_for)
+        return wait(loop, loop.waits_for, at)
     again = replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
     if has_left_loop(loop, role):
         return stop(again, moved_reason(loop.ticket.column), at, policy, moves=False)

@@ -13,9 +13,12 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.texts import cut
+from integrations.values import CommitSha
+from integrations.workload_events import LinesCounted
 from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.loop.wait_state import CountMergedLines, MergedLines
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
@@ -64,9 +67,29 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
+        _count_lines(loop, event.head_sha),
         build_clean_up(loop, event.head_sha),
     )
     return Decision(done, commands)
+
+
+def _count_lines(loop: Loop, merged: CommitSha) -> CountMergedLines:
+    shown, place = loop.pull_request, loop.workspace
+    head = merged or shown.pushed_sha
+    return CountMergedLines(
+        repository=place.repository,
+        number=shown.number,
+        url=shown.url,
+        base_sha=place.base_sha,
+        sha=head,
+        branch=place.branch,
+        approved_by=shown.approved_by if shown.approved_sha == head else shown.commented_by,
+    )
+
+
+def on_lines_counted(loop: Loop, event: LinesCounted) -> Decision:
+    """Keep the numbers on the ticket, from which a rebuild restores them."""
+    return Decision(replace(loop, merged=MergedLines(lines=event.lines, reviewed=event.reviewed)))
 
 
 def on_pull_request_closed(loop: Loop, event: PullRequestClosed, policy: ServicePolicy) -> Decision:

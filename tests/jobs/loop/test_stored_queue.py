@@ -41,12 +41,14 @@ from integrations.results import (
     Verdict,
 )
 from integrations.values import Codec, NewRelation, Person, Ticket, TicketImage, TicketRef, Usage
+from integrations.workload import OpenReview, Overlap, ReviewLoad
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
+OVERLAP = Overlap(ticket="t3", identifier="ENG-3", paths=("a.py",))
 FOLDER = Path(__file__).with_name("stored_queue")
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="In Progress")
 CONTRACT = Contract(criteria=(Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),))
@@ -97,6 +99,8 @@ KNOWN: dict[str, Any] = {
     "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",),
     "relations": (NewRelation(kind="blocked_by", ticket_id="t3"),),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "overlaps": (OVERLAP,), "overlap": OVERLAP, "paths": ("a.py",), "ignore": ("docs/**",),
+    "load": ReviewLoad(reviews=(OpenReview(ticket="t3", identifier="ENG-3"),), at_work=("t4",)),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

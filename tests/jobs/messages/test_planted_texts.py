@@ -31,6 +31,8 @@ PARTS = {
     "list_names", "name_mover", "format_starters", "current_activity", "list_choices", "list_plan",
 }  # fmt: skip
 GUIDANCE = {"criteria_changed_guidance", "answered_guidance", "corrected_guidance"}
+COPIES = {"part_body"}
+"""Messages that are the text of a person's own ticket."""
 MESSAGES = {name: function for name, function in PUBLIC.items() if name not in PARTS | GUIDANCE}
 PLAIN: dict[str, Any] = {
     "CommitSha": "a" * 40, "RunId": "ENG-1-g1-r0-i1-maker", "TicketId": "t", "Identifier": "ENG-1",
@@ -94,7 +96,7 @@ def test_message_with_planted_texts_has_no_effect_outside(name: str) -> None:
     assert find_effects(sanitize_line(message, OWN)) == []
 
 
-@pytest.mark.parametrize("name", sorted(MESSAGES))
+@pytest.mark.parametrize("name", sorted(MESSAGES.keys() - COPIES))
 def test_message_with_planted_texts_keeps_its_structure(name: str) -> None:
     tokens = PARSER.parse(sanitize_markdown(render(MESSAGES[name]), OWN))
 
