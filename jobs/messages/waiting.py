@@ -26,12 +26,7 @@ def explain_wait(loop: Loop, at: float) -> str:
         case "files":
             return f"waits for {_list_overlaps(wait.overlaps)}."
         case "reviews":
-            number = len(wait.reviews)
-            oldest = wait.reviews[0]
-            return (
-                f"waits for people: {number} verified pull request{'s' * (number > 1)} {_wait(number)} for a review "
-                f"(limit {wait.limit}), the oldest, {inline(oldest.identifier)}, for {_format_age(oldest, at)}."
-            )
+            return f"waits for people: {_count_reviews(wait, at)}."
         case "unreviewed":
             return (
                 f"waits for people: {wait.lines:,} lines were merged in seven days without a review by a person "
@@ -46,8 +41,11 @@ def _name_tickets(loop: Loop) -> str:
     return f"its sub-issue{'s' * (len(loop.waits_for) > 1)} {names}" if is_children else names
 
 
-def _wait(number: int) -> str:
-    return "waits" if number == 1 else "wait"
+def _count_reviews(wait: WaitState, at: float) -> str:
+    number, oldest = len(wait.reviews), wait.reviews[:1]
+    waiting = "verified pull request waits" if number == 1 else "verified pull requests wait"
+    named = "".join(f", the oldest, {inline(one.identifier)}, for {_format_age(one, at)}" for one in oldest)
+    return f"{number} {waiting} for a review (limit {wait.limit}){named}"
 
 
 def waits_message(loop: Loop, at: float) -> str:

@@ -13,7 +13,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.messages.routing import cycle_reason
 from jobs.messages.waiting import anyway_message, starts_message
 from jobs.workflow.bandwidth import on_reviews_read
-from jobs.workflow.blockers import explain, find_open_blockers, watch
+from jobs.workflow.blockers import explain, find_open_blockers, wait, watch
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.overlap import claim_planned
@@ -47,6 +47,17 @@ def _on_blockers_read(loop: Loop, cycle: Sequence[str], at: float, policy: Servi
         return Decision(explain(replace(loop, waits_for=blockers), at), watch(blockers))
     names = [one.identifier for one in loop.waits_for]
     return start_preparing(loop, policy, PostComment(body=starts_message(names)))
+
+
+def resume_wait(loop: Loop, at: float) -> Decision:
+    """Continue the wait of a loop that was rebuilt from the board."""
+    match loop.wait.kind:
+        case "parts":
+            return on_parts_read(loop, at)
+        case "files":
+            return Decision(loop, (claim_planned(loop),))
+        case _:
+            return wait(loop, loop.waits_for, at)
 
 
 def start_anyway(loop: Loop, guidance: Guidance, policy: ServicePolicy) -> Decision | None:

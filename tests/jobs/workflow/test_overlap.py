@@ -57,8 +57,10 @@ def test_claim_of_a_planned_path_is_its_file_or_folder(path: str, expected: str)
 
 @pytest.mark.parametrize(
     "path",
-    ["package-lock.json", "web/yarn.lock", "go.sum", "web/dist/app.js", "a/b.snap", "README.md", "CHANGELOG.md"]
-    + ["pkg/__init__.py", "docs/gen.md", "src/", "src/**", "../x", "/etc/passwd", ".", ""],
+    [
+        *("package-lock.json", "web/yarn.lock", "go.sum", "web/dist/app.js", "a/b.snap", "README.md", "CHANGELOG.md"),
+        *("pkg/__init__.py", "docs/gen.md", "src/", "src/**", "../x", "/etc/passwd", ".", ""),
+    ],
 )
 def test_claim_leaves_out_common_files_and_folders_at_the_root(path: str) -> None:
     assert list_claimed([path], ("docs/**",)) == ()
