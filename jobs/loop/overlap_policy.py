@@ -30,6 +30,6 @@ class OverlapPolicy:
     review_limit: int | None = Field(default=None, ge=0, le=1_000)
     """No new ticket starts while so many verified pull requests wait for people; 0: no limit; None is the service's
     default."""
-    unreviewed_lines_per_week: int | None = Field(default=None, ge=0, le=1_000_000)
-    """No new ticket starts while more lines than these were merged in seven days without a review by a person; None: no
+    unreviewed_lines_per_week: int = Field(default=0, ge=0, le=1_000_000)
+    """No new ticket starts while more lines than these were merged in seven days without a review by a person; 0: no
     limit."""

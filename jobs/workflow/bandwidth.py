@@ -64,7 +64,7 @@ def find_hold(loop: Loop, load: ReviewLoad | None, policy: ServicePolicy) -> Wai
     if limit and load.reviews and (len(load.reviews) >= limit or (queued and expected >= limit)):
         return WaitState(kind="reviews", reviews=load.reviews[:20], limit=limit)
     most = own.unreviewed_lines_per_week
-    if most is not None and load.unreviewed_lines > most:
+    if most and load.unreviewed_lines > most:
         return WaitState(kind="unreviewed", lines=load.unreviewed_lines, limit=most)
     return None
 
