@@ -7,6 +7,7 @@ from dataclasses import replace
 from integrations.events import TicketMoved
 from integrations.results import Plan
 from jobs.loop.state import Loop, Stage
+from jobs.recovery.rebuild import rebuild
 from jobs.store.merged_lines import MergedPullRequest, count_unreviewed, list_merged
 from jobs.sweep import sweep
 from tests.jobs.board import Board
@@ -110,6 +111,11 @@ def test_merged_lines_count_as_unreviewed_without_an_approval_or_a_comment(board
     assert merged.lines > 0 and merged.identifier == BUG
     assert count_unreviewed(merged_lines(board), merged.at + 60) == merged.lines
     assert count_unreviewed(merged_lines(board), merged.at + 8 * 86_400) == 0
+
+    board.world.run_folder(BUG).mkdir(parents=True)
+    board.world.redis.flushdb()
+    assert [ticket.identifier for ticket, _ in rebuild(board.world)] == [BUG]
+    assert merged_lines(board) == [merged]
 
 
 def test_merged_lines_are_reviewed_after_an_approval_on_the_ticket(board: Board) -> None:

@@ -18,6 +18,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.loop.wait_state import ClaimPaths
 from jobs.store.claims import Claim, find_overlaps, is_held
 from jobs.workflow import ServicePolicy, decide
+from jobs.workflow.report import report_of
 from tests.jobs.workflow.values import HEAD, finished, moved, said
 from tests.loops import changed
 
@@ -206,3 +207,13 @@ def test_overlap_is_reported_on_the_other_ticket_too(
 
     assert isinstance(comment, PostComment) and part in comment.body
     assert decide(replace(making, stage=Stage.DONE), event, policy).commands == ()
+
+
+def test_claim_between_scout_and_maker_is_not_reported(making: Loop, policy: ServicePolicy) -> None:
+    scouting = changed(with_rules(making), stage=Stage.SCOUTING, run_id="ENG-1-g1-r0-i0-scout", iteration=0)
+    claiming, _ = scouted(making, policy)
+    waiting = decide(claiming, claimed(claiming, OTHER), policy).loop
+
+    written, again, waits = (report_of(loop, policy).milestone for loop in (scouting, claiming, waiting))
+
+    assert written == again != waits
