@@ -23,11 +23,12 @@ from integrations.values import (
     Person,
     RunId,
     Ticket,
-    TicketId,
     TicketImage,
     Usage,
     value,
 )
+from integrations.workload import ReviewLoad
+from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated, TicketEvent
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -35,14 +36,7 @@ Conclusion = Literal["success", "failure", "pending"]
 
 
 @value
-class _Event:
-    event_id: str
-    ticket_id: TicketId = TicketId("")
-    at: float = 0.0
-
-
-@value
-class TicketMoved(_Event):
+class TicketMoved(TicketEvent):
     """The ticket's column or team may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of
     Loopline is queued.
 
@@ -58,10 +52,14 @@ class TicketMoved(_Event):
     moving: bool = False
     cycle: tuple[str, ...] = ()
     """The chain of tickets that wait for each other, by identifier, if the ticket is part of one."""
+    part_of: str = ""
+    """The identifier of the ticket that Loopline created this one for."""
+    load: ReviewLoad | None = None
+    """The repository's reviews, for a ticket that waits for them."""
 
 
 @value
-class TicketEdited(_Event):
+class TicketEdited(TicketEvent):
     """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
     description. `by` is the author, looked up by `gather`; None if unknown."""
 
@@ -72,14 +70,14 @@ class TicketEdited(_Event):
 
 
 @value
-class TicketRemoved(_Event):
+class TicketRemoved(TicketEvent):
     """The ticket was deleted, trashed or archived."""
 
     kind: Literal["TicketRemoved"] = "TicketRemoved"
 
 
 @value
-class TicketCommented(_Event):
+class TicketCommented(TicketEvent):
     """A comment on the ticket, new or `edited`, or with a `session_id` a person's message in an agent session: then
     `prompt_id` is that message's own id. `at` is the time of the edit, `written_at` that of the comment.
 
@@ -98,7 +96,7 @@ class TicketCommented(_Event):
 
 
 @value
-class TicketCommentRemoved(_Event):
+class TicketCommentRemoved(TicketEvent):
     """A comment on the ticket was deleted."""
 
     kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
@@ -106,7 +104,7 @@ class TicketCommentRemoved(_Event):
 
 
 @value
-class TicketDelegated(_Event):
+class TicketDelegated(TicketEvent):
     """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
     the session of a delegation that was reported without one."""
 
@@ -118,7 +116,7 @@ class TicketDelegated(_Event):
 
 
 @value
-class TicketMentioned(_Event):
+class TicketMentioned(TicketEvent):
     """A person mentioned Loopline in a comment of the ticket, which opened a session. The comment is an event too."""
 
     kind: Literal["TicketMentioned"] = "TicketMentioned"
@@ -130,7 +128,7 @@ class TicketMentioned(_Event):
 
 
 @value
-class TicketUndelegated(_Event):
+class TicketUndelegated(TicketEvent):
     """The ticket's delegate was removed or replaced. `jobs.effects.gather` fills in `ticket`."""
 
     kind: Literal["TicketUndelegated"] = "TicketUndelegated"
@@ -139,7 +137,7 @@ class TicketUndelegated(_Event):
 
 
 @value
-class SessionQuiet(_Event):
+class SessionQuiet(TicketEvent):
     """The session of a ticket that is worked on had no activity for some minutes; reported by the sweep."""
 
     kind: Literal["SessionQuiet"] = "SessionQuiet"
@@ -147,7 +145,7 @@ class SessionQuiet(_Event):
 
 
 @value
-class TicketReacted(_Event):
+class TicketReacted(TicketEvent):
     """An emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
@@ -157,7 +155,7 @@ class TicketReacted(_Event):
 
 
 @value
-class EscalationUnanswered(_Event):
+class EscalationUnanswered(TicketEvent):
     """An escalation was not acknowledged within its timeout; reported by the sweep."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
@@ -165,7 +163,7 @@ class EscalationUnanswered(_Event):
 
 
 @value
-class CodeHostEvent(_Event):
+class CodeHostEvent(TicketEvent):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher looks it up by pull request, branch or head."""
 
     repository: str
@@ -301,7 +299,7 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
-class TimePassed(_Event):
+class TimePassed(TicketEvent):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
     the `facts` of an open pull request, and its `people` by their login there."""
 
@@ -312,7 +310,7 @@ class TimePassed(_Event):
 
 
 @value
-class WorkspaceReady(_Event):
+class WorkspaceReady(TicketEvent):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
     `images` are those of the ticket."""
@@ -333,10 +331,12 @@ class WorkspaceReady(_Event):
     images: tuple[TicketImage, ...] = ()
     fork_sha: CommitSha = NO_COMMIT
     """The newest commit of the base branch that the work has, empty without work."""
+    load: ReviewLoad | None = None
+    """The repository's reviews, for a ticket without a pull request."""
 
 
 @value
-class BaseMerged(_Event):
+class BaseMerged(TicketEvent):
     """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`; nothing is pushed. `merge_sha` is
     empty if the head has the commit already; with `conflicts` its tree has conflict markers, and `commits` are the base
     branch's that caused them."""
@@ -351,7 +351,7 @@ class BaseMerged(_Event):
 
 
 @value
-class RunFinished(_Event):
+class RunFinished(TicketEvent):
     """A run ended. `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
@@ -372,7 +372,7 @@ class RunFinished(_Event):
 
 
 @value
-class RunParked(_Event):
+class RunParked(TicketEvent):
     """A run is backing off. `until` is Unix seconds, `UNTIL_RESOLVED` for a cause without a time; 0 means that it
     continues."""
 
@@ -384,7 +384,7 @@ class RunParked(_Event):
 
 
 @value
-class SteeringTaken(_Event):
+class SteeringTaken(TicketEvent):
     """These comments were delivered to the agent before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
@@ -393,7 +393,7 @@ class SteeringTaken(_Event):
 
 
 @value
-class BranchPublished(_Event):
+class BranchPublished(TicketEvent):
     """The push succeeded: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
@@ -402,7 +402,7 @@ class BranchPublished(_Event):
 
 
 @value
-class BranchMoved(_Event):
+class BranchMoved(TicketEvent):
     """Nothing was pushed: the branch is at `head_sha`, a commit of another account by `by`; empty when it is gone."""
 
     kind: Literal["BranchMoved"] = "BranchMoved"
@@ -412,7 +412,7 @@ class BranchMoved(_Event):
 
 
 @value
-class PullRequestOpened(_Event):
+class PullRequestOpened(TicketEvent):
     """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
@@ -424,7 +424,7 @@ class PullRequestOpened(_Event):
 
 
 @value
-class ChecksRead(_Event):
+class ChecksRead(TicketEvent):
     """The checks of the pull request's head, of each name the newest, and all attempts of the checks of base commits,
     the newest first. `required` are the names that rules of the base branch ask for."""
 
@@ -437,7 +437,7 @@ class ChecksRead(_Event):
 
 
 @value
-class FailuresRead(_Event):
+class FailuresRead(TicketEvent):
     """The details of failing checks of `head_sha`, and all attempts of the checks of the base commits."""
 
     kind: Literal["FailuresRead"] = "FailuresRead"
@@ -448,7 +448,7 @@ class FailuresRead(_Event):
 
 
 @value
-class ChecksRerun(_Event):
+class ChecksRerun(TicketEvent):
     """Failing checks of `head_sha` have a further attempt: their ids and names."""
 
     kind: Literal["ChecksRerun"] = "ChecksRerun"
@@ -459,7 +459,7 @@ class ChecksRerun(_Event):
 
 
 @value
-class MergeHeld(_Event):
+class MergeHeld(TicketEvent):
     """A merge was asked for and not begun: `missing` are the requirements that are not met."""
 
     kind: Literal["MergeHeld"] = "MergeHeld"
@@ -468,7 +468,7 @@ class MergeHeld(_Event):
 
 
 @value
-class MergeWaits(_Event):
+class MergeWaits(TicketEvent):
     """The code host merges the pull request later by itself. `pending` are the names of the checks that it
     waits for."""
 
@@ -479,7 +479,7 @@ class MergeWaits(_Event):
 
 
 @value
-class ApprovalPublished(_Event):
+class ApprovalPublished(TicketEvent):
     """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
     `reason` is why there is no review."""
 
@@ -493,7 +493,7 @@ class ApprovalPublished(_Event):
 
 
 @value
-class AccountLinked(_Event):
+class AccountLinked(TicketEvent):
     """A person asked to be connected with an account on the code host; `problem` is why that was refused."""
 
     kind: Literal["AccountLinked"] = "AccountLinked"
@@ -503,7 +503,7 @@ class AccountLinked(_Event):
 
 
 @value
-class CommandFailed(_Event):
+class CommandFailed(TicketEvent):
     """A command cannot be performed and a retry would not help.
 
     `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter. `problem`:
@@ -522,7 +522,8 @@ Event = Annotated[
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
     | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun | MergeHeld | MergeWaits
-    | ApprovalPublished | AccountLinked | BranchMoved,
+    | ApprovalPublished | AccountLinked | BranchMoved | TicketCreated
+    | PathsClaimed | OverlapFound | LinesCounted,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -91,7 +91,8 @@ class Person:
 
 @value
 class TicketRef:
-    """Another ticket that a ticket names. `closed`: completed, cancelled or a duplicate; `description` is set for a
+    """Another ticket that a ticket names. `closed`: completed, cancelled or a duplicate; `cancelled`: one of the last
+    two; `description` is set for a
     parent only."""
 
     id: TicketId
@@ -99,6 +100,7 @@ class TicketRef:
     title: str = ""
     column: str = ""
     closed: bool = False
+    cancelled: bool = False
     description: str = ""
 
 
@@ -111,6 +113,14 @@ class Relation:
 
     kind: RelationKind
     ticket: TicketRef
+
+
+@value
+class NewRelation:
+    """A relation to create, from the ticket's side: 'blocked_by' is a ticket that has to be closed first."""
+
+    kind: Literal["blocks", "blocked_by", "related"]
+    ticket_id: TicketId
 
 
 @value
@@ -145,6 +155,9 @@ class Link:
 
     url: str
     title: str = ""
+
+
+_CLOSED = frozenset({"completed", "canceled", "duplicate"})
 
 
 @value
@@ -186,6 +199,17 @@ class Ticket:
     has_more_remarks: bool = False
     relations: tuple[Relation, ...] = ()
     links: tuple[Link, ...] = ()
+
+    def to_reference(self) -> TicketRef:
+        """The ticket as another one names it."""
+        return TicketRef(
+            id=self.id,
+            identifier=self.identifier,
+            title=self.title,
+            column=self.column,
+            closed=self.column_type in _CLOSED,
+            cancelled=self.cancelled or self.duplicate or self.trashed,
+        )
 
 
 @value

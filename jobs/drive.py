@@ -44,6 +44,7 @@ from jobs.effects.columns import load_columns, refresh_if_renamed
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
 from jobs.effects.world import World, current_world
+from jobs.inbox.dispatch import wake_watchers
 from jobs.loop.commands import Lane
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import RUNNING, Loop, Stage
@@ -58,6 +59,7 @@ from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters,
 from jobs.store.queue_places import read_place
 from jobs.store.tickets import Posted
 from jobs.workflow import decide
+from jobs.workflow.blockers import has_released
 from jobs.workflow.decision import is_still_wanted
 from jobs.workflow.report import (
     INTERVAL,
@@ -272,6 +274,8 @@ class _Driver:
         changed = None if is_new else decision.loop
         self._store.commit(self._lease, self._id, raw, changed, decision.commands, repeats)
         self._world.compared.add(self._id)
+        if before and changed and has_released(before.stage, changed.stage):
+            wake_watchers(self._world.redis, event)
         if changed and (before is None or before.stage is not changed.stage):
             _log.info("stage", ticket=changed.identifier, stage=changed.stage.value, event_kind=event.kind)
 

@@ -302,9 +302,8 @@ def _find_waiting(name: str, loops: Mapping[TicketId, Loop], world: World) -> It
     missed."""
     for loop in loops.values():
         if loop.ticket.team == name and loop.stage is Stage.WAITING:
-            ended = [
-                one.identifier for one in loop.waits_for if (other := loops.get(one.id)) and other.stage is Stage.DONE
-            ]
+            others = [other for one in loop.waits_for if (other := loops.get(one.id))]
+            ended = [f"{other.identifier}-{other.stage}" for other in others if other.stage not in AT_WORK | OPEN]
             state = "+".join(ended) or str(int(world.now() // WAITING_SECONDS))
             yield TicketMoved(
                 event_id=f"sweep:waits:{loop.ticket.id}:{loop.generation}:{state}",

@@ -347,6 +347,12 @@ class Mirror:
         _check_shas(base, sha)
         return read_patch(self._repository, base, sha, max_bytes, unread)
 
+    def count_lines(self, base: CommitSha, sha: CommitSha) -> dict[str, int]:
+        """The number of added and removed lines by path; 0 for a binary file."""
+        raw = self._repository.git("diff-tree", "-r", "-z", "--numstat", "--no-renames", *_check_shas(base, sha))
+        rows = (row.split("\t", 2) for row in raw.decode(errors="replace").split("\0") if row)
+        return {path: sum(int(n) for n in (added, removed) if n.isdecimal()) for added, removed, path in rows}
+
     def is_ancestor(self, older: CommitSha, newer: CommitSha) -> bool:
         """Whether `newer` contains `older`. Raises `Rejected` when one of them is unknown."""
         return self._repository.succeeds("merge-base", "--is-ancestor", *_check_shas(older, newer))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from integrations.errors import NotFound
-from integrations.values import Identifier, Person, Ticket, TicketId
+from integrations.values import Identifier, NewRelation, Person, Ticket, TicketId
 
 ColumnRole = Literal["agent", "working", "review", "done", "needs_human", "triage"]
 
@@ -167,6 +167,22 @@ class Tracker(Protocol):
 
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team. The ticket's team can be outdated."""
+
+    def create_ticket(
+        self,
+        team: str,
+        title: str,
+        description: str,
+        ticket_id: TicketId,
+        *,
+        column: str = "",
+        parent_id: str = "",
+        relations: Sequence[NewRelation] = (),
+        labels: Sequence[str] = (),
+    ) -> Ticket:
+        """Create a ticket under the client-generated UUIDv4 `ticket_id`, the idempotency key, with its relations and
+        labels, and return it as it is now: people can have changed it since. Without a column it is in the team's first
+        one, which is triage where the team uses that."""
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key. With `parent_id` it is a

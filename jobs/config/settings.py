@@ -202,6 +202,9 @@ class Settings(SettingsModel):
     """Hours after which an unanswered escalation is repeated, twice; then the ticket moves to triage.
     Half a working day: longer than a meeting, and the answer can still come the same day."""
 
+    review_limit: int = setting("LOOPLINE_REVIEW_LIMIT", 5, ge=0, le=1_000)
+    """Verified pull requests of a repository that can wait for people before no new ticket starts there.
+    Review is what a team has least of; 0: no limit. A repository can set its own in WORKFLOW.md."""
     checks_quiet_seconds: float = setting("LOOPLINE_CHECKS_QUIET_SECONDS", 30.0, ge=0, le=3_600)
     """Seconds after the last report of a check until all checks of the commit are read.
     Suites of checks begin one after the other, and one request then serves all reports."""

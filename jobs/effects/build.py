@@ -98,6 +98,7 @@ def build_policy(settings: Settings) -> ServicePolicy:
         teams={key: _build_team(team) for key, team in teams},
         max_iterations=settings.max_iterations,
         max_attempts=settings.max_attempts,
+        review_limit=settings.review_limit,
         checks_quiet_seconds=settings.checks_quiet_seconds,
         review_quiet_seconds=settings.review_quiet_seconds,
         caps=Caps(

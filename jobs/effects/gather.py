@@ -46,8 +46,9 @@ from integrations.events import (
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
-from jobs.effects import foreign, session_reads
+from jobs.effects import foreign, session_reads, workload
 from jobs.effects.cycles import find_cycle
+from jobs.effects.new_tickets import find_whole
 from jobs.effects.people import with_login, with_name
 from jobs.effects.pull_request_reads import read_dequeued, read_facts
 from jobs.effects.world import World
@@ -58,6 +59,7 @@ from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
 from jobs.runtime.scripts import decode
+from jobs.workflow.bandwidth import is_held
 from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
 
@@ -138,7 +140,9 @@ def _read_move(event: TicketMoved, world: World, seen: Move | None) -> Event | N
     by = _narrow(move.by, world)
     before = event.before_id if event.column_id == ticket.column_id else move.before_id
     cycle = find_cycle(ticket, world) if loop is None or loop.stage is Stage.WAITING else ()
-    return replace(event, ticket=ticket, by=by, before_id=before or move.before_id, cycle=cycle)
+    found = replace(event, ticket=ticket, by=by, before_id=before or move.before_id, cycle=cycle)
+    load = workload.read_load_of_new(loop, world) if loop and is_held(loop) else None
+    return replace(found, part_of=find_whole(ticket, world), load=load)
 
 
 def _find_merge(event: TicketMoved, loop: Loop, ticket: Ticket, world: World) -> PullRequestMerged | None:

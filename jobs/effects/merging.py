@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from integrations.events import Event, MergeHeld, MergeWaits, PullRequestMerged
+from jobs.effects.new_tickets import check_merge_order
 from jobs.effects.texts import find_own, sanitize_command
 from jobs.effects.upstream import find_moved_base
 from jobs.loop import commands as c
@@ -22,6 +23,7 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
     moved since the checks. A merge queue checks the merge result itself.
 
     Idempotent: after a crash the plan is made again, and each way reads first whether it was taken."""
+    check_merge_order(ctx)
     host = ctx.world.code_host
     facts = host.fetch_facts(command.repository, command.number)
     rules = host.fetch_merge_rules(command.repository, command.number, facts.base)

@@ -26,12 +26,13 @@ from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.effects import ci, cleaning, merging, pull_requests, reviews, sessions
+from jobs.effects import ci, cleaning, merging, pull_requests, reviews, sessions, workload
 from jobs.effects.branches import read_author, read_branch
 from jobs.effects.cleaning import is_own_head
 from jobs.effects.gather import check_repository, read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
+from jobs.effects.new_tickets import create_ticket
 from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.upstream import find_fork, merge_base
@@ -40,6 +41,7 @@ from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
 from jobs.loop.state import Loop
+from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 from jobs.messages.progress import SUPERSEDED_MESSAGE
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.runtime import keys, queues, run_order
@@ -202,6 +204,7 @@ def prepare_workspace(command: c.PrepareWorkspace, ctx: Context) -> Sequence[Eve
         carried=found.carried,
         carried_conflicts=found.conflicts,
         images=download_images(command.images, ctx.world.upload_folder(ctx.ticket.identifier), ctx.world),
+        load=workload.read_load_of_new(ctx.loop, ctx.world),
     )
     return (ready,)
 
@@ -320,6 +323,9 @@ def set_status(command: c.SetStatus, ctx: Context) -> None:
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
+    c.CreateTicket: create_ticket,
+    ClaimPaths: workload.claim_paths,
+    CountMergedLines: workload.count_merged_lines,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

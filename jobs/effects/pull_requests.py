@@ -15,6 +15,7 @@ from integrations.events import Event, PullRequestOpened
 from integrations.git.mirror import Mirror
 from integrations.ports.code_host import CodeHost, PullRequest, PullRequestDetails
 from integrations.values import CommitSha
+from jobs.effects.new_tickets import link_from_other_parts, link_parts
 from jobs.evidence.code_owners import FILES as OWNERS_FILES
 from jobs.evidence.code_owners import Owners, find_owners
 from jobs.loop import commands as c
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
     """Upsert the pull request: Loopline's part of the description, and the title unless a person changed it."""
     host, page = ctx.world.code_host, ctx.format_dashboard_url()
+    command = replace(command, body=link_parts(command.body, ctx))
     template, _ = _read_template(ctx.world.mirror(command.repository), command.base_sha, command.template)
     body = compose_description(command.title, command.body, page, template, command.proofs)
     found, base = _open_at_base(replace(command, body=body), host)
@@ -37,6 +39,7 @@ def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Even
     if (found.title, found.body.split()) != (title, body.split()):
         host.update_pull_request(command.repository, found.number, title, body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
+    link_from_other_parts(found.url, ctx)
     return (
         PullRequestOpened(
             **ctx.build_event_fields(),

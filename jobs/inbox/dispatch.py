@@ -144,10 +144,7 @@ def route(redis: Redis, event: Event) -> None:
         name = event.repository.lower()
         tickets = [loop.ticket.id for loop in store.loops() if loop.workspace.repository.lower() == name]
     if isinstance(event, TicketMoved | TicketRemoved):
-        for waiting in store.take_ticket_watchers(event.ticket_id):
-            name = f"{event.event_id}:waits:{waiting}"
-            if store.deliver(TicketMoved(event_id=name, ticket_id=waiting, at=event.at)):
-                queues.wake_ticket(redis, waiting)
+        wake_watchers(redis, event)
     if ticket_id := find_ticket(redis, event):
         tickets.append(ticket_id)
     for one in tickets:
@@ -156,6 +153,15 @@ def route(redis: Redis, event: Event) -> None:
             queues.wake_ticket(redis, one)
     if not tickets:
         _log.info("no matching ticket", event_kind=event.kind, event_id=event.event_id)
+
+
+def wake_watchers(redis: Redis, event: Event) -> None:
+    """Let the tickets that wait for the event's ticket be decided again."""
+    store = Store(redis)
+    for waiting in store.take_ticket_watchers(event.ticket_id):
+        name = f"{event.event_id}:waits:{waiting}"
+        if store.deliver(TicketMoved(event_id=name, ticket_id=waiting, at=event.at)):
+            queues.wake_ticket(redis, waiting)
 
 
 def _announce_session(redis: Redis, event: Event) -> None:

@@ -55,10 +55,15 @@ _PLAIN = {
     "extra_usd": "spend.extra_usd",
     "checkpoint": "checkpoint",
     "session": "session_id",
+    "part_of": "part_of",
+    "commented_by": "pull_request.commented_by",
 }
 """Key of the metadata and place in the loop, for strings and numbers."""
 _AS_JSON = {
     "waits_for": "waits_for",
+    "wait": "wait",
+    "parts": "parts",
+    "merged": "merged",
     "criteria": "contract",
     "preflight": "preflight",
     "images": "images",

@@ -19,6 +19,7 @@ from integrations.values import (
     Codec,
     CommitSha,
     MergeConflict,
+    NewRelation,
     RunId,
     Ticket,
     TicketId,
@@ -36,6 +37,7 @@ from jobs.loop.review_commands import ApprovePullRequest as ApprovePullRequest
 from jobs.loop.review_commands import LinkAccount as LinkAccount
 from jobs.loop.review_state import OpenThread
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
+from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 
 
 @value
@@ -159,6 +161,23 @@ class SetDelegate:
 
     kind: Literal["SetDelegate"] = "SetDelegate"
     ours: bool
+
+
+@value
+class CreateTicket:
+    """Create another ticket; returns `TicketCreated` with this `key`, which is unique among those of the ticket: the
+    same one creates nothing again. `as_part`: a sub-issue, otherwise related to the ticket. `team` is that of the
+    ticket if it is empty; a team without a column of this role has it in its first column."""
+
+    kind: Literal["CreateTicket"] = "CreateTicket"
+    key: str
+    title: str
+    body: str
+    team: str = ""
+    column: Column = "triage"
+    as_part: bool = False
+    relations: tuple[NewRelation, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @value
@@ -472,13 +491,14 @@ Command = Annotated[
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
-    | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview,
+    | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
+    | CreateTicket | ClaimPaths | CountMergedLines,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
 
 
 def lane_of(command: Command) -> Lane:

@@ -43,6 +43,7 @@ from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.review_state import ReviewState
 from jobs.loop.upstream_state import UpstreamState
+from jobs.loop.wait_state import MergedLines, Part, WaitState
 
 
 class Stage(StrEnum):
@@ -289,6 +290,8 @@ class PullRequestState:
     """Whether reviewers were requested."""
     size_reported: bool = False
     """Whether the ticket shows that the change exceeds the size budget."""
+    commented_by: str = ""
+    """The last person who commented on it or reviewed it."""
 
     def unapproved(self) -> PullRequestState:
         return replace(self, approved_sha=NO_COMMIT, approved_by="")
@@ -317,6 +320,13 @@ class Loop:
     run_id: RunId = RunId("")
     waits_for: tuple[TicketRef, ...] = ()
     """The open tickets that this one waits for, in stage `WAITING`."""
+    wait: WaitState = WaitState()
+    """The cause of that wait."""
+    parts: tuple[Part, ...] = ()
+    """The tickets for the repositories that this one names, in the order in which they are merged."""
+    part_of: str = ""
+    """Identifier of the ticket that this one is a part of."""
+    merged: MergedLines | None = None
     parked_until: float = 0.0
     """End of a run's backoff, Unix seconds; 0 without one."""
     policy: RepositoryPolicy = RepositoryPolicy()

@@ -127,20 +127,6 @@ def invalid_branch_reason(branch: str) -> str:
     return f"{inline(branch)} cannot be a base branch: write the name of a branch of people, such as release/2.1."
 
 
-def waits_message(names: Sequence[str], *, for_children: bool) -> str:
-    waited = f"its sub-issue{'s' * (len(names) > 1)} {list_names(names)}" if for_children else list_names(names)
-    done = "it is done or cancelled" if len(names) == 1 else "they are done or cancelled"
-    return f"**Waits for {waited}.** Work starts by itself when {done}. `/retry` starts it now."
-
-
-def waits_reason(names: Sequence[str]) -> str:
-    return f"waits for {list_names(names)}."
-
-
-def unblocked_message(names: Sequence[str]) -> str:
-    return f"{list_names(names)} {'is' if len(names) == 1 else 'are'} no longer in the way. Starting."
-
-
 def cycle_reason(chain: Sequence[str]) -> str:
     """Tickets that wait for each other; `chain` begins and ends with the same one."""
     shown = " → ".join(inline(name) for name in chain)

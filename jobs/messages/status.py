@@ -10,6 +10,7 @@ from jobs.messages.text import MARKS, code, format_evidence, inline, money_messa
 _COMMANDS = {
     "/status": "state, cost, pull request, and what waits for whom",
     "/why": "the reason for the present state, with the evidence",
+    "/run anyway": "starts a ticket that waits for others",
     "/stop": "stops the agent and keeps its work; `/cancel` is the same",
     "/retry <hint>": "starts again with what is there and with your hint",
     "/changes <what>": "starts another revision of the pull request",
@@ -25,7 +26,7 @@ _COMMANDS = {
 }
 _WAITS: dict[Stage, str] = {
     Stage.IDLE: "The ticket was not handed over: move it to the agent column.",
-    Stage.WAITING: "It waits for the tickets that block it; `/retry` starts it anyway.",
+    Stage.WAITING: "It starts by itself; `/run anyway` starts it now.",
     Stage.ASKING: "It waits for your answer to the question above.",
     Stage.CI: "It waits for the checks of the code host, then for your review; `/changes <what>` applies now.",
     Stage.REVIEW: "It waits for your review: `/approve` and `/merge`, or `/changes <what>`.",

@@ -18,7 +18,7 @@ MARKS = {"pass": "✔", "fail": "✘", "unsure": "?"}
 
 _STATES = {
     Stage.IDLE: "Idle",
-    Stage.WAITING: "Waiting for other tickets",
+    Stage.WAITING: "Waiting",
     Stage.PREPARING: "Preparing the workspace",
     Stage.PREFLIGHT: "Running the checks on the base branch",
     Stage.PLANNING: "Working out acceptance criteria",

@@ -19,6 +19,7 @@ from integrations.ports.code_host import PullRequest
 from integrations.ports.tracker import Attachment, Comment, Move
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
+from jobs.effects.workload import record_merged_lines
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, is_ahead, loop_of, metadata_of
 from jobs.loop.foreign_state import ForeignPush
@@ -30,6 +31,7 @@ from jobs.runtime.lease import Lease, hold
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.hand_over import BRANCH_PREFIX
+from jobs.workflow.overlap import claim_changed
 from jobs.workflow.report import record_report, report_of
 from jobs.workflow.resume import resume
 
@@ -208,7 +210,8 @@ def restore_from(found: OnBoard, lease: Lease, world: World, *, dry_run: bool = 
         known = {event.event_id for event in comment_events(memory, seen.comments)} - missed
         world.store.mark_known(ticket_id, known)
         origin = f"rebuild:{ticket_id}:{decision.loop.generation}"
-        if not world.store.restore(decision.loop, origin, decision.commands, events):
+        claims = claim_changed(decision.loop) if decision.loop.stage in OPEN else ()
+        if not world.store.restore(decision.loop, origin, (*decision.commands, *claims), events):
             return "exists"
         if metadata_of(decision.loop) == metadata:
             world.store.mark_reported(ticket_id, record_report(report_of(decision.loop, world.policy), now))
@@ -332,6 +335,8 @@ def _index(loop: Loop, world: World) -> None:
     known += [keys.pull_request(repository, loop.pull_request.number)] if loop.pull_request.number else []
     for key in known:
         world.redis.set(key, loop.ticket.id)
+    if loop.merged:
+        record_merged_lines(loop, loop.merged, loop.finished_at, world)
     if loop.workspace.base_branch:
         world.store.watch_base(loop.ticket.id, repository, loop.workspace.base_branch)
 

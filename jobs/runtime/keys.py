@@ -50,7 +50,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("session:*", NEW_SESSIONS, SESSIONS_LISTED),
+    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -197,6 +197,14 @@ def policy_notes(repository: str, digest: str) -> str:  # the ticket that report
 
 def base_branch(repository: str, name: str) -> str:  # set: tickets to wake at the branch's next commit
     return f"index:base:{repository.lower()}:{name}"
+
+
+def claims(repository: str, base: str) -> str:  # hash: files that tickets edit, JSON by ticket
+    return f"claims:{repository.lower()}:{base}"
+
+
+def merged_lines(repository: str) -> str:  # hash: merged pull requests of the last weeks, JSON by number
+    return f"merged-lines:{repository.lower()}"
 
 
 def run_order(t: TicketId) -> str:  # priority and due date of the ticket's runs, JSON

@@ -13,11 +13,13 @@ from typing import assert_never
 
 from integrations import events as e
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
+from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import (
     agreement,
     answers,
     approvals,
+    bandwidth,
     ci,
     deadlines,
     edits,
@@ -27,6 +29,8 @@ from jobs.workflow import (
     merge_result,
     merging,
     moves,
+    overlap,
+    parts,
     preflight,
     publish,
     reviews,
@@ -102,6 +106,14 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return foreign.on_branch_moved(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
+        case TicketCreated():
+            return parts.on_ticket_created(loop, event, event.at)
+        case PathsClaimed():
+            return overlap.on_paths_claimed(loop, event, policy)
+        case OverlapFound():
+            return overlap.on_overlap_found(loop, event)
+        case LinesCounted():
+            return bandwidth.on_lines_counted(loop, event)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
         case e.MergeHeld():

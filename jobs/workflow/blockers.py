@@ -1,4 +1,4 @@
-"""Rules for a ticket that waits for others: open blockers and open sub-issues."""
+"""Rules for a ticket that waits for others: open blockers and sub-issues, parts, files, reviews of people."""
 
 from __future__ import annotations
 
@@ -6,41 +6,47 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from integrations.values import Ticket, TicketRef
-from jobs.loop.commands import PostComment, WatchTickets
-from jobs.loop.state import Loop, Stage
-from jobs.messages import routing as messages
-from jobs.workflow.decision import Decision, ServicePolicy
-from jobs.workflow.escalation import escalate
-from jobs.workflow.routing import start_preparing
+from jobs.loop.commands import Command, PostComment, WatchTickets
+from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
+from jobs.loop.wait_state import WaitState
+from jobs.messages import waiting
+from jobs.workflow.decision import Decision
 
 
-def find_open_blockers(ticket: Ticket) -> tuple[TicketRef, ...]:
-    """The tickets that have to be closed before this one is worked on: its blockers, then its sub-issues."""
+def find_open_blockers(ticket: Ticket, *, part_of: str = "") -> tuple[TicketRef, ...]:
+    """The tickets that have to be closed before this one is worked on: its blockers, then its sub-issues.
+
+    The parts of a ticket (`part_of`) are worked on side by side; the relations among them are the order of merges."""
+    beside = {one.id for one in ticket.siblings} if part_of else set()
     blockers = [relation.ticket for relation in ticket.relations if relation.kind == "blocked_by"]
-    found = {one.id: one for one in (*blockers, *ticket.children) if not one.closed}
+    found = {one.id: one for one in (*blockers, *ticket.children) if not one.closed and one.id not in beside}
     return tuple(found.values())
 
 
-def wait(loop: Loop, blockers: Sequence[TicketRef]) -> Decision:
+def has_released(before: Stage, after: Stage) -> bool:
+    """Whether a loop that changes its stage in this way no longer holds others up: its review or its work has ended."""
+    return any(before in stages and after not in stages for stages in (OPEN, AT_WORK | OPEN))
+
+
+def wait_for_tickets(loop: Loop, blockers: Sequence[TicketRef], at: float) -> Decision:
     """Wait for these tickets without a run. The board's next change of one of them continues the loop."""
-    names = [one.identifier for one in blockers]
-    children = {one.id for one in loop.ticket.children}
-    loop = replace(loop, stage=Stage.WAITING, reason=messages.waits_reason(names), waits_for=tuple(blockers))
-    body = messages.waits_message(names, for_children=all(one.id in children for one in blockers))
-    comment = PostComment(body=body, once=f"{loop.started_at}/waits")
-    return Decision(loop, (WatchTickets(tickets=tuple(one.id for one in blockers)), comment))
+    return wait(replace(loop, wait=WaitState()), blockers, at)
 
 
-def on_blockers_read(loop: Loop, cycle: Sequence[str], at: float, policy: ServicePolicy) -> Decision:
-    """A waiting loop whose ticket was read again: start, wait on, or escalate tickets that wait for each other."""
-    if loop.stage is not Stage.WAITING:
-        return Decision(loop)
-    blockers = find_open_blockers(loop.ticket)
-    if cycle and blockers:
-        return escalate(replace(loop, waits_for=()), "judgement", messages.cycle_reason(cycle), at)
-    if blockers:
-        reason = messages.waits_reason([one.identifier for one in blockers])
-        watch = WatchTickets(tickets=tuple(one.id for one in blockers))
-        return Decision(replace(loop, waits_for=blockers, reason=reason), (watch,))
-    names = [one.identifier for one in loop.waits_for]
-    return start_preparing(loop, policy, PostComment(body=messages.unblocked_message(names)))
+def wait(loop: Loop, waits_for: Sequence[TicketRef], at: float, *commands: Command) -> Decision:
+    """Wait for the cause in `loop.wait`, watching these tickets; the ticket gets one comment for each cause."""
+    loop = explain(replace(loop, stage=Stage.WAITING, waits_for=tuple(waits_for)), at)
+    body = waiting.waits_message(loop, at)
+    name = "waits" if loop.wait.kind == "tickets" else f"waits/{loop.wait.kind}"
+    comment = PostComment(body=body, once=f"{loop.started_at}/{name}")
+    return Decision(loop, (*commands, *watch(waits_for), comment))
+
+
+def explain(loop: Loop, at: float) -> Loop:
+    """The waiting loop with the reason of its wait as of now."""
+    return replace(loop, reason=waiting.explain_wait(loop, at))
+
+
+def watch(tickets: Sequence[TicketRef]) -> tuple[Command, ...]:
+    """The command that lets the next change of these tickets continue the loop."""
+    return (WatchTickets(tickets=tuple(one.id for one in tickets)),) if tickets else ()

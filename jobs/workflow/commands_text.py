@@ -21,7 +21,7 @@ KNOWN = (
     INFORMATION
     | SERVICE
     | WITH_TEXT
-    | {"stop", "cancel", "approve", "merge", "budget", "accept", "takeover", "close", "link"}
+    | {"run", "stop", "cancel", "approve", "merge", "budget", "accept", "takeover", "close", "link"}
 )
 NAME = "loopline"
 LONG_COMMENT = 40

@@ -76,6 +76,7 @@ class ServicePolicy:
     max_iterations: int = 3
     max_attempts: int = 3
     checks_quiet_seconds: float = 30.0
+    review_limit: int = 5
     review_quiet_seconds: float = 60.0
     caps: Caps = Caps()
     models: dict[str, str] = Field(default_factory=dict)

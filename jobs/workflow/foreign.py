@@ -26,6 +26,7 @@ from jobs.messages import foreign as messages
 from jobs.messages.pull_request import pull_request_title
 from jobs.messages.verdict import merged_message, pull_request_subtitle
 from jobs.workflow import upstream
+from jobs.workflow.bandwidth import count_lines
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import add_push, choose_another_branch, hand_over, interrupt, stop
 from jobs.workflow.preflight import on_base_pushed
@@ -108,6 +109,7 @@ def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:
         SetNeedsHuman(needed=False),
         MoveTicket(column="done"),
         PostComment(body=merged_message(done), once=f"merged/{loop.pull_request.number}"),
+        count_lines(loop, event.head_sha),
         build_clean_up(loop, event.head_sha),
     )
     return Decision(done, commands)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from integrations.events import TicketRemoved, WorkspaceReady
 from integrations.ports.tracker import ColumnRole
-from integrations.values import NO_COMMIT, CommitSha, Ticket
+from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketRef
 from jobs.contract.checks import replace_checks
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import ClosePullRequest, Command, MoveTicket, PostComment, SetNeedsHuman, StopRun
@@ -26,13 +26,15 @@ from jobs.loop.state import (
     Stage,
     Workspace,
 )
+from jobs.loop.wait_state import WaitState
 from jobs.messages import foreign as foreign_messages
 from jobs.messages import replies
 from jobs.messages import routing as messages
 from jobs.messages.environment import checks_changed_message, missing_labels_reason, policy_notes_message
 from jobs.messages.escalations import too_many_revisions_reason
 from jobs.workflow.agreement import refresh_contract
-from jobs.workflow.blockers import find_open_blockers, wait
+from jobs.workflow.bandwidth import find_hold, hold
+from jobs.workflow.blockers import find_open_blockers, wait_for_tickets
 from jobs.workflow.decision import Decision, ServicePolicy, TeamPolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate
 from jobs.workflow.limits import HAND_OVERS, HOUR, count_hand_over
@@ -94,14 +96,22 @@ def hand_over(
         spend=loop.spend,
         handed_over=handed_over,
         started_at=at,
+        parts=loop.parts,
+        part_of=loop.part_of,
     )
     if loop.stage is not Stage.DONE and loop.workspace.repository == workspace.repository:
         fresh = _keep_work(fresh, loop)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
-    if not anyway and (blockers := find_open_blockers(loop.ticket)):
-        waiting = wait(fresh, blockers)
+    if not anyway and (blockers := _find_blockers(loop)):
+        waiting = wait_for_tickets(fresh, blockers, at)
         return Decision(waiting.loop, (*here, *waiting.commands))
     return start_preparing(fresh, policy, *here)
+
+
+def _find_blockers(loop: Loop) -> tuple[TicketRef, ...]:
+    """The tickets to wait for before the work starts; its own parts are waited for later."""
+    parts = {part.ticket.id for part in loop.parts if part.ticket}
+    return tuple(one for one in find_open_blockers(loop.ticket, part_of=loop.part_of) if one.id not in parts)
 
 
 def _choose_workspace(loop: Loop, team: TeamPolicy, branch: str) -> Workspace:
@@ -202,6 +212,9 @@ def on_workspace_ready(loop: Loop, event: WorkspaceReady, policy: ServicePolicy)
     loop = replace(loop, policy=POLICY.decode(event.policy), preflight=preflight, images=event.images)
     if not loop.pull_request.number and (missing := loop.policy.tracker.find_missing_labels(loop.ticket.labels)):
         return stop(loop, missing_labels_reason(missing), event.at, policy)
+    if event.load and (cause := find_hold(loop, event.load, policy)):
+        return hold(loop, cause, event.load, event.at)
+    loop = replace(loop, wait=WaitState(anyway=loop.wait.anyway))
     notes = (*_report_notes(loop), *combined)
     before, after = loop.contract, replace_checks(loop.contract, loop.policy) if loop.contract else None
     if before != after and after is not None:

@@ -13,10 +13,10 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages import routing as messages
 from jobs.workflow.agreement import is_active, keep_content
-from jobs.workflow.blockers import on_blockers_read
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge
 from jobs.workflow.hand_over import awaits_own_move, end, hand_over, has_left_loop, is_idle_or_closed, stop
+from jobs.workflow.waits import on_wait_read
 
 
 def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
@@ -46,7 +46,7 @@ def on_ticket_moved(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> De
         if is_automation(event.by):
             return Decision(loop)
         return stop(loop, replies.moved_reason(ticket.column), event.at, policy, moves=False)
-    return on_blockers_read(loop, event.cycle, event.at, policy)
+    return on_wait_read(loop, event, policy)
 
 
 def is_automation(by: Person | None) -> bool:
@@ -63,10 +63,12 @@ def may_hand_over(event: TicketMoved, policy: ServicePolicy) -> bool:
     """Whether the move into the agent column starts work.
 
     Where its author is not known, or is a rule of the board, the ticket's assignee or creator counts. Apps and
-    integrations other than Loopline have no permission."""
+    integrations other than Loopline have no permission. A part was handed over with the ticket that it is a part of."""
     by, ticket = event.by, event.ticket
     if ticket is None:
         return False
+    if event.part_of and (by is None or by.is_us):
+        return True
     if by is None or (by.is_us and by.is_bot) or (by.is_bot and not by.id):
         return any(person and policy.may_start(person) for person in (ticket.assignee, ticket.creator))
     return policy.may_start(by)
@@ -74,8 +76,8 @@ def may_hand_over(event: TicketMoved, policy: ServicePolicy) -> bool:
 
 def _start(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
     if may_hand_over(event, policy):
-        decision = hand_over(loop, event.at, policy)
-        return on_blockers_read(decision.loop, event.cycle, event.at, policy) if event.cycle else decision
+        decision = hand_over(replace(loop, part_of=event.part_of or loop.part_of), event.at, policy)
+        return on_wait_read(decision.loop, event, policy) if event.cycle else decision
     mover = event.by.id or event.by.name if event.by else ""
     body = messages.not_started_message(event.by, policy.starters, goes_back=bool(event.before_id))
     comment = PostComment(body=body, once=f"not-started/{mover}")

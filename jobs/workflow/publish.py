@@ -129,11 +129,12 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
         reason = not_merged_reason(event.reason)
         loop = replace(loop, stage=Stage.REVIEW, reason=reason, merging=MergeState())
         return Decision(loop, (PostComment(body=loop.reason),))
+    splits = event.command == "CreateTicket" and loop.stage is Stage.WAITING
     needed = {"PrepareWorkspace", "MergeBase", "PublishBranch", "OpenPullRequest", "StartRun"}
-    if event.command in needed and loop.stage in AT_WORK:
+    if (event.command in needed or splits) and loop.stage in AT_WORK:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)
-    lost = (event.put_aside or event.problem) and event.command != "PostComment"
+    lost = (event.put_aside or event.problem or event.command == "CreateTicket") and event.command != "PostComment"
     lost = lost or event.command in {"DescribePullRequest", "MarkReadyForReview"}
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))

@@ -19,7 +19,7 @@ from jobs.loop.board_memory import Metadata, metadata_of
 from jobs.loop.commands import CleanUp, Command, PrepareWorkspace, PublishBranch
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.running_check import RunningCheck
-from jobs.loop.state import RUNNING, Loop
+from jobs.loop.state import RUNNING, Loop, Stage
 from jobs.messages.progress import progress_message
 from jobs.messages.sessions import current_activity, list_plan
 from jobs.messages.text import state_message
@@ -75,15 +75,18 @@ def report_of(
 
 
 def _find_milestone(loop: Loop, *, is_queued: bool) -> str:
-    """A session shows each step of the work: it has no other sign of life."""
+    """A session shows each step of the work: it has no other sign of life. A claim of files between scout and maker is
+    no step."""
     pull_request = loop.pull_request
+    is_claiming = loop.stage is Stage.WAITING and not loop.reason
+    stage = Stage.SCOUTING if is_claiming else loop.stage
     parts: list[object] = [
-        "" if loop.stage in RUNNING and not loop.session_id else loop.stage.value,
+        "" if stage in RUNNING and not loop.session_id else stage.value,
         (is_queued, bool(loop.reason)),
         (loop.generation, loop.revision, loop.attempt.number, loop.attempt.iteration),
         (loop.contract.digest if loop.contract else ""),
         (loop.candidate.head_sha, loop.comments.last_id, loop.comments.taken_up),
-        (pull_request.number, pull_request.pushed_sha, pull_request.approved_sha),
+        (pull_request.number, pull_request.pushed_sha, pull_request.approved_sha, loop.merged is not None),
     ]
     return _digest(parts)
 

@@ -13,13 +13,13 @@ from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages import escalations
 from jobs.messages.replies import moved_reason
 from jobs.workflow.answers import continue_answering, requeue
-from jobs.workflow.blockers import wait
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import has_left_loop, stop
 from jobs.workflow.preflight import start_preflight
 from jobs.workflow.run import start_run
 from jobs.workflow.run_results import publish, start_work
 from jobs.workflow.steering import merge
+from jobs.workflow.waits import resume_wait
 
 
 def resume(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
@@ -44,7 +44,7 @@ def _continue_stage(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
         stage = Stage.NEEDS_HUMAN if loop.contract else Stage.ASKING
         return Decision(replace(loop, stage=stage, reason=loop.reason or escalations.REBUILT_REASON))
     if loop.stage is Stage.WAITING and not has_left_loop(loop, role):
-        return wait(loop, loop.waits_for)
+        return resume_wait(loop, at)
     again = replace(loop, stage=Stage.PREPARING, generation=loop.generation + 1, reason="")
     if has_left_loop(loop, role):
         return stop(again, moved_reason(loop.ticket.column), at, policy, moves=False)

@@ -13,12 +13,12 @@ from integrations.images_in_texts import find_images
 from integrations.values import Ticket, TicketImage
 from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace
 from jobs.loop.comments import Guidance
+from jobs.loop.repository_tags import find_tags, order_by_text
 from jobs.loop.state import Loop, Stage, Workspace
 from jobs.messages import routing as messages
 from jobs.workflow.decision import Decision, Route, ServicePolicy, TeamPolicy
+from jobs.workflow.parts import split
 
-_TAG = re.compile(r"\[repo(?:sitory)?\s*[=:]\s*(?P<name>[^\]\s#]+)(?:#(?P<branch>[^\]\s]+))?\s*\]", re.IGNORECASE)
-_FENCED = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _BRANCH = re.compile(r"(?!loopline/|/|-|\.|@$)(?!.*(\.\.|//|@\{|/\.|\.lock(/|$)))[!-~]{1,200}(?<![/.])", re.IGNORECASE)
 _NOT_IN_REF = set("~^:?*[\\")
 MAX_IMAGES = 6
@@ -30,6 +30,23 @@ class Chosen:
 
     repository: str
     base_branch: str = ""
+
+
+@dataclass(frozen=True)
+class Several:
+    """Different repositories that the ticket names, in the order in which their parts are merged."""
+
+    chosen: tuple[Chosen, ...]
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Repository and base branch of each."""
+        return tuple((one.repository, one.base_branch) for one in self.chosen)
+
+    def order_by(self, text: str) -> Several:
+        """In the order that the text asks for."""
+        names = order_by_text([one.repository for one in self.chosen], text)
+        return Several(tuple(sorted(self.chosen, key=lambda one: names.index(one.repository))))
 
 
 @dataclass(frozen=True)
@@ -48,12 +65,15 @@ class Refused:
     reason: str
 
 
-def choose_repository(ticket: Ticket, team: TeamPolicy) -> Chosen | Ask | Refused:
+def choose_repository(ticket: Ticket, team: TeamPolicy) -> Chosen | Several | Ask | Refused:
     """By `[repo=owner/name#branch]` in title or description, then label, then project, then the default."""
-    tags = _find_tags(f"{ticket.title}\n{ticket.description}")
-    if tags:
-        return _choose_named(tags, team)
+    text = f"{ticket.title}\n{ticket.description}"
+    if tags := find_tags(text):
+        choice = _choose_named(tags, team)
+        return choice.order_by(text) if isinstance(choice, Several) else choice
     labels = {label.casefold() for label in ticket.labels}
+    if several := _find_several(labels, team):
+        return several.order_by(text)
     by_label = [route for route in team.routes if labels & {label.casefold() for label in route.labels}]
     project = ticket.project.casefold()
     by_project = [route for route in team.routes if project and project in {p.casefold() for p in route.projects}]
@@ -67,9 +87,21 @@ def choose_repository(ticket: Ticket, team: TeamPolicy) -> Chosen | Ask | Refuse
     return Chosen(team.repository) if team.repository else Ask(team.repositories, messages.NO_ROUTE_REASON)
 
 
+def _find_several(labels: set[str], team: TeamPolicy) -> Several | None:
+    """The repositories of several labels, each of which determines one; None for any other labels."""
+    by_label = {
+        label: {route.repository for route in team.routes if label in {one.casefold() for one in route.labels}}
+        for label in labels
+    }
+    named = set().union(*by_label.values()) if by_label else set()
+    is_clear = all(len(found) <= 1 for found in by_label.values())
+    places = tuple(Chosen(name) for name in team.repositories if name in named)
+    return Several(places) if is_clear and len(places) > 1 else None
+
+
 def read_repository_answer(text: str, team: TeamPolicy) -> Chosen | Refused | None:
     """A person's answer to the question: the number of a choice, a name, or a tag; None if it is none of these."""
-    if tags := _find_tags(text):
+    if tags := find_tags(text):
         found = _choose_named(tags, team)
         return found if isinstance(found, Chosen | Refused) else None
     answer = text.strip().strip("`.,!").rstrip()
@@ -87,13 +119,7 @@ def _names(routes: list[Route]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.repository for route in routes))
 
 
-def _find_tags(text: str) -> list[tuple[str, str]]:
-    """Repository and branch of each different tag outside of code."""
-    found = _TAG.finditer(_FENCED.sub("", text))
-    return list(dict.fromkeys((tag["name"], tag["branch"] or "") for tag in found))
-
-
-def _choose_named(tags: list[tuple[str, str]], team: TeamPolicy) -> Chosen | Ask | Refused:
+def _choose_named(tags: list[tuple[str, str]], team: TeamPolicy) -> Chosen | Several | Ask | Refused:
     chosen = []
     for name, branch in tags:
         known = _find_allowed(name, team)
@@ -105,6 +131,8 @@ def _choose_named(tags: list[tuple[str, str]], team: TeamPolicy) -> Chosen | Ask
         chosen.append(checked)
     if len(set(chosen)) == 1:
         return chosen[0]
+    if len({one.repository for one in chosen}) == len(set(chosen)):
+        return Several(tuple(dict.fromkeys(chosen)))
     names = tuple(dict.fromkeys(f"{one.repository}{'#' * bool(one.base_branch)}{one.base_branch}" for one in chosen))
     return Ask(tuple(dict.fromkeys(one.repository for one in chosen)), messages.several_named_reason(names))
 
@@ -160,6 +188,8 @@ def start_preparing(loop: Loop, policy: ServicePolicy, *commands: Command) -> De
     """Read the repository, chosen now if it is not; without one, ask on the ticket."""
     if not loop.workspace.repository:
         choice = choose_repository(loop.ticket, policy.teams[loop.ticket.team])
+        if isinstance(choice, Several):
+            return split(loop, choice.places, loop.started_at, *commands)
         if not isinstance(choice, Chosen):
             return ask_for_repository(loop, choice, *commands)
         loop = replace(loop, workspace=place_at(loop.workspace, choice))
@@ -198,6 +228,6 @@ def on_description_edited(loop: Loop, policy: ServicePolicy) -> Decision:
     """The ticket changed while it waits for its repository: continue if it determines one now."""
     team = policy.teams.get(loop.ticket.team)
     choice = choose_repository(loop.ticket, team) if team else None
-    if not isinstance(choice, Chosen):
+    if not isinstance(choice, Chosen | Several):
         return Decision(loop)
     return start_preparing(loop, policy, MoveTicket(column="working"))

@@ -32,6 +32,7 @@ from jobs.messages.upstream import merged_cause
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
+from jobs.workflow.overlap import claim_changed, start_first_iteration
 from jobs.workflow.review_answers import needs_no_commit, return_to_review, take_answers
 from jobs.workflow.run import add_requested_criterion, at_newer_base, start_iteration, start_run
 from jobs.workflow.upstream import (
@@ -64,7 +65,7 @@ def start_work(loop: Loop, at: float, policy: ServicePolicy, *commands: Command)
     loop = mark_contract(loop)
     if loop.workflow.scout and loop.planning.plan is None and not loop.attempt.iteration:
         return start_run(replace(loop, reason=""), "scout", at, policy, *commands)
-    return start_iteration(loop, at, policy, *commands)
+    return start_first_iteration(loop, at, policy, *commands)
 
 
 def on_run_blocked(loop: Loop, event: RunFinished) -> Decision:
@@ -97,7 +98,7 @@ def on_budget_used_up(loop: Loop, event: RunFinished) -> Decision:
 
 def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePolicy) -> Decision:
     """Start the maker, with the plan if there is one."""
-    return start_iteration(replace(loop, planning=replace(loop.planning, plan=result.plan)), at, policy)
+    return start_first_iteration(replace(loop, planning=replace(loop.planning, plan=result.plan)), at, policy)
 
 
 def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
@@ -116,7 +117,7 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
     if event.outcome in {"done", "no_change"}:
         candidate = replace(loop.candidate.at(result.head_sha), summary=event.summary)
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
-        return start_run(made, "gate", event.at, policy)
+        return start_run(made, "gate", event.at, policy, *claim_changed(made))
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
     return _retry(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
 

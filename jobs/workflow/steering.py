@@ -28,6 +28,7 @@ from jobs.workflow.commands_text import (
     INFORMATION,
     KNOWN,
     SERVICE,
+    CommentCommand,
     ParsedComment,
     find_conflict,
     find_nearest_command,
@@ -42,14 +43,19 @@ from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.run_results import finish, objection_to, publish
 from jobs.workflow.upstream import list_known_bases, without_result
+from jobs.workflow.waits import start_anyway
 
 _NEED_APPROVER = SERVICE | {"approve", "merge", "accept", "budget"}
 DAY = 86_400.0
+_RUN_ANYWAY = re.compile(r"\W*(?:please\W+)?(?:run|start)(?: it)? anyway\W*", re.IGNORECASE)
+"""The words that the comment about a wait asks for."""
 
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
     """A person commented on the ticket, or edited a comment; `jobs.effects.gather` drops Loopline's own comments."""
     parsed = parse_comment(event.body, event.names)
+    if loop.stage is Stage.WAITING and _RUN_ANYWAY.fullmatch(parsed.prose) and not parsed.commands:
+        parsed = ParsedComment("", (CommentCommand("run", "anyway"),))
     author, ours = event.author, loop.stage is not Stage.IDLE
     always = SERVICE | INFORMATION | {"link"}
     if author is None or not (ours or any(command.name in always for command in parsed.commands)):
@@ -78,6 +84,8 @@ def on_pull_request_commented(loop: Loop, event: PullRequestCommented, policy: S
     if event.number != loop.pull_request.number or not event.number or event.author is None or event.author.is_us:
         return Decision(loop)
     place = f"{event.path}:{event.line}: " if event.path else ""
+    if not event.author.is_bot:
+        loop = replace(loop, pull_request=replace(loop.pull_request, commented_by=event.author.name))
     parsed = parse_comment(event.body)
     commands = tuple(command for command in parsed.commands if command.is_known)
     if parsed.commands and not commands:
@@ -203,6 +211,8 @@ def _control_work(
     """Commands that start, steer or stop the work, or answer an escalation; None if `name` does not apply now."""
     if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
         return stop(loop, replies.command_reason(author.name, name), at, policy)
+    if name in {"run", "retry"} and (started := _start_anyway(loop, name, guidance, policy)):
+        return started
     stopped_before = loop.stage is Stage.STOPPED and at >= loop.finished_at  # else the stop overrules a late `/retry`
     if name == "retry" and (stopped_before or loop.stage in {Stage.NEEDS_HUMAN, Stage.ASKING, Stage.WAITING}):
         if awaits_new_base(loop) and not guidance.text:
@@ -223,6 +233,11 @@ def _control_work(
     if name == "close" and (loop.stage is Stage.NEEDS_HUMAN or (loop.stage is Stage.STOPPED and loop.workspace.branch)):
         return stop(loop, replies.command_reason(author.name, name), at, policy, clean_up=True)
     return _accept(loop, author, at) if name == "accept" else None
+
+
+def _start_anyway(loop: Loop, name: str, guidance: Guidance, policy: ServicePolicy) -> Decision | None:
+    """The text of `/run anyway` is no guidance, that of `/retry <hint>` is."""
+    return start_anyway(loop, replace(guidance, text="") if name == "run" else guidance, policy)
 
 
 def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at: float) -> Decision | None:

@@ -30,6 +30,7 @@ from service.dashboard.login import add_login
 from service.dashboard.overview import GROUPS, ROWS, SHOWN_TICKET, ShownTicket
 from service.dashboard.password import read_password
 from service.dashboard.reader import Reader
+from service.dashboard.repositories import REPOSITORIES
 from service.version import VERSION
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -81,7 +82,9 @@ def _add_routes(app: Flask, reader: Reader, settings: Settings) -> None:
     def loops() -> str:
         rows = reader.rows()
         groups = [(name, title, [row for row in rows if row.group == name]) for name, title in GROUPS.items()]
-        return render_template("loops.html", groups=groups, columns=columns, notices=reader.notices())
+        return render_template(
+            "loops.html", groups=groups, columns=columns, notices=reader.notices(), repositories=reader.repositories()
+        )
 
     @app.get("/tickets/<identifier>")
     def ticket(identifier: str) -> str:
@@ -96,7 +99,8 @@ def _add_routes(app: Flask, reader: Reader, settings: Settings) -> None:
 
     @app.get("/api/loops")
     def api_loops() -> Response:
-        return jsonify(loops=ROWS.to_builtins(reader.rows()), notices=reader.notices())
+        shown = REPOSITORIES.to_builtins(reader.repositories())
+        return jsonify(loops=ROWS.to_builtins(reader.rows()), notices=reader.notices(), repositories=shown)
 
     @app.get("/api/tickets/<identifier>")
     def api_ticket(identifier: str) -> Response:

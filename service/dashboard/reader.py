@@ -5,6 +5,7 @@ Raises `redis.exceptions.RedisError` while Redis is unavailable.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from redis import Redis
@@ -22,6 +23,7 @@ from jobs.runtime.heartbeats import find_missing_agents, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS
 from jobs.store.breaker import current_outage
+from jobs.store.merged_lines import list_merged
 from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
@@ -30,6 +32,7 @@ from jobs.workflow.run import STAGES
 from service.dashboard import overview
 from service.dashboard.entries import format_headline
 from service.dashboard.overview import Row, ShownRun, ShownTicket
+from service.dashboard.repositories import ShownRepository, list_repositories
 
 _ROLES = {stage: role for role, stage in STAGES.items()}
 
@@ -52,6 +55,12 @@ class Reader:
     def rows(self) -> list[Row]:
         """Return all loops: those that need a person first, then by latest activity."""
         return overview.in_order(self._rows(self._loops()))
+
+    def repositories(self) -> list[ShownRepository]:
+        """Return the repositories with pull requests that wait for people, or were merged lately."""
+        loops, redis = self._loops(), self.runs.redis
+        names = {loop.workspace.repository for loop in loops} - {""}
+        return list_repositories(loops, {name: list_merged(redis, name) for name in names}, time.time())
 
     def notices(self) -> list[str]:
         """Return notices about all loops: the service is frozen, the disk is full, the model provider is unavailable or

@@ -146,6 +146,24 @@ def test_ticket_that_was_deleted_is_trashed_or_not_found(board: Board, ticket: T
     assert ticket.id not in {it.id for it in board.tracker.in_columns(board.team, [ticket.column])}
 
 
+def test_ticket_is_created_once(board: Board, ticket: Ticket) -> None:
+    wanted, name = TicketId(board.new_id()), board.new_name()
+    place = {"column": board.columns[1], "labels": (name,)}
+
+    created = board.tracker.create_ticket(board.team, "Second part", "of two", wanted, **place)  # type: ignore[arg-type]
+    again = board.tracker.create_ticket(board.team, "Second part", "changed", wanted, **place)  # type: ignore[arg-type]
+
+    now = board.tracker.fetch(wanted)
+    assert (created.id, created.title, created.description) == (wanted, "Second part", "of two")
+    assert (again.description, now.column, now.labels) == ("of two", board.columns[1], (name,))
+    assert now.creator is None or now.creator.is_us
+
+
+def test_ticket_is_not_created_in_an_unknown_team(board: Board) -> None:
+    with pytest.raises(Rejected, match=rf"'NOPE'.*\b{board.team}\b"):
+        board.tracker.create_ticket("NOPE", "Lost", "", TicketId(UNKNOWN_ID))
+
+
 # --- comments -------------------------------------------------------------------------------------------------------
 
 

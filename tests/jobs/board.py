@@ -15,7 +15,7 @@ from redis import Redis
 
 from integrations.events import TicketCommented
 from integrations.standins.demo.person import Ana
-from integrations.standins.demo.stack import Stack
+from integrations.standins.demo.stack import TALLY, Project, Stack
 from integrations.standins.github import server as github
 from integrations.standins.linear import server as linear
 from integrations.standins.wire import serve
@@ -90,14 +90,15 @@ def open_board(
     webhooks: Sequence[linear.Subscription] = (),
     *,
     issues: Sequence[object] = (),
+    projects: Sequence[Project] = (TALLY,),
     wrap: Callable[[linear.LinearApp], Any] = lambda app: app,
     of_repositories: Mapping[str, object] | None = None,
     **options: Any,
 ) -> Iterator[Board]:
-    """The board with further `issues`, which sends its webhooks to `webhooks`, and the world. `wrap` returns what is
-    served in place of the app, `of_repositories` are further keys of each repository in the code host's seed, as its
-    rules; `options` are those of `create_app`."""
-    stack = Stack(folder / "stack", 1)
+    """The board with further `issues`, which sends its webhooks to `webhooks`, the code host with the repositories of
+    `projects`, and the world. `wrap` returns what is served in place of the app, `of_repositories` are further keys of
+    each repository in the code host's seed, as its rules; `options` are those of `create_app`."""
+    stack = Stack(folder / "stack", 1, projects=projects)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
     teams = cast("list[dict[str, object]]", seed["teams"])

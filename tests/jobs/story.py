@@ -61,7 +61,7 @@ def finish(board: Board, loop: Loop, **fields: object) -> Loop:
 
 def candidate(board: Board, loop: Loop) -> str:
     """A commit of ours in the mirror, with another tree than the base's: without its examples."""
-    folder = board.world.settings.home / "repos" / "acme__tally.git"
+    folder = board.world.settings.home / "repos" / f"{loop.workspace.repository.replace('/', '__')}.git"
     who = {
         f"GIT_{role}_{part}": text
         for role in ("AUTHOR", "COMMITTER")

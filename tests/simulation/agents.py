@@ -103,7 +103,7 @@ class Agents:
         return {"proposal": Proposal(criteria=criteria, confidence=sure)}
 
     def _scout(self, spec: RunSpec) -> dict[str, Any]:
-        return {"plan": Plan(summary="look here")}
+        return {"plan": Plan(summary="look here", paths=("src/login.py",))}
 
     def _judge(self, spec: RunSpec) -> dict[str, Any]:
         happy = self.calm or self.random.random() < 0.8

@@ -28,10 +28,12 @@ from integrations.events import (
     WorkspaceReady,
 )
 from integrations.values import MergeConflict, Ticket
+from integrations.workload_events import PathsClaimed
 from jobs.effects.gather import gather
 from jobs.loop import commands as c
 from jobs.loop.policy import POLICY, RepositoryPolicy
 from jobs.loop.state import LOOP, Loop, Stage
+from jobs.loop.wait_state import ClaimPaths
 from jobs.store.tickets import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.report import Report, is_due_before, report_of
@@ -239,6 +241,8 @@ class Worker:
                     self.code_host.delete_branch(repository, branch)
             case c.ClosePullRequest(number=number):
                 self.code_host.close(number, "loopline")
+            case ClaimPaths(generation=generation, sha=sha):
+                return (PathsClaimed(**self._event(t, posted, "claimed"), generation=generation, sha=sha),)
             case c.WatchTickets() | c.OrderRuns():
                 pass
             case _:

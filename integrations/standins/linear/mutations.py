@@ -23,11 +23,12 @@ REFERENCES = {"parentId": "Issue", "projectId": "Project", "assigneeId": "User",
 
 def create_issue(context: Context, input: Input) -> Payload:
     """A new issue, in the team's first backlog column unless `stateId` names another."""
+    issue_id = context.new_id("Issue", input.get("id"))
     team = context.find("Team", input["teamId"])
     team = {**team, "issueCount": team["issueCount"] + 1}
     issue = context.stamp(
         "Issue",
-        context.new_id("Issue", None),
+        issue_id,
         **ISSUE,
         number=team["issueCount"],
         title=_required(input, "title"),

@@ -164,6 +164,7 @@ class ReferenceNode(Node):
             title=cut(self.title, TITLE_CHARACTERS),
             column=self.state.name,
             closed=self.state.closed,
+            cancelled=self.state.type in {"canceled", "duplicate"},
             description=cut(self.description, PARENT_CHARACTERS),
         )
 

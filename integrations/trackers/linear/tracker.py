@@ -31,7 +31,14 @@ from integrations.texts import cut
 from integrations.trackers.linear import uploads
 from integrations.trackers.linear.client import HiddenTeam, LinearClient
 from integrations.trackers.linear.credentials import Credential
-from integrations.trackers.linear.inputs import BODY_LIMIT, attachment_values, describe_activity
+from integrations.trackers.linear.inputs import (
+    BODY_LIMIT,
+    TITLE_LIMIT,
+    attachment_values,
+    describe_activity,
+    describe_relation,
+)
+from integrations.trackers.linear.requests import LinearRequests
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -40,7 +47,6 @@ from integrations.trackers.linear.responses import (
     LabeledIssueNode,
     MovedIssueNode,
     NamedNode,
-    NodeT,
     PlaceNode,
     Records,
     TeamNode,
@@ -48,7 +54,7 @@ from integrations.trackers.linear.responses import (
     parse_response,
 )
 from integrations.trackers.linear.session_responses import PromptNode, SessionNode, WholeSessionNode
-from integrations.values import Person, Ticket, TicketId
+from integrations.values import NewRelation, Person, Ticket, TicketId
 
 COLUMNS_SECONDS = 600.0
 UPLOADS_URL = "https://uploads.linear.app"
@@ -59,7 +65,7 @@ _PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": 
 PAGE = 50  # tickets by id in one request
 
 
-class Linear:
+class Linear(LinearRequests):
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` takes precedence over `api_key`, `credential` over both; `uploads_url`
@@ -75,24 +81,10 @@ class Linear:
         timeout: int = 20,
         credential: Credential | None = None,
     ) -> None:
-        self._client = LinearClient(url, api_key, access_token, timeout, credential)
+        super().__init__(LinearClient(url, api_key, access_token, timeout, credential))
         self._uploads_url, self._timeout = uploads_url, timeout
         self._columns: dict[str, dict[str, str]] = {}
         self._fetched_at: dict[str, float] = {}
-        self._viewer: Person | None = None
-
-    def close(self) -> None:
-        """Close the calling thread's connection."""
-        self._client.close()
-
-    def viewer(self) -> Person:
-        """Loopline's own account there. Cached; most first reads of a process include it."""
-        return self._viewer or self._keep_viewer("Viewer", self._client.run("Viewer"))
-
-    def _keep_viewer(self, operation: str, data: Mapping[str, Any]) -> Person:
-        user = parse_response(UserNode, operation, data, ["viewer"])
-        self._viewer = user.to_person(our_id=user.id)
-        return self._viewer
 
     def organization(self) -> tuple[str, str]:
         """Id and name of the workspace."""
@@ -275,6 +267,36 @@ class Linear:
         with suppress(Conflict):
             self._mutate("CreateReaction", id=reaction_id, commentId=comment_id, emoji=emoji)
 
+    def create_ticket(
+        self,
+        team: str,
+        title: str,
+        description: str,
+        ticket_id: TicketId,
+        *,
+        column: str = "",
+        parent_id: str = "",
+        relations: Sequence[NewRelation] = (),
+        labels: Sequence[str] = (),
+    ) -> Ticket:
+        """Idempotent: a conflict means that an earlier attempt created the ticket or the relation."""
+        teams = self._query(Connection[NamedNode], "TeamId", "teams", key=team).nodes
+        if not teams:
+            self.check_columns(team, ())  # raises with the teams that can be seen
+        values = {"id": ticket_id, "teamId": teams[0].id, "title": cut(title, TITLE_LIMIT)}
+        values["description"] = cut(description, BODY_LIMIT)
+        values |= {"stateId": self._state_id(team, column)} if column else {}
+        values |= {"parentId": parent_id} if parent_id else {}
+        with suppress(Conflict):
+            self._mutate("CreateTicket", input=values)
+        for relation in relations:
+            with suppress(Conflict):
+                self._mutate("RelateTickets", input=describe_relation(ticket_id, relation))
+        ticket = self.fetch(ticket_id)
+        for label in labels:
+            self.add_label(ticket, label)
+        return ticket
+
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by ticket and URL.
 
@@ -370,31 +392,3 @@ class Linear:
                 return known
             raise
         return parse_response(NamedNode, "CreateLabel", data, ["issueLabelCreate", "issueLabel"]).id
-
-    def _query(self, model: type[NodeT], operation: str, *path: str, **variables: Any) -> NodeT:
-        return parse_response(model, operation, self._client.run(operation, **variables), path)
-
-    def _find(self, model: type[NodeT], operation: str, root: str, identifier: str) -> NodeT:
-        data = self._client.run(operation, id=identifier)
-        if "viewer" in data and not self._viewer:
-            self._keep_viewer(operation, data)
-        if data.get(root) is None:
-            raise NotFound(f"Linear has no {root} {identifier!r}")
-        return parse_response(model, operation, data, [root])
-
-    def _paginate(self, model: type[Connection[NodeT]], operation: str, *path: str, **values: Any) -> Iterator[NodeT]:
-        after, bounds = "", PageBounds(f"Linear's response to {operation}", "")
-        while True:
-            page = self._query(model, operation, *path, after=after or None, **values)
-            yield from page.nodes
-            if not page.page_info.has_next_page:
-                return
-            after = page.page_info.end_cursor
-            bounds.check(page.nodes, after)
-
-    def _mutate(self, operation: str, **variables: Any) -> dict[str, Any]:
-        """Send a mutation. Raises `Rejected` for `success: false`, which comes under HTTP 200 without errors."""
-        data = self._client.run(operation, **variables)
-        if not all(isinstance(payload, dict) and payload.get("success") is True for payload in data.values()):
-            raise Rejected(f"Linear rejected {operation} without a reason")
-        return data

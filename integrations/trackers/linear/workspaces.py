@@ -27,7 +27,7 @@ from integrations.trackers.linear.client import HiddenTeam
 from integrations.trackers.linear.credentials import OWN_WORKSPACE, AppCredential
 from integrations.trackers.linear.oauth import TokenEndpoint
 from integrations.trackers.linear.tracker import UPLOADS_URL, Linear
-from integrations.values import Person, Ticket, TicketId
+from integrations.values import NewRelation, Person, Ticket, TicketId
 
 T = TypeVar("T")
 PREFIX = "linear/"
@@ -126,6 +126,24 @@ class LinearWorkspaces:
 
     def comments(self, ticket_id: TicketId) -> Iterator[Comment]:
         yield from self._find(ticket_id, lambda one: list(one.comments(ticket_id)))
+
+    def create_ticket(
+        self,
+        team: str,
+        title: str,
+        description: str,
+        ticket_id: TicketId,
+        *,
+        column: str = "",
+        parent_id: str = "",
+        relations: Sequence[NewRelation] = (),
+        labels: Sequence[str] = (),
+    ) -> Ticket:
+        def create(one: Linear) -> Ticket:
+            place = {"column": column, "parent_id": parent_id, "relations": relations, "labels": labels}
+            return one.create_ticket(team, title, description, ticket_id, **place)  # type: ignore[arg-type]
+
+        return self._find(team, create, ticket_id)
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         self._find(ticket_id, lambda one: one.comment(ticket_id, body, comment_id, parent_id), comment_id)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from integrations.standins.linear.seed import stable_id
 from integrations.trackers.linear.responses import REMARK_CHARACTERS
 from integrations.trackers.linear.tracker import Linear
-from integrations.values import Link, Ticket, TicketId
+from integrations.values import Link, NewRelation, Ticket, TicketId
 from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, standin
 
 CREATE = "mutation($input: IssueCreateInput!) { issueCreate(input: $input) { issue { id } } }"
@@ -61,6 +61,19 @@ def test_ticket_has_its_parent_with_description_and_its_children(place: tuple[Pe
     assert (above.id, above.title, above.description) == (parent, "Amounts", "all amounts are integers in cents")
     children = {one.id: (one.title, one.column, one.closed, one.description) for one in linear.fetch(parent).children}
     assert children == {child: ("Add alpha", "Backlog", False, ""), sibling: ("Add beta", "Done", True, "")}
+
+
+def test_ticket_is_created_once_below_its_parent_with_relations(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    parent, first, second = ada.create("Totals"), TicketId(str(uuid4())), TicketId(str(uuid4()))
+    linear.create_ticket("ENG", "First part", "", first, parent_id=parent)
+    relations = (NewRelation(kind="blocked_by", ticket_id=first), NewRelation(kind="related", ticket_id=parent))
+    for _ in range(2):
+        created = linear.create_ticket("ENG", "Second part", "", second, parent_id=parent, relations=relations)
+
+    assert created.parent and created.parent.id == parent and [one.id for one in created.siblings] == [first]
+    assert {(one.kind, one.ticket.id) for one in created.relations} == {("blocked_by", first), ("related", parent)}
+    assert [(one.kind, one.ticket.id) for one in linear.fetch(first).relations] == [("blocks", second)]
 
 
 @pytest.mark.parametrize(

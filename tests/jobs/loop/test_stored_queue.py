@@ -42,7 +42,8 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, MergeConflict, Person, Ticket, TicketImage, Usage
+from integrations.values import Codec, MergeConflict, NewRelation, Person, Ticket, TicketImage, TicketRef, Usage
+from integrations.workload import OpenReview, Overlap, ReviewLoad
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
@@ -52,6 +53,7 @@ from jobs.loop.review_state import OpenThread
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
+OVERLAP = Overlap(ticket="t3", identifier="ENG-3", paths=("a.py",))
 FOLDER = Path(__file__).with_name("stored_queue")
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="In Progress")
 CONTRACT = Contract(criteria=(Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),))
@@ -110,6 +112,10 @@ KNOWN: dict[str, Any] = {
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
     "thread": THREAD, "carried_conflicts": ("a.py",),
     "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
+    "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",),
+    "relations": (NewRelation(kind="blocked_by", ticket_id="t3"),),
+    "overlaps": (OVERLAP,), "overlap": OVERLAP, "paths": ("a.py",), "ignore": ("docs/**",),
+    "load": ReviewLoad(reviews=(OpenReview(ticket="t3", identifier="ENG-3"),), at_work=("t4",)),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

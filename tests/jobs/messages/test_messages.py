@@ -37,7 +37,8 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Person, Ticket, Usage
+from integrations.values import Person, Ticket, TicketRef, Usage
+from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.ci_state import CiState
@@ -49,6 +50,7 @@ from jobs.loop.queue_place import QueuePlace
 from jobs.loop.review_state import OpenThread
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Loop, Preflight, Stage
+from jobs.loop.wait_state import Part, WaitState
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
 from tests.loops import changed, loop_with
@@ -245,7 +247,25 @@ MISSING = [
     MissingPart(kind="thread", name="login.py", count=1, url=f"{DONE.pull_request.url}#discussion_r1"),
     MissingPart(kind="thread", name="login.py", count=3, url=f"{DONE.pull_request.url}#discussion_r1"),
 ]
-
+PARTS = (
+    Part(repository="acme/shop", key="a", ticket=TicketRef(id="t8", identifier="ENG-8", column="In Review")),
+    Part(repository="acme/web", key="b", ticket=TicketRef(id="t9", identifier="ENG-9", column="Agent")),
+)
+BLOCKERS = tuple(TicketRef(id=f"t{n}", identifier=f"ENG-{n}") for n in range(3, 11))
+REVIEWS = tuple(
+    OpenReview(ticket=f"t{n}", identifier=f"ENG-{n}", url=f"https://github.test/acme/shop/pull/{n}", since=1.8e9)
+    for n in range(3, 5)
+)
+OVERLAP = Overlap(ticket="t8", identifier="ENG-8", paths=("billing/invoice.py", "billing/tax.py"))
+WHOLE = "Totals.\n\n[repo=shop] [repo=web]\n\n## Done when\n- it adds up\n- [repo=web] shown\n- [repo=shop] stored"
+WAITING = [
+    loop_with(TICKET, stage=Stage.WAITING, waits_for=BLOCKERS[:1], wait=WaitState()),
+    loop_with(replace(TICKET, children=BLOCKERS), stage=Stage.WAITING, waits_for=BLOCKERS),
+    loop_with(TICKET, stage=Stage.WAITING, wait=WaitState(kind="files", overlaps=(OVERLAP,))),
+    loop_with(TICKET, stage=Stage.WAITING, wait=WaitState(kind="reviews", reviews=REVIEWS, limit=2)),
+    loop_with(replace(TICKET, description=WHOLE), stage=Stage.WAITING, parts=PARTS, wait=WaitState(kind="parts")),
+    loop_with(TICKET, stage=Stage.WAITING, wait=WaitState(kind="unreviewed", lines=1240, limit=1000)),
+]
 SHOWN = {
     "environment_reason": [m.environment_reason(one, "on main") for one in PROBLEMS],
     "preflight_line": [
@@ -390,12 +410,21 @@ SHOWN = {
     "several_named_reason": [m.several_named_reason(("acme/shop", "acme/web#next"))],
     "unknown_repository_reason": [m.unknown_repository_reason("evil/shop")],
     "invalid_branch_reason": [m.invalid_branch_reason("loopline/eng-1")],
-    "waits_message": [
-        m.waits_message(("ENG-3",), for_children=False),
-        m.waits_message(tuple(f"ENG-{n}" for n in range(3, 11)), for_children=True),
-    ],
-    "waits_reason": [m.waits_reason(("ENG-3", "ENG-4"))],
-    "unblocked_message": [m.unblocked_message(("ENG-3",)), m.unblocked_message(("ENG-3", "ENG-4"))],
+    "waits_message": [m.waits_message(loop, 1_800_200_000.0) for loop in WAITING],
+    "explain_wait": [m.explain_wait(loop, 1_800_200_000.0) for loop in WAITING],
+    "starts_message": [m.starts_message(("ENG-3",)), m.starts_message(("ENG-3", "ENG-4"))],
+    "reviewed_message": [m.REVIEWED_MESSAGE],
+    "anyway_message": [m.anyway_message("Ana")],
+    "overlaps_message": [m.overlaps_message(WAITING[2].wait.overlaps)],
+    "edited_too_message": [m.edited_too_message(WAITING[2].wait.overlaps[0], waits=waits) for waits in (True, False)],
+    "split_message": [m.split_message(PARTS)],
+    "parts_done_message": [m.parts_done_message(PARTS)],
+    "part_cancelled_reason": [m.part_cancelled_reason(PARTS[:1]), m.part_cancelled_reason(PARTS)],
+    "part_title": [m.part_title(WAITING[4], PARTS[0])],
+    "part_body": [m.part_body(WAITING[4], PARTS[1])],
+    "part_link_text": [m.part_link_text("acme/web", "https://github.test/acme/web/pull/3", is_before=True)],
+    "merged_first_reason": [m.merged_first_reason(("ENG-8",)), m.merged_first_reason(("ENG-8", "ENG-9"))],
+    "ticket_created_message": [m.ticket_created_message("ENG-9", "Round @team amounts")],
     "cycle_reason": [m.cycle_reason(("ENG-1", "ENG-3", "ENG-1"))],
     "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
     "thawed_message": [m.thawed_message("Ana")],

@@ -57,8 +57,11 @@ def test_repository_is_determined_by_the_ticket(ticket: Ticket, fields: dict[str
     [
         ({}, ALL, "Neither a label nor the project"),
         ({"project": "Web"}, ALL, "Neither"),
-        ({"labels": ("web", "backend")}, ("acme/shop", "acme/web"), "label matches several"),
-        ({"description": "[repo=web] [repo=docs]"}, ("acme/web", "acme/docs"), "one ticket works in one repository"),
+        (
+            {"description": "[repo=web#a] [repo=web#b] [repo=docs]"},
+            ("acme/web", "acme/docs"),
+            "one ticket works in one",
+        ),
         ({"description": "[repo=web#a] [repo=web#b]"}, ("acme/web",), "acme/web#a and acme/web#b"),
         ({"description": "as in `[repo=web]`"}, ALL, "Neither"),
         ({"description": "```\n[repo=web]\n```"}, ALL, "Neither"),

@@ -5,14 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.ports.tracker import Attachment, BoardColumn, Changes, Comment, Move, Reaction, WithoutSessions
-from integrations.values import Person, Ticket
+from integrations.ports.tracker import (
+    Attachment,
+    BoardColumn,
+    Changes,
+    Comment,
+    Move,
+    Reaction,
+    WithoutSessions,
+)
+from integrations.values import NewRelation, Person, Ticket
 
 TEAM, COLUMNS = "JOT", ("Backlog", "Agent", "In Progress", "In Review", "Done", "Needs Human")
 US = "loopline"
@@ -79,6 +87,27 @@ class Jot(WithoutSessions):
     def fetch_move(self, ticket_id: str, column_id: str, author: Person | None) -> Move:
         by = _person(author.id) if author and author.id else None
         return Move(self.fetch(ticket_id), by, author=by)
+
+    def create_ticket(
+        self,
+        team: str,
+        title: str,
+        description: str,
+        ticket_id: str,
+        *,
+        column: str = "",
+        parent_id: str = "",
+        relations: Sequence[NewRelation] = (),
+        labels: Sequence[str] = (),
+    ) -> Ticket:
+        """The file has neither parents nor relations."""
+        self.check_columns(team, [column] if column else [])
+        with suppress(NotFound):
+            return self.fetch(ticket_id)
+        self.write(ticket_id, title, description, US)
+        with self._changed(ticket_id) as one:
+            one.update(column=column or COLUMNS[0], labels=[*labels])
+        return self.fetch(ticket_id)
 
     def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:

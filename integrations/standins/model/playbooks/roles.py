@@ -92,10 +92,17 @@ def _plan(request: Request, find: Call) -> Call:
         {
             "summary": f"{request.title}: {len(found)} files speak of it, {first}.",
             "steps": steps,
-            "paths": (code + tests)[:MOST_PATHS],
+            "paths": _list_changed(code + tests, request.title),
             "commands": list(dict.fromkeys(request.commands().values()))[:10],
         },
     )
+
+
+def _list_changed(found: list[str], title: str) -> list[str]:
+    """The files that the change is expected in: those with a word of the title in their name, else the first one."""
+    words = set(_WORD.findall(title.lower())) - _NOT_TELLING
+    named = [path for path in found if words & set(_WORD.findall(path.rpartition("/")[2].lower()))]
+    return (named or found[:1])[:MOST_PATHS]
 
 
 SCOUT = Playbook("scout", matches=lambda request: request.role == "scout", answer=_scout)

@@ -1,0 +1,55 @@
+"""The base of all events, and those about the work of other tickets; `integrations.events` documents events."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from integrations.values import NO_COMMIT, CommitSha, TicketId, TicketRef, value
+from integrations.workload import Overlap
+
+
+@value
+class TicketEvent:
+    """An event of a ticket, with its idempotency key and time."""
+
+    event_id: str
+    ticket_id: TicketId = TicketId("")
+    at: float = 0.0
+
+
+@value
+class TicketCreated(TicketEvent):
+    """Another ticket exists, created by the command with this `key`; `created` is its present state."""
+
+    kind: Literal["TicketCreated"] = "TicketCreated"
+    key: str
+    created: TicketRef
+
+
+@value
+class PathsClaimed(TicketEvent):
+    """The claim of the ticket's files was placed. `overlaps` are other tickets that edit some of them, `sha` the
+    candidate whose files they are, empty for planned ones."""
+
+    kind: Literal["PathsClaimed"] = "PathsClaimed"
+    generation: int
+    overlaps: tuple[Overlap, ...] = ()
+    sha: CommitSha = NO_COMMIT
+
+
+@value
+class OverlapFound(TicketEvent):
+    """Another ticket edits files of this one; `waits`: it starts after this one."""
+
+    kind: Literal["OverlapFound"] = "OverlapFound"
+    overlap: Overlap
+    waits: bool = False
+
+
+@value
+class LinesCounted(TicketEvent):
+    """The changed lines of the merged pull request; `reviewed`: a person approved it or commented on it."""
+
+    kind: Literal["LinesCounted"] = "LinesCounted"
+    lines: int
+    reviewed: bool
