@@ -12,7 +12,19 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.values import (
+    NO_COMMIT,
+    Codec,
+    CommitSha,
+    Person,
+    QueuePlace,
+    RunId,
+    Ticket,
+    TicketId,
+    TicketImage,
+    Usage,
+    value,
+)
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -80,6 +92,10 @@ class TicketCommented(_Event):
     edited: bool = False
     written_at: float = 0.0
     names: tuple[str, ...] = ()
+    images: tuple[TicketImage, ...] = ()
+    """Those in the text, downloaded by `jobs.effects.gather` while agents are at work."""
+    queued: QueuePlace | None = None
+    """The place of the ticket's run that waits for an agent, from `jobs.effects.gather`."""
 
 
 @value

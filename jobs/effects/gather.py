@@ -30,6 +30,7 @@ from integrations.events import (
     ReviewSubmitted,
     RunFinished,
     TicketCommented,
+    TicketCommentRemoved,
     TicketDelegated,
     TicketEdited,
     TicketMentioned,
@@ -38,11 +39,13 @@ from integrations.events import (
     TicketRemoved,
     TicketUndelegated,
 )
+from integrations.images_in_texts import list_images_in_texts
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
-from integrations.ports.tracker import Comment, Move, Reaction
+from integrations.ports.tracker import Comment, Move, Prompt, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
+from jobs.effects.images import download_images
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -51,6 +54,7 @@ from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
 from jobs.runtime.scripts import decode
+from jobs.store.queue_places import read_place
 from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
 
@@ -76,7 +80,7 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketRemoved():
             return _read_removal(event, world)
         case TicketCommented() if event.prompt_id:
-            return session_reads.read_prompt(event, world)
+            return _add_state(session_reads.read_prompt(event, world), world)
         case TicketDelegated():
             return session_reads.read_delegation(event, world)
         case TicketMentioned():
@@ -84,7 +88,9 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketUndelegated():
             return session_reads.read_undelegation(event, world)
         case TicketCommented():
-            return _read_comment(event, world)
+            return _add_state(_read_comment(event, world), world)
+        case TicketCommentRemoved():
+            return _read_comment_removal(event, world)
         case TicketReacted():
             return _read_reaction(event, world)
         case ReviewSubmitted():
@@ -211,7 +217,7 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
         return event
 
 
-def _read_comment(event: TicketCommented, world: World) -> Event | None:
+def _read_comment(event: TicketCommented, world: World) -> TicketCommented | None:
     if _is_by_us(event.author, world):
         return None
     try:
@@ -231,6 +237,27 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
         parent_id=comment.parent_id,
         names=tuple(filter(None, (us.name, us.handle, us.id))),
     )
+
+
+def _add_state(event: TicketCommented | None, world: World) -> TicketCommented | None:
+    """With the place of the ticket's run in the queue, and with the images in the text for the agent that is at work:
+    the preparation of later work downloads those by itself."""
+    loop = world.store.load(event.ticket_id) if event else None
+    if not event or loop is None or loop.stage not in AT_WORK:
+        return event
+    found = list_images_in_texts(event.body) if event.author and event.author.may_steer else ()
+    images = download_images(found, world.upload_folder(loop.identifier), world)
+    return replace(event, images=images, queued=read_place(world.redis, event.ticket_id, loop.run_id))
+
+
+def _read_comment_removal(event: TicketCommentRemoved, world: World) -> Event | None:
+    """None if the comment is there; a comment that is hidden with its whole team was not deleted."""
+    try:
+        world.tracker.fetch_comment(event.comment_id)
+    except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
+        return event
+    return None
 
 
 def _read_reaction(event: TicketReacted, world: World) -> Event | None:
@@ -291,7 +318,7 @@ def _read_pull_request(
     return replace(event, head_sha=now.head_sha, at=world.now())
 
 
-def parse_time(written: Comment | Reaction) -> float:
+def parse_time(written: Comment | Reaction | Prompt) -> float:
     """Unix seconds, 0 if the tracker does not send a valid time."""
     try:
         moment = datetime.fromisoformat(written.created_at)

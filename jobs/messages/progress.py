@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.loop.queue_place import QueuePlace
+from integrations.values import QueuePlace
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
 from jobs.messages.network import blocked_commands_line

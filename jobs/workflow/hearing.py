@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import Literal, assert_never
 
+from integrations.images_in_texts import MAX_IMAGES
 from jobs.loop.commands import Command, CommentOnPullRequest, PostComment, React, Steer
 from jobs.loop.comments import Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -172,7 +173,9 @@ def guide(loop: Loop, guidance: Guidance) -> Decision:
     comments = loop.comments.add(guidance)
     comments = replace(comments, pending=(*comments.pending, guidance))
     steer = (Steer(run_id=loop.run_id, guidance=guidance),) if loop.stage is Stage.MAKING else ()
-    return Decision(replace(loop, comments=comments), (*steer, *react(guidance)))
+    known = {image.url for image in loop.images}
+    images = (*loop.images, *(image for image in guidance.images if image.url not in known))[-MAX_IMAGES:]
+    return Decision(replace(loop, comments=comments, images=images), (*steer, *react(guidance)))
 
 
 def reply(loop: Loop, guidance: Guidance, body: str) -> PostComment | CommentOnPullRequest:

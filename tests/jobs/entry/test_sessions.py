@@ -270,6 +270,49 @@ def test_session_stop_ends_the_run_and_is_confirmed(live: Live) -> None:
     assert live.arrive() == stopped  # the removed delegate is Loopline's own change
 
 
+def lose_webhooks(live: Live) -> None:
+    live.board.app.webhooks.settle()
+    live.receiver.take(live.receiver.came.qsize())
+    live.board.world.redis.delete(keys.SESSIONS_LISTED)
+
+
+def test_session_stop_whose_webhook_is_lost_is_found_by_the_sweep(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.press_stop(loop.session_id)
+    lose_webhooks(live)
+    sweep()
+    stopped = live.board.drive(BUG)
+    assert stopped
+    assert (stopped.stage, stopped.reason) == (Stage.STOPPED, "`/stop` by Ana Flores.")
+    assert live.board.world.runs.must_stop(loop.run_id)
+
+
+def test_session_stop_of_an_earlier_run_is_not_repeated_by_the_sweep(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.press_stop(loop.session_id)
+    live.arrive()
+    again = live.reply("/retry")
+    live.board.world.redis.delete(keys.known_events(loop.ticket.id))
+    lose_webhooks(live)
+    sweep()
+    later = live.board.drive(BUG)
+    assert later
+    assert (again.generation, later.generation) == (2, 2)
+    assert later.stage not in {Stage.STOPPED, Stage.NEEDS_HUMAN}
+
+
+def test_session_message_whose_webhook_is_lost_is_found_once(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.prompt(loop.session_id, "Keep the tests.")
+    for _ in range(2):
+        lose_webhooks(live)
+        sweep()
+        live.board.drive(BUG)
+    found = live.board.world.store.load(loop.ticket.id)
+    assert found
+    assert [one.text for one in found.comments.guidance] == ["Keep the tests."]
+
+
 def test_session_whose_delegate_is_removed_stops(live: Live) -> None:
     live.delegate()
     live.board.ana.delegate(BUG, None)

@@ -29,10 +29,9 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Person, Ticket, Usage
+from integrations.values import Person, QueuePlace, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
