@@ -108,14 +108,15 @@ class TicketCommentRemoved(_Event):
 
 @value
 class TicketDelegated(_Event):
-    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
-    the session of a delegation that was reported without one."""
+    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket`, `author` and
+    the root comment of the session's thread, and the session of a delegation that was reported without one."""
 
     kind: Literal["TicketDelegated"] = "TicketDelegated"
     session_id: str = ""
     identifier: str = ""
     ticket: Ticket | None = None
     author: Person | None = None
+    root_id: str = ""
 
 
 @value
@@ -128,6 +129,9 @@ class TicketMentioned(_Event):
     identifier: str = ""
     ticket: Ticket | None = None
     author: Person | None = None
+    body: str = ""
+    root_id: str = ""
+    """The comment's text, and the root of the session's thread, like `ticket` from `jobs.effects.gather`."""
 
 
 @value

@@ -103,6 +103,8 @@ class Session:
     ticket: Ticket | None = None
     text: str = ""
     """The comment that mentions Loopline; set by `fetch_session`, like `creator` and `ticket`."""
+    root_id: str = ""
+    """The root comment of the session's thread; set by `fetch_session`."""
 
 
 ActivityKind = Literal["thought", "action", "elicitation", "response", "error"]

@@ -90,7 +90,7 @@ def hand_over(
         handed_over=handed_over,
         started_at=at,
     )
-    if loop.stage is not Stage.DONE and loop.workspace.repository == workspace.repository:
+    if loop.stage not in {Stage.IDLE, Stage.DONE} and loop.workspace.repository == workspace.repository:
         fresh = _keep_work(fresh, loop)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
     if not anyway and (blockers := find_open_blockers(loop.ticket)):

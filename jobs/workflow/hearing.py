@@ -192,5 +192,6 @@ def react(guidance: Guidance, emoji: str = "eyes") -> tuple[Command, ...]:
 
 
 def is_open_for_answers(loop: Loop) -> bool:
-    """Whether a comment can be classified now: the result of a run still counts."""
-    return loop.stage in OPEN | {Stage.NEEDS_HUMAN} and choose_effect(loop) == "classify"
+    """Whether a comment can be classified now: the result of a run still counts. Without work on the ticket the
+    comments that wait are questions."""
+    return loop.stage is Stage.IDLE or (loop.stage in OPEN | {Stage.NEEDS_HUMAN} and choose_effect(loop) == "classify")

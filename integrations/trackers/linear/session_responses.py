@@ -69,12 +69,16 @@ class SessionNode(Node):
         return Session(self.id, self.issue.id, self.issue.identifier, delegated, comment_id, prompts)
 
 
+class RootNode(PromptContentNode):
+    id: str = ""
+
+
 class WholeSessionNode(Node):
     """An agent session with its ticket. Without an issue it is a chat outside of tickets."""
 
     id: str
     creator: MaybeUser = None
-    comment: PromptContentNode = PromptContentNode()
+    comment: RootNode = RootNode()
     source_comment: PromptContentNode = PromptContentNode()
     issue: IssueNode
 
@@ -82,4 +86,6 @@ class WholeSessionNode(Node):
         ticket = self.issue.to_ticket(our_id)
         creator = self.creator.to_person(our_id) if self.creator else None
         text = cut(self.source_comment.body or self.comment.body, COMMENT_CHARACTERS)
-        return Session(self.id, ticket.id, ticket.identifier, creator=creator, ticket=ticket, text=text)
+        return Session(
+            self.id, ticket.id, ticket.identifier, creator=creator, ticket=ticket, text=text, root_id=self.comment.id
+        )

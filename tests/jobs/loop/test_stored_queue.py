@@ -33,7 +33,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, Person, Ticket, TicketImage, Usage
+from integrations.values import Codec, Person, QueuePlace, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
@@ -81,7 +81,8 @@ KNOWN: dict[str, Any] = {
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
-    "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "queued": QueuePlace(place=3, waiting=5, agents=4, busy=4), "cycle": ("ENG-1",),
+    "tickets": ("t2",), "choices": ("Take it",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 
