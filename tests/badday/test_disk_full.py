@@ -23,7 +23,7 @@ from tests.crash.stack import FragileStack, free_ports
 from tests.crash.story import says, settle
 from tests.service.conftest import moved, signed_by_github, signed_by_linear
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 PATIENCE = 60.0
 
 

@@ -17,7 +17,7 @@ from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import ROOT, Stack
 from tests.journeys.conftest import free_ports
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:

@@ -16,7 +16,7 @@ from integrations.standins.demo.stack import ROOT, Stack
 
 from .conftest import free_ports
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "integrations.standins.demo"]
 
 
