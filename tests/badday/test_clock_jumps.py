@@ -84,6 +84,7 @@ def merge(stack: ShiftedStack, ana: Ana, ticket: str) -> None:
     settle(stack)
 
 
+@pytest.mark.long
 def test_clock_jumps_change_nothing_on_board_and_code_host(stack: ShiftedStack) -> None:
     ana, before = Ana(stack), read_effects(stack)
     ana.drag("ENG-1", "Agent")
