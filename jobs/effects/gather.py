@@ -39,13 +39,12 @@ from integrations.events import (
     TicketRemoved,
     TicketUndelegated,
 )
-from integrations.images_in_texts import list_images_in_texts
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Prompt, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
+from jobs.effects.comment_state import add_state
 from jobs.effects.cycles import find_cycle
-from jobs.effects.images import download_images
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -54,7 +53,6 @@ from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
 from jobs.runtime.scripts import decode
-from jobs.store.queue_places import read_place
 from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
 
@@ -80,7 +78,7 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketRemoved():
             return _read_removal(event, world)
         case TicketCommented() if event.prompt_id:
-            return _add_state(session_reads.read_prompt(event, world), world)
+            return add_state(session_reads.read_prompt(event, world), world)
         case TicketDelegated():
             return session_reads.read_delegation(event, world)
         case TicketMentioned():
@@ -88,7 +86,7 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketUndelegated():
             return session_reads.read_undelegation(event, world)
         case TicketCommented():
-            return _add_state(_read_comment(event, world), world)
+            return add_state(_read_comment(event, world), world)
         case TicketCommentRemoved():
             return _read_comment_removal(event, world)
         case TicketReacted():
@@ -237,17 +235,6 @@ def _read_comment(event: TicketCommented, world: World) -> TicketCommented | Non
         parent_id=comment.parent_id,
         names=tuple(filter(None, (us.name, us.handle, us.id))),
     )
-
-
-def _add_state(event: TicketCommented | None, world: World) -> TicketCommented | None:
-    """With the place of the ticket's run in the queue, and with the images in the text for the agent that is at work:
-    the preparation of later work downloads those by itself."""
-    loop = world.store.load(event.ticket_id) if event else None
-    if not event or loop is None or loop.stage not in AT_WORK:
-        return event
-    found = list_images_in_texts(event.body) if event.author and event.author.may_steer else ()
-    images = download_images(found, world.upload_folder(loop.identifier), world)
-    return replace(event, images=images, queued=read_place(world.redis, event.ticket_id, loop.run_id))
 
 
 def _read_comment_removal(event: TicketCommentRemoved, world: World) -> Event | None:
