@@ -9,7 +9,6 @@ from integrations.images_in_texts import list_images_in_texts
 from jobs.effects.images import download_images
 from jobs.effects.world import World
 from jobs.loop.state import AT_WORK
-from jobs.store.queue_places import read_place
 
 
 def add_state(event: TicketCommented | None, world: World) -> TicketCommented | None:
@@ -19,5 +18,5 @@ def add_state(event: TicketCommented | None, world: World) -> TicketCommented | 
     if not event or loop is None or loop.stage not in AT_WORK:
         return event
     found = list_images_in_texts(event.body) if event.author and event.author.may_steer else ()
-    images = download_images(found, world.upload_folder(loop.identifier), world)
-    return replace(event, images=images, queued=read_place(world.redis, event.ticket_id, loop.run_id))
+    images = download_images(found, world.upload_folder(loop.identifier), world) if found else ()
+    return replace(event, images=images, queued=world.find_queue_place(event.ticket_id, loop.run_id))

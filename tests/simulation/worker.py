@@ -75,6 +75,9 @@ class Worker:
         """For `gather`, which is given this object as its world."""
         return self.memory
 
+    def find_queue_place(self, ticket_id: str, run_id: str) -> None:
+        """Runs do not wait."""
+
     def idle(self, ticket_id: str) -> bool:
         """Whether there is nothing to do now."""
         box = self.memory.boxes[ticket_id]
