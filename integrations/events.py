@@ -21,6 +21,7 @@ from integrations.values import (
     CommitSha,
     MergeConflict,
     Person,
+    QueuePlace,
     RunId,
     Ticket,
     TicketImage,
@@ -93,6 +94,10 @@ class TicketCommented(TicketEvent):
     edited: bool = False
     written_at: float = 0.0
     names: tuple[str, ...] = ()
+    images: tuple[TicketImage, ...] = ()
+    """Those in the text, downloaded by `jobs.effects.gather` while agents are at work."""
+    queued: QueuePlace | None = None
+    """The place of the ticket's run that waits for an agent, from `jobs.effects.gather`."""
 
 
 @value
@@ -105,14 +110,15 @@ class TicketCommentRemoved(TicketEvent):
 
 @value
 class TicketDelegated(TicketEvent):
-    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
-    the session of a delegation that was reported without one."""
+    """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket`, `author` and
+    the root comment of the session's thread, and the session of a delegation that was reported without one."""
 
     kind: Literal["TicketDelegated"] = "TicketDelegated"
     session_id: str = ""
     identifier: str = ""
     ticket: Ticket | None = None
     author: Person | None = None
+    root_id: str = ""
 
 
 @value
@@ -125,6 +131,9 @@ class TicketMentioned(TicketEvent):
     identifier: str = ""
     ticket: Ticket | None = None
     author: Person | None = None
+    body: str = ""
+    root_id: str = ""
+    """The comment's text, and the root of the session's thread, like `ticket` from `jobs.effects.gather`."""
 
 
 @value

@@ -161,6 +161,14 @@ _CLOSED = frozenset({"completed", "canceled", "duplicate"})
 
 
 @value
+class DescriptionEdit:
+    """A change of a ticket's description by these people, by name. `at` is its time in ISO 8601."""
+
+    by: tuple[str, ...] = ()
+    at: str = ""
+
+
+@value
 class Ticket:
     """Snapshot of a ticket. `column` is the workflow state's name, `cancelled` whether that is a cancelled state;
     `branch_name` is the tracker's suggestion, `creator` the author if it is known, `column_type` Linear's state type.
@@ -197,6 +205,8 @@ class Ticket:
     children: tuple[TicketRef, ...] = ()
     remarks: tuple[Remark, ...] = ()
     has_more_remarks: bool = False
+    edits: tuple[DescriptionEdit, ...] = ()
+    """The newest ones, oldest first."""
     relations: tuple[Relation, ...] = ()
     links: tuple[Link, ...] = ()
 
@@ -210,6 +220,17 @@ class Ticket:
             closed=self.column_type in _CLOSED,
             cancelled=self.cancelled or self.duplicate or self.trashed,
         )
+
+
+@value
+class QueuePlace:
+    """The place of a run in the queue of the agents: `place` of `waiting` runs, from 1; `busy` of `agents` slots are at
+    work, 0 agents when no agent process lives."""
+
+    place: int
+    waiting: int
+    agents: int
+    busy: int
 
 
 @value

@@ -6,6 +6,7 @@ board since the last sweep, in one request, so its cost does not grow with the n
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
@@ -30,6 +31,7 @@ from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_c
 from jobs.workflow.preflight import awaits_new_base
 
 IN_TURN = 5
+WATCHED = 50  # comments that one request can name
 WAITING_SECONDS = 600.0
 POLLED = AT_WORK | OPEN | {Stage.ASKING, Stage.NEEDS_HUMAN}
 OVERLAP_SECONDS = 600.0
@@ -149,8 +151,10 @@ def _compare_team(name: str, loops: Mapping[TicketId, Loop], world: World) -> It
 
 
 def _find_changes(teams: Sequence[str], since: float, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
-    """Moves and comments since that time, in one request for all teams unless there are many."""
-    changes = world.tracker.changes(teams, since)
+    """Moves, comments, edits and deletions since that time, in one request for all teams unless there are many."""
+    unread = {name: loop.ticket.id for loop in loops.values() for name in polling.list_unread_comments(loop)}
+    watched = random.sample(sorted(unread), min(len(unread), WATCHED))
+    changes = world.tracker.changes(teams, since, watched)
     for ticket in changes.tickets:
         yield from _find_move(ticket, loops, world)
     written: dict[TicketId, list[Comment]] = {}
@@ -159,9 +163,12 @@ def _find_changes(teams: Sequence[str], since: float, loops: Mapping[TicketId, L
     for ticket_id, comments in written.items():
         if loop := loops.get(ticket_id):
             yield from _find_missed_comments(loop, comments, world)
+    for comment_id in set(watched).difference(changes.present):
+        yield polling.removal_event(unread[comment_id], comment_id, world.now())
 
 
 def _find_missed_comments(loop: Loop, comments: Sequence[Comment], world: World) -> Iterator[Event]:
+    yield from polling.edit_events(loop, comments)
     known = world.store.has_known_events(loop.ticket.id)
     yield from (polling.comment_events if known else polling.unread_comment_events)(loop, comments)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -74,7 +74,7 @@ def build_environment(settings: Settings, redis: Redis, repository: str, branch:
             out.write(f"Nothing to build for {place}: its WORKFLOW.md has no loop.environment.setup.\n")
             return 0
         workspace = Workspace(repository=repository, base_branch=base.branch, base_sha=base.sha)
-        with _open_slice(world, workspace, base.policy) as run:
+        with open_slice(world, workspace, base.policy, COMMAND, world.freeze.is_frozen) as run:
             return _build(create_build(run, base.branch_sha or base.sha), place, out)
     except EnvironmentFailed as error:
         out.writelines(f"    {line}\n" for line in error.output.splitlines())
@@ -91,17 +91,19 @@ def _report(reason: str, out: TextIO) -> int:
 
 
 @contextmanager
-def _open_slice(world: World, workspace: Workspace, policy: RepositoryPolicy) -> Iterator[Slice]:
-    """The input of the build: that of a run, without a ticket."""
+def open_slice(
+    world: World, workspace: Workspace, policy: RepositoryPolicy, command: str, stopped: Callable[[], bool]
+) -> Iterator[Slice]:
+    """The input of a build by a command: that of a run, without a ticket."""
     spec = RunSpec(
-        run_id=RunId(f"environments-build-{uuid.uuid4().hex[:8]}"), generation=0, role="preflight",
-        ticket=Ticket(id=TicketId(""), identifier=Identifier(f"`{COMMAND}`"), title=""), workspace=workspace,
+        run_id=RunId(f"{command.replace(' ', '-')}-{uuid.uuid4().hex[:8]}"), generation=0, role="preflight",
+        ticket=Ticket(id=TicketId(""), identifier=Identifier(f"`{command}`"), title=""), workspace=workspace,
         start_sha=workspace.base_sha, contract=Contract(criteria=()), attempt=Attempt(), policy=policy,
     )  # fmt: skip
     with hold(world.redis, f"run:{spec.run_id}") as lease:
         if lease is None:
             raise Unavailable("Redis has an older state than this machine: start Loopline, then build again")
-        run = Slice(spec, world, RunConversation(world.runs, spec, lease), world.freeze.is_frozen)
+        run = Slice(spec, world, RunConversation(world.runs, spec, lease), stopped)
         with run.held:
             yield run
 

@@ -150,6 +150,10 @@ class Image:
     content: bytes
 
 
+def find_no_image(file: str) -> None:
+    """The `load_image` of a task whose guidance has no images."""
+
+
 @dataclass(frozen=True)
 class AgentTask:
     """The fixed part of a run. The prefix (system, tools, brief) never changes during a run, for the prompt cache.
@@ -172,6 +176,8 @@ class AgentTask:
     """Timeout of a whole reply, however slowly it arrives; the call then counts as `Unusable`."""
     images: tuple[Image, ...] = ()
     """They follow the brief. A runner whose model takes none can ignore them."""
+    load_image: Callable[[str], Image | None] = find_no_image
+    """The image of a steering entry, by its file; None if it is gone."""
     model_setting: str = "the model's setting"
     """Where `model` is configured, for messages: a setting, or a key of WORKFLOW.md."""
 

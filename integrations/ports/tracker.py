@@ -6,7 +6,7 @@ are called again with the same arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -37,6 +37,8 @@ class Comment:
     created_at: str = ""
     reactions: tuple[Reaction, ...] = ()
     parent_id: str = ""
+    edited_at: str = ""
+    """Empty for one that was never edited."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,19 @@ class BoardColumn:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """A person's message in a session. `stops`: the stop button. `comment_id` is that of a message that is a comment
+    too."""
+
+    body: str
+    author: Person
+    created_at: str = ""
+    id: str = ""
+    stops: bool = False
+    comment_id: str = ""
+
+
+@dataclass(frozen=True)
 class Session:
     """An agent session of Loopline: a thread on a ticket in which a person and Loopline exchange activities.
 
@@ -82,18 +97,14 @@ class Session:
     identifier: Identifier
     delegated: bool = True
     comment_id: str = ""
+    prompts: tuple[Prompt, ...] = ()
+    """The newest messages of people, in a list of sessions."""
     creator: Person | None = None
     ticket: Ticket | None = None
-    """Set by `fetch_session`, like `creator`."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A person's message in a session."""
-
-    body: str
-    author: Person
-    created_at: str = ""
+    text: str = ""
+    """The comment that mentions Loopline; set by `fetch_session`, like `creator` and `ticket`."""
+    root_id: str = ""
+    """The root comment of the session's thread; set by `fetch_session`."""
 
 
 ActivityKind = Literal["thought", "action", "elicitation", "response", "error"]
@@ -130,6 +141,8 @@ class Changes:
 
     tickets: Sequence[Ticket] = ()
     comments: Sequence[Comment] = ()
+    present: Collection[str] = ()
+    """The watched comments that still exist."""
 
 
 class Tracker(Protocol):
@@ -158,9 +171,10 @@ class Tracker(Protocol):
     def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterable[Ticket]:
         """The tickets that exist, as in lists, in no order; archived ones are trashed."""
 
-    def changes(self, teams: Sequence[str], since: float) -> Changes:
+    def changes(self, teams: Sequence[str], since: float, watched: Sequence[str] = ()) -> Changes:
         """What changed in `teams` since that time (Unix seconds, the tracker's clock). The number of requests depends
-        on the number of changes, not of tickets. Records that cannot be read are left out."""
+        on the number of changes, not of tickets. Records that cannot be read are left out. `watched` are the ids of at
+        most 50 comments that can have been deleted."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""

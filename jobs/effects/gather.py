@@ -34,6 +34,7 @@ from integrations.events import (
     ReviewSubmitted,
     RunFinished,
     TicketCommented,
+    TicketCommentRemoved,
     TicketDelegated,
     TicketEdited,
     TicketMentioned,
@@ -44,9 +45,10 @@ from integrations.events import (
     TimePassed,
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
-from integrations.ports.tracker import Comment, Move, Reaction
+from integrations.ports.tracker import Comment, Move, Prompt, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import foreign, session_reads, workload
+from jobs.effects.comment_state import add_state
 from jobs.effects.cycles import find_cycle
 from jobs.effects.new_tickets import find_whole
 from jobs.effects.people import with_login, with_name
@@ -85,7 +87,7 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketRemoved():
             return _read_removal(event, world)
         case TicketCommented() if event.prompt_id:
-            return session_reads.read_prompt(event, world)
+            return add_state(session_reads.read_prompt(event, world), world)
         case TicketDelegated():
             return session_reads.read_delegation(event, world)
         case TicketMentioned():
@@ -93,7 +95,9 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
         case TicketUndelegated():
             return session_reads.read_undelegation(event, world)
         case TicketCommented():
-            return _read_comment(event, world)
+            return add_state(_read_comment(event, world), world)
+        case TicketCommentRemoved():
+            return _read_comment_removal(event, world)
         case TicketReacted():
             return _read_reaction(event, world)
         case ReviewSubmitted():
@@ -232,7 +236,7 @@ def _read_removal(event: TicketRemoved, world: World) -> Event | None:
         return event
 
 
-def _read_comment(event: TicketCommented, world: World) -> Event | None:
+def _read_comment(event: TicketCommented, world: World) -> TicketCommented | None:
     if _is_by_us(event.author, world):
         return None
     try:
@@ -255,6 +259,16 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
         parent_id=comment.parent_id,
         names=tuple(filter(None, (us.name, us.handle, us.id))),
     )
+
+
+def _read_comment_removal(event: TicketCommentRemoved, world: World) -> Event | None:
+    """None if the comment is there; a comment that is hidden with its whole team was not deleted."""
+    try:
+        world.tracker.fetch_comment(event.comment_id)
+    except NotFound:
+        _check_team_is_visible(event.ticket_id, world)
+        return event
+    return None
 
 
 def _read_reaction(event: TicketReacted, world: World) -> Event | None:
@@ -298,7 +312,7 @@ def _look_up_permission(author: Person | None, repository: str, world: World) ->
     return replace(with_name(author, world), may_steer=world.code_host.may_steer(repository, author.id))
 
 
-def parse_time(written: Comment | Reaction) -> float:
+def parse_time(written: Comment | Reaction | Prompt) -> float:
     """Unix seconds, 0 if the tracker does not send a valid time."""
     try:
         moment = datetime.fromisoformat(written.created_at)

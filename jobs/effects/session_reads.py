@@ -29,13 +29,15 @@ def read_delegation(event: TicketDelegated, world: World) -> TicketDelegated | N
         session_id = found[0]
     if (session := _fetch(session_id, world)) is None:
         return None
-    return replace(event, session_id=session_id, ticket=session.ticket, author=session.creator)
+    return replace(event, session_id=session_id, ticket=session.ticket, author=session.creator, root_id=session.root_id)
 
 
 def read_mention(event: TicketMentioned, world: World) -> TicketMentioned | None:
     """With the ticket and the author of the comment, in one request."""
     session = _fetch(event.session_id, world)
-    return replace(event, ticket=session.ticket, author=session.creator) if session else None
+    if session is None:
+        return None
+    return replace(event, ticket=session.ticket, author=session.creator, body=session.text, root_id=session.root_id)
 
 
 def _fetch(session_id: str, world: World) -> Session | None:

@@ -27,13 +27,14 @@ from integrations.ports.tracker import Tracker
 from integrations.request_budget import RequestBudget, share_budget
 from integrations.sandbox.bubblewrap import Sandbox
 from integrations.server_time import server_clock
-from integrations.values import TicketId
+from integrations.values import QueuePlace, RunId, TicketId
 from jobs.config.settings import Settings
 from jobs.runtime.audit import AuditJournal
 from jobs.runtime.buckets import RedisBuckets
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.people import People
+from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -143,6 +144,10 @@ class World:
     def run_folder(self, identifier: str, run_id: str = "") -> Path:
         """The folder of a ticket's runs, or of one of them."""
         return self.settings.home / "runs" / identifier / run_id
+
+    def find_queue_place(self, ticket_id: TicketId, run_id: RunId) -> QueuePlace | None:
+        """The place of a run that waits for an agent."""
+        return read_place(self.redis, ticket_id, run_id)
 
     def upload_folder(self, identifier: str) -> Path:
         """The folder of a ticket's downloaded images."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.values import RunId, value
+from integrations.values import RunId, TicketImage, value
 
 
 @value
@@ -38,6 +38,8 @@ class Guidance:
     comment_id: str = ""
     thread: str = ""
     requested: bool = False
+    images: tuple[TicketImage, ...] = ()
+    """The images in the text, if agents were at work when it was written."""
 
 
 def join_guidance(parts: tuple[Guidance, ...]) -> Guidance:

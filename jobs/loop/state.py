@@ -356,6 +356,8 @@ class Loop:
     escalation: Escalation | None = None
     session_id: str = ""
     """The tracker's agent session in which the loop is shown; empty where progress is a comment."""
+    session_root: str = ""
+    """The root comment of the session's thread, empty if it is not known."""
     handed_over: tuple[float, ...] = ()
     """Times of the last hour's hand-overs, Unix seconds."""
     started_at: float = 0.0

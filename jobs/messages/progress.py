@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.loop.queue_place import QueuePlace
+from integrations.values import QueuePlace
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.ci import progress_line

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from integrations.values import QueuePlace
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.progress import queued_message
 from jobs.messages.text import MARKS, code, format_evidence, inline, money_message, state_message
 
 _COMMANDS = {
@@ -52,9 +54,11 @@ def _free_text(loop: Loop) -> str:
     return "Anything else that you write here is part of the next round."
 
 
-def status_message(loop: Loop, budget: float) -> str:
-    """State, cost against the ticket's `budget` in US dollars, pull request, and the next one to act."""
-    lines = [f"**{state_message(loop.stage)}**{_format_progress(loop)} · {money_message(loop)} of ${budget:.2f}"]
+def status_message(loop: Loop, budget: float, queued: QueuePlace | None = None) -> str:
+    """State, cost against the ticket's `budget` in US dollars, pull request, and the next one to act. `queued`: its run
+    waits for an agent."""
+    state = queued_message(queued) if queued else state_message(loop.stage)
+    lines = [f"**{state}**{_format_progress(loop)} · {money_message(loop)} of ${budget:.2f}"]
     if loop.reason:
         lines.append(inline(loop.reason))
     if line := checks_line(loop):
@@ -63,7 +67,8 @@ def status_message(loop: Loop, budget: float) -> str:
         lines.append(f"Pull request: {loop.pull_request.url}")
     if waiting := len(loop.comments.pending) + len(loop.comments.answering.open) + len(loop.comments.noted):
         lines.append(f"Comments that no agent has read yet: {waiting}.")
-    lines.append(_WAITS.get(loop.stage, "The agent is at work; nothing waits for you."))
+    at_work = "It waits for an agent." if queued else "The agent is at work; nothing waits for you."
+    lines.append(_WAITS.get(loop.stage, at_work))
     return "\n\n".join(lines)
 
 

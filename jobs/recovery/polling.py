@@ -7,6 +7,7 @@ Called by `jobs.sweep` and `jobs.recovery.rebuild`. The event ids are those that
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from integrations.events import (
     BranchPushed,
@@ -17,13 +18,15 @@ from integrations.events import (
     RepositoryChanged,
     ReviewSubmitted,
     TicketCommented,
+    TicketCommentRemoved,
     TicketReacted,
 )
 from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
 from integrations.ports.tracker import Comment
-from integrations.values import Person
+from integrations.values import Person, TicketId
 from jobs.effects.gather import parse_time
 from jobs.loop.state import OPEN, Loop, Stage
+from jobs.workflow.edits import digest_of, find_seen
 from jobs.workflow.foreign import is_another_title
 
 CALLS = 3  # an escalation and two reminders
@@ -48,6 +51,29 @@ def unread_comment_events(loop: Loop, comments: Sequence[Comment]) -> list[Ticke
         since = max(loop.comments.last_at, loop.started_at)
         later = [comment for comment in comments if parse_time(comment) > since]
     return [_event(comment) for comment in later if not comment.author.is_us]
+
+
+def edit_events(loop: Loop, comments: Sequence[Comment]) -> list[TicketCommented]:
+    """Comments that were decided with another text. An edit whose webhook arrives too is decided once, by its text."""
+    return [
+        replace(_event(comment), event_id=f"sweep:edited:{comment.id}:{comment.edited_at}", edited=True)
+        for comment in comments
+        if comment.edited_at and (known := find_seen(loop, comment.id)) and known.digest != digest_of(comment.body)
+    ]
+
+
+def list_unread_comments(loop: Loop) -> list[str]:
+    """The ids of the ticket's comments that had no effect yet, and have none if they are deleted."""
+    comments = loop.comments
+    unread = {one.comment_id for one in (*comments.pending, *comments.noted, *comments.answering.open)}
+    return sorted(comment_id for comment_id in unread if comment_id and ":" not in comment_id)
+
+
+def removal_event(ticket_id: TicketId, comment_id: str, at: float) -> TicketCommentRemoved:
+    """The event of a deleted comment; `at` is Unix seconds."""
+    return TicketCommentRemoved(
+        event_id=f"comment:{comment_id}:removed", ticket_id=ticket_id, at=at, comment_id=comment_id
+    )
 
 
 def escalation_event(loop: Loop, now: float, hours: float) -> EscalationUnanswered | None:

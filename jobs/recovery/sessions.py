@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import structlog
 
 from integrations.errors import IntegrationError
-from integrations.events import Event, SessionQuiet, TicketDelegated, TicketMentioned
+from integrations.events import Event, SessionQuiet, TicketCommented, TicketDelegated, TicketMentioned
 from integrations.ports.tracker import Session
 from integrations.values import TicketId
+from jobs.effects.gather import parse_time
+from jobs.effects.session_reads import STOP
+from jobs.effects.sessions import PROMPT
 from jobs.effects.world import World
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.runtime import keys
@@ -40,7 +43,8 @@ def _find_quiet(loops: Iterable[Loop], world: World) -> Iterator[Event]:
 
 
 def _find_lost(loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
-    """Sessions without a loop that knows them. The event ids are those of the webhooks, so a late one is known."""
+    """Sessions without a loop that knows them, and messages in the others. The event ids are those of the webhooks, so
+    a late one is known."""
     if not world.redis.set(keys.SESSIONS_LISTED, 1, nx=True, ex=LIST_SECONDS):
         return
     try:
@@ -48,8 +52,26 @@ def _find_lost(loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:
             loop = loops.get(session.ticket_id)
             if loop is None or loop.session_id != session.id:
                 yield _build_event(session, world)
+            else:
+                yield from _find_prompts(session, loop, world)
     except IntegrationError as error:
         _log.warning("sessions not listed", reason=str(error))
+
+
+def _find_prompts(session: Session, loop: Loop, world: World) -> Iterator[Event]:
+    """Messages since the hand-over that are no comments, which the sweep finds by itself: the stop button and messages
+    of the tracker's own pages."""
+    for prompt in session.prompts:
+        if (prompt.stops or not prompt.comment_id) and (at := parse_time(prompt)) > loop.started_at:
+            yield TicketCommented(
+                event_id=f"prompt:{prompt.id}",
+                ticket_id=session.ticket_id,
+                at=at,
+                comment_id=f"{PROMPT}{prompt.id}",
+                body=STOP if prompt.stops else "",
+                session_id=session.id,
+                prompt_id=prompt.id,
+            )
 
 
 def _build_event(session: Session, world: World) -> Event:

@@ -120,13 +120,14 @@ def build_checker_brief(spec: RunSpec, diff: str) -> str:
 
 
 def build_answer_brief(spec: RunSpec, diff: str) -> str:
-    """The comment, the loop's situation, ticket, contract, verdict, Loopline's evidence and the diff."""
+    """The comment, ticket, its background, contract, verdict, Loopline's evidence and the diff."""
     asked = spec.asked
     verdict = to_json(vars(spec.candidate.verdict), indent=1).decode() if spec.candidate.verdict else ""
     return _join(
         "## Comment\n\nA person wrote this; classify it, and answer it if it is a question:\n\n"
         + fence(spec, "comment", f"{asked.author}:\n{asked.text}" if asked else "(nothing)"),
         format_ticket(spec),
+        format_background(spec),
         _format_contract(spec),
         verdict and "## Verdict\n\n" + fence(spec, "evidence", verdict),
         _format_accepted(spec),

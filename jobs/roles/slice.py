@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from integrations.git.mirror import Mirror
+from integrations.images_in_texts import detect_image_type
 from integrations.ports.agent_runner import (
     AgentOutcome,
     AgentTask,
@@ -98,6 +99,7 @@ def run_model(
         context=ContextLimits(**vars(spec.policy.loop.context)),
         idle_seconds=spec.caps.idle_seconds,
         images=read_images(run),
+        load_image=lambda file: load_image(run, file),
         model_setting=spec.model_setting or "the model's setting",  # empty in runs of an older release
     )
     deadline = time.monotonic() + run.world.settings.slice_seconds
@@ -107,10 +109,16 @@ def run_model(
 
 def read_images(run: Slice) -> tuple[Image, ...]:
     """The ticket's images, for the roles with a work tree. One whose file was deleted is left out."""
-    folder = run.world.upload_folder(run.spec.ticket.identifier)
     found = [image for image in run.spec.images if image.media_type and run.spec.role != "judge"]
-    files = [(image.media_type, folder / image.file_name) for image in found]
-    return tuple(Image(media_type, path.read_bytes()) for media_type, path in files if path.is_file())
+    return tuple(filter(None, (load_image(run, image.file_name) for image in found)))
+
+
+def load_image(run: Slice, file: str) -> Image | None:
+    """A downloaded image of the ticket; None if the file was deleted or is no image."""
+    path = run.world.upload_folder(run.spec.ticket.identifier) / Path(file).name
+    content = path.read_bytes() if path.is_file() else b""
+    media_type = detect_image_type(content)
+    return Image(media_type, content) if media_type else None
 
 
 def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:

@@ -43,6 +43,7 @@ def format_ticket(spec: RunSpec) -> str:
     }
     head = [f"Ticket {ticket.identifier}: {_shorten(ticket.title)}"]
     head += [f"{name}: {_shorten(text)}" for name, text in properties.items() if text]
+    head += [f"Description edited by {_format_names(one.by)}, {_format_time(one.at)}" for one in ticket.edits]
     description = cut(shorten_blocks(ticket.description), TICKET_CHARACTERS, tail=TICKET_CHARACTERS // 4)
     return fence(spec, "ticket", "\n".join(head) + f"\n\n{description or '(no description)'}")
 
@@ -153,6 +154,10 @@ def _format_remarks(remarks: Sequence[Remark]) -> str:
             break
         shown.append(text)
     return "\n\n".join(reversed(shown))
+
+
+def _format_names(names: Sequence[str]) -> str:
+    return " and ".join(_shorten(name) for name in names) or "an unknown author"
 
 
 def _format_time(at: str) -> str:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from redis import Redis
 
-from integrations.values import Codec, RunId, TicketId, value
-from jobs.loop.queue_place import QueuePlace
+from integrations.values import Codec, QueuePlace, RunId, TicketId, value
 from jobs.runtime import keys, queues
 from jobs.runtime.heartbeats import count_live
 from jobs.runtime.scripts import decode

@@ -99,7 +99,13 @@ class Runs:
     def steer(self, run_id: RunId, guidance: Guidance, command_id: str) -> None:
         """Queue guidance for the run's next model call, once per command."""
         text = show_hidden_markup(f"Comment from {' '.join(guidance.author.split())}:\n{guidance.text}")
-        entry = json.dumps({"text": text, "comment_ids": [guidance.comment_id]})
+        notes = [
+            f"The image {image.name or image.url} is not attached: {image.problem}."
+            for image in guidance.images
+            if image.problem
+        ]
+        files = [image.file_name for image in guidance.images if image.media_type]
+        entry = json.dumps({"text": "\n\n".join([text, *notes]), "comment_ids": [guidance.comment_id], "images": files})
         names = [f"{keys.steering(run_id)}:{command_id}", keys.steering(run_id)]
         run_script(self.redis, "steer", names, [entry, KEPT_SECONDS])
 

@@ -26,6 +26,7 @@ from jobs.workflow import (
     escalation,
     foreign,
     hand_over,
+    mentions,
     merge_result,
     merging,
     moves,
@@ -86,6 +87,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return escalation.on_ticket_reacted(loop, event)
         case e.EscalationUnanswered():
             return escalation.on_escalation_unanswered(loop, event, policy)
+        case e.WorkspaceReady() if mentions.awaits_answer(loop):
+            return mentions.on_repository_read(loop, event)
         case e.WorkspaceReady():
             return hand_over.on_workspace_ready(loop, event, policy)
         case e.RunFinished():
@@ -124,6 +127,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return approvals.on_approval_published(loop, event)
         case e.AccountLinked():
             return approvals.on_account_linked(loop, event)
+        case e.CommandFailed(command="StartRun" | "PrepareWorkspace") if mentions.awaits_answer(loop):
+            return mentions.give_up(loop)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.ChecksRead():

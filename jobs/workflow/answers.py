@@ -14,11 +14,12 @@ from integrations.results import Answered
 from integrations.values import RunId
 from jobs.loop.commands import React, StartRun, StopRun
 from jobs.loop.comments import Guidance
-from jobs.loop.state import OPEN, Loop
+from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import revise
 from jobs.workflow.hearing import choose_effect, hear, is_open_for_answers, keep, react, reply, start_attempt
+from jobs.workflow.mentions import awaits_repository_of_question, give_up
 from jobs.workflow.run import build_spec
 
 HOUR = 3600.0
@@ -34,7 +35,7 @@ def continue_answering(decision: Decision, at: float, policy: ServicePolicy) -> 
     if answering.run_id and not is_open_for_answers(loop):
         commands.append(StopRun(run_id=answering.run_id))
         loop = requeue(loop)
-    if loop.comments.answering.run_id or choose_effect(loop) == "hold":
+    if loop.comments.answering.run_id or choose_effect(loop) == "hold" or awaits_repository_of_question(loop):
         return replace(decision, loop=loop, commands=tuple(commands))
     while waiting := loop.comments.answering.waiting:
         first, rest = waiting[0], waiting[1:]
@@ -57,7 +58,7 @@ def _take_up(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy) -
     spent = loop.spend.usage.cost_usd >= policy.caps_of(loop).ticket_usd
     start_sha = loop.candidate.head_sha or loop.pull_request.pushed_sha or loop.workspace.base_sha
     if spent or len(times) >= MAX_PER_HOUR or not start_sha:
-        return keep(loop, guidance)
+        return _put_off(loop, guidance)
     run_id = _run_id(loop, guidance, at, len(times))
     spec = build_spec(loop, "answer", run_id, at, policy)
     caps = replace(spec.caps, run_usd=min(spec.caps.run_usd, RUN_USD), turns=min(spec.caps.turns, TURNS))
@@ -84,7 +85,9 @@ def on_answer_finished(loop: Loop, event: RunFinished, result: Answered, policy:
     if asked is None:
         return Decision(loop)
     if event.outcome != "done" or not result.meaning:
-        return keep(loop, asked)
+        return _put_off(loop, asked)
+    if loop.stage is Stage.IDLE and result.meaning != "question":
+        return give_up(loop)
     if result.meaning == "change":
         if loop.stage in OPEN:
             return request_change(loop, asked, event.at)
@@ -108,7 +111,7 @@ def on_answer_parked(loop: Loop, event: RunParked) -> Decision:
     asked = loop.comments.answering.asked
     if not event.until or asked is None:
         return Decision(loop)
-    kept = keep(_with_answering(loop, run_id=RunId(""), asked=None), asked)
+    kept = _put_off(_with_answering(loop, run_id=RunId(""), asked=None), asked)
     return replace(kept, commands=(StopRun(run_id=event.run_id), *kept.commands))
 
 
@@ -117,6 +120,11 @@ def on_answer_not_started(loop: Loop, event: CommandFailed) -> Decision:
     asked = loop.comments.answering.asked
     loop = _with_answering(loop, run_id=RunId(""), asked=None)
     return keep(loop, asked) if asked else Decision(loop)
+
+
+def _put_off(loop: Loop, asked: Guidance) -> Decision:
+    """Keep the comment for the next round; without work on the ticket, offer to take it."""
+    return give_up(loop) if loop.stage is Stage.IDLE else keep(loop, asked)
 
 
 def requeue(loop: Loop) -> Loop:

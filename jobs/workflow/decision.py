@@ -164,6 +164,8 @@ def is_still_wanted(loop: Loop, command: Command) -> bool:
     """Whether a command that waited for its provider still applies; a stop, for example, revokes it."""
     if isinstance(command, CleanUp):
         return loop.workspace.branch != command.branch or loop.stage not in AT_WORK | OPEN
+    if isinstance(command, PrepareWorkspace) and loop.stage is Stage.IDLE:
+        return bool(loop.comments.answering.open)  # it is read for a question
     if isinstance(command, MoveTicket) and command.back_to:
         return loop.stage not in AT_WORK | OPEN
     if isinstance(command, SendHeartbeat):

@@ -99,7 +99,7 @@ def hand_over(
         parts=loop.parts,
         part_of=loop.part_of,
     )
-    if loop.stage is not Stage.DONE and loop.workspace.repository == workspace.repository:
+    if loop.stage not in {Stage.IDLE, Stage.DONE} and loop.workspace.repository == workspace.repository:
         fresh = _keep_work(fresh, loop)
     here = (MoveTicket(column="working"), SetNeedsHuman(needed=False))
     if not anyway and (blockers := _find_blockers(loop)):

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import Literal, assert_never
 
+from integrations.images_in_texts import MAX_IMAGES
 from jobs.loop.commands import Command, CommentOnPullRequest, PostComment, React, Steer
 from jobs.loop.comments import Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
@@ -172,7 +173,9 @@ def guide(loop: Loop, guidance: Guidance) -> Decision:
     comments = loop.comments.add(guidance)
     comments = replace(comments, pending=(*comments.pending, guidance))
     steer = (Steer(run_id=loop.run_id, guidance=guidance),) if loop.stage is Stage.MAKING else ()
-    return Decision(replace(loop, comments=comments), (*steer, *react(guidance)))
+    known = {image.url for image in loop.images}
+    images = (*loop.images, *(image for image in guidance.images if image.url not in known))[-MAX_IMAGES:]
+    return Decision(replace(loop, comments=comments, images=images), (*steer, *react(guidance)))
 
 
 def reply(loop: Loop, guidance: Guidance, body: str) -> PostComment | CommentOnPullRequest:
@@ -189,5 +192,6 @@ def react(guidance: Guidance, emoji: str = "eyes") -> tuple[Command, ...]:
 
 
 def is_open_for_answers(loop: Loop) -> bool:
-    """Whether a comment can be classified now: the result of a run still counts."""
-    return loop.stage in OPEN | {Stage.NEEDS_HUMAN} and choose_effect(loop) == "classify"
+    """Whether a comment can be classified now: the result of a run still counts. Without work on the ticket the
+    comments that wait are questions."""
+    return loop.stage is Stage.IDLE or (loop.stage in OPEN | {Stage.NEEDS_HUMAN} and choose_effect(loop) == "classify")

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from integrations.ports.tracker import Activity, PlanStep
-from integrations.values import Codec, value
+from integrations.values import Codec, QueuePlace, value
 from jobs.loop.board_memory import Metadata, metadata_of
 from jobs.loop.commands import CleanUp, Command, PrepareWorkspace, PublishBranch
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import RUNNING, Loop, Stage
 from jobs.messages.progress import progress_message

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal
 
-from integrations.images_in_texts import find_images
+from integrations.images_in_texts import list_images_in_texts
 from integrations.values import Ticket, TicketImage
 from jobs.loop.commands import Command, MoveTicket, PostComment, PrepareWorkspace
 from jobs.loop.comments import Guidance
@@ -21,7 +20,6 @@ from jobs.workflow.parts import split
 
 _BRANCH = re.compile(r"(?!loopline/|/|-|\.|@$)(?!.*(\.\.|//|@\{|/\.|\.lock(/|$)))[!-~]{1,200}(?<![/.])", re.IGNORECASE)
 _NOT_IN_REF = set("~^:?*[\\")
-MAX_IMAGES = 6
 
 
 @dataclass(frozen=True)
@@ -178,10 +176,7 @@ def list_images(loop: Loop) -> tuple[TicketImage, ...]:
     """The images of the description and of comments of people with permission, at most `MAX_IMAGES`."""
     written = [one.text for one in loop.ticket.remarks if one.author.may_steer]
     texts = (loop.ticket.description, *written, *(one.text for one in loop.comments.guidance))
-    found: dict[str, str] = {}
-    for url, name in (image for text in texts for image in find_images(text)):
-        found.setdefault(url, name)
-    return tuple(TicketImage(url=url, name=name) for url, name in islice(found.items(), MAX_IMAGES))
+    return list_images_in_texts(*texts)
 
 
 def start_preparing(loop: Loop, policy: ServicePolicy, *commands: Command) -> Decision:

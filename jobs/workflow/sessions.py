@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.events import SessionQuiet, TicketCommented, TicketDelegated, TicketMentioned, TicketUndelegated
+from integrations.texts import cut
 from integrations.values import Person, Ticket
 from jobs.loop.commands import CloseProgressComment, Command, OpenSession, PostComment, SendHeartbeat, SetDelegate
+from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import sessions as messages
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import hand_over, is_idle_or_closed, stop
+from jobs.workflow.mentions import hear_mention, offer_with, withdraw
 
 _ACCEPTING = {messages.TAKE.casefold(), "yes", "ok", "take this", "please take it"}
 _DECLINING = {messages.DECLINE.casefold(), "no thanks", "/stop"}
@@ -24,7 +27,7 @@ def on_ticket_delegated(loop: Loop, event: TicketDelegated, policy: ServicePolic
     """Hand the ticket over, or show a loop that is at work in the new session."""
     if event.ticket is None or event.session_id == loop.session_id:
         return Decision(loop)
-    loop, opening = _attach(loop, event.ticket, event.session_id)
+    loop, opening = _attach(loop, event, event.ticket)
     if event.ticket.team not in policy.teams:
         refusal = PostComment(body=messages.not_served_message(event.ticket.team), failed=True)
         return Decision(loop, (*opening, refusal))
@@ -33,34 +36,35 @@ def on_ticket_delegated(loop: Loop, event: TicketDelegated, policy: ServicePolic
     if not is_idle_or_closed(loop):
         return Decision(loop, opening)
     if event.author is None or not policy.may_start(event.author):
-        return Decision(loop, (*opening, _offer(messages.not_permitted_message(event.author))))
+        return Decision(loop, (*opening, offer_with(messages.not_permitted_message(event.author))))
     decision = keep_session(loop, hand_over(loop, event.at, policy))
     return Decision(decision.loop, (*opening, *decision.commands))
 
 
 def on_ticket_mentioned(loop: Loop, event: TicketMentioned, policy: ServicePolicy) -> Decision:
-    """Offer to take a ticket that Loopline does not work on; otherwise the comment follows as an event of its own."""
+    """Answer a question on a ticket that Loopline does not work on, or offer to take it; otherwise the comment follows
+    as an event of its own."""
     if event.ticket is None or event.session_id == loop.session_id:
         return Decision(loop)
-    loop, opening = _attach(loop, event.ticket, event.session_id)
+    loop, opening = _attach(loop, event, event.ticket)
     if loop.stage is not Stage.IDLE:
         return Decision(loop, opening)
     loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
     if event.ticket.team not in policy.teams:
         refusal = PostComment(body=messages.not_served_message(event.ticket.team), failed=True)
         return Decision(loop, (*opening, refusal))
-    return Decision(loop, (*opening, _offer(messages.offer_message(loop.identifier))))
+    author = event.author.name if event.author else ""
+    guidance = Guidance(author=author, text=cut(event.body, GUIDANCE_CHARACTERS), comment_id=event.comment_id)
+    decision = hear_mention(loop, guidance, event.author, policy)
+    return Decision(decision.loop, (*opening, *decision.commands))
 
 
-def _attach(loop: Loop, ticket: Ticket, session_id: str) -> tuple[Loop, tuple[Command, ...]]:
+def _attach(loop: Loop, event: TicketDelegated | TicketMentioned, ticket: Ticket) -> tuple[Loop, tuple[Command, ...]]:
     """The loop shown in this session, and the commands that begin it. One place shows the progress."""
     moves = bool(loop.generation) and not loop.session_id
     closing = (CloseProgressComment(generation=loop.generation),) if moves else ()
-    return replace(loop, ticket=ticket, session_id=session_id), (OpenSession(session_id=session_id), *closing)
-
-
-def _offer(body: str) -> PostComment:
-    return PostComment(body=body, choices=(messages.TAKE, messages.DECLINE))
+    loop = replace(loop, ticket=ticket, session_id=event.session_id, session_root=event.root_id)
+    return loop, (OpenSession(session_id=event.session_id), *closing)
 
 
 def on_offer_answered(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision | None:
@@ -72,10 +76,14 @@ def on_offer_answered(loop: Loop, event: TicketCommented, policy: ServicePolicy)
         return Decision(loop)
     loop = replace(loop, comments=replace(loop.comments, last_id=event.comment_id, last_at=event.at))
     if answer in _DECLINING:
-        return Decision(loop, (PostComment(body=messages.DECLINED_MESSAGE),))
+        return withdraw(loop, PostComment(body=messages.DECLINED_MESSAGE))
     if answer in _ACCEPTING:
         return _take(loop, event.author, event.at, policy)
-    return Decision(loop, (_offer(messages.offer_message(loop.identifier)),)) if event.session_id else Decision(loop)
+    if not event.session_id and (not event.parent_id or event.parent_id != loop.session_root):
+        return Decision(loop)
+    text = cut(event.body, GUIDANCE_CHARACTERS)
+    guidance = Guidance(author=event.author.name, text=text, comment_id=event.comment_id)
+    return hear_mention(loop, guidance, event.author, policy)
 
 
 def _take(loop: Loop, author: Person, at: float, policy: ServicePolicy) -> Decision:
@@ -112,7 +120,8 @@ def keep_session(before: Loop, decision: Decision) -> Decision:
     starts, none once the work is stopped."""
     if not before.session_id:
         return decision
-    after = replace(decision.loop, session_id=decision.loop.session_id or before.session_id)
+    session = decision.loop if decision.loop.session_id else before
+    after = replace(decision.loop, session_id=session.session_id, session_root=session.session_root)
     delegate, commands = after.ticket.delegate, tuple(decision.commands)
     if after.stage is Stage.PREPARING and after.generation > before.generation and delegate is None:
         commands = (*commands, SetDelegate(ours=True))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from integrations.events import PullRequestCommented, SteeringTaken, TicketCommented
 from integrations.texts import cut
-from integrations.values import Person
+from integrations.values import Person, QueuePlace
 from jobs.loop.commands import (
     ApprovePullRequest,
     Command,
@@ -70,10 +70,11 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
         text=cut(parsed.prose, GUIDANCE_CHARACTERS),
         comment_id=event.comment_id,
         thread=thread,
+        images=event.images,
     )
 
     def hear_new(loop: Loop) -> Decision:
-        return _hear_comment(loop, parsed, guidance, author, event.at, policy)
+        return _hear_comment(loop, parsed, guidance, author, event.at, policy, queued=event.queued)
 
     decision = correct(loop, old, parsed, guidance, hear_new) if old and author.may_steer else hear_new(loop)
     return _reply_in_thread(decision, event.parent_id)
@@ -120,6 +121,7 @@ def _hear_comment(
     at: float,
     policy: ServicePolicy,
     place: str = "",
+    queued: QueuePlace | None = None,
 ) -> Decision:
     """Apply the commands in order. The other text counts like a comment without commands, or is kept beside commands
     that act."""
@@ -139,7 +141,7 @@ def _hear_comment(
             loop, commands = decision.loop, [*commands, *decision.commands]
     for command in given:
         text = cut(f"{place}{command.text}" if command.text else "", GUIDANCE_CHARACTERS)
-        decision = _apply_command(loop, command.name, replace(guidance, text=text), author, at, policy)
+        decision = _apply_command(loop, command.name, replace(guidance, text=text), author, at, policy, queued)
         loop, commands = decision.loop, [*commands, *decision.commands]
     if loop.stage in AT_WORK and guidance in loop.comments.noted:
         decision = guide(replace(loop, comments=loop.comments.without(guidance.comment_id)), guidance)
@@ -155,10 +157,16 @@ def _keep_beside_commands(loop: Loop, guidance: Guidance) -> Loop:
 
 
 def _apply_command(
-    loop: Loop, name: str, guidance: Guidance, author: Person, at: float, policy: ServicePolicy
+    loop: Loop,
+    name: str,
+    guidance: Guidance,
+    author: Person,
+    at: float,
+    policy: ServicePolicy,
+    queued: QueuePlace | None,
 ) -> Decision:
     if name in INFORMATION:
-        return _inform(loop, name, at, policy)
+        return _inform(loop, name, at, policy, queued)
     if hint := _hint(loop, name):
         return Decision(loop, (PostComment(body=hint),))
     if name not in KNOWN:
@@ -191,10 +199,10 @@ def _refuse(loop: Loop, name: str, guidance: Guidance) -> str:
     return replies.missing_text_message(name) if lacks_text else replies.not_now_message(name, loop)
 
 
-def _inform(loop: Loop, name: str, at: float, policy: ServicePolicy) -> Decision:
+def _inform(loop: Loop, name: str, at: float, policy: ServicePolicy, queued: QueuePlace | None = None) -> Decision:
     """Reply to `/status`, `/why`, `/help` and unknown commands; the list of commands comes once a day."""
     if name == "status":
-        return Decision(loop, (PostComment(body=status_message(loop, policy.caps_of(loop).ticket_usd)),))
+        return Decision(loop, (PostComment(body=status_message(loop, policy.caps_of(loop).ticket_usd, queued)),))
     if name == "why":
         return Decision(loop, (PostComment(body=why_message(loop)),))
     unknown = "" if name == "help" else name

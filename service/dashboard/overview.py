@@ -11,10 +11,9 @@ from typing import Literal
 from urllib.parse import quote
 
 from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance, Tampering, Verdict
-from integrations.values import Codec, RunId, Usage, value
+from integrations.values import Codec, QueuePlace, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.comments import Guidance
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Loop, Stage
 from jobs.messages.ci import checks_line

@@ -11,10 +11,9 @@ from dataclasses import replace
 from redis import Redis
 
 from integrations.ports.agent_runner import Entry
-from integrations.values import TicketId
+from integrations.values import QueuePlace, TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import AT_WORK, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import find_problem

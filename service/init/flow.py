@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +22,10 @@ from jobs.effects.perform import NEEDS_HUMAN_LABEL
 from jobs.loop.policy import FILE, inspect_policy
 from service.init.app_page import register_app
 from service.init.dialog import TRIES, Aborted, Dialog
-from service.init.proposal import READ, explain, propose, render
+from service.init.proposal import READ, Proposal, explain, propose, render
 from service.init.reach import advise, find_reach_problem, parse_public_url
 from service.init.settings_file import write_private, write_settings
+from service.init.trial import try_policy
 
 C = TypeVar("C", TrackerSetup, CodeHostSetup)
 BRANCH = "loopline-workflow"
@@ -78,9 +79,11 @@ def run_setup(setup: Setup) -> None:
     _prepare_team(setup, board, team, tracker)
     code_host = _sign_in_code_host(setup, host)
     repository = _choose_repository(setup, code_host)
-    _prepare_repository(setup, code_host, repository, host)
+    proposal = _prepare_repository(setup, code_host, repository, host)
     _ask_credential(setup, runner)
     _keep_team(setup, team, repository)
+    if proposal:
+        _propose_policy(setup, code_host, repository, proposal)
 
 
 def _ask_public_url(setup: Setup, *providers: Provider[Any, Any]) -> None:
@@ -249,20 +252,20 @@ def _choose_repository(setup: Setup, host: CodeHostSetup) -> str:
     return setup.dialog.choose("Repository", found, missing=f"give --repository, such as {found[0]}")
 
 
-def _prepare_repository(setup: Setup, host: CodeHostSetup, repository: str, provider: CodeHostProvider[Any]) -> None:
-    """Propose a WORKFLOW.md and create the webhook, after one question."""
+def _prepare_repository(
+    setup: Setup, host: CodeHostSetup, repository: str, provider: CodeHostProvider[Any]
+) -> Proposal | None:
+    """Create the webhook, after one question; returns the WORKFLOW.md to propose."""
     variable, hook = _webhook(setup, provider)
-    text, wanted = "", [f"a webhook to {hook}"] * bool(hook)
+    proposal, wanted = None, [f"a webhook to {hook}"] * bool(hook)
     if host.read_file(repository, FILE) is None:
         paths = host.list_files(repository)
         texts = {name: content for name in READ if name in paths and (content := host.read_file(repository, name))}
         proposal = propose(paths, texts)
-        text = render(proposal)
-        assert inspect_policy(text).policy, "a proposal can be used"
-        setup.dialog.show("", f"{repository} has no {FILE}. Proposal:", "", text)
+        setup.dialog.show("", f"{repository} has no {FILE}. Proposal:", "", render(proposal))
         wanted.append(f"a pull request that adds {FILE}")
     if not wanted or not _may_change(setup, f"Create in {repository}: {' and '.join(wanted)}?"):
-        return
+        return None
     if hook:
         secret = secrets.token_hex(24)
         created = host.ensure_webhook(repository, hook, secret)
@@ -271,9 +274,21 @@ def _prepare_repository(setup: Setup, host: CodeHostSetup, repository: str, prov
             setup.dialog.show(f"✓ webhook to {hook}")
         elif not setup.environ.get(variable):
             setup.dialog.show(f"! there is a webhook to {hook} already: set its secret in {variable}")
-    if text:
-        url = host.propose_file(repository, BRANCH, FILE, text, f"Add {FILE} for Loopline", explain(proposal))
-        setup.dialog.show(f"✓ pull request {url}: merge it before the first ticket")
+    return proposal
+
+
+def _propose_policy(setup: Setup, host: CodeHostSetup, repository: str, proposal: Proposal) -> None:
+    """Open the pull request with the checks that pass on the default branch."""
+    policy = inspect_policy(render(proposal)).policy
+    assert policy, "a proposal can be used"
+    setup.dialog.show("", f"Trying {FILE} on {repository}; this can take some minutes.")
+    trial = try_policy(setup.environ, repository, policy, setup.dialog.show)
+    if trial.problem:
+        setup.dialog.show(f"! not tried: {trial.problem}")
+    chosen = replace(proposal, checks={n: run for n, run in proposal.checks.items() if n not in trial.failed})
+    body = explain(proposal, trial.place, trial.failed, trial.problem)
+    url = host.propose_file(repository, BRANCH, FILE, render(chosen), f"Add {FILE} for Loopline", body)
+    setup.dialog.show(f"✓ pull request {url}: merge it before the first ticket")
 
 
 def _read_teams(setup: Setup) -> dict[str, Any]:

@@ -51,14 +51,27 @@ def render(proposal: Proposal) -> str:
     return f"---\n{head}---\n\nInstructions for agents that work on this repository, beside those of AGENTS.md.\n"
 
 
-def explain(proposal: Proposal) -> str:
-    """The description of the pull request."""
+def explain(proposal: Proposal, place: str = "", failed: Mapping[str, str] | None = None, problem: str = "") -> str:
+    """The description of the pull request. `failed` has the last line of each check that failed at `place`, `problem`
+    is why none could be tried."""
     found = "".join(f"- {reason}\n" for reason in proposal.found) or "- nothing that it knows; please name the checks\n"
+    tried = f"The setup and the checks were run on {place} and passed.\n\n" if place and proposal.checks else ""
+    if problem:
+        tried = f"The checks were not tried: {_quote(problem)}\n\n"
+    elif failed:
+        lines = "".join(f"- `{proposal.checks[name]}`: {_quote(line)}\n" for name, line in failed.items())
+        tried = f"Left out, because they fail on {place}:\n\n{lines}\nThe other checks passed there.\n\n"
     return (
         f"Loopline reads this file from the default branch. It was proposed from what the repository has:\n\n{found}\n"
+        f"{tried}"
         "Checks are commands that must exit with 0 before work counts as done. They are run on the base commit before "
         "each ticket; a check that fails there does not count against the work.\n"
     )
+
+
+def _quote(line: str) -> str:
+    """A line of a command's output as inert code."""
+    return f"`{' '.join(line.replace('`', chr(39)).split())}`"
 
 
 def _look_for_python(

@@ -95,8 +95,9 @@ def test_linear_writes_fit_the_limits() -> None:
         linear.attach(TicketId("t1"), Attachment("https://x", HUGE, HUGE))
         linear.close()
 
-    assert [len(one["body"]) for one in sent[:2]] == [BODY_LIMIT, BODY_LIMIT]
-    assert len(sent[2]["title"]) == len(sent[2]["subtitle"]) == TITLE_LIMIT
+    assert len(sent[0]["comment"]["body"]) == len(sent[1]["body"]) == BODY_LIMIT
+    attachment = sent[2]["attachment"]
+    assert len(attachment["title"]) == len(attachment["subtitle"]) == TITLE_LIMIT
 
 
 # --- what is read ---------------------------------------------------------------------------------------------------

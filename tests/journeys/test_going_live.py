@@ -139,6 +139,10 @@ def test_init_sets_everything_up_with_eight_answers(world: World) -> None:
     assert {"Agent", "In Review", "Needs Human"} <= set(columns) and len(columns) == 11
     (pull,) = world.pull_requests()
     assert pull["title"] == "Add WORKFLOW.md for Loopline" and "Python" in pull["body"]
+    assert (
+        "✓ tests: python3 -m unittest -q" in ended.stdout
+        and "The setup and the checks were run on main (" in pull["body"]
+    )
 
     merge = f"{world.urls['github']}/repos/acme/tally/pulls/1/merge"
     requests.put(merge, json={}, headers={"Authorization": "Bearer ghp_ana_ana"}, timeout=10).raise_for_status()

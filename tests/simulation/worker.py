@@ -86,6 +86,9 @@ class Worker:
         """The mirror has what the code host has."""
         return self.code_host
 
+    def find_queue_place(self, ticket_id: str, run_id: str) -> None:
+        """Runs do not wait."""
+
     def idle(self, ticket_id: str) -> bool:
         """Whether there is nothing to do now."""
         box = self.memory.boxes[ticket_id]

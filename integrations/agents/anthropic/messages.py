@@ -5,14 +5,14 @@ The same entries always give the same bytes, because one changed byte in the pre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from integrations.agents.anthropic import context
 from integrations.agents.anthropic.wire import block_to_wire, image_to_wire, tool_to_wire
 from integrations.agents.entries import select_blocks
 from integrations.agents.transcript import has_no_images
-from integrations.ports.agent_runner import AgentTask, Entry, ToolSpec
+from integrations.ports.agent_runner import AgentTask, Entry, Image, ToolSpec, find_no_image
 from integrations.values import clean_value
 
 Block = dict[str, Any]
@@ -34,7 +34,7 @@ def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[
         "max_tokens": task.max_output_tokens,
         "system": [{"type": "text", "text": task.system, "cache_control": CACHED}],
         "tools": [tool_to_wire(spec) for spec in specs],
-        "messages": add_breakpoints(_add_images(build_messages(entries), task, entries)),
+        "messages": add_breakpoints(_build_messages_with_images(task, entries)),
         "diagnostics": {"previous_message_id": _last_message_id(entries)},
     }
     if task.effort:
@@ -46,9 +46,13 @@ def build_request(task: AgentTask, specs: Sequence[ToolSpec], entries: Sequence[
     return cleaned
 
 
-def _add_images(messages: list[Message], task: AgentTask, entries: Sequence[Entry]) -> list[Message]:
-    """Put the task's images behind the brief, unless the API has refused them in this run."""
-    if messages and not has_no_images(entries):
+def _build_messages_with_images(task: AgentTask, entries: Sequence[Entry]) -> list[Message]:
+    """The messages with the task's images behind the brief and those of guidance behind it, unless the API has refused
+    images in this run."""
+    if has_no_images(entries):
+        return build_messages(entries)
+    messages = build_messages(entries, task.load_image)
+    if messages:
         messages[0]["content"][1:1] = [image_to_wire(image) for image in task.images]
     return messages
 
@@ -58,7 +62,9 @@ def _last_message_id(entries: Sequence[Entry]) -> str | None:
     return next((provider.get("message_id") for provider in own), None)
 
 
-def build_messages(entries: Iterable[Entry]) -> list[Message]:
+def build_messages(
+    entries: Iterable[Entry], load_image: Callable[[str], Image | None] = find_no_image
+) -> list[Message]:
     """Build alternating user and assistant messages, with results in the order of their calls and before any text.
 
     Leaves out blocks without a turn, and what the API refuses: empty text, calls of a cut reply."""
@@ -71,7 +77,7 @@ def build_messages(entries: Iterable[Entry]) -> list[Message]:
             _append_blocks(messages, "assistant", _sendable_blocks(select_blocks(blocks, entry)))
             blocks = []
         else:
-            _append_blocks(messages, "user", _user_blocks(entry))
+            _append_blocks(messages, "user", _user_blocks(entry, load_image))
     return _sort_results(messages)
 
 
@@ -83,12 +89,13 @@ def _sendable_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
     return wire
 
 
-def _user_blocks(entry: Entry) -> list[Block]:
+def _user_blocks(entry: Entry, load_image: Callable[[str], Image | None]) -> list[Block]:
     match entry.kind:
         case "brief":
             return [_text(entry.data["text"])]
         case "steering":
-            return [_text(f"{entry.data['text']}\n\n{STEERING_MARK}")]
+            images = filter(None, map(load_image, entry.data.get("images", ())))
+            return [_text(f"{entry.data['text']}\n\n{STEERING_MARK}"), *map(image_to_wire, images)]
         case "note":
             return [_text(NOTE_MARK + entry.data["text"])]
         case "tool_result":

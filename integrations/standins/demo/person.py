@@ -102,6 +102,10 @@ class Ana:
         """Press the stop button of an agent session."""
         self._graphql(_PROMPT, input={"agentSessionId": session_id, "signal": "stop", "content": {"body": "Stop"}})
 
+    def prompt(self, session_id: str, body: str) -> None:
+        """Write in an agent session on its own page, which makes no comment."""
+        self._graphql(_PROMPT, input={"agentSessionId": session_id, "content": {"body": body}})
+
     def sessions(self, identifier: str) -> list[dict[str, Any]]:
         """The ticket's agent sessions, oldest first, with their activities, oldest first."""
         found = [

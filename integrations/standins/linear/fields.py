@@ -60,7 +60,9 @@ def follower(context: Context) -> Callable[[Any, str], Any]:
     """What a filter's field names on a row: a column or another row."""
 
     def follow(row: Row, name: str) -> Any:
-        return context.store.get(KIND_OF[name], row[f"{name}Id"]) if name in KIND_OF else row[name]
+        if name in KIND_OF:
+            return context.store.get(KIND_OF[name], row[f"{name}Id"])
+        return row["content"][name] if row["__typename"] == "AgentActivity" and name == "type" else row[name]
 
     return follow
 

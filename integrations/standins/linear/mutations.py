@@ -111,10 +111,14 @@ def _change(context: Context, operation: str, input: Input, issue: Row, columns:
 
 
 def _history(context: Context, before: Row, after: Row) -> list[Row]:
-    """The entry of a move: its actor is a user, or none for an automation of the board."""
-    if before["stateId"] == after["stateId"]:
+    """The entry of a move or an edit of the description: its actor is a user, or none for an automation of the
+    board."""
+    moved, edited = (before[name] != after[name] for name in ("stateId", "description"))
+    if not (moved or edited):
         return []
-    columns = {"issueId": after["id"], "fromStateId": before["stateId"], "toStateId": after["stateId"]}
+    columns = {"issueId": after["id"], "fromStateId": None, "toStateId": None, "updatedDescription": edited or None}
+    columns |= {"fromStateId": before["stateId"], "toStateId": after["stateId"]} if moved else {}
+    columns["descriptionUpdatedBy"] = [context.viewer] if edited and context.bot is None else None
     bot = {"id": stable_id("Integration", context.bot), "name": context.bot} if context.bot else None
     actor = {"actorId": context.viewer["id"] if context.bot is None else None, "botActor": bot}
     return [context.stamp("IssueHistory", context.new_id("IssueHistory", None), **columns, **actor)]

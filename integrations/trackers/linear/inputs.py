@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.ports.tracker import Activity, Attachment
+from integrations.ports.tracker import Activity, Attachment, PlanStep
 from integrations.texts import cut
 from integrations.values import NewRelation, TicketId
 
 BODY_LIMIT, TITLE_LIMIT = 65_536, 255  # characters; Linear publishes no limits, these are GitHub's
+_PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": "completed"}
 
 
 def describe_activity(activity: Activity) -> dict[str, Any]:
@@ -25,10 +27,21 @@ def describe_activity(activity: Activity) -> dict[str, Any]:
     return described
 
 
-def attachment_values(attachment: Attachment) -> dict[str, Any]:
-    """The variables of an upsert, except the ticket."""
+def describe_session(plan: Sequence[PlanStep] | None, links: Mapping[str, str] | None) -> dict[str, Any]:
+    """The fields of Linear's `AgentSessionUpdateInput`; empty without a change. A link is added once."""
+    described: dict[str, Any] = {}
+    if plan is not None:
+        described["plan"] = [{"content": step.text, "status": _PLAN_STATES[step.state]} for step in plan]
+    if links:
+        described["addedExternalUrls"] = [{"label": label, "url": url} for url, label in links.items()]
+    return described
+
+
+def describe_attachment(ticket_id: str, attachment: Attachment) -> dict[str, Any]:
+    """Linear's `AttachmentCreateInput`, an upsert by ticket and URL."""
     title, subtitle = cut(attachment.title, TITLE_LIMIT), cut(attachment.subtitle, TITLE_LIMIT)
-    return {**vars(attachment), "title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
+    shown = {"title": title, "subtitle": subtitle, "metadata": dict(attachment.metadata)}
+    return {"issueId": ticket_id, "url": attachment.url, **shown}
 
 
 def describe_relation(ticket_id: TicketId, relation: NewRelation) -> dict[str, str]:

@@ -26,11 +26,23 @@ from pydantic.alias_generators import to_camel
 from integrations.errors import Rejected
 from integrations.ports.tracker import Attachment, Comment, Reaction
 from integrations.texts import cut
-from integrations.values import Identifier, Link, Person, Relation, RelationKind, Remark, Ticket, TicketId, TicketRef
+from integrations.values import (
+    DescriptionEdit,
+    Identifier,
+    Link,
+    Person,
+    Relation,
+    RelationKind,
+    Remark,
+    Ticket,
+    TicketId,
+    TicketRef,
+)
 
 DESCRIPTION_CHARACTERS = 400_000  # kept of a ticket; the end stays, where acceptance criteria often are
 COMMENT_CHARACTERS = 100_000
 TITLE_CHARACTERS, PARENT_CHARACTERS = 255, 20_000  # of a ticket that another one names
+MAX_EDITS, MAX_EDITORS = 5, 5  # of a description
 REMARK_CHARACTERS, REMARKS_CHARACTERS = 8_000, 60_000  # of one comment that is read with its ticket, and of all
 NodeT = TypeVar("NodeT", bound="Node")
 _log = structlog.get_logger(__name__)
@@ -234,6 +246,30 @@ def _keep_newest(remarks: Sequence[Remark]) -> tuple[tuple[Remark, ...], bool]:
     return tuple(reversed(kept)), len(kept) < len(others)
 
 
+class HistoryNode(Node):
+    """One change of a ticket. Without actor and bot it was made by an automation."""
+
+    created_at: str = ""
+    from_state_id: str = ""
+    to_state_id: str = ""
+    actor: MaybeUser = None
+    bot_actor: NamedNode | None = None
+    updated_description: bool = False
+    description_updated_by: tuple[NamedNode, ...] = ()
+
+    def to_person(self, our_id: str) -> Person:
+        """The author of the change."""
+        bot = self.bot_actor or NamedNode()
+        return self.actor.to_person(our_id) if self.actor else Person(id=bot.id, name=bot.name, is_bot=True)
+
+    def to_edit(self) -> DescriptionEdit | None:
+        """The edit of the description, None for another change."""
+        if not self.updated_description:
+            return None
+        names = tuple(cut(user.name, TITLE_CHARACTERS) for user in self.description_updated_by[:MAX_EDITORS])
+        return DescriptionEdit(by=names, at=self.created_at)
+
+
 class IssueNode(Node):
     """A ticket. Archived counts as trashed: neither is on the board."""
 
@@ -258,6 +294,7 @@ class IssueNode(Node):
     delegate: MaybeUser = None
     parent: ParentNode | None = None
     children: Connection[ReferenceNode] = Connection()
+    history: Connection[HistoryNode] = Connection()
     comments: Connection[RemarkNode] = Connection()
     relations: Connection[RelationNode] = Connection()
     inverse_relations: Connection[RelationNode] = Connection()
@@ -295,31 +332,15 @@ class IssueNode(Node):
             siblings=tuple(one.to_reference() for one in family if one.id != self.id),
             remarks=remarks,
             has_more_remarks=has_more or self.comments.page_info.has_next_page,
+            edits=tuple(filter(None, (node.to_edit() for node in reversed(self.history.nodes))))[-MAX_EDITS:],
             children=tuple(child.to_reference() for child in self.children.nodes),
             relations=tuple(filter(None, (relation.to_relation() for relation in relations))),
             links=tuple(Link(url=one.url, title=one.title) for one in self.attachments.nodes),
         )
 
 
-class HistoryNode(Node):
-    """One change of a ticket. Without actor and bot it was made by an automation."""
-
-    created_at: str = ""
-    from_state_id: str = ""
-    to_state_id: str = ""
-    actor: MaybeUser = None
-    bot_actor: NamedNode | None = None
-
-    def to_person(self, our_id: str) -> Person:
-        """The author of the change."""
-        bot = self.bot_actor or NamedNode()
-        return self.actor.to_person(our_id) if self.actor else Person(id=bot.id, name=bot.name, is_bot=True)
-
-
 class MovedIssueNode(IssueNode):
-    """A ticket with its newest changes."""
-
-    history: Connection[HistoryNode] = Connection()
+    """A ticket whose history has its moves."""
 
     def find_move(self) -> HistoryNode | None:
         """The last move into its column, None if the history does not have it: Linear records no changes in the first
@@ -344,6 +365,8 @@ class ReactionNode(AuthoredNode):
 class CommentNode(AuthoredNode):
     issue_id: TicketId = TicketId("")
     body: str = ""
+    edited_at: str = ""
+    archived_at: str = ""
     parent: NamedNode = NamedNode()
     reactions: tuple[OnErrorOmit[ReactionNode], ...] = ()
 
@@ -351,7 +374,7 @@ class CommentNode(AuthoredNode):
         reactions = tuple(one.to_reaction(our_id) for one in self.reactions)
         body = cut(self.body, COMMENT_CHARACTERS)
         author = self.to_author(our_id)
-        return Comment(self.id, self.issue_id, body, author, self.created_at, reactions, self.parent.id)
+        return Comment(self.id, self.issue_id, body, author, self.created_at, reactions, self.parent.id, self.edited_at)
 
 
 class LabeledIssueNode(Node):

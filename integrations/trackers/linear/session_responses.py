@@ -7,6 +7,7 @@ from integrations.texts import cut
 from integrations.trackers.linear.responses import (
     COMMENT_CHARACTERS,
     AuthoredNode,
+    Connection,
     IssueNode,
     MaybeUser,
     NamedNode,
@@ -21,9 +22,18 @@ class PromptContentNode(Node):
 
 class PromptNode(AuthoredNode):
     content: PromptContentNode
+    signal: str = ""
+    source_comment: NamedNode = NamedNode()
 
     def to_prompt(self, our_id: str) -> Prompt:
-        return Prompt(cut(self.content.body, COMMENT_CHARACTERS), self.to_author(our_id), self.created_at)
+        return Prompt(
+            cut(self.content.body, COMMENT_CHARACTERS),
+            self.to_author(our_id),
+            self.created_at,
+            self.id,
+            self.signal == "stop",
+            self.source_comment.id,
+        )
 
 
 class SessionIssueNode(Node):
@@ -45,6 +55,7 @@ class SessionNode(Node):
     issue: SessionIssueNode | None = None
     comment: SessionCommentNode | None = None
     source_comment: NamedNode | None = None
+    activities: Connection[PromptNode] = Connection()
 
     def to_session(self) -> Session | None:
         """The session; None when it is not on a ticket."""
@@ -53,7 +64,13 @@ class SessionNode(Node):
         root, app_id = self.comment, self.app_user.id
         delegated = root is None or root.user is None or root.user.id == app_id
         comment_id = self.source_comment.id if self.source_comment else (root.id if root else "")
-        return Session(self.id, self.issue.id, self.issue.identifier, delegated, "" if delegated else comment_id)
+        prompts = tuple(node.to_prompt(app_id) for node in reversed(self.activities.nodes))
+        comment_id = "" if delegated else comment_id
+        return Session(self.id, self.issue.id, self.issue.identifier, delegated, comment_id, prompts)
+
+
+class RootNode(PromptContentNode):
+    id: str = ""
 
 
 class WholeSessionNode(Node):
@@ -61,9 +78,14 @@ class WholeSessionNode(Node):
 
     id: str
     creator: MaybeUser = None
+    comment: RootNode = RootNode()
+    source_comment: PromptContentNode = PromptContentNode()
     issue: IssueNode
 
     def to_session(self, our_id: str) -> Session:
         ticket = self.issue.to_ticket(our_id)
         creator = self.creator.to_person(our_id) if self.creator else None
-        return Session(self.id, ticket.id, ticket.identifier, creator=creator, ticket=ticket)
+        text = cut(self.source_comment.body or self.comment.body, COMMENT_CHARACTERS)
+        return Session(
+            self.id, ticket.id, ticket.identifier, creator=creator, ticket=ticket, text=text, root_id=self.comment.id
+        )

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.paging import PageBounds
@@ -34,9 +33,10 @@ from integrations.trackers.linear.credentials import Credential
 from integrations.trackers.linear.inputs import (
     BODY_LIMIT,
     TITLE_LIMIT,
-    attachment_values,
     describe_activity,
+    describe_attachment,
     describe_relation,
+    describe_session,
 )
 from integrations.trackers.linear.requests import LinearRequests
 from integrations.trackers.linear.responses import (
@@ -61,7 +61,6 @@ UPLOADS_URL = "https://uploads.linear.app"
 NO_ID = "00000000-0000-4000-8000-000000000000"  # of no user: the query needs one
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ENDED_SESSIONS = {"complete", "error"}
-_PLAN_STATES = {"pending": "pending", "in_progress": "inProgress", "completed": "completed"}
 PAGE = 50  # tickets by id in one request
 
 
@@ -118,9 +117,9 @@ class Linear(LinearRequests):
             page = self._query(Records[IssueNode], "TicketsById", "issues", ids=chosen)
             yield from (node.to_ticket() for node in page.nodes)
 
-    def changes(self, teams: Sequence[str], since: float) -> Changes:
-        """Tickets and comments by `updatedAt`; the first 40 of each in one request."""
-        tickets, comments = list[IssueNode](), list[CommentNode]()
+    def changes(self, teams: Sequence[str], since: float, watched: Sequence[str] = ()) -> Changes:
+        """Tickets and comments by `updatedAt`; the first 40 of each, and the watched comments, in one request."""
+        tickets, comments, present = list[IssueNode](), list[CommentNode](), set[str]()
         after: dict[str, str | None] = {"issues": None, "comments": None}
         bounds = {name: PageBounds("Linear's response to Changes", "") for name in after}
         at = datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -133,7 +132,12 @@ class Linear(LinearRequests):
                 ticketsAfter=after.get("issues"),
                 comments="comments" in after,
                 commentsAfter=after.get("comments"),
+                watches=bool(watched),
+                watched=list(watched),
             )
+            if watched:
+                there = parse_response(Connection[CommentNode], "Changes", data, ["watched"]).nodes
+                present, watched = {node.id for node in there if not node.archived_at}, ()
             pages: dict[str, Connection[IssueNode] | Connection[CommentNode]] = {}
             if "issues" in after:
                 pages["issues"] = found = parse_response(Records[IssueNode], "Changes", data, ["issues"])
@@ -146,7 +150,7 @@ class Linear(LinearRequests):
                 bounds[name].check(pages[name].nodes, cursor or "")
         comments.sort(key=lambda node: node.created_at)
         our_id = self._keep_viewer("Changes", data).id
-        return Changes([node.to_ticket() for node in tickets], [node.to_comment(our_id) for node in comments])
+        return Changes([node.to_ticket() for node in tickets], [node.to_comment(our_id) for node in comments], present)
 
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team. Its present team is read only when the known one is refused."""
@@ -240,7 +244,10 @@ class Linear(LinearRequests):
 
     def fetch_comment(self, comment_id: str) -> Comment:
         """The current comment, with its author's permission. Raises `NotFound`."""
-        return self._find(CommentNode, "Comment", "comment", comment_id).to_comment(self.viewer().id)
+        node = self._find(CommentNode, "Comment", "comment", comment_id)
+        if node.archived_at:
+            raise NotFound(f"the comment {comment_id!r} was deleted in Linear")
+        return node.to_comment(self.viewer().id)
 
     def comments(self, ticket_id: TicketId) -> Iterator[Comment]:
         """All comments of the ticket, oldest first. Sorted here, because Linear documents no order."""
@@ -255,9 +262,9 @@ class Linear(LinearRequests):
         with suppress(Conflict):
             if parent_id:
                 with suppress(NotFound):
-                    self._mutate("CreateComment", **values, parentId=parent_id)
+                    self._mutate("CreateComment", comment=values | {"parentId": parent_id})
                     return
-            self._mutate("CreateComment", **values)
+            self._mutate("CreateComment", comment=values)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         self._mutate("EditComment", id=comment_id, body=cut(body, BODY_LIMIT))
@@ -302,21 +309,19 @@ class Linear(LinearRequests):
 
         Pull requests too: attachmentLinkGitHubPR is no upsert and fails in a workspace without Linear's GitHub
         integration; attachmentCreate is an upsert everywhere."""
-        self._mutate("UpsertAttachment", issueId=ticket_id, **attachment_values(attachment))
+        self._mutate("UpsertAttachment", attachment=describe_attachment(ticket_id, attachment))
 
     def show_report(self, ticket_id: TicketId, body: str, comment_id: str, memory: Attachment, *, exists: bool) -> None:
-        values = {"issueId": ticket_id, "commentId": comment_id, "body": cut(body, BODY_LIMIT)}
-        values |= attachment_values(memory)
+        attachment, text = describe_attachment(ticket_id, memory), {"body": cut(body, BODY_LIMIT)}
+        new = {"id": comment_id, "issueId": ticket_id, **text}
         if exists:
-            try:
-                self._mutate("UpdateReport", **values)
-            except NotFound:
-                self._mutate("CreateReport", **values)
-            return
+            with suppress(NotFound):
+                self._mutate("UpdateReport", attachment=attachment, id=comment_id, comment=text)
+                return
         try:
-            self._mutate("CreateReport", **values)
+            self._mutate("CreateReport", attachment=attachment, comment=new)
         except Conflict:
-            self._mutate("UpdateReport", **values)
+            self._mutate("UpdateReport", attachment=attachment, id=comment_id, comment=text)
 
     def attachments(self, ticket_id: TicketId) -> Iterator[Attachment]:
         nodes = self._paginate(Connection[AttachmentNode], "TicketAttachments", "issue", "attachments", id=ticket_id)
@@ -359,18 +364,13 @@ class Linear(LinearRequests):
         links: Mapping[str, str] | None = None,
     ) -> None:
         """Idempotent: the plan is replaced, a link is added once, and a conflict means that the activity arrived."""
-        session: dict[str, Any] = {}
-        if plan is not None:
-            session["plan"] = [{"content": step.text, "status": _PLAN_STATES[step.state]} for step in plan]
-        if links:
-            session["addedExternalUrls"] = [{"label": label, "url": url} for url, label in links.items()]
-        added = describe_activity(activity) if activity else {}
+        session = describe_session(plan, links)
+        own = {"id": activity_id, "agentSessionId": session_id, **describe_activity(activity)} if activity else {}
         with suppress(Conflict):
             if session and activity:
-                own = {"id": activity_id, "agentSessionId": session_id, **added}
                 self._mutate("ShowSession", sessionId=session_id, session=session, activity=own)
             elif activity:
-                self._mutate("CreateActivity", id=activity_id, sessionId=session_id, **added)
+                self._mutate("CreateActivity", activity=own)
             elif session:
                 self._mutate("UpdateSession", sessionId=session_id, session=session)
 

@@ -104,16 +104,17 @@ class LinearWorkspaces:
             yield from found
             left = [one for one in left if one not in {ticket.id for ticket in found}]
 
-    def changes(self, teams: Sequence[str], since: float) -> Changes:
-        """Those of all workspaces: team keys that a workspace does not have match nothing there."""
-        tickets, comments = list[Ticket](), list[Comment]()
+    def changes(self, teams: Sequence[str], since: float, watched: Sequence[str] = ()) -> Changes:
+        """Those of all workspaces: team keys and comments that a workspace does not have match nothing there."""
+        tickets, comments, present = list[Ticket](), list[Comment](), set[str]()
         for name in self._names():
-            found = self._open(name).changes(teams, since)
+            found = self._open(name).changes(teams, since, watched)
             for ticket in found.tickets:
                 self._remember(ticket.id, name)
             tickets += found.tickets
             comments += found.comments
-        return Changes(tickets, comments)
+            present |= set(found.present)
+        return Changes(tickets, comments, present)
 
     def fetch_move(self, ticket_id: TicketId, column_id: str, author: Person | None) -> Move:
         return self._find(ticket_id, lambda one: one.fetch_move(ticket_id, column_id, author))

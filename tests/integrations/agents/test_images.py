@@ -49,3 +49,19 @@ def test_images_that_the_model_refuses_are_left_out(tmp_path: Path) -> None:
     assert outcome and outcome.kind == "done"
     notes = [entry.data["text"] for entry in conversation.kept if entry.data.get("without_images")]
     assert len(notes) == 1 and "Could not process image" in notes[0]
+
+
+def test_images_of_guidance_follow_it_until_the_model_refuses_them() -> None:
+    reply = [
+        Entry("block", {"type": "text", "text": "ok"}),
+        Entry("turn", {"stop_reason": "end", "usage": {}, "blocks": 1}),
+    ]
+    steering = Entry("steering", {"text": "like this", "comment_ids": ["c1"], "images": ["form", "gone"]})
+    refused = Entry("note", {"text": "left out", "without_images": True})
+    seen = task(load_image={"form": PNG}.get)
+
+    *_, last = build_request(seen, [], [BRIEF, *reply, steering])["messages"]
+    *_, later = build_request(seen, [], [BRIEF, *reply, steering, refused])["messages"]
+
+    assert [block["type"] for block in last["content"]] == ["text", "image"]
+    assert [block["type"] for block in later["content"]] == ["text", "text"]

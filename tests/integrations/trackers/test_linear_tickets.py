@@ -12,7 +12,7 @@ import requests
 from structlog.testing import capture_logs
 
 from integrations.standins.linear.seed import stable_id
-from integrations.trackers.linear.responses import REMARK_CHARACTERS
+from integrations.trackers.linear.responses import MAX_EDITS, REMARK_CHARACTERS
 from integrations.trackers.linear.tracker import Linear
 from integrations.values import Link, NewRelation, Ticket, TicketId
 from tests.integrations.trackers.linear_boards import ADA_KEY, OUR_KEY, standin
@@ -146,3 +146,14 @@ def test_ticket_keeps_the_newest_comments_that_fit(place: tuple[Person, Linear])
     ticket = linear.fetch(ticket_id)
     assert [one.text[0] for one in ticket.remarks] == ["2", "3", "4", "5", "6", "7", "8"]
     assert ticket.has_more_remarks
+
+
+def test_ticket_has_the_newest_edits_of_its_description(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    ticket_id = ada.create("Add alpha", description="0")
+    for text in range(1, 8):
+        ada.ask(UPDATE, id=ticket_id, input={"description": str(text)})
+    ada.ask(UPDATE, id=ticket_id, input={"title": "Add beta"})
+    edits = linear.fetch_move(ticket_id, "", None).ticket.edits
+    assert [one.by for one in edits] == [("Ada",)] * MAX_EDITS
+    assert [one.at for one in edits] == sorted(one.at for one in edits)

@@ -22,6 +22,7 @@ from jobs.sweep import sweep
 from tests.jobs import story
 from tests.jobs.live_sessions import Live
 from tests.jobs.story import BUG, VAGUE, candidate, finish, looked_around, passed, said, verdict
+from tests.loops import run_finished
 
 
 def own_comments(live: Live, identifier: str = BUG) -> list[str]:
@@ -270,6 +271,49 @@ def test_session_stop_ends_the_run_and_is_confirmed(live: Live) -> None:
     assert live.arrive() == stopped  # the removed delegate is Loopline's own change
 
 
+def lose_webhooks(live: Live) -> None:
+    live.board.app.webhooks.settle()
+    live.receiver.take(live.receiver.came.qsize())
+    live.board.world.redis.delete(keys.SESSIONS_LISTED)
+
+
+def test_session_stop_whose_webhook_is_lost_is_found_by_the_sweep(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.press_stop(loop.session_id)
+    lose_webhooks(live)
+    sweep()
+    stopped = live.board.drive(BUG)
+    assert stopped
+    assert (stopped.stage, stopped.reason) == (Stage.STOPPED, "`/stop` by Ana Flores.")
+    assert live.board.world.runs.must_stop(loop.run_id)
+
+
+def test_session_stop_of_an_earlier_run_is_not_repeated_by_the_sweep(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.press_stop(loop.session_id)
+    live.arrive()
+    again = live.reply("/retry")
+    live.board.world.redis.delete(keys.known_events(loop.ticket.id))
+    lose_webhooks(live)
+    sweep()
+    later = live.board.drive(BUG)
+    assert later
+    assert (again.generation, later.generation) == (2, 2)
+    assert later.stage not in {Stage.STOPPED, Stage.NEEDS_HUMAN}
+
+
+def test_session_message_whose_webhook_is_lost_is_found_once(live: Live) -> None:
+    loop = looked_around(live.board, live.delegate())
+    live.board.ana.prompt(loop.session_id, "Keep the tests.")
+    for _ in range(2):
+        lose_webhooks(live)
+        sweep()
+        live.board.drive(BUG)
+    found = live.board.world.store.load(loop.ticket.id)
+    assert found
+    assert [one.text for one in found.comments.guidance] == ["Keep the tests."]
+
+
 def test_session_whose_delegate_is_removed_stops(live: Live) -> None:
     live.delegate()
     live.board.ana.delegate(BUG, None)
@@ -294,7 +338,7 @@ def test_session_heartbeat_is_sent_once_for_each_pause_and_revives(live: Live) -
 
 
 def test_session_of_a_mention_offers_to_take_the_ticket(live: Live) -> None:
-    live.board.ana.say(BUG, "@loopline can you do this?")
+    live.board.ana.say(BUG, "@loopline please do this")
     loop = live.arrive()
     assert loop
     assert loop.stage is Stage.IDLE
@@ -304,6 +348,45 @@ def test_session_of_a_mention_offers_to_take_the_ticket(live: Live) -> None:
     delegate = live.board.world.tracker.fetch(loop.ticket.id).delegate
     assert delegate
     assert delegate.is_us
+
+
+def answer(live: Live, loop: Loop, meaning: str, reply: str = "") -> Loop:
+    """The result of the run of the role `answer`."""
+    run_id = loop.comments.answering.run_id
+    about = {"event_id": f"{run_id}:finished", "run_id": run_id, "ticket_id": loop.ticket.id, "generation": 0}
+    event = run_finished("answer", **about, meaning=meaning, reply=reply)
+    live.board.world.store.deliver(event)
+    after = live.board.drive(BUG)
+    assert after
+    return after
+
+
+def test_session_of_a_question_is_answered_from_the_repository(live: Live) -> None:
+    live.board.ana.say(BUG, "@loopline where are amounts parsed?")
+    loop = live.arrive()
+    assert loop
+    spec = live.board.world.runs.spec(loop.comments.answering.run_id)
+    assert spec and spec.asked
+    assert (loop.stage, spec.role, spec.asked.text) == (Stage.IDLE, "answer", "@loopline where are amounts parsed?")
+    assert spec.start_sha == live.board.world.mirror("acme/tally").head("main")
+    assert live.activities() == ["thought: Received. Reading the ticket."]
+    loop = answer(live, loop, "question", "In `tally/ledger.py`.")
+    assert "In `tally/ledger.py`." in live.activities()[-1]
+    assert live.activities()[-1].startswith("response: ")
+    assert loop.stage is Stage.IDLE
+    loop = live.reply("And where is the ledger written?")
+    assert loop.comments.answering.asked
+    assert answer(live, loop, "change").stage is Stage.IDLE
+    assert live.activities()[-1] == f"elicitation: I do not work on {BUG} yet. Shall I take it?"
+    assert live.reply(messages.TAKE).stage is Stage.PREFLIGHT
+
+
+def test_session_of_a_question_without_a_usable_repository_gets_the_offer(live: Live) -> None:
+    world = live.board.world
+    world.policy = replace(world.policy, teams={"ENG": replace(world.policy.teams["ENG"], repository="acme/nope")})
+    live.board.ana.say(BUG, "@loopline where are amounts parsed?")
+    live.arrive()
+    assert live.activities()[-1] == f"elicitation: I do not work on {BUG} yet. Shall I take it?"
 
 
 def test_session_of_a_mention_can_be_declined(live: Live) -> None:

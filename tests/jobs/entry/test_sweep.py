@@ -11,7 +11,8 @@ import requests
 import structlog
 
 from integrations import paging
-from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketRemoved
+from integrations.errors import Unavailable
+from integrations.events import BranchPushed, ReviewSubmitted, TicketCommented, TicketCommentRemoved, TicketRemoved
 from jobs.effects.gather import gather
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.recovery.polling import pull_request_event
@@ -89,6 +90,60 @@ def test_comment_that_was_missed_before_another_is_read(board: Board) -> None:
     story.say(board, BUG, "and round up")
 
     assert {words.text for words in swept(board).comments.guidance} == {"use decimals", "and round up"}
+
+
+def test_comment_whose_edit_was_missed_counts_with_the_new_text(board: Board) -> None:
+    hand_over(board, BUG)
+    comment = story.say(board, BUG, "use decimals")
+    board.ana.edit(comment, "use whole cents")
+
+    for _ in range(2):
+        loop = swept(board)
+
+    assert [guidance.text for guidance in loop.comments.pending] == ["use whole cents"]
+
+
+def test_comment_with_a_reaction_is_not_an_edit(board: Board) -> None:
+    hand_over(board, BUG)
+    comment = story.say(board, BUG, "use decimals")
+    before = board.drive(BUG)
+    board.ana.react(comment)
+
+    assert swept(board) == before
+
+
+def test_command_whose_edit_was_missed_is_obeyed(board: Board) -> None:
+    hand_over(board, BUG)
+    comment = story.say(board, BUG, "use decimals")
+    board.ana.edit(comment, "/stop")
+
+    assert swept(board).stage is Stage.STOPPED
+
+
+def test_comment_whose_deletion_was_missed_does_not_count(board: Board) -> None:
+    hand_over(board, BUG)
+    comment, kept = story.say(board, BUG, "use decimals"), story.say(board, BUG, "round up")
+    board.ana.erase(comment)
+
+    loop = swept(board)
+
+    assert [guidance.comment_id for guidance in loop.comments.pending] == [kept]
+    assert [guidance.comment_id for guidance in loop.comments.guidance] == [kept]
+
+
+def test_comment_that_is_hidden_with_its_team_is_not_deleted(board: Board) -> None:
+    hand_over(board, BUG)
+    comment = story.say(board, BUG, "use decimals")
+    event = TicketCommentRemoved(event_id="e", ticket_id=board.ticket_id(BUG), comment_id=comment)
+    assert gather(event, board.world) is None
+    board.ana.erase(comment)
+    store = board.app.store
+    with store.lock:
+        (team,) = (row for row in store.rows("Team") if row["key"] == "ENG")
+        us = board.world.tracker.viewer().id
+        store.commit("", "seed", {}, "", [{**team, "hiddenFrom": [us]}])
+    with pytest.raises(Unavailable, match="cannot be read"):
+        gather(event, board.world)
 
 
 def test_missed_retry_at_a_stopped_ticket_is_read(board: Board) -> None:

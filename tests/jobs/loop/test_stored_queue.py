@@ -42,7 +42,17 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Codec, MergeConflict, NewRelation, Person, Ticket, TicketImage, TicketRef, Usage
+from integrations.values import (
+    Codec,
+    MergeConflict,
+    NewRelation,
+    Person,
+    QueuePlace,
+    Ticket,
+    TicketImage,
+    TicketRef,
+    Usage,
+)
 from integrations.workload import OpenReview, Overlap, ReviewLoad
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
@@ -107,7 +117,8 @@ KNOWN: dict[str, Any] = {
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "checks": (RED,), "base_checks": ((RED,),), "failures": (FAILURE,), "required": ("build",), "ids": ("5",),
     "missing": (MissingPart(kind="draft"),), "way": "queue", "pending": ("build",),
-    "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "facts": FACTS, "queued": QueuePlace(place=3, waiting=5, agents=4, busy=4),
+    "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
     "thread": THREAD, "carried_conflicts": ("a.py",),

@@ -37,7 +37,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Person, Ticket, TicketRef, Usage
+from integrations.values import Person, QueuePlace, Ticket, TicketRef, Usage
 from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
@@ -46,7 +46,6 @@ from jobs.loop.foreign_state import ForeignPush, ForeignState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.review_state import OpenThread
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Loop, Preflight, Stage

@@ -7,13 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.values import Link, Person, Relation, Remark, Ticket, TicketRef
+from integrations.values import DescriptionEdit, Link, Person, Relation, Remark, Ticket, TicketRef
 from jobs.contract.criteria import find_criteria
 from jobs.loop.commands import RunSpec
 from jobs.loop.comments import Guidance
 from jobs.loop.state import Contract, Criterion
 from jobs.roles.briefs import build_checker_brief, build_maker_brief, build_planner_brief, build_scout_brief
-from jobs.roles.ticket_brief import BLOCK_CHARACTERS, REMARKS_CHARACTERS, format_background, shorten_blocks
+from jobs.roles.ticket_brief import (
+    BLOCK_CHARACTERS,
+    REMARKS_CHARACTERS,
+    format_background,
+    format_ticket,
+    shorten_blocks,
+)
 from tests.loops import changed, spec_with
 
 ANA = Person(id="u1", name="Ana", may_steer=True)
@@ -51,6 +57,13 @@ def test_background_of_every_role_has_comments_and_parent(spec: RunSpec, build: 
     assert "Ana, 2026-11-23 09:05 UTC:\nWe decided on Monday: whole cents only." in brief
     assert "Parent ENG-9: Money (In Progress)\n\nall amounts are integers in cents" in brief
     assert "- ENG-2: Add beta" in brief
+
+
+def test_ticket_names_the_edits_of_its_description(spec: RunSpec) -> None:
+    edits = (DescriptionEdit(by=("Ana", "Eve"), at="2026-11-23T09:05:00Z"), DescriptionEdit())
+    text = format_ticket(with_ticket(spec, edits=edits))
+    assert "Description edited by Ana and Eve, 2026-11-23 09:05 UTC\n" in text
+    assert "Description edited by an unknown author, at an unknown time" in text
 
 
 def test_background_is_empty_without_any(spec: RunSpec) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from redis import Redis
 
 from integrations.ports.agent_runner import Entry
-from integrations.values import RunId, TicketId
+from integrations.values import QueuePlace, RunId, TicketId
 from jobs.loop.commands import RunSpec
-from jobs.loop.queue_place import QueuePlace
 from jobs.runtime import keys, queues, run_order
 from jobs.runtime.heartbeats import send_heartbeat
 from jobs.store.queue_places import QUIET_SECONDS, UPDATE_SECONDS, QueuePlaces, read_place

@@ -7,17 +7,17 @@ from typing import get_args
 
 import pytest
 
-from integrations.events import SessionQuiet, TicketDelegated, TicketMentioned, TicketUndelegated
+from integrations.events import CommandFailed, SessionQuiet, TicketDelegated, TicketMentioned, TicketUndelegated
 from integrations.ports.tracker import PlanStep
 from integrations.results import Proposal, ProposedCriterion, Question
 from integrations.values import Person, Ticket
-from jobs.loop.commands import PostComment, SendHeartbeat, SetDelegate, StopRun
+from jobs.loop.commands import PostComment, SendHeartbeat, SetDelegate, StartRun, StopRun
 from jobs.loop.state import AT_WORK, Escalation, EscalationClass, Loop, Stage
 from jobs.messages import sessions as messages
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.decision import is_still_wanted
-from tests.jobs.workflow.values import ANA, GUEST, kinds, moved, said
-from tests.loops import changed, loop_with
+from tests.jobs.workflow.values import ANA, CHECKED, GUEST, kinds, moved, ready, said
+from tests.loops import changed, loop_with, run_finished
 
 US = Person(id="u9", name="Loopline", is_us=True, is_bot=True)
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="Backlog")
@@ -27,9 +27,9 @@ def delegated(by: Person | None = ANA, ticket: Ticket = TICKET, session: str = "
     return TicketDelegated(event_id="e", ticket_id="t1", at=5.0, session_id=session, ticket=ticket, author=by)
 
 
-def mentioned(author: Person | None = ANA) -> TicketMentioned:
+def mentioned(author: Person | None = ANA, body: str = "@loopline hello") -> TicketMentioned:
     return TicketMentioned(
-        event_id="e", ticket_id="t1", at=5.0, session_id="s1", comment_id="k1", ticket=TICKET, author=author
+        event_id="e", ticket_id="t1", at=5.0, session_id="s1", comment_id="k1", ticket=TICKET, author=author, body=body
     )
 
 
@@ -166,3 +166,61 @@ def test_plan_has_the_criteria_between_agreement_and_review(making: Loop) -> Non
 def test_activity_is_shown_only_while_loopline_works(making: Loop) -> None:
     shown = {stage for stage in Stage if messages.current_activity(changed(making, stage=stage))}
     assert shown == AT_WORK | {Stage.CI}
+
+
+QUESTION = "@loopline where is the limit?"
+
+
+def asked(idle: Loop, policy: ServicePolicy) -> Loop:
+    """A question whose run has begun."""
+    return decide(decide(idle, mentioned(body=QUESTION), policy).loop, ready(CHECKED, generation=0), policy).loop
+
+
+def test_mention_with_a_question_reads_the_repository_first(idle: Loop, policy: ServicePolicy) -> None:
+    first = decide(idle, mentioned(body=QUESTION), policy)
+    assert kinds(first.commands) == ["OpenSession", "PrepareWorkspace"]
+    assert is_still_wanted(first.loop, first.commands[1])
+    second = decide(first.loop, ready(CHECKED, generation=0), policy)
+    (start,) = second.commands
+    assert isinstance(start, StartRun) and start.spec.asked
+    assert (start.spec.role, start.spec.asked.text, second.loop.stage) == ("answer", QUESTION, Stage.IDLE)
+
+
+@pytest.mark.parametrize("author", [GUEST, None])
+def test_mention_with_a_question_of_a_stranger_costs_no_model_call(
+    idle: Loop, policy: ServicePolicy, author: Person | None
+) -> None:
+    assert kinds(decide(idle, mentioned(author, QUESTION), policy).commands) == ["OpenSession", "PostComment"]
+
+
+@pytest.mark.parametrize("meaning", ["change", "thanks", "unclear", ""])
+def test_mention_that_is_no_question_is_offered_the_ticket(idle: Loop, policy: ServicePolicy, meaning: str) -> None:
+    loop = asked(idle, policy)
+    run_id = loop.comments.answering.run_id
+    decision = decide(loop, run_finished("answer", run_id=run_id, generation=0, meaning=meaning), policy)
+    assert bodies(decision) == messages.offer_message("ENG-1")
+    assert not decision.loop.comments.answering.open
+
+
+@pytest.mark.parametrize("command", ["PrepareWorkspace", "StartRun"])
+def test_mention_whose_question_cannot_be_read_is_offered_the_ticket(
+    idle: Loop, policy: ServicePolicy, command: str
+) -> None:
+    waiting = decide(idle, mentioned(body=QUESTION), policy).loop
+    failed = CommandFailed(event_id="f", ticket_id="t1", generation=0, command=command, reason="no WORKFLOW.md")
+    assert bodies(decide(waiting, failed, policy)) == messages.offer_message("ENG-1")
+
+
+def test_mention_whose_question_is_withdrawn_stops_the_run(idle: Loop, policy: ServicePolicy) -> None:
+    loop = asked(idle, policy)
+    decision = decide(loop, in_session(messages.DECLINE), policy)
+    assert kinds(decision.commands) == ["StopRun", "PostComment"]
+    assert not decision.loop.comments.answering.open
+
+
+def test_mention_whose_ticket_is_taken_gives_the_question_to_the_agent(idle: Loop, policy: ServicePolicy) -> None:
+    loop = asked(idle, policy)
+    decision = decide(loop, in_session(messages.TAKE), policy)
+    assert "StopRun" in kinds(decision.commands)
+    assert (decision.loop.generation, decision.loop.stage) == (1, Stage.PREPARING)
+    assert [one.text for one in decision.loop.comments.pending] == [QUESTION]

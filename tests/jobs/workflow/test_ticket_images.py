@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from integrations.images_in_texts import MAX_IMAGES
 from integrations.values import Remark, TicketImage
 from jobs.loop.board_memory import loop_of, metadata_of
 from jobs.loop.commands import PrepareWorkspace
 from jobs.loop.comments import Guidance
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
-from jobs.workflow.routing import MAX_IMAGES, list_images
+from jobs.workflow.routing import list_images
 from tests.jobs.workflow.values import ANA, CHECKED, GUEST, moved, ready, said
 from tests.loops import changed
 

@@ -66,12 +66,12 @@ class Jot(WithoutSessions):
         with self._board() as tickets:
             return [_listed(one) for one in tickets.values() if one["id"] in ticket_ids]
 
-    def changes(self, teams: Sequence[str], since: float) -> Changes:
+    def changes(self, teams: Sequence[str], since: float, watched: Sequence[str] = ()) -> Changes:
         """Everything: the file has no times."""
         with self._board() as tickets:
             there = [one for one in tickets.values() if not one["trashed"]] if TEAM in teams else []
         comments = [_comment(one["id"], comment) for one in there for comment in one["comments"]]
-        return Changes([_listed(one) for one in there], comments)
+        return Changes([_listed(one) for one in there], comments, {comment.id for comment in comments})
 
     def move(self, ticket: Ticket, column: str) -> None:
         self.check_columns(TEAM, [column])

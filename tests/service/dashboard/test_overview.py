@@ -8,10 +8,9 @@ from typing import Any, get_args
 import pytest
 
 from integrations.results import CriterionResult, Evidence, Tampering, TamperKind, Verdict
-from integrations.values import Usage
+from integrations.values import QueuePlace, Usage
 from jobs.loop.caps import Caps
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
-from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import Escalation, EscalationClass, Stage
 from jobs.workflow.decision import ServicePolicy
 from service.dashboard import overview
