@@ -75,6 +75,7 @@ EFFECTS = {
     "github.POST.pulls": HTTP,
     "github.POST.statuses": HTTP,
     "github.POST.issues.comments": HTTP,
+    "github.POST.actions.runs.rerun-failed-jobs": HTTP,
     "github.PUT.pulls.merge": HTTP,
     "github.DELETE.git.refs.heads": HTTP,
 }
@@ -87,6 +88,8 @@ ADVANCING = (
 # Reads and other operations that a retry repeats: one crash each, at this phase.
 ONCE = {
     "sent": (
+        "github.GET.actions.jobs", "github.GET.actions.jobs.logs", "github.GET.actions.runs.jobs",
+        "github.GET.check-runs.annotations", "github.GET.commits.check-runs", "github.GET.rules",
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
@@ -139,6 +142,7 @@ GITHUB_WRITES = {
     "open": "POST /repos/{owner}/{repo}/pulls",
     "status": "POST /repos/{owner}/{repo}/statuses/{sha}",
     "comment": "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
+    "rerun": "POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs",
     "merge": "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
     "delete": "DELETE /repos/{owner}/{repo}/git/refs/{ref}",
 }
