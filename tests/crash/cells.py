@@ -116,7 +116,7 @@ HITS = {
 }
 MORE_HITS = {
     ("take_lease.lua", "done"): (7,),
-    ("linear.TicketMove", "sent"): (3,),
+    ("linear.TicketMove", "sent"): (2,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpdateReport", "before"): (5,),
