@@ -88,11 +88,8 @@ _AS_JSON = {
     "foreign": "foreign",
     "draft": "pull_request.draft",
     "escalation": "escalation",
-<<<<<<< HEAD
     "review": "review",
-=======
     "merging": "merging",
->>>>>>> 6519c49
 }
 """The same for lists and objects."""
 

@@ -111,8 +111,9 @@ def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Deci
     loop = replace(loop, ci=ci)
     if not is_watching(loop):
         return Decision(loop)
-    if event.facts and event.facts.head_sha == loop.pull_request.pushed_sha:
-        return _judge(loop, event.facts.checks, event.at, policy)
+    facts = event.facts
+    if facts and facts.head_sha == loop.pull_request.pushed_sha and "checks" not in facts.cut:
+        return _judge(loop, facts.checks, event.at, policy)
     return Decision(_read_again(loop, event.at + POLL_SECONDS), (build_read(loop),))
 
 

@@ -319,14 +319,8 @@ def _add_budget(loop: Loop, more: float, author: Person, at: float, policy: Serv
 
 
 def merge(loop: Loop, by: str = "", words: str = "") -> Decision:
-<<<<<<< HEAD
-    """Merge the approved commit; without an approval of the pushed commit, ask for it. `words` stand behind `/merge`:
-    'anyway' insists on a merge without the parts that the code host does not require. Without `by` an earlier request
-    continues."""
-=======
     """Merge the approved commit; without an approval of the pushed commit, ask for it. `by` is empty where an earlier
     request goes on. `words` stand behind `/merge`: 'anyway' insists on a merge without what is not required."""
->>>>>>> 6519c49
     if not loop.pull_request.approved_sha or loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
         return Decision(loop, (PostComment(body=replies.not_approved_message(loop)),))
     insists = words.strip(" .!").lower() == "anyway" if by else loop.merging.insists

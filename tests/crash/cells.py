@@ -78,6 +78,7 @@ EFFECTS = {
     "github.graphql.MarkReadyForReview": HTTP,
     "github.POST.statuses": HTTP,
     "github.POST.issues.comments": HTTP,
+    "github.POST.actions.runs.rerun-failed-jobs": HTTP,
     "github.PUT.pulls.merge": HTTP,
     "git.push-delete": LOCAL,
 }
@@ -90,6 +91,8 @@ ADVANCING = (
 # Reads and other operations that a retry repeats: one crash each, at this phase.
 ONCE = {
     "sent": (
+        "github.GET.actions.jobs", "github.GET.actions.jobs.logs", "github.GET.actions.runs.jobs",
+        "github.GET.check-runs.annotations", "github.GET.commits.check-runs", "github.GET.rules",
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
@@ -117,7 +120,7 @@ HITS = {
 }
 MORE_HITS = {
     ("take_lease.lua", "done"): (7,),
-    ("linear.TicketMove", "sent"): (3,),
+    ("linear.TicketMove", "sent"): (2,),
     ("commit.lua", "done"): (7, 20),
     ("linear.CreateComment", "done"): (4,),
     ("linear.UpdateReport", "before"): (5,),
@@ -143,6 +146,7 @@ GITHUB_WRITES = {
     "open": "POST /repos/{owner}/{repo}/pulls",
     "status": "POST /repos/{owner}/{repo}/statuses/{sha}",
     "comment": "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
+    "rerun": "POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs",
     "merge": "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
 }
 LOST = {

@@ -76,6 +76,11 @@ class FragileStack(Stack):
         """Ask a stand-in for a fault."""
         requests.post(f"{self.urls[STANDINS[standin]]}/_faults", json=fault, timeout=10).raise_for_status()
 
+    def script_ci(self, checks: list[dict[str, Any]]) -> None:
+        """Set the CI of the repository, and run it on the default branch."""
+        script = {"repository": self.projects[0].repository, "checks": checks, "apply": "main"}
+        requests.post(f"{self.urls['pull_requests']}/_ci", json=script, timeout=10).raise_for_status()
+
     def faults_left(self, standin: str) -> list[dict[str, Any]]:
         """The faults that nothing has met yet."""
         left: list[dict[str, Any]] = requests.get(f"{self.urls[STANDINS[standin]]}/_faults", timeout=10).json()

@@ -94,6 +94,8 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: no hand-over asked for it")
     hold("a stop is asked for", ledger.stopped <= ledger.stops, f"{story}: {after.reason}")
     hold("iterations end", after.attempt.iteration <= policy.iterations(after), f"{story}: {after.attempt.iteration}")
+    hold("fixing ends", after.ci.rounds <= after.workflow.ci.rounds, f"{story}: {after.ci.rounds} rounds")
+    hold("further attempts end", after.ci.reruns <= after.workflow.ci.reruns, f"{story}: {after.ci.reruns} attempts")
     _check_bill(before, event, decision, story)
     _check_starts(decision, policy, story)
     _check_proofs(before, event, decision, ledger, story)
@@ -279,6 +281,10 @@ def _check_base(loop: Loop, host: Host, board: Board, policy: ServicePolicy) -> 
 
 
 def _check_pull_request(loop: Loop, host: Host, ledger: Ledger) -> None:
+    if loop.stage is Stage.REVIEW and host.has_ci and loop.ci.checks and loop.candidate.verdict:
+        newest = host.checks[loop.pull_request.pushed_sha][0].conclusion
+        is_known = newest == "success" or newest == loop.ci.checks[0].conclusion
+        hold("the checks are true", is_known, f"{newest} on {loop.pull_request.pushed_sha}")
     if loop.stage is Stage.REVIEW:
         pull = host.pulls[loop.pull_request.number]
         shown = pull.state == "open" and pull.head_sha == loop.pull_request.pushed_sha

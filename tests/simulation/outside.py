@@ -14,6 +14,8 @@ from typing import Any
 from integrations.errors import Conflict, NotFound, Rejected, Unavailable
 from integrations.events import (
     BranchPushed,
+    ChecksReported,
+    Conclusion,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -27,7 +29,14 @@ from integrations.events import (
     TicketRemoved,
 )
 from integrations.ports.code_host import COMMENT_MARK, PullRequest, Repository, Review
-from integrations.ports.pull_request import HostReview, PullRequestFacts, ReviewThread, ThreadComment
+from integrations.ports.pull_request import (
+    CheckConclusion,
+    HostCheck,
+    HostReview,
+    PullRequestFacts,
+    ReviewThread,
+    ThreadComment,
+)
 from integrations.ports.tracker import Comment, Move
 from integrations.values import Person, Ticket
 
@@ -189,6 +198,9 @@ class Host(Provider):
     given: dict[int, list[Review]] = field(default_factory=dict)
     threads: dict[int, list[ReviewThread]] = field(default_factory=dict)
     marks: set[str] = field(default_factory=set)
+    checks: dict[str, list[HostCheck]] = field(default_factory=dict)
+    """All attempts of the one check of each commit, the newest first."""
+    has_ci: bool = False
 
     def commit(self, name: str, parent: str) -> str:
         """A commit that may be pushed."""
@@ -269,10 +281,34 @@ class Host(Provider):
         before = self.branches.pop(branch, "")
         if sha:
             self.branches[branch] = sha
+            if self.has_ci and sha not in self.checks:
+                self.start_check(sha)
         for number, pull in self.pulls.items():
             if pull.branch == branch and pull.state == "open":
                 self.pulls[number] = replace(pull, head_sha=sha or pull.head_sha)
         self.hint(BranchPushed, repository=REPOSITORY, branch=branch, head_sha=sha or "", before=before, by=by)
+
+    def start_check(self, sha: str) -> None:
+        """A further attempt of the commit's check."""
+        attempt = HostCheck(name="build", conclusion="pending", kind="job", id=self.new("check"))
+        self.checks.setdefault(sha, []).insert(0, attempt)
+
+    def list_pending(self) -> list[str]:
+        """The commits whose check has not ended."""
+        return [sha for sha, attempts in self.checks.items() if attempts[0].conclusion == "pending"]
+
+    def end_check(self, sha: str, conclusion: CheckConclusion) -> None:
+        """The newest attempt ends, and a webhook reports it."""
+        self.checks[sha][0] = replace(self.checks[sha][0], conclusion=conclusion)
+        shown: Conclusion = "success" if conclusion == "success" else "failure"
+        report = {"repository": REPOSITORY, "head_sha": sha, "name": "build", "conclusion": shown}
+        self.hints.append(ChecksReported(event_id=self.new("ChecksReported:"), at=self.now(), **report))
+
+    def rerun(self, sha: str, ids: Sequence[str]) -> None:
+        """Start a further attempt, once for these ids."""
+        self.reach()
+        if self.checks[sha][0].id in ids:
+            self.start_check(sha)
 
     def delete_branch(self, repository: str, branch: str) -> None:
         """Delete it; its open pull request is closed by that."""
@@ -404,6 +440,7 @@ class Host(Provider):
             draft=False, branch=pull.branch, head_sha=pull.head_sha, base=pull.base, base_sha=base,
             mergeable="conflict" if self.conflicts(pull.head_sha, base) else "yes",
             behind=not self.descends(base, pull.head_sha), reviews=reviews, threads=tuple(self.threads.get(number, ())),
+            checks=tuple(self.checks.get(pull.head_sha, ())[:1]),
         )  # fmt: skip
 
     def email_of(self, login: str) -> str:

@@ -19,14 +19,18 @@ from integrations.events import (
     BaseMerged,
     BranchMoved,
     BranchPublished,
+    ChecksRead,
+    ChecksRerun,
     CommandFailed,
     Event,
+    FailuresRead,
     PullRequestMerged,
     PullRequestOpened,
     ReviewSubmitted,
     TicketMoved,
     WorkspaceReady,
 )
+from integrations.ports.ci import CheckFailure
 from integrations.values import MergeConflict, Ticket
 from integrations.workload_events import PathsClaimed
 from jobs.effects.gather import gather
@@ -47,7 +51,8 @@ if TYPE_CHECKING:
 Decide = Callable[[Loop, Event, ServicePolicy], Decision]
 StillWanted = Callable[[Loop, c.Command], bool]
 REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "React", "SetStatus"} | {
-    "MergeBase", "LinkPullRequest", "CommentOnPullRequest", "CleanUp", "ApprovePullRequest",
+    "MergeBase", "LinkPullRequest", "CommentOnPullRequest", "CleanUp", "ReadChecks", "ReadFailures", "RerunChecks",
+    "ApprovePullRequest",
 }  # fmt: skip
 
 
@@ -223,6 +228,8 @@ class Worker:
                 return (self._merge(t, posted, command.generation, sha, self.code_host.branches[MAIN]),)
             case c.PrepareWorkspace() | c.PublishBranch() | c.OpenPullRequest() | c.MergePullRequest():
                 return (self._on_code_host(t, posted, command),)
+            case c.ReadChecks() | c.ReadFailures() | c.RerunChecks():
+                return (self._about_checks(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
                 self.code_host.say(number, body, US, posted.id)
             case c.AnswerThread(number=number, thread=thread):
@@ -284,6 +291,24 @@ class Worker:
             self.tracker.edit_comment(comment_id, body)
         except NotFound:
             self.tracker.say(t, body, US, comment_id)
+
+    def _about_checks(self, t: str, posted: Posted, command: c.ReadChecks | c.ReadFailures | c.RerunChecks) -> Event:
+        host = self.code_host
+        host.reach()
+        about = {**self._event(t, posted), "generation": command.generation, "head_sha": command.sha}
+        attempts = host.checks.get(command.sha, [])
+        if isinstance(command, c.RerunChecks):
+            ids = tuple(one.id for one in command.checks)
+            host.rerun(command.sha, ids)
+            return ChecksRerun(**about, ids=ids, names=tuple(one.name for one in command.checks))
+        base = tuple(tuple(host.checks.get(sha, ())) for sha in (command.base_sha, host.branches[MAIN]))
+        if isinstance(command, c.ReadChecks):
+            return ChecksRead(**about, checks=tuple(attempts[:1]), base_checks=base)
+        log = "ECONNRESET" if len(attempts) % 2 else "assert 1 == 2"
+        failures = [
+            CheckFailure(id=one.id, name=one.name, conclusion=one.conclusion, log=log) for one in command.checks
+        ]
+        return FailuresRead(**about, failures=tuple(failures), base_checks=base)
 
     def _on_code_host(self, t: str, posted: Posted, command: c.Command) -> Event:
         host, about = self.code_host, self._event(t, posted)

@@ -13,6 +13,7 @@ from random import Random
 
 from integrations.events import (
     BranchPushed,
+    ChecksReported,
     Event,
     PullRequestClosed,
     PullRequestCommented,
@@ -50,10 +51,11 @@ COLUMNS = {
 }
 FROM_CODE_HOST = (
     BranchPushed, PullRequestClosed, PullRequestCommented, PullRequestMerged, PullRequestReopened, ReviewSubmitted,
+    ChecksReported,
 )  # fmt: skip
 AGAIN = (TicketMoved, TicketEdited, BranchPushed, PullRequestMerged, PullRequestClosed, PullRequestReopened)
 """Hints whose facts are read again, so that a copy under another id must change nothing."""
-MISFORTUNES = ("crash", "drop", "copy", "late", "outage", "refusal", "lost reply", "sweep", "push")
+MISFORTUNES = ("crash", "drop", "copy", "late", "outage", "refusal", "lost reply", "sweep", "push", "red")
 
 
 class World:
@@ -79,6 +81,10 @@ class World:
             caps=Caps(ticket_usd=self.random.choice((4.0, 20.0))),
         )
         self._people(decide, is_still_wanted)
+        if self.random.random() < 0.5:
+            self.host.has_ci = True
+            self.host.start_check("root")
+            self.host.end_check("root", "success")
         for n in range(1, tickets + 1):
             self._ticket(n)
 
@@ -132,6 +138,7 @@ class World:
             lambda: self._work_on(t): 10,
             self._deliver: 20,
             self._advance: 15,
+            self._advance_ci: 5 * self.host.has_ci,
             lambda: self._act(t): self.people.pace,
             lambda: self._crash(t): 3 * ("crash" in self.misfortunes),
             self._outage: 3 * ("outage" in self.misfortunes),
@@ -175,6 +182,15 @@ class World:
     def _advance(self) -> str:
         runs = self.memory.list_unfinished()
         return self.agents.advance(self.random.choice(runs)) if runs else ""
+
+    def _advance_ci(self) -> str:
+        """A check ends."""
+        pending = self.host.list_pending()
+        if not pending:
+            return ""
+        sha, is_red = self.random.choice(pending), "red" in self.misfortunes and self.random.random() < 0.5
+        self.host.end_check(sha, self.random.choice(("failure", "timed_out", "cancelled")) if is_red else "success")
+        return f"the check of {sha} ends"
 
     def _pass_time(self) -> str:
         """As the clock: the deadlines that have passed. `gather` reads the facts."""
@@ -235,8 +251,11 @@ class World:
         """Whether the sweep finds the change of this hint."""
         loop = self.loop(event.ticket_id)
         on_code_host = isinstance(event, PullRequestMerged | PullRequestClosed | BranchPushed)
-        return isinstance(event, TicketMoved | TicketCommented) or (
-            on_code_host and loop is not None and self._is_looked_up(loop)
+        is_waiting = loop is not None and loop.stage is Stage.CI
+        return (
+            isinstance(event, TicketMoved | TicketCommented)
+            or (is_waiting and isinstance(event, ChecksReported))
+            or (on_code_host and loop is not None and self._is_looked_up(loop))
         )
 
     def _ticket_of(self, event: Event) -> str:
@@ -327,6 +346,9 @@ class World:
             self._note(self.agents.advance(run))
             busy = True
         self.time += 30
+        while self.host.list_pending():
+            self._note(self._advance_ci())
+            busy = True
         if not busy and (deadlines := [loop.due_at for loop in self._with_deadline()]):
             self.time = max(self.time, min(deadlines))
             busy = True

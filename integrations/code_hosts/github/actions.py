@@ -49,23 +49,41 @@ class Checks:
         self._api = api
 
     def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
-        """All attempts of all checks of a commit, the newest first. With permission for one of the two kinds only that
-        one. Raises `NotFound` for an unknown commit."""
-        commit = build_path("repos", repository, "commits", sha)
-        found, statuses = list[HostCheck](), list[payloads.Status]()
+        """All attempts of all checks of a commit, the newest first. A fine-grained personal token has no permission for
+        check runs, so with it only jobs and statuses are read. Raises `NotFound` for an unknown commit, `Forbidden`
+        when nothing can be read."""
+        commit, refused = build_path("repos", repository, "commits", sha), None
         try:
-            grant = Grant(repository, _CHECKS)
-            runs = self._api.paginate(payloads.CheckRun, grant, f"{commit}/check-runs", key="check_runs", filter="all")
-            found += map(_to_check, sorted(runs, key=lambda run: -run.id))
-        except Forbidden:
-            statuses = self._fetch_statuses(repository, commit)
-        else:
-            with suppress(Forbidden):
-                statuses = self._fetch_statuses(repository, commit)
-        return (*found, *map(_status_to_check, statuses))
+            found = self._fetch_check_runs(repository, commit)
+        except Forbidden as error:
+            try:
+                found = self._fetch_jobs(repository, sha)
+            except Forbidden:
+                found, refused = [], error
+        with suppress(Forbidden):
+            found += self._fetch_statuses(repository, commit)
+        if refused and not found:
+            raise refused
+        return tuple(found)
 
-    def _fetch_statuses(self, repository: str, commit: str) -> list[payloads.Status]:
-        return list(self._api.paginate(payloads.Status, Grant(repository, _STATUSES), f"{commit}/statuses"))
+    def _fetch_check_runs(self, repository: str, commit: str) -> list[HostCheck]:
+        grant = Grant(repository, _CHECKS)
+        runs = self._api.paginate(payloads.CheckRun, grant, f"{commit}/check-runs", key="check_runs", filter="all")
+        return [_to_check(run) for run in sorted(runs, key=lambda run: -run.id)]
+
+    def _fetch_jobs(self, repository: str, sha: CommitSha) -> list[HostCheck]:
+        grant, where = Grant(repository, _ACTIONS), build_path("repos", repository, "actions/runs")
+        runs = list(self._api.paginate(payloads.WorkflowRun, grant, where, key="workflow_runs", head_sha=sha))
+        jobs = [
+            (run, job)
+            for run in runs
+            for job in self._api.paginate(payloads.Job, grant, f"{where}/{run.id}/jobs", key="jobs", filter="all")
+        ]
+        return [_job_to_check(run, job) for run, job in sorted(jobs, key=lambda one: -one[1].id)]
+
+    def _fetch_statuses(self, repository: str, commit: str) -> list[HostCheck]:
+        statuses = self._api.paginate(payloads.Status, Grant(repository, _STATUSES), f"{commit}/statuses")
+        return [_status_to_check(status) for status in statuses]
 
     def fetch_required_checks(self, repository: str, branch: str) -> tuple[str, ...]:
         """The names of the checks that the rules of this branch require."""
@@ -205,18 +223,30 @@ _PASSED = {"", "success", "neutral", "skipped"}
 
 def _to_check(run: payloads.CheckRun) -> HostCheck:
     is_job = run.app is not None and run.app.slug == ACTIONS
-    conclusion: CheckConclusion = "pending"
-    if run.status == "completed":
-        conclusion = _CONCLUSIONS.get(run.conclusion, "failure")
     return HostCheck(
         name=cut(run.name, _NAME),
-        conclusion=conclusion,
+        conclusion=_to_conclusion(run.status, run.conclusion),
         kind="job" if is_job else "check_run",
         id=str(run.id),
         url=run.details_url,
         group="" if is_job or run.app is None else run.app.name,
         summary=cut(run.output.title, 200),
     )
+
+
+def _job_to_check(run: payloads.WorkflowRun, job: payloads.Job) -> HostCheck:
+    return HostCheck(
+        name=cut(job.name, _NAME),
+        conclusion=_to_conclusion(job.status, job.conclusion),
+        kind="job",
+        id=str(job.id),
+        url=job.html_url,
+        group=cut(run.name, _NAME),
+    )
+
+
+def _to_conclusion(status: str, conclusion: str) -> CheckConclusion:
+    return _CONCLUSIONS.get(conclusion, "failure") if status == "completed" else "pending"
 
 
 def _status_to_check(status: payloads.Status) -> HostCheck:

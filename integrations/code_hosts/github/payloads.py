@@ -239,6 +239,7 @@ class CheckRun(Payload):
 
 
 class WorkflowRun(Payload):
+    id: int = 0
     name: Text = ""
     head_sha: CommitSha
     head_branch: Text = ""
@@ -264,6 +265,10 @@ class Job(Payload):
 
     id: int
     run_id: int
+    name: Text = ""
+    status: Text = ""
+    conclusion: Text = ""
+    html_url: Text = ""
     steps: tuple[JobStep, ...] = ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,22 @@ def test_missing_permission_is_named_in_the_failure(live: LiveGitHub) -> None:
     with pytest.raises(Forbidden):
         app.rerun_checks(PLACE, checks)
     app.close()
+
+
+def test_jobs_are_read_without_a_permission_for_check_runs(live: LiveGitHub) -> None:
+    app = live.as_app()
+    script(live, BUILD, SCAN, {"name": "deploy", "kind": "status"})
+    sha = push(app, PLACE, "fix", calc="x = 1\n")
+    live.revoke("checks")
+
+    found = {(one.name, one.group, one.conclusion, one.kind) for one in app.fetch_checks(PLACE, sha)}
+
+    assert found == {("build", "CI", "failure", "job"), ("deploy", "", "success", "status")}
+    app.close()
+    live.revoke("actions")
+    live.revoke("statuses")
+    with closing(live.as_app()) as stripped, pytest.raises(Forbidden):
+        stripped.fetch_checks(PLACE, sha)
 
 
 @pytest.mark.parametrize("fault", ["", "lost_reply"])
