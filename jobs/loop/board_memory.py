@@ -44,6 +44,8 @@ _PLAIN = {
     "proposals": "planning.proposals",
     "tampering_accepted": "candidate.accepted_sha",
     "tampering_accepted_by": "candidate.accepted_by",
+    "merge": "upstream.merge_sha",
+    "merges": "upstream.merges",
     "pull_request": "pull_request.number",
     "pull_request_url": "pull_request.url",
     "approved": "pull_request.approved_sha",
@@ -77,6 +79,7 @@ _AS_JSON = {
     "noted": "comments.noted",
     "answering": "comments.answering",
     "failing_checks": "pull_request.failing_checks",
+    "conflicts": "upstream.conflicts",
     "escalation": "escalation",
 }
 """The same for lists and objects."""

@@ -90,8 +90,7 @@ def find_cause(loop: Loop, facts: PullRequestFacts) -> UpdateCause:
     """Why the base branch has to be merged; empty if it does not."""
     if facts.mergeable == "conflict":
         return "conflict"
-    # a rule of the code host that asks for up-to-date branches blocks the merge of one that is behind
-    wanted = facts.behind if loop.workflow.base.update == "always" else facts.behind and facts.blocked
+    wanted = facts.must_be_current or (facts.behind and loop.workflow.base.update == "always")
     return "behind" if wanted else ""
 
 
@@ -171,7 +170,7 @@ def _examine_again(before: Candidate, merge_sha: CommitSha) -> Candidate:
 
 def _describe_merge(loop: Loop, cause: UpdateCause) -> str:
     if loop.upstream.conflicts:
-        return messages.conflict_message(loop)
+        return messages.base_conflict_message(loop)
     return messages.merged_base_message(loop, cause, is_carried=can_carry_verdict(loop))
 
 

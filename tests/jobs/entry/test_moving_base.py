@@ -169,7 +169,7 @@ def test_moving_base_of_which_the_branch_has_to_have_everything_costs_no_model_c
     before, calls = loop.pull_request.pushed_sha, loop.spend.usage.model_calls
     main = push_to_main(board, {README: readme(board, "# Tally 2")})
 
-    loop = pass_time(board, reload(board), behind=True, blocked=True)
+    loop = pass_time(board, reload(board), behind=True, must_be_current=True)
     loop = run(board, run(board, loop))
 
     assert loop.stage is Stage.REVIEW, loop.reason
