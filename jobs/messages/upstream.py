@@ -34,8 +34,8 @@ def merged_base_message(loop: Loop, cause: UpdateCause, *, is_carried: bool) -> 
     """The base branch was merged without a conflict."""
     outcome = "the verdict stays if they pass" if is_carried else "the work is examined again"
     return (
-        f"**Merging {_format_base(loop, loop.workspace.base_sha)} into the branch**, because {_CAUSES[cause]}. The checks "
-        f"run on the merge; {outcome}."
+        f"**Merging {_format_base(loop, loop.workspace.base_sha)} into the branch**, because {_CAUSES[cause]}. The "
+        f"checks run on the merge; {outcome}."
     )
 
 
@@ -44,8 +44,8 @@ def base_conflict_message(loop: Loop) -> str:
     upstream = loop.upstream
     causes = "".join(f"\n- {inline(line, 160)}" for line in upstream.commits[:_MOST_NAMES])
     return (
-        f"**Conflict with {_format_base(loop, loop.workspace.base_sha)}** in {_list_paths(upstream.conflicts)}. The agent "
-        "merges both sides; checks and checker decide again." + (f"\n\nChanged there by:{causes}" if causes else "")
+        f"**Conflict with {_format_base(loop, loop.workspace.base_sha)}** in {_list_paths(upstream.conflicts)}. The "
+        "agent merges both sides; checks and checker decide again." + (f"\n\nChanged there by:{causes}" if causes else "")
     )
 
 

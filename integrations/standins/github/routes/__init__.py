@@ -12,6 +12,7 @@ from integrations.standins.github.routes import (
     pulls,
     repositories,
     rules,
+    updates,
 )
 
-__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]
+__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules", "updates"]
