@@ -42,10 +42,11 @@ def merged_base_message(loop: Loop, cause: UpdateCause, *, is_carried: bool) -> 
 def base_conflict_message(loop: Loop) -> str:
     """The maker resolves the conflicts."""
     upstream = loop.upstream
-    causes = "".join(f"\n- {inline(line, 160)}" for line in upstream.commits[:_MOST_NAMES])
+    lines = "".join(f"\n- {inline(line, 160)}" for line in upstream.commits[:_MOST_NAMES])
+    causes = f"\n\nChanged there by:{lines}" if lines else ""
     return (
         f"**Conflict with {_format_base(loop, loop.workspace.base_sha)}** in {_list_paths(upstream.conflicts)}. The "
-        "agent merges both sides; checks and checker decide again." + (f"\n\nChanged there by:{causes}" if causes else "")
+        f"agent merges both sides; checks and checker decide again.{causes}"
     )
 
 
