@@ -45,6 +45,7 @@ _PLAIN = {
     "tampering_accepted": "candidate.accepted_sha",
     "tampering_accepted_by": "candidate.accepted_by",
     "merge": "upstream.merge_sha",
+    "merged_into": "upstream.merged_into",
     "merges": "upstream.merges",
     "pull_request": "pull_request.number",
     "pull_request_url": "pull_request.url",

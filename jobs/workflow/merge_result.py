@@ -2,7 +2,7 @@
 verdict.
 
 `jobs.effects.upstream` compares the base branch just before the merge. The run of the gate belongs to the stage
-`MERGING`: whatever ends the merge voids its result.
+`MERGING`: the end of the merge voids its result.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         handed_over_at=loop.started_at,
         pushed_sha=loop.pull_request.pushed_sha,
         blocked=loop.blocked,
-        conflicts=loop.upstream.conflicts,
-        base_commits=loop.upstream.commits,
+        conflicts=loop.upstream.conflicts if loop.has_open_merge else (),
+        base_commits=loop.upstream.commits if loop.has_open_merge else (),
         resumes=bool(checkpoint),
     )
 

@@ -300,6 +300,31 @@ def test_hand_over_keeps_a_merge_that_is_under_way(review: Loop, policy: Service
     assert again.candidate.head_sha == MERGE
 
 
+def test_hint_after_a_stopped_update_is_the_makers(review: Loop, policy: ServicePolicy) -> None:
+    """A stop ends the update; what follows is work like any other, from the merge that was made."""
+    loop = read_again(noticed(review, policy, behind=True, must_be_current=True).loop, policy).loop
+    stopped = decide(merged(loop, policy).loop, said("/stop"), policy).loop
+    again = decide(stopped, said("/retry use decimals"), policy).loop
+    ready = WorkspaceReady(
+        event_id="w2", ticket_id="t1", at=40.0, generation=2, repository="acme/shop", base_branch="main",
+        base_sha=NEW, policy=POLICY.encode(PLAIN), branch_sha=HEAD, fork_sha=NEW,
+    )  # fmt: skip
+    loop = decide(again, ready, policy).loop
+    loop = decide(loop, finished(loop), policy).loop
+
+    assert loop.stage in {Stage.SCOUTING, Stage.MAKING}
+    assert (loop.candidate.head_sha, loop.workspace.base_sha) == (MERGE, NEW)
+
+
+def test_attempt_after_a_persons_push_does_not_begin_at_the_old_merge(review: Loop, policy: ServicePolicy) -> None:
+    maker = at_maker(review, policy)
+    foreign = changed(maker, pushed_sha="9" * 40)
+    decision = decide(foreign, finished(foreign, outcome="spinning"), policy)
+
+    assert spec_of(decision).spec.start_sha == "9" * 40
+    assert spec_of(decision).spec.conflicts == ()
+
+
 def test_conflict_outside_the_repository_asks_a_person(review: Loop, policy: ServicePolicy) -> None:
     loop = read_again(noticed(review, policy, mergeable="conflict").loop, policy).loop
     decision = merged(loop, policy, CONFLICT, replace(CONFLICT, path="lib", is_outside=True))
