@@ -98,6 +98,8 @@ class PullRequestFacts:
     blocked: bool = False
     """The code host refuses a merge by a rule of the base branch."""
     behind: bool = False
+    must_be_current: bool = False
+    """The code host refuses the merge because the head is behind."""
     review_decision: ReviewDecision = ""
     checks: tuple[HostCheck, ...] = ()
     all_checks: CombinedChecks = ""

@@ -379,6 +379,11 @@ class Loop:
         return self.checkpoint or (NO_COMMIT if head in on_code_host else head)
 
     @property
+    def has_open_merge(self) -> bool:
+        """Whether the work continues from a merge of the base branch that is not pushed."""
+        return bool(self.upstream.merge_sha) and self.upstream.merged_into == self.pull_request.pushed_sha
+
+    @property
     def all_tried(self) -> tuple[str, ...]:
         """The lines of every attempt, the oldest first."""
         return (*(line for closed in self.attempts for line in closed.tried), *self.attempt.tried)

@@ -29,6 +29,8 @@ class UpstreamState:
     cause: UpdateCause = ""
     merge_sha: CommitSha = NO_COMMIT
     """The merge commit that the work continues from, until a commit that has it is pushed."""
+    merged_into: CommitSha = NO_COMMIT
+    """The pushed head that `merge_sha` was made from; a person's push makes it another one."""
     conflicts: tuple[MergeConflict, ...] = ()
     """Those of `merge_sha`, whose tree has conflict markers then."""
     commits: tuple[str, ...] = ()

@@ -20,12 +20,12 @@ _CAUSES: dict[UpdateCause, str] = {
 }
 
 
-def base_name(loop: Loop, sha: CommitSha) -> str:
+def _format_base(loop: Loop, sha: CommitSha) -> str:
     """The base branch and its commit, as '`main` (`abc1234`)'."""
     return f"{code(loop.workspace.base_branch)} (`{sha[:7]}`)"
 
 
-def list_paths(conflicts: Sequence[MergeConflict]) -> str:
+def _list_paths(conflicts: Sequence[MergeConflict]) -> str:
     shown = ", ".join(code(conflict.path) for conflict in conflicts[:_MOST_NAMES])
     return shown + (f" and {len(conflicts) - _MOST_NAMES} more" if len(conflicts) > _MOST_NAMES else "")
 
@@ -34,30 +34,31 @@ def merged_base_message(loop: Loop, cause: UpdateCause, *, is_carried: bool) -> 
     """The base branch was merged without a conflict."""
     outcome = "the verdict stays if they pass" if is_carried else "the work is examined again"
     return (
-        f"**Merged {base_name(loop, loop.workspace.base_sha)} into the branch**, because {_CAUSES[cause]}. The checks "
-        f"run on the merge; {outcome}."
+        f"**Merging {_format_base(loop, loop.workspace.base_sha)} into the branch**, because {_CAUSES[cause]}. The "
+        f"checks run on the merge; {outcome}."
     )
 
 
-def conflict_message(loop: Loop) -> str:
+def base_conflict_message(loop: Loop) -> str:
     """The maker resolves the conflicts."""
     upstream = loop.upstream
-    causes = "".join(f"\n- {inline(line, 160)}" for line in upstream.commits[:_MOST_NAMES])
+    lines = "".join(f"\n- {inline(line, 160)}" for line in upstream.commits[:_MOST_NAMES])
+    causes = f"\n\nChanged there by:{lines}" if lines else ""
     return (
-        f"**Conflict with {base_name(loop, loop.workspace.base_sha)}** in {list_paths(upstream.conflicts)}. The agent "
-        "merges both sides; checks and checker decide again." + (f"\n\nChanged there by:{causes}" if causes else "")
+        f"**Conflict with {_format_base(loop, loop.workspace.base_sha)}** in {_list_paths(upstream.conflicts)}. The "
+        f"agent merges both sides; checks and checker decide again.{causes}"
     )
 
 
 def conflict_cause(loop: Loop) -> str:
     """For the maker's brief and the record of attempts."""
-    return f"{base_name(loop, loop.workspace.base_sha)} was merged, with conflicts"
+    return f"{_format_base(loop, loop.workspace.base_sha)} was merged, with conflicts"
 
 
 def merged_cause(loop: Loop) -> str:
     """For the maker's brief: the checks failed on a merge without conflicts."""
     return (
-        f"{base_name(loop, loop.workspace.base_sha)} was merged without conflicts, and the checks below fail on the "
+        f"{_format_base(loop, loop.workspace.base_sha)} was merged without conflicts, and the checks below fail on the "
         "result. Adapt the work to the base branch as it is now"
     )
 
@@ -69,7 +70,7 @@ def closed_attempt_reason(loop: Loop) -> str:
 def outside_reason(conflicts: Sequence[MergeConflict], base_branch: str) -> str:
     """Conflicts that an agent cannot resolve."""
     return (
-        f"{code(base_branch)} conflicts with the branch in {list_paths(conflicts)}, submodules or files of Git LFS, "
+        f"{code(base_branch)} conflicts with the branch in {_list_paths(conflicts)}: submodules and files of Git LFS, "
         "which an agent cannot change. Merge it by hand, push the branch, then reply `/retry`"
     )
 
@@ -86,13 +87,13 @@ def manual_conflict_message(loop: Loop) -> str:
 
 def up_to_date_message(loop: Loop) -> str:
     """A person asked for an update that is not needed."""
-    return f"The branch has {base_name(loop, loop.workspace.base_sha)} already: there is nothing to merge."
+    return f"The branch has {_format_base(loop, loop.workspace.base_sha)} already: there is nothing to merge."
 
 
 def checking_result_message(loop: Loop) -> str:
     """`/merge`, while the base branch has moved since the verdict."""
     return (
-        f"Checking the merge result with {base_name(loop, loop.upstream.result_base)}, which has moved since the "
+        f"Checking the merge result with {_format_base(loop, loop.upstream.result_base)}, which has moved since the "
         "verdict. The merge follows if the checks pass."
     )
 
@@ -101,18 +102,20 @@ def result_failed_message(loop: Loop, failing: Sequence[Evidence]) -> str:
     """The merge result is red."""
     names = ", ".join(f"{code(e.command)} (exit {e.exit_code})" for e in failing[:4])
     return (
-        f"**Not merged:** on the merge result with {base_name(loop, loop.upstream.result_base)} {names} fails. Each "
+        f"**Not merged:** on the merge result with {_format_base(loop, loop.upstream.result_base)} {names} fails. Each "
         "side passes alone, so Loopline merges the base branch into the branch and the agent adapts the work."
     )
 
 
 def result_conflict_message(loop: Loop, conflicts: Sequence[MergeConflict], base_sha: CommitSha) -> str:
-    return f"**Not merged:** the pull request conflicts with {base_name(loop, base_sha)} in {list_paths(conflicts)}."
+    return (
+        f"**Not merged:** the pull request conflicts with {_format_base(loop, base_sha)} in {_list_paths(conflicts)}."
+    )
 
 
 def result_unknown_reason(loop: Loop, why: str) -> str:
     """The gate could not run on the merge result."""
-    base = base_name(loop, loop.upstream.result_base)
+    base = _format_base(loop, loop.upstream.result_base)
     return f"Not merged: the merge result with {base} could not be checked: {inline(why, 400)} Reply `/merge` to retry."
 
 
@@ -124,8 +127,7 @@ def moving_base_reason(loop: Loop, rounds: int) -> str:
     )
 
 
-def approval_withdrawn_reason() -> str:
-    return "Not merged: the approval was withdrawn while the merge result was checked."
+APPROVAL_WITHDRAWN_REASON = "Not merged: the approval was withdrawn while the merge result was checked."
 
 
 def carried_line(loop: Loop) -> str:
@@ -135,5 +137,5 @@ def carried_line(loop: Loop) -> str:
         return ""
     return (
         f"The checker examined `{upstream.carried_from[:7]}`. Since then only "
-        f"{base_name(loop, loop.workspace.base_sha)} was merged, without a conflict, and the checks passed again."
+        f"{_format_base(loop, loop.workspace.base_sha)} was merged, without a conflict, and the checks passed again."
     )

@@ -42,7 +42,7 @@ from jobs.workflow.preflight import start_preflight
 from jobs.workflow.routing import Ask, Chosen, choose_repository, place_at, prepare, start_preparing
 from jobs.workflow.run import add_requested_criterion, is_running
 from jobs.workflow.update_requests import is_update_request
-from jobs.workflow.upstream import merge_base, start_update
+from jobs.workflow.upstream import merge_base, start_update, without_result
 
 BRANCH_PREFIX = "loopline/"
 REVISIONS = 20
@@ -144,7 +144,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         workspace=replace(before.workspace, chosen_base=before.foreign.base or fresh.workspace.chosen_base),
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,
-        upstream=replace(before.upstream, due_at=0.0, result_sha=NO_COMMIT, result_base=NO_COMMIT, rounds=0),
+        upstream=replace(without_result(before).upstream, due_at=0.0, cause=""),
         foreign=before.foreign,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
         review=replace(before.review, rounds=0, approved_by=""),

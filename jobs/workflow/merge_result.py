@@ -2,7 +2,7 @@
 verdict.
 
 `jobs.effects.upstream` compares the base branch just before the merge. The run of the gate belongs to the stage
-`MERGING`: whatever ends the merge voids its result.
+`MERGING`: the end of the merge voids its result.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def on_result_gated(loop: Loop, event: RunFinished, result: Gated, policy: Servi
         review = _clear(loop)
         return revise(review, join_guidance(loop.comments.pending), event.at)
     if loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
-        return _return_to_review(loop, messages.approval_withdrawn_reason())
+        return _return_to_review(loop, messages.APPROVAL_WITHDRAWN_REASON)
     return merge(replace(loop, upstream=replace(loop.upstream, result_sha=NO_COMMIT)))
 
 

@@ -90,8 +90,7 @@ def find_cause(loop: Loop, facts: PullRequestFacts) -> UpdateCause:
     """Why the base branch has to be merged; empty if it does not."""
     if facts.mergeable == "conflict":
         return "conflict"
-    # a rule of the code host that asks for up-to-date branches blocks the merge of one that is behind
-    wanted = facts.behind if loop.workflow.base.update == "always" else facts.behind and facts.blocked
+    wanted = facts.must_be_current or (facts.behind and loop.workflow.base.update == "always")
     return "behind" if wanted else ""
 
 
@@ -139,6 +138,7 @@ def on_base_merged(loop: Loop, event: BaseMerged, policy: ServicePolicy) -> Deci
             loop.upstream,
             merges=loop.upstream.merges + 1,
             merge_sha=event.merge_sha,
+            merged_into=event.head_sha,
             conflicts=event.conflicts,
             commits=event.commits,
             fork_sha=NO_COMMIT,
@@ -171,7 +171,7 @@ def _examine_again(before: Candidate, merge_sha: CommitSha) -> Candidate:
 
 def _describe_merge(loop: Loop, cause: UpdateCause) -> str:
     if loop.upstream.conflicts:
-        return messages.conflict_message(loop)
+        return messages.base_conflict_message(loop)
     return messages.merged_base_message(loop, cause, is_carried=can_carry_verdict(loop))
 
 
@@ -188,7 +188,8 @@ def can_carry_verdict(loop: Loop) -> bool:
     """Whether the candidate is a merge without conflicts of a commit that the checker accepted: nothing of the ticket's
     own change is new."""
     upstream, verdict = loop.upstream, loop.candidate.verdict
-    if verdict is None or upstream.conflicts or loop.candidate.head_sha != upstream.merge_sha or loop.contract is None:
+    is_merge = loop.has_open_merge and not upstream.conflicts and loop.candidate.head_sha == upstream.merge_sha
+    if not is_merge or verdict is None or loop.contract is None:
         return False
     judged = {result.criterion for result in verdict.results}
     is_complete = all(criterion.id in judged for criterion in loop.contract.required)
@@ -219,7 +220,7 @@ def is_accepted(candidate: Candidate, proof: Evidence) -> bool:
 
 def at_start_of_attempt(loop: Loop) -> Loop:
     """The loop at the commit from which each attempt begins: the merge commit, else the pushed head, else the base."""
-    start = loop.upstream.merge_sha or loop.pull_request.pushed_sha
+    start = loop.upstream.merge_sha if loop.has_open_merge else loop.pull_request.pushed_sha
     base_sha = loop.upstream.fork_sha or loop.workspace.base_sha
     fresh = replace(loop.candidate, head_sha=start, judgement=None, verdict=None)
     upstream = replace(loop.upstream, fork_sha=NO_COMMIT)
@@ -242,5 +243,6 @@ def without_result(loop: Loop) -> Loop:
 def list_known_bases(loop: Loop) -> tuple[CommitSha, ...]:
     """The base commits with which the pushed commit is known to pass: that of the verdict, and of the merge result."""
     upstream = loop.upstream
+    judged = NO_COMMIT if loop.has_open_merge else loop.workspace.base_sha
     result = NO_COMMIT if upstream.result_sha else upstream.result_base
-    return tuple(sha for sha in (loop.workspace.base_sha, result) if sha)
+    return tuple(sha for sha in (judged, result) if sha)

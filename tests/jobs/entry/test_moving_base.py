@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from integrations import failpoints
 from integrations.events import BranchPushed, TimePassed
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import CriterionResult, Judgement, Verdict
@@ -169,7 +171,7 @@ def test_moving_base_of_which_the_branch_has_to_have_everything_costs_no_model_c
     before, calls = loop.pull_request.pushed_sha, loop.spend.usage.model_calls
     main = push_to_main(board, {README: readme(board, "# Tally 2")})
 
-    loop = pass_time(board, reload(board), behind=True, blocked=True)
+    loop = pass_time(board, reload(board), behind=True, must_be_current=True)
     loop = run(board, run(board, loop))
 
     assert loop.stage is Stage.REVIEW, loop.reason
@@ -191,6 +193,35 @@ def test_moving_base_with_a_protected_file_is_not_the_agents_change(board: Board
 
     assert (loop.stage, loop.revision, loop.candidate.tampering) == (Stage.REVIEW, 0, ())
     assert "Two words." in (board.world.mirror("acme/tally").read(loop.pull_request.pushed_sha, "WORKFLOW.md") or "")
+
+
+@pytest.mark.parametrize("point", ["git.merge-tree:before", "git.merge-tree:done", "git.push:before", "git.push:done"])
+def test_moving_base_is_merged_and_pushed_once_after_a_crash(
+    board: Board, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = open_review(board, {NEWS: b"news\n"})
+    before, main = loop.pull_request.pushed_sha, push_to_main(board, {README: readme(board, "# Tally 2")})
+    monkeypatch.setattr(failpoints, "ARMED", None)  # also at the end of the test
+    failpoints.arm(f"{point}:1:raise", board.world.settings.home)
+    crashes = []
+
+    def survive(step: Callable[[], object]) -> Loop:
+        """The step, and after a crash of the worker the next worker's."""
+        try:
+            step()
+        except failpoints.FailpointError:
+            crashes.append(point)
+        return reload(board)
+
+    loop = survive(lambda: say(board, BUG, "/changes merge main"))
+    loop = survive(lambda: advance_run(loop.run_id))
+    advance_run(loop.run_id)
+    loop = survive(lambda: board.drive(BUG))
+
+    assert crashes == [point]
+    assert loop.stage is Stage.REVIEW, loop.reason
+    assert parents(board, loop.pull_request.pushed_sha) == [before, main]
+    assert len([body for body in said(board, BUG) if "**Merging `main`" in body]) == 1
 
 
 def merging(board: Board) -> Loop:

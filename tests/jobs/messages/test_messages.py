@@ -37,7 +37,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import Person, QueuePlace, Ticket, TicketRef, Usage
+from integrations.values import MergeConflict, Person, QueuePlace, Ticket, TicketRef, Usage
 from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
@@ -49,6 +49,7 @@ from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_state import OpenThread
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Loop, Preflight, Stage
+from jobs.loop.upstream_state import UpstreamState
 from jobs.loop.wait_state import Part, WaitState
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
@@ -152,6 +153,15 @@ CALLED = [
 ]
 STUCK = CALLED[0]
 BARE = loop_with(TICKET)
+CONFLICTS = tuple(MergeConflict(path=f"shop/{n}.py", text="CONFLICT (content)") for n in range(8))
+MERGED_BASE = replace(
+    changed(DONE, base_branch="main", base_sha="b" * 40),
+    upstream=UpstreamState(
+        conflicts=CONFLICTS[:1], commits=("abc1234 Bob: Rename @team",), result_base="c" * 40, rounds=1
+    ),
+)
+MANY_CONFLICTS = replace(MERGED_BASE, upstream=replace(MERGED_BASE.upstream, conflicts=CONFLICTS, commits=()))
+CARRIED = replace(MERGED_BASE, upstream=UpstreamState(carried_from="d" * 40, carried_to="a" * 40))
 QUESTION = replace(STUCK, escalation=Escalation(kind="judgement", at=1.0, question="Cents\nor decimals?"))
 PLACES = (
     Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
@@ -316,6 +326,7 @@ SHOWN = {
     "criteria_changed_guidance": [m.criteria_changed_guidance(SECOND)],
     "criteria_changed_late_message": [m.criteria_changed_late_message(CONTRACT)],
     "verdict_message": [
+        m.verdict_message(CARRIED),
         m.verdict_message(DONE),
         m.verdict_message(UNCHANGED, "https://loopline.acme.test"),
         m.verdict_message(LONG, "https://loopline.acme.test"),
@@ -434,6 +445,27 @@ SHOWN = {
     ],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
+    "base_conflict_message": [m.base_conflict_message(MERGED_BASE), m.base_conflict_message(MANY_CONFLICTS)],
+    "merged_base_message": [
+        m.merged_base_message(MERGED_BASE, "behind", is_carried=True),
+        m.merged_base_message(MERGED_BASE, "request", is_carried=False),
+    ],
+    "conflict_cause": [m.conflict_cause(MERGED_BASE)],
+    "merged_cause": [m.merged_cause(MERGED_BASE)],
+    "closed_attempt_reason": [m.closed_attempt_reason(MERGED_BASE)],
+    "outside_reason": [m.outside_reason(MERGED_BASE.upstream.conflicts, "main")],
+    "manual_conflict_message": [m.manual_conflict_message(MERGED_BASE)],
+    "up_to_date_message": [m.up_to_date_message(MERGED_BASE)],
+    "checking_result_message": [m.checking_result_message(MERGED_BASE)],
+    "result_failed_message": [m.result_failed_message(MERGED_BASE, [FAILED])],
+    "result_conflict_message": [
+        m.result_conflict_message(MERGED_BASE, MERGED_BASE.upstream.conflicts, MERGED_BASE.workspace.base_sha)
+    ],
+    "result_unknown_reason": [m.result_unknown_reason(MERGED_BASE, "no compiler.")],
+    "moving_base_reason": [m.moving_base_reason(MERGED_BASE, 3)],
+    "approval_withdrawn_reason": [m.APPROVAL_WITHDRAWN_REASON],
+    "carried_line": [m.carried_line(CARRIED)],
+    "unresolved_line": [m.unresolved_line(("shop/login.py:3", "docs~" + "b" * 40))],
     "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", loop) for loop in (MAKING, DONE)],

@@ -72,7 +72,7 @@ def merged(loop: Loop, policy: ServicePolicy, *conflicts: MergeConflict, merge_s
 
 def at_gate(review: Loop, policy: ServicePolicy) -> Loop:
     """A merge without conflicts whose gate runs."""
-    loop = read_again(noticed(review, policy, behind=True, blocked=True).loop, policy).loop
+    loop = read_again(noticed(review, policy, behind=True, must_be_current=True).loop, policy).loop
     loop = merged(loop, policy).loop
     return decide(loop, finished(loop), policy).loop
 
@@ -120,12 +120,12 @@ def test_base_push_during_the_work_is_looked_at_when_the_pull_request_opens(
     ("update", "fields", "expected"),
     [
         ("when_required", {"mergeable": "conflict"}, "conflict"),
-        ("when_required", {"behind": True, "blocked": True}, "behind"),
+        ("when_required", {"behind": True, "must_be_current": True}, "behind"),
         ("when_required", {"behind": True}, ""),
         ("when_required", {}, ""),
         ("always", {"behind": True}, "behind"),
         ("always", {"mergeable": "conflict"}, "conflict"),
-        ("never", {"behind": True, "blocked": True}, ""),
+        ("never", {"behind": True, "must_be_current": True}, ""),
         ("never", {"mergeable": "conflict"}, ""),
     ],
 )
@@ -158,7 +158,7 @@ def test_update_leaves_a_persons_commit_alone(review: Loop, policy: ServicePolic
 
 def test_update_is_not_repeated_within_ten_minutes(review: Loop, policy: ServicePolicy) -> None:
     loop = replace(review, upstream=replace(review.upstream, updated_at=5.0))
-    decision = noticed(loop, policy, behind=True, blocked=True)
+    decision = noticed(loop, policy, behind=True, must_be_current=True)
 
     assert (decision.commands, decision.loop.upstream.due_at) == ((), 5.0 + UPDATE_SECONDS)
 
@@ -189,13 +189,13 @@ def test_merge_is_of_the_present_base_into_the_pushed_head(review: Loop, policy:
 
 
 def test_clean_merge_is_examined_by_the_gate_alone_and_keeps_the_verdict(review: Loop, policy: ServicePolicy) -> None:
-    loop = read_again(noticed(review, policy, behind=True, blocked=True).loop, policy).loop
+    loop = read_again(noticed(review, policy, behind=True, must_be_current=True).loop, policy).loop
     decision = merged(loop, policy)
     gate = decide(decision.loop, finished(decision.loop), policy)
     spec = spec_of(gate).spec
     done = decide(gate.loop, finished(gate.loop, evidence=(evidence(0),)), policy)
 
-    assert "**Merged `main` (`ddddddd`) into the branch**" in texts(decision)
+    assert "**Merging `main` (`ddddddd`) into the branch**" in texts(decision)
     assert decision.loop.stage is Stage.PREFLIGHT
     assert (spec.role, spec.start_sha, spec.workspace.base_sha) == ("gate", MERGE, NEW)
     assert done.loop.stage is Stage.PUBLISHING
@@ -300,6 +300,31 @@ def test_hand_over_keeps_a_merge_that_is_under_way(review: Loop, policy: Service
 
     assert (again.generation, again.upstream.merge_sha, again.upstream.conflicts) == (2, MERGE, (CONFLICT,))
     assert again.candidate.head_sha == MERGE
+
+
+def test_hint_after_a_stopped_update_is_the_makers(review: Loop, policy: ServicePolicy) -> None:
+    """A stop ends the update; what follows is work like any other, from the merge that was made."""
+    loop = read_again(noticed(review, policy, behind=True, must_be_current=True).loop, policy).loop
+    stopped = decide(merged(loop, policy).loop, said("/stop"), policy).loop
+    again = decide(stopped, said("/retry use decimals"), policy).loop
+    ready = WorkspaceReady(
+        event_id="w2", ticket_id="t1", at=40.0, generation=2, repository="acme/shop", base_branch="main",
+        base_sha=NEW, policy=POLICY.encode(PLAIN), branch_sha=HEAD, fork_sha=NEW,
+    )  # fmt: skip
+    loop = decide(again, ready, policy).loop
+    loop = decide(loop, finished(loop), policy).loop
+
+    assert loop.stage in {Stage.SCOUTING, Stage.MAKING}
+    assert (loop.candidate.head_sha, loop.workspace.base_sha) == (MERGE, NEW)
+
+
+def test_attempt_after_a_persons_push_does_not_begin_at_the_old_merge(review: Loop, policy: ServicePolicy) -> None:
+    maker = at_maker(review, policy)
+    foreign = changed(maker, pushed_sha="9" * 40)
+    decision = decide(foreign, finished(foreign, outcome="spinning"), policy)
+
+    assert spec_of(decision).spec.start_sha == "9" * 40
+    assert spec_of(decision).spec.conflicts == ()
 
 
 def test_conflict_outside_the_repository_asks_a_person(review: Loop, policy: ServicePolicy) -> None:

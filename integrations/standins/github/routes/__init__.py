@@ -15,6 +15,7 @@ from integrations.standins.github.routes import (
     pulls,
     repositories,
     rules,
+    updates,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "pulls",
     "repositories",
     "rules",
+    "updates",
 ]

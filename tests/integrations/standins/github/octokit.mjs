@@ -34,6 +34,8 @@ const reviews = await bot.paginate(bot.rest.pulls.listReviews, { ...pull, per_pa
 
 const own = await bob.rest.pulls.createReview({ ...pull, event: "APPROVE" }).catch((error) => error);
 const moved = await ada.rest.pulls.merge({ ...pull, sha: "0".repeat(40) }).catch((error) => error);
+const outdated = { ...pull, expected_head_sha: "0".repeat(40) };
+const update = await ada.rest.pulls.updateBranch(outdated).catch((error) => error);
 const { data: merged } = await ada.rest.pulls.merge({ ...pull, sha, merge_method: "squash" });
 
 const deliveries = await app.octokit.paginate("GET /app/hook/deliveries", { per_page: 5 });
@@ -46,7 +48,7 @@ console.log(
     check: [started.status, checked.conclusion, checked.app.slug],
     said: said.map((comment) => comment.body),
     reviews: reviews.map((review) => review.state),
-    errors: [own.status, moved.status],
+    errors: [own.status, moved.status, update.status],
     merged: merged.merged,
     events: deliveries.map((delivery) => delivery.event).sort(),
     verified,

@@ -204,7 +204,7 @@ def test_octokit_opens_reviews_checks_and_merges(github: World, tmp_path: Path) 
         "check": ["in_progress", "success", "loopline"],
         "said": ["1", "2", "3"],
         "reviews": ["CHANGES_REQUESTED", "APPROVED"],
-        "errors": [422, 409],
+        "errors": [422, 409, 422],
         "merged": True,
         "verified": [True, False],
     }

@@ -10,7 +10,7 @@ from tests.integrations.standins.github.world import SHOP, World
 
 PULL = f"{SHOP}/pulls/1"
 REVIEWS = f"{PULL}/reviews"
-MERGE = f"{PULL}/merge"
+MERGE, UPDATE = f"{PULL}/merge", f"{PULL}/update-branch"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,30 @@ def test_push_moves_the_head_and_finds_conflicts(github: World) -> None:
     assert after in github.git("ls-remote", github.remote(), "refs/pull/1/head").stdout
     github.push("main", "def add(a, b):\n    return sum((a, b))\n")
     assert github.person().get(PULL).json()["mergeable_state"] == "dirty"
+
+
+def test_update_of_a_branch_merges_the_base_into_it(github: World) -> None:
+    before = github.pull()["head"]["sha"]
+    up_to_date = github.person().put(UPDATE)
+    base = github.push("main", "News\n", "NEWS.md")
+    stale = github.person().put(UPDATE, json={"expected_head_sha": base})
+    answer = github.person().put(UPDATE, json={"expected_head_sha": before})
+
+    assert [one.status_code for one in (up_to_date, stale, answer)] == [422, 422, 202]
+    assert up_to_date.json()["message"] == "There are no new commits on the base branch."
+    payload = github.last("pull_request.synchronize")
+    head = github.person().get(PULL).json()["head"]["sha"]
+    assert (payload["before"], payload["after"]) == (before, head)
+    github.git("fetch", "--quiet", github.remote(), "fix")
+    assert github.git("log", "-1", "--format=%P", head).stdout.split() == [before, base]
+
+
+def test_update_of_a_branch_with_a_conflict_is_refused(github: World) -> None:
+    github.pull()
+    github.push("main", "def add(a, b):\n    return sum((a, b))\n")
+    answer = github.person().put(UPDATE)
+
+    assert (answer.status_code, answer.json()["message"]) == (422, "merge conflict between base and head")
 
 
 def test_review_is_lower_case_in_the_webhook_and_its_line_has_a_hunk(github: World) -> None:
