@@ -304,6 +304,7 @@ SHOWN = {
     "approved_message": [m.approved_message("Ana", "a" * 40)],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
+    "unresolved_line": [m.unresolved_line(("shop/login.py:3", "docs~" + "b" * 40))],
     "merge_cancelled_reason": [m.merge_cancelled_reason("Ana")],
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", loop) for loop in (MAKING, DONE)],
