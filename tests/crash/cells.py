@@ -76,6 +76,9 @@ EFFECTS = {
     "github.POST.statuses": HTTP,
     "github.POST.issues.comments": HTTP,
     "github.PUT.pulls.merge": HTTP,
+    "github.POST.pulls.reviews": HTTP,
+    "github.POST.pulls.comments.replies": HTTP,
+    "github.graphql.ResolveThread": HTTP,
     "github.DELETE.git.refs.heads": HTTP,
 }
 # An agent's slice, from its worktree to the end of its run.
@@ -88,6 +91,7 @@ ADVANCING = (
 ONCE = {
     "sent": (
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
+        "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.graphql.FetchFacts",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
@@ -138,7 +142,9 @@ GITHUB_WRITES = {
     "push": "POST /{owner}/{repo}.git/git-receive-pack",
     "open": "POST /repos/{owner}/{repo}/pulls",
     "status": "POST /repos/{owner}/{repo}/statuses/{sha}",
-    "comment": "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
+    "review": "POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+    "reply": "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies",
+    "resolve": "mutation resolveReviewThread",
     "merge": "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
     "delete": "DELETE /repos/{owner}/{repo}/git/refs/{ref}",
 }
