@@ -25,6 +25,7 @@ from integrations.events import (
     Event,
     PullRequestClosed,
     PullRequestCommented,
+    PullRequestDequeued,
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
@@ -44,7 +45,8 @@ from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
-from jobs.effects.people import find_people, with_login, with_name
+from jobs.effects.people import with_login, with_name
+from jobs.effects.pull_request_reads import read_dequeued, read_facts
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -95,12 +97,14 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return None
         case PullRequestCommented():
             return replace(event, author=_look_up_permission(event.author, event.repository, world))
-        case TimePassed():
-            return _read_facts(event, world)
         case BranchPushed():
             return _read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _read_pull_request(event, world)
+        case TimePassed():
+            return read_facts(event, world)
+        case PullRequestDequeued():
+            return read_dequeued(event, world)
         case RunFinished():
             return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
         case _:
@@ -253,15 +257,6 @@ def _read_reaction(event: TicketReacted, world: World) -> Event | None:
     if not comment.author.is_us or not found or not world.policy.may_start(found[0].author):
         return None
     return replace(event, author=found[0].author)
-
-
-def _read_facts(event: TimePassed, world: World) -> Event:
-    """The pull request, for the deadlines that need it."""
-    loop = world.store.load(event.ticket_id)
-    if loop is None or not loop.pull_request.number or loop.stage not in OPEN | AT_WORK:
-        return event
-    facts = world.code_host.fetch_facts(loop.workspace.repository, loop.pull_request.number)
-    return replace(event, facts=facts, people=find_people(facts, world))
 
 
 def _read_review(event: ReviewSubmitted, world: World) -> Event | None:

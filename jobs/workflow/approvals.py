@@ -39,7 +39,10 @@ def approve(loop: Loop, author: Person, *commands: Command) -> Decision:
         return Decision(loop, (PostComment(body=problem),))
     sha = loop.pull_request.pushed_sha
     loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=author.name))
-    return Decision(loop, (*commands, PostComment(body=replies.approved_message(author.name, sha))))
+    return Decision(
+        loop,
+        (*commands, PostComment(body=replies.approved_message(author.name, sha, loop.pull_request.failing_checks))),
+    )
 
 
 def on_approval_published(loop: Loop, event: ApprovalPublished) -> Decision:

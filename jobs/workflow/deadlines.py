@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import reviews
+from jobs.workflow import merging, reviews
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -21,4 +21,7 @@ def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Deci
     decision = Decision(loop)
     if is_due(loop.review.due_at, event):
         decision = reviews.on_review_due(loop, event, policy)
+    if is_due(decision.loop.merging.due_at, event):
+        waits = merging.on_time_passed(decision.loop, event)
+        decision = Decision(waits.loop, (*decision.commands, *waits.commands))
     return decision

@@ -241,7 +241,7 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
             login=author.login,
         )
         return approve(loop, author, note)
-    return merge(loop) if name == "merge" else None
+    return merge(loop, author.name, request.text) if name == "merge" else None
 
 
 def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> Decision:
@@ -290,11 +290,13 @@ def _add_budget(loop: Loop, more: float, author: Person, at: float, policy: Serv
     return Decision(loop, (comment,))
 
 
-def merge(loop: Loop) -> Decision:
-    """Merge the approved commit; without an approval of the pushed commit, ask for it."""
+def merge(loop: Loop, by: str = "", words: str = "") -> Decision:
+    """Merge the approved commit; without an approval of the pushed commit, ask for it. `words` stand behind `/merge`:
+    'anyway' insists on a merge without the parts that the code host does not require."""
     if not loop.pull_request.approved_sha or loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
         return Decision(loop, (PostComment(body=replies.not_approved_message(loop)),))
-    loop = replace(loop, stage=Stage.MERGING, reason="")
+    asked = replace(loop.merging, by=by or loop.merging.by, insists=words.strip(" .!").lower() == "anyway")
+    loop = replace(loop, stage=Stage.MERGING, reason="", merging=asked)
     merge = MergePullRequest(
         generation=loop.generation,
         repository=loop.workspace.repository,

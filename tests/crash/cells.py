@@ -93,6 +93,7 @@ ONCE = {
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.graphql.FetchFacts",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
+        "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (

@@ -26,11 +26,13 @@ from integrations.standins.github.graphql.objects import Context
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
+from integrations.standins.github.protection import list_violations
 from integrations.standins.github.records import IssueComment, Pull, Review
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
 from integrations.standins.github.shapes.view import View, node_id
 from integrations.standins.github.threads import Thread, list_threads
+from integrations.standins.github.waiting import describe_waiting
 from integrations.standins.markdown import to_html
 
 COOKIE = "github_person"
@@ -189,6 +191,8 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
             pull=pull,
             changes=shown,
             mergeable=mergeable(repository, pull),
+            waits=describe_waiting(hub, pull),
+            violations=list(list_violations(hub, repository, pull)) if pull.state == "open" else [],
             may_write=ROLES.index(role) >= ROLES.index("write"),
             timeline=_timeline(hub, pull, reviews, threads),
             threads=_place_threads(shown, threads),
