@@ -74,7 +74,6 @@ EFFECTS = {
     "git.push": LOCAL,
     "github.POST.pulls": HTTP,
     "github.POST.statuses": HTTP,
-    "github.POST.issues.comments": HTTP,
     "github.PUT.pulls.merge": HTTP,
     "github.POST.pulls.reviews": HTTP,
     "github.POST.pulls.comments.replies": HTTP,
@@ -90,7 +89,7 @@ ADVANCING = (
 # Reads and other operations that a retry repeats: one crash each, at this phase.
 ONCE = {
     "sent": (
-        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
+        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.PATCH.pulls",
         "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.graphql.FetchFacts",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
@@ -98,7 +97,7 @@ ONCE = {
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
-        "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
+        "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
         "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
         "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua",
         "sandbox.capture.git", "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
