@@ -29,8 +29,8 @@ def too_many_rounds_reason(rounds: int, authors: Sequence[str], threads: Sequenc
     places = ", ".join(code(one.place) for one in threads[:5])
     still = f" Still open: {places}." if places else ""
     return (
-        f"{_count(rounds, 'review round')} did not satisfy {join_names(authors)}.{still} `/retry <what matters>` starts "
-        "again, `/takeover` hands you the branch."
+        f"{_count(rounds, 'review round')} did not satisfy {join_names(authors)}.{still} `/retry <what matters>` "
+        "starts again, `/takeover` hands you the branch."
     )
 
 

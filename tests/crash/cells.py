@@ -97,8 +97,8 @@ ONCE = {
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
-        "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
-        "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
+        "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree",
+        "git.merge-base", "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
         "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua",
         "sandbox.capture.git", "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
     ),
