@@ -181,3 +181,67 @@ class PullRequestNode(Node):
     latest_opinionated_reviews: Reviews | None = None
     review_threads: Threads = Threads()
     commits: Commits = Commits()
+
+
+class ClassicRule(Node):
+    """Classic protection of a branch, as people without administration permission see it."""
+
+    required_approving_review_count: Annotated[int, BeforeValidator(lambda count: count or 0)] = 0
+    required_status_check_contexts: Annotated[tuple[str, ...], BeforeValidator(_drop_null)] = ()
+    requires_conversation_resolution: bool = False
+    requires_linear_history: bool = False
+
+
+class RuledRef(Node):
+    ref_update_rule: ClassicRule | None = None
+
+
+class QueuedPull(Node):
+    is_merge_queue_enabled: bool = False
+
+
+class MergeSettings(Node):
+    """The repository's own settings for merges, with the classic rule of one branch."""
+
+    auto_merge_allowed: bool = False
+    merge_commit_allowed: bool = True
+    rebase_merge_allowed: bool = True
+    squash_merge_allowed: bool = True
+    ref: RuledRef | None = None
+    pull_request: QueuedPull | None = None
+
+    @property
+    def classic(self) -> ClassicRule:
+        return (self.ref.ref_update_rule if self.ref else None) or ClassicRule()
+
+    @property
+    def has_queue(self) -> bool:
+        return self.pull_request is not None and self.pull_request.is_merge_queue_enabled
+
+    @property
+    def allowed(self) -> set[str]:
+        """The methods that the repository allows."""
+        given = {
+            "squash": self.squash_merge_allowed,
+            "merge": self.merge_commit_allowed,
+            "rebase": self.rebase_merge_allowed,
+        }
+        return {method for method, is_allowed in given.items() if is_allowed}
+
+
+class MergeState(Node):
+    """Whether a pull request waits for its merge."""
+
+    id: str
+    state: str
+    head_ref_oid: CommitSha
+    is_in_merge_queue: bool = False
+    auto_merge_request: dict[str, Any] | None = None
+
+    @property
+    def is_auto_merged(self) -> bool:
+        return self.auto_merge_request is not None
+
+    def waits(self, way: str) -> bool:
+        """Whether it waits in this way: auto-merge puts it into the queue where there is one."""
+        return self.is_in_merge_queue or (way == "auto_merge" and self.is_auto_merged)

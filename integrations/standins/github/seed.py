@@ -14,10 +14,10 @@ ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
 DEFAULT_EVENTS = [
     *("issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"),
-    *("check_run", "check_suite", "workflow_run"),
+    *("check_run", "check_suite", "workflow_run", "merge_group"),
 ]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses")
-ALL_PERMISSIONS = {"metadata": "read", "actions": "read", **dict.fromkeys(WRITABLE, "write")}
+ALL_PERMISSIONS = {"metadata": "read", "actions": "read", "merge_queues": "read", **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):

@@ -75,6 +75,8 @@ def _try_auto_merge(view: View, repository: Repository, pull: Pull, wanted: dict
             enqueue(aftermath, pull)
 
 
-def is_waiting(hub: Hub, pull: Pull) -> bool:
-    """Whether the pull request is in the queue or has auto-merge enabled."""
-    return pull.auto_merge is not None or find_entry(hub.store, pull) is not None
+def describe_waiting(hub: Hub, pull: Pull) -> str:
+    """How the pull request waits for its merge, for the page; empty if it does not."""
+    if entry := find_entry(hub.store, pull):
+        return f"In the merge queue since {entry.enqueued_at}."
+    return f"Auto-merge was enabled by {pull.auto_merge['enabled_by']}." if pull.auto_merge else ""

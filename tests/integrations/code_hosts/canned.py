@@ -39,6 +39,7 @@ HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhoo
 
 
 FACTS = {
+    "id": "PR_7",
     "number": 7,
     "url": "https://github.com/o/r/pull/7",
     "state": "OPEN",
@@ -61,6 +62,7 @@ ANSWERS = {
     "GET /repos/o/r/pulls/7": Answer(body=pull()),
     "PATCH /repos/o/r/pulls/7": Answer(body=pull()),
     "PUT /repos/o/r/pulls/7/merge": Answer(body={"sha": "c" * 40, "merged": True}),
+    "GET /repos/o/r/rules/branches/main": Answer(body=[]),
     "POST /graphql": Answer(body={"data": {"repository": {"pullRequest": FACTS}}}),
     "GET /repos/o/r/pulls/7/reviews": Answer(body=[]),
     "GET /repos/o/r/pulls/7/comments": Answer(body=[]),
