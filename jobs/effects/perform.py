@@ -17,7 +17,6 @@ from integrations.errors import NotFound, Rejected
 from integrations.events import (
     BranchPublished,
     Event,
-    PullRequestMerged,
     PullRequestOpened,
     TicketMoved,
     WorkspaceReady,
@@ -28,7 +27,7 @@ from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, Ticket
-from jobs.effects import cleaning, sessions
+from jobs.effects import cleaning, merging, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
@@ -330,19 +329,6 @@ def set_status(command: c.SetStatus, ctx: Context) -> None:
     )
 
 
-def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
-    """Merge exactly the approved commit."""
-    sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
-    merged = PullRequestMerged(
-        **ctx.build_event_fields(),
-        repository=command.repository,
-        number=command.number,
-        head_sha=command.sha,
-        merge_sha=sha,
-    )
-    return (merged,)
-
-
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
@@ -360,7 +346,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.OpenPullRequest: open_pull_request,
     c.CommentOnPullRequest: comment_on_pull_request,
     c.SetStatus: set_status,
-    c.MergePullRequest: merge_pull_request,
+    c.MergePullRequest: merging.merge_pull_request,
+    c.CancelMerge: merging.cancel_merge,
     c.CleanUp: cleaning.clean_up,
     c.ClosePullRequest: close_pull_request,
     c.WatchTickets: watch_tickets,

@@ -306,7 +306,8 @@ class SetStatus:
 
 @value
 class MergePullRequest:
-    """Merge while the head is still `sha`; returns `PullRequestMerged`."""
+    """Read the facts of the pull request and the rules of its base branch, then merge while the head is still `sha`, or
+    let the code host merge it. Returns `PullRequestMerged`, `MergeWaits`, or `MergeHeld` when something is missing."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
@@ -314,6 +315,17 @@ class MergePullRequest:
     number: int
     sha: CommitSha
     title: str
+    body: str = ""
+    """Text of the merge commit; empty is the code host's own."""
+
+
+@value
+class CancelMerge:
+    """Take the pull request out of the merge queue, and disable its auto-merge."""
+
+    kind: Literal["CancelMerge"] = "CancelMerge"
+    repository: str
+    number: int
 
 
 @value
@@ -331,7 +343,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate,
+    | CloseProgressComment | SetDelegate | CancelMerge,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

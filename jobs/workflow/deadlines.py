@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
+from jobs.workflow import merging
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -17,4 +18,6 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
     """Apply the rule of each deadline that has passed."""
+    if is_due(loop.merging.due_at, event):
+        return merging.on_time_passed(loop, event)
     return Decision(loop)
