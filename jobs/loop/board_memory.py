@@ -79,6 +79,7 @@ _AS_JSON = {
     "failing_checks": "pull_request.failing_checks",
     "escalation": "escalation",
     "review": "review",
+    "merging": "merging",
 }
 """The same for lists and objects."""
 

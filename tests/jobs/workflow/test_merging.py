@@ -26,6 +26,7 @@ from jobs.loop.policy import inspect_policy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.merging import LONG_WAIT_SECONDS, LOOK_UP_SECONDS, find_missing, plan_merge
+from jobs.workflow.steering import merge
 from tests.jobs.workflow.values import HEAD, OTHER, kinds, said
 from tests.loops import changed
 
@@ -263,6 +264,12 @@ def test_command_merge_notes_the_person_and_whether_they_insist(
 ) -> None:
     loop = decide(approved, said(f"/merge{words}"), policy).loop
     assert (loop.stage, loop.merging.by, loop.merging.insists) == (Stage.MERGING, "Ana", insists)
+
+
+def test_merge_that_goes_on_keeps_who_asked_for_it(approved: Loop, policy: ServicePolicy) -> None:
+    asked = decide(approved, said("/merge anyway"), policy).loop
+    again = merge(asked).loop
+    assert (again.merging.by, again.merging.insists) == ("Ana", True)
 
 
 def test_merge_held_lists_what_is_missing_and_returns_to_review(merging: Loop, policy: ServicePolicy) -> None:
