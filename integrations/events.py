@@ -11,10 +11,13 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from integrations.event_base import BaseEvent
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart, WaitingWay
-from integrations.ports.pull_request import HostCheck, PullRequestFacts, ReviewDecision
+from integrations.ports.pull_request import HostCheck, PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
+from integrations.review_events import AccountLinked as AccountLinked
+from integrations.review_events import ApprovalPublished as ApprovalPublished
 from integrations.values import (
     NO_COMMIT,
     Codec,
@@ -29,7 +32,7 @@ from integrations.values import (
     value,
 )
 from integrations.workload import ReviewLoad
-from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated, TicketEvent
+from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -37,7 +40,7 @@ Conclusion = Literal["success", "failure", "pending"]
 
 
 @value
-class TicketMoved(TicketEvent):
+class TicketMoved(BaseEvent):
     """The ticket's column or team may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of
     Loopline is queued.
 
@@ -60,7 +63,7 @@ class TicketMoved(TicketEvent):
 
 
 @value
-class TicketEdited(TicketEvent):
+class TicketEdited(BaseEvent):
     """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
     description. `by` is the author, looked up by `gather`; None if unknown."""
 
@@ -71,14 +74,14 @@ class TicketEdited(TicketEvent):
 
 
 @value
-class TicketRemoved(TicketEvent):
+class TicketRemoved(BaseEvent):
     """The ticket was deleted, trashed or archived."""
 
     kind: Literal["TicketRemoved"] = "TicketRemoved"
 
 
 @value
-class TicketCommented(TicketEvent):
+class TicketCommented(BaseEvent):
     """A comment on the ticket, new or `edited`, or with a `session_id` a person's message in an agent session: then
     `prompt_id` is that message's own id. `at` is the time of the edit, `written_at` that of the comment.
 
@@ -101,7 +104,7 @@ class TicketCommented(TicketEvent):
 
 
 @value
-class TicketCommentRemoved(TicketEvent):
+class TicketCommentRemoved(BaseEvent):
     """A comment on the ticket was deleted."""
 
     kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
@@ -109,7 +112,7 @@ class TicketCommentRemoved(TicketEvent):
 
 
 @value
-class TicketDelegated(TicketEvent):
+class TicketDelegated(BaseEvent):
     """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket`, `author` and
     the root comment of the session's thread, and the session of a delegation that was reported without one."""
 
@@ -122,7 +125,7 @@ class TicketDelegated(TicketEvent):
 
 
 @value
-class TicketMentioned(TicketEvent):
+class TicketMentioned(BaseEvent):
     """A person mentioned Loopline in a comment of the ticket, which opened a session. The comment is an event too."""
 
     kind: Literal["TicketMentioned"] = "TicketMentioned"
@@ -137,7 +140,7 @@ class TicketMentioned(TicketEvent):
 
 
 @value
-class TicketUndelegated(TicketEvent):
+class TicketUndelegated(BaseEvent):
     """The ticket's delegate was removed or replaced. `jobs.effects.gather` fills in `ticket`."""
 
     kind: Literal["TicketUndelegated"] = "TicketUndelegated"
@@ -146,7 +149,7 @@ class TicketUndelegated(TicketEvent):
 
 
 @value
-class SessionQuiet(TicketEvent):
+class SessionQuiet(BaseEvent):
     """The session of a ticket that is worked on had no activity for some minutes; reported by the sweep."""
 
     kind: Literal["SessionQuiet"] = "SessionQuiet"
@@ -154,7 +157,7 @@ class SessionQuiet(TicketEvent):
 
 
 @value
-class TicketReacted(TicketEvent):
+class TicketReacted(BaseEvent):
     """An emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
@@ -164,7 +167,7 @@ class TicketReacted(TicketEvent):
 
 
 @value
-class EscalationUnanswered(TicketEvent):
+class EscalationUnanswered(BaseEvent):
     """An escalation was not acknowledged within its timeout; reported by the sweep."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
@@ -172,7 +175,7 @@ class EscalationUnanswered(TicketEvent):
 
 
 @value
-class CodeHostEvent(TicketEvent):
+class CodeHostEvent(BaseEvent):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher looks it up by pull request, branch or head."""
 
     repository: str
@@ -308,7 +311,7 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
-class TimePassed(TicketEvent):
+class TimePassed(BaseEvent):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
     the `facts` of an open pull request, and its `people` by their login there."""
 
@@ -319,7 +322,7 @@ class TimePassed(TicketEvent):
 
 
 @value
-class WorkspaceReady(TicketEvent):
+class WorkspaceReady(BaseEvent):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
     `images` are those of the ticket."""
@@ -345,7 +348,7 @@ class WorkspaceReady(TicketEvent):
 
 
 @value
-class BaseMerged(TicketEvent):
+class BaseMerged(BaseEvent):
     """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`; nothing is pushed. `merge_sha` is
     empty if the head has the commit already; with `conflicts` its tree has conflict markers, and `commits` are the base
     branch's that caused them."""
@@ -360,7 +363,7 @@ class BaseMerged(TicketEvent):
 
 
 @value
-class RunFinished(TicketEvent):
+class RunFinished(BaseEvent):
     """A run ended. `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
@@ -381,7 +384,7 @@ class RunFinished(TicketEvent):
 
 
 @value
-class RunParked(TicketEvent):
+class RunParked(BaseEvent):
     """A run is backing off. `until` is Unix seconds, `UNTIL_RESOLVED` for a cause without a time; 0 means that it
     continues."""
 
@@ -393,7 +396,7 @@ class RunParked(TicketEvent):
 
 
 @value
-class SteeringTaken(TicketEvent):
+class SteeringTaken(BaseEvent):
     """These comments were delivered to the agent before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
@@ -402,7 +405,7 @@ class SteeringTaken(TicketEvent):
 
 
 @value
-class BranchPublished(TicketEvent):
+class BranchPublished(BaseEvent):
     """The push succeeded: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
@@ -411,7 +414,7 @@ class BranchPublished(TicketEvent):
 
 
 @value
-class BranchMoved(TicketEvent):
+class BranchMoved(BaseEvent):
     """Nothing was pushed: the branch is at `head_sha`, a commit of another account by `by`; empty when it is gone."""
 
     kind: Literal["BranchMoved"] = "BranchMoved"
@@ -421,7 +424,7 @@ class BranchMoved(TicketEvent):
 
 
 @value
-class PullRequestOpened(TicketEvent):
+class PullRequestOpened(BaseEvent):
     """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
@@ -433,7 +436,7 @@ class PullRequestOpened(TicketEvent):
 
 
 @value
-class ChecksRead(TicketEvent):
+class ChecksRead(BaseEvent):
     """The checks of the pull request's head, of each name the newest, and all attempts of the checks of base commits,
     the newest first. `required` are the names that rules of the base branch ask for."""
 
@@ -446,7 +449,7 @@ class ChecksRead(TicketEvent):
 
 
 @value
-class FailuresRead(TicketEvent):
+class FailuresRead(BaseEvent):
     """The details of failing checks of `head_sha`, and all attempts of the checks of the base commits."""
 
     kind: Literal["FailuresRead"] = "FailuresRead"
@@ -457,7 +460,7 @@ class FailuresRead(TicketEvent):
 
 
 @value
-class ChecksRerun(TicketEvent):
+class ChecksRerun(BaseEvent):
     """Failing checks of `head_sha` have a further attempt: their ids and names."""
 
     kind: Literal["ChecksRerun"] = "ChecksRerun"
@@ -468,7 +471,7 @@ class ChecksRerun(TicketEvent):
 
 
 @value
-class MergeHeld(TicketEvent):
+class MergeHeld(BaseEvent):
     """A merge was asked for and not begun: `missing` are the requirements that are not met."""
 
     kind: Literal["MergeHeld"] = "MergeHeld"
@@ -477,7 +480,7 @@ class MergeHeld(TicketEvent):
 
 
 @value
-class MergeWaits(TicketEvent):
+class MergeWaits(BaseEvent):
     """The code host merges the pull request later by itself. `pending` are the names of the checks that it
     waits for."""
 
@@ -488,31 +491,7 @@ class MergeWaits(TicketEvent):
 
 
 @value
-class ApprovalPublished(TicketEvent):
-    """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
-    `reason` is why there is no review."""
-
-    kind: Literal["ApprovalPublished"] = "ApprovalPublished"
-    generation: int
-    head_sha: CommitSha
-    created: bool
-    decision: ReviewDecision = ""
-    url: str = ""
-    reason: str = ""
-
-
-@value
-class AccountLinked(TicketEvent):
-    """A person asked to be connected with an account on the code host; `problem` is why that was refused."""
-
-    kind: Literal["AccountLinked"] = "AccountLinked"
-    name: str
-    login: str
-    problem: str = ""
-
-
-@value
-class CommandFailed(TicketEvent):
+class CommandFailed(BaseEvent):
     """A command cannot be performed and a retry would not help.
 
     `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter. `problem`:

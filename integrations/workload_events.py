@@ -1,24 +1,16 @@
-"""The base of all events, and those about the work of other tickets; `integrations.events` documents events."""
+"""Events about the work of other tickets; `integrations.events` documents events."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from integrations.values import NO_COMMIT, CommitSha, TicketId, TicketRef, value
+from integrations.event_base import BaseEvent
+from integrations.values import NO_COMMIT, CommitSha, TicketRef, value
 from integrations.workload import Overlap
 
 
 @value
-class TicketEvent:
-    """An event of a ticket, with its idempotency key and time."""
-
-    event_id: str
-    ticket_id: TicketId = TicketId("")
-    at: float = 0.0
-
-
-@value
-class TicketCreated(TicketEvent):
+class TicketCreated(BaseEvent):
     """Another ticket exists, created by the command with this `key`; `created` is its present state."""
 
     kind: Literal["TicketCreated"] = "TicketCreated"
@@ -27,7 +19,7 @@ class TicketCreated(TicketEvent):
 
 
 @value
-class PathsClaimed(TicketEvent):
+class PathsClaimed(BaseEvent):
     """The claim of the ticket's files was placed. `overlaps` are other tickets that edit some of them, `sha` the
     candidate whose files they are, empty for planned ones."""
 
@@ -38,7 +30,7 @@ class PathsClaimed(TicketEvent):
 
 
 @value
-class OverlapFound(TicketEvent):
+class OverlapFound(BaseEvent):
     """Another ticket edits files of this one; `waits`: it starts after this one."""
 
     kind: Literal["OverlapFound"] = "OverlapFound"
@@ -47,7 +39,7 @@ class OverlapFound(TicketEvent):
 
 
 @value
-class LinesCounted(TicketEvent):
+class LinesCounted(BaseEvent):
     """The changed lines of the merged pull request; `reviewed`: a person approved it or commented on it."""
 
     kind: Literal["LinesCounted"] = "LinesCounted"

@@ -12,7 +12,7 @@ from jobs.messages.text import code, inline, quoted
 def round_started_message(authors: Sequence[str], threads: int, revision: int) -> str:
     """The reviews that were collected start a round."""
     names = join_names(authors)
-    counted = f" {count(threads, 'inline comment')}." if threads else ""
+    counted = f" {_count(threads, 'inline comment')}." if threads else ""
     kept = "The accepted work is kept."
     return f"Working on revision {revision} as requested by {names}, on the same branch.{counted} {kept}"
 
@@ -29,8 +29,8 @@ def too_many_rounds_reason(rounds: int, authors: Sequence[str], threads: Sequenc
     places = ", ".join(code(one.place) for one in threads[:5])
     still = f" Still open: {places}." if places else ""
     return (
-        f"{count(rounds, 'review round')} did not satisfy {join_names(authors)}.{still} `/retry <what matters>` starts "
-        "again, `/takeover` hands you the branch."
+        f"{_count(rounds, 'review round')} did not satisfy {join_names(authors)}.{still} `/retry <what matters>` "
+        "starts again, `/takeover` hands you the branch."
     )
 
 
@@ -57,7 +57,7 @@ def thread_reply(thread: OpenThread, sha: str, before: str, *, changed: bool) ->
 def answered_message(threads: Sequence[OpenThread], sha: str) -> str:
     """A round that ended without a commit: every comment has a reply."""
     return (
-        f"{count(len(threads), 'review comment')} answered on the pull request without a change; the verdict for "
+        f"{_count(len(threads), 'review comment')} answered on the pull request without a change; the verdict for "
         f"{code(sha[:7])} holds."
     )
 
@@ -70,8 +70,8 @@ def review_missing_message(*, created: bool, reason: str, url: str, decision: st
         else "an approving review of a person with write access"
     )
     also = "also " if created else ""
-    why = f" {reason}" if reason else ""
-    return f"The code host {also}asks for {needs}: {url}/files.{why}"
+    why = f" {inline(reason)}" if reason else ""
+    return f"The code host {also}asks for {needs}: {inline(url)}/files.{why}"
 
 
 UNKNOWN_ACCOUNT_REASON = "Your account there is not known, so no review was created: `/link <login>` connects it."
@@ -103,7 +103,7 @@ def linked_message(by: str, login: str) -> str:
 
 
 def not_linked_message(by: str, login: str, problem: str) -> str:
-    return f"{inline(by)} was not linked to {code(login)}: {problem}"
+    return f"{inline(by)} was not linked to {code(login)}: {inline(problem)}"
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -112,7 +112,7 @@ def join_names(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def count(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     """As '1 comment' and '2 comments'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -147,7 +147,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         upstream=replace(without_result(before).upstream, due_at=0.0, cause=""),
         foreign=before.foreign,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
-        review=replace(before.review, rounds=0, approved_by=""),
+        review=replace(before.review, rounds=0, approved_by="", due_at=fresh.started_at if shown.number else 0.0),
     )
 
 

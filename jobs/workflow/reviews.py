@@ -81,10 +81,12 @@ def collect(loop: Loop, at: float, policy: ServicePolicy, *commands: Command) ->
 def on_review_due(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
     """Act on the reviews and threads that are open now."""
     facts = event.facts
+    if loop.stage not in OPEN | AT_WORK or not loop.pull_request.number:
+        return Decision(replace(loop, review=replace(loop.review, due_at=0.0)))
     if facts is None or facts.head_sha != loop.pull_request.pushed_sha or loop.stage is Stage.PUBLISHING:
         return collect(loop, event.at, policy)  # the head moves
     loop = replace(loop, review=replace(loop.review, due_at=0.0))
-    if facts.state != "open" or loop.stage not in OPEN | AT_WORK:
+    if facts.state != "open":
         return Decision(loop)
     threads, requests = find_open_threads(loop, facts, event.people), _find_requests(loop, facts)
     if not requests and all(one.is_advice for one in threads):

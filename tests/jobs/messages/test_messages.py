@@ -648,7 +648,6 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "format_starters",
         "name_failure",
         "join_names",
-        "count",
         "fixed_account_problem",
         "linked_account_problem",
         "unknown_account_problem",

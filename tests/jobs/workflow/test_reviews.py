@@ -181,6 +181,17 @@ def test_review_waits_while_the_head_moves(review: Loop, policy: ServicePolicy, 
     assert (decision.loop.stage, decision.loop.due_at, decision.commands) == (stage, 220.0, ())
 
 
+@pytest.mark.parametrize("stage", [Stage.STOPPED, Stage.NEEDS_HUMAN])
+def test_deadline_ends_where_nothing_can_be_started_and_returns_with_the_next_attempt(
+    review: Loop, policy: ServicePolicy, stage: Stage
+) -> None:
+    ended = due(replace(review, stage=stage, generation=1), facts(thread(remark("name it"))), policy).loop
+    assert (ended.stage, ended.due_at) == (stage, 0.0)
+
+    again = decide(ended, said("/retry", at=300.0), policy).loop
+    assert (again.stage, again.due_at) == (Stage.PREPARING, 300.0)
+
+
 def test_request_for_changes_cancels_a_queued_merge_and_a_remark_does_not(review: Loop, policy: ServicePolicy) -> None:
     merging = changed(review, stage=Stage.MERGING, approved_sha=HEAD, approved_by="Ana")
 
