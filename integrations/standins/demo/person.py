@@ -135,11 +135,22 @@ class Ana:
         """Submit a review: APPROVE, REQUEST_CHANGES or COMMENT."""
         self._pulls("POST", f"/{number}/reviews", event=event, body=body)
 
+    def comment_on_line(self, number: int, path: str, line: int, body: str) -> None:
+        """Submit a review of one comment on a line of the diff."""
+        self._pulls(
+            "POST", f"/{number}/reviews", event="COMMENT", comments=[{"path": path, "line": line, "body": body}]
+        )
+
+    def review_comments(self, number: int) -> list[dict[str, Any]]:
+        """The comments on lines, with the replies."""
+        found: list[dict[str, Any]] = self._pulls("GET", f"/{number}/comments")
+        return found
+
     def close(self, number: int, state: str = "closed") -> None:
         """Close the pull request without a merge, or open it again."""
         self._pulls("PATCH", f"/{number}", state=state)
 
-    def _pulls(self, method: str, path: str, **body: str) -> Any:
+    def _pulls(self, method: str, path: str, **body: Any) -> Any:
         address = f"{self._urls['pull_requests']}/repos/{self._project.repository}/pulls{path}"
         answer = requests.request(method, address, json=body, headers=self.github_headers, timeout=20)
         answer.raise_for_status()

@@ -115,6 +115,7 @@ class Stack:
             "GITHUB_API_URL": self.urls["pull_requests"],
             "GITHUB_TOKEN": self.tokens["github_bot"],
             "GITHUB_WEBHOOK_SECRETS": self.tokens["github_webhook"],
+            "LOOPLINE_REVIEW_QUIET_SECONDS": "2",
             "ANTHROPIC_API_KEY": key or "key-of-the-stand-in",
             "ANTHROPIC_BASE_URL": os.environ.get("ANTHROPIC_BASE_URL", "") if key else self.urls["model"],
             **self.extra,

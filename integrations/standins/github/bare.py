@@ -138,6 +138,11 @@ class BareRepository:
         fields = shown.split("\0")
         return [Commit.read(fields[at : at + 10]) for at in range(0, len(fields) - 10, 10)]
 
+    def history(self, branch: str) -> list[Commit]:
+        """The commits of a branch, newest first."""
+        fields = self.run("log", DATES, f"--format={COMMIT_FORMAT}", f"refs/heads/{branch}").split("\0")
+        return [Commit.read(fields[at : at + 10]) for at in range(0, len(fields) - 10, 10)]
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The common ancestor, None when there is none."""
         try:

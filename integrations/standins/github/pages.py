@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from integrations.standins.github.auth import ANONYMOUS, Actor, person
 from integrations.standins.github.changes import (
+    Changes,
     changes,
     combined_state,
     mergeable,
@@ -20,13 +21,17 @@ from integrations.standins.github.changes import (
     newest_statuses,
     review_decisions,
 )
+from integrations.standins.github.graphql.mutations import perform_mutation
+from integrations.standins.github.graphql.objects import Context
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.protection import list_violations
-from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
+from integrations.standins.github.records import IssueComment, Pull, Review
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
+from integrations.standins.github.shapes.view import View, node_id
+from integrations.standins.github.threads import Thread, list_threads
 from integrations.standins.github.waiting import describe_waiting
 from integrations.standins.markdown import to_html
 
@@ -34,6 +39,7 @@ COOKIE = "github_person"
 REPO = "/repos/{owner}/{repo}"
 REVIEWS = f"POST {REPO}/pulls/{{pull_number}}/reviews"
 CHANGE = f"PATCH {REPO}/pulls/{{pull_number}}"
+ACTIONS = "comment,approve,request_changes,merge,close,reopen,comment_line,reply,resolve,unresolve"
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:;"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -100,7 +106,7 @@ def _add_pull(pages: Blueprint, hub: Hub) -> None:
     def pull(owner: str, repo: str, number: int) -> Response:
         return _pull_page(hub, f"{owner}/{repo}", number)
 
-    @pages.post("/<owner>/<repo>/pull/<int:number>/<any(comment,approve,request_changes,merge,close,reopen):action>")
+    @pages.post(f"/<owner>/<repo>/pull/<int:number>/<any({ACTIONS}):action>")
     def act(owner: str, repo: str, number: int, action: str) -> AnyResponse:
         try:
             _act(hub, {"owner": owner, "repo": repo}, number, action)
@@ -114,8 +120,17 @@ def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:
     body, sha = request.form.get("body", "").replace("\r\n", "\n"), request.form.get("sha", "")
     on_pull = {**params, "pull_number": str(number)}
     on_issue = {**params, "issue_number": str(number)}
-    name, place, input = {
+    if action in ("resolve", "unresolve"):
+        wanted = {"threadId": node_id("PRRT", request.form["thread"])}
+        with hub.lock:
+            perform_mutation(Context(View(hub, base_url()), _viewer(hub)), f"{action}ReviewThread", wanted)
+        return
+    comments = [{"path": request.form.get("path", ""), "line": int(request.form.get("line") or 0), "body": body}]
+    on_thread = {**on_pull, "comment_id": request.form.get("thread", "0")}
+    buttons: dict[str, tuple[str, Mapping[str, str], Mapping[str, Any]]] = {
         "comment": (f"POST {REPO}/issues/{{issue_number}}/comments", on_issue, {"body": body}),
+        "comment_line": (REVIEWS, on_pull, {"event": "COMMENT", "commit_id": sha, "comments": comments}),
+        "reply": (f"POST {REPO}/pulls/{{pull_number}}/comments/{{comment_id}}/replies", on_thread, {"body": body}),
         "approve": (REVIEWS, on_pull, {"event": "APPROVE", "body": body, "commit_id": sha}),
         "request_changes": (REVIEWS, on_pull, {"event": "REQUEST_CHANGES", "body": body, "commit_id": sha}),
         "merge": (
@@ -125,7 +140,8 @@ def _act(hub: Hub, params: Mapping[str, str], number: int, action: str) -> None:
         ),
         "close": (CHANGE, on_pull, {"state": "closed"}),
         "reopen": (CHANGE, on_pull, {"state": "open"}),
-    }[action]
+    }
+    name, place, input = buttons[action]
     perform(hub, _viewer(hub), name, Request(place, input, {}, base_url()))
 
 
@@ -163,6 +179,7 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
         repository = _visible(hub, name)
         pull = hub.pull(repository, number)
         reviews = hub.store.all(Review, repository=repository.name, number=number)
+        threads, shown = list_threads(hub, pull), changes(repository, pull)
         role = _viewer(hub).role(repository.name, repository.private)
         return _page(
             hub,
@@ -172,13 +189,13 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
             draft_text=request.form.get("body", "") if problem else "",
             repository=repository,
             pull=pull,
-            changes=changes(repository, pull),
+            changes=shown,
             mergeable=mergeable(repository, pull),
             waits=describe_waiting(hub, pull),
             violations=list(list_violations(hub, repository, pull)) if pull.state == "open" else [],
             may_write=ROLES.index(role) >= ROLES.index("write"),
-            timeline=_timeline(hub, pull, reviews),
-            line_comments=_line_comments(hub, pull),
+            timeline=_timeline(hub, pull, reviews, threads),
+            threads=_place_threads(shown, threads),
             statuses=newest_statuses(hub.store, repository.name, pull.head_sha),
             runs=newest_check_runs(hub.store, repository.name, pull.head_sha),
             combined=combined_state(hub.store, repository.name, pull.head_sha),
@@ -186,19 +203,27 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
         )
 
 
-def _timeline(hub: Hub, pull: Pull, reviews: list[Review]) -> list[tuple[str, Any, list[ReviewComment]]]:
-    """Comments and submitted reviews by time, each as its kind, itself, and its comments on lines."""
+def _timeline(
+    hub: Hub, pull: Pull, reviews: list[Review], threads: list[Thread]
+) -> list[tuple[str, Any, list[Thread]]]:
+    """Comments and submitted reviews by time, each as its kind, itself, and the threads that it began. Replies are in
+    their thread only."""
     comments = hub.store.all(IssueComment, repository=pull.repository, number=pull.number)
-    items: list[tuple[str, Any, list[ReviewComment]]] = [("comment", one, []) for one in comments]
-    items += [
-        ("review", one, hub.store.all(ReviewComment, review_id=one.id)) for one in reviews if one.state != "PENDING"
-    ]
+    items: list[tuple[str, Any, list[Thread]]] = [("comment", one, []) for one in comments]
+    for one in reviews:
+        begun = [thread for thread in threads if thread.root.review_id == one.id]
+        is_reply = one.state == "COMMENTED" and not one.body and not begun
+        if one.state != "PENDING" and not is_reply:
+            items.append(("review", one, begun))
     return sorted(items, key=lambda item: int(item[1].id))
 
 
-def _line_comments(hub: Hub, pull: Pull) -> dict[tuple[str, int | None], list[ReviewComment]]:
-    """Comments on lines by path and position in the diff."""
-    placed: dict[tuple[str, int | None], list[ReviewComment]] = {}
-    for one in hub.store.all(ReviewComment, repository=pull.repository, number=pull.number):
-        placed.setdefault((one.path, one.position), []).append(one)
+def _place_threads(shown: Changes, threads: list[Thread]) -> dict[tuple[str, int], list[Thread]]:
+    """Threads that are not outdated, by path and position in the diff."""
+    placed: dict[tuple[str, int], list[Thread]] = {}
+    for one in threads:
+        file = shown.file(one.root.path)
+        line = file.find(one.line) if file and one.line else None
+        if line:
+            placed.setdefault((one.root.path, line.position), []).append(one)
     return placed

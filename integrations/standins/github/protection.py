@@ -11,7 +11,6 @@ from typing import Literal
 
 from integrations.standins.github.changes import (
     DECISIVE,
-    changes,
     mergeable,
     newest_check_runs,
     newest_statuses,
@@ -203,12 +202,3 @@ def merge_state(hub: Hub, repository: Repository, pull: Pull, merges: bool | Non
     states = [one.state for one in newest_statuses(hub.store, repository.name, pull.head_sha)]
     states += [run.conclusion or "pending" for run in newest_check_runs(hub.store, repository.name, pull.head_sha)]
     return "UNSTABLE" if any(state not in PASSING for state in states) else "CLEAN"
-
-
-def is_outdated(repository: Repository, pull: Pull, comment: ReviewComment) -> bool:
-    """Whether the commented line is not in the current diff any more."""
-    if comment.commit_id == pull.head_sha:
-        return False
-    file = changes(repository, pull).file(comment.path)
-    line = file.find(comment.line) if file else None
-    return line is None or line.mark + line.text != comment.diff_hunk.rsplit("\n", 1)[-1]

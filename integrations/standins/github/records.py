@@ -75,7 +75,8 @@ class Review(OnPull):
 
 @dataclass
 class ReviewComment(Record):
-    """A comment on a line of the diff. `position` counts the lines below the file's first hunk header."""
+    """A comment on lines of the diff, `start_line` to `line`. `position` counts the lines below the file's first hunk
+    header."""
 
     repository: str
     number: int
@@ -91,6 +92,7 @@ class ReviewComment(Record):
     in_reply_to: int = 0
     """The first comment of its thread; 0 for the first one, whose `resolved_by` is a login once it is resolved."""
     resolved_by: str = ""
+    start_line: int | None = None
 
 
 @dataclass

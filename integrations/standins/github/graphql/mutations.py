@@ -14,14 +14,16 @@ from typing import Any
 from integrations.standins.github.graphql.errors import refuse
 from integrations.standins.github.graphql.objects import Context, actor_shape
 from integrations.standins.github.graphql.pulls import pull_request, queue_entry
+from integrations.standins.github.graphql.reviews import review_thread
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.merge_queue import enqueue, find_entry, remove
 from integrations.standins.github.merges import MergeText
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.pushes import Aftermath
-from integrations.standins.github.records import Pull, QueueEntry
+from integrations.standins.github.records import Pull, QueueEntry, ReviewComment
 from integrations.standins.github.seed import ROLES
 from integrations.standins.github.shapes.view import node_id
+from integrations.standins.github.threads import list_threads, set_resolved
 from integrations.standins.github.waiting import disable_auto_merge, enable_auto_merge, settle
 
 Values = Mapping[str, Any]
@@ -97,6 +99,30 @@ def take_from_queue(context: Context, values: Values) -> dict[str, Any]:
         raise Problem(422, "Pull request is not in the queue")
     remove(follow_up(context, repository), pull, entry, "MANUAL")
     return {"mergeQueueEntry": queue_entry(context, repository, pull, entry)}
+
+
+@mutation("resolveReviewThread", needs="pull_requests:write")
+def resolve(context: Context, values: Values) -> dict[str, Any]:
+    """Mark the thread as resolved."""
+    return _set_resolved(context, values, context.actor.login)
+
+
+@mutation("unresolveReviewThread", needs="pull_requests:write")
+def unresolve(context: Context, values: Values) -> dict[str, Any]:
+    """Mark the thread as open again."""
+    return _set_resolved(context, values, "")
+
+
+def _set_resolved(context: Context, values: Values, login: str) -> dict[str, Any]:
+    roots = {node_id("PRRT", one.id): one for one in context.hub.store.all(ReviewComment, in_reply_to=0)}
+    root = roots.get(values["threadId"])
+    if root is None:
+        raise refuse("NOT_FOUND", NO_NODE.format(values["threadId"]))
+    [pull] = context.hub.store.all(Pull, repository=root.repository, number=root.number)
+    find_pull(context, node_id("PR", pull.id))
+    set_resolved(context.hub, root, login)
+    thread = next(one for one in list_threads(context.hub, pull) if one.root.id == root.id)
+    return {"thread": review_thread(context, pull, thread)}
 
 
 def find_pull(context: Context, global_id: str) -> tuple[Repository, Pull]:

@@ -9,7 +9,7 @@ from integrations.standins.github.changes import changes, mergeable
 from integrations.standins.github.graphql.checks import rollup
 from integrations.standins.github.graphql.errors import refuse
 from integrations.standins.github.graphql.objects import Context, Shape, actor_shape, commit_id, need, paged
-from integrations.standins.github.graphql.reviews import latest_reviews, list_threads, reviews
+from integrations.standins.github.graphql.reviews import latest_reviews, review_threads, reviews
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.merge_queue import find_entry, list_entries
 from integrations.standins.github.protection import merge_state, protection_of, review_decision
@@ -120,7 +120,7 @@ def pull_request(context: Context, one: Repository, pull: Pull) -> Shape:
         "reviewDecision": lambda _: review_decision(hub, one, pull),
         "reviews": reviews(context, pull),
         "latestOpinionatedReviews": latest_reviews(context, one, pull),
-        "reviewThreads": paged("reviewThreads", lambda: list_threads(context, one, pull)),
+        "reviewThreads": paged("reviewThreads", lambda: review_threads(context, pull)),
         "commits": paged("commits", lambda: commits),
         "statusCheckRollup": lambda _: rollup(context, one, pull.head_sha),
         "autoMergeRequest": _auto_merge(context, pull),

@@ -7,10 +7,11 @@ from typing import Any
 
 from integrations.standins.github.graphql.objects import Context, Shape, actor_shape, commit_id, connection, paged
 from integrations.standins.github.hub import Repository
-from integrations.standins.github.protection import decisive_reviews, is_outdated, may_write
+from integrations.standins.github.protection import decisive_reviews, may_write
 from integrations.standins.github.records import Pull, Review, ReviewComment
 from integrations.standins.github.shapes.pulls import addresses
 from integrations.standins.github.shapes.view import node_id
+from integrations.standins.github.threads import Thread, list_threads
 
 
 def reviews(context: Context, pull: Pull) -> Callable[..., Shape]:
@@ -54,35 +55,25 @@ def review(context: Context, pull: Pull, one: Review) -> Shape:
     }
 
 
-def list_threads(context: Context, one: Repository, pull: Pull) -> list[Shape]:
+def review_threads(context: Context, pull: Pull) -> list[Shape]:
     """All threads of submitted reviews."""
-    found = context.hub.store.all(ReviewComment, repository=pull.repository, number=pull.number)
-    shown = [comment for comment in found if _is_submitted(context, comment)]
-    replies = {root.id: [root, *(other for other in shown if other.in_reply_to == root.id)] for root in shown}
-    return [review_thread(context, one, pull, root, replies[root.id]) for root in shown if not root.in_reply_to]
+    return [review_thread(context, pull, one) for one in list_threads(context.hub, pull)]
 
 
-def _is_submitted(context: Context, comment: ReviewComment) -> bool:
-    written = context.hub.store.get(Review, comment.review_id)
-    return written is not None and written.state != "PENDING"
-
-
-def review_thread(
-    context: Context, one: Repository, pull: Pull, root: ReviewComment, comments: Sequence[ReviewComment]
-) -> Shape:
+def review_thread(context: Context, pull: Pull, thread: Thread) -> Shape:
     """`PullRequestReviewThread`; its id is made of that of its first comment."""
-    is_old = is_outdated(one, pull, root)
+    root, line = thread.root, thread.line
     return {
         "id": node_id("PRRT", root.id),
         "path": root.path,
-        "line": None if is_old else root.line,
-        "startLine": None,
+        "line": line,
+        "startLine": line - root.line + root.start_line if line and root.start_line else None,
         "originalLine": root.line,
-        "isResolved": bool(root.resolved_by),
-        "isOutdated": is_old,
-        "isCollapsed": bool(root.resolved_by),
+        "isResolved": thread.is_resolved,
+        "isOutdated": line is None,
+        "isCollapsed": thread.is_resolved,
         "resolvedBy": actor_shape(context, root.resolved_by) if root.resolved_by else None,
-        "comments": paged("comments", lambda: [_comment(context, pull, comment) for comment in comments]),
+        "comments": paged("comments", lambda: [_comment(context, pull, comment) for comment in thread.comments]),
     }
 
 

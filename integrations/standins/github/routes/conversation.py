@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from integrations.standins.github.routes.pulls import PULL
 from integrations.standins.github.shapes.people import association, user
 from integrations.standins.github.shapes.pulls import addresses, issue, pull_request_simple
 from integrations.standins.github.shapes.view import View, fields_of, hrefs, node_id, reactions
+from integrations.standins.github.threads import find_current_line, find_root
 
 COMMENTS = "/repos/{owner}/{repo}/issues/{issue_number}/comments"
 STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
@@ -52,11 +54,14 @@ def create_comment(call: Call) -> Reply:
 
 
 class LineComment(Input):
-    """`line` is a line number after the change."""
+    """`start_line` to `line` are line numbers after the change."""
 
     path: str
     line: int
     body: str
+    start_line: int | None = None
+    side: Literal["RIGHT"] = "RIGHT"
+    start_side: Literal["RIGHT"] | None = None
 
 
 class NewReview(Input):
@@ -66,6 +71,10 @@ class NewReview(Input):
     body: str = ""
     commit_id: str | None = None
     comments: list[LineComment] = Field(default_factory=list)
+
+
+class NewReply(Input):
+    body: str
 
 
 class Dismissal(Input):
@@ -86,7 +95,7 @@ def list_review_comments(call: Call) -> Reply:
     pull, store = call.pull, call.hub.store
     found = store.all(ReviewComment, repository=pull.repository, number=pull.number)
     shown = [one for one in found if _is_visible(call, store.get(Review, one.review_id))]
-    return Reply([_review_comment(call.view, pull, one) for one in shown])
+    return Reply([_without_place(_review_comment(call.view, pull, one)) for one in shown])
 
 
 @operation("POST", PULL + "/reviews", needs="pull_requests:write")
@@ -102,10 +111,29 @@ def create_review(call: Call) -> Reply:
     for comment, (file, line) in zip(wanted.comments, placed, strict=True):
         text = comment.path, comment.body, commit, file.hunk_until(line), comment.line, line.position
         columns = (*where, review.id, call.actor.login, *text)
-        store.put(ReviewComment(store.new_id(), *columns, now()))
+        store.put(ReviewComment(store.new_id(), *columns, now(), start_line=comment.start_line))
     if wanted.event:
         _submit(call, pull, review, wanted.event)
     return Reply(_review(call.view, pull, review))
+
+
+@operation("POST", PULL + "/comments/{comment_id}/replies", needs="pull_requests:write")
+def reply_to_review_comment(call: Call) -> Reply:
+    """Reply in the thread of a comment: as on GitHub, a review with this one comment."""
+    pull, store, wanted = call.pull, call.hub.store, call.read(NewReply)
+    above = store.get(ReviewComment, call.number("comment_id"))
+    if above is None or (above.repository, above.number) != (pull.repository, pull.number):
+        raise not_found()
+    if not wanted.body.strip():
+        raise Problem(422, "Unprocessable Entity", ["Body can't be blank"])
+    root = find_root(store, above)
+    review = Review(store.new_id(), pull.repository, pull.number, call.actor.login, "PENDING", "", pull.head_sha)
+    store.put(review)
+    reply = replace(root, id=store.new_id(), review_id=review.id, in_reply_to=root.id, resolved_by="")
+    reply.author, reply.body, reply.created_at = call.actor.login, wanted.body, now()
+    store.put(reply)
+    _submit(call, pull, review, "COMMENT")
+    return Reply(_without_place(_review_comment(call.view, pull, reply)), 201)
 
 
 @operation("PUT", PULL + "/reviews/{review_id}/dismissals", needs="pull_requests:write", role="write")
@@ -213,15 +241,25 @@ def _review_comment(view: View, pull: Pull, comment: ReviewComment) -> dict[str,
     pull_url, _, page = addresses(view, pull)
     url = f"{view.repository_url(pull.repository)}/pulls/comments/{comment.id}"
     html = f"{page}#discussion_r{comment.id}"
+    line = find_current_line(view.hub.repository(pull.repository), pull, comment)
+    first = None if comment.start_line is None or line is None else line - comment.line + comment.start_line
+    side = comment.start_line and "RIGHT"
+    replied = {"in_reply_to_id": comment.in_reply_to} if comment.in_reply_to else {}
     return {
         **_shared(view, pull, "PRRC", comment),
         "url": url,
         "pull_request_review_id": comment.review_id,
         **fields_of(comment, "diff_hunk", "path"),
-        **dict.fromkeys(("position", "original_position"), comment.position),
-        **dict.fromkeys(("line", "original_line"), comment.line),
-        **dict.fromkeys(("start_line", "original_start_line", "start_side")),
-        **dict.fromkeys(("commit_id", "original_commit_id"), comment.commit_id),
+        **replied,
+        "position": comment.position if line else None,
+        "original_position": comment.position,
+        "line": line,
+        "original_line": comment.line,
+        "start_side": side,
+        "start_line": first,
+        "original_start_line": comment.start_line,
+        "commit_id": pull.head_sha if line else comment.commit_id,
+        "original_commit_id": comment.commit_id,
         **dict.fromkeys(("created_at", "updated_at"), comment.created_at),
         "html_url": html,
         "pull_request_url": pull_url,
@@ -230,3 +268,8 @@ def _review_comment(view: View, pull: Pull, comment: ReviewComment) -> dict[str,
         "subject_type": "line",
         "reactions": reactions(url),
     }
+
+
+def _without_place(comment: dict[str, Any]) -> dict[str, Any]:
+    """The comment of a REST answer: when it is outdated, GitHub's description has no place for it, the webhook null."""
+    return {name: value for name, value in comment.items() if value is not None or name not in ("line", "position")}

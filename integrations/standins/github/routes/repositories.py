@@ -7,7 +7,7 @@ from integrations.standins.github.operations import Call, Reply, operation
 from integrations.standins.github.problems import Problem, not_found
 from integrations.standins.github.pushes import NO_COMMIT, Update
 from integrations.standins.github.shapes.people import collaborator_permission
-from integrations.standins.github.shapes.repositories import full_repository, git_ref
+from integrations.standins.github.shapes.repositories import commit, full_repository, git_ref
 
 REPOSITORY = "/repos/{owner}/{repo}"
 
@@ -27,6 +27,17 @@ def get_ref(call: Call) -> Reply:
     if sha is None:
         raise not_found()
     return Reply(git_ref(call.view, repository, name, sha))
+
+
+@operation("GET", REPOSITORY + "/commits", needs="contents:read")
+def list_commits(call: Call) -> Reply:
+    """The commits of the default branch, newest first; `author` is a login or an address."""
+    repository, author = call.repository, call.request.query.get("author", "").lower()
+    user = call.hub.user(author)
+    address = user.email.lower() if user else author
+    found = repository.git.history(repository.git.default_branch)
+    shown = [one for one in found if not author or one.author.email.lower() == address]
+    return Reply([commit(call.view, repository, one) for one in shown])
 
 
 @operation("DELETE", REPOSITORY + "/git/refs/{ref}", needs="contents:write", role="write")

@@ -45,6 +45,7 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "PATCH", bot.get(runs).json()["check_runs"][0]["url"].removeprefix(github.url), done
     line = {"path": "calc.py", "line": 2, "body": "Why?"}
     yield bob, "POST", f"{PULL}/reviews", {"event": "REQUEST_CHANGES", "body": "No", "comments": [line]}
+    yield bot, "POST", f"{PULL}/comments/{bot.get(f'{PULL}/comments').json()[0]['id']}/replies", {"body": "Done"}
     review = bot.get(f"{PULL}/reviews").json()[0]["id"]
     yield ada, "PUT", f"{PULL}/reviews/{review}/dismissals", {"message": "Old"}
     yield ada, "POST", f"{PULL}/reviews", {"body": "Draft"}
@@ -74,6 +75,9 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "PUT", f"{SHOP}/contents/docs/a.md", text
     yield bot, "GET", f"{SHOP}/contents/docs/a.md?ref=new", None
     yield bot, "GET", f"{SHOP}/branches/main", None
+    yield bot, "GET", f"{SHOP}/commits?author=nobody@example.com", None
+    yield bot, "GET", f"{SHOP}/commits", None
+    yield bot, "GET", "/search/users?q=bob@example.com in:email", None
     yield bot, "GET", f"{SHOP}/rules/branches/main", None
     hook = {"config": {"url": github.receiver.url, "content_type": "json", "secret": "s"}, "events": ["push"]}
     yield ada, "POST", f"{SHOP}/hooks", hook

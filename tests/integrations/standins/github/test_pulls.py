@@ -72,6 +72,22 @@ def test_review_is_lower_case_in_the_webhook_and_its_line_has_a_hunk(github: Wor
     assert github.last("pull_request_review_comment.created")["comment"] == comment
 
 
+def test_thread_moves_with_its_line_until_that_changes(github: World) -> None:
+    github.pull()
+    line = {"path": "calc.py", "line": 2, "body": "Plus?"}
+    github.person().post(REVIEWS, json={"event": "COMMENT", "comments": [line]})
+    [first] = github.bot().get(f"{PULL}/comments").json()
+    reply = github.bot().post(f"{PULL}/comments/{first['id']}/replies", json={"body": "Yes"}).json()
+    assert (reply["in_reply_to_id"], reply["pull_request_review_id"] != first["pull_request_review_id"]) == (
+        first["id"], True,
+    )  # fmt: skip
+    github.push("fix", "# sums\ndef add(a, b):\n    return a + b\n")
+    assert [one["line"] for one in github.bot().get(f"{PULL}/comments").json()] == [3, 3]
+    github.push("fix", "# sums\ndef add(a, b):\n    return sum((a, b))\n")
+    [one, _] = github.bot().get(f"{PULL}/comments").json()
+    assert ("line" in one, "position" in one, one["original_line"]) == (False, False, 2)
+
+
 def test_pending_review_is_visible_to_its_author_only(github: World) -> None:
     github.pull()
     comment = {"path": "calc.py", "line": 2, "body": "?"}
