@@ -11,10 +11,13 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from integrations.event_base import BaseEvent
 from integrations.ports.merge_rules import MissingPart, WaitingWay
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
+from integrations.review_events import AccountLinked as AccountLinked
+from integrations.review_events import ApprovalPublished as ApprovalPublished
+from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketImage, Usage, value
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -22,14 +25,7 @@ Conclusion = Literal["success", "failure", "pending"]
 
 
 @value
-class _Event:
-    event_id: str
-    ticket_id: TicketId = TicketId("")
-    at: float = 0.0
-
-
-@value
-class TicketMoved(_Event):
+class TicketMoved(BaseEvent):
     """The ticket's column or team may have changed. `jobs.effects.gather` fills in `ticket`, and `moving`: a move of
     Loopline is queued.
 
@@ -48,7 +44,7 @@ class TicketMoved(_Event):
 
 
 @value
-class TicketEdited(_Event):
+class TicketEdited(BaseEvent):
     """The ticket's title, description, labels, project, priority or due date changed. `order_only`: not its title or
     description. `by` is the author, looked up by `gather`; None if unknown."""
 
@@ -59,14 +55,14 @@ class TicketEdited(_Event):
 
 
 @value
-class TicketRemoved(_Event):
+class TicketRemoved(BaseEvent):
     """The ticket was deleted, trashed or archived."""
 
     kind: Literal["TicketRemoved"] = "TicketRemoved"
 
 
 @value
-class TicketCommented(_Event):
+class TicketCommented(BaseEvent):
     """A comment on the ticket, new or `edited`, or with a `session_id` a person's message in an agent session: then
     `prompt_id` is that message's own id. `at` is the time of the edit, `written_at` that of the comment.
 
@@ -85,7 +81,7 @@ class TicketCommented(_Event):
 
 
 @value
-class TicketCommentRemoved(_Event):
+class TicketCommentRemoved(BaseEvent):
     """A comment on the ticket was deleted."""
 
     kind: Literal["TicketCommentRemoved"] = "TicketCommentRemoved"
@@ -93,7 +89,7 @@ class TicketCommentRemoved(_Event):
 
 
 @value
-class TicketDelegated(_Event):
+class TicketDelegated(BaseEvent):
     """A person delegated or assigned the ticket to Loopline. `jobs.effects.gather` fills in `ticket` and `author`, and
     the session of a delegation that was reported without one."""
 
@@ -105,7 +101,7 @@ class TicketDelegated(_Event):
 
 
 @value
-class TicketMentioned(_Event):
+class TicketMentioned(BaseEvent):
     """A person mentioned Loopline in a comment of the ticket, which opened a session. The comment is an event too."""
 
     kind: Literal["TicketMentioned"] = "TicketMentioned"
@@ -117,7 +113,7 @@ class TicketMentioned(_Event):
 
 
 @value
-class TicketUndelegated(_Event):
+class TicketUndelegated(BaseEvent):
     """The ticket's delegate was removed or replaced. `jobs.effects.gather` fills in `ticket`."""
 
     kind: Literal["TicketUndelegated"] = "TicketUndelegated"
@@ -126,7 +122,7 @@ class TicketUndelegated(_Event):
 
 
 @value
-class SessionQuiet(_Event):
+class SessionQuiet(BaseEvent):
     """The session of a ticket that is worked on had no activity for some minutes; reported by the sweep."""
 
     kind: Literal["SessionQuiet"] = "SessionQuiet"
@@ -134,7 +130,7 @@ class SessionQuiet(_Event):
 
 
 @value
-class TicketReacted(_Event):
+class TicketReacted(BaseEvent):
     """An emoji on a comment of the ticket. `author` is looked up by `jobs.effects.gather`."""
 
     kind: Literal["TicketReacted"] = "TicketReacted"
@@ -144,7 +140,7 @@ class TicketReacted(_Event):
 
 
 @value
-class EscalationUnanswered(_Event):
+class EscalationUnanswered(BaseEvent):
     """An escalation was not acknowledged within its timeout; reported by the sweep."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
@@ -152,7 +148,7 @@ class EscalationUnanswered(_Event):
 
 
 @value
-class CodeHostEvent(_Event):
+class CodeHostEvent(BaseEvent):
     """`ticket_id` is empty when it leaves the adapter; the dispatcher looks it up by pull request, branch or head."""
 
     repository: str
@@ -258,17 +254,18 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
-class TimePassed(_Event):
+class TimePassed(BaseEvent):
     """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
-    the `facts` of an open pull request."""
+    the `facts` of an open pull request, and its `people` by their login there."""
 
     kind: Literal["TimePassed"] = "TimePassed"
     due: float = 0.0
     facts: PullRequestFacts | None = None
+    people: dict[str, Person] = Field(default_factory=dict)
 
 
 @value
-class WorkspaceReady(_Event):
+class WorkspaceReady(BaseEvent):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
     `images` are those of the ticket."""
@@ -284,7 +281,7 @@ class WorkspaceReady(_Event):
 
 
 @value
-class RunFinished(_Event):
+class RunFinished(BaseEvent):
     """A run ended. `result` is the role's own."""
 
     kind: Literal["RunFinished"] = "RunFinished"
@@ -305,7 +302,7 @@ class RunFinished(_Event):
 
 
 @value
-class RunParked(_Event):
+class RunParked(BaseEvent):
     """A run is backing off. `until` is Unix seconds, `UNTIL_RESOLVED` for a cause without a time; 0 means that it
     continues."""
 
@@ -317,7 +314,7 @@ class RunParked(_Event):
 
 
 @value
-class SteeringTaken(_Event):
+class SteeringTaken(BaseEvent):
     """These comments were delivered to the agent before its next model call."""
 
     kind: Literal["SteeringTaken"] = "SteeringTaken"
@@ -326,7 +323,7 @@ class SteeringTaken(_Event):
 
 
 @value
-class BranchPublished(_Event):
+class BranchPublished(BaseEvent):
     """The push succeeded: the branch's head is `head_sha`."""
 
     kind: Literal["BranchPublished"] = "BranchPublished"
@@ -335,7 +332,7 @@ class BranchPublished(_Event):
 
 
 @value
-class PullRequestOpened(_Event):
+class PullRequestOpened(BaseEvent):
     """The pull request exists, found or created. `base` is its base branch, empty if that is the expected one."""
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
@@ -346,7 +343,7 @@ class PullRequestOpened(_Event):
 
 
 @value
-class MergeHeld(_Event):
+class MergeHeld(BaseEvent):
     """A merge was asked for and not begun: `missing` are the requirements that are not met."""
 
     kind: Literal["MergeHeld"] = "MergeHeld"
@@ -355,7 +352,7 @@ class MergeHeld(_Event):
 
 
 @value
-class MergeWaits(_Event):
+class MergeWaits(BaseEvent):
     """The code host merges the pull request later by itself. `checks` are the names of those that it waits for."""
 
     kind: Literal["MergeWaits"] = "MergeWaits"
@@ -365,7 +362,7 @@ class MergeWaits(_Event):
 
 
 @value
-class CommandFailed(_Event):
+class CommandFailed(BaseEvent):
     """A command cannot be performed and a retry would not help.
 
     `put_aside`: after an unexpected error; the command, or an event that `command` names, is a dead letter. `problem`:
@@ -383,7 +380,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | MergeHeld | MergeWaits | CommandFailed | TimePassed,
+    | MergeHeld | MergeWaits | CommandFailed | TimePassed | ApprovalPublished | AccountLinked,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -219,17 +219,33 @@ class Scouted:
     plan: Plan | None = None
 
 
+AnswerKind = Literal["", "done", "disagree", "need detail"]
+"""A maker's answer to a review comment; empty without one."""
+
+
+@value
+class ThreadAnswer:
+    """A maker's answer to the review thread with this id, with its reason or question."""
+
+    thread: str
+    kind: AnswerKind
+    note: str = ""
+
+
 @value
 class Made:
     """Result of a maker's run. `approach` is the strategy that it named; `head_sha` is empty without a commit.
     `checkpoint` is a commit of the files of a run that was interrupted: never pushed, and no candidate. `question` is
-    for a person, who has to decide before the work can go on."""
+    for a person, who has to decide before the work can go on. `answers` are those to review threads; `applied` the
+    threads whose suggestion Loopline applied."""
 
     kind: Literal["maker"] = "maker"
     head_sha: CommitSha = NO_COMMIT
     approach: str = ""
     checkpoint: CommitSha = NO_COMMIT
     question: str = ""
+    answers: tuple[ThreadAnswer, ...] = ()
+    applied: tuple[str, ...] = ()
 
 
 @value

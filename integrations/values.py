@@ -76,7 +76,8 @@ class Codec(Generic[T]):
 @value
 class Person:
     """The author of an action. `may_steer`: permission to control Loopline; looked up, never taken from a payload.
-    `is_bot`: an app or integration, which gets no replies; `handle` is the name by which others mention the account."""
+    `is_bot`: an app or integration, which gets no replies; `handle` is the name by which others mention the account.
+    `login` is a board member's account on the code host, empty while it is not known."""
 
     id: str
     name: str = ""
@@ -85,6 +86,7 @@ class Person:
     is_us: bool = False
     is_bot: bool = False
     handle: str = ""
+    login: str = ""
 
 
 @value

@@ -36,6 +36,7 @@ from jobs.roles.judge import run_judge
 from jobs.roles.maker import find_question, keep_checkpoint, run_maker
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
+from jobs.roles.review_comments import find_answers, remove_answers
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
 from jobs.runtime import queues
@@ -191,7 +192,7 @@ def _finish(spec: RunSpec, ended: RunResult, lease: Lease, world: World) -> bool
         run_id=spec.run_id,
         generation=spec.generation,
         outcome=ended.outcome,
-        summary=clean_text(ended.summary)[:4000],
+        summary=clean_text(remove_answers(ended.summary) if spec.threads else ended.summary)[:4000],
         result=result,
         usage=usage,
         provenance=build_provenance(spec, ended.outcome, result, inputs, entries, usage),
@@ -210,5 +211,7 @@ def _result(spec: RunSpec, ended: RunResult, entries: Sequence[Entry]) -> Result
     result = ended.result or EMPTY_RESULTS[spec.role]
     if not isinstance(result, Made):
         return result
-    question = find_question(ended.summary, changed=ended.outcome != "no_change")
-    return replace(result, approach=find_statement(entries, APPROACH)[:1000], question=question)
+    answers = find_answers(ended.summary, spec.threads)
+    rest = remove_answers(ended.summary) if answers else ended.summary
+    question = find_question(rest, changed=bool(answers) or ended.outcome != "no_change")
+    return replace(result, approach=find_statement(entries, APPROACH)[:1000], question=question, answers=answers)

@@ -18,6 +18,7 @@ from integrations.git.base_trees import BaseTrees
 from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
 from integrations.git.lfs_fetch import fetch_large_files
+from integrations.git.line_edits import LineEdit, write_edits
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.outgoing import find_outgoing
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
@@ -264,6 +265,13 @@ class Mirror:
         Unreferenced: for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
         _check_shas(onto)
         return CommitSha(write_mixed_commit(self._repository, onto, sides)) if sides else onto
+
+    def apply_edits(self, onto: CommitSha, edits: Sequence[LineEdit]) -> tuple[CommitSha, tuple[LineEdit, ...]]:
+        """A child commit of `onto` with those edits that apply, and these: the lines exist in a UTF-8 text file, and no
+        earlier edit has changed them. `onto` itself when there are none. As `write_mixed_commit` otherwise."""
+        _check_shas(onto)
+        sides, applied = write_edits(self._repository, onto, edits)
+        return self.write_mixed_commit(onto, sides), applied
 
     def tree_of(self, sha: CommitSha) -> str:
         """The id of the commit's tree: equal for commits with equal files."""

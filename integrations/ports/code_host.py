@@ -122,6 +122,26 @@ class CodeHost(Protocol):
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
         """Comment once per `marker`, which is hidden in the body and searched for first."""
 
+    def reply_in_thread(self, repository: str, number: int, comment_id: str, body: str, marker: str) -> None:
+        """Reply once per `marker` in the review thread whose first comment is `comment_id`."""
+
+    def resolve_thread(self, repository: str, thread_id: str) -> None:
+        """Resolve a review thread. Idempotent."""
+
+    def find_reviewer_problem(self) -> str:
+        """Why there is no second identity to review the pull requests of the first one, with the fix; empty if there
+        is one. Sends no request."""
+
+    def email_of(self, login: str) -> str:
+        """The address by which the code host shows this account as a commit's co-author. Sends no request."""
+
+    def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
+        """Approve this commit as the reviewer identity, once per `marker`. Raises `Rejected` when that is refused."""
+
+    def find_login(self, repository: str, email: str) -> str:
+        """The account that this address belongs to, by the repository's commits or a public profile; empty if that is
+        not known."""
+
     def fetch_merge_rules(self, repository: str, number: int, base: str) -> MergeRules:
         """The rules of the branch `base` and the merges that the repository allows."""
 

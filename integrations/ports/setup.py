@@ -42,7 +42,8 @@ def found_problem(subject: str, text: str, fix: str = "") -> Finding:
 
 @dataclass(frozen=True)
 class ProbeScope:
-    """What a provider is probed for: columns by role and team, repositories, and whether commits are signed.
+    """What a provider is probed for: columns by role and team, repositories, whether commits are signed, and `people`,
+    the addresses in settings that name people, by variable.
 
     `since` is the Unix time from which deliveries count, an hour ago."""
 
@@ -50,6 +51,7 @@ class ProbeScope:
     repositories: Sequence[str] = ()
     signs_commits: bool = False
     since: float = 0.0
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -227,3 +227,11 @@ def _check_token_key(value: object) -> object:
 
 _TOKEN_KEY_BYTES = 32
 TokenKeys = Annotated[tuple[Annotated[SecretStr, BeforeValidator(_check_token_key)], ...], BeforeValidator(split_list)]
+
+_PEOPLE_EXAMPLE = 'write JSON like {"ana@acme.test": "ana"}'
+_LOGIN = match_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", "write the name of an account on the code host")
+PeopleLogins = Annotated[
+    dict[Annotated[str, _EMAIL], Annotated[str, _LOGIN]],
+    BeforeValidator(partial(_parse_json, _PEOPLE_EXAMPLE)),
+    Field(max_length=MOST_ENTRIES),
+]

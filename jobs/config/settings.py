@@ -47,6 +47,7 @@ from jobs.config.field_types import (
     Images,
     Model,
     OidcUsers,
+    PeopleLogins,
     RedisUrl,
     RunnerName,
     RunnerNames,
@@ -107,6 +108,10 @@ class Settings(SettingsModel):
     approvers: Approvers = setting("LOOPLINE_APPROVERS", "")
     """E-mail addresses of the people with permission to control Loopline and to approve, comma separated.
     Empty means every member of the workspace who is not a guest."""
+
+    people: PeopleLogins = setting("LOOPLINE_PEOPLE", {})
+    """Accounts of people on the code host, as JSON from e-mail address on the board to login.
+    {"ana@acme.test": "ana"}; without an entry people connect their account with /link, or the address is looked up."""
 
     signing_key_file: OptionalFile = setting("LOOPLINE_SIGNING_KEY_FILE", "", seen_by=("agent",))
     """Path of an SSH private key, Ed25519 or RSA without passphrase, that signs commits; empty means unsigned.

@@ -45,6 +45,7 @@ from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
+from jobs.effects.people import with_login, with_name
 from jobs.effects.pull_request_reads import read_dequeued, read_facts
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
@@ -228,11 +229,14 @@ def _read_comment(event: TicketCommented, world: World) -> Event | None:
     if comment.author.is_us:
         return None
     written_at = min(parse_time(comment) or event.at, world.now())
-    us = world.tracker.viewer()
+    us, author = world.tracker.viewer(), _narrow(comment.author, world)
+    if "/approve" in comment.body.lower() and author and author.may_steer:
+        loop = world.store.load(event.ticket_id)
+        author = with_login(author, loop.workspace.repository if loop else "", world)
     return replace(
         event,
         body=comment.body,
-        author=_narrow(comment.author, world),
+        author=author,
         at=event.at if event.edited else written_at,
         written_at=written_at,
         parent_id=comment.parent_id,
@@ -256,6 +260,11 @@ def _read_reaction(event: TicketReacted, world: World) -> Event | None:
 
 
 def _read_review(event: ReviewSubmitted, world: World) -> Event | None:
+    """One of inline comments alone is read with all others, when the reviews are acted on."""
+    if event.state == "commented" and not event.body.strip():
+        return event
+    if COMMENT_MARK in event.body:
+        return None
     reviews = world.code_host.reviews(event.repository, event.number)
     review = next((r for r in reviews if r.id == event.review_id), None)
     if review is None:
@@ -279,7 +288,7 @@ def _read_push(event: BranchPushed, world: World) -> Event | None:
 def _look_up_permission(author: Person | None, repository: str, world: World) -> Person | None:
     if author is None:
         return None
-    return replace(author, may_steer=world.code_host.may_steer(repository, author.id))
+    return replace(with_name(author, world), may_steer=world.code_host.may_steer(repository, author.id))
 
 
 def _read_pull_request(

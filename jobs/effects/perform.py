@@ -27,7 +27,7 @@ from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, Ticket
-from jobs.effects import cleaning, merging, sessions
+from jobs.effects import cleaning, merging, reviews, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
@@ -356,4 +356,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.SendHeartbeat: sessions.send_heartbeat,
     c.CloseProgressComment: sessions.close_progress_comment,
     c.SetDelegate: sessions.set_delegate,
+    c.AnswerThread: reviews.answer_thread,
+    c.ApprovePullRequest: reviews.approve_pull_request,
+    c.LinkAccount: reviews.link_account,
 }

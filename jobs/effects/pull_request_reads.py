@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from integrations.events import Event, PullRequestDequeued, PullRequestMerged, TimePassed
 from integrations.ports.pull_request import PullRequestFacts
+from jobs.effects.people import find_people
 from jobs.effects.world import World
 from jobs.loop.state import AT_WORK, OPEN
 
@@ -18,7 +19,7 @@ def read_facts(event: TimePassed, world: World) -> Event:
     facts = world.code_host.fetch_facts(loop.workspace.repository, loop.pull_request.number)
     if facts.merged and loop.merging.waits:
         return _to_merged(event, loop.workspace.repository, facts)
-    return replace(event, facts=facts)
+    return replace(event, facts=facts, people=find_people(facts, world))
 
 
 def read_dequeued(event: PullRequestDequeued, world: World) -> Event | None:

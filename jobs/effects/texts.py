@@ -42,6 +42,11 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
     return replace(command, **texts)
 
 
+def sanitize_text(text: str, ticket: Ticket, world: World) -> str:
+    """A text that a performer writes itself, in the same way."""
+    return _withhold(sanitize_markdown(text, find_own(ticket, world)), ticket, world)
+
+
 def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:
     """The same for progress comment and board memory. The board memory's texts are data: only secrets are withheld."""
     own = find_own(ticket, world)

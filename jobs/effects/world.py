@@ -33,6 +33,7 @@ from jobs.runtime.audit import AuditJournal
 from jobs.runtime.buckets import RedisBuckets
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
+from jobs.store.people import People
 from jobs.store.runs import Runs
 from jobs.store.tickets import Store
 from jobs.workflow import ServicePolicy
@@ -76,6 +77,11 @@ class World:
     def audit(self) -> AuditJournal:
         """The audit journal of this machine."""
         return AuditJournal(self.settings.home, self.redis)
+
+    @cached_property
+    def people(self) -> People:
+        """The people whose account on the code host is known."""
+        return People(self.redis, self.settings.home, self.settings.people)
 
     @property
     def store(self) -> Store:

@@ -78,6 +78,7 @@ _AS_JSON = {
     "answering": "comments.answering",
     "failing_checks": "pull_request.failing_checks",
     "escalation": "escalation",
+    "review": "review",
     "merging": "merging",
 }
 """The same for lists and objects."""

@@ -16,6 +16,10 @@ from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Tick
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.review_commands import AnswerThread as AnswerThread
+from jobs.loop.review_commands import ApprovePullRequest as ApprovePullRequest
+from jobs.loop.review_commands import LinkAccount as LinkAccount
+from jobs.loop.review_state import OpenThread
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 
 
@@ -41,6 +45,10 @@ class RunSpec:
     images: tuple[TicketImage, ...] = ()
     asked: Guidance | None = None
     """The comment that an answer's run is about."""
+    threads: tuple[OpenThread, ...] = ()
+    """The review comments that the round answers."""
+    only_threads: bool = False
+    """Whether nothing else was asked for, in this round's first iteration."""
     iterations: int = 1
     """Maximum per attempt."""
     model: str = ""
@@ -343,7 +351,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate | CancelMerge,
+    | CloseProgressComment | SetDelegate | AnswerThread | ApprovePullRequest | LinkAccount | CancelMerge,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

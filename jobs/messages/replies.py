@@ -96,7 +96,8 @@ def _join_commands(names: Sequence[str]) -> str:
 
 def missing_text_message(command: str) -> str:
     """A command that needs a text."""
-    example = "/budget +3" if command == "budget" else f"/{command} make the name shorter"
+    examples = {"budget": "/budget +3", "link": "/link octocat"}
+    example = examples.get(command, f"/{command} make the name shorter")
     return f"Ignored {code('/' + command)}: it needs more, for example {code(example)}."
 
 

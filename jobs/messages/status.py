@@ -17,6 +17,7 @@ _COMMANDS = {
     "/accept": "accepts changes to tests and checks",
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",
+    "/link <login>": "names your account on the code host",
     "/close": "abandons the ticket and deletes the branch",
     "/freeze <reason>, /thaw": "stops and continues the whole service",
 }

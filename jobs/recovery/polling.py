@@ -17,7 +17,7 @@ from integrations.events import (
     TicketCommented,
     TicketReacted,
 )
-from integrations.ports.code_host import PullRequest, Review
+from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
 from integrations.ports.tracker import Comment
 from integrations.values import Person
 from jobs.effects.gather import parse_time
@@ -93,12 +93,18 @@ def review_events(loop: Loop, reviews: Iterable[Review], at: float) -> list[Revi
             head_sha=review.head_sha,
             review_id=review.id,
             state=review.state,
+            body=review.body,
             author=Person(id=review.author, name=review.author),
         )
         for review in reviews
         if review.head_sha == loop.pull_request.pushed_sha
-        and review.state in ("approved", "changes_requested", "dismissed")
+        and (review.state in ("approved", "changes_requested", "dismissed") or _has_remarks(review))
     ]
+
+
+def _has_remarks(review: Review) -> bool:
+    """Whether it has inline comments that are not replies of Loopline."""
+    return review.state == "commented" and any(COMMENT_MARK not in one for one in review.comments)
 
 
 def pull_request_event(

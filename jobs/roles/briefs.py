@@ -16,6 +16,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 from jobs.loop.template import describe_issue, render
 from jobs.messages.network import blocked_commands_line
+from jobs.roles.review_comments import format_answers, format_review_comments
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
@@ -54,7 +55,9 @@ def build_maker_brief(spec: RunSpec) -> str:
         _format_resumed(spec),
         _format_contract(spec),
         _format_guidance(spec),
+        format_review_comments(spec),
         _format_plan(spec),
+        _format_accepted(spec),
         _format_attempts(spec),
         _format_last_results(spec),
         _format_blocked(spec),
@@ -115,6 +118,7 @@ def build_answer_brief(spec: RunSpec, diff: str) -> str:
         format_ticket(spec),
         _format_contract(spec),
         verdict and "## Verdict\n\n" + fence(spec, "evidence", verdict),
+        _format_accepted(spec),
         _format_attempts(spec),
         _format_review(spec, OUTPUT_FOR_JUDGE, diff),
     )
@@ -132,6 +136,7 @@ def _format_review(spec: RunSpec, characters: int, diff: str) -> str:
     )
     return _join(
         _format_guidance(spec),
+        format_answers(spec),
         "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:",
         fence(spec, "evidence", _join(lines, outputs)),
         _format_tampering(spec),
@@ -212,24 +217,32 @@ def _format_plan(spec: RunSpec) -> str:
     return f"## Plan\n\n{origin}\n\n" + fence(spec, "plan", "\n".join(lines))
 
 
-def _format_attempts(spec: RunSpec) -> str:
-    """The record, and what it means: work that was accepted is kept, and a strategy that failed is not repeated."""
-    if not spec.attempts:
+def _format_accepted(spec: RunSpec) -> str:
+    """The work that the checker accepted before a person asked for more."""
+    accepted = [one for one in spec.attempts if one.accepted]
+    if not accepted:
         return ""
-    record = fence(spec, "attempts", "\n\n".join(_format_attempt(one) for one in spec.attempts))
-    tasks = []
-    if any(one.accepted for one in spec.attempts):
-        tasks.append(
-            "The checker accepted the work so far, and it is in the work tree. Keep it, and change only the parts that "
-            "the newest request asks for."
-        )
-    if not spec.attempts[-1].accepted:
-        since = " since then" if tasks else ""
-        tasks.append(
-            f"None of the attempts{since} was accepted. Choose a different strategy, not a variation of one of them, "
-            f"and explain in the line that begins with `{APPROACH}` how it differs."
-        )
-    return _join("## Attempts before this one", record, *tasks)
+    record = fence(spec, "attempts", "\n\n".join(_format_attempt(one) for one in accepted))
+    return (
+        f"## Accepted work\n\n{record}\n\nThe checker accepted the work so far, and it is in the work tree. Keep it, "
+        "and change only the parts that the newest request asks for. Take another approach only where the request asks "
+        "for one."
+    )
+
+
+def _format_attempts(spec: RunSpec) -> str:
+    """The record of the attempts that failed since the last accepted one, so that none is repeated."""
+    last = max((place for place, one in enumerate(spec.attempts, 1) if one.accepted), default=0)
+    failed = spec.attempts[last:]
+    if not failed:
+        return ""
+    record = fence(spec, "attempts", "\n\n".join(_format_attempt(one) for one in failed))
+    since = " since then" if last else ""
+    task = (
+        f"None of the attempts{since} was accepted. Choose a different strategy, not a variation of one of them, and "
+        f"explain in the line that begins with `{APPROACH}` how it differs."
+    )
+    return _join("## Attempts before this one", record, task)
 
 
 def _format_attempt(one: ClosedAttempt) -> str:

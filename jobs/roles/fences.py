@@ -13,7 +13,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment",
+    "plan", "attempts", "claim", "comment", "review",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -30,9 +30,10 @@ AUTHORS: dict[Source, str] = {
     "attempts": "another agent, output of commands",
     "claim": "another agent",
     "comment": "a person with permission to control Loopline",
+    "review": "people with write access to the repository",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
-    {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment"}
+    {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}
 )
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 

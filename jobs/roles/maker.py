@@ -21,6 +21,7 @@ from jobs.roles.briefs import build_maker_brief
 from jobs.roles.commit_message import build_commit_message
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.limits import build_tree_limits, explain_limit
+from jobs.roles.review_comments import apply_suggestions, find_reviewed, list_applied
 from jobs.roles.slice import RunResult, Slice, run_in_tree
 
 AUTHOR = "Loopline"
@@ -35,7 +36,12 @@ _log = structlog.get_logger(__name__)
 
 
 def run_maker(run: Slice) -> RunResult | None:
-    """Some turns of the maker; once it is done, its changes become one commit in the mirror."""
+    """Some turns of the maker; once it is done, its changes become one commit in the mirror.
+
+    A round in which Loopline can apply every review comment as a suggestion needs no model."""
+    run = with_suggestions(run)
+    if run.spec.only_threads and all(one.is_applied and not one.has_more for one in run.spec.threads):
+        return _commit_suggestions(run)
     workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, run.spec.workspace.base_sha)
     try:
         environment = prepare_environment(run, run.spec.start_sha)
@@ -56,6 +62,19 @@ def run_maker(run: Slice) -> RunResult | None:
         return RunResult("policy", explain_limit(error))
     except Unchangeable as error:
         return RunResult("policy", f"{error}. If the ticket needs this, a person has to commit it on the base branch")
+
+
+def with_suggestions(run: Slice) -> Slice:
+    """The slice that starts from the suggestions of the review, where they apply."""
+    return replace(run, spec=apply_suggestions(run.spec, run.mirror))
+
+
+def _commit_suggestions(run: Slice) -> RunResult:
+    number, reviewed = len(run.spec.threads), find_reviewed(run.spec)
+    summary = f"Applied {number} suggestion{'' if number == 1 else 's'} of the review."
+    if run.mirror.tree_of(run.spec.start_sha) == run.mirror.tree_of(reviewed):
+        return RunResult("no_change", summary, Made(head_sha=reviewed, applied=list_applied(run.spec)))
+    return _write_candidate(run, run.spec.start_sha, summary)
 
 
 def find_question(summary: str, *, changed: bool) -> str:
@@ -85,7 +104,8 @@ def keep_checkpoint(run: Slice, ended: RunResult) -> RunResult:
         return ended
     spec = run.spec
     try:
-        workspace = run.mirror.create_workspace(run.folder, spec.start_sha, spec.workspace.base_sha)
+        run = with_suggestions(run)
+        workspace = run.mirror.create_workspace(run.folder, run.spec.start_sha, spec.workspace.base_sha)
         kept = _create_candidate(run, workspace, ended.summary, CHECKPOINT_SECONDS)
     except (IntegrationError, OSError) as error:
         _log.warning("no checkpoint", ticket=spec.ticket.identifier, run=spec.run_id, reason=str(error))
@@ -104,17 +124,21 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str, timeout: f
     limits = build_tree_limits(spec.policy)
     commit_leftovers(run.world.sandbox, workspace, f"{spec.ticket.identifier}: work of {spec.run_id}", timeout)
     tip, pack = export_pack(run.world.sandbox, workspace, spec.start_sha, limits.max_pack_bytes)
-    if tip == spec.start_sha:
-        return RunResult("no_change", summary, Made(head_sha=tip))
-    mirror.receive(pack, tip, spec.start_sha, limits)
-    if mirror.tree_of(tip) == mirror.tree_of(spec.start_sha):
-        return RunResult("no_change", summary, Made(head_sha=spec.start_sha))
+    if tip != spec.start_sha:
+        mirror.receive(pack, tip, spec.start_sha, limits)
+    if mirror.tree_of(tip) == mirror.tree_of(reviewed := find_reviewed(spec)):
+        return RunResult("no_change", summary, Made(head_sha=reviewed))
+    return _write_candidate(run, tip, summary)
+
+
+def _write_candidate(run: Slice, tip: CommitSha, summary: str) -> RunResult:
+    spec, mirror = run.spec, run.mirror
     parent = _find_parent(run)
     email = run.world.settings.commit_email
     message = build_commit_message(spec, email)
     sha = mirror.write_candidate(tip, parent, message, AUTHOR, email, int(spec.started_at))
     refuse_own_secrets(mirror, OwnSecrets(run.world.settings.secret_values()), sha, [parent])
-    return RunResult("done", summary, Made(head_sha=sha))
+    return RunResult("done", summary, Made(head_sha=sha, applied=list_applied(spec)))
 
 
 def _find_parent(run: Slice) -> CommitSha:

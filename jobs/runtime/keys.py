@@ -28,6 +28,7 @@ FREEZES = "freezes"  # hash: the freezes that hold, JSON by id; see `jobs.runtim
 AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of each audit chain
 THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
+PEOPLE = "people"  # hash: the accounts of one person on board and code host, JSON by the board's id
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run

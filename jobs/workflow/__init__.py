@@ -17,6 +17,7 @@ from jobs.loop.state import Loop
 from jobs.workflow import (
     agreement,
     answers,
+    approvals,
     deadlines,
     edits,
     escalation,
@@ -26,6 +27,7 @@ from jobs.workflow import (
     preflight,
     publish,
     review,
+    reviews,
     run,
     run_results,
     sessions,
@@ -41,6 +43,9 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     decision = merging.release_merge(loop, _apply_rule(loop, event, policy))
     decision = sessions.keep_session(loop, decision)
+    if decision.loop.generation > loop.generation:
+        by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
+        decision = replace(decision, loop=approvals.note_requester(decision.loop, by))
     return answers.continue_answering(decision, event.at, policy)
 
 
@@ -89,6 +94,10 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_pull_request_opened(loop, event, policy)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
+        case e.ApprovalPublished():
+            return approvals.on_approval_published(loop, event)
+        case e.AccountLinked():
+            return approvals.on_account_linked(loop, event)
         case e.MergeHeld():
             return merging.on_merge_held(loop, event)
         case e.MergeWaits():
@@ -110,7 +119,7 @@ def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: Service
         case e.PullRequestReopened():
             return review.on_pull_request_reopened(loop, event)
         case e.ReviewSubmitted():
-            return limit_replies(loop, review.on_review_submitted(loop, event, policy), event.author, event.at)
+            return limit_replies(loop, reviews.on_review_submitted(loop, event, policy), event.author, event.at)
         case e.PullRequestCommented():
             decision = steering.on_pull_request_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)

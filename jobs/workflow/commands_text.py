@@ -18,7 +18,10 @@ SERVICE = frozenset({"freeze", "thaw"})
 WITH_TEXT = frozenset({"changes", "retry"})
 """Commands whose text goes on in the following lines."""
 KNOWN = (
-    INFORMATION | SERVICE | WITH_TEXT | {"stop", "cancel", "approve", "merge", "budget", "accept", "takeover", "close"}
+    INFORMATION
+    | SERVICE
+    | WITH_TEXT
+    | {"stop", "cancel", "approve", "merge", "budget", "accept", "takeover", "close", "link"}
 )
 NAME = "loopline"
 LONG_COMMENT = 40

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import merging
+from jobs.workflow import merging, reviews
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -18,6 +18,10 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
     """Apply the rule of each deadline that has passed."""
-    if is_due(loop.merging.due_at, event):
-        return merging.on_time_passed(loop, event)
-    return Decision(loop)
+    decision = Decision(loop)
+    if is_due(loop.review.due_at, event):
+        decision = reviews.on_review_due(loop, event, policy)
+    if is_due(decision.loop.merging.due_at, event):
+        waits = merging.on_time_passed(decision.loop, event)
+        decision = Decision(waits.loop, (*decision.commands, *waits.commands))
+    return decision

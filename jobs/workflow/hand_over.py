@@ -129,6 +129,7 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         candidate=Candidate(head_sha=before.candidate.head_sha),
         checkpoint=before.checkpoint,
         pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
+        review=replace(before.review, rounds=0, approved_by="", due_at=fresh.started_at if shown.number else 0.0),
     )
 
 

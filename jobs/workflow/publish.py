@@ -12,6 +12,7 @@ from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
+from jobs.workflow.review_answers import answer_threads, end_round
 
 
 def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolicy) -> Decision:
@@ -37,9 +38,9 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     """Ask for a review: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
+    pull = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
-    loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
+    loop = replace(loop, stage=Stage.REVIEW, pull_request=pull, workspace=place)
     total = len(loop.contract.required) if loop.contract else 0
     status = SetStatus(
         repository=loop.workspace.repository,
@@ -50,7 +51,9 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+    answers = answer_threads(loop)
+    move = (SetNeedsHuman(needed=False), MoveTicket(column="review"))
+    return Decision(end_round(loop), (status, link, verdict, *answers, *move))
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:

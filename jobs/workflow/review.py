@@ -1,4 +1,4 @@
-"""Rules while people hold the work: reviews, merges, closed pull requests, foreign commits, checks of the code host."""
+"""Rules while people hold the work: merges, closed pull requests, foreign commits, checks of the code host."""
 
 from __future__ import annotations
 
@@ -10,47 +10,16 @@ from integrations.events import (
     PullRequestClosed,
     PullRequestMerged,
     PullRequestReopened,
-    ReviewSubmitted,
 )
-from integrations.texts import cut
 from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeedsHuman, SetStatus
-from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
-from jobs.workflow.hand_over import interrupt, revise, stop
-from jobs.workflow.hearing import PULL, guide, hear, kind_of
+from jobs.workflow.hand_over import interrupt, stop
 from jobs.workflow.preflight import on_base_pushed
-from jobs.workflow.steering import approve
 
 MAX_CHECKS, MAX_CHECK_NAME = 20, 100  # failing checks that the ticket shows, and characters of their names
-
-
-def on_review_submitted(loop: Loop, event: ReviewSubmitted, policy: ServicePolicy) -> Decision:
-    """Changes requested starts another iteration; an approval counts for the commit it was given on."""
-    author = event.author
-    if event.number != loop.pull_request.number or author is None or not author.may_steer:
-        return Decision(loop)
-    text = "\n".join(part for part in (event.body, *event.comments) if part) or "see the review"
-    request = Guidance(author=author.name, text=cut(text, GUIDANCE_CHARACTERS))
-    if event.state == "dismissed" and loop.pull_request.approved_by == author.name:
-        stage = Stage.REVIEW if loop.stage is Stage.MERGING else loop.stage
-        return Decision(replace(loop, stage=stage, pull_request=loop.pull_request.unapproved()))
-    given = replace(request, comment_id=f"{PULL}review-{event.review_id}", requested=True)
-    if event.state == "commented" and event.body.strip():  # comments on lines have events of their own
-        sentence = replace(given, text=cut(event.body, GUIDANCE_CHARACTERS), requested=False)
-        return hear(loop, sentence, event.at, policy, kind_of(event.body))
-    if event.state == "changes_requested" and loop.stage is Stage.PUBLISHING:
-        return hear(loop, given, event.at, policy)
-    if event.state == "changes_requested" and loop.stage in AT_WORK:
-        return guide(loop, given)
-    if event.state == "changes_requested" and loop.stage in OPEN:
-        comment = PostComment(body=replies.changes_message(author.name, loop.revision + 1))
-        return revise(loop, request, event.at, comment)
-    if event.state == "approved" and event.head_sha == loop.pull_request.pushed_sha and loop.stage is Stage.REVIEW:
-        return approve(loop, author.name)
-    return Decision(loop)
 
 
 def on_pull_request_merged(loop: Loop, event: PullRequestMerged) -> Decision:

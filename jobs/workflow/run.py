@@ -91,6 +91,8 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         pushed_sha=loop.pull_request.pushed_sha,
         blocked=loop.blocked,
         resumes=bool(checkpoint),
+        threads=loop.review.threads,
+        only_threads=loop.review.round == "remarks" and loop.attempt.iteration == 1 and not loop.comments.pending,
     )
 
 

@@ -30,6 +30,7 @@ from jobs.messages.escalations import (
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
+from jobs.workflow.review_answers import needs_no_commit, return_to_review, take_answers
 from jobs.workflow.run import add_requested_criterion, start_iteration, start_run
 
 BLOCKED: Mapping[RunOutcome, EscalationClass] = {
@@ -91,6 +92,9 @@ def on_scout_finished(loop: Loop, result: Scouted, at: float, policy: ServicePol
 def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: ServicePolicy) -> Decision:
     """Run the gate on the candidate; without one start another iteration."""
     loop = replace(loop, attempt=replace(loop.attempt, approach=result.approach or loop.attempt.approach))
+    loop = take_answers(loop, result)
+    if needs_no_commit(loop, event, result):
+        return return_to_review(loop)
     if result.question and event.outcome in {"done", "no_change"}:
         return _ask_person(loop, event, result)
     if event.outcome == "spinning":

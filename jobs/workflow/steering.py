@@ -9,8 +9,8 @@ from integrations.events import PullRequestCommented, SteeringTaken, TicketComme
 from integrations.texts import cut
 from integrations.values import Person
 from jobs.loop.commands import (
+    ApprovePullRequest,
     Command,
-    CommentOnPullRequest,
     Freeze,
     MergePullRequest,
     MoveTicket,
@@ -23,6 +23,7 @@ from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.status import help_message, status_message, why_message
 from jobs.messages.verdict import pull_request_title
+from jobs.workflow.approvals import approve, link_account
 from jobs.workflow.commands_text import (
     INFORMATION,
     KNOWN,
@@ -48,7 +49,8 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
     """A person commented on the ticket, or edited a comment; `jobs.effects.gather` drops Loopline's own comments."""
     parsed = parse_comment(event.body, event.names)
     author, ours = event.author, loop.stage is not Stage.IDLE
-    if author is None or not (ours or any(command.name in SERVICE | INFORMATION for command in parsed.commands)):
+    always = SERVICE | INFORMATION | {"link"}
+    if author is None or not (ours or any(command.name in always for command in parsed.commands)):
         return Decision(loop)
     if is_seen(loop, event) or is_late_edit(loop, event):
         return Decision(loop)
@@ -156,6 +158,8 @@ def _apply_command(
         return Decision(loop, (PostComment(body=replies.not_allowed_message(name, author.name)),))
     if name in SERVICE:
         return _switch(loop, name, guidance.text, author, at)
+    if name == "link":
+        return link_account(loop, author, guidance.text)
     loop = acknowledge(loop)
     if name in {"changes", "retry"} and not guidance.text and loop.comments.noted:
         noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)
@@ -228,12 +232,15 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
     if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
         return Decision(loop, (PostComment(body=replies.outdated_command_message(name, loop)),))
     if name == "approve" and loop.stage is Stage.REVIEW:
-        note = CommentOnPullRequest(
+        note = ApprovePullRequest(
+            generation=loop.generation,
             repository=loop.workspace.repository,
             number=loop.pull_request.number,
+            sha=loop.pull_request.pushed_sha,
             body=replies.approved_on_ticket_message(loop, author.name),
+            login=author.login,
         )
-        return approve(loop, author.name, note)
+        return approve(loop, author, note)
     return merge(loop, author.name, request.text) if name == "merge" else None
 
 
@@ -281,14 +288,6 @@ def _add_budget(loop: Loop, more: float, author: Person, at: float, policy: Serv
         again = hand_over(loop, at, policy)
         return Decision(again.loop, (comment, *again.commands))
     return Decision(loop, (comment,))
-
-
-def approve(loop: Loop, by: str, *commands: Command) -> Decision:
-    """Record an approval of the pushed commit."""
-    sha = loop.pull_request.pushed_sha
-    loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=by))
-    message = replies.approved_message(by, sha, loop.pull_request.failing_checks)
-    return Decision(loop, (*commands, PostComment(body=message)))
 
 
 def merge(loop: Loop, by: str = "", words: str = "") -> Decision:

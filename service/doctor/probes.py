@@ -142,6 +142,11 @@ def _scope(settings: Settings) -> ProbeScope:
         repositories=list_repositories(settings),
         signs_commits=settings.signing_key_file is not None,
         since=time.time() - HOUR,
+        people={
+            "LOOPLINE_APPROVERS": settings.approvers,
+            "LOOPLINE_STARTERS": settings.starters,
+            "LOOPLINE_PEOPLE": tuple(settings.people),
+        },
     )
 
 

@@ -74,8 +74,10 @@ EFFECTS = {
     "git.push": LOCAL,
     "github.POST.pulls": HTTP,
     "github.POST.statuses": HTTP,
-    "github.POST.issues.comments": HTTP,
     "github.PUT.pulls.merge": HTTP,
+    "github.POST.pulls.reviews": HTTP,
+    "github.POST.pulls.comments.replies": HTTP,
+    "github.graphql.ResolveThread": HTTP,
     "github.DELETE.git.refs.heads": HTTP,
 }
 # An agent's slice, from its worktree to the end of its run.
@@ -87,15 +89,16 @@ ADVANCING = (
 # Reads and other operations that a retry repeats: one crash each, at this phase.
 ONCE = {
     "sent": (
-        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
+        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.PATCH.pulls",
+        "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.graphql.FetchFacts",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
-        "git.diff-tree", "git.for-each-ref", "git.init", "git.ls-remote", "git.ls-tree", "git.merge-base",
-        "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
+        "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree",
+        "git.merge-base", "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
         "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua",
         "sandbox.capture.git", "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
     ),
@@ -139,7 +142,9 @@ GITHUB_WRITES = {
     "push": "POST /{owner}/{repo}.git/git-receive-pack",
     "open": "POST /repos/{owner}/{repo}/pulls",
     "status": "POST /repos/{owner}/{repo}/statuses/{sha}",
-    "comment": "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
+    "review": "POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+    "reply": "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies",
+    "resolve": "mutation resolveReviewThread",
     "merge": "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge",
     "delete": "DELETE /repos/{owner}/{repo}/git/refs/{ref}",
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from integrations.failpoints import TRACE
 from tests.crash.cells import Cell
 from tests.crash.facts import Facts, complaints, facts_of
-from tests.crash.stack import FragileStack, processes_below
+from tests.crash.stack import REVIEWER, FragileStack, processes_below
 from tests.crash.story import Stuck, play
 from tests.crash.watch import Watch
 
@@ -39,6 +39,7 @@ class Outcome:
 def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) -> Outcome:
     """Play the story with this cell's crash in it and compare. The home is removed when everything held."""
     settings = {"LOOPLINE_SWEEP_SECONDS": SWEEP_SECONDS, "LOOPLINE_FAILPOINT": cell.point}
+    settings |= {"GITHUB_REVIEWER_TOKEN": REVIEWER, "LOOPLINE_REVIEW_QUIET_SECONDS": "0.5"}
     stack = FragileStack(home, first_port, latency=0.0, extra=settings)
     facts, seconds, sentences, passed = None, 0.0, [], Counter[str]()
     try:

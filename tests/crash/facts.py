@@ -25,6 +25,7 @@ from tests.crash.story import BESIDE, BUG
 from tests.support.spools import spooled
 
 OURS = stable_id("User", "loopline@acme.test")
+OWN = {"loopline-bot", "reviewer"}
 LOST_CALLS = 2  # a killed agent process loses at most the call under way of each of the two runs
 
 
@@ -59,7 +60,7 @@ def facts_of(stack: FragileStack) -> Facts:
         comments={name: [plain(c["body"]) for c in t["comments"] if c["user"]["app"]] for name, t in board.items()},
         moves={name: _moves(stack, ticket) for name, ticket in board.items()},
         attachments={name: sorted(a["title"] for a in ticket["attachments"]) for name, ticket in board.items()},
-        code_host=Counter(e["operation"] for e in stack.log("github") if e["actor"] == "loopline-bot"),
+        code_host=Counter(e["operation"] for e in stack.log("github") if e["actor"] in OWN),
         branches=git(_repository(stack), "for-each-ref", "--format=%(refname:short)", "refs/heads").split(),
         pulls=sorted(f"{p['title']} {p['state']} {p['base']['ref']}" for p in ana.pull_requests().values()),
         patches=dict(_patches(stack)),

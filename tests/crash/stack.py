@@ -23,6 +23,7 @@ from jobs.runtime.connection import connect
 from jobs.runtime.scripts import decode
 
 PORTS = 5
+REVIEWER = "ghp_of_the_reviewer"
 STANDINS = {"linear": "board", "github": "pull_requests", "model": "model"}
 FLEETING = (b"lease:clock",)  # the leader's lease is held as long as the clock runs
 
@@ -57,6 +58,13 @@ class FragileStack(Stack):
     def _exit_code(self, name: str) -> int | None:
         """None for the service, which the keeper restarts after any exit."""
         return None if name == "service" else super()._exit_code(name)
+
+    def github_seed(self) -> dict[str, Any]:
+        """With an account that reviews in place of people who approve on the ticket."""
+        seed: dict[str, Any] = super().github_seed()
+        author = seed["users"][1]
+        seed["users"].append({**author, "login": "reviewer", "email": "reviewer@acme.test", "token": REVIEWER})
+        return seed
 
     @property
     def service_home(self) -> Path:

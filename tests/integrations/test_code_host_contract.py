@@ -235,6 +235,40 @@ def test_reviews_exclude_pending_ones(world: World) -> None:
     assert list(world.host.reviews(world.repository, number)) == []
 
 
+def remark(world: World) -> tuple[int, str, str]:
+    """An open pull request with a thread of Ada: its number, the first comment's id, the thread's id."""
+    number = world.open().number
+    inline = [{"path": "calc.py", "line": 2, "body": "Why swap?"}]
+    world.ask("POST", f"pulls/{number}/reviews", {"event": "COMMENT", "comments": inline})
+    [thread] = world.host.fetch_facts(world.repository, number).threads
+    return number, thread.comments[0].id, thread.id
+
+
+def test_thread_gets_one_reply_per_marker_and_is_resolved(world: World) -> None:
+    number, comment, thread = remark(world)
+    for marker in ("m1", "m1", "m2"):
+        world.host.reply_in_thread(world.repository, number, comment, f"Done, {marker}", marker)
+    for _ in range(2):
+        world.host.resolve_thread(world.repository, thread)
+    [seen] = world.host.fetch_facts(world.repository, number).threads
+    texts = [one.body.splitlines()[0] for one in seen.comments]
+    assert (texts, seen.resolved) == (["Why swap?", "Done, m1", "Done, m2"], True)
+
+
+def test_approval_of_the_second_identity_is_given_once_per_marker(world: World) -> None:
+    opened = world.open()
+    for _ in range(2):
+        world.host.approve(world.repository, opened.number, opened.head_sha, "Approved by Ana", "m1")
+    [given] = world.host.reviews(world.repository, opened.number)
+    assert (given.state, given.author, given.head_sha) == ("approved", "ada", opened.head_sha)
+    assert not world.host.find_reviewer_problem()
+
+
+def test_account_is_found_by_the_address_of_a_commit_or_a_profile(world: World) -> None:
+    assert world.host.find_login(world.repository, "nobody@example.com") == ""
+    assert world.host.find_login(world.repository, "ada@example.com") == "ada"
+
+
 @pytest.mark.parametrize(
     ("login", "permitted"), [("ada", True), ("eve", False), ("nobody", False), ("loopline[bot]", False)]
 )
@@ -276,6 +310,10 @@ WRITES: dict[str, tuple[str, Callable[[World, str], object]]] = {
     "comment": (
         f"POST {REPO}/issues/{{issue_number}}/comments",
         lambda world, sha: world.host.comment(world.repository, 1, "Hello", "m1"),
+    ),
+    "approve": (
+        f"POST {REPO}/pulls/{{pull_number}}/reviews",
+        lambda world, sha: world.host.approve(world.repository, 1, sha, "Approved", "m1"),
     ),
     "merge": (
         f"PUT {REPO}/pulls/{{pull_number}}/merge",

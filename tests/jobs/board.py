@@ -36,6 +36,8 @@ OTHERS: list[dict[str, object]] = [
 """Further accounts on the board: an app, two guests, and a member behind which a script writes."""
 READER = "ghp_reader"
 """Token of an account that can read the repositories only."""
+BEA = "ghp_second_reviewer"
+"""Token of a second reviewer, who can write."""
 
 
 @dataclass
@@ -114,7 +116,9 @@ def open_board(
         "token": READER,
         "permissions": {p.repository: "read" for p in stack.projects},
     }
-    host_app = serve(github.create_app(folder / "github", {**repositories, "users": [*people, reader]}))
+    writes = {p.repository: "write" for p in stack.projects}
+    bea = {**people[0], "login": "bea", "name": "Bea", "email": "bea@acme.test", "token": BEA, "permissions": writes}
+    host_app = serve(github.create_app(folder / "github", {**repositories, "users": [*people, reader, bea]}))
     stack.urls |= {"board": board_app.url, "pull_requests": host_app.url}
     hidden = {"ANTHROPIC_API_KEY", "LINEAR_WEBHOOK_SECRETS", "GITHUB_WEBHOOK_SECRETS"}
     given = {name: value for name, value in stack.settings().items() if name not in hidden}

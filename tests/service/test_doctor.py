@@ -30,6 +30,7 @@ WHERE = {
     **dict.fromkeys(("LINEAR_API_KEY", "LINEAR_API_URL"), ("Tracker",)),
     **dict.fromkeys(("LOOPLINE_MAKER_MODEL", "ANTHROPIC_BASE_URL"), ("Model",)),
     "REDIS_URL": ("Redis",),
+    **dict.fromkeys(("LOOPLINE_APPROVERS", "LOOPLINE_PEOPLE"), ("Tracker",)),
 }
 """The probes that read a setting."""
 EMPTY = Path(__file__).parent / "dashboard"
@@ -130,6 +131,13 @@ def test_doctor_turns_an_unexpected_error_into_a_line() -> None:
         ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}, "✗ Model: "),
         ({"REDIS_URL": "redis://127.0.0.1:9"}, "✗ Redis: REDIS_URL: Redis does not respond"),
         ({"GITHUB_MERGE_METHOD": "rebase"}, ""),
+        ({"LOOPLINE_APPROVERS": "ana@acme.test"}, ""),
+        (
+            {"LOOPLINE_APPROVERS": "anna@acme.test"},
+            "✗ Linear, LOOPLINE_APPROVERS: no active member of the board has the address anna@acme.test",
+        ),
+        ({"LOOPLINE_PEOPLE": '{"loopline@acme.test": "bot"}'}, "loopline@acme.test is an app, which has no permission"),
+        ({"GITHUB_REVIEWER_TOKEN": "ghp_wrong_one"}, "✗ GitHub, reviewer: GitHub refuses the credentials at GET /user"),
     ],
 )
 def test_doctor_names_a_wrong_setting_and_the_fix(environ: dict[str, str], changed: dict[str, str], found: str) -> None:

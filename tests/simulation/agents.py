@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from integrations.results import (
+    AnswerKind,
     BaseCheck,
     BaseState,
     CriterionResult,
@@ -22,6 +23,7 @@ from integrations.results import (
     Proposal,
     ProposedCriterion,
     Tampering,
+    ThreadAnswer,
     Verdict,
 )  # fmt: skip
 from integrations.values import Usage
@@ -79,7 +81,7 @@ class Agents:
 
     def _result(self, spec: RunSpec, outcome: str) -> dict[str, Any]:
         if outcome == "no_change":
-            return {"outcome": outcome, "head_sha": spec.start_sha}
+            return {"outcome": outcome, "head_sha": spec.start_sha, "answers": self._answer_threads(spec)}
         if outcome != "done":
             return {"outcome": outcome, "summary": "it broke"}
         results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
@@ -112,7 +114,13 @@ class Agents:
         return {"meaning": self.random.choice(meanings), "reply": "Because."}
 
     def _make(self, spec: RunSpec) -> dict[str, Any]:
-        return {"head_sha": self.host.commit(f"by {spec.run_id}", spec.start_sha), "summary": "I did it."}
+        sha = self.host.commit(f"by {spec.run_id}", spec.start_sha)
+        return {"head_sha": sha, "summary": "I did it.", "answers": self._answer_threads(spec)}
+
+    def _answer_threads(self, spec: RunSpec) -> tuple[ThreadAnswer, ...]:
+        kinds: tuple[AnswerKind, ...] = ("done", "disagree", "need detail")
+        found = (ThreadAnswer(thread=one.id, kind=self.random.choice(kinds)) for one in spec.threads)
+        return tuple(answer for answer in found if self.calm or self.random.random() < 0.8)
 
     def _gate(self, spec: RunSpec) -> dict[str, Any]:
         broken = not self.calm and self.random.random() < 0.2

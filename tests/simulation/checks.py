@@ -68,6 +68,8 @@ class Ledger:
     """Each comment that a rule posted, by its idempotency key."""
     refused: set[str] = field(default_factory=set)
     """Kinds of commands that a provider refused."""
+    taken_over: set[str] = field(default_factory=set)
+    """Branches that were left to a person, with their pull requests."""
 
     def approve(self, who: str, *shas: str) -> None:
         """A person approved what they saw."""
@@ -87,6 +89,7 @@ def check_decision(before: Loop, event: Event, decision: Decision, policy: Servi
     story = f"{before.stage.value} --{event.kind}--> {after.stage.value}"
     handed_over = after.generation > before.generation and after.stage is Stage.PREPARING
     ledger.handed_over += handed_over
+    ledger.taken_over |= {after.workspace.branch} if after.workspace.taken_over_by else set()
     ledger.stopped += after.stage is Stage.STOPPED and before.stage is not Stage.STOPPED
     hold("work is asked for", ledger.handed_over <= ledger.hand_overs, f"{story}: no hand-over asked for it")
     hold("a stop is asked for", ledger.stopped <= ledger.stops, f"{story}: {after.reason}")
@@ -150,7 +153,7 @@ def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> 
     ):
         return
     if event.author and event.author.may_steer and before.stage in AT_WORK | OPEN:
-        heard = len(decision.loop.comments.guidance) > len(before.comments.guidance)
+        heard = len(decision.loop.comments.guidance) > len(before.comments.guidance) or decision.loop.review.due_at
         hold("people are heard", heard or any(x.kind == "PostComment" for x in decision.commands), story)
 
 
@@ -198,7 +201,8 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
         if run.spec.ticket.id == ticket_id and name not in wanted:
             hold("no run is forgotten", run.must_stop or name in stopping, f"{name} at {box.loop.stage.value}")
     prefix = f"loopline/{box.loop.identifier.lower()}-"
-    pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
+    own = [p for p in host.pulls.values() if p.branch.startswith(prefix) and p.branch not in ledger.taken_over]
+    pulls = [p.number for p in own if p.state == "open"]
     excused = ticket_id in board.removed or "CleanUp" in ledger.refused
     hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
@@ -221,6 +225,17 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
         _check_column(loop, board, policy.teams["ENG"].columns, ledger)
         _check_pull_request(loop, host, ledger)
         _check_base(loop, host, board, policy)
+        _check_threads(loop, host, ledger)
+
+
+def _check_threads(loop: Loop, host: Host, ledger: Ledger) -> None:
+    """Every inline comment of a person who can write has its reply."""
+    pull = host.pulls.get(loop.pull_request.number)
+    if loop.stage is not Stage.REVIEW or pull is None or pull.state != "open" or "AnswerThread" in ledger.refused:
+        return
+    for thread in host.threads.get(pull.number, []):
+        last = thread.comments[-1]
+        hold("every inline comment is answered", thread.resolved or not last.may_write, thread)
 
 
 def _check_comments(loop: Loop, board: Board, ledger: Ledger, policy: ServicePolicy) -> None:

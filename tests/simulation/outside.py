@@ -27,6 +27,7 @@ from integrations.events import (
     TicketRemoved,
 )
 from integrations.ports.code_host import COMMENT_MARK, PullRequest, Review
+from integrations.ports.pull_request import HostReview, PullRequestFacts, ReviewThread, ThreadComment
 from integrations.ports.tracker import Comment, Move
 from integrations.values import Person, Ticket
 
@@ -162,6 +163,16 @@ class Board(Provider):
         return [c for c in self.written.values() if c.ticket_id == ticket_id]
 
 
+class Accounts:
+    """People whose accounts are not linked."""
+
+    def find_login(self, person_id: str, email: str) -> str:
+        return ""
+
+    def find_by_login(self, login: str) -> None:
+        return None
+
+
 @dataclass
 class Host(Provider):
     """One repository with branches and pull requests. Commits are names with a parent."""
@@ -170,6 +181,7 @@ class Host(Provider):
     branches: dict[str, str] = field(default_factory=lambda: {MAIN: "root"})
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     given: dict[int, list[Review]] = field(default_factory=dict)
+    threads: dict[int, list[ReviewThread]] = field(default_factory=dict)
     marks: set[str] = field(default_factory=set)
 
     def commit(self, name: str, parent: str) -> str:
@@ -286,6 +298,56 @@ class Host(Provider):
         self.given.setdefault(number, []).append(review)
         self._hint_review(number, review, author)
         return review
+
+    def remark(self, number: int, author: Person) -> str:
+        """A person comments on a line."""
+        comment = ThreadComment(id=self.new("line"), author=author.id, body="name it", may_write=author.may_steer)
+        thread = ReviewThread(id=f"T{comment.id}", path="a.py", line=3, comments=(comment,))
+        self.threads.setdefault(number, []).append(thread)
+        self._hint_lines(number, author)
+        return thread.id
+
+    def answer(self, number: int, thread_id: str, body: str, mark: str, *, done: bool) -> None:
+        """Loopline replies, once under the same mark, and resolves what is done."""
+        self.reach()
+        for place, one in enumerate(self.threads[number]):
+            if one.id == thread_id:
+                own = ThreadComment(id=self.new("line"), author="loopline", body=f"{body}{COMMENT_MARK}{mark} -->")
+                replied = () if mark in self.marks else (own,)
+                self.threads[number][place] = replace(one, comments=(*one.comments, *replied), resolved=done)
+        self.marks.add(mark)
+        self._hint_lines(number, US)
+
+    def _hint_lines(self, number: int, author: Person) -> None:
+        name, who = self.new("review"), Person(id=author.id, name=author.id)
+        place = self._place(number)
+        self.hint(ReviewSubmitted, f"review:{name}:commented", **place, review_id=name, state="commented", author=who)
+
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        """Reviews and threads of the pull request now."""
+        self.reach()
+        pull, latest = self.pulls[number], {r.author: r for r in self.given.get(number, []) if r.state != "commented"}
+        reviews = tuple(
+            HostReview(
+                id=r.id, author=r.author, state=r.state, head_sha=r.head_sha, body=r.body,
+                may_write=self.may_steer(repository, r.author),
+            )
+            for r in latest.values()
+        )  # fmt: skip
+        return PullRequestFacts(
+            number=number, url=pull.url, state="open" if pull.state == "open" else "closed", merged=pull.merged,
+            draft=False, branch=pull.branch, head_sha=pull.head_sha, base=pull.base, base_sha=self.branches[MAIN],
+            reviews=reviews, threads=tuple(self.threads.get(number, ())),
+        )  # fmt: skip
+
+    def email_of(self, login: str) -> str:
+        """As a co-author."""
+        return f"{login}@host.test"
+
+    def find_login(self, repository: str, email: str) -> str:
+        """No address is known here."""
+        self.reach()
+        return ""
 
     def dismiss(self, number: int, review: Review, author: Person) -> None:
         """Dismiss a review."""

@@ -146,6 +146,8 @@ class People:
         """Something on the pull request's page."""
         author = self.random.choice((ANA, BOB, EVE, ROBOT))
         match self.random.randrange(8):
+            case 0 if self._coin():
+                return f"{author.name} writes on a line of #{pull.number}: {self.host.remark(pull.number, author)}"
             case 0 | 1:
                 state = self.random.choice(("approved", "changes_requested", "changes_requested", "commented"))
                 return self.review(t, pull, state, author)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from integrations.errors import IntegrationError, NotFound, Rejected, Unavailable
 from integrations.events import (
     EVENT,
+    ApprovalPublished,
     BranchPublished,
     CommandFailed,
     Event,
@@ -34,7 +35,7 @@ from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.report import Report, is_due_before, report_of
 from tests.simulation.checks import Ledger, Violation, check_decision, check_effect, check_heard, hold
 from tests.simulation.memory import Memory
-from tests.simulation.outside import MAIN, REPOSITORY, US, Board, Host
+from tests.simulation.outside import MAIN, REPOSITORY, US, Accounts, Board, Host
 
 if TYPE_CHECKING:
     from jobs.effects.world import World
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 Decide = Callable[[Loop, Event, ServicePolicy], Decision]
 StillWanted = Callable[[Loop, c.Command], bool]
 REFUSABLE = {"PrepareWorkspace", "PublishBranch", "OpenPullRequest", "MergePullRequest", "React", "SetStatus"} | {
-    "LinkPullRequest", "CommentOnPullRequest", "CleanUp",
+    "LinkPullRequest", "CommentOnPullRequest", "CleanUp", "ApprovePullRequest",
 }  # fmt: skip
 
 
@@ -74,6 +75,8 @@ class Worker:
     def store(self) -> Memory:
         """For `gather`, which is given this object as its world."""
         return self.memory
+
+    people = Accounts()
 
     def idle(self, ticket_id: str) -> bool:
         """Whether there is nothing to do now."""
@@ -132,7 +135,7 @@ class Worker:
 
     def _take_back(self, event: ReviewSubmitted) -> None:
         """From now on Loopline knows that this approval was revoked."""
-        now = next((r for r in self.code_host.given[event.number] if r.id == event.review_id), None)
+        now = next((r for r in self.code_host.given.get(event.number, ()) if r.id == event.review_id), None)
         if now and now.state == "dismissed":
             self.ledgers[event.ticket_id].approvals.get(now.head_sha, set()).discard(f"{now.author} {now.id}")
 
@@ -207,6 +210,13 @@ class Worker:
                 return (self._on_code_host(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
                 self.code_host.say(number, body, US, posted.id)
+            case c.AnswerThread(number=number, thread=thread):
+                done = thread.answer == "done"
+                self.code_host.answer(number, thread.id, thread.answer or "nothing", posted.id, done=done)
+            case c.ApprovePullRequest(number=number, body=body, generation=generation, sha=sha):
+                self.code_host.say(number, body, US, posted.id)
+                about = self._event(t, posted)
+                return (ApprovalPublished(**about, generation=generation, head_sha=sha, created=False),)
             case c.SetStatus():
                 self.code_host.reach()
             case c.CleanUp(repository=repository, branch=branch):

@@ -22,6 +22,7 @@ from integrations.events import (
     TicketCommented,
     TicketEdited,
     TicketMoved,
+    TimePassed,
 )
 from integrations.values import Ticket
 from jobs.loop.caps import Caps
@@ -129,6 +130,7 @@ class World:
         acts: dict[Callable[[], str], int] = {
             lambda: self._work(t): 40,
             lambda: self._work_on(t): 10,
+            lambda: self._clock(t): 3,
             self._deliver: 20,
             self._advance: 15,
             lambda: self._act(t): self.people.pace,
@@ -164,6 +166,15 @@ class World:
 
     def _crash(self, t: str) -> str:
         return f"the worker of {t} dies" if self.under_way.pop(t, None) else ""
+
+    def _clock(self, t: str) -> str:
+        """As `jobs.clock.deliver_deadlines`."""
+        loop = self.loop(t)
+        due = loop.due_at if loop and t not in self.board.removed else 0.0
+        if not 0 < due <= self.time:
+            return ""
+        event = TimePassed(event_id=f"due:{t}:{due}", ticket_id=t, at=self.time, due=due)
+        return f"a deadline of {t} passes" if self.memory.deliver(event) else ""
 
     def _outage(self) -> str:
         provider = self.random.choice((self.board, self.host))
@@ -306,6 +317,9 @@ class World:
             self._note(self.agents.advance(run))
             busy = True
         self.time += 30
+        for t in self.memory.boxes:
+            loop = self.loop(t)
+            busy |= bool(self._clock(t)) or bool(loop and loop.due_at and t not in self.board.removed)
         swept = "" if busy else self.sweep()
         self._note(swept)
         waiting = any(any(box.outbox.values()) for box in self.memory.boxes.values())

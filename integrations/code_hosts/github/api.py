@@ -44,7 +44,7 @@ _TIMEOUTS = (5.0, 20.0)
 _ROUTE_SEGMENTS = {
     "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
     "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
-    "pulls", "ref", "refs", "reviews", "statuses",
+    "pulls", "ref", "refs", "replies", "reviews", "search", "statuses",
 }  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5

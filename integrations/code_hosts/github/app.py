@@ -34,6 +34,8 @@ class AppCredentials:
     app_id: str
     private_key_pem: str = field(repr=False)
     installation_id: int | None = None
+    settings: str = _APP_SETTINGS
+    """Names of its settings, for errors."""
 
 
 class PersonalToken:
@@ -41,10 +43,10 @@ class PersonalToken:
 
     settings = "GITHUB_TOKEN"
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, settings: str = "GITHUB_TOKEN") -> None:
         if not re.fullmatch(r"[!-~]+", token):
-            raise Unauthorized("GITHUB_TOKEN is empty or contains a space or line break: set it again")
-        self._token = token
+            raise Unauthorized(f"{settings} is empty or contains a space or line break: set it again")
+        self._token, self.settings = token, settings
 
     def token(self, grant: Grant) -> str:
         """The token, for any grant."""
@@ -60,10 +62,8 @@ class AppJwt:
 
     Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app"""
 
-    settings = _APP_SETTINGS
-
     def __init__(self, app: AppCredentials, clock: Callable[[], float] | None = None) -> None:
-        self._app = app
+        self._app, self.settings = app, app.settings
         self._clock = clock or server_clock("github").now
         self._ahead = 0.0  # of the monotonic clock, when the last JWT was created
 
@@ -98,10 +98,8 @@ class InstallationTokens:
 
     Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
 
-    settings = _APP_SETTINGS
-
     def __init__(self, url: str, app: AppCredentials, clock: Callable[[], float] | None = None) -> None:
-        self._app = app
+        self._app, self.settings = app, app.settings
         self._clock = clock or server_clock("github").now
         self._api = GitHubApi(url, AppJwt(app, self._clock))
         self._lock = threading.Lock()

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
+from integrations.code_hosts.github import reviews as reviewing
+from integrations.code_hosts.github.api import Credentials, GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.code_hosts.github.facts import fetch_facts
 from integrations.code_hosts.github.graphql import GraphQL
@@ -60,6 +61,7 @@ class GitHub:
         app: AppCredentials | None = None,
         merge_method: Literal["squash", "merge", "rebase"] = "squash",
         backoff: float = 0.2,
+        reviewer: Credentials | None = None,
     ) -> None:
         if bool(token) == bool(app):
             raise Unauthorized("GitHub needs exactly one of GITHUB_TOKEN and GITHUB_APP_ID")
@@ -69,6 +71,7 @@ class GitHub:
         self._api = GitHubApi(url, self._credentials, backoff)
         self._graph = GraphQL(self._api)
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
+        self._reviewer = GitHubApi(url, reviewer, backoff) if reviewer else None
         self._merging = Merging(self._api, self._graph, merge_method)
 
     def __repr__(self) -> str:
@@ -79,6 +82,8 @@ class GitHub:
         self._api.close()
         if self._own_api:
             self._own_api.close()
+        if self._reviewer:
+            self._reviewer.close()
         if isinstance(self._credentials, InstallationTokens):
             self._credentials.close()
 
@@ -249,6 +254,28 @@ class GitHub:
     def _has_comment(self, repository: str, where: str, mark: str) -> bool:
         comments = self._api.paginate(payloads.Comment, Grant(repository, _READ), where)
         return any(comment.body.rstrip().endswith(mark) for comment in comments)
+
+    def reply_in_thread(self, repository: str, number: int, comment_id: str, body: str, marker: str) -> None:
+        reviewing.reply_in_thread(self._api, repository, number, comment_id, body, marker)
+
+    def resolve_thread(self, repository: str, thread_id: str) -> None:
+        reviewing.resolve_thread(self._graph, repository, thread_id)
+
+    def find_reviewer_problem(self) -> str:
+        if self._reviewer:
+            return ""
+        return "There is no second identity: set GITHUB_REVIEWER_TOKEN or a reviewer App, or approve on GitHub."
+
+    def email_of(self, login: str) -> str:
+        return f"{login}@users.noreply.github.com"
+
+    def approve(self, repository: str, number: int, sha: CommitSha, body: str, marker: str) -> None:
+        if self._reviewer is None:
+            raise Rejected("GITHUB_REVIEWER_TOKEN is not set, and there is no reviewer App")
+        reviewing.approve(self._reviewer, repository, number, sha, body, marker)
+
+    def find_login(self, repository: str, email: str) -> str:
+        return reviewing.find_login(self._api, repository, email)
 
     def may_steer(self, repository: str, login: str) -> bool:
         """Whether this account has write permission for the repository; never an App, bot or stranger."""

@@ -211,6 +211,21 @@ class GitObject(Payload):
     sha: CommitSha
 
 
+class Signature(Payload):
+    email: Text = ""
+
+
+class CommitText(Payload):
+    author: Signature = Signature()
+
+
+class CommitOfUser(Payload):
+    """A commit with its author's account, null when the address belongs to none."""
+
+    commit: CommitText
+    author: User | None = None
+
+
 class Ref(Payload):
     object: GitObject
 

@@ -73,8 +73,10 @@ class _Delivery(Payload):
 class Probe:
     """One run of the probes. `own` is the API as the App itself, None with a token."""
 
-    def __init__(self, api: GitHubApi, own: GitHubApi | None, merge_method: str, scope: ProbeScope) -> None:
-        self._api, self._own = api, own
+    def __init__(
+        self, api: GitHubApi, own: GitHubApi | None, merge_method: str, scope: ProbeScope, *, has_reviewer: bool = False
+    ) -> None:
+        self._api, self._own, self._has_reviewer = api, own, has_reviewer
         self._merge_method = merge_method
         self._scope = scope
 
@@ -200,10 +202,14 @@ class Probe:
             case "pull_request":
                 if reviews := int(given.get("required_approving_review_count") or 0):
                     count = f"{reviews} approving review{'s' if reviews > 1 else ''}"
-                    fix = (
-                        "approve the pull request on GitHub before /merge; /approve on the ticket does not count there"
-                    )
-                    yield found_warning(subject, f"requires {count}", fix)
+                    if self._has_reviewer:
+                        yield found_ok(subject, f"requires {count}; /approve on the ticket creates one")
+                    else:
+                        fix = (
+                            "approve the pull request on GitHub before /merge, or set GITHUB_REVIEWER_TOKEN so that "
+                            "/approve on the ticket counts there"
+                        )
+                        yield found_warning(subject, f"requires {count}", fix)
                 methods = given.get("allowed_merge_methods") or [self._merge_method]
                 if self._merge_method not in methods:
                     fix = f"set GITHUB_MERGE_METHOD to one of: {', '.join(map(str, methods))}"

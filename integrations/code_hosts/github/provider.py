@@ -17,6 +17,7 @@ from integrations.ports.setup import AppRegistration, CodeHostSetup
 from integrations.settings import OptionalFile, Secrets, Url, match_pattern, setting
 
 if TYPE_CHECKING:
+    from integrations.code_hosts.github.api import Credentials
     from integrations.code_hosts.github.app import AppCredentials
 
 LARGEST_KEY = 65_536
@@ -44,6 +45,16 @@ class GitHubSettings(ProviderSettings):
     """Id of the App's installation; empty means a lookup for each repository.
     The number at the end of the installation's URL."""
 
+    reviewer_token: SecretStr = setting("GITHUB_REVIEWER_TOKEN", "", seen_by=("worker",))
+    """Token of a second account, with pull requests: write, that reviews for people who approve on the ticket.
+    The account that opens a pull request cannot approve it; without a second one, /approve writes a comment."""
+    reviewer_app_id: AppId = setting("GITHUB_REVIEWER_APP_ID", "", seen_by=("worker",))
+    """Id of a second GitHub App that reviews in place of GITHUB_REVIEWER_TOKEN."""
+    reviewer_app_private_key_file: OptionalFile = setting(
+        "GITHUB_REVIEWER_APP_PRIVATE_KEY_FILE", "", seen_by=("worker",)
+    )
+    """Path of the second App's private key in PEM format."""
+
     webhook_secrets: Secrets = setting("GITHUB_WEBHOOK_SECRETS", "", seen_by=("web",), usual=True)
     """Secrets of GitHub's webhook, comma separated.
     Several, for rotation without downtime; each has at least 12 characters."""
@@ -53,7 +64,8 @@ class GitHubSettings(ProviderSettings):
     Squash, because an agent's intermediate commits are drafts."""
 
     def missing_credentials(self) -> Iterator[str]:
-        """A token or an App with a key that can be used, not both."""
+        """A token or an App with a key that can be used, not both; the same for the reviewer, which is optional."""
+        yield from self._find_reviewer_problems()
         app = (self.app_id, self.app_private_key_file)
         if self.app_installation_id and not any(app):
             yield "GITHUB_APP_INSTALLATION_ID needs GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE; set both."
@@ -67,6 +79,24 @@ class GitHubSettings(ProviderSettings):
             yield (
                 "GITHUB_APP_PRIVATE_KEY_FILE is the path of a file that has no RSA private key in PEM format; download "
                 "one from the App's page."
+            )
+
+    def _find_reviewer_problems(self) -> Iterator[str]:
+        token, app = self.reviewer_token.get_secret_value(), (self.reviewer_app_id, self.reviewer_app_private_key_file)
+        if any(app) and not all(app):
+            yield (
+                "GITHUB_REVIEWER_APP_ID and GITHUB_REVIEWER_APP_PRIVATE_KEY_FILE belong together; one of them is empty."
+            )
+        elif any(app) and token:
+            yield "GITHUB_REVIEWER_TOKEN and a reviewer App are both set; keep one of them."
+        elif token and token == self.token.get_secret_value():
+            yield "GITHUB_REVIEWER_TOKEN is that of GITHUB_TOKEN; use one of another account."
+        elif self.reviewer_app_id and self.reviewer_app_id == self.app_id:
+            yield "GITHUB_REVIEWER_APP_ID is that of GITHUB_APP_ID; use another App."
+        elif self.reviewer_app_private_key_file and not _has_rsa_key(self.reviewer_app_private_key_file):
+            yield (
+                "GITHUB_REVIEWER_APP_PRIVATE_KEY_FILE is the path of a file that has no RSA private key in PEM format; "
+                "download one from the App's page."
             )
 
 
@@ -94,7 +124,21 @@ def _build(settings: GitHubSettings) -> CodeHost:
 
     app = _read_app(settings)
     token = "" if app else settings.token.get_secret_value()
-    return GitHub(settings.api_url, token, app, merge_method=settings.merge_method)
+    reviewer = _build_reviewer(settings)
+    return GitHub(settings.api_url, token, app, merge_method=settings.merge_method, reviewer=reviewer)
+
+
+def _build_reviewer(settings: GitHubSettings) -> Credentials | None:
+    """The second identity, None without one. Raises `Unauthorized` for a key file that cannot be read."""
+    from integrations.code_hosts.github.app import AppCredentials, InstallationTokens, PersonalToken
+
+    if settings.reviewer_app_id and settings.reviewer_app_private_key_file:
+        name = "GITHUB_REVIEWER_APP_PRIVATE_KEY_FILE"
+        key = _read_key(name, settings.reviewer_app_private_key_file)
+        names = f"GITHUB_REVIEWER_APP_ID and {name}"
+        return InstallationTokens(settings.api_url, AppCredentials(settings.reviewer_app_id, key, settings=names))
+    token = settings.reviewer_token.get_secret_value()
+    return PersonalToken(token, "GITHUB_REVIEWER_TOKEN") if token else None
 
 
 def _read_app(settings: GitHubSettings) -> AppCredentials | None:
@@ -103,12 +147,16 @@ def _read_app(settings: GitHubSettings) -> AppCredentials | None:
 
     if not settings.app_id or not settings.app_private_key_file:
         return None
-    try:
-        key = settings.app_private_key_file.read_text(encoding="ascii")
-    except (OSError, ValueError) as error:
-        raise Unauthorized(f"GITHUB_APP_PRIVATE_KEY_FILE cannot be read: {type(error).__name__}") from error
+    key = _read_key("GITHUB_APP_PRIVATE_KEY_FILE", settings.app_private_key_file)
     installation = int(settings.app_installation_id) if settings.app_installation_id else None
     return AppCredentials(settings.app_id, key, installation)
+
+
+def _read_key(variable: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise Unauthorized(f"{variable} cannot be read: {type(error).__name__}") from error
 
 
 def _set_up(settings: GitHubSettings) -> CodeHostSetup:
@@ -116,7 +164,8 @@ def _set_up(settings: GitHubSettings) -> CodeHostSetup:
     from integrations.code_hosts.github.setup import GitHubSetup
 
     token, app = settings.token.get_secret_value(), _read_app(settings)
-    return GitHubSetup(settings.api_url, "" if app else token, app, settings.merge_method)
+    reviewer = _build_reviewer(settings)
+    return GitHubSetup(settings.api_url, "" if app else token, app, settings.merge_method, reviewer)
 
 
 def _build_registration(settings: GitHubSettings) -> AppRegistration:

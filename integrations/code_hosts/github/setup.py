@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
+from integrations.code_hosts.github.api import Credentials, GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.code_hosts.github.form import EVENTS, PERMISSIONS
 from integrations.code_hosts.github.payloads import Payload, Text
 from integrations.code_hosts.github.probe import Probe
+from integrations.code_hosts.github.reviewer_probe import ReviewerProbe
 from integrations.errors import IntegrationError, NotFound, Rejected
 from integrations.ports.setup import AppForm, CreatedApp, Finding, ProbeScope
 
@@ -70,7 +71,12 @@ class GitHubSetup:
     """`CodeHostSetup` of GitHub, with a token or an App. The Protocol documents the methods without a docstring."""
 
     def __init__(
-        self, url: str, token: str = "", app: AppCredentials | None = None, merge_method: str = "squash"
+        self,
+        url: str,
+        token: str = "",
+        app: AppCredentials | None = None,
+        merge_method: str = "squash",
+        reviewer: Credentials | None = None,
     ) -> None:
         self._url = url
         self._app = app
@@ -78,9 +84,13 @@ class GitHubSetup:
         self._own = GitHubApi(url, AppJwt(app)) if app else None
         self._host = GitHub(url, token, app)
         self._merge_method = merge_method
+        self._reviewer = reviewer
 
     def probe(self, scope: ProbeScope) -> Iterable[Finding]:
-        return Probe(self._api, self._own, self._merge_method, scope).run()
+        reviewer = ReviewerProbe(self._url, self._reviewer, self._api, self._own) if self._reviewer else None
+        yield from Probe(self._api, self._own, self._merge_method, scope, has_reviewer=reviewer is not None).run()
+        if reviewer:
+            yield from reviewer.run(scope.repositories)
 
     def describe_account(self) -> str:
         if self._own:

@@ -46,6 +46,13 @@ class _AccountNode(Node):
     active: bool = False
 
 
+class _MemberNode(Node):
+    name: str = ""
+    active: bool = True
+    guest: bool = False
+    app: bool = False
+
+
 class _ColumnNode(StateNode):
     position: float = 0.0
 
@@ -134,6 +141,28 @@ class LinearSetup:
         for team, columns in scope.teams.items():
             yield from self._probe_team(team, columns)
         yield from self._probe_webhooks(scope.teams)
+        for variable, addresses in scope.people.items():
+            for address in addresses:
+                yield from self._probe_person(variable, address)
+
+    def _probe_person(self, variable: str, address: str) -> Iterator[Finding]:
+        """The member with this address, who has a permission by it."""
+        subject = f"Linear, {variable}"
+        try:
+            data = self._client.run("UserWithEmail", email=address)
+            found = parse_response(Connection[_MemberNode], "UserWithEmail", data, ["users"]).nodes
+        except IntegrationError as error:
+            yield found_warning(subject, f"{address} cannot be looked up ({error})")
+            return
+        member = found[0] if found and found[0].active else None
+        if member is None:
+            text = f"no active member of the board has the address {address}"
+            yield found_problem(subject, text, "correct the address, or invite the person")
+        elif member.guest or member.app:
+            text = f"{address} is {'a guest' if member.guest else 'an app'}, which has no permission"
+            yield found_problem(subject, text, "name another person")
+        else:
+            yield found_ok(subject, f"{address} is {member.name}")
 
     def _probe_team(self, team: str, columns: Mapping[str, str]) -> Iterator[Finding]:
         subject = f"Linear, team {team}"

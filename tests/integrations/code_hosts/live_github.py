@@ -12,7 +12,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.ports.code_host import CodeHost
 from integrations.standins.github.server import Webhook, create_app, serve
@@ -39,11 +39,15 @@ class LiveGitHub:
 
     def as_person(self) -> GitHub:
         """The adapter with the personal token of 'loopline-dev'."""
-        return GitHub(self.url, token="pat-loopline-dev", backoff=0.0)
+        return GitHub(self.url, token="pat-loopline-dev", backoff=0.0, reviewer=self._reviewer)
 
     def as_app(self) -> GitHub:
         """The adapter as the App."""
-        return GitHub(self.url, app=AppCredentials("42", self._key), backoff=0.0)
+        return GitHub(self.url, app=AppCredentials("42", self._key), backoff=0.0, reviewer=self._reviewer)
+
+    @property
+    def _reviewer(self) -> PersonalToken:
+        return PersonalToken("pat-ada", "GITHUB_REVIEWER_TOKEN")
 
     def ask(self, method: str, path: str, body: Any = None, login: str = "ada") -> Any:
         """Send an API request as another person."""
@@ -106,7 +110,8 @@ def _seed(repositories: list[str], public_key_file: Path, files: Path, of_reposi
     installation = {"id": 7, "account": "octo", "repositories": repositories}
     return {
         "users": [
-            {"login": login, "token": f"pat-{login}", "permissions": dict.fromkeys(repositories, role)}
+            {"login": login, "email": f"{login}@example.com", "token": f"pat-{login}"}
+            | {"permissions": dict.fromkeys(repositories, role)}
             for login, role in PEOPLE.items()
         ],
         "apps": [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from integrations.code_hosts.github import payloads as payloads
-from integrations.code_hosts.github.app import AppCredentials
+from integrations.code_hosts.github.app import AppCredentials, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.ports.code_host import CodeHost
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
@@ -36,6 +36,10 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "delete_branch": lambda github: github.delete_branch("o/r", BRANCH),
     "redeliver": lambda github: github.redeliver("o/r", 0.0),
     "may_steer": lambda github: github.may_steer("o/r", "octocat"),
+    "reply_in_thread": lambda github: github.reply_in_thread("o/r", 7, "5", "Done", "m1"),
+    "resolve_thread": lambda github: github.resolve_thread("o/r", "PRRT_1"),
+    "approve": lambda github: github.approve("o/r", 7, SHA, "Approved", "m1"),
+    "find_login": lambda github: github.find_login("o/r", "ana@acme.test"),
 }
 
 
@@ -45,7 +49,7 @@ def description() -> RestDescription:
 
 
 def test_github_openapi_covers_every_method_of_a_code_host() -> None:
-    without_request = {"page_url"}
+    without_request = {"page_url", "find_reviewer_problem", "email_of"}
     assert CALLS.keys() == {name for name in vars(CodeHost) if not name.startswith("_")} - without_request
 
 
@@ -56,7 +60,9 @@ def test_github_openapi_describes_every_request(
     for route, answer in ANSWERS.items():
         server.on(route, answer)
     app = AppCredentials("42", private_key)
-    github = GitHub(server.url, app=app) if as_app else GitHub(server.url, token="t")
+    reviewer = PersonalToken("t2", "GITHUB_REVIEWER_TOKEN")
+    signed = {"app": app} if as_app else {"token": "t"}
+    github = GitHub(server.url, **signed, reviewer=reviewer)  # type: ignore[arg-type]
     for call in CALLS.values():
         call(github)
     server.on(f"GET /repos/o/r/commits/{SHA}/check-runs", Answer(body={"check_runs": [check()]}))

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from integrations.errors import Rejected
+from integrations.git.line_edits import LineEdit
 from integrations.git.mirror import Mirror
+from integrations.values import CommitSha
 from tests.integrations.git.hosting import commit, git
 from tests.support.workspaces import find_file
 
@@ -100,3 +102,15 @@ def test_changes_have_the_text_of_a_file_in_another_encoding(
     assert change.before and change.before.text and change.before.text.endswith("x = 'é'\n")
     assert change.after and change.after.text == f"{change.before.text}assert True\n"
     assert "\ufeff" not in change.after.text
+
+
+def test_edits_change_the_lines_of_text_files_only(fetched: Mirror, changed: str) -> None:
+    edits = [LineEdit("a.txt", 1, 1, "three"), LineEdit("new.bin", 1, 1, "x"), LineEdit("gone.txt", 1, 1, "x")]
+    edited, applied = fetched.apply_edits(CommitSha(changed), edits)
+
+    assert applied == (edits[0],)
+    assert [(c.path, c.after and c.after.text) for c in fetched.changes(CommitSha(changed), edited)] == [
+        ("a.txt", "three\n")
+    ]
+    assert fetched.apply_edits(CommitSha(changed), edits) == (edited, applied)
+    assert fetched.apply_edits(CommitSha(changed), edits[1:]) == (changed, ())

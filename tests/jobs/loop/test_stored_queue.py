@@ -45,6 +45,7 @@ from integrations.values import Codec, Person, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.review_state import OpenThread
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
@@ -96,6 +97,8 @@ KNOWN: dict[str, Any] = {
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "missing": (MissingPart(kind="draft"),), "way": "queue", "checks": ("build",),
+    "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
+    "thread": OpenThread(id="T1", comment_id="5", path="a.py", line=3, suggestion="x", answer="done", note="n"),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip

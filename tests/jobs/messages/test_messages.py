@@ -35,6 +35,7 @@ from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.merge_state import MergeState
 from jobs.loop.queue_place import QueuePlace
+from jobs.loop.review_state import OpenThread
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
@@ -56,6 +57,7 @@ CONSTANTS = {
 m = SimpleNamespace(**PUBLIC, **CONSTANTS)
 SNAPSHOT = Path(__file__).with_name("messages.snapshot.md")
 TICKET = Ticket(id="t", identifier="ENG-1", title="Limit logins @team", url="https://linear.test/ENG-1")
+THREAD = OpenThread(id="T1", comment_id="1", path="login.py", line=3, author="Ana", text="name it")
 CONTRACT = Contract(
     criteria=(
         Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),
@@ -326,7 +328,7 @@ SHOWN = {
     "outdated_command_message": [m.outdated_command_message("approve", DONE)],
     "not_now_message": [m.not_now_message("approve", loop) for loop in (MAKING, DONE)],
     "not_allowed_message": [m.not_allowed_message("merge", "Eve"), m.not_allowed_message("merge", "")],
-    "missing_text_message": [m.missing_text_message(name) for name in ("changes", "budget")],
+    "missing_text_message": [m.missing_text_message(name) for name in ("changes", "budget", "link")],
     "nearest_command_message": [m.nearest_command_message("aprove", "approve")],
     "help_message": [m.help_message("", DONE), m.help_message("dance", MAKING), m.help_message("", STUCK)],
     "help_again_message": [m.help_again_message(name, 1_800_000_000.0) for name in ("", "dance")],
@@ -411,6 +413,43 @@ SHOWN = {
     "progress_moved_message": [m.PROGRESS_MOVED_MESSAGE],
     "undelegated_reason": [m.undelegated_reason("Ana"), m.undelegated_reason("")],
     "working_message": [m.working_message(MAKING)],
+    "round_started_message": [m.round_started_message(("Ana", "bea"), 2, 3), m.round_started_message(("Ana",), 0, 1)],
+    "too_many_rounds_reason": [m.too_many_rounds_reason(5, ("Ana",), (THREAD,))],
+    "thread_reply": [
+        m.thread_reply(replace(THREAD, **given), sha, "b" * 40, changed=is_changed)
+        for given, sha, is_changed in (
+            ({"is_applied": True}, "a" * 40, True),
+            ({"answer": "done", "note": "Renamed it."}, "a" * 40, True),
+            ({"answer": "done"}, "a" * 40, False),
+            ({"answer": "disagree", "note": "Callers use the name."}, "a" * 40, False),
+            ({"answer": "disagree"}, "b" * 40, False),
+            ({"answer": "need detail", "note": "Which caller?"}, "b" * 40, False),
+            ({}, "a" * 40, True),
+            ({}, "a" * 40, False),
+            ({}, "b" * 40, False),
+        )
+    ],
+    "answered_message": [m.answered_message((THREAD,), "a" * 40)],
+    "review_missing_message": [
+        m.review_missing_message(created=True, reason="", url="https://h/7", decision="changes_requested"),
+        m.review_missing_message(
+            created=False, reason=m.UNKNOWN_ACCOUNT_REASON, url="https://h/7", decision="review_required"
+        ),
+    ],
+    "unknown_account_reason": [m.UNKNOWN_ACCOUNT_REASON],
+    "account_cannot_write_reason": [m.account_cannot_write_reason("ana")],
+    "review_refused_reason": [m.review_refused_reason("Can not approve your own pull request")],
+    "second_person_message": [m.second_person_message("Ana")],
+    "unknown_person_message": [m.unknown_person_message("bea")],
+    "linked_message": [m.linked_message("Ana Flores", "ana")],
+    "not_linked_message": [
+        m.not_linked_message("Ana", "bea", problem)
+        for problem in (
+            m.fixed_account_problem("ana"),
+            m.linked_account_problem("Bea"),
+            m.unknown_account_problem(("acme/shop", "acme/web")),
+        )
+    ],
 }
 
 
@@ -445,6 +484,10 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "list_names",
         "name_mover",
         "format_starters",
+        "join_names",
+        "fixed_account_problem",
+        "linked_account_problem",
+        "unknown_account_problem",
     }  # of other messages
     values = {"list_choices", "list_plan", "current_activity"}
 

@@ -159,11 +159,8 @@ def test_hand_overs_are_ignored_after_twenty_in_an_hour(making: Loop, policy: Se
 
 def test_revisions_are_escalated_at_every_twentieth(review: Loop, policy: ServicePolicy) -> None:
     exchange = Exchange(review, policy)
-    request = ReviewSubmitted(
-        event_id="e", repository="acme/shop", number=7, review_id="1", state="changes_requested", author=ANA
-    )
     for n in range(1, 100):
-        exchange.send(replace(request, body=f"more {n}"))
+        exchange.say(f"/changes more {n}")
         if exchange.loop.stage is Stage.NEEDS_HUMAN:
             break
         exchange.loop = replace(exchange.loop, stage=Stage.REVIEW)

@@ -127,7 +127,7 @@ def test_command_merge_needs_an_approval_of_the_current_commit(review: Loop, pol
 
 def test_command_merge_merges_exactly_the_approved_commit(review: Loop, policy: ServicePolicy) -> None:
     approved = decide(review, said("/approve"), policy)
-    assert kinds(approved.commands) == ["CommentOnPullRequest", "PostComment"]
+    assert kinds(approved.commands) == ["ApprovePullRequest", "PostComment"]
 
     decision = decide(approved.loop, said("/merge"), policy)
 
