@@ -125,7 +125,7 @@ def _create_candidate(run: Slice, workspace: Workspace, summary: str, timeout: f
 
 def _find_upstream(run: Slice) -> CommitSha:
     """The base branch's commit as of the mirror's last fetch, empty if the mirror lacks it."""
-    with suppress(NotFound):
+    with suppress(Rejected):
         return run.mirror.head(run.spec.workspace.base_branch)
     return NO_COMMIT
 
