@@ -208,6 +208,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     own = [p for p in host.pulls.values() if p.branch.startswith(prefix) and p.branch not in ledger.taken_over]
     pulls = [p.number for p in own if p.state == "open"]
     excused = ticket_id in board.removed or "CleanUp" in ledger.refused
+    excused = excused or any("took over" in text for text in ledger.intents.values())  # its branch is a person's now
     hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
 
