@@ -111,6 +111,19 @@ class Finding:
 
 
 @value
+class ReviewNotes:
+    """The checker's notes for the person who reviews the change, in plain language. Each part can be empty.
+
+    `what` is what changed and why, `risk` what could break, `steps` how to try it, `first` the files to read first, each
+    as path and reason."""
+
+    what: str = ""
+    risk: str = ""
+    steps: tuple[str, ...] = ()
+    first: tuple[tuple[str, str], ...] = ()
+
+
+@value
 class Verdict:
     """The checker's verdict on one commit. `no_change_needed` confirms that the empty change is right."""
 
@@ -121,9 +134,50 @@ class Verdict:
     not_checked: tuple[str, ...] = ()
     confidence: Confidence = "medium"
     no_change_needed: bool = False
+    notes: ReviewNotes = ReviewNotes()
 
 
 VERDICT: Codec[Verdict] = Codec(Verdict)
+
+FileKind = Literal["code", "test", "document", "configuration", "dependencies", "generated", "binary"]
+
+
+@value
+class ChangedFile:
+    """A changed path with its added and removed lines. `sensitive` is the part of its path that names a sensitive area,
+    such as 'auth', empty for most files."""
+
+    path: str
+    kind: FileKind = "code"
+    added: int = 0
+    removed: int = 0
+    sensitive: str = ""
+
+    @property
+    def lines(self) -> int:
+        return self.added + self.removed
+
+
+@value
+class ChangedFolder:
+    """A folder, '' for the root, with the number of changed files and lines below it."""
+
+    path: str
+    files: int
+    lines: int
+
+
+@value
+class ChangeSize:
+    """The size of a change. `lines` and `files` are those that a person reads: generated files, lock files and binary
+    files are in `skipped` only. `first` are the files to read first, ordered by risk; `folders` have most lines first.
+    Both lists are bounded."""
+
+    files: int = 0
+    lines: int = 0
+    skipped: int = 0
+    first: tuple[ChangedFile, ...] = ()
+    folders: tuple[ChangedFolder, ...] = ()
 
 EvidenceKind = Literal["test", "command output", "file and line"]
 """Evidence of the checker: a test that passed, the output of a command, a place in the files."""
@@ -243,6 +297,7 @@ class Gated:
     tampering: tuple[Tampering, ...] = ()
     stray: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    size: ChangeSize = ChangeSize()
 
 
 @value

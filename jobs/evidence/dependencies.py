@@ -34,9 +34,18 @@ def find_new_dependencies(changes: Sequence[Change]) -> tuple[str, ...]:
     return tuple(sorted(found)[:MOST_DEPENDENCIES])
 
 
+def is_manifest(path: str) -> bool:
+    """Whether the file lists dependencies."""
+    return _find_reader(path) is not None
+
+
+def _find_reader(path: str) -> Callable[[str], Iterator[str]] | None:
+    name = PurePosixPath(path).name
+    return next((read for pattern, read in _READERS if fnmatchcase(name, pattern)), None)
+
+
 def _compare(change: Change) -> set[str]:
-    name = PurePosixPath(change.path).name
-    read = next((read for pattern, read in _READERS if fnmatchcase(name, pattern)), None)
+    read = _find_reader(change.path)
     return _read(read, change.after) - _read(read, change.before) if read else set()
 
 

@@ -6,7 +6,7 @@ Called by `jobs.roles.checker` and `jobs.workflow`. In doubt a criterion is not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
-from integrations.results import CriterionResult, Evidence, Finding, Verdict
+from integrations.results import CriterionResult, Evidence, Finding, ReviewNotes, Verdict
+from integrations.texts import cut
 from integrations.values import CommitSha
 from jobs.loop.state import Contract
 
@@ -25,6 +26,7 @@ NO_NEW_COMMIT = (
     "no new commit since the request, and neither a file and line nor the output of a command shows that it held before"
 )
 _LINE = re.compile(r":(\d+)(?:-\d+)?$")
+_MOST_NOTES, _NOTE_CHARACTERS = 5, 400
 
 
 class Reference(BaseModel):
@@ -68,6 +70,24 @@ class SubmittedFinding(BaseModel):
     line: int = Field(default=0, ge=0)
 
 
+class FirstFile(BaseModel):
+    """A file that a reviewer should read first."""
+
+    model_config = _FORBID
+    path: str
+    why: str = Field(default="", description="one clause")
+
+
+class SubmittedNotes(BaseModel):
+    """Notes for the person who reviews the change. They are shortened rather than rejected."""
+
+    model_config = _FORBID
+    what: str = Field(default="", description="what changed and why, one to three sentences in plain language")
+    risk: str = Field(default="", description="what could break, one or two sentences")
+    steps: list[str] = Field(default=[], description="how a person can try it: one command or step each, at most five")
+    first: list[FirstFile] = Field(default=[], description="the changed files to read first, at most five")
+
+
 class SubmittedVerdict(BaseModel):
     """The whole answer."""
 
@@ -80,16 +100,18 @@ class SubmittedVerdict(BaseModel):
     no_change_needed: bool = Field(
         default=False, description="true only when the diff is empty and the commit meets the contract as it is"
     )
+    notes: SubmittedNotes = Field(default=SubmittedNotes(), description="for the reviewer of the pull request")
 
 
 @dataclass(frozen=True)
 class KnownEvidence:
-    """Existing evidence: Loopline's by name, the ending of each command of the checker, and the number of lines of a
-    file (None: not in the candidate and not removed by it)."""
+    """Existing evidence: Loopline's by name, the ending of each command of the checker, the number of lines of a file
+    (None: not in the candidate and not removed by it), and the changed paths."""
 
     gate: Mapping[str, Evidence] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     lines: Callable[[str], int | None] = lambda path: None
+    changed: Collection[str] = ()
 
 
 def list_command_endings(entries: Sequence[Entry]) -> dict[str, str]:
@@ -173,6 +195,19 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
         not_checked=tuple(verdict.not_checked),
         confidence=verdict.confidence,
         no_change_needed=verdict.no_change_needed,
+        notes=_build_notes(verdict.notes, known.changed),
+    )
+
+
+def _build_notes(notes: SubmittedNotes, changed: Collection[str]) -> ReviewNotes:
+    """The notes with the files that the change has."""
+    first = {one.path.removeprefix("./"): one.why for one in reversed(notes.first)}
+    known = [(path, cut(why.strip(), _NOTE_CHARACTERS)) for path, why in reversed(first.items()) if path in changed]
+    return ReviewNotes(
+        what=cut(notes.what.strip(), 3 * _NOTE_CHARACTERS),
+        risk=cut(notes.risk.strip(), 3 * _NOTE_CHARACTERS),
+        steps=tuple(cut(step.strip(), _NOTE_CHARACTERS) for step in notes.steps if step.strip())[:_MOST_NOTES],
+        first=tuple(known[:_MOST_NOTES]),
     )
 
 

@@ -60,13 +60,14 @@ def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     if isinstance(submitted, ToolResult):
         return submitted
     gate = {proof.name: proof for proof in spec.candidate.evidence}
-    known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path))
+    changed = {change.path for change in run.mirror.changes(spec.workspace.base_sha, spec.start_sha, max_read=0)}
+    known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path), changed)
     verdict = build_verdict(submitted, spec.start_sha, known)
     missing = find_missing_references(submitted, known)
     doubts = [f"{criterion}: {problem}" for criterion, problems in missing.items() for problem in problems]
-    changed = spec.start_sha != spec.workspace.base_sha
+    is_changed = spec.start_sha != spec.workspace.base_sha
     doubts = doubts or list(
-        find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=changed)
+        find_contradictions(keep_required(verdict, spec.contract), spec.candidate.evidence, changed=is_changed)
     )
     doubts += [f"{name}: {NO_NEW_COMMIT}" for name in find_unproven(verdict, spec.contract)]
     errors = [str(entry.data["content"]) for entry in entries if entry.kind == "tool_result" and entry.data["is_error"]]
