@@ -134,13 +134,16 @@ def compute_inode_allowance(folder: Path) -> int:
     return max(state.f_favail - int(total * (1 - RUNS_SHARE)), total // 100) if state.f_files else sys.maxsize
 
 
-def walk(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Path and status of every entry below `folder`; does not follow links and skips folders that it cannot read."""
+def walk(folder: str, without: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Path and status of every entry below `folder`, except of the path `without`; does not follow links and skips
+    folders that it cannot read."""
     pending = [folder]
     while pending:
         try:
             with os.scandir(pending.pop()) as entries:
                 for entry in entries:
+                    if entry.path == without:
+                        continue
                     yield entry.path, entry.stat(follow_symlinks=False)
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import NO_COMMIT, Codec, CommitSha, Person, RunId, Ticket, TicketId, TicketImage, Usage, value
 
@@ -238,6 +239,16 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
+class TimePassed(_Event):
+    """A deadline of the loop, `due` in Unix seconds, has passed; delivered by the clock. `jobs.effects.gather` fills in
+    the `facts` of an open pull request."""
+
+    kind: Literal["TimePassed"] = "TimePassed"
+    due: float = 0.0
+    facts: PullRequestFacts | None = None
+
+
+@value
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
@@ -334,7 +345,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed,
+    | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

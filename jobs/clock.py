@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.disk import DiskMonitor
+from integrations.events import TimePassed
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.inbox import dispatch
@@ -27,6 +29,7 @@ from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
 from jobs.runtime.scripts import LeaseLost, decode, run_script
 from jobs.store.queue_places import QueuePlaces
 from jobs.store.runs import Runs
+from jobs.store.tickets import Store
 
 LEADER = "clock"
 RECONCILE_SECONDS = 1.0
@@ -102,6 +105,7 @@ def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> 
     `take_over`, leases that have just expired can still be renewed by their holders. Runs are not woken while the
     service is `frozen`."""
     queues.enqueue_due(redis, read_redis_time(redis))
+    deliver_deadlines(redis, time.time())
     if not take_over:
         return
     if not frozen and redis.exists(keys.NEW_SESSIONS) and not redis.exists(keys.retry_at(keys.NEW_SESSIONS)):
@@ -113,6 +117,17 @@ def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> 
     for run_id in () if frozen else Runs(redis).list_unfinished():
         if not _is_busy(redis, f"run:{run_id}", run_id):
             queues.wake_run(redis, run_id)
+
+
+def deliver_deadlines(redis: Redis, now: float) -> None:
+    """Deliver `TimePassed` to every loop with a deadline before `now` (Unix seconds). The commit of its decision
+    replaces the deadline; until then a repeated delivery has no effect."""
+    store = Store(redis)
+    found: Any = redis.zrangebyscore(keys.DUE, "-inf", now, withscores=True)
+    for member, due in found:
+        ticket = TicketId(decode(member))
+        if store.deliver(TimePassed(event_id=f"due:{ticket}:{due}", ticket_id=ticket, at=now, due=due)):
+            queues.wake_ticket(redis, ticket)
 
 
 def _is_busy(redis: Redis, lease: str, item: str) -> bool:

@@ -46,7 +46,7 @@ class BaseTrees:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.trash = folder / ".trash"
+        self.trash = folder / trash.TRASH
 
     def acquire(
         self, repository: HostRepository, sha: str, user: Path, submodules: bool = False, lfs: bool = False

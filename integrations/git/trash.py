@@ -11,6 +11,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+TRASH = ".trash"
+"""Name of the folder beside the folders that are moved into it."""
 # Removes links without following them, and makes folders accessible when needed. rm, because `shutil.rmtree` recurses
 # and an agent can nest thousands of folders.
 _DELETE = """\

@@ -197,6 +197,13 @@ class Settings(SettingsModel):
     """Hours after which an unanswered escalation is repeated, twice; then the ticket moves to triage.
     Half a working day: longer than a meeting, and the answer can still come the same day."""
 
+    checks_quiet_seconds: float = setting("LOOPLINE_CHECKS_QUIET_SECONDS", 30.0, ge=0, le=3_600)
+    """Seconds after the last report of a check until all checks of the commit are read.
+    Suites of checks begin one after the other, and one request then serves all reports."""
+    review_quiet_seconds: float = setting("LOOPLINE_REVIEW_QUIET_SECONDS", 60.0, ge=0, le=3_600)
+    """Seconds after the last review or comment on a pull request until all of them are acted on together.
+    Long enough for a reviewer who writes several comments without a review around them."""
+
     journal_megabytes: int = setting("LOOPLINE_JOURNAL_MEGABYTES", 1000, ge=1, le=1_000_000)
     """Megabytes of accepted deliveries that the journal keeps, compressed, for at most 90 days.
     Beyond that the oldest are deleted."""

@@ -98,6 +98,8 @@ def build_policy(settings: Settings) -> ServicePolicy:
         teams={key: _build_team(team) for key, team in teams},
         max_iterations=settings.max_iterations,
         max_attempts=settings.max_attempts,
+        checks_quiet_seconds=settings.checks_quiet_seconds,
+        review_quiet_seconds=settings.review_quiet_seconds,
         caps=Caps(
             run_usd=settings.max_cost_usd,
             ticket_usd=settings.max_ticket_cost_usd,

@@ -18,9 +18,15 @@ from pydantic_core import ErrorDetails
 
 from integrations.explain import explain, show_name
 from integrations.values import Codec, value
+from jobs.loop.base_policy import BasePolicy
+from jobs.loop.ci_policy import CiPolicy
 from jobs.loop.environment_policy import AgentHosts, EnvironmentPolicy
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
+from jobs.loop.merge_policy import MergePolicy
+from jobs.loop.overlap_policy import OverlapPolicy
 from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, check_line
+from jobs.loop.pull_request_policy import PullRequestPolicy
+from jobs.loop.review_policy import ReviewPolicy
 from jobs.loop.symphony import AgentPolicy, HooksPolicy, TrackerPolicy, list_notes, split_keys, without_clone
 from jobs.loop.template import find_template_problems
 
@@ -160,6 +166,12 @@ class LoopPolicy:
     """Path patterns of the repository's tests; a change to an existing test needs a person's approval."""
     flaky_reruns: int = Field(default=2, ge=0, le=3)
     """Retries of a failing command at the same commit, to separate flaky from broken."""
+    ci: CiPolicy = CiPolicy()
+    base: BasePolicy = BasePolicy()
+    review: ReviewPolicy = ReviewPolicy()
+    merge: MergePolicy = MergePolicy()
+    pull_request: PullRequestPolicy = PullRequestPolicy()
+    overlap: OverlapPolicy = OverlapPolicy()
     spinning: SpinningPolicy = SpinningPolicy()
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()

@@ -36,8 +36,12 @@ from integrations.values import (
     Usage,
     value,
 )
+from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Comments, Guidance
+from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.review_state import ReviewState
+from jobs.loop.upstream_state import UpstreamState
 
 
 class Stage(StrEnum):
@@ -193,6 +197,8 @@ class Attempt:
     """One line for each iteration that has ended."""
     began_usd: float = 0.0
     """The ticket's cost when the attempt began."""
+    cause: str = ""
+    """Why accepted work is continued, for the maker's brief: failing checks of the code host, a conflict, remarks."""
 
 
 @value
@@ -309,6 +315,10 @@ class Loop:
     """The files of a maker that was interrupted, from which the next one starts. Never pushed."""
     comments: Comments = Comments()
     pull_request: PullRequestState = PullRequestState()
+    ci: CiState = CiState()
+    review: ReviewState = ReviewState()
+    upstream: UpstreamState = UpstreamState()
+    merging: MergeState = MergeState()
     spend: Spend = Spend()
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that commands were refused since the last maker began, by host."""
@@ -319,6 +329,14 @@ class Loop:
     """Times of the last hour's hand-overs, Unix seconds."""
     started_at: float = 0.0
     finished_at: float = 0.0
+
+    @property
+    def due_at(self) -> float:
+        """The earliest deadline of the loop, Unix seconds; 0 without one."""
+        if self.stage in {Stage.IDLE, Stage.DONE}:
+            return 0.0
+        deadlines = (self.ci.due_at, self.review.due_at, self.upstream.due_at, self.merging.due_at)
+        return min(filter(None, deadlines), default=0.0)
 
     @property
     def all_tried(self) -> tuple[str, ...]:

@@ -79,11 +79,13 @@ def compute_room(settings: Settings, redis: Redis) -> int:
 
 
 def _measure(home: Path) -> int:
-    """Bytes of `FOLDERS` and of base trees, which have a record of their size, so they are not walked."""
+    """Bytes of `FOLDERS`, except of what is being deleted, and of base trees, which have a record of their size, so
+    they are not walked."""
     from integrations.git.base_trees import measure_base_trees
+    from integrations.git.trash import TRASH
 
-    walked = sum(state.st_blocks * 512 for name in FOLDERS for _, state in walk(str(home / name)))
-    return walked + measure_base_trees(home)
+    kept = (walk(str(home / name), without=str(home / name / TRASH)) for name in FOLDERS)
+    return sum(state.st_blocks * 512 for entries in kept for _, state in entries) + measure_base_trees(home)
 
 
 def compute_command_room(settings: Settings, redis: Redis) -> int:

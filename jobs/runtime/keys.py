@@ -11,6 +11,7 @@ INBOX = "inbox"  # stream: verified webhook deliveries, raw
 INBOX_GROUP = "dispatch"
 READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: unfinished runs
+DUE = "due"  # sorted set: tickets by the earliest deadline of their loop, Unix seconds
 LOOPS = "loops"  # set: tickets with a loop
 SWEEP_TURN = "sweep-turn"  # counter: the ticket whose pull request the sweep reads next
 SWEPT = "swept"  # hash: times of the last sweeps, Unix seconds; see `jobs.sweep`
@@ -46,7 +47,7 @@ NOTICE_TOPICS = ("access", "board", "columns", "clock", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
-    *(RUNS, READY, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
+    *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
     *("session:*", NEW_SESSIONS, SESSIONS_LISTED),
 )

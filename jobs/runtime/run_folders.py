@@ -94,7 +94,7 @@ def _remove(folder: RunFolder, home: Path, redis: Redis) -> bool:
         if lease is None or redis.sismember(keys.RUNS, folder.run_id):
             return False
         kill_sandboxes(folder.path)
-        trash.discard(folder.path, home / "runs" / ".trash")
+        trash.discard(folder.path, home / "runs" / trash.TRASH)
     return True
 
 

@@ -144,9 +144,9 @@ class Store:
         inner, outer = _envelopes(EVENT.decode(raw).event_id, commands)
         t = ticket_id
         outboxes = [keys.outbox(t, "inner"), keys.outbox(t, "outer")]
-        names = [keys.lease(t), keys.mailbox(t), keys.loop(t), *outboxes, keys.LOOPS, keys.failures(t)]
-        state = LOOP.encode(loop) if loop else ""
-        run_script(self.redis, "commit", names, [lease.token, raw, state, t, repeats, len(inner), *inner, *outer])
+        names = [keys.lease(t), keys.mailbox(t), keys.loop(t), *outboxes, keys.LOOPS, keys.failures(t), keys.DUE]
+        state, due = (LOOP.encode(loop), loop.due_at) if loop else ("", 0.0)
+        run_script(self.redis, "commit", names, [lease.token, raw, state, t, repeats, due, len(inner), *inner, *outer])
         if loop and loop.stage is Stage.DONE:
             self._expire(loop)
 
@@ -165,8 +165,8 @@ class Store:
         t = loop.ticket.id
         inner, outer = _envelopes(origin, commands)
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
-        args: list[str | bytes | int | float] = [LOOP.encode(loop), t, len(inner), len(outer)]
-        names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY]
+        args: list[str | bytes | int | float] = [LOOP.encode(loop), t, loop.due_at, len(inner), len(outer)]
+        names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY, keys.DUE]
         restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *_encode_pairs(events)]))
         if restored and loop.stage is Stage.DONE:
             self._expire(loop)
@@ -177,7 +177,7 @@ class Store:
         t = ticket_id
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         own = [keys.loop(t), *boxes, keys.known_events(t), keys.report(t), keys.failures(t)]
-        run_script(self.redis, "forget_loop", [keys.lease(t), keys.LOOPS, *own], [lease.token, t])
+        run_script(self.redis, "forget_loop", [keys.lease(t), keys.LOOPS, keys.DUE, *own], [lease.token, t])
 
     def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
         """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""

@@ -17,6 +17,7 @@ from jobs.loop.state import Loop
 from jobs.workflow import (
     agreement,
     answers,
+    deadlines,
     edits,
     escalation,
     hand_over,
@@ -84,6 +85,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
+        case e.TimePassed():
+            return deadlines.on_time_passed(loop, event, policy)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():

@@ -71,6 +71,8 @@ class ServicePolicy:
     teams: dict[str, TeamPolicy]
     max_iterations: int = 3
     max_attempts: int = 3
+    checks_quiet_seconds: float = 30.0
+    review_quiet_seconds: float = 60.0
     caps: Caps = Caps()
     models: dict[str, str] = Field(default_factory=dict)
     runner_models: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -14,6 +14,13 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from integrations.events import EVENT, Event, ReviewSubmitted, RunFinished
+from integrations.ports.pull_request import (
+    HostCheck,
+    HostReview,
+    PullRequestFacts,
+    ReviewThread,
+    ThreadComment,
+)
 from integrations.results import (
     Checked,
     CriterionResult,
@@ -44,6 +51,12 @@ FOLDER = Path(__file__).with_name("stored_queue")
 TICKET = Ticket(id="t1", identifier="ENG-1", title="Limit logins", team="ENG", column="In Progress")
 CONTRACT = Contract(criteria=(Criterion(id="c1", text="`pytest -q` passes", command="pytest -q"),))
 RULES = RepositoryPolicy(loop=LoopPolicy(checks=(Check(name="tests", run="pytest -q"),)), instructions="Be brief.")
+FACTS = PullRequestFacts(
+    number=7, url="http://h/7", state="open", merged=False, draft=False, branch="loopline/eng-1", head_sha="a" * 40,
+    base="main", base_sha="b" * 40, checks=(HostCheck(name="build", conclusion="failure", required=True),),
+    reviews=(HostReview(id="r1", author="ana", state="approved"),),
+    threads=(ReviewThread(id="t1", path="a.py", comments=(ThreadComment(id="c1", author="ana", body="why?"),)),),
+)  # fmt: skip
 EVIDENCE = Evidence(name="c1", command="pytest -q", exit_code=0, output="1 passed", digest="d" * 64, seconds=1.5)
 RESULT = CriterionResult(criterion="c1", result="pass", evidence="seen")
 FINDING = Finding(text="f")
@@ -81,7 +94,7 @@ KNOWN: dict[str, Any] = {
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
-    "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from integrations.disk import Disk
+from integrations.errors import Paused
 from jobs.config.settings import Settings
 from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
@@ -109,6 +110,23 @@ def test_run_folders_make_room_before_the_budget_of_the_disk_pauses_work(runs: R
     bounds(runs, disk_gigabytes=1.5 * SIZE / 1e9)
     check_disk(Disk(runs.settings.home), runs.settings, runs.redis, begins=True)
     assert runs.left == {"active"}
+
+
+def test_run_folder_that_is_still_being_deleted_does_not_count_and_an_agents_own_folder_of_that_name_does(
+    runs: Runs,
+) -> None:
+    bounds(runs, disk_gigabytes=1.5 * SIZE / 1e9)
+    being_deleted = runs.settings.home / "runs" / ".trash" / "1"
+    being_deleted.mkdir(parents=True)
+    (being_deleted / "file").write_bytes(os.urandom(2 * SIZE))
+    check_disk(Disk(runs.settings.home), runs.settings, runs.redis, begins=True)
+
+    hidden = runs.make("ENG-1", "active", active=True) / "tree" / ".trash"
+    hidden.mkdir()
+    (hidden / "file").write_bytes(os.urandom(2 * SIZE))
+    runs.redis.delete(keys.DISK_USED)
+    with pytest.raises(Paused, match="use their budget"):
+        check_disk(Disk(runs.settings.home), runs.settings, runs.redis, begins=True)
 
 
 def test_run_folders_are_removed_by_a_thread_of_the_agent_process(runs: Runs) -> None:
