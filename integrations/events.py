@@ -321,6 +321,7 @@ class PullRequestOpened(_Event):
 
     kind: Literal["PullRequestOpened"] = "PullRequestOpened"
     base: str = ""
+    draft: bool = False
     generation: int
     number: int
     url: str

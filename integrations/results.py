@@ -114,8 +114,8 @@ class Finding:
 class ReviewNotes:
     """The checker's notes for the person who reviews the change, in plain language. Each part can be empty.
 
-    `what` is what changed and why, `risk` what could break, `steps` how to try it, `first` the files to read first, each
-    as path and reason."""
+    `what` is what changed and why, `risk` what could break, `steps` how to try it, `first` the files to read first, as
+    path and reason."""
 
     what: str = ""
     risk: str = ""
@@ -178,6 +178,7 @@ class ChangeSize:
     skipped: int = 0
     first: tuple[ChangedFile, ...] = ()
     folders: tuple[ChangedFolder, ...] = ()
+
 
 EvidenceKind = Literal["test", "command output", "file and line"]
 """Evidence of the checker: a test that passed, the output of a command, a place in the files."""

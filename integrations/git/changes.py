@@ -15,7 +15,9 @@ from integrations.git.quarantine import read_contents, read_sizes
 from integrations.git.repository import HostRepository
 from integrations.git.tree_policy import FILE, PROGRAM
 
-MAX_READ = 2**20
+MAX_READ, MAX_TOTAL = 2**20, 2**27
+Row = tuple[str, tuple[str, str], tuple[str, str]]
+"""A path with mode and sha before and after."""
 _NULL_SHA = "0" * 40
 
 
@@ -41,18 +43,40 @@ class Change:
 
 
 def read_changes(repository: HostRepository, base: str, sha: str, max_read: int = MAX_READ) -> list[Change]:
-    """Every path that differs between two commits, sorted; files above `max_read` bytes have no text."""
-    raw = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, sha)
-    rows = list(_parse_rows(raw))
+    """Every path that differs between two commits, sorted; files above `max_read` bytes have no text, nor those above
+    `MAX_TOTAL` bytes together, of which small ones are read first."""
+    rows = list(_list_rows(repository, base, sha))
     files = {s for _, *sides in rows for mode, s in sides if mode in (FILE, PROGRAM)}
     sizes = read_sizes(repository, sorted(files))
-    contents = read_contents(repository, sorted(s for s, size in sizes.items() if size <= max_read))
+    contents = read_contents(repository, _choose_read(sizes, max_read))
     texts = {s: _decode_text(content) for s, content in contents.items()}
 
     def make_side(mode: str, s: str) -> Side | None:
         return None if s == _NULL_SHA else Side(mode, s, sizes.get(s, 0), texts.get(s))
 
     return [Change(path, make_side(*old), make_side(*new)) for path, old, new in rows]
+
+
+def _list_rows(
+    repository: HostRepository, base: str, sha: str
+) -> Iterator[Row]:
+    return _parse_rows(repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, sha))
+
+
+def list_sides(repository: HostRepository, base: str, sha: str) -> list[tuple[str, list[str]]]:
+    """Every path that differs between two commits, with the blobs of its sides that are regular files."""
+    rows = _list_rows(repository, base, sha)
+    return [(path, [s for mode, s in sides if mode in (FILE, PROGRAM)]) for path, *sides in rows]
+
+
+def _choose_read(sizes: Mapping[str, int], max_read: int) -> list[str]:
+    chosen, total = [], 0
+    for s, size in sorted(sizes.items(), key=lambda one: (one[1], one[0])):
+        total += size
+        if size > max_read or total > MAX_TOTAL:
+            break
+        chosen.append(s)
+    return chosen
 
 
 def read_added_lines(change: Change) -> list[tuple[int, str]]:
@@ -67,7 +91,7 @@ def read_added_lines(change: Change) -> list[tuple[int, str]]:
     return added
 
 
-def _parse_rows(raw: bytes) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
+def _parse_rows(raw: bytes) -> Iterator[Row]:
     fields = raw.split(b"\0")
     for head, path in zip(fields[0::2], fields[1::2], strict=False):
         old_mode, mode, old, new, _ = head.decode("ascii").removeprefix(":").split(" ")

@@ -7,7 +7,7 @@ Files are read from commits, never from a worktree, so a planted symbolic link h
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from integrations.git.failures import Damaged
 from integrations.git.lfs_fetch import fetch_large_files
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.outgoing import find_outgoing
+from integrations.git.patch import read_patch
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
 from integrations.git.signing import run_signed
@@ -172,6 +173,11 @@ class Mirror:
         rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
+    def list_root(self, revision: str) -> list[str]:
+        """Names of the files and folders at the root of a commit. Raises `NotFound` for an unknown revision."""
+        listed = self._repository.git("ls-tree", "-z", "--name-only", "--full-tree", self._resolve(revision))
+        return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
+
     def list_objects(self, revision: str) -> dict[str, str]:
         """The git object of each file, link and submodule in a commit by its path. Raises `NotFound`."""
         listed = self._repository.git("ls-tree", "-r", "-z", "--full-tree", self._resolve(revision))
@@ -270,12 +276,11 @@ class Mirror:
         _check_shas(sha)
         return self._repository.git("rev-parse", f"{sha}^{{tree}}").decode().strip()
 
-    def diff(self, base: CommitSha, sha: CommitSha, max_bytes: int) -> str:
-        """The patch between two commits, truncated after `max_bytes` with a final line that gives the bytes cut."""
-        options = ("-p", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "--stat")
-        patch = self._repository.git("diff-tree", *options, *_check_shas(base, sha))
-        text = patch[:max_bytes].decode(errors="replace")
-        return text if len(patch) <= max_bytes else f"{text}\n[... {len(patch) - max_bytes} bytes cut ...]\n"
+    def diff(self, base: CommitSha, sha: CommitSha, max_bytes: int, unread: Collection[str] = ()) -> str:
+        """The patch between two commits, truncated after `max_bytes` with a final line that gives the bytes cut. Large
+        files and those in `unread` are listed without their lines."""
+        _check_shas(base, sha)
+        return read_patch(self._repository, base, sha, max_bytes, unread)
 
     def is_ancestor(self, older: CommitSha, newer: CommitSha) -> bool:
         """Whether `newer` contains `older`. Raises `Rejected` when one of them is unknown."""

@@ -49,6 +49,17 @@ class PullRequest:
     body: str = ""
     draft: bool = False
     mergeable: bool | None = None
+    author: str = ""
+
+
+@dataclass(frozen=True)
+class PullRequestDetails:
+    """What is added to a new pull request. `reviewers` are logins, `teams` slugs, `milestone` a title."""
+
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    milestone: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,17 @@ class CodeHost(Protocol):
     def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
         """The current pull request."""
 
-    def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Return the open pull request from `branch`, or open one."""
+    def open_pull_request(
+        self, repository: str, branch: str, base: str, title: str, body: str, *, draft: bool = False
+    ) -> PullRequest:
+        """Return the open pull request from `branch`, or open one; as a draft where the code host has drafts."""
+
+    def describe_pull_request(self, repository: str, number: int, details: PullRequestDetails) -> list[str]:
+        """Add labels, reviewers without the author, and a milestone; returns what cannot be added, one sentence each
+        without a full stop. Idempotent."""
+
+    def mark_ready_for_review(self, repository: str, number: int) -> None:
+        """Make a draft an ordinary pull request. Idempotent."""
 
     def update_pull_request(self, repository: str, number: int, title: str, body: str) -> None:
         """Set title and body."""

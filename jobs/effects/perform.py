@@ -13,22 +13,20 @@ from typing import Any
 
 import structlog
 
-from integrations.errors import NotFound, Rejected
+from integrations.errors import NotFound
 from integrations.events import (
     BranchPublished,
     Event,
     PullRequestMerged,
-    PullRequestOpened,
     TicketMoved,
     WorkspaceReady,
 )
 from integrations.git.mirror import Mirror
 from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
-from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, Ticket
-from jobs.effects import cleaning, sessions
+from jobs.effects import cleaning, pull_requests, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
@@ -268,38 +266,6 @@ def _check_outgoing(command: c.PublishBranch, mirror: Mirror, ctx: Context) -> N
         refuse_unapproved(mirror, command.expected or base, command.sha, command.protected)
 
 
-def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
-    """Upsert the pull request with the current title and body."""
-    host = ctx.world.code_host
-    found, base = _open_at_base(command, host)
-    if (found.title, found.body) != (command.title, command.body):
-        host.update_pull_request(command.repository, found.number, command.title, command.body)
-    ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)
-    return (
-        PullRequestOpened(
-            **ctx.build_event_fields(), generation=command.generation, number=found.number, url=found.url, base=base
-        ),
-    )
-
-
-def _open_at_base(command: c.OpenPullRequest, host: CodeHost) -> tuple[PullRequest, str]:
-    """The pull request, and its base branch. When the base branch is gone, it was renamed: the default branch is its
-    new name."""
-    repository, branch, base = command.repository, command.branch, command.base
-    try:
-        return host.open_pull_request(repository, branch, base, command.title, command.body), base
-    except Rejected:
-        if host.branch_head(repository, base):
-            raise
-    default = host.repository(repository).default_branch
-    if command.chosen or default == base:
-        raise Rejected(
-            f"The base branch {base} is gone from {repository}, whose default branch is {default}: correct the branch "
-            "in the ticket, then reply `/retry`"
-        )
-    return host.open_pull_request(repository, branch, default, command.title, command.body), default
-
-
 def close_pull_request(command: c.ClosePullRequest, ctx: Context) -> None:
     """Comment, and close the pull request."""
     host = ctx.world.code_host
@@ -357,7 +323,9 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.Freeze: freeze,
     c.Thaw: thaw,
     c.PublishBranch: publish_branch,
-    c.OpenPullRequest: open_pull_request,
+    c.OpenPullRequest: pull_requests.open_pull_request,
+    c.DescribePullRequest: pull_requests.describe_pull_request,
+    c.MarkReadyForReview: pull_requests.mark_ready_for_review,
     c.CommentOnPullRequest: comment_on_pull_request,
     c.SetStatus: set_status,
     c.MergePullRequest: merge_pull_request,

@@ -11,7 +11,7 @@ import structlog
 
 from integrations.leaks.own import OwnSecrets
 from integrations.values import Ticket
-from jobs.loop.commands import Command
+from jobs.loop.commands import Command, OpenPullRequest
 from jobs.messages.sanitize import Own, sanitize_line, sanitize_markdown
 from jobs.workflow.report import Report
 
@@ -39,6 +39,8 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
         for name, sanitize in SANITIZERS.items()
         if hasattr(command, name)
     }
+    if isinstance(command, OpenPullRequest):
+        texts["proofs"] = {topic: sanitize_line(text, own) for topic, text in command.proofs.items()}
     return replace(command, **texts)
 
 

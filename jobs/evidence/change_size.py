@@ -83,7 +83,10 @@ def _sum_folders(files: Sequence[ChangedFile]) -> tuple[ChangedFolder, ...]:
     for one in files:
         folders = one.path.split("/")[:-1]
         parts["/".join(folders[: common + 1])].append(one)
-    found = [ChangedFolder(path, len(those), sum(one.lines for one in those)) for path, those in parts.items()]
+    found = [
+        ChangedFolder(path=path, files=len(those), lines=sum(one.lines for one in those))
+        for path, those in parts.items()
+    ]
     return tuple(sorted(found, key=lambda folder: (-folder.lines, folder.path)))
 
 

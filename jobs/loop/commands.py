@@ -16,6 +16,7 @@ from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, Ticket, Tick
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 
 
@@ -261,7 +262,10 @@ class PublishBranch:
 @value
 class OpenPullRequest:
     """Upsert the pull request; returns `PullRequestOpened`. A `base` that is gone is replaced by the repository's
-    default branch, unless it was `chosen` by a person."""
+    default branch, unless it was `chosen` by a person.
+
+    `base_sha` has the repository's templates, of which `template` names one; `proofs` is the evidence that ticks a
+    template's boxes, by topic."""
 
     kind: Literal["OpenPullRequest"] = "OpenPullRequest"
     chosen: bool = False
@@ -271,6 +275,31 @@ class OpenPullRequest:
     base: str
     title: str
     body: str
+    base_sha: CommitSha = NO_COMMIT
+    template: str = ""
+    proofs: dict[str, str] = Field(default_factory=dict)
+    draft: bool = False
+
+
+@value
+class DescribePullRequest:
+    """Add labels, reviewers and milestone to a new pull request. Rejected with what cannot be added."""
+
+    kind: Literal["DescribePullRequest"] = "DescribePullRequest"
+    repository: str
+    number: int
+    base_sha: CommitSha
+    head_sha: CommitSha
+    wanted: PullRequestPolicy = PullRequestPolicy()
+
+
+@value
+class MarkReadyForReview:
+    """Make a draft an ordinary pull request. Idempotent."""
+
+    kind: Literal["MarkReadyForReview"] = "MarkReadyForReview"
+    repository: str
+    number: int
 
 
 @value
@@ -331,7 +360,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate,
+    | CloseProgressComment | SetDelegate | DescribePullRequest | MarkReadyForReview,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

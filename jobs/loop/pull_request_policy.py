@@ -59,5 +59,3 @@ class PullRequestPolicy:
     """Whether the pull request is a draft until the checks of the code host are green."""
     size_lines: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000
     """Changed lines above which the ticket proposes to split the change; 0 never. Generated files do not count."""
-
-

@@ -270,6 +270,9 @@ class PullRequestState:
     shown_at: float = 0.0
     """Since when people can see the commit under review, Unix seconds."""
     failing_checks: tuple[str, ...] = ()
+    draft: bool = False
+    size_reported: bool = False
+    """Whether the ticket shows that the change exceeds the size budget."""
 
     def unapproved(self) -> PullRequestState:
         return replace(self, approved_sha=NO_COMMIT, approved_by="")

@@ -21,7 +21,6 @@ from jobs.messages.text import (
     format_evidence,
     format_tampering,
     inline,
-    limit_words,
     money_message,
     quoted,
 )
@@ -98,7 +97,11 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
 def list_proofs(loop: Loop) -> dict[str, str]:
     """The evidence that ticks a checkbox of the repository's template, by topic."""
     passed = {e.command: f"{code(e.command)} ended with exit 0" for e in loop.candidate.evidence if e.passed}
-    topics = {"tests": r"test|spec", "lint": r"lint|ruff|flake8|prettier|format|style|clippy|vet\b", "types": r"mypy|tsc|pyright|type"}
+    topics = {
+        "tests": r"test|spec",
+        "lint": r"lint|ruff|flake8|prettier|format|style|clippy|vet\b",
+        "types": r"mypy|tsc|pyright|type",
+    }
     found = {
         topic: next((proof for command, proof in passed.items() if re.search(pattern, command, re.IGNORECASE)), "")
         for topic, pattern in topics.items()
@@ -115,7 +118,10 @@ def _line(text: str) -> str:
 
 def _bound(lines: Sequence[str], page: str) -> list[str]:
     left_out = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"- … and {left_out:,} more on [the ticket's page]({page})"] if left_out > 0 else [])]
+    return [
+        *lines[:_MOST_LINES],
+        *([f"- … and {left_out:,} more on [the ticket's page]({page})"] if left_out > 0 else []),
+    ]
 
 
 def _summarize(loop: Loop) -> str:
@@ -152,13 +158,17 @@ def _list_first(loop: Loop) -> str:
     for file in size.first:
         reasons.setdefault(file.path, _find_reason(file))
     shown = list(reasons.items())[:_MOST_READ]
-    lines = [f"{n}. {_format_file(path, known.get(path))}{why and f' — {why}'}" for n, (path, why) in enumerate(shown, 1)]
+    lines = [
+        f"{n}. {_format_file(path, known.get(path))}{why and f' — {why}'}" for n, (path, why) in enumerate(shown, 1)
+    ]
     if not lines:
         return ""
     if others := size.files - len(lines):
         lines.append(f"\n{others:,} more {'file' if others == 1 else 'files'} by hand." if others > 0 else "")
     if size.skipped:
-        lines.append(f"\n{size.skipped:,} generated, lock or binary {'file' if size.skipped == 1 else 'files'} not listed.")
+        lines.append(
+            f"\n{size.skipped:,} generated, lock or binary {'file' if size.skipped == 1 else 'files'} not listed."
+        )
     order = (
         "Order: files that the checker names, its findings, changes that needed approval, paths that name a sensitive "
         "area, then code by changed lines; tests and documents come last."
@@ -227,7 +237,9 @@ def _format_provenance(loop: Loop, page: str) -> str:
     line = f"- base {base}, head {head}, contract `{loop.contract.digest}`"
     if checked and checked.environment:
         line += f", environment {code(checked.environment[:12])}"
-    runs = [f"- {run.role}: {_format_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run]
+    runs = [
+        f"- {run.role}: {_format_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run
+    ]
     ticket = f"[{loop.identifier}]({loop.ticket.url}) · [details]({page})"
     return "\n".join([line, *runs, f"- {ticket} · {loop.attempt.iteration} iterations · {money_message(loop)}"])
 
@@ -247,10 +259,13 @@ def size_message(loop: Loop) -> str:
     """The change is larger than the size budget: how it could be split."""
     size, most = loop.candidate.gate.size, loop.workflow.pull_request.size_lines
     parts = [f"- {code(one.path or '.')}: {one.lines:,} lines in {one.files:,} files" for one in size.folders[:6]]
+    head = (
+        f"**Large change:** {size.lines:,} changed lines in {size.files:,} files, more than the budget of {most:,} "
+        "(`loop.pull_request.size_lines`; generated files do not count)."
+    )
     return "\n\n".join(
         [
-            f"**Large change:** {size.lines:,} changed lines in {size.files:,} files, more than the budget of {most:,} "
-            "(`loop.pull_request.size_lines`; generated files do not count).",
+            head,
             "It could be split by folder:\n" + "\n".join(parts),
             "Work continues. To split it, reply `/stop` and write a ticket for each part.",
         ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from markdown_it import MarkdownIt
@@ -15,48 +17,39 @@ from markdown_it import MarkdownIt
 FOLDERS = (".github", "", "docs")
 """Where a code host looks for templates, the first place that has one counts."""
 _FILE = re.compile(r"pull_request_template(?:\.(?:md|markdown|txt))?", re.IGNORECASE)
-_FOLDER = "pull_request_template"
-_DEFAULTS = ("default", "pull_request_template")
+TEMPLATE = "pull_request_template"
+"""Name of the file without its ending, and of a folder with several, in any case."""
+_DEFAULTS = ("default", TEMPLATE)
 _MARKDOWN = MarkdownIt("commonmark")
 _BOLD = re.compile(r"\*\*(?P<heading>[^*]+)\*\*:?|__(?P<other>[^_]+)__:?")
-_TEST = r"tests?|testing|tested|verif(?:y|ied|ication)|qa"
-_PLACES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
-    (re.compile(pattern), sections)
-    for pattern, sections in (
-        (r"(?:how (?:to|can (?:i|we|you)) (?:try|test|verify|review|reproduce)|(?:testing|review|test|qa) "
-         r"(?:instructions|steps)|steps to (?:test|verify|review|reproduce|try)).*", ("how-to-try-it",)),
-        (rf"(?:how .*\b(?:{_TEST})\b.*|(?:{_TEST})(?: (?:plan|done|evidence|notes|performed|strategy))?|evidence)",
-         ("evidence", "how-to-try-it")),
-        (r"(?:risks?|impact|risks? (?:and|&) .*|risk assessment|possible (?:risks|drawbacks|side effects)|side effects)",
-         ("risk",)),
-        (r"(?:not (?:tested|checked|covered)|limitations?|known (?:issues|limitations)|out of scope|caveats)",
-         ("not-checked",)),
-        (r"(?:(?:new |changed )?dependenc(?:y|ies)(?: changes)?)", ("new-dependencies",)),
-        (r"(?:(?:notes?|guide|guidance|hints?) (?:for|to) (?:the )?reviewers?|review(?:er)? (?:notes?|guide|focus)|"
-         r"where (?:to|should .*) (?:start|begin).*)", ("read-first",)),
-        (r"(?:acceptance criteria|definition of done|done when|requirements?)", ("acceptance-criteria",)),
-        (r"(?:(?:related |linked |linear |jira |github )?(?:issues?|tickets?|tasks?)(?:\(s\))?(?: links?| number)?|"
-         r"fixes|closes|resolves|references?|(?:related )?links?)", ("ticket",)),
-        (r"(?:summary|(?:short |brief )?description|overview|purpose|what|what and why|what (?:changed|has changed)|"
-         r"changes?(?: made)?|proposed changes?|what (?:does|is|are|was) .*|details)", ("what-and-why",)),
-        (r"(?:why|motivation|context|background|reason|rationale)(?: (?:and|&) (?:context|motivation))?",
-         ("what-and-why", "ticket")),
-    )
-)  # fmt: skip
+_PLACES = """\
+how-to-try-it: how to test* | how to try* | how to verify* | how to review* | how to reproduce* | how can * test*
+how-to-try-it: how do * test* | test* instructions | test* steps | steps to *
+evidence, how-to-try-it: how *tested* | how *verified* | test* | verification* | qa | qa notes | evidence
+risk: risk* | impact | side effects | possible side effects | drawbacks | possible drawbacks
+not-checked: not tested | not checked | not covered | limitation* | known issues | known limitations | out of scope
+new-dependencies: dependencies | new dependencies | dependency changes
+read-first: note* for reviewer* | notes for the reviewer* | note* to reviewer* | reviewer notes | reviewer guid*
+read-first: review notes | review guide | review focus | where to start* | where should *
+acceptance-criteria: acceptance criteria | definition of done | done when | requirements
+ticket: issue* | ticket* | related issue* | related ticket* | linked issue* | linked ticket* | linear* | jira* | task
+ticket: fixes | closes | resolves | reference* | links | related links
+what-and-why: summary | description | short description | brief description | overview | purpose | what | what and why
+what-and-why: what changed | what has changed | what does * | what is * | what are * | change | changes | changes made
+what-and-why: proposed change* | details
+what-and-why, ticket: why | motivation* | context | background | reason* | rationale
+"""
+"""Sections, of which the first that is left is placed, and the headings that they fit."""
 _BOX = re.compile(r"^(?P<before>[ \t]*[-*+] \[) (?P<after>\][ \t]+(?P<text>\S.*?))[ \t]*$", re.MULTILINE)
-_PROVEN: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (topic, re.compile(pattern, re.IGNORECASE))
-    for topic, pattern in (
-        ("added tests", r"\b(?:add(?:ed)?|wr(?:ote|itten)|includ\w+|updated?|cover\w*)\b.{0,60}\btests?\b"
-         r"|\btests?\b.{0,40}\b(?:added|written|included|updated)\b"),
-        ("tests", r"\btests?\b.{0,40}\b(?:pass(?:es|ed|ing)?|green|succeed\w*)\b"
-         r"|\b(?:pass(?:es|ed|ing)?|green)\b.{0,20}\btests?\b|\bran\b.{0,20}\btests?\b"),
-        ("lint", r"\b(?:lint(?:er|ing|s)?|formatt(?:ed|er|ing))\b"),
-        ("types", r"\btype[- ]?check(?:s|ed|ing)?\b"),
-        ("documentation", r"\b(?:add|updat)\w*\b.{0,40}\b(?:docs?|documentation|readme)\b"
-         r"|\b(?:docs?|documentation|readme)\b.{0,40}\b(?:added|updated)\b"),
-    )
-)  # fmt: skip
+_PROVEN = """\
+added tests: *add* test* | *wrote* test* | *written* test* | *includ* test* | *cover* test* | *test* added*
+added tests: *test* written* | *test* included* | *updated* test* | *test* updated*
+tests: *test* pass* | *test* green* | *test* succeed* | *pass* test* | *ran * test*
+lint: *lint* | *formatted* | *formatter*
+types: *type check* | *type-check* | *typecheck*
+documentation: *doc* added* | *doc* updated* | *updated* doc* | *added* doc* | *readme* updated* | *updated* readme*
+"""
+"""Topics of evidence, and the texts beside the boxes that it ticks."""
 _NOT_PROVEN = re.compile(
     r"\b(?:no|not|none|without|n/?a|unless|manual\w*|staging|production|screenshots?|browsers?|devices?|e2e|approved?)\b",
     re.IGNORECASE,
@@ -83,14 +76,17 @@ def find_template(paths: Collection[str], wanted: str = "") -> tuple[str, str]:
         return "", f"There is no pull request template {wanted!r}: correct `loop.pull_request.template` in WORKFLOW.md"
     if len(several) > 1:
         shown = ", ".join(PurePosixPath(path).name for path in several[:6])
-        return "", f"The repository has several pull request templates ({shown}): name one in `loop.pull_request.template`"
+        return (
+            "",
+            f"The repository has several pull request templates ({shown}): name one in `loop.pull_request.template`",
+        )
     return (several[0] if several else ""), ""
 
 
 def _is_in_template_folder(path: str, folder: str) -> bool:
     parts = path.lower().split("/")
     above = [folder] if folder else []
-    return parts[:-1] == [*above, _FOLDER] and parts[-1].endswith((".md", ".markdown", ".txt"))
+    return parts[:-1] == [*above, TEMPLATE] and parts[-1].endswith((".md", ".markdown", ".txt"))
 
 
 def find_places(template: str, names: Collection[str]) -> list[tuple[int, str]]:
@@ -100,17 +96,23 @@ def find_places(template: str, names: Collection[str]) -> list[tuple[int, str]]:
     for line, heading in _find_headings(template):
         text = re.sub(r"[^a-z0-9()&/ ]+", " ", heading.lower())
         text = " ".join(text.split())
-        wanted = next((sections for pattern, sections in _PLACES if pattern.fullmatch(text)), ())
+        wanted = _look_up(text, _PLACES).split(", ")
         if section := next((name for name in wanted if name in names and name not in used), ""):
             used.add(section)
             found.append((line, section))
     return found
 
 
+def _look_up(text: str, table: str) -> str:
+    """The name of the table's first line with a pattern for the text."""
+    rows = (row.partition(": ") for row in table.splitlines())
+    return next((name for name, _, patterns in rows if any(fnmatchcase(text, p) for p in patterns.split(" | "))), "")
+
+
 def _find_headings(text: str) -> list[tuple[int, str]]:
     """The number of the line behind each heading, and its text. A paragraph in bold counts as a heading."""
     tokens, found = _MARKDOWN.parse(text), []
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if content.type != "inline" or not opening.map:
             continue
         bold = _BOLD.fullmatch(content.content.strip()) if opening.type == "paragraph_open" else None
@@ -125,8 +127,7 @@ def tick_boxes(template: str, proofs: Mapping[str, str]) -> str:
 
     def tick(box: re.Match[str]) -> str:
         text = box["text"]
-        topic = next((topic for topic, pattern in _PROVEN if pattern.search(text)), "")
-        proof = proofs.get(topic, "") if not _NOT_PROVEN.search(text) else ""
+        proof = proofs.get(_look_up(text.lower(), _PROVEN), "") if not _NOT_PROVEN.search(text) else ""
         return f"{box['before']}x{box['after']} ({proof})" if proof else box[0]
 
     return _BOX.sub(tick, template)

@@ -1,24 +1,20 @@
-"""Verdict, pull request and commit status. Called by `jobs.workflow`."""
+"""The verdict, the merge, and the commit status. Called by `jobs.workflow`."""
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from integrations.results import CriterionResult, Provenance
-from jobs.loop.state import Contract, Criterion, Loop
+from integrations.results import CriterionResult
+from jobs.loop.state import Criterion, Loop
 from jobs.messages.network import blocked_commands_line
+from jobs.messages.pull_request import format_page
 from jobs.messages.text import (
     MARKS,
-    code,
     fit_lines,
     fold,
-    format_evidence,
     format_tampering,
     inline,
     limit_words,
     link,
     money_message,
-    quoted,
     state_message,
 )
 
@@ -35,14 +31,14 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     candidate, contract = loop.candidate, loop.contract
     assert candidate.verdict and contract
     total, number = len(contract.required), loop.pull_request.number
-    page = link("details", _format_page(loop, dashboard_url)) if dashboard_url else ""
+    page = link("details", format_page(loop, dashboard_url)) if dashboard_url else ""
     places = [link(f"pull request {number}" if number else "pull request", loop.pull_request.url), page]
     head = f"**Verdict: done ({total}/{total})** at `{candidate.head_sha[:7]}` · " + " · ".join(filter(None, places))
     shown, others = fit_lines(_list_results(loop), _LIST_WORDS)
     if others:
         shown.append(f"- … and {len(others)} more below")
     by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
-    more = ["\n".join(others), *_accepted(loop, "{}:\n"), "Not checked:\n" + _not_checked(loop)]
+    more = ["\n".join(others), *_list_accepted(loop), "Not checked:\n" + _not_checked(loop)]
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
     return "\n\n".join(
         [
@@ -81,90 +77,15 @@ def _name_evidence(loop: Loop, criterion: Criterion, result: CriterionResult) ->
     return held + inline(limit_words(result.place or result.evidence, _EVIDENCE_WORDS))
 
 
-def _results(contract: Contract, results: tuple[CriterionResult, ...]) -> str:
-    by_id = {r.criterion: r for r in results}
-    lines = []
-    for c in contract.criteria:
-        r = by_id.get(c.id)
-        result = f"- {MARKS[r.result]} {inline(c.text)} — {inline(r.evidence)}" if r else ""
-        lines.append(result or f"- ? {inline(c.text)} — not judged")
-    return "\n".join(lines)
-
-
 def _not_checked(loop: Loop) -> str:
     assert loop.candidate.verdict
     return "\n".join(f"- {inline(line)}" for line in loop.candidate.verdict.not_checked) or "- nothing listed"
 
 
-def _accepted(loop: Loop, heading: str) -> list[str]:
-    title = f"Changes that {inline(loop.candidate.accepted_by) or 'a person'} accepted"
-    return (
-        [heading.format(title) + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering[:12])]
-        if loop.candidate.tampering
-        else []
-    )
-
-
-def pull_request_title(loop: Loop) -> str:
-    """The identifier first, by which Linear links the pull request."""
-    return f"{loop.identifier}: {inline(loop.ticket.title)}"
-
-
-def pull_request_body(loop: Loop, dashboard_url: str) -> str:
-    """Summary, contract with results, evidence, and the line by which Linear links the pull request."""
-    assert loop.candidate.verdict and loop.contract
-    return "\n\n".join(
-        [
-            f"Fixes {loop.identifier}",
-            "## What and why\n\n"
-            + "\n\n".join(filter(None, (inline(loop.ticket.title), quoted(loop.candidate.summary)))),
-            f"## Contract `{loop.contract.digest}`, checked at `{loop.candidate.head_sha[:7]}`\n\n"
-            + _results(loop.contract, loop.candidate.verdict.results),
-            "## Evidence\n\n" + "\n".join(f"- {format_evidence(e)}" for e in loop.candidate.evidence),
-            *_dependencies(loop),
-            *_accepted(loop, "## {}\n\n"),
-            "## Not checked\n\n" + _not_checked(loop),
-            *_findings(loop),
-            _provenance(loop, dashboard_url),
-            f"[{loop.identifier}]({loop.ticket.url}) · {loop.attempt.iteration} iterations · {money_message(loop)}",
-        ]
-    )
-
-
-def _dependencies(loop: Loop) -> list[str]:
-    lines = [f"- {code(name)}" for name in loop.candidate.gate.dependencies]
-    return ["## New dependencies\n\n" + "\n".join(lines)] if lines else []
-
-
-def _findings(loop: Loop) -> list[str]:
-    assert loop.candidate.verdict
-    places = ((f, f"{code(f'{f.path}:{f.line}')}: " if f.path else "") for f in loop.candidate.verdict.findings)
-    lines = [f"- {f.severity}: {place}{inline(f.text)}" for f, place in places]
-    return ["## Findings\n\n" + "\n".join(lines)] if lines else []
-
-
-def _provenance(loop: Loop, dashboard_url: str) -> str:
-    """Commits, digests and models; without those of runs from before a rebuild, whose records are lost."""
-    assert loop.contract
-    candidate = loop.candidate
-    made, checked = candidate.find_provenance("maker"), candidate.find_provenance("checker")
-    base, head = code(loop.workspace.base_sha[:12]), code(candidate.head_sha[:12])
-    line = f"- base {base}, head {head}, contract `{loop.contract.digest}`"
-    if checked and checked.environment:
-        line += f", environment {code(checked.environment[:12])}"
-    page = _format_page(loop, dashboard_url)
-    runs = [f"- {run.role}: {_models(run)}, [run]({page}?run={quote(run.run_id)})" for run in (made, checked) if run]
-    return "## Provenance\n\n" + "\n".join([line, *runs])
-
-
-def _format_page(loop: Loop, dashboard_url: str) -> str:
-    return f"{quote(dashboard_url, safe=':/[]%')}/tickets/{quote(loop.identifier, safe='')}"
-
-
-def _models(run: Provenance) -> str:
-    """The requested model, and those that the provider named if they differ."""
-    others = [code(model) for model in run.reported_models if model != run.model]
-    return code(run.model) + (f" (the provider reported {', '.join(others)})" if others else "")
+def _list_accepted(loop: Loop) -> list[str]:
+    found = loop.candidate.tampering
+    title = f"Changes that {inline(loop.candidate.accepted_by) or 'a person'} accepted:"
+    return ["\n".join([title, *(f"- {format_tampering(t)}" for t in found[:12])])] if found else []
 
 
 def pull_request_subtitle(loop: Loop) -> str:

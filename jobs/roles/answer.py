@@ -12,6 +12,7 @@ from integrations.ports.agent_runner import ToolSpec
 from integrations.results import Answered
 from jobs.roles.briefs import build_answer_brief
 from jobs.roles.reading import read_and_answer
+from jobs.roles.review_diff import read_diff
 from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import STRICT, HostTool, accept_form
 
@@ -52,7 +53,7 @@ def run_answer(run: Slice) -> RunResult | None:
     """Some turns of the role. A run without an answer still ends: the comment is kept for the next round."""
     spec = run.spec
     tool = HostTool(ANSWER_TOOL, lambda given, _: accept_form(SubmittedAnswer, given))
-    brief = build_answer_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    brief = build_answer_brief(spec, read_diff(run, MAX_DIFF_BYTES))
     outcome = read_and_answer(run, lambda *_: tool, brief)
     if outcome is None or isinstance(outcome, RunResult):
         return outcome

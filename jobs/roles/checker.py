@@ -26,6 +26,7 @@ from jobs.evidence.verdicts import (
 )
 from jobs.roles.briefs import build_checker_brief
 from jobs.roles.reading import read_and_answer
+from jobs.roles.review_diff import read_diff
 from jobs.roles.slice import RunResult, Slice
 from jobs.roles.submission import HostTool, accept_answer, parse_form, reject_answer
 
@@ -41,7 +42,7 @@ VERDICT_TOOL = ToolSpec(
 def run_checker(run: Slice) -> RunResult | None:
     """Some turns of the checker. A run that ends without a verdict is done, and no criterion is met."""
     spec = run.spec
-    brief = build_checker_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    brief = build_checker_brief(spec, read_diff(run, MAX_DIFF_BYTES))
     outcome = read_and_answer(
         run, lambda *_: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
     )

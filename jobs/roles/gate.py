@@ -18,6 +18,7 @@ from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.session import Session
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
+from jobs.evidence.change_size import measure_change
 from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
     CommandRun,
@@ -37,6 +38,7 @@ from jobs.roles.environment import (
     prepare_environment,
     write_exclusions,
 )
+from jobs.roles.review_diff import read_attributes
 from jobs.roles.slice import RunResult, Slice, run_check
 
 _PLACES: tuple[Place, ...] = ("guarded", "own", "before")
@@ -79,6 +81,7 @@ def run_gate(run: Slice) -> RunResult | None:
         tampering=tampering,
         stray=planned.stray,
         dependencies=find_new_dependencies(changes),
+        size=measure_change(changes, spec.policy.loop.tests, read_attributes(run), {one.path for one in tampering}),
     )
     return RunResult("done", result=gated)
 

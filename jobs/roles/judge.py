@@ -14,6 +14,7 @@ from integrations.ports.agent_runner import AgentOutcome, ToolSpec
 from integrations.results import Judged, Judgement
 from jobs.roles.briefs import build_judge_brief
 from jobs.roles.instructions import Instructions
+from jobs.roles.review_diff import read_diff
 from jobs.roles.slice import RunResult, Slice, remind_once, run_model
 from jobs.roles.submission import STRICT, HostTool, OnlySubmission, accept_form
 
@@ -44,7 +45,7 @@ def run_judge(run: Slice) -> RunResult | None:
     """The judge's answer. An unreadable or contradictory answer counts as not done."""
     spec = run.spec
     tools = OnlySubmission(HostTool(JUDGEMENT_TOOL, lambda given, _: accept_form(SubmittedJudgement, given)))
-    brief = build_judge_brief(spec, run.mirror.diff(spec.workspace.base_sha, spec.start_sha, MAX_DIFF_BYTES))
+    brief = build_judge_brief(spec, read_diff(run, MAX_DIFF_BYTES))
     outcome = run_model(run, tools, brief, Instructions(), max_turns=MAX_TURNS)
     if outcome is None or remind_once(run, outcome, JUDGEMENT_TOOL.name):
         return None

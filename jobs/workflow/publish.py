@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
-from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.commands import (
+    DescribePullRequest,
+    LinkPullRequest,
+    MoveTicket,
+    OpenPullRequest,
+    PostComment,
+    SetNeedsHuman,
+    SetStatus,
+)
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
+from jobs.messages.pull_request import list_proofs, pull_request_body, pull_request_title
 from jobs.messages.replies import criteria_met_description, not_merged_reason
-from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
+from jobs.messages.verdict import pull_request_subtitle, verdict_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 
@@ -28,6 +37,9 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         chosen=bool(loop.workspace.chosen_base),
         title=pull_request_title(loop),
         body=pull_request_body(loop, policy.dashboard_url),
+        base_sha=loop.workspace.base_sha,
+        template=loop.workflow.pull_request.template,
+        proofs=list_proofs(loop),
     )
     return Decision(loop, (command,))
 
@@ -36,7 +48,9 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     """Ask for a review: verdict, status, link, review column."""
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
-    shown = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
+    is_new = not loop.pull_request.number
+    found = replace(loop.pull_request, number=event.number, url=event.url, draft=event.draft)
+    shown = replace(found, shown_at=event.at, failing_checks=())
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
     loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
     total = len(loop.contract.required) if loop.contract else 0
@@ -49,7 +63,18 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review")))
+    described = [_describe(loop)] if is_new else []
+    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"), *described))
+
+
+def _describe(loop: Loop) -> DescribePullRequest:
+    return DescribePullRequest(
+        repository=loop.workspace.repository,
+        number=loop.pull_request.number,
+        base_sha=loop.workspace.base_sha,
+        head_sha=loop.candidate.head_sha,
+        wanted=loop.workflow.pull_request,
+    )
 
 
 def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
@@ -64,6 +89,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)
     lost = (event.put_aside or event.problem) and event.command != "PostComment"
+    lost = lost or event.command == "DescribePullRequest"
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

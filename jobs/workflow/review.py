@@ -17,7 +17,8 @@ from jobs.loop.commands import LinkPullRequest, MoveTicket, PostComment, SetNeed
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
-from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle, pull_request_title
+from jobs.messages.pull_request import pull_request_title
+from jobs.messages.verdict import STATUS_CONTEXT, merged_message, pull_request_subtitle
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.hand_over import interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of

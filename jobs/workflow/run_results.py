@@ -27,6 +27,7 @@ from jobs.messages.escalations import (
     spinning_reason,
     tamper_reason,
 )
+from jobs.messages.pull_request import size_message
 from jobs.messages.verdict import no_change_message
 from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
@@ -152,7 +153,17 @@ def on_gate_finished(loop: Loop, event: RunFinished, result: Gated, policy: Serv
         return _retry(loop, lines.leak_line(leaks), event.at, policy)  # unchanged: a person decides after the checker
     if result.stray:
         return _retry(loop, lines.stray_line(result.stray), event.at, policy)
-    return start_run(loop, "judge", event.at, policy)
+    loop, comments = _report_size(loop)
+    return start_run(loop, "judge", event.at, policy, *comments)
+
+
+def _report_size(loop: Loop) -> tuple[Loop, list[PostComment]]:
+    """Propose a split, once per ticket, of a change that exceeds the size budget."""
+    most, pull_request = loop.workflow.pull_request.size_lines, loop.pull_request
+    if not most or loop.candidate.gate.size.lines <= most or pull_request.size_reported:
+        return loop, []
+    comment = PostComment(body=size_message(loop), once=f"{loop.started_at}/size")
+    return replace(loop, pull_request=replace(pull_request, size_reported=True)), [comment]
 
 
 def _escalate_failed_run(loop: Loop, event: RunFinished) -> Decision:

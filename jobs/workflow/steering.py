@@ -21,8 +21,8 @@ from jobs.loop.commands import (
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance, join_guidance
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
+from jobs.messages.pull_request import pull_request_title
 from jobs.messages.status import help_message, status_message, why_message
-from jobs.messages.verdict import pull_request_title
 from jobs.workflow.commands_text import (
     INFORMATION,
     KNOWN,

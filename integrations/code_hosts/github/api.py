@@ -45,8 +45,8 @@ _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "20
 _TIMEOUTS = (5.0, 20.0)
 _ROUTE_SEGMENTS = {
     "access_tokens", "app", "attempts", "check-runs", "collaborators", "comments", "commits", "deliveries",
-    "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "merge", "permission",
-    "pulls", "ref", "refs", "reviews", "statuses",
+    "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "labels", "merge",
+    "milestones", "permission", "pulls", "ref", "refs", "requested_reviewers", "reviews", "statuses",
 }  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5

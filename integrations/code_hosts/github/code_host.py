@@ -16,8 +16,16 @@ from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
+from integrations.code_hosts.github.describing import describe
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
-from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.ports.code_host import (
+    COMMENT_MARK,
+    GitCredentials,
+    PullRequest,
+    PullRequestDetails,
+    Repository,
+    Review,
+)
 from integrations.texts import cut
 from integrations.values import NO_COMMIT, CommitSha
 
@@ -133,18 +141,25 @@ class GitHub:
         where = build_path("repos", repository, "pulls", number)
         return _to_pull_request(self._api.get(payloads.PullRequest, Grant(repository, _READ), where))
 
-    def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
-        """Return the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge."""
+    def open_pull_request(
+        self, repository: str, branch: str, base: str, title: str, body: str, *, draft: bool = False
+    ) -> PullRequest:
+        """Return the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge.
+
+        Plans without drafts get an ordinary one."""
         if existing := self._find_open_pull_request(repository, branch):
             return existing
-        wanted = {"title": cut(title, _TITLE_LIMIT), "head": branch, "base": base, "body": cut(body, _BODY_LIMIT)}
+        wanted: dict[str, Any] = {"title": cut(title, _TITLE_LIMIT), "body": cut(body, _BODY_LIMIT)}
+        wanted |= {"head": branch, "base": base, **({"draft": True} if draft else {})}
         where = build_path("repos", repository, "pulls")
         try:
             created = self._api.send(payloads.PullRequest, Grant(repository, _PULLS), "POST", where, wanted)
-        except (Rejected, LostReply):
+        except (Rejected, LostReply) as error:
             # A race condition (422 "already exists"), or Loopline's own request whose reply was lost.
             if existing := self._find_open_pull_request(repository, branch):
                 return existing
+            if draft and "draft" in str(error).lower():
+                return self.open_pull_request(repository, branch, base, title, body)
             raise
         return _to_pull_request(created)
 
@@ -158,6 +173,9 @@ class GitHub:
             current = self.fetch_pull_request(repository, number)
             if (current.title, _split_lines(current.body)) != (title, _split_lines(body)):
                 raise
+
+    def describe_pull_request(self, repository: str, number: int, details: PullRequestDetails) -> list[str]:
+        return describe(self._api, repository, number, details)
 
     def close_pull_request(self, repository: str, number: int) -> None:
         where = build_path("repos", repository, "pulls", number)
@@ -319,6 +337,7 @@ def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:
         body=pull.body,
         draft=bool(pull.draft),
         mergeable=pull.mergeable,
+        author=pull.user.login if pull.user else "",
     )
 
 

@@ -79,6 +79,7 @@ class PullRequest(Payload):
     title: Text = ""
     body: Text = ""
     draft: bool | None = None
+    user: User | None = None
     merged: bool | None = None
     merged_at: AwareDatetime | None = None
     merged_by: User | None = None
@@ -96,6 +97,11 @@ class PullRequest(Payload):
     def is_merged(self) -> bool:
         """Whether it was merged, by the field that this payload has."""
         return bool(self.merged) or self.merged_at is not None
+
+
+class Milestone(Payload):
+    number: int
+    title: Text = ""
 
 
 class PullRequestOfCheck(Payload):
