@@ -111,16 +111,23 @@ class Finding:
 
 
 @value
+class FileNote:
+    """A file to read first, and why."""
+
+    path: str
+    why: str = ""
+
+
+@value
 class ReviewNotes:
     """The checker's notes for the person who reviews the change, in plain language. Each part can be empty.
 
-    `what` is what changed and why, `risk` what could break, `steps` how to try it, `first` the files to read first, as
-    path and reason."""
+    `what` is what changed and why, `risk` what could break, `steps` how to try it, `first` the files to read first."""
 
     what: str = ""
     risk: str = ""
     steps: tuple[str, ...] = ()
-    first: tuple[tuple[str, str], ...] = ()
+    first: tuple[FileNote, ...] = ()
 
 
 @value

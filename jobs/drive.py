@@ -170,7 +170,8 @@ class _Driver:
         if loop.generation == 0:
             return None, 0.0
         queued = read_place(self._world.redis, self._id, loop.run_id) if loop.stage in RUNNING else None
-        report = report_of(loop, self._world.policy, queued)
+        check = self._world.runs.running_check(loop.run_id) if loop.stage is Stage.GATING else None
+        report = report_of(loop, self._world.policy, queued, check)
         written = parse_report(self._store.last_report(loop.ticket.id))
         outbox = self._store.list_commands(loop.ticket.id, "outer")
         if report.digest == written.digest or not is_due_before(outbox):

@@ -57,9 +57,7 @@ def read_changes(repository: HostRepository, base: str, sha: str, max_read: int 
     return [Change(path, make_side(*old), make_side(*new)) for path, old, new in rows]
 
 
-def _list_rows(
-    repository: HostRepository, base: str, sha: str
-) -> Iterator[Row]:
+def _list_rows(repository: HostRepository, base: str, sha: str) -> Iterator[Row]:
     return _parse_rows(repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", base, sha))
 
 

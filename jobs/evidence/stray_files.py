@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from integrations.git.changes import Change
+from jobs.evidence.generated_files import is_lock_file
 
 LARGE_BYTES = 2**20
 _FOLDERS = frozenset({
@@ -24,6 +25,12 @@ _AT_THE_TOP = re.compile(
     r"|(changes|fix|patch|my)\.(patch|diff)",
     re.IGNORECASE,
 )
+_ASSET = re.compile(
+    r".*\.(png|jpe?g|gif|webp|avif|ico|svg|psd|pdf|woff2?|ttf|otf|mp[34]|m4a|ogg|wav|webm|mov|glb|gltf|fbx|csv|tsv|json"
+    r"|geojson|xml|ya?ml|sql|parquet|npz?|onnx|wasm|html|css|js|ts|po|xliff?)",
+    re.IGNORECASE,
+)
+"""Large files that a change adds on purpose: media, data, generated text."""
 _MEANT_EMPTY = re.compile(r"__init__\.py|py\.typed|\.gitkeep|\.keep|\.nojekyll|\.placeholder|.*\.pyi|index\.\w+")
 
 
@@ -42,7 +49,8 @@ def _is_stray(change: Change) -> bool:
         return True
     if size == 0:
         return not _MEANT_EMPTY.fullmatch(path.name) and not _is_data(path)
-    return size > LARGE_BYTES and text is None and not _is_data(path)
+    is_meant = _is_data(path) or is_lock_file(change.path) or _ASSET.fullmatch(path.name)
+    return size > LARGE_BYTES and text is None and not is_meant
 
 
 def _is_data(path: PurePosixPath) -> bool:

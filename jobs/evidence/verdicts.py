@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
-from integrations.results import CriterionResult, Evidence, Finding, ReviewNotes, Verdict
+from integrations.results import CriterionResult, Evidence, FileNote, Finding, ReviewNotes, Verdict
 from integrations.texts import cut
 from integrations.values import CommitSha
 from jobs.loop.state import Contract
@@ -202,7 +202,11 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
 def _build_notes(notes: SubmittedNotes, changed: Collection[str]) -> ReviewNotes:
     """The notes with the files that the change has."""
     first = {one.path.removeprefix("./"): one.why for one in reversed(notes.first)}
-    known = [(path, cut(why.strip(), _NOTE_CHARACTERS)) for path, why in reversed(first.items()) if path in changed]
+    known = [
+        FileNote(path=path, why=cut(why.strip(), _NOTE_CHARACTERS))
+        for path, why in reversed(first.items())
+        if path in changed
+    ]
     return ReviewNotes(
         what=cut(notes.what.strip(), 3 * _NOTE_CHARACTERS),
         risk=cut(notes.risk.strip(), 3 * _NOTE_CHARACTERS),

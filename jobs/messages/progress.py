@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.queue_place import QueuePlace
+from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.environment import preflight_line
 from jobs.messages.network import blocked_commands_line
@@ -11,6 +12,7 @@ from jobs.messages.text import (
     code,
     fit_lines,
     fold,
+    format_time,
     format_version,
     inline,
     limit_words,
@@ -24,8 +26,11 @@ SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
 _LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 30, 20
 
 
-def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = None) -> str:
-    """The body of the progress comment, which is edited in place. `queued`: its run waits for an agent."""
+def progress_message(
+    loop: Loop, iterations: int, queued: QueuePlace | None = None, check: RunningCheck | None = None
+) -> str:
+    """The body of the progress comment, which is edited in place. `queued`: its run waits for an agent; `check`: the
+    command that the gate runs."""
     head = f"**{queued_message(queued) if queued else state_message(loop.stage)}**"
     if loop.attempt.iteration:
         head += f" · attempt {loop.attempt.number}" if loop.attempt.number > 1 else ""
@@ -36,6 +41,8 @@ def progress_message(loop: Loop, iterations: int, queued: QueuePlace | None = No
         head += f" · `{loop.candidate.head_sha[:7]}`"
     head += f" · {money_message(loop)}"
     parts = [head]
+    if check:
+        parts.append(running_check_line(check))
     if loop.reason:
         parts.append(inline(limit_words(loop.reason, _REASON_WORDS)))
     shown, others = fit_lines(_list_criteria(loop), _LIST_WORDS)
@@ -73,6 +80,13 @@ def queued_message(queued: QueuePlace) -> str:
     if queued.busy < queued.agents:
         return place
     return f"{place}, " + (f"all {queued.agents} agents are busy" if queued.agents > 1 else "the agent is busy")
+
+
+def running_check_line(check: RunningCheck) -> str:
+    """As 'Check 2 of 5 since 14:05 UTC, at most 30 min: `npm test`'."""
+    limit = f"{check.limit / 60:.0f} min" if check.limit >= 60 else f"{check.limit:.0f} s"
+    command = code(limit_words(check.command, _LINE_WORDS))
+    return f"Check {check.number} of {check.total} since {format_time(check.started_at)}, at most {limit}: {command}"
 
 
 def _list_criteria(loop: Loop) -> list[str]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from integrations.results import ChangedFile, CriterionResult, Provenance
 from jobs.loop.pull_request_policy import CONVENTIONAL, PLAIN
 from jobs.loop.state import Contract, Loop
+from jobs.messages.pull_request_body import fit_texts
 from jobs.messages.text import (
     MARKS,
     code,
@@ -25,6 +26,8 @@ from jobs.messages.text import (
     quoted,
 )
 
+_MOST_CHARACTERS = 48_000
+"""Of all sections; the zero-width spaces of `jobs.messages.sanitize` come on top."""
 _MOST_LINES, _MOST_READ, _CLAIM_CHARACTERS, _LINE_CHARACTERS = 40, 7, 1_200, 600
 _CONVENTIONAL = re.compile(r"(?P<type>[a-z]{2,12})(?:\([^)]{1,60}\))?!?: \S")
 _TYPES = {
@@ -71,7 +74,7 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
         ("What and why", _summarize(loop)),
         ("Read first", _list_first(loop)),
         ("Risk", _list_risks(loop)),
-        ("Not checked", "\n".join(_bound([f"- {_line(one)}" for one in loop.candidate.verdict.not_checked], page))),
+        ("Not checked", "\n".join(_bound(_list_not_checked(loop), page))),
         ("How to try it", _list_steps(loop)),
         (
             "Acceptance criteria",
@@ -90,7 +93,8 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
         ("Findings", "\n".join(_bound(_list_findings(loop), page))),
         ("Provenance", _format_provenance(loop, page)),
     ]
-    found = [f"## {heading}\n\n{text}" for heading, text in sections if text]
+    fitting = fit_texts([text for _, text in sections], _MOST_CHARACTERS, page)
+    found = [f"## {heading}\n\n{text}" for (heading, _), text in zip(sections, fitting, strict=True) if text]
     return "\n\n".join([f"Fixes {loop.identifier}", *found])
 
 
@@ -110,6 +114,10 @@ def list_proofs(loop: Loop) -> dict[str, str]:
     for topic, kind in (("added tests", "test"), ("documentation", "document")):
         found[topic] = next((f"{code(one.path)} is part of the change" for one in first if one.kind == kind), "")
     return {topic: proof for topic, proof in found.items() if proof}
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _line(text: str) -> str:
@@ -149,7 +157,7 @@ def _list_first(loop: Loop) -> str:
     assert loop.candidate.verdict
     verdict, size = loop.candidate.verdict, loop.candidate.gate.size
     known = {one.path: one for one in size.first}
-    reasons: dict[str, str] = {path: _line(why) for path, why in verdict.notes.first}
+    reasons: dict[str, str] = {one.path: _line(one.why) for one in verdict.notes.first}
     for finding in verdict.findings:
         if finding.path in known:
             reasons.setdefault(finding.path, f"{finding.severity} finding")
@@ -163,12 +171,10 @@ def _list_first(loop: Loop) -> str:
     ]
     if not lines:
         return ""
-    if others := size.files - len(lines):
-        lines.append(f"\n{others:,} more {'file' if others == 1 else 'files'} by hand." if others > 0 else "")
+    if size.files > len(lines):
+        lines.append(f"\nAnd {_count(size.files - len(lines), 'more file')}.")
     if size.skipped:
-        lines.append(
-            f"\n{size.skipped:,} generated, lock or binary {'file' if size.skipped == 1 else 'files'} not listed."
-        )
+        lines.append(f"\nNot listed: {_count(size.skipped, 'generated, lock or binary file')}.")
     order = (
         "Order: files that the checker names, its findings, changes that needed approval, paths that name a sensitive "
         "area, then code by changed lines; tests and documents come last."
@@ -193,11 +199,11 @@ def _list_risks(loop: Loop) -> str:
     sensitive = sorted({one.sensitive for one in gate.size.first if one.sensitive and one.kind == "code"})
     serious = sum(1 for finding in verdict.findings if finding.severity != "minor")
     facts = [
-        f"{gate.size.lines:,} changed lines in {gate.size.files:,} files" if gate.size.files else "",
+        f"{_count(gate.size.lines, 'changed line')} in {_count(gate.size.files, 'file')}" if gate.size.files else "",
         f"touches {', '.join(f'`{term}`' for term in sensitive[:6])}" if sensitive else "",
-        f"{len(gate.dependencies)} new dependencies" if gate.dependencies else "",
-        f"{len(gate.tampering)} changes needed a person's approval" if gate.tampering else "",
-        f"{serious} findings above minor" if serious else "",
+        _count(len(gate.dependencies), "new dependency", "new dependencies") if gate.dependencies else "",
+        f"{_count(len(gate.tampering), 'change')} needed a person's approval" if gate.tampering else "",
+        f"{_count(serious, 'finding')} above minor" if serious else "",
         f"the checker's confidence is {verdict.confidence}",
     ]
     return "\n\n".join(filter(None, (_line(verdict.notes.risk), f"Facts: {'; '.join(filter(None, facts))}.")))
@@ -220,6 +226,11 @@ def _list_results(contract: Contract, results: tuple[CriterionResult, ...]) -> l
         else f"- ? {_line(c.text)} — not judged"
         for c in contract.criteria
     ]
+
+
+def _list_not_checked(loop: Loop) -> list[str]:
+    assert loop.candidate.verdict
+    return [f"- {_line(one)}" for one in loop.candidate.verdict.not_checked] or ["- nothing listed"]
 
 
 def _list_findings(loop: Loop) -> list[str]:
@@ -258,10 +269,13 @@ def _format_models(run: Provenance) -> str:
 def size_message(loop: Loop) -> str:
     """The change is larger than the size budget: how it could be split."""
     size, most = loop.candidate.gate.size, loop.workflow.pull_request.size_lines
-    parts = [f"- {code(one.path or '.')}: {one.lines:,} lines in {one.files:,} files" for one in size.folders[:6]]
+    parts = [
+        f"- {code(one.path or '.')}: {_count(one.lines, 'line')} in {_count(one.files, 'file')}"
+        for one in size.folders[:6]
+    ]
     head = (
-        f"**Large change:** {size.lines:,} changed lines in {size.files:,} files, more than the budget of {most:,} "
-        "(`loop.pull_request.size_lines`; generated files do not count)."
+        f"**Large change:** {size.lines:,} changed lines in {_count(size.files, 'file')}, more than the {most:,} of "
+        "`loop.pull_request.size_lines`, without generated files."
     )
     return "\n\n".join(
         [

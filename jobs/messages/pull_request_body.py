@@ -16,7 +16,8 @@ from difflib import SequenceMatcher
 from integrations.ports.code_host import COMMENT_MARK
 from jobs.messages.pull_request_template import find_places, tick_boxes
 
-LONGEST_DESCRIPTION, LONGEST_TEMPLATE = 60_000, 30_000
+MOST_CHARACTERS, LONGEST_TEMPLATE = 60_000, 30_000
+_NOTE_CHARACTERS = 200
 CODE_HOST_LIMIT = 65_536
 """GitHub's answer to a longer one is 422."""
 _FOLDED = frozenset({"evidence", "findings", "provenance"})
@@ -120,33 +121,36 @@ def _render(pieces: Sequence[str | Section], page: str) -> str:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     sections = [piece for piece in pieces if isinstance(piece, Section)]
     overhead = sum(len(_mark(one)) - len(one.text) for one in sections)
-    room = LONGEST_DESCRIPTION - sum(len(text) + 4 for text in texts) - overhead
-    most = _find_share([len(one.text) for one in sections], room)
-    rendered = (_mark(_cut(one, most, page)) if isinstance(one, Section) else one.strip("\n") for one in pieces)
+    room = MOST_CHARACTERS - sum(len(text) + 4 for text in texts) - overhead
+    fitting = iter(fit_texts([one.text for one in sections], room, page))
+    rendered = (
+        _mark(replace(one, text=next(fitting))) if isinstance(one, Section) else one.strip("\n") for one in pieces
+    )
     return "\n\n".join(filter(None, rendered)).strip() + "\n"
 
 
-def _find_share(sizes: Sequence[int], room: int) -> int:
-    """The most characters of a section with which all of them have room: short ones stay whole."""
-    left = sorted(sizes)
+def fit_texts(texts: Sequence[str], room: int, page: str) -> list[str]:
+    """The texts in about `room` characters: short ones stay whole, long ones are cut between two lines, with a link to
+    the rest."""
+    left = sorted(map(len, texts))
     while left and left[0] * len(left) <= room:
         room -= left.pop(0)
-    return max(room, 0) // len(left) if left else LONGEST_DESCRIPTION
+    most = max(room, 0) // len(left) if left else MOST_CHARACTERS
+    return [_cut(text, most, page) for text in texts]
 
 
-def _cut(section: Section, most: int, page: str) -> Section:
-    """The section in about `most` characters, cut between two lines, with a link to the rest."""
-    if len(section.text) <= most:
-        return section
-    lines, kept, size = section.text.splitlines(), list[str](), 0
+def _cut(text: str, most: int, page: str) -> str:
+    if len(text) <= most:
+        return text
+    lines, kept, size = text.splitlines(), list[str](), 0
     for line in lines:
         size += len(line) + 1
-        if size > most - 200:
+        if size > most - _NOTE_CHARACTERS:
             break
         kept.append(line)
     rest = len(lines) - len(kept)
     note = f"{rest:,} more {'line' if rest == 1 else 'lines'} on [the ticket's page]({page})."
-    return replace(section, text="\n".join(kept).rstrip() + "\n\n" * bool(kept) + note)
+    return "\n".join(kept).rstrip() + "\n\n" * bool(kept) + note
 
 
 def _mark(section: Section) -> str:

@@ -30,6 +30,7 @@ from jobs.evidence.gate_plan import (
     should_rerun,
 )
 from jobs.evidence.tampering.behind import add_script_lines
+from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
 from jobs.roles.environment import (
     BuildStopped,
@@ -38,6 +39,7 @@ from jobs.roles.environment import (
     prepare_environment,
     write_exclusions,
 )
+from jobs.roles.limits import get_check_seconds
 from jobs.roles.review_diff import read_attributes
 from jobs.roles.slice import RunResult, Slice, run_check
 
@@ -163,16 +165,20 @@ class _Checkouts:
 def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:
     """One piece of evidence per command, in order; None if the slice's time ends before the last. Each slice runs at
     least one command."""
-    deadline = time.monotonic() + run.world.settings.slice_seconds
+    spec, deadline = run.spec, time.monotonic() + run.world.settings.slice_seconds
     notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "evidence" in entry.data]
     known = {e.name: e for e in (EVIDENCE.from_builtins(note["evidence"]) for note in notes)}
-    wanted = [c for c in run.spec.contract.criteria if c.command]
+    wanted = [c for c in spec.contract.criteria if c.command]
     waiting = [c for c in wanted if c.id not in known]
     for criterion in waiting:
         if run.stopped():
             raise _Broken(RunResult("stopped"))
         if criterion is not waiting[0] and time.monotonic() > deadline:
             return None
+        limit = get_check_seconds(spec.policy, run.world.settings, criterion.command)
+        number, now = 1 + sum(c.id in known for c in wanted), run.world.now()
+        check = RunningCheck(number=number, total=len(wanted), command=criterion.command, started_at=now, limit=limit)
+        run.world.runs.note_check(spec, check)
         found = known[criterion.id] = _gather_evidence(run, planned, checkouts, criterion)
         codes = ", then ".join(map(str, found.exit_codes))
         text = f"$ {found.command}\nexit {codes}\n{found.output[-1000:]}"

@@ -150,6 +150,10 @@ def blocked_hosts(r: RunId) -> str:  # hash: connections of the run's commands t
     return f"blocked-hosts:{r}"
 
 
+def running_check(r: RunId) -> str:  # string: the command that the gate runs, JSON
+    return f"running-check:{r}"
+
+
 def steering(r: str) -> str:  # list: guidance for the run that it has not read yet, JSON
     return f"steering:{r}"
 

@@ -30,6 +30,7 @@ from integrations.values import RunId, TicketId, Usage
 from integrations.waits import exponential_wait
 from jobs.loop.commands import RUN_SPEC, RunSpec
 from jobs.loop.comments import Guidance
+from jobs.loop.running_check import RUNNING_CHECK, RunningCheck
 from jobs.runtime import keys, queues, run_order
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
@@ -37,6 +38,7 @@ from jobs.store.breaker import Breaker, Open
 from jobs.store.ledger import Ledger, used_by
 from jobs.store.tickets import KEPT_SECONDS, Store
 
+CHECK_SHOWN_SECONDS = 60.0  # after which the ticket shows the command that the gate runs
 SILENT_SECONDS = 10.0  # a shorter backoff is not reported on the ticket
 LONGEST_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
@@ -156,6 +158,16 @@ class Runs:
         """The refused connections of all slices of the run, by host."""
         found: Any = self.redis.hgetall(keys.blocked_hosts(run_id))
         return {decode(host): int(count) for host, count in found.items()}
+
+    def note_check(self, spec: RunSpec, check: RunningCheck) -> None:
+        """Record the command that the gate starts now, and let the ticket show it if it takes longer than a minute."""
+        self.redis.set(keys.running_check(spec.run_id), RUNNING_CHECK.encode(check), ex=KEPT_SECONDS)
+        queues.wake_ticket(self.redis, spec.ticket.id, delay=CHECK_SHOWN_SECONDS)
+
+    def running_check(self, run_id: RunId) -> RunningCheck | None:
+        """The command that the run executes; None for a run without commands of the gate, and for a finished one."""
+        raw = self.redis.get(keys.running_check(run_id)) if self.is_unfinished(run_id) else None
+        return RUNNING_CHECK.decode(raw) if raw else None
 
     def provenance(self, run_id: RunId) -> Provenance | None:
         """The provenance of a finished run; None for one of an older release."""

@@ -18,6 +18,7 @@ from integrations.values import Codec, value
 from jobs.loop.board_memory import Metadata, metadata_of
 from jobs.loop.commands import CleanUp, Command, PrepareWorkspace, PublishBranch
 from jobs.loop.queue_place import QueuePlace
+from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import RUNNING, Loop
 from jobs.messages.progress import progress_message
 from jobs.messages.sessions import current_activity, list_plan
@@ -62,9 +63,12 @@ class WrittenReport:
 _WRITTEN: Codec[WrittenReport] = Codec(WrittenReport)
 
 
-def report_of(loop: Loop, policy: ServicePolicy, queued: QueuePlace | None = None) -> Report:
-    """The report of the loop's present state; `queued` is the place of a run that waits for an agent."""
-    progress = progress_message(loop, policy.iterations(loop), queued)
+def report_of(
+    loop: Loop, policy: ServicePolicy, queued: QueuePlace | None = None, check: RunningCheck | None = None
+) -> Report:
+    """The report of the loop's present state; `queued` is the place of a run that waits for an agent, `check` the
+    command that the gate runs."""
+    progress = progress_message(loop, policy.iterations(loop), queued, check)
     plan, activity = (list_plan(loop), current_activity(loop)) if loop.session_id else ((), None)
     milestone = _find_milestone(loop, is_queued=queued is not None)
     return Report(loop.generation, progress, state_message(loop.stage), metadata_of(loop), milestone, plan, activity)

@@ -15,9 +15,10 @@ from integrations.values import Codec, RunId, Usage, value
 from jobs.loop.commands import RunSpec
 from jobs.loop.comments import Guidance
 from jobs.loop.queue_place import QueuePlace
+from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Loop, Stage
 from jobs.messages.escalations import ESCALATION_TITLES
-from jobs.messages.progress import queued_message
+from jobs.messages.progress import queued_message, running_check_line
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
 
@@ -148,10 +149,15 @@ SHOWN_TICKET: Codec[ShownTicket] = Codec(ShownTicket)
 
 
 def row(
-    loop: Loop, policy: ServicePolicy, active_at: float = 0.0, now: str = "", queued: QueuePlace | None = None
+    loop: Loop,
+    policy: ServicePolicy,
+    active_at: float = 0.0,
+    now: str = "",
+    queued: QueuePlace | None = None,
+    check: RunningCheck | None = None,
 ) -> Row:
     """Return the loop's row. `policy` holds the service's limits; `active_at` is the time of the agent's last entry;
-    `queued` is the place of a run that waits for an agent."""
+    `queued` is the place of a run that waits for an agent, `check` the command that the gate runs."""
     call = loop.escalation
     return Row(
         identifier=loop.identifier,
@@ -174,10 +180,12 @@ def row(
         number=loop.pull_request.number,
         started_at=loop.started_at,
         finished_at=loop.finished_at,
-        active_at=max(loop.started_at, loop.finished_at, active_at, _find_waiting_since(loop)),
+        active_at=max(
+            loop.started_at, loop.finished_at, active_at, check.started_at if check else 0.0, _find_waiting_since(loop)
+        ),
         reason=loop.reason,
         escalation=ShownEscalation(**vars(call), text=ESCALATION_TITLES[call.kind].capitalize()) if call else None,
-        now=now,
+        now=running_check_line(check) if check else now,
     )
 
 

@@ -14,7 +14,7 @@ from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.loop.caps import Caps
 from jobs.loop.queue_place import QueuePlace
-from jobs.loop.state import AT_WORK, RUNNING, Loop
+from jobs.loop.state import AT_WORK, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import find_problem
 from jobs.runtime.freeze import find_freeze
@@ -92,6 +92,7 @@ class Reader:
                 self._policy,
                 *_activity(loop, latest.get(loop.run_id, [])),
                 self._find_place(loop),
+                self.runs.running_check(loop.run_id) if loop.stage is Stage.GATING else None,
             )
             for loop in loops
         ]

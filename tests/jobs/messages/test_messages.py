@@ -17,8 +17,12 @@ import pytest
 
 from integrations.results import (
     BaseCheck,
+    ChangedFile,
+    ChangedFolder,
+    ChangeSize,
     CriterionResult,
     Evidence,
+    FileNote,
     Finding,
     Judgement,
     Preflighted,
@@ -26,14 +30,18 @@ from integrations.results import (
     ProposedCriterion,
     Provenance,
     Question,
+    ReviewNotes,
     Tampering,
     Verdict,
 )
 from integrations.values import Person, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.queue_place import QueuePlace
-from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
+from jobs.loop.running_check import RunningCheck
+from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Loop, Preflight, Stage
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
 from tests.loops import changed, loop_with
@@ -139,6 +147,31 @@ LISTED = replace(TICKET, description="Done when\n- it is nice\n- `make test` pas
 SECOND = replace(CONTRACT, version=2)
 FINDING = Finding(text="loses data", severity="blocker", path="a.py", line=3)
 
+NOTES = ReviewNotes(
+    what="Counts logins per account and minute, because a stolen list of passwords was tried.",
+    risk="A shared account can lock itself out.",
+    steps=("log in six times",),
+    first=(FileNote(path="login.py", why="the counter"),),
+)
+SIZE = ChangeSize(
+    files=3,
+    lines=1_640,
+    skipped=1,
+    first=(
+        ChangedFile(path="login.py", added=40, sensitive="login"),
+        ChangedFile(path="pages/form.py", added=1_200, removed=100),
+        ChangedFile(path="tests/test_login.py", kind="test", added=300),
+    ),
+    folders=(ChangedFolder(path="pages", files=1, lines=1_300), ChangedFolder(path="", files=1, lines=40)),
+)
+CHECK = RunningCheck(number=2, total=5, command="npm test", started_at=1_800_000_000.0, limit=1_800.0)
+
+
+def titled(title: str) -> Loop:
+    policy = LoopPolicy(pull_request=PullRequestPolicy(title=title))
+    return replace(DONE, policy=RepositoryPolicy(loop=policy))
+
+
 LINT = "ruff check ."
 PROBLEMS = (
     EnvironmentProblem("setup", "npm ci", 1, "npm error code ENOTFOUND", offline=True),
@@ -179,7 +212,12 @@ SHOWN = {
     "missing_labels_reason": [m.missing_labels_reason(["agent"]), m.missing_labels_reason(["agent", "web"])],
     "policy_notes_message": [m.policy_notes_message(["Keys without a meaning here: codex", "`git clone` is left out"])],
     "checks_changed_message": [m.checks_changed_message(replace(CONTRACT, version=2))],
-    "progress_message": [m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)],
+    "progress_message": [
+        *(m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)),
+        m.progress_message(replace(MAKING, stage=Stage.GATING), 3, check=CHECK),
+    ],
+    "running_check_line": [m.running_check_line(CHECK)],
+    "size_message": [m.size_message(changed(DONE, size=SIZE))],
     "state_message": [m.state_message(stage) for stage in Stage],
     "money_message": [m.money_message(loop) for loop in (MAKING, ESTIMATED, CHEAP)],
     "question_message": [m.question_message(TICKET), m.question_message(LISTED)],
@@ -199,7 +237,7 @@ SHOWN = {
         m.verdict_message(LONG, "https://loopline.acme.test"),
     ],
     "no_change_message": [m.no_change_message(DONE)],
-    "pull_request_title": [m.pull_request_title(DONE)],
+    "pull_request_title": [m.pull_request_title(DONE), m.pull_request_title(titled("conventional"))],
     "pull_request_body": [
         m.pull_request_body(
             changed(
@@ -210,6 +248,9 @@ SHOWN = {
                 base_sha="b" * 40,
                 provenance=(MADE, CHECKED),
                 accepted_by="Ana",
+                size=SIZE,
+                branch="loopline/eng-1",
+                verdict=replace(VERDICT, notes=NOTES, findings=(FINDING,)),
             ),
             "https://loopline.acme.test",
         ),
@@ -394,8 +435,11 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "list_names",
         "name_mover",
         "format_starters",
+        "format_page",
     }  # of other messages
-    values = {"list_choices", "list_plan", "current_activity"}
+    values = {"list_choices", "list_plan", "current_activity", "list_proofs"}
+    values |= {"split_sections", "compose_description", "update_description", "choose_title", "fit_texts"}
+    values |= {"find_template", "find_places", "tick_boxes"}
 
     assert (PUBLIC.keys() - parts - values) | {name.lower() for name in CONSTANTS} == SHOWN.keys()
 

@@ -1,0 +1,19 @@
+"""The command that the gate runs at the moment. A value."""
+
+from __future__ import annotations
+
+from integrations.values import Codec, value
+
+
+@value
+class RunningCheck:
+    """Command `number` of `total`, from 1. `started_at` is Unix seconds, `limit` its time limit in seconds."""
+
+    number: int
+    total: int
+    command: str
+    started_at: float
+    limit: float
+
+
+RUNNING_CHECK: Codec[RunningCheck] = Codec(RunningCheck)
