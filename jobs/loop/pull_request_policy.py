@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from integrations.values import value
 from jobs.loop.policy_fields import Line, Lines, check_line
@@ -32,14 +32,14 @@ def _check_title(text: str) -> str:
     return text
 
 
-def _check_reviewers(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    if isinstance(given, str):
-        if given not in _WAYS:
-            raise ValueError("it is neither `codeowners` nor `none` nor a list of accounts and teams")
+def _check_reviewers(given: object) -> object:
+    if given in _WAYS:
         return given
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+        raise ValueError("it is neither `codeowners` nor `none` nor a list of accounts and teams")
     if wrong := next((one for one in given if not _REVIEWER.fullmatch(one)), ""):
         raise ValueError(f"it has {wrong!r}, which is no account or team; write a login such as ana, or acme/web")
-    return given
+    return tuple(given)
 
 
 @value
@@ -51,7 +51,7 @@ class PullRequestPolicy:
     template: Annotated[str, Field(max_length=200), AfterValidator(check_line)] = ""
     """Name of the pull request template, for a repository with several."""
     labels: Lines = ()
-    reviewers: Annotated[str | tuple[Line, ...], AfterValidator(_check_reviewers)] = "codeowners"
+    reviewers: Annotated[str | tuple[Line, ...], BeforeValidator(_check_reviewers)] = "codeowners"
     """codeowners, none, or a list of accounts and teams ('ana', 'acme/web')."""
     milestone: Annotated[str, Field(max_length=300), AfterValidator(check_line)] = ""
     """Title of an open milestone."""
