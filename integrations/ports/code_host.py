@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from integrations.events import ReviewState
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.values import NO_COMMIT, CommitSha
 
 
@@ -101,6 +102,9 @@ class CodeHost(Protocol):
 
     def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
         """The current pull request."""
+
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        """The pull request with its checks, reviews and threads, in one request. Raises `NotFound`."""
 
     def open_pull_request(
         self, repository: str, branch: str, base: str, title: str, body: str, *, draft: bool = False

@@ -166,7 +166,7 @@ def test_doctor_warns_of_a_checker_with_the_makers_model(environ: dict[str, str]
         ),
         ({"rules": [{"type": "required_signatures"}]}, "✗ GitHub, acme/tally, main: requires signed commits"),
         ({"rules": [{"type": "merge_queue"}]}, "! GitHub, acme/tally, main: has a merge queue"),
-        ({"is_protected": True}, "! GitHub, acme/tally, main: is protected by a classic rule"),
+        ({"protection": {}}, "! GitHub, acme/tally, main: is protected by a classic rule"),
         (
             {"from_folder": str(EMPTY)},
             "✗ WORKFLOW.md of acme/tally: there is none on the default branch → run loopline init",

@@ -17,6 +17,8 @@ from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
 from integrations.code_hosts.github.describing import describe
+from integrations.code_hosts.github.facts import fetch_facts
+from integrations.code_hosts.github.graphql import GraphQL
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.code_host import (
     COMMENT_MARK,
@@ -26,6 +28,7 @@ from integrations.ports.code_host import (
     Repository,
     Review,
 )
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.texts import cut
 from integrations.values import NO_COMMIT, CommitSha
 
@@ -71,6 +74,7 @@ class GitHub:
         self._as_app = app is not None
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
         self._api = GitHubApi(url, self._credentials, backoff)
+        self._graph = GraphQL(self._api)
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
         self._merge_method = merge_method
 
@@ -140,6 +144,9 @@ class GitHub:
         """The current pull request. Its `branch` is empty when it comes from a fork. Raises `NotFound`."""
         where = build_path("repos", repository, "pulls", number)
         return _to_pull_request(self._api.get(payloads.PullRequest, Grant(repository, _READ), where))
+
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        return fetch_facts(self._graph, repository, number)
 
     def open_pull_request(
         self, repository: str, branch: str, base: str, title: str, body: str, *, draft: bool = False

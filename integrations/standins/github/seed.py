@@ -62,6 +62,20 @@ class App(Strict):
         return f"{self.slug}[bot]"
 
 
+class BranchProtection(Strict):
+    """Classic protection of the default branch; administrators alone can read it in GitHub's REST API."""
+
+    required_approving_review_count: int = 0
+    dismiss_stale_reviews: bool = False
+    require_last_push_approval: bool = False
+    required_conversation_resolution: bool = False
+    required_linear_history: bool = False
+    contexts: list[str] = []
+    """The required checks."""
+    strict: bool = False
+    """Whether the head has to contain the current base."""
+
+
 class SeededRepository(Strict):
     """A repository; `from_folder` has the files of the first commit."""
 
@@ -73,7 +87,8 @@ class SeededRepository(Strict):
     merge_methods: list[Literal["squash", "merge", "rebase"]] = ["squash", "merge", "rebase"]
     rules: list[dict[str, Any]] = []
     """Rules of the default branch, as `GET .../rules/branches/{branch}` has them, without their source."""
-    is_protected: bool = False
+    protection: BranchProtection | None = None
+    allow_auto_merge: bool = False
     archived: bool = False
 
 

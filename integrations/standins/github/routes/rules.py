@@ -1,4 +1,4 @@
-"""Rules and protection of a branch, as the seed has them. They are shown, and hold only merges by a disabled method."""
+"""Rules and protection of a branch, as the seed has them; `protection` enforces them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def get_branch(call: Call) -> Reply:
     if sha is None:
         raise Problem(404, "Branch not found")
     url = f"{call.view.repository_url(repository.name)}/branches/{name}"
-    is_protected = repository.seeded.is_protected and name == repository.seeded.default_branch
+    is_protected = repository.seeded.protection is not None and name == repository.seeded.default_branch
     return Reply(
         {
             "name": name,
